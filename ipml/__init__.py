@@ -1,0 +1,31 @@
+"""Find counterfeit listings on a marketplace: a score with reasons for every listing.
+
+>>> import ipml
+>>> ipml.Listing(listing_id="1", seller_id="s", title="Leather wallet").title
+'Leather wallet'
+
+What needs the model is imported on first use, so that `import ipml` is quick and light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from ipml.errors import IpmlError
+from ipml.records import Listing, Reason, ScoredListing
+
+if TYPE_CHECKING:
+    from ipml.scoring.scorer import Scorer, load_model, score_listings
+
+__version__ = version("ipml")
+__all__ = ["IpmlError", "Listing", "Reason", "ScoredListing", "Scorer", "load_model", "score_listings"]
+
+_LATE = {"Scorer", "load_model", "score_listings"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module("ipml.scoring.scorer"), name)
+    raise AttributeError(f"module 'ipml' has no attribute {name!r}")

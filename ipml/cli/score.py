@@ -1,0 +1,55 @@
+"""`ipml score`: a file of listings in, the same listings with scores and reasons out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV, Parquet or JSON lines.", show_default=False)],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The same, by suffix.", show_default=False)],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model folder or registry URI; by default the setting.", show_default=False),
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Column map: a bundled name or a TOML file.", show_default=False)
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Keep bad rows here and go on with the good ones.", show_default=False)
+    ] = None,
+    explain_top: Annotated[int, typer.Option(min=0, help="How many of the highest scores get reasons.")] = 100,
+) -> None:
+    """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
+
+    Exit code 1 says that some rows were bad and are in the file of rejects.
+
+    Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes
+    """
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from ipml.listings.marketplaces import load_columns
+    from ipml.listings.readers import RejectsFile
+    from ipml.scoring.batch import score_file
+    from ipml.scoring.scorer import load_model
+
+    scorer = load_model(model)
+    column_map = load_columns(columns) if columns else None
+    parts = (
+        SpinnerColumn(),
+        TextColumn("{task.completed:,} listings"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*parts) as progress:
+        task = progress.add_task("scoring", total=None, rate="")
+
+        def show(rows: int) -> None:
+            speed = progress.tasks[0].speed or 0.0
+            progress.update(task, completed=rows, rate=f"{speed:,.0f} a second")
+
+        counts = score_file(scorer, source, target, columns=column_map, explain_top=explain_top, on_rows=show)
+    typer.echo(f"{counts.scored:,} listings scored by {scorer.version} into {target}")

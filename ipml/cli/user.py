@@ -1,0 +1,75 @@
+"""`ipml user`: who may log in to the reviewer's page."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Say who may log in to the reviewer's page, and as what.")
+
+_Database = Annotated[
+    str | None, typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.")
+]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Letters, digits and . _ @ -")],
+    role: Annotated[str, typer.Option(help="viewer, reviewer, lead or admin.")] = "reviewer",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
+    ] = False,
+    database: _Database = None,
+) -> None:
+    """Let a person log in; the password is asked for, and only its argon2 hash is kept.
+
+    Example: ipml user add ana --role reviewer
+    """
+    from ipml.storage.database import migrate, open_database
+    from ipml.web.users import add_user, parse_role
+
+    least = parse_role(role)
+    engine = open_database(database)
+    migrate(engine)
+    password = (
+        sys.stdin.readline().rstrip("\r\n")
+        if password_stdin
+        else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    )
+    user = add_user(engine, name, password, least)
+    typer.echo(f"{user.name} may log in as {user.role}.")
+
+
+@app.command("list")
+def list_(database: _Database = None) -> None:
+    """List who may log in.
+
+    Example: ipml user list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.storage.database import open_database
+    from ipml.web.users import list_users
+
+    table = Table("name", "role", "may log in", "since")
+    for user in list_users(open_database(database, create=False)):
+        table.add_row(user.name, user.role, "yes" if user.is_active else "no", f"{user.created_at:%Y-%m-%d}")
+    Console().print(table)
+
+
+@app.command()
+def disable(
+    name: Annotated[str, typer.Argument(help="Whom to shut out.")], database: _Database = None
+) -> None:
+    """Shut a person out at once; what they decided stays.
+
+    Example: ipml user disable ana
+    """
+    from ipml.storage.database import open_database
+    from ipml.web.users import disable_user
+
+    disable_user(open_database(database, create=False), name)
+    typer.echo(f"{name} can no longer log in.")

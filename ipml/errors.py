@@ -1,0 +1,304 @@
+"""What can go wrong, named as facts.
+
+Every exception that ipml raises on purpose derives from `IpmlError` and builds its own message: one line that says
+what was found, what was expected and what to do. The commands print that line and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipml.records import Problem
+
+
+class IpmlError(Exception):
+    """The base of all exceptions ipml raises on purpose."""
+
+
+# What comes in
+
+
+class UnreadableFile(IpmlError):
+    """A file cannot be read as what it claims to be."""
+
+    def __init__(self, path: Path | str, found: str, expected: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: found {found}; expected {expected}.")
+
+
+class InvalidListings(IpmlError):
+    """Some listings break the rules of the schema; all of them are in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem], source: str = "listings") -> None:
+        self.problems = tuple(problems)
+        rows = len({problem.row for problem in self.problems})
+        first = "; ".join(str(problem) for problem in self.problems[:3])
+        more = "" if len(self.problems) <= 3 else f"; and {len(self.problems) - 3} more"
+        super().__init__(
+            f"{source}: {rows} bad row{'s' * (rows != 1)}: {first}{more}. "
+            "Mend them, or keep them apart with --rejects FILE."
+        )
+
+
+class MissingColumns(IpmlError):
+    """A file lacks columns that ipml cannot do without."""
+
+    def __init__(self, source: str, missing: Sequence[str], found: Sequence[str]) -> None:
+        self.missing, self.found = tuple(missing), tuple(found)
+        super().__init__(
+            f"{source}: no column {', '.join(self.missing)}; found {', '.join(self.found) or 'none'}. "
+            "Name the columns with --columns FILE."
+        )
+
+
+class UnusableSetting(IpmlError):
+    """A setting, an experiment file or a column map says something ipml cannot follow."""
+
+    def __init__(self, where: str, found: str, expected: str) -> None:
+        super().__init__(f"{where}: found {found}; expected {expected}.")
+
+
+class UnknownColumns(IpmlError):
+    """A table has columns that the schema does not know, or has one twice."""
+
+    def __init__(self, source: str, unknown: Sequence[str], known: Sequence[str]) -> None:
+        self.unknown = tuple(unknown)
+        near = {name: get_close_matches(name.lower(), known, n=1) for name in unknown}
+        named = [f"{name} (perhaps {near[name][0]})" if near[name] else name for name in unknown]
+        super().__init__(
+            f"{source}: unknown or repeated column {', '.join(named)}; expected each of {', '.join(known)} "
+            "once at most. Leave it out, or name the columns with --columns FILE."
+        )
+
+
+# Splitting and measuring
+
+
+class UnmeasurableScores(IpmlError):
+    """Truth and scores from which no measure follows."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"Cannot measure: found {found}; expected {expected}.")
+
+
+class UnsplittableData(IpmlError):
+    """Listings that cannot be split honestly into training and test."""
+
+    def __init__(self, found: str, expected: str, remedy: str) -> None:
+        super().__init__(f"Cannot split: found {found}; expected {expected}. {remedy}")
+
+
+# Model files
+
+
+class ModelNotFound(IpmlError):
+    """No model is where one was expected."""
+
+    def __init__(self, where: Path | str, expected: str = "a model folder") -> None:
+        super().__init__(f"{where}: found no model; expected {expected}. Train one, or name another.")
+
+
+class NotAModelFolder(IpmlError):
+    """A model cannot be saved where something else already is."""
+
+    def __init__(self, folder: Path, found: str) -> None:
+        super().__init__(f"{folder}: found {found}; expected a model, or nothing. Choose another folder.")
+
+
+class UntrustedModel(IpmlError):
+    """A model file holds what ipml does not load; nothing of it was run."""
+
+    def __init__(self, where: Path | str, found: str, expected: str = "a model as ipml writes it") -> None:
+        super().__init__(f"{where}: refused, found {found}; expected {expected}. Fetch the model anew.")
+
+
+class ModelChanged(IpmlError):
+    """A file of a model is not the one that was saved."""
+
+    def __init__(self, where: Path | str, file: str, expected: str = "the file its manifest names") -> None:
+        self.file = file
+        super().__init__(f"{where}: refused, {file} has changed; expected {expected}. Fetch the model anew.")
+
+
+class SignatureMismatch(IpmlError):
+    """A model is not signed with the key that was given."""
+
+    def __init__(self, where: Path | str, found: str) -> None:
+        super().__init__(f"{where}: refused, found {found}; expected a manifest signed with the key given.")
+
+
+class VersionMismatch(IpmlError):
+    """A model was made with other versions than those running."""
+
+    def __init__(self, where: Path | str, different: Mapping[str, tuple[str, str]]) -> None:
+        self.different = dict(different)
+        pairs = ", ".join(f"{name} {saved} (running: {now})" for name, (saved, now) in different.items())
+        super().__init__(f"{where}: made with {pairs}. Install those, train anew, or allow the mismatch.")
+
+
+class GoldenMismatch(IpmlError):
+    """A model no longer scores the golden listings as it did when it was saved."""
+
+    def __init__(self, where: Path | str, found: str) -> None:
+        super().__init__(f"{where}: golden listings gave {found}; expected those in the card. Train anew.")
+
+
+class TrackingUnavailable(IpmlError):
+    """The store of runs and models cannot be used."""
+
+    def __init__(self, where: str, found: str) -> None:
+        super().__init__(f"{where}: found {found}; expected MLflow's store. Check the setting IPML_TRACKING.")
+
+
+class UnusableModelName(IpmlError):
+    """A name cannot be that of a model in the registry."""
+
+    def __init__(self, found: str) -> None:
+        expected = "models:/NAME@ALIAS or models:/NAME/VERSION, names of letters, digits, _ . and -"
+        super().__init__(f"model {found[:120]!r}: expected {expected}.")
+
+
+# The review database
+
+
+class UnusableDatabase(IpmlError):
+    """A database cannot be opened, read or written."""
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        super().__init__(f"{name}: found {found}; expected {expected}.")
+
+
+class DatabaseBusy(IpmlError):
+    """Other processes kept the database locked for too long; nothing was changed."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"{name}: locked by others for {seconds:g} seconds; nothing was changed. Try again.")
+
+
+class WrongRevision(IpmlError):
+    """The tables of a database are those of another release of ipml, or there are none."""
+
+    def __init__(self, name: str, found: str | None, expected: str) -> None:
+        self.found, self.expected = found, expected
+        if found is None:
+            remedy = "`ipml enqueue` and `ipml serve` make them"
+        elif found < expected:
+            remedy = "back it up and start `ipml serve`, which brings it up to date"
+        else:
+            remedy = "a newer ipml made it: install that release"
+        super().__init__(f"{name}: found {_tables_at(found)}, expected {_tables_at(expected)}; {remedy}.")
+
+
+def _tables_at(revision: str | None) -> str:
+    return "no tables" if revision is None else f"tables of revision {revision}"
+
+
+# The queue
+
+
+class CaseNotFound(IpmlError):
+    """There is no case of that number."""
+
+    def __init__(self, case_id: int) -> None:
+        super().__init__(f"No case {case_id} in the queue.")
+
+
+class AlreadyDecided(IpmlError):
+    """Somebody has decided the case; decisions are not changed."""
+
+    def __init__(self, case_id: int) -> None:
+        super().__init__(f"Case {case_id} has been decided; take the next one.")
+
+
+class ClaimLost(IpmlError):
+    """The claim shown is not the one the case is held under: it ran out, was released, or another took it."""
+
+    def __init__(self, case_id: int, found: str) -> None:
+        super().__init__(f"The claim on case {case_id} {found}; claim it again.")
+
+
+class UnknownGround(IpmlError):
+    """A verdict came with a ground that is not in the table, or without the one it needs."""
+
+    def __init__(self, verdict: str, found: str, expected: str) -> None:
+        super().__init__(f"Verdict {verdict!r}: found ground {found!r}; expected {expected}.")
+
+
+class KeyReused(IpmlError):
+    """The key of an earlier decision came again with another content."""
+
+    def __init__(self, key: str, case_id: int) -> None:
+        super().__init__(f"Key {key!r} belongs to another decision, on case {case_id}; use a new key.")
+
+
+class UnstorableValue(IpmlError):
+    """A text or number cannot be kept as it is."""
+
+    def __init__(self, field: str, found: str, expected: str) -> None:
+        super().__init__(f"{field}: found {found}; expected {expected}.")
+
+
+# Logging in
+
+
+class UnusableUserName(IpmlError):
+    """A name under which nobody can log in."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"User name {name!r}: expected 1 to 64 ASCII letters, digits and . _ @ -, a letter or digit first."
+        )
+
+
+class UnusablePassword(IpmlError):
+    """A password that is too short or too long."""
+
+    def __init__(self, length: int, least: int, most: int) -> None:
+        super().__init__(f"Password: found {length} characters, expected {least} to {most}; choose another.")
+
+
+class UserExists(IpmlError):
+    """A user with this name is there already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"User {name} exists already: choose another name, or see `ipml user list`.")
+
+
+class UnknownUser(IpmlError):
+    """No user has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No user {name!r}: see `ipml user list`.")
+
+
+class UnknownRole(IpmlError):
+    """A word that names no role."""
+
+    def __init__(self, found: str, expected: Sequence[str]) -> None:
+        super().__init__(f"Role: found {found!r}, expected one of {', '.join(expected)}.")
+
+
+class LoginNeeded(IpmlError):
+    """A page for people who are logged in."""
+
+    def __init__(self) -> None:
+        super().__init__("Your session has ended or was never opened: log in and try again.")
+
+
+class RoleTooLow(IpmlError):
+    """A page or an action for people with another role."""
+
+    def __init__(self, role: str, least: str | None) -> None:
+        expected = f"it takes a {least}" if least else "it is open to nobody"
+        super().__init__(f"You are logged in as a {role}; {expected}. Ask an admin.")
+
+
+class AddressInUse(IpmlError):
+    """The page cannot listen where it was told to."""
+
+    def __init__(self, host: str, port: int, found: str) -> None:
+        super().__init__(f"Cannot listen on {host}, port {port}: {found}. Choose others by --host and --port.")

@@ -1,0 +1,104 @@
+"""The columns of some listings, as extractors read them; what several of them need is worked out once.
+
+Extractors take a frame, a mapping of columns or a `ListingColumns`. The pipeline makes one `ListingColumns` and hands
+it to all of them, so that a title is folded once however many extractors read it; a single listing needs no frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
+from ipml.records import Listing
+
+T = TypeVar("T")
+_MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
+
+
+class ListingColumns:
+    """The columns of some listings.
+
+    Parameters
+    ----------
+    columns : DataFrame or mapping of str to sequence
+        Canonical listing columns; those that are absent read as missing.
+
+    Examples
+    --------
+    >>> listings = ListingColumns({"title": ["N\u0456ke", None], "price": [10.0, None]})
+    >>> len(listings), listings.folded("title"), listings.numbers("price")
+    (2, ['nike', ''], array([10., nan]))
+    """
+
+    def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]]) -> None:
+        self._columns = columns
+        self._known: dict[Hashable, Any] = {}
+        self._length = len(columns) if isinstance(columns, pd.DataFrame) else len(next(iter(columns.values()), ()))
+
+    @classmethod
+    def of(cls, listings: Any) -> ListingColumns:
+        """Return the columns of a frame, of a mapping, or of a `ListingColumns`, which is returned as it is."""
+        return listings if isinstance(listings, ListingColumns) else cls(listings)
+
+    @classmethod
+    def of_one(cls, listing: Listing) -> ListingColumns:
+        """Return the columns of a single listing."""
+        return cls({field.name: [getattr(listing, field.name)] for field in fields(Listing)})
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def texts(self, name: str) -> list[str]:
+        """Return a text column as written; missing texts are empty."""
+        return self.once(("text", name), lambda: self._read_texts(name))
+
+    def folded(self, name: str) -> list[str]:
+        """Return the folded view of a text column; missing texts are empty."""
+        most = _MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
+        return self.once(("folded", name), lambda: [fold_text(text, most) for text in self.texts(name)])
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return a number column, shape (n_listings,); missing numbers are NaN."""
+        return self.once(("number", name), lambda: self._read_numbers(name))
+
+    def days_between(self, first: str, second: str) -> NDArray[np.float64]:
+        """Return the days from one moment column to another, shape (n_listings,); NaN where either is missing."""
+        return self.once(("days", first, second), lambda: self._read_days(first, second))
+
+    def once(self, key: Hashable, work_out: Callable[[], T]) -> T:
+        """Return what was worked out under this key before, or work it out now."""
+        if key not in self._known:
+            self._known[key] = work_out()
+        return cast(T, self._known[key])
+
+    def _read_texts(self, name: str) -> list[str]:
+        if name not in self._columns:
+            return [""] * len(self)
+        column = self._columns[name]
+        if isinstance(column, pd.Series):
+            column = column.astype("str").fillna("").tolist() if column.dtype != object else column.tolist()
+        return [text if isinstance(text, str) else "" for text in column]
+
+    def _read_numbers(self, name: str) -> NDArray[np.float64]:
+        if name not in self._columns:
+            return np.full(len(self), np.nan)
+        column = self._columns[name]
+        if isinstance(column, pd.Series):
+            return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.array([np.nan if value is None else value for value in column], dtype=np.float64)
+
+    def _read_days(self, first: str, second: str) -> NDArray[np.float64]:
+        if first not in self._columns or second not in self._columns:
+            return np.full(len(self), np.nan)
+        moments = [pd.to_datetime(pd.Series(self._columns[name]), utc=True) for name in (first, second)]
+        days = (moments[1].array - moments[0].array) / pd.Timedelta(days=1)
+        return np.asarray(days, dtype=np.float64)

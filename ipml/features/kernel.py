@@ -1,0 +1,202 @@
+"""The compiled kernel beneath n-grams.
+
+One function, `_hash_text`, says what the n-grams of a text are; counting them, summing their weights and spreading the
+weights over letters all call it, so the three cannot disagree. Everything works on the UTF-8 bytes of folded texts:
+`data` holds them one after another, text `i` is `data[offsets[i]:offsets[i + 1]]`.
+
+The hash is FNV-1a over the bytes of an n-gram with a final mix (the 64-bit finaliser of MurmurHash3), both in the
+public domain.
+"""
+
+import numpy as np
+from numba import njit
+
+_FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+_FNV_PRIME = np.uint64(0x100000001B3)
+_WORD_SALT = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xFF51AFD7ED558CCD)
+_MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
+_SHIFT = np.uint64(33)
+_SPACE = np.uint64(32)
+_ONE = np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def _is_word(byte):
+    """A byte of a letter or digit; after folding, everything beyond ASCII is one."""
+    return byte >= 0x80 or 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39
+
+
+@njit(cache=True, nogil=True)
+def _column(value, mask):
+    value ^= value >> _SHIFT
+    value *= _MIX_1
+    value ^= value >> _SHIFT
+    value *= _MIX_2
+    value ^= value >> _SHIFT
+    return np.int64(value & mask)
+
+
+@njit(cache=True, nogil=True)
+def _most_ngrams(n_bytes, letters_min, letters_max, words):
+    """An upper bound of the number of n-grams in a text of so many bytes."""
+    most = n_bytes * words
+    if letters_max > 0:
+        most += 2 * (n_bytes + 1) * (letters_max - letters_min + 1)
+    return most
+
+
+@njit(cache=True, nogil=True)
+def _hash_letters(data, start, end, mask, letters_min, letters_max, n, columns, begins, ends):
+    """Write the letter n-grams of one chunk between spaces, a space on either side; return how many there are now."""
+    for position in range(start - 1, end):
+        if start <= position and (data[position] & 0xC0) == 0x80:
+            continue
+        value = _FNV_OFFSET
+        letter = position
+        size = 0
+        while size < letters_max and letter <= end:
+            if letter < start or letter == end:
+                value = (value ^ _SPACE) * _FNV_PRIME
+                letter += 1
+            else:
+                value = (value ^ np.uint64(data[letter])) * _FNV_PRIME
+                letter += 1
+                while letter < end and (data[letter] & 0xC0) == 0x80:
+                    value = (value ^ np.uint64(data[letter])) * _FNV_PRIME
+                    letter += 1
+            size += 1
+            if size >= letters_min:
+                columns[n] = _column(value, mask)
+                begins[n] = max(position, start)
+                ends[n] = min(letter, end)
+                n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _hash_words(data, start, end, mask, words, n, columns, begins, ends):
+    """Write the word n-grams of one text; return how many there are now."""
+    position = start
+    while position < end:
+        while position < end and not _is_word(data[position]):
+            position += 1
+        value = _FNV_OFFSET ^ _WORD_SALT
+        letter = position
+        next_word = end
+        size = 0
+        while size < words and letter < end:
+            while letter < end and _is_word(data[letter]):
+                value = (value ^ np.uint64(data[letter])) * _FNV_PRIME
+                letter += 1
+            size += 1
+            columns[n] = _column(value, mask)
+            begins[n] = position
+            ends[n] = letter
+            n += 1
+            while letter < end and not _is_word(data[letter]):
+                letter += 1
+            if size == 1:
+                next_word = letter
+            value = (value ^ _SPACE) * _FNV_PRIME
+        position = next_word
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _hash_text(data, start, end, mask, letters_min, letters_max, words, columns, begins, ends):
+    """Write the column, first byte and last byte (excluded) of every n-gram of one text; return their number."""
+    n = 0
+    if letters_max > 0:
+        position = start
+        while position < end:
+            chunk = position
+            while position < end and data[position] != 0x20:
+                position += 1
+            if position > chunk:
+                n = _hash_letters(data, chunk, position, mask, letters_min, letters_max, n, columns, begins, ends)
+            position += 1
+    if words > 0:
+        n = _hash_words(data, start, end, mask, words, n, columns, begins, ends)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _scratch(offsets, letters_min, letters_max, words):
+    longest = 0
+    for row in range(offsets.size - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    most = _most_ngrams(longest, letters_min, letters_max, words)
+    return np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+
+
+@njit(cache=True, nogil=True)
+def count(offsets, data, bits, letters_min, letters_max, words):
+    """Return a CSR matrix of the counts of each text's n-grams: row pointers, columns (sorted in a row) and counts."""
+    mask = (_ONE << np.uint64(bits)) - _ONE
+    columns, begins, ends = _scratch(offsets, letters_min, letters_max, words)
+    n_rows = offsets.size - 1
+    indptr = np.zeros(n_rows + 1, np.int64)
+    capacity = max(np.int64(1024), np.int64(data.size))
+    indices = np.empty(capacity, np.int32)
+    counts = np.empty(capacity, np.float64)
+    used = 0
+    for row in range(n_rows):
+        n = _hash_text(
+            data, offsets[row], offsets[row + 1], mask, letters_min, letters_max, words, columns, begins, ends
+        )
+        if used + n > capacity:
+            capacity = 2 * capacity + n
+            grown_indices = np.empty(capacity, np.int32)
+            grown_indices[:used] = indices[:used]
+            indices = grown_indices
+            grown_counts = np.empty(capacity, np.float64)
+            grown_counts[:used] = counts[:used]
+            counts = grown_counts
+        ordered = np.sort(columns[:n])
+        for i in range(n):
+            if i > 0 and ordered[i] == ordered[i - 1]:
+                counts[used - 1] += 1.0
+            else:
+                indices[used] = ordered[i]
+                counts[used] = 1.0
+                used += 1
+        indptr[row + 1] = used
+    return indptr, indices[:used].copy(), counts[:used].copy()
+
+
+@njit(cache=True, nogil=True)
+def sum_rows(offsets, data, weights, known, bits, letters_min, letters_max, words):
+    """Return, for each text, the sum of its weights over the root of the number of its known n-grams."""
+    mask = (_ONE << np.uint64(bits)) - _ONE
+    columns, begins, ends = _scratch(offsets, letters_min, letters_max, words)
+    sums = np.zeros(offsets.size - 1)
+    for row in range(offsets.size - 1):
+        n = _hash_text(
+            data, offsets[row], offsets[row + 1], mask, letters_min, letters_max, words, columns, begins, ends
+        )
+        total = 0.0
+        n_known = 0
+        for i in range(n):
+            total += weights[columns[i]]
+            n_known += known[columns[i]]
+        sums[row] = total / np.sqrt(max(n_known, 1))
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def spread(data, weights, known, bits, letters_min, letters_max, words):
+    """Return the weight that each byte of one text carries; an n-gram shares its weight among its bytes."""
+    mask = (_ONE << np.uint64(bits)) - _ONE
+    most = _most_ngrams(data.size, letters_min, letters_max, words)
+    columns, begins, ends = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    n = _hash_text(data, 0, data.size, mask, letters_min, letters_max, words, columns, begins, ends)
+    n_known = 0
+    for i in range(n):
+        n_known += known[columns[i]]
+    carried = np.zeros(data.size)
+    for i in range(n):
+        share = weights[columns[i]] / (np.sqrt(max(n_known, 1)) * (ends[i] - begins[i]))
+        for byte in range(begins[i], ends[i]):
+            carried[byte] += share
+    return carried

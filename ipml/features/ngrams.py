@@ -1,0 +1,112 @@
+"""Hashed n-grams: counted for training, summed for scoring, spread over letters for reasons.
+
+A text becomes the n-grams of its letters and its words, each hashed to one of 2^bits columns. Texts are handed to the
+compiled kernel as the UTF-8 bytes of an Arrow string array, so no Python object is made per text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ipml.features.kernel import count, spread, sum_rows
+
+Buffers = tuple[NDArray[np.int64], NDArray[np.uint8]]
+
+
+def text_buffers(texts: Any) -> Buffers:
+    """Return the offsets (n + 1) and the UTF-8 bytes of texts; a missing text counts as an empty one.
+
+    Parameters
+    ----------
+    texts : sequence of str, pandas Series or pyarrow string array
+
+    Examples
+    --------
+    >>> offsets, data = text_buffers(["ab", None, "c"])
+    >>> offsets.tolist(), bytes(data)
+    ([0, 2, 2, 3], b'abc')
+    """
+    array = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, from_pandas=True)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    array = array.cast(pa.large_string()).fill_null("")
+    if len(array) == 0:
+        return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
+    _, offset_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(0, dtype=np.uint8)
+    return offsets - offsets[0], data[offsets[0] : offsets[-1]]
+
+
+def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5), words: int = 1) -> csr_matrix:
+    """Count the n-grams of each text, shape (n_texts, 2^bits).
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Folded texts, as `fold_text` returns them.
+    bits : int, default=18
+        There are 2^bits columns.
+    letters : (int, int), default=(3, 5)
+        Shortest and longest n-gram of letters, taken between spaces; (0, 0) for none.
+    words : int, default=1
+        Longest n-gram of words; 0 for none.
+
+    Examples
+    --------
+    >>> count_ngrams(["nike air", "nike"], letters=(0, 0), words=2).sum(axis=1).tolist()
+    [[3.0], [1.0]]
+    """
+    offsets, data = text_buffers(texts)
+    indptr, indices, counts = count(offsets, data, bits, letters[0], letters[1], words)
+    return csr_matrix((counts, indices, indptr), shape=(len(offsets) - 1, 1 << bits))
+
+
+def sum_weights(
+    texts: Any,
+    weights: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    *,
+    letters: tuple[int, int] = (3, 5),
+    words: int = 1,
+) -> NDArray[np.float64]:
+    """Return the sum of each text's n-gram weights over the root of the number of known ones, shape (n_texts,).
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Folded texts.
+    weights : array of shape (2^bits,)
+        The weight of each column; that of an unknown one must be 0.
+    known : array of bool, shape (2^bits,)
+        Which columns training knew.
+    """
+    offsets, data = text_buffers(texts)
+    bits = int(weights.size).bit_length() - 1
+    return np.asarray(sum_rows(offsets, data, weights, known, bits, letters[0], letters[1], words))
+
+
+def spread_weights(
+    text: str,
+    weights: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    *,
+    letters: tuple[int, int] = (3, 5),
+    words: int = 1,
+) -> NDArray[np.float64]:
+    """Return the weight each letter of one text carries; together they sum to `sum_weights` of the text.
+
+    Every n-gram's weight is shared equally among its letters.
+    """
+    data = np.frombuffer(text.encode(), dtype=np.uint8)
+    if data.size == 0:
+        return np.zeros(0)
+    bits = int(weights.size).bit_length() - 1
+    by_byte = spread(data, weights, known, bits, letters[0], letters[1], words)
+    starts = np.flatnonzero((data & 0xC0) != 0x80)
+    return np.asarray(np.add.reduceat(by_byte, starts))

@@ -1,0 +1,106 @@
+"""A seller's history as known when the listing was observed."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ipml.features.columns import ListingColumns
+
+AGE_STEPS_DAYS = (7, 30, 90, 365)
+_NAMES = (
+    "log_age",
+    *(f"younger_than_{days}_days" for days in AGE_STEPS_DAYS),
+    "age_unknown",
+    "log_sales",
+    "no_sales",
+    "returns_per_sale",
+    "complaints_per_sale",
+    "rating_below_usual",
+    "log_strikes",
+    "log_listings_per_day",
+    "history_unknown",
+)
+_MOST_RATE = 3.0
+
+
+class SellerFeatures(TransformerMixin, BaseEstimator):
+    """Describe a seller by age, sales and rates.
+
+    Rates are shrunk towards the usual one, so that one return is no scandal. A rate is
+    `log((events + prior * usual) / (sales + prior) / usual)`, 0 at the usual rate.
+
+    Parameters
+    ----------
+    prior_sales : float, default=20.0
+        How many sales at the usual rate every seller starts with.
+
+    Attributes
+    ----------
+    usual_return_rate_, usual_complaint_rate_ : float
+        Returns and complaints per sale over all training listings.
+    usual_rating_ : float
+        Median rating over the training listings, 0-1.
+
+    Examples
+    --------
+    >>> columns = {"seller_age_days": [3.0, 900.0], "seller_sales": [0.0, 250.0]}
+    >>> seller = SellerFeatures().fit(columns)
+    >>> float(dict(zip(seller.get_feature_names_out(), seller.transform(columns)[0]))["younger_than_7_days"])
+    1.0
+    """
+
+    def __init__(self, prior_sales: float = 20.0) -> None:
+        self.prior_sales = prior_sales
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the usual rates."""
+        listings = ListingColumns.of(X)
+        sales = listings.numbers("seller_sales")
+        self.usual_return_rate_ = _usual_rate(listings.numbers("seller_returns"), sales)
+        self.usual_complaint_rate_ = _usual_rate(listings.numbers("seller_complaints"), sales)
+        ratings = listings.numbers("seller_rating")
+        self.usual_rating_ = float(np.median(ratings[~np.isnan(ratings)])) if (~np.isnan(ratings)).any() else 1.0
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the values, shape (n_listings, 15); what is unknown is 0, and says so in a column of its own."""
+        check_is_fitted(self)
+        listings = ListingColumns.of(X)
+        age, sales = listings.numbers("seller_age_days"), listings.numbers("seller_sales")
+        returns, complaints = listings.numbers("seller_returns"), listings.numbers("seller_complaints")
+        per_day = listings.numbers("seller_listings") / np.maximum(age, 1.0)
+        columns = [
+            np.log1p(age) / np.log1p(365.0),
+            *(age < days for days in AGE_STEPS_DAYS),
+            np.isnan(age),
+            np.log1p(sales) / np.log1p(1_000.0),
+            sales == 0,
+            self._log_rate(returns, sales, self.usual_return_rate_),
+            self._log_rate(complaints, sales, self.usual_complaint_rate_),
+            10.0 * np.maximum(self.usual_rating_ - listings.numbers("seller_rating"), 0.0),
+            np.log1p(listings.numbers("seller_strikes")),
+            np.log1p(per_day),
+            np.isnan(sales),
+        ]
+        return np.nan_to_num(np.column_stack([np.asarray(column, dtype=np.float64) for column in columns]))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names."""
+        return np.array(_NAMES, dtype=object)
+
+    def _log_rate(self, events: NDArray[np.float64], sales: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
+        if usual <= 0:
+            return np.zeros(len(events))
+        rate = (events + self.prior_sales * usual) / (sales + self.prior_sales)
+        return np.clip(np.log(rate / usual), -_MOST_RATE, _MOST_RATE)
+
+
+def _usual_rate(events: NDArray[np.float64], sales: NDArray[np.float64]) -> float:
+    known = ~np.isnan(events) & ~np.isnan(sales)
+    total = float(sales[known].sum())
+    return float(events[known].sum()) / total if total > 0 else 0.0

@@ -1,0 +1,107 @@
+"""The text of a listing as hashed n-grams, weighted by how rare they are."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ipml.features.columns import ListingColumns
+from ipml.features.ngrams import count_ngrams, spread_weights
+
+
+class TextFeatures(TransformerMixin, BaseEstimator):
+    """Turn a text column into the n-grams of its folded view.
+
+    An n-gram that occurs `c` times in a text with `n` n-grams known from training has the value
+    `c * idf / sqrt(n)`, with scikit-learn's smooth idf, log((1 + N) / (1 + df)) + 1. Dividing by a root instead of
+    the norm keeps a score a plain sum over occurrences, so that each letter's part of it can be shown.
+
+    Parameters
+    ----------
+    column : str, default="title"
+        The column to read.
+    bits : int, default=18
+        There are 2^bits features.
+    letters : tuple of (int, int), default=(2, 5)
+        Shortest and longest n-gram of letters within a word; (0, 0) for none.
+    words : int, default=1
+        Longest n-gram of words; 0 for none.
+    min_listings : int, default=2
+        N-grams in fewer listings of the training set are not known: they get the value zero.
+
+    Attributes
+    ----------
+    idf_ : array of shape (2^bits,)
+        The weight of each n-gram's rarity; 0 for the unknown.
+
+    Examples
+    --------
+    >>> titles = {"title": ["nike air", "nike max", "wool hat"]}
+    >>> features = TextFeatures(letters=(0, 0), min_listings=1).fit(titles)
+    >>> features.transform({"title": ["nike nike"]}).data.round(2)
+    array([1.82])
+    """
+
+    def __init__(
+        self,
+        column: str = "title",
+        bits: int = 18,
+        letters: tuple[int, int] = (2, 5),
+        words: int = 1,
+        min_listings: int = 2,
+    ) -> None:
+        self.column = column
+        self.bits = bits
+        self.letters = letters
+        self.words = words
+        self.min_listings = min_listings
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn which n-grams there are and how rare each is."""
+        counts = self._count(ListingColumns.of(X))
+        n_listings = np.bincount(counts.indices, minlength=counts.shape[1])
+        idf = np.log((1.0 + counts.shape[0]) / (1.0 + n_listings)) + 1.0
+        self.idf_ = np.where(n_listings >= self.min_listings, idf, 0.0)
+        return self
+
+    def transform(self, X: Any) -> csr_matrix:
+        """Return the values, shape (n_listings, 2^bits)."""
+        check_is_fitted(self)
+        counts = self._count(ListingColumns.of(X))
+        n_known = counts @ (self.idf_ > 0).astype(np.float64)
+        values = diags(1.0 / np.sqrt(np.maximum(n_known, 1.0))) @ counts @ diags(self.idf_)
+        values.eliminate_zeros()
+        return csr_matrix(values)
+
+    def known_share(self, X: Any) -> NDArray[np.float64]:
+        """Return the share of each text's n-grams that training knew, shape (n_listings,); 0 for an empty text."""
+        counts = self._count(ListingColumns.of(X))
+        n_ngrams = np.asarray(counts.sum(axis=1)).ravel()
+        return np.asarray((counts @ (self.idf_ > 0).astype(np.float64)) / np.maximum(n_ngrams, 1.0))
+
+    def spread(self, folded: str, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the part of the log-odds that each letter of one folded text carries.
+
+        Parameters
+        ----------
+        folded : str
+        coefficients : array of shape (2^bits,)
+            The learner's coefficients of these features.
+        """
+        return spread_weights(folded, coefficients * self.idf_, self.idf_ > 0, letters=self.letters, words=self.words)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return one name per hashed column."""
+        return np.array([f"ngram_{number}" for number in range(1 << self.bits)], dtype=object)
+
+    def _count(self, listings: ListingColumns) -> csr_matrix:
+        key = ("ngrams", self.column, self.bits, tuple(self.letters), self.words)
+        return listings.once(
+            key,
+            lambda: count_ngrams(listings.folded(self.column), bits=self.bits, letters=self.letters, words=self.words),
+        )

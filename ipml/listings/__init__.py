@@ -1,0 +1,1 @@
+"""What comes in: fields, readers, marketplaces, brands and the history of sellers."""

@@ -1,0 +1,199 @@
+"""The brand file: what brands are called, who may sell them, what their goods cost, and what money is worth.
+
+The bundled file, `brands.toml` beside this module, knows brands that are often counterfeited. A marketplace writes
+its own, with the sellers its rights holders have authorised.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ipml.errors import UnreadableFile, UnusableSetting
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A brand and what is usual for its genuine goods.
+
+    Attributes
+    ----------
+    name : str
+        As the rights holder writes it.
+    category : str
+        What it is best known for, such as "footwear".
+    reference_price : float
+        What one of its main products costs new, in `currency`.
+    currency : str
+        ISO 4217 code.
+    aliases : tuple of str
+        Other names of the brand: in other scripts, short forms, common misspellings.
+    authorised_sellers : tuple of str
+        Ids of the sellers who may sell it as new.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    name: str
+    category: str
+    reference_price: float
+    currency: str
+    aliases: tuple[str, ...] = ()
+    authorised_sellers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Brands:
+    """All brands of a brand file, in its order, with the rates of the currencies.
+
+    Attributes
+    ----------
+    brands : tuple of Brand
+        No name or alias belongs to two of them, whatever its case.
+    base_currency : str, default="USD"
+        The currency in which prices are compared.
+    rates : mapping from str to float
+        What one unit of a currency is worth in the base currency; the base currency itself is added, as 1.
+
+    Raises
+    ------
+    UnusableSetting
+        If a name is used twice, a price or rate is not above 0, or a currency has no rate.
+
+    Examples
+    --------
+    >>> brands = Brands((Brand("Acme", "tools", 100.0, "EUR"),), rates={"EUR": 1.25})
+    >>> brands.worth(100.0, "EUR")
+    125.0
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    brands: tuple[Brand, ...]
+    base_currency: str = "USD"
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates", {self.base_currency: 1.0, **self.rates})
+        _check_rates(self)
+        _check_prices(self)
+        _check_names(self)
+
+    def __iter__(self) -> Iterator[Brand]:
+        return iter(self.brands)
+
+    def __len__(self) -> int:
+        return len(self.brands)
+
+    def worth(self, amount: float, currency: str) -> float:
+        """Return what an amount of money is worth in the base currency.
+
+        Raises
+        ------
+        UnusableSetting
+            If the brand file has no rate for the currency.
+        """
+        if currency not in self.rates:
+            raise UnusableSetting("brand file", f"no rate for {currency}", f"one of {', '.join(self.rates)}")
+        return amount * self.rates[currency]
+
+
+def load_brands(path: Path | None = None) -> Brands:
+    """Read a brand file; the bundled one where none is given.
+
+    Raises
+    ------
+    UnreadableFile
+        If there is no such file, or it is not TOML.
+    UnusableSetting
+        If it does not hold brands.
+
+    Examples
+    --------
+    >>> brands = load_brands()
+    >>> len(brands), brands.base_currency
+    (72, 'USD')
+    """
+    source = path or files("ipml.listings").joinpath("brands.toml")
+    try:
+        table = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UnreadableFile(str(source), str(error), "a brand file in TOML") from error
+    table["brands"] = table.pop("brand", [])
+    try:
+        # As JSON, for which the strict rules take a list as a tuple, yet no text as a number.
+        return TypeAdapter(Brands).validate_json(json.dumps(table, default=str), strict=True)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise UnusableSetting(f"brand file {source}", f"{where}: {fault['input']!r:.80}", fault["msg"]) from error
+
+
+def write_brands(brands: Brands, path: Path) -> None:
+    """Write a brand file; the same brands give the same bytes, and `load_brands` gives them back.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "brands.toml"
+    ...     write_brands(load_brands(), path)
+    ...     load_brands(path) == load_brands()
+    True
+    """
+    parts = [f"base_currency = {_quote(brands.base_currency)}\n\n[rates]"]
+    parts += [f"{_quote(currency)} = {float(rate)!r}" for currency, rate in brands.rates.items()]
+    for brand in brands:
+        parts.append(
+            f"\n[[brand]]\nname = {_quote(brand.name)}\ncategory = {_quote(brand.category)}\n"
+            f"reference_price = {float(brand.reference_price)!r}\ncurrency = {_quote(brand.currency)}\n"
+            f"aliases = {_quote_all(brand.aliases)}\nauthorised_sellers = {_quote_all(brand.authorised_sellers)}"
+        )
+    path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _quote(text: str) -> str:
+    # A JSON string is a TOML string, but for DEL, which JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _quote_all(texts: tuple[str, ...]) -> str:
+    return f"[{', '.join(map(_quote, texts))}]"
+
+
+def _check_rates(brands: Brands) -> None:
+    for currency, rate in brands.rates.items():
+        if not (rate > 0 and math.isfinite(rate)):
+            raise UnusableSetting("brand file", f"rate {rate!r} for {currency}", "a number above 0")
+    if brands.rates[brands.base_currency] != 1.0:
+        raise UnusableSetting("brand file", f"a rate for {brands.base_currency} beside 1", "the base currency at 1")
+
+
+def _check_prices(brands: Brands) -> None:
+    for brand in brands:
+        if not (brand.reference_price > 0 and math.isfinite(brand.reference_price)):
+            raise UnusableSetting(f"brand {brand.name!r}", f"price {brand.reference_price!r}", "a number above 0")
+        if brand.currency not in brands.rates:
+            raise UnusableSetting(f"brand {brand.name!r}", f"currency {brand.currency}", "one that has a rate")
+
+
+def _check_names(brands: Brands) -> None:
+    owners: dict[str, int] = {}
+    for number, brand in enumerate(brands):
+        for name in (brand.name, *brand.aliases):
+            if not name.strip():
+                raise UnusableSetting(f"brand {brand.name!r}", f"the name {name!r}", "a name with letters")
+            owner = owners.setdefault(name.casefold(), number)
+            if owner != number:
+                first = brands.brands[owner].name
+                raise UnusableSetting(
+                    f"brand {brand.name!r}", f"the name {name!r}, which {first!r} has", "names of its own"
+                )

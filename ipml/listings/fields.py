@@ -1,0 +1,129 @@
+"""What a listing is, as one table of fields.
+
+Change a field here and the checks of frames and of records, both made from this table, follow.
+`ipml.records.Listing` has the same fields in the same order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ipml.listings.kinds import Kind
+
+MOST = 1e12
+"""No price and no count is larger: not in any currency, nor on any marketplace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a listing and its rules.
+
+    Attributes
+    ----------
+    name : str
+        Canonical name, the same in frames, records and files.
+    kind : Kind
+        What it holds.
+    meaning : str
+        What it says, for the documentation.
+    is_required : bool
+        Whether it may not be missing.
+    least, most : float or None
+        Bounds of a number, both included.
+    max_length : int or None
+        Longest text, in code points; a required text has at least one.
+    pattern, shape : str or None
+        Regular expression that a whole text matches, and the same in words.
+
+    Examples
+    --------
+    >>> Field("seller_rating", Kind.SHARE, "…", least=0, most=1).expected
+    'a share from 0 to 1'
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    is_required: bool = False
+    least: float | None = None
+    most: float | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    shape: str | None = None
+
+    @property
+    def expected(self) -> str:
+        """What a cell should hold, as a phrase for messages."""
+        if self.kind is Kind.FLAG:
+            return "true or false"
+        if self.kind is Kind.MOMENT:
+            return "a moment with its zone, such as 2026-03-01T09:30:00Z, from 1970 to 2199"
+        if self.kind is Kind.TEXT:
+            length = f"{self.min_length} to {self.max_length:,}"
+            return self.shape or f"text of {length} characters, without NUL or broken letters"
+        return f"a {self.kind} from {self.least:,.0f} to {self.most:,.0f}"
+
+    @property
+    def min_length(self) -> int:
+        """Shortest text, in code points."""
+        return 1 if self.is_required else 0
+
+
+def _text(name: str, max_length: int, meaning: str, *, is_required: bool = False) -> Field:
+    return Field(name, Kind.TEXT, meaning, is_required=is_required, max_length=max_length)
+
+
+def _code(name: str, max_length: int, pattern: str, shape: str, meaning: str) -> Field:
+    return Field(name, Kind.TEXT, meaning, max_length=max_length, pattern=pattern, shape=shape)
+
+
+def _count(name: str, meaning: str) -> Field:
+    return Field(name, Kind.COUNT, meaning, least=0, most=MOST)
+
+
+def _share(name: str, meaning: str) -> Field:
+    return Field(name, Kind.SHARE, meaning, least=0, most=1)
+
+
+def _moment(name: str, meaning: str) -> Field:
+    return Field(name, Kind.MOMENT, meaning)
+
+
+FIELDS: tuple[Field, ...] = (
+    _text("listing_id", 200, "the marketplace's id of the listing", is_required=True),
+    _text("seller_id", 200, "the marketplace's id of the seller", is_required=True),
+    _text("title", 2_000, "the title as the seller wrote it", is_required=True),
+    _text("description", 100_000, "the description as the seller wrote it"),
+    _text("brand", 200, "the brand the listing claims"),
+    _text("category", 500, "the marketplace's category"),
+    Field("price", Kind.NUMBER, "the asking price, in `currency`", least=0, most=MOST),
+    _code("currency", 3, "[A-Z]{3}", "three capital letters such as EUR", "ISO 4217 code of the price"),
+    _moment("listed_at", "when the listing appeared"),
+    _moment("observed_at", "when the listing was as given here"),
+    _text("condition", 100, "new, used, …, in the marketplace's words"),
+    _code(
+        "country",
+        2,
+        "[A-Z]{2}",
+        "two capital letters such as DE",
+        "ISO 3166 code of where it ships from",
+    ),
+    _code("gtin", 14, "[0-9]{8}|[0-9]{12,14}", "8 or 12 to 14 digits", "article number (EAN, UPC), as claimed"),
+    _text("image_hash", 200, "hash of the main image; equal images have equal hashes"),
+    _count("listing_sales", "units of this listing sold by `observed_at`"),
+    _count("listing_returns", "units of this listing returned by `observed_at`"),
+    _share("listing_rating", "mean rating of this listing; 1 is the best possible"),
+    _count("listing_reviews", "reviews of this listing"),
+    _count("seller_age_days", "days since the seller joined"),
+    _count("seller_sales", "units the seller sold"),
+    _count("seller_returns", "units returned to the seller"),
+    _count("seller_complaints", "complaints about the seller"),
+    _share("seller_rating", "mean rating of the seller; 1 is the best possible"),
+    _count("seller_strikes", "strikes the seller received"),
+    _count("seller_listings", "listings the seller has put up"),
+    Field("is_counterfeit", Kind.FLAG, "the label: whether the goods are counterfeit"),
+    _moment("labelled_at", "when the label became known"),
+    _share("label_weight", "how much the label counts in training"),
+)
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in FIELDS)

@@ -1,0 +1,123 @@
+"""Check a frame against a table of fields: read every cell, then judge it by the rules of its field, with pandera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ipml.errors import MissingColumns, UnknownColumns
+from ipml.listings.fields import Field
+from ipml.listings.kinds import Kind, Mask, is_missing, make_empty_column, read_column
+from ipml.records import Problem
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+ROW = "row"
+"""Name of an index that holds the numbers of the rows in their file, from 1."""
+
+
+def number_rows(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return the number of each row in its file: the index if it is named "row", else counted from 1."""
+    return np.asarray(frame.index if frame.index.name == ROW else np.arange(1, len(frame) + 1), dtype=np.int64)
+
+
+def check_columns(frame: pd.DataFrame, fields: Sequence[Field], source: str) -> None:
+    """Raise MissingColumns or UnknownColumns unless the frame's columns are those of the table, each once."""
+    names = [str(name) for name in frame.columns]
+    missing = [field.name for field in fields if field.is_required and field.name not in names]
+    if missing:
+        raise MissingColumns(source, missing, names)
+    known = [field.name for field in fields]
+    unknown = [name for at, name in enumerate(names) if name not in known or name in names[:at]]
+    if unknown:
+        raise UnknownColumns(source, unknown, known)
+
+
+def check_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.DataFrame, dict[str, Mask]]:
+    """Return the frame with every field in the dtype of its kind, and which cells of each are bad.
+
+    A column that is absent is added, all missing. A bad cell that could not be read is missing in the result.
+    """
+    cells, is_bad = read_cells(frame, fields)
+    for name, is_broken in _find_broken_rules(cells, fields).items():
+        is_bad[name] = is_bad[name] | is_broken
+    return cells, is_bad
+
+
+def read_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.DataFrame, dict[str, Mask]]:
+    """Do as `check_cells`, without judging by the rules: bad is what cannot be read."""
+    columns: dict[str, pd.Series[Any]] = {}
+    is_bad: dict[str, Mask] = {}
+    for field in fields:
+        if field.name in frame.columns:
+            columns[field.name], is_bad[field.name] = read_column(frame[field.name], field.kind)
+        else:
+            columns[field.name] = make_empty_column(frame.index, field.kind)
+            is_bad[field.name] = np.zeros(len(frame), dtype=bool)
+    return pd.DataFrame(columns, index=frame.index), is_bad
+
+
+def list_problems(frame: pd.DataFrame, is_bad: Mapping[str, Mask], fields: tuple[Field, ...]) -> list[Problem]:
+    """Return a problem for each bad cell, with its value as it stands in the frame."""
+    rows = number_rows(frame)
+    return [
+        Problem(int(row), field.name, show(value), field.expected)
+        for field in fields
+        if is_bad[field.name].any()
+        for row, value in zip(rows[is_bad[field.name]], frame.loc[is_bad[field.name], field.name], strict=True)
+    ]
+
+
+def show(value: object) -> str:
+    """Return a value as a problem shows it: at most 80 characters, nothing for what is missing.
+
+    Examples
+    --------
+    >>> len(show("x" * 1_000))
+    80
+    """
+    if is_missing(value):
+        return ""
+    try:
+        text = str(value)[:81]
+    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+        text = type(value).__name__
+    text = text.encode(errors="backslashreplace").decode()
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _find_broken_rules(cells: pd.DataFrame, fields: tuple[Field, ...]) -> dict[str, Mask]:
+    from pandera.errors import SchemaErrors
+
+    is_broken = {field.name: np.zeros(len(cells), dtype=bool) for field in fields}
+    try:
+        _make_frame_schema(fields).validate(cells.reset_index(drop=True), lazy=True)
+    except SchemaErrors as errors:
+        for name, cases in errors.failure_cases.groupby("column"):
+            is_broken[str(name)][cases["index"].to_numpy(dtype=int)] = True
+    return is_broken
+
+
+@cache
+def _make_frame_schema(fields: tuple[Field, ...]) -> pa.DataFrameSchema:
+    import pandera.pandas as pa
+
+    def make_checks(field: Field) -> list[pa.Check]:
+        checks = []
+        if field.kind is Kind.TEXT:
+            checks.append(pa.Check.str_length(field.min_length, field.max_length))
+        if field.least is not None:
+            checks.append(pa.Check.in_range(field.least, field.most))
+        if field.pattern is not None:
+            checks.append(pa.Check(lambda texts: texts.str.fullmatch(field.pattern), name="pattern"))
+        return checks
+
+    return pa.DataFrameSchema(
+        {field.name: pa.Column(checks=make_checks(field), nullable=not field.is_required) for field in fields}
+    )

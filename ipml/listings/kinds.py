@@ -1,0 +1,238 @@
+"""What a cell of each kind may hold: one value at a time, or a whole column at once.
+
+The readers of one value are the specification; the column readers follow them for the types that pandas
+can read in one stroke and call them for the rest. Text is read strictly: "12,50", "1e400" and " 7" are no
+numbers, and a moment without a zone is no moment.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Kind(StrEnum):
+    """What a field of a listing holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    COUNT = "count"
+    SHARE = "share"
+    MOMENT = "moment"
+    FLAG = "flag"
+
+
+# Any: the stubs of pandas know dtypes as literals only.
+DTYPES: dict[Kind, Any] = {
+    Kind.TEXT: "str",
+    Kind.NUMBER: "float64",
+    Kind.COUNT: "float64",
+    Kind.SHARE: "float64",
+    Kind.MOMENT: "datetime64[us, UTC]",
+    Kind.FLAG: "boolean",
+}
+
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+# ISO 8601 (RFC 3339) with a zone. A moment finer than a microsecond would have to be cut, so it is refused.
+_MOMENT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
+)
+# Placeholders such as the years 1 and 9999 are no moments at which anything was listed.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+def is_missing(value: object) -> bool:
+    """Say whether a cell says nothing: None, NaN, NA or NaT. An empty text says something.
+
+    Examples
+    --------
+    >>> is_missing(float("nan")), is_missing("")
+    (True, False)
+    """
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+
+
+def read_text(value: object) -> str:
+    """Return a text that every database can hold; ValueError for NUL, half a surrogate pair, or no text."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError
+    value.encode()  # half a surrogate pair raises UnicodeEncodeError, a ValueError
+    return value
+
+
+def read_number(value: object) -> float:
+    """Return a finite number; ValueError for anything else, and for text that is not plainly one.
+
+    Examples
+    --------
+    >>> read_number("12.5")
+    12.5
+    >>> read_number("12,50")
+    Traceback (most recent call last):
+    ...
+    ValueError
+    """
+    if isinstance(value, str) and re.fullmatch(_NUMBER, value) is None:
+        raise ValueError
+    if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | Decimal | np.number):
+        raise ValueError  # noqa: TRY004  pydantic collects ValueErrors only
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError from None
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def read_moment(value: object) -> datetime:
+    """Return an aware moment in UTC; ValueError without a zone, outside 1970 to 2199, or for anything else.
+
+    Examples
+    --------
+    >>> read_moment("2026-03-01T09:30+01:00")
+    datetime.datetime(2026, 3, 1, 8, 30, tzinfo=datetime.timezone.utc)
+    """
+    if isinstance(value, str) and re.fullmatch(_MOMENT, value):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise ValueError
+    if isinstance(value, pd.Timestamp):
+        value = value.to_pydatetime(warn=False)
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError from None
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError
+    return moment
+
+
+def read_flag(value: object) -> bool:
+    """Return True or False, also for 1 and 0 and for these written out; ValueError for anything else."""
+    if isinstance(value, str):
+        if value.lower() in _FLAGS:
+            return _FLAGS[value.lower()]
+    elif isinstance(value, bool | int | float | np.bool_ | np.number) and value in (0, 1):
+        return bool(value)
+    raise ValueError
+
+
+READERS: dict[Kind, Callable[[object], Any]] = {
+    Kind.TEXT: read_text,
+    Kind.NUMBER: read_number,
+    Kind.COUNT: read_number,
+    Kind.SHARE: read_number,
+    Kind.MOMENT: read_moment,
+    Kind.FLAG: read_flag,
+}
+
+
+def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mask]:
+    """Return a column in the dtype of its kind, and which cells could not be read (they are missing in it).
+
+    Parameters
+    ----------
+    column : Series of shape (n_rows,)
+        Cells of any type, missing ones included.
+    kind : Kind
+        What they should hold.
+
+    Examples
+    --------
+    >>> values, is_bad = read_column(pd.Series(["12.5", "12,50", None]), Kind.NUMBER)
+    >>> values.tolist(), is_bad.tolist()
+    ([12.5, nan, nan], [False, True, False])
+    """
+    column = _unwrap(column)
+    present = column.notna().to_numpy(dtype=bool)
+    if not present.any():
+        return make_empty_column(column.index, kind), np.zeros(len(column), dtype=bool)
+    values = _COLUMN_READERS[kind](column).astype(DTYPES[kind])
+    return values, present & values.isna().to_numpy(dtype=bool)
+
+
+def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
+    """Return a column of the kind's dtype in which every cell is missing."""
+    empty: pd.Series[Any] = pd.Series(None, index=index, dtype=DTYPES[kind])
+    return empty
+
+
+def _unwrap(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return categories and Arrow-typed cells as what they stand for."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.astype(object).infer_objects()
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return column.astype(object)
+    return column
+
+
+def _read_texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    if not isinstance(column.dtype, pd.StringDtype):
+        return _read_cells(column, Kind.TEXT)
+    has_nul = column.str.contains("\0", regex=False, na=False).to_numpy(dtype=bool)
+    return column.where(~has_nul) if has_nul.any() else column
+
+
+def _read_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    if isinstance(column.dtype, pd.StringDtype):
+        column = column.where(column.str.fullmatch(_NUMBER, na=False))
+    elif not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return _read_cells(column, Kind.NUMBER)
+    numbers = column.astype("float64")
+    return numbers.where(np.isfinite(numbers))
+
+
+def _read_moments(column: pd.Series[Any]) -> pd.Series[Any]:
+    if isinstance(column.dtype, pd.StringDtype):
+        column = column.where(column.str.fullmatch(_MOMENT, na=False))
+        column = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+    elif not isinstance(column.dtype, pd.DatetimeTZDtype):
+        return _read_cells(column, Kind.MOMENT)
+    moments: pd.Series[Any] = column.where((column >= EARLIEST) & (column < LATEST)).dt.tz_convert("UTC")
+    return moments
+
+
+def _read_flags(column: pd.Series[Any]) -> pd.Series[Any]:
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.str.lower().map(_FLAGS).astype(object)
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return column
+    return _read_cells(column, Kind.FLAG)
+
+
+def _read_cells(column: pd.Series[Any], kind: Kind) -> pd.Series[Any]:
+    """Read cell by cell, for columns of mixed types."""
+    read = READERS[kind]
+
+    def read_or_none(value: object) -> object:
+        try:
+            return None if is_missing(value) else read(value)
+        except ValueError:
+            return None
+
+    cells = [read_or_none(value) for value in column.astype(object)]
+    return pd.Series(cells, index=column.index, dtype=DTYPES[kind])
+
+
+_COLUMN_READERS: dict[Kind, Callable[[pd.Series[Any]], pd.Series[Any]]] = {
+    Kind.TEXT: _read_texts,
+    Kind.NUMBER: _read_numbers,
+    Kind.COUNT: _read_numbers,
+    Kind.SHARE: _read_numbers,
+    Kind.MOMENT: _read_moments,
+    Kind.FLAG: _read_flags,
+}

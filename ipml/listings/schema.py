@@ -1,0 +1,247 @@
+"""The checks of listings, made from the table of fields: frames with pandera, records with pydantic.
+
+Both keep the same rules. Nothing is repaired: a row that breaks a rule is kept apart, with all that is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import pandas as pd
+
+from ipml.errors import InvalidListings
+from ipml.listings.fields import COLUMNS, FIELDS, Field
+from ipml.listings.frames import check_cells, check_columns, list_problems, number_rows, read_cells, show
+from ipml.listings.kinds import READERS, Kind, Mask, is_missing
+from ipml.records import Listing, Problem
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = [
+    "COLUMNS",
+    "FIELDS",
+    "Field",
+    "Validation",
+    "check_listings",
+    "frame_to_listings",
+    "listings_to_frame",
+    "make_repeat",
+    "validate_listings",
+    "validate_record",
+]
+
+_BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
+_NO_CURRENCY = "a currency beside the price"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Listings that keep every rule, and everything wrong with the others.
+
+    Attributes
+    ----------
+    listings : DataFrame
+        The good rows: all columns of the schema in its order and dtypes, missing where nothing was given. The
+        index is the one that came in.
+    problems : tuple of Problem
+        One for each bad cell or row, in the order of the rows.
+    rejects : mapping from int to str
+        The bad rows as they stood in the file, by row number; empty where there was no file.
+    """
+
+    listings: pd.DataFrame
+    problems: tuple[Problem, ...]
+    rejects: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def bad_rows(self) -> tuple[int, ...]:
+        """Numbers of the rows with at least one problem, ascending."""
+        return tuple(sorted({problem.row for problem in self.problems}))
+
+
+def validate_listings(frame: pd.DataFrame) -> Validation:
+    """Check a frame of listings against the schema, all rows and all cells at once.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_rows, n_columns)
+        Canonical columns in any order; optional ones may be absent. Cells may be text, as in a CSV file.
+        Rows are counted from 1, or carry their numbers in an index named "row".
+
+    Returns
+    -------
+    Validation
+        Of rows with the same listing_id and observed_at the first stands and the later ones are problems, so
+        that a copy can neither replace a listing nor take it away.
+
+    Raises
+    ------
+    MissingColumns, UnknownColumns
+        If a required column is absent, or a column is not in the schema.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"listing_id": ["1", "2"], "seller_id": "s", "title": ["Bag", None]})
+    >>> validation = validate_listings(frame)
+    >>> validation.listings["title"].tolist()
+    ['Bag']
+    >>> print(validation.problems[0])
+    row 2, title: found '', expected text of 1 to 2,000 characters, without NUL or broken letters
+    """
+    check_columns(frame, FIELDS, "listings")
+    listings, is_bad = check_cells(frame, FIELDS)
+    problems = list_problems(frame, is_bad, FIELDS)
+    problems += _find_lone_prices(frame)
+    problems += _find_repeats(listings, ~(is_bad["listing_id"] | is_bad["observed_at"]))
+    problems.sort(key=lambda problem: (problem.row, COLUMNS.index(problem.column)))
+    if problems:
+        listings = listings[~np.isin(number_rows(frame), [problem.row for problem in problems])]
+    return Validation(listings, tuple(problems))
+
+
+def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFrame:
+    """Return the frame in canonical form; raise InvalidListings with everything wrong if a single row is bad.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `validate_listings`.
+    source : str, default="listings"
+        What the message calls the rows, such as the name of their file.
+
+    Examples
+    --------
+    >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
+    (1, 28)
+    """
+    validation = validate_listings(frame)
+    if validation.problems:
+        raise InvalidListings(validation.problems, source)
+    return validation.listings
+
+
+def validate_record(record: Mapping[str, object]) -> Listing:
+    """Check one listing, such as a JSON object, and return it as a record.
+
+    Raises
+    ------
+    InvalidListings
+        With every field at fault, as row 1. The rules are those of `validate_listings`.
+
+    Examples
+    --------
+    >>> validate_record({"listing_id": "1", "seller_id": "s", "title": "Bag"}).title
+    'Bag'
+    """
+    from pydantic import ValidationError
+
+    problems: dict[str, Problem] = {}
+    if not is_missing(record.get("price")) and is_missing(record.get("currency")):
+        problems["currency"] = Problem(1, "currency", "", _NO_CURRENCY)
+    try:
+        checked = _make_record_model().model_validate(dict(record))
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_context=False, include_input=False):
+            name = str(fault["loc"][0])
+            expected = _BY_NAME[name].expected if name in _BY_NAME else "one of the fields of a listing"
+            problems[name] = Problem(1, show(name), show(record.get(name)), expected)
+    if problems:
+        order = [*COLUMNS, *problems]
+        raise InvalidListings(sorted(problems.values(), key=lambda problem: order.index(problem.column)))
+    return Listing(**dict(checked))
+
+
+def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
+    """Return records as a frame in canonical form; rules are not checked anew.
+
+    Raises
+    ------
+    InvalidListings
+        If a field holds what its column cannot, such as a moment without a zone.
+
+    Examples
+    --------
+    >>> listings_to_frame([Listing("1", "s", "Bag")])["title"].tolist()
+    ['Bag']
+    """
+    rows = [[getattr(listing, name) for name in COLUMNS] for listing in listings]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    canonical, is_bad = read_cells(frame, FIELDS)
+    if problems := list_problems(frame, is_bad, FIELDS):
+        raise InvalidListings(problems)
+    return canonical
+
+
+def frame_to_listings(frame: pd.DataFrame) -> Iterator[Listing]:
+    """Yield the rows of a canonical frame as records; what is missing becomes None.
+
+    Examples
+    --------
+    >>> [listing.brand for listing in frame_to_listings(listings_to_frame([Listing("1", "s", "Bag")]))]
+    [None]
+    """
+    columns = [_list_cells(frame[field.name], field.kind) for field in FIELDS]
+    for cells in zip(*columns, strict=True):
+        yield Listing(*cells)
+
+
+def _list_cells(column: pd.Series[Any], kind: Kind) -> list[Any]:
+    cells = column.dt.to_pydatetime() if kind is Kind.MOMENT else column
+    return pd.Series(cells, dtype=object).where(column.notna().to_numpy(), None).tolist()
+
+
+def _find_lone_prices(frame: pd.DataFrame) -> list[Problem]:
+    """Money keeps its currency."""
+    if "price" not in frame.columns:
+        return []
+    is_lone = frame["price"].notna().to_numpy()
+    if "currency" in frame.columns:
+        is_lone = is_lone & frame["currency"].isna().to_numpy()
+    return [Problem(int(row), "currency", "", _NO_CURRENCY) for row in number_rows(frame)[is_lone]]
+
+
+def _find_repeats(listings: pd.DataFrame, is_readable: Mask) -> list[Problem]:
+    """Name each row whose key an earlier one has, and that one."""
+    keys = listings[["listing_id", "observed_at"]].assign(row=number_rows(listings))[is_readable]
+    keys = keys[keys.duplicated(["listing_id", "observed_at"], keep=False)]
+    keys["first"] = keys.groupby(["listing_id", "observed_at"], dropna=False)["row"].transform("first")
+    repeats = keys[keys["row"] != keys["first"]]
+    return list(map(make_repeat, repeats["row"], repeats["listing_id"], repeats["first"]))
+
+
+def make_repeat(row: int, listing_id: str, first_row: int) -> Problem:
+    """Return the problem of a row whose listing_id and observed_at are those of an earlier row."""
+    return Problem(int(row), "listing_id", show(listing_id), f"an id once per moment; row {first_row} has it already")
+
+
+@cache
+def _make_record_model() -> type[BaseModel]:
+    """Make the record check from the table of fields."""
+    import pydantic
+
+    types: dict[Kind, Any] = {Kind.TEXT: str, Kind.MOMENT: datetime, Kind.FLAG: bool}
+
+    def make_annotation(field: Field) -> Any:
+        rules = pydantic.Field(
+            ge=field.least,
+            le=field.most,
+            min_length=field.min_length if field.kind is Kind.TEXT else None,
+            max_length=field.max_length,
+            pattern=field.pattern and f"^(?:{field.pattern})$",
+        )
+        value: Any = types.get(field.kind, float)
+        value = Annotated[value, pydantic.BeforeValidator(READERS[field.kind]), rules]
+        return value if field.is_required else value | None
+
+    annotations: dict[str, Any] = {
+        field.name: (make_annotation(field), ... if field.is_required else None) for field in FIELDS
+    }
+    config = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+    return pydantic.create_model("ListingRecord", __config__=config, **annotations)

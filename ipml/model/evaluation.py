@@ -1,0 +1,285 @@
+"""The report on a model: every measure with its interval, beside the baselines, and where it is weak.
+
+An `Evaluation` holds figures only, so that it can be stored, sent, printed and compared; the curves are drawn
+by `ipml.model.curves`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from pydantic import TypeAdapter
+
+from ipml.model.metrics import Estimate, estimate_of, measure_names, resample_all
+from ipml.model.ranking import Floats
+
+MODEL = "model"
+COMPARED_BY = "average_precision"
+SLICED_BY = ("brand", "category", "currency", "country")
+SLICE_MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
+MIN_SLICE_LISTINGS = 50
+MIN_SLICE_COUNTERFEITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the figures rest on.
+
+    Examples
+    --------
+    >>> print(Counts(listings=1200, counterfeits=96, sellers=85))
+    1,200 listings of 85 sellers, 96 counterfeit (8.0 %)
+    """
+
+    listings: int
+    counterfeits: int
+    sellers: int
+
+    @property
+    def prevalence(self) -> float:
+        """Share of counterfeits, in 0-1."""
+        return self.counterfeits / self.listings
+
+    def __str__(self) -> str:
+        listings = f"{self.listings:,} listings of {self.sellers:,} sellers"
+        return f"{listings}, {self.counterfeits:,} counterfeit ({self.prevalence:.1%})".replace("%", " %")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The model's figures on the listings with one value in one column."""
+
+    column: str
+    value: str
+    counts: Counts
+    figures: dict[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """By how much the model's average precision is above that of the best baseline, on the same resamples."""
+
+    baseline: str
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured on a test.
+
+    Attributes
+    ----------
+    counts : Counts
+    figures : dict of str to dict of str to Estimate
+        By scorer ("model" first, then the baselines) and by measure.
+    comparison : Comparison or None
+        The model against the best baseline; None without baselines.
+    slices : tuple of Slice
+        Brands, categories, currencies and countries with at least 50 listings, 5 of them counterfeit.
+    n_resamples, seed : int
+        How the intervals were made.
+    n_repeats : int
+        Over how many scores per listing the figures are averaged.
+    """
+
+    counts: Counts
+    figures: dict[str, dict[str, Estimate]]
+    comparison: Comparison | None
+    slices: tuple[Slice, ...]
+    n_resamples: int
+    seed: int
+    n_repeats: int = 1
+
+    def to_json(self) -> str:
+        """Return the evaluation as JSON, from which `from_json` makes it again."""
+        return _JSON.dump_json(self, indent=2).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Evaluation:
+        """Read an evaluation that `to_json` wrote."""
+        return _JSON.validate_json(text)
+
+    def table(self) -> str:
+        """Return the figures as text for a terminal: a row per measure, a column per scorer; the slices."""
+        rows = [["", *map(_in_words, self.figures)]]
+        for name in self.figures[MODEL]:
+            rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
+        parts = [str(self.counts), _aligned(rows)]
+        if self.comparison:
+            baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference
+            parts.append(f"{_in_words(COMPARED_BY)} above the best baseline, {baseline}: {difference}")
+        if self.slices:
+            header = ["", "listings", "counterfeit", *map(_in_words, SLICE_MEASURES)]
+            parts.append(_aligned([header, *map(_slice_row, self.slices)]))
+        return "\n\n".join(parts)
+
+
+_JSON = TypeAdapter(Evaluation)
+
+
+def evaluate(
+    y: ArrayLike,
+    score: ArrayLike,
+    listings: pd.DataFrame,
+    *,
+    baselines: Mapping[str, ArrayLike] | None = None,
+    k: Sequence[int] = (100,),
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure a model and the baselines on listings that none of them has learnt from.
+
+    Parameters
+    ----------
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit.
+    score : array of shape (n_listings,)
+        The model's probabilities.
+    listings : DataFrame of shape (n_listings, …)
+        With the column `seller_id`; brand, category, currency and country make slices where present.
+    baselines : mapping of str to array of shape (n_listings,), optional
+        Probabilities of the baselines by name.
+    k : sequence of int, default=(100,)
+        How many listings reviewers read, for precision and recall at k.
+    n_resamples : int, default=500
+        Resamples of the sellers, for the intervals.
+    seed : int, default=0
+        Seed of the resamples.
+
+    Raises
+    ------
+    UnmeasurableScores
+        No counterfeit listing, fewer than two sellers, scores that are not probabilities.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("aabbccdd")})
+    >>> y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
+    >>> print(evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, k=[2]).table())
+    8 listings of 4 sellers, 3 counterfeit (37.5 %)
+    <BLANKLINE>
+                             model                   prevalence
+    average precision        0.917 (0.333 to 1.000)  0.375 (0.125 to 0.750)
+    recall at precision 0.9  0.667 (0.000 to 1.000)  0.000 (0.000 to 0.000)
+    precision at 2           1.000 (0.000 to 1.000)  0.375 (0.125 to 0.750)
+    recall at 2              0.667 (0.000 to 1.000)  0.250 (0.250 to 0.250)
+    brier                    0.107 (0.019 to 0.201)  0.235 (0.185 to 0.310)
+    calibration error        0.265 (0.130 to 0.400)  0.025 (0.025 to 0.350)
+    <BLANKLINE>
+    average precision above the best baseline, prevalence: 0.542 (0.208 to 0.750)
+    """
+    repeated = {name: [scores] for name, scores in (baselines or {}).items()}
+    return evaluate_repeats(y, [score], listings, baselines=repeated, k=k, n_resamples=n_resamples, seed=seed)
+
+
+def evaluate_repeats(
+    y: ArrayLike,
+    scores: Sequence[ArrayLike],
+    listings: pd.DataFrame,
+    *,
+    baselines: Mapping[str, Sequence[ArrayLike]] | None = None,
+    k: Sequence[int] = (100,),
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure a model whose listings were scored several times, as in cross-validation under several seeds.
+
+    Each element of `scores` holds a score for every listing, given by a model that had not learnt from its
+    seller (the folds of one seed put together). A figure is measured on each and averaged, on the listings as
+    they are and on each resample of the sellers.
+
+    Parameters
+    ----------
+    scores : sequence of array of shape (n_listings,)
+        One array per seed.
+    baselines : mapping of str to sequence of array, optional
+        The same for the baselines.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("abcd")})
+    >>> scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2]]
+    >>> figures = evaluate_repeats([1, 1, 0, 0], scores, listings).figures["model"]
+    >>> round(figures["average_precision"].value, 3)
+    0.875
+    """
+    sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
+    draws = {
+        name: _average_draws(truth, repeats, sellers, measure_names(k), n_resamples, seed)
+        for name, repeats in {MODEL: scores, **(baselines or {})}.items()
+    }
+    return Evaluation(
+        counts=_count(truth, sellers),
+        figures={
+            scorer: {name: estimate_of(values) for name, values in measured.items()}
+            for scorer, measured in draws.items()
+        },
+        comparison=_compare_with_best(draws),
+        slices=tuple(_measure_slices(truth, scores, listings, n_resamples, seed)),
+        n_resamples=n_resamples,
+        seed=seed,
+        n_repeats=len(scores),
+    )
+
+
+def _average_draws(
+    y: Floats,
+    scores: Sequence[ArrayLike],
+    sellers: ArrayLike,
+    measures: Sequence[str],
+    n_resamples: int,
+    seed: int,
+) -> dict[str, Floats]:
+    repeats = [
+        resample_all(y, score, sellers, measures=measures, n_resamples=n_resamples, seed=seed) for score in scores
+    ]
+    return {name: np.mean([draws[name] for draws in repeats], axis=0) for name in measures}
+
+
+def _compare_with_best(draws: Mapping[str, Mapping[str, Floats]]) -> Comparison | None:
+    baselines = [name for name in draws if name != MODEL]
+    if not baselines:
+        return None
+    best = max(baselines, key=lambda name: draws[name][COMPARED_BY][0])
+    return Comparison(best, estimate_of(draws[MODEL][COMPARED_BY] - draws[best][COMPARED_BY]))
+
+
+def _measure_slices(
+    y: Floats, scores: Sequence[ArrayLike], listings: pd.DataFrame, n_resamples: int, seed: int
+) -> Iterator[Slice]:
+    """Yield the slices that hold enough to measure, the largest of each column first."""
+    for column in SLICED_BY:
+        values = listings[column] if column in listings else pd.Series(dtype="str")
+        sizes = values.value_counts()
+        for value in sizes.index[sizes >= MIN_SLICE_LISTINGS]:
+            rows = np.flatnonzero(values == value)
+            sellers = listings["seller_id"].iloc[rows]
+            if y[rows].sum() < MIN_SLICE_COUNTERFEITS or sellers.nunique() < 2:
+                continue
+            sliced = [np.asarray(score)[rows] for score in scores]
+            draws = _average_draws(y[rows], sliced, sellers, SLICE_MEASURES, n_resamples, seed)
+            figures = {name: estimate_of(values) for name, values in draws.items()}
+            yield Slice(column, str(value), _count(y[rows], sellers), figures)
+
+
+def _count(y: Floats, sellers: pd.Series[str]) -> Counts:
+    return Counts(len(y), int(y.sum()), sellers.nunique())
+
+
+def _slice_row(part: Slice) -> list[str]:
+    counts = [f"{part.counts.listings:,}", f"{part.counts.counterfeits:,}"]
+    return [f"{part.column} {part.value}", *counts, *(str(part.figures[name]) for name in SLICE_MEASURES)]
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

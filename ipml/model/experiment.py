@@ -1,0 +1,131 @@
+"""An experiment: everything one training run depends on, as written in a TOML file.
+
+name = "shoes"
+seed = 0
+
+[data]
+listings = ["shoes.parquet"]        # relative to this file, else to the data folder of the settings
+columns = "ozon-ecup"               # a bundled column map or a TOML file; left out for canonical columns
+events = "events.parquet"           # seller events, from which history is computed as known at the time
+labels = ["labels.parquet"]         # decisions of reviewers, as `ipml labels` writes them
+brands = "brands.toml"              # the bundled brands where left out
+truth = "truth.parquet"             # simulation only: the truth of every listing, for the test alone
+
+[split]
+kind = "later unseen sellers"       # or "seller folds", or "leaking random"
+
+[model]
+C = 1.0
+features__title__bits = 18          # any parameter of the classifier, as scikit-learn names them
+
+[record]
+model = "ipml-shoes"                # name in the registry
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.settings import get_settings
+
+Files = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataPart(_Part):
+    """Which files to learn from."""
+
+    listings: Files = Field(min_length=1)
+    columns: str | None = None
+    events: str | None = None
+    labels: Files = ()
+    brands: str | None = None
+    truth: str | None = None
+
+
+class SplitPart(_Part):
+    """How listings are parted into those learnt from and those tested on."""
+
+    kind: Literal["later unseen sellers", "seller folds", "leaking random"] = "later unseen sellers"
+    test_share: float = Field(0.25, gt=0, lt=1)
+    seller_share: float = Field(0.3, gt=0, lt=1)
+    n_folds: int = Field(5, ge=2, le=50)
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+
+class EvaluationPart(_Part):
+    """How the figures are worked out."""
+
+    n_resamples: int = Field(500, ge=10, le=10_000)
+    k: tuple[int, ...] = (100,)
+
+
+class RecordPart(_Part):
+    """Under which name the model is registered."""
+
+    model: str = Field("ipml", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+    alias: str | None = None
+
+
+class Experiment(_Part):
+    """One training run; `load_experiment` reads it from a file.
+
+    Examples
+    --------
+    >>> Experiment(name="shoes", data={"listings": "shoes.csv"}).data.listings
+    ('shoes.csv',)
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+    seed: int = Field(0, ge=0)
+    data: DataPart
+    split: SplitPart = SplitPart()
+    evaluation: EvaluationPart = EvaluationPart()
+    model: dict[str, Any] = Field(default_factory=dict)
+    record: RecordPart = RecordPart()
+    folder: Path = Field(Path(), exclude=True, description="where the file lies; relative paths start here")
+    text: str = Field("", exclude=True, description="the file as written, recorded with the run")
+
+    def find(self, name: str) -> Path:
+        """Return the path of a file the experiment names: beside the experiment, or in the data folder.
+
+        Raises
+        ------
+        UnreadableFile
+            It is in neither place.
+        """
+        places = [self.folder / name, get_settings().data / name]
+        for place in places:
+            if place.exists():
+                return place
+        raise UnreadableFile(name, "no such file", " or ".join(str(place) for place in places))
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read an experiment file.
+
+    Raises
+    ------
+    UnreadableFile
+        It does not exist or is not TOML.
+    UnusableSetting
+        It says something ipml does not know; every such place is named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return Experiment(**{**tomllib.loads(text), "folder": path.parent, "text": text})
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or "no readable file", "an experiment file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnreadableFile(path, str(error), "TOML in UTF-8") from error
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg'].lower()}" for one in error.errors()]
+        raise UnusableSetting(str(path), "; ".join(problems), "the parts shown in `ipml train --help`") from error

@@ -1,0 +1,355 @@
+"""Measures of a ranking and of its probabilities: (y, score) to a number, with an interval over sellers.
+
+A reviewer reads from the top of a list, so the measures ask how much of the top is counterfeit and how much
+of the counterfeit is near the top. Listings of one seller stand and fall together; the intervals therefore
+resample sellers, not listings (the cluster bootstrap; Field and Welsh, 2007,
+doi:10.1111/j.1467-9868.2007.00593.x).
+
+Accuracy and F1 are left out on purpose: where one listing in fifteen is counterfeit, accuracy rewards the
+model that never finds anything, and F1 fixes a threshold that is the operator's to choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ipml.errors import UnmeasurableScores
+from ipml.model.ranking import Floats, Ranking, ScoreOrder, measure_named, rank_once
+
+MEASURES_OF_PROBABILITY = frozenset({"brier", "calibration_error"})
+INTERVAL_PERCENTILES = (2.5, 97.5)
+_CELLS_AT_A_TIME = 100_000  # of resamples x listings: few enough to stay in the processor's cache
+
+
+def measure_names(k: Sequence[int] = (100,), precision: float = 0.9) -> tuple[str, ...]:
+    """Return the names of the measures of a report, for reviewers who read `k` listings.
+
+    Examples
+    --------
+    >>> measure_names(k=[50])
+    ('average_precision', 'recall_at_precision_0.9', 'precision_at_50', 'recall_at_50', 'brier',
+    'calibration_error')
+    """
+    at_k = [f"{share}_at_{listings}" for listings in k for share in ("precision", "recall")]
+    return ("average_precision", f"recall_at_precision_{precision}", *at_k, "brier", "calibration_error")
+
+
+MEASURES = measure_names()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its 95 % interval; `skipped` resamples held no counterfeit and were left out.
+
+    Examples
+    --------
+    >>> print(Estimate(0.774, 0.702, 0.831))
+    0.774 (0.702 to 0.831)
+    """
+
+    value: float
+    low: float
+    high: float
+    skipped: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Return the mean precision over the counterfeits, from the highest score down.
+
+    Equal to scikit-learn's `average_precision_score`, ties and weights included.
+
+    Parameters
+    ----------
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit.
+    score : array of shape (n_listings,)
+        Higher is more suspicious; any finite numbers.
+    weight : array of shape (n_listings,), optional
+        How often each listing counts; once where none is given.
+
+    Raises
+    ------
+    UnmeasurableScores
+        No counterfeit listing, lengths that differ, scores that are not finite.
+
+    Examples
+    --------
+    >>> round(average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]), 3)
+    0.833
+    """
+    return measure("average_precision", y, score, weight)
+
+
+def precision_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
+    """Return the share of counterfeits among the `k` highest scores.
+
+    Where there are fewer than k listings, all are read. Where the k-th place falls among equal scores, these
+    count by their share of counterfeits: what picking among them by lot gives on average.
+
+    Examples
+    --------
+    >>> precision_at([1, 0, 1, 0], [0.9, 0.5, 0.5, 0.1], k=2)
+    0.75
+    """
+    return measure(f"precision_at_{k}", y, score, weight)
+
+
+def recall_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike | None = None) -> float:
+    """Return the share of all counterfeits that a reviewer meets who reads the `k` highest scores.
+
+    Examples
+    --------
+    >>> recall_at([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], k=2)
+    0.5
+    """
+    return measure(f"recall_at_{k}", y, score, weight)
+
+
+def recall_at_precision(
+    y: ArrayLike, score: ArrayLike, precision: float = 0.9, weight: ArrayLike | None = None
+) -> float:
+    """Return the greatest share of counterfeits found at a threshold whose precision is at least `precision`.
+
+    Zero where no threshold is that precise.
+
+    Examples
+    --------
+    >>> recall_at_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], precision=0.6)
+    1.0
+    """
+    return measure(f"recall_at_precision_{precision}", y, score, weight)
+
+
+def brier(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Return the mean squared distance between the probability and the truth; 0 is best.
+
+    Examples
+    --------
+    >>> brier([1, 0], [1.0, 0.5])
+    0.125
+    """
+    return measure("brier", y, score, weight)
+
+
+def calibration_error(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Return how far predicted and observed shares of counterfeits differ, on average; 0 is best.
+
+    Listings are put in 15 bins of equal mass by score, equal scores in one bin; the figure is the mean over
+    the bins, by mass, of |observed share - mean score|. Chance alone makes it positive, the more so the fewer
+    the listings: an interval of resamples lies high and may leave the value itself out.
+
+    Examples
+    --------
+    >>> calibration_error([1, 0, 0, 0], [0.5, 0.5, 0.0, 0.0])
+    0.0
+    """
+    return measure("calibration_error", y, score, weight)
+
+
+def measure(name: str, y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Return the measure of that name, such as "precision_at_100".
+
+    Examples
+    --------
+    >>> measure("recall_at_2", [1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
+    0.5
+    """
+    read = measure_named(name)
+    truth, scores = check_scores(y, score, are_probabilities=name in MEASURES_OF_PROBABILITY)
+    weights = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)
+    if weights.shape != truth.shape or not (weights >= 0).all() or not (weights * truth).any():
+        raise UnmeasurableScores(
+            f"weights of shape {weights.shape}", "one of at least 0 per listing, and a counterfeit above 0"
+        )
+    return float(read(rank_once(truth, scores, weights))[0])
+
+
+def estimate_all(
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    measures: Sequence[str] = MEASURES,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """Return every measure with its 95 % interval over sellers.
+
+    Parameters
+    ----------
+    y, score : array of shape (n_listings,)
+        Truth (0 or 1) and probability.
+    sellers : array of shape (n_listings,)
+        Who offers each listing; at least two sellers.
+    measures : sequence of str
+        Names of measures.
+    n_resamples : int, default=500
+        How often the sellers are drawn anew, with replacement.
+    seed : int, default=0
+        The same seed and the same listings, in any order, give the same intervals.
+
+    Raises
+    ------
+    UnmeasurableScores
+        As for `average_precision`; also with a single seller, for whom there is no interval.
+
+    Examples
+    --------
+    >>> y, score = [1, 0, 1, 0, 0, 1], [0.9, 0.8, 0.7, 0.1, 0.3, 0.6]
+    >>> print(estimate_all(y, score, list("aabbcc"), measures=["average_precision"])["average_precision"])
+    0.806 (0.806 to 1.000)
+    """
+    draws = resample_all(y, score, sellers, measures=measures, n_resamples=n_resamples, seed=seed)
+    return {name: estimate_of(values) for name, values in draws.items()}
+
+
+def paired_difference(
+    y: ArrayLike,
+    score_a: ArrayLike,
+    score_b: ArrayLike,
+    sellers: ArrayLike,
+    metric: str = "average_precision",
+    *,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Estimate:
+    """Return by how much the measure is greater for `score_a` than for `score_b`, on the same resamples.
+
+    An interval above zero says that the first would be greater for other sellers like these, too.
+
+    Examples
+    --------
+    >>> print(paired_difference([1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2], [0.5] * 4, list("aabb")))
+    0.500 (0.500 to 0.500)
+    """
+    draws_a, draws_b = (
+        resample_all(y, score, sellers, measures=[metric], n_resamples=n_resamples, seed=seed)[metric]
+        for score in (score_a, score_b)
+    )
+    return estimate_of(draws_a - draws_b)
+
+
+def resample_all(
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    measures: Sequence[str] = MEASURES,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Return every measure on the listings as they are, and then on each resample of their sellers.
+
+    Which sellers are drawn depends on their ids and the seed only, so the values for two scores pair up.
+
+    Returns
+    -------
+    dict of str to array of shape (1 + n_resamples,)
+        NaN where a resample held no counterfeit.
+
+    Examples
+    --------
+    >>> resample_all([1, 0], [0.9, 0.1], ["a", "b"], measures=["brier"], n_resamples=3)["brier"].shape
+    (4,)
+    """
+    readers = {name: measure_named(name) for name in measures}
+    check_scores(y, score, are_probabilities=not MEASURES_OF_PROBABILITY.isdisjoint(measures))
+    draws = {name: np.full(1 + n_resamples, np.nan) for name in readers}
+    for numbers, ranking in resample_rankings(y, score, sellers, n_resamples=n_resamples, seed=seed):
+        for name, read in readers.items():
+            draws[name][numbers] = read(ranking)
+    return draws
+
+
+def resample_rankings(
+    y: ArrayLike, score: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 500, seed: int = 0
+) -> Iterator[tuple[NDArray[np.intp], Ranking]]:
+    """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
+
+    Resamples without a counterfeit are left out.
+
+    Examples
+    --------
+    >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], n_resamples=0)
+    >>> [(numbers.tolist(), ranking.precision.tolist()) for numbers, ranking in draws]
+    [([0], [[1.0, 0.5]])]
+    """
+    truth, scores = check_scores(y, score, are_probabilities=False)
+    order = ScoreOrder.of(scores)
+    for start, weights in _resampled_weights(_number_sellers(sellers, len(truth)), n_resamples, seed):
+        ranking = order.rank(scores, truth, weights)
+        usable = np.flatnonzero(ranking.positives[:, -1] > 0)
+        yield start + usable, ranking.of_samples(usable)
+
+
+def estimate_of(draws: Floats) -> Estimate:
+    """Summarise values as `resample_all` returns them: the first is the figure, the others give its interval.
+
+    Examples
+    --------
+    >>> print(estimate_of(np.array([0.5, 0.4, 0.6, np.nan])))
+    0.500 (0.405 to 0.595)
+    """
+    resampled = draws[1:][~np.isnan(draws[1:])]
+    if len(resampled) == 0:
+        raise UnmeasurableScores("no resample with a counterfeit", "counterfeits of several sellers")
+    low, high = np.percentile(resampled, INTERVAL_PERCENTILES)
+    return Estimate(float(draws[0]), float(low), float(high), skipped=len(draws) - 1 - len(resampled))
+
+
+def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True) -> tuple[Floats, Floats]:
+    """Return truth and scores as arrays, or say why nothing can be measured on them.
+
+    Examples
+    --------
+    >>> check_scores([True, False], [0.5, 1.5])
+    Traceback (most recent call last):
+    ipml.errors.UnmeasurableScores: Cannot measure: found scores from 0.5 to 1.5; ...
+    """
+    truth, scores = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    if truth.ndim != 1 or truth.shape != scores.shape:
+        raise UnmeasurableScores(f"shapes {truth.shape} and {scores.shape}", "a truth and a score per listing")
+    if not np.isin(truth, (0.0, 1.0)).all() or not truth.any():
+        raise UnmeasurableScores(
+            f"truth of {sorted(set(truth.tolist()))[:3]}", "only 0 and 1, and at least one counterfeit (1)"
+        )
+    if not np.isfinite(scores).all():
+        not_finite = np.count_nonzero(~np.isfinite(scores))
+        raise UnmeasurableScores(f"{not_finite} scores that are not finite", "finite scores")
+    if are_probabilities and (scores.min() < 0 or scores.max() > 1):
+        raise UnmeasurableScores(f"scores from {scores.min():g} to {scores.max():g}", "probabilities in 0-1")
+    return truth, scores
+
+
+def _resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:
+    """Yield weights of several samples at a time, after the number of the first; sample 0 is all listings."""
+    yield 0, np.ones((1, len(sellers)))
+    n_sellers = int(sellers.max()) + 1
+    generator = np.random.default_rng(seed)
+    at_a_time = max(1, _CELLS_AT_A_TIME // len(sellers))
+    for start in range(1, n_resamples + 1, at_a_time):
+        drawn = [
+            np.bincount(generator.integers(n_sellers, size=n_sellers), minlength=n_sellers)
+            for _ in range(start, min(start + at_a_time, n_resamples + 1))
+        ]
+        yield start, np.take(np.array(drawn, dtype=float), sellers, axis=1)
+
+
+def _number_sellers(sellers: ArrayLike, n_listings: int) -> NDArray[np.intp]:
+    """Number the sellers in the order of their ids."""
+    codes, ids = pd.factorize(np.asarray(sellers, dtype=object), sort=True)
+    named = np.count_nonzero(codes >= 0)
+    if len(codes) != n_listings or named < n_listings or len(ids) < 2:
+        raise UnmeasurableScores(
+            f"{len(ids)} sellers of {named} listings",
+            f"a seller for each of {n_listings} listings, and two at least",
+        )
+    return np.asarray(codes, dtype=np.intp)

@@ -1,0 +1,205 @@
+"""What crosses the borders between stations: small frozen records.
+
+The model half works on frames and makes these at its door; the review half knows nothing else. A record holds plain
+values only, so that it can be stored, sent and compared. Moments are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An offer on a marketplace, as seen at `observed_at`.
+
+    The fields, their bounds and their meaning are those of the table in `ipml.listings.schema`. Text is the
+    seller's, and may be hostile. What is unknown is None.
+
+    Examples
+    --------
+    >>> Listing(listing_id="1", seller_id="s", title="Leather wallet", price=40.0, currency="EUR").brand is None
+    True
+    """
+
+    listing_id: str
+    seller_id: str
+    title: str
+    description: str | None = None
+    brand: str | None = None
+    category: str | None = None
+    price: float | None = None
+    currency: str | None = None
+    listed_at: datetime | None = None
+    observed_at: datetime | None = None
+    condition: str | None = None
+    country: str | None = None
+    gtin: str | None = None
+    image_hash: str | None = None
+    listing_sales: float | None = None
+    listing_returns: float | None = None
+    listing_rating: float | None = None
+    listing_reviews: float | None = None
+    seller_age_days: float | None = None
+    seller_sales: float | None = None
+    seller_returns: float | None = None
+    seller_complaints: float | None = None
+    seller_rating: float | None = None
+    seller_strikes: float | None = None
+    seller_listings: float | None = None
+    is_counterfeit: bool | None = None
+    labelled_at: datetime | None = None
+    label_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one cell (or one row) of what came in.
+
+    Attributes
+    ----------
+    row : int
+        Number of the data row in its file, from 1; the header does not count.
+    column : str
+        Canonical name of the column, or "" where the row as a whole is at fault.
+    value : str
+        What was found, shortened to 80 characters.
+    expected : str
+        What was expected, as a phrase: "a number of at least 0".
+    """
+
+    row: int
+    column: str
+    value: str
+    expected: str
+
+    def __str__(self) -> str:
+        where = f"row {self.row}" + (f", {self.column}" if self.column else "")
+        return f"{where}: found {self.value!r}, expected {self.expected}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a listing scored as it did, in words.
+
+    Attributes
+    ----------
+    feature : str
+        Name of the feature or group of features, for machines: "price__below_quarter".
+    sentence : str
+        The reason as a reviewer reads it: "Price is 18 % of what Nike usually costs".
+    weight : float
+        Part of the log-odds: positive speaks for counterfeit, negative for genuine.
+    """
+
+    feature: str
+    sentence: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """Letters `start` to `end` (code points, end excluded) of the title as written, and the weight they carried."""
+
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """What goods of a brand usually cost: the 5th percentile, the median and the 95th, in `currency`."""
+
+    brand: str
+    currency: str
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredListing:
+    """A listing with the calibrated probability that it is counterfeit, and why.
+
+    Attributes
+    ----------
+    score : float or None
+        Probability in 0-1; None where the model abstains.
+    log_odds : float or None
+        Sum of all contributions, before calibration; the weights of the reasons are parts of it.
+    abstained : str or None
+        Why the listing cannot be judged, as a phrase, or None.
+    """
+
+    listing: Listing
+    score: float | None
+    log_odds: float | None
+    reasons: tuple[Reason, ...]
+    highlights: tuple[Highlight, ...]
+    price_range: PriceRange | None
+    model_version: str
+    abstained: str | None = None
+
+
+class Verdict(StrEnum):
+    """What a reviewer says of a case."""
+
+    COUNTERFEIT = "counterfeit"
+    GENUINE = "genuine"
+    CANNOT_TELL = "cannot tell"
+    ESCALATE = "escalate"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A scored listing in the queue.
+
+    Attributes
+    ----------
+    state : str
+        "open", "decided" or "escalated".
+    reviewer : str or None
+        Who holds a live claim on it.
+    """
+
+    case_id: int
+    scored: ScoredListing
+    state: str
+    enqueued_at: datetime
+    reviewer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A reviewer's lease on a case; `token` must be shown when deciding, and is void after `expires_at`."""
+
+    case_id: int
+    reviewer: str
+    token: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict with who, when and on what ground. Decisions are appended, never changed."""
+
+    decision_id: int
+    case_id: int
+    listing_id: str
+    verdict: Verdict
+    ground: str
+    note: str
+    reviewer: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What training reads: a listing as it was scored, the truth people gave it, and when that became known."""
+
+    listing: Listing
+    is_counterfeit: bool
+    labelled_at: datetime
+    weight: float

@@ -1,0 +1,1 @@
+"""People confirm: the queue, and the labels that come back from it."""

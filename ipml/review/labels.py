@@ -1,0 +1,58 @@
+"""What people decided, as labels for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Engine, func, select
+
+from ipml.records import Label, Verdict
+from ipml.review.snapshot import decode
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, decisions
+
+_FULL_WEIGHT = 1.0
+
+
+def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterator[Label]:
+    """Give a label for each listing that was decided counterfeit or genuine: the latest such decision.
+
+    Parameters
+    ----------
+    known_by : datetime, optional
+        Only decisions of this moment or before, as training for a test at that moment must see them.
+
+    Yields
+    ------
+    Label
+        The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
+        none, and do not undo an earlier verdict.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
+    >>> _ = enqueue(engine, [bag])
+    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> [(label.listing.listing_id, label.is_counterfeit) for label in export_labels(engine)]
+    [('A7', True)]
+    """
+    says_truth = decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE])
+    latest = select(func.max(decisions.c.decision_id)).where(says_truth).group_by(decisions.c.listing_id)
+    if known_by is not None:
+        latest = latest.where(decisions.c.decided_at <= known_by)
+    query = (
+        select(decisions.c.verdict, decisions.c.decided_at, cases.c.snapshot)
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .where(decisions.c.decision_id.in_(latest))
+        .order_by(decisions.c.decision_id)
+    )
+    with reading(engine) as connection:
+        for row in connection.execute(query.execution_options(yield_per=500)):
+            is_counterfeit = row.verdict == Verdict.COUNTERFEIT
+            yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, _FULL_WEIGHT)

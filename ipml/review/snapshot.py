@@ -1,0 +1,129 @@
+"""A scored listing as text and back, exactly: what the queue keeps of the listing that a person judged.
+
+The text is JSON in ASCII, with escapes for everything else, so that every database holds any title alike.
+Fields that are None are left out; a listing that gains an optional field still reads older snapshots.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ipml.errors import UnstorableValue
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
+
+_MOMENTS = ("listed_at", "observed_at", "labelled_at")
+_EDITABLE = (
+    "title",
+    "description",
+    "brand",
+    "category",
+    "price",
+    "currency",
+    "condition",
+    "gtin",
+    "image_hash",
+)
+
+
+def encode(scored: ScoredListing) -> str:
+    """Return a scored listing as JSON; the same record always gives the same text.
+
+    Raises
+    ------
+    UnstorableValue
+        A number is not finite, or a moment has no time zone.
+
+    Examples
+    --------
+    >>> listing = Listing(listing_id="1", seller_id="s", title="Leather wallet", price=40.0, currency="EUR")
+    >>> scored = ScoredListing(listing, 0.25, -1.1, (), (), None, "2024-05")
+    >>> decode(encode(scored)) == scored
+    True
+    """
+    content = {
+        "listing": _listing_fields(scored.listing),
+        "score": scored.score,
+        "log_odds": scored.log_odds,
+        "reasons": [_fields(reason) for reason in scored.reasons],
+        "highlights": [_fields(highlight) for highlight in scored.highlights],
+        "price_range": _fields(scored.price_range) if scored.price_range else None,
+        "model_version": scored.model_version,
+        "abstained": scored.abstained,
+    }
+    return _to_json(content, scored.listing.listing_id)
+
+
+def decode(text: str) -> ScoredListing:
+    """Return the scored listing that `encode` turned into text."""
+    content = json.loads(text)
+    return ScoredListing(
+        listing=Listing(**_with_moments(content["listing"])),
+        score=content["score"],
+        log_odds=content["log_odds"],
+        reasons=tuple(Reason(**reason) for reason in content["reasons"]),
+        highlights=tuple(Highlight(**highlight) for highlight in content["highlights"]),
+        price_range=PriceRange(**content["price_range"]) if content["price_range"] else None,
+        model_version=content["model_version"],
+        abstained=content["abstained"],
+    )
+
+
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text in hexadecimal.
+
+    Examples
+    --------
+    >>> digest("")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_key(listing: Listing) -> str:
+    """Return what tells one observation of a listing from every other.
+
+    It is the moment of the observation and the id. Where the moment is unknown, what the seller can edit
+    takes its place: a listing edited after it was judged is a new one.
+
+    Examples
+    --------
+    >>> make_key(Listing("A7", "s", "Bag", observed_at=datetime(2024, 5, 1, tzinfo=UTC)))
+    '2024-05-01T00:00:00+00:00 A7'
+    """
+    if listing.observed_at is not None:
+        return f"{listing.observed_at.astimezone(UTC).isoformat()} {listing.listing_id}"
+    offer = {name: getattr(listing, name) for name in _EDITABLE}
+    return f"{digest(_to_json(offer, listing.listing_id))} {listing.listing_id}"
+
+
+def _fields(record: object) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}  # type: ignore[attr-defined]
+
+
+def _listing_fields(listing: Listing) -> dict[str, Any]:
+    fields = {name: value for name, value in _fields(listing).items() if value is not None}
+    return fields | {name: _moment_text(name, fields[name]) for name in _MOMENTS if name in fields}
+
+
+def _moment_text(name: str, moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise UnstorableValue(name, f"{moment} without a time zone", "a moment in UTC")
+    return moment.isoformat()
+
+
+def _with_moments(fields: Mapping[str, Any]) -> dict[str, Any]:
+    moments = {name: datetime.fromisoformat(fields[name]) for name in _MOMENTS if name in fields}
+    return {**fields, **moments}
+
+
+def _to_json(content: Mapping[str, Any], listing_id: str) -> str:
+    try:
+        return json.dumps(content, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise UnstorableValue(
+            f"listing {listing_id}", "a number that is not finite", "a finite one or none"
+        ) from error

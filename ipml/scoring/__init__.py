@@ -1,0 +1,1 @@
+"""The function others import: a listing in, a probability with reasons out."""

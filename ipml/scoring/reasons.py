@@ -1,0 +1,290 @@
+"""Why a listing scored as it did: contributions of features turned into sentences and highlighted letters.
+
+Every feature belongs to one group, every group has one sentence, and the weights of the groups sum to the log-odds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ipml.features.brand import brands_in_titles, listing_brands
+from ipml.features.columns import ListingColumns
+from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_with_origins
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.records import Highlight, Reason
+
+SMALLEST_SHARE = 0.05  # letters that carry less than this share of the heaviest letter's weight are not highlighted
+_MOST_WORDS = 3
+_KIND_SENTENCES = {
+    "replica": "Says it is a replica: {words}",
+    "grade": "Names a quality grade, as copies have: {words}",
+    "hedge": "Names a brand without claiming to be of it: {words}",
+    "claim": "Insists on being genuine: {words}",
+    "lawful": "Explains the brand name lawfully, or offers proof: {words}",
+    "trade": "Speaks as the trade in copies does: {words}",
+}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One listing and what sentences about it need."""
+
+    listings: ListingColumns
+    row: int
+    weight: float
+    explainer: Explainer
+
+    def number(self, name: str) -> float:
+        return float(self.listings.numbers(name)[self.row])
+
+
+class Explainer:
+    """Explain what a classifier said of listings.
+
+    Parameters
+    ----------
+    classifier : CounterfeitClassifier
+        Fitted.
+    """
+
+    def __init__(self, classifier: CounterfeitClassifier) -> None:
+        self.classifier = classifier
+        self.extractors = dict(classifier.features_.transformer_list)
+        self._names: list[str] = []
+        self._group_of_feature = self._group_features()
+        self._base_rate = (
+            f"Baseline of the model ({classifier.calibration_.probability(np.zeros(1))[0]:.0%} at even odds)"
+        )
+
+    def reasons(self, listings: ListingColumns, contributions: csr_matrix) -> list[tuple[Reason, ...]]:
+        """Return the reasons for each listing, the heaviest first; their weights sum to its log-odds.
+
+        Parameters
+        ----------
+        listings : ListingColumns
+        contributions : sparse matrix of shape (n_listings, n_features)
+            As `CounterfeitClassifier.contributions` returns them.
+        """
+        base = Reason("baseline", self._base_rate, self.classifier.intercept)
+        explained = []
+        for row in range(len(listings)):
+            part = slice(contributions.indptr[row], contributions.indptr[row + 1])
+            weights = np.bincount(
+                self._group_of_feature[contributions.indices[part]],
+                weights=contributions.data[part],
+                minlength=len(self._names),
+            )
+            reasons = [self._reason(listings, row, group, weights[group]) for group in np.flatnonzero(weights)]
+            explained.append(tuple(sorted([*reasons, base], key=lambda reason: (-abs(reason.weight), reason.feature))))
+        return explained
+
+    def highlights(self, title: str) -> tuple[Highlight, ...]:
+        """Return which letters of a title, as written, carried how much of the log-odds."""
+        by_letter = self._letter_weights("title", title, MAX_TITLE_LETTERS)
+        if not by_letter.size or not np.abs(by_letter).max() > 0:
+            return ()
+        smallest = SMALLEST_SHARE * np.abs(by_letter).max()
+        signs = np.where(np.abs(by_letter) < smallest, 0, np.sign(by_letter)).astype(int)
+        highlights, start = [], 0
+        for (sign, is_space), run in groupby(zip(signs, [letter.isspace() for letter in title], strict=False)):
+            end = start + len(list(run))
+            if sign and not is_space:
+                highlights.append(Highlight(start, end, float(by_letter[start:end].sum())))
+            start = end
+        return tuple(highlights)
+
+    def heaviest_words(self, column: str, text: str, sign: float) -> list[str]:
+        """Return the words of a text, as written, that carried most weight of one sign."""
+        most = MAX_TITLE_LETTERS if column == "title" else MAX_DESCRIPTION_LETTERS
+        by_letter = self._letter_weights(column, text, most)
+        carried = {
+            match.group().strip(".,;:!?()[]\"'"): sign * float(by_letter[match.start() : match.end()].sum())
+            for match in re.finditer(r"\S+", text[: by_letter.size])
+        }
+        words = sorted((word for word, weight in carried.items() if word and weight > 0), key=lambda w: -carried[w])
+        return words[:_MOST_WORDS]
+
+    def _letter_weights(self, column: str, text: str, most_letters: int) -> NDArray[np.float64]:
+        """Return the weight of each letter as written; what folding dropped carries none."""
+        folded, origins = fold_with_origins(text, most_letters)
+        coefficients = self.classifier.coefficients[self._slices[column]]
+        by_folded = self.extractors[column].spread(folded, coefficients)
+        return np.bincount(np.array(origins, dtype=np.int64), weights=by_folded, minlength=len(text[:most_letters]))
+
+    def _group_features(self) -> NDArray[np.int32]:
+        """Give each feature the number of its group; remember the groups' names and each extractor's columns."""
+        number_of: dict[str, int] = {}
+        groups: list[NDArray[np.int32]] = []
+        self._slices: dict[str, slice] = {}
+        start = 0
+        for extractor, transformer in self.extractors.items():
+            names = [extractor] if extractor in _WHOLE else list(transformer.get_feature_names_out())
+            numbers = [number_of.setdefault(_group_name(extractor, name), len(number_of)) for name in names]
+            width = transformer.idf_.size if extractor in _WHOLE else len(names)
+            groups.append(np.resize(np.array(numbers, dtype=np.int32), width))
+            self._slices[extractor] = slice(start, start + width)
+            start += width
+        self._names = list(number_of)
+        return np.concatenate(groups)
+
+    def _reason(self, listings: ListingColumns, row: int, group: int, weight: float) -> Reason:
+        name = self._names[group]
+        sentence = _SENTENCES[name](_Row(listings, row, weight, self))
+        return Reason(name, sentence, float(weight))
+
+
+_WHOLE = {"title", "description"}
+_GROUPS = {
+    "brand": {
+        "named": r"named|more_named",
+        "disguise": r"disguised.*",
+        "contradiction": r"contradicts_field",
+        "field": r"field_missing",
+        "authorised": r"seller_.*",
+    },
+    "price": {"category": r".*_category", "missing": r"unknown", "brand": r".*"},
+    "listing": {
+        "age": r"log_age|younger.*|age_unknown",
+        "sales": r"log_sales",
+        "returns": r"returns.*",
+        "rating": r"rating.*|has_reviews",
+        "effort": r".*description.*",
+        "code": r"has_gtin",
+    },
+    "seller": {
+        "age": r"log_age|younger.*|age_unknown",
+        "sales": r"log_sales|no_sales|history_unknown",
+        "returns": r"returns.*",
+        "complaints": r"complaints.*",
+        "rating": r"rating.*",
+        "strikes": r"log_strikes",
+        "listings": r"log_listings.*",
+    },
+}
+
+
+def _group_name(extractor: str, feature: str) -> str:
+    if extractor in _WHOLE:
+        return extractor
+    if extractor == "words":
+        return f"words.{feature.split('_')[0]}"
+    return next(f"{extractor}.{name}" for name, names in _GROUPS[extractor].items() if re.fullmatch(names, feature))
+
+
+def _quote(words: list[str]) -> str:
+    return ", ".join(f"“{word}”" for word in dict.fromkeys(words))
+
+
+def _say_text(column: str) -> Callable[[_Row], str]:
+    def say(row: _Row) -> str:
+        words = row.explainer.heaviest_words(column, row.listings.texts(column)[row.row], np.sign(row.weight))
+        like = "counterfeits" if row.weight > 0 else "genuine listings"
+        return f"{column.capitalize()} reads like those of {like}" + (f": {_quote(words)}" if words else "")
+
+    return say
+
+
+def _say_words(kind: str) -> Callable[[_Row], str]:
+    def say(row: _Row) -> str:
+        find = row.explainer.extractors["words"].find
+        found = [
+            words
+            for column in ("title", "description")
+            for found_kind, words in find(row.listings.folded(column)[row.row])
+            if found_kind == kind
+        ]
+        return _KIND_SENTENCES[kind].format(words=_quote(found[:_MOST_WORDS]))
+
+    return say
+
+
+def _say_named(row: _Row) -> str:
+    table = row.explainer.extractors["brand"].table_
+    named = [table["names"][number] for number in brands_in_titles(row.listings, table)[row.row]]
+    return f"Title names {' and '.join(named[:_MOST_WORDS])}" if named else "Title names no known brand"
+
+
+def _say_contradiction(row: _Row) -> str:
+    return f"Title names another brand than the brand field, “{row.listings.texts('brand')[row.row]}”"
+
+
+def _say_authorised(row: _Row) -> str:
+    brand = listing_brands(row.listings, row.explainer.extractors["brand"].table_)[row.row]
+    is_authorised = row.explainer.extractors["brand"].transform(row.listings)[row.row][6] > 0
+    return f"Seller is {'authorised' if is_authorised else 'not among the authorised sellers'} of {brand}"
+
+
+def _say_price(row: _Row) -> str:
+    price = row.explainer.extractors["price"]
+    brand = listing_brands(row.listings, price.table_)[row.row]
+    ratio = price.ratios(row.listings)[row.row]
+    if np.isfinite(ratio):
+        reference = f"{price.references(row.listings)[row.row]:,.0f} {price.table_['base_currency']}"
+        return f"Price is {ratio:.0%} of what {brand} usually costs, {reference}"
+    usual = price.price_ranges(row.listings)[row.row]
+    if usual is not None:
+        return f"Price is {row.number('price') / usual.median:.0%} of what {brand} usually costs here"
+    return "No reference price is known for this brand"
+
+
+def _say_missing(row: _Row) -> str:
+    return "No price is given" if np.isnan(row.number("price")) else "Price is zero"
+
+
+def _say_listing_age(row: _Row) -> str:
+    days = row.listings.days_between("listed_at", "observed_at")[row.row]
+    return "Age of the listing is unknown" if np.isnan(days) else f"Listing is {max(days, 0):,.0f} days old"
+
+
+def _say_count(name: str, known: str, unknown: str) -> Callable[[_Row], str]:
+    def say(row: _Row) -> str:
+        value = row.number(name)
+        return unknown if np.isnan(value) else known.format(value=value)
+
+    return say
+
+
+def _say_rate(events: str, sales: str, what: str) -> Callable[[_Row], str]:
+    def say(row: _Row) -> str:
+        return f"{what}: {row.number(events):,.0f} on {row.number(sales):,.0f} sales"
+
+    return say
+
+
+def _constant(sentence: str) -> Callable[[_Row], str]:
+    return lambda _: sentence
+
+
+_SENTENCES: dict[str, Callable[[_Row], str]] = {
+    "title": _say_text("title"),
+    "description": _say_text("description"),
+    **{f"words.{kind}": _say_words(kind) for kind in _KIND_SENTENCES},
+    "brand.named": _say_named,
+    "brand.disguise": _constant("Title hides a word behind look-alike or invisible letters"),
+    "brand.contradiction": _say_contradiction,
+    "brand.field": _constant("Brand field is empty"),
+    "brand.authorised": _say_authorised,
+    "price.brand": _say_price,
+    "price.category": _constant("Price compared with what the category usually costs"),
+    "price.missing": _say_missing,
+    "listing.age": _say_listing_age,
+    "listing.sales": _say_count("listing_sales", "Listing has sold {value:,.0f} times", "Sales are unknown"),
+    "listing.returns": _say_rate("listing_returns", "listing_sales", "Returns of this listing"),
+    "listing.rating": _say_count("listing_rating", "Buyers rate it {value:.0%}", "Rating is unknown"),
+    "listing.effort": _constant("Length of the description"),
+    "listing.code": _constant("A product code (GTIN) is given"),
+    "seller.age": _say_count("seller_age_days", "Seller has been here {value:,.0f} days", "Seller's age is unknown"),
+    "seller.sales": _say_count("seller_sales", "Seller has sold {value:,.0f} times", "Seller's sales are unknown"),
+    "seller.returns": _say_rate("seller_returns", "seller_sales", "Seller's returns"),
+    "seller.complaints": _say_rate("seller_complaints", "seller_sales", "Complaints about the seller"),
+    "seller.rating": _say_count("seller_rating", "Seller is rated {value:.0%}", "Seller's rating is unknown"),
+    "seller.strikes": _say_count("seller_strikes", "Seller has {value:,.0f} strikes", "Strikes are unknown"),
+    "seller.listings": _say_count("seller_listings", "Seller has listed {value:,.0f} goods", "Listings are unknown"),
+}

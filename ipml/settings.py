@@ -1,0 +1,39 @@
+"""Everything configurable, read once: environment first (`IPML_…`), then a file `.env`, then the defaults here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are and how long they hold.
+
+    Examples
+    --------
+    >>> Settings(lease_minutes=5).lease_minutes
+    5.0
+    """
+
+    model_config = SettingsConfigDict(env_prefix="IPML_", env_file=".env", extra="ignore", frozen=True)
+
+    database: str = Field("sqlite:///ipml.db", description="the review database, as a SQLAlchemy URL")
+    tracking: str = Field("sqlite:///mlflow.db", description="MLflow's tracking and registry URI")
+    model: str = Field(
+        "models:/ipml@champion", description="the model that `ipml score` uses: a folder or a registry URI"
+    )
+    data: Path = Field(Path("../shared/data"), description="folder in which experiments look for data files")
+    brands: Path | None = Field(None, description="brand file; the bundled one where none is given")
+    host: str = Field("127.0.0.1", description="address the page listens on")
+    port: int = Field(8765, ge=1, le=65535, description="port the page listens on")
+    lease_minutes: float = Field(15.0, gt=0, description="how long a claimed case stays with its reviewer")
+    session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process, read at the first call."""
+    return Settings()

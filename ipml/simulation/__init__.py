@@ -1,0 +1,1 @@
+"""A marketplace with known truth, made from a seed."""

@@ -1,0 +1,149 @@
+"""How fakes are written and priced: what a counterfeiter gives away, and what he copies.
+
+The words are those that counterfeiters use among themselves; their shares come from 874 titles of counterfeit goods on
+a dark-net market of 2017 (25 % contain "AAA", 20 % "grade", 19 % "replica", 14 % "1:1", under 1 % "copy"). On an open
+marketplace they are rarer, and the rarer the harder the simulation is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ipml.simulation.difficulty import blend
+
+# Phrase and share of titles with it, at difficulty 0.
+REPLICA_PHRASES: tuple[tuple[str, float], ...] = (
+    ("AAA", 0.09),
+    ("AAA quality", 0.07),
+    ("AAA grade", 0.09),
+    ("top grade", 0.11),
+    ("replica", 0.13),
+    ("1:1 replica", 0.06),
+    ("1:1", 0.05),
+    ("1:1 mirror", 0.03),
+    ("OEM quality", 0.03),
+    ("inspired", 0.02),
+    ("copy", 0.005),
+)
+
+# Letters of other scripts that look like ours, and digits that read like them.
+_LOOK_ALIKES = str.maketrans("aceopxyiABCEHKMOPTXsS", "асеорхуіАВСЕНКМОРТХѕЅ")
+_DIGITS = str.maketrans("aeioAEIOsS", "4310431055")
+_ZERO_WIDTH = "\u200b"
+
+
+@dataclass(frozen=True, slots=True)
+class Craft:
+    """How well the counterfeiters of a simulation imitate.
+
+    Attributes
+    ----------
+    copied : float
+        Share of fakes whose title and description are copied from honest offers.
+    worded : float
+        How often replica words appear, as a share of how often they do among dark-net titles.
+    disguised : float
+        Share of fakes that disguise the brand's name in the title.
+    price_ratio, price_spread : float
+        Median of price / genuine price, and standard deviation of its natural logarithm.
+    aged_accounts : float
+        Share of counterfeiters who sell from an account bought or kept for long.
+    active_days : float
+        Median time in days from a counterfeiter's first listing until he is gone.
+    age_days : float
+        Median age in days of a fake's listing when it is observed.
+    numbered : float
+        Share of fakes that give the genuine product's GTIN.
+    """
+
+    copied: float
+    worded: float
+    disguised: float
+    price_ratio: float
+    price_spread: float
+    aged_accounts: float
+    active_days: float
+    age_days: float
+    numbered: float
+
+
+def craft_of(difficulty: float) -> Craft:
+    """Return how well counterfeiters imitate at a difficulty in 0-1.
+
+    Examples
+    --------
+    >>> craft_of(0.9).copied > craft_of(0.1).copied
+    True
+    """
+    return Craft(
+        copied=blend(0.05, 0.55, difficulty),
+        worded=(1.0 - difficulty) ** 1.5 + 0.02,
+        disguised=blend(0.22, 0.02, difficulty),
+        price_ratio=blend(0.14, 0.68, difficulty),
+        price_spread=0.45,
+        aged_accounts=blend(0.10, 0.70, difficulty),
+        active_days=blend(20.0, 120.0, difficulty),
+        age_days=11.0 * 5.0 ** (2.0 * difficulty - 1.0),
+        numbered=blend(0.05, 0.55, difficulty),
+    )
+
+
+def choose_replica_phrases(n_fakes: int, craft: Craft, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Return a replica phrase for each fake, "" for most, shape (n_fakes,).
+
+    Examples
+    --------
+    >>> phrases = choose_replica_phrases(10_000, craft_of(0.5), np.random.default_rng(0))
+    >>> round(float((phrases != "").mean()), 2)
+    0.26
+    """
+    phrases = np.array(["", *(phrase for phrase, _ in REPLICA_PHRASES)], dtype=object)
+    upper_bounds = np.cumsum([share for _, share in REPLICA_PHRASES]) * min(craft.worded, 1.0)
+    drawn = np.searchsorted(upper_bounds, rng.random(n_fakes), side="right") + 1
+    return phrases[np.where(drawn == len(phrases), 0, drawn)]
+
+
+def disguise_name(name: str, way: float, aliases: tuple[str, ...] = ()) -> str:
+    """Write a brand's name so that a reader still knows it and a word list does not.
+
+    Parameters
+    ----------
+    name : str
+        The brand's name.
+    way : float
+        In 0-1, chooses the way: look-alike letters, an invisible letter, spaces, digits, or an alias.
+    aliases : tuple of str, default=()
+        Other names that buyers know; without any, the name's vowels are starred.
+
+    Examples
+    --------
+    >>> [disguise_name("Nike", way) for way in (0.3, 0.5, 0.7, 0.9)]
+    ['N\u200bike', 'N i k e', 'N1k3', 'N*k*']
+    """
+    if way < 0.25:
+        return name.translate(_LOOK_ALIKES)
+    if way < 0.45:
+        return name[:1] + _ZERO_WIDTH + name[1:]
+    if way < 0.6:
+        return " ".join(name.replace(" ", ""))
+    if way < 0.8:
+        return name.translate(_DIGITS)
+    if aliases:
+        return aliases[int(way * 1e6) % len(aliases)]
+    return "".join("*" if letter in "aeiou" else letter for letter in name)
+
+
+def price_fakes(n_fakes: int, craft: Craft, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return price / genuine price of each fake, shape (n_fakes,); log-normal about the craft's median.
+
+    Examples
+    --------
+    >>> ratios = price_fakes(1_000, craft_of(0.5), np.random.default_rng(0))
+    >>> 0.4 < float(np.median(ratios)) < 0.6
+    True
+    """
+    return craft.price_ratio * np.exp(craft.price_spread * rng.standard_normal(n_fakes))

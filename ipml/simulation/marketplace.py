@@ -1,0 +1,154 @@
+"""A marketplace with known truth: brands, sellers, networks, listings, events and labels, all from one seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ipml.errors import UnusableSetting
+from ipml.listings.brands import Brands, load_brands, write_brands
+from ipml.listings.sellers import history_as_of
+from ipml.simulation.attackers import craft_of
+from ipml.simulation.difficulty import check_difficulty
+from ipml.simulation.history import make_events, strike_sellers
+from ipml.simulation.listings import number_listings, to_moments, write_listings
+from ipml.simulation.offers import make_offers
+from ipml.simulation.reviewing import review_listings
+from ipml.simulation.sellers import KIND_CODES, SELLER_KINDS, recruit_sellers
+
+MIN_LISTINGS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """A simulated marketplace, and the truth about it.
+
+    Attributes
+    ----------
+    listings : DataFrame of shape (n_listings, ...)
+        The canonical columns, ordered by observed_at, with the seller's history as it was known at that moment;
+        is_counterfeit and labelled_at only where a reviewer looked, and as he saw it.
+    events : DataFrame of shape (n_events, 5)
+        seller_id, kind, occurred_at, known_at, amount: what happened to the sellers, in the order it became known.
+    brands : Brands
+        The bundled brands, with the authorised sellers of this marketplace.
+    truth : DataFrame of shape (n_listings, 4)
+        listing_id, is_counterfeit, seller_kind, network_id.
+    """
+
+    listings: pd.DataFrame
+    events: pd.DataFrame
+    brands: Brands
+    truth: pd.DataFrame
+
+    def write(self, folder: Path) -> tuple[Path, ...]:
+        """Write the marketplace into a folder and return the four files.
+
+        `listings.parquet` is what a marketplace sees and what training reads; `events.parquet` is the history of
+        its sellers; `brands.toml` is its brand file; `truth.parquet` says of each listing what it really is, and
+        is for judging only: no marketplace has it. The same marketplace gives the same bytes.
+
+        Parameters
+        ----------
+        folder : Path
+            Made where it is missing; files of these names in it are replaced.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = tuple(folder / name for name in ("listings.parquet", "events.parquet", "brands.toml", "truth.parquet"))
+        self.listings.to_parquet(paths[0], index=False)
+        self.events.to_parquet(paths[1], index=False)
+        write_brands(self.brands, paths[2])
+        self.truth.to_parquet(paths[3], index=False)
+        return paths
+
+
+def simulate_marketplace(n_listings: int = 50_000, seed: int = 0, difficulty: float = 0.5) -> Marketplace:
+    """Simulate a year of a marketplace, up to 2026-06-30, in which 7 % of the listings are counterfeit.
+
+    Parameters
+    ----------
+    n_listings : int, default=50_000
+        At least 500.
+    seed : int, default=0
+        The same seed gives the same marketplace.
+    difficulty : float, default=0.5
+        In 0-1: how well counterfeiters imitate, and how suspicious honest sellers look.
+
+    Raises
+    ------
+    UnusableSetting
+        Where a parameter lies outside its bounds.
+
+    Examples
+    --------
+    >>> marketplace = simulate_marketplace(n_listings=1_000, seed=1)
+    >>> int(marketplace.truth["is_counterfeit"].sum())
+    70
+    """
+    check_difficulty(difficulty)
+    if n_listings < MIN_LISTINGS or seed < 0:
+        raise UnusableSetting(
+            "simulation", f"{n_listings} listings, seed {seed}", f"at least {MIN_LISTINGS} listings and a seed of at least 0"
+        )
+    # A stream of chance for each station, so that a change in one leaves the others as they were.
+    chances = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(6)]
+    craft = craft_of(difficulty)
+    bundled = load_brands()
+    sellers = recruit_sellers(n_listings, craft, difficulty, chances[0])
+    offers = make_offers(sellers, bundled, craft, difficulty, chances[1])
+    events = make_events(sellers, offers, difficulty, chances[2])
+    decisions = review_listings(offers, events, chances[3])
+    events = _publish_events(pd.concat([events, strike_sellers(decisions, chances[4])]), sellers)
+    listings = write_listings(offers, sellers["seller_id"].to_numpy(), bundled, craft, chances[5])
+    history = history_as_of(events, listings)
+    listings = listings.assign(**{name: history[name].to_numpy() for name in history}, **_publish_labels(decisions, len(offers)))
+    return Marketplace(listings, events, _authorise(bundled, sellers), _tell_truth(offers))
+
+
+def _publish_events(events: pd.DataFrame, sellers: pd.DataFrame) -> pd.DataFrame:
+    """Return the events that had occurred by the end of the year, as the marketplace keeps them."""
+    events = events[events["occurred_day"] <= 0.0]
+    events = events.sort_values(["known_day", "seller", "kind", "occurred_day"], kind="stable", ignore_index=True)
+    seller_ids = pd.array(sellers["seller_id"].to_list(), dtype="str")
+    return pd.DataFrame(
+        {
+            "seller_id": seller_ids.take(events["seller"].to_numpy()),
+            "kind": events["kind"].astype("str"),
+            "occurred_at": to_moments(events["occurred_day"]),
+            "known_at": to_moments(events["known_day"]),
+            "amount": events["amount"],
+        }
+    )
+
+
+def _publish_labels(decisions: pd.DataFrame, n_listings: int) -> dict[str, pd.Series[Any]]:
+    index = pd.RangeIndex(n_listings)
+    return {
+        "is_counterfeit": decisions["is_counterfeit"].astype("boolean").reindex(index),
+        "labelled_at": to_moments(decisions["decided_day"]).reindex(index),
+    }
+
+
+def _authorise(brands: Brands, sellers: pd.DataFrame) -> Brands:
+    """Fill in the authorised sellers of each brand; a small marketplace has none for some."""
+    authorised = sellers.loc[sellers["kind"] == KIND_CODES["authorised"], "seller_id"].to_list()
+    return Brands(
+        replace(brand, authorised_sellers=tuple(authorised[place :: len(brands)])) for place, brand in enumerate(brands)
+    )
+
+
+def _tell_truth(offers: pd.DataFrame) -> pd.DataFrame:
+    kinds = pd.array([kind.name for kind in SELLER_KINDS], dtype="str")
+    networks = offers["network"]
+    return pd.DataFrame(
+        {
+            "listing_id": number_listings(len(offers)),
+            "is_counterfeit": offers["is_counterfeit"],
+            "seller_kind": kinds.take(offers["kind"].to_numpy()),
+            "network_id": ("network-" + networks.astype("str").str.zfill(4)).where(networks >= 0),
+        }
+    )

@@ -1,0 +1,1 @@
+"""One database: engine, tables, migrations and the audit trail."""

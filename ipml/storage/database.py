@@ -1,0 +1,253 @@
+"""One database: SQLite on a laptop, PostgreSQL for a team; the rest of ipml cannot tell them apart.
+
+Everything particular to a database is in this file. Others open it with `open_database`, bring its tables up
+to date with `migrate`, and from then on use `reading` and `writing`, which refuse tables of another release.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+)
+
+from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
+from ipml.settings import get_settings
+from ipml.storage.tables import REVISION
+
+# SQLite gives a contended lock to whoever asks at the right moment: with a long timeout of its own, some of
+# eight writers wait for seconds. A short one, and asking again at random moments, serves all of them.
+_LOCK_TIMEOUT_SECONDS = 0.05
+_PAUSE_SECONDS = (0.001, 0.03)
+_PATIENCE_SECONDS = 20.0
+
+
+class Lock(IntEnum):
+    """What only one transaction may do at a time; see `serialise`."""
+
+    MIGRATE = 1
+    ENQUEUE = 2
+    APPEND_TO_AUDIT = 3
+
+
+def open_database(url: str | None = None, *, create: bool = True) -> Engine:
+    """Open the review database.
+
+    Parameters
+    ----------
+    url : str, default=the setting `database`
+        SQLAlchemy URL, such as "sqlite:///ipml.db"; "sqlite://" is in memory.
+    create : bool, default=True
+        Whether a SQLite file that is not there is made.
+
+    Raises
+    ------
+    UnusableDatabase
+        The URL names nothing that can be opened as a database.
+
+    Examples
+    --------
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     connection.scalar(text("SELECT count(*) FROM cases"))
+    0
+    """
+    url = url or get_settings().database
+    try:
+        parsed = make_url(url)
+        engine = create_engine(parsed, **_options(parsed))
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise UnusableDatabase(url.split("@")[-1], str(error), "a URL such as sqlite:///ipml.db") from error
+    if engine.dialect.name == "sqlite":
+        if not create and not Path(parsed.database or "").is_file():
+            raise UnusableDatabase(_name(engine), "no such file", "a database that `ipml enqueue` has made")
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    with _in_words(engine), engine.connect():
+        return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that sees the database as it is at one moment, and cannot change it.
+
+    Raises
+    ------
+    WrongRevision
+        The tables are those of another release.
+    """
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with _in_words(engine), engine.connect().execution_options(**options) as connection:
+        _patiently(lambda: _begin(connection))
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Give a connection whose changes are kept when the block ends, and all dropped if it raises.
+
+    Raises
+    ------
+    DatabaseBusy
+        Others kept the database locked for 20 seconds.
+    WrongRevision
+        The tables are those of another release.
+    """
+    with _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
+        _patiently(lambda: _begin(connection))
+        yield connection
+        connection.commit()
+
+
+def migrate(engine: Engine, target: str = REVISION) -> None:
+    """Make the tables, or bring them up to date.
+
+    All of it is one transaction; of two processes that start at once the second waits for the first.
+
+    Parameters
+    ----------
+    target : str, default=the newest
+        Revision to go to, up or down; "base" removes the tables.
+
+    Raises
+    ------
+    WrongRevision
+        A newer release made the database.
+    """
+    with _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
+        _patiently(connection.begin)
+        serialise(connection, Lock.MIGRATE)
+        found = get_revision(connection) or "base"
+        if found not in ("base", *_up_to(REVISION)):
+            raise WrongRevision(_name(engine), found, REVISION)
+        if found != target:
+            _run_migrations(connection, target, up=target != "base" and (found == "base" or target > found))
+        connection.commit()
+
+
+def get_revision(connection: Connection) -> str | None:
+    """Return the migration that the tables are at; None where there are no tables yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def serialise(connection: Connection, lock: Lock) -> None:
+    """Wait until no other transaction that went past this point is going on.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock.value})
+
+
+def _begin(connection: Connection) -> None:
+    """Begin a transaction and look whether the tables are those this release knows."""
+    connection.begin()
+    try:
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except DatabaseError as error:
+        connection.rollback()
+        if "alembic_version" not in str(error.orig):
+            raise
+        found = None
+    if found != REVISION:
+        raise WrongRevision(_name(connection.engine), found, REVISION)
+
+
+def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    (command.upgrade if up else command.downgrade)(config, target)
+
+
+def _patiently(step: Callable[[], object]) -> None:
+    """Take a step, again and again at random moments while others hold the lock."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            step()
+        except (sqlite3.Error, DatabaseError) as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - only spreads the attempts
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+    return code & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )  # the low byte: extended codes say more
+
+
+@contextmanager
+def _in_words(engine: Engine) -> Iterator[None]:
+    """Turn a failure of the database itself into a line that a person can act on."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError, DataError):
+        raise  # mistakes of the code that called
+    except (sqlite3.Error, DatabaseError) as error:
+        if _is_busy(error):
+            raise DatabaseBusy(_name(engine), _PATIENCE_SECONDS) from error
+        found = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise UnusableDatabase(_name(engine), found, "a database that ipml can read and write") from error
+
+
+def _name(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _up_to(revision: str) -> list[str]:
+    return [f"{number:04}" for number in range(1, int(revision) + 1)]
+
+
+def _options(url: URL) -> dict[str, Any]:
+    """Return what `create_engine` must know of this kind of database."""
+    if url.get_backend_name() != "sqlite":
+        return {}
+    options: dict[str, Any] = {"connect_args": {"isolation_level": None, "timeout": _LOCK_TIMEOUT_SECONDS}}
+    if url.database in (None, "", ":memory:"):
+        # One connection for all threads: a database in memory ends with its connection.
+        options |= {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
+        options["connect_args"]["check_same_thread"] = False
+    return options
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+    connection.execute("PRAGMA synchronous = FULL")  # a decision that was acknowledged survives a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and asks to write later fails when another has written meanwhile.
+    writes = connection.get_execution_options().get("ipml_writes", False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,56 @@
+"""Templates to pages. Whatever a template prints is escaped, and its invisible letters are made visible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ipml.web.listing_text import cut_pieces, show_invisible
+from ipml.web.wording import age, money, percent
+
+
+def _finalize(value: object) -> object:
+    # What is markup already went through here piece by piece, or was escaped by the template itself.
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return show_invisible(value)
+    return value
+
+
+_templates = Environment(
+    loader=PackageLoader("ipml.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_finalize,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals |= {"age": age, "cut_pieces": cut_pieces, "money": money, "percent": percent}
+
+
+def render(
+    request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
+) -> HTMLResponse:
+    """Return a page.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file in the folder of templates.
+    context : mapping
+        What the template names; `user` is added.
+    status : int, default=200
+    """
+    user = getattr(request.state, "user", None)
+    return HTMLResponse(_templates.get_template(template).render(user=user, **context), status)
+
+
+def render_error(request: Request, status: int, message: str) -> HTMLResponse:
+    """Return a page that says in a sentence what went wrong."""
+    heading = HTTPStatus(status).phrase.capitalize()
+    return render(request, "error.html", {"heading": heading, "message": message, "status": status}, status)

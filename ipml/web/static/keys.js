@@ -1,0 +1,62 @@
+// Every key on the page: an element says with data-key which keys press it (or, for a field, focus it).
+// While a <details data-keys> is open, its own keys come first.
+
+const isField = (element) => element.matches("input, textarea, select");
+
+function find(key) {
+  const scopes = [...document.querySelectorAll("details[data-keys][open]"), document];
+  for (const scope of scopes) {
+    const found = [...scope.querySelectorAll("[data-key]")].find((element) =>
+      element.tagName !== "SUMMARY" || scope === document
+        ? element.dataset.key.split(" ").includes(key) && element.checkVisibility()
+        : false,
+    );
+    if (found) return found;
+  }
+  return null;
+}
+
+function moveRow(step) {
+  const rows = [...document.querySelectorAll("[data-row]")];
+  const here = rows.indexOf(document.activeElement);
+  const next = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : here + step];
+  next?.focus();
+  next?.closest("tr").scrollIntoView({ block: "nearest" });
+  return rows.length > 0;
+}
+
+function press(key) {
+  if (key === "?") return document.querySelector("#keys").showModal();
+  if ((key === "j" || key === "k") && moveRow(key === "j" ? 1 : -1)) return undefined;
+  const element = find(key);
+  if (!element) return false;
+  return isField(element) ? element.focus() : element.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const active = document.activeElement;
+  if (event.key === "Escape") {
+    document.querySelectorAll("details[data-keys][open]").forEach((details) => (details.open = false));
+    if (isField(active)) active.blur();
+    return;
+  }
+  // A held key must not decide one case after another.
+  if (event.repeat && event.key !== "j" && event.key !== "k") return;
+  if (isField(active) || document.querySelector("dialog[open]")) return;
+  if (press(event.key) !== false) event.preventDefault();
+});
+
+document.querySelector("button[data-key='?']")?.addEventListener("click", () => press("?"));
+
+// A form is sent once, however fast the fingers are.
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (event.target.dataset.sent) return event.preventDefault();
+  event.target.dataset.sent = "yes";
+});
+
+// A page that the browser kept may be shown again by its back button.
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+});

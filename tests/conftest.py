@@ -1,0 +1,21 @@
+"""What all tests share: where real data lies, and how properties are searched."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Timing is measured in benchmarks; a property is not wrong because the kernel was being compiled.
+settings.register_profile("ipml", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.load_profile("ipml")
+
+DATA = Path(os.environ.get("IPML_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real listings; skip, saying so, where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real listings at {DATA}; name their folder in IPML_DATA")
+    return DATA

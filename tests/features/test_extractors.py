@@ -1,0 +1,148 @@
+"""What each extractor sees in a listing."""
+
+import numpy as np
+import pytest
+
+from ipml.features.brand import BrandFeatures, brand_table
+from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
+from ipml.features.listing import ListingFeatures
+from ipml.features.normalise import fold_text
+from ipml.features.phrases import find_phrases
+from ipml.features.price import PriceFeatures
+from ipml.features.seller import SellerFeatures
+from ipml.features.text import TextFeatures
+from ipml.listings.brands import load_brands
+
+
+def values(extractor, columns, row=0):
+    """Return the features of one row by name."""
+    extractor.fit(columns)
+    return dict(zip(extractor.get_feature_names_out(), np.asarray(extractor.transform(columns))[row], strict=True))
+
+
+@pytest.mark.parametrize("phrase", load_lexicon().phrases("any"))
+def test_every_phrase_of_the_lexicon_is_found(phrase):
+    """An entry that folding makes unreadable would never be found, and nobody would know."""
+    written = phrase.removesuffix("*")
+    assert list(find_phrases(fold_text(f"x {written} y"), (phrase,)))
+
+
+def test_every_kind_has_entries():
+    """The lexicon speaks of every kind."""
+    assert all(load_lexicon().phrases(kind) for kind in KINDS)
+
+
+def test_a_word_inside_another_is_not_found():
+    """Rep is not found in repair, nor fake in fakery, unless a star says so."""
+    assert not list(find_phrases("repair fakery", ("rep", "fake")))
+    assert list(find_phrases("fakery", ("fake*",)))
+
+
+@pytest.mark.parametrize("name", [brand.name for brand in load_brands()])
+def test_every_brand_is_found_in_a_title(name):
+    """Each brand of the bundled file is recognised, in capitals and in small letters."""
+    brands = BrandFeatures()
+    assert values(brands, {"title": [f"Great {name.upper()} thing"]})["named"] == 1
+    assert values(brands, {"title": [f"great {name.lower()} thing"]})["named"] == 1
+
+
+def test_a_brand_that_shows_only_after_folding_is_disguised():
+    """Look-alike letters disguise a brand; capitals, accents of the brand itself and plain spelling do not."""
+    assert values(BrandFeatures(), {"title": ["N\u0456ke Air"]})["disguised"] == 1
+    assert values(BrandFeatures(), {"title": ["NIKE Air \u2605"]})["disguised"] == 0
+
+
+def test_another_brand_in_the_title_contradicts_the_field():
+    """A title that names Gucci under the brand Nike contradicts it; one that names both does not."""
+    columns = {"title": ["Gucci bag", "Nike x Gucci bag"], "brand": ["Nike", "Nike"]}
+    assert values(BrandFeatures(), columns, 0)["contradicts_field"] == 1
+    assert values(BrandFeatures(), columns, 1)["contradicts_field"] == 0
+
+
+def test_an_authorised_seller_is_recognised():
+    """Only the sellers a brand names are authorised."""
+    table = {**brand_table(), "authorised": [["shop"] for _ in brand_table()["names"]]}
+    columns = {"title": ["Nike Air", "Nike Air"], "seller_id": ["shop", "other"]}
+    assert values(BrandFeatures(table), columns, 0)["seller_authorised"] == 1
+    assert values(BrandFeatures(table), columns, 1)["seller_not_authorised"] == 1
+
+
+def test_price_features_do_not_depend_on_the_currency():
+    """The same worth in another currency, at the user's rates, gives the same ratio."""
+    table = {**brand_table(), "rates": {"USD": 1.0, "EUR": 2.0}, "base_currency": "USD"}
+    price = PriceFeatures(table).fit({"title": ["Nike"], "price": [50.0], "currency": ["USD"]})
+    dollars = price.transform({"title": ["Nike"], "price": [50.0], "currency": ["USD"]})
+    euros = price.transform({"title": ["Nike"], "price": [25.0], "currency": ["EUR"]})
+    np.testing.assert_array_equal(dollars, euros)
+
+
+def test_a_price_in_a_currency_without_rate_is_not_compared_with_the_reference():
+    """An unknown rate makes the ratio unknown instead of wrong."""
+    columns = {"title": ["Nike"], "price": [50.0], "currency": ["XXX"]}
+    assert values(PriceFeatures(), columns)["reference_unknown"] == 1
+
+
+def test_a_lower_price_never_leaves_a_step():
+    """Steps are nested: below a tenth is also below a half."""
+    prices = [120.0, 60.0, 20.0, 5.0, 1.0]
+    columns = {"title": ["Nike"] * 5, "price": prices, "currency": ["USD"] * 5}
+    price = PriceFeatures().fit(columns)
+    names = price.get_feature_names_out()
+    steps = price.transform(columns)[:, [name.endswith("of_reference") and "log" not in name for name in names]]
+    assert (np.diff(steps, axis=0) >= 0).all()
+
+
+def test_the_price_range_of_a_brand_is_in_the_listings_currency():
+    """The range is learnt from the listings of the brand and converted back."""
+    table = {**brand_table(), "rates": {"USD": 1.0, "EUR": 2.0}, "base_currency": "USD"}
+    columns = {"title": ["Nike"] * 3, "price": [50.0, 100.0, 150.0], "currency": ["USD"] * 3}
+    price = PriceFeatures(table, min_listings=3).fit(columns)
+    (found,) = price.price_ranges({"title": ["Nike"], "price": [10.0], "currency": ["EUR"]})
+    assert (found.brand, found.currency, found.median) == ("Nike", "EUR", 50.0)
+
+
+def test_rates_of_a_seller_shrink_with_few_sales():
+    """One return on one sale says less than a hundred on a hundred."""
+    columns = {
+        "seller_sales": [1.0, 100.0, 10_000.0],
+        "seller_returns": [1.0, 100.0, 100.0],
+        "seller_complaints": [0.0, 0.0, 0.0],
+    }
+    seller = SellerFeatures()
+    few, many = (values(seller, columns, row)["returns_per_sale"] for row in (0, 1))
+    assert 0 < few < many
+
+
+def test_a_seller_without_history_is_unknown_not_new():
+    """Missing history is said to be missing; it is not taken for a zero."""
+    found = values(SellerFeatures(), {"seller_age_days": [None], "seller_sales": [None]})
+    assert (found["age_unknown"], found["history_unknown"]) == (1, 1)
+    assert found["younger_than_7_days"] == found["no_sales"] == 0
+
+
+def test_a_listing_observed_before_it_was_listed_has_age_zero():
+    """Clocks of two machines may disagree by a little."""
+    columns = {"listed_at": ["2026-01-02T00:00Z"], "observed_at": ["2026-01-01T00:00Z"]}
+    assert values(ListingFeatures(), columns)["log_age"] == 0
+
+
+def test_words_of_the_trade_are_counted_up_to_three():
+    """The fourth replica in a title adds nothing, so that repeating a word cannot drown the rest."""
+    found = values(TradeWords(), {"title": ["replica replica replica replica clone"]})
+    assert found["replica_in_title"] == 3
+
+
+def test_the_longest_phrase_counts_alone():
+    """Super clone is one phrase, not also a clone."""
+    words = TradeWords().fit({"title": []})
+    assert words.find("super clone watch") == [("replica", "super clone")]
+
+
+def test_words_unknown_to_training_are_known_to_no_share():
+    """The share of known n-grams tells a foreign title from a familiar one."""
+    text = TextFeatures(min_listings=1).fit({"title": ["nike air max"]})
+    assert text.known_share({"title": ["nike air max", "\u8010\u514b", ""]}).round(2).tolist() == [
+        1.0,
+        0.0,
+        0.0,
+    ]

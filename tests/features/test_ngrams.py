@@ -1,0 +1,84 @@
+"""Hashed n-grams: counting, summing and spreading agree with each other and with a plain specification."""
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.ngrams import count_ngrams, spread_weights, sum_weights, text_buffers
+from ipml.features.normalise import fold_text
+
+TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text), max_size=6)
+WEIGHTS = np.random.default_rng(0).normal(size=1 << 12)
+KNOWN = np.random.default_rng(1).random(1 << 12) < 0.7
+
+
+def plain_ngrams(text, shortest, longest, words):
+    """Say, without hashing, which n-grams a text has: letters between spaces, then words."""
+    found = []
+    for chunk in text.split(" "):
+        padded = f" {chunk} "
+        if chunk:
+            found += [
+                padded[start : start + size]
+                for start in range(len(padded) - 1)
+                for size in range(shortest, longest + 1)
+                if start + size <= len(padded)
+            ]
+    plain = "".join(letter if (letter.isascii() and letter.isalnum()) or ord(letter) > 127 else " " for letter in text)
+    tokens = plain.split()
+    for start in range(len(tokens)):
+        found += [
+            ("word", *tokens[start : start + size]) for size in range(1, words + 1) if start + size <= len(tokens)
+        ]
+    return found
+
+
+@given(TEXTS)
+def test_every_ngram_of_the_specification_is_counted(texts):
+    """The kernel counts as many n-grams, and about as many different ones, as a plain enumeration finds."""
+    counts = count_ngrams(texts, bits=24, letters=(2, 4), words=2)
+    for row, text in enumerate(texts):
+        expected = plain_ngrams(text, 2, 4, 2)
+        assert counts[row].sum() == len(expected)
+        assert counts[row].nnz == len(set(expected))
+
+
+@given(TEXTS)
+def test_a_text_alone_counts_as_in_a_batch(texts):
+    """Rows do not know their neighbours."""
+    together = count_ngrams(texts, bits=12)
+    for row, text in enumerate(texts):
+        assert (together[row] != count_ngrams([text], bits=12)).nnz == 0
+
+
+@given(TEXTS)
+def test_summing_equals_counting_times_weights(texts):
+    """The fused sum is the product of the counts and the weights over the root of the known ones."""
+    counts = count_ngrams(texts, bits=12)
+    weights = np.where(KNOWN, WEIGHTS, 0.0)
+    expected = counts @ weights / np.sqrt(np.maximum(counts @ KNOWN.astype(float), 1.0))
+    np.testing.assert_allclose(sum_weights(texts, weights, KNOWN), expected, atol=1e-9)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text))
+def test_the_weights_of_the_letters_sum_to_that_of_the_text(text):
+    """Nothing is lost or added when a weight is spread over letters; there is one share a letter."""
+    weights = np.where(KNOWN, WEIGHTS, 0.0)
+    spread = spread_weights(text, weights, KNOWN)
+    assert spread.shape == (len(text),)
+    np.testing.assert_allclose(spread.sum(), sum_weights([text], weights, KNOWN)[0], atol=1e-9)
+
+
+def test_a_slice_of_an_arrow_array_reads_its_own_texts():
+    """Buffers of a sliced or chunked array begin where the slice begins."""
+    array = pa.array(["first", "second", None, "third"])
+    offsets, data = text_buffers(array[1:])
+    assert [bytes(data[a:b]).decode() for a, b in pairwise(offsets)] == [
+        "second",
+        "",
+        "third",
+    ]
+    assert text_buffers(pa.chunked_array([array[:1], array[3:]]))[0].tolist() == [0, 5, 10]

@@ -1,0 +1,124 @@
+"""The brand file: read strictly, written so that it comes back the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.listings.brands import Brand, Brands, load_brands, write_brands
+
+ACME = Brand("Acme", "tools", 100.0, "EUR", aliases=("Akme",))
+text = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
+prices = st.floats(min_value=1e-300, allow_nan=False, allow_infinity=False)
+
+
+def load_text(folder: Path, toml: str) -> Brands:
+    """Write a brand file and read it."""
+    path = folder / "brands.toml"
+    path.write_text(toml, encoding="utf-8")
+    return load_brands(path)
+
+
+def test_bundled_brands_are_72() -> None:
+    """The bundled file holds 72 brands."""
+    assert len(load_brands()) == 72
+
+
+def test_bundled_brands_have_plausible_prices() -> None:
+    """Main products of the bundled brands cost between 20 and 50,000 US dollars."""
+    assert all(20 <= brand.reference_price <= 50_000 and brand.currency == "USD" for brand in load_brands())
+
+
+@given(
+    name=text,
+    aliases=st.lists(text, max_size=3),
+    sellers=st.lists(st.text(st.characters(codec="utf-8")), max_size=3),
+    price=prices,
+    rate=prices,
+)
+def test_written_brands_come_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    aliases: list[str],
+    sellers: list[str],
+    price: float,
+    rate: float,
+) -> None:
+    """Any brand comes back from its file as it was, whatever its names hold."""
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    brand = Brand(name, "goods", price, "EUR", tuple(aliases), tuple(sellers))
+    brands = Brands((brand,), "USD", {"EUR": rate})
+    write_brands(brands, path)
+    assert load_brands(path) == brands
+
+
+def test_writing_is_deterministic(tmp_path: Path) -> None:
+    """The same brands give the same bytes."""
+    write_brands(load_brands(), tmp_path / "a.toml")
+    write_brands(load_brands(tmp_path / "a.toml"), tmp_path / "b.toml")
+    assert (tmp_path / "a.toml").read_bytes() == (tmp_path / "b.toml").read_bytes()
+
+
+def test_worth_goes_by_the_rates() -> None:
+    """An amount is worth as many units of the base currency as its rate says."""
+    brands = Brands((ACME,), "USD", {"EUR": 1.25})
+    assert (brands.worth(8.0, "EUR"), brands.worth(8.0, "USD")) == (10.0, 8.0)
+
+
+def test_a_currency_without_rate_is_named() -> None:
+    """Asking for a currency without rate raises, and names it."""
+    with pytest.raises(UnusableSetting, match="no rate for XTS"):
+        load_brands().worth(1.0, "XTS")
+
+
+@pytest.mark.parametrize("other", ["Acme", "ACME", "akme"])
+def test_a_name_belongs_to_one_brand(other: str) -> None:
+    """A name or alias of two brands raises, whatever its case."""
+    with pytest.raises(UnusableSetting, match="which 'Acme' has"):
+        Brands((ACME, dataclasses.replace(ACME, name=other, aliases=())), "EUR")
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_price_is_above_zero(price: float) -> None:
+    """A reference price of nothing, less, or no number raises."""
+    with pytest.raises(UnusableSetting, match="price"):
+        Brands((dataclasses.replace(ACME, reference_price=price),), "EUR")
+
+
+def test_a_brand_s_currency_needs_a_rate() -> None:
+    """A price in a currency without rate raises."""
+    with pytest.raises(UnusableSetting, match="currency EUR"):
+        Brands((ACME,), "USD")
+
+
+def test_a_misspelt_key_is_named(tmp_path: Path) -> None:
+    """A key that a brand file does not have raises, and is named."""
+    with pytest.raises(UnusableSetting, match="alias"):
+        load_text(
+            tmp_path,
+            '[[brand]]\nname = "A"\ncategory = "b"\nreference_price = 1\ncurrency = "USD"\nalias = []\n',
+        )
+
+
+def test_text_is_no_price(tmp_path: Path) -> None:
+    """A price in quotes is not taken for a number."""
+    with pytest.raises(UnusableSetting, match="reference_price"):
+        load_text(tmp_path, '[[brand]]\nname = "A"\ncategory = "b"\nreference_price = "1"\ncurrency = "USD"\n')
+
+
+@pytest.mark.parametrize("toml", ["= 1", "\x00"])
+def test_what_is_not_toml_is_unreadable(tmp_path: Path, toml: str) -> None:
+    """A file that is not TOML raises, with its name."""
+    with pytest.raises(UnreadableFile, match=r"brands\.toml"):
+        load_text(tmp_path, toml)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A path without file raises, with its name."""
+    with pytest.raises(UnreadableFile, match=r"none\.toml"):
+        load_brands(tmp_path / "none.toml")

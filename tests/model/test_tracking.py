@@ -1,0 +1,394 @@
+"""Runs and models are recorded in a real MLflow store, and come back only if nothing has changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from ipml.errors import (
+    ModelChanged,
+    ModelNotFound,
+    TrackingUnavailable,
+    UntrustedModel,
+    UnusableModelName,
+    UnusableSetting,
+)
+from ipml.listings.schema import listings_to_frame
+from ipml.model import tracking
+from ipml.model.artifact import GOLDEN_LISTINGS, load_model, manifest_sha256, save_model
+from ipml.model.metrics import Estimate
+from ipml.model.tracking import RecordedRun, RunFacts, record_run, resolve_model
+
+# MLflow's own code uses what SQLAlchemy 2.1 and pandas 3 deprecate.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
+    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
+]
+
+FRAME = listings_to_frame(GOLDEN_LISTINGS)
+LONG = "word " * 2_000
+
+
+def fit_classifier(inverse_penalty: float = 1.0) -> Pipeline:
+    """A real classifier of types that skops trusts by itself."""
+    titles = ColumnTransformer([("title", HashingVectorizer(n_features=64), "title")])
+    labels = [False, True] * (len(GOLDEN_LISTINGS) // 2)
+    classifier = Pipeline([("titles", titles), ("model", LogisticRegression(C=inverse_penalty))])
+    return classifier.fit(FRAME, labels)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that these tests share."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def store(home: Path) -> str:
+    """The URI of an MLflow store that these tests share, since the first use of one takes seconds."""
+    return f"sqlite:///{home / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def folder(home: Path) -> Path:
+    """A saved model."""
+    facts: dict[str, Any] = {"name": "ipml-test", "data_digest": "d" * 64, "experiment": {}, "figures": {}}
+    save_model(fit_classifier(), home / "model", **facts)
+    return home / "model"
+
+
+@pytest.fixture(scope="module")
+def facts(home: Path) -> RunFacts:
+    """What is recorded."""
+    picture = home / "curve.png"
+    picture.write_bytes(b"\x89PNG")
+    return RunFacts(
+        experiment="goods",
+        parameters={"text.bits": 8, "note": LONG} | {f"p{number}": number for number in range(150)},
+        figures={"average_precision": Estimate(0.7, 0.6, 0.8), "recall_at_precision_0.9": 0.5},
+        data_name="listings.csv",
+        data_digest="d" * 64,
+        pictures=(picture,),
+        texts={"experiment.toml": "seed = 3\n", "evaluation.json": "{}"},
+    )
+
+
+@pytest.fixture(scope="module")
+def recorded(facts: RunFacts, folder: Path, store: str) -> RecordedRun:
+    """A run in the store, and its model as the first version of `ipml`."""
+    return record_run(facts, folder, tracking_uri=store)
+
+
+@pytest.fixture(scope="module")
+def client(store: str, recorded: RecordedRun) -> mlflow.MlflowClient:
+    """MLflow's own view of the store."""
+    return mlflow.MlflowClient(store, store)
+
+
+def test_a_run_holds_its_facts(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """Parameters, figures with the ends of their intervals, and tags are in the run, which has finished."""
+    run = client.get_run(recorded.run_id)
+    assert run.info.status == "FINISHED"
+    assert len(run.data.params) == 152
+    assert run.data.params["text.bits"] == "8"
+    assert run.data.metrics == {
+        "average_precision": 0.7,
+        "average_precision_low": 0.6,
+        "average_precision_high": 0.8,
+        "recall_at_precision_0.9": 0.5,
+    }
+    assert run.data.tags["ipml.data_digest"] == "d" * 64
+    assert run.data.tags["ipml.version"]
+
+
+def test_a_long_parameter_says_that_it_is_cut(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """A value that is cut names how many letters are left out."""
+    value = client.get_run(recorded.run_id).data.params["note"]
+    assert value == LONG[:500] + "… (9500 letters more)"
+
+
+def test_a_run_names_its_data(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """The listings are an input of the run, with their digest."""
+    (used,) = client.get_run(recorded.run_id).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("listings.csv", "d" * 36)
+
+
+def test_files_lie_beside_the_database(
+    client: mlflow.MlflowClient, recorded: RecordedRun, home: Path, tmp_path: Path
+) -> None:
+    """Pictures and texts are files of the run, in a folder next to the database."""
+    place = Path(client.get_run(recorded.run_id).info.artifact_uri.removeprefix("file://"))
+    assert place.is_relative_to(home / "mlartifacts" / "goods")
+    assert {str(path.relative_to(place)) for path in place.rglob("*.*")} == {
+        "pictures/curve.png",
+        "experiment.toml",
+        "evaluation.json",
+    }
+
+
+def test_a_git_commit_is_recorded(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """The commit in the run is that of the checkout, where there is one."""
+    assert client.get_run(recorded.run_id).data.tags.get("mlflow.source.git.commit") == tracking._git_commit()
+
+
+def test_the_model_belongs_to_the_run(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """The logged model is ready, has the figures of its run, and its run is that of the version."""
+    (output,) = client.get_run(recorded.run_id).outputs.model_outputs
+    logged = client.get_logged_model(output.model_id)
+    assert str(logged.status) == "READY"
+    assert {metric.key for metric in logged.metrics} >= {"average_precision", "average_precision_low"}
+    registered = client.get_model_version(recorded.model_name, str(recorded.model_version))
+    assert logged.source_run_id == registered.run_id == recorded.run_id
+
+
+def test_the_first_version_is_champion_and_the_next_challenger(
+    recorded: RecordedRun, facts: RunFacts, folder: Path, store: str, client: mlflow.MlflowClient
+) -> None:
+    """Without an alias given, a version is champion only where there is none."""
+    second = record_run(facts, folder, tracking_uri=store)
+    assert (recorded.alias, second.alias) == ("champion", "challenger")
+    assert client.get_model_version_by_alias("ipml", "champion").version == recorded.model_version
+
+
+def test_recording_takes_a_fraction_of_a_second(
+    recorded: RecordedRun, facts: RunFacts, folder: Path, store: str
+) -> None:
+    """With requirements given, MLflow starts no process of its own: well under its 4 s."""
+    started = time.perf_counter()
+    record_run(facts, folder, alias="timed", tracking_uri=store)
+    assert time.perf_counter() - started < 2.0
+
+
+@pytest.mark.parametrize("uri", ["models:/ipml@champion", "models:/ipml/1"])
+def test_a_registered_model_comes_back(recorded: RecordedRun, store: str, folder: Path, uri: str) -> None:
+    """By alias and by version the folder is found, copied whole, and loads."""
+    found = resolve_model(uri, store)
+    assert manifest_sha256(found) == manifest_sha256(folder)
+    assert load_model(found).card == load_model(folder).card
+
+
+def test_mlflow_scores_as_we_do(client: mlflow.MlflowClient, recorded: RecordedRun, folder: Path) -> None:
+    """MLflow's own scoring gives the same probabilities as our loader, bit by bit."""
+    expected = load_model(folder).classifier.predict_proba(FRAME)[:, 1]
+    with tracking._make_active(client):
+        scored = mlflow.pyfunc.load_model(recorded.model_uri).predict(FRAME)
+    assert np.array_equal(scored["score"], expected)
+
+
+def test_mlflow_refuses_listings_without_a_title(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """The signature says which fields a listing must have."""
+    with tracking._make_active(client):
+        model = mlflow.pyfunc.load_model(recorded.model_uri)
+    with pytest.raises(mlflow.MlflowException, match="title"):
+        model.predict(FRAME.drop(columns="title"))
+
+
+# What is changed is refused
+
+
+@pytest.fixture
+def registry_copy(facts: RunFacts, folder: Path, store: str, client: mlflow.MlflowClient) -> Path:
+    """The files of a version of its own, called `changed`, as they lie in the store."""
+    version = record_run(facts, folder, alias="changed", tracking_uri=store).model_version
+    place = client.get_model_version_download_uri("ipml", str(version)).removeprefix("file://")
+    return Path(place) / tracking.MODEL_FOLDER
+
+
+def test_a_resealed_copy_is_refused(registry_copy: Path, store: str) -> None:
+    """Another model with a fitting manifest is not the one whose hash the registry holds."""
+    facts: dict[str, Any] = {"name": "ipml-test", "data_digest": "d" * 64, "experiment": {}, "figures": {}}
+    save_model(fit_classifier(0.01), registry_copy, **facts)
+    with pytest.raises(ModelChanged, match="registered"):
+        resolve_model("models:/ipml@changed", store)
+
+
+def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(
+    registry_copy: Path, store: str, client: mlflow.MlflowClient
+) -> None:
+    """A changed model file is refused by our loader, and also where MLflow loads it."""
+    content = bytearray((registry_copy / "model.skops").read_bytes())
+    content[len(content) // 2] ^= 1
+    (registry_copy / "model.skops").write_bytes(content)
+    with pytest.raises(ModelChanged, match=r"model\.skops"):
+        load_model(resolve_model("models:/ipml@changed", store))
+    with tracking._make_active(client), pytest.raises(ModelChanged):
+        mlflow.pyfunc.load_model("models:/ipml@changed")
+
+
+def test_missing_files_are_said_so(registry_copy: Path, store: str) -> None:
+    """A version whose files are gone is not found."""
+    shutil.rmtree(registry_copy)
+    with pytest.raises(ModelNotFound, match="files"):
+        resolve_model("models:/ipml@changed", store)
+
+
+def test_a_version_of_another_origin_is_refused(
+    client: mlflow.MlflowClient, store: str, folder: Path
+) -> None:
+    """A version that ipml did not register has no hash, and is refused."""
+    client.create_registered_model("stranger")
+    source = client.get_model_version_download_uri("ipml", "1")
+    client.create_model_version("stranger", source=source)
+    with pytest.raises(UntrustedModel, match="manifest_sha256"):
+        resolve_model("models:/stranger/1", store)
+
+
+def test_a_later_change_of_the_store_does_not_reach_what_was_fetched(registry_copy: Path, store: str) -> None:
+    """What was compared with the registry is a copy of our own."""
+    fetched = resolve_model("models:/ipml@changed", store)
+    shutil.rmtree(registry_copy)
+    assert load_model(fetched)
+    (private,) = [parent for parent in fetched.parents if parent.name.startswith("ipml-model-")]
+    assert private.stat().st_mode & 0o077 == 0
+
+
+# Names and places
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "models:/../1",
+        "models:/../../etc/passwd/1",
+        "models:/..@champion",
+        "models:/a..b/1",
+        "models:/%2e%2e/1",
+        "models:/ipml@../x",
+        "models:/ipml@%2e",
+        "models:/ipml/../../1",
+        "models:/ipml#/1",
+        "models:/ipml/1#fragment",
+        "models:/ipml/1?query",
+        "models:/ipml/0",
+        "models:/ipml/-1",
+        "models:/ipml/Production",
+        "models:/ipml",
+        "models:ipml/1",
+        "models:///etc/1",
+        "models://host/ipml/1",
+        "models:/ipml/1\n",
+        "models:/ip ml/1",
+        "models:/m-0123456789abcdef",
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "runs:/0123/model",
+        "",
+        "models:/" + "a" * 101 + "/1",
+    ],
+)
+def test_a_name_that_could_be_a_place_is_refused(recorded: RecordedRun, store: str, uri: str) -> None:
+    """Only a plain name with an alias or a number is looked up; anything else is one line."""
+    with pytest.raises(UnusableModelName) as caught:
+        resolve_model(uri, store)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["models:/ipml/999", "models:/ipml@nobody", "models:/other@champion", "models:/other/1"]
+)
+def test_an_unknown_model_is_not_found(recorded: RecordedRun, store: str, uri: str) -> None:
+    """A version, alias or name that the registry does not have is said so."""
+    with pytest.raises(ModelNotFound, match="registered model"):
+        resolve_model(uri, store)
+
+
+@pytest.mark.parametrize("changes", [{"model_name": "../x"}, {"model_name": "a/b"}, {"alias": "x@y"}])
+def test_a_model_is_registered_under_a_plain_name(
+    facts: RunFacts, folder: Path, store: str, changes: dict[str, str]
+) -> None:
+    """Names that could not be looked up again are refused before anything is recorded."""
+    with pytest.raises(UnusableModelName):
+        record_run(facts, folder, tracking_uri=store, **changes)
+
+
+def test_an_experiment_has_a_plain_name(
+    recorded: RecordedRun, facts: RunFacts, folder: Path, store: str
+) -> None:
+    """The name of an experiment becomes a folder, and is refused where it could be another's."""
+    with pytest.raises(UnusableSetting, match="experiment"):
+        record_run(replace(facts, experiment="../x"), folder, tracking_uri=store)
+
+
+def test_a_changed_model_is_not_recorded(
+    facts: RunFacts, folder: Path, store: str, tmp_path: Path, recorded: RecordedRun
+) -> None:
+    """Only a model that loads is registered."""
+    changed = shutil.copytree(folder, tmp_path / "model")
+    (changed / "card.json").write_text("{}")
+    with pytest.raises(ModelChanged):
+        record_run(facts, changed, tracking_uri=store)
+
+
+def test_looking_for_a_model_makes_no_database(tmp_path: Path) -> None:
+    """Where no registry is, none is made."""
+    with pytest.raises(ModelNotFound, match="registry"):
+        resolve_model("models:/ipml@champion", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_none_is_said_so(tmp_path: Path) -> None:
+    """A file that is no database is one line, not a stack of errors."""
+    (tmp_path / "mlflow.db").write_text("no database" * 100)
+    with pytest.raises(TrackingUnavailable, match="database"):
+        resolve_model("models:/ipml@champion", f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+def test_a_password_is_not_repeated() -> None:
+    """The URI of a store is shown without the password in it."""
+    shown = tracking._without_password("postgresql://user:secret@host/db")
+    assert "secret" not in shown
+    assert "host/db" in shown
+
+
+# Manners
+
+
+def test_the_first_use_is_quiet_and_leaves_the_current_folder_alone(
+    facts: RunFacts,
+    folder: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Making the tables and recording the first run prints nothing and writes nothing but the store."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    record_run(facts, folder, tracking_uri="sqlite:///../there.db")
+    assert capfd.readouterr() == ("", "")
+    assert list(Path().iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "there.db", "mlartifacts"}
+
+
+def test_what_was_used_before_is_used_after(
+    recorded: RecordedRun, facts: RunFacts, folder: Path, store: str
+) -> None:
+    """Recording leaves MLflow's store and the levels of the loggers as they were in this process."""
+
+    def in_use() -> tuple[Any, ...]:
+        loggers = [logging.getLogger(name).level for name in ("mlflow", "alembic")]
+        return mlflow.is_tracking_uri_set(), os.environ.get("MLFLOW_TRACKING_URI"), *loggers
+
+    before = in_use()
+    record_run(facts, folder, alias="again", tracking_uri=store)
+    assert in_use() == before
+
+
+def test_nothing_of_ipml_needs_mlflow_to_be_imported() -> None:
+    """Loading a model from a folder does not import MLflow."""
+    code = "import sys, ipml.model.artifact; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

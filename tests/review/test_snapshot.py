@@ -1,0 +1,87 @@
+"""A scored listing as text and back."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import UnstorableValue
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
+from ipml.review.snapshot import decode, encode, make_key
+
+TEXT = st.text(max_size=30)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+MOMENT = st.datetimes(timezones=st.just(UTC))
+STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
+    "str": TEXT,
+    "str | None": st.none() | TEXT,
+    "float | None": st.none() | NUMBER,
+    "bool | None": st.none() | st.booleans(),
+    "datetime | None": st.none() | MOMENT,
+}
+LISTINGS = st.builds(Listing, **{field.name: STRATEGIES[str(field.type)] for field in dataclasses.fields(Listing)})
+SCORED = st.builds(
+    ScoredListing,
+    listing=LISTINGS,
+    score=st.none() | st.floats(0, 1),
+    log_odds=st.none() | NUMBER,
+    reasons=st.lists(st.builds(Reason, TEXT, TEXT, NUMBER), max_size=3).map(tuple),
+    highlights=st.lists(st.builds(Highlight, st.integers(0), st.integers(0), NUMBER), max_size=3).map(tuple),
+    price_range=st.none() | st.builds(PriceRange, TEXT, TEXT, NUMBER, NUMBER, NUMBER),
+    model_version=TEXT,
+    abstained=st.none() | TEXT,
+)
+
+
+@given(SCORED)
+def test_what_is_stored_comes_back_the_same(scored: ScoredListing):
+    """Any text, number and moment survives exactly, and encoding again gives the same text."""
+    text = encode(scored)
+    assert decode(text) == scored
+    assert encode(decode(text)) == text
+
+
+@given(SCORED)
+def test_the_text_is_ascii_without_control_characters(scored: ScoredListing):
+    """Every database can hold it, whatever a seller wrote."""
+    text = encode(scored)
+    assert text.isascii()
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_refused(make_scored: Any, number: float):
+    """JSON has no such numbers; the listing at fault is named."""
+    with pytest.raises(UnstorableValue, match="listing L1: found a number that is not finite"):
+        encode(make_scored(price=number))
+
+
+def test_a_moment_without_a_zone_is_refused(make_scored: Any):
+    """Nobody can tell later which moment it was."""
+    with pytest.raises(UnstorableValue, match="listed_at"):
+        encode(make_scored(listed_at=datetime(2024, 5, 1)))
+
+
+def test_the_key_is_that_of_the_moment_in_any_zone(make_scored: Any):
+    """One observation has one key, wherever its clock stood."""
+    utc = datetime(2024, 5, 1, tzinfo=UTC)
+    local = utc.astimezone(timezone(timedelta(hours=9)))
+    assert make_key(make_scored(observed_at=utc).listing) == make_key(make_scored(observed_at=local).listing)
+
+
+@given(LISTINGS, LISTINGS)
+def test_different_observations_have_different_keys(one: Listing, other: Listing):
+    """Two ids or two moments never share a key."""
+    if (one.listing_id, one.observed_at) != (other.listing_id, other.observed_at):
+        assert make_key(one) != make_key(other)
+
+
+def test_without_a_moment_an_edit_makes_another_key(make_scored: Any):
+    """A listing that was edited after it was judged is judged again; a sale in between changes nothing."""
+    seen = make_scored(observed_at=None, title="Wallet", seller_sales=1.0).listing
+    sold = make_scored(observed_at=None, title="Wallet", seller_sales=2.0).listing
+    edited = make_scored(observed_at=None, title="Wallet AAA+", seller_sales=1.0).listing
+    assert make_key(seen) == make_key(sold) != make_key(edited)

@@ -1,0 +1,240 @@
+"""Opening, migrating, reading and writing."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event, func, select, text
+
+from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
+from ipml.storage import audit, database
+from ipml.storage.database import get_revision, migrate, open_database, reading, writing
+from ipml.storage.tables import audit as audit_table
+
+ROW = text("INSERT INTO audit VALUES (1, 2, 'ana', 'claimed', 'case:1', '{}', 'x', 'y')")
+
+
+def test_writing_keeps_everything_when_the_block_ends(engine: Engine):
+    """What was written is there for the next who reads."""
+    with writing(engine) as connection:
+        connection.execute(ROW)
+    assert _count(engine) == 1
+
+
+def test_writing_keeps_nothing_when_the_block_raises(engine: Engine):
+    """Half a change is no change."""
+    with suppress(ZeroDivisionError), writing(engine) as connection:
+        connection.execute(ROW)
+        raise ZeroDivisionError
+    assert _count(engine) == 0
+
+
+def test_reading_cannot_write(engine: Engine):
+    """A change in a block that only reads is refused, not lost."""
+    with pytest.raises(Exception, match=r"read-?only"), reading(engine) as connection:
+        connection.execute(ROW)
+    assert _count(engine) == 0
+
+
+def test_reading_sees_one_moment(engine: Engine):
+    """What others write meanwhile does not show in a block that has begun to read."""
+    with reading(engine) as connection:
+        before = connection.scalar(select(func.count()).select_from(audit_table))
+        with writing(engine) as other:
+            other.execute(ROW)
+        assert connection.scalar(select(func.count()).select_from(audit_table)) == before
+
+
+def test_tables_that_are_not_there_are_named_with_the_remedy(tmp_path: Path):
+    """A database without tables says who makes them."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    with pytest.raises(WrongRevision, match=r"found no tables.*`ipml enqueue`"), reading(engine):
+        pass
+
+
+def test_tables_of_an_older_release_are_refused(engine: Engine):
+    """Code does not run on tables it does not know; the way up is named."""
+    migrate(engine, "0001")
+    with (
+        pytest.raises(WrongRevision, match=r"found tables of revision 0001.*brings it up to date"),
+        writing(engine),
+    ):
+        pass
+
+
+def test_tables_of_a_newer_release_are_refused(engine: Engine):
+    """Neither use nor migration touches what a newer release made."""
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(WrongRevision, match="a newer ipml made it"), reading(engine):
+        pass
+    with pytest.raises(WrongRevision, match="a newer ipml made it"):
+        migrate(engine)
+    with engine.connect() as connection:
+        assert get_revision(connection) == "9999"
+
+
+def test_migrating_again_changes_nothing(engine: Engine):
+    """The newest tables are left alone."""
+    with writing(engine) as connection:
+        connection.execute(ROW)
+    migrate(engine)
+    assert _count(engine) == 1
+
+
+def test_a_migration_that_fails_half_way_leaves_no_trace(tmp_path: Path):
+    """Tables and the record of their revision are one transaction."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def fail(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if "CREATE TABLE users" in statement:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        migrate(engine)
+    with closing(sqlite3.connect(tmp_path / "ipml.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+
+
+def test_processes_that_start_at_once_migrate_once(tmp_path: Path):
+    """Of three that open a new database together all succeed, and the tables are made once."""
+    url = f"sqlite:///{tmp_path}/ipml.db"
+    code = f"from ipml.storage.database import *; migrate(open_database({url!r}))"
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
+    assert [process.communicate()[1] for process in processes] == [b""] * 3
+    assert _count(open_database(url)) == 0
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path):
+    """A letter is not a database, and is not overwritten."""
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear reader, this is a letter and nothing else. " * 20)
+    with pytest.raises(UnusableDatabase, match=r"letter\.txt: found file is not a database"):
+        open_database(f"sqlite:///{path}")
+    assert path.read_text().startswith("Dear")
+
+
+@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/ipml.db", "ipml.db", "oracle+nothing://x/y"])
+def test_what_cannot_be_opened_is_one_line(url: str):
+    """Each mistake in a URL is answered with the URL and one line."""
+    with pytest.raises(UnusableDatabase) as raised:
+        open_database(url)
+    assert url in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_must_exist_is_not_made(tmp_path: Path):
+    """With create=False a misspelt path leaves no file behind."""
+    with pytest.raises(UnusableDatabase, match="no such file"):
+        open_database(f"sqlite:///{tmp_path}/ipml.db", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_does_not_show():
+    """Messages name the database without the password in its URL."""
+    with pytest.raises(UnusableDatabase) as raised:
+        open_database("postgresql+psycopg://ana:secret@127.0.0.1:1/ipml")
+    assert "secret" not in str(raised.value)
+
+
+def test_sqlite_is_set_up_to_last(tmp_path: Path):
+    """Each connection logs ahead, syncs every commit, checks foreign keys and maps no memory."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    pragmas = ("journal_mode", "synchronous", "foreign_keys", "mmap_size")
+    with engine.connect() as connection:
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
+    assert found == ["wal", 2, 1, 0]
+
+
+def test_a_database_that_stays_locked_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Who cannot write gives up after a bounded time, and says so."""
+    engine = _migrated(tmp_path)
+    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.2)
+    with (
+        _locked(tmp_path / "ipml.db"),
+        pytest.raises(DatabaseBusy, match="nothing was changed"),
+        writing(engine),
+    ):
+        pass
+
+
+def test_a_locked_database_can_be_read(tmp_path: Path):
+    """Writers do not keep readers waiting."""
+    engine = _migrated(tmp_path)
+    with _locked(tmp_path / "ipml.db"):
+        assert _count(engine) == 0
+
+
+def test_after_a_lock_is_gone_the_same_connections_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A refusal leaves nothing behind that would spoil the next attempt."""
+    engine = _migrated(tmp_path)
+    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.1)
+    with _locked(tmp_path / "ipml.db"), pytest.raises(DatabaseBusy), writing(engine):
+        pass
+    with writing(engine) as connection:
+        connection.execute(ROW)
+    assert _count(engine) == 1
+
+
+def test_threads_that_write_at_once_all_succeed(engine: Engine):
+    """Contention costs time, never a change: 80 rows by 8 threads are 80 rows in one whole chain."""
+
+    def append(number: int) -> None:
+        with writing(engine) as connection:
+            audit.append(connection, "ana", "claimed", f"case:{number}", {})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(append, range(80)))
+    with reading(engine) as connection:
+        report = audit.verify(connection)
+    assert (report.anchor.count, report.problems) == (80, ())
+
+
+def test_a_database_in_memory_is_one_for_all_threads():
+    """What one thread wrote another reads."""
+    engine = open_database("sqlite://")
+    migrate(engine)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_count, engine).result() == 0
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_done(tmp_path: Path):
+    """When the disk is full the transaction is gone as a whole, and the database is sound."""
+    engine = _migrated(tmp_path)
+    event.listen(engine, "checkout", lambda connection, *_: connection.execute("PRAGMA max_page_count = 40"))
+    engine.dispose()
+    with pytest.raises(UnusableDatabase, match="disk is full"):
+        _append_in_tens(engine, 1000)
+    with closing(sqlite3.connect(tmp_path / "ipml.db")) as connection:
+        assert connection.execute("SELECT count(*) % 10, count(*) > 0 FROM audit").fetchone() == (0, 1)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def _count(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(audit_table))
+
+
+def _append_in_tens(engine: Engine, count: int) -> None:
+    for number in range(0, count, 10):
+        with writing(engine) as connection:
+            audit.append_all(connection, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
+
+
+def _migrated(folder: Path) -> Engine:
+    engine = open_database(f"sqlite:///{folder}/ipml.db")
+    migrate(engine)
+    return engine
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield

@@ -1,0 +1,115 @@
+"""The tables, and the migrations that lead to them."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, create_engine, insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+import ipml.storage.migrations
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.tables import REVISION, metadata, sessions, to_microseconds, users
+
+MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
+ANA = {"name": "ana", "password_hash": "x", "role": "lead", "is_active": True, "created_at": MOMENT}
+
+
+def test_the_revision_is_the_newest_migration():
+    """REVISION names the last step of the migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(ipml.storage.migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+def test_the_migrations_make_the_tables_of_the_code(engine: Engine):
+    """There is nothing left to migrate once the migrations have run."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrations_make_the_very_sql_of_the_tables(tmp_path: Path):
+    """On SQLite even what a comparison does not see is the same: strictness, checks and names."""
+    migrated = open_database(f"sqlite:///{tmp_path}/migrated.db")
+    migrate(migrated)
+    created = create_engine(f"sqlite:///{tmp_path}/created.db")
+    metadata.create_all(created)
+    assert _schema(migrated) == _schema(created)
+    assert all("STRICT" in sql for name, sql in _schema(created).items() if name in metadata.tables)
+
+
+def test_going_down_and_up_again_keeps_the_data_of_the_tables_that_stay(engine: Engine):
+    """A step down removes only what the step up has made."""
+    with writing(engine) as connection:
+        connection.execute(
+            text("INSERT INTO audit VALUES (1, 2, 'ana', 'claimed', 'case:1', '{}', 'x', 'y')")
+        )
+        connection.execute(insert(users), ANA)
+    before = _contents(engine)
+    migrate(engine, "0001")
+    migrate(engine)
+    assert _contents(engine) == {**before, "users": []}
+
+
+def test_a_moment_comes_back_the_same_from_any_time_zone(engine: Engine):
+    """What is stored is the moment, to the microsecond; the zone becomes UTC."""
+    moment = MOMENT.astimezone(timezone(timedelta(hours=5, minutes=45)))
+    with writing(engine) as connection:
+        connection.execute(insert(users), ANA | {"created_at": moment})
+        stored = connection.scalar(select(users.c.created_at))
+    assert stored == moment
+    assert stored.tzinfo is UTC
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
+def test_microseconds_keep_the_order_of_moments(one: datetime, other: datetime):
+    """The earlier moment has the smaller number."""
+    assert (one < other) == (to_microseconds(one) < to_microseconds(other))
+
+
+def test_a_naive_moment_is_refused():
+    """A moment without a time zone is nobody's moment."""
+    with pytest.raises(TypeError):
+        to_microseconds(datetime(2024, 5, 1))
+
+
+def test_a_flag_comes_back_as_a_truth_value_and_selects(engine: Engine):
+    """is_active reads as True, and can stand in a condition."""
+    with writing(engine) as connection:
+        connection.execute(insert(users), [ANA, ANA | {"name": "bo", "is_active": False}])
+        rows = connection.execute(select(users.c.name, users.c.is_active).where(users.c.is_active)).all()
+    assert rows == [("ana", True)]
+    assert rows[0].is_active is True
+
+
+@pytest.mark.parametrize("wrong", [{"role": "boss"}, {"name": None}], ids=["role", "name"])
+def test_a_row_against_the_rules_of_a_table_is_refused(engine: Engine, wrong: dict[str, Any]):
+    """Checks and required columns hold in the database itself."""
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(insert(users), ANA | wrong)
+
+
+def test_a_session_needs_its_user(engine: Engine):
+    """Foreign keys hold."""
+    row = {"token_hash": "t", "user_id": 7, "created_at": MOMENT, "expires_at": MOMENT}
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(insert(sessions), row)
+
+
+def _schema(engine: Engine) -> dict[str, str]:
+    query = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+    with engine.connect() as connection:
+        return dict(connection.execute(text(query)).all())
+
+
+def _contents(engine: Engine) -> dict[str, list[Any]]:
+    with reading(engine) as connection:
+        return {name: list(connection.execute(select(table))) for name, table in metadata.tables.items()}

@@ -1,0 +1,39 @@
+"""The street runs one way: the contracts in pyproject.toml hold."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TOP_LEVEL = {
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", ".ci", "ipml", "notebooks"),
+    *("experiments", "data", "models", "tests", ".gitignore", ".pre-commit-config.yaml"),
+}
+
+
+def test_layers_are_respected():
+    """No module imports from a higher layer, the halves do not meet, and one file alone speaks to MLflow."""
+    lint = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_top_level_holds_only_what_the_design_lists():
+    """What is tracked at the top is what a newcomer expects there."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split("/")[0] for line in listed.splitlines()} <= TOP_LEVEL
+
+
+def test_importing_ipml_is_light():
+    """A service that imports ipml, in a fresh interpreter, gets neither MLflow nor a database nor a web framework."""
+    script = "import sys, ipml; print(*[m for m in ('mlflow', 'sqlalchemy', 'fastapi', 'sklearn') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""
+
+
+def test_scoring_needs_no_mlflow_database_or_web_framework():
+    """The scoring function itself loads none of them either."""
+    heavy = "('mlflow', 'sqlalchemy', 'fastapi')"
+    script = f"import sys; from ipml import load_model; print(*[m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""
