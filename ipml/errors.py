@@ -55,6 +55,14 @@ class MissingColumns(IpmlError):
         )
 
 
+class UnwritableFile(IpmlError):
+    """A file cannot be written where it should be."""
+
+    def __init__(self, path: Path | str, found: str, expected: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"cannot write {path}: found {found}; expected {expected}.")
+
+
 class UnusableSetting(IpmlError):
     """A setting, an experiment file or a column map says something ipml cannot follow."""
 
@@ -186,6 +194,8 @@ class WrongRevision(IpmlError):
         self.found, self.expected = found, expected
         if found is None:
             remedy = "`ipml enqueue` and `ipml serve` make them"
+        elif not (found.isdecimal() and len(found) == len(expected)):
+            remedy = "another program made it: name another database"
         elif found < expected:
             remedy = "back it up and start `ipml serve`, which brings it up to date"
         else:

@@ -19,3 +19,22 @@ def real_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no real listings at {DATA}; name their folder in IPML_DATA")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def market():
+    """Return a small simulated marketplace."""
+    from ipml.simulation.marketplace import simulate_marketplace
+
+    return simulate_marketplace(n_listings=3_000, seed=1)
+
+
+@pytest.fixture(scope="session")
+def classifier(market):
+    """Return a classifier trained on the labelled listings of the small marketplace."""
+    from ipml.features.brand import brand_table
+    from ipml.model.pipeline import CounterfeitClassifier, make_features
+
+    labelled = market.listings[market.listings["is_counterfeit"].notna()]
+    features = make_features(brand_table(market.brands))
+    return CounterfeitClassifier(features, n_folds=3).fit(labelled, labelled["is_counterfeit"].to_numpy(dtype=int))

@@ -11,7 +11,14 @@ from typing import NoReturn
 import typer
 
 from ipml.cli import user
+from ipml.cli.demo import demo
+from ipml.cli.doctor import doctor
+from ipml.cli.enqueue import enqueue
+from ipml.cli.labels import labels
+from ipml.cli.score import score
 from ipml.cli.serve import serve
+from ipml.cli.simulate import simulate
+from ipml.cli.train import train
 from ipml.cli.validate import validate
 from ipml.errors import IpmlError
 
@@ -24,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-for command in (serve, validate):
+for command in (demo, simulate, validate, train, score, enqueue, serve, labels, doctor):
     app.command()(command)
 app.add_typer(user.app, name="user")
 

@@ -29,27 +29,39 @@ def score(
 
     Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes
     """
+    from contextlib import nullcontext
+
+    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from ipml.listings.marketplaces import load_columns
-    from ipml.listings.readers import RejectsFile
+    from ipml.listings.writers import RejectsFile
     from ipml.scoring.batch import score_file
     from ipml.scoring.scorer import load_model
 
     scorer = load_model(model)
-    column_map = load_columns(columns) if columns else None
-    parts = (
+    shown = (
         SpinnerColumn(),
-        TextColumn("{task.completed:,} listings"),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.completed:,} listings, {task.fields[rate]:,.0f} a second"),
         TimeElapsedColumn(),
     )
-    with Progress(*parts) as progress:
-        task = progress.add_task("scoring", total=None, rate="")
-
-        def show(rows: int) -> None:
-            speed = progress.tasks[0].speed or 0.0
-            progress.update(task, completed=rows, rate=f"{speed:,.0f} a second")
-
-        counts = score_file(scorer, source, target, columns=column_map, explain_top=explain_top, on_rows=show)
+    with (
+        RejectsFile(rejects) if rejects else nullcontext() as bad_rows,
+        Progress(*shown, console=Console(stderr=True), transient=True) as progress,
+    ):
+        task = progress.add_task("", total=None, rate=0.0)
+        counts = score_file(
+            scorer,
+            source,
+            target,
+            columns=load_columns(columns) if columns else None,
+            rejects=bad_rows,
+            explain_top=explain_top,
+            on_rows=lambda rows: progress.update(task, completed=rows, rate=progress.tasks[0].speed or 0.0),
+        )
     typer.echo(f"{counts.scored:,} listings scored by {scorer.version} into {target}")
+    if counts.abstained:
+        typer.echo(f"{counts.abstained:,} of them could not be judged; `abstained` says why")
+    if counts.rejected:
+        typer.echo(f"{counts.rejected:,} bad rows kept in {rejects}")
+        raise typer.Exit(1)

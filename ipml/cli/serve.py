@@ -14,12 +14,8 @@ def serve(
     database: Annotated[
         str | None, typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.")
     ] = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; by default this machine only.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
-    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default this machine only.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
 ) -> None:
     """Open the reviewer's page, and keep it open until Ctrl-C.
 
@@ -43,9 +39,7 @@ def serve(
         typer.echo("Nobody can log in yet: ipml user add NAME --role admin")
     name = f"[{host}]" if ":" in host else host
     typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
-    config = uvicorn.Config(
-        make_app(engine, settings), access_log=False, log_level="warning", server_header=False
-    )
+    config = uvicorn.Config(make_app(engine, settings), access_log=False, log_level="warning", server_header=False)
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -54,4 +48,5 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise AddressInUse(host, port, error.strerror or str(error)) from error
+        found = (error.strerror or str(error)).partition(" (")[0]
+        raise AddressInUse(host, port, found) from error

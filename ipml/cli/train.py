@@ -33,5 +33,5 @@ def train(
         trained = run(plan, models=models, tracking_uri=tracking, say=lambda step: status.update(step.capitalize()))
     typer.echo(trained.evaluation.table())
     typer.echo("")
-    typer.echo(f"Model {trained.card.model_version} saved in {trained.folder}")
+    typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")
     typer.echo(f"Registered as {trained.run.model_uri}, alias {trained.run.alias}")

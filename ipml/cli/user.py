@@ -9,9 +9,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="Say who may log in to the reviewer's page, and as what.")
 
-_Database = Annotated[
-    str | None, typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.")
-]
+_Database = Annotated[str | None, typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.")]
 
 
 @app.command()
@@ -61,9 +59,7 @@ def list_(database: _Database = None) -> None:
 
 
 @app.command()
-def disable(
-    name: Annotated[str, typer.Argument(help="Whom to shut out.")], database: _Database = None
-) -> None:
+def disable(name: Annotated[str, typer.Argument(help="Whom to shut out.")], database: _Database = None) -> None:
     """Shut a person out at once; what they decided stays.
 
     Example: ipml user disable ana

@@ -100,16 +100,16 @@ class TradeWords(TransformerMixin, BaseEstimator):
         counts = np.zeros((len(listings), 2 * len(KINDS)))
         for part, column in enumerate(("title", "description")):
             for row, text in enumerate(listings.folded(column)):
-                for kind, _ in self.find(text):
+                for kind, _, _ in self.find(text):
                     counts[row, part * len(KINDS) + KINDS.index(kind)] += 1
         return np.minimum(counts, _MOST_COUNTED, out=counts)
 
-    def find(self, text: str) -> list[tuple[str, str]]:
-        """Return kind and words of each phrase found in a folded text, without those inside a longer one."""
+    def find(self, text: str) -> list[tuple[str, int, int]]:
+        """Return kind, start and end of each phrase found in a folded text, without those inside a longer one."""
         found = find_phrases(text, tuple(self.phrases_))
         spans = sorted({(start, end, self.kinds_[number]) for number, start, end in found})
         outer = [span for span in spans if not any(_is_inside(span, other) for other in spans)]
-        return [(kind, text[start:end]) for start, end, kind in outer]
+        return [(kind, start, end) for start, end, kind in outer]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: kind and place."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ipml.features.columns import ListingColumns
+from ipml.features.kernel import natural_log
 
 AGE_STEPS_DAYS = (3, 10, 30, 90)
 _NAMES = (
@@ -50,15 +51,15 @@ class ListingFeatures(TransformerMixin, BaseEstimator):
         sales = listings.numbers("listing_sales")
         lengths = np.array([len(text) for text in listings.folded("description")], dtype=np.float64)
         columns = [
-            np.log1p(age) / np.log1p(365.0),
+            natural_log(1.0 + age) / np.log(366.0),
             *(age < days for days in AGE_STEPS_DAYS),
             np.isnan(age),
-            np.log1p(sales) / np.log1p(1_000.0),
+            natural_log(1.0 + sales) / np.log(1_001.0),
             listings.numbers("listing_returns") / (sales + _PRIOR_SALES),
             1.0 - listings.numbers("listing_rating"),
             listings.numbers("listing_reviews") > 0,
             lengths > 0,
-            np.log1p(lengths) / np.log1p(1_000.0),
+            natural_log(1.0 + lengths) / np.log(1_001.0),
             np.array([bool(code) for code in listings.texts("gtin")]),
         ]
         return np.nan_to_num(np.column_stack([np.asarray(column, dtype=np.float64) for column in columns]))

@@ -87,7 +87,7 @@ def sum_weights(
         Which columns training knew.
     """
     offsets, data = text_buffers(texts)
-    bits = int(weights.size).bit_length() - 1
+    bits = _count_bits(weights, known)
     return np.asarray(sum_rows(offsets, data, weights, known, bits, letters[0], letters[1], words))
 
 
@@ -106,7 +106,15 @@ def spread_weights(
     data = np.frombuffer(text.encode(), dtype=np.uint8)
     if data.size == 0:
         return np.zeros(0)
-    bits = int(weights.size).bit_length() - 1
+    bits = _count_bits(weights, known)
     by_byte = spread(data, weights, known, bits, letters[0], letters[1], words)
     starts = np.flatnonzero((data & 0xC0) != 0x80)
     return np.asarray(np.add.reduceat(by_byte, starts))
+
+
+def _count_bits(weights: NDArray[np.float64], known: NDArray[np.bool_]) -> int:
+    """Return the bits of the column numbers; the kernel checks no bounds, so the sizes are checked here."""
+    bits = int(weights.size).bit_length() - 1
+    if weights.size != 1 << max(bits, 0) or known.size != weights.size:
+        raise ValueError(f"Got {weights.size} weights and {known.size} known flags; expected as many, a power of two.")
+    return bits

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.brand import BrandTable, brand_table, listing_brands
 from ipml.features.columns import ListingColumns
+from ipml.features.kernel import natural_log
 from ipml.records import PriceRange
 
 STEPS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.2)
@@ -74,7 +75,7 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
             reference = self.ratios(listings)
             brand = self._log_ratio("brand", listing_brands(listings, self.table_), prices, units)
             category = self._log_ratio("category", listings.folded("category"), prices, units)
-            log_reference = np.clip(np.log(reference), -_CLIP, _CLIP)
+            log_reference = np.clip(natural_log(reference), -_CLIP, _CLIP)
         below = [reference < step for step in STEPS]
         columns = [
             np.nan_to_num(log_reference),
@@ -156,4 +157,4 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
             self.usual_[key][1] if (key := f"{what}:{name}:{unit}") in self.usual_ else np.nan
             for name, unit in zip(names, units, strict=True)
         ]
-        return np.clip(np.log(prices / np.array(medians, dtype=np.float64)), -_CLIP, _CLIP)
+        return np.clip(natural_log(prices / np.array(medians, dtype=np.float64)), -_CLIP, _CLIP)

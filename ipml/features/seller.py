@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import ListingColumns
+from ipml.features.kernel import natural_log
 
 AGE_STEPS_DAYS = (7, 30, 90, 365)
 _NAMES = (
@@ -75,16 +76,16 @@ class SellerFeatures(TransformerMixin, BaseEstimator):
         returns, complaints = listings.numbers("seller_returns"), listings.numbers("seller_complaints")
         per_day = listings.numbers("seller_listings") / np.maximum(age, 1.0)
         columns = [
-            np.log1p(age) / np.log1p(365.0),
+            natural_log(1.0 + age) / np.log(366.0),
             *(age < days for days in AGE_STEPS_DAYS),
             np.isnan(age),
-            np.log1p(sales) / np.log1p(1_000.0),
+            natural_log(1.0 + sales) / np.log(1_001.0),
             sales == 0,
             self._log_rate(returns, sales, self.usual_return_rate_),
             self._log_rate(complaints, sales, self.usual_complaint_rate_),
             10.0 * np.maximum(self.usual_rating_ - listings.numbers("seller_rating"), 0.0),
-            np.log1p(listings.numbers("seller_strikes")),
-            np.log1p(per_day),
+            natural_log(1.0 + listings.numbers("seller_strikes")),
+            natural_log(1.0 + per_day),
             np.isnan(sales),
         ]
         return np.nan_to_num(np.column_stack([np.asarray(column, dtype=np.float64) for column in columns]))
@@ -97,7 +98,7 @@ class SellerFeatures(TransformerMixin, BaseEstimator):
         if usual <= 0:
             return np.zeros(len(events))
         rate = (events + self.prior_sales * usual) / (sales + self.prior_sales)
-        return np.clip(np.log(rate / usual), -_MOST_RATE, _MOST_RATE)
+        return np.clip(natural_log(rate / usual), -_MOST_RATE, _MOST_RATE)
 
 
 def _usual_rate(events: NDArray[np.float64], sales: NDArray[np.float64]) -> float:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -74,15 +74,23 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         counts = self._count(ListingColumns.of(X))
         n_known = counts @ (self.idf_ > 0).astype(np.float64)
-        values = diags(1.0 / np.sqrt(np.maximum(n_known, 1.0))) @ counts @ diags(self.idf_)
+        values = counts.copy()
+        values.data *= self.idf_[counts.indices] / np.sqrt(np.repeat(n_known, np.diff(counts.indptr)).clip(1.0))
         values.eliminate_zeros()
-        return csr_matrix(values)
+        return values
 
-    def known_share(self, X: Any) -> NDArray[np.float64]:
-        """Return the share of each text's n-grams that training knew, shape (n_listings,); 0 for an empty text."""
+    def is_unfamiliar(self, X: Any) -> NDArray[np.bool_]:
+        """Say which texts training knew nothing like, shape (n_listings,): in another script, or empty.
+
+        Hashed columns are shared, so part of an unknown text's n-grams seem known: on average the share of columns in
+        use. A text is unfamiliar if no more than that, and three standard deviations, seem known.
+        """
         counts = self._count(ListingColumns.of(X))
-        n_ngrams = np.asarray(counts.sum(axis=1)).ravel()
-        return np.asarray((counts @ (self.idf_ > 0).astype(np.float64)) / np.maximum(n_ngrams, 1.0))
+        is_known = (self.idf_ > 0).astype(np.float64)
+        n_ngrams = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)
+        used = float(is_known.mean())
+        by_chance = used + 3.0 * np.sqrt(used * (1.0 - used) / n_ngrams)
+        return np.asarray((counts @ is_known) / n_ngrams <= np.minimum(by_chance, 0.9))
 
     def spread(self, folded: str, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the part of the log-odds that each letter of one folded text carries.

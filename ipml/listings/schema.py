@@ -13,12 +13,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ipml.errors import InvalidListings
 from ipml.listings.fields import COLUMNS, FIELDS, Field
 from ipml.listings.frames import check_cells, check_columns, list_problems, number_rows, read_cells, show
-from ipml.listings.kinds import READERS, Kind, Mask, is_missing
+from ipml.listings.kinds import READERS, Kind, is_missing
 from ipml.records import Listing, Problem
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Validation:
         return tuple(sorted({problem.row for problem in self.problems}))
 
 
-def validate_listings(frame: pd.DataFrame) -> Validation:
+def validate_listings(frame: pd.DataFrame, source: str = "listings") -> Validation:
     """Check a frame of listings against the schema, all rows and all cells at once.
 
     Parameters
@@ -74,11 +75,13 @@ def validate_listings(frame: pd.DataFrame) -> Validation:
     frame : DataFrame of shape (n_rows, n_columns)
         Canonical columns in any order; optional ones may be absent. Cells may be text, as in a CSV file.
         Rows are counted from 1, or carry their numbers in an index named "row".
+    source : str, default="listings"
+        What messages call the rows, such as the name of their file.
 
     Returns
     -------
     Validation
-        Of rows with the same listing_id and observed_at the first stands and the later ones are problems, so
+        Of good rows with the same listing_id and observed_at the first stands and the later ones are problems, so
         that a copy can neither replace a listing nor take it away.
 
     Raises
@@ -95,15 +98,15 @@ def validate_listings(frame: pd.DataFrame) -> Validation:
     >>> print(validation.problems[0])
     row 2, title: found '', expected text of 1 to 2,000 characters, without NUL or broken letters
     """
-    check_columns(frame, FIELDS, "listings")
+    check_columns(frame, FIELDS, source)
+    rows = number_rows(frame)
     listings, is_bad = check_cells(frame, FIELDS)
-    problems = list_problems(frame, is_bad, FIELDS)
-    problems += _find_lone_prices(frame)
-    problems += _find_repeats(listings, ~(is_bad["listing_id"] | is_bad["observed_at"]))
-    problems.sort(key=lambda problem: (problem.row, COLUMNS.index(problem.column)))
-    if problems:
-        listings = listings[~np.isin(number_rows(frame), [problem.row for problem in problems])]
-    return Validation(listings, tuple(problems))
+    problems = list_problems(frame, is_bad, FIELDS) + _find_lone_prices(frame)
+    is_good = ~np.isin(rows, [problem.row for problem in problems])
+    repeats = _find_repeats(listings[is_good], rows[is_good])
+    is_good &= ~np.isin(rows, [problem.row for problem in repeats])
+    problems = sorted(problems + repeats, key=lambda problem: (problem.row, COLUMNS.index(problem.column)))
+    return Validation(listings if is_good.all() else listings[is_good], tuple(problems))
 
 
 def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFrame:
@@ -121,7 +124,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
     (1, 28)
     """
-    validation = validate_listings(frame)
+    validation = validate_listings(frame, source)
     if validation.problems:
         raise InvalidListings(validation.problems, source)
     return validation.listings
@@ -153,8 +156,8 @@ def validate_record(record: Mapping[str, object]) -> Listing:
             expected = _BY_NAME[name].expected if name in _BY_NAME else "one of the fields of a listing"
             problems[name] = Problem(1, show(name), show(record.get(name)), expected)
     if problems:
-        order = [*COLUMNS, *problems]
-        raise InvalidListings(sorted(problems.values(), key=lambda problem: order.index(problem.column)))
+        order = [*COLUMNS, *sorted(problems.keys() - set(COLUMNS))]
+        raise InvalidListings([problems[name] for name in order if name in problems])
     return Listing(**dict(checked))
 
 
@@ -207,9 +210,9 @@ def _find_lone_prices(frame: pd.DataFrame) -> list[Problem]:
     return [Problem(int(row), "currency", "", _NO_CURRENCY) for row in number_rows(frame)[is_lone]]
 
 
-def _find_repeats(listings: pd.DataFrame, is_readable: Mask) -> list[Problem]:
+def _find_repeats(listings: pd.DataFrame, rows: npt.NDArray[np.int64]) -> list[Problem]:
     """Name each row whose key an earlier one has, and that one."""
-    keys = listings[["listing_id", "observed_at"]].assign(row=number_rows(listings))[is_readable]
+    keys = listings[["listing_id", "observed_at"]].assign(row=rows)
     keys = keys[keys.duplicated(["listing_id", "observed_at"], keep=False)]
     keys["first"] = keys.groupby(["listing_id", "observed_at"], dropna=False)["row"].transform("first")
     repeats = keys[keys["row"] != keys["first"]]

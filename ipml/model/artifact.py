@@ -251,6 +251,12 @@ def load_model(
         The model was made with other versions than those running.
     GoldenMismatch
         The golden listings score otherwise than when the model was saved.
+
+    Examples
+    --------
+    >>> load_model("no/such/folder")
+    Traceback (most recent call last):
+    ipml.errors.ModelNotFound: ...no/such/folder: found no model; expected a model folder. ...
     """
     folder = _find_folder(Path(folder).absolute())
     contents = _read_folder(folder)

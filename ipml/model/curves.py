@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.model.metrics import INTERVAL_PERCENTILES, check_scores, resample_rankings
-from ipml.model.ranking import Floats, Ranking, rank_once
+from ipml.model.metrics import INTERVAL_PERCENTILES
+from ipml.model.ranking import Floats, Ranking, check_scores, rank_once
+from ipml.model.resampling import resample_rankings
 
 _MODEL_COLOUR = "#1f5fa8"
 _COUNTERFEIT_COLOUR = "#c2452d"

@@ -79,7 +79,7 @@ class Evaluation:
     comparison : Comparison or None
         The model against the best baseline; None without baselines.
     slices : tuple of Slice
-        Brands, categories, currencies and countries with at least 50 listings, 5 of them counterfeit.
+        Brands, categories, currencies and countries with at least 50 listings, but not all, and 5 counterfeits.
     n_resamples, seed : int
         How the intervals were made.
     n_repeats : int
@@ -255,7 +255,7 @@ def _measure_slices(
     for column in SLICED_BY:
         values = listings[column] if column in listings else pd.Series(dtype="str")
         sizes = values.value_counts()
-        for value in sizes.index[sizes >= MIN_SLICE_LISTINGS]:
+        for value in sizes.index[(sizes >= MIN_SLICE_LISTINGS) & (sizes < len(listings))]:
             rows = np.flatnonzero(values == value)
             sellers = listings["seller_id"].iloc[rows]
             if y[rows].sum() < MIN_SLICE_COUNTERFEITS or sellers.nunique() < 2:
@@ -272,7 +272,9 @@ def _count(y: Floats, sellers: pd.Series[str]) -> Counts:
 
 def _slice_row(part: Slice) -> list[str]:
     counts = [f"{part.counts.listings:,}", f"{part.counts.counterfeits:,}"]
-    return [f"{part.column} {part.value}", *counts, *(str(part.figures[name]) for name in SLICE_MEASURES)]
+    # The value is text of sellers: it must not steer the terminal, nor stretch the table.
+    value = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in part.value[:40])
+    return [f"{part.column} {value}", *counts, *(str(part.figures[name]) for name in SLICE_MEASURES)]
 
 
 def _in_words(name: str) -> str:

@@ -57,6 +57,7 @@ class SplitPart(_Part):
     kind: Literal["later unseen sellers", "seller folds", "leaking random"] = "later unseen sellers"
     test_share: float = Field(0.25, gt=0, lt=1)
     seller_share: float = Field(0.3, gt=0, lt=1)
+    moment: Literal["observed_at", "listed_at"] = "observed_at"
     n_folds: int = Field(5, ge=2, le=50)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
 

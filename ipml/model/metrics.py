@@ -1,9 +1,8 @@
 """Measures of a ranking and of its probabilities: (y, score) to a number, with an interval over sellers.
 
 A reviewer reads from the top of a list, so the measures ask how much of the top is counterfeit and how much
-of the counterfeit is near the top. Listings of one seller stand and fall together; the intervals therefore
-resample sellers, not listings (the cluster bootstrap; Field and Welsh, 2007,
-doi:10.1111/j.1467-9868.2007.00593.x).
+of the counterfeit is near the top. An interval holds the middle 95 % of the values on resamples of the
+sellers (`ipml.model.resampling`).
 
 Accuracy and F1 are left out on purpose: where one listing in fifteen is counterfeit, accuracy rewards the
 model that never finds anything, and F1 fixes a threshold that is the operator's to choose.
@@ -11,19 +10,18 @@ model that never finds anything, and F1 fixes a threshold that is the operator's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ipml.errors import UnmeasurableScores
-from ipml.model.ranking import Floats, Ranking, ScoreOrder, measure_named, rank_once
+from ipml.model.ranking import Floats, check_scores, measure_named, rank_once
+from ipml.model.resampling import resample_rankings
 
 MEASURES_OF_PROBABILITY = frozenset({"brier", "calibration_error"})
 INTERVAL_PERCENTILES = (2.5, 97.5)
-_CELLS_AT_A_TIME = 100_000  # of resamples x listings: few enough to stay in the processor's cache
 
 
 def measure_names(k: Sequence[int] = (100,), precision: float = 0.9) -> tuple[str, ...]:
@@ -269,27 +267,6 @@ def resample_all(
     return draws
 
 
-def resample_rankings(
-    y: ArrayLike, score: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 500, seed: int = 0
-) -> Iterator[tuple[NDArray[np.intp], Ranking]]:
-    """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
-
-    Resamples without a counterfeit are left out.
-
-    Examples
-    --------
-    >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], n_resamples=0)
-    >>> [(numbers.tolist(), ranking.precision.tolist()) for numbers, ranking in draws]
-    [([0], [[1.0, 0.5]])]
-    """
-    truth, scores = check_scores(y, score, are_probabilities=False)
-    order = ScoreOrder.of(scores)
-    for start, weights in _resampled_weights(_number_sellers(sellers, len(truth)), n_resamples, seed):
-        ranking = order.rank(scores, truth, weights)
-        usable = np.flatnonzero(ranking.positives[:, -1] > 0)
-        yield start + usable, ranking.of_samples(usable)
-
-
 def estimate_of(draws: Floats) -> Estimate:
     """Summarise values as `resample_all` returns them: the first is the figure, the others give its interval.
 
@@ -303,53 +280,3 @@ def estimate_of(draws: Floats) -> Estimate:
         raise UnmeasurableScores("no resample with a counterfeit", "counterfeits of several sellers")
     low, high = np.percentile(resampled, INTERVAL_PERCENTILES)
     return Estimate(float(draws[0]), float(low), float(high), skipped=len(draws) - 1 - len(resampled))
-
-
-def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True) -> tuple[Floats, Floats]:
-    """Return truth and scores as arrays, or say why nothing can be measured on them.
-
-    Examples
-    --------
-    >>> check_scores([True, False], [0.5, 1.5])
-    Traceback (most recent call last):
-    ipml.errors.UnmeasurableScores: Cannot measure: found scores from 0.5 to 1.5; ...
-    """
-    truth, scores = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
-    if truth.ndim != 1 or truth.shape != scores.shape:
-        raise UnmeasurableScores(f"shapes {truth.shape} and {scores.shape}", "a truth and a score per listing")
-    if not np.isin(truth, (0.0, 1.0)).all() or not truth.any():
-        raise UnmeasurableScores(
-            f"truth of {sorted(set(truth.tolist()))[:3]}", "only 0 and 1, and at least one counterfeit (1)"
-        )
-    if not np.isfinite(scores).all():
-        not_finite = np.count_nonzero(~np.isfinite(scores))
-        raise UnmeasurableScores(f"{not_finite} scores that are not finite", "finite scores")
-    if are_probabilities and (scores.min() < 0 or scores.max() > 1):
-        raise UnmeasurableScores(f"scores from {scores.min():g} to {scores.max():g}", "probabilities in 0-1")
-    return truth, scores
-
-
-def _resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:
-    """Yield weights of several samples at a time, after the number of the first; sample 0 is all listings."""
-    yield 0, np.ones((1, len(sellers)))
-    n_sellers = int(sellers.max()) + 1
-    generator = np.random.default_rng(seed)
-    at_a_time = max(1, _CELLS_AT_A_TIME // len(sellers))
-    for start in range(1, n_resamples + 1, at_a_time):
-        drawn = [
-            np.bincount(generator.integers(n_sellers, size=n_sellers), minlength=n_sellers)
-            for _ in range(start, min(start + at_a_time, n_resamples + 1))
-        ]
-        yield start, np.take(np.array(drawn, dtype=float), sellers, axis=1)
-
-
-def _number_sellers(sellers: ArrayLike, n_listings: int) -> NDArray[np.intp]:
-    """Number the sellers in the order of their ids."""
-    codes, ids = pd.factorize(np.asarray(sellers, dtype=object), sort=True)
-    named = np.count_nonzero(codes >= 0)
-    if len(codes) != n_listings or named < n_listings or len(ids) < 2:
-        raise UnmeasurableScores(
-            f"{len(ids)} sellers of {named} listings",
-            f"a seller for each of {n_listings} listings, and two at least",
-        )
-    return np.asarray(codes, dtype=np.intp)

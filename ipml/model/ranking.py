@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ipml.errors import UnusableSetting
+from ipml.errors import UnmeasurableScores, UnusableSetting
 
 CALIBRATION_BINS = 15  # as in Guo et al., 2017, arXiv:1706.04599, but of equal mass
 
@@ -105,6 +105,30 @@ def rank_once(y: Floats, score: Floats, weight: Floats | None = None) -> Ranking
     """
     weights = np.ones_like(score) if weight is None else weight
     return ScoreOrder.of(score).rank(score, y, weights[np.newaxis])
+
+
+def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True) -> tuple[Floats, Floats]:
+    """Return truth and scores as arrays, or say why nothing can be measured on them.
+
+    Examples
+    --------
+    >>> check_scores([True, False], [0.5, 1.5])
+    Traceback (most recent call last):
+    ipml.errors.UnmeasurableScores: Cannot measure: found scores from 0.5 to 1.5; ...
+    """
+    truth, scores = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    if truth.ndim != 1 or truth.shape != scores.shape:
+        raise UnmeasurableScores(f"shapes {truth.shape} and {scores.shape}", "a truth and a score per listing")
+    if not np.isin(truth, (0.0, 1.0)).all() or not truth.any():
+        raise UnmeasurableScores(
+            f"truth of {sorted(set(truth.tolist()))[:3]}", "only 0 and 1, and at least one counterfeit (1)"
+        )
+    if not np.isfinite(scores).all():
+        not_finite = np.count_nonzero(~np.isfinite(scores))
+        raise UnmeasurableScores(f"{not_finite} scores that are not finite", "finite scores")
+    if are_probabilities and (scores.min() < 0 or scores.max() > 1):
+        raise UnmeasurableScores(f"scores from {scores.min():g} to {scores.max():g}", "probabilities in 0-1")
+    return truth, scores
 
 
 def measure_named(name: str) -> Callable[[Ranking], Floats]:

@@ -101,7 +101,13 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """Where a run and its model can be found again."""
+    """Where a run and its model can be found again.
+
+    Examples
+    --------
+    >>> RecordedRun("0123abcd", "ipml", 3, "challenger").model_uri
+    'models:/ipml/3'
+    """
 
     run_id: str
     model_name: str
@@ -239,9 +245,7 @@ def save_model(path: str, mlflow_model: Model, folder: Path, **_: object) -> Non
             signature=_make_signature(),
             input_example=_make_example(),
             # Where none are given, MLflow loads the model in another process to find out: 4 s, not 0.1 s.
-            pip_requirements=[
-                f"{name}=={version(name)}" for name in ("ipml", "scikit-learn", "numpy", "skops")
-            ],
+            pip_requirements=[f"{name}=={version(name)}" for name in ("ipml", "scikit-learn", "numpy", "skops")],
         )
 
 
@@ -259,9 +263,7 @@ class _Probabilities:
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
         """Return the calibrated probability of counterfeit as the column `score`, one row per listing."""
         moments = {
-            name: pd.to_datetime(model_input[name], utc=True)
-            for name in _moment_fields()
-            if name in model_input
+            name: pd.to_datetime(model_input[name], utc=True) for name in _moment_fields() if name in model_input
         }
         probabilities = self._classifier.predict_proba(model_input.assign(**moments))
         return pd.DataFrame({"score": probabilities[:, 1]}, index=model_input.index)

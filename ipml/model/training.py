@@ -16,9 +16,10 @@ from ipml.errors import InvalidListings, UnusableSetting
 from ipml.features.brand import BrandTable, brand_table
 from ipml.listings.brands import load_brands
 from ipml.listings.marketplaces import ColumnMap, load_columns
-from ipml.listings.readers import read_listings, read_table
+from ipml.listings.readers import read_listings
 from ipml.listings.schema import COLUMNS
 from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
+from ipml.listings.tables import read_table
 from ipml.model.artifact import ModelCard, save_model
 from ipml.model.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.curves import plot_curves
@@ -27,6 +28,7 @@ from ipml.model.experiment import Experiment
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.tracking import RecordedRun, RunFacts, record_run
+from ipml.settings import get_settings
 
 Say = Callable[[str], None]
 Floats = NDArray[np.float64]
@@ -101,6 +103,7 @@ def train(
         data_digest=digest,
         experiment=experiment.model_dump(mode="json"),
         figures=evaluation.figures[MODEL],
+        key_file=get_settings().model_key,
     )
     run = _record(experiment, evaluation, tested, folder, digest, tracking_uri)
     return Trained(card, folder, evaluation, run)
@@ -233,7 +236,7 @@ def _plan(experiment: Experiment, listings: pd.DataFrame) -> list[list[Side]]:
     if split.kind == "leaking random":
         splits = [leaking_random_split(listings, split.test_share, seed) for seed in split.seeds[:1]]
     else:
-        splits = [later_unseen_sellers(listings, split.test_share, split.seller_share, split.seeds[0])]
+        splits = [later_unseen_sellers(listings, split.test_share, split.seller_share, split.seeds[0], split.moment)]
     return [[(one.train, one.test)] for one in splits]
 
 

@@ -14,6 +14,8 @@ from ipml.storage import audit
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
+_LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
+
 
 def list_cases(
     engine: Engine,
@@ -56,9 +58,7 @@ def list_cases(
         return [_case(row, now or datetime.now(UTC)) for row in connection.execute(query)]
 
 
-def seller_cases(
-    engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None
-) -> list[Case]:
+def seller_cases(engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
     """Return the cases of a seller in any state, the most suspicious first."""
     return list_cases(engine, state=None, seller_id=seller_id, limit=limit, now=now)
 
@@ -94,6 +94,8 @@ def list_decisions(engine: Engine, case_id: int) -> list[Decision]:
 
 def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
     """Return the row of a case, with `lock` kept from other writers; CaseNotFound if there is none."""
+    if not 0 < case_id <= _LARGEST_NUMBER:
+        raise CaseNotFound(case_id)
     query = select(cases).where(cases.c.case_id == case_id)
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:

@@ -34,9 +34,7 @@ class Enqueued:
     unchanged: int = 0
 
     def __add__(self, other: Enqueued) -> Enqueued:
-        return Enqueued(
-            self.added + other.added, self.rescored + other.rescored, self.unchanged + other.unchanged
-        )
+        return Enqueued(self.added + other.added, self.rescored + other.rescored, self.unchanged + other.unchanged)
 
 
 def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | None = None) -> Enqueued:
@@ -80,9 +78,7 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
     """Return what a case keeps of a scored listing."""
     listing, score = scored.listing, scored.score
     if score is not None and not 0 <= score <= 1:
-        raise UnstorableValue(
-            f"score of listing {listing.listing_id}", str(score), "a probability in 0-1 or none"
-        )
+        raise UnstorableValue(f"score of listing {listing.listing_id}", str(score), "a probability in 0-1 or none")
     return {
         "listing_key": make_key(listing),
         "listing_id": listing.listing_id,

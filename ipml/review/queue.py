@@ -95,9 +95,7 @@ def claim(
         if row.state == "decided":
             raise AlreadyDecided(row.case_id)
         taken = Claim(row.case_id, reviewer, row.token + 1, now + timedelta(minutes=minutes))
-        change_case(
-            connection, taken.case_id, holder=reviewer, token=taken.token, lease_expires_at=taken.expires_at
-        )
+        change_case(connection, taken.case_id, holder=reviewer, token=taken.token, lease_expires_at=taken.expires_at)
         _note(connection, reviewer, "claimed", taken.case_id, now, token=taken.token)
     return taken
 
@@ -107,9 +105,7 @@ def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> Non
     with writing(engine) as connection:
         _require_holder(find_case(connection, claim.case_id, lock=True), claim)
         change_case(connection, claim.case_id, holder=None, lease_expires_at=None)
-        _note(
-            connection, claim.reviewer, "released", claim.case_id, now or datetime.now(UTC), token=claim.token
-        )
+        _note(connection, claim.reviewer, "released", claim.case_id, now or datetime.now(UTC), token=claim.token)
 
 
 def decide(
@@ -131,7 +127,7 @@ def decide(
     note : str, default=""
         What else should be known, at most 2,000 characters.
     key : str, optional
-        Identifies the request, at most 255 characters; sent again it returns the same decision.
+        Identifies the request, at most 255 characters; sent again it returns the same decision. Empty is none.
     now : datetime, default=the clock
 
     Returns
@@ -155,21 +151,21 @@ def decide(
     with writing(engine) as connection:
         row = find_case(connection, claim.case_id, lock=True)
         decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-        if key is not None and (earlier := _find_decision(connection, key)):
+        if key and (earlier := _find_decision(connection, key)):
             if _content(earlier) != _content(decision):
                 raise KeyReused(key, earlier.case_id)
             return earlier
         _require_holder(row, claim)
         if not is_held(row, now):
             raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
-        return _record(connection, row, decision, key)
+        return _record(connection, row, decision, key or None)
 
 
 def _find_best(connection: Connection, now: datetime) -> Row[Any] | None:
     """Return the open case of the lowest rank that nobody holds, kept from other writers."""
     is_free = or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)
     query = select(cases).where(cases.c.state == "open", is_free).order_by(cases.c.rank, cases.c.case_id)
-    # Without skip_locked two reviewers on PostgreSQL wait for, and then both get, the same case.
+    # On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
 
 
@@ -214,9 +210,7 @@ def _record(connection: Connection, row: Row[Any], decision: Decision, key: str 
     return decision
 
 
-def _note(
-    connection: Connection, actor: str, action: str, case_id: int, at: datetime, **payload: audit.Value
-) -> None:
+def _note(connection: Connection, actor: str, action: str, case_id: int, at: datetime, **payload: audit.Value) -> None:
     audit.append(connection, actor, action, subject_of(case_id), payload, at=at)
 
 

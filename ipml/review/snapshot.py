@@ -124,6 +124,4 @@ def _to_json(content: Mapping[str, Any], listing_id: str) -> str:
     try:
         return json.dumps(content, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
-        raise UnstorableValue(
-            f"listing {listing_id}", "a number that is not finite", "a finite one or none"
-        ) from error
+        raise UnstorableValue(f"listing {listing_id}", "a number that is not finite", "a finite one or none") from error

@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ipml.errors import InvalidListings, MissingColumns
 from ipml.listings.marketplaces import ColumnMap
@@ -35,6 +35,10 @@ class BatchCounts:
     abstained: int
     rejected: int
 
+    def add(self, scored: int, abstained: int, rejected: int) -> BatchCounts:
+        """Return the counts with those of another chunk added."""
+        return BatchCounts(self.scored + scored, self.abstained + abstained, self.rejected + rejected)
+
 
 def score_file(
     scorer: Scorer,
@@ -43,7 +47,7 @@ def score_file(
     *,
     columns: ColumnMap | None = None,
     explain_top: int = 100,
-    on_problems: Callable[[Any], None] | None = None,
+    rejects: RejectsFile | None = None,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> BatchCounts:
     """Score every good listing of a file, and explain the most suspicious ones.
@@ -61,37 +65,38 @@ def score_file(
         How the file's columns map to the canonical ones.
     explain_top : int, default=100
         How many listings, the highest scores, get reasons.
-    on_problems : function of a Validation, optional
-        Given each chunk with bad rows; without it a bad row is an error.
+    rejects : RejectsFile, optional
+        Where bad rows are kept; without it a bad row is an error.
     on_rows : function of int, optional
         Told how many rows have been done, for a progress display.
 
     Raises
     ------
     InvalidListings
-        Bad rows, and nobody to give them to.
+        There are bad rows, and no file to keep them in.
     """
     top: list[tuple[float, int]] = []
-    scored = abstained = rejected = 0
+    counts = BatchCounts(0, 0, 0)
+
+    def score_chunks() -> Iterator[pd.DataFrame]:
+        nonlocal counts
+        for validation in read_listings(source, columns, chunk_rows=CHUNK_ROWS):
+            if validation.problems and rejects is None:
+                raise InvalidListings(validation.problems, str(source))
+            if rejects is not None:
+                rejects.write(validation)
+            listings = validation.listings.reset_index(drop=True)
+            scores = scorer.score_frame(listings)
+            _keep_top(top, scores["score"], counts.scored, explain_top)
+            counts = counts.add(len(listings), int(scores["abstained"].notna().sum()), len(validation.bad_rows))
+            on_rows(counts.scored + counts.rejected)
+            yield pd.concat([listings, scores], axis=1)
+
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         plain = Path(folder) / "scored.parquet"
-        with _ParquetWriter(plain) as writer:
-            for validation in read_listings(source, columns, chunk_rows=CHUNK_ROWS):
-                if validation.problems:
-                    if on_problems is None:
-                        raise InvalidListings(validation.problems, str(source))
-                    on_problems(validation)
-                    rejected += len(validation.bad_rows)
-                listings = validation.listings.reset_index(drop=True)
-                scores = scorer.score_frame(listings)
-                writer.write(pd.concat([listings, scores], axis=1))
-                _keep_top(top, scores["score"], scored, explain_top)
-                scored += len(listings)
-                abstained += int(scores["abstained"].notna().sum())
-                on_rows(scored + rejected)
-        explained = {row for _, row in top}
-        write_listings(_explain(scorer, plain, explained), target)
-    return BatchCounts(scored, abstained, rejected)
+        write_listings(score_chunks(), plain)
+        write_listings(_explain(scorer, plain, {-row for _, row in top}), target)
+    return counts
 
 
 def read_scored(path: Path) -> Iterator[ScoredListing]:
@@ -121,6 +126,18 @@ def read_scored(path: Path) -> Iterator[ScoredListing]:
                 model_version=row.model_version,
                 abstained=row.abstained,
             )
+
+
+def _explain(scorer: Scorer, plain: Path, rows: set[int]) -> Iterator[pd.DataFrame]:
+    """Yield the scored chunks again, with the reasons of the listings in the rows that were chosen."""
+    start = 0
+    for batch in pq.ParquetFile(plain).iter_batches(CHUNK_ROWS):
+        frame = batch.to_pandas()
+        chosen = frame.index.isin([row - start for row in rows])
+        explained = [explanation_columns(scored) for scored in scorer.explain_frame(frame[chosen])]
+        texts = pd.DataFrame(explained, index=frame.index[chosen], columns=list(EXPLANATION_COLUMNS), dtype="str")
+        start += len(frame)
+        yield frame.join(texts)
 
 
 def explanation_columns(scored: ScoredListing) -> dict[str, str]:

@@ -6,9 +6,8 @@ Every feature belongs to one group, every group has one sentence, and the weight
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,11 @@ from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, 
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Highlight, Reason
 
-SMALLEST_SHARE = 0.05  # letters that carry less than this share of the heaviest letter's weight are not highlighted
+SMALLEST_SHARE = 0.1  # words that carry less than this share of the heaviest word's weight are not highlighted
 _MOST_WORDS = 3
+_MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
+_PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
+BASELINE = "Where every listing starts"
 _KIND_SENTENCES = {
     "replica": "Says it is a replica: {words}",
     "grade": "Names a quality grade, as copies have: {words}",
@@ -44,6 +46,12 @@ class _Row:
     def number(self, name: str) -> float:
         return float(self.listings.numbers(name)[self.row])
 
+    def as_written(self, *columns: str) -> Iterator[tuple[str, str, list[int]]]:
+        """Yield texts as written, folded, and where each folded letter was written."""
+        for column in columns:
+            text = self.listings.texts(column)[self.row]
+            yield text, *fold_with_origins(text, _MAX_LETTERS[column])
+
 
 class Explainer:
     """Explain what a classifier said of listings.
@@ -59,9 +67,6 @@ class Explainer:
         self.extractors = dict(classifier.features_.transformer_list)
         self._names: list[str] = []
         self._group_of_feature = self._group_features()
-        self._base_rate = (
-            f"Baseline of the model ({classifier.calibration_.probability(np.zeros(1))[0]:.0%} at even odds)"
-        )
 
     def reasons(self, listings: ListingColumns, contributions: csr_matrix) -> list[tuple[Reason, ...]]:
         """Return the reasons for each listing, the heaviest first; their weights sum to its log-odds.
@@ -72,7 +77,7 @@ class Explainer:
         contributions : sparse matrix of shape (n_listings, n_features)
             As `CounterfeitClassifier.contributions` returns them.
         """
-        base = Reason("baseline", self._base_rate, self.classifier.intercept)
+        base = Reason("baseline", BASELINE, self.classifier.intercept)
         explained = []
         for row in range(len(listings)):
             part = slice(contributions.indptr[row], contributions.indptr[row + 1])
@@ -86,35 +91,36 @@ class Explainer:
         return explained
 
     def highlights(self, title: str) -> tuple[Highlight, ...]:
-        """Return which letters of a title, as written, carried how much of the log-odds."""
-        by_letter = self._letter_weights("title", title, MAX_TITLE_LETTERS)
-        if not by_letter.size or not np.abs(by_letter).max() > 0:
-            return ()
-        smallest = SMALLEST_SHARE * np.abs(by_letter).max()
-        signs = np.where(np.abs(by_letter) < smallest, 0, np.sign(by_letter)).astype(int)
-        highlights, start = [], 0
-        for (sign, is_space), run in groupby(zip(signs, [letter.isspace() for letter in title], strict=False)):
-            end = start + len(list(run))
-            if sign and not is_space:
-                highlights.append(Highlight(start, end, float(by_letter[start:end].sum())))
-            start = end
-        return tuple(highlights)
+        """Return which words of a title, as written, carried how much of the log-odds.
+
+        In scripts that write words without spaces, every letter is a part of its own.
+        """
+        by_letter = self._letter_weights("title", title)
+        parts = [match.span() for match in _PART.finditer(title[: by_letter.size])]
+        carried = [float(by_letter[start:end].sum()) for start, end in parts]
+        smallest = SMALLEST_SHARE * max(map(abs, carried), default=0.0)
+        return tuple(
+            Highlight(start, end, weight)
+            for (start, end), weight in zip(parts, carried, strict=True)
+            if abs(weight) > smallest
+        )
 
     def heaviest_words(self, column: str, text: str, sign: float) -> list[str]:
         """Return the words of a text, as written, that carried most weight of one sign."""
-        most = MAX_TITLE_LETTERS if column == "title" else MAX_DESCRIPTION_LETTERS
-        by_letter = self._letter_weights(column, text, most)
+        by_letter = self._letter_weights(column, text)
         carried = {
             match.group().strip(".,;:!?()[]\"'"): sign * float(by_letter[match.start() : match.end()].sum())
             for match in re.finditer(r"\S+", text[: by_letter.size])
         }
         words = sorted((word for word, weight in carried.items() if word and weight > 0), key=lambda w: -carried[w])
-        return words[:_MOST_WORDS]
+        return words
 
-    def _letter_weights(self, column: str, text: str, most_letters: int) -> NDArray[np.float64]:
+    def _letter_weights(self, column: str, text: str) -> NDArray[np.float64]:
         """Return the weight of each letter as written; what folding dropped carries none."""
+        most_letters = _MAX_LETTERS[column]
         folded, origins = fold_with_origins(text, most_letters)
-        coefficients = self.classifier.coefficients[self._slices[column]]
+        weights = self.classifier.features_.transformer_weights or {}
+        coefficients = self.classifier.coefficients[self._slices[column]] * weights.get(column, 1.0)
         by_folded = self.extractors[column].spread(folded, coefficients)
         return np.bincount(np.array(origins, dtype=np.int64), weights=by_folded, minlength=len(text[:most_letters]))
 
@@ -178,8 +184,12 @@ def _group_name(extractor: str, feature: str) -> str:
     return next(f"{extractor}.{name}" for name, names in _GROUPS[extractor].items() if re.fullmatch(names, feature))
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
 def _quote(words: list[str]) -> str:
-    return ", ".join(f"“{word}”" for word in dict.fromkeys(words))
+    return ", ".join(f"“{word}”" for word in list(dict.fromkeys(words))[:_MOST_WORDS])
 
 
 def _say_text(column: str) -> Callable[[_Row], str]:
@@ -193,14 +203,13 @@ def _say_text(column: str) -> Callable[[_Row], str]:
 
 def _say_words(kind: str) -> Callable[[_Row], str]:
     def say(row: _Row) -> str:
-        find = row.explainer.extractors["words"].find
-        found = [
-            words
-            for column in ("title", "description")
-            for found_kind, words in find(row.listings.folded(column)[row.row])
-            if found_kind == kind
+        words = [
+            text[origins[start] : origins[end - 1] + 1]
+            for text, folded, origins in row.as_written("title", "description")
+            for found, start, end in row.explainer.extractors["words"].find(folded)
+            if found == kind
         ]
-        return _KIND_SENTENCES[kind].format(words=_quote(found[:_MOST_WORDS]))
+        return _KIND_SENTENCES[kind].format(words=_quote(words))
 
     return say
 
@@ -227,10 +236,10 @@ def _say_price(row: _Row) -> str:
     ratio = price.ratios(row.listings)[row.row]
     if np.isfinite(ratio):
         reference = f"{price.references(row.listings)[row.row]:,.0f} {price.table_['base_currency']}"
-        return f"Price is {ratio:.0%} of what {brand} usually costs, {reference}"
+        return f"Price is {_percent(ratio)} of what {brand} usually costs, {reference}"
     usual = price.price_ranges(row.listings)[row.row]
     if usual is not None:
-        return f"Price is {row.number('price') / usual.median:.0%} of what {brand} usually costs here"
+        return f"Price is {_percent(row.number('price') / usual.median)} of what {brand} usually costs here"
     return "No reference price is known for this brand"
 
 
@@ -246,7 +255,7 @@ def _say_listing_age(row: _Row) -> str:
 def _say_count(name: str, known: str, unknown: str) -> Callable[[_Row], str]:
     def say(row: _Row) -> str:
         value = row.number(name)
-        return unknown if np.isnan(value) else known.format(value=value)
+        return unknown if np.isnan(value) else known.format(value=value, percent=_percent(value))
 
     return say
 
@@ -277,14 +286,14 @@ _SENTENCES: dict[str, Callable[[_Row], str]] = {
     "listing.age": _say_listing_age,
     "listing.sales": _say_count("listing_sales", "Listing has sold {value:,.0f} times", "Sales are unknown"),
     "listing.returns": _say_rate("listing_returns", "listing_sales", "Returns of this listing"),
-    "listing.rating": _say_count("listing_rating", "Buyers rate it {value:.0%}", "Rating is unknown"),
+    "listing.rating": _say_count("listing_rating", "Buyers rate it {percent}", "Rating is unknown"),
     "listing.effort": _constant("Length of the description"),
     "listing.code": _constant("A product code (GTIN) is given"),
     "seller.age": _say_count("seller_age_days", "Seller has been here {value:,.0f} days", "Seller's age is unknown"),
     "seller.sales": _say_count("seller_sales", "Seller has sold {value:,.0f} times", "Seller's sales are unknown"),
     "seller.returns": _say_rate("seller_returns", "seller_sales", "Seller's returns"),
     "seller.complaints": _say_rate("seller_complaints", "seller_sales", "Complaints about the seller"),
-    "seller.rating": _say_count("seller_rating", "Seller is rated {value:.0%}", "Seller's rating is unknown"),
+    "seller.rating": _say_count("seller_rating", "Seller is rated {percent}", "Seller's rating is unknown"),
     "seller.strikes": _say_count("seller_strikes", "Seller has {value:,.0f} strikes", "Strikes are unknown"),
     "seller.listings": _say_count("seller_listings", "Seller has listed {value:,.0f} goods", "Listings are unknown"),
 }

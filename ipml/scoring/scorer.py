@@ -19,7 +19,6 @@ from ipml.records import Listing, ScoredListing
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
 
-SMALLEST_KNOWN_SHARE = 0.1  # below this share of known n-grams, a title is in words or a script training never saw
 NO_LETTERS = "the title has no letters"
 UNKNOWN_WORDS = "the title is in words the model does not know"
 SCORE_COLUMNS = ("score", "log_odds", "abstained", "model_version")
@@ -40,8 +39,8 @@ class Scorer:
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> scorer = Scorer(CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4), "example/1")
     >>> scored = scorer.score({"listing_id": "1", "seller_id": "s", "title": "AAA replica watch"})
-    >>> round(scored.score, 1), scored.reasons[0].sentence
-    (0.8, 'Title reads like those of counterfeits: “watch”, “replica”, “AAA”')
+    >>> round(scored.score, 1), next(reason.sentence for reason in scored.reasons if reason.feature == "title")
+    (0.9, 'Title reads like those of counterfeits: “replica”, “watch”, “AAA”')
     """
 
     def __init__(self, classifier: CounterfeitClassifier, version: str) -> None:
@@ -94,10 +93,10 @@ class Scorer:
     def _score(self, columns: ListingColumns) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str | None]]:
         log_odds = self.classifier.decision_function(columns)
         score = self.classifier.calibration_.probability(log_odds)
-        known = self._explainer.extractors["title"].known_share(columns)
+        is_unfamiliar = self._explainer.extractors["title"].is_unfamiliar(columns)
         abstained = [
-            NO_LETTERS if not any(map(str.isalnum, title)) else UNKNOWN_WORDS if share < SMALLEST_KNOWN_SHARE else None
-            for title, share in zip(columns.folded("title"), known, strict=True)
+            NO_LETTERS if not any(map(str.isalnum, title)) else UNKNOWN_WORDS if is_strange else None
+            for title, is_strange in zip(columns.folded("title"), is_unfamiliar, strict=True)
         ]
         is_silent = np.array([cause is not None for cause in abstained], dtype=bool)
         score[is_silent] = log_odds[is_silent] = np.nan
@@ -146,8 +145,9 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
 
         source = str(resolve_model(source))
-    loaded = load_artifact(Path(source), allow_version_mismatch=allow_version_mismatch)
-    return Scorer(loaded.classifier, loaded.card.model_version)
+    key_file = get_settings().model_key
+    loaded = load_artifact(Path(source), key_file=key_file, allow_version_mismatch=allow_version_mismatch)
+    return Scorer(loaded.classifier, loaded.card.full_version)
 
 
 def score_listings(

@@ -24,7 +24,7 @@ class Goods:
     Attributes
     ----------
     name : str
-        Its key under `[goods]` in the vocabulary.
+        The brands' category, and the key under `[goods]` in the vocabulary.
     attraction : float
         How much counterfeiters like it, 1 for the average.
     sizes : tuple of str
@@ -37,21 +37,19 @@ class Goods:
 
 
 GOODS: tuple[Goods, ...] = (
-    Goods("handbags", 2.5, ("25 cm", "30 cm", "35 cm")),
     Goods("footwear", 3.0, ("38", "39", "40", "41", "42", "43", "44")),
+    Goods("handbags", 2.5, ("25 cm", "30 cm", "35 cm")),
     Goods("clothing", 2.5, ("S", "M", "L", "XL", "XXL")),
     Goods("watches", 2.0, ("36 mm", "40 mm", "41 mm", "44 mm")),
-    Goods("jewellery", 1.5, ("16", "17", "18", "19 cm")),
-    Goods("eyewear", 2.0, ("52", "55", "58")),
+    Goods("sunglasses", 2.0, ("52 mm", "55 mm", "58 mm")),
+    Goods("jewellery", 1.5, ("16 cm", "17 cm", "18 cm", "19 cm")),
     Goods("perfume", 2.0, ("30 ml", "50 ml", "100 ml")),
     Goods("cosmetics", 1.5, ("15 ml", "30 ml", "50 ml")),
-    Goods("phones", 1.2, ("64 GB", "128 GB", "256 GB")),
-    Goods("audio", 1.8, ("1x", "2x", "4x")),
-    Goods("appliances", 0.8, ("1x", "2x", "4x")),
-    Goods("computing", 0.8, ("1x", "2x", "4x")),
-    Goods("toys", 0.8, ("1x", "2x", "4x")),
-    Goods("tools", 0.5, ("18 V", "12 V")),
-    Goods("automotive", 0.6, ("1x", "2x", "4x")),
+    Goods("headphones", 1.8, ("1x", "2x")),
+    Goods("electronics", 1.2, ("1x", "2x")),
+    Goods("printer supplies", 1.0, ("1x", "2x", "4x")),
+    Goods("toys", 1.0, ("1x", "2x", "4x")),
+    Goods("tools", 0.7, ("12 V", "18 V")),
     Goods("general", 0.8, ("1x", "2x", "4x")),
 )
 _GOODS_CODES = {goods.name: code for code, goods in enumerate(GOODS)}
@@ -60,7 +58,7 @@ _VOWELS = ("a", "e", "i", "o", "u", "ia", "eo")
 _CODAS = ("", "n", "r", "s", "l", "x", "ne", "ro", "ta")
 
 
-def goods_of(category: str | None) -> int:
+def goods_of(category: str) -> int:
     """Return the position in `GOODS` of what a brand's category holds, the general goods where we know no better.
 
     Examples
@@ -68,7 +66,7 @@ def goods_of(category: str | None) -> int:
     >>> GOODS[goods_of("watches")].name, GOODS[goods_of("airships")].name
     ('watches', 'general')
     """
-    return _GOODS_CODES.get(category or "", _GOODS_CODES["general"])
+    return _GOODS_CODES.get(category, _GOODS_CODES["general"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def make_events(
     Returns
     -------
     DataFrame of shape (n_events, 5)
-        seller (position), kind, occurred_day, known_day, amount (stars of a rating, else 1).
+        seller (position), kind, occurred_day, known_day, amount (a rating in 0-1, else 1).
     """
     seller, sold_day = _sell(sellers, rng)
     parts = [
@@ -47,7 +47,7 @@ def make_events(
         record_events("listed", offers["seller"].to_numpy(), offers["listed_day"].to_numpy()),
         record_events("sold", seller, sold_day),
         *_follow_sales(sellers, seller, sold_day, difficulty, rng),
-        record_events("struck", *_spread_over_activity(sellers, np.full(len(sellers), OTHER_STRIKES / YEAR_DAYS), rng)),
+        record_events("struck", *_spread_over_activity(sellers, OTHER_STRIKES / YEAR_DAYS, rng)),
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -64,7 +64,9 @@ def strike_sellers(decisions: pd.DataFrame, rng: np.random.Generator) -> pd.Data
     """
     guilty = decisions[decisions["is_counterfeit"]]
     struck = guilty[rng.random(len(guilty)) < STRIKE_SHARE]
-    return record_events("struck", struck["seller"].to_numpy(), struck["decided_day"].to_numpy() + rng.random(len(struck)))
+    return record_events(
+        "struck", struck["seller"].to_numpy(), struck["decided_day"].to_numpy() + rng.random(len(struck))
+    )
 
 
 def count_known(events: pd.DataFrame, seller: Codes, at_day: Array) -> Codes:
@@ -99,7 +101,9 @@ def _sell(sellers: pd.DataFrame, rng: np.random.Generator) -> tuple[Codes, Array
     return _spread_over_activity(sellers, per_day * rng.gamma(0.8, 1 / 0.8, len(sellers)), rng)
 
 
-def _spread_over_activity(sellers: pd.DataFrame, per_day: Array, rng: np.random.Generator) -> tuple[Codes, Array]:
+def _spread_over_activity(
+    sellers: pd.DataFrame, per_day: Array | float, rng: np.random.Generator
+) -> tuple[Codes, Array]:
     """Draw sellers and days of something that befalls each of them so often, in relation to the root of his size."""
     start = np.maximum(sellers["active_day"].to_numpy(), -YEAR_DAYS - EARLIER_DAYS)
     days = sellers["left_day"].to_numpy() - start
@@ -117,13 +121,14 @@ def _follow_sales(
     complained = rng.random(len(seller)) < _draw_rates(sellers, "complaint_rate", difficulty, rng)[seller]
     rated = rng.random(len(seller)) < RATED_SHARE
     unhappy = complained | (rng.random(len(seller)) < UNHAPPY_SHARE)
-    stars = np.where(unhappy, rng.integers(1, 4, len(seller)), rng.integers(4, 6, len(seller))).astype(float)
+    stars = np.where(unhappy, rng.integers(1, 4, len(seller)), rng.integers(4, 6, len(seller)))
+    ratings = (stars - 1) / 4
 
     def follow(happens: npt.NDArray[np.bool_], kind: str, after_days: float, delay_days: float) -> pd.DataFrame:
         n_events = int(happens.sum())
         occurred = sold_day[happens] + rng.gamma(2.0, after_days / 2.0, n_events)
         delay = rng.gamma(1.5, delay_days / 1.5, n_events)
-        return record_events(kind, seller[happens], occurred, delay, stars[happens] if kind == "rated" else 1.0)
+        return record_events(kind, seller[happens], occurred, delay, ratings[happens] if kind == "rated" else 1.0)
 
     return [
         follow(returned, "returned", after_days=10.0, delay_days=2.0),
@@ -134,5 +139,6 @@ def _follow_sales(
 
 def _draw_rates(sellers: pd.DataFrame, name: str, difficulty: float, rng: np.random.Generator) -> Array:
     """Draw a rate per seller about that of his kind: some careful, some careless."""
-    rates = np.array([blend(*getattr(kind, name), difficulty) for kind in SELLER_KINDS])[sellers["kind"]]
+    bounds: list[tuple[float, float]] = [getattr(kind, name) for kind in SELLER_KINDS]
+    rates = np.array([blend(easy, hard, difficulty) for easy, hard in bounds])[sellers["kind"]]
     return np.minimum(rates * rng.gamma(1.0, 1.0, len(sellers)), 0.9)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ipml.listings.brands import Brands
@@ -30,22 +30,22 @@ BRANDED_SHARES = {
 
 
 def write_listings(
-    offers: pd.DataFrame, seller_ids: npt.NDArray[Any], brands: Brands, craft: Craft, rng: np.random.Generator
+    offers: pd.DataFrame, seller_ids: pd.Series[Any], brands: Brands, craft: Craft, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return the listings of the offers, without seller history and labels, shape (n_offers, 14)."""
     return pd.DataFrame(
         {
             "listing_id": number_listings(len(offers)),
-            "seller_id": _take(seller_ids, offers["seller"]),
+            "seller_id": take_words(seller_ids, offers["seller"]),
             **_write_texts_in_blocks(offers, brands, craft, rng),
             "brand": _name_brands(offers, brands, rng),
-            "category": _take([brand.category for brand in brands], offers["brand"]),
+            "category": take_words([brand.category for brand in brands], offers["brand"]),
             "price": offers["price"],
-            "currency": _take([market.currency for market in MARKETS], offers["market"]),
+            "currency": take_words([market.currency for market in MARKETS], offers["market"]),
             "listed_at": to_moments(offers["listed_day"]),
             "observed_at": to_moments(offers["observed_day"]),
-            "condition": _take(["new", "used"], offers["is_used"].astype(int)),
-            "country": _take([market.country for market in MARKETS], offers["market"]),
+            "condition": take_words(["new", "used"], offers["is_used"].astype(int)),
+            "country": take_words([market.country for market in MARKETS], offers["market"]),
             "gtin": _number_articles(offers, brands, craft, rng),
             "image_hash": pd.Series([f"{image:016x}" for image in offers["image"].to_numpy()], dtype="str"),
         }
@@ -55,6 +55,17 @@ def write_listings(
 def number_listings(n_listings: int) -> pd.Series[Any]:
     """Return the ids of listings in the order in which they are observed."""
     return pd.Series([f"listing-{number:07d}" for number in range(n_listings)], dtype="str")
+
+
+def take_words(words: Iterable[str], positions: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the words at the positions.
+
+    Examples
+    --------
+    >>> take_words(["new", "used"], pd.Series([1, 0, 1])).tolist()
+    ['used', 'new', 'used']
+    """
+    return pd.Series(pd.array(list(words), dtype="str").take(positions.to_numpy()))
 
 
 def to_moments(days: pd.Series[Any]) -> pd.Series[Any]:
@@ -84,19 +95,13 @@ def _write_texts_in_blocks(
 
 def _name_brands(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> pd.Series[Any]:
     shares = np.array([BRANDED_SHARES[voice] for voice in VOICE_CODES])[offers["voice"]]
-    names = _take([brand.name for brand in brands], offers["brand"])
+    names = take_words([brand.name for brand in brands], offers["brand"])
     return names.where((rng.random(len(offers)) < shares) & ~offers["is_disguised"].to_numpy())
 
 
-def _number_articles(
-    offers: pd.DataFrame, brands: Brands, craft: Craft, rng: np.random.Generator
-) -> pd.Series[Any]:
+def _number_articles(offers: pd.DataFrame, brands: Brands, craft: Craft, rng: np.random.Generator) -> pd.Series[Any]:
     is_retail = np.isin(offers["voice"], [VOICE_CODES["retail"], VOICE_CODES["clearance"]])
     shares = np.where(offers["is_counterfeit"], craft.numbered, NUMBERED_SHARE)
     gtins = np.array([[model.gtin for model in models_of(brand.name)] for brand in brands], dtype=object)
     articles = pd.Series(gtins[offers["brand"], offers["model"]], dtype="str")
     return articles.where(is_retail & (rng.random(len(offers)) < shares))
-
-
-def _take(words: Any, positions: pd.Series[Any]) -> pd.Series[Any]:
-    return pd.Series(pd.array(words, dtype="str").take(positions.to_numpy()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,10 @@ from ipml.listings.sellers import history_as_of
 from ipml.simulation.attackers import craft_of
 from ipml.simulation.difficulty import check_difficulty
 from ipml.simulation.history import make_events, strike_sellers
-from ipml.simulation.listings import number_listings, to_moments, write_listings
+from ipml.simulation.listings import number_listings, take_words, to_moments, write_listings
 from ipml.simulation.offers import make_offers
 from ipml.simulation.reviewing import review_listings
-from ipml.simulation.sellers import KIND_CODES, SELLER_KINDS, recruit_sellers
+from ipml.simulation.sellers import KIND_CODES, recruit_sellers
 
 MIN_LISTINGS = 500
 
@@ -66,7 +66,9 @@ class Marketplace:
         return paths
 
 
-def simulate_marketplace(n_listings: int = 50_000, seed: int = 0, difficulty: float = 0.5) -> Marketplace:
+def simulate_marketplace(
+    n_listings: int = 50_000, seed: int = 0, difficulty: float = 0.5, say: Callable[[str], object] = lambda _: None
+) -> Marketplace:
     """Simulate a year of a marketplace, up to 2026-06-30, in which 7 % of the listings are counterfeit.
 
     Parameters
@@ -77,6 +79,8 @@ def simulate_marketplace(n_listings: int = 50_000, seed: int = 0, difficulty: fl
         The same seed gives the same marketplace.
     difficulty : float, default=0.5
         In 0-1: how well counterfeiters imitate, and how suspicious honest sellers look.
+    say : callable, default says nothing
+        Called with the name of each step as it begins.
 
     Raises
     ------
@@ -91,21 +95,23 @@ def simulate_marketplace(n_listings: int = 50_000, seed: int = 0, difficulty: fl
     """
     check_difficulty(difficulty)
     if n_listings < MIN_LISTINGS or seed < 0:
-        raise UnusableSetting(
-            "simulation", f"{n_listings} listings, seed {seed}", f"at least {MIN_LISTINGS} listings and a seed of at least 0"
-        )
+        found = f"{n_listings} listings and seed {seed}"
+        raise UnusableSetting("simulation", found, f"at least {MIN_LISTINGS} listings and a seed of at least 0")
     # A stream of chance for each station, so that a change in one leaves the others as they were.
     chances = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(6)]
     craft = craft_of(difficulty)
     bundled = load_brands()
+    say("recruiting sellers")
     sellers = recruit_sellers(n_listings, craft, difficulty, chances[0])
     offers = make_offers(sellers, bundled, craft, difficulty, chances[1])
+    say("selling and reviewing")
     events = make_events(sellers, offers, difficulty, chances[2])
     decisions = review_listings(offers, events, chances[3])
     events = _publish_events(pd.concat([events, strike_sellers(decisions, chances[4])]), sellers)
-    listings = write_listings(offers, sellers["seller_id"].to_numpy(), bundled, craft, chances[5])
-    history = history_as_of(events, listings)
-    listings = listings.assign(**{name: history[name].to_numpy() for name in history}, **_publish_labels(decisions, len(offers)))
+    say("writing listings")
+    listings = write_listings(offers, sellers["seller_id"], bundled, craft, chances[5])
+    say("looking up the history of sellers")
+    listings = pd.concat([listings, history_as_of(events, listings), _publish_labels(decisions, len(offers))], axis=1)
     return Marketplace(listings, events, _authorise(bundled, sellers), _tell_truth(offers))
 
 
@@ -113,11 +119,10 @@ def _publish_events(events: pd.DataFrame, sellers: pd.DataFrame) -> pd.DataFrame
     """Return the events that had occurred by the end of the year, as the marketplace keeps them."""
     events = events[events["occurred_day"] <= 0.0]
     events = events.sort_values(["known_day", "seller", "kind", "occurred_day"], kind="stable", ignore_index=True)
-    seller_ids = pd.array(sellers["seller_id"].to_list(), dtype="str")
     return pd.DataFrame(
         {
-            "seller_id": seller_ids.take(events["seller"].to_numpy()),
-            "kind": events["kind"].astype("str"),
+            "seller_id": take_words(sellers["seller_id"], events["seller"]),
+            "kind": events["kind"],
             "occurred_at": to_moments(events["occurred_day"]),
             "known_at": to_moments(events["known_day"]),
             "amount": events["amount"],
@@ -125,30 +130,33 @@ def _publish_events(events: pd.DataFrame, sellers: pd.DataFrame) -> pd.DataFrame
     )
 
 
-def _publish_labels(decisions: pd.DataFrame, n_listings: int) -> dict[str, pd.Series[Any]]:
-    index = pd.RangeIndex(n_listings)
-    return {
-        "is_counterfeit": decisions["is_counterfeit"].astype("boolean").reindex(index),
-        "labelled_at": to_moments(decisions["decided_day"]).reindex(index),
-    }
+def _publish_labels(decisions: pd.DataFrame, n_listings: int) -> pd.DataFrame:
+    """Return what the reviewers said, and when, missing where nobody looked."""
+    labels = pd.DataFrame(
+        {
+            "is_counterfeit": decisions["is_counterfeit"].astype("boolean"),
+            "labelled_at": to_moments(decisions["decided_day"]),
+        }
+    )
+    return labels.reindex(pd.RangeIndex(n_listings))
 
 
 def _authorise(brands: Brands, sellers: pd.DataFrame) -> Brands:
     """Fill in the authorised sellers of each brand; a small marketplace has none for some."""
     authorised = sellers.loc[sellers["kind"] == KIND_CODES["authorised"], "seller_id"].to_list()
-    return Brands(
+    filled = [
         replace(brand, authorised_sellers=tuple(authorised[place :: len(brands)])) for place, brand in enumerate(brands)
-    )
+    ]
+    return replace(brands, brands=tuple(filled))
 
 
 def _tell_truth(offers: pd.DataFrame) -> pd.DataFrame:
-    kinds = pd.array([kind.name for kind in SELLER_KINDS], dtype="str")
     networks = offers["network"]
     return pd.DataFrame(
         {
             "listing_id": number_listings(len(offers)),
             "is_counterfeit": offers["is_counterfeit"],
-            "seller_kind": kinds.take(offers["kind"].to_numpy()),
+            "seller_kind": take_words(list(KIND_CODES), offers["kind"]),
             "network_id": ("network-" + networks.astype("str").str.zfill(4)).where(networks >= 0),
         }
     )

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ipml.listings.brands import Brands
-from ipml.simulation.attackers import Craft, price_fakes
+from ipml.simulation.attackers import Craft, price_fakes, scale_down
 from ipml.simulation.difficulty import blend
 from ipml.simulation.goods import GOODS, MODELS_PER_BRAND, goods_of, mix_hashes, models_of
 from ipml.simulation.sellers import KIND_CODES, MARKETS, SELLER_KINDS, YEAR_DAYS
@@ -40,9 +40,9 @@ def make_offers(
     Returns
     -------
     DataFrame of shape (n_listings, ...)
-        seller (position in `sellers`), what `sellers` says of him, is_counterfeit, is_disguised, brand and model
-        (positions), goods, voice, is_used, price (in the market's currency), price_ratio (to the genuine price of the model), image
-        (64 bits), listed_day, observed_day.
+        seller (position in `sellers`) and what is said of him there, is_counterfeit, is_disguised, brand and model
+        (positions), goods and voice (codes), is_used, price (in the market's currency), price_ratio (to the genuine
+        price of the model), image (64 bits), listed_day, observed_day.
     """
     counts = sellers["n_listings"].to_numpy()
     seller = np.repeat(np.arange(len(sellers)), counts)
@@ -58,7 +58,7 @@ def make_offers(
     offers["voice"] = _choose_voices(offers, craft, difficulty, rng)
     offers["is_used"] = (offers["voice"] == VOICE_CODES["private"]) & (rng.random(len(offers)) < 0.9)
     offers["is_disguised"] = offers["is_counterfeit"] & (rng.random(len(offers)) < craft.disguised)
-    offers["price_ratio"] = _choose_price_ratios(offers, craft, rng)
+    offers["price_ratio"] = _choose_price_ratios(offers, brands, craft, rng)
     offers["price"] = _write_prices(offers, brands, rng)
     offers["image"] = _take_pictures(offers, rng)
     offers = offers.sort_values("observed_day", kind="stable", ignore_index=True)
@@ -92,10 +92,11 @@ def _choose_moments(
     n_offers = len(offers)
     first = np.maximum(offers["active_day"].to_numpy(), -YEAR_DAYS)
     observed = first + (offers["left_day"].to_numpy() - first) * rng.random(n_offers)
-    fresh = rng.random(n_offers) < blend(0.10, 0.25, difficulty)
-    genuine_age = np.where(fresh, 6.0, 750.0) * np.exp(1.1 * rng.standard_normal(n_offers))
+    fresh = rng.random(n_offers) < blend(0.06, 0.20, difficulty)
+    genuine_age = np.where(fresh, 8.0, 1_200.0) * np.exp(1.1 * rng.standard_normal(n_offers))
     fake_age = craft.age_days * np.exp(2.0 * rng.standard_normal(n_offers))
     age = np.where(offers["is_counterfeit"], fake_age, genuine_age)
+
     longest = observed - offers["joined_day"].to_numpy()
     # A listing older than its account is drawn anew within the account's life.
     age = np.where(age > longest, longest * rng.random(n_offers), age)
@@ -114,34 +115,41 @@ def _gather_by_network(offers: pd.DataFrame, listed: Array, rng: np.random.Gener
 
 def _choose_voices(offers: pd.DataFrame, craft: Craft, difficulty: float, rng: np.random.Generator) -> Codes:
     chance = rng.random(len(offers))
-    kinds = offers["kind"].to_numpy().copy()
+    kinds = offers["kind"].to_numpy()
     # A copied fake speaks like a shop, a bargain or a private person; so does a mixed seller's.
     copied = rng.random(len(offers)) < np.where(kinds == KIND_CODES["mixed"], 0.5 + craft.copied / 2, craft.copied)
     bounds = np.cumsum([VOICES_OF_KIND[kind.name] for kind in SELLER_KINDS], axis=1)
     voices = (chance[:, np.newaxis] >= bounds[kinds]).sum(axis=1)
-    is_eager = np.where(offers["is_counterfeit"], ~copied, rng.random(len(offers)) < blend(0.002, 0.03, difficulty))
+    is_eager = np.where(offers["is_counterfeit"], ~copied, rng.random(len(offers)) < 0.04 * difficulty**1.4)
     is_eager &= kinds != KIND_CODES["authorised"]
     voices = np.minimum(voices, len(VOICE_CODES) - 1)  # sums of parts may fall short of 1 by a rounding
     return np.where(is_eager, VOICE_CODES["eager"], voices)
 
 
-def _choose_price_ratios(offers: pd.DataFrame, craft: Craft, rng: np.random.Generator) -> Array:
+def _choose_price_ratios(offers: pd.DataFrame, brands: Brands, craft: Craft, rng: np.random.Generator) -> Array:
     kinds = offers["kind"].to_numpy()
+    worth = _worth_of(brands)[offers["brand"]]
     median = np.array([kind.price_ratio for kind in SELLER_KINDS])[kinds]
     spread = np.array([kind.price_spread for kind in SELLER_KINDS])[kinds]
     genuine = median * np.exp(spread * rng.standard_normal(len(offers)))
-    return np.where(offers["is_counterfeit"], price_fakes(len(offers), craft, rng), genuine)
+    # A part or a look-alike costs little more for a dear brand than for a cheap one.
+    genuine = np.where(kinds == KIND_CODES["lawful"], genuine * scale_down(worth, 0.7), genuine)
+    return np.where(offers["is_counterfeit"], price_fakes(worth, craft, rng), genuine)
+
+
+def _worth_of(brands: Brands) -> Array:
+    """Return what the main product of each brand costs, in the base currency."""
+    return np.array([brands.worth(brand.reference_price, brand.currency) for brand in brands])
 
 
 def _write_prices(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> Array:
     """Return prices in the currency of each market, from ten on with the endings sellers like."""
-    euros = np.array([brand.reference_price / brands.rates[brand.currency] for brand in brands])
     factors = np.array([[model.price_factor for model in models_of(brand.name)] for brand in brands])
     rates = np.array([brands.rates[market.currency] for market in MARKETS])
     brand, model, market = (offers[column].to_numpy() for column in ("brand", "model", "market"))
-    exact = euros[brand] * factors[brand, model] * offers["price_ratio"].to_numpy() * rates[market]
+    exact = _worth_of(brands)[brand] * factors[brand, model] * offers["price_ratio"].to_numpy() / rates[market]
     endings = rng.choice([0.0, 0.9, 0.95, 0.99], size=len(offers))
-    return np.round(np.where(exact < 10, np.maximum(exact, 0.5), np.floor(exact) + endings), 2)
+    return np.asarray(np.where(exact < 10, np.maximum(exact, 0.5), np.floor(exact) + endings).round(2))
 
 
 def _take_pictures(offers: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[np.uint64]:

@@ -52,7 +52,7 @@ def _suspicion(offers: pd.DataFrame, events: pd.DataFrame) -> npt.NDArray[np.flo
     is_cheap = offers["price_ratio"].to_numpy() < 0.5
     is_young = (offers["observed_day"] - offers["joined_day"]).to_numpy() < 60.0
     is_loud = offers["voice"].to_numpy() == VOICE_CODES["eager"]
-    return 0.3 + 0.4 * is_cheap + 0.6 * is_young + 0.5 * is_loud + 0.4 * np.minimum(complained, 3)
+    return np.asarray(0.3 + 0.4 * is_cheap + 0.6 * is_young + 0.5 * is_loud + 0.4 * np.minimum(complained, 3))
 
 
 def _odds_of_a_look(suspicion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -62,4 +62,4 @@ def _odds_of_a_look(suspicion: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
         scale = (low + high) / 2
         too_many = np.minimum(scale * suspicion, 0.9).mean() > LOOKED_AT_SHARE
         low, high = (low, scale) if too_many else (scale, high)
-    return np.minimum(low * suspicion, 0.9)
+    return np.asarray(np.minimum(low * suspicion, 0.9))

@@ -22,6 +22,8 @@ TEN_WORST_SHARE = 0.36
 DECOYS_PER_FAKE = 0.12
 MIXED_FAKE_SHARE = 0.25
 NETWORKED_SHARE = 0.45
+# The largest honest portfolio in relation to a kind's usual one: sizes follow a Pareto law up to here.
+MAX_PORTFOLIO = 25.0
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -185,7 +187,8 @@ def _share_out_listings(kinds: Codes, n_fakes: Codes, n_listings: int, rng: np.r
     genuine = np.where(is_mixed, (1 - MIXED_FAKE_SHARE) / MIXED_FAKE_SHARE, DECOYS_PER_FAKE) * n_fakes
     listings = n_fakes + np.floor(genuine + rng.random(len(kinds))).astype(np.int64) * is_offender
     honest = np.flatnonzero(~is_offender & (kinds != KIND_CODES["counterfeiter"]))
-    weights = np.array([kind.portfolio for kind in SELLER_KINDS])[kinds[honest]] * rng.pareto(1.6, len(honest))
+    size = np.minimum(rng.pareto(1.6, len(honest)), MAX_PORTFOLIO)
+    weights = np.array([kind.portfolio for kind in SELLER_KINDS])[kinds[honest]] * size
     rest = n_listings - int(listings.sum()) - len(honest)
     listings[honest] = 1 + rng.multinomial(rest, weights / weights.sum())
     return np.asarray(listings)

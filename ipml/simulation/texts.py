@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ipml.listings.brands import Brand, Brands
+from ipml.listings.brands import Brands
 from ipml.simulation.attackers import Craft, choose_replica_phrases, disguise_name
 from ipml.simulation.goods import GOODS, Model, models_of
 from ipml.simulation.sellers import KIND_CODES, MARKETS
@@ -60,8 +60,6 @@ def load_vocabulary(language: str) -> Vocabulary:
     return Vocabulary(**tomllib.loads(text))
 
 
-
-
 def write_texts(
     offers: pd.DataFrame, brands: Brands, craft: Craft, habits: Array, rng: np.random.Generator
 ) -> tuple[list[str], list[str]]:
@@ -96,9 +94,13 @@ def write_texts(
     ):
         vocabulary = load_vocabulary(MARKETS[market].language)
         picks = choices[row].tolist()
-        slots = _fill_slots(vocabulary, brands[brand].name, models_of(brands[brand].name)[model], goods, picks)
+        slots = _fill_slots(
+            vocabulary, brands.brands[brand].name, models_of(brands.brands[brand].name)[model], goods, picks
+        )
         titles.append(_write_title(vocabulary, voices[voice], slots | {"brand": names[row]}, phrases[row], picks))
-        descriptions.append(_write_description(vocabulary, voices[voice], slots, bool(phrases[row]) and is_hedged[row], picks))
+        descriptions.append(
+            _write_description(vocabulary, voices[voice], slots, bool(phrases[row]) and is_hedged[row], picks)
+        )
     return titles, descriptions
 
 
@@ -106,24 +108,23 @@ def _choose_phrases(offers: pd.DataFrame, craft: Craft, rng: np.random.Generator
     is_lawful = (offers["kind"] == KIND_CODES["lawful"]).to_numpy() & (rng.random(len(offers)) < LAWFULLY_WORDED)
     lawful = np.where(is_lawful, rng.choice(np.array(LAWFUL_PHRASES, dtype=object), len(offers)), "")
     replica = choose_replica_phrases(len(offers), craft, rng)
-    return np.where(offers["is_counterfeit"], replica, lawful).tolist()
+    return list(np.where(offers["is_counterfeit"], replica, lawful))
 
 
 def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> list[str]:
-    is_disguised = offers["is_disguised"].to_numpy()
-    is_aliased = ~is_disguised & (rng.random(len(offers)) < ALIASED)
+    """Call brands by their names, some by an alias, and those of disguised offers so that a word list misses them."""
+    is_aliased = rng.random(len(offers)) < ALIASED
     ways = rng.random(len(offers))
-    names = np.array([brand.name for brand in brands], dtype=object)[offers["brand"].to_numpy()]
-    for row in np.flatnonzero(is_disguised):
-        brand = brands[int(offers["brand"].iat[row])]
-        names[row] = disguise_name(brand.name, ways[row], brand.aliases)
-    for row in np.flatnonzero(is_aliased):
-        names[row] = _pick(_names_of(brands[int(offers["brand"].iat[row])]), ways[row])
-    return names.tolist()
-
-
-def _names_of(brand: Brand) -> Sequence[str]:
-    return brand.aliases or (brand.name,)
+    names = []
+    for position, disguised, aliased, way in zip(
+        offers["brand"].to_list(), offers["is_disguised"].to_list(), is_aliased, ways.tolist(), strict=True
+    ):
+        brand = brands.brands[position]
+        if disguised:
+            names.append(disguise_name(brand.name, way, brand.aliases))
+        else:
+            names.append(_pick(brand.aliases, way) if aliased and brand.aliases else brand.name)
+    return names
 
 
 def _choose_words(styles: npt.NDArray[np.int64], habits: Array, rng: np.random.Generator) -> Array:
@@ -133,9 +134,7 @@ def _choose_words(styles: npt.NDArray[np.int64], habits: Array, rng: np.random.G
     return choices
 
 
-def _fill_slots(
-    vocabulary: Vocabulary, brand: str, model: Model, goods: int, picks: Sequence[float]
-) -> dict[str, str]:
+def _fill_slots(vocabulary: Vocabulary, brand: str, model: Model, goods: int, picks: Sequence[float]) -> dict[str, str]:
     return {
         "brand": brand,
         "model": model.name,

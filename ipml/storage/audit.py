@@ -174,9 +174,7 @@ def list_rows(connection: Connection, subject: str) -> list[AuditRow]:
 
 def anchor(connection: Connection) -> Anchor:
     """Return how far the trail goes now."""
-    query = (
-        select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
-    )
+    query = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
     last = connection.execute(query).first()
     return Anchor(last.sequence, last.hash) if last else Anchor(0, _BEFORE_THE_FIRST)
 
@@ -209,10 +207,7 @@ def verify(connection: Connection, anchor: Anchor | None = None) -> AuditReport:
 
 def _stored_rows(connection: Connection) -> Iterable[Sequence[Any]]:
     """Give the columns of every row as it is hashed, moments in microseconds, a thousand at a time."""
-    stored = [
-        type_coerce(column, BigInteger) if column is tables.audit.c.at else column
-        for column in tables.audit.c
-    ]
+    stored = [type_coerce(column, BigInteger) if column is tables.audit.c.at else column for column in tables.audit.c]
     query = select(*stored).order_by(tables.audit.c.sequence)
     return connection.execute(query.execution_options(yield_per=1000))
 

@@ -151,6 +151,31 @@ def get_revision(connection: Connection) -> str | None:
     return revision
 
 
+def find_damage(engine: Engine) -> list[str]:
+    """Return what is broken inside a SQLite file, one line each; a server looks after itself."""
+    if engine.dialect.name != "sqlite":
+        return []
+    with _in_words(engine), engine.connect() as connection:
+        lines = list(connection.exec_driver_sql("PRAGMA integrity_check").scalars())
+        orphans = [row[0] for row in connection.exec_driver_sql("PRAGMA foreign_key_check")]
+    return [line for line in lines if line != "ok"] + [f"{table}: a row refers to none" for table in orphans]
+
+
+def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
+    """Say whether a release of SQLite may, very rarely, lose a commit when several processes write.
+
+    The race is in 3.7.0 to 3.51.2, but for 3.44.6 and 3.50.7, to which the mending was carried back
+    (https://sqlite.org/wal.html#walresetbug).
+
+    Examples
+    --------
+    >>> has_wal_reset_defect((3, 46, 1)), has_wal_reset_defect((3, 51, 3)), has_wal_reset_defect((3, 50, 7))
+    (True, False, False)
+    """
+    is_mended = version >= (3, 51, 3) or (3, 44, 6) <= version < (3, 45) or (3, 50, 7) <= version < (3, 51)
+    return version >= (3, 7, 0) and not is_mended
+
+
 def serialise(connection: Connection, lock: Lock) -> None:
     """Wait until no other transaction that went past this point is going on.
 
@@ -200,10 +225,8 @@ def _patiently(step: Callable[[], object]) -> None:
 
 def _is_busy(error: Exception) -> bool:
     code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
-    return code & 0xFF in (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    )  # the low byte: extended codes say more
+    primary_code = code & 0xFF  # the other bytes only say why
+    return primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @contextmanager

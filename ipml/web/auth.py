@@ -100,9 +100,7 @@ def read_cookie(request: Request) -> str | None:
 def set_cookie(request: Request, response: Response, token: str) -> None:
     """Hand a session token to the browser, out of reach of scripts and of other sites."""
     is_https = request.url.scheme == "https"
-    response.set_cookie(
-        _cookie_name(request), token, path="/", httponly=True, samesite="lax", secure=is_https
-    )
+    response.set_cookie(_cookie_name(request), token, path="/", httponly=True, samesite="lax", secure=is_https)
 
 
 def forget_cookie(request: Request, response: Response) -> None:
@@ -132,9 +130,7 @@ class LoginTries:
 
     _most_kept = 10_000
 
-    def __init__(
-        self, most: int = 10, seconds: float = 900.0, clock: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, most: int = 10, seconds: float = 900.0, clock: Callable[[], float] = monotonic) -> None:
         self._most, self._seconds, self._clock = most, seconds, clock
         self._tries: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
         self._lock = Lock()

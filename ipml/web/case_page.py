@@ -76,13 +76,14 @@ def decide(
 ) -> Response:
     """Record a verdict and open the following case; `choice` is "genuine", …, or "counterfeit/GROUND"."""
     engine, user = get_engine(request), get_user(request)
-    verdict, _, ground = choice.partition("/")
+    case = queue.get_case(engine, case_id)
     claim = Claim(case_id, user.name, token, until)
+    verdict, _, ground = choice.partition("/")
     try:
         queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
     except (ClaimLost, AlreadyDecided) as error:
         return _show(request, case_id, Visit(trail, note=note, message=str(error)))
-    return _go_to(_find_following(engine, user, case_id), f"recorded={case_id}&trail={trail}")
+    return _go_to(_find_following(engine, user, case), f"recorded={case_id}&trail={trail}")
 
 
 def leave(
@@ -94,9 +95,10 @@ def leave(
 ) -> Response:
     """Give a case back undecided; go to the list, to the following case, or back to the one skipped last."""
     engine, user, skipped = get_engine(request), get_user(request), read_trail(trail)
-    _give_back(engine, user, queue.get_case(engine, case_id), token)
+    case = queue.get_case(engine, case_id)
+    _give_back(engine, user, case, token)
     if to == "next":
-        return _go_to(_find_following(engine, user, case_id), f"trail={write_trail([*skipped, case_id])}")
+        return _go_to(_find_following(engine, user, case), f"trail={write_trail([*skipped, case_id])}")
     if to == "previous" and skipped:
         return _go_to(skipped[-1], f"trail={write_trail(skipped[:-1])}")
     return _go_to(None)
@@ -104,14 +106,13 @@ def leave(
 
 def _show(request: Request, case_id: int, visit: Visit) -> Response:
     engine, user = get_engine(request), get_user(request)
-    claim = _claim(request, user, queue.get_case(engine, case_id))
     case = queue.get_case(engine, case_id)
     scored, listing = case.scored, case.scored.listing
     others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + 1)
     context = {
         "visit": visit,
         "case": case,
-        "claim": claim,
+        "claim": _claim(request, user, case),
         "key": uuid4().hex,
         "may_judge": _may_judge(user, case),
         "can_decide": user.role.includes(Role.REVIEWER),
@@ -152,11 +153,15 @@ def _give_back(engine: Engine, user: User, case: Case, token: int) -> None:
         return  # opened again elsewhere, or decided: nothing to give back here
 
 
-def _find_following(engine: Engine, user: User, case_id: int) -> int | None:
-    """Return the next open case by rank that nobody else holds; after the last one, the first."""
-    for after in (case_id, None):
-        for case in queue.list_cases(engine, after=after):
-            if case.case_id != case_id and case.reviewer in (None, user.name):
+def _find_following(engine: Engine, user: User, last: Case) -> int | None:
+    """Return the next case by rank that nobody else holds; after the last one, the first.
+
+    A lead who works the escalated cases stays with them.
+    """
+    state = last.state if _may_judge(user, last) else "open"
+    for after in (last.case_id, None):
+        for case in queue.list_cases(engine, state=state, after=after):
+            if case.case_id != last.case_id and case.reviewer in (None, user.name):
                 return case.case_id
     return None
 

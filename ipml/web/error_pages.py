@@ -39,9 +39,7 @@ def add_error_pages(app: FastAPI) -> None:
 
 
 def _answer_ipml_error(request: Request, error: Exception) -> Response:
-    status = next(
-        (status for kind, status in _STATUS.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST
-    )
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
     if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
         return RedirectResponse(f"/login?then={request.url.path}", HTTPStatus.SEE_OTHER)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -58,9 +56,7 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
 
 
 def _answer_misunderstanding(request: Request, error: Exception) -> Response:
-    places = (
-        [place["loc"][0] for place in error.errors()] if isinstance(error, RequestValidationError) else []
-    )
+    places = [place["loc"][0] for place in error.errors()] if isinstance(error, RequestValidationError) else []
     status = HTTPStatus.NOT_FOUND if "path" in places else HTTPStatus.BAD_REQUEST
     return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
 

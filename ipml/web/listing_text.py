@@ -55,9 +55,7 @@ def show_invisible(text: str) -> str:
     >>> show_invisible("Ni\\u200bke")
     'Ni⟦U+200B⟧ke'
     """
-    return _INVISIBLE.sub(
-        lambda found: found[0] if found[0] in "\n\t" else f"⟦{_code_point(found[0])}⟧", text
-    )
+    return _INVISIBLE.sub(lambda found: found[0] if found[0] in "\n\t" else f"⟦{_code_point(found[0])}⟧", text)
 
 
 def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500) -> tuple[Piece, ...]:
@@ -92,10 +90,7 @@ def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500
         )
         for letter, weight in zip(shown, weights, strict=True)
     ]
-    cut = [
-        _join(look, [letter for _, letter in run])
-        for look, run in groupby(zip(looks, shown, strict=True), _first)
-    ]
+    cut = [_join(look, [letter for _, letter in run]) for look, run in groupby(zip(looks, shown, strict=True), _first)]
     left_out = len(text) - len(shown)
     return (*cut, Piece(f" … and {left_out} more letters")) if left_out else tuple(cut)
 
@@ -114,7 +109,7 @@ def is_invisible(letter: str) -> bool:
 def _look(weight: float, strongest: float) -> tuple[str, int]:
     if weight == 0:
         return "", 0
-    return "counterfeit" if weight > 0 else "genuine", ceil(3 * abs(weight) / strongest)
+    return "counterfeit" if weight > 0 else "genuine", max(1, ceil(3 * (abs(weight) / strongest)))
 
 
 def _first(pair: tuple[Piece, str]) -> Piece:
@@ -124,9 +119,7 @@ def _first(pair: tuple[Piece, str]) -> Piece:
 def _join(look: Piece, letters: list[str]) -> Piece:
     if not look.is_invisible:
         return Piece("".join(letters), False, look.speaks_for, look.strength)
-    return (
-        Piece(f"{look.text} ×{len(letters)}", True, look.speaks_for, look.strength) if letters[1:] else look
-    )
+    return Piece(f"{look.text} ×{len(letters)}", True, look.speaks_for, look.strength) if letters[1:] else look
 
 
 def _code_point(letter: str) -> str:

@@ -32,9 +32,7 @@ def log_in(
     state = request.app.state
     name, address = name[:64], request.client.host if request.client else "unknown"
     if not state.tries.count(name, address):
-        return _refuse(
-            request, then, HTTPStatus.TOO_MANY_REQUESTS, "Too many tries. Try again in 15 minutes."
-        )
+        return _refuse(request, then, HTTPStatus.TOO_MANY_REQUESTS, "Too many tries. Try again in 15 minutes.")
     user = check_password(state.engine, name, password, state.cost)
     if user is None:
         _log.warning("login refused: name %r from %s", name, address)

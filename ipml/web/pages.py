@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from ipml.review import queue
 from ipml.web.auth import get_engine, get_user
 from ipml.web.render import render
-from ipml.web.trail import PATTERN, read_trail, write_trail
+from ipml.web.trail import LONGEST, PATTERN, read_trail, write_trail
 from ipml.web.users import Role
 
 PAGE_SIZE = 50
@@ -39,7 +39,7 @@ def show_list(
         limit=PAGE_SIZE + 1,
         after=passed[-1] if passed else None,
     )
-    cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
+    cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST
     context = {
         **wanted,
         "cases": cases,

@@ -30,9 +30,7 @@ class PriceScale:
     sentence: str
 
 
-def make_price_scale(
-    price: float | None, currency: str | None, usual: PriceRange | None
-) -> PriceScale | None:
+def make_price_scale(price: float | None, currency: str | None, usual: PriceRange | None) -> PriceScale | None:
     """Place a price on its brand's range; None where the two cannot be compared.
 
     The line runs from 0 to a quarter beyond the 95th percentile of the brand, so that a brand always looks

@@ -33,9 +33,7 @@ _templates = Environment(
 _templates.globals |= {"age": age, "cut_pieces": cut_pieces, "money": money, "percent": percent}
 
 
-def render(
-    request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
-) -> HTMLResponse:
+def render(request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK) -> HTMLResponse:
     """Return a page.
 
     Parameters

@@ -156,9 +156,7 @@ def disable_user(engine: Engine, name: str) -> None:
         audit.append(connection, "command line", "user disabled", f"user:{user_id}", {})
 
 
-def check_password(
-    engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST
-) -> User | None:
+def check_password(engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST) -> User | None:
     """Return the active user with this name and password, or None.
 
     An unknown name takes as long as a wrong password, so that names cannot be found out by the clock.

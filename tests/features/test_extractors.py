@@ -135,14 +135,10 @@ def test_words_of_the_trade_are_counted_up_to_three():
 def test_the_longest_phrase_counts_alone():
     """Super clone is one phrase, not also a clone."""
     words = TradeWords().fit({"title": []})
-    assert words.find("super clone watch") == [("replica", "super clone")]
+    assert words.find("super clone watch") == [("replica", 0, 11)]
 
 
-def test_words_unknown_to_training_are_known_to_no_share():
-    """The share of known n-grams tells a foreign title from a familiar one."""
+def test_a_text_in_unknown_words_is_unfamiliar():
+    """A foreign title is told from a familiar one, and an empty one is not familiar either."""
     text = TextFeatures(min_listings=1).fit({"title": ["nike air max"]})
-    assert text.known_share({"title": ["nike air max", "\u8010\u514b", ""]}).round(2).tolist() == [
-        1.0,
-        0.0,
-        0.0,
-    ]
+    assert text.is_unfamiliar({"title": ["nike air max", "\u8010\u514b", ""]}).tolist() == [False, True, True]

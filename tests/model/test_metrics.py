@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_curve
 
 from ipml.errors import UnmeasurableScores, UnusableSetting
-from ipml.model import metrics
 from ipml.model.metrics import (
     Estimate,
     average_precision,
@@ -21,7 +20,6 @@ from ipml.model.metrics import (
     precision_at,
     recall_at,
     recall_at_precision,
-    resample_all,
 )
 
 RANKING_MEASURES = ["average_precision", "recall_at_precision_0.9", "precision_at_5", "recall_at_5"]
@@ -89,9 +87,7 @@ def test_the_order_of_rows_does_not_matter(listings, name, random):
     y, score, weight = listings
     order = list(range(len(y)))
     random.shuffle(order)
-    assert measure(name, y[order], score[order], weight[order]) == pytest.approx(
-        measure(name, y, score, weight)
-    )
+    assert measure(name, y[order], score[order], weight[order]) == pytest.approx(measure(name, y, score, weight))
 
 
 @given(scored_listings(), st.sampled_from(RANKING_MEASURES))
@@ -167,34 +163,13 @@ def test_sellers_are_resampled_and_not_listings(market):
     assert by_seller.high - by_seller.low > 1.5 * (by_listing.high - by_listing.low)
 
 
-def test_a_resample_counts_the_listings_of_a_seller_as_often_as_it_was_drawn(market):
-    """The values of the bootstrap are the measures under whole weights that are equal within a seller."""
-    y, score, sellers = market
-    draws = resample_all(y, score, sellers, measures=["average_precision"], n_resamples=4, seed=3)
-    generator = np.random.default_rng(3)
-    for value in draws["average_precision"][1:]:
-        drawn = np.bincount(generator.integers(40, size=40), minlength=40)
-        assert value == pytest.approx(average_precision_score(y, score, sample_weight=drawn[sellers]))
-
-
 def test_intervals_depend_on_the_seed_and_not_on_the_order_of_rows(market):
     """Shuffled listings give the same interval, another seed gives another."""
     y, score, sellers = market
     order = np.random.default_rng(1).permutation(len(y))
     expected = estimate_all(y, score, sellers, n_resamples=50)["average_precision"]
-    assert (
-        estimate_all(y[order], score[order], sellers[order], n_resamples=50)["average_precision"] == expected
-    )
+    assert estimate_all(y[order], score[order], sellers[order], n_resamples=50)["average_precision"] == expected
     assert estimate_all(y, score, sellers, n_resamples=50, seed=1)["average_precision"] != expected
-
-
-def test_intervals_do_not_depend_on_how_many_resamples_fit_in_the_cache(market, monkeypatch):
-    """Counting one resample at a time gives the same draws as counting all at once."""
-    y, score, sellers = market
-    together = resample_all(y, score, sellers, n_resamples=20)
-    monkeypatch.setattr(metrics, "_CELLS_AT_A_TIME", 1)
-    for name, values in resample_all(y, score, sellers, n_resamples=20).items():
-        np.testing.assert_allclose(values, together[name])
 
 
 def test_resamples_without_counterfeits_are_skipped_and_counted():

@@ -108,8 +108,7 @@ def test_splits_do_not_depend_on_the_order_of_rows(split_listings):
     shuffled = listings.sample(frac=1, random_state=1)
     for side in ("train", "test"):
         ids, again = (
-            set(frame["listing_id"].iloc[getattr(split_listings(frame), side)])
-            for frame in (listings, shuffled)
+            set(frame["listing_id"].iloc[getattr(split_listings(frame), side)]) for frame in (listings, shuffled)
         )
         assert ids == again
 

@@ -6,7 +6,13 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide
 from ipml.storage.database import open_database
 
-engine, name = open_database(sys.argv[1]), sys.argv[2]
-while taken := claim(engine, name):
-    decision = decide(engine, taken, Verdict.GENUINE)
-    print(decision.case_id, flush=True)
+
+def drain(url: str, name: str) -> None:
+    """Decide until no case is left."""
+    engine = open_database(url)
+    while taken := claim(engine, name):
+        print(decide(engine, taken, Verdict.GENUINE).case_id, flush=True)
+
+
+if __name__ == "__main__":
+    drain(*sys.argv[1:])

@@ -115,6 +115,8 @@ def test_the_history_tells_what_was_done_by_whom(queue: Engine):
 
 @pytest.mark.parametrize("look", [get_case, history, list_decisions, lambda e, n: list_cases(e, after=n)])
 def test_a_case_that_is_not_there_is_named(queue: Engine, look: Callable[[Engine, int], object]):
-    """No case 999, whichever way one looks."""
+    """No case 999, nor one of a number that no database knows, whichever way one looks."""
     with pytest.raises(CaseNotFound, match="No case 999"):
         look(queue, 999)
+    with pytest.raises(CaseNotFound):
+        look(queue, 2**63)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, m
     reviewers = [_start(engine, f"r{number}") for number in range(8)]
     shares = [[int(line) for line in reviewer.communicate()[0].split()] for reviewer in reviewers]
     assert [reviewer.returncode for reviewer in reviewers] == [0] * 8
-    assert sorted(sum(shares, [])) == list(range(1, 501))
+    assert sorted(chain.from_iterable(shares)) == list(range(1, 501))
     assert min(len(share) for share in shares) > 0
     assert count_cases(engine)["decided"] == _check_trail(engine) == 500
 

@@ -197,6 +197,12 @@ def test_the_same_key_with_another_content_is_refused(queue: Engine, other: dict
         decide(queue, taken, **{"verdict": Verdict.GENUINE, "key": "k"} | other)
 
 
+def test_an_empty_key_is_none(queue: Engine):
+    """Two decisions without a key have nothing to do with each other."""
+    decide(queue, claim(queue, "ana", 1), Verdict.GENUINE, key="")
+    assert decide(queue, claim(queue, "ana", 2), Verdict.GENUINE, key="").case_id == 2
+
+
 def test_the_same_key_on_another_case_is_refused(queue: Engine):
     """A key does not decide two cases."""
     decide(queue, claim(queue, "ana", 1), Verdict.GENUINE, key="k")

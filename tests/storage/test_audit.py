@@ -90,9 +90,7 @@ def test_a_deleted_row_is_found_after_the_others_moved_up(trail: Engine):
     with writing(trail) as connection:
         connection.execute(delete(table).where(table.c.sequence == 3))
         for sequence in (4, 5, 6):
-            connection.execute(
-                update(table).where(table.c.sequence == sequence).values(sequence=sequence - 1)
-            )
+            connection.execute(update(table).where(table.c.sequence == sequence).values(sequence=sequence - 1))
         assert verify(connection).problems[0] == "row 3: does not follow the row before it"
 
 

@@ -79,6 +79,14 @@ def test_tables_of_a_newer_release_are_refused(engine: Engine):
         assert get_revision(connection) == "9999"
 
 
+def test_a_database_of_another_program_is_left_alone(engine: Engine):
+    """Tables that another program migrates are not taken for ours."""
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0a8213491aaa'"))
+    with pytest.raises(WrongRevision, match="another program made it"):
+        migrate(engine)
+
+
 def test_migrating_again_changes_nothing(engine: Engine):
     """The newest tables are left alone."""
     with writing(engine) as connection:

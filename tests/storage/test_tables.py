@@ -49,9 +49,7 @@ def test_the_migrations_make_the_very_sql_of_the_tables(tmp_path: Path):
 def test_going_down_and_up_again_keeps_the_data_of_the_tables_that_stay(engine: Engine):
     """A step down removes only what the step up has made."""
     with writing(engine) as connection:
-        connection.execute(
-            text("INSERT INTO audit VALUES (1, 2, 'ana', 'claimed', 'case:1', '{}', 'x', 'y')")
-        )
+        connection.execute(text("INSERT INTO audit VALUES (1, 2, 'ana', 'claimed', 'case:1', '{}', 'x', 'y')"))
         connection.execute(insert(users), ANA)
     before = _contents(engine)
     migrate(engine, "0001")

@@ -69,11 +69,7 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         title=title,
         description="Sent within a day. Comes in a plain parcel.\nMessage me for more pictures and colours.",
         brand=brand,
-        category="Bags & accessories"
-        if brand == "Vellmar"
-        else "Watches"
-        if brand == "Nordhale"
-        else "Audio",
+        category="Bags & accessories" if brand == "Vellmar" else "Watches" if brand == "Nordhale" else "Audio",
         price=round(median * share, 2),
         currency="EUR",
         listed_at=datetime.now(UTC) - timedelta(days=2 + number),
@@ -155,9 +151,7 @@ def visitor(app: FastAPI) -> Callable[..., TestClient]:
     """Return a maker of browsers: none logged in unless a name is given."""
 
     def visit(name: str | None = None, base_url: str = "http://testserver") -> TestClient:
-        client = TestClient(
-            app, base_url=base_url, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"}
-        )
+        client = TestClient(app, base_url=base_url, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
         if name:
             answer = client.post("/login", data={"name": name, "password": PASSWORD})
             assert answer.status_code == 303

@@ -38,9 +38,7 @@ OVERHANGING = """
   .map((e) => e.outerHTML.slice(0, 80))
   .filter(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
 """
-HOSTILE = (
-    "Bag <img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script> \u202etxet"
-)
+HOSTILE = "Bag <img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script> \u202etxet"
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PASSWORD = "correct horse battery"
 
@@ -86,6 +84,7 @@ def browser() -> Iterator[playwright.Browser]:
 def log_in(page: playwright.Page, address: str) -> None:
     """Log in by keyboard: the name has the focus."""
     page.goto(address)
+    page.locator("#name:focus").wait_for()
     page.keyboard.type("ana")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -172,12 +171,8 @@ def test_without_script(browser: playwright.Browser, address: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1440), ("dark", 1440), ("dark", 720), ("light", 360)]
-)
-def test_pictures(
-    browser: playwright.Browser, address: str, queue_of_many: Engine, scheme: str, width: int
-) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("dark", 720), ("light", 360)])
+def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engine, scheme: str, width: int) -> None:
     """No page is wider than the window; a picture of each is left in tests/output."""
     PICTURES.mkdir(exist_ok=True)
     queue.claim(queue_of_many, "bo", 3)

@@ -4,16 +4,11 @@
 const isField = (element) => element.matches("input, textarea, select");
 
 function find(key) {
-  const scopes = [...document.querySelectorAll("details[data-keys][open]"), document];
-  for (const scope of scopes) {
-    const found = [...scope.querySelectorAll("[data-key]")].find((element) =>
-      element.tagName !== "SUMMARY" || scope === document
-        ? element.dataset.key.split(" ").includes(key) && element.checkVisibility()
-        : false,
-    );
-    if (found) return found;
-  }
-  return null;
+  const open = document.querySelector("details[data-keys][open]");
+  const first = open ? open.querySelectorAll("button[data-key]") : [];
+  return [...first, ...document.querySelectorAll("[data-key]")].find(
+    (element) => element.dataset.key.split(" ").includes(key) && element.checkVisibility(),
+  );
 }
 
 function moveRow(step) {

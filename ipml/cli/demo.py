@@ -1,0 +1,138 @@
+"""`ipml demo`: the whole street on a simulated marketplace, in a folder of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ipml.model.training import Trained
+    from ipml.records import ScoredListing
+    from ipml.simulation.marketplace import Marketplace
+
+NEWEST = 10_000
+QUEUED = 500
+SHOWN = 10
+USER = "demo"
+
+Say = Callable[[str], None]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything the demonstration makes.")] = Path("ipml-demo"),
+    listings: Annotated[int, typer.Option(min=2_000, help="Listings on the simulated marketplace.")] = 50_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same marketplace.")] = 0,
+    difficulty: Annotated[float, typer.Option(min=0, max=1, help="How well counterfeiters imitate.")] = 0.5,
+) -> None:
+    """Make a marketplace, train and register a model, score its newest listings and fill the review queue.
+
+    The figures are those of a simulation: they show how ipml works, not how good it is on your listings.
+
+    Example: ipml demo --listings 50000
+    """
+    from rich.console import Console
+
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    with console.status("Starting") as status:
+        say: Say = lambda step: status.update(step.capitalize())  # noqa: E731 - a name for a callback
+        say("making a marketplace")
+        market = _simulate(out, listings, seed, difficulty)
+        console.print(f"Marketplace: {len(market.listings):,} listings in {out / 'market'}")
+        trained = _train(out, seed, say)
+        console.print(f"Model: {trained.card.full_version}, registered as {trained.run.model_uri}")
+        say("scoring the newest listings")
+        scored = _score_newest(out, market, trained)
+        say("filling the queue")
+        password = _fill_queue(out, scored)
+    typer.echo("\nTested on later listings of sellers the model had not seen:\n")
+    typer.echo(trained.evaluation.table())
+    typer.echo(f"\nThe {SHOWN} most suspicious of the {min(NEWEST, listings):,} newest listings:\n")
+    for rank, one in enumerate(scored[:SHOWN], start=1):
+        typer.echo(_describe(rank, one))
+    typer.echo(
+        f"Open the reviewer's page, and log in as {USER} with the password {password}"
+        if password
+        else "Open the reviewer's page with"
+    )
+    typer.echo(f"\n    ipml serve --database {_database(out)}\n")
+    typer.echo("Look at the run and the registered model with")
+    typer.echo(f"\n    mlflow ui --backend-store-uri {_tracking(out)}\n")
+
+
+def _database(out: Path) -> str:
+    return f"sqlite:///{out / 'ipml.db'}"
+
+
+def _tracking(out: Path) -> str:
+    return f"sqlite:///{out / 'mlflow.db'}"
+
+
+def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketplace:
+    from ipml.simulation.marketplace import simulate_marketplace
+
+    market = simulate_marketplace(listings, seed, difficulty)
+    market.write(out / "market")
+    return market
+
+
+def _train(out: Path, seed: int, say: Say) -> Trained:
+    from ipml.model.experiment import Experiment
+    from ipml.model.training import train
+
+    experiment = Experiment(
+        name="demo",
+        seed=seed,
+        data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
+        folder=out / "market",
+    )
+    return train(experiment, models=out / "models", tracking_uri=_tracking(out), say=say)
+
+
+def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[ScoredListing]:
+    """Score the newest listings, as a nightly batch would, and return them with the most suspicious first."""
+    from ipml.listings.writers import write_listings
+    from ipml.scoring.batch import read_scored, score_file
+    from ipml.scoring.scorer import load_model
+
+    newest = market.listings.sort_values("observed_at", kind="stable").tail(NEWEST)
+    write_listings(newest, out / "newest.parquet")
+    score_file(load_model(trained.folder), out / "newest.parquet", out / "scored.parquet", explain_top=QUEUED)
+    return sorted(read_scored(out / "scored.parquet"), key=lambda one: -(one.score or 0.0))
+
+
+def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
+    """Enqueue the most suspicious listings; return the password of the demonstration's reviewer, if new."""
+    from itertools import islice
+
+    from ipml.review.intake import enqueue
+    from ipml.storage.database import migrate, open_database
+    from ipml.web.users import Role, add_user, list_users
+
+    engine = open_database(_database(out))
+    migrate(engine)
+    enqueue(engine, islice(scored, QUEUED))
+    if any(user.name == USER for user in list_users(engine)):
+        return ""
+    password = secrets.token_urlsafe(12)
+    add_user(engine, USER, password, Role.LEAD)
+    return password
+
+
+def _describe(rank: int, scored: ScoredListing) -> str:
+    """Return a listing with its price and its three heaviest reasons, for a terminal."""
+    listing = scored.listing
+    price = f"{listing.price:,.2f} {listing.currency}" if listing.price is not None else "no price"
+    lines = [f"{rank:>3}. {scored.score:.0%}  {_printable(listing.title)}  ({price})"]
+    reasons = [reason for reason in scored.reasons if reason.feature != "baseline" and reason.weight > 0]
+    lines += [f"          {reason.weight:+.1f}  {_printable(reason.sentence)}" for reason in reasons[:3]]
+    return "\n".join([*lines, ""])
+
+
+def _printable(text: str) -> str:
+    """Return hostile text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

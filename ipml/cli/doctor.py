@@ -1,0 +1,170 @@
+"""`ipml doctor`: is everything here that ipml needs, and is what it keeps whole?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ipml.storage.audit import Anchor
+
+LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "numba", "skops", "mlflow", "sqlalchemy", "fastapi")
+_LITTLE_DISK_GB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, how it was found, and words for it."""
+
+    subject: str
+    state: Literal["ok", "warning", "problem"]
+    words: str
+
+
+def doctor(
+    database: Annotated[
+        str | None,
+        typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model folder or registry URI; by default the setting.", show_default=False),
+    ] = None,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNT:HASH",
+            help="What this command once printed of the audit trail; shows whether it was cut off or rewritten.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Check versions, disk, compiler, database, audit trail and model; exit code 1 if there is a problem.
+
+    Example: ipml doctor --database sqlite:///ipml.db
+    """
+    from rich.console import Console
+
+    from ipml.storage.audit import Anchor
+
+    kept = Anchor.parse(anchor) if anchor else None
+    steps: tuple[Callable[[], Iterator[Check]], ...] = (
+        check_versions,
+        check_disk,
+        check_compiler,
+        lambda: check_database(database, kept),
+        lambda: check_model(model),
+    )
+    found: list[Check] = []
+    with Console(stderr=True).status("Looking …"):
+        for step in steps:
+            for check in step():
+                typer.echo(f"{check.state:<8} {check.subject}: {check.words}")
+                found.append(check)
+    if any(check.state == "problem" for check in found):
+        raise typer.Exit(1)
+
+
+def check_versions() -> Iterator[Check]:
+    """Look at Python, SQLite and the libraries that results depend on."""
+    import platform
+    import sqlite3
+    from importlib.metadata import PackageNotFoundError, version
+
+    from ipml.storage.database import has_wal_reset_defect
+
+    yield Check("ipml", "ok", f"{version('ipml')} on Python {platform.python_version()}")
+    for name in LIBRARIES:
+        try:
+            yield Check(name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Check(name, "problem", "not installed; install ipml anew")
+    if has_wal_reset_defect(sqlite3.sqlite_version_info[:3]):
+        words = (
+            f"{sqlite3.sqlite_version} can, very rarely, lose a commit when several processes write; "
+            "3.51.3, 3.50.7 and 3.44.6 cannot, nor can PostgreSQL, which teams should use"
+        )
+        yield Check("sqlite", "warning", words)
+    else:
+        yield Check("sqlite", "ok", sqlite3.sqlite_version)
+
+
+def check_disk() -> Iterator[Check]:
+    """Look whether there is room for models and data where the command runs."""
+    import shutil
+
+    free_gb = shutil.disk_usage(".").free / 1e9
+    state: Literal["ok", "warning"] = "ok" if free_gb >= _LITTLE_DISK_GB else "warning"
+    yield Check("disk", state, f"{free_gb:,.1f} GB free")
+
+
+def check_compiler() -> Iterator[Check]:
+    """Compile and run a small function, as scoring does with its n-grams."""
+    try:
+        import numba
+
+        compile_function: Any = numba.njit
+        answer = compile_function(_double)(21)
+    except Exception as error:  # whatever a broken compiler raises is what we want to know
+        yield Check("compiler", "problem", f"numba cannot compile: {type(error).__name__}: {error}".splitlines()[0])
+    else:
+        state: Literal["ok", "problem"] = "ok" if answer == 42 else "problem"
+        yield Check("compiler", state, f"numba compiled, and twice 21 is {answer}")
+
+
+def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
+    """Look into the review database: the file, its tables and the audit trail."""
+    from ipml.errors import IpmlError
+    from ipml.storage.database import find_damage, open_database
+
+    try:
+        engine = open_database(url, create=False)
+        damage = find_damage(engine)
+    except IpmlError as error:
+        is_missing = url is None and "no such file" in str(error)
+        yield Check("database", "warning" if is_missing else "problem", str(error))
+        return
+    name = engine.url.render_as_string(hide_password=True)
+    yield Check("database", "problem", damage[0]) if damage else Check("database", "ok", f"{name} is sound")
+    yield from _check_tables(engine, anchor)
+
+
+def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
+    from ipml.errors import IpmlError
+    from ipml.storage.audit import verify
+    from ipml.storage.database import reading
+    from ipml.storage.tables import REVISION
+
+    try:
+        with reading(engine) as connection:
+            report = verify(connection, anchor)
+    except IpmlError as error:
+        yield Check("tables", "problem", str(error))
+        return
+    yield Check("tables", "ok", f"of revision {REVISION}, the newest")
+    if report.is_intact:
+        yield Check("audit", "ok", f"{report.anchor.count:,} rows in one chain; keep this anchor: {report.anchor}")
+    for problem in report.problems:
+        yield Check("audit", "problem", problem)
+
+
+def check_model(source: str | None) -> Iterator[Check]:
+    """Load the model as scoring would, with all its checks."""
+    from ipml.errors import IpmlError, ModelNotFound
+    from ipml.scoring.scorer import load_model
+
+    try:
+        yield Check("model", "ok", load_model(source).version)
+    except ModelNotFound as error:
+        yield Check("model", "warning" if source is None else "problem", str(error))
+    except IpmlError as error:
+        yield Check("model", "problem", str(error))
+
+
+def _double(number: int) -> int:
+    return 2 * number

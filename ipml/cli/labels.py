@@ -1,0 +1,60 @@
+"""`ipml labels`: what reviewers decided, as a file to train from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ipml.records import Label, Listing
+
+
+def labels(
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="CSV, Parquet or JSON lines, by suffix.", show_default=False)
+    ],
+    known_by: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            help="Only decisions made by then; a date is its first moment, UTC where no zone is given.",
+            show_default=False,
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a listings file with the truth that reviewers found: is_counterfeit, labelled_at, label_weight.
+
+    Example: ipml labels labels.parquet --known-by 2026-05-01
+    """
+    from ipml.listings.readers import write_listings
+    from ipml.listings.schema import listings_to_frame
+    from ipml.review.labels import export_labels
+    from ipml.storage.database import open_database
+
+    if known_by is not None and known_by.tzinfo is None:
+        known_by = known_by.replace(tzinfo=UTC)
+    engine = open_database(database, create=False)
+    listings = [label_listing(label) for label in export_labels(engine, known_by=known_by)]
+    write_listings(listings_to_frame(listings), target)
+    counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
+    typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {target}.")
+
+
+def label_listing(label: Label) -> Listing:
+    """Return the listing of a label with the label in its own columns."""
+    from dataclasses import replace
+
+    return replace(
+        label.listing,
+        is_counterfeit=label.is_counterfeit,
+        labelled_at=label.labelled_at,
+        label_weight=label.weight,
+    )

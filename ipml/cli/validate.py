@@ -1,0 +1,105 @@
+"""`ipml validate`: what is wrong with a file of listings, all of it at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ipml.listings.schema import Validation
+    from ipml.listings.writers import RejectsFile
+    from ipml.records import Problem
+
+SHOWN = 20
+CHUNK_ROWS = 50_000
+
+
+def validate(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON lines.", show_default=False)],
+    columns: Annotated[
+        str | None, typer.Option(help="Column map: a bundled name or a TOML file.", show_default=False)
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)
+    ] = None,
+    good: Annotated[
+        Path | None, typer.Option(help="Write the good rows here, with canonical columns.", show_default=False)
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of a text file.")] = "utf-8",
+) -> None:
+    """Check a file of listings against the schema, and name every bad cell.
+
+    Exit code 0 says that every row is good, 1 that some are bad, 2 that the file cannot be read at all.
+
+    Example: ipml validate listings.csv.gz --columns ozon-ecup --rejects rejects.csv --good listings.parquet
+    """
+    from ipml.listings.marketplaces import load_columns
+    from ipml.listings.readers import RejectsFile, read_listings, write_listings
+
+    column_map = load_columns(columns) if columns else None
+    tally = _Tally()
+    with RejectsFile(rejects) if rejects else nullcontext() as kept_apart, tally:
+        frames = tally.count(read_listings(source, column_map, chunk_rows=CHUNK_ROWS, encoding=encoding), kept_apart)
+        if good:
+            write_listings(frames, good)
+        else:
+            deque(frames, maxlen=0)
+    tally.show()
+    if rejects:
+        typer.echo(f"Bad rows are in {rejects}.")
+    raise typer.Exit(1 if tally.bad else 0)
+
+
+class _Tally:
+    """What has been seen so far, with a progress display while it grows."""
+
+    def __init__(self) -> None:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self.good = self.bad = self.problems = 0
+        self.first: list[Problem] = []
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.completed:,} rows"), TimeElapsedColumn(), transient=True
+        )
+        self._task = self._progress.add_task("checking", total=None)
+
+    def __enter__(self) -> None:
+        self._progress.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def count(self, validations: Iterable[Validation], kept_apart: RejectsFile | None) -> Iterator[pd.DataFrame]:
+        """Count each chunk, write its bad rows, and pass its good ones on."""
+        for validation in validations:
+            self.good += len(validation.listings)
+            self.bad += len(validation.bad_rows)
+            self.problems += len(validation.problems)
+            self.first += validation.problems[: SHOWN - len(self.first)]
+            if kept_apart:
+                kept_apart.write(validation)
+            self._progress.update(self._task, completed=self.good + self.bad)
+            yield validation.listings
+
+    def show(self) -> None:
+        """Print the counts, and the first problems as a table."""
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        typer.echo(f"{self.good:,} good rows, {self.bad:,} bad rows with {self.problems:,} problems.")
+        if not self.first:
+            return
+        more = self.problems - len(self.first)
+        table = Table("row", "column", "found", "expected", caption=f"and {more:,} more" if more else None)
+        for problem in self.first:
+            # As written in Python, and as Text: what a seller wrote is neither markup nor a command to the terminal.
+            table.add_row(f"{problem.row:,}", Text(problem.column), Text(repr(problem.value)), Text(problem.expected))
+        Console().print(table)

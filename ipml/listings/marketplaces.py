@@ -1,0 +1,328 @@
+"""Column maps: how the columns of a real marketplace become those of the schema.
+
+A map is a TOML file. `load_columns` knows the bundled ones by name, in the folder `marketplaces` beside this module;
+`ozon-ecup.toml` there shows most of what a map can say:
+
+    title = "name_rus"                                       a column; "offers.price" goes into nested JSON
+    currency = { value = "RUB" }                             the same for every listing
+    listing_id = { row_number = "row-" }                     made from the number of the row
+    title = { first_of = ["name", "headline"] }              the first column that says something
+    seller_rating = { column = "stars", scale = 0.2 }        a number, multiplied
+    condition = { column = "state", values = { "1000" = "new" }, other = "used" }
+    observed_at = { column = "seen", zone = "UTC" }          a moment that does not say its zone
+    listed_at = { column = "age_days", days_before = "observed_at" }
+    listing_rating = { column = "stars", scale = 0.2, missing = ["0"] }
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Collection, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+
+from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
+from ipml.listings.fields import COLUMNS, FIELDS
+from ipml.listings.frames import number_rows, show
+from ipml.listings.kinds import Kind, is_missing, read_column
+from ipml.records import Problem
+
+_KINDS = {field.name: field.kind for field in FIELDS}
+_REQUIRED = tuple(field.name for field in FIELDS if field.is_required)
+_ORIGINS = ("column", "first_of", "value", "row_number")
+Cell = str | bool | int | float
+
+
+class Source(BaseModel):
+    """Where the cells of one column of the schema come from, and what is done to them.
+
+    Attributes
+    ----------
+    column, first_of, value, row_number
+        Where from; exactly one of them. See the examples of this module.
+    missing : tuple of str
+        Texts that say nothing in this column, beside those of the whole map.
+    values, other
+        What a cell becomes, by its text, and what one becomes that is not among them; without `other` it is a problem.
+    scale : float or None
+        What a number is multiplied with.
+    zone : str or None
+        The zone of moments that do not say it, such as "Europe/Moscow".
+    days_before : str or None
+        Name of the moment, itself a column of the schema, that lies so many days later.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    column: str | None = None
+    first_of: tuple[str, ...] | None = None
+    value: Cell | None = None
+    row_number: str | None = None
+    missing: tuple[str, ...] = ()
+    values: dict[str, Cell] | None = None
+    other: Cell | None = None
+    scale: float | None = None
+    zone: str | None = None
+    days_before: str | None = None
+
+    @model_validator(mode="after")
+    def _check_origin(self) -> Source:
+        if sum(getattr(self, origin) is not None for origin in _ORIGINS) != 1:
+            raise ValueError(f"expected exactly one of {', '.join(_ORIGINS)}")
+        return self
+
+    @field_validator("zone")
+    @classmethod
+    def _check_zone(cls, zone: str | None) -> str | None:
+        try:
+            return zone and ZoneInfo(zone).key
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("expected a time zone such as Europe/Moscow") from None
+
+    @field_validator("days_before")
+    @classmethod
+    def _check_moment(cls, name: str | None) -> str | None:
+        if name is not None and _KINDS.get(name) is not Kind.MOMENT:
+            raise ValueError("expected a moment of the schema, such as observed_at")
+        return name
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The columns of the file that are read; any one of them may do."""
+        return (self.column,) if self.column is not None else self.first_of or ()
+
+
+class ColumnMap(BaseModel):
+    """How the columns of a marketplace become those of the schema.
+
+    Attributes
+    ----------
+    name, description : str
+        What it is for.
+    missing : tuple of str
+        Texts that say nothing, such as "N/A", beside the empty one.
+    columns : dict from str to Source
+        For each column of the schema that the marketplace has: where it comes from.
+
+    Examples
+    --------
+    >>> columns = ColumnMap(name="shop", columns={"title": {"column": "name"}, "currency": {"value": "EUR"}})
+    >>> mapped, problems = columns.apply(pd.DataFrame({"name": ["Bag"]}))
+    >>> mapped.iloc[0].to_dict()
+    {'title': 'Bag', 'currency': 'EUR'}
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str = ""
+    missing: tuple[str, ...] = ()
+    columns: dict[str, Source]
+
+    @field_validator("columns")
+    @classmethod
+    def _check_names(cls, columns: dict[str, Source]) -> dict[str, Source]:
+        if unknown := [name for name in columns if name not in COLUMNS]:
+            raise ValueError(f"unknown {', '.join(unknown)}; expected some of {', '.join(COLUMNS)}")
+        for name, source in columns.items():
+            of = source.days_before
+            if of is not None and (of not in columns or columns[of].days_before is not None):
+                raise ValueError(f"{name} lies before {of}, which has to be mapped too, to a moment of its own")
+        return columns
+
+    def apply(
+        self, frame: pd.DataFrame, *, source: str = "listings", is_sparse: bool = False
+    ) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+        """Return the mapped columns, not yet checked, and the cells that `values` does not know.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Rows as they stand in the file.
+        source : str, default="listings"
+            What messages call the file.
+        is_sparse : bool, default=False
+            Whether optional columns may be absent, as in JSON.
+
+        Raises
+        ------
+        MissingColumns
+            If the file lacks columns that the map names.
+        """
+        self._check_file(frame, source, is_sparse=is_sparse)
+        mapped: dict[str, pd.Series[Any]] = {}
+        problems: list[Problem] = []
+        for name in sorted(self.columns, key=lambda name: self.columns[name].days_before is not None):
+            cells = self._gather(frame, name)
+            mapped[name], faults = _translate(cells, self.columns[name], name)
+            problems += faults
+            if self.columns[name].days_before is not None:
+                mapped[name] = _go_back(mapped[name], mapped[str(self.columns[name].days_before)])
+        ordered = {name: mapped[name] for name in COLUMNS if name in mapped}
+        return pd.DataFrame(ordered, index=frame.index), tuple(problems)
+
+    def _check_file(self, frame: pd.DataFrame, source: str, *, is_sparse: bool) -> None:
+        if is_sparse and frame.empty:
+            return
+        names = [str(name) for name in frame.columns]
+        wanted = [one.paths for name, one in self.columns.items() if name in _REQUIRED or not is_sparse]
+        is_there = [not paths or any(_find_column(names, path) is not None for path in paths) for paths in wanted]
+        missing = [" or ".join(paths) for paths, found in zip(wanted, is_there, strict=True) if not found]
+        if missing:
+            raise MissingColumns(source, missing, names)
+
+    def _gather(self, frame: pd.DataFrame, name: str) -> pd.Series[Any]:
+        source = self.columns[name]
+        if source.value is not None:
+            return pd.Series([source.value] * len(frame), index=frame.index, dtype=object)
+        if source.row_number is not None:
+            texts = [f"{source.row_number}{row}" for row in number_rows(frame)]
+            return pd.Series(texts, index=frame.index, dtype="str")
+        silent = {*self.missing, *source.missing}
+        found = [_drop(_follow(frame, path), silent) for path in source.paths]
+        cells = found[0]
+        for other in found[1:]:
+            cells = cells.astype(object).where(cells.notna(), other.astype(object))
+        return _spell_out(cells) if _KINDS[name] is Kind.TEXT else cells
+
+
+def load_columns(name_or_path: str | Path) -> ColumnMap:
+    """Return a bundled column map by its name, or read one from a TOML file.
+
+    Raises
+    ------
+    UnreadableFile
+        If there is no such file, or it is not TOML.
+    UnusableSetting
+        If the map says what cannot be followed, or there is none of that name.
+
+    Examples
+    --------
+    >>> load_columns("mercadolibre").columns["currency"].value
+    'BRL'
+    """
+    folder = files("ipml.listings").joinpath("marketplaces")
+    bundled = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    if str(name_or_path) in bundled:
+        text, where = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}"
+    elif not str(name_or_path).endswith(".toml"):
+        raise UnusableSetting("--columns", repr(str(name_or_path)), f"a TOML file, or one of {', '.join(bundled)}")
+    else:
+        text, where = _read_file(Path(name_or_path)), str(name_or_path)
+    try:
+        table = tomllib.loads(text)
+        columns = table.get("columns")
+        if isinstance(columns, dict):
+            short = {name: {"column": source} for name, source in columns.items() if isinstance(source, str)}
+            table["columns"] = columns | short
+        # As JSON, for which the strict rules take a list as a tuple, yet no text as a number.
+        return ColumnMap.model_validate_json(json.dumps(table, default=str), strict=True)
+    except tomllib.TOMLDecodeError as error:
+        raise UnreadableFile(where, str(error), "a column map in TOML") from error
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        at = ".".join(map(str, fault["loc"]))
+        raise UnusableSetting(f"column map {where}", f"{at} = {show(fault['input'])}", fault["msg"]) from error
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFile(path, str(error), "a column map in TOML") from error
+
+
+def _find_column(names: Sequence[str], path: str) -> str | None:
+    """Return the column in which a path starts: the one of its whole name, or of its name up to a dot."""
+    starts = [path, *(path[:at] for at, letter in enumerate(path) if letter == ".")]
+    return next((start for start in starts if start in names), None)
+
+
+def _follow(frame: pd.DataFrame, path: str) -> pd.Series[Any]:
+    start = _find_column([str(name) for name in frame.columns], path)
+    if start is None:
+        return pd.Series(None, index=frame.index, dtype=object)
+    cells: pd.Series[Any] = frame[start]
+    if cells.dtype != object:
+        return cells if start == path else pd.Series(None, index=frame.index, dtype=object)
+    steps = path[len(start) + 1 :].split(".") if start != path else []
+    return pd.Series([_descend(cell, steps) for cell in cells], index=frame.index, dtype=object).infer_objects()
+
+
+def _drop(cells: pd.Series[Any], silent: Collection[str]) -> pd.Series[Any]:
+    return cells.where(~cells.isin(list(silent))) if silent else cells
+
+
+def _descend(cell: object, steps: Sequence[str]) -> object:
+    """Go into nested JSON; a list stands for its first element."""
+    cell = _first(cell)
+    for step in steps:
+        cell = _first(cell.get(step)) if isinstance(cell, dict) else None
+    return None if isinstance(cell, str) and cell == "" else cell
+
+
+def _first(cell: object) -> object:
+    while isinstance(cell, list | tuple | np.ndarray):
+        cell = cell[0] if len(cell) else None
+    return cell
+
+
+def _spell_out(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """Write whole numbers, such as ids, as text."""
+    if pd.api.types.is_integer_dtype(cells.dtype):
+        return cells.astype("str")
+    if cells.dtype != object:
+        return cells
+    texts = [str(cell) if isinstance(cell, int | np.integer) and not isinstance(cell, bool) else cell for cell in cells]
+    return pd.Series(texts, index=cells.index, dtype=object)
+
+
+def _translate(cells: pd.Series[Any], source: Source, name: str) -> tuple[pd.Series[Any], list[Problem]]:
+    problems: list[Problem] = []
+    if source.values is not None:
+        cells, problems = _look_up(cells, source, name)
+    if source.scale is not None:
+        numbers, is_bad = read_column(cells, Kind.NUMBER)
+        cells = _keep_bad(numbers * source.scale, cells, is_bad)
+    if source.zone is not None:
+        cells = _localise(cells, source.zone)
+    return cells, problems
+
+
+def _look_up(cells: pd.Series[Any], source: Source, name: str) -> tuple[pd.Series[Any], list[Problem]]:
+    values = source.values or {}
+    found = [None if is_missing(cell) else values.get(str(cell), source.other) for cell in cells]
+    is_unknown = np.array([one is None for one in found], dtype=bool) & cells.notna().to_numpy(dtype=bool)
+    expected = f"one of {', '.join(values)}"
+    unknown = zip(number_rows(cells.to_frame())[is_unknown], cells[is_unknown], strict=True)
+    problems = [Problem(int(row), name, show(cell), expected) for row, cell in unknown]
+    return pd.Series(found, index=cells.index, dtype=object).infer_objects(), problems
+
+
+def _localise(cells: pd.Series[Any], zone: str) -> pd.Series[Any]:
+    """Put moments without zone into theirs; an hour that the clock skips or repeats is no moment and stays as it is."""
+    _, has_no_zone = read_column(cells, Kind.MOMENT)
+    naive = pd.to_datetime(cells.where(has_no_zone).astype("str"), format="ISO8601", errors="coerce", utc=False)
+    moments = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
+    return _keep_bad(moments, cells, moments.isna().to_numpy())
+
+
+def _go_back(cells: pd.Series[Any], later: pd.Series[Any]) -> pd.Series[Any]:
+    days, is_bad = read_column(cells, Kind.NUMBER)
+    moments, _ = read_column(later, Kind.MOMENT)
+    is_bad = is_bad | (days.abs() > 1e5).to_numpy()
+    earlier = moments - pd.to_timedelta(days.where(~is_bad), unit="D").dt.as_unit("us")
+    return _keep_bad(earlier, cells, is_bad)
+
+
+def _keep_bad(good: pd.Series[Any], cells: pd.Series[Any], is_bad: Any) -> pd.Series[Any]:
+    """Leave what could not be read as it came, for the schema to name it."""
+    is_bad = is_bad & cells.notna().to_numpy()
+    return good.astype(object).where(~is_bad, cells.astype(object)) if is_bad.any() else good

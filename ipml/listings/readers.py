@@ -1,0 +1,136 @@
+"""The one way in: a file of any kind, its columns mapped, its listings checked, whole or in chunks.
+
+How a file is cut into chunks changes nothing but the chunks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ipml.listings.fields import COLUMNS
+from ipml.listings.frames import number_rows
+from ipml.listings.kinds import is_missing
+from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.schema import Validation, make_repeat, validate_listings
+from ipml.listings.tables import RawTable, read_table, read_tables
+from ipml.listings.writers import RejectsFile, write_listings
+from ipml.records import Problem
+
+__all__ = ["RawTable", "RejectsFile", "read_listings", "read_table", "read_tables", "write_listings"]
+
+
+def read_listings(
+    path: Path, columns: ColumnMap | None = None, *, chunk_rows: int | None = None, encoding: str = "utf-8"
+) -> Iterator[Validation]:
+    """Yield the listings of a file, checked, with everything wrong and the bad rows as they stand in the file.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, JSON lines or Parquet, as for `read_tables`.
+    columns : ColumnMap, optional
+        How the file's columns map to those of the schema; without it they have to be those.
+    chunk_rows : int, optional
+        Rows of a chunk; the whole file is one where it is not given. Chunks keep memory bounded, but for 16 bytes a
+        row, by which a listing that comes again is known.
+    encoding : str, default="utf-8"
+        Of text files.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file as a whole is not what its name says.
+    MissingColumns, UnknownColumns
+        If it lacks a column, or has one that the schema does not know and no column map leaves out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "shop.csv"
+    ...     size = path.write_text("listing_id,seller_id,title,price,currency\\n1,s,Bag,9.5,EUR\\n2,s,Belt,9;5,EUR\\n")
+    ...     (validation,) = read_listings(path)
+    >>> len(validation.listings), str(validation.problems[0])
+    (1, "row 2, price: found '9;5', expected a number from 0 to 1,000,000,000,000")
+    """
+    seen = _SeenKeys()
+    for table in read_tables(path, chunk_rows, encoding=encoding):
+        mapped, unknown = _map_columns(table, columns, str(path))
+        validation = validate_listings(mapped, str(path))
+        faults = [*table.problems, *unknown, *validation.problems]
+        listings = _drop_rows(validation.listings, faults)
+        repeats = seen.find_repeats(listings)
+        problems = tuple(sorted([*faults, *repeats], key=lambda problem: problem.row))
+        yield Validation(_drop_rows(listings, repeats), problems, _keep_bad_rows(table, problems))
+
+
+def _map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+    if columns is None:
+        is_silent = table.is_sparse and table.frame.empty
+        return table.frame.reindex(columns=list(COLUMNS)) if is_silent else table.frame, ()
+    return columns.apply(table.frame, source=source, is_sparse=table.is_sparse)
+
+
+def _drop_rows(listings: pd.DataFrame, problems: Sequence[Problem]) -> pd.DataFrame:
+    is_bad = np.isin(number_rows(listings), [problem.row for problem in problems])
+    return listings[~is_bad] if is_bad.any() else listings
+
+
+def _keep_bad_rows(table: RawTable, problems: tuple[Problem, ...]) -> dict[int, str]:
+    """Return the bad rows as JSON: an object of their cells, or a text where the row could not be read."""
+    rows = sorted({problem.row for problem in problems} - table.broken.keys())
+    records = table.frame.loc[rows].astype(object).to_dict("records")
+    kept: dict[int, Any] = dict(zip(rows, records, strict=True)) | dict(table.broken)
+    return {row: _write_json(kept[row]) for row in sorted(kept)}
+
+
+def _write_json(raw: object) -> str:
+    if isinstance(raw, dict):
+        raw = {str(name): cell for name, cell in raw.items() if not is_missing(cell)}
+    # Half a surrogate pair, which UTF-8 cannot hold, becomes its JSON escape.
+    return json.dumps(raw, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode()
+
+
+class _SeenKeys:
+    """The listings and moments of earlier chunks, as sorted hashes with their rows: 16 bytes each.
+
+    With hashes of 64 bits and a billion rows, one new listing in 18,000 million is mistaken for an old one.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]] = []
+
+    def find_repeats(self, listings: pd.DataFrame) -> list[Problem]:
+        """Name the rows that an earlier chunk had already; remember the others."""
+        keys = listings[["listing_id", "observed_at"]]
+        hashes = np.asarray(pd.util.hash_pandas_object(keys, index=False), dtype=np.uint64)
+        rows = number_rows(listings)
+        first = self._find(hashes)
+        is_new = first == 0
+        self._remember(hashes[is_new], rows[is_new])
+        ids = listings["listing_id"].to_numpy()
+        return list(map(make_repeat, rows[~is_new], ids[~is_new], first[~is_new]))
+
+    def _find(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+        """Return the row that had each key first, or 0."""
+        found = np.zeros(len(hashes), dtype=np.int64)
+        for known, rows in self._runs:
+            places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+            found = np.where(known[places] == hashes, rows[places], found)
+        return found
+
+    def _remember(self, hashes: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> None:
+        """Add a run, and merge runs of like length, so that there are few."""
+        while self._runs and len(self._runs[-1][0]) <= 2 * len(hashes):
+            known, known_rows = self._runs.pop()
+            hashes, rows = np.concatenate([known, hashes]), np.concatenate([known_rows, rows])
+        order = np.argsort(hashes)
+        if len(hashes):
+            self._runs.append((hashes[order], rows[order]))

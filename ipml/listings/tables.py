@@ -1,0 +1,322 @@
+"""Read CSV, JSON lines and Parquet as they are, in chunks: nothing lost, nothing repaired, what is broken named.
+
+CSV goes through Python's own reader in its strict mode: the fast ones take a quote that never closes, or letters after
+a closing quote, without a word.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
+from ipml.listings.frames import ROW, show
+from ipml.listings.kinds import is_missing, read_text
+from ipml.records import Problem
+
+CHUNK_ROWS = 50_000
+MAX_CELL = 64 * 1024 * 1024
+"""Longest cell of a CSV file, in characters: a quote that never closes may not fill the memory."""
+
+_SUFFIXES = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet files"
+_CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Some rows of a file as they stand there.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows that could be read, indexed by their number in the file (from 1; the index is named "row"). Cells of a
+        CSV file are text, those of JSON may be nested. An empty text is missing; "NA", "null" and "None" are text.
+    problems : tuple of Problem
+        One for each row that could not be read.
+    broken : mapping from int to str
+        Those rows as they stand in the file, by number.
+    is_sparse : bool
+        Whether a column may be absent because no row so far had anything to say: so it is in JSON lines.
+    """
+
+    frame: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
+    broken: Mapping[int, str] = field(default_factory=dict)
+    is_sparse: bool = False
+
+
+def read_tables(path: Path, rows: int | None = CHUNK_ROWS, *, encoding: str = "utf-8") -> Iterator[RawTable]:
+    """Yield the rows of a file, in chunks of at most so many rows; at least one chunk, even if the file has no row.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with a header or JSON lines, either one perhaps gzipped, or Parquet: a file, or a folder of files.
+    rows : int or None, default=50_000
+        Rows of a chunk; None reads all of them as one.
+    encoding : str, default="utf-8"
+        Of text files. A cell that is not in it keeps its place and is a problem once the listing is checked.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file as a whole is not what its name says.
+    """
+    path = Path(path)
+    name = path.name.removesuffix(".gz")
+    _check_encoding(encoding)
+    try:
+        if path.is_dir() or name.endswith(".parquet"):
+            yield from _read_parquet(path, rows)
+        elif name.endswith(".csv"):
+            yield from _read_csv(path, rows, encoding)
+        elif name.endswith(".jsonl"):
+            yield from _read_json_lines(path, rows, encoding)
+        else:
+            raise UnreadableFile(path, f"the suffix {path.suffix!r}", _SUFFIXES)
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or str(error), _SUFFIXES) from error
+    except UnicodeError as error:
+        raise UnreadableFile(path, str(error), f"text in the encoding {encoding}") from error
+
+
+def read_table(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
+    """Return a whole file as a frame.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file as a whole is not what its name says.
+    InvalidListings
+        If any row could not be read.
+    """
+    (table,) = read_tables(path, None, encoding=encoding)
+    if table.problems:
+        raise InvalidListings(table.problems, str(path))
+    return table.frame
+
+
+class _Lines:
+    """The lines of a text file, those of the row being read kept; a cut-off gzip file ends early and says so."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.kept: list[str] = []
+        self.is_cut_off = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = self.stream.readline()
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            self.is_cut_off, line = True, ""
+        if not line:
+            raise StopIteration
+        self.kept.append(line)
+        return line
+
+    def take(self) -> str:
+        """Return the lines read since the last call, as one text without its last line break."""
+        text = "".join(self.kept).rstrip("\r\n")
+        self.kept.clear()
+        return text
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise UnusableSetting("encoding", repr(encoding), "one that Python knows, such as utf-8 or cp1251") from None
+
+
+def _open_text(path: Path, encoding: str) -> TextIO:
+    # Bytes that are not in the encoding become lone surrogates, which no check of the schema lets pass.
+    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    opener = gzip.open if path.suffix == ".gz" else open
+    return cast(TextIO, opener(path, "rt", encoding=encoding, errors="surrogateescape", newline=""))
+
+
+def _read_csv(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
+    csv.field_size_limit(MAX_CELL)
+    with _open_text(path, encoding) as stream:
+        lines = _Lines(stream)
+        cells = csv.reader(lines, strict=True)
+        header = _read_header(path, cells, lines)
+        numbered = _number_csv_rows(cells, lines, len(header))
+        for part in _cut(numbered, rows):
+            good = {row: found for row, found in part if not isinstance(found, _Broken)}
+            columns = zip(*good.values(), strict=True) if good else [()] * len(header)
+            yield _make_table(dict(zip(header, columns, strict=True)), good, part)
+
+
+def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines) -> list[str]:
+    try:
+        header = next(cells, [])
+    except csv.Error as error:
+        raise UnreadableFile(path, f"a header that is no CSV ({error})", "a CSV file with a header") from error
+    if lines.is_cut_off or not header:
+        raise UnreadableFile(path, "no header" if not lines.is_cut_off else "no gzip data", "a CSV file with a header")
+    if not all(map(_is_text, header)):
+        raise UnreadableFile(path, "a header with broken letters", "a CSV file with a header, in its encoding")
+    if repeated := sorted({name for name in header if header.count(name) > 1}):
+        raise UnreadableFile(path, f"several columns {repeated[0]!r}", "a name of its own for each column")
+    lines.take()
+    return header
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return read_text(name) == name
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A row that cannot be read: its text, and what should have been there."""
+
+    text: str
+    expected: str
+
+
+def _number_csv_rows(
+    cells: Iterator[list[str]], lines: _Lines, width: int
+) -> Iterator[tuple[int, Sequence[object] | _Broken]]:
+    row = 0
+    while True:
+        found: Sequence[object] | _Broken
+        try:
+            found = next(cells)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            found = _Broken(lines.take(), f"CSV ({error})")
+        text = lines.take()
+        if not found:  # a line with nothing on it
+            continue
+        row += 1
+        if not isinstance(found, _Broken) and len(found) != width:
+            found = _Broken(text, f"{width} cells; found {len(found)}")
+        yield row, found
+    if lines.is_cut_off:
+        yield row + 1, _Broken(lines.take(), _CUT_OFF)
+
+
+def _read_json_lines(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
+    with _open_text(path, encoding) as stream:
+        columns: dict[str, None] = {}
+        for part in _cut(_number_json_rows(_Lines(stream)), rows):
+            good = {row: found for row, found in part if not isinstance(found, _Broken)}
+            columns |= dict.fromkeys(chain.from_iterable(good.values()))
+            cells = {name: [record.get(name) for record in good.values()] for name in columns}
+            yield _make_table(cells, good, part, is_sparse=True)
+
+
+def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | _Broken]]:
+    row = 0
+    for line in lines:
+        if line.isspace():
+            continue
+        row += 1
+        yield row, _read_json(line.rstrip("\r\n"))
+        lines.take()
+    if lines.is_cut_off:
+        yield row + 1, _Broken(lines.take(), _CUT_OFF)
+
+
+def _read_json(line: str) -> dict[str, object] | _Broken:
+    try:
+        found = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_make_object)
+    except json.JSONDecodeError as error:
+        return _Broken(line, f"a JSON object ({error.msg})")
+    except (ValueError, RecursionError) as error:
+        return _Broken(line, f"a JSON object ({error})")
+    if not isinstance(found, dict):
+        return _Broken(line, "a JSON object")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name comes twice")
+    return made
+
+
+def _read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
+    paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not paths:
+        raise UnreadableFile(path, "no Parquet file in the folder", _SUFFIXES)
+    try:
+        files = [pq.ParquetFile(one) for one in paths]
+        schema = files[0].schema_arrow.remove_metadata()
+        for one, file in zip(paths, files, strict=True):
+            if not file.schema_arrow.remove_metadata().equals(schema):
+                raise UnreadableFile(one, "other columns or types", f"those of {paths[0]}")
+        batches: Iterator[Any] = chain.from_iterable(file.iter_batches(rows or CHUNK_ROWS) for file in files)
+        if rows is None:
+            batches = iter([pa.Table.from_batches(list(batches), schema=schema)])
+        first = next(batches, schema.empty_table())
+        yield from _number_batches(chain([first], (batch for batch in batches if batch.num_rows)))
+    except pa.ArrowException as error:
+        raise UnreadableFile(path, str(error).split("\n")[0], "a Parquet file") from error
+
+
+def _number_batches(batches: Iterator[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
+    row = 0
+    for batch in batches:
+        batch.validate(full=True)  # letters that are no UTF-8 would go on unseen
+        # Whole numbers beside missing cells stay whole: as floats, long ids would change.
+        frame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+        frame = frame.drop(columns=[name for name in frame if str(name).startswith("__index_level_")])
+        for name in frame.select_dtypes("str"):
+            frame[name] = frame[name].where(frame[name] != "")
+        frame.index = pd.RangeIndex(row + 1, row + len(frame) + 1, name=ROW)
+        row += len(frame)
+        yield RawTable(frame)
+
+
+def _cut(numbered: Iterator[Any], rows: int | None) -> Iterator[list[Any]]:
+    """Cut into lists of so many rows: at least one, which may be empty."""
+    yield list(islice(numbered, rows))
+    while rows is not None and (part := list(islice(numbered, rows))):
+        yield part
+
+
+def _make_table(
+    cells: Mapping[str, Sequence[object]], good: Iterable[int], part: list[Any], *, is_sparse: bool = False
+) -> RawTable:
+    index = pd.Index(list(good), name=ROW, dtype="int64")
+    frame = pd.DataFrame({name: _make_column(values, index) for name, values in cells.items()}, index=index)
+    broken = {row: found for row, found in part if isinstance(found, _Broken)}
+    problems = tuple(Problem(row, "", show(found.text), found.expected) for row, found in broken.items())
+    return RawTable(frame, problems, {row: found.text for row, found in broken.items()}, is_sparse)
+
+
+def _make_column(values: Sequence[object], index: pd.Index[Any]) -> pd.Series[Any]:
+    """Return cells as a column of text if they are all text, else as they are."""
+    cells = [None if is_missing(value) or value == "" else value for value in values]
+    if all(cell is None or isinstance(cell, str) for cell in cells):
+        try:
+            return pd.Series(cells, index=index, dtype="str")
+        except UnicodeEncodeError:  # half a surrogate pair: no column of text can hold it
+            pass
+    return pd.Series(cells, index=index, dtype=object)

@@ -1,0 +1,100 @@
+"""`ipml enqueue` puts a scored file into the queue."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from ipml.cli import app
+from ipml.cli.enqueue import choose
+from ipml.records import Listing, ScoredListing
+from ipml.review.queue import list_cases
+from ipml.storage.database import open_database
+
+SCORES = [0.9, 0.1, None, 0.5]
+QUEUE = st.lists(st.none() | st.floats(0, 1), max_size=30)
+
+
+def make_scored(number: int, score: float | None) -> ScoredListing:
+    """Return a scored listing of a number and a score."""
+    listing = Listing(f"L{number}", "s1", "Leather wallet")
+    return ScoredListing(listing, score, None, (), (), None, "m1", None if score is not None else "no text")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., tuple[str, list[Any]]]:
+    """Return a function that enqueues a file of four listings and gives the output and the queue's scores."""
+    rows = [
+        {
+            "listing_id": f"L{number}",
+            "seller_id": "s1",
+            "title": "Leather wallet, ünïque",
+            "observed_at": "2024-05-01T00:00:00Z",
+            "score": score,
+            "log_odds": 1.5,
+            "abstained": None if score is not None else "no text",
+            "model_version": "m1",
+            "reasons": json.dumps([{"feature": "f", "sentence": "Price is low", "weight": 0.25}]),
+        }
+        for number, score in enumerate(SCORES)
+    ]
+    file = tmp_path / "scored.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    url = f"sqlite:///{tmp_path}/ipml.db"
+
+    def invoke(*options: str) -> tuple[str, list[Any]]:
+        result = CliRunner().invoke(app, ["enqueue", str(file), "--database", url, *options])
+        assert result.exit_code == 0, result.output
+        return result.stdout, [case.scored.score for case in list_cases(open_database(url))]
+
+    return invoke
+
+
+def test_a_scored_file_becomes_the_queue(run: Callable[..., tuple[str, list[Any]]]):
+    """All of it, best first; a second time nothing is new."""
+    assert run() == ("4 added, 0 rescored, 0 unchanged.\n", [0.9, 0.5, 0.1, None])
+    assert run() == ("0 added, 0 rescored, 4 unchanged.\n", [0.9, 0.5, 0.1, None])
+
+
+@pytest.mark.parametrize(
+    ("options", "scores"),
+    [
+        (["--top", "2"], [0.9, 0.5]),
+        (["--min-score", "0.5"], [0.9, 0.5]),
+        (["--min-score", "0.2", "--top", "1"], [0.9]),
+        (["--top", "4"], [0.9, 0.5, 0.1, None]),
+    ],
+)
+def test_options_keep_what_is_worth_a_persons_time(
+    run: Callable[..., tuple[str, list[Any]]], options: list[str], scores: list[Any]
+):
+    """The most suspicious, or those above a score, or both."""
+    assert run(*options)[1] == scores
+
+
+def test_a_file_that_is_not_there_makes_no_database(tmp_path: Path):
+    """A misspelt name is the user's mistake, and leaves nothing behind."""
+    arguments = ["enqueue", str(tmp_path / "no.jsonl"), "--database", f"sqlite:///{tmp_path}/ipml.db"]
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(QUEUE, st.integers(1, 40), st.floats(0, 1))
+def test_choosing_keeps_the_best(scores: list[float | None], top: int, min_score: float):
+    """What is left out is never better than what is kept, and nothing is below the least score."""
+    scored = [make_scored(number, score) for number, score in enumerate(scores)]
+    chosen = list(choose(iter(scored), top=top, min_score=min_score))
+    good = [score for score in scores if score is not None and score >= min_score]
+    assert [item.score for item in chosen] == sorted(good, reverse=True)[:top]
+
+
+@given(QUEUE)
+def test_without_options_everything_is_chosen_as_it_comes(scores: list[float | None]):
+    """No option drops or reorders a listing."""
+    scored = [make_scored(number, score) for number, score in enumerate(scores)]
+    assert list(choose(iter(scored))) == scored

@@ -1,0 +1,143 @@
+"""Listings come in whole or in chunks, checked, with everything wrong and the bad rows as they stand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipml.errors import MissingColumns, UnknownColumns
+from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.readers import read_listings
+from ipml.listings.schema import Validation
+
+HEADER = "listing_id,seller_id,title,price,currency\n"
+lines = st.sampled_from(
+    ["1,s,Bag,9.5,EUR", "2,s,Belt,,", "2,s,Belt,x,EUR", "3,s,,1,EUR", "4,s,Cap,1", '5,s,"Hat"x,1,EUR', "6,s,=A1,1,EUR"]
+)
+
+
+def write(folder: Path, text: str, name: str = "shop.csv") -> Path:
+    """Write a file."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read_one(path: Path, columns: ColumnMap | None = None) -> Validation:
+    """Read a file whole."""
+    (validation,) = read_listings(path, columns)
+    return validation
+
+
+@given(st.lists(lines, max_size=12), st.integers(1, 5))
+@settings(max_examples=40)
+def test_chunks_change_nothing(tmp_path_factory: pytest.TempPathFactory, rows: list[str], chunk_rows: int) -> None:
+    """Good rows, problems and rejects are the same, however the file is cut."""
+    path = write(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "chunks.csv")
+    whole, parts = read_one(path), list(read_listings(path, chunk_rows=chunk_rows))
+    pd.testing.assert_frame_equal(pd.concat([part.listings for part in parts]), whole.listings, check_index_type=False)
+    assert tuple(problem for part in parts for problem in part.problems) == whole.problems
+    assert {row: raw for part in parts for row, raw in part.rejects.items()} == whole.rejects
+
+
+@given(st.lists(lines, max_size=12))
+@settings(max_examples=40)
+def test_every_row_is_good_or_rejected(tmp_path_factory: pytest.TempPathFactory, rows: list[str]) -> None:
+    """No row is lost, and none is both: it comes out good, or as it stood, with a problem."""
+    path = write(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "all.csv")
+    validation = read_one(path)
+    assert sorted([*validation.listings.index, *validation.rejects]) == list(range(1, len(rows) + 1))
+    assert tuple(validation.rejects) == validation.bad_rows
+
+
+def test_a_bad_row_is_kept_as_it_stands(tmp_path: Path) -> None:
+    """A row with a bad cell is kept as an object of its cells, one that is no row as a text."""
+    validation = read_one(write(tmp_path, HEADER + "1,s,Bag,9;5,EUR\n2,s\n"))
+    assert json.loads(validation.rejects[1]) == {
+        "listing_id": "1",
+        "seller_id": "s",
+        "title": "Bag",
+        "price": "9;5",
+        "currency": "EUR",
+    }
+    assert json.loads(validation.rejects[2]) == "2,s"
+
+
+def test_a_repeat_far_below_is_found(tmp_path: Path) -> None:
+    """A listing that comes again in a later chunk is a problem that names its first row."""
+    rows = "".join(f"{number % 1_000},s,Bag,,\n" for number in range(1_001))
+    *_, last = read_listings(write(tmp_path, HEADER + rows), chunk_rows=100)
+    assert [str(problem) for problem in last.problems] == [
+        "row 1001, listing_id: found '0', expected an id once per moment; row 1 has it already"
+    ]
+
+
+def test_a_cell_in_another_encoding_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    """A title that is not UTF-8 is bad, shown by its bytes; the rows around it are good."""
+    path = tmp_path / "shop.csv"
+    path.write_bytes(HEADER.encode() + b"1,s,\xcf\xf0,,\n2,s,Bag,,\n")
+    validation = read_one(path)
+    assert validation.listings["listing_id"].tolist() == ["2"]
+    assert [(problem.row, problem.column, problem.value) for problem in validation.problems] == [
+        (1, "title", "\\udccf\\udcf0")
+    ]
+
+
+def test_a_missing_column_is_named_with_the_file(tmp_path: Path) -> None:
+    """A file without titles raises, and the message says which file."""
+    with pytest.raises(MissingColumns, match=r"shop\.csv: no column title"):
+        read_one(write(tmp_path, "listing_id,seller_id\n1,s\n"))
+
+
+def test_a_column_the_schema_does_not_know_is_named(tmp_path: Path) -> None:
+    """A column is not left out unless a column map says so."""
+    with pytest.raises(UnknownColumns, match="colour"):
+        read_one(write(tmp_path, "listing_id,seller_id,title,colour\n1,s,Bag,red\n"))
+
+
+def test_a_json_line_without_a_required_name_is_a_problem(tmp_path: Path) -> None:
+    """In JSON lines an absent name is a missing cell of that row."""
+    text = '{"listing_id": "1", "seller_id": "s", "title": "Bag"}\n{"listing_id": "2", "seller_id": "s"}\n'
+    validation = read_one(write(tmp_path, text, "shop.jsonl"))
+    assert [(problem.row, problem.column) for problem in validation.problems] == [(2, "title")]
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.csv", HEADER), ("a.jsonl", "")])
+def test_a_file_without_rows_is_no_problem(tmp_path: Path, name: str, text: str) -> None:
+    """A table without rows gives no listings and no problems."""
+    validation = read_one(write(tmp_path, text, name))
+    assert (len(validation.listings), validation.problems) == (0, ())
+
+
+def test_problems_of_file_map_and_schema_come_together(tmp_path: Path) -> None:
+    """What the reader, the column map and the schema find is reported at once, in the order of the rows."""
+    columns = ColumnMap.model_validate(
+        {
+            "name": "shop",
+            "columns": {
+                "listing_id": {"column": "id"},
+                "seller_id": {"value": "s"},
+                "title": {"column": "name"},
+                "condition": {"column": "state", "values": {"1": "new"}},
+            },
+        }
+    )
+    validation = read_one(write(tmp_path, "id,name,state\n1,,1\n2\n3,Bag,9\n4,Cap,1\n"), columns)
+    assert [(problem.row, problem.column) for problem in validation.problems] == [
+        (1, "title"),
+        (2, ""),
+        (3, "condition"),
+    ]
+    assert validation.listings["listing_id"].tolist() == ["4"]
+
+
+def test_a_huge_cell_is_one_problem(tmp_path: Path) -> None:
+    """A title of 10 MB is one problem, shown short, and the rows around it are good."""
+    validation = read_one(write(tmp_path, HEADER + "1,s,Bag,,\n2,s," + "x" * 10_000_000 + ",,\n3,s,Belt,,\n"))
+    assert validation.listings["listing_id"].tolist() == ["1", "3"]
+    assert [len(problem.value) for problem in validation.problems] == [80]

@@ -1,0 +1,212 @@
+"""Files are read as they are: nothing lost, nothing repaired, what is broken named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
+from ipml.listings.tables import RawTable, read_table, read_tables
+
+
+def read_bytes(folder: Path, name: str, content: bytes) -> RawTable:
+    """Write a file and read it whole."""
+    (folder / name).write_bytes(content)
+    (table,) = read_tables(folder / name, None)
+    return table
+
+
+def list_problems(table: RawTable) -> list[tuple[int, str]]:
+    """Return the numbers and expectations of the rows that could not be read."""
+    return [(problem.row, problem.expected) for problem in table.problems]
+
+
+def test_words_for_nothing_are_text(tmp_path: Path) -> None:
+    """ "NA", "null" and "None" are titles like any other; only the empty cell is missing."""
+    table = read_bytes(tmp_path, "a.csv", b"title,brand\nNA,\nnull,None\n")
+    assert table.frame["title"].tolist() == ["NA", "null"]
+    assert table.frame["brand"].isna().tolist() == [True, False]
+
+
+def test_cells_of_csv_are_text(tmp_path: Path) -> None:
+    """Ids keep their leading zeros, and numbers are left to the schema."""
+    assert read_bytes(tmp_path, "a.csv", b"id,price\n007,1.50\n").frame.iloc[0].tolist() == ["007", "1.50"]
+
+
+def test_rows_are_numbered_from_1_without_header_and_empty_lines(tmp_path: Path) -> None:
+    """A row's number counts rows, not lines."""
+    table = read_bytes(tmp_path, "a.csv", b'a,b\n1,"x\ny"\n\n2,z\n')
+    assert table.frame.index.tolist() == [1, 2]
+    assert table.frame["b"].tolist() == ["x\ny", "z"]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_endings_and_byte_order_marks_are_no_part_of_cells(tmp_path: Path, ending: bytes, mark: bytes) -> None:
+    """Files of all systems are read alike."""
+    table = read_bytes(tmp_path, "a.csv", mark + ending.join([b"a,b", b"1,2", b"3,4"]))
+    assert table.frame.to_dict("list") == {"a": ["1", "3"], "b": ["2", "4"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"3", "2 cells; found 1"),
+        (b"4,5,6", "2 cells; found 3"),
+        (b'"x"y,1', "CSV (',' expected after '\"')"),
+    ],
+)
+def test_a_broken_row_is_named_and_the_others_go_on(tmp_path: Path, line: bytes, expected: str) -> None:
+    """A row that is no row of the table is a problem, kept as it stands; the rows around it are read."""
+    table = read_bytes(tmp_path, "a.csv", b"a,b\n1,2\n" + line + b"\n7,8\n")
+    assert table.frame["a"].to_dict() == {1: "1", 3: "7"}
+    assert list_problems(table) == [(2, expected)]
+    assert table.broken == {2: line.decode()}
+
+
+def test_a_quote_that_never_closes_is_a_problem(tmp_path: Path) -> None:
+    """A file that ends inside a quoted cell is not taken for whole; what follows the quote is kept, not read."""
+    table = read_bytes(tmp_path, "a.csv", b'a,b\n1,2\n3,"4\n5,6\n')
+    assert table.frame["a"].tolist() == ["1"]
+    assert table.broken == {2: '3,"4\n5,6'}
+
+
+def test_bytes_of_another_encoding_stay_in_their_cell(tmp_path: Path) -> None:
+    """A cell that is not UTF-8 hurts no other cell, and does not pass for text."""
+    table = read_bytes(tmp_path, "a.csv", b"a,b\n\xcf\xf0,2\nx,4\n")
+    assert table.frame["b"].tolist() == ["2", "4"]
+    with pytest.raises(UnicodeEncodeError):
+        table.frame["a"].iloc[0].encode()
+
+
+def test_another_encoding_can_be_named(tmp_path: Path) -> None:
+    """A file in a known encoding is read as such."""
+    (tmp_path / "a.csv").write_bytes("a\nЖ\n".encode("cp1251"))
+    assert read_table(tmp_path / "a.csv", encoding="cp1251")["a"].tolist() == ["Ж"]
+
+
+def test_an_unknown_encoding_is_a_mistake(tmp_path: Path) -> None:
+    """An encoding that does not exist raises."""
+    with pytest.raises(UnusableSetting, match="encoding"):
+        read_table(tmp_path / "a.csv", encoding="utf-9")
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-30], lambda packed: packed[:-6] + b"abcdef"])
+def test_a_damaged_gzip_file_is_a_problem_after_its_good_rows(tmp_path: Path, name: str, damage) -> None:
+    """Rows before the damage are read, and the row at which the file breaks off is named."""
+    rows = [json.dumps({"a": str(number)}) if "json" in name else f"{number},{number}" for number in range(5_000)]
+    head = [] if "json" in name else ["a,b"]
+    table = read_bytes(tmp_path, name, damage(gzip.compress("\n".join(head + rows).encode(), mtime=0)))
+    assert table.frame["a"].tolist() == [str(number) for number in range(len(table.frame))]
+    assert table.problems[-1].row == len(table.frame) + 1
+    assert "gzip" in table.problems[-1].expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"a": "cut of', "a JSON object (Unterminated string starting at)"),
+        ("[1]", "a JSON object"),
+        ('{"a": NaN}', "a JSON object (NaN is no number)"),
+        ('{"a": 1, "a": 2}', "a JSON object (a name comes twice)"),
+        ("[" * 100_000, "a JSON object (maximum recursion depth"),
+        ('{"a": ' + "9" * 5_000 + "}", "a JSON object (Exceeds the limit"),
+    ],
+    ids=["cut off", "list", "constant", "twice", "deep", "long number"],
+)
+def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, expected: str) -> None:
+    """A line that is not plainly one object is a problem, kept as it stands; the lines around it are read."""
+    table = read_bytes(tmp_path, "a.jsonl", f'{{"a": "x"}}\n{line}\n\n{{"b": "y"}}\n'.encode())
+    assert table.frame.index.tolist() == [1, 3]
+    assert table.problems[0].row == 2
+    assert table.problems[0].expected.startswith(expected)
+    assert table.broken == {2: line}
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), st.one_of(st.text(min_size=1), st.integers())), max_size=5))
+def test_json_lines_come_back(tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, object]]) -> None:
+    """What JSON says is what the cells hold, whatever the text; absent names are missing."""
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    frame = read_table(path)
+    found = [{name: cell for name, cell in row.items() if not pd.isna(cell)} for row in frame.to_dict("records")]
+    assert found == records
+
+
+def test_parquet_keeps_long_ids_beside_missing_ones(tmp_path: Path) -> None:
+    """Whole numbers do not become floats where one is missing."""
+    frame = pd.DataFrame({"id": pd.array([2**53 + 1, None], dtype="Int64")})
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet")["id"].iloc[0] == 2**53 + 1
+
+
+def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
+    """Files are read by name, one after the other, their rows numbered through."""
+    for number in (2, 1):
+        pd.DataFrame({"a": [f"{number}"]}).to_parquet(tmp_path / f"part-{number}.parquet")
+    frame = read_table(tmp_path)
+    assert frame["a"].to_dict() == {1: "1", 2: "2"}
+
+
+def test_parquet_files_of_a_folder_have_the_same_columns(tmp_path: Path) -> None:
+    """A file with other columns is not read as if it had these."""
+    pd.DataFrame({"a": ["x"]}).to_parquet(tmp_path / "1.parquet")
+    pd.DataFrame({"b": ["x"]}).to_parquet(tmp_path / "2.parquet")
+    with pytest.raises(UnreadableFile, match=r"2\.parquet"):
+        read_table(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"a,a\n1,2\n"),
+        ("a.csv", b"PK\x03\x04\x00\x00\n"),
+        ("a.csv", b"\xff\xfea\x00\n"),
+        ("a.csv.gz", b"a,b\n1,2\n"),
+        ("a.parquet", b"a,b\n1,2\n"),
+        ("a.parquet", b""),
+        ("a.xlsx", b"PK"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_raises(tmp_path: Path, name: str, content: bytes) -> None:
+    """Empty, headless, mislabelled and foreign files raise, with their name."""
+    with pytest.raises(UnreadableFile, match=name):
+        read_bytes(tmp_path, name, content)
+
+
+def test_a_file_that_is_not_there_raises(tmp_path: Path) -> None:
+    """A path without file raises, and says so."""
+    with pytest.raises(UnreadableFile, match="No such file"):
+        read_table(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.jsonl"])
+def test_chunks_are_the_whole_cut_up(tmp_path: Path, name: str) -> None:
+    """Chunks hold the rows of the whole in their order, none more than was asked for; no row is one empty chunk."""
+    frame = pd.DataFrame({"a": [str(number) for number in range(7)]})
+    for rows, sizes in ((7, [3, 3, 1]), (0, [0])):
+        part, path = frame.head(rows), tmp_path / name
+        if name == "a.csv":
+            part.to_csv(path, index=False)
+        elif name == "a.jsonl":
+            path.write_text("".join(f'{{"a": "{cell}"}}\n' for cell in part["a"]))
+        else:
+            part.to_parquet(path)
+        chunks = [table.frame for table in read_tables(path, 3)]
+        assert [len(chunk) for chunk in chunks] == sizes
+        pd.testing.assert_frame_equal(pd.concat(chunks), read_table(path), check_index_type=False)
+
+
+def test_a_whole_table_has_no_broken_row(tmp_path: Path) -> None:
+    """`read_table` raises where a row could not be read."""
+    (tmp_path / "a.csv").write_text("a,b\n1\n")
+    with pytest.raises(InvalidListings, match="2 cells"):
+        read_table(tmp_path / "a.csv")

@@ -1,0 +1,216 @@
+"""A simulated marketplace has the shape of a real one, and the same seed makes the same one."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ipml.errors import UnusableSetting
+from ipml.listings.brands import load_brands
+from ipml.listings.schema import COLUMNS, validate_listings
+from ipml.listings.sellers import history_as_of, validate_events
+from ipml.simulation.listings import END_OF_YEAR
+from ipml.simulation.marketplace import Marketplace, simulate_marketplace
+
+WRITE = """
+import hashlib, sys
+from pathlib import Path
+from ipml.simulation.marketplace import simulate_marketplace
+for path in simulate_marketplace(1_000, seed=3).write(Path(sys.argv[1])):
+    print(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+DAY = pd.Timedelta(days=1)
+
+
+def is_fake(marketplace: Marketplace) -> pd.Series:
+    """Return the truth about each listing."""
+    return marketplace.truth["is_counterfeit"]
+
+
+def test_the_same_seed_writes_the_same_bytes_whatever_the_hash_seed(tmp_path: Path):
+    """Two processes with different PYTHONHASHSEED write files of equal digests."""
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", WRITE, str(tmp_path / hash_seed)],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    ]
+    assert digests[0] == digests[1]
+    assert digests[0].count(b"\n") == 4
+
+
+def test_another_seed_makes_another_marketplace():
+    """No title stands at the same place by rule."""
+    first, second = (simulate_marketplace(1_000, seed=seed).listings["title"] for seed in (1, 2))
+    assert (first == second).mean() < 0.05
+
+
+def test_every_listing_keeps_the_rules_of_the_schema(marketplace: Marketplace):
+    """Validation finds no problem, and the columns stand in the order of the schema."""
+    assert validate_listings(marketplace.listings).problems == ()
+    assert list(marketplace.listings.columns) == [name for name in COLUMNS if name in marketplace.listings.columns]
+
+
+def test_every_event_keeps_the_rules_and_becomes_known_after_it_occurred(marketplace: Marketplace):
+    """No event is bad, known before it occurred, or later than the year."""
+    assert validate_events(marketplace.events).problems == ()
+    assert (marketplace.events["known_at"] >= marketplace.events["occurred_at"]).all()
+    assert marketplace.events["occurred_at"].max() <= END_OF_YEAR
+
+
+def test_the_history_in_the_listings_is_what_the_events_say(marketplace: Marketplace):
+    """Computed anew for listings in another order, the history is the same."""
+    some = marketplace.listings.sample(500, random_state=0)
+    history = history_as_of(marketplace.events, some)
+    pd.testing.assert_frame_equal(history, some[history.columns])
+
+
+def test_listings_are_observed_within_the_year_and_after_their_seller_joined(marketplace: Marketplace):
+    """Joining, listing and observing follow one another."""
+    joined = marketplace.events[marketplace.events["kind"] == "joined"].set_index("seller_id")["occurred_at"]
+    listings = marketplace.listings
+    assert (listings["seller_id"].map(joined) <= listings["listed_at"]).all()
+    assert (listings["listed_at"] <= listings["observed_at"]).all()
+    assert listings["observed_at"].between(END_OF_YEAR - 366 * DAY, END_OF_YEAR).all()
+    assert listings["observed_at"].is_monotonic_increasing
+
+
+def test_seven_listings_in_a_hundred_are_counterfeit(marketplace: Marketplace):
+    """Prevalence is that of a large marketplace, 6.6 to 8 %."""
+    assert 0.066 <= is_fake(marketplace).mean() <= 0.08
+
+
+def test_fakes_are_young(marketplace: Marketplace):
+    """The median listing is about 9 days old where it is fake, about 175 where it is genuine."""
+    age = marketplace.listings["observed_at"] - marketplace.listings["listed_at"]
+    medians = age.groupby(is_fake(marketplace)).median() / DAY
+    assert 6.5 < medians[True] < 12
+    assert 130 < medians[False] < 230
+
+
+def test_ten_sellers_hold_a_third_of_the_fakes(marketplace: Marketplace):
+    """The ten worst hold 30 to 42 % of all fakes."""
+    fakes = marketplace.listings["seller_id"][is_fake(marketplace)].value_counts()
+    assert 0.30 < fakes.iloc[:10].sum() / fakes.sum() < 0.42
+
+
+def test_sellers_are_many_and_unequal(marketplace: Marketplace):
+    """There are 8 to 15 listings to a seller, and half the sellers have far fewer."""
+    portfolios = marketplace.listings["seller_id"].value_counts()
+    assert 8 < portfolios.mean() < 15
+    assert portfolios.median() < portfolios.mean() / 2
+
+
+def test_replica_words_appear_in_a_clear_minority_of_fakes(marketplace: Marketplace):
+    """AAA, grade, replica and 1:1 keep their order; "copy" is rare; honest titles hold a few too."""
+    titles = marketplace.listings["title"].str.lower()
+    words = ("aaa", "grade", "replica", "1:1", "copy")
+    shares = [titles[is_fake(marketplace)].str.contains(word, regex=False).mean() for word in words]
+    assert 0.06 < shares[0] < 0.14
+    assert shares[0] > shares[1] > shares[3]
+    assert shares[0] > shares[2] > shares[3]
+    assert shares[4] < 0.01
+    worded = titles.str.contains("aaa|grade|replica|1:1")
+    assert 0.15 < worded[is_fake(marketplace)].mean() < 0.35
+    assert 0.001 < worded[~is_fake(marketplace)].mean() < 0.02
+
+
+def test_a_third_of_the_listings_is_labelled_later_and_not_always_rightly(marketplace: Marketplace):
+    """Labels come after the look, within the year; 30 to 40 % have one; a few are wrong."""
+    labels = marketplace.listings[["is_counterfeit", "labelled_at", "observed_at"]].dropna()
+    assert 0.30 < len(labels) / len(marketplace.listings) < 0.40
+    assert (labels["labelled_at"] >= labels["observed_at"]).all()
+    assert labels["labelled_at"].max() <= END_OF_YEAR
+    assert (marketplace.listings["is_counterfeit"].isna() == marketplace.listings["labelled_at"].isna()).all()
+    wrong = (labels["is_counterfeit"].astype(bool) != is_fake(marketplace)[labels.index]).mean()
+    assert 0.001 < wrong < 0.03
+
+
+def test_reviewers_look_at_fakes_more_often(marketplace: Marketplace):
+    """Suspicion chooses, so that labels are no random sample."""
+    looked_at = marketplace.listings["is_counterfeit"].notna().groupby(is_fake(marketplace)).mean()
+    assert looked_at[True] > 1.3 * looked_at[False]
+
+
+def test_the_last_quarter_has_sellers_nobody_has_seen(marketplace: Marketplace):
+    """A split by time leaves listings, and fakes, of new sellers."""
+    listings = marketplace.listings
+    is_late = listings["observed_at"] >= listings["observed_at"].quantile(0.75)
+    is_new = is_late & ~listings["seller_id"].isin(listings["seller_id"][~is_late])
+    assert is_new.sum() > 0.05 * is_late.sum()
+    assert (is_new & is_fake(marketplace)).sum() > 0.2 * (is_late & is_fake(marketplace)).sum()
+
+
+def test_the_sellers_of_a_network_share_pictures_and_hours(marketplace: Marketplace):
+    """Half of a network's fakes show a picture that another of its sellers shows, and many begin in shared hours."""
+    fakes = marketplace.listings.assign(network=marketplace.truth["network_id"])[is_fake(marketplace)]
+    fakes = fakes.dropna(subset="network").assign(hour=fakes["listed_at"].dt.floor("h"))
+    for shared in ("image_hash", "hour"):
+        sellers = fakes.groupby(["network", shared])["seller_id"].transform("nunique")
+        assert (sellers > 1).mean() > 0.4
+
+
+def test_authorised_sellers_of_a_brand_sell_it_genuine(marketplace: Marketplace):
+    """No authorised seller has a fake, and the brand file names sellers of the marketplace."""
+    authorised = {seller for brand in marketplace.brands for seller in brand.authorised_sellers}
+    assert authorised
+    assert authorised <= set(marketplace.listings["seller_id"])
+    assert not is_fake(marketplace)[marketplace.listings["seller_id"].isin(authorised)].any()
+
+
+def test_hard_negatives_are_cheap_and_genuine(marketplace: Marketplace):
+    """Bargains and lawful parts cost less than half of what shops ask, and none is counterfeit."""
+    kinds = marketplace.truth["seller_kind"]
+    assert {"bargain", "lawful", "second-hand", "mixed", "counterfeiter"} <= set(kinds)
+    worth = {
+        brand.name: marketplace.brands.worth(brand.reference_price, brand.currency) for brand in marketplace.brands
+    }
+    listings = marketplace.listings
+    ratio = listings["price"] * listings["currency"].map(marketplace.brands.rates) / listings["brand"].map(worth)
+    medians = ratio.groupby(kinds).median()
+    assert medians["bargain"] < medians["shop"] / 2
+    assert medians["lawful"] < medians["shop"] / 4
+    assert not is_fake(marketplace)[kinds.isin(["bargain", "lawful"])].any()
+
+
+def test_written_files_say_what_the_marketplace_holds(marketplace: Marketplace, tmp_path: Path):
+    """Frames and brands come back as they were."""
+    listings, events, brands, truth = marketplace.write(tmp_path / "new" / "folder")
+    pd.testing.assert_frame_equal(pd.read_parquet(listings), marketplace.listings)
+    pd.testing.assert_frame_equal(pd.read_parquet(events), marketplace.events)
+    pd.testing.assert_frame_equal(pd.read_parquet(truth), marketplace.truth)
+    assert load_brands(brands) == marketplace.brands
+
+
+@pytest.mark.parametrize(
+    ("n_listings", "seed", "difficulty"), [(10, 0, 0.5), (1_000, -1, 0.5), (1_000, 0, 1.5), (1_000, 0, float("nan"))]
+)
+def test_parameters_out_of_bounds_are_refused(n_listings: int, seed: int, difficulty: float):
+    """A wrong number is the caller's mistake and is named."""
+    with pytest.raises(UnusableSetting, match="found"):
+        simulate_marketplace(n_listings, seed, difficulty)
+
+
+@pytest.mark.parametrize("n_listings", [500, 777, 3_000])
+def test_small_marketplaces_are_whole(n_listings: int):
+    """Any size from the smallest on has as many listings as asked for, valid ones, at both ends of difficulty."""
+    for difficulty in (0.0, 1.0):
+        marketplace = simulate_marketplace(n_listings, seed=1, difficulty=difficulty)
+        assert len(marketplace.listings) == len(marketplace.truth) == n_listings
+        assert validate_listings(marketplace.listings).problems == ()
+        assert is_fake(marketplace).sum() == round(0.07 * n_listings)
+
+
+def test_digest_helper_reads_what_was_written(tmp_path: Path):
+    """Writing twice into one folder replaces the files by equal ones."""
+    marketplace = simulate_marketplace(500)
+    digests = [[hashlib.sha256(path.read_bytes()).digest() for path in marketplace.write(tmp_path)] for _ in range(2)]
+    assert digests[0] == digests[1]

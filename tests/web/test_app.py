@@ -1,0 +1,139 @@
+"""The application as a whole: its table of routes, its headers, its error pages, its health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, text
+from starlette.routing import Mount
+
+import ipml.web
+from ipml.review import queue
+from ipml.settings import Settings
+from ipml.storage.database import open_database, writing
+from ipml.storage.tables import REVISION
+from ipml.web.app import ROUTES, make_app
+from ipml.web.users import Role
+
+USERS = {None: None, Role.VIEWER: "vic", Role.REVIEWER: "ana", Role.LEAD: "lea"}
+FORM = {"choice": "cannot tell", "token": "1", "until": "2026-05-01T00:00:00Z", "key": "k" * 16, "to": "list"}
+
+
+def test_every_route_is_in_the_table(app: FastAPI) -> None:
+    """Nothing is served that the table of routes does not name, but for the files of the page."""
+    served = {(method, route.path) for route in app.routes if isinstance(route, APIRoute) for method in route.methods}
+    assert served == {(method, path) for method, path, _, _ in ROUTES}
+    others = [route for route in app.routes if not isinstance(route, APIRoute)]
+    assert [(type(route), route.path) for route in others] == [(Mount, "/static")]
+
+
+@pytest.mark.parametrize(("method", "path", "least"), [row[:3] for row in ROUTES])
+def test_roles(method: str, path: str, least: Role | None, visitor: Callable) -> None:
+    """Who has too low a role is refused on every route, and who has the role is not."""
+    for role, name in USERS.items():
+        answer = visitor(name).request(method, path.format(case_id=1), data=FORM if method == "POST" else None)
+        is_refused = answer.status_code in (401, 403) or answer.headers.get("location", "").startswith("/login?")
+        is_due = least is not None and (role is None or not role.includes(least))
+        if path != "/login":
+            assert is_refused == is_due, (role, answer.status_code)
+
+
+def test_a_route_outside_the_table_is_refused(app: FastAPI, visitor: Callable) -> None:
+    """A route that somebody forgot to put into the table is open to nobody."""
+    app.add_api_route("/forgotten", lambda: "secret")
+    assert visitor("lea").get("/forgotten").status_code == 403
+    assert visitor().get("/forgotten").status_code == 303
+
+
+def test_there_is_no_other_door(visitor: Callable) -> None:
+    """No generated documentation, no override of the method, no file outside the folder."""
+    browser = visitor("lea")
+    for path in ("/docs", "/redoc", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py"):
+        assert browser.get(path).status_code == 404
+    assert browser.get("/cases/1/decide", params={"_method": "POST"}).status_code == 405
+    assert browser.post("/", headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/cases/1", "/cases/999", "/nowhere", "/health", "/static/keys.js"])
+def test_headers(path: str, ana: TestClient) -> None:
+    """Every answer carries the strict policy; pages are kept nowhere."""
+    headers = ana.get(path).headers
+    policy = dict(rule.strip().split(" ", 1) for rule in headers["content-security-policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
+
+
+def test_templates_need_no_exception_from_the_policy() -> None:
+    """No template holds a script, a style or a handler of its own, nor switches the escaping off."""
+    for template in Path(ipml.web.__file__).parent.glob("templates/*.html"):
+        source = template.read_text()
+        for forbidden in ("<style", "style=", "<script>", " onclick", " onload", "| safe", "|safe", "javascript:"):
+            assert forbidden not in source, template
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/cases/999", 404), ("/cases/x", 404), (f"/cases/{'9' * 5000}", 404), ("/nowhere", 404), ("/?state=x", 400)],
+)
+def test_error_pages(path: str, status: int, ana: TestClient) -> None:
+    """What is not there, or makes no sense, is answered with a page in the same look."""
+    answer = ana.get(path)
+    assert answer.status_code == status
+    assert '<link rel="stylesheet" href="/static/page.css">' in answer.text
+    assert "ana" in answer.text or path == "/nowhere"
+
+
+def test_a_failure_shows_no_traceback(app: FastAPI, visitor: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the program fails the page says so, and nothing of how; the headers are there."""
+    app.add_api_route("/broken", lambda: 1 / 0)
+    app.state.least_roles["GET", "/broken"] = None
+    answer = TestClient(app, raise_server_exceptions=False).get("/broken")
+    assert answer.status_code == 500
+    assert "ZeroDivision" not in answer.text
+    assert "Something failed" in answer.text
+    assert "content-security-policy" in answer.headers
+
+
+def test_health(visitor: Callable) -> None:
+    """A monitor needs no login to hear that all is well, and at which migration."""
+    answer = visitor().get("/health")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "database": "writable", "migration": REVISION}
+
+
+def test_health_without_tables() -> None:
+    """A database without the tables is reported as failing, and its pages say so in a sentence."""
+    browser = TestClient(make_app(open_database("sqlite://"), Settings()))
+    assert browser.get("/health").status_code == 503
+    assert browser.get("/health").json()["status"] == "failing"
+    assert browser.get("/login").status_code == 200
+
+
+def test_another_release_is_answered_with_503(engine: Engine, ana: TestClient) -> None:
+    """When another release has changed the tables the page refuses to work on them."""
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    answer = ana.get("/")
+    assert answer.status_code == 503
+    assert "alembic" not in answer.text
+
+
+def test_pages_work_on_the_queue(engine: Engine, ana: TestClient) -> None:
+    """The page and the functions of the queue see the same cases."""
+    assert ana.get("/").text.count("data-row") == queue.count_cases(engine)["open"]

@@ -1,0 +1,146 @@
+"""Sessions: how they begin and end, and what the browser holds of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+
+from ipml.storage.database import reading
+from ipml.storage.tables import sessions
+from ipml.web.auth import LoginTries, close_session, find_user, open_session
+from ipml.web.users import disable_user, list_users
+
+PASSWORD = "correct horse battery"
+LOGIN = {"name": "ana", "password": PASSWORD}
+
+
+def test_the_cookie_is_out_of_reach(visitor: Callable) -> None:
+    """Scripts and other sites cannot use the cookie; it holds at least 128 random bits and the database none."""
+    answer = visitor().post("/login", data=LOGIN)
+    name, _, rest = answer.headers["set-cookie"].partition("=")
+    token, *attributes = [part.strip() for part in rest.split(";")]
+    assert name == "ipml"
+    assert len(token) * 6 >= 128
+    assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(attributes)
+    assert answer.headers["location"] == "/"
+
+
+def test_over_https_the_cookie_is_bound_to_the_host(visitor: Callable) -> None:
+    """Over https the cookie is Secure and has the __Host- prefix, and the page asks for https from then on."""
+    answer = visitor(base_url="https://testserver").post("/login", data=LOGIN)
+    assert answer.headers["set-cookie"].startswith("__Host-ipml=")
+    assert "Secure" in answer.headers["set-cookie"]
+    assert "Domain" not in answer.headers["set-cookie"]
+    assert "max-age=31536000" in answer.headers["strict-transport-security"]
+
+
+def test_tokens_are_kept_hashed(engine: Engine) -> None:
+    """Who reads the database cannot take over a session."""
+    token = open_session(engine, list_users(engine)[0], hours=1)
+    with reading(engine) as connection:
+        kept = connection.scalars(select(sessions.c.token_hash)).all()
+    assert token not in kept
+    assert find_user(engine, kept[0]) is None
+    assert find_user(engine, token) == list_users(engine)[0]
+
+
+def test_a_login_gives_a_new_token(visitor: Callable) -> None:
+    """A token that was there before the login is not kept, and is dead if it was alive."""
+    browser = visitor("ana")
+    before = browser.cookies["ipml"]
+    browser.post("/login", data=LOGIN)
+    assert browser.cookies["ipml"] != before
+    browser.cookies.set("ipml", before, domain="testserver.local")
+    assert browser.get("/").status_code == 303
+    browser.cookies.set("ipml", "chosen by an attacker", domain="testserver.local")
+    browser.post("/login", data=LOGIN)
+    assert "attacker" not in browser.cookies["ipml"]
+
+
+def test_logout_ends_the_session(visitor: Callable) -> None:
+    """After logging out the old token opens nothing, even if somebody kept it."""
+    browser = visitor("ana")
+    token = browser.cookies["ipml"]
+    assert browser.post("/logout").headers["location"] == "/login"
+    browser.cookies.set("ipml", token, domain="testserver.local")
+    assert browser.get("/").headers["location"] == "/login?then=/"
+
+
+def test_disabling_ends_the_session(visitor: Callable, engine: Engine) -> None:
+    """A disabled user is out at the next click."""
+    browser = visitor("ana")
+    disable_user(engine, "ana")
+    assert browser.get("/").status_code == 303
+
+
+def test_sessions_expire(engine: Engine) -> None:
+    """A session lasts its hours, and is swept out when another begins."""
+    user, now = list_users(engine)[0], datetime(2026, 5, 1, tzinfo=UTC)
+    token = open_session(engine, user, hours=12, now=now)
+    assert find_user(engine, token, now + timedelta(hours=11, minutes=59)) == user
+    assert find_user(engine, token, now + timedelta(hours=12)) is None
+    open_session(engine, user, hours=12, now=now + timedelta(hours=12))
+    with reading(engine) as connection:
+        assert len(connection.scalars(select(sessions.c.token_hash)).all()) == 1
+
+
+def test_closing_twice_is_harmless(engine: Engine) -> None:
+    """A session that has ended, or never was, can be closed."""
+    token = open_session(engine, list_users(engine)[0], hours=1)
+    close_session(engine, token)
+    close_session(engine, token)
+    close_session(engine, None)
+    assert find_user(engine, token) is None
+
+
+def test_after_ten_tries_comes_429(visitor: Callable) -> None:
+    """The eleventh try for a name is refused even with the right password; other names are not."""
+    browser = visitor()
+    wrong = {"name": "ana", "password": "wrong"}
+    assert [browser.post("/login", data=wrong).status_code for _ in range(10)] == [401] * 10
+    assert browser.post("/login", data=LOGIN).status_code == 429
+    assert browser.post("/login", data={**LOGIN, "name": "bo"}).status_code == 303
+
+
+def test_unknown_name_and_wrong_password_look_alike(visitor: Callable) -> None:
+    """The answer does not tell whether a name exists."""
+    browser = visitor()
+    unknown = browser.post("/login", data={"name": "nobody", "password": "wrong"})
+    wrong = browser.post("/login", data={"name": "ana", "password": "wrong"})
+    assert (unknown.status_code, unknown.text) == (wrong.status_code, wrong.text)
+
+
+def test_tries_are_forgotten_with_time() -> None:
+    """Tries count for a quarter of an hour, per name and address, and no longer."""
+    seconds = [0.0]
+    tries = LoginTries(most=2, clock=lambda: seconds[0])
+    assert [tries.count("ana", "a") for _ in range(3)] == [True, True, False]
+    assert tries.count("ana", "b")
+    assert tries.count("bo", "a")
+    seconds[0] = 901.0
+    assert tries.count("ana", "a")
+
+
+def test_a_login_forgets_the_tries() -> None:
+    """Who logged in starts anew."""
+    tries = LoginTries(most=1)
+    assert tries.count("ana", "a")
+    tries.forget("ana", "a")
+    assert tries.count("ana", "a")
+
+
+@pytest.mark.parametrize("then", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere", "javascript:x"])
+def test_a_login_leads_nowhere_else(visitor: Callable, then: str) -> None:
+    """After the login one is on this page, whatever a link said."""
+    assert visitor().post("/login", data={**LOGIN, "then": then}).headers["location"] == "/"
+
+
+def test_a_login_leads_back_to_the_case(visitor: Callable) -> None:
+    """Who opens a case without being logged in comes to it after the login."""
+    browser = visitor()
+    login = browser.get("/cases/2").headers["location"]
+    assert 'value="/cases/2"' in browser.get(login).text
+    assert browser.post("/login", data={**LOGIN, "then": "/cases/2"}).headers["location"] == "/cases/2"

@@ -1,0 +1,203 @@
+"""A case: what it shows, who holds it, and how it is decided."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review import queue
+
+GROUND = next(iter(queue.GROUNDS))
+
+
+def hidden_fields(text: str) -> dict[str, str]:
+    """Return the hidden fields of the form that decides."""
+    form = re.search(r'<form method="post" action="/cases/\d+/decide">.*?</form>', text, re.DOTALL)
+    assert form
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
+
+
+def test_a_case_tells_its_reasons(ana: TestClient) -> None:
+    """Score, model, reasons with their direction, price in words and the seller's history are on the page."""
+    text = ana.get("/cases/1").text
+    for told in (
+        "98 %",
+        "model 2026-11-20",
+        "Words of the replica trade in the title",
+        "speaks for counterfeit",
+        "80.10 EUR is 9 % of the median; Vellmar usually costs 400.50 to 1,691.00 EUR",
+        "8 (19 % of sales)",
+        "Other cases of this seller",
+        '<mark class="counterfeit s3">AAA quality</mark>',
+    ):
+        assert told in text
+
+
+def test_opening_claims(engine: Engine, ana: TestClient, visitor: Callable) -> None:
+    """Who opens a case holds it; the next one is told who does, and can neither decide nor take it."""
+    ana.get("/cases/1")
+    assert queue.get_case(engine, 1).reviewer == "ana"
+    text = visitor("bo").get("/cases/1").text
+    assert "<b>ana</b> holds this case" in text
+    assert 'name="choice"' not in text
+
+
+def test_a_viewer_claims_nothing(engine: Engine, visitor: Callable) -> None:
+    """Who may only look holds no case and sees no verdicts."""
+    text = visitor("vic").get("/cases/1").text
+    assert queue.get_case(engine, 1).reviewer is None
+    assert 'name="choice"' not in text
+
+
+@pytest.mark.parametrize(
+    ("choice", "verdict", "ground"),
+    [
+        (f"counterfeit/{GROUND}", Verdict.COUNTERFEIT, GROUND),
+        ("genuine", Verdict.GENUINE, ""),
+        ("cannot tell", Verdict.CANNOT_TELL, ""),
+        ("escalate", Verdict.ESCALATE, ""),
+    ],
+)
+def test_a_verdict_is_recorded(choice: str, verdict: Verdict, ground: str, engine: Engine, ana: TestClient) -> None:
+    """Each verdict becomes a decision with its ground and note, and the following case opens."""
+    fields = hidden_fields(ana.get("/cases/2").text)
+    answer = ana.post("/cases/2/decide", data={**fields, "choice": choice, "note": "seen in hand"})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/cases/3?")
+    (decision,) = queue.list_decisions(engine, 2)
+    assert (decision.verdict, decision.ground, decision.note) == (verdict, ground, "seen in hand")
+    assert decision.reviewer == "ana"
+    assert f"recorded: <b>{verdict}</b>" in ana.get(answer.headers["location"]).text
+
+
+def test_a_form_sent_twice_decides_once(engine: Engine, ana: TestClient) -> None:
+    """The key in the form makes a second sending harmless."""
+    fields = hidden_fields(ana.get("/cases/1").text) | {"choice": "genuine"}
+    answers = [ana.post("/cases/1/decide", data=fields) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert len(queue.list_decisions(engine, 1)) == 1
+
+
+def test_a_key_means_one_verdict(engine: Engine, ana: TestClient) -> None:
+    """The same form with another verdict is a conflict, not a second decision."""
+    fields = hidden_fields(ana.get("/cases/1").text)
+    ana.post("/cases/1/decide", data={**fields, "choice": "genuine"})
+    assert ana.post("/cases/1/decide", data={**fields, "choice": "cannot tell"}).status_code == 409
+    assert len(queue.list_decisions(engine, 1)) == 1
+
+
+@pytest.mark.parametrize("choice", ["counterfeit", "counterfeit/no_such_ground", "guilty", "", "genuine/x"])
+def test_what_is_no_verdict_is_refused(choice: str, engine: Engine, ana: TestClient) -> None:
+    """Counterfeit needs a ground of the table, and nothing else is a verdict."""
+    fields = hidden_fields(ana.get("/cases/1").text)
+    assert ana.post("/cases/1/decide", data={**fields, "choice": choice}).status_code == 400
+    assert queue.list_decisions(engine, 1) == []
+
+
+def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
+    """Who comes too late reads so, keeps the note, and finds a fresh form."""
+    fields = hidden_fields(ana.get("/cases/1").text)
+    ana.get("/cases/1")  # a second window takes the claim over
+    answer = ana.post("/cases/1/decide", data={**fields, "choice": "genuine", "note": "long thought"})
+    assert answer.status_code == 409
+    assert "The claim on case 1" in answer.text
+    assert "long thought</textarea>" in answer.text
+    assert queue.list_decisions(engine, 1) == []
+    again = hidden_fields(answer.text) | {"choice": "genuine"}
+    assert ana.post("/cases/1/decide", data=again).status_code == 303
+
+
+def test_nobody_decides_over_another(engine: Engine, ana: TestClient, visitor: Callable) -> None:
+    """The form of one reviewer is worth nothing in the hands of another."""
+    fields = hidden_fields(ana.get("/cases/1").text) | {"choice": "genuine"}
+    assert visitor("bo").post("/cases/1/decide", data=fields).status_code == 409
+    assert visitor("lea").post("/cases/1/decide", data=fields).status_code == 409
+    assert queue.list_decisions(engine, 1) == []
+
+
+def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
+    """A decided case shows verdict, ground and note, and takes no further one."""
+    fields = hidden_fields(ana.get("/cases/1").text)
+    ana.post("/cases/1/decide", data={**fields, "choice": f"counterfeit/{GROUND}", "note": "clear"})
+    text = ana.get("/cases/1").text
+    assert "This case has been decided" in text
+    assert queue.GROUNDS[GROUND] in text
+    assert "clear</q>" in text
+    again = {**fields, "key": "another key of mine", "choice": "genuine"}
+    assert ana.post("/cases/1/decide", data=again).status_code == 409
+
+
+def test_escalated_cases_are_for_leads(engine: Engine, ana: TestClient, visitor: Callable) -> None:
+    """A reviewer passes a case on and cannot take it back; a lead decides it and stays with such cases."""
+    for case_id in (1, 3):
+        fields = hidden_fields(ana.get(f"/cases/{case_id}").text)
+        ana.post(f"/cases/{case_id}/decide", data={**fields, "choice": "escalate"})
+    assert "a lead will decide" in ana.get("/cases/1").text
+    assert queue.get_case(engine, 1).reviewer is None
+    lead = visitor("lea")
+    fields = hidden_fields(lead.get("/cases/1").text)
+    answer = lead.post("/cases/1/decide", data={**fields, "choice": "genuine"})
+    assert answer.headers["location"].startswith("/cases/3?")
+    assert queue.get_case(engine, 1).state == "decided"
+
+
+def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
+    """j gives a case back and opens the following one; k returns to it."""
+    fields = hidden_fields(ana.get("/cases/1").text)
+    answer = ana.post("/cases/1/leave", data={"to": "next", "token": fields["token"]})
+    assert answer.headers["location"] == "/cases/2?trail=1"
+    assert queue.get_case(engine, 1).reviewer is None
+    fields = hidden_fields(ana.get("/cases/2?trail=1").text)
+    assert fields["trail"] == "1"
+    back = {"to": "previous", "token": fields["token"], "trail": "1"}
+    assert ana.post("/cases/2/leave", data=back).headers["location"] == "/cases/1?trail="
+    assert ana.post("/cases/1/leave", data={"to": "previous"}).headers["location"] == "/"
+
+
+def test_cases_that_others_hold_are_passed_over(engine: Engine, ana: TestClient) -> None:
+    """The following case is one that can be worked on."""
+    queue.claim(engine, "bo", 2)
+    assert ana.post("/cases/1/leave", data={"to": "next"}).headers["location"] == "/cases/3?trail=1"
+    assert ana.post("/cases/7/leave", data={"to": "next"}).headers["location"] == "/cases/1?trail=7"
+
+
+def test_leaving_gives_back_only_ones_own(engine: Engine, ana: TestClient) -> None:
+    """A leave with another's case, or an old token, takes it from nobody."""
+    claim = queue.claim(engine, "bo", 1)
+    assert claim
+    ana.post("/cases/1/leave", data={"to": "list", "token": str(claim.token)})
+    assert queue.get_case(engine, 1).reviewer == "bo"
+
+
+@pytest.mark.parametrize("trail", ["1.", "x", "1..2", "1 2", "٣"])
+def test_a_trail_is_numbers(trail: str, ana: TestClient) -> None:
+    """An address that somebody tampered with is answered with 400."""
+    assert ana.get("/cases/1", params={"trail": trail}).status_code == 400
+
+
+def test_an_abstention_is_shown_as_such(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+    """A case without score, price, history and description is shown with what is known."""
+    bare = scored(7, price=None, description=None, brand=None, **dict.fromkeys(SELLER_FIELDS))
+    bare = replace(bare, score=None, reasons=(), highlights=(), price_range=None, abstained="no price is given")
+    queue.enqueue(engine, [bare])
+    assert "no score" in ana.get("/").text
+    text = ana.get("/cases/8").text
+    assert "no price is given" in text
+    assert "Nothing is known" in text
+
+
+SELLER_FIELDS = (
+    "seller_age_days",
+    "seller_sales",
+    "seller_returns",
+    "seller_complaints",
+    "seller_rating",
+    "seller_strikes",
+    "seller_listings",
+)

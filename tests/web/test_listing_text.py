@@ -1,0 +1,125 @@
+"""Listing text on the page: nothing is lost, nothing invisible stays so, nothing of it is markup."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from urllib.parse import urlencode
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from ipml.records import Highlight, Reason, ScoredListing
+from ipml.review import queue
+from ipml.web.listing_text import cut_pieces, is_invisible, show_invisible
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' autofocus onfocus=alert(1) x='",
+    "</textarea></title><svg onload=alert(1)>",
+    "{{ 7 * 7 }}{% include 'login.html' %}",
+    "<b hx-post='/logout' hx-trigger=load>",
+    "javascript:alert(1)",
+    "https://elsewhere.example/pay",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "\u202e\u2066\u200b\x00\ud800<iframe src=//elsewhere.example>",
+)
+TEXTS = st.text(st.characters(), max_size=40)
+RANGES = st.lists(
+    st.builds(Highlight, st.integers(-2, 40), st.integers(-2, 45), st.floats(-5, 5, allow_subnormal=False)), max_size=5
+)
+
+
+class Tags(HTMLParser):
+    """The tags, addresses and handlers that a browser would make of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note one tag."""
+        self.tags.append(tag)
+        self.attributes += attrs
+
+
+def make_item(text: str, scored: Callable[..., ScoredListing]) -> ScoredListing:
+    """Return a scored listing with a text in every field that a seller or a table of brands fills."""
+    # What is a column of its own can hold neither NUL nor half a surrogate pair.
+    plain = text.replace("\0", "").replace("\ud800", "")
+    fields = dict.fromkeys(("listing_id", "brand", "seller_id", "category", "condition", "country"), plain)
+    item = scored(0, title=text, description=text, **fields)
+    return replace(
+        item,
+        reasons=(Reason("x", text, 1.0),),
+        highlights=(Highlight(0, 3, 1.0),),
+        price_range=replace(item.price_range, brand=text),
+    )
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_is_inert(
+    hostile: str, engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """In whatever field it stands, hostile text adds no tag, no handler and no address to the pages."""
+    queue.enqueue(engine, [make_item("harmless", scored), make_item(hostile, scored)])
+    kinds = set(Tags(ana.get("/cases/8").text).tags) | {"span"}  # a span marks what is invisible
+    for path in ("/cases/9", "/", f"/?{urlencode({'brand': hostile.replace(chr(0), '')}, errors='replace')}"):
+        page = ana.get(path).text
+        found = Tags(page)
+        assert not any(name.startswith(("on", "hx-")) for name, _ in found.attributes)
+        links = [value or "" for name, value in found.attributes if name in ("href", "src", "action")]
+        assert all(link.startswith(("/", "#main")) and not link.startswith("//") for link in links)
+        assert path != "/cases/9" or set(found.tags) <= kinds
+        if "brand" not in path:  # a filter holds what was typed, so that it finds the brand
+            assert not any(is_invisible(letter) for letter in page if letter != "\n")
+
+
+def test_every_character_that_cannot_be_seen_is_known() -> None:
+    """All controls, format characters, surrogates and separators of Unicode are shown by their code point."""
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    for number in range(sys.maxunicode + 1):
+        letter = chr(number)
+        if unicodedata.category(letter) in hidden:
+            assert is_invisible(letter), hex(number)
+
+
+@pytest.mark.parametrize("text", ["Nike Air Max 90", "Кроссовки", "手提包", "حقيبة يد", "Sac à main — 50 €", "👜"])
+def test_ordinary_text_stays(text: str) -> None:
+    """Letters of any script, signs and pictures are left alone."""
+    assert show_invisible(text) == text
+    assert [piece.text for piece in cut_pieces(text)] == [text]
+
+
+@given(TEXTS, RANGES)
+def test_pieces_make_up_the_title(text: str, highlights: list[Highlight]) -> None:
+    """Put together, the pieces are the title, with the invisible letters counted; none is left invisible."""
+    pieces = cut_pieces(text, highlights)
+    assert not any(is_invisible(letter) for piece in pieces for letter in piece.text)
+    seen = "".join(piece.text for piece in pieces if not piece.is_invisible)
+    assert seen == "".join(letter for letter in text if not is_invisible(letter))
+    repeats = [piece.text.partition(" ×")[2] or "1" for piece in pieces if piece.is_invisible]
+    assert sum(map(int, repeats)) == sum(map(is_invisible, text))
+
+
+@given(TEXTS, RANGES)
+def test_strength_follows_weight(text: str, highlights: list[Highlight]) -> None:
+    """Pieces have a side if and only if they have a strength, and the strongest is 3."""
+    pieces = cut_pieces(text, highlights)
+    assert all((piece.strength > 0) == bool(piece.speaks_for) for piece in pieces)
+    assert max((piece.strength for piece in pieces), default=0) in (0, 3)
+
+
+def test_long_titles_are_cut() -> None:
+    """A title of a million letters costs a line that says how many were left out."""
+    pieces = cut_pieces("a" * 1_000_000, [Highlight(0, 1_000_000, 1.0)])
+    assert [len(piece.text) for piece in pieces] == [500, len(" … and 999500 more letters")]
