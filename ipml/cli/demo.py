@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,14 +55,14 @@ def demo(
     typer.echo(f"\nThe {SHOWN} most suspicious of the {min(NEWEST, listings):,} newest listings:\n")
     for rank, one in enumerate(scored[:SHOWN], start=1):
         typer.echo(_describe(rank, one))
-    typer.echo(
-        f"Open the reviewer's page, and log in as {USER} with the password {password}"
-        if password
-        else "Open the reviewer's page with"
-    )
-    typer.echo(f"\n    ipml serve --database {_database(out)}\n")
-    typer.echo("Look at the run and the registered model with")
-    typer.echo(f"\n    mlflow ui --backend-store-uri {_tracking(out)}\n")
+    login = f", and log in as {USER} with the password {password}" if password else ""
+    typer.echo(f"Open the reviewer's page{login}:\n\n    {_beside('ipml')} serve --database {_database(out)}\n")
+    typer.echo(f"Look at the run and the model:\n\n    {_beside('mlflow')} ui --backend-store-uri {_tracking(out)}\n")
+
+
+def _beside(command: str) -> str:
+    """Return a command as it has to be typed here: beside this one, where this one was not found on the path."""
+    return str(Path(sys.argv[0]).with_name(command)) if "/" in sys.argv[0] else command
 
 
 def _database(out: Path) -> str:
@@ -127,7 +128,7 @@ def _describe(rank: int, scored: ScoredListing) -> str:
     """Return a listing with its price and its three heaviest reasons, for a terminal."""
     listing = scored.listing
     price = f"{listing.price:,.2f} {listing.currency}" if listing.price is not None else "no price"
-    lines = [f"{rank:>3}. {scored.score:.0%}  {_printable(listing.title)}  ({price})"]
+    lines = [f"{rank:>3}. {scored.score:.1%}  {_printable(listing.title)}  ({price})"]
     reasons = [reason for reason in scored.reasons if reason.feature != "baseline" and reason.weight > 0]
     lines += [f"          {reason.weight:+.1f}  {_printable(reason.sentence)}" for reason in reasons[:3]]
     return "\n".join([*lines, ""])

@@ -173,11 +173,7 @@ def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
 
 def _unwrap(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return categories and Arrow-typed cells as what they stand for."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.astype(object).infer_objects()
-    if isinstance(column.dtype, pd.ArrowDtype):
-        return column.astype(object)
-    return column
+    return column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) else column
 
 
 def _read_texts(column: pd.Series[Any]) -> pd.Series[Any]:

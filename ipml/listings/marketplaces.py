@@ -18,20 +18,28 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Collection, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import number_rows, show
-from ipml.listings.kinds import Kind, is_missing, read_column
+from ipml.listings.kinds import Kind
+from ipml.listings.translation import (
+    drop_texts,
+    find_column,
+    follow_path,
+    give_zone,
+    go_back,
+    look_up,
+    scale_numbers,
+    spell_out,
+)
 from ipml.records import Problem
 
 _KINDS = {field.name: field.kind for field in FIELDS}
@@ -164,7 +172,7 @@ class ColumnMap(BaseModel):
             mapped[name], faults = _translate(cells, self.columns[name], name)
             problems += faults
             if self.columns[name].days_before is not None:
-                mapped[name] = _go_back(mapped[name], mapped[str(self.columns[name].days_before)])
+                mapped[name] = go_back(mapped[name], mapped[str(self.columns[name].days_before)])
         ordered = {name: mapped[name] for name in COLUMNS if name in mapped}
         return pd.DataFrame(ordered, index=frame.index), tuple(problems)
 
@@ -173,7 +181,7 @@ class ColumnMap(BaseModel):
             return
         names = [str(name) for name in frame.columns]
         wanted = [one.paths for name, one in self.columns.items() if name in _REQUIRED or not is_sparse]
-        is_there = [not paths or any(_find_column(names, path) is not None for path in paths) for paths in wanted]
+        is_there = [not paths or any(find_column(names, path) is not None for path in paths) for paths in wanted]
         missing = [" or ".join(paths) for paths, found in zip(wanted, is_there, strict=True) if not found]
         if missing:
             raise MissingColumns(source, missing, names)
@@ -186,11 +194,11 @@ class ColumnMap(BaseModel):
             texts = [f"{source.row_number}{row}" for row in number_rows(frame)]
             return pd.Series(texts, index=frame.index, dtype="str")
         silent = {*self.missing, *source.missing}
-        found = [_drop(_follow(frame, path), silent) for path in source.paths]
+        found = [drop_texts(follow_path(frame, path), silent) for path in source.paths]
         cells = found[0]
         for other in found[1:]:
             cells = cells.astype(object).where(cells.notna(), other.astype(object))
-        return _spell_out(cells) if _KINDS[name] is Kind.TEXT else cells
+        return spell_out(cells) if _KINDS[name] is Kind.TEXT else cells
 
 
 def load_columns(name_or_path: str | Path) -> ColumnMap:
@@ -239,90 +247,16 @@ def _read_file(path: Path) -> str:
         raise UnreadableFile(path, str(error), "a column map in TOML") from error
 
 
-def _find_column(names: Sequence[str], path: str) -> str | None:
-    """Return the column in which a path starts: the one of its whole name, or of its name up to a dot."""
-    starts = [path, *(path[:at] for at, letter in enumerate(path) if letter == ".")]
-    return next((start for start in starts if start in names), None)
-
-
-def _follow(frame: pd.DataFrame, path: str) -> pd.Series[Any]:
-    start = _find_column([str(name) for name in frame.columns], path)
-    if start is None:
-        return pd.Series(None, index=frame.index, dtype=object)
-    cells: pd.Series[Any] = frame[start]
-    if cells.dtype != object:
-        return cells if start == path else pd.Series(None, index=frame.index, dtype=object)
-    steps = path[len(start) + 1 :].split(".") if start != path else []
-    return pd.Series([_descend(cell, steps) for cell in cells], index=frame.index, dtype=object).infer_objects()
-
-
-def _drop(cells: pd.Series[Any], silent: Collection[str]) -> pd.Series[Any]:
-    return cells.where(~cells.isin(list(silent))) if silent else cells
-
-
-def _descend(cell: object, steps: Sequence[str]) -> object:
-    """Go into nested JSON; a list stands for its first element."""
-    cell = _first(cell)
-    for step in steps:
-        cell = _first(cell.get(step)) if isinstance(cell, dict) else None
-    return None if isinstance(cell, str) and cell == "" else cell
-
-
-def _first(cell: object) -> object:
-    while isinstance(cell, list | tuple | np.ndarray):
-        cell = cell[0] if len(cell) else None
-    return cell
-
-
-def _spell_out(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """Write whole numbers, such as ids, as text."""
-    if pd.api.types.is_integer_dtype(cells.dtype):
-        return cells.astype("str")
-    if cells.dtype != object:
-        return cells
-    texts = [str(cell) if isinstance(cell, int | np.integer) and not isinstance(cell, bool) else cell for cell in cells]
-    return pd.Series(texts, index=cells.index, dtype=object)
-
-
 def _translate(cells: pd.Series[Any], source: Source, name: str) -> tuple[pd.Series[Any], list[Problem]]:
     problems: list[Problem] = []
     if source.values is not None:
-        cells, problems = _look_up(cells, source, name)
+        found, is_unknown = look_up(cells, source.values, source.other)
+        expected = f"one of {', '.join(source.values)}"
+        unknown = zip(number_rows(cells.to_frame())[is_unknown], cells[is_unknown], strict=True)
+        problems = [Problem(int(row), name, show(cell), expected) for row, cell in unknown]
+        cells = found
     if source.scale is not None:
-        numbers, is_bad = read_column(cells, Kind.NUMBER)
-        cells = _keep_bad(numbers * source.scale, cells, is_bad)
+        cells = scale_numbers(cells, source.scale)
     if source.zone is not None:
-        cells = _localise(cells, source.zone)
+        cells = give_zone(cells, source.zone)
     return cells, problems
-
-
-def _look_up(cells: pd.Series[Any], source: Source, name: str) -> tuple[pd.Series[Any], list[Problem]]:
-    values = source.values or {}
-    found = [None if is_missing(cell) else values.get(str(cell), source.other) for cell in cells]
-    is_unknown = np.array([one is None for one in found], dtype=bool) & cells.notna().to_numpy(dtype=bool)
-    expected = f"one of {', '.join(values)}"
-    unknown = zip(number_rows(cells.to_frame())[is_unknown], cells[is_unknown], strict=True)
-    problems = [Problem(int(row), name, show(cell), expected) for row, cell in unknown]
-    return pd.Series(found, index=cells.index, dtype=object).infer_objects(), problems
-
-
-def _localise(cells: pd.Series[Any], zone: str) -> pd.Series[Any]:
-    """Put moments without zone into theirs; an hour that the clock skips or repeats is no moment and stays as it is."""
-    _, has_no_zone = read_column(cells, Kind.MOMENT)
-    naive = pd.to_datetime(cells.where(has_no_zone).astype("str"), format="ISO8601", errors="coerce", utc=False)
-    moments = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert("UTC")
-    return _keep_bad(moments, cells, moments.isna().to_numpy())
-
-
-def _go_back(cells: pd.Series[Any], later: pd.Series[Any]) -> pd.Series[Any]:
-    days, is_bad = read_column(cells, Kind.NUMBER)
-    moments, _ = read_column(later, Kind.MOMENT)
-    is_bad = is_bad | (days.abs() > 1e5).to_numpy()
-    earlier = moments - pd.to_timedelta(days.where(~is_bad), unit="D").dt.as_unit("us")
-    return _keep_bad(earlier, cells, is_bad)
-
-
-def _keep_bad(good: pd.Series[Any], cells: pd.Series[Any], is_bad: Any) -> pd.Series[Any]:
-    """Leave what could not be read as it came, for the schema to name it."""
-    is_bad = is_bad & cells.notna().to_numpy()
-    return good.astype(object).where(~is_bad, cells.astype(object)) if is_bad.any() else good

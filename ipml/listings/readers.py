@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ipml.listings.fields import COLUMNS
 from ipml.listings.frames import number_rows
 from ipml.listings.kinds import is_missing
 from ipml.listings.marketplaces import ColumnMap
-from ipml.listings.schema import Validation, make_repeat, validate_listings
+from ipml.listings.schema import Validation, make_repeat, validate_rows
 from ipml.listings.tables import RawTable, read_table, read_tables
 from ipml.listings.writers import RejectsFile, write_listings
 from ipml.records import Problem
@@ -63,12 +64,9 @@ def read_listings(
     seen = _SeenKeys()
     for table in read_tables(path, chunk_rows, encoding=encoding):
         mapped, unknown = _map_columns(table, columns, str(path))
-        validation = validate_listings(mapped, str(path))
-        faults = [*table.problems, *unknown, *validation.problems]
-        listings = _drop_rows(validation.listings, faults)
-        repeats = seen.find_repeats(listings)
-        problems = tuple(sorted([*faults, *repeats], key=lambda problem: problem.row))
-        yield Validation(_drop_rows(listings, repeats), problems, _keep_bad_rows(table, problems))
+        validation = validate_rows(mapped, str(path)).reject([*table.problems, *unknown])
+        validation = validation.reject(seen.find_repeats(validation.listings))
+        yield replace(validation, rejects=_keep_bad_rows(table, validation.bad_rows))
 
 
 def _map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
@@ -78,14 +76,9 @@ def _map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tup
     return columns.apply(table.frame, source=source, is_sparse=table.is_sparse)
 
 
-def _drop_rows(listings: pd.DataFrame, problems: Sequence[Problem]) -> pd.DataFrame:
-    is_bad = np.isin(number_rows(listings), [problem.row for problem in problems])
-    return listings[~is_bad] if is_bad.any() else listings
-
-
-def _keep_bad_rows(table: RawTable, problems: tuple[Problem, ...]) -> dict[int, str]:
+def _keep_bad_rows(table: RawTable, bad_rows: Sequence[int]) -> dict[int, str]:
     """Return the bad rows as JSON: an object of their cells, or a text where the row could not be read."""
-    rows = sorted({problem.row for problem in problems} - table.broken.keys())
+    rows = [row for row in bad_rows if row not in table.broken]
     records = table.frame.loc[rows].astype(object).to_dict("records")
     kept: dict[int, Any] = dict(zip(rows, records, strict=True)) | dict(table.broken)
     return {row: _write_json(kept[row]) for row in sorted(kept)}
@@ -99,7 +92,7 @@ def _write_json(raw: object) -> str:
 
 
 class _SeenKeys:
-    """The listings and moments of earlier chunks, as sorted hashes with their rows: 16 bytes each.
+    """The listings and moments of the rows so far, as sorted hashes with their rows: 16 bytes each.
 
     With hashes of 64 bits and a billion rows, one new listing in 18,000 million is mistaken for an old one.
     """
@@ -108,12 +101,14 @@ class _SeenKeys:
         self._runs: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]] = []
 
     def find_repeats(self, listings: pd.DataFrame) -> list[Problem]:
-        """Name the rows that an earlier chunk had already; remember the others."""
+        """Name the rows whose listing and moment an earlier row has; remember the others."""
         keys = listings[["listing_id", "observed_at"]]
         hashes = np.asarray(pd.util.hash_pandas_object(keys, index=False), dtype=np.uint64)
         rows = number_rows(listings)
-        first = self._find(hashes)
-        is_new = first == 0
+        _, at, back = np.unique(hashes, return_index=True, return_inverse=True)
+        earlier = self._find(hashes)
+        first = np.where(earlier > 0, earlier, rows[at][back])
+        is_new = first == rows
         self._remember(hashes[is_new], rows[is_new])
         ids = listings["listing_id"].to_numpy()
         return list(map(make_repeat, rows[~is_new], ids[~is_new], first[~is_new]))

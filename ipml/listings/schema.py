@@ -6,19 +6,18 @@ Both keep the same rules. Nothing is repaired: a row that breaks a rule is kept 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ipml.errors import InvalidListings
 from ipml.listings.fields import COLUMNS, FIELDS, Field
-from ipml.listings.frames import check_cells, check_columns, list_problems, number_rows, read_cells, show
+from ipml.listings.frames import ROW, check_cells, check_columns, list_problems, number_rows, read_cells, show
 from ipml.listings.kinds import READERS, Kind, is_missing
 from ipml.records import Listing, Problem
 
@@ -36,9 +35,11 @@ __all__ = [
     "make_repeat",
     "validate_listings",
     "validate_record",
+    "validate_rows",
 ]
 
 _BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
+_ORDER = {name: at for at, name in enumerate(["", *COLUMNS])}
 _NO_CURRENCY = "a currency beside the price"
 
 
@@ -60,6 +61,14 @@ class Validation:
     listings: pd.DataFrame
     problems: tuple[Problem, ...]
     rejects: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+    def reject(self, problems: Sequence[Problem]) -> Validation:
+        """Return the validation with more problems and without their rows; the index has to number the rows."""
+        if not problems:
+            return self
+        is_bad = np.isin(self.listings.index, [problem.row for problem in problems])
+        every = sorted([*self.problems, *problems], key=lambda problem: (problem.row, _ORDER[problem.column]))
+        return Validation(self.listings[~is_bad], tuple(every), self.rejects)
 
     @property
     def bad_rows(self) -> tuple[int, ...]:
@@ -98,15 +107,24 @@ def validate_listings(frame: pd.DataFrame, source: str = "listings") -> Validati
     >>> print(validation.problems[0])
     row 2, title: found '', expected text of 1 to 2,000 characters, without NUL or broken letters
     """
+    numbered = frame.set_axis(pd.Index(number_rows(frame), name=ROW))
+    validation = validate_rows(numbered, source)
+    validation = validation.reject(_find_repeats(validation.listings))
+    kept = frame.index[np.isin(numbered.index, validation.listings.index)]
+    return Validation(validation.listings.set_axis(kept), validation.problems)
+
+
+def validate_rows(frame: pd.DataFrame, source: str = "listings") -> Validation:
+    """Do as `validate_listings` for a part of a file, each row by itself: keys may repeat.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `validate_listings`, indexed by the numbers of its rows.
+    """
     check_columns(frame, FIELDS, source)
-    rows = number_rows(frame)
     listings, is_bad = check_cells(frame, FIELDS)
-    problems = list_problems(frame, is_bad, FIELDS) + _find_lone_prices(frame)
-    is_good = ~np.isin(rows, [problem.row for problem in problems])
-    repeats = _find_repeats(listings[is_good], rows[is_good])
-    is_good &= ~np.isin(rows, [problem.row for problem in repeats])
-    problems = sorted(problems + repeats, key=lambda problem: (problem.row, COLUMNS.index(problem.column)))
-    return Validation(listings if is_good.all() else listings[is_good], tuple(problems))
+    return Validation(listings, ()).reject(list_problems(frame, is_bad, FIELDS) + _find_lone_prices(frame))
 
 
 def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFrame:
@@ -210,9 +228,9 @@ def _find_lone_prices(frame: pd.DataFrame) -> list[Problem]:
     return [Problem(int(row), "currency", "", _NO_CURRENCY) for row in number_rows(frame)[is_lone]]
 
 
-def _find_repeats(listings: pd.DataFrame, rows: npt.NDArray[np.int64]) -> list[Problem]:
+def _find_repeats(listings: pd.DataFrame) -> list[Problem]:
     """Name each row whose key an earlier one has, and that one."""
-    keys = listings[["listing_id", "observed_at"]].assign(row=rows)
+    keys = listings[["listing_id", "observed_at"]].assign(row=listings.index)
     keys = keys[keys.duplicated(["listing_id", "observed_at"], keep=False)]
     keys["first"] = keys.groupby(["listing_id", "observed_at"], dropna=False)["row"].transform("first")
     repeats = keys[keys["row"] != keys["first"]]

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
@@ -82,7 +83,7 @@ class RejectsFile:
 
     def __enter__(self) -> Self:
         self._stream: IO[str] = self._whole.__enter__().open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._writer = csv.writer(self._stream)  # lines end in CR LF, so that a lone CR in a cell is quoted
         self._writer.writerow(REJECT_COLUMNS)
         return self
 

@@ -104,7 +104,7 @@ class Evaluation:
         return _JSON.validate_json(text)
 
     def table(self) -> str:
-        """Return the figures as text for a terminal: a row per measure, a column per scorer; the slices."""
+        """Return the figures as text for a terminal: a row per measure, a column per scorer."""
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
@@ -112,10 +112,12 @@ class Evaluation:
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference
             parts.append(f"{_in_words(COMPARED_BY)} above the best baseline, {baseline}: {difference}")
-        if self.slices:
-            header = ["", "listings", "counterfeit", *map(_in_words, SLICE_MEASURES)]
-            parts.append(_aligned([header, *map(_slice_row, self.slices)]))
         return "\n\n".join(parts)
+
+    def slice_table(self) -> str:
+        """Return the figures of the model on each slice as text: a row per slice, a column per measure."""
+        header = ["", "listings", "counterfeit", *map(_in_words, SLICE_MEASURES)]
+        return _aligned([header, *map(_slice_row, self.slices)])
 
 
 _JSON = TypeAdapter(Evaluation)

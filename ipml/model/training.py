@@ -286,6 +286,7 @@ def _record(
                 "experiment.toml": experiment.text or experiment.model_dump_json(indent=2),
                 "evaluation.json": evaluation.to_json(),
                 "evaluation.txt": evaluation.table(),
+                "slices.txt": evaluation.slice_table(),
             },
             tags={"leaks": str(experiment.split.kind == "leaking random").lower()},
         )

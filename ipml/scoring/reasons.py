@@ -19,7 +19,7 @@ from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, 
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Highlight, Reason
 
-SMALLEST_SHARE = 0.1  # words that carry less than this share of the heaviest word's weight are not highlighted
+SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
 _MOST_WORDS = 3
 _MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
@@ -225,8 +225,10 @@ def _say_contradiction(row: _Row) -> str:
 
 
 def _say_authorised(row: _Row) -> str:
-    brand = listing_brands(row.listings, row.explainer.extractors["brand"].table_)[row.row]
-    is_authorised = row.explainer.extractors["brand"].transform(row.listings)[row.row][6] > 0
+    table = row.explainer.extractors["brand"].table_
+    brand = listing_brands(row.listings, table)[row.row]
+    sellers = table["authorised"][table["names"].index(brand)]
+    is_authorised = row.listings.texts("seller_id")[row.row] in sellers
     return f"Seller is {'authorised' if is_authorised else 'not among the authorised sellers'} of {brand}"
 
 

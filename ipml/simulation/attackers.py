@@ -83,10 +83,10 @@ def craft_of(difficulty: float) -> Craft:
     True
     """
     return Craft(
-        copied=0.80 * difficulty**1.4,
+        copied=0.85 * difficulty**1.3,
         worded=(1.0 - difficulty) ** 1.3,
         disguised=blend(0.22, 0.02, difficulty),
-        price_ratio=blend(0.14, 0.74, difficulty),
+        price_ratio=blend(0.14, 0.78, difficulty),
         price_spread=0.45,
         luxury_discount=blend(0.6, 0.0, difficulty),
         aged_accounts=blend(0.10, 0.70, difficulty),

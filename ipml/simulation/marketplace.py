@@ -71,6 +71,14 @@ def simulate_marketplace(
 ) -> Marketplace:
     """Simulate a year of a marketplace, up to 2026-06-30, in which 7 % of the listings are counterfeit.
 
+    How hard it is, as average precision against the truth on later listings of sellers not trained on (20,000
+    listings, means over seeds 0 to 2, prevalence there 0.06 to 0.08; `tests/simulation/test_difficulty.py`)::
+
+        difficulty                             0     0.25  0.5   0.75  1
+        words and letters, stacked into trees  0.96  0.83  0.64  0.27  0.11
+        list of replica words                  0.57  0.38  0.22  0.09  0.06
+        price against the brand's              0.35  0.19  0.19  0.09  0.05
+
     Parameters
     ----------
     n_listings : int, default=50_000

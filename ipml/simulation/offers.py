@@ -120,7 +120,7 @@ def _choose_voices(offers: pd.DataFrame, craft: Craft, difficulty: float, rng: n
     copied = rng.random(len(offers)) < np.where(kinds == KIND_CODES["mixed"], 0.5 + craft.copied / 2, craft.copied)
     bounds = np.cumsum([VOICES_OF_KIND[kind.name] for kind in SELLER_KINDS], axis=1)
     voices = (chance[:, np.newaxis] >= bounds[kinds]).sum(axis=1)
-    is_eager = np.where(offers["is_counterfeit"], ~copied, rng.random(len(offers)) < 0.04 * difficulty**1.4)
+    is_eager = np.where(offers["is_counterfeit"], ~copied, rng.random(len(offers)) < 0.05 * difficulty**1.3)
     is_eager &= kinds != KIND_CODES["authorised"]
     voices = np.minimum(voices, len(VOICE_CODES) - 1)  # sums of parts may fall short of 1 by a rounding
     return np.where(is_eager, VOICE_CODES["eager"], voices)

@@ -35,7 +35,7 @@ def read_one(path: Path, columns: ColumnMap | None = None) -> Validation:
 
 
 @given(st.lists(lines, max_size=12), st.integers(1, 5))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_chunks_change_nothing(tmp_path_factory: pytest.TempPathFactory, rows: list[str], chunk_rows: int) -> None:
     """Good rows, problems and rejects are the same, however the file is cut."""
     path = write(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "chunks.csv")
@@ -46,7 +46,7 @@ def test_chunks_change_nothing(tmp_path_factory: pytest.TempPathFactory, rows: l
 
 
 @given(st.lists(lines, max_size=12))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_every_row_is_good_or_rejected(tmp_path_factory: pytest.TempPathFactory, rows: list[str]) -> None:
     """No row is lost, and none is both: it comes out good, or as it stood, with a problem."""
     path = write(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "all.csv")

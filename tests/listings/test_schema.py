@@ -93,6 +93,7 @@ def test_table_and_record_have_the_same_fields() -> None:
 
 
 @given(records)
+@settings(max_examples=60)
 def test_frame_and_record_find_the_same_columns_at_fault(record: dict[str, object]) -> None:
     """A record is accepted if and only if its one-row frame is; the same columns are at fault."""
     frame = make_row(record)
@@ -115,7 +116,7 @@ def test_accepted_record_comes_back_from_a_frame(record: dict[str, object]) -> N
 
 
 @given(st.lists(records, max_size=8))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_a_row_is_judged_by_itself(rows: list[dict[str, object]]) -> None:
     """Beside repeated keys, what is wrong with a row does not depend on the rows around it."""
     numbered = [row | {"listing_id": str(at)} for at, row in enumerate(rows)]

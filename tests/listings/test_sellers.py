@@ -51,7 +51,7 @@ def specify_history(events: pd.DataFrame, seller: str, moment: datetime) -> list
 
 
 @given(event_rows, listing_rows)
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_history_agrees_with_its_specification(events: list[tuple[Any, ...]], listings: list[tuple[Any, ...]]) -> None:
     """The history of every listing is what counting the known events one by one gives."""
     found = history_as_of(make_events(events), make_listings(listings))
@@ -60,7 +60,7 @@ def test_history_agrees_with_its_specification(events: list[tuple[Any, ...]], li
 
 
 @given(event_rows, event_rows, sellers, moments, st.randoms(use_true_random=False))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_the_future_changes_nothing(
     events: list[tuple[Any, ...]], others: list[tuple[Any, ...]], seller: str, as_of: datetime, chance: Any
 ) -> None:

@@ -1,0 +1,49 @@
+"""What the README promises is so."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ipml.cli import app
+from ipml.model.experiment import Experiment
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = "\n".join(re.findall(r"^    (.*)$", README, re.MULTILINE))
+
+
+def test_the_examples_run():
+    """Every Python example gives what it shows."""
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testfile(str(ROOT / "README.md"), module_relative=False, optionflags=flags).failed == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\bipml (\w+)", SHELL))))
+def test_every_command_shown_exists_and_shows_an_example(name):
+    """A command the README shows answers --help, with an example."""
+    result = CliRunner().invoke(app, [name, "--help"])
+    assert result.exit_code == 0
+    assert "ipml" in result.output
+
+
+@pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.callback.__name__)
+def test_every_command_explains_itself(command):
+    """Each command's help says what it does and shows an example that begins with ipml."""
+    assert re.search(r"^\s+Example: ipml ", command.callback.__doc__, re.MULTILINE)
+
+
+def test_the_experiment_shown_is_one():
+    """The experiment file of the README is understood."""
+    import tomllib
+
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert Experiment(**tomllib.loads(text)).record.model == "ipml-shoes"
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_every_link_leads_somewhere(link):
+    """Pictures and files the README points to are there."""
+    assert (ROOT / link).exists()
