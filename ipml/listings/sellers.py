@@ -51,8 +51,8 @@ HISTORY_COLUMNS: tuple[str, ...] = (
 
 _RATING = "a rating from 0 to 1"
 _MEMORY = "2GB"
-# Amounts are added up as whole billionths: such sums do not depend on the order of the rows, as sums of floats do.
-_BILLIONTHS = 1_000_000_000
+# Amounts are added up as whole millionths: such sums do not depend on the order of the rows, as sums of floats do.
+_MILLIONTHS = 1_000_000
 
 # One row for each moment at which something became known of a seller, with all that was known by then.
 _HISTORY = f"""
@@ -61,20 +61,20 @@ WITH changes AS (
         seller,
         moment,
         min(joined) AS joined,
-        sum(amount) FILTER (kind = 'sold') AS sales,
-        sum(amount) FILTER (kind = 'returned') AS returns,
-        sum(amount) FILTER (kind = 'complained') AS complaints,
-        sum(amount) FILTER (kind = 'rated') AS stars,
+        sum(amount) FILTER (kind = 'sold')::BIGINT AS sales,
+        sum(amount) FILTER (kind = 'returned')::BIGINT AS returns,
+        sum(amount) FILTER (kind = 'complained')::BIGINT AS complaints,
+        sum(amount) FILTER (kind = 'rated')::BIGINT AS stars,
         count(*) FILTER (kind = 'rated') AS ratings,
-        sum(amount) FILTER (kind = 'struck') AS strikes,
-        sum(amount) FILTER (kind = 'listed') AS listings
+        sum(amount) FILTER (kind = 'struck')::BIGINT AS strikes,
+        sum(amount) FILTER (kind = 'listed')::BIGINT AS listings
     FROM (
         SELECT
             seller_id AS seller,
             kind,
             greatest(occurred_at, known_at) AS moment,
             CASE kind WHEN 'joined' THEN occurred_at END AS joined,
-            CAST(round(coalesce(amount, 1) * {_BILLIONTHS}) AS BIGINT) AS amount
+            CAST(round(coalesce(amount, 1) * {_MILLIONTHS}) AS BIGINT) AS amount
         FROM events
     )
     GROUP BY seller, moment
@@ -97,12 +97,12 @@ known AS (
 SELECT
     questions.place,
     (questions.moment - known.joined) / 86400e6 AS seller_age_days,
-    coalesce(sales, 0) / {_BILLIONTHS} AS seller_sales,
-    coalesce(returns, 0) / {_BILLIONTHS} AS seller_returns,
-    coalesce(complaints, 0) / {_BILLIONTHS} AS seller_complaints,
-    stars / ratings / {_BILLIONTHS} AS seller_rating,
-    coalesce(strikes, 0) / {_BILLIONTHS} AS seller_strikes,
-    coalesce(listings, 0) / {_BILLIONTHS} AS seller_listings
+    coalesce(sales, 0) / {_MILLIONTHS} AS seller_sales,
+    coalesce(returns, 0) / {_MILLIONTHS} AS seller_returns,
+    coalesce(complaints, 0) / {_MILLIONTHS} AS seller_complaints,
+    stars / ratings / {_MILLIONTHS} AS seller_rating,
+    coalesce(strikes, 0) / {_MILLIONTHS} AS seller_strikes,
+    coalesce(listings, 0) / {_MILLIONTHS} AS seller_listings
 FROM questions ASOF JOIN known ON questions.seller = known.seller AND questions.moment >= known.moment
 """  # noqa: S608  nothing but a constant of ours is put in
 
@@ -163,9 +163,9 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_listings, 7)
-        Indexed like the listings, columns `HISTORY_COLUMNS`: sums of units known by then, the mean rating, and the
-        days since the seller joined. All are NaN where nothing was known of the seller or observed_at is missing;
-        the rating is NaN without ratings, the age without a "joined".
+        Indexed like the listings, columns `HISTORY_COLUMNS`: sums of units known by then and the mean rating, both
+        to a millionth, and the days since the seller joined. All are NaN where nothing was known of the seller or
+        observed_at is missing; the rating is NaN without ratings, the age without a "joined".
 
     Raises
     ------

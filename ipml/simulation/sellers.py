@@ -19,6 +19,7 @@ PREVALENCE = 0.07
 LISTINGS_PER_SELLER = 11
 # Ten sellers hold about this much of all fakes: 36 % on a large marketplace, of 924 sellers with any.
 TEN_WORST_SHARE = 0.36
+# Genuine goods that a counterfeiter offers beside each fake; and how much of a mixed seller's goods is fake.
 DECOYS_PER_FAKE = 0.12
 MIXED_FAKE_SHARE = 0.25
 NETWORKED_SHARE = 0.45
@@ -42,7 +43,7 @@ class SellerKind:
     age_days : float
         Median age of the account at the end of the year.
     price_ratio, price_spread : float
-        Median of price / reference price, and standard deviation of its natural logarithm.
+        Median of price / reference price of genuine goods, and standard deviation of its natural logarithm.
     sales_per_day : float
         Sales of an average seller of the kind.
     return_rate, complaint_rate : tuple of float

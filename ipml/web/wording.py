@@ -92,7 +92,7 @@ def seller_history(listing: Listing) -> list[tuple[str, str]]:
         ("Sales", _figure(sales)),
         ("Returns", _figure_of_sales(listing.seller_returns, sales)),
         ("Complaints", _figure_of_sales(listing.seller_complaints, sales)),
-        ("Rating", None if listing.seller_rating is None else f"{listing.seller_rating:.1f} of 5"),
+        ("Rating", None if listing.seller_rating is None else f"{100 * listing.seller_rating:.0f} %"),
         (
             "Strikes",
             None if listing.seller_strikes is None else _figure(listing.seller_strikes, none="none so far"),

@@ -209,7 +209,7 @@ def test_small_marketplaces_are_whole(n_listings: int):
         assert is_fake(marketplace).sum() == round(0.07 * n_listings)
 
 
-def test_digest_helper_reads_what_was_written(tmp_path: Path):
+def test_writing_again_gives_equal_files(tmp_path: Path):
     """Writing twice into one folder replaces the files by equal ones."""
     marketplace = simulate_marketplace(500)
     digests = [[hashlib.sha256(path.read_bytes()).digest() for path in marketplace.write(tmp_path)] for _ in range(2)]

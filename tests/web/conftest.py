@@ -79,7 +79,7 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         seller_sales=41.0 if is_young else 212.0,
         seller_returns=8.0 if is_young else 3.0,
         seller_complaints=5.0 if is_young else 0.0,
-        seller_rating=3.4 if is_young else 4.9,
+        seller_rating=0.68 if is_young else 0.98,
         seller_strikes=1.0 if is_young else 0.0,
         seller_listings=128.0 if is_young else 6.0,
     )
