@@ -34,8 +34,8 @@ def labels(
 
     Example: ipml labels labels.parquet --known-by 2026-05-01
     """
-    from ipml.listings.writers import write_listings
     from ipml.listings.schema import listings_to_frame
+    from ipml.listings.writers import write_listings
     from ipml.review.labels import export_labels
     from ipml.storage.database import open_database
 

@@ -157,4 +157,4 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
             self.usual_[key][1] if (key := f"{what}:{name}:{unit}") in self.usual_ else np.nan
             for name, unit in zip(names, units, strict=True)
         ]
-        return np.clip(natural_log(prices / np.array(medians, dtype=np.float64)), -_CLIP, _CLIP)
+        return np.asarray(np.clip(natural_log(prices / np.array(medians, dtype=np.float64)), -_CLIP, _CLIP))

@@ -98,7 +98,7 @@ class SellerFeatures(TransformerMixin, BaseEstimator):
         if usual <= 0:
             return np.zeros(len(events))
         rate = (events + self.prior_sales * usual) / (sales + self.prior_sales)
-        return np.clip(natural_log(rate / usual), -_MOST_RATE, _MOST_RATE)
+        return np.asarray(np.clip(natural_log(rate / usual), -_MOST_RATE, _MOST_RATE))
 
 
 def _usual_rate(events: NDArray[np.float64], sales: NDArray[np.float64]) -> float:

@@ -24,7 +24,6 @@ from ipml.features.seller import SellerFeatures
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 
-
 Labels = NDArray[np.int8]
 Floats = NDArray[np.float64]
 TEXT_WEIGHT = 0.3  # thousands of n-grams are penalised more than a few dozen numbers
@@ -153,8 +152,8 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     def _choose(self, values: csr_matrix, y: Labels, weight: Floats, sellers: NDArray[Any]) -> tuple[float, Floats]:
         """Return the penalty that serves unseen sellers best, and the log-odds it gave to each of them.
 
-        The rarity of n-grams is taken from all listings: it uses no label. A listing in a fold that could not be scored,
-        for want of counterfeits on its other side, is NaN.
+        The rarity of n-grams is taken from all listings: it uses no label. A listing in a fold that could not be
+        scored, for want of counterfeits on its other side, is NaN.
         """
         grid = C_GRID if self.C is None else (self.C,)
         unseen = np.full((len(grid), len(y)), np.nan)

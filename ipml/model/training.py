@@ -28,6 +28,7 @@ from ipml.model.experiment import Experiment
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.tracking import RecordedRun, RunFacts, record_run
+from ipml.records import Problem
 from ipml.settings import get_settings
 
 Say = Callable[[str], None]
@@ -186,7 +187,8 @@ def digest_listings(listings: pd.DataFrame) -> str:
 
 def _read_good(path: Path, columns: ColumnMap | None) -> pd.DataFrame:
     """Read a whole file; any bad row is an error, since a model should not learn from half of its data unnoticed."""
-    parts, problems = [], []
+    parts: list[pd.DataFrame] = []
+    problems: list[Problem] = []
     for validation in read_listings(path, columns, chunk_rows=100_000):
         parts.append(validation.listings)
         problems.extend(validation.problems)

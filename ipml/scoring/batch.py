@@ -12,14 +12,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from ipml.errors import InvalidListings, MissingColumns
 from ipml.listings.marketplaces import ColumnMap
-from ipml.listings.readers import read_listings, read_tables, write_listings
+from ipml.listings.readers import read_listings
 from ipml.listings.schema import COLUMNS, check_listings, frame_to_listings
+from ipml.listings.tables import read_tables
+from ipml.listings.writers import RejectsFile, write_listings
 from ipml.records import Highlight, PriceRange, Reason, ScoredListing
 from ipml.scoring.scorer import SCORE_COLUMNS, Scorer
 
@@ -113,18 +116,18 @@ def read_scored(path: Path) -> Iterator[ScoredListing]:
         if missing:
             raise MissingColumns(str(path), missing, list(map(str, frame.columns)))
         extra = frame.reindex(columns=[*SCORE_COLUMNS, *EXPLANATION_COLUMNS]).astype(object)
-        extra = extra.where(extra.notna() & (extra != ""), None)
+        rows: list[dict[Any, Any]] = extra.where(extra.notna() & (extra != ""), None).to_dict("records")
         listings = check_listings(frame[[name for name in COLUMNS if name in frame]], str(path))
-        for listing, row in zip(frame_to_listings(listings), extra.itertuples(index=False), strict=True):
+        for listing, row in zip(frame_to_listings(listings), rows, strict=True):
             yield ScoredListing(
                 listing=listing,
-                score=None if row.score is None else float(row.score),
-                log_odds=None if row.log_odds is None else float(row.log_odds),
-                reasons=tuple(Reason(**reason) for reason in json.loads(row.reasons or "[]")),
-                highlights=tuple(Highlight(**part) for part in json.loads(row.highlights or "[]")),
-                price_range=PriceRange(**json.loads(row.price_range)) if row.price_range else None,
-                model_version=row.model_version,
-                abstained=row.abstained,
+                score=None if row["score"] is None else float(row["score"]),
+                log_odds=None if row["log_odds"] is None else float(row["log_odds"]),
+                reasons=tuple(Reason(**reason) for reason in json.loads(row["reasons"] or "[]")),
+                highlights=tuple(Highlight(**part) for part in json.loads(row["highlights"] or "[]")),
+                price_range=PriceRange(**json.loads(row["price_range"])) if row["price_range"] else None,
+                model_version=row["model_version"],
+                abstained=row["abstained"],
             )
 
 

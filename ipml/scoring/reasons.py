@@ -86,7 +86,7 @@ class Explainer:
                 weights=contributions.data[part],
                 minlength=len(self._names),
             )
-            reasons = [self._reason(listings, row, group, weights[group]) for group in np.flatnonzero(weights)]
+            reasons = [self._reason(listings, row, group, weights[group]) for group in np.flatnonzero(weights).tolist()]
             explained.append(tuple(sorted([*reasons, base], key=lambda reason: (-abs(reason.weight), reason.feature))))
         return explained
 
@@ -112,8 +112,9 @@ class Explainer:
             match.group().strip(".,;:!?()[]\"'"): sign * float(by_letter[match.start() : match.end()].sum())
             for match in re.finditer(r"\S+", text[: by_letter.size])
         }
-        words = sorted((word for word, weight in carried.items() if word and weight > 0), key=lambda w: -carried[w])
-        return words
+        return sorted(
+            (word for word, weight in carried.items() if word and weight > 0), key=lambda word: -carried[word]
+        )
 
     def _letter_weights(self, column: str, text: str) -> NDArray[np.float64]:
         """Return the weight of each letter as written; what folding dropped carries none."""
@@ -122,7 +123,8 @@ class Explainer:
         weights = self.classifier.features_.transformer_weights or {}
         coefficients = self.classifier.coefficients[self._slices[column]] * weights.get(column, 1.0)
         by_folded = self.extractors[column].spread(folded, coefficients)
-        return np.bincount(np.array(origins, dtype=np.int64), weights=by_folded, minlength=len(text[:most_letters]))
+        by_letter = np.bincount(np.array(origins, np.int64), weights=by_folded, minlength=len(text[:most_letters]))
+        return by_letter.astype(np.float64)
 
     def _group_features(self) -> NDArray[np.int32]:
         """Give each feature the number of its group; remember the groups' names and each extractor's columns."""
