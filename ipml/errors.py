@@ -40,7 +40,7 @@ class InvalidListings(IpmlError):
         more = "" if len(self.problems) <= 3 else f"; and {len(self.problems) - 3} more"
         super().__init__(
             f"{source}: {rows} bad row{'s' * (rows != 1)}: {first}{more}. "
-            "Mend them, or keep them apart with --rejects FILE."
+            "Mend them, or part them: ipml validate FILE --rejects BAD --good GOOD."
         )
 
 

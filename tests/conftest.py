@@ -1,16 +1,43 @@
 """What all tests share: where real data lies, and how properties are searched."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import Engine, create_engine, text
+
+from ipml.storage.database import migrate, open_database
 
 # Timing is measured in benchmarks; a property is not wrong because the kernel was being compiled.
 settings.register_profile("ipml", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("ipml")
 
 DATA = Path(os.environ.get("IPML_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
+
+# A database on PostgreSQL whose tables may go; the tests of storage and queue then run there as well.
+POSTGRES = os.environ.get("IPML_TEST_POSTGRES")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Return a database whose tables are up to date and empty."""
+    if request.param == "postgresql":
+        wipe(POSTGRES)
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db" if request.param == "sqlite" else POSTGRES)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+def wipe(url: str) -> None:
+    """Drop everything in a database on PostgreSQL."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

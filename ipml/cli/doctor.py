@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ipml.cli.options import Database, Model
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -27,14 +29,8 @@ class Check:
 
 
 def doctor(
-    database: Annotated[
-        str | None,
-        typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.", show_default=False),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model folder or registry URI; by default the setting.", show_default=False),
-    ] = None,
+    database: Database = None,
+    model: Model = None,
     anchor: Annotated[
         str | None,
         typer.Option(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.options import Database
+
 if TYPE_CHECKING:
     from ipml.records import ScoredListing
 
@@ -23,10 +25,7 @@ def enqueue(
         float | None,
         typer.Option(min=0, max=1, help="Only scores of at least P.", metavar="P", show_default=False),
     ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.", show_default=False),
-    ] = None,
+    database: Database = None,
 ) -> None:
     """Put the scored listings of a file into the review queue; doing it again changes nothing.
 

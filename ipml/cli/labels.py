@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.options import Database
+
 if TYPE_CHECKING:
     from ipml.records import Label, Listing
 
@@ -25,10 +27,7 @@ def labels(
             show_default=False,
         ),
     ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.", show_default=False),
-    ] = None,
+    database: Database = None,
 ) -> None:
     """Write a listings file with the truth that reviewers found: is_counterfeit, labelled_at, label_weight.
 

@@ -7,20 +7,15 @@ from typing import Annotated
 
 import typer
 
+from ipml.cli.options import Columns, Model, Rejects
+
 
 def score(
     source: Annotated[Path, typer.Argument(metavar="IN", help="CSV, Parquet or JSON lines.", show_default=False)],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The same, by suffix.", show_default=False)],
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model folder or registry URI; by default the setting.", show_default=False),
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="Column map: a bundled name or a TOML file.", show_default=False)
-    ] = None,
-    rejects: Annotated[
-        Path | None, typer.Option(help="Keep bad rows here and go on with the good ones.", show_default=False)
-    ] = None,
+    model: Model = None,
+    columns: Columns = None,
+    rejects: Rejects = None,
     explain_top: Annotated[int, typer.Option(min=0, help="How many of the highest scores get reasons.")] = 100,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ipml.cli.options import Database
 from ipml.errors import AddressInUse
 
 
 def serve(
-    database: Annotated[
-        str | None, typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.")
-    ] = None,
+    database: Database = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; by default this machine only.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
 ) -> None:

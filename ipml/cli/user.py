@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Say who may log in to the reviewer's page, and as what.")
+from ipml.cli.options import Database
 
-_Database = Annotated[str | None, typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.")]
+app = typer.Typer(no_args_is_help=True, help="Say who may log in to the reviewer's page, and as what.")
 
 
 @app.command()
@@ -19,7 +19,7 @@ def add(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
     ] = False,
-    database: _Database = None,
+    database: Database = None,
 ) -> None:
     """Let a person log in; the password is asked for, and only its argon2 hash is kept.
 
@@ -41,7 +41,7 @@ def add(
 
 
 @app.command("list")
-def list_(database: _Database = None) -> None:
+def list_(database: Database = None) -> None:
     """List who may log in.
 
     Example: ipml user list
@@ -59,7 +59,7 @@ def list_(database: _Database = None) -> None:
 
 
 @app.command()
-def disable(name: Annotated[str, typer.Argument(help="Whom to shut out.")], database: _Database = None) -> None:
+def disable(name: Annotated[str, typer.Argument(help="Whom to shut out.")], database: Database = None) -> None:
     """Shut a person out at once; what they decided stays.
 
     Example: ipml user disable ana

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.options import Columns, Rejects
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,12 +25,8 @@ CHUNK_ROWS = 50_000
 
 def validate(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON lines.", show_default=False)],
-    columns: Annotated[
-        str | None, typer.Option(help="Column map: a bundled name or a TOML file.", show_default=False)
-    ] = None,
-    rejects: Annotated[
-        Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)
-    ] = None,
+    columns: Columns = None,
+    rejects: Rejects = None,
     good: Annotated[
         Path | None, typer.Option(help="Write the good rows here, with canonical columns.", show_default=False)
     ] = None,

@@ -1,38 +1,12 @@
-"""What the tests of the queue share: a fresh database, as in tests/storage, and scored listings."""
+"""What the tests of the queue share: scored listings."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
-from ipml.storage.database import migrate, open_database
-
-POSTGRES = os.environ.get("IPML_TEST_POSTGRES")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Return a database whose tables are up to date and empty."""
-    if request.param == "postgresql":
-        wipe(POSTGRES)
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db" if request.param == "sqlite" else POSTGRES)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-def wipe(url: str) -> None:
-    """Drop everything in a database on PostgreSQL."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
 
 
 @pytest.fixture
