@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -61,19 +62,17 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
     }
 
 
-def name_brands(text: str, table: BrandTable) -> list[int]:
-    """Return the numbers of the brands named in a folded text, in the order they are named, each once."""
-    phrases = tuple(table["phrases"])
-    found = sorted((start, -end, number) for number, start, end in find_phrases(text, phrases))
-    return list(dict.fromkeys(table["phrase_brands"][number] for _, _, number in found))
+def name_brands(texts: Iterable[str], table: BrandTable) -> list[list[int]]:
+    """Return the numbers of the brands named in each folded text, in the order they are named, each once."""
+    phrases, brands = tuple(table["phrases"]), table["phrase_brands"]
+    found = (sorted((start, -end, number) for number, start, end in find_phrases(text, phrases)) for text in texts)
+    return [list(dict.fromkeys(brands[number] for _, _, number in places)) for places in found]
 
 
 def brands_in_titles(listings: ListingColumns, table: BrandTable) -> list[list[int]]:
     """Return the brands named in each title."""
-    return listings.once(
-        ("brands in titles", id(table)),
-        lambda: [name_brands(title, table) for title in listings.folded("title")],
-    )
+    key = ("brands in titles", tuple(table["phrases"]))
+    return listings.once(key, lambda: name_brands(listings.folded("title"), table))
 
 
 def listing_brands(listings: ListingColumns, table: BrandTable) -> list[str]:
@@ -84,13 +83,14 @@ def listing_brands(listings: ListingColumns, table: BrandTable) -> list[str]:
 
     def work_out() -> list[str]:
         fields = listings.folded("brand")
-        known = {field: name_brands(field, table) for field in set(fields)}
+        different = list(dict.fromkeys(fields))
+        known = dict(zip(different, name_brands(different, table), strict=True))
         return [
             table["names"][(known[field] or titled)[0]] if known[field] or (titled and not field) else field
             for field, titled in zip(fields, brands_in_titles(listings, table), strict=True)
         ]
 
-    return listings.once(("brand", id(table)), work_out)
+    return listings.once(("brand", tuple(table["phrases"])), work_out)
 
 
 class BrandFeatures(TransformerMixin, BaseEstimator):
