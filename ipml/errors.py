@@ -6,6 +6,7 @@ what was found, what was expected and what to do. The commands print that line a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -103,6 +104,30 @@ class UnsplittableData(IpmlError):
 # Model files
 
 
+def hide_password(text: str) -> str:
+    """Return a text without the user and password in a URI that it quotes.
+
+    Examples
+    --------
+    >>> hide_password("cannot open postgresql://user:secret@host/db")
+    'cannot open postgresql://…@host/db'
+    """
+    return re.sub(r"//[^/\s]*@", "//…@", text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what another library's error says, without passwords: its first line, or its name, up to 200 letters.
+
+    Examples
+    --------
+    >>> first_line(ValueError("no such table\\nselect 1"))
+    'no such table'
+    >>> first_line(EOFError())
+    'EOFError'
+    """
+    return hide_password(str(error) or type(error).__name__).splitlines()[0][:200]
+
+
 class ModelNotFound(IpmlError):
     """No model is where one was expected."""
 
@@ -159,7 +184,8 @@ class TrackingUnavailable(IpmlError):
     """The store of runs and models cannot be used."""
 
     def __init__(self, where: str, found: str) -> None:
-        super().__init__(f"{where}: found {found}; expected MLflow's store. Check the setting IPML_TRACKING.")
+        store = hide_password(where)
+        super().__init__(f"{store}: found {found}; expected MLflow's store. Check the setting IPML_TRACKING.")
 
 
 class UnusableModelName(IpmlError):

@@ -17,10 +17,20 @@ def train(
 ) -> None:
     """Train a model, measure it on sellers it has not seen, record the run and register the model.
 
-    The experiment says which listings, which split and which parameters; files in it are looked for beside it, then
-    in the data folder (IPML_DATA). Look at the runs with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.
+    An experiment says which listings, which split and which parameters. Files it names lie beside it, or in the data
+    folder (IPML_DATA). All but the name and the listings may be left out:
 
-    Example: ipml train experiments/darknet_goods.toml
+    name = "shoes"
+    data.listings = "shoes.parquet"  # or several, in brackets
+    data.columns = "ozon-ecup"  # how columns are named; also events, labels, brands
+    split.kind = "later unseen sellers"  # or "seller folds", or "leaking random"
+    evaluation.k = [100]  # how many listings reviewers read
+    model.C = 1.0  # any parameter of the classifier
+    record.model = "ipml-shoes"  # its name in the registry
+
+    Look at the runs with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.
+
+    Example: ipml train experiments/shoes.toml
     """
     from rich.console import Console
 

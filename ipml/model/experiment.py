@@ -28,12 +28,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.model.model_card import NAME_PATTERN
 from ipml.settings import get_settings
 
 Files = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+_EXPECTED = "what `ipml train --help` shows"
 
 
 class _Part(BaseModel):
@@ -61,6 +64,13 @@ class SplitPart(_Part):
     n_folds: int = Field(5, ge=2, le=50)
     seeds: tuple[int, ...] = Field((0,), min_length=1)
 
+    @model_validator(mode="after")
+    def _check_seeds(self) -> SplitPart:
+        # Only folds test every listing under every seed, so that figures can be averaged over seeds.
+        if len(self.seeds) > 1 and self.kind != "seller folds":
+            raise ValueError('only the kind "seller folds" takes several seeds')
+        return self
+
 
 class EvaluationPart(_Part):
     """How the figures are worked out."""
@@ -72,8 +82,8 @@ class EvaluationPart(_Part):
 class RecordPart(_Part):
     """Under which name the model is registered."""
 
-    model: str = Field("ipml", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
-    alias: str | None = None
+    model: str = Field("ipml", pattern=NAME_PATTERN)
+    alias: str | None = Field(None, pattern=NAME_PATTERN)
 
 
 class Experiment(_Part):
@@ -85,14 +95,14 @@ class Experiment(_Part):
     ('shoes.csv',)
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+    name: str = Field(pattern=NAME_PATTERN)
     seed: int = Field(0, ge=0)
     data: DataPart
     split: SplitPart = SplitPart()
     evaluation: EvaluationPart = EvaluationPart()
     model: dict[str, Any] = Field(default_factory=dict)
     record: RecordPart = RecordPart()
-    folder: Path = Field(Path(), exclude=True, description="where the file lies; relative paths start here")
+    folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
 
     def find(self, name: str) -> Path:
@@ -122,11 +132,22 @@ def load_experiment(path: Path) -> Experiment:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        return Experiment(**{**tomllib.loads(text), "folder": path.parent, "text": text})
+        written = tomllib.loads(text)
+        if ours := {"folder", "text"} & written.keys():
+            raise UnusableSetting(str(path), f"unknown {', '.join(sorted(ours))}", _EXPECTED)
+        return Experiment(**written, folder=path.parent, text=text)
     except OSError as error:
         raise UnreadableFile(path, error.strerror or "no readable file", "an experiment file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnreadableFile(path, str(error), "TOML in UTF-8") from error
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg'].lower()}" for one in error.errors()]
-        raise UnusableSetting(str(path), "; ".join(problems), "the parts shown in `ipml train --help`") from error
+        found = "; ".join(_describe(".".join(map(str, one["loc"])), one) for one in error.errors())
+        raise UnusableSetting(str(path), found, _EXPECTED) from error
+
+
+def _describe(place: str, error: ErrorDetails) -> str:
+    if error["type"] == "missing":
+        return f"no {place}"
+    if error["type"] == "extra_forbidden":
+        return f"unknown {place}"
+    return f"{place} = {error['input']!r} ({error['msg']})"

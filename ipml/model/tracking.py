@@ -15,19 +15,16 @@ import logging
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_type_hints
-
-import pandas as pd
+from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before mlflow is imported, which reads it then
 
@@ -46,57 +43,25 @@ from ipml.errors import (
     ModelNotFound,
     TrackingUnavailable,
     UntrustedModel,
-    UnusableModelName,
     UnusableSetting,
+    first_line,
 )
-from ipml.listings.schema import listings_to_frame
-from ipml.model.artifact import GOLDEN_LISTINGS, MANIFEST, NAME_PATTERN, load_model, manifest_sha256
-from ipml.model.metrics import Estimate
-from ipml.records import Listing
+from ipml.model.artifact import load_model, manifest_sha256
+from ipml.model.model_card import NAME_PATTERN
+from ipml.model.model_folder import MANIFEST
+from ipml.model.run_facts import RunFacts, make_metrics, make_parameters, make_tags
+from ipml.model.served_model import ServedModel, make_example, served_fields
+from ipml.model.uris import ModelUri, find_sqlite_file, make_absolute, parse_model_uri
 from ipml.settings import get_settings
 
 FLAVOR_NAME = "ipml"
 MODEL_FOLDER = "data/model"  # where mlflow.pyfunc.save_model puts a folder called "model"
 MANIFEST_TAG = "ipml.manifest_sha256"
 CHAMPION, CHALLENGER = "champion", "challenger"
-REGISTRY_URI = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9][0-9]{0,8}))")
-MAX_VALUE_LETTERS = 500
 PARAMETERS_AT_A_TIME = 100  # MLflow takes no more in one call
 
 _FLAVOR = sys.modules[__name__]
 _CHATTY = ("alembic", "mlflow")
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What is recorded of a training run besides its model.
-
-    Attributes
-    ----------
-    experiment : str
-        Name of the experiment: letters, digits, `_`, `.` and `-`.
-    parameters : mapping of str to object
-        Flat; values longer than 500 letters are cut, and say so.
-    figures : mapping of str to Estimate or float
-        Measures; of an estimate the ends of its interval are recorded as `…_low` and `…_high`.
-    data_name, data_digest : str
-        Which listings the run was trained on.
-    pictures : sequence of Path
-        Files of curves and plots, copied to the folder `pictures`.
-    texts : mapping of str to str
-        Text files by name, such as the experiment's TOML.
-    tags : mapping of str to str
-        More to search runs by.
-    """
-
-    experiment: str
-    parameters: Mapping[str, object]
-    figures: Mapping[str, Estimate | float]
-    data_name: str
-    data_digest: str
-    pictures: Sequence[Path] = ()
-    texts: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,10 +115,9 @@ def record_run(
     TrackingUnavailable
         MLflow cannot be reached or refuses what it was given.
     """
-    for name in (model_name, alias or CHALLENGER):
-        _check_name(name, f"models:/{model_name}@{alias}")
+    parse_model_uri(f"models:/{model_name}@{alias or CHALLENGER}")  # else it could never be resolved
     load_model(model_folder)
-    with _store(tracking_uri) as client, _make_active(client):
+    with _open_store(_find_store(tracking_uri)) as client, _make_active(client):
         experiment_id = _find_or_create_experiment(client, facts.experiment)
         with mlflow.start_run(experiment_id=experiment_id, nested=True) as run:
             _log_facts(facts)
@@ -169,6 +133,18 @@ def record_run(
         chosen = alias or (CHALLENGER if _has_champion(client, model_name) else CHAMPION)
         client.set_registered_model_alias(model_name, chosen, str(registered.version))
     return RecordedRun(run.info.run_id, model_name, int(registered.version), chosen)
+
+
+def check_store(tracking_uri: str | None = None) -> None:
+    """Open the store once, before a long training relies on it; a new database gets its tables now.
+
+    Raises
+    ------
+    TrackingUnavailable
+        MLflow cannot be reached.
+    """
+    with _open_store(_find_store(tracking_uri)):
+        pass
 
 
 def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
@@ -200,13 +176,14 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     Traceback (most recent call last):
     ipml.errors.UnusableModelName: model 'models:/../../etc/1': expected models:/NAME@ALIAS or ...
     """
-    name, alias, number = _parse_uri(uri)
-    database = _sqlite_path(tracking_uri or get_settings().tracking)
-    if database is not None and not database.exists():
+    wanted = parse_model_uri(uri)
+    store_uri = _find_store(tracking_uri)
+    database = find_sqlite_file(store_uri)
+    if database is not None and not database.exists():  # MLflow would make one
         raise ModelNotFound(uri, f"the registry {database}")
-    with _store(tracking_uri) as client:
-        registered = _find_version(client, uri, name, alias, number)
-        folder = _fetch(client, uri, registered)
+    with _open_store(store_uri) as client:
+        registered = _find_version(client, wanted)
+        folder = _fetch(client, wanted, registered)
     expected = registered.tags.get(MANIFEST_TAG)
     if expected is None:
         raise UntrustedModel(uri, f"no tag {MANIFEST_TAG}", "a version registered by ipml")
@@ -243,43 +220,15 @@ def save_model(path: str, mlflow_model: Model, folder: Path, **_: object) -> Non
             data_path=str(copied),
             mlflow_model=mlflow_model,
             signature=_make_signature(),
-            input_example=_make_example(),
+            input_example=make_example(),
             # Where none are given, MLflow loads the model in another process to find out: 4 s, not 0.1 s.
             pip_requirements=[f"{name}=={version(name)}" for name in ("ipml", "scikit-learn", "numpy", "skops")],
         )
 
 
-def _load_pyfunc(path: str) -> _Probabilities:
+def _load_pyfunc(path: str) -> ServedModel:
     """Load a logged model for MLflow's scoring; all checks of `load_model` apply."""
-    return _Probabilities(load_model(path).classifier)
-
-
-class _Probabilities:
-    """What MLflow's scoring calls: a frame of listings in, a frame of probabilities out."""
-
-    def __init__(self, classifier: Any) -> None:
-        self._classifier = classifier
-
-    def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-        """Return the calibrated probability of counterfeit as the column `score`, one row per listing."""
-        moments = {
-            name: pd.to_datetime(model_input[name], utc=True) for name in _moment_fields() if name in model_input
-        }
-        probabilities = self._classifier.predict_proba(model_input.assign(**moments))
-        return pd.DataFrame({"score": probabilities[:, 1]}, index=model_input.index)
-
-
-_LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight"}
-
-
-def _listing_types() -> dict[str, Any]:
-    """Return the fields of a listing that a model reads, and their types."""
-    hints = get_type_hints(Listing)
-    return {name: hint for name, hint in hints.items() if name not in _LABEL_FIELDS}
-
-
-def _moment_fields() -> list[str]:
-    return [name for name, hint in _listing_types().items() if hint == datetime | None]
+    return ServedModel(load_model(path).classifier)
 
 
 def _make_signature() -> ModelSignature:
@@ -293,15 +242,9 @@ def _make_signature() -> ModelSignature:
         datetime | None: moment,
     }
     columns: list[ColSpec | TensorSpec] = [
-        ColSpec(kinds[hint], name, required=hint is str) for name, hint in _listing_types().items()
+        ColSpec(kinds[hint], name, required=hint is str) for name, hint in served_fields().items()
     ]
     return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec(DataType.double, "score")]))
-
-
-def _make_example() -> pd.DataFrame:
-    """Return one golden listing with the fields it has, as a caller of MLflow's scoring would send it."""
-    example: pd.DataFrame = listings_to_frame(GOLDEN_LISTINGS[:1]).dropna(axis="columns")
-    return example[[name for name in _listing_types() if name in example and name not in _moment_fields()]]
 
 
 # Runs
@@ -309,48 +252,19 @@ def _make_example() -> pd.DataFrame:
 
 def _log_facts(facts: RunFacts) -> None:
     """Write everything but the model into the active run."""
-    parameters = [(name, _shorten(value)) for name, value in facts.parameters.items()]
+    parameters = list(make_parameters(facts).items())
     for start in range(0, len(parameters), PARAMETERS_AT_A_TIME):
         mlflow.log_params(dict(parameters[start : start + PARAMETERS_AT_A_TIME]))
     source = CodeDatasetSource(tags={"name": facts.data_name})
     digest = facts.data_digest[:36]  # MLflow keeps no more
     dataset = MetaDataset(source, name=facts.data_name, digest=digest)  # type: ignore[abstract]
     mlflow.log_input(dataset, context="training")
-    mlflow.log_metrics(_flatten(facts.figures))
-    tags = {"ipml.version": version("ipml"), "ipml.data_digest": facts.data_digest}
-    commit = _git_commit()
-    mlflow.set_tags(tags | ({"mlflow.source.git.commit": commit} if commit else {}) | dict(facts.tags))
+    mlflow.log_metrics(make_metrics(facts))
+    mlflow.set_tags(make_tags(facts))
     for picture in facts.pictures:
         mlflow.log_artifact(str(picture), "pictures")
     for name, text in facts.texts.items():
         mlflow.log_text(text, name)
-
-
-def _shorten(value: object) -> str:
-    text = str(value)
-    if len(text) <= MAX_VALUE_LETTERS:
-        return text
-    return f"{text[:MAX_VALUE_LETTERS]}… ({len(text) - MAX_VALUE_LETTERS} letters more)"
-
-
-def _flatten(figures: Mapping[str, Estimate | float]) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for name, figure in figures.items():
-        if isinstance(figure, Estimate):
-            metrics |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
-        else:
-            metrics[name] = float(figure)
-    return metrics
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the git checkout we are in, or None outside of one."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    command = [git, "rev-parse", "HEAD"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - constant
-    return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
@@ -360,7 +274,7 @@ def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)
-    database = _sqlite_path(client.tracking_uri)
+    database = find_sqlite_file(client.tracking_uri)
     location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
 
@@ -384,36 +298,18 @@ def _has_champion(client: mlflow.MlflowClient, name: str) -> bool:
     return CHAMPION in client.get_registered_model(name).aliases
 
 
-def _parse_uri(uri: str) -> tuple[str, str | None, str | None]:
-    match = REGISTRY_URI.fullmatch(uri)
-    if match is None:
-        raise UnusableModelName(uri)
-    name, alias, number = match["name"], match["alias"], match["version"]
-    _check_name(name, uri)
-    if alias is not None:
-        _check_name(alias, uri)
-    return name, alias, number
-
-
-def _check_name(name: str, uri: str) -> None:
-    if not re.fullmatch(NAME_PATTERN, name) or ".." in name:
-        raise UnusableModelName(uri)
-
-
-def _find_version(
-    client: mlflow.MlflowClient, uri: str, name: str, alias: str | None, number: str | None
-) -> ModelVersion:
+def _find_version(client: mlflow.MlflowClient, wanted: ModelUri) -> ModelVersion:
     try:
-        if alias is not None:
-            return client.get_model_version_by_alias(name, alias)
-        return client.get_model_version(name, str(number))
+        if wanted.alias is not None:
+            return client.get_model_version_by_alias(wanted.name, wanted.alias)
+        return client.get_model_version(wanted.name, str(wanted.version))
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise ModelNotFound(uri, "a registered model") from None
+            raise ModelNotFound(str(wanted), "a registered model") from None
         raise
 
 
-def _fetch(client: mlflow.MlflowClient, uri: str, registered: ModelVersion) -> Path:
+def _fetch(client: mlflow.MlflowClient, wanted: ModelUri, registered: ModelVersion) -> Path:
     """Copy the files of a version into a folder of our own, so that what is checked is what is loaded."""
     source = client.get_model_version_download_uri(registered.name, registered.version)
     private = tempfile.mkdtemp(prefix="ipml-model-")
@@ -426,27 +322,30 @@ def _fetch(client: mlflow.MlflowClient, uri: str, registered: ModelVersion) -> P
             registry_uri=client.tracking_uri,
         )
     except (MlflowException, OSError) as error:
-        raise ModelNotFound(uri, f"its files ({_first_line(error)})") from None
+        raise ModelNotFound(str(wanted), f"its files ({first_line(error)})") from None
     return Path(fetched)
 
 
 # The store
 
 
+def _find_store(tracking_uri: str | None) -> str:
+    return make_absolute(tracking_uri or get_settings().tracking)
+
+
 @contextmanager
-def _store(tracking_uri: str | None) -> Iterator[mlflow.MlflowClient]:
+def _open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
     """Give a client of the store; keep MLflow quiet, and turn its errors into one line.
 
     The first use of a database creates some hundred tables, and MLflow and Alembic log each step.
     """
-    uri = _absolute(tracking_uri or get_settings().tracking)
     levels = {name: logging.getLogger(name).level for name in _CHATTY}
     try:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
         yield _connect(uri)
     except MlflowException as error:
-        raise TrackingUnavailable(_without_password(uri), _first_line(error)) from error
+        raise TrackingUnavailable(uri, first_line(error)) from error
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
@@ -457,7 +356,7 @@ def _connect(uri: str) -> mlflow.MlflowClient:
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
     except Exception as error:  # the database's and the network's errors come as they are
-        raise TrackingUnavailable(_without_password(uri), _first_line(error)) from error
+        raise TrackingUnavailable(uri, first_line(error)) from error
     return client
 
 
@@ -470,22 +369,3 @@ def _make_active(client: mlflow.MlflowClient) -> Iterator[None]:
         yield
     finally:
         mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None means none
-
-
-def _sqlite_path(uri: str) -> Path | None:
-    """Return the file of an SQLite URI, absolute; None for other stores."""
-    prefix = "sqlite:///"
-    return Path(uri.removeprefix(prefix)).absolute() if uri.startswith(prefix) else None
-
-
-def _absolute(uri: str) -> str:
-    path = _sqlite_path(uri)
-    return uri if path is None else f"sqlite:///{path}"
-
-
-def _without_password(uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//…@", uri)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]

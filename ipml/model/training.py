@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 
-from ipml.errors import InvalidListings, UnusableSetting
+from ipml.errors import UnusableSetting, UnwritableFile, first_line
 from ipml.features.brand import BrandTable, brand_table
 from ipml.listings.brands import load_brands
-from ipml.listings.marketplaces import ColumnMap, load_columns
-from ipml.listings.readers import read_listings
-from ipml.listings.schema import COLUMNS
-from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
-from ipml.listings.tables import read_table
-from ipml.model.artifact import ModelCard, save_model
+from ipml.listings.schema import listings_to_frame
+from ipml.model.artifact import save_model
 from ipml.model.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.curves import plot_curves
 from ipml.model.evaluation import MODEL, Evaluation, evaluate_repeats
 from ipml.model.experiment import Experiment
+from ipml.model.golden import GOLDEN_LISTINGS
+from ipml.model.model_card import ModelCard
+from ipml.model.model_folder import check_replaceable
 from ipml.model.pipeline import CounterfeitClassifier, make_features
+from ipml.model.run_facts import RunFacts
 from ipml.model.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
-from ipml.model.tracking import RecordedRun, RunFacts, record_run
-from ipml.records import Problem
+from ipml.model.tracking import RecordedRun, check_store, record_run
+from ipml.model.training_data import digest_listings, read_training_listings, read_truth
 from ipml.settings import get_settings
 
 Say = Callable[[str], None]
@@ -52,7 +53,7 @@ class Tested:
     """Scores of the model and of the baselines on listings they had not seen, one array a repeat."""
 
     listings: pd.DataFrame
-    y: NDArray[np.int8]
+    y: NDArray[np.bool_]
     scores: Mapping[str, list[Floats]]
 
 
@@ -83,10 +84,16 @@ def train(
     ------
     InvalidListings, UnreadableFile, UnsplittableData, UnusableSetting
         The data cannot be read, cannot be split, or the experiment asks for what does not exist.
+    NotAModelFolder, UnwritableFile, TrackingUnavailable
+        The model or the run could not be kept; this is known before anything is learnt.
     """
+    folder = models / experiment.name
+    say("looking where model and run will be kept")
+    _check_destination(folder, tracking_uri)
     say("reading listings")
-    listings = read_training_listings(experiment)
     brands = brand_table(load_brands(experiment.find(experiment.data.brands) if experiment.data.brands else None))
+    _rehearse(experiment, brands)
+    listings = read_training_listings(experiment)
     say("fitting and testing on unseen sellers")
     tested = score_unseen(experiment, listings, brands)
     say("measuring")
@@ -95,7 +102,6 @@ def train(
     labelled = listings[listings["is_counterfeit"].notna()]
     classifier = fit_classifier(experiment, labelled, brands)
     say("saving and recording")
-    folder = models / experiment.name
     digest = digest_listings(labelled)
     card = save_model(
         classifier,
@@ -110,27 +116,8 @@ def train(
     return Trained(card, folder, evaluation, run)
 
 
-def read_training_listings(experiment: Experiment) -> pd.DataFrame:
-    """Return the listings of an experiment: history computed from events, labels of reviewers put in.
-
-    Where a listing comes more than once under one id and moment, the label that became known last counts.
-    """
-    columns = _read_columns(experiment)
-    parts = [_read_good(experiment.find(name), columns) for name in experiment.data.listings]
-    listings = pd.concat(parts, ignore_index=True)
-    if experiment.data.events:
-        history = history_as_of(read_table(experiment.find(experiment.data.events)), listings)
-        listings[list(HISTORY_COLUMNS)] = history
-    labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
-    if labels:
-        everything = pd.concat([listings, *labels], ignore_index=True)
-        everything = everything.sort_values("labelled_at", kind="stable", na_position="first")
-        listings = everything.drop_duplicates(["listing_id", "observed_at"], keep="last").sort_index(ignore_index=True)
-    return listings
-
-
-def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable) -> CounterfeitClassifier:
-    """Fit the experiment's classifier on labelled listings.
+def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitClassifier:
+    """Return the experiment's classifier, not yet fitted.
 
     Raises
     ------
@@ -138,32 +125,42 @@ def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: Brand
         The experiment names a parameter the classifier does not have.
     """
     classifier = CounterfeitClassifier(make_features(brands), seed=experiment.seed)
-    try:
-        classifier.set_params(**experiment.model)
-    except ValueError as error:
-        parameters = [name for name in classifier.get_params() if not name.endswith("brands")]
-        raise UnusableSetting(
-            f"[model] of {experiment.name}",
-            ", ".join(experiment.model),
-            f"parameters out of {', '.join(parameters)}",
-        ) from error
-    return classifier.fit(labelled, _truth(labelled), labelled["label_weight"].fillna(1.0).to_numpy())
+    known = [name for name, value in classifier.get_params().items() if _is_settable(name, value)]
+    for name in experiment.model:
+        if name not in known:
+            near = ", ".join(get_close_matches(name, known, n=5, cutoff=0.0))
+            expected = f"parameters of the classifier, such as {near}"
+            raise UnusableSetting(f"[model] of {experiment.name}", name, expected)
+    classifier.set_params(**experiment.model)
+    return classifier
+
+
+def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable) -> CounterfeitClassifier:
+    """Fit the experiment's classifier on labelled listings."""
+    weight = labelled["label_weight"].fillna(1.0).to_numpy()
+    return make_classifier(experiment, brands).fit(labelled, _labels(labelled), weight)
 
 
 def score_unseen(experiment: Experiment, listings: pd.DataFrame, brands: BrandTable) -> Tested:
-    """Score the listings of the test side, or of every fold, by models that saw only the training side."""
-    listings, y = _with_truth(experiment, listings)
-    repeats = _plan(experiment, listings)
+    """Score the listings of the test side, or of every fold, by models that saw only the training side.
+
+    Where the experiment has a file of the truth, listings without a label are tested too, and everything is measured
+    by the truth; the models learn from labels only.
+    """
+    truth = read_truth(experiment, listings)
+    is_labelled = listings["is_counterfeit"].notna().to_numpy()
+    repeats = _plan(experiment, _with_truth(listings, truth))
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
     scores: dict[str, list[Floats]] = {}
     for folds in repeats:
         repeat: dict[str, Floats] = {}
         for train_rows, test_rows in folds:
-            for name, scored in _score_side(experiment, listings, brands, train_rows, test_rows):
+            learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
+            for name, scored in _score_side(experiment, learnt, unseen, brands):
                 repeat.setdefault(name, np.full(len(listings), np.nan))[test_rows] = scored
         for name, scored in repeat.items():
             scores.setdefault(name, []).append(scored[tested])
-    return Tested(listings.iloc[tested].reset_index(drop=True), y[tested], scores)
+    return Tested(listings.iloc[tested].reset_index(drop=True), truth.iloc[tested].to_numpy(dtype=bool), scores)
 
 
 def measure(experiment: Experiment, tested: Tested) -> Evaluation:
@@ -179,50 +176,50 @@ def measure(experiment: Experiment, tested: Tested) -> Evaluation:
     )
 
 
-def digest_listings(listings: pd.DataFrame) -> str:
-    """Return 16 hexadecimal digits that change when any cell, or the order, of some listings changes."""
-    hashes = pd.util.hash_pandas_object(listings[list(COLUMNS)], index=False).to_numpy()
-    return hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
+def _check_destination(folder: Path, tracking_uri: str | None) -> None:
+    """Refuse early what would otherwise fail once everything has been learnt."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableFile(folder, error.strerror or str(error), "a folder that can be made") from error
+    check_replaceable(folder)
+    check_store(tracking_uri)
 
 
-def _read_good(path: Path, columns: ColumnMap | None) -> pd.DataFrame:
-    """Read a whole file; any bad row is an error, since a model should not learn from half of its data unnoticed."""
-    parts: list[pd.DataFrame] = []
-    problems: list[Problem] = []
-    for validation in read_listings(path, columns, chunk_rows=100_000):
-        parts.append(validation.listings)
-        problems.extend(validation.problems)
-    if problems:
-        raise InvalidListings(problems, str(path))
-    return pd.concat(parts, ignore_index=True)
+def _is_settable(name: str, value: object) -> bool:
+    """Say whether an experiment may set a parameter: numbers and texts, but neither extractors nor brands."""
+    return not isinstance(value, BaseEstimator | list) and not name.endswith("brands")
 
 
-def _read_columns(experiment: Experiment) -> ColumnMap | None:
-    """Read the experiment's column map: a bundled one by its name, or a file beside the experiment."""
-    name = experiment.data.columns
-    if name is None:
-        return None
-    return load_columns(experiment.find(name) if name.endswith(".toml") else name)
+def _rehearse(experiment: Experiment, brands: BrandTable) -> None:
+    """Fit on a few listings of our own; what fails there can only be due to a parameter.
+
+    Raises
+    ------
+    UnusableSetting
+        A parameter has a value that the classifier cannot use.
+    """
+    classifier = make_classifier(experiment, brands)
+    labels = np.arange(len(GOLDEN_LISTINGS)) % 2
+    try:
+        classifier.fit(listings_to_frame(GOLDEN_LISTINGS), labels)
+    except Exception as error:  # each part of the classifier refuses in its own way
+        found = ", ".join(f"{name} = {value!r}" for name, value in experiment.model.items())
+        expected = f"values the classifier can use ({first_line(error)})"
+        raise UnusableSetting(f"[model] of {experiment.name}", found, expected) from error
 
 
-def _truth(listings: pd.DataFrame) -> NDArray[np.int8]:
+def _labels(listings: pd.DataFrame) -> NDArray[np.int8]:
     return listings["is_counterfeit"].to_numpy(dtype=np.int8, na_value=0)
 
 
-def _with_truth(experiment: Experiment, listings: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int8]]:
-    """Return the listings and what each really is; where the truth of all is given, unlabelled ones can be tested too.
-
-    They are given a label that never becomes known, so that no training side learns from it.
-    """
-    if not experiment.data.truth:
-        return listings, _truth(listings)
-    truth = read_table(experiment.find(experiment.data.truth)).set_index("listing_id")["is_counterfeit"]
-    y = truth.loc[listings["listing_id"]].to_numpy(dtype=bool)
+def _with_truth(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
+    """Return the listings as a split sees them: to be tested on even where the label is that which never comes."""
     is_unlabelled = listings["is_counterfeit"].isna()
-    listings = listings.copy()
-    listings.loc[is_unlabelled, "is_counterfeit"] = y[is_unlabelled]
-    listings.loc[is_unlabelled, "labelled_at"] = _NEVER
-    return listings, y.astype(np.int8)
+    return listings.assign(
+        is_counterfeit=listings["is_counterfeit"].where(~is_unlabelled, truth),
+        labelled_at=listings["labelled_at"].mask(is_unlabelled, _NEVER),
+    )
 
 
 def _plan(experiment: Experiment, listings: pd.DataFrame) -> list[list[Side]]:
@@ -232,33 +229,28 @@ def _plan(experiment: Experiment, listings: pd.DataFrame) -> list[list[Side]]:
         labelled = np.flatnonzero(listings["is_counterfeit"].notna())
         rows = listings.iloc[labelled]
         return [
-            [(labelled[a], labelled[b]) for a, b in seller_folds(rows, _truth(rows), split.n_folds, seed)]
+            [(labelled[a], labelled[b]) for a, b in seller_folds(rows, _labels(rows), split.n_folds, seed)]
             for seed in split.seeds
         ]
     if split.kind == "leaking random":
-        splits = [leaking_random_split(listings, split.test_share, seed) for seed in split.seeds[:1]]
+        parted = leaking_random_split(listings, split.test_share, split.seeds[0])
     else:
-        splits = [later_unseen_sellers(listings, split.test_share, split.seller_share, split.seeds[0], split.moment)]
-    return [[(one.train, one.test)] for one in splits]
+        parted = later_unseen_sellers(listings, split.test_share, split.seller_share, split.seeds[0], split.moment)
+    return [[(parted.train, parted.test)]]
 
 
 def _score_side(
-    experiment: Experiment,
-    listings: pd.DataFrame,
-    brands: BrandTable,
-    train_rows: Positions,
-    test_rows: Positions,
+    experiment: Experiment, learnt: pd.DataFrame, unseen: pd.DataFrame, brands: BrandTable
 ) -> Iterator[tuple[str, Floats]]:
     """Yield the name and the scores of the model, and of each baseline, fitted on one side and asked of the other."""
-    learnt, tested = listings.iloc[train_rows], listings.iloc[test_rows]
-    y = _truth(learnt)
-    yield MODEL, fit_classifier(experiment, learnt, brands).predict_proba(tested)[:, 1]
+    y = _labels(learnt)
+    yield MODEL, fit_classifier(experiment, learnt, brands).predict_proba(unseen)[:, 1]
     for name, baseline in (
         ("prevalence", Prevalence()),
         ("keyword list", KeywordList()),
         ("price rule", PriceRule(brands)),
     ):
-        yield name, baseline.fit(learnt, y).predict_proba(tested)[:, 1]
+        yield name, baseline.fit(learnt, y).predict_proba(unseen)[:, 1]
 
 
 def _record(
@@ -285,7 +277,7 @@ def _record(
             data_digest=digest,
             pictures=curves,
             texts={
-                "experiment.toml": experiment.text or experiment.model_dump_json(indent=2),
+                **_written(experiment),
                 "evaluation.json": evaluation.to_json(),
                 "evaluation.txt": evaluation.table(),
                 "slices.txt": evaluation.slice_table(),
@@ -294,3 +286,10 @@ def _record(
         )
         record = experiment.record
         return record_run(facts, folder, model_name=record.model, alias=record.alias, tracking_uri=tracking_uri)
+
+
+def _written(experiment: Experiment) -> dict[str, str]:
+    """Return the experiment as its file has it, or as JSON where it was made without one."""
+    if experiment.text:
+        return {"experiment.toml": experiment.text}
+    return {"experiment.json": experiment.model_dump_json(indent=2)}

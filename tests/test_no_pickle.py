@@ -1,0 +1,58 @@
+"""No file of the package loads a pickle, or a model in another way than through the checks."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ipml
+
+UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
+UNSAFE_CALLS = {"read_pickle", "get_untrusted_types"}
+
+
+def unsafe_loads(source: str) -> list[str]:
+    """Name what in a source file could run a pickle, or trust what a file says of itself."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else names
+            found += [module for module in modules if module.split(".")[0] in UNSAFE_MODULES]
+            found += [module for module in modules if module.split(".")[0] == "joblib" and "load" in names]
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            allows = [k for k in node.keywords if k.arg == "allow_pickle" and ast.unparse(k.value) != "False"]
+            if (
+                called.split(".")[-1] in UNSAFE_CALLS
+                or called == "joblib.load"
+                or (called.startswith("mlflow.") and called.endswith("load_model"))
+                or allows
+            ):
+                found.append(called)
+    return found
+
+
+def test_no_pickle_is_loaded_anywhere() -> None:
+    """No file of the package loads pickles, or loads a model in another way than through the checks."""
+    package = Path(ipml.__file__).parent
+    found = {str(path.relative_to(package)): unsafe_loads(path.read_text()) for path in package.rglob("*.py")}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from joblib import load",
+        "joblib.load(path)",
+        "np.load(path, allow_pickle=True)",
+        "mlflow.pyfunc.load_model(uri)",
+        "pd.read_pickle(path)",
+    ],
+)
+def test_the_search_finds_what_it_looks_for(line: str) -> None:
+    """Each way to load a pickle would be found."""
+    assert unsafe_loads(line)
