@@ -107,7 +107,7 @@ def test_the_table_shows_every_figure(evaluation):
 def test_a_brand_cannot_steer_the_terminal(y, scores, listings):
     """Control characters in a brand do not reach the table."""
     listings["brand"] = listings["brand"].replace("Even", "\x1b[2JEven")
-    table = evaluate(y, scores[0], listings, n_resamples=10).table()
+    table = evaluate(y, scores[0], listings, n_resamples=10).slice_table()
     assert "Even" in table
     assert "\x1b" not in table
 

@@ -128,7 +128,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path):
     assert path.read_text().startswith("Dear")
 
 
-@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/ipml.db", "ipml.db", "oracle+nothing://x/y"])
+@pytest.mark.parametrize("url", ["sqlite:////dev/null/ipml.db", "ipml.db", "oracle+nothing://x/y"])
 def test_what_cannot_be_opened_is_one_line(url: str):
     """Each mistake in a URL is answered with the URL and one line."""
     with pytest.raises(UnusableDatabase) as raised:
