@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from ipml.records import Problem
 
 
@@ -48,12 +50,15 @@ class InvalidListings(IpmlError):
 class MissingColumns(IpmlError):
     """A file lacks columns that ipml cannot do without."""
 
-    def __init__(self, source: str, missing: Sequence[str], found: Sequence[str]) -> None:
+    def __init__(
+        self,
+        source: str,
+        missing: Sequence[str],
+        found: Sequence[str],
+        remedy: str = "Rename them, or say with --columns FILE which they are.",
+    ) -> None:
         self.missing, self.found = tuple(missing), tuple(found)
-        super().__init__(
-            f"{source}: no column {', '.join(self.missing)}; found {', '.join(self.found) or 'none'}. "
-            "Name the columns with --columns FILE."
-        )
+        super().__init__(f"{source}: no column {_enumerate(missing)}; found {_enumerate(found) or 'none'}. {remedy}")
 
 
 class UnwritableFile(IpmlError):
@@ -71,17 +76,58 @@ class UnusableSetting(IpmlError):
         super().__init__(f"{where}: found {found}; expected {expected}.")
 
 
+def describe_faults(error: ValidationError) -> str:
+    """Return all that pydantic found wrong in words of our own, for `UnusableSetting`.
+
+    Examples
+    --------
+    >>> from pydantic import BaseModel, ValidationError
+    >>> class Shelf(BaseModel, extra="forbid"):
+    ...     width: int
+    ...     height: int
+    >>> try:
+    ...     Shelf(width="broad", depth=3)
+    ... except ValidationError as error:
+    ...     print(describe_faults(error))
+    width = 'broad' (Input should be a valid integer, unable to parse string as an integer); no height; unknown depth
+    """
+    found = []
+    for fault in error.errors(include_url=False):
+        place = ".".join(map(str, fault["loc"]))
+        says = fault["msg"].removeprefix("Value error, ")
+        plain = {"missing": f"no {place}", "extra_forbidden": f"unknown {place}"}
+        value = f"{place} = {fault['input']!r:.80} ({says})" if place else says
+        found.append(plain.get(fault["type"], value))
+    return "; ".join(found)
+
+
 class UnknownColumns(IpmlError):
     """A table has columns that the schema does not know, or has one twice."""
 
     def __init__(self, source: str, unknown: Sequence[str], known: Sequence[str]) -> None:
         self.unknown = tuple(unknown)
-        near = {name: get_close_matches(name.lower(), known, n=1) for name in unknown}
-        named = [f"{name} (perhaps {near[name][0]})" if near[name] else name for name in unknown]
         super().__init__(
-            f"{source}: unknown or repeated column {', '.join(named)}; expected each of {', '.join(known)} "
-            "once at most. Leave it out, or name the columns with --columns FILE."
+            f"{source}: unknown or repeated column {_enumerate(unknown, known)}; expected each of "
+            f"{', '.join(known)} once at most. Leave it out, or say with --columns FILE which columns they are."
         )
+
+
+def _enumerate(names: Sequence[str], known: Sequence[str] = (), most: int = 50) -> str:
+    """Return names in a row, each perhaps with the known one it resembles: a file may have any number of any length."""
+    shown = [_quote(name) + _resembling(name, known) for name in names[:most]]
+    return ", ".join([*shown, f"and {len(names) - most:,} more"] if len(names) > most else shown)
+
+
+def _quote(name: str) -> str:
+    """Return a name as it is, or as in Python where one would not see what it is; at most 60 letters of it."""
+    is_plain = name and name == name.strip() and name.isprintable()
+    name = name if len(name) <= 60 else name[:59] + "…"
+    return name if is_plain else repr(name)
+
+
+def _resembling(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name[:60].lower(), known, n=1)
+    return f" (perhaps {near[0]})" if near else ""
 
 
 # Splitting and measuring

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ipml.errors import UnusableSetting, describe_faults
 
 
 class Settings(BaseSettings):
@@ -36,5 +38,15 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Return the settings of this process, read at the first call."""
-    return Settings()
+    """Return the settings of this process, read at the first call.
+
+    Raises
+    ------
+    UnusableSetting
+        The environment or the file `.env` gives a setting a value it cannot have.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        where = "settings, from the environment (IPML_…) or the file .env"
+        raise UnusableSetting(where, describe_faults(error), "values as in `.env`") from error

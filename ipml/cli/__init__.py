@@ -6,7 +6,7 @@ A command's module imports what it needs inside the function, so that `ipml --he
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,11 +24,10 @@ from ipml.errors import IpmlError
 
 app = typer.Typer(
     name="ipml",
-    help="Find counterfeit listings, let people confirm them, and learn from what they decide.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",  # which fits paragraphs to the width of the terminal
 )
 
 for command in (demo, simulate, validate, train, score, enqueue, serve, labels, doctor):
@@ -36,11 +35,39 @@ for command in (demo, simulate, validate, train, score, enqueue, serve, labels, 
 app.add_typer(user.app, name="user")
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ipml {version('ipml')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ipml(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find counterfeit listings, let people confirm them, and learn from what they decide."""
+
+
 def main() -> NoReturn:
-    """Run one command; a person's mistake is answered with one line and exit code 2."""
+    """Run one command; a mistake of a person, or a lack of the machine, is answered with one line and exit code 2."""
     try:
         app()
     except IpmlError as error:
-        typer.echo(f"ipml: {error}", err=True)
-        sys.exit(2)
+        _complain(str(error))
+    except OSError as error:  # no permission, no space: nothing that a traceback would help with
+        _complain(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+    except MemoryError as error:
+        _complain(f"not enough memory: {error}")
     sys.exit(0)
+
+
+def _complain(message: str) -> NoReturn:
+    """Print one line, in which what others wrote can neither break it nor command the terminal, and exit with 2."""
+    line = " ".join(message.split())
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    typer.echo(f"ipml: {shown}", err=True)
+    sys.exit(2)

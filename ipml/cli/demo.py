@@ -55,7 +55,7 @@ def demo(
     typer.echo(f"\nThe {SHOWN} most suspicious of the {min(NEWEST, listings):,} newest listings:\n")
     for rank, one in enumerate(scored[:SHOWN], start=1):
         typer.echo(_describe(rank, one))
-    login = f", and log in as {USER} with the password {password}" if password else ""
+    login = f", and log in as {USER} with the password {password or 'that the first demonstration here printed'}"
     typer.echo(f"Open the reviewer's page{login}:\n\n    {_beside('ipml')} serve --database {_database(out)}\n")
     typer.echo(f"Look at the run and the model:\n\n    {_beside('mlflow')} ui --backend-store-uri {_tracking(out)}\n")
 

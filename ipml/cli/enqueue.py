@@ -44,7 +44,8 @@ def enqueue(
     engine = open_database(database)
     migrate(engine)
     chosen = choose(read_scored(file), top=top, min_score=min_score)
-    shown = track(chosen, "Enqueuing", console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    shown = track(chosen, "Enqueuing", console=console, transient=True, disable=not console.is_terminal)
     counts = enqueue_scored(engine, shown)
     typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def labels(
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="CSV, Parquet or JSON lines, by suffix.", show_default=False)
+        Path, typer.Argument(metavar="OUT", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
     ],
     known_by: Annotated[
         datetime | None,

@@ -1,4 +1,4 @@
-"""Options that several commands share, each said in the same words."""
+"""Options that several commands share, each said in the same words; and what they may not be."""
 
 from __future__ import annotations
 
@@ -7,13 +7,39 @@ from typing import Annotated
 
 import typer
 
+from ipml.errors import UnusableSetting
+
 Database = Annotated[
     str | None,
-    typer.Option(help="Review database, as a SQLAlchemy URL; by default the setting.", show_default=False),
+    typer.Option(
+        help="Review database, as a SQLAlchemy URL; by default IPML_DATABASE, or ipml.db here.", show_default=False
+    ),
 ]
 Model = Annotated[
     str | None,
-    typer.Option(help="Model folder or registry URI; by default the setting.", show_default=False),
+    typer.Option(
+        help="Model folder or registry URI; by default IPML_MODEL, or the champion of ipml.", show_default=False
+    ),
 ]
-Columns = Annotated[str | None, typer.Option(help="Column map: a bundled name or a TOML file.", show_default=False)]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="How the file's columns map to ipml's: a TOML file, or one of mercadolibre, ozon-ecup, schema-org.",
+        show_default=False,
+    ),
+]
 Rejects = Annotated[Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)]
+
+
+def check_distinct(*files: Path | None) -> None:
+    """Refuse to write over the file that is read, or two results into one file.
+
+    Raises
+    ------
+    UnusableSetting
+        Two of the files are the same; None stands for one that was not given.
+    """
+    given = [file.resolve() for file in files if file is not None]
+    for at, file in enumerate(given):
+        if file in given[:at]:
+            raise UnusableSetting("files", f"{file.name} twice", "a file of its own for each of them")

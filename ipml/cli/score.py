@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import Columns, Model, Rejects
+from ipml.cli.options import Columns, Model, Rejects, check_distinct
 
 
 def score(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="CSV, Parquet or JSON lines.", show_default=False)],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The same, by suffix.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The same.", show_default=False)],
     model: Model = None,
     columns: Columns = None,
     rejects: Rejects = None,
@@ -34,7 +36,9 @@ def score(
     from ipml.scoring.batch import score_file
     from ipml.scoring.scorer import load_model
 
+    check_distinct(source, target, rejects)
     scorer = load_model(model)
+    console = Console(stderr=True)
     shown = (
         SpinnerColumn(),
         TextColumn("{task.completed:,} listings, {task.fields[rate]:,.0f} a second"),
@@ -42,7 +46,7 @@ def score(
     )
     with (
         RejectsFile(rejects) if rejects else nullcontext() as bad_rows,
-        Progress(*shown, console=Console(stderr=True), transient=True) as progress,
+        Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task("", total=None, rate=0.0)
         counts = score_file(

@@ -20,13 +20,15 @@ def train(
     An experiment says which listings, which split and which parameters. Files it names lie beside it, or in the data
     folder (IPML_DATA). All but the name and the listings may be left out:
 
-    name = "shoes"
-    data.listings = "shoes.parquet"  # or several, in brackets
-    data.columns = "ozon-ecup"  # how columns are named; also events, labels, brands
-    split.kind = "later unseen sellers"  # or "seller folds", or "leaking random"
-    evaluation.k = [100]  # how many listings reviewers read
-    model.C = 1.0  # any parameter of the classifier
-    record.model = "ipml-shoes"  # its name in the registry
+    ```toml
+        name = "shoes"
+        data.listings = "shoes.parquet"        # or several, in brackets
+        data.columns = "ozon-ecup"             # how they are named; also events, labels, brands
+        split.kind = "later unseen sellers"    # or "seller folds", "leaking random"
+        evaluation.k = [100]                   # how many listings reviewers read
+        model.C = 1.0                          # any parameter of the classifier
+        record.model = "ipml-shoes"            # its name in the registry
+    ```
 
     Look at the runs with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Columns, Rejects
+from ipml.cli.options import Columns, Rejects, check_distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,9 @@ CHUNK_ROWS = 50_000
 
 
 def validate(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, Parquet or JSON lines.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
+    ],
     columns: Columns = None,
     rejects: Rejects = None,
     good: Annotated[
@@ -41,6 +43,7 @@ def validate(
     from ipml.listings.marketplaces import load_columns
     from ipml.listings.readers import RejectsFile, read_listings, write_listings
 
+    check_distinct(source, rejects, good)
     column_map = load_columns(columns) if columns else None
     tally = _Tally()
     with RejectsFile(rejects) if rejects else nullcontext() as kept_apart, tally:
@@ -50,7 +53,7 @@ def validate(
         else:
             deque(frames, maxlen=0)
     tally.show()
-    if rejects:
+    if rejects and tally.bad:
         typer.echo(f"Bad rows are in {rejects}.")
     raise typer.Exit(1 if tally.bad else 0)
 
@@ -59,12 +62,19 @@ class _Tally:
     """What has been seen so far, with a progress display while it grows."""
 
     def __init__(self) -> None:
+        from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+        console = Console(stderr=True)
         self.good = self.bad = self.problems = 0
         self.first: list[Problem] = []
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.completed:,} rows"), TimeElapsedColumn(), transient=True
+            SpinnerColumn(),
+            TextColumn("{task.completed:,} rows"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self._progress.add_task("checking", total=None)
 

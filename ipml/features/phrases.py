@@ -34,35 +34,34 @@ def find_phrases(text: str, phrases: tuple[str, ...]) -> Iterator[tuple[int, int
     automaton = _compile(phrases)
     if automaton is None or not text:
         return
-    for last, (numbers, length, is_stem) in automaton.iter(text):
+    for last, (length, whole_words, stems) in automaton.iter(text):
         start, end = last - length + 1, last + 1
-        if not (_is_boundary(text, start, -1) and (is_stem or _is_boundary(text, end, 0))):
+        if not _is_boundary(text, start):
             continue
-        for number in numbers:
+        for number in (*stems, *whole_words) if _is_boundary(text, end) else stems:
             yield number, start, end
 
 
-def _is_boundary(text: str, position: int, side: int) -> bool:
-    """Say whether a word may begin (side -1) or end (side 0) at a position."""
-    outside = position + side
-    inside = position if side == -1 else position - 1
-    if outside < 0 or outside >= len(text) or ord(text[inside]) >= _FIRST_CJK:
+def _is_boundary(text: str, position: int) -> bool:
+    """Say whether a word may begin or end before the letter at a position."""
+    if position == 0 or position == len(text):
         return True
-    return not (text[inside].isalnum() and text[outside].isalnum())
+    before, after = text[position - 1], text[position]
+    return max(ord(before), ord(after)) >= _FIRST_CJK or not (before.isalnum() and after.isalnum())
 
 
 @lru_cache(maxsize=64)
 def _compile(phrases: tuple[str, ...]) -> Any:
-    found: dict[tuple[str, bool], list[int]] = {}
+    found: dict[str, tuple[list[int], list[int]]] = {}
     for number, phrase in enumerate(phrases):
         folded = fold_text(phrase.removesuffix("*"))
         if folded:
-            found.setdefault((folded, phrase.endswith("*")), []).append(number)
+            whole_words, stems = found.setdefault(folded, ([], []))
+            (stems if phrase.endswith("*") else whole_words).append(number)
     if not found:
         return None
     automaton = ahocorasick.Automaton()
-    for (folded, is_stem), numbers in found.items():
-        if is_stem or folded not in automaton:
-            automaton.add_word(folded, (tuple(numbers), len(folded), is_stem))
+    for folded, (whole_words, stems) in found.items():
+        automaton.add_word(folded, (len(folded), whole_words, stems))
     automaton.make_automaton()
     return automaton

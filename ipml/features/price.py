@@ -102,6 +102,12 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
         is_base = np.array([unit == self.table_["base_currency"] for unit in units], dtype=bool)
         return np.where(is_base, prices, np.nan) / self.references(listings)
 
+    def category_ratios(self, X: Any) -> NDArray[np.float64]:
+        """Return price over the category's usual price, at least 1/20 and at most 20; NaN where either is unknown."""
+        listings = ListingColumns.of(X)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.exp(self._log_ratio("category", listings.folded("category"), *self._comparable(listings)))
+
     def price_ranges(self, X: Any) -> list[PriceRange | None]:
         """Return what goods of each listing's brand usually cost, in the currency of the listing."""
         listings = ListingColumns.of(X)

@@ -17,7 +17,9 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
+
+_EXPECTED = "base_currency, [rates], and for each [[brand]] a name, category, reference_price and currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,7 @@ def load_brands(path: Path | None = None) -> Brands:
         # As JSON, for which the strict rules take a list as a tuple, yet no text as a number.
         return TypeAdapter(Brands).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise UnusableSetting(f"brand file {source}", f"{where}: {fault['input']!r:.80}", fault["msg"]) from error
+        raise UnusableSetting(f"brand file {source}", describe_faults(error), _EXPECTED) from error
 
 
 def write_brands(brands: Brands, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ def check_columns(frame: pd.DataFrame, fields: Sequence[Field], source: str) -> 
     if missing:
         raise MissingColumns(source, missing, names)
     known = [field.name for field in fields]
-    unknown = [name for at, name in enumerate(names) if name not in known or name in names[:at]]
+    times = Counter(names)
+    unknown = [name for name in times if name not in known or times[name] > 1]
     if unknown:
         raise UnknownColumns(source, unknown, known)
 
@@ -67,7 +69,7 @@ def list_problems(frame: pd.DataFrame, is_bad: Mapping[str, Mask], fields: tuple
     """Return a problem for each bad cell, with its value as it stands in the frame."""
     rows = number_rows(frame)
     return [
-        Problem(int(row), field.name, show(value), field.expected)
+        Problem(int(row), field.name, show_cell(value, field.kind), field.expected)
         for field in fields
         if is_bad[field.name].any()
         for row, value in zip(rows[is_bad[field.name]], frame.loc[is_bad[field.name], field.name], strict=True)
@@ -90,6 +92,18 @@ def show(value: object) -> str:
         text = type(value).__name__
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= 80 else text[:79] + "…"
+
+
+def show_cell(value: object, kind: Kind | None) -> str:
+    """Return a value as `show` does; a number in the place of a text is called one, for one could not see it.
+
+    Examples
+    --------
+    >>> show_cell(1, Kind.TEXT), show_cell("1", Kind.TEXT), show_cell(1, Kind.FLAG)
+    ('the number 1', '1', '1')
+    """
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and not is_missing(value)
+    return show(f"the number {show(value)}" if kind is Kind.TEXT and is_number else value)
 
 
 def _find_broken_rules(cells: pd.DataFrame, fields: tuple[Field, ...]) -> dict[str, Mask]:

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
+from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting, describe_faults
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import number_rows, show
 from ipml.listings.kinds import Kind
@@ -46,6 +46,7 @@ _KINDS = {field.name: field.kind for field in FIELDS}
 _REQUIRED = tuple(field.name for field in FIELDS if field.is_required)
 _ORIGINS = ("column", "first_of", "value", "row_number")
 Cell = str | bool | int | float
+_EXPECTED = 'a name, and in [columns] lines such as title = "name of the column in the file"'
 
 
 class Source(BaseModel):
@@ -235,16 +236,16 @@ def load_columns(name_or_path: str | Path) -> ColumnMap:
     except tomllib.TOMLDecodeError as error:
         raise UnreadableFile(where, str(error), "a column map in TOML") from error
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        at = ".".join(map(str, fault["loc"]))
-        raise UnusableSetting(f"column map {where}", f"{at} = {show(fault['input'])}", fault["msg"]) from error
+        raise UnusableSetting(f"column map {where}", describe_faults(error), _EXPECTED) from error
 
 
 def _read_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFile(path, str(error), "a column map in TOML") from error
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or str(error), "a column map in TOML") from error
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(path, str(error), "a column map in UTF-8") from error
 
 
 def _translate(cells: pd.Series[Any], source: Source, name: str) -> tuple[pd.Series[Any], list[Problem]]:

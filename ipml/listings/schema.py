@@ -17,7 +17,16 @@ import pandas as pd
 
 from ipml.errors import InvalidListings
 from ipml.listings.fields import COLUMNS, FIELDS, Field
-from ipml.listings.frames import ROW, check_cells, check_columns, list_problems, number_rows, read_cells, show
+from ipml.listings.frames import (
+    ROW,
+    check_cells,
+    check_columns,
+    list_problems,
+    number_rows,
+    read_cells,
+    show,
+    show_cell,
+)
 from ipml.listings.kinds import READERS, Kind, is_missing
 from ipml.records import Listing, Problem
 
@@ -41,6 +50,7 @@ __all__ = [
 _BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
 _ORDER = {name: at for at, name in enumerate(["", *COLUMNS])}
 _NO_CURRENCY = "a currency beside the price"
+_NO_FIELD = "one of the fields of a listing"
 
 
 @dataclass(frozen=True)
@@ -171,8 +181,9 @@ def validate_record(record: Mapping[str, object]) -> Listing:
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             name = str(fault["loc"][0])
-            expected = _BY_NAME[name].expected if name in _BY_NAME else "one of the fields of a listing"
-            problems[name] = Problem(1, show(name), show(record.get(name)), expected)
+            field = _BY_NAME.get(name)
+            shown = show_cell(record.get(name), field.kind if field else None)
+            problems[name] = Problem(1, show(name), shown, field.expected if field else _NO_FIELD)
     if problems:
         order = [*COLUMNS, *sorted(problems.keys() - set(COLUMNS))]
         raise InvalidListings([problems[name] for name in order if name in problems])

@@ -6,11 +6,11 @@ a closing quote, without a word.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -27,11 +27,14 @@ from ipml.listings.kinds import is_missing, read_text
 from ipml.records import Problem
 
 CHUNK_ROWS = 50_000
-MAX_CELL = 64 * 1024 * 1024
-"""Longest cell of a CSV file, in characters: a quote that never closes may not fill the memory."""
+MAX_ROW = 16 * 1024 * 1024
+"""Longest row of a text file, in characters: a quote that never closes, or a bomb, may not fill the memory."""
+MAX_COLUMNS = 1_000
+"""Most columns of a text file, for the same reason. Marketplaces have dozens."""
 
 _SUFFIXES = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet files"
 _CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
+_TOO_LONG = f"at most {MAX_ROW:,} characters"
 
 
 @dataclass(frozen=True)
@@ -114,32 +117,54 @@ class _Lines:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.kept: list[str] = []
+        self.length = 0
         self.is_cut_off = False
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the row being read is; of its last line the beginning is kept."""
+        return self.length > MAX_ROW
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        try:
-            line = self.stream.readline()
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            self.is_cut_off, line = True, ""
+        line = self.read_line()
         if not line:
             raise StopIteration
-        self.kept.append(line)
+        if self.is_too_long:
+            raise csv.Error(_TOO_LONG)
         return line
+
+    def read_line(self) -> str:
+        """Return the next line with its line break, or an empty text at the end."""
+        line = self._read()
+        self.kept.append(line)
+        self.length += len(line)
+        if self.is_too_long:
+            while line and not line.endswith(("\r", "\n")):
+                line = self._read()
+        return self.kept[-1]
 
     def take(self) -> str:
         """Return the lines read since the last call, as one text without its last line break."""
         text = "".join(self.kept).rstrip("\r\n")
         self.kept.clear()
+        self.length = 0
         return text
+
+    def _read(self) -> str:
+        try:
+            return self.stream.readline(MAX_ROW + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            self.is_cut_off = True
+            return ""
 
 
 def _check_encoding(encoding: str) -> None:
     try:
-        codecs.lookup(encoding)
-    except LookupError:
+        "".encode(encoding)
+    except LookupError:  # there is none of that name, or it is of bytes, such as base64
         raise UnusableSetting("encoding", repr(encoding), "one that Python knows, such as utf-8 or cp1251") from None
 
 
@@ -151,7 +176,7 @@ def _open_text(path: Path, encoding: str) -> TextIO:
 
 
 def _read_csv(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
-    csv.field_size_limit(MAX_CELL)
+    csv.field_size_limit(MAX_ROW)
     with _open_text(path, encoding) as stream:
         lines = _Lines(stream)
         cells = csv.reader(lines, strict=True)
@@ -168,11 +193,15 @@ def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines) -> list[
         header = next(cells, [])
     except csv.Error as error:
         raise UnreadableFile(path, f"a header that is no CSV ({error})", "a CSV file with a header") from error
-    if lines.is_cut_off or not header:
-        raise UnreadableFile(path, "no header" if not lines.is_cut_off else "no gzip data", "a CSV file with a header")
+    if lines.is_cut_off:
+        raise UnreadableFile(path, "no gzip data, or damaged ones", "a gzipped CSV file")
+    if not header:
+        raise UnreadableFile(path, "no header", "a CSV file with a header")
+    if len(header) > MAX_COLUMNS:
+        raise UnreadableFile(path, f"{len(header):,} columns", f"at most {MAX_COLUMNS:,}")
     if not all(map(_is_text, header)):
         raise UnreadableFile(path, "a header with broken letters", "a CSV file with a header, in its encoding")
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
+    if repeated := [name for name, times in Counter(header).items() if times > 1]:
         raise UnreadableFile(path, f"several columns {repeated[0]!r}", "a name of its own for each column")
     lines.take()
     return header
@@ -228,12 +257,17 @@ def _read_json_lines(path: Path, rows: int | None, encoding: str) -> Iterator[Ra
 
 def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | _Broken]]:
     row = 0
-    for line in lines:
+    names: set[str] = set()
+    while line := lines.read_line():
+        is_too_long = lines.is_too_long
+        text = lines.take()
         if line.isspace():
             continue
         row += 1
-        yield row, _read_json(line.rstrip("\r\n"))
-        lines.take()
+        found = _Broken(text, _TOO_LONG) if is_too_long else _read_json(text)
+        if isinstance(found, dict) and not found.keys() <= names:
+            found = _learn_names(found, names, text)
+        yield row, found
     if lines.is_cut_off:
         yield row + 1, _Broken(lines.take(), _CUT_OFF)
 
@@ -243,10 +277,23 @@ def _read_json(line: str) -> dict[str, object] | _Broken:
         found = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_make_object)
     except json.JSONDecodeError as error:
         return _Broken(line, f"a JSON object ({error.msg})")
-    except (ValueError, RecursionError) as error:
-        return _Broken(line, f"a JSON object ({error})")
+    except RecursionError:
+        return _Broken(line, "a JSON object (nested less deeply)")
+    except ValueError as error:  # ours, or Python's for whole numbers of more than 4,300 digits
+        return _Broken(line, f"a JSON object ({str(error).partition(':')[0]})")
     if not isinstance(found, dict):
         return _Broken(line, "a JSON object")
+    return found
+
+
+def _learn_names(found: dict[str, object], names: set[str], text: str) -> dict[str, object] | _Broken:
+    """Add the names of an object to those of the file, unless they cannot be columns of it."""
+    new = found.keys() - names
+    if not all(map(_is_text, new)):
+        return _Broken(text, "a JSON object (no names with broken letters)")
+    if len(names) + len(new) > MAX_COLUMNS:
+        return _Broken(text, f"at most {MAX_COLUMNS:,} different names in a file")
+    names |= new
     return found
 
 

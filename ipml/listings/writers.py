@@ -47,11 +47,24 @@ def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) 
     ['listing_id,title', '1,Bag']
     """
     path = Path(path)
-    kind = Path(path.name.removesuffix(".gz")).suffix
+    check_writable(path)
+    write = _WRITERS[_kind_of(path)]
+    with _Whole(path) as partial:
+        write([listings] if isinstance(listings, pd.DataFrame) else listings, partial)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place where `write_listings` could not put a file; better known before hours of work than after.
+
+    Raises
+    ------
+    UnwritableFile
+        The suffix says nothing, there is no such folder, or a folder has that name.
+    """
+    kind = _kind_of(path)
     if kind not in _WRITERS or (kind == ".parquet" and path.suffix == ".gz"):
         raise UnwritableFile(path, f"the suffix {path.suffix!r}", ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
-    with _Whole(path) as partial:
-        _WRITERS[kind]([listings] if isinstance(listings, pd.DataFrame) else listings, partial)
+    _make_workplace(path).cleanup()
 
 
 class RejectsFile:
@@ -129,10 +142,7 @@ class _Whole:
         self.path = path
 
     def __enter__(self) -> Path:
-        try:
-            self._folder = tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.")
-        except OSError as error:
-            raise UnwritableFile(self.path, error.strerror or str(error), "a folder that can be written to") from error
+        self._folder = _make_workplace(self.path)
         return Path(self._folder.name) / self.path.name
 
     def __exit__(
@@ -143,11 +153,25 @@ class _Whole:
         self._folder.cleanup()
 
 
+def _make_workplace(path: Path) -> tempfile.TemporaryDirectory[str]:
+    """Make a hidden folder beside a file that is to be written."""
+    if path.is_dir():
+        raise UnwritableFile(path, "a folder", "a file, or nothing")
+    try:
+        return tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UnwritableFile(path, error.strerror or str(error), "a folder that can be written to") from error
+
+
 def _open_text(path: Path) -> IO[str]:
     if path.suffix != ".gz":
         return path.open("w", encoding="utf-8", newline="")
     # Without a time stamp, so that the same listings give the same bytes.
     return io.TextIOWrapper(gzip.GzipFile(path, "wb", mtime=0), encoding="utf-8", newline="")
+
+
+def _kind_of(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).suffix
 
 
 def _write_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:

@@ -29,9 +29,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
-from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
 from ipml.model.model_card import NAME_PATTERN
 from ipml.settings import get_settings
 
@@ -141,13 +140,4 @@ def load_experiment(path: Path) -> Experiment:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnreadableFile(path, str(error), "TOML in UTF-8") from error
     except ValidationError as error:
-        found = "; ".join(_describe(".".join(map(str, one["loc"])), one) for one in error.errors())
-        raise UnusableSetting(str(path), found, _EXPECTED) from error
-
-
-def _describe(place: str, error: ErrorDetails) -> str:
-    if error["type"] == "missing":
-        return f"no {place}"
-    if error["type"] == "extra_forbidden":
-        return f"unknown {place}"
-    return f"{place} = {error['input']!r} ({error['msg']})"
+        raise UnusableSetting(str(path), describe_faults(error), _EXPECTED) from error

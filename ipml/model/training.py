@@ -149,7 +149,7 @@ def score_unseen(experiment: Experiment, listings: pd.DataFrame, brands: BrandTa
     """
     truth = read_truth(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
-    repeats = _plan(experiment, _with_truth(listings, truth))
+    repeats = _plan(experiment, listings, truth)
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
     scores: dict[str, list[Floats]] = {}
     for folds in repeats:
@@ -213,30 +213,34 @@ def _labels(listings: pd.DataFrame) -> NDArray[np.int8]:
     return listings["is_counterfeit"].to_numpy(dtype=np.int8, na_value=0)
 
 
-def _with_truth(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
-    """Return the listings as a split sees them: to be tested on even where the label is that which never comes."""
-    is_unlabelled = listings["is_counterfeit"].isna()
-    return listings.assign(
-        is_counterfeit=listings["is_counterfeit"].where(~is_unlabelled, truth),
-        labelled_at=listings["labelled_at"].mask(is_unlabelled, _NEVER),
-    )
+def _plan(experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool]) -> list[list[Side]]:
+    """Return, for each repeat, the training and test positions of each of its folds.
 
-
-def _plan(experiment: Experiment, listings: pd.DataFrame) -> list[list[Side]]:
-    """Return, for each repeat, the training and test positions of each of its folds."""
+    All listings whose truth is known can be tested. Which of them are is drawn without a look at the truth.
+    """
     split = experiment.split
     if split.kind == "seller folds":
-        labelled = np.flatnonzero(listings["is_counterfeit"].notna())
-        rows = listings.iloc[labelled]
+        known = np.flatnonzero(truth.notna())
+        rows = listings.iloc[known]
         return [
-            [(labelled[a], labelled[b]) for a, b in seller_folds(rows, _labels(rows), split.n_folds, seed)]
+            [(known[train], known[test]) for train, test in seller_folds(rows, _labels(rows), split.n_folds, seed)]
             for seed in split.seeds
         ]
+    listings = _label_all(listings, truth)
     if split.kind == "leaking random":
         parted = leaking_random_split(listings, split.test_share, split.seeds[0])
     else:
         parted = later_unseen_sellers(listings, split.test_share, split.seller_share, split.seeds[0], split.moment)
     return [[(parted.train, parted.test)]]
+
+
+def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
+    """Return the listings with the truth as the label of those without one; it never becomes known."""
+    is_unlabelled = listings["is_counterfeit"].isna()
+    return listings.assign(
+        is_counterfeit=listings["is_counterfeit"].where(~is_unlabelled, truth),
+        labelled_at=listings["labelled_at"].mask(is_unlabelled, _NEVER),
+    )
 
 
 def _score_side(

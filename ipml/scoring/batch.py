@@ -12,22 +12,36 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pyarrow.parquet as pq
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ipml.errors import InvalidListings, MissingColumns
+from ipml.listings.frames import show
 from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import COLUMNS, check_listings, frame_to_listings
-from ipml.listings.tables import read_tables
-from ipml.listings.writers import RejectsFile, write_listings
-from ipml.records import Highlight, PriceRange, Reason, ScoredListing
+from ipml.listings.tables import RawTable, read_tables
+from ipml.listings.writers import RejectsFile, check_writable, write_listings
+from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing
 from ipml.scoring.scorer import SCORE_COLUMNS, Scorer
 
 EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range")
 CHUNK_ROWS = 20_000
+
+_Score = Annotated[float, Field(ge=0, le=1)]
+# What stands in each column, and the JSON of an empty cell where it is JSON.
+_CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
+    "score": (TypeAdapter(_Score | None), ""),
+    "log_odds": (TypeAdapter(FiniteFloat | None), ""),
+    "reasons": (TypeAdapter(tuple[Reason, ...]), "[]"),
+    "highlights": (TypeAdapter(tuple[Highlight, ...]), "[]"),
+    "price_range": (TypeAdapter(PriceRange | None), "null"),
+    "model_version": (TypeAdapter(str), ""),
+    "abstained": (TypeAdapter(str | None), ""),
+}
 
 
 @dataclass(frozen=True)
@@ -75,14 +89,17 @@ def score_file(
 
     Raises
     ------
+    UnreadableFile, UnwritableFile
+        The source cannot be read, or nothing could be written where the target is to be.
     InvalidListings
         There are bad rows, and no file to keep them in.
     """
+    check_writable(target)
     top: list[tuple[float, int]] = []
     counts = BatchCounts(0, 0, 0)
 
     def score_chunks() -> Iterator[pd.DataFrame]:
-        nonlocal counts
+        nonlocal top, counts
         for validation in read_listings(source, columns, chunk_rows=CHUNK_ROWS):
             if validation.problems and rejects is None:
                 raise InvalidListings(validation.problems, str(source))
@@ -90,7 +107,7 @@ def score_file(
                 rejects.write(validation)
             listings = validation.listings.reset_index(drop=True)
             scores = scorer.score_frame(listings)
-            _keep_top(top, scores["score"], counts.scored, explain_top)
+            top = _keep_top(top, scores["score"], counts.scored, explain_top)
             counts = counts.add(len(listings), int(scores["abstained"].notna().sum()), len(validation.bad_rows))
             on_rows(counts.scored + counts.rejected)
             yield pd.concat([listings, scores], axis=1)
@@ -109,32 +126,44 @@ def read_scored(path: Path) -> Iterator[ScoredListing]:
     ------
     MissingColumns
         The file is not a scored one.
+    InvalidListings
+        Some rows are not as `ipml score` writes them.
     """
     for table in read_tables(path, CHUNK_ROWS):
+        _check_scored(table, str(path))
         frame = table.frame
-        missing = [name for name in SCORE_COLUMNS if name not in frame]
-        if missing:
-            raise MissingColumns(str(path), missing, list(map(str, frame.columns)))
         extra = frame.reindex(columns=[*SCORE_COLUMNS, *EXPLANATION_COLUMNS]).astype(object)
         rows: list[dict[Any, Any]] = extra.where(extra.notna() & (extra != ""), None).to_dict("records")
-        listings = check_listings(frame[[name for name in COLUMNS if name in frame]], str(path))
-        for listing, row in zip(frame_to_listings(listings), rows, strict=True):
-            yield ScoredListing(
-                listing=listing,
-                score=None if row["score"] is None else float(row["score"]),
-                log_odds=None if row["log_odds"] is None else float(row["log_odds"]),
-                reasons=tuple(Reason(**reason) for reason in json.loads(row["reasons"] or "[]")),
-                highlights=tuple(Highlight(**part) for part in json.loads(row["highlights"] or "[]")),
-                price_range=PriceRange(**json.loads(row["price_range"])) if row["price_range"] else None,
-                model_version=row["model_version"],
-                abstained=row["abstained"],
-            )
+        listings = check_listings(frame.reindex(columns=list(COLUMNS)), str(path))
+        for number, listing, row in zip(frame.index, frame_to_listings(listings), rows, strict=True):
+            yield ScoredListing(listing, **{name: _read_cell(row[name], name, number, path) for name in _CELLS})
+
+
+def _check_scored(table: RawTable, source: str) -> None:
+    if table.problems:
+        raise InvalidListings(table.problems, source)
+    # JSON lines have no key for what no listing has, such as the cause of abstaining.
+    needed = ["model_version"] if table.is_sparse else SCORE_COLUMNS
+    missing = [name for name in needed if name not in table.frame]
+    if missing and not (table.is_sparse and table.frame.empty):
+        raise MissingColumns(source, missing, list(map(str, table.frame.columns)))
+
+
+def _read_cell(cell: Any, name: str, row: int, path: Path) -> Any:
+    """Return what a column of a scored file says of one listing."""
+    adapter, nothing = _CELLS[name]
+    try:
+        return adapter.validate_json(cell or nothing) if nothing else adapter.validate_python(cell)
+    except ValidationError as error:
+        expected = f"what `ipml score` writes ({error.errors()[0]['msg']})"
+        raise InvalidListings([Problem(row, name, show(cell), expected)], str(path)) from error
 
 
 def _explain(scorer: Scorer, plain: Path, rows: set[int]) -> Iterator[pd.DataFrame]:
     """Yield the scored chunks again, with the reasons of the listings in the rows that were chosen."""
+    file = pq.ParquetFile(plain)
     start = 0
-    for batch in pq.ParquetFile(plain).iter_batches(CHUNK_ROWS):
+    for batch in file.iter_batches(CHUNK_ROWS) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
         frame = batch.to_pandas()
         chosen = frame.index.isin([row - start for row in rows])
         explained = [explanation_columns(scored) for scored in scorer.explain_frame(frame[chosen])]
@@ -152,11 +181,10 @@ def explanation_columns(scored: ScoredListing) -> dict[str, str]:
     }
 
 
-def _keep_top(top: list[tuple[float, int]], scores: pd.Series[float], first_row: int, most: int) -> None:
-    """Keep the rows of the highest scores; of equal scores the earlier row."""
-    for position, score in scores.nlargest(most).items():
-        item = (float(score), -(first_row + int(str(position))))
-        if len(top) < most:
-            heapq.heappush(top, item)
-        elif top and item > top[0]:
-            heapq.heapreplace(top, item)
+def _keep_top(
+    top: list[tuple[float, int]], scores: pd.Series[float], first_row: int, most: int
+) -> list[tuple[float, int]]:
+    """Return the highest scores so far with their rows, made negative: of equal scores the earlier row is kept."""
+    best = scores.dropna().nlargest(most)
+    added = zip(best.tolist(), (-first_row - best.index).tolist(), strict=True)
+    return heapq.nlargest(most, [*top, *added])

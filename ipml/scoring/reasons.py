@@ -21,6 +21,7 @@ from ipml.records import Highlight, Reason
 
 SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
 _MOST_WORDS = 3
+_MOST_LETTERS = 60
 _MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
 BASELINE = "Where every listing starts"
@@ -183,7 +184,10 @@ def _group_name(extractor: str, feature: str) -> str:
         return extractor
     if extractor == "words":
         return f"words.{feature.split('_')[0]}"
-    return next(f"{extractor}.{name}" for name, names in _GROUPS[extractor].items() if re.fullmatch(names, feature))
+    for name, pattern in _GROUPS[extractor].items():
+        if re.fullmatch(pattern, feature):
+            return f"{extractor}.{name}"
+    raise KeyError(f"no reason covers the feature {extractor}__{feature}")
 
 
 def _percent(share: float) -> str:
@@ -191,7 +195,11 @@ def _percent(share: float) -> str:
 
 
 def _quote(words: list[str]) -> str:
-    return ", ".join(f"“{word}”" for word in list(dict.fromkeys(words))[:_MOST_WORDS])
+    """Return words as written in quotation marks, each once; the seller chose them, so neither many nor long ones."""
+    return ", ".join(
+        f"“{word[:_MOST_LETTERS]}{'…' * (len(word) > _MOST_LETTERS)}”"
+        for word in list(dict.fromkeys(words))[:_MOST_WORDS]
+    )
 
 
 def _say_text(column: str) -> Callable[[_Row], str]:
@@ -206,12 +214,12 @@ def _say_text(column: str) -> Callable[[_Row], str]:
 def _say_words(kind: str) -> Callable[[_Row], str]:
     def say(row: _Row) -> str:
         words = [
-            text[origins[start] : origins[end - 1] + 1]
+            text[min(origins[start:end]) : max(origins[start:end]) + 1]  # a reversed run is written backwards
             for text, folded, origins in row.as_written("title", "description")
             for found, start, end in row.explainer.extractors["words"].find(folded)
             if found == kind
         ]
-        return _KIND_SENTENCES[kind].format(words=_quote(words))
+        return _KIND_SENTENCES[kind].format(words=_quote(words)).removesuffix(": ")
 
     return say
 
@@ -223,13 +231,15 @@ def _say_named(row: _Row) -> str:
 
 
 def _say_contradiction(row: _Row) -> str:
-    return f"Title names another brand than the brand field, “{row.listings.texts('brand')[row.row]}”"
+    return f"Title names another brand than the brand field, {_quote([row.listings.texts('brand')[row.row]])}"
 
 
 def _say_authorised(row: _Row) -> str:
     table = row.explainer.extractors["brand"].table_
     brand = listing_brands(row.listings, table)[row.row]
-    sellers = table["authorised"][table["names"].index(brand)]
+    sellers = dict(zip(table["names"], table["authorised"], strict=True)).get(brand)
+    if not sellers:
+        return "No authorised sellers are known"
     is_authorised = row.listings.texts("seller_id")[row.row] in sellers
     return f"Seller is {'authorised' if is_authorised else 'not among the authorised sellers'} of {brand}"
 
@@ -237,14 +247,24 @@ def _say_authorised(row: _Row) -> str:
 def _say_price(row: _Row) -> str:
     price = row.explainer.extractors["price"]
     brand = listing_brands(row.listings, price.table_)[row.row]
+    asked = row.number("price")
+    if np.isnan(asked) or not brand:
+        return f"No {'price' if np.isnan(asked) else 'brand'} is given, so the price cannot be compared"
     ratio = price.ratios(row.listings)[row.row]
     if np.isfinite(ratio):
         reference = f"{price.references(row.listings)[row.row]:,.0f} {price.table_['base_currency']}"
         return f"Price is {_percent(ratio)} of what {brand} usually costs, {reference}"
     usual = price.price_ranges(row.listings)[row.row]
     if usual is not None:
-        return f"Price is {_percent(row.number('price') / usual.median)} of what {brand} usually costs here"
-    return "No reference price is known for this brand"
+        return f"Price is {_percent(asked / usual.median)} of what {brand} usually costs here"
+    return f"No usual price is known for {brand[:_MOST_LETTERS]}"
+
+
+def _say_price_in_category(row: _Row) -> str:
+    ratio = row.explainer.extractors["price"].category_ratios(row.listings)[row.row]
+    if np.isnan(ratio):
+        return "No usual price is known for this category"
+    return f"Price is {_percent(ratio)} of what its category usually costs"
 
 
 def _say_missing(row: _Row) -> str:
@@ -254,6 +274,11 @@ def _say_missing(row: _Row) -> str:
 def _say_listing_age(row: _Row) -> str:
     days = row.listings.days_between("listed_at", "observed_at")[row.row]
     return "Age of the listing is unknown" if np.isnan(days) else f"Listing is {max(days, 0):,.0f} days old"
+
+
+def _say_effort(row: _Row) -> str:
+    length = len(row.listings.folded("description")[row.row])
+    return f"Description has {length:,} letters" if length else "No description is given"
 
 
 def _say_count(name: str, known: str, unknown: str) -> Callable[[_Row], str]:
@@ -266,7 +291,8 @@ def _say_count(name: str, known: str, unknown: str) -> Callable[[_Row], str]:
 
 def _say_rate(events: str, sales: str, what: str) -> Callable[[_Row], str]:
     def say(row: _Row) -> str:
-        return f"{what}: {row.number(events):,.0f} on {row.number(sales):,.0f} sales"
+        happened, sold = row.number(events), row.number(sales)
+        return f"{what}: " + ("unknown" if np.isnan(happened + sold) else f"{happened:,.0f} on {sold:,.0f} sales")
 
     return say
 
@@ -285,13 +311,13 @@ _SENTENCES: dict[str, Callable[[_Row], str]] = {
     "brand.field": _constant("Brand field is empty"),
     "brand.authorised": _say_authorised,
     "price.brand": _say_price,
-    "price.category": _constant("Price compared with what the category usually costs"),
+    "price.category": _say_price_in_category,
     "price.missing": _say_missing,
     "listing.age": _say_listing_age,
     "listing.sales": _say_count("listing_sales", "Listing has sold {value:,.0f} times", "Sales are unknown"),
     "listing.returns": _say_rate("listing_returns", "listing_sales", "Returns of this listing"),
     "listing.rating": _say_count("listing_rating", "Buyers rate it {percent}", "Rating is unknown"),
-    "listing.effort": _constant("Length of the description"),
+    "listing.effort": _say_effort,
     "listing.code": _constant("A product code (GTIN) is given"),
     "seller.age": _say_count("seller_age_days", "Seller has been here {value:,.0f} days", "Seller's age is unknown"),
     "seller.sales": _say_count("seller_sales", "Seller has sold {value:,.0f} times", "Seller's sales are unknown"),

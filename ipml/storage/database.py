@@ -72,7 +72,10 @@ def open_database(url: str | None = None, *, create: bool = True) -> Engine:
     try:
         parsed = make_url(url)
         engine = create_engine(parsed, **_options(parsed))
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except ImportError as error:
+        remedy = "it installed: pip install 'ipml[postgres]', or a URL such as sqlite:///ipml.db"
+        raise UnusableDatabase(url.split("@")[-1], f"no package {error.name}", remedy) from error
+    except (ArgumentError, NoSuchModuleError) as error:
         raise UnusableDatabase(url.split("@")[-1], str(error), "a URL such as sqlite:///ipml.db") from error
     if engine.dialect.name == "sqlite":
         if not create and not Path(parsed.database or "").is_file():

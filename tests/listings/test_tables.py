@@ -116,7 +116,7 @@ def test_a_damaged_gzip_file_is_a_problem_after_its_good_rows(tmp_path: Path, na
         ("[1]", "a JSON object"),
         ('{"a": NaN}', "a JSON object (NaN is no number)"),
         ('{"a": 1, "a": 2}', "a JSON object (a name comes twice)"),
-        ("[" * 100_000, "a JSON object (maximum recursion depth"),
+        ("[" * 100_000, "a JSON object (nested less deeply)"),
         ('{"a": ' + "9" * 5_000 + "}", "a JSON object (Exceeds the limit"),
     ],
     ids=["cut off", "list", "constant", "twice", "deep", "long number"],

@@ -77,7 +77,7 @@ def test_of_several_label_files_the_last_decision_counts(read):
         assert read(listings=[BAG], **files)["is_counterfeit"].tolist() == [False]
 
 
-def test_an_appeal_is_kept_apart_by_moment(read):
+def test_moments_are_kept_apart(read):
     """A listing seen at two moments is two listings: a label of one says nothing of the other."""
     later = replace(BAG, observed_at=FRIDAY, is_counterfeit=None, labelled_at=None)
     assert len(read(listings=[later], labels=[BAG])) == 2

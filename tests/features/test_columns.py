@@ -1,0 +1,123 @@
+"""Columns read the same from a frame, a mapping and a record; what is missing never fails."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.columns import ListingColumns
+from ipml.features.normalise import fold_text
+from ipml.listings.kinds import Kind
+from ipml.listings.schema import FIELDS, frame_to_listings, listings_to_frame
+from ipml.model.golden import GOLDEN_LISTINGS
+
+TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]
+MOMENTS = [field.name for field in FIELDS if field.kind is Kind.MOMENT]
+NUMBERS = [field.name for field in FIELDS if field.kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE)]
+FRAME = listings_to_frame(GOLDEN_LISTINGS)
+MAPPING = {field.name: [getattr(listing, field.name) for listing in GOLDEN_LISTINGS] for field in FIELDS}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_of_frame_and_mapping_are_the_same(name):
+    """As written, with nothing for what is missing."""
+    expected = [text or "" for text in MAPPING[name]]
+    assert ListingColumns(FRAME).texts(name) == ListingColumns(MAPPING).texts(name) == expected
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_frame_and_mapping_are_the_same(name):
+    """With NaN for what is missing."""
+    expected = [np.nan if number is None else number for number in MAPPING[name]]
+    for columns in (FRAME, MAPPING):
+        np.testing.assert_array_equal(ListingColumns(columns).numbers(name), expected)
+
+
+@pytest.mark.parametrize("columns", [FRAME, MAPPING], ids=["frame", "mapping"])
+def test_days_lie_between_two_moments(columns):
+    """From a moment to itself are none; where one is missing, the days are."""
+    days = ListingColumns(columns).days_between("listed_at", "observed_at")
+    np.testing.assert_array_equal(days, [0.0] + [np.nan] * (len(GOLDEN_LISTINGS) - 1))
+
+
+@given(st.lists(st.none() | st.integers(-(10**6), 10**6), min_size=1), st.integers(-(10**6), 10**6))
+def test_days_are_counted_with_their_parts(minutes, start):
+    """In any direction, a day being 1,440 minutes, whatever the zone a moment is written in."""
+    zero = pd.Timestamp("2026-03-01", tz="UTC")
+    first = [(zero + pd.Timedelta(minutes=start)).tz_convert("Asia/Tokyo").isoformat()] * len(minutes)
+    second = [
+        None if minute is None else (zero + pd.Timedelta(minutes=start + minute)).isoformat() for minute in minutes
+    ]
+    days = ListingColumns({"listed_at": first, "observed_at": second}).days_between("listed_at", "observed_at")
+    expected = [np.nan if minute is None else minute / 1_440 for minute in minutes]
+    np.testing.assert_allclose(days, expected, rtol=1e-12)
+
+
+def test_a_record_is_a_table_of_one_row():
+    """It reads as the row of a frame does, in every column."""
+    for row, listing in enumerate(frame_to_listings(FRAME)):
+        one, frame = ListingColumns.of_one(listing), ListingColumns(FRAME)
+        assert len(one) == 1
+        assert [one.texts(name)[0] for name in TEXTS] == [frame.texts(name)[row] for name in TEXTS]
+        for name in NUMBERS:
+            np.testing.assert_array_equal(one.numbers(name)[0], frame.numbers(name)[row])
+        np.testing.assert_array_equal(
+            one.days_between("listed_at", "observed_at")[0], frame.days_between("listed_at", "observed_at")[row]
+        )
+
+
+@pytest.mark.parametrize("columns", [FRAME[["title"]], {"title": MAPPING["title"]}], ids=["frame", "mapping"])
+def test_a_column_that_is_absent_reads_as_missing(columns):
+    """As long as the others."""
+    listings = ListingColumns(columns)
+    assert "brand" not in listings
+    assert listings.texts("brand") == listings.folded("brand") == [""] * len(FRAME)
+    for numbers in (listings.numbers("price"), listings.days_between("listed_at", "observed_at")):
+        assert numbers.shape == (len(FRAME),)
+        assert np.isnan(numbers).all()
+
+
+@pytest.mark.parametrize("columns", [FRAME[:0], {name: [] for name in MAPPING}, {}], ids=["frame", "mapping", "none"])
+def test_no_listings_have_columns_without_rows(columns):
+    """Nothing is asked of a first row."""
+    listings = ListingColumns(columns)
+    assert len(listings) == len(listings.texts("title")) == len(listings.folded("title")) == 0
+    assert listings.numbers("price").shape == listings.days_between("listed_at", "observed_at").shape == (0,)
+
+
+def test_the_index_of_a_frame_does_not_matter():
+    """Rows are read in their order, whatever they are called."""
+    turned = FRAME[::-1]
+    assert ListingColumns(turned).texts("title") == ListingColumns(FRAME).texts("title")[::-1]
+
+
+@given(st.lists(st.none() | st.text(max_size=30), max_size=5))
+def test_the_folded_view_is_that_of_each_text(texts):
+    """Row by row what `fold_text` gives, and nothing for what is missing."""
+    assert ListingColumns({"title": texts}).folded("title") == [fold_text(text or "") for text in texts]
+
+
+def test_a_description_is_folded_further_than_a_title():
+    """Each is cut at its own length."""
+    long = "a" * 20_000
+    listings = ListingColumns({"title": [long], "description": [long]})
+    assert [len(listings.folded(name)[0]) for name in ("title", "description")] == [2_000, 10_000]
+
+
+def test_what_several_need_is_worked_out_once():
+    """The second to ask gets the very object the first got; other keys are other things."""
+    listings = ListingColumns(FRAME)
+    assert listings.folded("title") is listings.folded("title")
+    assert listings.texts("title") is not listings.texts("brand")
+    worked: list[str] = []
+    for key in ("a", "b", "a"):
+        listings.once(key, lambda key=key: worked.append(key))
+    assert worked == ["a", "b"]
+
+
+def test_columns_are_taken_as_they_are():
+    """Handing them on copies nothing, so that what was worked out is kept."""
+    listings = ListingColumns(FRAME)
+    assert ListingColumns.of(listings) is listings
+    assert ListingColumns.of(FRAME).texts("title") == listings.texts("title")

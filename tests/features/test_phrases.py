@@ -1,0 +1,88 @@
+"""Phrases are found wherever they stand as words, in one pass."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.normalise import fold_text
+from ipml.features.phrases import find_phrases
+
+WORDS = st.lists(st.sampled_from(["a", "ab", "aba", "b", "ba", "-", "1:1", "é", "Ab"]), max_size=8)
+TEXTS = WORDS.map(" ".join) | WORDS.map("".join)
+PHRASES = st.lists(TEXTS | TEXTS.map(lambda text: f"{text}*"), max_size=6).map(tuple)
+
+
+def search(text: str, phrases: tuple[str, ...]) -> list[tuple[int, int, int]]:
+    """Find phrases the slow way: each at each place, for texts of scripts with spaces between words."""
+    found = []
+    for number, phrase in enumerate(phrases):
+        folded = fold_text(phrase.removesuffix("*"))
+        for start in range(len(text) if folded else 0):
+            end = start + len(folded)
+            begins = text.startswith(folded, start) and not re.match(r"\w\w", text[max(start - 1, 0) : start + 1])
+            ends = phrase.endswith("*") or not re.match(r"\w\w", text[end - 1 : end + 1])
+            if begins and ends:
+                found.append((number, start, end))
+    return found
+
+
+@given(TEXTS, PHRASES)
+def test_what_is_found_is_what_a_slow_search_finds(text, phrases):
+    """Neither more nor less, overlapping ones and phrases given twice included."""
+    text = fold_text(text)
+    assert sorted(find_phrases(text, phrases)) == sorted(search(text, phrases))
+
+
+@given(TEXTS, PHRASES)
+def test_the_order_of_phrases_changes_their_numbers_only(text, phrases):
+    """The same places are found for each phrase, wherever it stands in the tuple."""
+    text = fold_text(text)
+    backwards = tuple(reversed(phrases))
+    found = {(phrases[number], start, end) for number, start, end in find_phrases(text, phrases)}
+    assert found == {(backwards[number], start, end) for number, start, end in find_phrases(text, backwards)}
+
+
+@given(TEXTS, PHRASES)
+def test_what_is_found_stands_there(text, phrases):
+    """The letters between start and end are those of the folded phrase."""
+    text = fold_text(text)
+    for number, start, end in find_phrases(text, phrases):
+        assert text[start:end] == fold_text(phrases[number].removesuffix("*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "is_found"),
+    [
+        ("a replica", "replica", True),
+        ("replicas", "replica", False),
+        ("replicas", "replica*", True),
+        ("areplica", "replica*", False),
+        ("1:1 quality", "1:1", True),
+        ("11:1", "1:1", False),
+        ("(aaa+)", "AAA+", True),
+        ("aaa+", "AAA", True),
+        ("h&m", "H&M", True),
+        ("кроссовки реплика", "Реплика", True),
+        ("репликант", "реплика", False),
+        ("新品高仿鞋", "高仿", True),
+        ("nike高仿", "nike", True),
+        ("高仿nike", "Nike", True),
+    ],
+)
+def test_a_phrase_counts_as_whole_words(text, phrase, is_found):
+    """With a star, with any ending; in scripts without spaces between words, everywhere."""
+    assert bool(list(find_phrases(fold_text(text), (phrase,)))) == is_found
+
+
+def test_phrases_are_folded_as_texts_are():
+    """A phrase in look-alike letters finds the plain word."""
+    assert list(find_phrases("nike", ("N\u0456K\u0435",))) == [(0, 0, 4)]
+
+
+@pytest.mark.parametrize("phrases", [(), ("",), ("*",), ("\u200b", " ")])
+def test_phrases_without_letters_find_nothing(phrases):
+    """An empty entry in a lexicon is harmless, as is an empty text."""
+    assert list(find_phrases("nike air", phrases)) == []
+    assert list(find_phrases("", (*phrases, "nike"))) == []

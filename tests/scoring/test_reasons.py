@@ -1,0 +1,207 @@
+"""Reasons: one sentence for every feature, true for whatever a seller wrote, quoting it as it stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from ipml.features.columns import ListingColumns
+from ipml.listings.schema import frame_to_listings, listings_to_frame
+from ipml.model.golden import GOLDEN_LISTINGS
+from ipml.records import Listing
+from ipml.scoring.reasons import Explainer
+
+BARE = Listing("nothing", "s", "Wool hat")
+UNPRICED = Listing("unpriced", "s", "Nike shoes", brand="Nike", category="shoes", currency="USD")
+HOSTILE = (
+    "<script>alert(1)</script> AAA replica",
+    "=HYPERLINK(0) replica \x1b[31m red \x07 bell",
+    "“replica” ”nested“ 1:1",
+    "re\u200bpl\u00adica \u202eacilper\u202c A\u0301AA {words} {0} %s",
+    "&lt;b&gt;replica&lt;/b&gt; [bold]AAA[/bold] \\x00",
+)
+ALPHABET = "aAni kKrepliaNIKE1:+\u0456\u200b\u202e\u202c<b>&;\u9769\U0001f45c\u0301'\"{}"
+LETTERS = st.text(st.sampled_from(ALPHABET), max_size=60)
+PHRASES = st.sampled_from(["replica", "1:1", "AAA+", "Nike", "original", "authentic", "no box", *HOSTILE])
+TEXTS = st.lists(LETTERS | PHRASES, max_size=5).map(" ".join)
+AMOUNTS = st.none() | st.sampled_from([0.0, 1.0, 1e12]) | st.floats(0, 1e12)
+SHARES = st.none() | st.floats(0, 1)
+LISTINGS = st.builds(
+    Listing,
+    listing_id=st.just("1"),
+    seller_id=st.sampled_from(["s", "golden-1"]),
+    title=TEXTS.filter(bool),
+    description=st.none() | TEXTS,
+    brand=st.none() | st.sampled_from(["Nike", "N\u0456ke", "Nobody's brand"]) | LETTERS,
+    category=st.none() | st.sampled_from(["shoes", "watches"]),
+    price=AMOUNTS,
+    currency=st.none() | st.sampled_from(["USD", "RUB", "XYZ"]),
+    seller_age_days=AMOUNTS,
+    seller_sales=AMOUNTS,
+    seller_returns=AMOUNTS,
+    seller_complaints=AMOUNTS,
+    seller_rating=SHARES,
+    listing_sales=AMOUNTS,
+    listing_rating=SHARES,
+)
+
+
+@pytest.fixture(scope="module")
+def explainer(classifier) -> Explainer:
+    """An explainer of the small marketplace's classifier."""
+    return Explainer(classifier)
+
+
+@pytest.fixture(scope="module")
+def one_of_each(classifier) -> csr_matrix:
+    """Contributions as no listing has them: a row for each feature but text, in which that feature alone counts."""
+    names = classifier.get_feature_names_out()
+    is_ngram = [name.startswith(("title__ngram", "description__ngram")) for name in names]
+    columns = np.append(np.flatnonzero(~np.array(is_ngram)), [0, is_ngram.index(False) - 1])
+    weights = np.resize([1.0, -1.0], len(columns))
+    return csr_matrix((weights, (np.arange(len(columns)), columns)), shape=(len(columns), len(names)))
+
+
+def explain(explainer: Explainer, listing: Listing) -> list[str]:
+    """Return the sentences for what really contributed to the score of a listing."""
+    columns = ListingColumns.of_one(listing)
+    (reasons,) = explainer.reasons(columns, explainer.classifier.contributions(columns))
+    return [reason.sentence for reason in reasons]
+
+
+def explain_everything(explainer: Explainer, listing: Listing, one_of_each: csr_matrix) -> list[str]:
+    """Return the sentences of all groups for one listing, whether or not they contributed."""
+    copies = ListingColumns(listings_to_frame([listing] * one_of_each.shape[0]))
+    return [reason.sentence for reasons in explainer.reasons(copies, one_of_each) for reason in reasons]
+
+
+def test_every_feature_has_a_sentence(explainer, one_of_each):
+    """No feature of any extractor is without a reason, and each belongs to one group only."""
+    copies = ListingColumns(listings_to_frame([BARE] * one_of_each.shape[0]))
+    for reasons, row in zip(explainer.reasons(copies, one_of_each), one_of_each, strict=True):
+        (other,) = [reason for reason in reasons if reason.feature != "baseline"]
+        assert other.weight == row.data[0]
+        assert other.sentence
+
+
+def test_a_feature_without_a_reason_is_an_error(classifier):
+    """A new feature cannot be forgotten: the explainer does not come about without a group for it."""
+    from copy import deepcopy
+
+    changed = deepcopy(classifier)
+    price = dict(changed.features_.transformer_list)["seller"]
+    price.get_feature_names_out = lambda: np.array(["shoe_size"], dtype=object)
+    with pytest.raises(KeyError, match="no reason covers the feature seller__shoe_size"):
+        Explainer(changed)
+
+
+@pytest.mark.parametrize("listing", [BARE, UNPRICED, *GOLDEN_LISTINGS], ids=lambda listing: listing.listing_id)
+def test_every_sentence_fits_every_listing(explainer, one_of_each, listing):
+    """Whatever is missing, a sentence is a line of words: it says so, and never that something is "nan"."""
+    for sentence in explain_everything(explainer, listing, one_of_each):
+        assert sentence
+        assert not re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]|: ?$", sentence), sentence
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(Listing("1", "s", "\u202eacilper\u202c", price=0.0, currency="USD"))
+@example(Listing("1", "s", "x", description="a" * 100_000))
+@given(LISTINGS)
+def test_reasons_hold_for_any_listing(explainer, listing):
+    """They sum to the log-odds, the heaviest first, each group once, none of them empty or without weight."""
+    columns = ListingColumns.of_one(listing)
+    (reasons,) = explainer.reasons(columns, explainer.classifier.contributions(columns))
+    total = sum(reason.weight for reason in reasons)
+    assert total == pytest.approx(float(explainer.classifier.decision_function(columns)[0]), abs=1e-9)
+    sizes = [abs(reason.weight) for reason in reasons]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len({reason.feature for reason in reasons}) == len(reasons)
+    assert all(reason.sentence and np.isfinite(reason.weight) for reason in reasons)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(LISTINGS)
+def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
+    """What a reviewer reads between quotation marks is a piece of title, description or brand, not of a folded view."""
+    written = "\n".join([listing.title, listing.description or "", listing.brand or ""])
+    for sentence in explain(explainer, listing):
+        for quoted in sentence[sentence.find("“") + 1 : sentence.rfind("”")].split("”, “") if "“" in sentence else []:
+            assert quoted.removesuffix("…")
+            assert quoted.removesuffix("…") in written
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TEXTS)
+def test_highlights_are_pieces_of_the_title(explainer, title):
+    """They come in order, do not overlap, hold no space, and each carries weight."""
+    end = 0
+    for part in explainer.highlights(title):
+        assert end <= part.start < part.end <= len(title)
+        assert not re.search(r"\s", title[part.start : part.end])
+        assert part.weight != 0
+        end = part.end
+
+
+@pytest.mark.parametrize("title", HOSTILE)
+def test_hostile_text_is_quoted_as_plain_text(explainer, title):
+    """Markup, control letters and braces are letters like any other: nothing is obeyed, removed or filled in."""
+    sentences = explain(explainer, replace(BARE, title=title, description=title))
+    assert any("“" in sentence for sentence in sentences)
+    assert not any("{words}" in sentence and "{words}" not in title for sentence in sentences)
+
+
+def test_a_reversed_word_is_quoted_as_it_was_written(explainer):
+    """What shows as "replica" by an override of direction is shown in the order of its letters."""
+    sentences = explain(explainer, replace(BARE, title="wool \u202eacilper\u202c hat"))
+    assert "Says it is a replica: “acilper”" in sentences
+
+
+@pytest.mark.parametrize("column", ["title", "description", "brand"])
+def test_a_seller_cannot_fill_the_page(explainer, column):
+    """A word of thousands of letters, some of them invisible, is cut in every sentence."""
+    hidden = "\u200b" * 900
+    long = {"title": f"replica{hidden}s", "description": f"re{hidden}plica", "brand": "Q" * 200}
+    for sentence in explain(explainer, replace(BARE, **{"title": "Nike shoes", column: long[column]})):
+        assert len(sentence) < 300
+
+
+def test_few_words_are_quoted_each_once(explainer):
+    """Three at most, so that a sentence stays one."""
+    sentences = explain(explainer, replace(BARE, title="replica 1:1 clone copy fake replica 1:1 replica mirror"))
+    quotes = [sentence.count("“") for sentence in sentences]
+    assert max(quotes) == 3
+
+
+def test_sentences_of_records_and_frames_are_the_same(explainer):
+    """One listing by itself is explained as in a table."""
+    columns = ListingColumns(listings_to_frame(GOLDEN_LISTINGS))
+    together = explainer.reasons(columns, explainer.classifier.contributions(columns))
+    for listing, reasons in zip(frame_to_listings(listings_to_frame(GOLDEN_LISTINGS)), together, strict=True):
+        assert explain(explainer, listing) == [reason.sentence for reason in reasons]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"seller_age_days": 3.0}, "Seller has been here 3 days"),
+        ({"seller_sales": 0.0}, "Seller has sold 0 times"),
+        ({"description": "Warm & soft"}, "Description has 11 letters"),
+        ({"price": 0.0, "currency": "USD"}, "Price is zero"),
+        ({}, "No price is given"),
+        ({}, "Brand field is empty"),
+        ({"price": 9.0, "currency": "EUR"}, "No brand is given, so the price cannot be compared"),
+        ({"brand": "Nike", "currency": "USD"}, "No price is given, so the price cannot be compared"),
+        ({"brand": "Woolly", "price": 9.0, "currency": "EUR"}, "No usual price is known for woolly"),
+        ({"brand": "Adidas", "title": "Nike shoes"}, "Title names another brand than the brand field, “Adidas”"),
+        ({"gtin": "12345678"}, "A product code (GTIN) is given"),
+    ],
+)
+def test_sentences_say_what_is_so(explainer, one_of_each, change, sentence):
+    """A reviewer can check every reason against the listing."""
+    assert sentence in explain_everything(explainer, replace(BARE, **change), one_of_each)

@@ -1,0 +1,163 @@
+"""What is published works by itself: the wheel, in a fresh environment with nothing but what it asks for.
+
+uv installs it with its declared dependencies, from its cache where it has them, so that a dependency which only the
+tests bring along is missed here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+from zipfile import ZipFile
+
+import pytest
+
+pytestmark = pytest.mark.install
+
+ROOT = Path(__file__).parents[1]
+UV = (sys.executable, "-m", "uv")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel, built from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([*UV, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT], check=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the commands of an environment that has the wheel and what it depends on, no more."""
+    environment = tmp_path_factory.mktemp("fresh") / "environment"
+    subprocess.run([*UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    folder = environment / "bin"
+    subprocess.run([*UV, "pip", "install", "--quiet", "--python", folder / "python", wheel], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty folder to work in, far from the checkout."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def demo(commands: Path, elsewhere: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demonstration, small."""
+    return run(elsewhere, commands / "ipml", "demo", "--listings", "2000", "--out", "tour")
+
+
+def run(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, without the settings of whoever runs the tests."""
+    return subprocess.run(command, cwd=folder, env=bare_environment(), capture_output=True, text=True, timeout=120)
+
+
+def bare_environment() -> dict[str, str]:
+    """Return the environment without a way to the checkout, and without settings of ipml."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "IPML_", "VIRTUAL_ENV"))
+    }
+
+
+@contextmanager
+def page(folder: Path, command: list[str]) -> Iterator[HTTPConnection]:
+    """Open the page on a free port, give a connection to it, and close it as a person would."""
+    with subprocess.Popen(
+        [*command, "--port", "0"], cwd=folder, env=bare_environment(), stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            yield HTTPConnection(urlsplit(server.stdout.readline().split()[2]).netloc, timeout=10)
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> None:
+    """Templates, word lists, brands and migrations come along as the code does; tests and data stay here."""
+    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ipml").rglob("*") if path.is_file()}
+    packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert packed == {name for name in here if "__pycache__" not in name}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"ipml/py\.typed",
+        r"ipml/features/lexicon\.toml",
+        r"ipml/listings/brands\.toml",
+        r"ipml/listings/marketplaces/.+\.toml",
+        r"ipml/simulation/vocabulary/.+\.toml",
+        r"ipml/storage/migrations/versions/v0001_.+\.py",
+        r"ipml/web/static/.+\.css",
+        r"ipml/web/static/.+\.js",
+        r"ipml/web/templates/.+\.html",
+        r"ipml-.+\.dist-info/licenses/LICENSE",
+    ],
+)
+def test_the_wheel_holds_what_is_read_when_it_runs(wheel: Path, pattern: str) -> None:
+    """Each kind of file that the code opens is there under the name it opens."""
+    assert any(re.fullmatch(pattern, name) for name in ZipFile(wheel).namelist())
+
+
+def test_the_checkout_and_the_tools_of_its_tests_are_out_of_reach(commands: Path, elsewhere: Path) -> None:
+    """The other tests in this file would prove nothing if the environment saw more than the wheel asks for."""
+    code = "import importlib.util, ipml; print(ipml.__file__, importlib.util.find_spec('pytest'))"
+    assert run(elsewhere, commands / "python", "-c", code).stdout.split() == [
+        str(next(commands.parent.glob("lib/python*/site-packages")) / "ipml" / "__init__.py"),
+        "None",
+    ]
+
+
+def test_help_answers(commands: Path, elsewhere: Path) -> None:
+    """The command is on the path of the environment and lists the others."""
+    result = run(elsewhere, commands / "ipml", "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert all(name in result.stdout for name in ("demo", "train", "score", "serve"))
+
+
+def test_a_marketplace_can_be_simulated(commands: Path, elsewhere: Path) -> None:
+    """Its vocabulary was packed."""
+    result = run(elsewhere, commands / "ipml", "simulate", "--listings", "2000", "--out", "market")
+    assert (result.returncode, result.stderr.strip()) == (0, "")
+    assert (elsewhere / "market" / "listings.parquet").is_file()
+
+
+def test_the_demonstration_runs_without_a_warning(demo: subprocess.CompletedProcess[str]) -> None:
+    """It ends well, and nothing that it prints should worry a newcomer."""
+    assert demo.returncode == 0, demo.stderr
+    assert not re.search("warning|deprecat|traceback", demo.stdout + demo.stderr, re.IGNORECASE)
+
+
+def test_the_page_opens_and_lets_in_as_the_demonstration_says(
+    demo: subprocess.CompletedProcess[str], elsewhere: Path
+) -> None:
+    """The printed command opens a page in good health, and the printed name and password are let in."""
+    (command,) = re.findall(r"^ +(\S+ serve .+)$", demo.stdout, re.MULTILINE)
+    ((name, password),) = re.findall(r"log in as (\S+) with the password (\S+):", demo.stdout)
+    with page(elsewhere, shlex.split(command)) as connection:
+        connection.request("GET", "/health")
+        health = json.load(connection.getresponse())
+        assert health["status"] == "ok"
+        connection.request(
+            "POST",
+            "/login",
+            urlencode({"name": name, "password": password}),
+            {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Origin": f"http://{connection.host}:{connection.port}",
+            },
+        )
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
