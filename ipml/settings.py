@@ -49,4 +49,4 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         where = "settings, from the environment (IPML_…) or the file .env"
-        raise UnusableSetting(where, describe_faults(error), "values as in `.env`") from error
+        raise UnusableSetting(where, describe_faults(error), "values like the defaults in ipml/settings.py") from error

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -79,7 +79,9 @@ def page(folder: Path, command: list[str]) -> Iterator[HTTPConnection]:
     ) as server:
         assert server.stdout is not None
         try:
-            yield HTTPConnection(urlsplit(server.stdout.readline().split()[2]).netloc, timeout=10)
+            address = urlsplit(server.stdout.readline().split()[2])
+            with closing(HTTPConnection(address.netloc, timeout=10)) as connection:
+                yield connection
         finally:
             server.send_signal(signal.SIGINT)
 

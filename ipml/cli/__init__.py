@@ -59,7 +59,7 @@ def main() -> NoReturn:
     except IpmlError as error:
         _complain(str(error))
     except OSError as error:  # no permission, no space: nothing that a traceback would help with
-        _complain(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except MemoryError as error:
         _complain(f"not enough memory: {error}")
     sys.exit(0)

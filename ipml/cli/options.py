@@ -24,7 +24,7 @@ Model = Annotated[
 Columns = Annotated[
     str | None,
     typer.Option(
-        help="How the file's columns map to ipml's: a TOML file, or one of mercadolibre, ozon-ecup, schema-org.",
+        help="How the file's columns map to ipml's: a TOML file, or a bundled map such as ozon-ecup.",
         show_default=False,
     ),
 ]

@@ -21,13 +21,13 @@ def train(
     folder (IPML_DATA). All but the name and the listings may be left out:
 
     ```toml
-        name = "shoes"
-        data.listings = "shoes.parquet"        # or several, in brackets
-        data.columns = "ozon-ecup"             # how they are named; also events, labels, brands
-        split.kind = "later unseen sellers"    # or "seller folds", "leaking random"
-        evaluation.k = [100]                   # how many listings reviewers read
-        model.C = 1.0                          # any parameter of the classifier
-        record.model = "ipml-shoes"            # its name in the registry
+    name = "shoes"
+    data.listings = "shoes.parquet"      # or several, in brackets
+    data.columns = "ozon-ecup"           # also events, labels, brands
+    split.kind = "later unseen sellers"  # or "seller folds"
+    evaluation.k = [100]                 # how many reviewers read
+    model.C = 1.0                        # any of the classifier's
+    record.model = "ipml-shoes"          # its name in the registry
     ```
 
     Look at the runs with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.

@@ -18,7 +18,8 @@ from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, 
 from ipml.records import Listing
 
 T = TypeVar("T")
-_MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
+MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
+"""How many letters of a text column are read; of the others as many as of a title."""
 
 
 class ListingColumns:
@@ -63,7 +64,7 @@ class ListingColumns:
 
     def folded(self, name: str) -> list[str]:
         """Return the folded view of a text column; missing texts are empty."""
-        most = _MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
+        most = MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
         return self.once(("folded", name), lambda: [fold_text(text, most) for text in self.texts(name)])
 
     def numbers(self, name: str) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ listings = ["shoes.parquet"]        # relative to this file, else to the data fo
 columns = "ozon-ecup"               # a bundled column map or a TOML file; left out for canonical columns
 events = "events.parquet"           # seller events, from which history is computed as known at the time
 labels = ["labels.parquet"]         # decisions of reviewers, as `ipml labels` writes them
-brands = "brands.toml"              # the bundled brands where left out
+brands = "brands.toml"              # where left out, those of the setting IPML_BRANDS, else the bundled ones
 truth = "truth.parquet"             # simulation only: the truth of every listing, for the test alone
 
 [split]
@@ -103,6 +103,13 @@ class Experiment(_Part):
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
+
+    def find_all(self) -> list[Path]:
+        """Return the paths of all files the experiment names, so that one that is missing is known at once."""
+        data = self.data
+        column_maps = [data.columns] if data.columns and data.columns.endswith(".toml") else []
+        others = [name for name in (data.events, data.brands, data.truth) if name]
+        return [self.find(name) for name in (*data.listings, *data.labels, *column_maps, *others)]
 
     def find(self, name: str) -> Path:
         """Return the path of a file the experiment names: beside the experiment, or in the data folder.

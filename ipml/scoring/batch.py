@@ -146,7 +146,8 @@ def _check_scored(table: RawTable, source: str) -> None:
     needed = ["model_version"] if table.is_sparse else SCORE_COLUMNS
     missing = [name for name in needed if name not in table.frame]
     if missing and not (table.is_sparse and table.frame.empty):
-        raise MissingColumns(source, missing, list(map(str, table.frame.columns)))
+        remedy = "Score it first: ipml score FILE SCORED."
+        raise MissingColumns(source, missing, list(map(str, table.frame.columns)), remedy)
 
 
 def _read_cell(cell: Any, name: str, row: int, path: Path) -> Any:

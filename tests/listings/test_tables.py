@@ -210,3 +210,34 @@ def test_a_whole_table_has_no_broken_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n1\n")
     with pytest.raises(InvalidListings, match="2 cells"):
         read_table(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"title\n" + b"x" * 200 + b"\nBag\n"),
+        ("a.csv", b'title\n"' + b"x\n" * 100 + b"Bag\n"),
+        ("a.jsonl", b'{"title": "' + b"x" * 200 + b'"}\n{"title": "Bag"}\n'),
+    ],
+    ids=["a line of CSV", "a quote that never closes", "a line of JSON"],
+)
+def test_a_row_that_is_too_long_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    """It is cut off where it would fill the memory, and what follows it is read."""
+    monkeypatch.setattr("ipml.listings.tables.MAX_ROW", 100)
+    table = read_bytes(tmp_path, name, content)
+    assert table.problems[0].row == 1
+    assert "characters" in table.problems[0].expected
+    assert len(table.broken[1]) <= 101
+    assert table.frame["title"].iloc[-1] == "Bag"
+
+
+def test_a_text_file_has_a_limited_number_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header beyond it is no header; a JSON object beyond it is a problem, and those before and after it are read."""
+    monkeypatch.setattr("ipml.listings.tables.MAX_COLUMNS", 3)
+    with pytest.raises(UnreadableFile, match="4 columns"):
+        read_bytes(tmp_path, "a.csv", b"a,b,c,d\n1,2,3,4\n")
+    table = read_bytes(tmp_path, "a.jsonl", b'{"a": 1, "b": 2}\n{"c": 1, "d": 2}\n{"c": 1}\n')
+    assert list(table.broken) == [2]
+    assert list(table.frame.columns) == ["a", "b", "c"]

@@ -112,6 +112,17 @@ def test_files_beside_the_experiment_come_first(tmp_path, monkeypatch):
         get_settings.cache_clear()
 
 
+def test_every_file_that_is_named_is_looked_for(tmp_path):
+    """Whatever it is for; a bundled column map is no file."""
+    names = {"listings": ("a", "b"), "labels": ("c",), "events": "d", "brands": "e", "truth": "f"}
+    for name in "abcdef":
+        (tmp_path / name).touch()
+    experiment = Experiment(name="e", data={**names, "columns": "ozon-ecup"}, folder=tmp_path)
+    assert sorted(path.name for path in experiment.find_all()) == list("abcdef")
+    with pytest.raises(UnreadableFile, match=r"map\.toml: found no such file"):
+        Experiment(name="e", data={**names, "columns": "map.toml"}, folder=tmp_path).find_all()
+
+
 def test_the_help_shows_an_experiment():
     """What `ipml train --help` shows can be copied into a file as it stands."""
     shown = "\n".join(re.findall(r"^ +([a-z_.A-Z]+ = .*)$", train.__doc__, re.MULTILINE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ipml.model.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
 from ipml.scoring.reasons import Explainer
 
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 BARE = Listing("nothing", "s", "Wool hat")
 UNPRICED = Listing("unpriced", "s", "Nike shoes", brand="Nike", category="shoes", currency="USD")
 HOSTILE = (
@@ -190,7 +192,11 @@ def test_sentences_of_records_and_frames_are_the_same(explainer):
     ("change", "sentence"),
     [
         ({"seller_age_days": 3.0}, "Seller has been here 3 days"),
+        ({"seller_age_days": 1.0}, "Seller has been here 1 day"),
         ({"seller_sales": 0.0}, "Seller has sold 0 times"),
+        ({"listing_sales": 1.0, "listing_returns": 1.0}, "Returns of this listing: 1 on 1 sale"),
+        ({"listed_at": MONDAY, "observed_at": MONDAY}, "Listing is less than a day old"),
+        ({"listed_at": MONDAY, "observed_at": MONDAY.replace(day=4)}, "Listing is 2 days old"),
         ({"description": "Warm & soft"}, "Description has 11 letters"),
         ({"price": 0.0, "currency": "USD"}, "Price is zero"),
         ({}, "No price is given"),

@@ -1,0 +1,124 @@
+"""`ipml demo` walks the whole street, and says where everything is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ipml.cli.demo import USER, _describe
+from ipml.records import Listing, Reason, ScoredListing
+from ipml.review.queue import count_cases, list_cases
+from ipml.scoring.batch import read_scored
+from ipml.scoring.scorer import load_model
+from ipml.storage.database import open_database
+from ipml.web.users import list_users
+
+
+def make_scored(title: str, *sentences: str, **listing) -> ScoredListing:
+    """Return a scored listing with reasons of rising weight, the lightest of which speaks for genuine."""
+    reasons = tuple(Reason("f", sentence, weight) for weight, sentence in enumerate(sentences, start=-1))
+    return ScoredListing(Listing("1", "s", title, **listing), 0.5, 0.0, reasons, (), None, "m/1")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """The folder in which the demonstrations run."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def first(home) -> subprocess.CompletedProcess[str]:
+    """The first demonstration."""
+    return run(home)
+
+
+@pytest.fixture(scope="module")
+def second(home, first) -> subprocess.CompletedProcess[str]:
+    """The same, in the same folder."""
+    return run(home)
+
+
+def run(home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a small demonstration as from a terminal, with warnings as anybody sees them."""
+    command = [sys.executable, "-m", "ipml", "demo", "--listings", "2000", "--seed", "3"]
+    return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("title", ["\x1b[2J", "a\rb", "\u202egnp.exe", "line\nbreak", "\x07"])
+def test_what_a_seller_wrote_is_inert_in_the_terminal(title):
+    """Letters that a terminal would obey are shown as one that says so."""
+    shown = _describe(1, make_scored(title, "genuine", "zero", f"Says “{title}”"))
+    assert not any(letter in shown for letter in "\x1b\r\u202e\x07")
+    assert shown.count("\n") == 2
+
+
+def test_a_listing_is_shown_with_three_reasons_against_it():
+    """What speaks for a listing is not among them, nor is a price where there is none."""
+    shown = _describe(7, make_scored("Wool hat", "genuine", "zero", "one", "two", "three", "four"))
+    assert shown.startswith("  7. 50.0%  Wool hat  (no price)")
+    assert re.findall(r"[+-]\d\.\d +(\w+)", shown) == ["one", "two", "three"]
+    assert "(1,234.50 EUR)" in _describe(1, make_scored("Hat", price=1234.5, currency="EUR"))
+
+
+def test_too_small_a_marketplace_is_a_mistake(ipml, tmp_path):
+    """It is said how many listings it takes, and nothing is made."""
+    answer = ipml("demo", "--listings", 10)
+    assert answer.exit_code == 2
+    assert "--listings" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_named(ipml, tmp_path):
+    """The demonstration makes a folder of its own."""
+    (tmp_path / "there").touch()
+    answer = ipml("demo", "--out", "there")
+    assert (answer.exit_code, answer.out) == (2, "")
+    assert re.fullmatch(r"ipml: .*there.*\n", answer.err)
+
+
+@pytest.mark.slow
+def test_nothing_strange_is_printed(first):
+    """Two lines of what has been done beside the answer: no warning, no traceback, nothing of the libraries beneath."""
+    assert first.returncode == 0
+    assert re.fullmatch(
+        r"Marketplace: 2,000 listings in ipml-demo/market\nModel: ipml/\w{12}, registered as models:/ipml/1\n",
+        first.stderr,
+    )
+
+
+@pytest.mark.slow
+def test_figures_and_the_most_suspicious_are_shown(first):
+    """The model stands beside its baselines, and ten listings have their reasons."""
+    assert re.search(r"^average precision +0\.\d{3}", first.stdout, re.MULTILINE)
+    assert [int(rank) for rank in re.findall(r"^ +(\d+)\. \d+\.\d%  ", first.stdout, re.MULTILINE)] == [*range(1, 11)]
+
+
+@pytest.mark.slow
+def test_everything_lies_in_one_folder(home, first):
+    """A model that loads, a marketplace, scores, and a queue that holds the most suspicious in order."""
+    out = home / "ipml-demo"
+    assert {path.name for path in home.iterdir()} == {"ipml-demo"}
+    assert load_model(out / "models" / "demo").version in first.stderr
+    assert len(pd.read_parquet(out / "market" / "listings.parquet")) == 2_000
+    scores = sorted((one.score or 0.0 for one in read_scored(out / "scored.parquet")), reverse=True)
+    engine = open_database(f"sqlite:///{out / 'ipml.db'}")
+    assert count_cases(engine)["open"] == 500
+    assert [case.scored.score for case in list_cases(engine, limit=500)] == scores[:500]
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first, second):
+    """The same marketplace and figures; the password given out the first time still holds."""
+    assert second.returncode == 0
+    assert "registered as models:/ipml/2" in second.stderr
+    assert first.stdout.split("Open the")[0] == second.stdout.split("Open the")[0]
+    assert f"log in as {USER} with the password" in first.stdout
+    engine = open_database(f"sqlite:///{home / 'ipml-demo' / 'ipml.db'}")
+    assert [user.name for user in list_users(engine)] == [USER]
+    engine.dispose()

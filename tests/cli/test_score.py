@@ -1,0 +1,116 @@
+"""`ipml score`: files in, files out, and an exit code that says whether all was well."""
+
+import csv
+
+import pytest
+
+from ipml.scoring.batch import read_scored
+
+GOOD = "listing_id,seller_id,title,price,currency\n1,s,Wool hat,9.5,EUR\n2,s,AAA replica watch,19.0,EUR\n"
+BAD = "3,s,Belt,9;5,EUR\n"
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """Return a file of two good listings."""
+    path = tmp_path / "shop.csv"
+    path.write_text(GOOD)
+    return path
+
+
+def test_all_good_exits_0_and_says_one_thing(ipml, shop, saved_model):
+    """The listings are counted; nothing else is printed, neither there nor to the other stream."""
+    answer = ipml("score", shop, "scored.parquet", "--model", saved_model)
+    assert answer.exit_code == 0
+    assert answer.out.startswith("2 listings scored by market/")
+    assert answer.out.endswith(" into scored.parquet\n")
+    assert answer.out.count("\n") == 1
+    assert answer.err.strip() == ""
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "csv.gz", "jsonl"])
+def test_the_suffix_says_what_is_written(ipml, shop, saved_model, tmp_path, suffix):
+    """Each kind is read back."""
+    assert ipml("score", shop, f"scored.{suffix}", "--model", saved_model).exit_code == 0
+    scored = list(read_scored(tmp_path / f"scored.{suffix}"))
+    assert [one.listing.listing_id for one in scored] == ["1", "2"]
+    assert all(one.reasons for one in scored)
+
+
+def test_bad_rows_with_a_file_for_them_exit_1(ipml, shop, saved_model, tmp_path):
+    """The good ones are scored, the bad ones kept apart and counted."""
+    shop.write_text(GOOD + BAD)
+    answer = ipml("score", shop, "scored.csv", "--model", saved_model, "--rejects", "rejects.csv")
+    assert answer.exit_code == 1
+    assert "1 bad rows kept in rejects.csv" in answer.out
+    assert len(list(read_scored(tmp_path / "scored.csv"))) == 2
+    with (tmp_path / "rejects.csv").open(newline="") as stream:
+        assert [row["row"] for row in csv.DictReader(stream)] == ["3"]
+
+
+def test_what_cannot_be_judged_is_counted(ipml, shop, saved_model):
+    """It is not passed over in silence."""
+    shop.write_text(GOOD + "4,s,\u2605\u2605,1.0,EUR\n")
+    answer = ipml("score", shop, "scored.csv", "--model", saved_model)
+    assert answer.exit_code == 0
+    assert "1 of them could not be judged; `abstained` says why" in answer.out
+
+
+@pytest.mark.parametrize(("top", "explained"), [(0, []), (1, ["2"])])
+def test_as_many_as_asked_for_are_explained(ipml, shop, saved_model, tmp_path, top, explained):
+    """The most suspicious, or none."""
+    ipml("score", shop, "scored.csv", "--model", saved_model, "--explain-top", top)
+    assert [one.listing.listing_id for one in read_scored(tmp_path / "scored.csv") if one.reasons] == explained
+
+
+def test_columns_are_mapped(ipml, tmp_path, saved_model):
+    """A marketplace's own columns are understood by a map."""
+    (tmp_path / "map.toml").write_text('name = "x"\n[columns]\nlisting_id = "id"\nseller_id = "who"\ntitle = "what"\n')
+    (tmp_path / "own.csv").write_text("id,who,what\n7,s,Wool hat\n")
+    answer = ipml("score", "own.csv", "scored.csv", "--columns", "map.toml", "--model", saved_model)
+    assert answer.exit_code == 0
+    assert [one.listing.listing_id for one in read_scored(tmp_path / "scored.csv")] == ["7"]
+
+
+def test_the_model_of_the_settings_is_used(ipml, shop, saved_model, monkeypatch):
+    """Where the command names none."""
+    monkeypatch.setenv("IPML_MODEL", str(saved_model))
+    assert ipml("score", shop, "scored.csv").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no.csv", "scored.csv"], "ipml: no.csv: found No such file or directory; expected "),
+        (["shop.xls", "scored.csv"], "ipml: shop.xls: found the suffix '.xls'; expected "),
+        (["bad.csv", "scored.csv"], "ipml: bad.csv: 1 bad row: row 3, price: found '9;5', expected a number "),
+        (["shop.csv", "scored.xls"], "ipml: cannot write scored.xls: found the suffix '.xls'; expected "),
+        (["shop.csv", "no/scored.csv"], "ipml: cannot write no/scored.csv: found No such file or directory; expected "),
+        (["shop.csv", "folder.csv"], "ipml: cannot write folder.csv: found a folder; expected "),
+        (["shop.csv", "scored.csv", "--columns", "ozone"], "ipml: --columns: found 'ozone'; expected "),
+        (["shop.csv", "scored.csv", "--columns", "no.toml"], "ipml: no.toml: found "),
+        (["shop.csv", "scored.csv", "--rejects", "no/bad.csv"], "ipml: cannot write no/bad.csv: found "),
+        (["shop.csv", "scored.csv", "--model", "no/model"], "found no model; expected a model folder. "),
+        (["shop.csv", "scored.csv", "--model", "folder.csv"], "folder.csv: refused, found no card.json, "),
+        (["shop.csv", "scored.csv", "--model", "models:/ipml@champion"], "found no model; expected the registry "),
+    ],
+)
+def test_a_mistake_exits_2_with_one_line(ipml, shop, saved_model, tmp_path, arguments, said):
+    """It says what was found and what was expected, and nothing is written."""
+    (tmp_path / "bad.csv").write_text(GOOD + BAD)
+    (tmp_path / "shop.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    (tmp_path / "folder.csv").mkdir()
+    before = sorted(tmp_path.iterdir())
+    model = [] if "--model" in arguments else ["--model", saved_model]
+    answer = ipml("score", *arguments, *model)
+    assert (answer.exit_code, answer.out) == (2, "")
+    assert said in answer.err
+    assert answer.err.strip().count("\n") == 0
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_argument_that_is_missing_is_named(ipml, shop):
+    """Usage mistakes exit with 2 as well."""
+    answer = ipml("score", shop)
+    assert answer.exit_code == 2
+    assert "OUT" in answer.err
