@@ -28,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before mlflow is imported, which reads it then
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # a model holds no files of the folder it was made in
+os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
 
 import mlflow
 from mlflow.data.code_dataset_source import CodeDatasetSource

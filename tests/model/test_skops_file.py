@@ -101,7 +101,7 @@ def test_a_bomb_is_refused_quickly(folder: Path, reseal: Reseal, name: str) -> N
         load_model(folder)
     seconds, peak_bytes = time.process_time() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert seconds < 1.0
+    assert seconds < 5.0  # of processor time, under tracemalloc, which slows it down manyfold
     assert peak_bytes < 100 << 20
 
 
