@@ -147,6 +147,26 @@ class UnsplittableData(IpmlError):
         super().__init__(f"Cannot split: found {found}; expected {expected}. {remedy}")
 
 
+# Watching
+
+
+class IncomparableListings(IpmlError):
+    """Listings, scores or labels from which nothing can be said of what has moved, leaks or is mislabelled."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"Cannot compare: found {found}; expected {expected}.")
+
+
+class NoDriftReference(IpmlError):
+    """Nothing says what listings looked like when a model was made."""
+
+    def __init__(self, where: Path | str) -> None:
+        super().__init__(
+            f"{where}: found no drift reference; expected one beside the model. Make it from listings of unseen "
+            "sellers at that time: ipml drift MODEL LISTINGS --remember REFERENCE.json."
+        )
+
+
 # Model files
 
 
@@ -240,6 +260,45 @@ class UnusableModelName(IpmlError):
     def __init__(self, found: str) -> None:
         expected = "models:/NAME@ALIAS or models:/NAME/VERSION, names of letters, digits, _ . and -"
         super().__init__(f"model {found[:120]!r}: expected {expected}.")
+
+
+# From one model to the next
+
+
+class RunFileMissing(IpmlError):
+    """A run was recorded without a file that is needed of it."""
+
+    def __init__(self, where: str, name: str) -> None:
+        self.name = name
+        super().__init__(f"{where}: found no file {name} of its run; expected one. Train it anew, or give --listings.")
+
+
+class DifferentTests(IpmlError):
+    """Two models were not tested on listings that they share."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"Cannot compare: found {found}; expected {expected}. Give labelled ones with --listings.")
+
+
+class ChampionMoved(IpmlError):
+    """Somebody else is changing, or has just changed, which model is in use."""
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        super().__init__(f"{name}: found {found}; expected {expected}. Look which model is in use, and try again.")
+
+
+class AlreadyChampion(IpmlError):
+    """A version that is in use cannot be promoted."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri} is the champion already; name another version.")
+
+
+class NoEarlierChampion(IpmlError):
+    """There is no model to go back to."""
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        super().__init__(f"{name}: found {found}; expected {expected}. Promote one with `ipml promote`.")
 
 
 # The review database

@@ -11,11 +11,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from ipml.cli import user
+from ipml.cli.compare import compare
 from ipml.cli.demo import demo
 from ipml.cli.doctor import doctor
+from ipml.cli.drift import drift
 from ipml.cli.enqueue import enqueue
+from ipml.cli.label_errors import label_errors
 from ipml.cli.labels import labels
+from ipml.cli.leakage_audit import leakage_audit
+from ipml.cli.promote import promote
+from ipml.cli.report import report
+from ipml.cli.robustness import robustness
+from ipml.cli.rollback import rollback
 from ipml.cli.score import score
+from ipml.cli.select import select
 from ipml.cli.serve import serve
 from ipml.cli.simulate import simulate
 from ipml.cli.train import train
@@ -30,7 +39,26 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # which fits paragraphs to the width of the terminal
 )
 
-for command in (demo, simulate, validate, train, score, enqueue, serve, labels, doctor):
+for command in (
+    demo,
+    simulate,
+    validate,
+    train,
+    score,
+    enqueue,
+    serve,
+    labels,
+    doctor,
+    robustness,
+    drift,
+    label_errors,
+    leakage_audit,
+    select,
+    compare,
+    promote,
+    rollback,
+    report,
+):
     app.command()(command)
 app.add_typer(user.app, name="user")
 

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import ListingColumns
-from ipml.features.normalise import count_disguises, fold_text
+from ipml.features.disguise import count_disguises
+from ipml.features.normalise import fold_text
 from ipml.features.phrases import find_phrases
 from ipml.listings.brands import Brands, load_brands
 
@@ -39,7 +40,8 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
     Returns
     -------
     dict
-        `names`, `phrases` (names and aliases), `phrase_brands` (the number of each phrase's brand), `references`
+        `names`, `phrases` (names and aliases), `phrase_brands` (the number of each phrase's brand), `categories`
+        (what each brand makes), `references`
         (usual price of a genuine item in the base currency), `authorised` (sellers by brand number), `rates` and
         `base_currency`.
 
@@ -55,6 +57,7 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
         "names": [brand.name for brand in brands],
         "phrases": [phrase for phrase, _ in phrases],
         "phrase_brands": [number for _, number in phrases],
+        "categories": [brand.category for brand in brands],
         "references": [brands.worth(brand.reference_price, brand.currency) for brand in brands],
         "authorised": [sorted(brand.authorised_sellers) for brand in brands],
         "rates": {**brands.rates, brands.base_currency: 1.0},
@@ -151,6 +154,11 @@ class BrandFeatures(TransformerMixin, BaseEstimator):
                 bool(sellers) and seller not in sellers,
             )
         return values
+
+    @property
+    def only_raises(self) -> tuple[str, ...]:
+        """Names of the features that may raise a score but never lower one: a seller can bring them about at will."""
+        return ("disguised", "disguised_words", "contradicts_field", "seller_not_authorised")
 
     def _is_disguised(self, title: str, titled: list[int]) -> bool:
         """Say whether some brand can be read in the title only after folding."""

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
+from ipml.features.skeleton import skeleton
 from ipml.records import Listing
 
 T = TypeVar("T")
@@ -58,6 +59,12 @@ class ListingColumns:
     def __contains__(self, name: str) -> bool:
         return name in self._columns
 
+    def take(self, rows: NDArray[np.intp], texts: Mapping[str, Sequence[str]]) -> ListingColumns:
+        """Return some rows, in the order given, with other texts in some columns."""
+        names = [str(name) for name in self._columns]
+        taken = {name: self._take(name, rows) for name in names if name not in texts}
+        return ListingColumns({**taken, **texts})
+
     def texts(self, name: str) -> list[str]:
         """Return a text column as written; missing texts are empty."""
         return self.once(("text", name), lambda: self._read_texts(name))
@@ -67,9 +74,17 @@ class ListingColumns:
         most = MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
         return self.once(("folded", name), lambda: [fold_text(text, most) for text in self.texts(name)])
 
+    def skeletons(self, name: str) -> list[str]:
+        """Return the skeleton of the folded view of a text column; missing texts are empty."""
+        return self.once(("skeleton", name), lambda: [skeleton(text) for text in self.folded(name)])
+
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return a number column, shape (n_listings,); missing numbers are NaN."""
         return self.once(("number", name), lambda: self._read_numbers(name))
+
+    def moments(self, name: str) -> NDArray[np.int64]:
+        """Return a column of moments in nanoseconds UTC, shape (n_listings,); the least number where missing."""
+        return self.once(("moment", name), lambda: self._read_moments(name))
 
     def days_between(self, first: str, second: str) -> NDArray[np.float64]:
         """Return the days from one moment column to another, shape (n_listings,); NaN where either is missing."""
@@ -80,6 +95,10 @@ class ListingColumns:
         if key not in self._known:
             self._known[key] = work_out()
         return cast(T, self._known[key])
+
+    def _take(self, name: str, rows: NDArray[np.intp]) -> Any:
+        column = self._columns[name]
+        return column.iloc[rows] if isinstance(column, pd.Series) else [column[row] for row in rows]
 
     def _read_texts(self, name: str) -> list[str]:
         if name not in self._columns:
@@ -96,6 +115,12 @@ class ListingColumns:
         if isinstance(column, pd.Series):
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
         return np.array([np.nan if value is None else value for value in column], dtype=np.float64)
+
+    def _read_moments(self, name: str) -> NDArray[np.int64]:
+        if name not in self._columns:
+            return np.full(len(self), np.iinfo(np.int64).min)
+        moments = pd.to_datetime(pd.Series(self._columns[name]), utc=True).dt.as_unit("ns")
+        return np.asarray(moments.to_numpy(dtype="datetime64[ns]").astype(np.int64))  # NaT is the least number
 
     def _read_days(self, first: str, second: str) -> NDArray[np.float64]:
         if first not in self._columns or second not in self._columns:

@@ -15,17 +15,18 @@ from ipml.features.columns import ListingColumns
 from ipml.features.kernel import natural_log
 from ipml.records import PriceRange
 
-STEPS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.2)
-_STEP_NAMES = ("5_percent", "10_percent", "20_percent", "35_percent", "half", "three_quarters", "120_percent")
+STEPS = (0.1, 0.2, 0.35, 0.5)
+_STEP_NAMES = ("10_percent", "20_percent", "35_percent", "half")
 _CLIP = 3.0
 _QUANTILES = (0.05, 0.5, 0.95)
 
 
 class PriceFeatures(TransformerMixin, BaseEstimator):
-    """Compare a price with the brand's reference price, and with the usual price of the brand and of the category.
+    """Say how far a price is below the brand's reference price, and below what its brand and category usually cost.
 
-    Levels are never used: a level names a seller and does not carry over to others. Prices are converted at the rates
-    of the brand file; a currency without a rate is compared only with listings in the same currency.
+    Only what is cheap speaks: a price as it should be, or none, is no sign of a genuine listing, or sellers of copies
+    would ask it. Levels are never used: a level names a seller and does not carry over to others. Prices are converted
+    at the rates of the brand file; a currency without a rate is compared only with listings in the same currency.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
     >>> columns = {"title": ["Nike Air Max"], "price": [30.0], "currency": ["USD"]}
     >>> price = PriceFeatures().fit(columns)
     >>> values = dict(zip(price.get_feature_names_out(), price.transform(columns)[0]))
-    >>> float(values["below_35_percent_of_reference"]), float(values["unknown"])
+    >>> float(values["below_35_percent_of_reference"]), float(values["below_10_percent_of_reference"])
     (1.0, 0.0)
     """
 
@@ -67,27 +68,28 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 14); what is unknown is 0, and says so in a column of its own."""
+        """Return the values, shape (n_listings, 9); what is unknown is 0."""
         check_is_fitted(self)
         listings = ListingColumns.of(X)
         prices, units = self._comparable(listings)
         with np.errstate(divide="ignore", invalid="ignore"):
-            reference = self.ratios(listings)
+            ratio = self.ratios(listings)
             brand = self._log_ratio("brand", listing_brands(listings, self.table_), prices, units)
             category = self._log_ratio("category", listings.folded("category"), prices, units)
-            log_reference = np.clip(natural_log(reference), -_CLIP, _CLIP)
-        below = [reference < step for step in STEPS]
-        columns = [
-            np.nan_to_num(log_reference),
-            *below,
-            np.isnan(log_reference),
-            np.nan_to_num(brand),
-            brand < np.log(0.35),
-            np.nan_to_num(category),
-            category < np.log(0.2),
-            np.isnan(prices) | (prices <= 0),
-        ]
+            columns = [
+                _shortfall(natural_log(ratio)),
+                *(ratio < step for step in STEPS),
+                _shortfall(brand),
+                brand < np.log(0.35),
+                _shortfall(category),
+                category < np.log(0.2),
+            ]
         return np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
+
+    @property
+    def only_raises(self) -> NDArray[np.object_]:
+        """Names of the features that may raise a score but never lower one: all of them."""
+        return self.get_feature_names_out()
 
     def references(self, X: Any) -> NDArray[np.float64]:
         """Return each listing's reference price in the base currency; NaN where its brand has none."""
@@ -118,14 +120,12 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
         names = (
-            "log_ratio_to_reference",
+            "shortfall_to_reference",
             *(f"below_{name}_of_reference" for name in _STEP_NAMES),
-            "reference_unknown",
-            "log_ratio_to_usual_of_brand",
+            "shortfall_to_usual_of_brand",
             "below_35_percent_of_usual_of_brand",
-            "log_ratio_to_usual_of_category",
+            "shortfall_to_usual_of_category",
             "below_20_percent_of_usual_of_category",
-            "unknown",
         )
         return np.array(names, dtype=object)
 
@@ -164,3 +164,8 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
             for name, unit in zip(names, units, strict=True)
         ]
         return np.asarray(np.clip(natural_log(prices / np.array(medians, dtype=np.float64)), -_CLIP, _CLIP))
+
+
+def _shortfall(log_ratio: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how much a price is too low, on a log scale, at most 3; 0 where it is not, or where it is unknown."""
+    return np.clip(-np.nan_to_num(log_ratio, neginf=-_CLIP, posinf=0.0), 0.0, _CLIP)

@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import ListingColumns
 from ipml.features.ngrams import count_ngrams, spread_weights
+from ipml.features.skeleton import skeleton_with_origins
 
 
 class TextFeatures(TransformerMixin, BaseEstimator):
-    """Turn a text column into the n-grams of its folded view.
+    """Turn a text column into the n-grams of the skeleton of its folded view.
 
     An n-gram that occurs `c` times in a text with `n` n-grams known from training has the value
     `c * idf / sqrt(n)`, with scikit-learn's smooth idf, log((1 + N) / (1 + df)) + 1. Dividing by a root instead of
@@ -101,7 +102,11 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         coefficients : array of shape (2^bits,)
             The learner's coefficients of these features.
         """
-        return spread_weights(folded, coefficients * self.idf_, self.idf_ > 0, letters=self.letters, words=self.words)
+        bones, origins = skeleton_with_origins(folded)
+        weights = spread_weights(bones, coefficients * self.idf_, self.idf_ > 0, letters=self.letters, words=self.words)
+        spread = np.zeros(len(folded))
+        spread[origins] = weights
+        return spread
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return one name per hashed column."""
@@ -109,7 +114,5 @@ class TextFeatures(TransformerMixin, BaseEstimator):
 
     def _count(self, listings: ListingColumns) -> csr_matrix:
         key = ("ngrams", self.column, self.bits, tuple(self.letters), self.words)
-        return listings.once(
-            key,
-            lambda: count_ngrams(listings.folded(self.column), bits=self.bits, letters=self.letters, words=self.words),
-        )
+        sizes: dict[str, Any] = {"bits": self.bits, "letters": self.letters, "words": self.words}
+        return listings.once(key, lambda: count_ngrams(listings.skeletons(self.column), **sizes))

@@ -6,7 +6,7 @@ by `ipml.model.curves`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,49 +14,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic import TypeAdapter
 
+from ipml.model.groups import group_columns
 from ipml.model.metrics import Estimate, estimate_of, measure_names, resample_all
 from ipml.model.ranking import Floats
+from ipml.model.slices import SLICE_MEASURES, Counts, Slice, count_listings, measure_slices
+from ipml.model.text_table import align
 
 MODEL = "model"
 COMPARED_BY = "average_precision"
-SLICED_BY = ("brand", "category", "currency", "country")
-SLICE_MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
-MIN_SLICE_LISTINGS = 50
-MIN_SLICE_COUNTERFEITS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How much the figures rest on.
-
-    Examples
-    --------
-    >>> print(Counts(listings=1200, counterfeits=96, sellers=85))
-    1,200 listings of 85 sellers, 96 counterfeit (8.0 %)
-    """
-
-    listings: int
-    counterfeits: int
-    sellers: int
-
-    @property
-    def prevalence(self) -> float:
-        """Share of counterfeits, in 0-1."""
-        return self.counterfeits / self.listings
-
-    def __str__(self) -> str:
-        listings = f"{self.listings:,} listings of {self.sellers:,} sellers"
-        return f"{listings}, {self.counterfeits:,} counterfeit ({self.prevalence:.1%})".replace("%", " %")
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """The model's figures on the listings with one value in one column."""
-
-    column: str
-    value: str
-    counts: Counts
-    figures: dict[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +44,7 @@ class Evaluation:
     comparison : Comparison or None
         The model against the best baseline; None without baselines.
     slices : tuple of Slice
-        Brands, categories, currencies and countries with at least 50 listings, but not all, and 5 counterfeits.
+        By brand, category, kind of seller, …: those with at least 50 listings, but not all, and 5 counterfeits.
     n_resamples, seed : int
         How the intervals were made.
     n_repeats : int
@@ -108,7 +73,7 @@ class Evaluation:
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
-        parts = [str(self.counts), _aligned(rows)]
+        parts = [str(self.counts), align(rows)]
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference
             parts.append(f"{_in_words(COMPARED_BY)} above the best baseline, {baseline}: {difference}")
@@ -117,7 +82,7 @@ class Evaluation:
     def slice_table(self) -> str:
         """Return the figures of the model on each slice as text: a row per slice, a column per measure."""
         header = ["", "listings", "counterfeit", *map(_in_words, SLICE_MEASURES)]
-        return _aligned([header, *map(_slice_row, self.slices)])
+        return align([header, *map(_slice_row, self.slices)])
 
 
 _JSON = TypeAdapter(Evaluation)
@@ -142,7 +107,7 @@ def evaluate(
     score : array of shape (n_listings,)
         The model's probabilities.
     listings : DataFrame of shape (n_listings, …)
-        With the column `seller_id`; brand, category, currency and country make slices where present.
+        With the column `seller_id`; what else there is makes slices (`ipml.model.groups`).
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     k : sequence of int, default=(100,)
@@ -211,31 +176,42 @@ def evaluate_repeats(
     """
     sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
     draws = {
-        name: _average_draws(truth, repeats, sellers, measure_names(k), n_resamples, seed)
+        name: draw_repeats(truth, repeats, sellers, measure_names(k), n_resamples=n_resamples, seed=seed)
         for name, repeats in {MODEL: scores, **(baselines or {})}.items()
     }
     return Evaluation(
-        counts=_count(truth, sellers),
+        counts=count_listings(truth, sellers),
         figures={
             scorer: {name: estimate_of(values) for name, values in measured.items()}
             for scorer, measured in draws.items()
         },
         comparison=_compare_with_best(draws),
-        slices=tuple(_measure_slices(truth, scores, listings, n_resamples, seed)),
+        slices=tuple(
+            measure_slices(truth, scores, group_columns(listings), sellers, n_resamples=n_resamples, seed=seed)
+        ),
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
     )
 
 
-def _average_draws(
-    y: Floats,
+def draw_repeats(
+    y: ArrayLike,
     scores: Sequence[ArrayLike],
     sellers: ArrayLike,
     measures: Sequence[str],
-    n_resamples: int,
-    seed: int,
+    *,
+    n_resamples: int = 500,
+    seed: int = 0,
 ) -> dict[str, Floats]:
+    """Return what `resample_all` does, averaged over repeats.
+
+    Examples
+    --------
+    >>> scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2]]
+    >>> draw_repeats([1, 1, 0, 0], scores, list("abcd"), ["precision_at_2"], n_resamples=0)
+    {'precision_at_2': array([0.75])}
+    """
     repeats = [
         resample_all(y, score, sellers, measures=measures, n_resamples=n_resamples, seed=seed) for score in scores
     ]
@@ -250,28 +226,6 @@ def _compare_with_best(draws: Mapping[str, Mapping[str, Floats]]) -> Comparison 
     return Comparison(best, estimate_of(draws[MODEL][COMPARED_BY] - draws[best][COMPARED_BY]))
 
 
-def _measure_slices(
-    y: Floats, scores: Sequence[ArrayLike], listings: pd.DataFrame, n_resamples: int, seed: int
-) -> Iterator[Slice]:
-    """Yield the slices that hold enough to measure, the largest of each column first."""
-    for column in SLICED_BY:
-        values = listings[column] if column in listings else pd.Series(dtype="str")
-        sizes = values.value_counts()
-        for value in sizes.index[(sizes >= MIN_SLICE_LISTINGS) & (sizes < len(listings))]:
-            rows = np.flatnonzero(values == value)
-            sellers = listings["seller_id"].iloc[rows]
-            if y[rows].sum() < MIN_SLICE_COUNTERFEITS or sellers.nunique() < 2:
-                continue
-            sliced = [np.asarray(score)[rows] for score in scores]
-            draws = _average_draws(y[rows], sliced, sellers, SLICE_MEASURES, n_resamples, seed)
-            figures = {name: estimate_of(values) for name, values in draws.items()}
-            yield Slice(column, str(value), _count(y[rows], sellers), figures)
-
-
-def _count(y: Floats, sellers: pd.Series[str]) -> Counts:
-    return Counts(len(y), int(y.sum()), sellers.nunique())
-
-
 def _slice_row(part: Slice) -> list[str]:
     counts = [f"{part.counts.listings:,}", f"{part.counts.counterfeits:,}"]
     # The value is text of sellers: it must not steer the terminal, nor stretch the table.
@@ -281,9 +235,3 @@ def _slice_row(part: Slice) -> list[str]:
 
 def _in_words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""The classifier: extractors, a linear learner over their features, and calibration."""
+"""The classifier: extractors, a linear learner, the seller's portfolio, and calibration."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ipml.features.brand import BrandFeatures, BrandTable
+from ipml.features.brand import BrandFeatures, BrandTable, listing_brands
 from ipml.features.columns import ListingColumns
+from ipml.features.goods import GoodsFeatures
 from ipml.features.lexicon import TradeWords
 from ipml.features.listing import ListingFeatures
+from ipml.features.offer import OfferFeatures
+from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.price import PriceFeatures
 from ipml.features.seller import SellerFeatures
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
+from ipml.model.hierarchical_calibration import fit_calibration
+from ipml.model.learner import Floats, Labels, choose_penalty, fit_learner
+from ipml.model.passages import PASSAGE_WORDS, split_long_texts
+from ipml.model.second_stage import SecondStage
 
-Labels = NDArray[np.int8]
-Floats = NDArray[np.float64]
 TEXT_WEIGHT = 0.3  # thousands of n-grams are penalised more than a few dozen numbers
-C_GRID = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+C_GRID = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+PORTFOLIO = "portfolio__share"
 
 
 def make_features(brands: BrandTable | None = None) -> FeatureUnion:
@@ -36,21 +40,27 @@ def make_features(brands: BrandTable | None = None) -> FeatureUnion:
         [
             ("title", TextFeatures("title")),
             ("description", TextFeatures("description", letters=(0, 0), words=2)),
+            ("category", TextFeatures("category", letters=(0, 0), words=1)),
             ("words", TradeWords()),
             ("brand", BrandFeatures(brands)),
+            ("goods", GoodsFeatures(brands)),
+            ("offer", OfferFeatures()),
             ("price", PriceFeatures(brands)),
             ("listing", ListingFeatures()),
             ("seller", SellerFeatures()),
         ],
-        transformer_weights={"title": TEXT_WEIGHT, "description": TEXT_WEIGHT},
+        transformer_weights=dict.fromkeys(("title", "description"), TEXT_WEIGHT),
     )
 
 
 class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     """Give each listing the calibrated probability that it is counterfeit, and say what contributed.
 
-    A linear model: the contributions of the features and the intercept sum to the log-odds before calibration.
-    Calibration is fitted on scores of sellers the learner had not seen, from folds over sellers.
+    Two linear stages: the listing by itself, then its log-odds joined with the portfolio of its seller, the listings
+    that came before. The contributions of the features, of the portfolio and the intercept sum to the log-odds before
+    calibration. The second stage and the calibration are fitted on scores of sellers the learner had not seen.
+
+    Long texts are read passage by passage and count as their most suspicious one, so padding does not help.
 
     Parameters
     ----------
@@ -59,7 +69,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     C : float or None, default=None
         Inverse strength of the learner's penalty; chosen by log loss on unseen sellers where none is given.
     n_folds : int, default=5
-        Folds over sellers for the calibration.
+        Folds over sellers for the penalty, the second stage and the calibration.
     seed : int, default=0
         Seed of these folds.
 
@@ -69,7 +79,14 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     C_ : float
         The penalty used.
     learner_ : LogisticRegression
-    calibration_ : SigmoidCalibration
+        The listing by itself.
+    second_stage_ : SecondStage
+        Joined with the seller's portfolio.
+    portfolios_ : SellerPortfolios
+        What is known of the sellers of the training listings.
+    alone_ : SigmoidCalibration
+        Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
+    calibration_ : HierarchicalCalibration
     classes_ : array([0, 1])
 
     Examples
@@ -94,7 +111,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n_listings, …)
-            Canonical listing columns; `seller_id` makes the folds of the calibration.
+            Canonical listing columns; `seller_id` makes the folds, `listed_at` says which listings came before.
         y : array of 0 and 1, shape (n_listings,)
             1 for counterfeit.
         sample_weight : array of shape (n_listings,), optional
@@ -102,97 +119,167 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         """
         y = np.asarray(y).astype(np.int8)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        listings, sellers = ListingColumns.of(X), np.asarray(X["seller_id"]).astype(str)
         self.classes_ = np.array([0, 1])
         self.features_ = clone(self.features) if self.features is not None else make_features()
-        values = csr_matrix(self.features_.fit_transform(ListingColumns.of(X), y))
+        values = csr_matrix(self.features_.fit_transform(listings, y))
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
-            self.C_, unseen = self._choose(values, y, weight, np.asarray(X["seller_id"]))
-            self.learner_ = _fit_learner(values, y, weight, self.C_)
+            unseen = self._fit_learner(listings, values, y, weight, sellers)
         scored = ~np.isnan(unseen)
-        self.calibration_ = SigmoidCalibration().fit(unseen[scored], y[scored], weight[scored])
+        self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], weight[scored])
+        self.portfolios_ = SellerPortfolios()
+        share = self.portfolios_.shares_in_time(sellers, self.alone_.probability(unseen), listing_moments(listings))
+        self.second_stage_ = SecondStage().fit(
+            unseen[scored], share[scored], y[scored], weight[scored], sellers=sellers[scored]
+        )
+        self.calibration_ = fit_calibration(
+            self.second_stage_.log_odds(unseen[scored], share[scored]),
+            y[scored],
+            weight[scored],
+            brands=np.array(self._brands(listings), dtype=object)[scored],
+            categories=np.array(listings.texts("category"), dtype=object)[scored],
+            sellers=sellers[scored],
+            seed=self.seed,
+        )
         return self
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the log-odds before calibration, shape (n_listings,)."""
-        check_is_fitted(self, "learner_")
-        values = self.transform(X)
-        return np.asarray(values @ self.coefficients + self.intercept)
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> Floats:
         """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
-        probability = self.calibration_.probability(self.decision_function(X))
+        listings = ListingColumns.of(X)
+        probability = self.calibrate(listings, self.decision_function(listings))
         return np.column_stack([1.0 - probability, probability])
+
+    def calibrate(self, X: Any, log_odds: Floats) -> Floats:
+        """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
+        return self.calibration_.probability(log_odds, *self._groups(ListingColumns.of(X)))
+
+    def interval(self, X: Any, log_odds: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
+        """Return between which bounds each probability lies, two arrays of shape (n_listings,).
+
+        It is wide where few sellers were judged, of the brand, of the category or at all; see
+        `HierarchicalCalibration.interval`.
+        """
+        return self.calibration_.interval(log_odds, *self._groups(ListingColumns.of(X)), level)
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return 1 where counterfeit is the likelier; what to act on is the operator's threshold, not this."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
-    def transform(self, X: Any) -> csr_matrix:
-        """Return the features, shape (n_listings, n_features)."""
-        return csr_matrix(self.features_.transform(ListingColumns.of(X)))
+    def decision_function(self, X: Any, shares: Floats | None = None) -> Floats:
+        """Return the log-odds before calibration, shape (n_listings,)."""
+        return np.asarray(self.transform(X, shares) @ self.coefficients + self.intercept)
 
-    def contributions(self, X: Any) -> csr_matrix:
+    def transform(self, X: Any, shares: Floats | None = None) -> csr_matrix:
+        """Return the features, the last of them the portfolio's, shape (n_listings, n_features).
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of columns or ListingColumns
+        shares : array of shape (n_listings,), optional
+            What is known of each listing's seller, as `SellerPortfolios.shares` gives it. Where it is not given, it
+            follows from the sellers known from training and from earlier listings among `X`.
+        """
+        check_is_fitted(self, "second_stage_")
+        listings = ListingColumns.of(X)
+        values = self._read(listings)
+        if shares is None:
+            shares = self.shares(listings, values)
+        return csr_matrix(hstack([values, csr_matrix(shares[:, None])]))
+
+    def shares(self, X: Any, values: csr_matrix | None = None, portfolios: SellerPortfolios | None = None) -> Floats:
+        """Return the share of suspicion in what the seller of each listing listed before, shape (n_listings,).
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of columns or ListingColumns
+        portfolios : SellerPortfolios, optional
+            Where to start from; the sellers of the training listings where none are given. Not changed.
+        """
+        listings = ListingColumns.of(X)
+        start = (self.portfolios_ if portfolios is None else portfolios).copy()
+        sellers, moments = listings.texts("seller_id"), listing_moments(listings)
+        return start.shares_in_time(sellers, self.suspicion(listings, values), moments)
+
+    def suspicion(self, X: Any, values: csr_matrix | None = None) -> Floats:
+        """Return how suspicious each listing looks by itself, 0-1: what portfolios are made of."""
+        values = self._read(ListingColumns.of(X)) if values is None else values
+        return self.alone_.probability(self._alone(values))
+
+    def contributions(self, X: Any, shares: Floats | None = None) -> csr_matrix:
         """Return each feature's part of the log-odds; with the intercept they sum to `decision_function`."""
-        return csr_matrix(self.transform(X).multiply(self.coefficients))
+        return csr_matrix(self.transform(X, shares).multiply(self.coefficients))
 
     @property
-    def coefficients(self) -> NDArray[np.float64]:
-        """The learner's coefficients, shape (n_features,)."""
-        return np.asarray(self.learner_.coef_[0])
+    def coefficients(self) -> Floats:
+        """What each feature weighs in the log-odds, shape (n_features,)."""
+        stage = self.second_stage_
+        return np.append(stage.slope_ * self.learner_.coef_[0], stage.portfolio_weight_)
 
     @property
     def intercept(self) -> float:
         """The log-odds of a listing of which nothing is known."""
-        return float(self.learner_.intercept_[0])
+        return float(self.second_stage_.slope_ * self.learner_.intercept_[0] + self.second_stage_.intercept_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features, each with its extractor's before it."""
-        return np.asarray(self.features_.get_feature_names_out())
+        return np.append(np.asarray(self.features_.get_feature_names_out(), dtype=object), PORTFOLIO)
 
-    def _choose(self, values: csr_matrix, y: Labels, weight: Floats, sellers: NDArray[Any]) -> tuple[float, Floats]:
-        """Return the penalty that serves unseen sellers best, and the log-odds it gave to each of them.
+    def _groups(self, listings: ListingColumns) -> tuple[list[str], list[str]]:
+        """Return the brand and the category of each listing, "" where unknown."""
+        return self._brands(listings), listings.texts("category")
 
-        The rarity of n-grams is taken from all listings: it uses no label. A listing in a fold that could not be
-        scored, for want of counterfeits on its other side, is NaN.
+    def _brands(self, listings: ListingColumns) -> list[str]:
+        table = dict(self.features_.transformer_list)["brand"].table_
+        return listing_brands(listings, table)
+
+    def _fit_learner(
+        self, listings: ListingColumns, values: csr_matrix, y: Labels, weight: Floats, sellers: NDArray[Any]
+    ) -> Floats:
+        """Fit the first stage and return the log-odds it gives to listings of sellers left out.
+
+        Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
+        only_raises = _only_raises(self.features_)
         grid = C_GRID if self.C is None else (self.C,)
-        unseen = np.full((len(grid), len(y)), np.nan)
-        folds = StratifiedGroupKFold(self._usable_folds(y, sellers), shuffle=True, random_state=self.seed)
-        for train, test in folds.split(values, y, sellers):
-            if len(np.unique(y[train])) == 2:
-                unseen[:, test] = _score_along(grid, values[train], y[train], weight[train], values[test])
-        is_scored = ~np.isnan(unseen[0])
-        losses = np.logaddexp(0.0, np.where(y == 1, -unseen, unseen)[:, is_scored])
-        best = int(np.argmin(np.average(losses, axis=1, weights=weight[is_scored])))
-        return grid[best], unseen[best]
+        chosen = choose_penalty(
+            values, y, weight, sellers, grid=grid, only_raises=only_raises, n_folds=self.n_folds, seed=self.seed
+        )
+        self.C_ = chosen.C
+        self.learner_ = fit_learner(values, y, weight, self.C_, only_raises)
+        passages = self._read(listings, values)
+        if passages is values:
+            return chosen.unseen
+        self.learner_ = fit_learner(passages, y, weight, self.C_, only_raises)
+        return choose_penalty(
+            passages, y, weight, sellers, grid=(self.C_,), only_raises=only_raises, n_folds=self.n_folds, seed=self.seed
+        ).unseen
 
-    def _usable_folds(self, y: Labels, sellers: NDArray[Any]) -> int:
-        """Return as many folds as asked for, or as there are sellers with and without counterfeits."""
-        with_positives = len(np.unique(sellers[y == 1]))
-        with_negatives = len(np.unique(sellers[y == 0]))
-        return max(2, min(self.n_folds, with_positives, with_negatives))
+    def _read(self, listings: ListingColumns, values: csr_matrix | None = None) -> csr_matrix:
+        """Return the features of each listing; of those with long texts, of the passage that looks worst."""
+        whole = csr_matrix(self.features_.transform(listings)) if values is None else values
+        for column in PASSAGE_WORDS:
+            if split := split_long_texts(listings, column):
+                passages, owners = split
+                whole = self._take_worst(whole, csr_matrix(self.features_.transform(passages)), owners)
+        return whole
+
+    def _take_worst(self, whole: csr_matrix, parts: csr_matrix, owners: NDArray[np.intp]) -> csr_matrix:
+        """Return the features of each listing, or those of its passage with the highest log-odds above it."""
+        log_odds = np.concatenate([self._alone(whole), self._alone(parts)])
+        rows = np.concatenate([np.arange(whole.shape[0]), owners])
+        worst = np.lexsort((-log_odds, rows))  # by listing, the highest first
+        firsts = worst[np.unique(rows[worst], return_index=True)[1]]
+        return csr_matrix(vstack([whole, parts]))[firsts]
+
+    def _alone(self, values: csr_matrix) -> Floats:
+        """Return the log-odds of the first stage."""
+        return np.asarray(values @ self.learner_.coef_[0] + self.learner_.intercept_[0])
 
 
-def _fit_learner(values: csr_matrix, y: Labels, weight: Floats, C: float) -> LogisticRegression:
-    """Fit on the columns that occur at all, a small part of the hashed ones; the others have coefficient 0."""
-    occurring = np.unique(values.indices)
-    learner = LogisticRegression(C=C, max_iter=500).fit(values[:, occurring], y, sample_weight=weight)
-    coefficients = np.zeros((1, values.shape[1]))
-    coefficients[0, occurring] = learner.coef_[0]
-    learner.coef_, learner.n_features_in_ = coefficients, values.shape[1]
-    return learner
-
-
-def _score_along(
-    grid: tuple[float, ...], values: csr_matrix, y: Labels, weight: Floats, unseen: csr_matrix
-) -> NDArray[np.float64]:
-    """Return the log-odds of unseen listings under each penalty, shape (n_penalties, n_unseen).
-
-    Each fit starts from the one before, and ends a little early: the choice and the calibration do not need more.
-    """
-    occurring = np.unique(values.indices)
-    values, unseen = values[:, occurring], unseen[:, occurring]
-    learner = LogisticRegression(max_iter=500, tol=1e-3, warm_start=True)
-    return np.array(
-        [learner.set_params(C=C).fit(values, y, sample_weight=weight).decision_function(unseen) for C in grid]
-    )
+def _only_raises(features: FeatureUnion) -> NDArray[np.bool_]:
+    """Say of each feature whether it may only raise a score; extractors that know name theirs."""
+    flags = []
+    for _, extractor in features.transformer_list:
+        names = extractor.get_feature_names_out()
+        flags.append(np.isin(names, list(getattr(extractor, "only_raises", ()))))
+    return np.concatenate(flags)

@@ -20,11 +20,18 @@ _CELLS_AT_A_TIME = 100_000  # of resamples x listings: few enough to stay in the
 
 
 def resample_rankings(
-    y: ArrayLike, score: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 500, seed: int = 0
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    worth: ArrayLike | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
 ) -> Iterator[tuple[NDArray[np.intp], Ranking]]:
     """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
 
-    Resamples without a counterfeit are left out.
+    Resamples without a counterfeit are left out. Where `worth` is given, of shape (n_listings,) and at least 0, each
+    counterfeit counts for what it is worth: recall is then the share of all worth that was found.
 
     Examples
     --------
@@ -33,11 +40,40 @@ def resample_rankings(
     [([0], [[1.0, 0.5]])]
     """
     truth, scores = check_scores(y, score, are_probabilities=False)
+    if worth is not None:
+        truth = truth * np.asarray(worth, dtype=float)
     order = ScoreOrder.of(scores)
     for start, weights in _resampled_weights(_number_sellers(sellers, len(truth)), n_resamples, seed):
         ranking = order.rank(scores, truth, weights)
         usable = np.flatnonzero(ranking.positives[:, -1] > 0)
         yield start + usable, ranking.of_samples(usable)
+
+
+def resample_sums(values: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 500, seed: int = 0) -> Floats:
+    """Add up columns over the listings as they are, and then over each resample of their sellers.
+
+    The sellers drawn are those of `resample_rankings` under the same seed.
+
+    Parameters
+    ----------
+    values : array of shape (n_listings, n_columns)
+    sellers : array of shape (n_listings,)
+
+    Returns
+    -------
+    array of shape (1 + n_resamples, n_columns)
+
+    Examples
+    --------
+    >>> resample_sums([[1.0], [2.0], [4.0]], ["a", "a", "b"], n_resamples=3).ravel()
+    array([7., 8., 7., 6.])
+    """
+    columns = np.asarray(values, dtype=float)
+    numbers = _number_sellers(sellers, len(columns))
+    by_seller = np.zeros((int(numbers.max()) + 1, columns.shape[1]))
+    np.add.at(by_seller, numbers, columns)
+    weights = _resampled_weights(np.arange(len(by_seller)), n_resamples, seed)
+    return np.vstack([drawn @ by_seller for _, drawn in weights])
 
 
 def _resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:

@@ -30,6 +30,8 @@ class RunFacts:
         Which listings the run was trained on.
     pictures : sequence of Path
         Files of curves and plots, copied to the folder `pictures`.
+    files : sequence of Path
+        More files, each kept under its own name, such as the scores of the test.
     texts : mapping of str to str
         Text files by name, such as the experiment's TOML.
     tags : mapping of str to str
@@ -42,6 +44,7 @@ class RunFacts:
     data_name: str
     data_digest: str
     pictures: Sequence[Path] = ()
+    files: Sequence[Path] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -25,13 +25,18 @@ from ipml.model.model_folder import MODEL
 
 TRUSTED_TYPES = (
     "ipml.features.brand.BrandFeatures",
+    "ipml.features.goods.GoodsFeatures",
     "ipml.features.lexicon.TradeWords",
     "ipml.features.listing.ListingFeatures",
+    "ipml.features.offer.OfferFeatures",
+    "ipml.features.portfolio.SellerPortfolios",
     "ipml.features.price.PriceFeatures",
     "ipml.features.seller.SellerFeatures",
     "ipml.features.text.TextFeatures",
     "ipml.model.calibration.SigmoidCalibration",
+    "ipml.model.hierarchical_calibration.HierarchicalCalibration",
     "ipml.model.pipeline.CounterfeitClassifier",
+    "ipml.model.second_stage.SecondStage",
 )
 
 # Limits that skops does not have: without them a file of 0.5 MB can ask for more than a gigabyte.

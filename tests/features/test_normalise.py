@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.normalise import MAX_TITLE_LETTERS, count_disguises, fold_text, fold_with_origins
+from ipml.features.disguise import count_disguises
+from ipml.features.normalise import MAX_TITLE_LETTERS, fold_text, fold_with_origins
 
 HOSTILE_TEXT = st.text(
     st.one_of(

@@ -77,8 +77,9 @@ def test_the_model_is_compared_with_the_best_baseline_on_the_same_resamples(eval
 
 def test_slices_need_enough_listings_but_not_all(evaluation, y, listings):
     """Two brands are measured by themselves; neither the rare one nor the category of all listings is."""
-    assert {(part.column, part.value) for part in evaluation.slices} == {("brand", "Even"), ("brand", "Odd")}
-    for part in evaluation.slices:
+    parts = [part for part in evaluation.slices if part.column in ("brand", "category")]
+    assert [(part.column, part.value) for part in parts] == [("brand", "Even"), ("brand", "Odd")]
+    for part in parts:
         assert part.counts.counterfeits == y[listings["brand"] == part.value].sum()
 
 

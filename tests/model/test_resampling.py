@@ -36,3 +36,22 @@ def test_intervals_do_not_depend_on_how_many_resamples_fit_in_the_cache(market, 
     monkeypatch.setattr(resampling, "_CELLS_AT_A_TIME", 1)
     for name, values in resample_all(y, score, sellers, n_resamples=20).items():
         np.testing.assert_allclose(values, together[name])
+
+
+def test_counterfeits_worth_the_same_are_counted(market):
+    """Where each counterfeit is worth 1, the rankings are those without worth."""
+    y, score, sellers = market
+    plain = resampling.resample_rankings(y, score, sellers, n_resamples=5)
+    worthy = resampling.resample_rankings(y, score, sellers, worth=np.ones(300), n_resamples=5)
+    for (numbers, ranking), (same_numbers, same) in zip(plain, worthy, strict=True):
+        np.testing.assert_array_equal(numbers, same_numbers)
+        np.testing.assert_array_equal(ranking.positives, same.positives)
+
+
+def test_sums_are_over_the_same_resamples_as_rankings(market):
+    """The number of listings and of counterfeits of each resample is that of its ranking."""
+    y, score, sellers = market
+    sums = resampling.resample_sums(np.column_stack([np.ones(300), y]), sellers, n_resamples=8, seed=3)
+    for numbers, ranking in resampling.resample_rankings(y, score, sellers, n_resamples=8, seed=3):
+        np.testing.assert_allclose(sums[numbers, 0], ranking.listings[:, -1])
+        np.testing.assert_allclose(sums[numbers, 1], ranking.positives[:, -1])

@@ -20,19 +20,21 @@ from sklearn.pipeline import Pipeline
 from ipml.errors import (
     ModelChanged,
     ModelNotFound,
+    RunFileMissing,
     TrackingUnavailable,
     UntrustedModel,
     UnusableModelName,
     UnusableSetting,
 )
 from ipml.listings.schema import listings_to_frame
-from ipml.model import tracking
 from ipml.model.artifact import load_model, manifest_sha256
 from ipml.model.golden import GOLDEN_LISTINGS
 from ipml.model.metrics import Estimate
 from ipml.model.model_card import ModelCard
 from ipml.model.run_facts import RunFacts
-from ipml.model.tracking import RecordedRun, record_run, resolve_model
+from ipml.model.tracking import RecordedRun, RegisteredModel, fetch_run_artifact, find_model, record_run, resolve_model
+from ipml.model.tracking.flavor import MODEL_FOLDER
+from ipml.model.tracking.store import make_active
 
 FRAME = listings_to_frame(GOLDEN_LISTINGS)
 LONG = "word " * 2_000
@@ -55,6 +57,8 @@ def facts(home: Path) -> RunFacts:
     """What is recorded."""
     picture = home / "curve.png"
     picture.write_bytes(b"\x89PNG")
+    scores = home / "tested.parquet"
+    scores.write_bytes(b"PAR1")
     return RunFacts(
         experiment="goods",
         parameters={"text.bits": 8, "note": LONG} | {f"p{number}": number for number in range(150)},
@@ -62,6 +66,7 @@ def facts(home: Path) -> RunFacts:
         data_name="listings.csv",
         data_digest="d" * 64,
         pictures=(picture,),
+        files=(scores,),
         texts={"experiment.toml": "seed = 3\n", "evaluation.json": "{}"},
     )
 
@@ -119,11 +124,12 @@ def test_a_run_names_its_data(client: mlflow.MlflowClient, recorded: RecordedRun
 def test_files_lie_beside_the_database(
     client: mlflow.MlflowClient, recorded: RecordedRun, home: Path, tmp_path: Path
 ) -> None:
-    """Pictures and texts are files of the run, in a folder next to the database."""
+    """Pictures, files and texts are files of the run, in a folder next to the database."""
     place = Path(client.get_run(recorded.run_id).info.artifact_uri.removeprefix("file://"))
     assert place.is_relative_to(home / "mlartifacts" / "goods")
     assert {str(path.relative_to(place)) for path in place.rglob("*.*")} == {
         "pictures/curve.png",
+        "tested.parquet",
         "experiment.toml",
         "evaluation.json",
     }
@@ -177,17 +183,74 @@ def test_a_registered_model_comes_back(recorded: RecordedRun, store: str, saved:
 def test_mlflow_scores_as_we_do(client: mlflow.MlflowClient, recorded: RecordedRun, saved: Path) -> None:
     """MLflow's own scoring gives the same probabilities as our loader, bit by bit."""
     expected = load_model(saved).classifier.predict_proba(FRAME)[:, 1]
-    with tracking._make_active(client):
+    with make_active(client):
         scored = mlflow.pyfunc.load_model(recorded.model_uri).predict(FRAME)
     assert np.array_equal(scored["score"], expected)
 
 
 def test_mlflow_refuses_listings_without_a_title(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
     """The signature says which fields a listing must have."""
-    with tracking._make_active(client):
+    with make_active(client):
         model = mlflow.pyfunc.load_model(recorded.model_uri)
     with pytest.raises(mlflow.MlflowException, match="title"):
         model.predict(FRAME.drop(columns="title"))
+
+
+# A version and the files of its run, by any name
+
+
+@pytest.fixture
+def registered(facts: RunFacts, save: Callable[..., ModelCard], title_classifier: Pipeline, store: str, tmp_path: Path):
+    """A version of its own, the folder of which nobody else has registered, and that folder."""
+    save(title_classifier, tmp_path / "model", data_digest="e" * 16)
+    return record_run(facts, tmp_path / "model", model_name="named", tracking_uri=store), tmp_path / "model"
+
+
+def test_a_model_is_found_by_its_uri_its_run_and_its_folder(registered: tuple[RecordedRun, Path], store: str) -> None:
+    """Alias, version, run and folder lead to the same version."""
+    run, folder = registered
+    expected = RegisteredModel("named", run.model_version, run.run_id)
+    names = [expected.uri, f"models:/named@{run.alias}", run.run_id, folder, str(folder)]
+    assert [find_model(name, store) for name in names] == [expected] * len(names)
+
+
+def test_a_folder_recorded_again_is_the_latest_version(
+    registered: tuple[RecordedRun, Path], facts: RunFacts, store: str
+) -> None:
+    """Where several versions have the same files, the last one counts."""
+    again = record_run(facts, registered[1], model_name="named", tracking_uri=store)
+    assert find_model(registered[1], store).version == again.model_version
+
+
+@pytest.mark.parametrize("name", ["f" * 32, "no/such/folder", "models:/named/999"])
+def test_what_names_no_model_is_said_so(recorded: RecordedRun, store: str, name: str) -> None:
+    """An unknown run, folder or version is not found."""
+    with pytest.raises(ModelNotFound):
+        find_model(name, store)
+
+
+def test_a_folder_that_was_never_recorded_is_said_so(
+    recorded: RecordedRun, save: Callable[..., ModelCard], other_classifier: Pipeline, store: str, tmp_path: Path
+) -> None:
+    """A model that lies here but not in the registry is not found there."""
+    save(other_classifier, tmp_path / "model", data_digest="f" * 16)
+    with pytest.raises(ModelNotFound, match="registered in this store"):
+        find_model(tmp_path / "model", store)
+
+
+def test_files_of_a_run_come_back(recorded: RecordedRun, store: str, home: Path) -> None:
+    """A file is fetched as it was recorded, into a copy of our own."""
+    fetched = fetch_run_artifact(recorded.run_id, "tested.parquet", store)
+    assert fetched.read_bytes() == b"PAR1"
+    assert not fetched.is_relative_to(home)
+    assert fetch_run_artifact(recorded.model_uri, "experiment.toml", store).read_text() == "seed = 3\n"
+
+
+@pytest.mark.parametrize("name", ["none.json", "../mlflow.db", "pictures/../experiment.toml", ""])
+def test_only_files_of_the_run_are_fetched(recorded: RecordedRun, store: str, name: str) -> None:
+    """A file the run does not have, or a way out of it, is missing."""
+    with pytest.raises(RunFileMissing):
+        fetch_run_artifact(recorded.run_id, name, store)
 
 
 # What is changed is refused
@@ -198,7 +261,7 @@ def registry_copy(facts: RunFacts, saved: Path, store: str, client: mlflow.Mlflo
     """The files of a version of its own, called `changed`, as they lie in the store."""
     version = record_run(facts, saved, alias="changed", tracking_uri=store).model_version
     place = client.get_model_version_download_uri("ipml", str(version)).removeprefix("file://")
-    return Path(place) / tracking.MODEL_FOLDER
+    return Path(place) / MODEL_FOLDER
 
 
 def test_a_resealed_copy_is_refused(
@@ -219,7 +282,7 @@ def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(
     (registry_copy / "model.skops").write_bytes(content)
     with pytest.raises(ModelChanged, match=r"model\.skops"):
         load_model(resolve_model("models:/ipml@changed", store))
-    with tracking._make_active(client), pytest.raises(ModelChanged):
+    with make_active(client), pytest.raises(ModelChanged):
         mlflow.pyfunc.load_model("models:/ipml@changed")
 
 

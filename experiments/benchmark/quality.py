@@ -1,0 +1,102 @@
+"""Measure ipml beside its peers: `python -m experiments.benchmark.quality`.
+
+Scores are kept in `out/` beside this file, so that a run can be stopped and resumed, and only what changed is worked
+out anew. A whole run puts its tables into README.md beside this file, and all figures into `figures.json`; a run of
+some tasks or some models only prints them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from experiments.benchmark.models import MODELS, PEERS
+from experiments.benchmark.out_of_fold import Floats, Job, run_jobs
+from experiments.benchmark.protocols import TASKS, Task
+from experiments.benchmark.report import (
+    AVERAGE_PRECISION,
+    Figures,
+    measure_task,
+    put_between_marks,
+    to_json,
+    write_table,
+    write_tables,
+)
+from ipml.errors import IpmlError, UnusableSetting
+
+FOLDER = Path(__file__).parent
+OUT = FOLDER / "out"
+PROJECT_README = FOLDER.parents[1] / "README.md"
+
+
+def main(
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only this model; may be repeated.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds the folds are drawn under.")] = 5,
+    resamples: Annotated[int, typer.Option(min=10, help="Resamples of the sellers, for the intervals.")] = 500,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    readme: Annotated[bool, typer.Option("--readme", help="Write the first table into README.md too.")] = False,
+) -> None:
+    """Measure ipml beside its peers on real listings.
+
+    Example: python -m experiments.benchmark.quality --task ozon --seeds 2 --jobs 2
+    """
+    names = choose("--task", task, TASKS)
+    models = choose("--model", model, MODELS) if model else list(PEERS)
+    tasks = [TASKS[name](seeds) for name in names]
+    figures = [
+        one for each in tasks for one in measure_task(each, score_task(each, models, OUT, jobs), n_resamples=resamples)
+    ]
+    if task or model:
+        Console().print(write_tables(figures), markup=False, soft_wrap=True)
+    else:
+        publish(figures, in_project=readme)
+
+
+def score_task(task: Task, models: Sequence[str], folder: Path, n_processes: int = 1) -> dict[str, list[Floats]]:
+    """Return the scores of each model under each seed of a task, those kept in the folder or worked out now."""
+    jobs = [Job.of(task, model, repeat, folder) for model in models for repeat in range(len(task.repeats))]
+    for _ in track(run_jobs(jobs, n_processes), description=task.name, total=len(jobs)):
+        pass
+    return {model: [job.load() for job in jobs if job.model == model] for model in models}
+
+
+def publish(figures: Sequence[Figures], in_project: bool = False) -> None:
+    """Write the figures as JSON, and as tables into README.md beside this file and, if asked, of the project."""
+    (FOLDER / "figures.json").write_text(json.dumps(to_json(figures), indent=1, ensure_ascii=False), encoding="utf-8")
+    put_between_marks(FOLDER / "README.md", write_tables(figures))
+    if in_project:
+        put_between_marks(PROJECT_README, write_table(figures, lambda one: one.measured[AVERAGE_PRECISION]))
+
+
+def choose(option: str, names: Sequence[str] | None, known: Collection[str]) -> list[str]:
+    """Return the names given, or all known ones where none is given.
+
+    Raises
+    ------
+    UnusableSetting
+        A name is not known.
+    """
+    if unknown := [name for name in names or () if name not in known]:
+        raise UnusableSetting(option, repr(unknown[0]), f"one of {', '.join(known)}")
+    return list(names or known)
+
+
+def run(command: Callable[..., None]) -> None:
+    """Run a command; a mistake of a person is answered with one line and exit code 2."""
+    try:
+        typer.run(command)
+    except IpmlError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run(main)

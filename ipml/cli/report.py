@@ -1,0 +1,67 @@
+"""`ipml report`: a page on the model of an experiment, to be read before it is trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ipml.records import ScoredListing
+
+
+def report(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Write the page (HTML) here.")] = Path("report.html"),
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model folder or registry URI that gives the reasons; none without.", show_default=False),
+    ] = None,
+) -> None:
+    """Test the model of an experiment on sellers it has not seen, and write everything about it on one page.
+
+    Figures beside the baselines, curves, slices, false alarms by kind of seller, and the listings to label anew. The
+    page quotes listings: keep it as you keep those. Nothing is registered.
+
+    Example: ipml report experiments/shoes.toml --model models/shoes --out shoes.html
+    """
+    from rich.console import Console
+
+    from ipml.cli.options import check_distinct
+    from ipml.errors import UnwritableFile
+    from ipml.features.brand import brand_table
+    from ipml.listings.brands import load_brands
+    from ipml.model.experiment import load_experiment
+    from ipml.model.report import model_report, write_report
+    from ipml.model.report_facts import head_of
+    from ipml.model.training_data import read_training_listings
+    from ipml.model.unseen import measure, score_unseen
+    from ipml.scoring.scorer import load_model
+    from ipml.settings import get_settings
+
+    plan = load_experiment(experiment)
+    check_distinct(out, experiment, *plan.find_all())
+    if not out.resolve().parent.is_dir():
+        raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
+    scorer = load_model(model) if model else None
+    brands = load_brands(plan.find(plan.data.brands) if plan.data.brands else get_settings().brands)
+    with Console(stderr=True).status("Reading listings") as status:
+        listings = read_training_listings(plan)
+        status.update("Fitting and testing on unseen sellers")
+        tested = score_unseen(plan, listings, brand_table(brands))
+        status.update("Measuring")
+        facts = model_report(
+            tested,
+            measure(plan, tested),
+            head_of(plan, scorer.version if scorer else plan.record.model),
+            explain=(lambda shown: list(map(_sentences, scorer.explain_frame(shown)))) if scorer else None,
+            brands=brands,
+        )
+    write_report(facts, out)
+    for sentence in facts.headline:
+        typer.echo(sentence)
+    typer.echo(f"Report written to {out}")
+
+
+def _sentences(scored: ScoredListing) -> list[str]:
+    return [reason.sentence for reason in scored.reasons]

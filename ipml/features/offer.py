@@ -1,0 +1,140 @@
+"""How an offer is made: contacts that lead away from the marketplace, lots and ranges of sizes.
+
+What is measured is common to many sellers. Nothing here keeps a number, a handle or an ornament, which would name one
+seller and tell nothing of the next; nor how a title is written (capitals, runs of signs, length), which a seller
+changes at will and which did not carry over to later sellers. The words are in `offer.toml`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ipml.features.columns import MAX_LETTERS, ListingColumns
+from ipml.features.normalise import fold_text
+from ipml.features.phrases import find_phrases
+
+_CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")
+_LOTS = ("lot_words", "log_pieces", "size_range", "all_sizes")
+_COLUMNS = ("title", "description")
+
+_LINK = re.compile(r"https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|net|org|ru|cn|shop|store|onion|me|top|xyz)\b")
+_EMAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}\.[a-z]{2,12}")
+_HANDLE = re.compile(r"(?<![a-z0-9.])@[a-z_][a-z0-9_.]{2,31}")
+_PHONE = re.compile(r"(?<![\w.,$])(?:\+\d[\d ()-]{8,17}\d|[78] ?\(\d{3}\)[\d -]{7,10}\d|\(\d{3}\) ?\d{3}-\d{4})(?!\w)")
+_UNITS = (
+    *("x", "pc", "pcs", "pieces", "units", "pairs", "pack", "packs", "sets", "шт", "пар", "пары", "штук", "упаковок"),
+    *("peças", "pares", "unidades", "piezas", "stück", "paar", "pièces", "paires", "pezzi", "paia", "adet"),
+)
+_PIECES = re.compile(
+    rf"\bx ?(\d{{1,4}})\b|\b(\d{{1,5}}) ?(?:{'|'.join(map(fold_text, _UNITS))})\b|(?<!\d)(\d{{1,5}}) ?[件个双套只]"
+)
+_SIZE_RANGE = re.compile(
+    rf"\b(?:3[4-9]|4[0-8]) ?(?:-|~|to|{fold_text('до')}|bis) ?(?:3[5-9]|4[0-9])\b"
+    r"|\b(?:us|uk|eu) ?\d{1,2}(?:\.5)? ?- ?(?:us|uk|eu)? ?\d{1,2}\b"
+    r"|\b(?:xxs|xs|s|m) ?[-/~] ?(?:l|xx?x?l|[2-6]xl)\b"
+)
+
+
+@lru_cache(maxsize=1)
+def load_offer_words() -> tuple[tuple[str, str], ...]:
+    """Read the words by which offers are made, as pairs of group and phrase.
+
+    Examples
+    --------
+    >>> ("messenger", "whatsapp") in load_offer_words()
+    True
+    """
+    table = tomllib.loads((files("ipml.features") / "offer.toml").read_text(encoding="utf-8"))
+    return tuple((group["name"], phrase) for group in table["group"] for phrase in group["phrases"])
+
+
+class OfferFeatures(TransformerMixin, BaseEstimator):
+    """Say how an offer is made: contacts that lead away from the marketplace, lots and ranges of sizes.
+
+    They are looked for in the folded view, so that disguise does not help.
+
+    Attributes
+    ----------
+    phrases_ : list of str
+        The phrases looked for; kept with the model, so that later words do not change it.
+    groups_ : list of str
+        The group of each.
+
+    Examples
+    --------
+    >>> offer = OfferFeatures().fit({"title": []})
+    >>> values = offer.transform({"title": ["BAGS!!! 50 pcs, WhatsApp +86 138 0000 0000", "Wool hat"]})
+    >>> [dict(zip(offer.get_feature_names_out(), row.tolist()))["phone_in_title"] for row in values]
+    [1.0, 0.0]
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Read the words."""
+        self.groups_ = [group for group, _ in load_offer_words()]
+        self.phrases_ = [phrase for _, phrase in load_offer_words()]
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return the values, shape (n_listings, 16): 1 for what is so, and a number of pieces; without a text all is 0.
+
+        `log_pieces` is the decimal logarithm of the largest number of pieces named.
+        """
+        check_is_fitted(self)
+        listings = ListingColumns.of(X)
+        phrases = tuple(self.phrases_)
+        values = np.zeros((len(listings), len(self.get_feature_names_out())))
+        column = 0
+        for name in _COLUMNS:
+            width = len(_CONTACTS) + len(_LOTS) * (name == "title")
+            for row, (text, folded) in enumerate(zip(listings.texts(name), listings.folded(name), strict=True)):
+                if text:
+                    groups = {self.groups_[number] for number, _, _ in find_phrases(folded, phrases)}
+                    contacts = _find_contacts(text[: MAX_LETTERS[name]].lower(), folded, groups)
+                    lots = _find_lots(folded, groups) if name == "title" else ()
+                    values[row, column : column + width] = (*contacts, *lots)
+            column += width
+        return values
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names: what is measured, and in which text."""
+        names = [
+            f"{part}_in_{column}" for column in _COLUMNS for part in (*_CONTACTS, *(_LOTS if column == "title" else ()))
+        ]
+        return np.array(names, dtype=object)
+
+    @property
+    def only_raises(self) -> tuple[str, ...]:
+        """Names of the features that may raise a score but never lower one: contacts."""
+        return tuple(f"{part}_in_{column}" for column in _COLUMNS for part in _CONTACTS)
+
+
+def _find_contacts(text: str, folded: str, groups: set[str]) -> tuple[bool, ...]:
+    has_at = "@" in text  # which folding may take for a letter
+    return (
+        "messenger" in groups,
+        "approach" in groups,
+        ("." in folded or "://" in folded) and bool(_LINK.search(folded)),
+        has_at and bool(_EMAIL.search(text)),
+        has_at and bool(_HANDLE.search(text)),
+        ("+" in folded or "(" in folded) and bool(_PHONE.search(folded)),
+    )
+
+
+def _find_lots(folded: str, groups: set[str]) -> tuple[float, ...]:
+    pieces = (int("".join(filter(None, match.groups()))) for match in _PIECES.finditer(folded))
+    return (
+        "lot_words" in groups,
+        math.log10(max(pieces, default=1) or 1),
+        bool(_SIZE_RANGE.search(folded)),
+        "all_sizes" in groups,
+    )

@@ -1,0 +1,179 @@
+"""A seller's other listings: how suspicious those that came before looked, kept as a few numbers a seller.
+
+What a seller offers besides is the best evidence that carries over to sellers never seen. Only listings that came
+earlier count, in training and in serving alike, so the state of a seller can be kept and updated as listings arrive.
+A listing says something about its seller only if it looks suspicious itself; clean listings are not credited, so that
+nobody can buy trust with thirty cheap ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipml.features.columns import ListingColumns
+
+SILENT_BELOW = 0.2
+"""A probability below this says nothing about the seller."""
+PRIOR_LISTINGS = 10.0
+"""How many clean listings every seller starts with: few listings say little."""
+_STEPS = 1_000  # suspicion is kept in thousandths: whole numbers sum to the same in any order
+_NEVER = np.iinfo(np.int64).min
+
+Floats = NDArray[np.float64]
+Moments = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class _State:
+    """What is kept of a seller: sums up to the latest moment, and sums before it."""
+
+    n: int = 0
+    suspicion: int = 0
+    latest: int = _NEVER
+    n_before: int = 0
+    suspicion_before: int = 0
+
+
+class SellerPortfolios:
+    """What is known of the listings of each seller, in the order in which they were listed.
+
+    Sellers are kept under a hash of their id. A listing is compared with those listed strictly before it; one that is
+    older than the latest of its seller is treated as a first listing, since what came before it is no longer known.
+
+    Examples
+    --------
+    >>> portfolios = SellerPortfolios()
+    >>> portfolios.add(["ann", "ann"], np.array([0.9, 0.8]), np.array([1, 2]))
+    >>> portfolios.shares(["ann", "bob"], np.array([3, 3])).round(3)
+    array([0.135, 0.   ])
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[int, _State] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def add(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> None:
+        """Take in listings, in any order among themselves, none older than those taken in before.
+
+        Parameters
+        ----------
+        sellers : iterable of str
+        probabilities : array of shape (n_listings,)
+            How suspicious each listing looks by itself, 0-1; where unknown (NaN), the listing is not taken in.
+        moments : array of int, shape (n_listings,)
+            When each was listed, as `listing_moments` gives it.
+        """
+        keys = [seller_key(seller) for seller in sellers]
+        suspicions = _suspicion(probabilities)
+        for row in np.argsort(moments, kind="stable"):
+            if suspicions[row] >= 0:
+                self._add_one(keys[row], int(suspicions[row]), int(moments[row]))
+
+    def shares(self, sellers: Iterable[str], moments: Moments) -> Floats:
+        """Return the share of suspicion in what each seller listed before, shape (n_listings,).
+
+        It is the sum of suspicion / (number of listings + 10), so 0 for a first listing. The form and its constants
+        were chosen on the published scores of a large marketplace; experiments/README.md says what else was tried.
+        """
+        rows = zip(sellers, moments.tolist(), strict=True)
+        return np.array([self._share(self._states.get(seller_key(seller)), moment) for seller, moment in rows])
+
+    def shares_in_time(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> Floats:
+        """Return the share for each of some listings that arrive one after another, taking each in on the way.
+
+        The same as asking for one moment's listings and then adding them, moment by moment.
+        """
+        sellers = list(sellers)
+        shares = np.zeros(len(sellers))
+        order = np.argsort(moments, kind="stable")
+        cuts = np.flatnonzero(np.diff(moments[order])) + 1
+        for rows in np.split(order, cuts):
+            names = [sellers[row] for row in rows]
+            shares[rows] = self.shares(names, moments[rows])
+            self.add(names, probabilities[rows], moments[rows])
+        return shares
+
+    def copy(self) -> SellerPortfolios:
+        """Return portfolios that can be added to without changing these."""
+        twin = SellerPortfolios()
+        twin.__setstate__(self.__getstate__())
+        return twin
+
+    def _add_one(self, key: int, suspicion: int, moment: int) -> None:
+        state = self._states.setdefault(key, _State())
+        if moment > state.latest:
+            state.latest, state.n_before, state.suspicion_before = moment, state.n, state.suspicion
+        state.n += 1
+        state.suspicion += suspicion
+
+    def _share(self, state: _State | None, moment: int) -> float:
+        if state is None or moment < state.latest:
+            return 0.0
+        is_later = moment > state.latest
+        n, suspicion = (state.n, state.suspicion) if is_later else (state.n_before, state.suspicion_before)
+        return suspicion / _STEPS / (n + PRIOR_LISTINGS)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the sellers as arrays, which a model file can hold."""
+        rows = [(s.n, s.suspicion, s.latest, s.n_before, s.suspicion_before) for s in self._states.values()]
+        return {
+            "keys": np.fromiter(self._states, dtype=np.uint64, count=len(self._states)),
+            "states": np.array(rows, dtype=np.int64).reshape(-1, 5),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        rows = (_State(*row) for row in state["states"].tolist())
+        self._states = dict(zip(state["keys"].tolist(), rows, strict=True))
+
+
+def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:
+    """Return the share of suspicion in each seller's other listings, whenever they came, shape (n_listings,).
+
+    For listings without moments, and for looking back.
+
+    Examples
+    --------
+    >>> shares_of_others(["ann", "ann", "bob"], np.array([0.9, 0.1, 0.9])).round(3)
+    array([0.   , 0.08 , 0.   ])
+    """
+    suspicion = np.maximum(_suspicion(probabilities), 0) / _STEPS
+    _, seller = np.unique(np.array(list(sellers), dtype=str), return_inverse=True)
+    total, n = np.bincount(seller, suspicion), np.bincount(seller)
+    return np.asarray((total[seller] - suspicion) / (n[seller] - 1 + PRIOR_LISTINGS))
+
+
+def listing_moments(listings: ListingColumns) -> Moments:
+    """Return when each listing was listed, or first observed where that is unknown, in nanoseconds UTC.
+
+    A listing without any moment counts as the first of its seller.
+    """
+
+    def work_out() -> Moments:
+        moments = np.full(len(listings), _NEVER + 1)
+        for name in ("observed_at", "listed_at"):
+            found = listings.moments(name)
+            moments = np.where(found == _NEVER, moments, found)
+        return moments
+
+    return listings.once(("moments of listing",), work_out)
+
+
+@lru_cache(maxsize=65_536)
+def seller_key(seller: str) -> int:
+    """Return the number under which a seller is kept: eight bytes of a hash of the id."""
+    return int.from_bytes(hashlib.blake2b(seller.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _suspicion(probabilities: Floats) -> NDArray[np.int64]:
+    """Return how much above silence each probability is, in thousandths; -1 where unknown."""
+    above = np.maximum(probabilities - SILENT_BELOW, 0.0) / (1.0 - SILENT_BELOW)
+    return np.where(np.isnan(above), -1, np.rint(np.nan_to_num(above) * _STEPS)).astype(np.int64)

@@ -1,0 +1,183 @@
+"""The curves of an evaluation as numbers: what pictures and reports draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ipml.model.metrics import INTERVAL_PERCENTILES
+from ipml.model.ranking import Floats, Ranking, check_scores, rank_once
+from ipml.model.resampling import resample_rankings
+
+_RECALLS = np.linspace(0.005, 1, 200)
+_RELIABILITY_BINS = 10
+_SCORE_BINS = 40
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Precision at each recall, its 95 % interval over sellers, and the precision of the baselines by name."""
+
+    recall: Floats
+    precision: Floats
+    low: Floats
+    high: Floats
+    baselines: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """For each tenth of the scale that has listings: the share predicted and that observed, with its interval.
+
+    Attributes
+    ----------
+    start : array of shape (n_bins,)
+        Where the tenth begins.
+    predicted : array of shape (n_bins,)
+        Mean score of its listings.
+    observed, low, high : array of shape (n_bins,)
+        Share of counterfeits among them, and its 95 % interval over sellers.
+    listings : array of shape (n_bins,)
+        How many there are.
+    """
+
+    start: Floats
+    predicted: Floats
+    observed: Floats
+    low: Floats
+    high: Floats
+    listings: Floats
+
+    @property
+    def counterfeits_predicted(self) -> float:
+        """How many counterfeits the scores add up to."""
+        return float(self.predicted @ self.listings)
+
+    @property
+    def counterfeits_observed(self) -> float:
+        """How many there are."""
+        return float(self.observed @ self.listings)
+
+
+@dataclass(frozen=True)
+class ScoreHistogram:
+    """How many genuine and counterfeit listings score between each two edges."""
+
+    edges: Floats
+    genuine: NDArray[np.intp]
+    counterfeit: NDArray[np.intp]
+
+
+def precision_recall(
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    baselines: Mapping[str, ArrayLike] | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
+) -> PrecisionRecall:
+    """Return the precision of a model at 200 values of recall.
+
+    Parameters
+    ----------
+    y, score : array of shape (n_listings,)
+        Truth (0 or 1) and the model's probabilities.
+    sellers : array of shape (n_listings,)
+    baselines : mapping of str to array of shape (n_listings,), optional
+        Probabilities of the baselines by name.
+    n_resamples : int, default=200
+        Resamples of the sellers, for the interval.
+    seed : int, default=0
+
+    Examples
+    --------
+    >>> curve = precision_recall([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], list("abcd"), n_resamples=9)
+    >>> curve.precision[[0, -1]].round(2)
+    array([1.  , 0.67])
+    """
+    check_scores(y, score)
+    draws = resample_rankings(y, score, sellers, n_resamples=n_resamples, seed=seed)
+    precisions = np.vstack([_precision_at_recalls(ranking) for _, ranking in draws])
+    low, high = np.percentile(precisions, INTERVAL_PERCENTILES, axis=0)
+    lines = {
+        name: _precision_at_recalls(rank_once(*check_scores(y, baseline)))[0]
+        for name, baseline in (baselines or {}).items()
+    }
+    return PrecisionRecall(_RECALLS, precisions[0], low, high, lines)
+
+
+def reliability(
+    y: ArrayLike, score: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 200, seed: int = 0
+) -> Reliability:
+    """Return, by tenths of the scale, which share of counterfeits was predicted and which observed.
+
+    Examples
+    --------
+    >>> bins = reliability([1, 0, 1, 0], [0.91, 0.15, 0.93, 0.15], list("abcd"), n_resamples=9)
+    >>> bins.predicted, bins.observed
+    (array([0.92, 0.15]), array([1., 0.]))
+    """
+    truth, scores = check_scores(y, score)
+    ranking = rank_once(truth, scores)
+    first = _first_of_bins(ranking)
+    draws = resample_rankings(truth, scores, sellers, n_resamples=n_resamples, seed=seed)
+    observed = np.vstack([_observed_by_bin(resampled, first) for _, resampled in draws])
+    low, high = np.nanpercentile(observed, INTERVAL_PERCENTILES, axis=0)
+    return Reliability(
+        start=_bins_of(ranking.scores[first]) / _RELIABILITY_BINS,
+        predicted=_predicted_by_bin(ranking, first),
+        observed=observed[0],
+        low=low,
+        high=high,
+        listings=_sum_by_bin(ranking.listings, first)[0],
+    )
+
+
+def score_histogram(y: ArrayLike, score: ArrayLike) -> ScoreHistogram:
+    """Count the listings of each class by fortieths of the scale.
+
+    Examples
+    --------
+    >>> histogram = score_histogram([1, 0, 1], [0.99, 0.01, 0.98])
+    >>> histogram.genuine[0], histogram.counterfeit[-1]
+    (np.int64(1), np.int64(2))
+    """
+    truth, scores = check_scores(y, score)
+    edges = np.array([edge / _SCORE_BINS for edge in range(_SCORE_BINS + 1)])
+    genuine, counterfeit = (np.histogram(scores[truth == side], bins=edges)[0] for side in (0, 1))
+    return ScoreHistogram(edges, genuine, counterfeit)
+
+
+def _precision_at_recalls(ranking: Ranking) -> Floats:
+    """Return the precision at the first threshold that reaches each recall, shape (n_samples, n_recalls)."""
+    reached = np.array([np.searchsorted(recall, _RECALLS - 1e-12) for recall in ranking.recall])
+    return np.take_along_axis(ranking.precision, reached, axis=1)
+
+
+def _bins_of(scores: Floats) -> NDArray[np.intp]:
+    return np.minimum(_RELIABILITY_BINS * scores, _RELIABILITY_BINS - 1).astype(np.intp)
+
+
+def _first_of_bins(ranking: Ranking) -> NDArray[np.intp]:
+    """Return where each tenth of the scale begins, highest first; tenths without listings are left out."""
+    return np.flatnonzero(np.diff(_bins_of(ranking.scores), prepend=_RELIABILITY_BINS))
+
+
+def _sum_by_bin(cumulated: Floats, first: NDArray[np.intp]) -> Floats:
+    return np.add.reduceat(np.diff(cumulated, axis=1, prepend=0.0), first, axis=1)
+
+
+def _predicted_by_bin(ranking: Ranking, first: NDArray[np.intp]) -> Floats:
+    weighted = np.cumsum(np.diff(ranking.listings, prepend=0.0) * ranking.scores, axis=1)
+    predicted: Floats = (_sum_by_bin(weighted, first) / _sum_by_bin(ranking.listings, first))[0]
+    return predicted
+
+
+def _observed_by_bin(ranking: Ranking, first: NDArray[np.intp]) -> Floats:
+    """Return the share of counterfeits by bin, shape (n_samples, n_bins); NaN where a sample has none."""
+    listings, positives = _sum_by_bin(ranking.listings, first), _sum_by_bin(ranking.positives, first)
+    return np.divide(positives, listings, out=np.full_like(listings, np.nan), where=listings > 0)

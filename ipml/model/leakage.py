@@ -1,0 +1,366 @@
+"""What in a table of labelled listings gives the label away: columns, texts and moments that will not be there later.
+
+A model that learns from such a column looks brilliant until it is used. The audit reads any table, before or after
+its columns are mapped. Its limits are ours, set so that ordinary columns pass: on two real marketplaces no number or
+category reached a third of the way from chance to perfection across sellers, and what did was the label in disguise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from ipml.errors import IncomparableListings
+from ipml.features.normalise import fold_text
+from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
+from ipml.model.drift import show_share
+from ipml.model.one_column import (
+    Flags,
+    Folds,
+    is_text_column,
+    is_word_column,
+    predict_by,
+    predict_by_all,
+    predict_quickly,
+)
+from ipml.model.seller_means import Mean
+
+Kind = Literal["outcome name", "too good", "one class", "names sellers", "damaged text", "copies", "moments", "split"]
+KINDS = get_args(Kind)
+MOST_LISTINGS = 20_000  # from which the checks learn that fit models; more would tell the same, later
+
+TOO_GOOD = 0.5  # of the way from the share of counterfeits to an average precision of 1
+MEMORY_GAP = 0.15  # average precision lost across sellers
+MEMORY_SHARE = 2 / 3  # of what one column seemed to know beyond chance, lost across sellers
+ONE_CLASS_SHARE = 0.05  # of the other class filled, where this class never is
+COPIED_SHARE = 0.05  # of listings whose text another seller has too
+DAMAGE_RATIO = 2.0
+DAMAGE_CHANCE = 0.05  # few columns are tested, and damage is never worth learning from
+ONE_CLASS_CHANCE = 0.01
+
+_OUTCOMES = re.compile(
+    r"^(?:fakes?|counterfeits?|infring\w*|fraud\w*|refund\w*|chargebacks?|ban|bans|banned|block|blocked|suspend\w*|"
+    r"takedowns?|removed?|removal|deleted?|delisted?|decisions?|verdicts?|resolution|resolved|moderat\w*|rejected|"
+    r"status|outcome|labell?e?d?|appeal\w*|confiscat\w*|seiz\w*|test_?purchase)$"
+)
+_DAMAGE = re.compile("\ufffd|[\u0080-\u009f]|[ÃÂ][\u0080-\u00bf]|â€|Ð[\u0080-\u00bf]")
+_OURS = frozenset({"is_counterfeit", "labelled_at", "label_weight", "listing_id", "seller_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Something that gives the label away.
+
+    Attributes
+    ----------
+    kind : str
+        One of "outcome name", "too good", "one class", "names sellers", "damaged text", "copies", "moments", "split".
+    column : str
+        Where; several names in a row, or "" where the table as a whole is at fault.
+    sentence : str
+        What was found, and why it misleads.
+    """
+
+    kind: Kind
+    column: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeakageReport:
+    """All that was found, and what could not be looked at."""
+
+    n_listings: int
+    n_counterfeit: int
+    leaks: tuple[Leak, ...]
+    notes: tuple[str, ...]
+
+
+def audit_leakage(
+    table: pd.DataFrame,
+    y: ArrayLike,
+    *,
+    sellers: ArrayLike | None = None,
+    listings: pd.DataFrame | None = None,
+    events: pd.DataFrame | None = None,
+    leave_out: Sequence[str] = (),
+    seed: int = 0,
+) -> LeakageReport:
+    """Look for what gives the label away in a table of labelled listings.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_listings, …)
+        Any columns, canonical or as a marketplace has them.
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit; both kinds, ten of each at least.
+    sellers : array of shape (n_listings,), optional
+        Who offers each listing; the column `seller_id` of the table where none is given. Without sellers half of the
+        checks are left out, and the report says so.
+    listings : DataFrame of shape (n_listings, …), optional
+        The same listings in canonical columns, whose moments and counts are checked; the table itself where none are
+        given.
+    events : DataFrame, optional
+        Seller events, from which the history in `listings` is computed anew.
+    leave_out : sequence of str
+        Columns not to look at, such as the label and the ids.
+    seed : int, default=0
+
+    Raises
+    ------
+    IncomparableListings
+        Lengths differ, or there are not ten listings of each kind.
+
+    Examples
+    --------
+    >>> y = np.array([True, False] * 30)
+    >>> table = pd.DataFrame({"price": range(60), "refunds": 3 * y, "seller_id": np.arange(60) // 2 * 2 + y})
+    >>> for leak in audit_leakage(table, y).leaks:
+    ...     print(leak.kind, "|", leak.sentence)
+    outcome name | refunds: called like something that is known only once the listing was judged
+    too good | refunds: alone it predicts the label of unseen sellers with average precision 1.00, where 0.50 is chance
+    """
+    truth = _check(table, y)
+    if sellers is None and "seller_id" in table:
+        sellers = table["seller_id"]
+    ids = None if sellers is None else np.asarray(sellers, dtype=object)
+    columns = _columns_to_audit(table, leave_out)
+    leaks = [*_find_outcome_names(columns), *_find_one_class(columns, truth)]
+    rows = _draw_sellers(ids, len(table), seed)
+    leaks += _learn(columns.iloc[rows], truth[rows], None if ids is None else ids[rows], leaks, seed)
+    canonical = (table if listings is None else listings).reset_index(drop=True)
+    leaks += _find_wrong_moments(canonical)
+    if events is not None:
+        leaks += _find_later_history(canonical, events)
+    leaks.sort(key=lambda leak: KINDS.index(leak.kind))
+    return LeakageReport(len(table), int(truth.sum()), tuple(leaks), tuple(_note(columns, truth, ids, len(rows))))
+
+
+def _columns_to_audit(table: pd.DataFrame, leave_out: Sequence[str]) -> pd.DataFrame:
+    """Return the columns in which listings differ; nested cells, as JSON may have them, as texts."""
+    columns = table.drop(columns=[name for name in table if name in _OURS or name in leave_out])
+    is_nested = columns.map(lambda cell: isinstance(cell, list | dict | np.ndarray)).any()
+    nested = columns.columns[is_nested]
+    columns[nested] = columns[nested].map(str)
+    return columns.loc[:, columns.nunique(dropna=False) > 1].reset_index(drop=True)
+
+
+def _draw_sellers(sellers: Any, n_listings: int, seed: int) -> NDArray[np.intp]:
+    """Return the positions of all listings, or of as many whole sellers as make `MOST_LISTINGS`."""
+    order = np.random.default_rng(seed).permutation(n_listings)
+    if n_listings <= MOST_LISTINGS:
+        return np.arange(n_listings)
+    if sellers is None:
+        return np.sort(order[:MOST_LISTINGS])
+    codes, _ = pd.factorize(sellers[order])  # sellers numbered in the order in which they are drawn
+    kept = np.cumsum(np.bincount(codes)) <= MOST_LISTINGS
+    return np.sort(order[kept[codes]])
+
+
+def _learn(columns: pd.DataFrame, y: Flags, sellers: Any, known: list[Leak], seed: int) -> list[Leak]:
+    """Look for what only predictions bring to light, column by column and then together."""
+    folds = Folds.of(y, sellers, seed=seed)
+    good = list(_find_too_good(columns, y, folds))
+    if not folds.by_seller:
+        return good
+    innocent = columns.drop(columns=list({leak.column for leak in (*known, *good)}))
+    return [
+        *good,
+        *_find_seller_names(innocent, y, sellers, folds),
+        *_find_damage(innocent, y, sellers),
+        *_find_copies(innocent, sellers),
+        *_find_flattering_split(innocent, y, folds),
+    ]
+
+
+def _check(table: pd.DataFrame, y: ArrayLike) -> Flags:
+    truth = np.asarray(y).astype(float)
+    if truth.shape != (len(table),):
+        raise IncomparableListings(f"{truth.shape} labels for {len(table)} listings", "a label for each listing")
+    if not np.isin(truth, (0.0, 1.0)).all() or min(truth.sum(), (1 - truth).sum()) < 10:
+        raise IncomparableListings(
+            f"{int((truth == 1).sum())} counterfeit and {int((truth == 0).sum())} genuine of {len(truth)} listings",
+            "ten of each at least, and no other label",
+        )
+    return np.asarray(truth == 1, dtype=bool)
+
+
+# Columns
+
+
+def _find_outcome_names(columns: pd.DataFrame) -> Iterator[Leak]:
+    for name in map(str, columns):
+        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+        if any(_OUTCOMES.match(word.lower()) for word in words):
+            sentence = f"{name}: called like something that is known only once the listing was judged"
+            yield Leak("outcome name", name, sentence)
+
+
+def _find_too_good(columns: pd.DataFrame, y: Flags, folds: Folds) -> Iterator[Leak]:
+    parted = folds.by_seller or folds.random
+    whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
+    limit = y.mean() + TOO_GOOD * (1 - y.mean())
+    for name in columns:
+        if is_text_column(columns[name]):
+            continue
+        precision = predict_by(columns[name], y, parted, fine=False)
+        if precision >= limit:
+            sentence = f"{name}: alone it predicts the label of {whose} with average precision {precision:.2f}, where "
+            yield Leak("too good", str(name), sentence + f"{y.mean():.2f} is chance")
+
+
+def _find_one_class(columns: pd.DataFrame, y: Flags) -> Iterator[Leak]:
+    """Find columns filled for one class only, where the other class is filled too often for that to be chance."""
+    for name in columns:
+        is_filled = columns[name].notna().to_numpy()
+        for kind, mask, others in (("counterfeit", y, ~y), ("genuine", ~y, y)):
+            share = is_filled[others].mean()
+            chance = (1 - share) ** mask.sum()
+            if not is_filled[mask].any() and share >= ONE_CLASS_SHARE and chance < ONE_CLASS_CHANCE:
+                sentence = f"{name}: never filled for {kind} listings, and for {show_share(share)} of the others"
+                yield Leak("one class", str(name), sentence)
+
+
+def _find_seller_names(columns: pd.DataFrame, y: Flags, sellers: Any, folds: Folds) -> Iterator[Leak]:
+    """Find columns, and then all that a seller's listings have in common together, that predict who sells."""
+    shared = []
+    for name in columns:
+        if is_text_column(columns[name]):
+            continue
+        if columns[name].groupby(sellers).nunique(dropna=False).eq(1).mean() > 0.9 and _repeats(sellers):
+            shared.append(name)
+        seen, unseen = (predict_by(columns[name], y, part, fine=True) for part in (folds.random, folds.by_seller))
+        if seen - unseen >= max(MEMORY_GAP, MEMORY_SHARE * (seen - y.mean())):
+            yield Leak("names sellers", str(name), _say_memory(f"{name}: it predicts", seen, unseen))
+    shared = [name for name in shared if columns[name].nunique() > 2]
+    if len(shared) > 1:
+        seen, unseen = (predict_by_all(columns[shared], y, part) for part in (folds.random, folds.by_seller))
+        if seen - unseen >= MEMORY_GAP:
+            names = ", ".join(map(str, shared))
+            subject = f"{names}: the same in all listings of a seller; together they predict"
+            yield Leak("names sellers", names, _say_memory(subject, seen, unseen))
+
+
+def _say_memory(subject: str, seen: float, unseen: float) -> str:
+    return (
+        f"{subject} with average precision {seen:.2f} where sellers are on both sides, but {unseen:.2f} where they "
+        "are not: it tells who sells, not what"
+    )
+
+
+def _repeats(sellers: Any) -> bool:
+    """Say whether sellers have several listings at all, so that what they share can be seen."""
+    return len(sellers) >= 1.5 * len(set(sellers))
+
+
+# Texts
+
+
+def _find_damage(columns: pd.DataFrame, y: Flags, sellers: Any) -> Iterator[Leak]:
+    """Find texts damaged on their way into the file, more often for one class: the file was made from two sources."""
+    codes = pd.factorize(sellers)[0]
+    for name in columns:
+        if not is_word_column(columns[name]):
+            continue
+        damaged = columns[name].astype("str").str.contains(_DAMAGE).fillna(False).to_numpy(dtype=float)
+        fake, genuine = (Mean.of(np.asarray(damaged[mask]), codes[mask]) for mask in (y, ~y))
+        error = np.hypot(fake.error, genuine.error)
+        less, more = sorted((fake.value, genuine.value))
+        if error > 0 and more >= DAMAGE_RATIO * less and 2 * stats.norm.sf((more - less) / error) < DAMAGE_CHANCE:
+            sentence = (
+                f"{name}: letters damaged in encoding (such as U+FFFD) in {show_share(fake.value)} of counterfeit and "
+            )
+            sentence += f"{show_share(genuine.value)} of genuine listings: it tells how the file was made"
+            yield Leak("damaged text", str(name), sentence)
+
+
+def _find_copies(columns: pd.DataFrame, sellers: Any) -> Iterator[Leak]:
+    """Find texts that several sellers have, numbers and the order of words aside: no split by seller parts them."""
+    for name in columns:
+        if not is_text_column(columns[name]):
+            continue
+        keys = columns[name].astype("str").map(_text_key, na_action="ignore")
+        keys = keys.where(keys.str.count(" ") >= 2)  # three words at least
+        n_sellers = pd.Series(sellers).groupby(keys).transform("nunique")
+        share = float((n_sellers > 1).mean())
+        if share >= COPIED_SHARE:
+            sentence = f"{name}: {show_share(share)} of the listings have a text that another seller has too, so that "
+            yield Leak("copies", str(name), sentence + "a split by seller leaves copies on both sides")
+
+
+def _text_key(text: str) -> str:
+    """Return the words of a text, each once and in order, without numbers.
+
+    Examples
+    --------
+    >>> _text_key("New: Bag no. 12, bag!")
+    'bag new no'
+    """
+    return " ".join(sorted(set(re.findall(r"[^\W\d_]+", fold_text(text)))))
+
+
+def _find_flattering_split(columns: pd.DataFrame, y: Flags, folds: Folds) -> Iterator[Leak]:
+    if columns.empty:
+        return
+    seen, unseen = (predict_quickly(columns, y, part) for part in (folds.random, folds.by_seller))
+    if seen - unseen >= MEMORY_GAP:
+        sentence = (
+            f"A random split flatters: a quick model reaches average precision {seen:.2f} on it, and {unseen:.2f} "
+        )
+        yield Leak("split", "", sentence + "across sellers; split by seller")
+
+
+# Moments
+
+
+_IMPOSSIBLE = (
+    ("listing_sales", "seller_sales", "sold more than its seller"),
+    ("listing_returns", "seller_returns", "came back more often than all goods of its seller"),
+)
+
+
+def _find_wrong_moments(listings: pd.DataFrame) -> Iterator[Leak]:
+    """Find listings as they stood after their label, or after what their other columns say."""
+    for later, earlier, what in (
+        ("observed_at", "labelled_at", "observed after the label was known, and may show its consequences"),
+        ("listed_at", "observed_at", "observed before they were listed"),
+    ):
+        count = int((listings[later] > listings[earlier]).sum()) if {later, earlier} <= {*listings} else 0
+        if count:
+            yield Leak("moments", later, f"{later}: {count:,} listings were {what}")
+    for part, whole, what in _IMPOSSIBLE:
+        count = int((listings[part] > listings[whole]).sum()) if {part, whole} <= {*listings} else 0
+        if count:
+            sentence = f"{whole}: in {count:,} rows a listing {what}: the two columns are of different moments"
+            yield Leak("moments", whole, sentence)
+
+
+def _find_later_history(listings: pd.DataFrame, events: pd.DataFrame) -> Iterator[Leak]:
+    """Find history that counts more than was known when the listing was observed."""
+    known = history_as_of(events, listings)
+    for name in HISTORY_COLUMNS:
+        if name not in listings or name in ("seller_rating", "seller_age_days"):
+            continue
+        count = int((listings[name] > known[name]).fillna(False).sum())
+        if count:
+            sentence = f"{name}: in {count:,} rows more than the events known by observed_at"
+            yield Leak("moments", name, sentence)
+
+
+def _note(columns: pd.DataFrame, y: Flags, sellers: Any, n_learnt: int) -> Iterator[str]:
+    if sellers is None or min(len(set(sellers[y])), len(set(sellers[~y]))) < 2:
+        yield (
+            "No sellers, or one of a kind only: whether columns name sellers, texts are damaged or copied, or a random "
+            "split flatters could not be seen."
+        )
+    if n_learnt < len(columns):
+        yield f"Predictions were tried on {n_learnt:,} listings of sellers drawn at random."
+    if not any(is_text_column(columns[name]) for name in columns):
+        yield "No column of texts was found."

@@ -1,0 +1,56 @@
+"""The scores of a test as a file, so that a later model can be compared with this one on the same listings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ipml.errors import UnreadableFile
+from ipml.model.evaluation import MODEL
+from ipml.model.unseen import Tested
+
+TESTED_FILE = "tested.parquet"
+KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
+_KEPT = [*KEY, "seller_id", "brand"]
+_SCORE = "score_"
+
+
+def write_tested(tested: Tested, path: Path) -> None:
+    """Write the truth and the model's scores on a test, a row per listing and a column `score_1` … per repeat.
+
+    Parameters
+    ----------
+    tested : Tested
+        As `score_unseen` returns it; of the listings, only ids, moment and brand are kept.
+    path : Path
+        The Parquet file, by custom "tested.parquet".
+    """
+    scores = {f"{_SCORE}{number}": score for number, score in enumerate(tested.scores[MODEL], start=1)}
+    tested.listings[_KEPT].assign(y=tested.y, **scores).to_parquet(path, index=False)
+
+
+def read_tested(path: Path) -> Tested:
+    """Read what `write_tested` wrote; the baselines' scores are not in it.
+
+    Raises
+    ------
+    UnreadableFile
+        It is not such a file.
+    """
+    expected = f"the scores of a test: columns {', '.join(_KEPT)}, y, {_SCORE}1 …"
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise UnreadableFile(path, "no such file", expected) from error
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFile(path, "no Parquet", expected) from error
+    names = [f"{_SCORE}{number}" for number in range(1, table.shape[1] - len(_KEPT))]
+    if list(table.columns) != [*_KEPT, "y", *names] or not names:
+        raise UnreadableFile(path, f"columns {', '.join(map(str, table.columns))[:200]}", expected)
+    if table.duplicated(KEY).any():
+        raise UnreadableFile(path, "a listing twice at one moment", "each once")
+    scores = [table[name].to_numpy(dtype=np.float64) for name in names]
+    return Tested(table[_KEPT], table["y"].to_numpy(dtype=bool), {MODEL: scores})

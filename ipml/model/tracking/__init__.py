@@ -1,0 +1,35 @@
+"""The only folder that speaks to MLflow: runs are recorded, models registered, promoted and found again.
+
+MLflow keeps what was tried and says which model is in use; it never loads one for ipml. Its own loaders
+believe what a model says of itself, so a model is fetched as a folder, compared with the registry and then
+loaded by `ipml.model.artifact`.
+
+Import from this folder inside the function that needs it: MLflow takes two seconds.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before any file of the folder imports mlflow, which reads them then.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # a model holds no files of the folder it was made in
+os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of runs on a server
+
+from ipml.model.tracking.champion import move_champion, read_champions
+from ipml.model.tracking.registry import RegisteredModel, find_model, resolve_model
+from ipml.model.tracking.runs import RecordedRun, fetch_run_artifact, record_run
+from ipml.model.tracking.store import check_store
+
+__all__ = [
+    "RecordedRun",
+    "RegisteredModel",
+    "check_store",
+    "fetch_run_artifact",
+    "find_model",
+    "move_champion",
+    "read_champions",
+    "record_run",
+    "resolve_model",
+]

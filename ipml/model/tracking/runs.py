@@ -1,0 +1,161 @@
+"""Training runs: what was tried and how good it was, recorded with its model, and its files fetched again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.models import Model
+
+from ipml.errors import RunFileMissing, UnusableSetting
+from ipml.model.artifact import load_model
+from ipml.model.model_card import NAME_PATTERN
+from ipml.model.run_facts import RunFacts, make_metrics, make_parameters, make_tags
+from ipml.model.tracking import flavor
+from ipml.model.tracking.download import download
+from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, register
+from ipml.model.tracking.store import find_store, find_store_of, make_active, open_store
+from ipml.model.uris import find_sqlite_file, parse_model_uri
+
+PARAMETERS_AT_A_TIME = 100  # MLflow takes no more in one call
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """Where a run and its model can be found again.
+
+    Examples
+    --------
+    >>> RecordedRun("0123abcd", "ipml", 3, "challenger").model_uri
+    'models:/ipml/3'
+    """
+
+    run_id: str
+    model_name: str
+    model_version: int
+    alias: str
+
+    @property
+    def model_uri(self) -> str:
+        """The registry URI of this very version: "models:/ipml/3"."""
+        return f"models:/{self.model_name}/{self.model_version}"
+
+
+def record_run(
+    facts: RunFacts,
+    model_folder: Path,
+    *,
+    model_name: str = "ipml",
+    alias: str | None = None,
+    tracking_uri: str | None = None,
+) -> RecordedRun:
+    """Record one training run with its model, and register the model as a new version.
+
+    Parameters
+    ----------
+    facts : RunFacts
+        What was tried, on what, and how good it was.
+    model_folder : Path
+        The model as `save_model` wrote it; it is loaded once as a check.
+    model_name : str, default="ipml"
+        Name in the registry.
+    alias : str, optional
+        Name by which the version can be found; "champion" where there is none yet, else "challenger".
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
+
+    Raises
+    ------
+    UnusableModelName, UnusableSetting
+        A name of a model, alias or experiment that could be a path.
+    TrackingUnavailable
+        MLflow cannot be reached or refuses what it was given.
+    """
+    parse_model_uri(f"models:/{model_name}@{alias or CHALLENGER}")  # else it could never be resolved
+    load_model(model_folder)
+    with open_store(find_store(tracking_uri)) as client, make_active(client):
+        experiment_id = _find_or_create_experiment(client, facts.experiment)
+        with mlflow.start_run(experiment_id=experiment_id, nested=True) as run:
+            _log_facts(facts)
+            logged = Model.log(
+                artifact_path=None,
+                name="model",
+                flavor=flavor,
+                flavor_name=flavor.FLAVOR_NAME,
+                folder=model_folder,
+                validate_serving_input=False,  # the folder has just been loaded
+            )
+        registered = register(client, model_name, logged, model_folder)
+        chosen = alias or (CHALLENGER if _has_champion(client, model_name) else CHAMPION)
+        client.set_registered_model_alias(model_name, chosen, str(registered.version))
+    return RecordedRun(run.info.run_id, model_name, int(registered.version), chosen)
+
+
+def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, tracking_uri: str | None = None) -> Path:
+    """Fetch one file that was recorded with a run, such as "tested.parquet".
+
+    Parameters
+    ----------
+    reference : str, Path or RegisteredModel
+        The run, by what `find_model` takes or returns.
+    name : str
+        Name of the file.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
+
+    Returns
+    -------
+    Path
+        A copy of our own, deleted when the process ends.
+
+    Raises
+    ------
+    ModelNotFound, UnusableModelName
+        There is no such run or model.
+    RunFileMissing
+        The run has no such file.
+    """
+    model = reference if isinstance(reference, RegisteredModel) else find_model(reference, tracking_uri)
+    with open_store(find_store_of(model.uri, tracking_uri)) as client:
+        if not model.run_id or name not in {file.path for file in client.list_artifacts(model.run_id)}:
+            raise RunFileMissing(model.uri, name)
+        return download(client, f"runs:/{model.run_id}/{name}")
+
+
+def _log_facts(facts: RunFacts) -> None:
+    """Write everything but the model into the active run."""
+    parameters = list(make_parameters(facts).items())
+    for start in range(0, len(parameters), PARAMETERS_AT_A_TIME):
+        mlflow.log_params(dict(parameters[start : start + PARAMETERS_AT_A_TIME]))
+    source = CodeDatasetSource(tags={"name": facts.data_name})
+    digest = facts.data_digest[:36]  # MLflow keeps no more
+    dataset = MetaDataset(source, name=facts.data_name, digest=digest)  # type: ignore[abstract]
+    mlflow.log_input(dataset, context="training")
+    mlflow.log_metrics(make_metrics(facts))
+    mlflow.set_tags(make_tags(facts))
+    for picture in facts.pictures:
+        mlflow.log_artifact(str(picture), "pictures")
+    for file in facts.files:
+        mlflow.log_artifact(str(file))
+    for name, text in facts.texts.items():
+        mlflow.log_text(text, name)
+
+
+def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
+    """Return the id of an experiment; a new one keeps its files beside the database, not where we are."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise UnusableSetting("experiment", repr(name[:80]), "a name of letters, digits, _ . and -")
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    database = find_sqlite_file(client.tracking_uri)
+    location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _has_champion(client: mlflow.MlflowClient, name: str) -> bool:
+    return CHAMPION in client.get_registered_model(name).aliases

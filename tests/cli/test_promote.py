@@ -1,0 +1,202 @@
+"""From one model to the next: two are trained, compared, and one of them is put into use and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import mlflow
+import pytest
+
+from ipml.features.brand import brand_table
+from ipml.listings.brands import load_brands
+from ipml.model.artifact import save_model
+from ipml.model.evaluation import MODEL, evaluate
+from ipml.model.experiment import Experiment
+from ipml.model.fitting import fit_classifier
+from ipml.model.gate import GATE_FILE, make_gate_facts
+from ipml.model.run_facts import RunFacts
+from ipml.model.tested import TESTED_FILE, write_tested
+from ipml.model.tracking import read_champions, record_run
+from ipml.model.training_data import read_training_listings
+from ipml.model.unseen import score_unseen
+
+pytestmark = pytest.mark.slow
+
+
+class Loop(NamedTuple):
+    """A registry with a good model, the champion, and a poor one, the challenger."""
+
+    store: str
+    market: Path
+    runs: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory, market) -> Loop:
+    """Train a good and a poor model on the small marketplace, tested on the same listings."""
+    home = tmp_path_factory.mktemp("loop")
+    market.write(home)
+    store = f"sqlite:///{home}/mlflow.db"
+    return Loop(store, home, tuple(train_and_keep(home, store, name, C) for name, C in (("good", 0.1), ("poor", 1e-5))))
+
+
+def train_and_keep(home: Path, store: str, name: str, C: float) -> str:
+    """Train a model and keep with its run what later models are compared by; return the id of the run."""
+    experiment = Experiment(
+        name=name,
+        data={"listings": "listings.parquet", "brands": "brands.toml"},
+        split={"kind": "seller folds", "n_folds": 2},
+        model={"C": C, "n_folds": 2},
+        folder=home,
+    )
+    brands = brand_table(load_brands(home / "brands.toml"))
+    listings = read_training_listings(experiment)
+    tested = score_unseen(experiment, listings, brands)
+    write_tested(tested, home / TESTED_FILE)
+    baselines = {"prevalence": tested.scores["prevalence"][0]}
+    evaluation = evaluate(tested.y, tested.scores[MODEL][0], tested.listings, baselines=baselines, n_resamples=100)
+    labelled = listings[listings["is_counterfeit"].notna()]
+    classifier = fit_classifier(experiment, labelled, brands)
+    save_model(classifier, home / name, name=name, data_digest="0", experiment={}, figures={})
+    facts = RunFacts(
+        name,
+        parameters={},
+        figures={},
+        data_name="listings.parquet",
+        data_digest="0",
+        files=[home / TESTED_FILE],
+        texts={GATE_FILE: make_gate_facts(evaluation, is_leaking=False).to_json()},
+    )
+    return record_run(facts, home / name, tracking_uri=store).run_id
+
+
+@pytest.fixture
+def champions(loop) -> Callable[[], tuple[int, ...]]:
+    """Return a function that tells the champions one can go back to; afterwards the good one is champion again."""
+    yield lambda: read_champions("ipml", loop.store).stack
+    mlflow.MlflowClient(loop.store, loop.store).set_registered_model_alias("ipml", "champion", "1")
+
+
+def test_the_poor_model_is_clearly_worse(ipml, loop):
+    """Both were tested on the same listings; every line says which is better, or that nothing can be said."""
+    answer = ipml("compare", "models:/ipml@champion", "models:/ipml@challenger", "--tracking", loop.store)
+    assert answer.exit_code == 0
+    assert answer.err.strip() == ""
+    (line,) = [line for line in answer.out.splitlines() if line.startswith("average precision")]
+    assert line.endswith("B clearly worse")
+
+
+def test_models_go_by_any_of_their_names(ipml, loop):
+    """Version numbers, ids of runs and model folders lead to the same figures as registry URIs."""
+    tables = {
+        ipml("compare", *names, "--tracking", loop.store).out.split("\n\n")[1]
+        for names in (
+            ("1", "2"),
+            loop.runs,
+            (loop.market / "good", loop.market / "poor"),
+        )
+    }
+    assert len(tables) == 1
+
+
+def test_labelled_listings_are_scored_by_both(ipml, loop):
+    """With listings given, both models score them, and the table says whom that flatters."""
+    listings = loop.market / "listings.parquet"
+    answer = ipml("compare", "1", "2", "--listings", listings, "--tracking", loop.store)
+    assert answer.exit_code == 0
+    assert "learnt from flatter" in answer.out
+    assert "B clearly worse" in answer.out
+
+
+def test_the_poor_model_is_refused(ipml, loop, champions):
+    """The table says why, the exit code is 1, and nothing has changed."""
+    answer = ipml("promote", "--tracking", loop.store)
+    assert answer.exit_code == 1
+    assert "clearly worse than the model in use" in answer.out
+    assert "models:/ipml/2 is refused; nothing has changed" in answer.out
+    assert champions() == (1,)
+
+
+def test_despite_the_gate_it_is_promoted_and_taken_back(ipml, loop, champions):
+    """A reason promotes what the gate refuses and is kept with who and when; the rollback keeps its reason, too."""
+    answer = ipml("promote", "2", "--despite", "the other leaks money", "--tracking", loop.store)
+    assert answer.exit_code == 0
+    assert "models:/ipml/2 is champion, in place of version 1" in answer.out
+    assert champions()[-2:] == (1, 2)
+    answer = ipml("rollback", "--reason", "finds nothing", "--tracking", loop.store)
+    assert answer.exit_code == 0
+    assert "models:/ipml/1 is champion again, in place of version 2" in answer.out
+    *_, promotion, rollback = read_champions("ipml", loop.store).moves
+    assert promotion.reason == "despite the gate: the other leaks money"
+    assert rollback.reason == "finds nothing"
+    assert promotion.moved_by
+    assert promotion.moved_at < rollback.moved_at
+
+
+def test_the_good_model_passes_and_replaces_the_poor_one(ipml, loop, champions):
+    """Where the poor one is in use, the good one passes every rule that was measured."""
+    ipml("promote", "2", "--despite", "a try", "--tracking", loop.store)
+    answer = ipml("promote", "models:/ipml/1", "--tracking", loop.store)
+    assert answer.exit_code == 0, answer.out
+    assert "NO" not in answer.out
+    assert "passed the gate" in answer.out
+    assert champions()[-2:] == (2, 1)
+
+
+def test_own_rules_can_refuse_it(ipml, loop, champions, tmp_path):
+    """A stricter file refuses what the bundled rules let through."""
+    (tmp_path / "strict.toml").write_text("[recall_kept_worst]\nmust_be_measured = true\n")
+    ipml("promote", "2", "--despite", "a try", "--tracking", loop.store)
+    answer = ipml("promote", "1", "--rules", "strict.toml", "--tracking", loop.store)
+    assert answer.exit_code == 1
+    assert "must be measured" in answer.out
+
+
+def test_an_earlier_champion_can_be_named(ipml, loop, champions):
+    """Going back to a version reaches any that was champion, and no other."""
+    ipml("promote", "2", "--despite", "a try", "--tracking", loop.store)
+    assert ipml("rollback", "--to", "1", "--tracking", loop.store).exit_code == 0
+    assert champions()[-1] == 1
+    answer = ipml("rollback", "--to", "7", "--tracking", loop.store)
+    assert answer.exit_code == 2
+    assert "never champion" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("promote", "1"), "is the champion already"),
+        (("promote", "2", "--despite", " "), "expected 1 to 1,000 letters"),
+        (("promote", "9"), "found no model"),
+        (("promote", "--name", "other"), "found no model"),
+        (("promote", "--rules", "none.toml"), "none.toml"),
+        (("compare", "1", "no/such/folder"), "found no model"),
+        (("compare", "1", "f" * 32), "found no model"),
+        (("rollback", "--name", "../x"), "expected models:/NAME"),
+        (("rollback", "--to", "1"), "is the champion already"),
+    ],
+)
+def test_a_mistake_is_one_line(ipml, loop, arguments, complaint):
+    """What cannot be done is said in one line, with exit code 2."""
+    answer = ipml(*arguments, "--tracking", loop.store)
+    assert answer.exit_code == 2
+    assert complaint in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_a_first_champion_has_none_before(ipml, tmp_path, saved_model):
+    """Without an earlier champion there is no way back, and a run without figures does not pass the gate."""
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    for _ in range(2):
+        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), saved_model, tracking_uri=store)
+    answer = ipml("rollback")
+    assert answer.exit_code == 2
+    assert "none before the champion" in answer.err
+    answer = ipml("promote")
+    assert answer.exit_code == 1
+    assert answer.out.count("must be measured") == 4
+    answer = ipml("compare", "1", "2")
+    assert answer.exit_code == 2
+    assert "no file tested.parquet" in answer.err

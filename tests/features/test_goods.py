@@ -1,0 +1,99 @@
+"""Which kinds of goods a title names."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ipml.errors import UnusableSetting
+from ipml.features.brand import brand_table
+from ipml.features.goods import GoodsFeatures, load_goods
+from ipml.features.normalise import fold_text
+from ipml.features.phrases import find_phrases
+from ipml.listings.brands import Brand, Brands, load_brands
+
+GOODS = GoodsFeatures().fit({"title": []})
+
+
+def values(title: str | None, goods: GoodsFeatures = GOODS) -> dict[str, float]:
+    """Return the features of one title by name."""
+    return dict(zip(goods.get_feature_names_out(), goods.transform({"title": [title]})[0].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("kind", load_goods(), ids=lambda kind: kind.name)
+def test_every_phrase_names_its_kind(kind):
+    """Each phrase of the file is found as written, in capitals too, and leads to its kind."""
+    for phrase in kind.phrases:
+        written = phrase.removesuffix("*")
+        for title in (written, written.upper()):
+            assert kind.name in GOODS.find(fold_text(f"x {title} y")), phrase
+
+
+@pytest.mark.parametrize("kind", load_goods(), ids=lambda kind: kind.name)
+def test_stems_fold_as_the_words_they_begin(kind):
+    """Folding reads a word as a whole; a stem that it reads otherwise than the whole word would never match."""
+    for phrase in kind.phrases:
+        stem = phrase.removesuffix("*")
+        assert "*" not in stem
+        word = stem + ("й" if re.search("[а-я]$", stem) else "z")
+        assert not phrase.endswith("*") or list(find_phrases(fold_text(word), (phrase,))), phrase
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Men's wrist watch", "watches"),
+        ("Сумка женская", "bags"),
+        ("Tênis masculino", "shoes"),
+        ("Gafas de sol", "sunglasses"),
+        ("Tonerkartusche schwarz", "ink_and_toner"),
+        ("蓝牙耳机", "headphones_and_speakers"),
+        ("Parfüm 50 ml", "perfume"),
+    ],
+)
+def test_kinds_are_named_in_many_languages(title, name):
+    """What is sold is understood in each language of the file."""
+    assert values(title)[name] == 1
+
+
+def test_the_kind_most_often_copied_counts():
+    """Of several kinds the one most often copied says how often such goods are."""
+    assert values("laptop")["often_copied"] == 0
+    assert values("laptop belt")["often_copied"] == 0.5
+    assert values("laptop belt bag")["often_copied"] == 1
+    assert values("laptop belt bag")["several_kinds"] == 2
+
+
+def test_a_brand_is_compared_with_what_it_makes():
+    """A watch by Rolex is its own kind of goods, a perfume of that name is not, and an unnamed kind is unknown."""
+    watch, perfume, alone = (values(f"Rolex {goods}") for goods in ("watch", "perfume", ""))
+    assert (watch["kind_of_brand"], watch["other_kind_than_brand"], watch["brand_without_kind"]) == (1, 0, 0)
+    assert (perfume["kind_of_brand"], perfume["other_kind_than_brand"], perfume["brand_without_kind"]) == (0, 1, 0)
+    assert (alone["kind_of_brand"], alone["other_kind_than_brand"], alone["brand_without_kind"]) == (0, 0, 1)
+
+
+def test_a_brand_that_is_in_no_category_is_of_no_kind():
+    """What an unknown brand makes is not guessed."""
+    table = brand_table(Brands((Brand("Acme", "anvils", 10.0, "USD"),)))
+    named = values("Acme watch", GoodsFeatures(table).fit({"title": []}))
+    assert (named["kind_of_brand"], named["other_kind_than_brand"]) == (0, 0)
+
+
+def test_every_category_of_the_brand_file_is_that_of_some_kind():
+    """No brand of the bundled file is left without a kind of goods."""
+    categories = {kind.brand_category for kind in load_goods()}
+    assert {brand.category for brand in load_brands()} <= categories
+
+
+@pytest.mark.parametrize("title", [None, "", "Something altogether else"])
+def test_no_kind_named_is_said(title):
+    """A title without a known kind, or none at all, names no kind and nothing else."""
+    assert {name for name, value in values(title).items() if value} == {"no_kind"}
+
+
+def test_an_unknown_frequency_is_refused(tmp_path: Path):
+    """How often a kind is copied is said in the words of the file only."""
+    file = tmp_path / "goods.toml"
+    file.write_text('[[kind]]\nname = "kites"\noften_copied = "now and then"\nphrases = ["kite"]\n', encoding="utf-8")
+    with pytest.raises(UnusableSetting, match="now and then"):
+        load_goods(file)

@@ -1,0 +1,182 @@
+"""What the words of the trade say of a text."""
+
+import re
+import tomllib
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import UnusableSetting
+from ipml.features.columns import ListingColumns
+from ipml.features.lexicon import KINDS, NEGATION, TradeWords, load_lexicon
+from ipml.features.normalise import fold_text
+from ipml.listings.marketplaces import load_columns
+from ipml.listings.readers import read_listings
+
+TABLE = tomllib.loads((files("ipml.features") / "lexicon.toml").read_text(encoding="utf-8"))
+WORDS = TradeWords().fit({"title": []})
+
+
+def kinds_in(text: str) -> list[str]:
+    """Return the kinds found in a text as written."""
+    return [kind for kind, _, _ in WORDS.find(fold_text(text))]
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "AAA+ replica watch",
+        "Handbag, mirror quality 1:1",
+        "Copy watch, Swiss ETA",
+        "Реплика кроссовки люкс качество",
+        "Bolsa primeira linha",
+        "Reloj réplica",
+        "Handtasche Fälschung",
+        "Sac contrefaçon",
+        "Orologio replica tarocco",
+        "Ayakkabı birebir",
+        "高仿包 一比一",
+    ],
+)
+def test_replicas_are_recognised_in_each_language(title):
+    """A title that says outright that the goods are copies is understood in all languages of the file."""
+    assert {"replica", "grade"} & set(kinds_in(title))
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Copy paper A4, 500 sheets",
+        "Mirror lens 500 mm f/8",
+        "Factory sealed iPhone 6",
+        "AAA batteries, 24 pack",
+        "Rechargeable AAA",
+        "Батарейки AAA 4 шт",
+        "Grade A refurbished laptop",
+        "1:1 scale model",
+        "Clone Wars trooper",
+        "Super clone mattress",
+        "Fake fur coat",
+        "Faux leather, Japanese style",
+        "Replica helmet, signed",
+        "Sales rep sample case",
+    ],
+)
+def test_honest_goods_are_not_taken_for_copies(title):
+    """A word that is common in honest listings does not count where it means something else."""
+    assert not {"replica", "grade", "hedge"} & set(kinds_in(title))
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Not a replica",
+        "This is not a cheap copy watch",
+        "No fakes",
+        "Это не реплика",
+        "Não é réplica",
+        "No es una réplica",
+        "Keine Fälschung",
+        "Replika değil",
+        "不是高仿",
+    ],
+)
+def test_what_is_denied_counts_as_negated_only(title):
+    """Who says that the goods are no copies does not say that they are."""
+    found = kinds_in(title)
+    assert "negated" in found
+    assert "replica" not in found
+
+
+def test_a_negation_reaches_two_words_and_no_further():
+    """The third word after a negation is not denied, nor what follows a comma."""
+    assert kinds_in("not a cheap replica") == ["negated"]
+    assert kinds_in("not a very cheap replica") == ["replica"]
+    assert kinds_in("not used, replica") == ["lawful", "replica"]
+
+
+def test_a_denied_original_is_a_replica():
+    """Not original is one phrase, and its negation does not deny the word after it."""
+    assert kinds_in("not original replica") == ["replica", "replica"]
+
+
+@pytest.mark.parametrize("title", ["Case for Samsung S20", "Чехол для iPhone", "Capa para Galaxy", "Toner für HP"])
+def test_a_part_for_a_brand_is_lawful(title):
+    """An accessory may name what it fits."""
+    assert "lawful" in kinds_in(title)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read(text):
+    """Whatever is written, places lie within the text, in order, and are of a kind that counts."""
+    folded = fold_text(text)
+    found = WORDS.find(folded)
+    assert all(kind in KINDS and 0 <= start < end <= len(folded) for kind, start, end in found)
+    assert [place[1] for place in found] == sorted(place[1] for place in found)
+
+
+@given(
+    st.lists(st.sampled_from(["not", "replica", "aaa", "batteries", "watch", "copy", "for", "iphone", ","]), max_size=8)
+)
+def test_honest_words_never_add_a_count(words):
+    """Words of no kind, put at the end after a stop, change no count: padding does not help."""
+    text = " ".join(words)
+    padded = f"{text} . . . . nice wool hat with a warm lining"
+    before, after = (WORDS.transform({"title": [title]}) for title in (text, padded))
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("entry", TABLE["entry"], ids=lambda entry: f"{entry['kind']}-{entry['language']}")
+def test_every_entry_says_why_and_whence(entry):
+    """An entry has a language, a reason and a source; nobody need guess why a word is there."""
+    assert set(entry) <= {"kind", "language", "phrases", "after", "not_near", "why", "source"}
+    assert all(entry[name] for name in ("language", "why", "source"))
+
+
+def test_a_star_stands_at_the_end_only():
+    """A star inside a phrase would never match."""
+    assert not [phrase for phrase in load_lexicon().phrases("any") if "*" in phrase[:-1]]
+
+
+def test_no_phrase_stands_twice():
+    """Folding makes no phrase the same as another, which might be of another kind or lack its contexts."""
+    counting = [fold_text(entry.text) for entry in load_lexicon().entries if entry.kind in (*KINDS, NEGATION)]
+    assert not [phrase for phrase, times in Counter(counting).items() if times > 1]
+
+
+def test_stems_fold_as_the_words_they_begin():
+    """Folding reads a word as a whole; a stem that it reads otherwise than the whole word would never match."""
+    stems = [phrase[:-1] for phrase in load_lexicon().phrases("any") if phrase.endswith("*")]
+    words = {stem: stem + ("й" if re.search("[а-я]$", stem) else "") for stem in stems}
+    assert not [stem for stem in stems if not fold_text(words[stem]).startswith(fold_text(stem))]
+
+
+@pytest.mark.parametrize(
+    "entry", ['kind = "rumour"\nphrases = ["x"]', 'kind = "grade"\nphrases = ["x"]\nnot_near = ["nowhere"]']
+)
+def test_an_unknown_kind_or_context_is_refused(tmp_path: Path, entry):
+    """A misspelt kind or context would silently count for nothing."""
+    file = tmp_path / "lexicon.toml"
+    file.write_text(f"[[entry]]\n{entry}\n", encoding="utf-8")
+    with pytest.raises(UnusableSetting, match=r"rumour|nowhere"):
+        load_lexicon(file)
+
+
+def test_a_missing_text_counts_as_nothing():
+    """No title and no description give zeros."""
+    assert not TradeWords().fit({"title": []}).transform({"title": [None, ""], "description": [None, None]}).any()
+
+
+def test_few_ordinary_listings_speak_of_copies(real_data):
+    """Of ordinary listings of 2019 fewer than 0.3 % name a replica or a grade in the title."""
+    root = Path(__file__).parents[2]
+    columns = load_columns(root / "experiments/columns/ebay_2019.toml")
+    first = next(iter(read_listings(real_data / "ebay_2019.csv.gz", columns, chunk_rows=10_000))).listings
+    counts = dict(zip(WORDS.get_feature_names_out(), WORDS.transform(ListingColumns.of(first)).T, strict=True))
+    flagged = (counts["replica_in_title"] > 0) | (counts["grade_in_title"] > 0)
+    assert flagged.mean() < 0.003

@@ -1,0 +1,249 @@
+"""What in a table of labelled listings gives the label away."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.errors import IncomparableListings
+from ipml.listings.sellers import history_as_of
+from ipml.model.leakage import audit_leakage
+from ipml.model.one_column import Folds, is_text_column, is_word_column, predict_by
+
+N = 600
+WORDS = ["".join(letters) for letters in product("abc", "eiou", "lmnr", "ao")]
+
+
+@pytest.fixture
+def y() -> np.ndarray:
+    """Return labels: a fifth counterfeit, all listings of a seller alike."""
+    return np.arange(N) // 10 % 5 == 0
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Return listings of sixty sellers that say nothing of the label."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "shop": [f"shop-{number // 10}" for number in range(N)],
+            "name": [" ".join(rng.choice(WORDS, 6)) + f" no {number}" for number in range(N)],
+            "price": rng.lognormal(3, 1, N),
+            "colour": rng.choice(["red", "blue", "green"], N),
+        }
+    )
+
+
+def find(table: pd.DataFrame, y: np.ndarray, **options: object) -> list[tuple[str, str]]:
+    """Return the kind and column of each leak."""
+    report = audit_leakage(table, y, sellers=table["shop"], leave_out=["shop"], **options)
+    return [(leak.kind, leak.column) for leak in report.leaks]
+
+
+def test_an_innocent_table_has_no_leak(table, y):
+    """Nothing is found where there is nothing."""
+    assert find(table, y) == []
+
+
+def test_columns_called_like_an_outcome_are_found(table, y):
+    """However the words are joined, and whatever they hold."""
+    names = ["item_count_fake_returns7", "isBanned", "refunds", "moderation_note", "Status", "removed_at", "BLOCKED"]
+    found = find(table.assign(**dict.fromkeys(names, table["price"] % 7)), y)
+    assert found == [("outcome name", name) for name in names]
+
+
+def test_columns_that_only_sound_like_one_are_not(table, y):
+    """Whole words count; returns are an ordinary thing."""
+    names = ["bandage", "item_count_returns7", "brand", "rating_1_count", "blocky", "urban"]
+    assert find(table.assign(**dict.fromkeys(names, table["price"] % 7)), y) == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda y, noise: np.where(y, 5.0, 1.0) + noise,
+        lambda y, noise: np.where(y, np.nan, noise),
+        lambda y, noise: np.where(y, "x", "z"),
+        lambda y, noise: np.where(np.abs(noise) > 0.9, "z", np.where(y, "x", "z")),
+    ],
+)
+def test_a_column_that_alone_predicts_unseen_sellers_is_found(table, y, make):
+    """A number, a gap, a word, or a word with some noise."""
+    noise = np.random.default_rng(1).uniform(-1, 1, N)
+    assert ("too good", "extra") in find(table.assign(extra=make(y, noise)), y)
+
+
+def test_a_column_filled_for_one_class_only_is_found(table, y):
+    """Where the other class is filled too often for that to be chance."""
+    some = np.random.default_rng(1).random(N) < 0.1
+    assert find(table.assign(extra=np.where(some & y, 1.0, np.nan)), y) == [("one class", "extra")]
+
+
+def test_a_rare_column_that_one_class_lacks_by_chance_is_not(table, y):
+    """One in a hundred of the others would be."""
+    extra = pd.Series(np.nan, index=table.index)
+    extra.iloc[np.flatnonzero(~y)[:5]] = 1.0
+    assert find(table.assign(extra=extra), y) == []
+
+
+def test_a_column_that_names_sellers_is_found(table, y):
+    """It predicts where sellers are on both sides only, and so flatters a random split."""
+    number = pd.factorize(table["shop"])[0] * 7919 % 10_007
+    found = find(table.assign(shop_number=number), y)
+    assert ("names sellers", "shop_number") in found
+    assert ("split", "") in find(table.assign(shop_word=table["shop"]), y)
+
+
+def test_columns_that_name_sellers_together_are_found(table, y):
+    """Each of them alone says little; which sellers share one value is drawn by lot."""
+    seller = np.arange(N) // 10
+    order = np.random.default_rng(3).permutation(60)
+    found = find(table.assign(level=order[seller] % 8, trust=order[seller] // 8), y)
+    assert ("names sellers", "level, trust") in found
+
+
+def test_damaged_letters_of_one_class_are_found(table, y):
+    """They tell how the file was made."""
+    is_damaged = np.random.default_rng(1).random(N) < np.where(y, 0.05, 0.5)
+    names = table["name"].where(~is_damaged, table["name"] + " caf\ufffd")
+    assert ("damaged text", "name") in find(table.assign(name=names), y)
+
+
+def test_damaged_letters_of_both_classes_are_not(table, y):
+    """A file that is damaged all over favours nobody."""
+    is_damaged = np.random.default_rng(1).random(N) < 0.3
+    assert find(table.assign(name=table["name"].where(~is_damaged, table["name"] + " caf\ufffd")), y) == []
+
+
+def test_texts_of_several_sellers_are_found(table, y):
+    """The order of words, numbers and capitals aside."""
+    copies = [f"Warm {number} wool hat" if number % 2 else f"hat WOOL warm no. {number}" for number in range(N)]
+    names = table["name"].where(np.arange(N) % 10 > 0, pd.Series(copies))
+    assert ("copies", "name") in find(table.assign(name=names), y)
+
+
+@pytest.fixture(scope="module")
+def labelled(market) -> pd.DataFrame:
+    """Return some labelled listings of the small marketplace, without their long texts."""
+    labelled = market.listings[market.listings["is_counterfeit"].notna()]
+    return labelled.drop(columns=["title", "description"]).head(500).reset_index(drop=True)
+
+
+def find_moments(labelled: pd.DataFrame, **options: object) -> dict[str, str]:
+    """Return what was found of moments, by column."""
+    leaks = audit_leakage(labelled, labelled["is_counterfeit"].astype(bool), **options).leaks
+    return {leak.column: leak.sentence for leak in leaks if leak.kind == "moments"}
+
+
+def test_listings_observed_after_their_label_are_found(labelled):
+    """They may show its consequences."""
+    late = labelled.assign(observed_at=labelled["labelled_at"] + pd.Timedelta(days=1))
+    sentence = find_moments(late)["observed_at"]
+    assert sentence.startswith("observed_at: 500 listings were observed after the label was known")
+
+
+def test_history_as_known_at_the_time_is_not_suspected(labelled, market):
+    """The simulator's is computed from the events known then."""
+    assert find_moments(labelled, events=market.events) == {}
+
+
+def test_history_that_was_not_known_yet_is_found(labelled, market):
+    """The history of half a year later beside the listings."""
+    later = history_as_of(market.events, labelled.assign(observed_at=labelled["observed_at"] + pd.Timedelta(days=180)))
+    found = find_moments(labelled.assign(seller_sales=later["seller_sales"]), events=market.events)
+    assert "more than the events known by observed_at" in found["seller_sales"]
+
+
+def test_a_listing_that_sold_more_than_its_seller_is_found(table, y):
+    """The two columns are of different moments."""
+    found = find(table.assign(listing_sales=5, seller_sales=np.arange(N) % 7 + 1), y)
+    assert ("moments", "seller_sales") in found
+
+
+def test_without_sellers_the_report_says_what_was_not_looked_at(table, y):
+    """Half of the checks need them."""
+    report = audit_leakage(table.drop(columns="shop"), y)
+    assert report.notes[0].startswith("No sellers")
+
+
+def test_the_table_is_left_as_it_was(table, y):
+    """An audit changes nothing."""
+    before = table.copy()
+    find(table, y)
+    pd.testing.assert_frame_equal(table, before)
+
+
+@pytest.mark.parametrize("labels", [[1] * N, [0] * N, [0] * (N - 9) + [1] * 9, [0, 1], [2] * N])
+def test_labels_that_allow_no_audit_are_refused(table, labels):
+    """Ten of each at least."""
+    with pytest.raises(IncomparableListings, match="Cannot compare"):
+        audit_leakage(table, labels)
+
+
+def test_no_seller_is_on_both_sides_of_a_fold(table, y):
+    """That is what sets unseen sellers apart."""
+    sellers = table["shop"].to_numpy(dtype=object)
+    for train, test in Folds.of(y, sellers).by_seller:
+        assert set(sellers[train]).isdisjoint(sellers[test])
+
+
+def test_a_number_predicts_alike_in_any_unit(table, y):
+    """Trees ask which is larger."""
+    folds, price = Folds.of(y, None).random, table["price"] + 20 * y
+    assert predict_by(price, y, folds, fine=True) == pytest.approx(predict_by(price * 128, y, folds, fine=True))
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_word", "is_text"),
+    [
+        (["1", "2.5", None], False, False),
+        ([1, 2, 3], False, False),
+        (["a", "b", "a"], True, False),
+        (["a hat", "a bag", "a belt"], True, True),
+        (["a1", "b2", "c3"], True, False),
+        ([None, None], False, False),
+    ],
+)
+def test_words_and_texts_are_told_from_numbers(cells, is_word, is_text):
+    """Numbers spelt out are numbers; ids are no texts."""
+    column = pd.Series(cells)
+    assert (is_word_column(column), is_text_column(column)) == (is_word, is_text)
+
+
+def test_on_the_ozon_sample_fake_returns_are_found(real_data):
+    """They may be known only after the decision; nothing else is suspected."""
+    table = pd.read_csv(real_data / "ozon_sample.csv")
+    report = audit_leakage(table, table["resolution"], sellers=table["SellerID"], leave_out=["resolution", "SellerID"])
+    assert [leak.column for leak in report.leaks] == [f"item_count_fake_returns{days}" for days in (7, 30, 90)]
+
+
+def test_on_the_dark_net_goods_vendor_columns_and_damage_are_found(real_data):
+    """Level and trust name a vendor, and U+FFFD tells how the file was made."""
+    table = pd.read_csv(real_data / "darknet_goods_2017.csv")
+    label, vendor = "counterfeit_goods", "vendor"
+    report = audit_leakage(table, table[label], sellers=table[vendor], leave_out=[label, vendor])
+    found = {(leak.kind, leak.column) for leak in report.leaks}
+    assert {("names sellers", "vendor_level, trust_level"), ("damaged text", "title"), ("split", "")} <= found
+    assert {("too good", "category"), ("too good", "subcategory")} <= found
+
+
+def test_cells_of_any_kind_are_looked_at(table, y):
+    """Lists as JSON has them, infinities, flags with gaps, moments, and columns without a value."""
+    odd = table.assign(
+        tags=[["new"], ["used", "old"]] * (N // 2),
+        ratio=[np.inf, 1.0, -np.inf] * (N // 3),
+        flag=pd.Series([True, None, False] * (N // 3), dtype="boolean"),
+        day=pd.date_range("2026-01-01", periods=N, tz="UTC")[np.random.default_rng(0).permutation(N)],
+        empty=np.nan,
+    )
+    assert find(odd, y) == []
+
+
+def test_of_very_many_listings_whole_sellers_are_drawn(table, y, monkeypatch):
+    """The report says of how many; names and gaps are looked for in all of them."""
+    monkeypatch.setattr("ipml.model.leakage.MOST_LISTINGS", 300)
+    report = audit_leakage(table.assign(refunds=2 * y), y, sellers=table["shop"], leave_out=["shop"])
+    assert report.n_listings == N
+    assert "Predictions were tried on 300 listings of sellers drawn at random." in report.notes
+    assert [leak.kind for leak in report.leaks] == ["outcome name", "too good"]

@@ -1,0 +1,151 @@
+"""Which listings to have reviewed next."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.errors import IncomparableListings, UnusableSetting
+from ipml.model.selection import MOST_PER_SELLER, select_for_review
+
+STRATEGIES = ["uncertain and different", "highest score", "random"]
+
+
+@pytest.fixture
+def listings() -> pd.DataFrame:
+    """Return a thousand listings of many sellers; the first hundred are copies by one of them."""
+    rng = np.random.default_rng(0)
+    words = [f"word{number}" for number in range(60)]
+    titles = ["replica watch"] * 100 + [" ".join(rng.choice(words, 4)) for _ in range(900)]
+    sellers = ["copyist"] * 100 + [f"seller-{number}" for number in rng.integers(0, 300, 900)]
+    return pd.DataFrame({"seller_id": sellers, "title": titles})
+
+
+@pytest.fixture
+def score() -> np.ndarray:
+    """Return scores of which the copies are the most uncertain."""
+    score = np.random.default_rng(1).beta(0.5, 3, 1_000)
+    score[:100] = 0.5
+    return score
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_as_many_as_people_can_review_and_none_twice(listings, score, strategy):
+    """Nor one that has a label."""
+    known = np.arange(1_000) % 2 == 0
+    chosen = select_for_review(listings, score, budget=50, known=known, strategy=strategy)
+    assert len(set(chosen.positions)) == 50
+    assert not known[chosen.positions].any()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_same_seed_selects_the_same(listings, score, strategy):
+    """Another draws others."""
+    one, same, other = (
+        select_for_review(listings, score, budget=50, seed=seed, strategy=strategy).positions for seed in (3, 3, 4)
+    )
+    assert one.tolist() == same.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_where_all_can_be_reviewed_all_are(listings, score, strategy):
+    """A budget larger than what is left is no error; each listing is then sure to be selected."""
+    chosen = select_for_review(listings.head(30), score[:30], budget=100, strategy=strategy)
+    assert sorted(chosen.positions) == list(range(30))
+    assert (chosen.probability == 1).all()
+
+
+def test_copies_of_one_seller_do_not_fill_the_budget(listings, score):
+    """Though each of them is the most uncertain there is."""
+    chosen = select_for_review(listings, score, budget=50, exploration=0)
+    assert (chosen.positions < 100).sum() <= MOST_PER_SELLER
+    assert listings["seller_id"].iloc[chosen.positions].value_counts().max() <= MOST_PER_SELLER
+
+
+def test_if_there_is_one_seller_only_the_budget_is_spent_all_the_same(listings, score):
+    """A limit that nobody can keep is none."""
+    chosen = select_for_review(listings.assign(seller_id="one"), score, budget=50)
+    assert len(chosen.positions) == 50
+
+
+def test_the_uncertain_come_before_the_sure(listings, score):
+    """Picked are listings more uncertain than most."""
+    chosen = select_for_review(listings, score, budget=50, exploration=0)
+    doubt = score * (1 - score)
+    assert doubt[chosen.positions].mean() > np.quantile(doubt, 0.8)
+
+
+def test_where_the_model_abstained_is_uncertain(listings):
+    """A missing score is a reason to look."""
+    score = np.full(1_000, 0.01)
+    score[500] = np.nan
+    assert 500 in select_for_review(listings, score, budget=10, exploration=0).positions
+
+
+def test_weights_of_one_over_probability_count_all_listings(listings, score):
+    """Estimates for all listings are unbiased: over many seeds their mean is the true one."""
+    y = np.random.default_rng(2).random(1_000) < score
+    totals, sizes = [], []
+    for seed in range(200):
+        chosen = select_for_review(listings, score, budget=60, strategy="highest score", exploration=0.5, seed=seed)
+        totals.append((y[chosen.positions] / chosen.probability).sum())
+        sizes.append((1 / chosen.probability).sum())
+    assert np.mean(totals) == pytest.approx(y.sum(), abs=4 * np.std(totals) / np.sqrt(200))
+    assert sizes == pytest.approx([1_000] * 200)
+
+
+def test_a_share_is_drawn_at_random_with_its_chance(listings, score):
+    """A tenth by default, at least one; picks were sure."""
+    chosen = select_for_review(listings, score, budget=45)
+    assert chosen.is_drawn.sum() == 5
+    assert (chosen.probability[~chosen.is_drawn] == 1).all()
+    np.testing.assert_allclose(chosen.probability[chosen.is_drawn], 5 / 960)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"budget": 0}, UnusableSetting),
+        ({"budget": 5, "exploration": 1.5}, UnusableSetting),
+        ({"budget": 5, "strategy": "lucky"}, UnusableSetting),
+        ({"budget": 5, "known": [True]}, IncomparableListings),
+    ],
+)
+def test_what_cannot_be_followed_is_refused(listings, score, options, error):
+    """In one line."""
+    with pytest.raises(error):
+        select_for_review(listings, score, **options)
+
+
+def test_scores_outside_0_to_1_are_refused(listings):
+    """Log-odds are no probabilities."""
+    with pytest.raises(IncomparableListings, match="scores in 0-1"):
+        select_for_review(listings, np.full(1_000, 3.0), budget=5)
+
+
+@pytest.mark.slow
+def test_five_rounds_teach_more_than_chance_and_no_less_than_the_top_of_the_list():
+    """Average precision on another marketplace after 5 rounds of 100 labels, mean over four seeds."""
+    from ipml.features.brand import brand_table
+    from ipml.model.metrics import average_precision
+    from ipml.model.pipeline import CounterfeitClassifier, make_features
+    from ipml.simulation.marketplace import simulate_marketplace
+
+    def learn(seed: int, strategy: str) -> float:
+        pool, test = simulate_marketplace(5_000, seed), simulate_marketplace(5_000, seed + 500)
+        truth = pool.truth["is_counterfeit"].to_numpy()
+        known = np.zeros(5_000, dtype=bool)
+        known[np.random.default_rng(seed).choice(5_000, 100, replace=False)] = True
+        for turn in range(6):
+            classifier = CounterfeitClassifier(make_features(brand_table(pool.brands)), C=0.1, n_folds=3)
+            classifier.fit(pool.listings[known], truth[known].astype(int))
+            if turn < 5:
+                score = classifier.predict_proba(pool.listings)[:, 1]
+                chosen = select_for_review(
+                    pool.listings, score, budget=100, known=known, seed=seed * 10 + turn, strategy=strategy
+                )
+                known[chosen.positions] = True
+        return average_precision(test.truth["is_counterfeit"], classifier.decision_function(test.listings))
+
+    means = {strategy: np.mean([learn(seed, strategy) for seed in range(4)]) for strategy in STRATEGIES}
+    assert means["uncertain and different"] > means["random"] + 0.1
+    assert means["uncertain and different"] > means["highest score"] - 0.02

@@ -1,0 +1,198 @@
+"""The champion moves in one step, its history is kept, and of two who move it at once neither is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import mlflow
+import pytest
+
+from ipml.errors import ChampionMoved, ModelNotFound, UnusableModelName, UnusableSetting
+from ipml.model.champions import Move
+from ipml.model.tracking import move_champion, read_champions, resolve_model
+from ipml.model.tracking.champion import MOVE_TAG
+
+WRITES = ("set_model_version_tag", "set_registered_model_alias", "delete_model_version_tag")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def at_write(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
+    """Return a function that has something happen once, just before the n-th write (from 0) to the registry."""
+
+    def at_write(n: int, happen: Callable[[], object]) -> None:
+        written = 0
+
+        def wrap(write: Callable) -> Callable:
+            def count(*arguments: object, **named: object) -> object:
+                nonlocal written
+                written += 1
+                if written == n + 1:
+                    happen()
+                return write(*arguments, **named)
+
+            return count
+
+        for name in WRITES:
+            monkeypatch.setattr(mlflow.MlflowClient, name, wrap(getattr(mlflow.MlflowClient, name)))
+
+    return at_write
+
+
+def kill() -> None:
+    """End the process."""
+    raise Killed
+
+
+def promote(name: str, version: int, replacing: int | None, store: str) -> Move:
+    """Move the champion up."""
+    return move_champion(name, version, replacing=replacing, kind="promotion", reason="better", tracking_uri=store)
+
+
+def roll_back(name: str, version: int, replacing: int | None, store: str) -> Move:
+    """Move the champion back."""
+    return move_champion(name, version, replacing=replacing, kind="rollback", reason="worse", tracking_uri=store)
+
+
+def test_a_move_is_noted_with_who_when_and_why(register: Callable[[int], str], store: str) -> None:
+    """The alias points to the version, and its note says what it replaced, who did it, when, and for what reason."""
+    name = register(2)
+    before = datetime.now(UTC)
+    promote(name, 2, 1, store)
+    champions = read_champions(name, store)
+    (move,) = champions.moves
+    assert champions.current == move.version == 2
+    assert (move.kind, move.replaced, move.reason, move.is_done) == ("promotion", 1, "better", True)
+    assert before <= move.moved_at <= before + timedelta(minutes=1)
+    assert move.moved_by
+    assert resolve_model(f"models:/{name}@champion", store)
+
+
+def test_the_note_is_a_tag_of_the_version(register: Callable[[int], str], store: str) -> None:
+    """Whoever looks at the version in MLflow sees it."""
+    name = register(2)
+    move = promote(name, 2, 1, store)
+    tags = mlflow.MlflowClient(store, store).get_model_version(name, "2").tags
+    assert [Move.from_json(text) for key, text in tags.items() if key.startswith(MOVE_TAG)] == [move]
+
+
+def test_history_is_a_stack(register: Callable[[int], str], store: str) -> None:
+    """Each move back takes one away, each move up puts one on, and all notes stay."""
+    name = register(3)
+    promote(name, 2, 1, store)
+    promote(name, 3, 2, store)
+    assert read_champions(name, store).stack == (1, 2, 3)
+    roll_back(name, 2, 3, store)
+    promote(name, 1, 2, store)
+    assert read_champions(name, store).stack == (1, 2, 1)
+    roll_back(name, 2, 1, store)
+    roll_back(name, 1, 2, store)
+    assert read_champions(name, store).stack == (1,)
+    assert len(read_champions(name, store).moves) == 6
+
+
+def test_a_champion_set_by_other_means_is_not_lost(register: Callable[[int], str], store: str) -> None:
+    """Where somebody set the alias in MLflow, that version is one to go back to."""
+    name = register(3)
+    mlflow.MlflowClient(store, store).set_registered_model_alias(name, "champion", "2")
+    promote(name, 3, 2, store)
+    assert read_champions(name, store).stack == (2, 3)
+
+
+@pytest.mark.parametrize("n_writes", range(3))
+def test_killed_at_any_step_there_is_a_champion_and_a_way_back(
+    register: Callable[[int], str], store: str, at_write: Callable, n_writes: int
+) -> None:
+    """After any number of writes the champion is the old one or the new one, and under it lie those before."""
+    name = register(3)
+    promote(name, 2, 1, store)
+    at_write(n_writes, kill)
+    with pytest.raises(Killed):
+        promote(name, 3, 2, store)
+    champions = read_champions(name, store)
+    assert champions.stack == ((1, 2) if n_writes < 2 else (1, 2, 3))
+    assert champions.current == champions.stack[-1]
+    assert roll_back(name, champions.stack[-2], champions.current, store).is_done
+    assert read_champions(name, store).stack == champions.stack[:-1]
+
+
+@pytest.mark.parametrize("n_writes", range(3))
+def test_a_way_back_that_is_killed_loses_nothing(
+    register: Callable[[int], str], store: str, at_write: Callable, n_writes: int
+) -> None:
+    """A rollback over several versions, killed at any step, has either been made or not."""
+    name = register(3)
+    promote(name, 2, 1, store)
+    promote(name, 3, 2, store)
+    at_write(n_writes, kill)
+    with pytest.raises(Killed):
+        roll_back(name, 1, 3, store)
+    assert read_champions(name, store).stack == ((1, 2, 3) if n_writes < 2 else (1,))
+
+
+@pytest.mark.parametrize("n_writes", range(3))
+def test_of_two_at_once_neither_is_lost(
+    register: Callable[[int], str], store: str, at_write: Callable, n_writes: int
+) -> None:
+    """Wherever one comes between another's steps, the champion is one of theirs, and whoever was told of success
+    is among those one can go back to, with the one both replaced.
+    """
+    name = register(3)
+    succeeded = set()
+
+    def try_to_promote(version: int) -> None:
+        with suppress(ChampionMoved):
+            promote(name, version, 1, store)
+            succeeded.add(version)
+
+    at_write(n_writes, lambda: try_to_promote(3))
+    try_to_promote(2)
+    champions = read_champions(name, store)
+    assert champions.current in succeeded
+    assert set(champions.stack) >= succeeded | {1}
+
+
+def test_who_comes_first_is_not_overruled(register: Callable[[int], str], store: str, at_write: Callable) -> None:
+    """If another is promoted while we announce our move, ours is not made, and leaves no note."""
+    name = register(3)
+    at_write(0, lambda: promote(name, 3, 1, store))
+    with pytest.raises(ChampionMoved, match="version 3"):
+        promote(name, 2, 1, store)
+    assert [move.version for move in read_champions(name, store).moves] == [3]
+
+
+def test_a_decision_on_another_champion_is_void(register: Callable[[int], str], store: str) -> None:
+    """Who decided while another was champion is told so, and nothing is changed."""
+    name = register(3)
+    promote(name, 2, 1, store)
+    with pytest.raises(ChampionMoved, match="version 2 as champion"):
+        promote(name, 3, 1, store)
+    assert read_champions(name, store).stack == (1, 2)
+
+
+def test_what_is_not_there_is_said_so(register: Callable[[int], str], store: str, tmp_path) -> None:
+    """An unknown model, version or store is one line, and changes nothing."""
+    name = register(1)
+    with pytest.raises(ModelNotFound):
+        read_champions("nobody", store)
+    with pytest.raises(ModelNotFound, match=f"models:/{name}/9"):
+        promote(name, 9, 1, store)
+    with pytest.raises(ModelNotFound, match="registry"):
+        read_champions(name, f"sqlite:///{tmp_path}/none.db")
+    with pytest.raises(UnusableModelName):
+        read_champions("../x", store)
+    assert read_champions(name, store).stack == (1,)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_foreign_note_is_said_so(register: Callable[[int], str], store: str) -> None:
+    """A tag of that name that ipml did not write is one line."""
+    name = register(1)
+    mlflow.MlflowClient(store, store).set_model_version_tag(name, "1", f"{MOVE_TAG}x", "{}")
+    with pytest.raises(UnusableSetting, match="tag of a model"):
+        read_champions(name, store)

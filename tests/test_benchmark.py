@@ -1,0 +1,147 @@
+"""The benchmark of quality, on a small simulated marketplace."""
+
+import doctest
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1]))  # experiments are scripts of the project, not part of the package
+
+from experiments.benchmark import code_digest, inputs, parts, protocols
+from experiments.benchmark.inputs import add_raw_numbers
+from experiments.benchmark.models import MODELS
+from experiments.benchmark.out_of_fold import Job, run_jobs, score_folds
+from experiments.benchmark.protocols import PLAIN, Task, darknet_cleaned, darknet_later, make_task, read_ozon
+from experiments.benchmark.report import measure_task, put_between_marks, write_tables
+from experiments.candidates import compare
+from ipml.errors import UnusableSetting
+from ipml.model.splits import seller_folds
+
+TWO = ("ipml", "TF-IDF, logistic")
+
+
+@pytest.fixture(scope="module")
+def task(market) -> Task:
+    """Return a task of a few simulated listings, one seed, with one disguise."""
+    labelled = market.listings[market.listings["is_counterfeit"].notna()]
+    few = labelled.groupby("is_counterfeit").head(150).reset_index(drop=True)
+    listings = add_raw_numbers(few, few[["price", "seller_sales"]])
+    return make_task(listings, "simulated", "simulated goods", n_seeds=1, disguises=("full-width",))
+
+
+@pytest.fixture(scope="module")
+def scores(task):
+    """Return what two models give in the folds of the task."""
+    return {model: [score_folds(task, model)] for model in TWO}
+
+
+@pytest.mark.parametrize("module", [code_digest, compare, inputs, parts, protocols], ids=lambda module: module.__name__)
+def test_the_examples_of_a_module_run(module):
+    """What the docstrings show is what comes out."""
+    found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def test_scores_of_changed_code_are_not_taken():
+    """Two peers that share most of their code have different digests."""
+    digests = {code_digest.digest_code(model) for model in MODELS.values()}
+    assert len(digests) == len(MODELS)
+
+
+def test_no_label_is_shown(task):
+    """Models are shown no column that holds a label."""
+    assert not {"is_counterfeit", "labelled_at", "label_weight"} & set(task.listings.columns)
+
+
+def test_only_counterfeits_are_disguised(task):
+    """A disguise rewrites the titles of counterfeits and leaves all else as it is."""
+    rows = np.arange(len(task.y))
+    is_changed = task.show(rows, "full-width")["title"] != task.show(rows, PLAIN)["title"]
+    assert is_changed.tolist() == (task.y == 1).tolist()
+
+
+def test_every_listing_is_scored_under_every_view(task, scores):
+    """In folds each listing is tested once, as it is and disguised, and gets a probability."""
+    for model in TWO:
+        assert scores[model][0].shape == (2, len(task.y))
+        assert ((scores[model][0] >= 0) & (scores[model][0] <= 1)).all()
+
+
+def test_every_peer_is_measured_in_every_reading(task, scores):
+    """There are figures for each model and reading, and a difference to ipml for all but ipml."""
+    figures = measure_task(task, scores, n_resamples=20)
+    assert {(one.model, one.reading) for one in figures} == {
+        (model, reading.name) for model in TWO for reading in task.readings
+    }
+    assert {one.model for one in figures if one.ipml_above is None} == {"ipml"}
+
+
+def test_the_tables_name_every_model_and_reading(task, scores):
+    """Each model has its row, each reading its column."""
+    text = write_tables(measure_task(task, scores, n_resamples=20))
+    assert all(f"| {model} |" in text for model in TWO)
+    assert all(reading.name in text for reading in task.readings)
+
+
+def test_a_second_run_works_nothing_out(task, tmp_path):
+    """Scores that are kept are loaded, equal to those worked out."""
+    job = Job.of(task, "keyword list", 0, tmp_path)
+    assert [one.path for one in run_jobs([job])] == [job.path]
+    made = job.path.stat().st_mtime_ns
+    assert [one.path for one in run_jobs([job])] == [job.path]
+    assert job.path.stat().st_mtime_ns == made
+    np.testing.assert_array_equal(job.load(), score_folds(task, "keyword list"))
+
+
+def test_other_listings_make_other_files(task, tmp_path):
+    """Scores of other listings are never taken for these."""
+    other = replace(task, listings=task.listings.assign(price=1.0))
+    assert Job.of(task, "ipml", 0, tmp_path).path != Job.of(other, "ipml", 0, tmp_path).path
+
+
+def test_a_file_without_marks_is_left_alone(tmp_path):
+    """Where there is no place for the tables, that is said, and the file stays as it was."""
+    file = tmp_path / "README.md"
+    file.write_text("no marks")
+    with pytest.raises(UnusableSetting, match="quality: begin"):
+        put_between_marks(file, "table")
+    assert file.read_text() == "no marks"
+
+
+def test_the_cleaned_goods_are_those_described(real_data):
+    """On the real goods the rule drops 268 negatives that declare a replica and 185 of doubtful vendors."""
+    cleaned = darknet_cleaned(1)
+    assert (len(cleaned.y), int(cleaned.y.sum())) == (2_265 - 268 - 185, 874)
+
+
+def test_later_goods_lie_after_all_that_is_learnt_from(real_data):
+    """The split by time learns from nothing that was listed after a tested listing."""
+    task = darknet_later()
+    ((train, test),) = task.repeats[0]
+    listed = task.listings["listed_at"]
+    assert listed.iloc[train].max() < listed.iloc[test].min()
+
+
+def test_nothing_about_returns_is_read(real_data):
+    """Neither ipml nor a peer sees returns, which may be known only with the decision."""
+    listings = read_ozon()
+    returns = [name for name in listings if "return" in name.lower()]
+    assert listings[returns].isna().all(axis=None)
+    assert returns == ["listing_returns", "seller_returns"]
+
+
+@pytest.mark.slow
+def test_learners_are_chosen_without_the_tested_listings(task, tmp_path, monkeypatch):
+    """On every outer fold one learner is chosen, on folds within its training side."""
+    monkeypatch.setattr(compare, "OUT", tmp_path)
+    monkeypatch.setattr(compare, "LEARNERS", ("ipml", "second stage: linear"))
+    monkeypatch.setattr(compare, "N_INNER_FOLDS", 2)
+    folds = tuple(seller_folds(task.listings, task.y, n_folds=2))
+    rows = compare.compare_learners(replace(task, repeats=(folds,)))
+    assert [row.learner for row in rows] == ["ipml", "second stage: linear", compare.CHOICE]
+    assert rows[0].n_chosen + rows[1].n_chosen == rows[2].n_chosen == len(folds)
+    assert rows[2].inner_log_loss <= min(rows[0].inner_log_loss, rows[1].inner_log_loss)
