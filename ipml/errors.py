@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 class IpmlError(Exception):
     """The base of all exceptions ipml raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Python would ask the constructor for the facts anew; an error that cannot be copied out of a worker kills it.
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(kind: type[IpmlError], args: tuple[object, ...], facts: Mapping[str, object]) -> IpmlError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
+
 
 # What comes in
 
@@ -260,6 +270,16 @@ class UnusableModelName(IpmlError):
     def __init__(self, found: str) -> None:
         expected = "models:/NAME@ALIAS or models:/NAME/VERSION, names of letters, digits, _ . and -"
         super().__init__(f"model {found[:120]!r}: expected {expected}.")
+
+
+class PortfoliosOfAnotherModel(IpmlError):
+    """What is known of sellers was said by another model than the one that is to use it."""
+
+    def __init__(self, path: Path, found: str, expected: str) -> None:
+        super().__init__(
+            f"{path}: found portfolios by the model {found[:120]!r}; expected some by {expected!r}, for models do not "
+            "suspect alike. Name that model with --model, or make a new file: ipml portfolios LISTINGS FILE."
+        )
 
 
 # From one model to the next

@@ -131,6 +131,9 @@ class ScoredListing:
         Sum of all contributions, before calibration; the weights of the reasons are parts of it.
     abstained : str or None
         Why the listing cannot be judged, as a phrase, or None.
+    score_low, score_high : float or None
+        Between which bounds the probability lies, in nine cases of ten; wide where few sellers like this one were
+        judged.
     """
 
     listing: Listing
@@ -141,6 +144,8 @@ class ScoredListing:
     price_range: PriceRange | None
     model_version: str
     abstained: str | None = None
+    score_low: float | None = None
+    score_high: float | None = None
 
 
 class Verdict(StrEnum):

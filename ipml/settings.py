@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         "models:/ipml@champion", description="the model that `ipml score` uses: a folder or a registry URI"
     )
     model_key: Path | None = Field(None, description="file with the secret that signs model files; unsigned without")
+    most_width: float | None = Field(
+        None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
+    )
     data: Path = Field(Path("../shared/data"), description="folder in which experiments look for data files")
     brands: Path | None = Field(None, description="brand file; the bundled one where none is given")
     host: str = Field("127.0.0.1", description="address the page listens on")

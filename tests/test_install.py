@@ -98,6 +98,10 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
     [
         r"ipml/py\.typed",
         r"ipml/features/lexicon\.toml",
+        r"ipml/features/goods\.toml",
+        r"ipml/features/offer\.toml",
+        r"ipml/model/gate\.toml",
+        r"ipml/model/genuine_scripts\.toml",
         r"ipml/listings/brands\.toml",
         r"ipml/listings/marketplaces/.+\.toml",
         r"ipml/simulation/vocabulary/.+\.toml",

@@ -19,14 +19,18 @@ from ipml.cli.enqueue import enqueue
 from ipml.cli.label_errors import label_errors
 from ipml.cli.labels import labels
 from ipml.cli.leakage_audit import leakage_audit
+from ipml.cli.portfolios import portfolios
 from ipml.cli.promote import promote
 from ipml.cli.report import report
+from ipml.cli.reproduce import reproduce
 from ipml.cli.robustness import robustness
 from ipml.cli.rollback import rollback
 from ipml.cli.score import score
 from ipml.cli.select import select
 from ipml.cli.serve import serve
+from ipml.cli.shadow import shadow
 from ipml.cli.simulate import simulate
+from ipml.cli.sweep import sweep
 from ipml.cli.train import train
 from ipml.cli.validate import validate
 from ipml.errors import IpmlError
@@ -45,6 +49,7 @@ for command in (
     validate,
     train,
     score,
+    portfolios,
     enqueue,
     serve,
     labels,
@@ -55,9 +60,12 @@ for command in (
     leakage_audit,
     select,
     compare,
+    shadow,
     promote,
     rollback,
     report,
+    reproduce,
+    sweep,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")

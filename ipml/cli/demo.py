@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.plain_text import printable
+
 if TYPE_CHECKING:
     from ipml.model.training import Trained
     from ipml.records import ScoredListing
@@ -128,12 +130,7 @@ def _describe(rank: int, scored: ScoredListing) -> str:
     """Return a listing with its price and its three heaviest reasons, for a terminal."""
     listing = scored.listing
     price = f"{listing.price:,.2f} {listing.currency}" if listing.price is not None else "no price"
-    lines = [f"{rank:>3}. {scored.score:.1%}  {_printable(listing.title)}  ({price})"]
+    lines = [f"{rank:>3}. {scored.score:.1%}  {printable(listing.title)}  ({price})"]
     reasons = [reason for reason in scored.reasons if reason.feature != "baseline" and reason.weight > 0]
-    lines += [f"          {reason.weight:+.1f}  {_printable(reason.sentence)}" for reason in reasons[:3]]
+    lines += [f"          {reason.weight:+.1f}  {printable(reason.sentence)}" for reason in reasons[:3]]
     return "\n".join([*lines, ""])
-
-
-def _printable(text: str) -> str:
-    """Return hostile text without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from ipml.records import ScoredListing
-
 
 def report(
     experiment: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
@@ -20,48 +18,47 @@ def report(
 ) -> None:
     """Test the model of an experiment on sellers it has not seen, and write everything about it on one page.
 
-    Figures beside the baselines, curves, slices, false alarms by kind of seller, and the listings to label anew. The
-    page quotes listings: keep it as you keep those. Nothing is registered.
+    Figures beside the baselines, curves, slices, what disguise costs, false alarms by kind of seller, and the listings
+    to label anew. The page quotes listings: keep it as you keep those. Nothing is registered.
 
     Example: ipml report experiments/shoes.toml --model models/shoes --out shoes.html
     """
     from rich.console import Console
 
+    from ipml.cli.explain import explain_by
     from ipml.cli.options import check_distinct
     from ipml.errors import UnwritableFile
     from ipml.features.brand import brand_table
-    from ipml.listings.brands import load_brands
     from ipml.model.experiment import load_experiment
+    from ipml.model.learning import prepare
     from ipml.model.report import model_report, write_report
     from ipml.model.report_facts import head_of
     from ipml.model.training_data import read_training_listings
-    from ipml.model.unseen import measure, score_unseen
+    from ipml.model.tried_attacks import choose_attacks, measure_attacks
+    from ipml.model.unseen import measure, name_brands, score_unseen
     from ipml.scoring.scorer import load_model
-    from ipml.settings import get_settings
 
     plan = load_experiment(experiment)
     check_distinct(out, experiment, *plan.find_all())
     if not out.resolve().parent.is_dir():
         raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
     scorer = load_model(model) if model else None
-    brands = load_brands(plan.find(plan.data.brands) if plan.data.brands else get_settings().brands)
-    with Console(stderr=True).status("Reading listings") as status:
-        listings = read_training_listings(plan)
-        status.update("Fitting and testing on unseen sellers")
-        tested = score_unseen(plan, listings, brand_table(brands))
+    with Console(stderr=True).status("Checking what is needed") as status:
+        brands, attacks = prepare(plan), choose_attacks(plan)
+        status.update("Reading listings")
+        listings, table = read_training_listings(plan), brand_table(brands)
+        tested = score_unseen(plan, listings, table, attacks=attacks, say=lambda step: status.update(step.capitalize()))
         status.update("Measuring")
+        tested = name_brands(tested, table)
         facts = model_report(
             tested,
             measure(plan, tested),
             head_of(plan, scorer.version if scorer else plan.record.model),
-            explain=(lambda shown: list(map(_sentences, scorer.explain_frame(shown)))) if scorer else None,
+            robustness=measure_attacks(plan, tested),
+            explain=explain_by(scorer) if scorer else None,
             brands=brands,
         )
     write_report(facts, out)
     for sentence in facts.headline:
         typer.echo(sentence)
     typer.echo(f"Report written to {out}")
-
-
-def _sentences(scored: ScoredListing) -> list[str]:
-    return [reason.sentence for reason in scored.reasons]

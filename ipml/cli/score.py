@@ -18,9 +18,19 @@ def score(
     model: Model = None,
     columns: Columns = None,
     rejects: Rejects = None,
+    portfolios: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is known of sellers, from `ipml portfolios`; by default only those the model was trained on.",
+            show_default=False,
+        ),
+    ] = None,
     explain_top: Annotated[int, typer.Option(min=0, help="How many of the highest scores get reasons.")] = 100,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
+
+    Beside `score` stand the bounds of its 90 % interval, `score_low` and `score_high`. Where the interval is wider
+    than IPML_MOST_WIDTH there is no score, and `abstained` says why.
 
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
@@ -28,35 +38,26 @@ def score(
     """
     from contextlib import nullcontext
 
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
+    from ipml.cli.progress import show_rows
     from ipml.listings.marketplaces import load_columns
     from ipml.listings.writers import RejectsFile
     from ipml.scoring.batch import score_file
+    from ipml.scoring.portfolio_store import read_store
     from ipml.scoring.scorer import load_model
 
-    check_distinct(source, target, rejects)
+    check_distinct(source, target, rejects, portfolios)
     scorer = load_model(model)
-    console = Console(stderr=True)
-    shown = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} listings, {task.fields[rate]:,.0f} a second"),
-        TimeElapsedColumn(),
-    )
-    with (
-        RejectsFile(rejects) if rejects else nullcontext() as bad_rows,
-        Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task("", total=None, rate=0.0)
+    sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
+    with RejectsFile(rejects) if rejects else nullcontext() as bad_rows, show_rows() as on_rows:
         counts = score_file(
             scorer,
             source,
             target,
             columns=load_columns(columns) if columns else None,
+            portfolios=sellers,
             rejects=bad_rows,
             explain_top=explain_top,
-            on_rows=lambda rows: progress.update(task, completed=rows, rate=progress.tasks[0].speed or 0.0),
+            on_rows=on_rows,
         )
     typer.echo(f"{counts.scored:,} listings scored by {scorer.version} into {target}")
     if counts.abstained:

@@ -26,24 +26,37 @@ def train(
     data.columns = "ozon-ecup"           # also events, labels, brands
     split.kind = "later unseen sellers"  # or "seller folds"
     evaluation.k = [100]                 # how many reviewers read
+    evaluation.attacks = "some"          # or "all", "none", or names of attacks
     model.C = 1.0                        # any of the classifier's
     record.model = "ipml-shoes"          # its name in the registry
     ```
 
-    Look at the runs with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.
+    A page on the model, to be read before it is trusted, lies beside its folder; it quotes listings. Look at the runs
+    with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.
 
     Example: ipml train experiments/shoes.toml
     """
     from rich.console import Console
 
+    from ipml.cli.explain import explain_by_folder
+    from ipml.errors import UnusableSetting
     from ipml.model.experiment import load_experiment
     from ipml.model.training import train as run
 
     plan = load_experiment(experiment)
+    if plan.sweep:
+        raise UnusableSetting(str(experiment), "a table [sweep]", "one model to train; try them all with `ipml sweep`")
     console = Console(stderr=True)
     with console.status("starting") as status:
-        trained = run(plan, models=models, tracking_uri=tracking, say=lambda step: status.update(step.capitalize()))
+        trained = run(
+            plan,
+            models=models,
+            tracking_uri=tracking,
+            explain=explain_by_folder,
+            say=lambda step: status.update(step.capitalize()),
+        )
     typer.echo(trained.evaluation.table())
     typer.echo("")
+    typer.echo(f"Report written to {trained.report}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")
     typer.echo(f"Registered as {trained.run.model_uri}, alias {trained.run.alias}")

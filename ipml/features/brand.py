@@ -160,6 +160,11 @@ class BrandFeatures(TransformerMixin, BaseEstimator):
         """Names of the features that may raise a score but never lower one: a seller can bring them about at will."""
         return ("disguised", "disguised_words", "contradicts_field", "seller_not_authorised")
 
+    @property
+    def phrases_(self) -> list[str]:
+        """The names and aliases looked for."""
+        return list(self.table_["phrases"])
+
     def _is_disguised(self, title: str, titled: list[int]) -> bool:
         """Say whether some brand can be read in the title only after folding."""
         if title.isascii() and "<" not in title and "&" not in title:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
 from ipml.features.skeleton import skeleton
+from ipml.features.spelling import Spelling
 from ipml.records import Listing
 
 T = TypeVar("T")
+SPELT = ("title", "description")
 MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
 """How many letters of a text column are read; of the others as many as of a title."""
 
@@ -30,6 +32,8 @@ class ListingColumns:
     ----------
     columns : DataFrame or mapping of str to sequence
         Canonical listing columns; those that are absent read as missing.
+    spelling : Spelling, optional
+        How misspelt words of title and description are read; as they stand where none is given.
 
     Examples
     --------
@@ -38,8 +42,9 @@ class ListingColumns:
     (2, ['nike', ''], array([10., nan]))
     """
 
-    def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]]) -> None:
+    def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]], spelling: Spelling | None = None) -> None:
         self._columns = columns
+        self._spelling = spelling
         self._known: dict[Hashable, Any] = {}
         self._length = len(columns) if isinstance(columns, pd.DataFrame) else len(next(iter(columns.values()), ()))
 
@@ -63,7 +68,11 @@ class ListingColumns:
         """Return some rows, in the order given, with other texts in some columns."""
         names = [str(name) for name in self._columns]
         taken = {name: self._take(name, rows) for name in names if name not in texts}
-        return ListingColumns({**taken, **texts})
+        return ListingColumns({**taken, **texts}, self._spelling)
+
+    def spelt(self, spelling: Spelling) -> ListingColumns:
+        """Return the same listings, their misspelt words read in this way."""
+        return self if spelling is self._spelling else ListingColumns(self._columns, spelling)
 
     def texts(self, name: str) -> list[str]:
         """Return a text column as written; missing texts are empty."""
@@ -71,8 +80,9 @@ class ListingColumns:
 
     def folded(self, name: str) -> list[str]:
         """Return the folded view of a text column; missing texts are empty."""
+        fold = self._spelling.fold_text if self._spelling and name in SPELT else fold_text
         most = MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
-        return self.once(("folded", name), lambda: [fold_text(text, most) for text in self.texts(name)])
+        return self.once(("folded", name), lambda: [fold(text, most) for text in self.texts(name)])
 
     def skeletons(self, name: str) -> list[str]:
         """Return the skeleton of the folded view of a text column; missing texts are empty."""

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
 from ipml.features.look_alikes import is_look_alike, read_letter
 from ipml.features.normalise import MAX_TITLE_LETTERS
 
+_EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_FULL_WIDTH = re.compile(r"[\uff01-\uff5e]")
+_ON_KEYBOARDS = "\u00aa\u00b5\u00ba"  # the ordinals and the micro sign, styled letters only by Unicode's table
+_BETWEEN_WORDS = re.compile(
+    r"[\s\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f\u00d7]+"
+    r"|(?<![\U0001f1e6-\U0001f1ff])[\U0001f1e6-\U0001f1ff]{2}(?![\U0001f1e6-\U0001f1ff])"
+)
+"""ASCII signs, the times sign, and pairs of letters that make a flag."""
+_JOINER = re.compile(r"(?<=[\u0600-\u1fff\u2190-\U0001faff\ufe0f])[\u200c\u200d](?=[\u0600-\u1fff\u2190-\U0001faff])")
+
 
 def count_disguises(text: str) -> int:
     """Count the words that hide what they say: invisible letters inside, or look-alikes mixed into another script.
 
     A word written in one script throughout is not disguised, whatever the script: genuine Cyrillic, Greek or
-    accented titles count zero.
+    accented titles count zero, as do full-width letters beside Chinese or Japanese ones, and the joiners by which
+    Persian, Hindi and emoji are written.
 
     Examples
     --------
@@ -22,7 +34,10 @@ def count_disguises(text: str) -> int:
     """
     if text.isascii():
         return 0
-    return sum(_is_disguised(word) for word in text[:MAX_TITLE_LETTERS].split())
+    read = text[:MAX_TITLE_LETTERS]
+    if _EAST_ASIAN.search(read):
+        read = _FULL_WIDTH.sub(lambda letter: unicodedata.normalize("NFKC", letter.group()), read)
+    return sum(_is_disguised(word) for word in _BETWEEN_WORDS.split(_JOINER.sub("", read)))
 
 
 def _is_disguised(word: str) -> bool:
@@ -39,6 +54,8 @@ def _kind_of(letter: str) -> str:
     """Say how a letter is written: ascii, invisible, styled (full-width, mathematical, …), look-alike, or other."""
     if letter.isascii():
         return "ascii" if letter.isalpha() else "other"
+    if letter in _ON_KEYBOARDS:
+        return "other"
     category = unicodedata.category(letter)
     if category in {"Cf", "Me", "Cc"}:
         return "invisible"

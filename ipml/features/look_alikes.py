@@ -12,22 +12,48 @@ import unicodedata
 from anyascii import anyascii
 from confusable_homoglyphs import confusables
 
+SEPARATOR = "\x1f"  # stands for a sign between words until words are known: not a space, though it ends as one
 FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, but without a shape
 SIGNS_AS_LETTERS = dict(zip("₳฿₵¢€₣₲₭£₥₦₱₽₹₴₮₩¥₿∂∑∆√øØ†ﬂ", "abccefgklmnpprstwybdeaoootf", strict=True))
 IDEOGRAPHS_AS_LETTERS = dict(
-    zip("卂乃匚乇千卄丨ﾌㄥ爪几ㄖ口卩尺丂ㄒ丅ㄩ凵山乂ㄚ丫乙", "abcefhijlmnooprsttuuwxyyz", strict=True)
+    zip("卂乃匚ᗪ乇千Ꮆ卄丨ﾌҜㄥ爪几ㄖ口卩Ɋ尺丂ㄒ丅ㄩ凵ᐯ山乂ㄚ丫乙", "abcdefghijklmnoopqrsttuuvwxyyz", strict=True)
 )
+TURNED_LETTERS = dict(zip("ɐqɔpǝɟƃɥᴉɾʞꞁɯudbɹʇnʌʍʎ", "abcdefghijklmnpqrtuvwy", strict=True))
+ONLY_TURNED = "ɐɔǝɟɥᴉʞꞁɹʇʌʍʎ"  # used upside down only; the others also stand for themselves
+MIXED_IN = dict(zip("ςєωנע", "cewjv", strict=True))
+"""Letters that look like these only among letters of another alphabet; by themselves they are read otherwise."""
+ORNAMENTS = (
+    ("\u2e80-\u9fff\uff66-\uff9f", IDEOGRAPHS_AS_LETTERS),
+    ("\u0530-\u058f", dict(zip("ԹՅՇԺȝԲԳʅʍՌԾφՐՏԵՄעաՃՎՀ", "abcdefglmnoqrstuvwxyz", strict=True))),
+    ("\u1200-\u137f", dict(zip("ልጌርዕቿቻኗዘጎጋጕረጠክዐየዒዪነፕሁሀሠሸሃጊ", "abcdefghijklmnopqrstuvwxyz", strict=True))),
+    (
+        "\ua000-\ua4cf",
+        dict(zip("ꋬꃳꉔ꒯ꏂꊰꍌꁝ꒐꒻ꀘ꒒ꂵꋊꄲꉣꆰꋪꇙ꓄꒤꒦ꅐꉧꌦꁴ", "abcdefghijklmnopqrstuvwxyz", strict=True)),
+    ),
+)
+"""Ideographs and kana, Armenian, Ethiopic, Yi: the range of a script, and its letters that stand for Latin ones."""
+LIVING_SCRIPTS = "\u0530-\u10ff\u1200-\u137f\u1780-\u17ff"
+"""Armenian to Georgian, Ethiopic and Khmer: people write listings in them, so their letters mean what they are."""
+SPELT_MARKS = "\u0900-\u109f\u1780-\u17ff"
+"""Hindi to Burmese and Khmer: marks without a width of their own are vowels there, not ornaments."""
 _SYLLABLES_AS_LETTERS = dict(zip("ᗩᗅᗷᑕᗪᕮᗴᖴᘜᕼᒍᛕᒪᗰᑎᗝᑭᑫᖇᖆᔕᑌᐯᗯ᙭ᘔᓮᓰᎽᓭᑢᗞ", "aabcdeefghjklmnopqrrsuvwxziiyscd", strict=True))
 _FAUX_CYRILLIC = dict(zip("бвгджзийклмнптфцчшщъыьэюя", "6brdx3nnknmhntoy4wwbbbeor", strict=True))
+_NO_LETTER = re.compile(r"[^a-z0-9]")
 _STYLED_LETTER = re.compile(r"(?:LATIN (?:CAPITAL|SMALL)|INDICATOR SYMBOL) LETTER ([A-Z])$")
+_ALIKE_IN_CAPITALS = "вмн"  # and read like their capitals among ASCII letters
+_CORRECTIONS = dict(zip("ηʋʄɕᎾᏆꓲӾ➕—ǃ", "nvfcoiix+-!", strict=True))  # what Unicode lists otherwise, or not at all
+_LATIN_WITH_SIGN = re.compile(r"LATIN (?:CAPITAL|SMALL) LETTER ([A-Z]) WITH ")
 _LATIN_NAME = re.compile(r"LATIN|MODIFIER LETTER")
+_IS_LIVING = re.compile(f"[{LIVING_SCRIPTS}]")
+_IS_SPELT = re.compile(f"[{SPELT_MARKS}]")
+_FIRST_FAR_LETTER = "\u0590"  # from Hebrew on, taking letters apart would change how words are spelt
 
 
 def read_letter(letter: str) -> str:
     """Return what one character reads as: a few plain letters, a space, or nothing.
 
-    What has no visible content becomes nothing, what separates words becomes a space; letters and digits of scripts
-    without ASCII look-alikes stay.
+    What has no visible content becomes nothing, what separates words becomes a space or, if it is a sign that looks
+    like none in ASCII, `SEPARATOR`; digits of all scripts become ASCII digits, letters without ASCII look-alikes stay.
 
     Examples
     --------
@@ -36,10 +62,12 @@ def read_letter(letter: str) -> str:
     """
     if letter.isascii():
         return letter.lower() if letter.isprintable() else " " if letter.isspace() else ""
+    if letter.isdecimal():
+        return str(unicodedata.decimal(letter))
     folded = letter
     for _ in range(4):
         step = "".join(_LOOK_ALIKES.get(part, part) for part in folded)
-        step = _without_brackets(unicodedata.normalize("NFKD", step))
+        step = _without_brackets(_take_apart(step))
         step = "".join(_LOOK_ALIKES.get(part, part) for part in step).casefold()
         if step == folded:
             break
@@ -49,29 +77,40 @@ def read_letter(letter: str) -> str:
 
 def is_look_alike(letter: str) -> bool:
     """Say whether Unicode lists a letter of another script as looking like ASCII ones."""
-    return letter in _LOOK_ALIKES
+    return letter in _LOOK_ALIKES or letter in SHAPES
 
 
 def read_by_sound(word: str) -> str:
-    """Return a word of another alphabet in plain letters by its sound, one piece a letter.
+    """Return a word of another alphabet in plain letters by its sound; signs that only soften or harden say nothing.
 
     Examples
     --------
-    >>> read_by_sound("реплика")
-    'replika'
+    >>> read_by_sound("реплика"), read_by_sound("паль")
+    ('replika', 'pal')
     """
-    return str(anyascii(word)).lower()
+    return _NO_LETTER.sub("", str(anyascii(word)).lower())
 
 
-def has_shape_of_its_own(word: str) -> bool:
-    """Say whether some letter of a word of another alphabet looks like no ASCII letter: then it is meant as written.
+def has_shape_of_its_own(words: str) -> bool:
+    """Say whether some letter of words of another alphabet looks like no ASCII letter: then they are meant as written.
 
     Examples
     --------
     >>> has_shape_of_its_own("реплика"), has_shape_of_its_own("сору")
     (True, False)
     """
-    return any(letter not in _LOOK_ALIKES for letter in word)
+    return any(letter.isalpha() and not _looks_like_a_letter(letter) for letter in words)
+
+
+def _looks_like_a_letter(letter: str) -> bool:
+    alike = _LOOK_ALIKES.get(letter) or SHAPES.get(letter, "")
+    return len(alike) == 1 and alike.isalpha() and letter not in _ALIKE_IN_CAPITALS
+
+
+def _take_apart(text: str) -> str:
+    """Return styled letters as plain ones, and Latin letters without their marks."""
+    apart = unicodedata.normalize("NFKD", text)
+    return unicodedata.normalize("NFKC", text) if apart[:1] >= _FIRST_FAR_LETTER else apart
 
 
 def _without_brackets(text: str) -> str:
@@ -86,11 +125,15 @@ def _keep(letter: str) -> str:
     if letter in FILLERS:
         return ""
     category = unicodedata.category(letter)
+    if category == "Mn" and _IS_SPELT.match(letter):
+        return letter
     if category in {"Cf", "Mn", "Me", "Cc", "Cs", "Sk", "Co", "Cn"}:
         return " " if letter == "\u0085" else ""
     if category == "So":
         return _read_symbol(letter)
-    if category[0] in "PZS":
+    if category[0] in "PS":
+        return SEPARATOR
+    if category[0] == "Z":
         return " "
     return _read_strange_letter(letter)
 
@@ -105,26 +148,31 @@ def _read_strange_letter(letter: str) -> str:
     """Read a letter that neither Unicode's look-alikes nor its compatibility forms explain."""
     if plain := _SYLLABLES_AS_LETTERS.get(letter) or _FAUX_CYRILLIC.get(letter):
         return plain
-    if _LATIN_NAME.match(unicodedata.name(letter, "")):
+    name = unicodedata.name(letter, "")
+    if with_sign := _LATIN_WITH_SIGN.match(name):
+        return with_sign.group(1).lower()
+    if _LATIN_NAME.match(name):
         plain = str(anyascii(letter)).lower()
         return plain if plain.isalnum() else letter
     return letter
 
 
 def _load_look_alikes() -> dict[str, str]:
-    """Read Unicode's look-alike table: non-ASCII letters that look like one or a few ASCII letters or digits.
+    """Read Unicode's look-alike table: what looks like one or a few ASCII letters or digits, or like an ASCII sign.
 
     Letters with a plain compatibility form (full-width, mathematical) are left to that form. Unicode gives the
-    capital I of other scripts the prototype l, which it shares with the capital I of ASCII; here both read i. A
-    letter that the table lists only in its other case reads as that one, so that a word folds alike in capitals.
+    capital I of other scripts the prototype l, which it shares with the capital I of ASCII; here both read i. Our own
+    corrections come next. A letter that the table lists only in its other case reads as that one, so that a word
+    folds alike in capitals.
     """
     table: dict[str, str] = {}
     for letter, alikes in confusables.confusables_data.items():
-        plain = [alike["c"] for alike in alikes if alike["c"].isascii() and alike["c"].isalnum()]
+        plain = [alike["c"] for alike in alikes if alike["c"].isascii() and _is_alike(letter, alike["c"])]
         if not plain or len(letter) != 1 or unicodedata.normalize("NFKD", letter).isascii():
             continue
         alike = min(plain, key=lambda alike: (len(alike), alike))
         table[letter] = "I" if alike == "l" and letter.isupper() else alike
+    table.update(_CORRECTIONS)
     for letter, alike in list(table.items()):
         other = letter.swapcase()
         if len(other) == 1 and not other.isascii():
@@ -132,4 +180,12 @@ def _load_look_alikes() -> dict[str, str]:
     return table
 
 
-_LOOK_ALIKES = _load_look_alikes()
+def _is_alike(letter: str, alike: str) -> bool:
+    """Say whether an entry of Unicode's table serves: letters for letters, a sign for a sign that is no markup."""
+    return alike.isalnum() or (not letter.isascii() and len(alike) == 1 and alike not in "<>&" and alike.isprintable())
+
+
+_ALL_LOOK_ALIKES = _load_look_alikes()
+_LOOK_ALIKES = {letter: alike for letter, alike in _ALL_LOOK_ALIKES.items() if not _IS_LIVING.match(letter)}
+SHAPES = {**{letter: _ALL_LOOK_ALIKES[letter] for letter in _ALL_LOOK_ALIKES if letter not in _LOOK_ALIKES}, **MIXED_IN}
+"""What letters of living scripts look like, where they are mixed into words of another alphabet."""

@@ -112,11 +112,11 @@ def _end(text: str, origins: list[int], last: int) -> int:
 def _compile(phrases: tuple[str, ...]) -> Any:
     found: dict[str, list[_Entry]] = {}
     for number, phrase in enumerate(phrases):
-        folded = fold_text(phrase.removesuffix("*"))
-        squashed = _squash(skeleton(folded))
-        if squashed:
-            is_exact = len(squashed) < _LEAST_DISGUISABLE or not squashed.isalpha() or not folded.isascii()
-            found.setdefault(squashed, []).append(_Entry(number, folded, phrase.endswith("*"), is_exact))
+        for folded in _ways_to_fold(phrase.removesuffix("*")):
+            squashed = _squash(skeleton(folded))
+            if squashed:
+                is_exact = len(squashed) < _LEAST_DISGUISABLE or not squashed.isalpha() or not folded.isascii()
+                found.setdefault(squashed, []).append(_Entry(number, folded, phrase.endswith("*"), is_exact))
     if not found:
         return None
     automaton = ahocorasick.Automaton()
@@ -124,3 +124,8 @@ def _compile(phrases: tuple[str, ...]) -> Any:
         automaton.add_word(squashed, (len(squashed), tuple(entries)))
     automaton.make_automaton()
     return automaton
+
+
+def _ways_to_fold(phrase: str) -> tuple[str, ...]:
+    """Return how a phrase folds, and how in capitals: сумка is read by its sound, СУМКА by itself looks like CYMKA."""
+    return tuple(dict.fromkeys((fold_text(phrase), fold_text(phrase.upper()))))

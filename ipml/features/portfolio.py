@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +29,31 @@ Floats = NDArray[np.float64]
 Moments = NDArray[np.int64]
 
 
-@dataclass(slots=True)
-class _State:
+class EarlierListings(NamedTuple):
+    """What is known of the listings a seller had before some moment.
+
+    Attributes
+    ----------
+    n : int
+        How many there were.
+    suspicion : float
+        How suspicious they looked, summed: a listing counts from 0, silent, to 1, surely counterfeit.
+    """
+
+    n: int
+    suspicion: float
+
+    @property
+    def share(self) -> float:
+        """The share of suspicion: suspicion / (number of listings + 10), so 0 for a first listing.
+
+        The form and its constants were chosen on the published scores of a large marketplace; experiments/README.md
+        says what else was tried.
+        """
+        return self.suspicion / (self.n + PRIOR_LISTINGS)
+
+
+class _State(NamedTuple):
     """What is kept of a seller: sums up to the latest moment, and sums before it."""
 
     n: int = 0
@@ -40,12 +62,22 @@ class _State:
     n_before: int = 0
     suspicion_before: int = 0
 
+    def with_listing(self, suspicion: int, moment: int) -> _State:
+        """Return the state with one more listing; in which order listings are added makes no difference."""
+        n, total = self.n + 1, self.suspicion + suspicion
+        if moment > self.latest:
+            return _State(n, total, moment, self.n, self.suspicion)
+        if moment == self.latest:
+            return _State(n, total, moment, self.n_before, self.suspicion_before)
+        return _State(n, total, self.latest, self.n_before + 1, self.suspicion_before + suspicion)
+
 
 class SellerPortfolios:
     """What is known of the listings of each seller, in the order in which they were listed.
 
     Sellers are kept under a hash of their id. A listing is compared with those listed strictly before it; one that is
     older than the latest of its seller is treated as a first listing, since what came before it is no longer known.
+    One thread may add while others ask.
 
     Examples
     --------
@@ -62,7 +94,7 @@ class SellerPortfolios:
         return len(self._states)
 
     def add(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> None:
-        """Take in listings, in any order among themselves, none older than those taken in before.
+        """Take in listings, in any order: what is known after the last of them does not depend on it.
 
         Parameters
         ----------
@@ -72,20 +104,33 @@ class SellerPortfolios:
         moments : array of int, shape (n_listings,)
             When each was listed, as `listing_moments` gives it.
         """
-        keys = [seller_key(seller) for seller in sellers]
-        suspicions = _suspicion(probabilities)
-        for row in np.argsort(moments, kind="stable"):
-            if suspicions[row] >= 0:
-                self._add_one(keys[row], int(suspicions[row]), int(moments[row]))
+        rows = zip(sellers, _suspicion(probabilities).tolist(), moments.tolist(), strict=True)
+        for seller, suspicion, moment in rows:
+            if suspicion >= 0:
+                key = seller_key(seller)
+                self._states[key] = self._states.get(key, _State()).with_listing(suspicion, moment)
+
+    def known(self, seller: str, moment: int) -> EarlierListings:
+        """Return what is known of a seller's listings before a moment.
+
+        Examples
+        --------
+        >>> portfolios = SellerPortfolios()
+        >>> portfolios.add(["ann"], np.array([0.6]), np.array([1]))
+        >>> portfolios.known("ann", 2), portfolios.known("ann", 1)
+        (EarlierListings(n=1, suspicion=0.5), EarlierListings(n=0, suspicion=0.0))
+        """
+        state = self._states.get(seller_key(seller))
+        if state is None or moment < state.latest:
+            return EarlierListings(0, 0.0)
+        if moment == state.latest:
+            return EarlierListings(state.n_before, state.suspicion_before / _STEPS)
+        return EarlierListings(state.n, state.suspicion / _STEPS)
 
     def shares(self, sellers: Iterable[str], moments: Moments) -> Floats:
-        """Return the share of suspicion in what each seller listed before, shape (n_listings,).
-
-        It is the sum of suspicion / (number of listings + 10), so 0 for a first listing. The form and its constants
-        were chosen on the published scores of a large marketplace; experiments/README.md says what else was tried.
-        """
+        """Return the share of suspicion in what each seller listed before, shape (n_listings,)."""
         rows = zip(sellers, moments.tolist(), strict=True)
-        return np.array([self._share(self._states.get(seller_key(seller)), moment) for seller, moment in rows])
+        return np.array([self.known(seller, moment).share for seller, moment in rows], dtype=np.float64)
 
     def shares_in_time(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> Floats:
         """Return the share for each of some listings that arrive one after another, taking each in on the way.
@@ -108,26 +153,11 @@ class SellerPortfolios:
         twin.__setstate__(self.__getstate__())
         return twin
 
-    def _add_one(self, key: int, suspicion: int, moment: int) -> None:
-        state = self._states.setdefault(key, _State())
-        if moment > state.latest:
-            state.latest, state.n_before, state.suspicion_before = moment, state.n, state.suspicion
-        state.n += 1
-        state.suspicion += suspicion
-
-    def _share(self, state: _State | None, moment: int) -> float:
-        if state is None or moment < state.latest:
-            return 0.0
-        is_later = moment > state.latest
-        n, suspicion = (state.n, state.suspicion) if is_later else (state.n_before, state.suspicion_before)
-        return suspicion / _STEPS / (n + PRIOR_LISTINGS)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return the sellers as arrays, which a model file can hold."""
-        rows = [(s.n, s.suspicion, s.latest, s.n_before, s.suspicion_before) for s in self._states.values()]
         return {
             "keys": np.fromiter(self._states, dtype=np.uint64, count=len(self._states)),
-            "states": np.array(rows, dtype=np.int64).reshape(-1, 5),
+            "states": np.array(list(self._states.values()), dtype=np.int64).reshape(-1, 5),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -143,7 +173,7 @@ def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:
     Examples
     --------
     >>> shares_of_others(["ann", "ann", "bob"], np.array([0.9, 0.1, 0.9])).round(3)
-    array([0.   , 0.08 , 0.   ])
+    array([0.  , 0.08, 0.  ])
     """
     suspicion = np.maximum(_suspicion(probabilities), 0) / _STEPS
     _, seller = np.unique(np.array(list(sellers), dtype=str), return_inverse=True)

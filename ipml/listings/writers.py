@@ -49,7 +49,7 @@ def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) 
     path = Path(path)
     check_writable(path)
     write = _WRITERS[_kind_of(path)]
-    with _Whole(path) as partial:
+    with WholeFile(path) as partial:
         write([listings] if isinstance(listings, pd.DataFrame) else listings, partial)
 
 
@@ -92,7 +92,7 @@ class RejectsFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._whole = _Whole(Path(path))
+        self._whole = WholeFile(Path(path))
 
     def __enter__(self) -> Self:
         self._stream: IO[str] = self._whole.__enter__().open("w", encoding="utf-8", newline="")
@@ -135,7 +135,7 @@ def to_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
         return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
 
 
-class _Whole:
+class WholeFile:
     """A file that is written beside its place under another name, and put there when it is whole."""
 
     def __init__(self, path: Path) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +57,9 @@ def save_model(
     The folder is written beside its place, loaded once as a check, and only then put there. A process killed
     at any moment leaves the old model or the new one, and at worst a hidden folder beside it.
 
+    The same classifier and facts give the same files to the byte. When a model was trained is therefore not in it; the
+    run that recorded it knows.
+
     Parameters
     ----------
     classifier : Classifier
@@ -89,7 +91,6 @@ def save_model(
     card = ModelCard(
         name=name,
         version=content_version(packed),
-        created_at=datetime.now(UTC),
         versions=running_versions(),
         listing_fields=tuple(field.name for field in fields(Listing)),
         data_digest=data_digest,

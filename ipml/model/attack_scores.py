@@ -60,11 +60,13 @@ def score_attacks(
     families: Iterable[Attack] = tuple(ATTACKS.values()),
     targets: Targets = "all",
     seed: int = 0,
+    clean: Floats | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[str, Floats]]:
     """Yield the name of each attack and the scores of all listings after it hit the counterfeits.
 
-    All listings are scored again, as those of an attacker that are not counterfeit may change with the others.
+    All listings of an attacker are scored again, as those that are not counterfeit may change with the others; those
+    of other sellers keep their scores.
 
     Parameters
     ----------
@@ -79,17 +81,32 @@ def score_attacks(
     targets : {"all", "trade words"}, default="all"
         Which words are rewritten, as for `ipml.model.attacks.attack_text`.
     seed : int, default=0
+    clean : array of shape (n_listings,), optional
+        The scores before any attack; worked out where not given.
     say : function of str, optional
         Called with the name of each attack before it is made.
     """
     truth = np.asarray(y, dtype=bool)
+    before = score_by_seller(classifier, listings) if clean is None else clean
     for family in families:
         say(family.name)
         if isinstance(family, Scenario):
             attacked = game_listings(listings, family, truth, ~truth, seed=seed).listings
         else:
             attacked = attack_listings(listings, family, truth, seed=seed, targets=targets)
-        yield family.name, score_by_seller(classifier, attacked)[: len(listings)]
+        yield family.name, _score_again(classifier, listings, attacked, truth, before)
+
+
+def _score_again(
+    classifier: Classifier, listings: pd.DataFrame, attacked: pd.DataFrame, truth: NDArray[np.bool_], before: Floats
+) -> Floats:
+    """Score the listings of all whose counterfeits were attacked, under their old names or new ones."""
+    n_listings, now = len(listings), attacked["seller_id"]
+    attackers = {*listings["seller_id"][truth], *now.iloc[:n_listings][truth]}
+    rows = np.flatnonzero(now.isin(attackers))
+    scores = np.concatenate([before, np.full(len(attacked) - n_listings, np.nan)])  # what sellers added comes last
+    scores[rows] = score_by_seller(classifier, attacked.iloc[rows])
+    return scores[:n_listings]
 
 
 def score_by_seller(classifier: Classifier, listings: pd.DataFrame) -> Floats:

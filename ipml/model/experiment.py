@@ -14,9 +14,17 @@ truth = "truth.parquet"             # simulation only: the truth of every listin
 [split]
 kind = "later unseen sellers"       # or "seller folds", or "leaking random"
 
+[evaluation]
+k = [100]                           # how many listings reviewers read
+n_resamples = 500                   # of the sellers, for the intervals
+attacks = "some"                    # disguises tried on the test: "some", "all", "none", or names in brackets
+
 [model]
 C = 1.0
 features__title__bits = 18          # any parameter of the classifier, as scikit-learn names them
+
+[sweep]                             # for `ipml sweep` alone: parameters of [model], each with the values to try
+C = [0.1, 1.0, 10.0]
 
 [record]
 model = "ipml-shoes"                # name in the registry
@@ -76,6 +84,7 @@ class EvaluationPart(_Part):
 
     n_resamples: int = Field(500, ge=10, le=10_000)
     k: tuple[int, ...] = (100,)
+    attacks: Literal["some", "all", "none"] | tuple[str, ...] = "some"
 
 
 class RecordPart(_Part):
@@ -100,6 +109,7 @@ class Experiment(_Part):
     split: SplitPart = SplitPart()
     evaluation: EvaluationPart = EvaluationPart()
     model: dict[str, Any] = Field(default_factory=dict)
+    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
@@ -124,6 +134,26 @@ class Experiment(_Part):
             if place.exists():
                 return place
         raise UnreadableFile(name, "no such file", " or ".join(str(place) for place in places))
+
+
+def read_recorded(text: str, folder: Path, source: str) -> Experiment:
+    """Read an experiment that was recorded with a run, its files to be looked for in a folder.
+
+    Raises
+    ------
+    UnusableSetting
+        It is none, or one that this release does not know.
+
+    Examples
+    --------
+    >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"})
+    >>> read_recorded(shoes.model_dump_json(), Path(), "a run") == shoes
+    True
+    """
+    try:
+        return Experiment.model_validate_json(text).model_copy(update={"folder": folder})
+    except ValidationError as error:
+        raise UnusableSetting(source, describe_faults(error), "an experiment as `ipml train` records it") from error
 
 
 def load_experiment(path: Path) -> Experiment:

@@ -169,7 +169,8 @@ def judge(
     --------
     >>> from ipml.model.gate_rules import load_rules
     >>> facts = GateFacts(Estimate(0.8, 0.7, 0.9), Estimate(0.3, 0.2, 0.4), Estimate(0.5, 0.3, 0.6),
-    ...     Estimate(0.02, 0.02, 0.05), is_leaking=False)
+    ...     Estimate(0.02, 0.02, 0.05), is_leaking=False, recall_kept_mean=0.95, recall_kept_worst=0.8,
+    ...     listings_per_second=4_000)
     >>> judge(facts, None, load_rules()).passed
     True
     >>> judge(facts, facts, load_rules(), difference=Estimate(-0.2, -0.3, -0.1)).passed

@@ -15,7 +15,7 @@ from pathlib import Path
 from ipml.errors import ModelChanged, SignatureMismatch, UntrustedModel, UnusableSetting
 from ipml.model.model_folder import CARD, MANIFEST, MODEL, SIGNATURE
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when older model folders can no longer be read, and when `GOLDEN_LISTINGS` change."""
 
 MIN_KEY_BYTES = 32  # as long as the hash (RFC 2104, section 3)

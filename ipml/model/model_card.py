@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ipml.errors import ModelChanged, UntrustedModel, UnusableSetting, first_line
 from ipml.model.metrics import Estimate
@@ -20,7 +20,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is.
+    """What a model is; nothing of it changes when the same model is trained again.
 
     Attributes
     ----------
@@ -28,8 +28,6 @@ class ModelCard:
         Who it is for, such as "ipml-goods": up to 100 letters, digits, `_`, `.` and `-`.
     version : str
         The first 12 hexadecimal digits of the SHA-256 of its `model.skops`.
-    created_at : datetime
-        When it was saved, in UTC.
     versions : mapping of str to str
         Versions of Python, ipml and the packages that made it.
     listing_fields : tuple of str
@@ -48,7 +46,6 @@ class ModelCard:
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     version: str
-    created_at: AwareDatetime
     versions: Mapping[str, str]
     listing_fields: tuple[str, ...]
     data_digest: str

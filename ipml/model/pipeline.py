@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ipml.features.brand import BrandFeatures, BrandTable, listing_brands
-from ipml.features.columns import ListingColumns
+from ipml.features.columns import SPELT, ListingColumns
 from ipml.features.goods import GoodsFeatures
 from ipml.features.lexicon import TradeWords
 from ipml.features.listing import ListingFeatures
@@ -22,6 +22,7 @@ from ipml.features.offer import OfferFeatures
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.price import PriceFeatures
 from ipml.features.seller import SellerFeatures
+from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.hierarchical_calibration import fit_calibration
@@ -76,6 +77,8 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     features_ : FeatureUnion
+    spelling_ : Spelling
+        The words that the training listings use, and how misspelt ones are read.
     C_ : float
         The penalty used.
     learner_ : LogisticRegression
@@ -119,12 +122,12 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         """
         y = np.asarray(y).astype(np.int8)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        listings, sellers = ListingColumns.of(X), np.asarray(X["seller_id"]).astype(str)
+        sellers = np.asarray(X["seller_id"]).astype(str)
         self.classes_ = np.array([0, 1])
         self.features_ = clone(self.features) if self.features is not None else make_features()
-        values = csr_matrix(self.features_.fit_transform(listings, y))
+        listings = self._learn_spelling(ListingColumns.of(X))
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
-            unseen = self._fit_learner(listings, values, y, weight, sellers)
+            unseen = self._fit_learner(listings, y, weight, sellers)
         scored = ~np.isnan(unseen)
         self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], weight[scored])
         self.portfolios_ = SellerPortfolios()
@@ -143,15 +146,20 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         )
         return self
 
+    def columns(self, X: Any) -> ListingColumns:
+        """Return listings as the model reads them, their misspelt words as it knows them."""
+        check_is_fitted(self, "spelling_")
+        return ListingColumns.of(X).spelt(self.spelling_)
+
     def predict_proba(self, X: Any) -> Floats:
         """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
-        listings = ListingColumns.of(X)
+        listings = self.columns(X)
         probability = self.calibrate(listings, self.decision_function(listings))
         return np.column_stack([1.0 - probability, probability])
 
     def calibrate(self, X: Any, log_odds: Floats) -> Floats:
         """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
-        return self.calibration_.probability(log_odds, *self._groups(ListingColumns.of(X)))
+        return self.calibration_.probability(log_odds, *self._groups(self.columns(X)))
 
     def interval(self, X: Any, log_odds: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
         """Return between which bounds each probability lies, two arrays of shape (n_listings,).
@@ -159,7 +167,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         It is wide where few sellers were judged, of the brand, of the category or at all; see
         `HierarchicalCalibration.interval`.
         """
-        return self.calibration_.interval(log_odds, *self._groups(ListingColumns.of(X)), level)
+        return self.calibration_.interval(log_odds, *self._groups(self.columns(X)), level)
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return 1 where counterfeit is the likelier; what to act on is the operator's threshold, not this."""
@@ -180,7 +188,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             follows from the sellers known from training and from earlier listings among `X`.
         """
         check_is_fitted(self, "second_stage_")
-        listings = ListingColumns.of(X)
+        listings = self.columns(X)
         values = self._read(listings)
         if shares is None:
             shares = self.shares(listings, values)
@@ -195,14 +203,14 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         portfolios : SellerPortfolios, optional
             Where to start from; the sellers of the training listings where none are given. Not changed.
         """
-        listings = ListingColumns.of(X)
+        listings = self.columns(X)
         start = (self.portfolios_ if portfolios is None else portfolios).copy()
         sellers, moments = listings.texts("seller_id"), listing_moments(listings)
         return start.shares_in_time(sellers, self.suspicion(listings, values), moments)
 
     def suspicion(self, X: Any, values: csr_matrix | None = None) -> Floats:
         """Return how suspicious each listing looks by itself, 0-1: what portfolios are made of."""
-        values = self._read(ListingColumns.of(X)) if values is None else values
+        values = self._read(self.columns(X)) if values is None else values
         return self.alone_.probability(self._alone(values))
 
     def contributions(self, X: Any, shares: Floats | None = None) -> csr_matrix:
@@ -232,27 +240,31 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         table = dict(self.features_.transformer_list)["brand"].table_
         return listing_brands(listings, table)
 
-    def _fit_learner(
-        self, listings: ListingColumns, values: csr_matrix, y: Labels, weight: Floats, sellers: NDArray[Any]
-    ) -> Floats:
-        """Fit the first stage and return the log-odds it gives to listings of sellers left out.
+    def _learn_spelling(self, listings: ListingColumns) -> ListingColumns:
+        """Learn the words of the listings, and return them as read from now on."""
+        phrases = [phrase for _, extractor in self.features_.transformer_list for phrase in _phrases_of(extractor)]
+        self.spelling_ = Spelling().fit([text for name in SPELT for text in listings.folded(name)], phrases)
+        return listings.spelt(self.spelling_)
+
+    def _fit_learner(self, listings: ListingColumns, y: Labels, weight: Floats, sellers: NDArray[Any]) -> Floats:
+        """Fit features and first stage, and return the log-odds it gives to listings of sellers left out.
 
         Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
-        only_raises = _only_raises(self.features_)
-        grid = C_GRID if self.C is None else (self.C,)
-        chosen = choose_penalty(
-            values, y, weight, sellers, grid=grid, only_raises=only_raises, n_folds=self.n_folds, seed=self.seed
-        )
+        values = csr_matrix(self.features_.fit_transform(listings, y))
+        options: dict[str, Any] = {
+            "only_raises": _only_raises(self.features_),
+            "n_folds": self.n_folds,
+            "seed": self.seed,
+        }
+        chosen = choose_penalty(values, y, weight, sellers, grid=C_GRID if self.C is None else (self.C,), **options)
         self.C_ = chosen.C
-        self.learner_ = fit_learner(values, y, weight, self.C_, only_raises)
+        self.learner_ = fit_learner(values, y, weight, self.C_, options["only_raises"])
         passages = self._read(listings, values)
         if passages is values:
             return chosen.unseen
-        self.learner_ = fit_learner(passages, y, weight, self.C_, only_raises)
-        return choose_penalty(
-            passages, y, weight, sellers, grid=(self.C_,), only_raises=only_raises, n_folds=self.n_folds, seed=self.seed
-        ).unseen
+        self.learner_ = fit_learner(passages, y, weight, self.C_, options["only_raises"])
+        return choose_penalty(passages, y, weight, sellers, grid=(self.C_,), **options).unseen
 
     def _read(self, listings: ListingColumns, values: csr_matrix | None = None) -> csr_matrix:
         """Return the features of each listing; of those with long texts, of the passage that looks worst."""
@@ -274,6 +286,13 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     def _alone(self, values: csr_matrix) -> Floats:
         """Return the log-odds of the first stage."""
         return np.asarray(values @ self.learner_.coef_[0] + self.learner_.intercept_[0])
+
+
+def _phrases_of(extractor: Any) -> list[str]:
+    """Return the phrases that an extractor looks for, if any; it has not been fitted."""
+    if not isinstance(extractor, (TradeWords, BrandFeatures, GoodsFeatures)):
+        return []
+    return list(clone(extractor).fit(ListingColumns({})).phrases_)
 
 
 def _only_raises(features: FeatureUnion) -> NDArray[np.bool_]:

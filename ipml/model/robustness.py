@@ -158,7 +158,9 @@ def measure_robustness(
     """
     clean = score_by_seller(classifier, listings)
     threshold_at_precision(y, clean, precision)  # known before the long part begins
-    attacked = dict(score_attacks(classifier, listings, y, families=families, targets=targets, seed=seed, say=say))
+    attacked = dict(
+        score_attacks(classifier, listings, y, families=families, targets=targets, seed=seed, clean=clean, say=say)
+    )
     sellers = listings["seller_id"]
     return robustness_of(y, clean, attacked, sellers=sellers, precision=precision, n_resamples=n_resamples, seed=seed)
 

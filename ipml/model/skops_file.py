@@ -21,6 +21,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from ipml.errors import UntrustedModel, VersionMismatch, first_line
+from ipml.model.canonical_skops import SCHEMA, make_canonical
 from ipml.model.model_folder import MODEL
 
 TRUSTED_TYPES = (
@@ -32,6 +33,7 @@ TRUSTED_TYPES = (
     "ipml.features.portfolio.SellerPortfolios",
     "ipml.features.price.PriceFeatures",
     "ipml.features.seller.SellerFeatures",
+    "ipml.features.spelling.Spelling",
     "ipml.features.text.TextFeatures",
     "ipml.model.calibration.SigmoidCalibration",
     "ipml.model.hierarchical_calibration.HierarchicalCalibration",
@@ -45,17 +47,18 @@ MAX_UNPACKED_BYTES = 512 << 20
 MAX_RATIO = 200  # of unpacked to packed bytes
 MAX_SCHEMA_BYTES = 32 << 20  # JSON grows some twentyfold when it becomes objects
 
-SCHEMA = "schema.json"
 ENTRY_NAME = re.compile(r"schema\.json|[0-9]{1,20}\.npy|[0-9a-f-]{36}\.bin")
 CENTRAL_HEADER = b"PK\x01\x02"  # every entry that zipfile lists begins with it (APPNOTE.TXT 4.3.12)
 
 
 def pack(classifier: object) -> bytes:
-    """Return a classifier as skops bytes, deflated unless that would make it look like a bomb."""
-    packed: bytes = skops.io.dumps(classifier, compression=zipfile.ZIP_DEFLATED)
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
-    return packed if unpacked_bytes <= MAX_RATIO * len(packed) else bytes(skops.io.dumps(classifier))
+    """Return a classifier as skops bytes, deflated unless that would make it look like a bomb.
+
+    The same classifier gives the same bytes, in any process with the same libraries.
+    """
+    plain: bytes = skops.io.dumps(classifier)
+    packed = make_canonical(plain, zipfile.ZIP_DEFLATED)
+    return packed if len(plain) <= MAX_RATIO * len(packed) else make_canonical(plain, zipfile.ZIP_STORED)
 
 
 def unpack(packed: bytes, folder: Path) -> io.BytesIO:

@@ -28,8 +28,14 @@ def write_tested(tested: Tested, path: Path) -> None:
     path : Path
         The Parquet file, by custom "tested.parquet".
     """
-    scores = {f"{_SCORE}{number}": score for number, score in enumerate(tested.scores[MODEL], start=1)}
-    tested.listings[_KEPT].assign(y=tested.y, **scores).to_parquet(path, index=False)
+    kept = keep_scores(tested)
+    scores = {f"{_SCORE}{number}": score for number, score in enumerate(kept.scores[MODEL], start=1)}
+    kept.listings.assign(y=kept.y, **scores).to_parquet(path, index=False)
+
+
+def keep_scores(tested: Tested) -> Tested:
+    """Return what `read_tested` gives back of a test: ids, moments and brands, the truth and the model's scores."""
+    return Tested(tested.listings[_KEPT], tested.y, {MODEL: tested.scores[MODEL]})
 
 
 def read_tested(path: Path) -> Tested:

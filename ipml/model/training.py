@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ipml.errors import UnwritableFile
 from ipml.features.brand import brand_table
-from ipml.listings.brands import load_brands
-from ipml.model.artifact import save_model
-from ipml.model.curves import plot_curves
-from ipml.model.evaluation import MODEL, Evaluation
+from ipml.listings.brands import Brands
+from ipml.model.champion_scores import fetch_champion_scores
+from ipml.model.drift_reference import path_beside
+from ipml.model.evaluation import Evaluation
 from ipml.model.experiment import Experiment
-from ipml.model.fitting import fit_classifier, rehearse
+from ipml.model.learning import Learnt, Say, learn, listings_per_second, prepare, save_learnt
+from ipml.model.misjudged import Explain
 from ipml.model.model_card import ModelCard
 from ipml.model.model_folder import check_replaceable
-from ipml.model.run_facts import RunFacts
-from ipml.model.tracking import RecordedRun, check_store, record_run
-from ipml.model.training_data import digest_listings, read_training_listings
-from ipml.model.unseen import Tested, measure, score_unseen
-from ipml.settings import get_settings
+from ipml.model.report import model_report, write_report
+from ipml.model.report_facts import ReportFacts, head_of
+from ipml.model.run_record import record_training
+from ipml.model.tracking import RecordedRun, check_store
+from ipml.model.training_data import read_training_listings
+from ipml.model.tried_attacks import choose_attacks, measure_attacks
 
-Say = Callable[[str], None]
+ExplainWith = Callable[[Path], Explain]
+"""From a model folder to what gives the sentences for each listing of a frame."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training run."""
+    """What came of a training run.
+
+    Attributes
+    ----------
+    card : ModelCard
+    folder : Path
+        The model.
+    evaluation : Evaluation
+    run : RecordedRun
+        Where run and model can be found again.
+    report : Path
+        The page on the model, beside its folder; it quotes listings.
+    """
 
     card: ModelCard
     folder: Path
     evaluation: Evaluation
     run: RecordedRun
+    report: Path
 
 
 def train(
@@ -41,6 +56,7 @@ def train(
     *,
     models: Path = Path("models"),
     tracking_uri: str | None = None,
+    explain: ExplainWith | None = None,
     say: Say = lambda _: None,
 ) -> Trained:
     """Run one experiment and register its model.
@@ -53,9 +69,12 @@ def train(
     experiment : Experiment
         What to do; `load_experiment` reads it from a file.
     models : Path, default="models"
-        The model is saved in a folder of this folder, named after the experiment.
+        The model is saved in a folder of this folder, named after the experiment; its drift reference and the report on
+        it lie beside that.
     tracking_uri : str, optional
         MLflow's store; that of the settings where none is given.
+    explain : function of Path, optional
+        Given the model folder, it returns what explains the worst misjudged listings in the report.
     say : function of str, optional
         Told what is being done, for a progress display.
 
@@ -68,33 +87,22 @@ def train(
     """
     folder = models / experiment.name
     say("checking what is needed")
-    experiment.find_all()
-    brand_file = experiment.find(experiment.data.brands) if experiment.data.brands else get_settings().brands
-    brands = brand_table(load_brands(brand_file))
-    rehearse(experiment, brands)
+    brands = prepare(experiment)
+    attacks = choose_attacks(experiment)
     _check_destination(folder, tracking_uri)
     say("reading listings")
     listings = read_training_listings(experiment)
-    say("fitting and testing on unseen sellers")
-    tested = score_unseen(experiment, listings, brands)
-    say("measuring")
-    evaluation = measure(experiment, tested)
-    say("fitting on all labelled listings")
-    labelled = listings[listings["is_counterfeit"].notna()]
-    classifier = fit_classifier(experiment, labelled, brands)
-    say("saving and recording")
-    digest = digest_listings(labelled)
-    card = save_model(
-        classifier,
-        folder,
-        name=experiment.record.model,
-        data_digest=digest,
-        experiment=experiment.model_dump(mode="json"),
-        figures=evaluation.figures[MODEL],
-        key_file=get_settings().model_key,
-    )
-    run = _record(experiment, evaluation, tested, folder, digest, tracking_uri)
-    return Trained(card, folder, evaluation, run)
+    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, say=say)
+    say("saving")
+    card = save_learnt(experiment, learnt, folder)
+    path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
+    say("writing the report")
+    facts = _report(experiment, learnt, card, brands, explain and explain(folder), tracking_uri)
+    page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
+    say("recording")
+    speed = listings_per_second(learnt.classifier, learnt.tested.listings)
+    run = record_training(experiment, learnt, facts, speed, folder, page, tracking_uri)
+    return Trained(card, folder, learnt.evaluation, run, page)
 
 
 def _check_destination(folder: Path, tracking_uri: str | None) -> None:
@@ -107,43 +115,21 @@ def _check_destination(folder: Path, tracking_uri: str | None) -> None:
     check_store(tracking_uri)
 
 
-def _record(
+def _report(
     experiment: Experiment,
-    evaluation: Evaluation,
-    tested: Tested,
-    folder: Path,
-    digest: str,
+    learnt: Learnt,
+    card: ModelCard,
+    brands: Brands,
+    explain: Explain | None,
     tracking_uri: str | None,
-) -> RecordedRun:
-    with tempfile.TemporaryDirectory() as pictures:
-        curves = plot_curves(
-            tested.y,
-            tested.scores[MODEL][0],
-            tested.listings["seller_id"],
-            Path(pictures),
-            baselines={name: scores[0] for name, scores in tested.scores.items() if name != MODEL},
-        )
-        facts = RunFacts(
-            experiment=experiment.name,
-            parameters={"seed": experiment.seed, **experiment.split.model_dump(), **experiment.model},
-            figures=evaluation.figures[MODEL],
-            data_name=", ".join(experiment.data.listings),
-            data_digest=digest,
-            pictures=curves,
-            texts={
-                **_written(experiment),
-                "evaluation.json": evaluation.to_json(),
-                "evaluation.txt": evaluation.table(),
-                "slices.txt": evaluation.slice_table(),
-            },
-            tags={"leaks": str(experiment.split.kind == "leaking random").lower()},
-        )
-        record = experiment.record
-        return record_run(facts, folder, model_name=record.model, alias=record.alias, tracking_uri=tracking_uri)
-
-
-def _written(experiment: Experiment) -> dict[str, str]:
-    """Return the experiment as its file has it, or as JSON where it was made without one."""
-    if experiment.text:
-        return {"experiment.toml": experiment.text}
-    return {"experiment.json": experiment.model_dump_json(indent=2)}
+) -> ReportFacts:
+    """Work out the report, beside the champion where it was tested on the same listings."""
+    return model_report(
+        learnt.tested,
+        learnt.evaluation,
+        head_of(experiment, card.full_version),
+        champion=fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri),
+        robustness=measure_attacks(experiment, learnt.tested),
+        explain=explain,
+        brands=brands,
+    )

@@ -28,7 +28,7 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     """Return the listings of an experiment: history computed from events, labels of reviewers put in.
 
     Where a listing comes more than once under one id and moment, the label that became known last counts; of labels
-    without a moment, that of the later file.
+    without a moment, that of the later file. A label of weight 0 is none: it is neither learnt from nor tested by.
 
     Raises
     ------
@@ -45,7 +45,13 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
     everything = pd.concat([listings, *labels], ignore_index=True)
     by_label = everything.sort_values("labelled_at", kind="stable", na_position="first")
-    return by_label.drop_duplicates(["listing_id", "observed_at"], keep="last").sort_index(ignore_index=True)
+    latest = by_label.drop_duplicates(["listing_id", "observed_at"], keep="last").sort_index(ignore_index=True)
+    return latest.assign(is_counterfeit=latest["is_counterfeit"].mask((latest["label_weight"] == 0).fillna(False)))
+
+
+def labelled_of(listings: pd.DataFrame) -> pd.DataFrame:
+    """Return the listings that have a label."""
+    return listings[listings["is_counterfeit"].notna()]
 
 
 def read_truth(experiment: Experiment, listings: pd.DataFrame) -> pd.Series[bool]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.brand import BrandTable
+from ipml.features.brand import BrandTable, listing_brands
+from ipml.features.columns import ListingColumns
+from ipml.model.attack_scores import Attack, score_attacks
 from ipml.model.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation import MODEL, Evaluation, evaluate_repeats
 from ipml.model.experiment import Experiment
@@ -19,38 +22,87 @@ from ipml.model.training_data import read_truth
 
 Floats = NDArray[np.float64]
 Side = tuple[Positions, Positions]
+_Part = Literal["clean", "attacked"]
 _NEVER = pd.Timestamp("2262-01-01", tz="UTC")
 
 
 @dataclass(frozen=True)
 class Tested:
-    """Scores of the model and of the baselines on listings they had not seen, one array a repeat."""
+    """Scores of the model and of the baselines on listings they had not seen, one array a repeat.
+
+    Attributes
+    ----------
+    listings : DataFrame of shape (n_listings, …)
+    y : array of bool, shape (n_listings,)
+    scores : mapping of str to list of array of shape (n_listings,)
+    attacked : mapping of str to array of shape (n_listings,)
+        The model's scores in the first repeat after each attack on the counterfeits; empty where none was tried.
+    """
 
     listings: pd.DataFrame
     y: NDArray[np.bool_]
     scores: Mapping[str, list[Floats]]
+    attacked: Mapping[str, Floats] = field(default_factory=dict)
 
 
-def score_unseen(experiment: Experiment, listings: pd.DataFrame, brands: BrandTable) -> Tested:
+def score_unseen(
+    experiment: Experiment,
+    listings: pd.DataFrame,
+    brands: BrandTable,
+    *,
+    attacks: Sequence[Attack] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> Tested:
     """Score the listings of the test side, or of every fold, by models that saw only the training side.
 
     Where the experiment has a file of the truth, listings without a label are tested too, and everything is measured
     by the truth; the models learn from labels only.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    listings : DataFrame of shape (n_listings, …)
+        As `read_training_listings` returns them.
+    brands : dict
+        A table made by `brand_table`.
+    attacks : sequence of Family or Scenario, optional
+        Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
+    say : function of str, optional
+        Told which fold is being learnt from, for a progress display.
     """
     truth = read_truth(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
     repeats = _plan(experiment, listings, truth)
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
+    known = truth.iloc[tested].to_numpy(dtype=bool)
     scores: dict[str, list[Floats]] = {}
-    for folds in repeats:
-        repeat: dict[str, Floats] = {}
-        for train_rows, test_rows in folds:
+    attacked: dict[str, Floats] = {}
+    for repeat, folds in enumerate(repeats):
+        sheet: dict[tuple[_Part, str], Floats] = {}
+        for fold, (train_rows, test_rows) in enumerate(folds):
+            say(f"testing on unseen sellers ({repeat * len(folds) + fold + 1} of {len(repeats) * len(folds)})")
             learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
-            for name, scored in _score_side(experiment, learnt, unseen, brands):
-                repeat.setdefault(name, np.full(len(listings), np.nan))[test_rows] = scored
-        for name, scored in repeat.items():
-            scores.setdefault(name, []).append(scored[tested])
-    return Tested(listings.iloc[tested].reset_index(drop=True), truth.iloc[tested].to_numpy(dtype=bool), scores)
+            y = truth.iloc[test_rows].to_numpy(dtype=bool)
+            tried = attacks if repeat == 0 else ()
+            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried):
+                sheet.setdefault(key, np.full(len(listings), np.nan))[test_rows] = scored
+        for (part, name), scored in sheet.items():
+            if part == "attacked":
+                attacked[name] = scored[tested]
+            else:
+                scores.setdefault(name, []).append(scored[tested])
+    return Tested(listings.iloc[tested].reset_index(drop=True), known, scores, attacked)
+
+
+def name_brands(tested: Tested, brands: BrandTable) -> Tested:
+    """Return a test in which listings without a brand have the first one that their title names, if any.
+
+    For figures by brand only: later listings are compared with those of the test as they came in.
+    """
+    listings = tested.listings
+    found = pd.Series(listing_brands(ListingColumns.of(listings), brands), index=listings.index, dtype="str")
+    named = listings["brand"].fillna(found.mask(found == ""))
+    return replace(tested, listings=listings.assign(brand=named))
 
 
 def measure(experiment: Experiment, tested: Tested) -> Evaluation:
@@ -97,14 +149,26 @@ def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
 
 
 def _score_side(
-    experiment: Experiment, learnt: pd.DataFrame, unseen: pd.DataFrame, brands: BrandTable
-) -> Iterator[tuple[str, Floats]]:
-    """Yield the name and the scores of the model, and of each baseline, fitted on one side and asked of the other."""
-    y = labels_of(learnt)
-    yield MODEL, fit_classifier(experiment, learnt, brands).predict_proba(unseen)[:, 1]
+    experiment: Experiment,
+    learnt: pd.DataFrame,
+    unseen: pd.DataFrame,
+    y: NDArray[np.bool_],
+    brands: BrandTable,
+    attacks: Sequence[Attack],
+) -> Iterator[tuple[tuple[_Part, str], Floats]]:
+    """Yield the name and the scores of the model, of each baseline, and of the model under each attack.
+
+    All are fitted on one side and asked of the other; `y` is the truth of the latter, for the attackers alone.
+    """
+    labels = labels_of(learnt)
+    classifier = fit_classifier(experiment, learnt, brands)
+    scores = classifier.predict_proba(unseen)[:, 1]
+    yield ("clean", MODEL), scores
     for name, baseline in (
         ("prevalence", Prevalence()),
         ("keyword list", KeywordList()),
         ("price rule", PriceRule(brands)),
     ):
-        yield name, baseline.fit(learnt, y).predict_proba(unseen)[:, 1]
+        yield ("clean", name), baseline.fit(learnt, labels).predict_proba(unseen)[:, 1]
+    for name, scored in score_attacks(classifier, unseen, y, families=attacks, seed=experiment.seed, clean=scores):
+        yield ("attacked", name), scored

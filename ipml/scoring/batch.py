@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ipml.errors import InvalidListings, MissingColumns
+from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.frames import show
 from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.readers import read_listings
@@ -35,6 +36,8 @@ _Score = Annotated[float, Field(ge=0, le=1)]
 # What stands in each column, and the JSON of an empty cell where it is JSON.
 _CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "score": (TypeAdapter(_Score | None), ""),
+    "score_low": (TypeAdapter(_Score | None), ""),
+    "score_high": (TypeAdapter(_Score | None), ""),
     "log_odds": (TypeAdapter(FiniteFloat | None), ""),
     "reasons": (TypeAdapter(tuple[Reason, ...]), "[]"),
     "highlights": (TypeAdapter(tuple[Highlight, ...]), "[]"),
@@ -63,6 +66,7 @@ def score_file(
     target: Path,
     *,
     columns: ColumnMap | None = None,
+    portfolios: SellerPortfolios | None = None,
     explain_top: int = 100,
     rejects: RejectsFile | None = None,
     on_rows: Callable[[int], None] = lambda _: None,
@@ -80,6 +84,8 @@ def score_file(
         The same kinds, by suffix.
     columns : ColumnMap, optional
         How the file's columns map to the canonical ones.
+    portfolios : SellerPortfolios, optional
+        What is known of sellers; what the model remembers of those it was trained on where none are given.
     explain_top : int, default=100
         How many listings, the highest scores, get reasons.
     rejects : RejectsFile, optional
@@ -100,23 +106,46 @@ def score_file(
 
     def score_chunks() -> Iterator[pd.DataFrame]:
         nonlocal top, counts
-        for validation in read_listings(source, columns, chunk_rows=CHUNK_ROWS):
-            if validation.problems and rejects is None:
-                raise InvalidListings(validation.problems, str(source))
-            if rejects is not None:
-                rejects.write(validation)
-            listings = validation.listings.reset_index(drop=True)
-            scores = scorer.score_frame(listings)
-            top = _keep_top(top, scores["score"], counts.scored, explain_top)
-            counts = counts.add(len(listings), int(scores["abstained"].notna().sum()), len(validation.bad_rows))
+        for listings, n_bad in read_good_chunks(source, columns, rejects):
+            scores = scorer.score_frame(listings, portfolios)
+            top = keep_top(top, scores["score"], counts.scored, explain_top)
+            counts = counts.add(len(listings), int(scores["abstained"].notna().sum()), n_bad)
             on_rows(counts.scored + counts.rejected)
             yield pd.concat([listings, scores], axis=1)
 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         plain = Path(folder) / "scored.parquet"
         write_listings(score_chunks(), plain)
-        write_listings(_explain(scorer, plain, {-row for _, row in top}), target)
+        write_listings(_explain(scorer, portfolios, plain, {-row for _, row in top}), target)
     return counts
+
+
+def read_good_chunks(
+    source: Path, columns: ColumnMap | None = None, rejects: RejectsFile | None = None
+) -> Iterator[tuple[pd.DataFrame, int]]:
+    """Yield the good listings of a file in chunks, each numbered from 0, with the number of bad rows among them.
+
+    Parameters
+    ----------
+    source : Path
+    columns : ColumnMap, optional
+        How the file's columns map to the canonical ones.
+    rejects : RejectsFile, optional
+        Where bad rows are kept; without it a bad row is an error.
+
+    Raises
+    ------
+    UnreadableFile
+        The source cannot be read.
+    InvalidListings
+        There are bad rows, and no file to keep them in.
+    """
+    for validation in read_listings(source, columns, chunk_rows=CHUNK_ROWS):
+        if validation.problems and rejects is None:
+            raise InvalidListings(validation.problems, str(source))
+        if rejects is not None:
+            rejects.write(validation)
+        yield validation.listings.reset_index(drop=True), len(validation.bad_rows)
 
 
 def read_scored(path: Path) -> Iterator[ScoredListing]:
@@ -160,14 +189,16 @@ def _read_cell(cell: Any, name: str, row: int, path: Path) -> Any:
         raise InvalidListings([Problem(row, name, show(cell), expected)], str(path)) from error
 
 
-def _explain(scorer: Scorer, plain: Path, rows: set[int]) -> Iterator[pd.DataFrame]:
+def _explain(
+    scorer: Scorer, portfolios: SellerPortfolios | None, plain: Path, rows: set[int]
+) -> Iterator[pd.DataFrame]:
     """Yield the scored chunks again, with the reasons of the listings in the rows that were chosen."""
     file = pq.ParquetFile(plain)
     start = 0
     for batch in file.iter_batches(CHUNK_ROWS) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
         frame = batch.to_pandas()
         chosen = frame.index.isin([row - start for row in rows])
-        explained = [explanation_columns(scored) for scored in scorer.explain_frame(frame[chosen])]
+        explained = [explanation_columns(scored) for scored in scorer.explain_frame(frame[chosen], portfolios)]
         texts = pd.DataFrame(explained, index=frame.index[chosen], columns=list(EXPLANATION_COLUMNS), dtype="str")
         start += len(frame)
         yield frame.join(texts)
@@ -182,7 +213,7 @@ def explanation_columns(scored: ScoredListing) -> dict[str, str]:
     }
 
 
-def _keep_top(
+def keep_top(
     top: list[tuple[float, int]], scores: pd.Series[float], first_row: int, most: int
 ) -> list[tuple[float, int]]:
     """Return the highest scores so far with their rows, made negative: of equal scores the earlier row is kept."""

@@ -1,27 +1,32 @@
 """Why a listing scored as it did: contributions of features turned into sentences and highlighted letters.
 
 Every feature belongs to one group, every group has one sentence, and the weights of the groups sum to the log-odds.
+A long text counts as its most suspicious passage; sentences and highlights read all of it, so that a reviewer finds
+every word that would count anywhere.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ipml.features.columns import MAX_LETTERS, ListingColumns
-from ipml.features.normalise import fold_with_origins
-from ipml.model.pipeline import CounterfeitClassifier
+from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
+from ipml.features.normalise import MAX_TITLE_LETTERS, fold_with_origins
+from ipml.features.portfolio import EarlierListings, listing_moments
+from ipml.features.text import TextFeatures
+from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import Highlight, Reason
-from ipml.scoring.sentences import SENTENCES, Row
+from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
 SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
 BASELINE = "Where every listing starts"
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
-_WHOLE = {"title", "description"}
-_GROUPS = {
+GROUPS = {
+    "words": {kind: f"{kind}_in_.*" for kind in WORD_SENTENCES},
     "brand": {
         "named": r"named|more_named",
         "disguise": r"disguised.*",
@@ -29,7 +34,12 @@ _GROUPS = {
         "field": r"field_missing",
         "authorised": r"seller_.*",
     },
-    "price": {"category": r".*_category", "missing": r"unknown", "brand": r".*"},
+    "goods": {"brand": r".*brand.*", "kind": r"(?!.*brand).*"},
+    "offer": {
+        "contact": "|".join(f"{sign}_in_.*" for sign in CONTACTS),
+        "lot": "|".join(f"{sign}_in_.*" for sign in LOTS),
+    },
+    "price": {"category": r".*_of_category", "brand": r".*_reference|.*_of_brand"},
     "listing": {
         "age": r"log_age|younger.*|age_unknown",
         "sales": r"log_sales",
@@ -48,6 +58,7 @@ _GROUPS = {
         "listings": r"log_listings.*",
     },
 }
+"""The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""
 
 
 class Explainer:
@@ -57,15 +68,26 @@ class Explainer:
     ----------
     classifier : CounterfeitClassifier
         Fitted.
+
+    Attributes
+    ----------
+    coefficients : array of shape (n_features,)
+    intercept : float
+        Those of the classifier, worked out once.
+    extractors : dict of str to extractor
     """
 
     def __init__(self, classifier: CounterfeitClassifier) -> None:
         self.classifier = classifier
+        self.coefficients = classifier.coefficients
+        self.intercept = classifier.intercept
         self.extractors = dict(classifier.features_.transformer_list)
         self._names: list[str] = []
         self._group_of_feature = self._group_features()
 
-    def reasons(self, listings: ListingColumns, contributions: csr_matrix) -> list[tuple[Reason, ...]]:
+    def reasons(
+        self, listings: ListingColumns, contributions: csr_matrix, earlier: Sequence[EarlierListings] | None = None
+    ) -> list[tuple[Reason, ...]]:
         """Return the reasons for each listing, the heaviest first; their weights sum to its log-odds.
 
         Parameters
@@ -73,8 +95,14 @@ class Explainer:
         listings : ListingColumns
         contributions : sparse matrix of shape (n_listings, n_features)
             As `CounterfeitClassifier.contributions` returns them.
+        earlier : sequence of EarlierListings, optional
+            What is known of each seller's earlier listings; what the model remembers of its training sellers where
+            it is not given.
         """
-        base = Reason("baseline", BASELINE, self.classifier.intercept)
+        if earlier is None:
+            asked = zip(listings.texts("seller_id"), listing_moments(listings).tolist(), strict=True)
+            earlier = [self.classifier.portfolios_.known(*one) for one in asked]
+        base = Reason("baseline", BASELINE, self.intercept)
         explained = []
         for row in range(len(listings)):
             part = slice(contributions.indptr[row], contributions.indptr[row + 1])
@@ -83,7 +111,11 @@ class Explainer:
                 weights=contributions.data[part],
                 minlength=len(self._names),
             )
-            reasons = [self._reason(listings, row, group, weights[group]) for group in np.flatnonzero(weights).tolist()]
+            one = listings.take(np.array([row]), {})
+            reasons = [
+                self._reason(one, group, float(weights[group]), earlier[row])
+                for group in np.flatnonzero(weights).tolist()
+            ]
             explained.append(tuple(sorted([*reasons, base], key=lambda reason: (-abs(reason.weight), reason.feature))))
         return explained
 
@@ -115,13 +147,19 @@ class Explainer:
 
     def _letter_weights(self, column: str, text: str) -> NDArray[np.float64]:
         """Return the weight of each letter as written; what folding dropped carries none."""
-        most_letters = MAX_LETTERS[column]
-        folded, origins = fold_with_origins(text, most_letters)
+        folded, origins = self._fold(column, text)
         weights = self.classifier.features_.transformer_weights or {}
-        coefficients = self.classifier.coefficients[self._slices[column]] * weights.get(column, 1.0)
+        coefficients = self.coefficients[self._slices[column]] * weights.get(column, 1.0)
         by_folded = self.extractors[column].spread(folded, coefficients)
-        by_letter = np.bincount(np.array(origins, np.int64), weights=by_folded, minlength=len(text[:most_letters]))
+        by_letter = np.bincount(
+            np.array(origins, np.int64), weights=by_folded, minlength=min(len(text), _most_letters(column))
+        )
         return by_letter.astype(np.float64)
+
+    def _fold(self, column: str, text: str) -> tuple[str, list[int]]:
+        """Return a text as the model reads it and, for each letter, the position at which it was written."""
+        fold = self.classifier.spelling_.fold_with_origins if column in SPELT else fold_with_origins
+        return fold(text, _most_letters(column))
 
     def _group_features(self) -> NDArray[np.int32]:
         """Give each feature the number of its group; remember the groups' names and each extractor's columns."""
@@ -130,27 +168,31 @@ class Explainer:
         self._slices: dict[str, slice] = {}
         start = 0
         for extractor, transformer in self.extractors.items():
-            names = [extractor] if extractor in _WHOLE else list(transformer.get_feature_names_out())
-            numbers = [number_of.setdefault(_group_name(extractor, name), len(number_of)) for name in names]
-            width = transformer.idf_.size if extractor in _WHOLE else len(names)
+            is_text = isinstance(transformer, TextFeatures)
+            features = [""] if is_text else list(transformer.get_feature_names_out())
+            names = [extractor if is_text else _group_name(extractor, feature) for feature in features]
+            numbers = [number_of.setdefault(name, len(number_of)) for name in names]
+            width = transformer.idf_.size if is_text else len(names)
             groups.append(np.resize(np.array(numbers, dtype=np.int32), width))
             self._slices[extractor] = slice(start, start + width)
             start += width
+        groups.append(np.array([number_of.setdefault(PORTFOLIO, len(number_of))], dtype=np.int32))
         self._names = list(number_of)
         return np.concatenate(groups)
 
-    def _reason(self, listings: ListingColumns, row: int, group: int, weight: float) -> Reason:
+    def _reason(self, listing: ListingColumns, group: int, weight: float, earlier: EarlierListings) -> Reason:
         name = self._names[group]
-        sentence = SENTENCES[name](Row(listings, row, weight, self.extractors, self.heaviest_words))
-        return Reason(name, sentence, float(weight))
+        facts = Facts(listing, weight, earlier, self.extractors, self.heaviest_words, self._fold)
+        return Reason(name, SENTENCES[name](facts), weight)
+
+
+def _most_letters(column: str) -> int:
+    return MAX_LETTERS.get(column, MAX_TITLE_LETTERS)
 
 
 def _group_name(extractor: str, feature: str) -> str:
-    if extractor in _WHOLE:
-        return extractor
-    if extractor == "words":
-        return f"words.{feature.split('_')[0]}"
-    for name, pattern in _GROUPS[extractor].items():
-        if re.fullmatch(pattern, feature):
-            return f"{extractor}.{name}"
-    raise KeyError(f"no reason covers the feature {extractor}__{feature}")
+    """Return the one group to which a feature belongs."""
+    named = [name for name, pattern in GROUPS[extractor].items() if re.fullmatch(pattern, feature)]
+    if len(named) != 1:
+        raise KeyError(f"{'several reasons cover' if named else 'no reason covers'} the feature {extractor}__{feature}")
+    return f"{extractor}.{named[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,47 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from ipml.features.columns import ListingColumns
+from ipml.features.portfolio import EarlierListings, SellerPortfolios, listing_moments
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
 from ipml.model.artifact import load_model as load_artifact
+from ipml.model.hierarchical_calibration import is_too_wide
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.records import Listing, ScoredListing
+from ipml.records import Listing, PriceRange, Reason, ScoredListing
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
 
 NO_LETTERS = "the title has no letters"
 UNKNOWN_WORDS = "the title is in words the model does not know"
-SCORE_COLUMNS = ("score", "log_odds", "abstained", "model_version")
+TOO_UNCERTAIN = "too few sellers like this one have been judged"
+SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a model says of some listings, a row each; NaN where it abstains."""
+
+    columns: ListingColumns
+    earlier: list[EarlierListings]
+    values: csr_matrix
+    log_odds: Floats
+    score: Floats
+    low: Floats
+    high: Floats
+    abstained: list[str | None]
 
 
 class Scorer:
     """A loaded model that scores listings: one at a time, or a frame at once. Threads may share it.
+
+    Every listing is judged by itself and by what was known of its seller before it: never by the others it is scored
+    with, so that its score is the same alone, in any batch and in any order. What is known of sellers is what the model
+    remembers of those it was trained on, or the portfolios given. A service keeps portfolios of its own, scores each
+    listing as it arrives, and then takes it in.
 
     Parameters
     ----------
@@ -33,28 +59,52 @@ class Scorer:
         Fitted.
     version : str
         Name and version, as every score carries them: "ipml/3f2a9c…".
+    most_width : float or None, default=None
+        The model abstains where the 90 % interval of the probability is wider than this; never where none is given.
 
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> scorer = Scorer(CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4), "example/1")
     >>> scored = scorer.score({"listing_id": "1", "seller_id": "s", "title": "AAA replica watch"})
-    >>> round(scored.score, 1), next(reason.sentence for reason in scored.reasons if reason.feature == "title")
-    (0.9, 'Title reads like those of counterfeits: “replica”, “watch”, “AAA”')
+    >>> round(scored.score, 1), next(reason.sentence for reason in scored.reasons if reason.feature == "words.replica")
+    (0.9, 'Says it is a replica: “replica”')
+
+    Listings that arrive one after another score as all of them do at once in the order of time:
+
+    >>> offers = [("ann", "AAA replica watch"), ("bob", "Wool hat"), ("ann", "Wool hat"), ("ann", "Leather belt")]
+    >>> moments = pd.date_range("2024-05-01", periods=4, freq="D", tz="UTC")
+    >>> arrived = pd.DataFrame(offers, columns=["seller_id", "title"]).assign(listing_id="1", listed_at=moments)
+    >>> portfolios, one_by_one = scorer.start_portfolios(), []
+    >>> for row in range(len(arrived)):
+    ...     listing = arrived.iloc[[row]]
+    ...     one_by_one += scorer.score_frame(listing, portfolios)["score"].tolist()
+    ...     scorer.take_in(listing, portfolios)
+    >>> np.allclose(one_by_one, scorer.classifier.predict_proba(arrived)[:, 1], rtol=0, atol=1e-9)
+    True
     """
 
-    def __init__(self, classifier: CounterfeitClassifier, version: str) -> None:
+    def __init__(self, classifier: CounterfeitClassifier, version: str, most_width: float | None = None) -> None:
         self.classifier = classifier
         self.version = version
+        self.most_width = most_width
         self._explainer = Explainer(classifier)
 
-    def score(self, listing: Listing | Mapping[str, Any], *, explain: bool = True) -> ScoredListing:
+    def score(
+        self,
+        listing: Listing | Mapping[str, Any],
+        portfolios: SellerPortfolios | None = None,
+        *,
+        explain: bool = True,
+    ) -> ScoredListing:
         """Return one listing with its score, and why.
 
         Parameters
         ----------
         listing : Listing or mapping
             A mapping is checked against the schema first.
+        portfolios : SellerPortfolios, optional
+            What is known of sellers; what the model remembers of those it was trained on where none are given.
         explain : bool, default=True
             Whether to give reasons and highlights.
 
@@ -64,64 +114,105 @@ class Scorer:
             The mapping breaks the rules of the schema; every field at fault is named.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
-        return self._assemble([record], ListingColumns.of_one(record), explain)[0]
+        return self._assemble([record], self._judge(ListingColumns.of_one(record), portfolios), explain)[0]
 
-    def score_frame(self, listings: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns score, log_odds, abstained and model_version, indexed as the listings are.
+    def score_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> pd.DataFrame:
+        """Return the columns of `SCORE_COLUMNS`, indexed as the listings are.
 
         Parameters
         ----------
         listings : DataFrame of shape (n_listings, …)
             Checked listings, as `ipml.listings.schema.check_listings` returns them.
+        portfolios : SellerPortfolios, optional
+            What is known of sellers; what the model remembers of those it was trained on where none are given.
         """
-        columns = ListingColumns.of(listings)
-        log_odds, score, abstained = self._score(columns)
+        judged = self._judge(ListingColumns.of(listings), portfolios)
         return pd.DataFrame(
             {
-                "score": score,
-                "log_odds": log_odds,
-                "abstained": pd.Series(abstained, dtype="str", index=listings.index),
+                "score": judged.score,
+                "score_low": judged.low,
+                "score_high": judged.high,
+                "log_odds": judged.log_odds,
+                "abstained": pd.Series(judged.abstained, dtype="str", index=listings.index),
                 "model_version": pd.Series([self.version] * len(listings), dtype="str", index=listings.index),
             },
             index=listings.index,
         )
 
-    def explain_frame(self, listings: pd.DataFrame) -> list[ScoredListing]:
+    def explain_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> list[ScoredListing]:
         """Return each listing of a checked frame with its score and reasons; for the few that people will read."""
-        return self._assemble(list(frame_to_listings(listings)), ListingColumns.of(listings), explain=True)
+        records = list(frame_to_listings(listings))
+        return self._assemble(records, self._judge(ListingColumns.of(listings), portfolios), explain=True)
 
-    def _score(self, columns: ListingColumns) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str | None]]:
-        log_odds = self.classifier.decision_function(columns)
-        score = self.classifier.calibration_.probability(log_odds)
-        is_unfamiliar = self._explainer.extractors["title"].is_unfamiliar(columns)
-        abstained = [
-            NO_LETTERS if not any(map(str.isalnum, title)) else UNKNOWN_WORDS if is_strange else None
-            for title, is_strange in zip(columns.folded("title"), is_unfamiliar, strict=True)
-        ]
+    def start_portfolios(self) -> SellerPortfolios:
+        """Return portfolios to add to that begin with what the model remembers of the sellers it was trained on."""
+        return self.classifier.portfolios_.copy()
+
+    def take_in(self, listings: pd.DataFrame | Listing, portfolios: SellerPortfolios) -> None:
+        """Add scored listings to portfolios, so that later listings of the same sellers are judged by them as well.
+
+        Parameters
+        ----------
+        listings : DataFrame of shape (n_listings, …), or Listing
+            Checked. In which order they are taken in makes no difference to what is known after the last of them.
+        portfolios : SellerPortfolios
+        """
+        columns = ListingColumns.of_one(listings) if isinstance(listings, Listing) else ListingColumns.of(listings)
+        portfolios.add(columns.texts("seller_id"), self.classifier.suspicion(columns), listing_moments(columns))
+
+    def _judge(self, columns: ListingColumns, portfolios: SellerPortfolios | None) -> _Judged:
+        columns = self.classifier.columns(columns)
+        known = (self.classifier.portfolios_ if portfolios is None else portfolios).known
+        asked = zip(columns.texts("seller_id"), listing_moments(columns).tolist(), strict=True)
+        earlier = [known(seller, moment) for seller, moment in asked]
+        shares = np.array([one.share for one in earlier], dtype=np.float64)
+        values = self.classifier.transform(columns, shares)
+        log_odds = np.asarray(values @ self._explainer.coefficients + self._explainer.intercept)
+        score = self.classifier.calibrate(columns, log_odds)
+        low, high = self.classifier.interval(columns, log_odds)
+        abstained = self._abstain(columns, low, high)
         is_silent = np.array([cause is not None for cause in abstained], dtype=bool)
-        score[is_silent] = log_odds[is_silent] = np.nan
-        return log_odds, score, abstained
+        for judged in (log_odds, score, low, high):
+            judged[is_silent] = np.nan
+        return _Judged(columns, earlier, values, log_odds, score, low, high, abstained)
 
-    def _assemble(self, listings: list[Listing], columns: ListingColumns, explain: bool) -> list[ScoredListing]:
-        log_odds, score, abstained = self._score(columns)
-        n = len(listings)
-        reasons: list[Any] = [()] * n
+    def _abstain(self, columns: ListingColumns, low: Floats, high: Floats) -> list[str | None]:
+        """Return why each listing cannot be judged, or None."""
+        is_unfamiliar = self._explainer.extractors["title"].is_unfamiliar(columns)
+        is_uncertain = is_too_wide(low, high, 1.0 if self.most_width is None else self.most_width)
+        return [
+            NO_LETTERS
+            if not any(map(str.isalnum, title))
+            else (UNKNOWN_WORDS if is_strange else TOO_UNCERTAIN if is_wide else None)
+            for title, is_strange, is_wide in zip(columns.folded("title"), is_unfamiliar, is_uncertain, strict=True)
+        ]
+
+    def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
+        reasons: list[tuple[Reason, ...]] = [()] * len(listings)
+        ranges: list[PriceRange | None] = [None] * len(listings)
         if explain:
-            reasons = self._explainer.reasons(columns, self.classifier.contributions(columns))
-        ranges = self._explainer.extractors["price"].price_ranges(columns) if explain else [None] * n
+            contributions = csr_matrix(judged.values.multiply(self._explainer.coefficients))
+            reasons = self._explainer.reasons(judged.columns, contributions, judged.earlier)
+            ranges = self._explainer.extractors["price"].price_ranges(judged.columns)
         return [
             ScoredListing(
                 listing=listing,
-                score=None if abstained[row] else float(score[row]),
-                log_odds=None if abstained[row] else float(log_odds[row]),
-                reasons=() if abstained[row] else reasons[row],
-                highlights=self._explainer.highlights(listing.title) if explain and not abstained[row] else (),
+                score=_or_none(judged.score[row]),
+                score_low=_or_none(judged.low[row]),
+                score_high=_or_none(judged.high[row]),
+                log_odds=_or_none(judged.log_odds[row]),
+                reasons=() if judged.abstained[row] else reasons[row],
+                highlights=self._explainer.highlights(listing.title) if explain and not judged.abstained[row] else (),
                 price_range=ranges[row],
                 model_version=self.version,
-                abstained=abstained[row],
+                abstained=judged.abstained[row],
             )
             for row, listing in enumerate(listings)
         ]
+
+
+def _or_none(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool = False) -> Scorer:
@@ -147,7 +238,7 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
         source = str(resolve_model(source))
     key_file = get_settings().model_key
     loaded = load_artifact(Path(source), key_file=key_file, allow_version_mismatch=allow_version_mismatch)
-    return Scorer(loaded.classifier, loaded.card.full_version)
+    return Scorer(loaded.classifier, loaded.card.full_version, get_settings().most_width)
 
 
 def score_listings(

@@ -13,60 +13,86 @@ from typing import Any
 import numpy as np
 
 from ipml.features.brand import brands_in_titles, listing_brands
-from ipml.features.columns import MAX_LETTERS, ListingColumns
-from ipml.features.normalise import fold_with_origins
+from ipml.features.columns import ListingColumns
+from ipml.features.portfolio import EarlierListings
+from ipml.model.pipeline import PORTFOLIO
 
 _MOST_WORDS = 3
 _MOST_LETTERS = 60
-_KIND_SENTENCES = {
+WORD_SENTENCES = {
     "replica": "Says it is a replica: {words}",
     "grade": "Names a quality grade, as copies have: {words}",
     "hedge": "Names a brand without claiming to be of it: {words}",
     "claim": "Insists on being genuine: {words}",
     "lawful": "Explains the brand name lawfully, or offers proof: {words}",
     "trade": "Speaks as the trade in copies does: {words}",
+    "negated": "Denies being a copy: {words}",
 }
+CONTACTS = {
+    "messenger": "a messenger",
+    "approach": "an invitation to go elsewhere",
+    "link": "a link",
+    "email": "an e-mail address",
+    "handle": "a handle",
+    "phone": "a phone number",
+}
+LOTS = {
+    "lot_words": "words of a lot",
+    "log_pieces": "a number of pieces",
+    "size_range": "a range of sizes",
+    "all_sizes": "every size or colour",
+}
+_OFTEN_COPIED = {1.0: ", which are very often copied", 0.5: ", which are often copied"}
 
 
 @dataclass(frozen=True)
-class Row:
-    """One listing, and what sentences about it need.
+class Facts:
+    """What sentences about one listing need.
 
     Attributes
     ----------
-    listings : ListingColumns
-    row : int
-        Which of the listings.
+    listing : ListingColumns
+        The columns of this one listing.
     weight : float
         Part of the log-odds that the sentence is to explain.
+    earlier : EarlierListings
+        What is known of its seller's earlier listings.
     extractors : mapping of str to extractor
         As fitted, by name.
     heaviest_words : function of (column, text, sign)
         Gives the words of a text that carried most weight of one sign.
+    fold : function of (column, text)
+        Gives a text as the model reads it, and where each of its letters was written.
     """
 
-    listings: ListingColumns
-    row: int
+    listing: ListingColumns
     weight: float
+    earlier: EarlierListings
     extractors: Mapping[str, Any]
     heaviest_words: Callable[[str, str, float], list[str]]
+    fold: Callable[[str, str], tuple[str, list[int]]]
 
     def text(self, name: str) -> str:
         """Return a text of the listing as written; nothing where it is missing."""
-        return self.listings.texts(name)[self.row]
+        return self.listing.texts(name)[0]
 
     def number(self, name: str) -> float:
         """Return a number of the listing; NaN where it is missing."""
-        return float(self.listings.numbers(name)[self.row])
+        return float(self.listing.numbers(name)[0])
 
     def as_written(self, *columns: str) -> Iterator[tuple[str, str, list[int]]]:
         """Yield texts as written, folded, and where each folded letter was written."""
         for column in columns:
             text = self.text(column)
-            yield text, *fold_with_origins(text, MAX_LETTERS[column])
+            yield text, *self.fold(column, text)
+
+    def named_brands(self) -> list[str]:
+        """Return the brands the title names."""
+        table = self.extractors["brand"].table_
+        return [table["names"][number] for number in brands_in_titles(self.listing, table)[0]]
 
 
-Sentence = Callable[[Row], str]
+Sentence = Callable[[Facts], str]
 
 
 def _percent(share: float) -> str:
@@ -85,98 +111,139 @@ def _quote(words: list[str]) -> str:
     )
 
 
+def _join(words: list[str]) -> str:
+    """Return words joined by "and", three at most."""
+    return " and ".join(words[:_MOST_WORDS])
+
+
 def _say_text(column: str) -> Sentence:
-    def say(row: Row) -> str:
-        words = row.heaviest_words(column, row.text(column), np.sign(row.weight))
-        like = "counterfeits" if row.weight > 0 else "genuine listings"
+    def say(facts: Facts) -> str:
+        words = facts.heaviest_words(column, facts.text(column), np.sign(facts.weight))
+        like = "counterfeits" if facts.weight > 0 else "genuine listings"
         return f"{column.capitalize()} reads like those of {like}" + (f": {_quote(words)}" if words else "")
 
     return say
 
 
 def _say_words(kind: str) -> Sentence:
-    def say(row: Row) -> str:
+    def say(facts: Facts) -> str:
         words = [
             text[min(origins[start:end]) : max(origins[start:end]) + 1]  # a reversed run is written backwards
-            for text, folded, origins in row.as_written("title", "description")
-            for found, start, end in row.extractors["words"].find(folded)
+            for text, folded, origins in facts.as_written("title", "description")
+            for found, start, end in facts.extractors["words"].find(folded)
             if found == kind
         ]
-        return _KIND_SENTENCES[kind].format(words=_quote(words)).removesuffix(": ")
+        return WORD_SENTENCES[kind].format(words=_quote(words)).removesuffix(": ")
 
     return say
 
 
-def _say_named(row: Row) -> str:
-    table = row.extractors["brand"].table_
-    named = [table["names"][number] for number in brands_in_titles(row.listings, table)[row.row]]
-    return f"Title names {' and '.join(named[:_MOST_WORDS])}" if named else "Title names no known brand"
+def _say_named(facts: Facts) -> str:
+    named = facts.named_brands()
+    return f"Title names {_join(named)}" if named else "Title names no known brand"
 
 
-def _say_contradiction(row: Row) -> str:
-    return f"Title names another brand than the brand field, {_quote([row.text('brand')])}"
+def _say_contradiction(facts: Facts) -> str:
+    return f"Title names another brand than the brand field, {_quote([facts.text('brand')])}"
 
 
-def _say_authorised(row: Row) -> str:
-    table = row.extractors["brand"].table_
-    brand = listing_brands(row.listings, table)[row.row]
+def _say_authorised(facts: Facts) -> str:
+    table = facts.extractors["brand"].table_
+    brand = listing_brands(facts.listing, table)[0]
     sellers = dict(zip(table["names"], table["authorised"], strict=True)).get(brand)
     if not sellers:
         return "No authorised sellers are known"
-    is_authorised = row.text("seller_id") in sellers
+    is_authorised = facts.text("seller_id") in sellers
     return f"Seller is {'authorised' if is_authorised else 'not among the authorised sellers'} of {brand}"
 
 
-def _say_price(row: Row) -> str:
-    price = row.extractors["price"]
-    brand = listing_brands(row.listings, price.table_)[row.row]
-    asked = row.number("price")
+def _say_goods(facts: Facts) -> str:
+    goods = facts.extractors["goods"]
+    kinds = goods.find(facts.listing.folded("title")[0])
+    if not kinds:
+        return "Title names no known kind of goods"
+    often = max(goods.often_copied_[goods.names_.index(kind)] for kind in kinds)
+    return f"Offers {_join(kinds)}{_OFTEN_COPIED.get(often, '')}"
+
+
+def _say_goods_of_brand(facts: Facts) -> str:
+    goods, brands = facts.extractors["goods"], facts.named_brands()
+    kinds = goods.find(facts.listing.folded("title")[0])
+    kinds_of = dict(zip(goods.table_["names"], goods.brand_kinds_, strict=True))
+    made = [goods.names_[number] for brand in brands for number in kinds_of.get(brand, ())]
+    if brands and kinds and made and not set(made) & set(kinds):
+        return f"Offers {_join(kinds)}, but {_join(brands)} usually means {_join(made)}"
+    return f"Title names {_join(brands) or 'no known brand'} and {_join(kinds) or 'no known kind of goods'}"
+
+
+def _say_signs(found: str, nothing: str, signs: Mapping[str, str]) -> Sentence:
+    """Say which of some signs the extractor of offers found."""
+
+    def say(facts: Facts) -> str:
+        offer = facts.extractors["offer"]
+        present = offer.get_feature_names_out()[np.flatnonzero(offer.transform(facts.listing)[0])]
+        named = {signs[sign] for name in present if (sign := name.rpartition("_in_")[0]) in signs}
+        return f"{found}: {', '.join(sorted(named))}" if named else nothing
+
+    return say
+
+
+def _say_portfolio(facts: Facts) -> str:
+    n, suspicion = facts.earlier
+    if suspicion == 0:
+        return "No earlier listing of this seller looked suspicious by itself"
+    if n == 1:
+        return "The one earlier listing of this seller looked suspicious by itself"
+    summed = f"together as much as {suspicion:.1f} sure counterfeits"
+    return f"Of {n:,} earlier listings of this seller, some looked suspicious by themselves: {summed}"
+
+
+def _say_price(facts: Facts) -> str:
+    price = facts.extractors["price"]
+    brand = listing_brands(facts.listing, price.table_)[0]
+    asked = facts.number("price")
     if np.isnan(asked) or not brand:
         return f"No {'price' if np.isnan(asked) else 'brand'} is given, so the price cannot be compared"
-    ratio = price.ratios(row.listings)[row.row]
+    ratio = price.ratios(facts.listing)[0]
     if np.isfinite(ratio):
-        reference = f"{price.references(row.listings)[row.row]:,.0f} {price.table_['base_currency']}"
+        reference = f"{price.references(facts.listing)[0]:,.0f} {price.table_['base_currency']}"
         return f"Price is {_percent(ratio)} of what {brand} usually costs, {reference}"
-    usual = price.price_ranges(row.listings)[row.row]
+    usual = price.price_ranges(facts.listing)[0]
     if usual is not None:
         return f"Price is {_percent(asked / usual.median)} of what {brand} usually costs here"
     return f"No usual price is known for {brand[:_MOST_LETTERS]}"
 
 
-def _say_price_in_category(row: Row) -> str:
-    ratio = row.extractors["price"].category_ratios(row.listings)[row.row]
+def _say_price_in_category(facts: Facts) -> str:
+    ratio = facts.extractors["price"].category_ratios(facts.listing)[0]
     if np.isnan(ratio):
         return "No usual price is known for this category"
     return f"Price is {_percent(ratio)} of what its category usually costs"
 
 
-def _say_missing(row: Row) -> str:
-    return "No price is given" if np.isnan(row.number("price")) else "Price is zero"
-
-
-def _say_listing_age(row: Row) -> str:
-    days = row.listings.days_between("listed_at", "observed_at")[row.row]
+def _say_listing_age(facts: Facts) -> str:
+    days = facts.listing.days_between("listed_at", "observed_at")[0]
     if np.isnan(days):
         return "Age of the listing is unknown"
     return f"Listing is {days:,.0f} day{_plural(days)} old" if days >= 1 else "Listing is less than a day old"
 
 
-def _say_effort(row: Row) -> str:
-    length = len(row.listings.folded("description")[row.row])
+def _say_effort(facts: Facts) -> str:
+    length = len(facts.listing.folded("description")[0])
     return f"Description has {length:,} letter{_plural(length)}" if length else "No description is given"
 
 
 def _say_count(name: str, known: str, unknown: str) -> Sentence:
-    def say(row: Row) -> str:
-        value = row.number(name)
+    def say(facts: Facts) -> str:
+        value = facts.number(name)
         return unknown if np.isnan(value) else known.format(value=value, percent=_percent(value), s=_plural(value))
 
     return say
 
 
 def _say_rate(events: str, sales: str, what: str) -> Sentence:
-    def say(row: Row) -> str:
-        happened, sold = row.number(events), row.number(sales)
+    def say(facts: Facts) -> str:
+        happened, sold = facts.number(events), facts.number(sales)
         if np.isnan(happened + sold):
             return f"{what}: unknown"
         return f"{what}: {happened:,.0f} on {sold:,.0f} sale{_plural(sold)}"
@@ -191,15 +258,19 @@ def _constant(sentence: str) -> Sentence:
 SENTENCES: dict[str, Sentence] = {
     "title": _say_text("title"),
     "description": _say_text("description"),
-    **{f"words.{kind}": _say_words(kind) for kind in _KIND_SENTENCES},
+    "category": _say_text("category"),
+    **{f"words.{kind}": _say_words(kind) for kind in WORD_SENTENCES},
     "brand.named": _say_named,
     "brand.disguise": _constant("Title hides a word behind look-alike or invisible letters"),
     "brand.contradiction": _say_contradiction,
     "brand.field": _constant("Brand field is empty"),
     "brand.authorised": _say_authorised,
+    "goods.kind": _say_goods,
+    "goods.brand": _say_goods_of_brand,
+    "offer.contact": _say_signs("Leads away from the marketplace", "Gives no contact elsewhere", CONTACTS),
+    "offer.lot": _say_signs("Offers more than one piece", "Offers one piece", LOTS),
     "price.brand": _say_price,
     "price.category": _say_price_in_category,
-    "price.missing": _say_missing,
     "listing.age": _say_listing_age,
     "listing.sales": _say_count("listing_sales", "Listing has sold {value:,.0f} time{s}", "Sales are unknown"),
     "listing.returns": _say_rate("listing_returns", "listing_sales", "Returns of this listing"),
@@ -212,5 +283,6 @@ SENTENCES: dict[str, Sentence] = {
     "seller.complaints": _say_rate("seller_complaints", "seller_sales", "Complaints about the seller"),
     "seller.rating": _say_count("seller_rating", "Seller is rated {percent}", "Seller's rating is unknown"),
     "seller.strikes": _say_count("seller_strikes", "Seller has {value:,.0f} strike{s}", "Strikes are unknown"),
+    PORTFOLIO: _say_portfolio,
     "seller.listings": _say_count("seller_listings", "Seller's listings: {value:,.0f}", "Listings are unknown"),
 }

@@ -77,9 +77,10 @@ def test_price_features_do_not_depend_on_the_currency():
 
 
 def test_a_price_in_a_currency_without_rate_is_not_compared_with_the_reference():
-    """An unknown rate makes the ratio unknown instead of wrong."""
-    columns = {"title": ["Nike"], "price": [50.0], "currency": ["XXX"]}
-    assert values(PriceFeatures(), columns)["reference_unknown"] == 1
+    """However low it is in numbers, nothing is said of it: unknown is 0, not a guess."""
+    columns = {"title": ["Nike"] * 2, "price": [1.0] * 2, "currency": ["XXX", "USD"]}
+    unknown, known = (values(PriceFeatures(), columns, row)["shortfall_to_reference"] for row in (0, 1))
+    assert unknown == 0 < known
 
 
 def test_a_lower_price_never_leaves_a_step():

@@ -1,9 +1,12 @@
 """Which kinds of goods a title names."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
 from ipml.features.brand import brand_table
@@ -97,3 +100,22 @@ def test_an_unknown_frequency_is_refused(tmp_path: Path):
     file.write_text('[[kind]]\nname = "kites"\noften_copied = "now and then"\nphrases = ["kite"]\n', encoding="utf-8")
     with pytest.raises(UnusableSetting, match="now and then"):
         load_goods(file)
+
+
+def test_every_kind_has_a_name_of_its_own():
+    """No kind stands twice, none lacks phrases, and no phrase stands for two kinds in the same words."""
+    kinds = load_goods()
+    assert len({kind.name for kind in kinds}) == len(kinds)
+    assert all(kind.phrases for kind in kinds)
+    folded = [phrase for kind in kinds for phrase in {fold_text(phrase) for phrase in kind.phrases}]
+    assert [phrase for phrase, times in Counter(folded).items() if times > 1] == []
+
+
+@given(st.text(max_size=60), st.sampled_from(["soft", "new", "42", "!"]))
+def test_a_title_names_no_fewer_kinds_with_more_words(title, word):
+    """What follows from the kinds named lies within its bounds, and a word after them takes none away."""
+    before, after = values(title), values(f"{title} {word}")
+    assert {kind for kind in before if before[kind]} - {"no_kind"} <= {kind for kind in after if after[kind]}
+    for name, value in before.items():
+        assert 0 <= value <= (3 if name == "several_kinds" else 1), name
+    assert before["no_kind"] == (not any(before[kind.name.replace(" ", "_")] for kind in load_goods()))

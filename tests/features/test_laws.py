@@ -12,8 +12,10 @@ from sklearn.base import clone
 
 from ipml.features.brand import BrandFeatures
 from ipml.features.columns import ListingColumns
+from ipml.features.goods import GoodsFeatures
 from ipml.features.lexicon import TradeWords
 from ipml.features.listing import ListingFeatures
+from ipml.features.offer import OfferFeatures
 from ipml.features.price import PriceFeatures
 from ipml.features.seller import SellerFeatures
 from ipml.features.text import TextFeatures
@@ -29,6 +31,8 @@ EXTRACTORS = [
     PriceFeatures(min_listings=1),
     ListingFeatures(),
     SellerFeatures(),
+    GoodsFeatures(),
+    OfferFeatures(),
 ]
 by_name = pytest.mark.parametrize("extractor", EXTRACTORS, ids=lambda extractor: repr(extractor)[:40])
 

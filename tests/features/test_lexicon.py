@@ -180,3 +180,29 @@ def test_few_ordinary_listings_speak_of_copies(real_data):
     counts = dict(zip(WORDS.get_feature_names_out(), WORDS.transform(ListingColumns.of(first)).T, strict=True))
     flagged = (counts["replica_in_title"] > 0) | (counts["grade_in_title"] > 0)
     assert flagged.mean() < 0.003
+
+
+@pytest.mark.parametrize(
+    ("denied", "said"),
+    [
+        ("not {}", ["replica", "fake", "clone"]),
+        ("это не {}", ["реплика", "подделка"]),
+        ("não é {}", ["réplica"]),
+        ("no es {}", ["réplica"]),
+        ("keine {}", ["replika", "fälschung"]),
+    ],
+)
+def test_denial_works_in_each_language_and_in_capitals(denied, said):
+    """The word alone says that goods are copies; denied, it says that they are not, however it is written."""
+    for word in said:
+        for written in (str, str.upper):
+            assert "replica" in kinds_in(written(f"{word} 5")), word
+            assert set(kinds_in(written(denied.format(word)))) == {"negated"}, word
+
+
+def test_every_context_says_why_and_is_used():
+    """A context that no entry names would be there for nothing; a name is given once."""
+    contexts = [context["name"] for context in TABLE["context"]]
+    assert len(set(contexts)) == len(contexts)
+    assert all(context["why"] and context["phrases"] for context in TABLE["context"])
+    assert {name for entry in TABLE["entry"] for name in entry.get("not_near", ())} == set(contexts)

@@ -3,11 +3,15 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ipml.features.disguise import count_disguises
-from ipml.features.normalise import MAX_TITLE_LETTERS, fold_text, fold_with_origins
+from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text, fold_with_origins
+from ipml.features.skeleton import skeleton
+from ipml.model.attack_families import FAMILIES
+from ipml.model.attacks import attack_text
+from ipml.model.genuine_scripts import genuine_listings
 
 HOSTILE_TEXT = st.text(
     st.one_of(
@@ -16,6 +20,11 @@ HOSTILE_TEXT = st.text(
     ),
     max_size=60,
 )
+PLAIN_TEXT = st.lists(
+    st.sampled_from(["a", "B", "Nike", "aaa", "1:1", "-", ".", "+", "@", "$", "(", "LongReplicaWatch"])
+)
+ASCII_TEXT = st.text(st.characters(codec="ascii"), max_size=40) | PLAIN_TEXT.map(" ".join) | PLAIN_TEXT.map("".join)
+LETTERS = st.text(st.characters(codec="utf-8", categories=["Lu", "Ll", "Lo", "Nd", "Mn", "Mc", "Zs"]), max_size=40)
 DISGUISES = {
     "look-alike letters": "\u039d\u0456\u043a\u0435",
     "all capitals of another script": "\u039d\u0406\u041a\u0415",
@@ -25,6 +34,7 @@ DISGUISES = {
     "variation selectors": "N\ufe0fike",
     "tag characters": "N\U000e0061ike",
     "combining strokes": "N\u0336i\u0336k\u0336e",
+    "marks of another script": "N\u0e34ike",
     "diacritics": "N\u00efk\u00e9",
     "full width": "\uff2e\uff49\uff4b\uff45",
     "mathematical bold": "\U0001d40d\U0001d422\U0001d424\U0001d41e",
@@ -36,9 +46,19 @@ DISGUISES = {
     "doubly escaped entities": "&amp;#78;ike",
     "split by tags": "Ni<b></b>ke",
     "split by a comment": "Ni<!-- x -->ke",
+    "split by a hidden tag": 'Ni<span style="display:none">x</span>ke',
     "reversed run": "\u202eekiN\u202c",
     "capitals": "NIKE",
+    "turned letters": "N\u1d09\u029e\u01dd",
 }
+UNDONE = [
+    name for name, family in FAMILIES.items() if family.kind in ("invisible", "look-alike", "styled", "markup")
+] + ["spaced out", "dotted", "underscored", "hyphenated", "middle dots", "no-break spaces", "Braille blanks"]
+TITLES = [
+    "Classic leather handbag with golden buckle",
+    "Replica wrist watch with mirror grade dial",
+    "Running trainers from the spring collection",
+]
 
 
 @pytest.mark.parametrize("written", DISGUISES.values(), ids=DISGUISES.keys())
@@ -47,38 +67,59 @@ def test_every_disguise_reads_as_the_word_itself(written):
     assert fold_text(f"Air {written} Max") == "air nike max"
 
 
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("family", UNDONE)
+def test_what_can_be_undone_is_undone(title, family):
+    """Hidden, styled, dotted and look-alike letters leave the skeleton of the whole title as it was."""
+    assert skeleton(fold_text(attack_text(title, FAMILIES[family]))) == skeleton(fold_text(title))
+
+
 @given(HOSTILE_TEXT)
-def test_folding_twice_changes_nothing_for_plain_text(text):
-    """What is folded and holds no markup stays as it is when folded again."""
+def test_folding_twice_changes_nothing_without_spacing_and_markup(text):
+    """What is folded stays as it is when folded again.
+
+    Not so where signs or single letters remain: markup escaped more than three deep, or what only the first folding
+    brought together, may be a pattern that a second one undoes.
+    """
     once = fold_text(text)
-    if "<" not in once and "&" not in once:
+    if all(letter.isalnum() or letter == " " for letter in once) and min(map(len, once.split()), default=2) > 1:
         assert fold_text(once) == once
 
 
 @given(HOSTILE_TEXT)
 def test_a_folded_text_holds_nothing_invisible(text):
-    """No control, format or combining character, no capital and no double space is left."""
+    """No control, format or enclosing character, no mark on a Latin letter, no capital, no double space is left."""
     folded = fold_text(text)
-    assert not any(unicodedata.category(letter) in {"Cf", "Mn", "Me", "Cc", "Cs"} for letter in folded)
+    assert not any(unicodedata.category(letter) in {"Cf", "Me", "Cc", "Cs"} for letter in folded)
+    marked = [before for before, mark in zip(f" {folded}", folded, strict=False) if unicodedata.category(mark) == "Mn"]
+    assert not any(letter.isascii() for letter in marked)
     assert folded == folded.lower()
     assert "  " not in folded
     assert folded == folded.strip()
 
 
-@given(HOSTILE_TEXT)
+@given(HOSTILE_TEXT | ASCII_TEXT | LETTERS)
+@example("Nike   Air  Max")
+@example("NIKE reeeplica w.a.t.c.h r@lex $uper")
 def test_origins_agree_with_the_folded_text(text):
-    """The slow path that remembers positions folds exactly as the fast one, and points into the text."""
+    """The ways that remember places, or that skip a plain text, fold exactly as the other, and point into the text."""
     folded, origins = fold_with_origins(text)
     assert folded == fold_text(text)
     assert len(origins) == len(folded)
     assert all(0 <= origin < len(text) for origin in origins)
 
 
-@given(st.text(st.characters(codec="utf-8", categories=["Lu", "Ll", "Lo", "Nd"]), max_size=40))
+@given(LETTERS)
 def test_origins_of_plain_letters_rise(text):
     """Without markup or reversed runs, letters keep their order."""
     _, origins = fold_with_origins(text)
     assert origins == sorted(origins)
+
+
+@given(HOSTILE_TEXT, st.integers(0, 70))
+def test_folding_never_exceeds_the_cap(text, cap):
+    """Nothing is longer than asked, whatever one letter becomes."""
+    assert len(fold_text(text, cap)) <= cap
 
 
 def test_letters_beyond_the_cap_are_not_read():
@@ -88,23 +129,78 @@ def test_letters_beyond_the_cap_are_not_read():
 
 
 @pytest.mark.parametrize(
-    "title",
+    "piece",
     [
-        "Кроссовки мужские Nike 42",
-        "Παπούτσια Nike",
-        "耐克运动鞋",
-        "حذاء رياضي Nike",
-        "Ayakkabı Nike İstanbul",
-        "Škoda přívěsek",
-        "Café crème 100 % coton",
+        *("<", "<!--", "<a ", "&", "&amp;", "&#", "<span ", 'x<span style="display:', "</i>", "<i>x</i>", "\u202e"),
+        *("$", "@(", "((", "(a", "a.", ".", "a ", "- ", "a-.", "aA", "+ a", "|", "€", "€(", "\x1f"),
+        *(
+            "а",
+            "а ",
+            "аx",
+            "α.",
+            "ि",
+            "িx",
+            "נ ",
+            "卂",
+            "卂x",
+            "ㄒ ",
+            "ꋪ",
+            "ɐ",
+            "\u0301",
+            "\u200b",
+            "\u0375x",
+            "\u0483",
+        ),
     ],
 )
-def test_genuine_titles_in_any_script_count_no_disguise(title):
-    """Writing in one's own script is no disguise."""
+def test_long_hostile_texts_are_folded(piece):
+    """No piece, repeated to the length of a description, makes any search try every way to divide it."""
+    for text in (piece * MAX_DESCRIPTION_LETTERS, piece * 400 + "Q"):
+        assert len(fold_text(text, MAX_DESCRIPTION_LETTERS)) <= MAX_DESCRIPTION_LETTERS
+
+
+@pytest.mark.parametrize(
+    ("title", "folded"),
+    [
+        ("Новая кожаная сумка", "novaya kozhanaya sumka"),
+        ("НОВАЯ КОЖАНАЯ СУМКА", "novaya kozhanaya sumka"),
+        ("Нова шкіряна сумка", "nova shkiryana sumka"),
+        ("Παπούτσια Nike", "papoytsia nike"),
+        ("耐克运动鞋", "耐克运动鞋"),
+        ("がんばれ ブランド", "がんばれ ブランド"),
+        ("새 가방", "새 가방"),
+        ("حقيبة جلدية ٥٠ مل", "حقيبة جلدية 50 مل"),
+        ("תיק עור חדש", "תיק עור חדש"),
+        ("हिन्दी में नया बैग", "हिन्दी में नया बैग"),
+        ("กระเป๋าหนังแท้", "กระเป๋าหนังแท้"),
+        ("Նոր կաշվե պայուսակ", "նոր կաշվե պայուսակ"),
+        ("ახალი ტყავის ჩანთა", "ახალი ტყავის ჩანთა"),
+        ("አዲስ የቆዳ ቦርሳ", "አዲስ የቆዳ ቦርሳ"),
+        ("Túi xách da mới", "tui xach da moi"),
+        ("Skórzana torebka z Łodzi", "skorzana torebka z lodzi"),
+        ("Yeni deri çanta İstanbul", "yeni deri canta istanbul"),
+        ("Ayakkabı ığüşöç", "ayakkabi igusoc"),
+    ],
+)
+def test_genuine_titles_read_as_a_native_would_accept(title, folded):
+    """Cyrillic and Greek by their sound, Latin without marks, all others as they are spelt."""
+    assert fold_text(title) == folded
     assert count_disguises(title) == 0
 
 
-@pytest.mark.parametrize("name", ["look-alike letters", "zero-width spaces", "mathematical bold", "full width"])
-def test_disguised_words_are_counted(name):
-    """A word with hidden letters, styled letters or letters of two scripts counts as one disguise."""
-    assert count_disguises(f"Air {DISGUISES[name]} Max") == 1 or name == "look-alike letters"
+def test_words_of_other_alphabets_read_alike_in_capitals():
+    """As long as one word in a row has a letter that looks like none in ASCII."""
+    for language, listings in genuine_listings().items():
+        for title in listings["title"]:
+            assert fold_text(title.upper()) == fold_text(title), language
+
+
+def test_latin_words_with_a_few_letters_of_another_alphabet_are_read_by_shape_throughout():
+    """Even a word that is Greek throughout, if most others are mixed."""
+    assert fold_text("bαg \u03bd\u03b5\u03c9 fαkε") == "bag vew fake"
+
+
+def test_one_latin_letter_in_a_genuine_text_changes_no_other_word():
+    """A slip of the keyboard in one Cyrillic word leaves the rest read by its sound."""
+    assert fold_text("новая cумка кожаная").startswith("novaya ")
+    assert fold_text("новая cумка кожаная").endswith(" kozhanaya")

@@ -87,3 +87,43 @@ def test_phrases_without_letters_find_nothing(phrases):
     """An empty entry in a lexicon is harmless, as is an empty text."""
     assert list(find_phrases("nike air", phrases)) == []
     assert list(find_phrases("", (*phrases, "nike"))) == []
+
+
+LONG_WORD = st.permutations("abcdefghknopqrtuvwxyz").map(lambda letters: "".join(letters[:8]))
+WAYS_TO_WRITE = {
+    "plain": str,
+    "capitals": str.upper,
+    "doubled letter": lambda word: word[:2] + word[1:],
+    "space inside": lambda word: f"{word[:3]} {word[3:]}",
+    "hyphens": "-".join,
+    "dots": ".".join,
+    "zero-width spaces": "\u200b".join,
+    "Cyrillic": lambda word: word.translate(str.maketrans("aeopcyx", "аеорсух")),
+    "digits": lambda word: word.translate(str.maketrans("eoatbg", "304786")),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_WRITE.values(), ids=WAYS_TO_WRITE)
+@given(word=LONG_WORD)
+def test_a_long_word_is_found_however_it_is_written(way, word):
+    """Plain, in capitals, misspelt on purpose, parted or in look-alike letters."""
+    assert list(find_phrases(fold_text(f"the {way(word)} is"), (word,)))
+
+
+@given(word=LONG_WORD)
+def test_a_long_word_is_found_among_words_written_together(word):
+    """Where the whole is too long to be one word."""
+    assert list(find_phrases(fold_text(f"jjjhat{word}mitten"), (word,)))
+
+
+@given(st.text("abc", min_size=1, max_size=4), st.text("defgh", min_size=1, max_size=6))
+def test_a_short_word_is_never_found_inside_another(word, more):
+    """Neither at its beginning nor at its end, nor in a long one, nor across a space."""
+    for text in (word + more, more + word, f"{more * 8}{word}{more * 8}", f"{more}{word[:1]} {word[1:]}{more}"):
+        assert not list(find_phrases(fold_text(text), (word,)))
+
+
+@pytest.mark.parametrize(("text", "phrase"), [("СУМКА", "сумка"), ("Louis bag СУМКА", "сумк*"), ("ТОНЕР HP", "тонер*")])
+def test_a_word_in_look_alike_capitals_is_found(text, phrase):
+    """By itself it folds as Latin, and is looked for so too."""
+    assert list(find_phrases(fold_text(text), (phrase,)))

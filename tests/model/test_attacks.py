@@ -23,7 +23,8 @@ by_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 
 def of_kind(kind: str) -> pytest.MarkDecorator:
     """Run a test with each family of one kind."""
-    return pytest.mark.parametrize("family", [family for family in FAMILIES.values() if family.kind == kind], ids=str)
+    families = {name: family for name, family in FAMILIES.items() if family.kind == kind}
+    return pytest.mark.parametrize("family", families.values(), ids=families)
 
 
 def test_there_are_families_of_every_kind():

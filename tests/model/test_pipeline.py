@@ -23,11 +23,25 @@ def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
 
 
 def test_scores_do_not_depend_on_batch_or_order(classifier, newest):
-    """A listing has the same log-odds, to the bit, alone, in a batch and in any order."""
+    """Given what is known of its seller, a listing has the same log-odds, to the bit, alone, in a batch, in any order."""
+    shares = np.linspace(0.0, 0.9, len(newest))
+    together = classifier.decision_function(newest, shares)
+    np.testing.assert_array_equal(classifier.decision_function(newest.iloc[::-1], shares[::-1])[::-1], together)
+    alone = [classifier.decision_function(newest.iloc[[row]], shares[[row]])[0] for row in range(20)]
+    np.testing.assert_array_equal(alone, together[:20])
+
+
+def test_portfolios_follow_time_not_the_order_of_rows(classifier, newest):
+    """Without shares, each listing is judged with those of its seller that were listed before it, wherever they stand."""
     together = classifier.decision_function(newest)
     np.testing.assert_array_equal(classifier.decision_function(newest.iloc[::-1])[::-1], together)
-    alone = [classifier.decision_function(newest.iloc[[row]])[0] for row in range(20)]
-    np.testing.assert_array_equal(alone, together[:20])
+
+
+def test_a_later_listing_changes_no_earlier_score(classifier, newest):
+    """What a seller lists afterwards says nothing of what came before."""
+    in_time = newest.sort_values("listed_at", kind="stable")
+    first = classifier.decision_function(in_time.head(100))
+    np.testing.assert_array_equal(classifier.decision_function(in_time)[:100], first)
 
 
 def test_fitting_again_gives_the_same_model(market, classifier):
@@ -47,7 +61,7 @@ def test_the_model_ranks_far_better_than_chance(market, classifier):
 
 
 def test_a_label_of_no_weight_teaches_nothing(market, classifier):
-    """A wrong label that is not trusted leaves the scores as if the listing were genuine or not there at all."""
+    """A wrong label that is not trusted teaches the learner the same as a right one: nothing."""
     labelled = market.listings[market.listings["is_counterfeit"].notna()]
     y = labelled["is_counterfeit"].to_numpy(dtype=int)
     weight = np.ones(len(y))
@@ -55,7 +69,7 @@ def test_a_label_of_no_weight_teaches_nothing(market, classifier):
     flipped = np.where(np.arange(len(y)) < 50, 1 - y, y)
     one = CounterfeitClassifier(classifier.features, C=0.1, n_folds=2).fit(labelled, y, weight)
     other = CounterfeitClassifier(classifier.features, C=0.1, n_folds=2).fit(labelled, flipped, weight)
-    np.testing.assert_allclose(one.coefficients, other.coefficients, atol=1e-3)
+    np.testing.assert_allclose(one.learner_.coef_, other.learner_.coef_, atol=1e-3)
 
 
 def test_features_of_the_classifier_have_one_name_each(classifier, newest):

@@ -46,6 +46,9 @@ FACTS = GateFacts(
     recall_at_precision=Estimate(0.6, 0.5, 0.7),
     calibration_error=Estimate(0.02, 0.02, 0.04),
     is_leaking=False,
+    recall_kept_mean=0.95,
+    recall_kept_worst=0.8,
+    listings_per_second=4_000.0,
 )
 Record = Callable[..., str]
 

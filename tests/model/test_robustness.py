@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnmeasurableScores, UnusableSetting
 from ipml.model.attack_scores import ATTACKS, find_attacks, score_attacks, score_by_seller
+from ipml.model.attacks import attack_listings
+from ipml.model.gaming import Scenario, game_listings
 from ipml.model.genuine_scripts import REFERENCE, alarms_table, false_alarms_by_script, genuine_listings
 from ipml.model.metrics import average_precision, precision_at
 from ipml.model.robustness import Robustness, measure_robustness, robustness_of, threshold_at_precision
@@ -130,6 +132,21 @@ def test_every_attack_is_announced_and_scored_on_all_listings(shop):
     scored = dict(score_attacks(WordList(), shop, [1, 0] * 4, families=FEW, say=said.append))
     assert said == list(scored) == [attack.name for attack in FEW]
     assert all(scores.shape == (8,) for scores in scored.values())
+
+
+def test_sellers_who_attack_nothing_keep_their_scores(market, classifier):
+    """Scoring only the attackers' listings again gives what scoring all of them does."""
+    listings = market.listings.tail(400)
+    y = listings["is_counterfeit"].fillna(False).to_numpy(dtype=bool)
+    attacks = find_attacks(["leet digits", "washed history", "fresh account"])
+    scored = dict(score_attacks(classifier, listings, y, families=attacks))
+    for attack in attacks:
+        if isinstance(attack, Scenario):
+            attacked = game_listings(listings, attack, y, ~y).listings
+        else:
+            attacked = attack_listings(listings, attack, y)
+        everything = score_by_seller(classifier, attacked)[: len(listings)]
+        np.testing.assert_allclose(scored[attack.name], everything, rtol=0, atol=1e-12)
 
 
 def test_folds_pool_to_what_a_single_test_gives(shop):

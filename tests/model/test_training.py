@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import mlflow
-import numpy as np
 import pytest
 
 from ipml.errors import IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
-from ipml.model.artifact import load_model
+from ipml.model.drift_reference import path_beside
 from ipml.model.evaluation import MODEL
-from ipml.model.experiment import Experiment
+from ipml.model.experiment import Experiment, read_recorded
+from ipml.model.recorded import fetch_gate_facts, fetch_tested
 from ipml.model.training import Trained, train
 from ipml.model.training_data import digest_listings, read_training_listings
 
 QUICK: dict[str, Any] = {"C": 0.1, "n_folds": 2}
+TRIED = ("leet digits", "fresh account")
+TRAIN = """
+import sys
+from pathlib import Path
+from ipml.features.brand import brand_table
+from ipml.model.experiment import read_recorded
+from ipml.model.learning import learn, prepare, save_learnt
+from ipml.model.training_data import read_training_listings
+home, out = map(Path, sys.argv[1:])
+plan = read_recorded((home / "plan.json").read_text(), home, "here")
+save_learnt(plan, learn(plan, read_training_listings(plan), brand_table(prepare(plan))), out)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +45,7 @@ def home(tmp_path_factory, market):
 def plan(home, **parts) -> Experiment:
     """Return an experiment on the small marketplace that takes little time."""
     data = {"listings": "listings.parquet", "brands": "brands.toml"} | parts.pop("data", {})
-    parts = {"name": "market", "model": QUICK, "evaluation": {"n_resamples": 10}} | parts
+    parts = {"name": "market", "model": QUICK, "evaluation": {"n_resamples": 10, "attacks": TRIED}} | parts
     return Experiment(data=data, folder=home, **parts)
 
 
@@ -90,12 +106,21 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, models, tracking, e
 # The same again
 
 
-def test_the_same_experiment_gives_the_same_model(trained, again):
-    """Not one coefficient differs, nor does the calibration."""
-    first, second = (load_model(one.folder).classifier for one in (trained, again))
-    np.testing.assert_array_equal(first.coefficients, second.coefficients)
-    assert first.intercept == second.intercept
-    assert vars(first.calibration_) == vars(second.calibration_)
+def test_the_same_experiment_gives_the_same_bytes(trained, again):
+    """Every file of the model folder is the same; so is the drift reference beside it."""
+    first, second = ({path.name: path.read_bytes() for path in one.folder.iterdir()} for one in (trained, again))
+    assert first == second
+    assert path_beside(trained.folder).read_bytes() == path_beside(again.folder).read_bytes()
+
+
+def test_another_process_gives_the_same_bytes(home, trained, tmp_path):
+    """Neither the seed of Python's hashes nor the number of threads leaves a trace, and attacks change nothing."""
+    recorded = plan(home, evaluation={"n_resamples": 10, "attacks": TRIED})
+    (home / "plan.json").write_text(recorded.model_dump_json())
+    environment = os.environ | {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", TRAIN, home, tmp_path / "model"], check=True, env=environment)
+    for path in trained.folder.iterdir():
+        assert (tmp_path / "model" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_the_same_experiment_gives_the_same_figures(trained, again):
@@ -147,6 +172,40 @@ def test_the_run_keeps_curves_and_tables(client, run):
     assert all(picture.path.endswith(".png") and picture.file_size > 1_000 for picture in pictures)
 
 
+def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
+    """The scores of the test, and every figure that the gate asks for, beside what drift is measured from."""
+    paths = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert paths >= {"tested.parquet", "gate.json", "drift_reference.json", "robustness.json", "report.html"}
+    tested = fetch_tested(run.info.run_id, store(home))
+    counts = trained.evaluation.counts
+    assert (len(tested.y), tested.y.sum()) == (counts.listings, counts.counterfeits)
+    facts = fetch_gate_facts(run.info.run_id, store(home))
+    assert facts.average_precision == trained.evaluation.figures[MODEL]["average_precision"]
+    for name in ("recall_kept_mean", "recall_kept_worst", "false_positive_ratio_small", "listings_per_second"):
+        assert getattr(facts, name) == pytest.approx(run.data.metrics[name])
+
+
+def test_the_report_and_the_drift_reference_lie_beside_the_model(trained):
+    """The page is complete in itself and names the model and the attacks tried."""
+    assert trained.report == trained.folder.with_name("market.report.html")
+    page = trained.report.read_text(encoding="utf-8")
+    assert trained.card.full_version in page
+    assert all(attack in page for attack in TRIED)
+    assert path_beside(trained.folder).is_file()
+
+
+def test_the_second_model_is_put_beside_the_champion(trained, again):
+    """Both were tested on the same listings, so the page of the challenger has the champion's figures."""
+    first, second = (one.report.read_text(encoding="utf-8") for one in (trained, again))
+    assert "Against the champion" not in first
+    assert "Against the champion" in second
+
+
+def test_the_card_holds_the_experiment(home, trained):
+    """Read from the card, the experiment is the one that was run."""
+    assert read_recorded(json.dumps(dict(trained.card.experiment)), home, "card") == plan(home)
+
+
 def test_the_registered_model_says_what_it_takes_and_gives(client, trained):
     """It has a signature and an example of its input."""
     source = client.get_model_version_download_uri("ipml", str(trained.run.model_version))
@@ -158,7 +217,12 @@ def test_the_registered_model_says_what_it_takes_and_gives(client, trained):
 
 def test_a_run_that_leaks_says_so_and_is_found_under_its_alias(home, client, run):
     """A random split is never mistaken for an honest one; model and alias are those the experiment asked for."""
-    experiment = plan(home, split={"kind": "leaking random"}, record={"model": "ipml-shoes", "alias": "trial"})
+    experiment = plan(
+        home,
+        split={"kind": "leaking random"},
+        record={"model": "ipml-shoes", "alias": "trial"},
+        evaluation={"n_resamples": 10, "attacks": "none"},
+    )
     recorded = train(experiment, models=home / "shoes", tracking_uri=store(home)).run
     assert client.get_run(recorded.run_id).data.tags["leaks"] == "true"
     assert run.data.tags["leaks"] == "false"

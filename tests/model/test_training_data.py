@@ -12,7 +12,7 @@ from ipml.listings.sellers import HISTORY_COLUMNS
 from ipml.listings.writers import write_listings
 from ipml.model.experiment import Experiment
 from ipml.model.golden import GOLDEN_LISTINGS
-from ipml.model.training_data import digest_listings, read_training_listings, read_truth
+from ipml.model.training_data import digest_listings, labelled_of, read_training_listings, read_truth
 from ipml.records import Listing
 
 MONDAY, TUESDAY, FRIDAY = pd.to_datetime(["2026-03-02", "2026-03-03", "2026-03-06"], utc=True)
@@ -75,6 +75,17 @@ def test_of_several_label_files_the_last_decision_counts(read):
     early, late = (replace(BAG, is_counterfeit=flag, labelled_at=at) for flag, at in ((True, MONDAY), (False, FRIDAY)))
     for files in ({"labels1": [early], "labels2": [late]}, {"labels1": [late], "labels2": [early]}):
         assert read(listings=[BAG], **files)["is_counterfeit"].tolist() == [False]
+
+
+def test_a_label_of_weight_0_is_none(read):
+    """It is neither learnt from nor tested by, and still overrules an earlier one; other weights pass through."""
+    weights = {"1": 0.0, "2": 0.25, "3": None}
+    rows = [replace(BAG, listing_id=id_, label_weight=weight) for id_, weight in weights.items()]
+    learnt = read(listings=rows).set_index("listing_id")
+    assert learnt["is_counterfeit"].notna().to_dict() == {"1": False, "2": True, "3": True}
+    assert learnt["label_weight"].dropna().to_dict() == {"1": 0.0, "2": 0.25}
+    withdrawn = replace(BAG, labelled_at=FRIDAY, label_weight=0.0)
+    assert labelled_of(read(listings=[BAG], labels=[withdrawn])).empty
 
 
 def test_moments_are_kept_apart(read):

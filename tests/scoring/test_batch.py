@@ -132,7 +132,7 @@ def test_the_highest_are_kept_however_scores_arrive(scores, rows, most):
     """Of equal scores the earlier is kept; what has no score is not."""
     top: list[tuple[float, int]] = []
     for start in range(0, len(scores), rows):
-        top = batch._keep_top(top, pd.Series(scores[start : start + rows], dtype="float64"), start, most)
+        top = batch.keep_top(top, pd.Series(scores[start : start + rows], dtype="float64"), start, most)
     ranked = sorted((-score, row) for row, score in enumerate(scores) if not np.isnan(score))
     assert sorted(-row for _, row in top) == sorted(row for _, row in ranked[:most])
 
@@ -210,7 +210,9 @@ def test_a_missing_source_is_named(scorer, tmp_path):
 def test_a_file_that_was_never_scored_is_refused(newest, tmp_path):
     """The columns that are missing are named."""
     write_listings(newest, tmp_path / "shop.csv")
-    with pytest.raises(MissingColumns, match="no column score, log_odds, abstained, model_version"):
+    with pytest.raises(
+        MissingColumns, match="no column score, score_low, score_high, log_odds, abstained, model_version"
+    ):
         next(read_scored(tmp_path / "shop.csv"))
 
 
@@ -220,6 +222,8 @@ def test_a_file_that_was_never_scored_is_refused(newest, tmp_path):
         ("score", "high"),
         ("score", "1.5"),
         ("score", "nan"),
+        ("score_low", "-0.5"),
+        ("score_high", "inf"),
         ("log_odds", "inf"),
         ("reasons", "[{]"),
         ("reasons", '["because"]'),
@@ -233,7 +237,14 @@ def test_a_file_that_was_never_scored_is_refused(newest, tmp_path):
 def test_a_cell_that_ipml_would_not_write_is_named(tmp_path, column, cell):
     """With its row and column, before any later row is given out."""
     good = {"listing_id": "1", "seller_id": "s", "title": "Bag", "score": "0.5", "log_odds": "0", "abstained": ""}
-    good |= {"model_version": "m/1", "reasons": "[]", "highlights": "[]", "price_range": ""}
+    good |= {
+        "score_low": "0.4",
+        "score_high": "0.6",
+        "model_version": "m/1",
+        "reasons": "[]",
+        "highlights": "[]",
+        "price_range": "",
+    }
     rows = [good, good | {"listing_id": "2", column: cell}]
     pd.DataFrame(rows).to_csv(tmp_path / "scored.csv", index=False)
     with pytest.raises(InvalidListings) as caught:

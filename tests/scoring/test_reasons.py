@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from ipml.features.columns import ListingColumns
+from ipml.features.portfolio import EarlierListings
 from ipml.listings.schema import frame_to_listings, listings_to_frame
 from ipml.model.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
-from ipml.scoring.reasons import Explainer
+from ipml.scoring.reasons import GROUPS, Explainer
+from ipml.scoring.sentences import SENTENCES
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 BARE = Listing("nothing", "s", "Wool hat")
@@ -64,8 +66,9 @@ def explainer(classifier) -> Explainer:
 def one_of_each(classifier) -> csr_matrix:
     """Contributions as no listing has them: a row for each feature but text, in which that feature alone counts."""
     names = classifier.get_feature_names_out()
-    is_ngram = [name.startswith(("title__ngram", "description__ngram")) for name in names]
-    columns = np.append(np.flatnonzero(~np.array(is_ngram)), [0, is_ngram.index(False) - 1])
+    is_ngram = np.array(["__ngram_" in name for name in names])
+    firsts = [names.tolist().index(f"{column}__ngram_0") for column in ("title", "description", "category")]
+    columns = np.append(np.flatnonzero(~is_ngram), firsts)
     weights = np.resize([1.0, -1.0], len(columns))
     return csr_matrix((weights, (np.arange(len(columns)), columns)), shape=(len(columns), len(names)))
 
@@ -92,13 +95,35 @@ def test_every_feature_has_a_sentence(explainer, one_of_each):
         assert other.sentence
 
 
+def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer, one_of_each):
+    """No sentence is left over from features that are gone."""
+    copies = ListingColumns(listings_to_frame([BARE] * one_of_each.shape[0]))
+    said = {reason.feature for reasons in explainer.reasons(copies, one_of_each) for reason in reasons}
+    assert said == {*SENTENCES, "baseline"}
+
+
+def test_every_pattern_of_a_group_meets_a_feature(explainer):
+    """No pattern is left over either, nor is an extractor."""
+    for name, groups in GROUPS.items():
+        features = explainer.extractors[name].get_feature_names_out()
+        for pattern in "|".join(groups.values()).split("|"):
+            assert any(re.fullmatch(pattern, feature) for feature in features), (name, pattern)
+
+
+def test_a_feature_that_two_reasons_cover_is_an_error(classifier, monkeypatch):
+    """Its weight would be said of one of them only."""
+    monkeypatch.setitem(GROUPS, "price", {"brand": ".*", "category": ".*_category"})
+    with pytest.raises(KeyError, match="several reasons cover the feature price__shortfall_to_usual_of_category"):
+        Explainer(classifier)
+
+
 def test_a_feature_without_a_reason_is_an_error(classifier):
     """A new feature cannot be forgotten: the explainer does not come about without a group for it."""
     from copy import deepcopy
 
     changed = deepcopy(classifier)
-    price = dict(changed.features_.transformer_list)["seller"]
-    price.get_feature_names_out = lambda: np.array(["shoe_size"], dtype=object)
+    seller = dict(changed.features_.transformer_list)["seller"]
+    seller.get_feature_names_out = lambda: np.array(["shoe_size"], dtype=object)
     with pytest.raises(KeyError, match="no reason covers the feature seller__shoe_size"):
         Explainer(changed)
 
@@ -130,8 +155,8 @@ def test_reasons_hold_for_any_listing(explainer, listing):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LISTINGS)
 def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
-    """What a reviewer reads between quotation marks is a piece of title, description or brand, not of a folded view."""
-    written = "\n".join([listing.title, listing.description or "", listing.brand or ""])
+    """What a reviewer reads between quotation marks is a piece of the listing's own texts, not of a folded view."""
+    written = "\n".join([listing.title, listing.description or "", listing.brand or "", listing.category or ""])
     for sentence in explain(explainer, listing):
         for quoted in sentence[sentence.find("“") + 1 : sentence.rfind("”")].split("”, “") if "“" in sentence else []:
             assert quoted.removesuffix("…")
@@ -158,10 +183,36 @@ def test_hostile_text_is_quoted_as_plain_text(explainer, title):
     assert not any("{words}" in sentence and "{words}" not in title for sentence in sentences)
 
 
+@pytest.mark.parametrize(
+    ("earlier", "sentence"),
+    [
+        (EarlierListings(1, 1.0), "The one earlier listing of this seller looked suspicious by itself"),
+        (
+            EarlierListings(1_200, 3.4),
+            "Of 1,200 earlier listings of this seller, some looked suspicious by themselves: together as much as 3.4 "
+            "sure counterfeits",
+        ),
+    ],
+)
+def test_what_the_seller_listed_before_is_said_in_numbers(explainer, earlier, sentence):
+    """How many there were, and how suspicious they looked together."""
+    columns = ListingColumns.of_one(BARE)
+    contributions = explainer.classifier.contributions(columns, np.array([earlier.share]))
+    (reasons,) = explainer.reasons(columns, contributions, [earlier])
+    assert sentence in [reason.sentence for reason in reasons]
+
+
 def test_a_reversed_word_is_quoted_as_it_was_written(explainer):
     """What shows as "replica" by an override of direction is shown in the order of its letters."""
     sentences = explain(explainer, replace(BARE, title="wool \u202eacilper\u202c hat"))
     assert "Says it is a replica: “acilper”" in sentences
+
+
+def test_a_misspelt_word_is_quoted_as_it_was_written(explainer):
+    """The model reads "rplica" as "replica"; the reviewer finds it in the listing."""
+    listing = replace(BARE, title="Rplica wool hat", description="It is a rep*ica")
+    assert "Says it is a replica: “Rplica”, “rep*ica”" in explain(explainer, listing)
+    assert (0, 6) in [(part.start, part.end) for part in explainer.highlights(listing.title)]
 
 
 @pytest.mark.parametrize("column", ["title", "description", "brand"])
@@ -198,8 +249,15 @@ def test_sentences_of_records_and_frames_are_the_same(explainer):
         ({"listed_at": MONDAY, "observed_at": MONDAY}, "Listing is less than a day old"),
         ({"listed_at": MONDAY, "observed_at": MONDAY.replace(day=4)}, "Listing is 2 days old"),
         ({"description": "Warm & soft"}, "Description has 11 letters"),
-        ({"price": 0.0, "currency": "USD"}, "Price is zero"),
-        ({}, "No price is given"),
+        ({"price": 9.0, "currency": "EUR", "category": "x"}, "No usual price is known for this category"),
+        ({"title": "Leather wallet"}, "Offers wallets, which are very often copied"),
+        ({"title": "Rolex wool hat"}, "Offers hats and scarves, but Rolex usually means watches"),
+        ({"title": "Shoes 5 pairs, WhatsApp me"}, "Leads away from the marketplace: a messenger"),
+        ({"title": "Shoes 5 pairs, WhatsApp me"}, "Offers more than one piece: a number of pieces"),
+        ({"title": "This is not a replica"}, "Denies being a copy: “replica”"),
+        ({"title": "Wool"}, "Title names no known kind of goods"),
+        ({}, "Offers one piece"),
+        ({}, "No earlier listing of this seller looked suspicious by itself"),
         ({}, "Brand field is empty"),
         ({"price": 9.0, "currency": "EUR"}, "No brand is given, so the price cannot be compared"),
         ({"brand": "Nike", "currency": "USD"}, "No price is given, so the price cannot be compared"),

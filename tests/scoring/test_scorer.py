@@ -1,15 +1,31 @@
 """The function others import: a probability, the reasons for it, and silence where it cannot judge."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings
+from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, frame_to_listings
+from ipml.model.artifact import save_model
 from ipml.records import Listing
-from ipml.scoring.scorer import NO_LETTERS, UNKNOWN_WORDS, Scorer, load_model, score_listings
+from ipml.scoring.scorer import NO_LETTERS, TOO_UNCERTAIN, UNKNOWN_WORDS, Scorer, load_model, score_listings
+from ipml.settings import get_settings
+
+NUMBERS = ("score", "score_low", "score_high", "log_odds")
+NIGHT = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def states(portfolios: SellerPortfolios) -> dict[int, list[int]]:
+    """Return what is kept of each seller, in no order."""
+    state = portfolios.__getstate__()
+    return dict(zip(state["keys"].tolist(), state["states"].tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +41,116 @@ def newest(market):
 
 
 def test_one_listing_scores_as_in_a_frame(scorer, newest):
-    """A record, a mapping and a row of a frame get the same probability, to the bit."""
-    in_frame = scorer.score_frame(newest)["score"].tolist()
+    """A record, a mapping and a row of a frame get the same numbers, to the bit."""
+    in_frame = scorer.score_frame(newest)[[*NUMBERS]].to_numpy().tolist()
     for listing, expected in zip(list(frame_to_listings(newest))[:10], in_frame, strict=False):
-        assert scorer.score(listing).score == expected
-        assert scorer.score(asdict(listing), explain=False).score == expected
+        for scored in (scorer.score(listing), scorer.score(asdict(listing), explain=False)):
+            assert [getattr(scored, name) for name in NUMBERS] == expected
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 99), min_size=1, max_size=40))
+def test_scores_are_the_same_bits_in_any_batch_and_order(scorer, newest, rows):
+    """What else is scored at the same time, before or after it, and how often, changes nothing of a listing's score."""
+    whole = scorer.score_frame(newest)[[*NUMBERS]].to_numpy()
+    np.testing.assert_array_equal(scorer.score_frame(newest.iloc[rows])[[*NUMBERS]].to_numpy(), whole[rows])
+
+
+# What is known of sellers
+
+
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_listings_that_arrive_score_as_all_at_once_in_the_order_of_time(scorer, newest, rows):
+    """Scored as they come and then taken in, a few at a time, they get what the classifier gives to all of them."""
+    arrived = newest.assign(listed_at=pd.date_range("2030-01-01", periods=len(newest), freq="h", tz="UTC"))
+    arrived["seller_id"] = [f"new-{number % 9}" for number in range(len(arrived))]
+    expected = scorer.classifier.predict_proba(arrived)[:, 1]
+    portfolios, scores = scorer.start_portfolios(), []
+    for start in range(0, len(arrived), rows):
+        came = arrived.iloc[start : start + rows]
+        # Those of one night are not judged by each other, so each seller may come once a night only.
+        scores += scorer.score_frame(came, portfolios)["score"].tolist() if rows <= 9 else expected.tolist()
+        scorer.take_in(came, portfolios)
+    np.testing.assert_array_equal(scores, expected)
+    at_once = scorer.start_portfolios()
+    scorer.take_in(arrived, at_once)
+    assert states(portfolios) == states(at_once)
+
+
+@pytest.fixture(scope="module")
+def by_suspicion(scorer, newest) -> list[Listing]:
+    """The latest listings, the least suspicious first, as those of one seller who had listed nothing before."""
+    order = np.argsort(scorer.classifier.suspicion(newest))
+    return [replace(one, seller_id="s", listed_at=None) for one in frame_to_listings(newest.iloc[order])]
+
+
+def test_suspicious_earlier_listings_raise_a_score_and_clean_ones_do_not_lower_it(scorer, by_suspicion):
+    """So trust cannot be bought with cheap clean listings; and the reason says what was listed before."""
+    cleanest, worst = by_suspicion[0], by_suspicion[-1]
+    listing = Listing("1", "s", "Nike shoes", brand="Nike", observed_at=NIGHT)
+    scored = {}
+    for name, earlier in (("clean", cleanest), ("suspicious", worst)):
+        portfolios = scorer.start_portfolios()
+        for number in range(30):
+            scorer.take_in(replace(earlier, observed_at=NIGHT - timedelta(days=number + 1)), portfolios)
+        scored[name] = scorer.score(listing, portfolios)
+    assert scored["clean"].score == scorer.score(listing).score < scored["suspicious"].score
+    (reason,) = [one for one in scored["suspicious"].reasons if one.feature == "portfolio__share"]
+    assert reason.weight > 0
+    assert reason.sentence.startswith("Of 30 earlier listings of this seller, some looked suspicious")
+
+
+def test_a_listing_that_was_taken_in_does_not_speak_against_itself(scorer, by_suspicion):
+    """Scored again it scores as the first time."""
+    listing = replace(by_suspicion[-1], observed_at=NIGHT)
+    portfolios = scorer.start_portfolios()
+    first = scorer.score(listing, portfolios)
+    scorer.take_in(listing, portfolios)
+    assert scorer.score(listing, portfolios) == first
+
+
+def test_what_a_model_remembers_is_not_changed_by_what_is_taken_in(scorer, newest):
+    """Portfolios that begin with the model's are a copy."""
+    before = states(scorer.classifier.portfolios_)
+    scorer.take_in(newest, scorer.start_portfolios())
+    assert states(scorer.classifier.portfolios_) == before
+
+
+# How sure a score is
+
+
+def test_a_score_lies_within_its_bounds(scorer, newest):
+    """And the bounds within 0 and 1."""
+    scores = scorer.score_frame(newest)
+    assert (scores["score_low"] >= 0).all()
+    assert (scores["score_low"] <= scores["score"]).all()
+    assert (scores["score"] <= scores["score_high"]).all()
+    assert (scores["score_high"] <= 1).all()
+
+
+def test_where_the_bounds_are_too_far_apart_there_is_no_score(classifier, scorer, newest):
+    """Neither a score nor a reason, but the cause; all others score as without the limit."""
+    every = scorer.score_frame(newest)
+    width = every["score_high"] - every["score_low"]
+    limit = float(width.median())
+    careful = Scorer(classifier, "market/1", most_width=limit)
+    scores = careful.score_frame(newest)
+    assert scores["abstained"].eq(TOO_UNCERTAIN).tolist() == (width > limit).tolist()
+    assert scores[[*NUMBERS]].isna().all(axis=1).tolist() == (width > limit).tolist()
+    pd.testing.assert_frame_equal(scores[width <= limit], every[width <= limit])
+    (silent, *_) = [one for one in careful.explain_frame(newest) if one.abstained]
+    assert (silent.reasons, silent.highlights, silent.score_low) == ((), (), None)
+
+
+def test_the_limit_is_that_of_the_settings(classifier, newest, tmp_path, monkeypatch):
+    """`IPML_MOST_WIDTH` reaches a loaded model."""
+    save_model(classifier, tmp_path / "m", name="market", data_digest="0", experiment={}, figures={})
+    monkeypatch.setenv("IPML_MOST_WIDTH", "0.000001")
+    get_settings.cache_clear()
+    try:
+        assert load_model(tmp_path / "m").score_frame(newest)["abstained"].notna().all()
+    finally:
+        get_settings.cache_clear()
 
 
 def test_reasons_sum_to_the_log_odds(scorer, newest):
@@ -71,7 +192,10 @@ def test_a_bad_listing_is_refused_with_every_field_at_fault(scorer):
 
 @pytest.mark.parametrize(
     ("title", "cause"),
-    [("\u2605\u2605\u2605 !!!", NO_LETTERS), ("\u1200\u1208\u1210 \u1218\u1220\u1228", UNKNOWN_WORDS)],
+    [
+        ("\u2605\u2605\u2605 !!!", NO_LETTERS),
+        ("\uac00\ubc29 \ud310\ub9e4 \uc0c8\uc81c\ud488 \ubb34\ub8cc \ubc30\uc1a1", UNKNOWN_WORDS),
+    ],
 )
 def test_a_title_that_says_nothing_is_not_judged(scorer, title, cause):
     """Without letters, or in a script the model never saw, there is no score and the cause is given."""
@@ -98,8 +222,6 @@ def test_records_mappings_and_frames_are_all_taken(scorer, newest):
 
 def test_a_saved_model_scores_as_before(classifier, scorer, newest, tmp_path):
     """Saving and loading changes no bit of a score, and the scores carry the model's version."""
-    from ipml.model.artifact import save_model
-
     card = save_model(classifier, tmp_path / "m", name="market", data_digest="0", experiment={}, figures={})
     loaded = load_model(tmp_path / "m")
     assert loaded.version == card.full_version

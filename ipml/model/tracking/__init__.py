@@ -19,17 +19,21 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of ru
 
 from ipml.model.tracking.champion import move_champion, read_champions
 from ipml.model.tracking.registry import RegisteredModel, find_model, resolve_model
-from ipml.model.tracking.runs import RecordedRun, fetch_run_artifact, record_run
+from ipml.model.tracking.runs import RecordedRun, fetch_run_artifact, fetch_run_tags, record_run
 from ipml.model.tracking.store import check_store
+from ipml.model.tracking.trials import fetch_trial_file, record_trial
 
 __all__ = [
     "RecordedRun",
     "RegisteredModel",
     "check_store",
     "fetch_run_artifact",
+    "fetch_run_tags",
+    "fetch_trial_file",
     "find_model",
     "move_champion",
     "read_champions",
     "record_run",
+    "record_trial",
     "resolve_model",
 ]

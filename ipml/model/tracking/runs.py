@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +80,7 @@ def record_run(
     parse_model_uri(f"models:/{model_name}@{alias or CHALLENGER}")  # else it could never be resolved
     load_model(model_folder)
     with open_store(find_store(tracking_uri)) as client, make_active(client):
-        experiment_id = _find_or_create_experiment(client, facts.experiment)
-        with mlflow.start_run(experiment_id=experiment_id, nested=True) as run:
-            _log_facts(facts)
+        with start_run(client, facts) as run:
             logged = Model.log(
                 artifact_path=None,
                 name="model",
@@ -126,8 +126,22 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
         return download(client, f"runs:/{model.run_id}/{name}")
 
 
+def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> dict[str, str]:
+    """Return the tags of the run that a registered model came of; none of a model without a run."""
+    with open_store(find_store_of(model.uri, tracking_uri)) as client:
+        return dict(client.get_run(model.run_id).data.tags) if model.run_id else {}
+
+
+@contextmanager
+def start_run(client: mlflow.MlflowClient, facts: RunFacts) -> Iterator[mlflow.ActiveRun]:
+    """Begin a run, in the experiment that the facts name, with everything but a model in it."""
+    experiment_id = _find_or_create_experiment(client, facts.experiment)
+    with mlflow.start_run(experiment_id=experiment_id, nested=True) as run:
+        _log_facts(facts)
+        yield run
+
+
 def _log_facts(facts: RunFacts) -> None:
-    """Write everything but the model into the active run."""
     parameters = list(make_parameters(facts).items())
     for start in range(0, len(parameters), PARAMETERS_AT_A_TIME):
         mlflow.log_params(dict(parameters[start : start + PARAMETERS_AT_A_TIME]))

@@ -1,0 +1,95 @@
+"""`ipml portfolios` keeps what is known of sellers, and `ipml score --portfolios` uses it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.listings.schema import check_listings
+from ipml.listings.writers import write_listings
+from ipml.model.artifact import save_model
+from ipml.scoring.batch import read_scored
+
+HEADER = "listing_id,seller_id,title,observed_at\n"
+
+
+@pytest.fixture
+def shop(classifier, market, tmp_path):
+    """Return a folder with listings of last night, as suspicious as any, and of tonight."""
+    listings = check_listings(market.listings.tail(200))
+    worst = listings.iloc[[np.argmax(classifier.suspicion(listings))] * 8]
+    moments = pd.date_range("2030-01-01", periods=8, freq="h", tz="UTC")
+    earlier = worst.assign(listing_id=list("01234567"), seller_id="s", listed_at=moments, observed_at=moments)
+    write_listings(earlier, tmp_path / "earlier.csv")
+    (tmp_path / "tonight.csv").write_text(f"{HEADER}9,s,Nike shoes,2030-01-02T00:00:00Z\n")
+    return tmp_path
+
+
+def test_what_a_seller_listed_before_raises_the_score_of_the_next(ipml, shop, saved_model):
+    """Night by night: scored by what was known before, then taken in."""
+    assert ipml("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model).exit_code == 0
+    ipml("score", "tonight.csv", "without.csv", "--model", saved_model)
+    answer = ipml("score", "tonight.csv", "with.csv", "--model", saved_model, "--portfolios", "sellers.npz")
+    assert (answer.exit_code, answer.err.strip()) == (0, "")
+    ((without,), (known,)) = (list(read_scored(shop / name)) for name in ("without.csv", "with.csv"))
+    assert known.score > without.score
+    assert any(reason.sentence.startswith("Of 8 earlier listings of this seller") for reason in known.reasons)
+
+
+def test_what_was_done_is_counted(ipml, shop, saved_model):
+    """Taken in the first time, known the second; and the store is the same file to the byte."""
+    command = ("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
+    first = ipml(*command)
+    assert first.out.startswith("8 listings taken into sellers.npz by market/")
+    written = (shop / "sellers.npz").read_bytes()
+    again = ipml(*command)
+    assert again.out.startswith("0 listings taken into sellers.npz by market/")
+    assert "8 were in it already, and count once" in again.out
+    assert (shop / "sellers.npz").read_bytes() == written
+
+
+def test_bad_rows_with_a_file_for_them_exit_1(ipml, shop, saved_model):
+    """The good ones are taken in, the bad ones kept apart and counted."""
+    (shop / "earlier.csv").write_text(f"{HEADER}7,s,Wool hat,\n8,s,,\n")
+    answer = ipml("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model, "--rejects", "bad.csv")
+    assert answer.exit_code == 1
+    assert "1 listings taken" in answer.out
+    assert "1 bad rows kept in bad.csv" in answer.out
+
+
+def test_the_store_of_another_model_is_refused(ipml, shop, saved_model, classifier):
+    """By both commands, in one line; the store stays as it is."""
+    save_model(classifier, shop / "other", name="other", data_digest="0", experiment={}, figures={})
+    ipml("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
+    written = (shop / "sellers.npz").read_bytes()
+    for command in (
+        ("portfolios", "tonight.csv", "sellers.npz"),
+        ("score", "tonight.csv", "scored.csv", "--portfolios", "sellers.npz"),
+    ):
+        answer = ipml(*command, "--model", "other")
+        assert (answer.exit_code, answer.out) == (2, "")
+        assert answer.err.startswith("ipml: sellers.npz: found portfolios by the model 'market/")
+        assert answer.err.count("\n") == 1
+    assert (shop / "sellers.npz").read_bytes() == written
+    assert not (shop / "scored.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["portfolios", "no.csv", "sellers.npz"], "ipml: no.csv: found No such file"),
+        (["portfolios", "earlier.csv", "earlier.csv"], "found earlier.csv twice"),
+        (["portfolios", "earlier.csv", "no/sellers.npz"], "ipml: cannot write no/sellers.npz: found "),
+        (["portfolios", "earlier.csv", "tonight.csv"], "ipml: tonight.csv: found no archive of the arrays expected"),
+        (["score", "tonight.csv", "scored.csv", "--portfolios", "no.npz"], "ipml: no.npz: found No such file"),
+        (["score", "tonight.csv", "scored.csv", "--portfolios", "earlier.csv"], "ipml: earlier.csv: found no archive "),
+        (["score", "tonight.csv", "scored.csv", "--portfolios", "scored.csv"], "found scored.csv twice"),
+    ],
+)
+def test_a_mistake_exits_2_with_one_line(ipml, shop, saved_model, arguments, said):
+    """It says what was found and what was expected, and nothing is written."""
+    before = sorted(shop.iterdir())
+    answer = ipml(*arguments, "--model", saved_model)
+    assert (answer.exit_code, answer.out) == (2, "")
+    assert said in answer.err
+    assert answer.err.strip().count("\n") == 0
+    assert sorted(shop.iterdir()) == before

@@ -1,0 +1,63 @@
+"""How many words hide what they say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.disguise import count_disguises
+from ipml.model.attack_families import FAMILIES
+from ipml.model.attacks import attack_text
+from ipml.model.genuine_scripts import genuine_listings
+
+DISGUISED = [
+    *("zero-width space, one", "soft hyphen", "word joiner", "tag characters", "homoglyph, one Cyrillic"),
+    *("homoglyph, one Greek", "full-width", "mathematical bold", "circled", "negative squared", "parenthesised"),
+]
+
+
+@pytest.mark.parametrize("family", DISGUISED)
+def test_each_disguised_word_is_counted(family):
+    """Hidden letters, styled letters and letters of two scripts in one word count once a word."""
+    assert count_disguises(attack_text("Genuine leather bag", FAMILIES[family])) == 3
+
+
+@pytest.mark.parametrize("language", genuine_listings())
+def test_genuine_titles_count_none(language):
+    """Writing in one's own script is no disguise, in capitals neither."""
+    for title in genuine_listings()[language]["title"]:
+        assert count_disguises(title) == count_disguises(title.upper()) == 0, title
+
+
+@pytest.mark.parametrize(
+    ("text", "n_disguised"),
+    [
+        ("می\u200cشود", 0),
+        ("क्\u200dष", 0),
+        ("👨\u200d👩\u200d👧 set", 0),
+        ("ＵＳＢ付き", 0),
+        ("ＮＩＫＥ", 1),
+        ("Ni\u200dke", 1),
+        ("реп\u200dлика", 1),
+        ("Škoda přívěsek, crème 100 %", 0),
+        ("Bluetooth-наушники 40×40cm 🇺🇸", 0),
+        ("🇳🇮🇰🇪", 1),
+        ("30 µm, 20 °C, ½ price, №5, 10 €", 0),
+    ],
+)
+def test_signs_that_a_script_needs_are_no_disguise(text, n_disguised):
+    """Joiners of Persian, Hindi and emoji, and full-width letters beside Japanese, belong; elsewhere they hide."""
+    assert count_disguises(text) == n_disguised
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_ascii_hides_nothing(text):
+    """Plain letters are plain."""
+    assert count_disguises(text) == 0
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_there_are_no_more_disguises_than_words(text, other):
+    """None is counted twice, and words that follow take none away, unless they make full-width letters belong."""
+    assert count_disguises(text) <= len(text)
+    assert count_disguises(f"{text} plain words") == count_disguises(text)
+    assert count_disguises(f"{text} {other}") <= count_disguises(text) + count_disguises(other)

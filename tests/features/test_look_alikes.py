@@ -1,0 +1,116 @@
+"""What one character reads as, and which letters look like others."""
+
+import string
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.look_alikes import (
+    IDEOGRAPHS_AS_LETTERS,
+    ONLY_TURNED,
+    ORNAMENTS,
+    SEPARATOR,
+    SHAPES,
+    SIGNS_AS_LETTERS,
+    TURNED_LETTERS,
+    has_shape_of_its_own,
+    is_look_alike,
+    read_by_sound,
+    read_letter,
+)
+from ipml.model.attack_letters import ALPHABETS
+
+LETTER = st.characters(exclude_categories=[])
+TABLES = [SIGNS_AS_LETTERS, IDEOGRAPHS_AS_LETTERS, TURNED_LETTERS, SHAPES, *(letters for _, letters in ORNAMENTS)]
+ONE_BY_ONE = ("Cherokee", "Lisu", "phonetic", "small capitals", "superscript", "stroked", "Canadian")
+
+
+@pytest.mark.parametrize("letter", string.printable)
+def test_ascii_reads_as_itself(letter):
+    """In small letters; white space is a space."""
+    assert read_letter(letter) == (" " if letter.isspace() else letter.lower())
+
+
+@given(LETTER)
+def test_a_reading_reads_as_itself(letter):
+    """What a character became needs no further reading, but for a sign that stands for a separator."""
+    reading = read_letter(letter)
+    assert "".join(map(read_letter, reading.replace(SEPARATOR, ""))) == reading.replace(SEPARATOR, "")
+
+
+@given(LETTER)
+def test_a_reading_is_small_and_visible(letter):
+    """No capital, no control or format character."""
+    reading = read_letter(letter).replace(SEPARATOR, " ")
+    assert reading == reading.lower()
+    assert not any(unicodedata.category(piece) in {"Cf", "Cc", "Cs", "Me", "Co", "Cn"} for piece in reading)
+
+
+@given(st.characters(categories=["Nd"]))
+def test_digits_of_all_scripts_are_digits(digit):
+    """An Arabic or Devanagari five is a five, also where it looks like a letter."""
+    assert read_letter(digit) == str(unicodedata.decimal(digit))
+
+
+@pytest.mark.parametrize(("written", "sign"), ["–-", "—-", "’'", "‘'", "➕+", "∕/", "꞉:", "ǃ!", "×x", "․."])
+def test_signs_that_look_like_ascii_signs_read_as_these(written, sign):
+    """Typographic signs are those of the keyboard."""
+    assert read_letter(written) == sign
+
+
+@pytest.mark.parametrize("sign", "·•»。")
+def test_other_signs_separate_words(sign):
+    """They end up as a space, but are told from one until words are known."""
+    assert read_letter(sign) == SEPARATOR
+
+
+@given(LETTER)
+def test_no_character_becomes_markup(letter):
+    """Nothing but these signs themselves, in any width, reads as the beginning of a tag or an entity."""
+    if unicodedata.normalize("NFKC", letter)[:1] not in {"<", ">", "&", "≮", "≯"}:
+        assert not set("<>&") & set(read_letter(letter))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=range(len(TABLES)))
+def test_tables_lead_to_plain_letters(table):
+    """Each letter of a table stands for one or two ASCII letters or digits."""
+    for letter, plain in table.items():
+        assert not letter.isascii() or table is TURNED_LETTERS
+        assert plain.isascii()
+        assert 1 <= len(plain) <= 3
+
+
+def test_letters_of_a_table_are_of_its_script():
+    """The range of an ornamental script holds at least three in four of its letters: the others are of mixed origin."""
+    for script, letters in ORNAMENTS[1:]:
+        first, last = script.split("-")
+        assert sum(first <= letter <= last for letter in letters) >= 0.75 * len(letters), script
+
+
+def test_what_is_only_turned_is_in_the_table():
+    """Each letter that gives turned words away can be turned back."""
+    assert set(ONLY_TURNED) <= set(TURNED_LETTERS)
+
+
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_alphabets_of_ornaments_read_one_by_one(name):
+    """Their letters read as what they stand for, whatever stands around them."""
+    missed = [f"{plain}{letter}" for plain, letter in ALPHABETS[name].items() if read_letter(letter) != plain.lower()]
+    assert missed == []
+
+
+@given(st.text("абвгдежзийклмнопрстуфхцчшщъыьэюяіїєґαβγδεζηθικλμνξοπρστυφχψω", min_size=1))
+def test_sound_is_written_in_plain_letters(word):
+    """Cyrillic and Greek give ASCII letters, piece by piece."""
+    assert read_by_sound(word).isascii()
+    assert read_by_sound(word) == "".join(map(read_by_sound, word))
+
+
+@given(st.text("сорухаеСОРУХАЕВМТКНαοΑΟΡ", min_size=1))
+def test_words_of_look_alikes_have_no_shape_of_their_own(word):
+    """They can be read as Latin; one letter that cannot tells them apart."""
+    assert all(map(is_look_alike, word))
+    assert not has_shape_of_its_own(word)
+    assert has_shape_of_its_own(word + "ж")

@@ -1,0 +1,198 @@
+"""What is kept of a seller's earlier listings."""
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.columns import ListingColumns
+from ipml.features.portfolio import (
+    PRIOR_LISTINGS,
+    SILENT_BELOW,
+    EarlierListings,
+    SellerPortfolios,
+    listing_moments,
+    seller_key,
+    shares_of_others,
+)
+
+LISTING = st.tuples(st.sampled_from("abc"), st.floats(0, 1) | st.just(np.nan), st.integers(-3, 3))
+LISTINGS = st.lists(LISTING, max_size=25)
+
+
+def columns(listings):
+    """Return sellers, probabilities and moments of listings."""
+    sellers, probabilities, moments = zip(*listings, strict=True) if listings else ((), (), ())
+    return list(sellers), np.array(probabilities, dtype=float), np.array(moments, dtype=np.int64)
+
+
+def portfolios_of(listings):
+    """Return portfolios that have taken the listings in."""
+    portfolios = SellerPortfolios()
+    portfolios.add(*columns(listings))
+    return portfolios
+
+
+def all_known(portfolios, moments=range(-4, 5)):
+    """Return what is known of every seller at every moment."""
+    return {(seller, moment): portfolios.known(seller, moment) for seller in "abcd" for moment in moments}
+
+
+def suspicion(probability):
+    """Return how suspicious a listing looks, the plain way."""
+    return round(max(probability - SILENT_BELOW, 0) / (1 - SILENT_BELOW) * 1_000) / 1_000
+
+
+@given(LISTINGS)
+def test_what_is_known_is_what_came_before(listings):
+    """From the latest moment of a seller on, number and suspicion are those of all listings strictly before."""
+    portfolios = portfolios_of(listings)
+    for seller in "abc":
+        own = [(p, moment) for name, p, moment in listings if name == seller and not np.isnan(p)]
+        for moment in range(max([moment for _, moment in own], default=-3), 5):
+            before = [p for p, listed in own if listed < moment]
+            known = portfolios.known(seller, moment)
+            assert known.n == len(before)
+            assert known.suspicion == pytest.approx(sum(map(suspicion, before)))
+
+
+@given(LISTINGS, st.randoms())
+def test_the_order_of_listings_does_not_matter(listings, random):
+    """Taken in at once, one by one or shuffled, they leave the same behind, to the bit."""
+    shuffled = random.sample(listings, len(listings))
+    one_by_one = SellerPortfolios()
+    for listing in shuffled:
+        one_by_one.add(*columns([listing]))
+    assert all_known(portfolios_of(listings)) == all_known(portfolios_of(shuffled)) == all_known(one_by_one)
+
+
+@given(LISTINGS, LISTINGS)
+def test_later_listings_change_nothing_earlier(listings, later):
+    """The shares of listings in time are the same whatever comes after them."""
+    later = [(seller, p, moment + 10) for seller, p, moment in later]
+    alone = SellerPortfolios().shares_in_time(*columns(listings))
+    together = SellerPortfolios().shares_in_time(*columns(listings + later))
+    np.testing.assert_array_equal(together[: len(listings)], alone)
+
+
+@given(LISTINGS, LISTINGS)
+def test_other_sellers_change_nothing(listings, others):
+    """What is known of one seller rests on that one's listings alone."""
+    others = [(f"other {seller}", p, moment) for seller, p, moment in others]
+    assert all_known(portfolios_of(listings + others)) == all_known(portfolios_of(listings))
+
+
+@given(LISTINGS)
+def test_shares_in_time_ask_before_they_add(listings):
+    """A listing is compared with those of earlier moments, never with itself or those of its own moment."""
+    sellers, probabilities, moments = columns(listings)
+    shares = SellerPortfolios().shares_in_time(sellers, probabilities, moments)
+    for row, (seller, _, moment) in enumerate(listings):
+        before = portfolios_of([listing for listing in listings if listing[2] < moment])
+        assert shares[row] == before.known(seller, moment).share
+
+
+@given(LISTINGS)
+def test_shares_lie_between_nothing_and_all(listings):
+    """From 0 to below 1, in time and looking back; a first listing has 0."""
+    sellers, probabilities, moments = columns(listings)
+    in_time = SellerPortfolios().shares_in_time(sellers, probabilities, moments)
+    others = shares_of_others(sellers, probabilities)
+    for shares in (in_time, others):
+        assert shares.shape == (len(listings),)
+        assert ((shares >= 0) & (shares < 1)).all()
+    assert SellerPortfolios().known("nobody", 0).share == 0
+
+
+@given(LISTINGS, st.floats(0, 1), st.floats(0, 1))
+def test_a_more_suspicious_listing_never_helps_its_seller(listings, one, other):
+    """The share after it is no smaller."""
+    low, high = sorted((one, other))
+    shares = [portfolios_of([*listings, ("a", p, 9)]).known("a", 10).share for p in (low, high)]
+    assert shares[0] <= shares[1]
+
+
+def test_clean_listings_are_not_credited():
+    """Below the silence nothing counts as better; many clean listings only thin out what was seen."""
+    assert portfolios_of([("a", 0.0, 1)]).known("a", 2) == portfolios_of([("a", SILENT_BELOW, 1)]).known("a", 2)
+    assert portfolios_of([("a", 1.0, 1)]).known("a", 2).share == 1 / (1 + PRIOR_LISTINGS)
+
+
+def test_a_listing_older_than_the_latest_is_treated_as_a_first():
+    """What came before it is no longer known."""
+    portfolios = portfolios_of([("a", 1.0, 1), ("a", 1.0, 5)])
+    assert portfolios.known("a", 3) == EarlierListings(0, 0.0)
+    assert portfolios.known("a", 5).n == 1
+
+
+@given(LISTINGS, LISTINGS)
+def test_a_copy_is_independent(listings, more):
+    """What is added to a copy does not show in the original, nor the other way round."""
+    portfolios = portfolios_of(listings)
+    before, twin = all_known(portfolios), portfolios.copy()
+    twin.add(*columns(more))
+    assert all_known(portfolios) == before
+    assert all_known(twin) == all_known(portfolios_of(listings + more))
+
+
+@given(LISTINGS)
+def test_state_survives_being_kept_as_arrays(listings):
+    """A model file holds two arrays; from them the same is known of as many sellers."""
+    portfolios = portfolios_of(listings)
+    state = portfolios.__getstate__()
+    assert all(isinstance(part, np.ndarray) for part in state.values())
+    restored = SellerPortfolios()
+    restored.__setstate__(state)
+    assert len(restored) == len(portfolios)
+    assert all_known(restored) == all_known(portfolios)
+
+
+def test_keys_do_not_depend_on_the_hash_seed():
+    """Another process, with another seed, keeps a seller under the same number."""
+    code = "from ipml.features.portfolio import seller_key; print(seller_key('ann'), seller_key('анна'))"
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout.split()
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1] == [str(seller_key(name)).encode() for name in ("ann", "анна")]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=[]), max_size=20), unique=True))
+def test_sellers_are_told_apart(sellers):
+    """Any id has a key of its own, broken letters included, of eight bytes."""
+    keys = [seller_key(seller) for seller in sellers]
+    assert len(set(keys)) == len(keys)
+    assert all(0 <= key < 2**64 for key in keys)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 1)), max_size=12))
+def test_looking_back_leaves_the_listing_itself_out(listings):
+    """The share of others is that of all but the one that asks, wherever they stand."""
+    sellers, probabilities = [seller for seller, _ in listings], np.array([p for _, p in listings])
+    expected = defaultdict(list)
+    for seller, p in listings:
+        expected[seller].append(suspicion(p))
+    shares = shares_of_others(sellers, probabilities)
+    for (seller, p), share in zip(listings, shares, strict=True):
+        n, total = len(expected[seller]) - 1, sum(expected[seller]) - suspicion(p)
+        assert share == pytest.approx(total / (n + PRIOR_LISTINGS), abs=1e-9)
+
+
+def test_a_listing_without_moment_comes_first():
+    """The moment is that of listing, else that of observation, else before all others."""
+    listings = ListingColumns(
+        {
+            "listed_at": ["2026-01-02T00:00Z", None, None],
+            "observed_at": ["2026-01-05T00:00Z", "2026-01-01T00:00Z", None],
+        }
+    )
+    first, second, third = listing_moments(listings).tolist()
+    assert third < second < first
+    assert first - second == 24 * 3_600 * 10**9

@@ -1,0 +1,55 @@
+"""The skeleton of a folded text: spellings that people read alike are one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.normalise import fold_text
+from ipml.features.skeleton import skeleton, skeleton_with_origins
+
+FOLDED = st.text(max_size=60).map(fold_text) | st.text("il1jo0e3a4s5t7b8g69z2 -a", max_size=30)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("r0lex", "rolex"),
+        ("r3pl1c4", "replica"),
+        ("ro1ex", "rolex"),
+        ("gucci", "guci"),
+        ("8466", "bagg"),
+        ("5u27", "suzt"),
+    ],
+)
+def test_spellings_that_read_alike_have_one_skeleton(written, plain):
+    """Digits stand in for letters, and doubled letters for single ones."""
+    assert skeleton(written) == skeleton(plain)
+
+
+@pytest.mark.parametrize(("one", "other"), [("rolex", "rolax"), ("aaa", "aa"), ("a a", "aa"), ("pen", "ten")])
+def test_other_words_keep_other_skeletons(one, other):
+    """A word of one letter only keeps its length; spaces, and letters that look otherwise, stay."""
+    assert skeleton(one) != skeleton(other)
+
+
+@given(FOLDED)
+def test_the_skeleton_of_a_skeleton_is_itself(text):
+    """Nothing is left to merge."""
+    assert skeleton(skeleton(text)) == skeleton(text)
+
+
+@given(FOLDED)
+def test_a_skeleton_keeps_the_words(text):
+    """It has as many words, each of them no longer and none empty."""
+    words, bones = text.split(" "), skeleton(text).split(" ")
+    assert len(words) == len(bones)
+    assert all(len(bone) <= len(word) and bool(bone) == bool(word) for word, bone in zip(words, bones, strict=True))
+
+
+@given(FOLDED)
+def test_origins_rise_and_point_to_letters_of_the_same_skeleton(text):
+    """Each letter of the skeleton comes from one later than that before it, and stands for it."""
+    bones, origins = skeleton_with_origins(text)
+    assert bones == skeleton(text)
+    assert origins == sorted(set(origins))
+    assert all(skeleton(text[origin]) == bone for bone, origin in zip(bones, origins, strict=True))

@@ -1,0 +1,106 @@
+"""Letters written apart, words written together, letters held down."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.spacing import LONG_WORD, close_up, part, shorten
+
+WORD = st.text("abcdefghiknopqrtuvwyz", min_size=3, max_size=9)
+PIECES = st.text("ab1sM .-_/:+&\x1f", max_size=40)
+
+
+@pytest.mark.parametrize("sign", "._-*~·|/+'")
+@given(word=WORD)
+def test_a_word_with_a_sign_at_every_second_place_is_joined(sign, word):
+    """Whichever the sign."""
+    assert close_up(sign.join(word), None)[0] == word
+
+
+@given(st.lists(WORD, min_size=2, max_size=5), st.sampled_from([("   ", " "), ("  ", " "), (" ", ".")]))
+def test_wider_gaps_part_words(words, gaps):
+    """Of two kinds of gaps the narrow ones are within words."""
+    wide, narrow = gaps
+    assert close_up(wide.join(map(narrow.join, words)), None)[0] == " ".join(words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "S/M/L",
+        "S, M, L, XL",
+        "S M L",
+        "1.2.3",
+        "4 5 6",
+        "24-70 f/2.8",
+        "A - Z",
+        "A & B & C",
+        "U.S",
+        "x 2",
+        "iPhone 5 s",
+    ],
+)
+def test_lists_and_numbers_stay(text):
+    """Sizes, numbers, and too few letters to be a word are not joined."""
+    assert close_up(text, None)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("[.A.A.A.+.]", "[AAA+]"),
+        ("1.:.1", "1:1"),
+        ("r.e.p.l.i.c.a a.t 4.2", "replica a.t 4.2"),
+        ("r.e.p.l.i.c.a w.a.t.c.h s.a.l.e a.t 4.2", "replica watch sale at 42"),
+        ("r e p l i c a   1 : 1", "replica 1:1"),
+        ("big r e p now", "big rep now"),
+    ],
+)
+def test_signs_and_short_words_are_joined_with_the_rest(written, plain):
+    """What is too short to tell is joined where most words of the text are written apart."""
+    assert close_up(written, None)[0] == plain
+
+
+@given(st.lists(st.from_regex(r"[A-Z][a-z]{3,8}", fullmatch=True), min_size=4, max_size=6))
+def test_words_that_begin_with_capitals_are_parted(words):
+    """All of them, where they are written together."""
+    assert part("".join(words), None)[0] == " ".join(words)
+
+
+@given(st.text("abcABC", max_size=LONG_WORD - 1))
+def test_a_short_name_is_never_parted(name):
+    """McDonald and iPhone are one word."""
+    assert part(name, None)[0] == name
+
+
+@pytest.mark.parametrize("text", ["pHaRmAcEuTiCaLs", "PHARMACEUTICALS", "pharmaceuticals", "Pharmaceuticals"])
+def test_capitals_at_random_begin_no_words(text):
+    """Pieces of two or three letters are none."""
+    assert part(text, None)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("written", "short"),
+    [("reeeeplica", "reeplica"), ("aaa", "aaa"), ("aaa+", "aaa+"), ("1000", "1000"), ("!!!", "!!!")],
+)
+def test_letters_held_down_are_shortened(written, short):
+    """To two; not a word of nothing else, nor numbers, nor signs."""
+    assert shorten(written, None)[0] == short
+
+
+@pytest.mark.parametrize("step", [close_up, part, shorten])
+@given(text=PIECES)
+def test_places_rise_and_letters_are_those_written(step, text):
+    """Nothing is invented but spaces, and nothing changes its place."""
+    written, origins = step(text, list(range(len(text))))
+    assert origins == sorted(origins)
+    assert all(letter in (" ", text[origin]) for letter, origin in zip(written, origins, strict=True))
+    assert step(text, None) == (written, None)
+
+
+@pytest.mark.parametrize("step", [part, shorten])
+@given(text=PIECES)
+def test_a_second_time_changes_nothing(step, text):
+    """What is parted or shortened stays so."""
+    once = step(text, None)
+    assert step(*once) == once

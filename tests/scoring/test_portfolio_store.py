@@ -1,0 +1,260 @@
+"""What is known of sellers survives in a file: each listing counts once, for one model, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipml.errors import InvalidListings, PortfoliosOfAnotherModel, UnreadableFile, UnwritableFile
+from ipml.features.portfolio import SellerPortfolios
+from ipml.listings.schema import check_listings
+from ipml.listings.writers import RejectsFile, write_listings
+from ipml.scoring import batch
+from ipml.scoring.portfolio_store import PortfolioStore, TakenIn, read_store, start_store, update_store, write_store
+from ipml.scoring.scorer import Scorer
+
+BAD = "listing_id,seller_id,title,price,currency\n1,s,Bag,9.5,EUR\n2,s,Belt,9;5,EUR\n3,s,Wool hat,1.0,EUR\n"
+
+
+@pytest.fixture(scope="module")
+def scorer(classifier) -> Scorer:
+    """A scorer around the small marketplace's classifier."""
+    return Scorer(classifier, "market/1")
+
+
+@pytest.fixture(scope="module")
+def nights(market) -> pd.DataFrame:
+    """Checked listings of a few sellers, later than all that the model was trained on."""
+    listings = check_listings(market.listings.tail(60)).reset_index(drop=True)
+    moments = pd.date_range("2030-01-01", periods=60, freq="h", tz="UTC")
+    return listings.assign(listed_at=moments, seller_id=[f"new-{number % 7}" for number in range(60)])
+
+
+def content(store: PortfolioStore) -> tuple[str, list[int], dict[int, list[int]]]:
+    """Return all that a store holds, the sellers in no order."""
+    state = store.portfolios.__getstate__()
+    sellers = dict(zip(state["keys"].tolist(), state["states"].tolist(), strict=True))
+    return store.version, store.listings.tolist(), sellers
+
+
+def take_all(scorer: Scorer, *parts: pd.DataFrame) -> PortfolioStore:
+    """Return a store that has taken in some listings, a part after the other."""
+    store = start_store(scorer)
+    for part in parts:
+        store.take_in(scorer, part)
+    return store
+
+
+# What counts
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.integers(0, 59), max_size=20), max_size=6))
+def test_a_listing_counts_once_however_often_and_in_whatever_order_it_comes(scorer, nights, parts):
+    """Repeats within a night and on later nights make no difference, nor do nights in another order."""
+    store = take_all(scorer, *(nights.iloc[part] for part in parts))
+    distinct = sorted({row for part in parts for row in part})
+    assert content(store) == content(take_all(scorer, nights.iloc[distinct]))
+    assert len(store.listings) == len(distinct)
+
+
+def test_a_listing_that_comes_again_changed_counts_as_it_was(scorer, nights):
+    """A seller who makes a listing harmless afterwards is not cleared by that."""
+    changed = nights.assign(title="Wool hat")
+    assert content(take_all(scorer, nights, changed)) == content(take_all(scorer, nights))
+
+
+def test_a_store_knows_the_sellers_the_model_was_trained_on(scorer):
+    """It begins with what the model remembers of them, and changes nothing of that."""
+    store = start_store(scorer)
+    assert len(store.portfolios) == len(scorer.classifier.portfolios_) > 0
+    assert store.listings.size == 0
+
+
+# Files
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(max_size=30).filter(lambda version: "\0" not in version),
+    st.dictionaries(st.integers(0, 2**64 - 1), st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 5), max_size=5),
+    st.sets(st.integers(0, 2**64 - 1), max_size=5),
+)
+def test_what_is_written_is_read_back(tmp_path, version, sellers, listings):
+    """Any version, any state of any seller, any listing."""
+    portfolios = SellerPortfolios()
+    portfolios.__setstate__(
+        {
+            "keys": np.array(list(sellers), dtype=np.uint64),
+            "states": np.array(list(sellers.values()), dtype=np.int64).reshape(-1, 5),
+        }
+    )
+    store = PortfolioStore(version, portfolios, np.array(sorted(listings), dtype=np.uint64))
+    write_store(store, tmp_path / "store.npz")
+    assert content(read_store(tmp_path / "store.npz", version)) == content(store)
+
+
+def test_the_same_store_gives_the_same_bytes(scorer, nights, tmp_path):
+    """So that a copy can be told from a change."""
+    for name in "ab":
+        write_store(take_all(scorer, nights), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_no_id_is_in_the_file(scorer, nights, tmp_path):
+    """Sellers and listings are kept as hashes."""
+    write_store(take_all(scorer, nights), tmp_path / "store.npz")
+    written = (tmp_path / "store.npz").read_bytes()
+    assert not any(name.encode() in written for name in [*nights["seller_id"], *nights["listing_id"]])
+
+
+def test_portfolios_of_another_model_are_refused(scorer, tmp_path):
+    """Both models are named, and what to do."""
+    write_store(start_store(scorer), tmp_path / "store.npz")
+    with pytest.raises(PortfoliosOfAnotherModel, match=r"by the model 'market/1'; expected some by 'market/2'"):
+        read_store(tmp_path / "store.npz", "market/2")
+
+
+class Touch:
+    """What leaves a mark if it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def archive(**arrays: object) -> bytes:
+    """Return an archive of arrays, of which some differ from those of an empty store."""
+    empty = {
+        "version": np.array("m/1"),
+        "listings": np.empty(0, np.uint64),
+        "keys": np.empty(0, np.uint64),
+        "states": np.empty((0, 5), np.int64),
+    }
+    stream = io.BytesIO()
+    np.savez(stream, **{name: array for name, array in (empty | arrays).items() if array is not None})
+    return stream.getvalue()
+
+
+def in_one(array: np.ndarray) -> bytes:
+    """Return an array by itself, as numpy writes it."""
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def zip_of(name: str, text: bytes) -> bytes:
+    """Return an archive with one entry."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as entries:
+        entries.writestr(name, text)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"",
+        b"PK\x03\x04",
+        b"listing_id,seller_id\n",
+        in_one(np.array([1, 2])),
+        archive()[:200],
+        archive()[:-30],
+        archive(states=None),
+        archive(version=np.array(7)),
+        archive(version=np.array(["m/1"])),
+        archive(listings=np.array([3, 2], np.uint64)),
+        archive(listings=np.array([1, 1], np.uint64)),
+        archive(listings=np.array([1.0, 2.0])),
+        archive(listings=np.zeros((1, 1), np.uint64)),
+        archive(keys=np.array([1], np.uint64)),
+        archive(keys=np.array([1], np.uint64), states=np.zeros((1, 4), np.int64)),
+        archive(keys=np.array([1], np.uint64), states=np.zeros((1, 5), np.int32)),
+        zip_of("version.npy", b"no array"),
+        zip_of("version", b"no array"),
+    ],
+    ids=range(18),
+)
+def test_what_is_no_store_is_refused(tmp_path, written):
+    """Cut off, of another kind or shape, out of order: one line says what was expected."""
+    (tmp_path / "store.npz").write_bytes(written)
+    with pytest.raises(UnreadableFile, match="expected a file that `ipml portfolios` wrote"):
+        read_store(tmp_path / "store.npz", "m/1")
+
+
+@pytest.mark.parametrize("name", ["version", "listings", "keys", "states"])
+def test_nothing_in_a_store_is_ever_run(tmp_path, name):
+    """An object hidden in any of its arrays is refused before it is made."""
+    hidden = np.array([Touch(tmp_path / "MARKER")], dtype=object)
+    (tmp_path / "store.npz").write_bytes(archive(**{name: hidden}))
+    with pytest.raises(UnreadableFile):
+        read_store(tmp_path / "store.npz", "m/1")
+    assert not (tmp_path / "MARKER").exists()
+
+
+def test_a_missing_store_is_named(tmp_path):
+    """It is not made by reading it."""
+    with pytest.raises(UnreadableFile, match=r"no\.npz: found No such file"):
+        read_store(tmp_path / "no.npz", "m/1")
+
+
+# Night after night
+
+
+def test_files_are_taken_in_one_after_the_other(scorer, nights, tmp_path):
+    """The store is made by the first, and holds the listings of all; what comes again is counted as known."""
+    for name, part in {"first": nights[:40], "second": nights[20:]}.items():
+        write_listings(part, tmp_path / f"{name}.parquet")
+    store = tmp_path / "store.npz"
+    assert update_store(scorer, tmp_path / "first.parquet", store) == TakenIn(40, 0, 0)
+    assert update_store(scorer, tmp_path / "second.parquet", store) == TakenIn(20, 20, 0)
+    assert content(read_store(store, "market/1")) == content(take_all(scorer, nights))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 60])
+def test_the_size_of_chunks_changes_nothing(scorer, nights, tmp_path, monkeypatch, rows):
+    """And progress is told up to the last row."""
+    monkeypatch.setattr(batch, "CHUNK_ROWS", rows)
+    write_listings(nights, tmp_path / "nights.parquet")
+    told: list[int] = []
+    update_store(scorer, tmp_path / "nights.parquet", tmp_path / "store.npz", on_rows=told.append)
+    assert content(read_store(tmp_path / "store.npz", "market/1")) == content(take_all(scorer, nights))
+    assert (len(told), told[-1]) == (-(-60 // rows), 60)
+
+
+def test_a_run_that_fails_leaves_the_store_as_it_was(scorer, nights, tmp_path, monkeypatch):
+    """It can be repeated; no part of anything stays behind."""
+    monkeypatch.setattr(batch, "CHUNK_ROWS", 1)
+    write_store(take_all(scorer, nights), tmp_path / "store.npz")
+    before = (tmp_path / "store.npz").read_bytes()
+    (tmp_path / "shop.csv").write_text(BAD)
+    with pytest.raises(InvalidListings):
+        update_store(scorer, tmp_path / "shop.csv", tmp_path / "store.npz")
+    assert (tmp_path / "store.npz").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "store.npz"}
+
+
+def test_bad_rows_are_kept_apart(scorer, tmp_path):
+    """The good ones are taken in."""
+    (tmp_path / "shop.csv").write_text(BAD)
+    with RejectsFile(tmp_path / "rejects.csv") as rejects:
+        taken = update_store(scorer, tmp_path / "shop.csv", tmp_path / "store.npz", rejects=rejects)
+    assert taken == TakenIn(2, 0, 1)
+
+
+def test_where_a_store_cannot_be_written_nothing_is_scored(scorer, nights, tmp_path):
+    """Better known before hours of work than after."""
+    write_listings(nights, tmp_path / "nights.parquet")
+    told: list[int] = []
+    with pytest.raises(UnwritableFile):
+        update_store(scorer, tmp_path / "nights.parquet", tmp_path / "no" / "store.npz", on_rows=told.append)
+    assert told == []

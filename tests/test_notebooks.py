@@ -1,0 +1,94 @@
+"""The notebooks are pairs in step, without outputs, and run from start to end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+SCRIPTS = sorted(NOTEBOOKS.glob("*.py"))
+of_each = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+
+
+def cells_of(notebook):
+    """Return the kind, the text and the tags of each cell."""
+    return [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+
+
+def test_every_notebook_is_a_pair():
+    """Each script has its notebook, each notebook its script, and there are the three that the README names."""
+    named = {path.stem for path in SCRIPTS}
+    assert named == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    readme = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
+    assert len(named) == 3
+    assert all(f"| `{name}` |" in readme for name in named)
+
+
+@of_each
+def test_both_halves_say_the_same(script):
+    """The cells of the script are those of the notebook, and each half knows that it is one of a pair."""
+    pair = [jupytext.read(script), nbformat.read(script.with_suffix(".ipynb"), as_version=4)]
+    assert cells_of(pair[0]) == cells_of(pair[1])
+    assert {half.metadata["jupytext"]["formats"] for half in pair} == {"ipynb,py:percent"}
+
+
+@of_each
+def test_no_outputs_are_kept(script):
+    """A figure that is not there cannot contradict the next run."""
+    notebook = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+
+
+@of_each
+def test_one_line_takes_a_file_of_ones_own(script):
+    """The cell of parameters holds FILE and COLUMNS, both None."""
+    cells = jupytext.read(script).cells
+    (parameters,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    values = {}
+    exec(parameters, values)
+    assert {name: values[name] for name in ("FILE", "COLUMNS")} == {"FILE": None, "COLUMNS": None}
+
+
+@pytest.mark.slow
+@of_each
+def test_it_runs_and_leaves_nothing_behind(script, tmp_path):
+    """Executed in a folder of its own, a notebook ends without an error, shows pictures, and writes nothing there."""
+    before = names_in(NOTEBOOKS)
+    work, scratch = tmp_path / "work", tmp_path / "scratch"
+    work.mkdir()
+    scratch.mkdir()
+    for name in (script.with_suffix(".ipynb").name, "look.mplstyle"):
+        (work / name).write_bytes((NOTEBOOKS / name).read_bytes())
+    names = names_in(work)
+
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-c", os.devnull, "--nbmake"]
+    ran = subprocess.run(
+        [*command, "--nbmake-timeout=600", "--overwrite", script.with_suffix(".ipynb").name],
+        cwd=work,
+        env=os.environ | {"TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stdout[-5_000:] + ran.stderr[-2_000:]
+    executed = nbformat.read(work / script.with_suffix(".ipynb").name, as_version=4)
+    outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 3
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]
+    assert names_in(work) == names
+    assert not list(scratch.glob("ipml-notebook-*"))
+    assert names_in(NOTEBOOKS) == before
+
+
+def names_in(folder):
+    """Return the names of all files below a folder, except those that Python and Jupyter keep for themselves."""
+    kept = {"__pycache__", ".ipynb_checkpoints"}
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and not kept & {*path.parts}}
