@@ -36,10 +36,10 @@ from ipml.listings.brands import load_brands
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.sellers import history_as_of
-from ipml.model.found_first import base_prices
+from ipml.model.drift import Mean
 from ipml.model.leakage import audit_leakage
 from ipml.model.one_column import Folds, predict_by
-from ipml.model.seller_means import Mean
+from ipml.model.report.found_first import base_prices
 from ipml.model.splits import leaking_random_split
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace

@@ -37,13 +37,11 @@ from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import write_listings
-from ipml.model.comparison import compare_scores
+from ipml.model.drift import Mean
 from ipml.model.evaluation import MODEL
-from ipml.model.experiment import Experiment
 from ipml.model.label_errors import rank_label_errors
-from ipml.model.recorded import fetch_tested
-from ipml.model.seller_means import Mean
-from ipml.model.training import train
+from ipml.model.promotion import compare_scores, fetch_tested
+from ipml.model.training import Experiment, train
 from ipml.records import Verdict
 from ipml.review.labels import export_labels
 from ipml.review.queue import claim, count_cases, decide, enqueue, get_case

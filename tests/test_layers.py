@@ -37,3 +37,10 @@ def test_scoring_needs_no_mlflow_database_or_web_framework():
     script = f"import sys; from ipml import load_model; print(*[m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+def test_an_experiment_is_read_without_mlflow():
+    """Training loads MLflow on first use only, so that what merely reads an experiment answers at once."""
+    script = "import sys; from ipml.model.training import load_experiment; print('mlflow' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

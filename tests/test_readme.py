@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ipml.cli import app
-from ipml.model.experiment import Experiment
+from ipml.model.training import Experiment
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -16,12 +16,12 @@ import typer
 from ipml.features.brand import brand_table
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
-from ipml.model.experiment import load_experiment
-from ipml.model.fitting import fit_classifier, labels_of
-from ipml.model.groups import scripts_of
 from ipml.model.robustness import threshold_at_precision
+from ipml.model.slices.groups import scripts_of
 from ipml.model.splits import seller_folds
-from ipml.model.training_data import read_training_listings
+from ipml.model.training import load_experiment
+from ipml.model.training.data import read_training_listings
+from ipml.model.training.fitting import fit_classifier, labels_of
 from ipml.scoring.scorer import Scorer
 from ipml.settings import get_settings
 

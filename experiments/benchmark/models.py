@@ -28,6 +28,7 @@ class Model(Protocol):
 IPML = "ipml"
 PEERS: dict[str, type[Model]] = {
     IPML: ours.Ipml,
+    "ipml, without portfolios": ours.FirstListings,
     "TF-IDF, logistic": peers.TextLogistic,
     "TF-IDF + numbers, logistic": peers.TextNumbersLogistic,
     "TF-IDF + numbers + word list, logistic": peers.TextNumbersWordsLogistic,

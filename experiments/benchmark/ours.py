@@ -42,6 +42,17 @@ class Ipml:
         return self.model_.predict_proba(canonical(frame))
 
 
+class FirstListings(Ipml):
+    """The same, asked as if every listing were the first of its seller: nothing is known of any portfolio."""
+
+    def predict_proba(self, frame: pd.DataFrame) -> Floats:
+        """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
+        listings = canonical(frame)
+        log_odds = self.model_.decision_function(listings, np.zeros(len(listings)))
+        probability = self.model_.calibrate(listings, log_odds)
+        return np.column_stack([1.0 - probability, probability])
+
+
 def canonical(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the listing columns that ipml knows."""
     return frame[[name for name in COLUMNS if name in frame]]

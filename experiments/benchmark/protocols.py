@@ -18,11 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.benchmark.inputs import add_raw_numbers
-from ipml.model.attack_families import FAMILIES
-from ipml.model.attacks import attack_listings
-from ipml.model.experiment import load_experiment
+from ipml.model.attacks import FAMILIES, attack_listings
 from ipml.model.splits import seller_folds
-from ipml.model.training_data import read_training_listings
+from ipml.model.training import load_experiment
+from ipml.model.training.data import read_training_listings
 
 EXPERIMENTS = Path(__file__).parents[1]
 PLAIN = "plain"

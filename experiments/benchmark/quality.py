@@ -19,7 +19,7 @@ from rich.progress import track
 
 from experiments.benchmark.models import MODELS, PEERS
 from experiments.benchmark.out_of_fold import Floats, Job, run_jobs
-from experiments.benchmark.protocols import TASKS, Task
+from experiments.benchmark.protocols import DISGUISES, TASKS, Task
 from experiments.benchmark.report import (
     AVERAGE_PRECISION,
     Figures,
@@ -73,7 +73,8 @@ def publish(figures: Sequence[Figures], in_project: bool = False) -> None:
     (FOLDER / "figures.json").write_text(json.dumps(to_json(figures), indent=1, ensure_ascii=False), encoding="utf-8")
     put_between_marks(FOLDER / "README.md", write_tables(figures))
     if in_project:
-        put_between_marks(PROJECT_README, write_table(figures, lambda one: one.measured[AVERAGE_PRECISION]))
+        shown = [one for one in figures if one.reading not in DISGUISES]  # their mean is a column
+        put_between_marks(PROJECT_README, write_table(shown, lambda one: one.measured[AVERAGE_PRECISION]))
 
 
 def choose(option: str, names: Sequence[str] | None, known: Collection[str]) -> list[str]:

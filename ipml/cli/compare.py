@@ -30,7 +30,7 @@ def compare(
     from rich.console import Console
 
     from ipml.cli.listing_file import read_good_listings
-    from ipml.model.recorded import compare_models
+    from ipml.model.promotion import compare_models
 
     with Console(stderr=True).status("Reading") as status:
         compared = compare_models(

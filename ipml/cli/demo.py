@@ -84,8 +84,7 @@ def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketp
 
 
 def _train(out: Path, seed: int, say: Say) -> Trained:
-    from ipml.model.experiment import Experiment
-    from ipml.model.training import train
+    from ipml.model.training import Experiment, train
 
     experiment = Experiment(
         name="demo",

@@ -10,8 +10,7 @@ import typer
 from ipml.cli.options import Columns, check_distinct
 
 if TYPE_CHECKING:
-    from ipml.model.drift import DriftReport
-    from ipml.model.drift_reference import DriftReference
+    from ipml.model.drift import DriftReference, DriftReport
 
 
 def drift(
@@ -48,9 +47,8 @@ def drift(
     from rich.console import Console
 
     from ipml.cli.listing_file import read_good_listings
-    from ipml.model.drift import measure_drift
-    from ipml.model.drift_reference import reference_of
-    from ipml.model.drift_report import to_html
+    from ipml.model.drift import measure_drift, reference_of
+    from ipml.model.drift.page import to_html
     from ipml.scoring.scorer import load_model
 
     check_distinct(listings, html, json, remember)
@@ -85,7 +83,7 @@ def _find_reference(source: str) -> DriftReference:
         There is none; a registered model has none beside it.
     """
     from ipml.errors import NoDriftReference
-    from ipml.model.drift_reference import path_beside, read_reference
+    from ipml.model.drift import path_beside, read_reference
 
     if source.startswith("models:"):
         raise NoDriftReference(source)
@@ -98,7 +96,7 @@ def _show(report: DriftReport, show_all: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.model.drift_report import show_effect
+    from ipml.model.drift.page import show_effect
 
     shown = [check for check in report.checks if show_all or check.alarm != "none"]
     typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ipml.model.misjudged import Explain
+    from ipml.model.report import Explain
     from ipml.records import Reason, ScoredListing
     from ipml.scoring.scorer import Scorer
 

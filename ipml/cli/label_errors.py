@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ipml.model.experiment import Experiment
+    from ipml.model.training import Experiment
 
 SHOWN = 20
 
@@ -34,8 +34,8 @@ def label_errors(
     from rich.console import Console
 
     from ipml.listings.writers import check_writable, write_listings
-    from ipml.model.experiment import load_experiment
     from ipml.model.label_errors import rank_label_errors
+    from ipml.model.training import load_experiment
 
     if out:
         check_writable(out)
@@ -58,8 +58,8 @@ def _score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArr
     from ipml.features.brand import brand_table
     from ipml.listings.brands import load_brands
     from ipml.model.evaluation import MODEL
-    from ipml.model.training_data import read_training_listings
-    from ipml.model.unseen import score_unseen
+    from ipml.model.training.data import read_training_listings
+    from ipml.model.training.unseen import score_unseen
     from ipml.settings import get_settings
 
     # The truth of a simulation stays aside: it is the labels that are doubted.

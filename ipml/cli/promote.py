@@ -49,8 +49,7 @@ def promote(
     from rich.console import Console
 
     from ipml.cli.listing_file import read_good_listings
-    from ipml.model.gate_rules import load_rules
-    from ipml.model.promotion import examine
+    from ipml.model.promotion import examine, load_rules
     from ipml.model.promotion import promote as move
 
     limits = load_rules(rules)

@@ -29,13 +29,13 @@ def report(
     from ipml.cli.options import check_distinct
     from ipml.errors import UnwritableFile
     from ipml.features.brand import brand_table
-    from ipml.model.experiment import load_experiment
-    from ipml.model.learning import prepare
     from ipml.model.report import model_report, write_report
-    from ipml.model.report_facts import head_of
-    from ipml.model.training_data import read_training_listings
-    from ipml.model.tried_attacks import choose_attacks, measure_attacks
-    from ipml.model.unseen import measure, name_brands, score_unseen
+    from ipml.model.training import load_experiment
+    from ipml.model.training.data import read_training_listings
+    from ipml.model.training.learning import prepare
+    from ipml.model.training.report_head import head_of
+    from ipml.model.training.tried_attacks import choose_attacks, measure_attacks
+    from ipml.model.training.unseen import measure, name_brands, score_unseen
     from ipml.scoring.scorer import load_model
 
     plan = load_experiment(experiment)

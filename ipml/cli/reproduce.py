@@ -39,7 +39,7 @@ def reproduce(
     """
     from rich.console import Console
 
-    from ipml.model.reproduction import reproduce as train_again
+    from ipml.model.training.reproduction import reproduce as train_again
 
     with Console(stderr=True).status("Starting") as status:
         outcome = train_again(

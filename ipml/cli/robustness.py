@@ -51,8 +51,8 @@ def robustness(
 
     from ipml.cli.listing_file import read_good_listings
     from ipml.errors import UnwritableFile
-    from ipml.model.attack_scores import find_attacks
-    from ipml.model.genuine_scripts import alarms_table, false_alarms_by_script
+    from ipml.model.attacks import find_attacks
+    from ipml.model.attacks.genuine_scripts import alarms_table, false_alarms_by_script
     from ipml.model.robustness import measure_robustness
     from ipml.scoring.scorer import load_model
 

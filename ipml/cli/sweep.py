@@ -44,8 +44,8 @@ def sweep(
     import joblib
     from rich.console import Console
 
-    from ipml.model.experiment import load_experiment
-    from ipml.model.sweep import sweep as try_all
+    from ipml.model.training import load_experiment
+    from ipml.model.training.sweep import sweep as try_all
 
     plan = load_experiment(experiment)
     with Console(stderr=True).status("Starting") as status:

@@ -40,7 +40,7 @@ def train(
 
     from ipml.cli.explain import explain_by_folder
     from ipml.errors import UnusableSetting
-    from ipml.model.experiment import load_experiment
+    from ipml.model.training import load_experiment
     from ipml.model.training import train as run
 
     plan = load_experiment(experiment)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache, partial
+from itertools import pairwise
 
 from ipml.features.look_alikes import (
     FILLERS,
@@ -58,23 +60,33 @@ def read_words(text: str, origins: Origins) -> tuple[str, Origins]:
     >>> [read_words(text, None)[0] for text in ("реплика", "bαg νεω", "ɯɐʇɔɥ", "ꋪꏂꉣ꒒")]
     ['replika', 'bαg νεw', 'match', 'repl']
     """
-    text, origins = _drop_invisible(text, origins)
+    strange = {letter for letter in set(text) if not letter.isascii()}  # a look at each is quicker than at the text
+    if invisible := set(filter(_is_invisible, strange)):
+        text, origins = _drop_invisible(text, origins, invisible)
     text = _turn_back(_read_ornaments(text))
-    text, origins = rewrite(_SIGN_IN_WORD, partial(look_up, letters=SIGNS_AS_LETTERS), text, origins)
+    if not strange.isdisjoint(SIGNS_AS_LETTERS):
+        text, origins = rewrite(_SIGN_IN_WORD, partial(look_up, letters=SIGNS_AS_LETTERS), text, origins)
     for letters, words in _ALPHABETS:
-        if letters.search(text):
+        if any(map(letters.match, strange)):
             text, origins = _read_alphabet(letters, words, text, origins)
+    if strange.isdisjoint(IDEOGRAPHS_AS_LETTERS):
+        return text, origins
     return rewrite(_WORD_OF_IDEOGRAPHS, partial(look_up, letters=IDEOGRAPHS_AS_LETTERS), text, origins)
 
 
-def _drop_invisible(text: str, origins: Origins) -> tuple[str, Origins]:
-    kept: list[int] = []
-    for place, letter in enumerate(text):
-        if letter.isascii() or not _is_invisible(letter) or (kept and _is_spelt(text[kept[-1]], letter)):
-            kept.append(place)
-    if len(kept) == len(text):
-        return text, origins
-    return "".join(text[place] for place in kept), moved(origins, kept)
+def _drop_invisible(text: str, origins: Origins, invisible: Iterable[str]) -> tuple[str, Origins]:
+    """Drop letters without a width of their own but where they are spelt with the letter before."""
+    dropped: list[int] = []
+    seen = -1  # the place of the last letter that is not dropped
+    for match in re.finditer(f"[{re.escape(''.join(invisible))}]", text):
+        place = match.start()
+        seen = seen if dropped and dropped[-1] == place - 1 else place - 1
+        if seen < 0 or not _is_spelt(text[seen], match.group()):
+            dropped.append(place)
+    cuts = pairwise([-1, *dropped, len(text)])
+    kept = [(before + 1, place) for before, place in cuts]
+    places = [at for start, end in kept for at in range(start, end)] if origins is not None else []
+    return "".join(text[start:end] for start, end in kept), moved(origins, places)
 
 
 @lru_cache(maxsize=4_096)

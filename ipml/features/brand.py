@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ipml.features.columns import ListingColumns
 from ipml.features.disguise import count_disguises
 from ipml.features.normalise import fold_text
-from ipml.features.phrases import find_phrases
+from ipml.features.phrases import Place
 from ipml.listings.brands import Brands, load_brands
 
 BrandTable = dict[str, Any]
@@ -65,17 +65,14 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
     }
 
 
-def name_brands(texts: Iterable[str], table: BrandTable) -> list[list[int]]:
-    """Return the numbers of the brands named in each folded text, in the order they are named, each once."""
-    phrases, brands = tuple(table["phrases"]), table["phrase_brands"]
-    found = (sorted((start, -end, number) for number, start, end in find_phrases(text, phrases)) for text in texts)
-    return [list(dict.fromkeys(brands[number] for _, _, number in places)) for places in found]
-
-
 def brands_in_titles(listings: ListingColumns, table: BrandTable) -> list[list[int]]:
-    """Return the brands named in each title."""
-    key = ("brands in titles", tuple(table["phrases"]))
-    return listings.once(key, lambda: name_brands(listings.folded("title"), table))
+    """Return the numbers of the brands each title names, in the order they are named, each once."""
+    phrases = tuple(table["phrases"])
+
+    def work_out(listings: ListingColumns) -> list[list[int]]:
+        return [_in_order(places, table["phrase_brands"]) for places in listings.places("title", phrases)]
+
+    return listings.once_a_row(("brands in titles", phrases), ["title"], work_out)
 
 
 def listing_brands(listings: ListingColumns, table: BrandTable) -> list[str]:
@@ -83,17 +80,25 @@ def listing_brands(listings: ListingColumns, table: BrandTable) -> list[str]:
 
     A brand field that names no known brand is returned folded, so that prices can still be compared within it.
     """
+    phrases = tuple(table["phrases"])
 
-    def work_out() -> list[str]:
-        fields = listings.folded("brand")
-        different = list(dict.fromkeys(fields))
-        known = dict(zip(different, name_brands(different, table), strict=True))
-        return [
-            table["names"][(known[field] or titled)[0]] if known[field] or (titled and not field) else field
-            for field, titled in zip(fields, brands_in_titles(listings, table), strict=True)
-        ]
+    def work_out(listings: ListingColumns) -> list[str]:
+        fields = zip(listings.folded("brand"), listings.places("brand", phrases), strict=True)
+        named = (
+            (field, _in_order(places, table["phrase_brands"]) or (titled if not field else []))
+            for (field, places), titled in zip(fields, brands_in_titles(listings, table), strict=True)
+        )
+        return [table["names"][brands[0]] if brands else field for field, brands in named]
 
-    return listings.once(("brand", tuple(table["phrases"])), work_out)
+    return listings.once_a_row(("brand", phrases), ["title", "brand"], work_out)
+
+
+def _in_order(places: Sequence[Place], brands: Sequence[int]) -> list[int]:
+    """Return the brands that phrases name, by place; of those from one place, that of the longest first."""
+    if not places:
+        return []
+    ordered = sorted((start, -end, number) for number, start, end in places)
+    return list(dict.fromkeys(brands[number] for _, _, number in ordered))
 
 
 class BrandFeatures(TransformerMixin, BaseEstimator):
@@ -128,7 +133,9 @@ class BrandFeatures(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 8)."""
         check_is_fitted(self)
-        listings = ListingColumns.of(X)
+        return np.asarray(ListingColumns.of(X).each_once(("title", "brand", "seller_id"), self._read))
+
+    def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
         number_of = {name: number for number, name in enumerate(self.table_["names"])}
         authorised = [frozenset(sellers) for sellers in self.table_["authorised"]]
         rows = zip(
@@ -139,21 +146,23 @@ class BrandFeatures(TransformerMixin, BaseEstimator):
             listing_brands(listings, self.table_),
             strict=True,
         )
-        values = np.zeros((len(listings), len(_NAMES)))
-        for row, (title, field, seller, titled, brand) in enumerate(rows):
+        values = []
+        for title, field, seller, titled, brand in rows:
             number = number_of.get(brand)
             sellers = authorised[number] if number is not None else frozenset()
-            values[row] = (
-                bool(titled),
-                min(max(len(titled) - 1, 0), 3),
-                bool(titled) and self._is_disguised(title, titled),
-                min(count_disguises(title), 3),
-                bool(titled and field and number not in titled),
-                not field,
-                seller in sellers,
-                bool(sellers) and seller not in sellers,
+            values.append(
+                (
+                    bool(titled),
+                    min(max(len(titled) - 1, 0), 3),
+                    bool(titled) and self._is_disguised(title, titled),
+                    min(count_disguises(title), 3),
+                    bool(titled and field and number not in titled),
+                    not field,
+                    seller in sellers,
+                    bool(sellers) and seller not in sellers,
+                )
             )
-        return values
+        return np.array(values, dtype=np.float64).reshape(-1, len(_NAMES))
 
     @property
     def only_raises(self) -> tuple[str, ...]:

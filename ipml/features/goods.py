@@ -6,7 +6,7 @@ The kinds are in `goods.toml`, with the customs statistics they rest on; add to 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from ipml.errors import UnusableSetting
 from ipml.features.brand import BrandTable, brand_table, brands_in_titles
 from ipml.features.columns import ListingColumns
-from ipml.features.phrases import find_phrases
+from ipml.features.phrases import Place, find_phrases
 from ipml.listings.brands import load_brands
 
 OFTEN_COPIED = {"very often": 1.0, "often": 0.5, "rarely": 0.0}
@@ -134,22 +134,23 @@ class GoodsFeatures(TransformerMixin, BaseEstimator):
         `kind_of_brand` and `other_kind_than_brand` compare them with the brands the title names.
         """
         check_is_fitted(self)
-        listings = ListingColumns.of(X)
-        phrases, n_kinds = tuple(self.phrases_), len(self.names_)
-        values = np.zeros((len(listings), n_kinds + len(_SUMMARY)))
-        rows = zip(listings.folded("title"), brands_in_titles(listings, self.table_), strict=True)
-        for row, (title, brands) in enumerate(rows):
-            named = self._find(title, phrases)
-            values[row, list(named)] = 1.0
-            values[row, n_kinds:] = self._summarise(named, brands)
+        return np.asarray(ListingColumns.of(X).each_once(["title"], self._read))
+
+    def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
+        named = [self._kinds(places) for places in listings.places("title", tuple(self.phrases_))]
+        brands = brands_in_titles(listings, self.table_)
+        n_kinds, n_named = len(self.names_), [len(kinds) for kinds in named]
+        values = np.zeros((len(named), n_kinds + len(_SUMMARY)))
+        values[np.repeat(np.arange(len(named)), n_named), [kind for kinds in named for kind in kinds]] = 1.0
+        values[:, n_kinds:] = np.array(list(map(self._summarise, named, brands))).reshape(-1, len(_SUMMARY))
         return values
 
     def find(self, text: str) -> list[str]:
         """Return the names of the kinds a folded text names, in the order of the file."""
-        return [self.names_[number] for number in sorted(self._find(text, tuple(self.phrases_)))]
+        return [self.names_[number] for number in sorted(self._kinds(find_phrases(text, tuple(self.phrases_))))]
 
-    def _find(self, text: str, phrases: tuple[str, ...]) -> set[int]:
-        return {self.phrase_kinds_[number] for number, _, _ in find_phrases(text, phrases)}
+    def _kinds(self, places: Iterable[Place]) -> set[int]:
+        return {self.phrase_kinds_[number] for number, _, _ in places}
 
     def _summarise(self, named: set[int], brands: list[int]) -> tuple[float, ...]:
         of_brands = {kind for brand in brands for kind in self.brand_kinds_[brand]}

@@ -17,11 +17,12 @@ _FEWEST_BETWEEN_LETTERS = 3
 _ANYWHERE = re.compile(
     r"(?!\$[1-9]|\([^()]*\)|(?<=\d)\+(?![a-z@$!|(])|(?<=@@)\+)(?:(?<=[^ ])[@$!|+(]|[@$!|+(](?=[^ ]))"
 )
-_IN_WORD = re.compile(
-    r"(?<=[a-z])(?!\(?\$\d)[@$!(]+(?=[a-z0-9])(?<=[@$!])"
-    r"|(?<=[a-z])(?!\(?\$\d)[@$!|+(]{2,}(?=[a-z0-9])"
-    r"|(?<!\S)[@$!|+(]{0,4}[@$][@$!|+(]{0,4}(?=[a-z0-9][a-z])"
-    r"|(?<=[a-z]{2})[@$!|+(]*[@$](?!\w)"
+_AFTER_A_LETTER = r"(?:(?<=[a-z][@!|+])|(?<=[a-z]\$)(?!\d)|(?<=[a-z]\()(?!\$\d))"  # unless it is a price
+_IN_WORD = re.compile(  # first a sign, for which a text is searched quickly, then what must stand around it
+    rf"[@$!|+(](?:(?<![|+]){_AFTER_A_LETTER}[@$!(]*(?=[a-z0-9])(?<=[@$!])"
+    rf"|{_AFTER_A_LETTER}[@$!|+(]+(?=[a-z0-9])"
+    r"|(?<!\S.)(?:(?<=[@$])[@$!|+(]{0,4}|[@$!|+(]{0,3}[@$][@$!|+(]{0,4})(?=[a-z0-9][a-z])"
+    r"|(?<=[a-z]{2}.)(?:[@$!|+(]*[@$]|(?<=[@$]))(?!\w))"
 )
 
 
@@ -47,5 +48,7 @@ def _is_written_in_signs(text: str) -> bool:
     if len(between) >= _FEWEST_BETWEEN_LETTERS and ("@" in between or "$" in between):
         return True
     words = text.split()
+    if sum(map(text.count, _READINGS)) * 2 < len(words):
+        return False
     holding = [word for word in words if _SIGN_AT_LETTER.search(word)]
     return len(holding) > 1 and len(holding) * 2 >= len(words) and any("@" in word or "$" in word for word in holding)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
+from itertools import accumulate, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,13 +24,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
-from ipml.features.phrases import find_phrases
+from ipml.features.phrases import Place, find_phrases
 
 Span = tuple[int, int, str]
 
 KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", "negated")
 NEGATION = "negation"
 _DENIABLE = ("replica", "grade")
+_COLUMNS = ("title", "description")
+_COLUMN_OF = {kind: column for column, kind in enumerate(KINDS)}
 _MOST_COUNTED = 3
 _NEGATION_REACHES_WORDS = 2
 _CONTEXT_REACHES_WORDS = 3
@@ -149,46 +154,44 @@ class TradeWords(TransformerMixin, BaseEstimator):
         """Return the counts, shape (n_listings, 2 * n_kinds): title first, then description."""
         check_is_fitted(self)
         listings = ListingColumns.of(X)
-        phrases = tuple(self.phrases_)
-        counts = np.zeros((len(listings), 2 * len(KINDS)))
-        for part, column in enumerate(("title", "description")):
-            for row, text in enumerate(listings.folded(column)):
-                for kind, _, _ in self._find(text, phrases):
-                    counts[row, part * len(KINDS) + KINDS.index(kind)] += 1
+        return np.column_stack([listings.each_once([name], partial(self._count, name=name)) for name in _COLUMNS])
+
+    def _count(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
+        counts = np.zeros((len(listings), len(KINDS)))
+        rows = zip(listings.folded(name), listings.places(name, tuple(self.phrases_)), strict=True)
+        for row, (text, places) in enumerate(rows):
+            for kind, _, _ in self._choose(text, places):
+                counts[row, _COLUMN_OF[kind]] += 1
         return np.minimum(counts, _MOST_COUNTED, out=counts)
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
         """Return kind, start and end of each phrase that counts in a folded text, in their order."""
-        return self._find(text, tuple(self.phrases_))
+        return self._choose(text, find_phrases(text, tuple(self.phrases_)))
 
-    def _find(self, text: str, phrases: tuple[str, ...]) -> list[tuple[str, int, int]]:
-        found = [(start, end, number) for number, start, end in find_phrases(text, phrases)]
-        if not found:
+    def _choose(self, text: str, places: Sequence[Place]) -> list[tuple[str, int, int]]:
+        """Return kind, start and end of the phrases that count, of those that stand in a text."""
+        if not places:
             return []
-        contexts = [(start, end, self.kinds_[number]) for start, end, number in found]
+        of_kind: dict[str, list[tuple[int, int]]] = {}
+        for number, start, end in places:
+            of_kind.setdefault(self.kinds_[number], []).append((start, end))
+        neighbours = {kind: _Neighbours(text, spans) for kind, spans in of_kind.items() if kind not in KINDS}
         spans = {
             (start, end, self.kinds_[number])
-            for start, end, number in found
-            if self.kinds_[number] in KINDS and not self._is_elsewhere(text, (start, end, number), contexts)
+            for number, start, end in places
+            if self.kinds_[number] in KINDS
+            and not any(neighbours[kind].is_near(start, end) for kind in self.not_near_[number] if kind in neighbours)
         }
         outer = _leftmost_longest(spans)
-        negations = [other for other in contexts if other[2] == NEGATION and not _is_within(other, outer)]
+        negated = sorted(span[1] for span in of_kind.get(NEGATION, ()) if not _is_within(span, outer))
         return [
-            ("negated" if kind in _DENIABLE and _is_denied(text, start, negations) else kind, start, end)
+            ("negated" if kind in _DENIABLE and _is_denied(text, start, negated) else kind, start, end)
             for start, end, kind in outer
         ]
 
-    def _is_elsewhere(self, text: str, place: tuple[int, int, int], contexts: Sequence[Span]) -> bool:
-        """Say whether a phrase stands near a word that gives it another meaning."""
-        start, end, number = place
-        return any(
-            kind in self.not_near_[number] and _words_between(text, start, end, first, last) <= _CONTEXT_REACHES_WORDS
-            for first, last, kind in contexts
-        )
-
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: kind and place."""
-        return np.array([f"{kind}_in_{column}" for column in ("title", "description") for kind in KINDS], dtype=object)
+        return np.array([f"{kind}_in_{column}" for column in _COLUMNS for kind in KINDS], dtype=object)
 
 
 def _leftmost_longest(spans: set[Span]) -> list[Span]:
@@ -200,16 +203,39 @@ def _leftmost_longest(spans: set[Span]) -> list[Span]:
     return kept
 
 
-def _is_within(span: Span, others: Sequence[Span]) -> bool:
-    return any(start <= span[0] and span[1] <= end for start, end, _ in others)
+def _is_within(span: tuple[int, int], others: Sequence[Span]) -> bool:
+    """Say whether a span lies within one of others, which are in order and do not overlap."""
+    before = bisect_right(others, span[0], key=itemgetter(0))
+    return before > 0 and span[1] <= others[before - 1][1]
 
 
-def _words_between(text: str, start: int, end: int, other_start: int, other_end: int) -> int:
-    between = text[end:other_start] if end <= other_start else text[other_end:start]
-    return len(_WORD.findall(between))
+class _Neighbours:
+    """Places in a text, in order, of which the nearest to another place is asked for.
+
+    Only the nearest counts, since between it and the other place are the fewest words; so reading takes no longer for
+    each place when a text is full of them.
+    """
+
+    def __init__(self, text: str, spans: Sequence[tuple[int, int]]) -> None:
+        self._text = text
+        self._starts = [start for start, _ in spans]
+        self._ends = list(accumulate((end for _, end in spans), max))  # of all spans up to here, the farthest
+
+    def is_near(self, start: int, end: int) -> bool:
+        """Say whether one overlaps a place, or stands beside it with three words between at most."""
+        following = bisect_left(self._starts, end)
+        before = self._text[self._ends[following - 1] : start] if following else None
+        after = self._text[end : self._starts[following]] if following < len(self._starts) else None
+        beside = (between for between in (before, after) if between is not None)
+        return any(_has_few_words(between, _CONTEXT_REACHES_WORDS) for between in beside)
 
 
-def _is_denied(text: str, start: int, negations: Sequence[Span]) -> bool:
-    """Say whether a negation stands shortly before a place, in the same part of the sentence."""
-    befores = (text[end:start] for _, end, _ in negations if end <= start)
-    return any(len(_WORD.findall(b)) <= _NEGATION_REACHES_WORDS and not _BREAK.search(b) for b in befores)
+def _is_denied(text: str, start: int, negated: Sequence[int]) -> bool:
+    """Say whether some negation ends shortly before a place, in the same part of the sentence."""
+    before = bisect_right(negated, start)
+    between = text[negated[before - 1] : start] if before else ""
+    return before > 0 and _has_few_words(between, _NEGATION_REACHES_WORDS) and not _BREAK.search(between)
+
+
+def _has_few_words(text: str, most: int) -> bool:
+    return sum(1 for _ in islice(_WORD.finditer(text), most + 1)) <= most

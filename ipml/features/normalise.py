@@ -18,7 +18,7 @@ from ipml.features.alphabets import read_words
 from ipml.features.leet import SIGNS, read_signs
 from ipml.features.look_alikes import SEPARATOR, read_letter
 from ipml.features.rewriting import Origins, Rewritten, rewrite
-from ipml.features.spacing import LONG_WORD, close_up, part, shorten
+from ipml.features.spacing import close_up, shorten
 
 MAX_TITLE_LETTERS = 2_000
 MAX_DESCRIPTION_LETTERS = 10_000
@@ -84,7 +84,6 @@ def _fold(text: str, origins: Origins, max_letters: int) -> tuple[str, Origins]:
         text, origins = read_words(text, origins)
     text, origins = _read_letters(text, origins, max_letters)
     text, origins = close_up(text, origins)
-    text, origins = part(text, origins)
     text, origins = read_signs(text.replace(SEPARATOR, " ").lower(), origins)
     text, origins = shorten(text, origins)
     return _collapse_spaces(text, origins)
@@ -96,8 +95,7 @@ def _fold_plain(text: str) -> str | None:
         return None
     text = text.lower()
     words = text.split()
-    lengths = list(map(len, words))
-    if lengths.count(1) > 2 or max(lengths, default=0) >= LONG_WORD:
+    if sum(len(word) == 1 for word in words) > 2:
         return None
     for piece in _WORTH_A_LOOK:
         if piece in text:

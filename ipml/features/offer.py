@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from importlib.resources import files
 from typing import Any, Self
 
@@ -21,13 +22,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import MAX_LETTERS, ListingColumns
 from ipml.features.normalise import fold_text
-from ipml.features.phrases import find_phrases
+from ipml.features.phrases import Place
 
 _CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")
 _LOTS = ("lot_words", "log_pieces", "size_range", "all_sizes")
 _COLUMNS = ("title", "description")
 
 _LINK = re.compile(r"https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|net|org|ru|cn|shop|store|onion|me|top|xyz)\b")
+_LINK_SIGNS = ("://", "www.", ".com", ".net", ".org", ".ru", ".cn", ".sh", ".st", ".on", ".me", ".to", ".xyz")
+"""One of these stands in every link."""
 _EMAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}\.[a-z]{2,12}")
 _HANDLE = re.compile(r"(?<![a-z0-9.])@[a-z_][a-z0-9_.]{2,31}")
 _PHONE = re.compile(r"(?<![\w.,$])(?:\+\d[\d ()-]{8,17}\d|[78] ?\(\d{3}\)[\d -]{7,10}\d|\(\d{3}\) ?\d{3}-\d{4})(?!\w)")
@@ -91,19 +94,19 @@ class OfferFeatures(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         listings = ListingColumns.of(X)
-        phrases = tuple(self.phrases_)
-        values = np.zeros((len(listings), len(self.get_feature_names_out())))
-        column = 0
-        for name in _COLUMNS:
-            width = len(_CONTACTS) + len(_LOTS) * (name == "title")
-            for row, (text, folded) in enumerate(zip(listings.texts(name), listings.folded(name), strict=True)):
-                if text:
-                    groups = {self.groups_[number] for number, _, _ in find_phrases(folded, phrases)}
-                    contacts = _find_contacts(text[: MAX_LETTERS[name]].lower(), folded, groups)
-                    lots = _find_lots(folded, groups) if name == "title" else ()
-                    values[row, column : column + width] = (*contacts, *lots)
-            column += width
-        return values
+        return np.column_stack([listings.each_once([name], partial(self._read, name=name)) for name in _COLUMNS])
+
+    def _read(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
+        places = listings.places(name, tuple(self.phrases_))
+        rows = zip(listings.texts(name), listings.folded(name), places, strict=True)
+        n_values = len(_CONTACTS) + len(_LOTS) * (name == "title")
+        values = [self._look(name, *row) if row[0] else (0.0,) * n_values for row in rows]
+        return np.array(values, dtype=np.float64).reshape(-1, n_values)
+
+    def _look(self, name: str, text: str, folded: str, places: Sequence[Place]) -> tuple[float, ...]:
+        groups = {self.groups_[number] for number, _, _ in places}
+        contacts = _find_contacts(text[: MAX_LETTERS[name]].lower(), folded, groups)
+        return (*contacts, *_find_lots(folded, groups)) if name == "title" else contacts
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: what is measured, and in which text."""
@@ -123,7 +126,7 @@ def _find_contacts(text: str, folded: str, groups: set[str]) -> tuple[bool, ...]
     return (
         "messenger" in groups,
         "approach" in groups,
-        ("." in folded or "://" in folded) and bool(_LINK.search(folded)),
+        any(sign in folded for sign in _LINK_SIGNS) and bool(_LINK.search(folded)),
         has_at and bool(_EMAIL.search(text)),
         has_at and bool(_HANDLE.search(text)),
         ("+" in folded or "(" in folded) and bool(_PHONE.search(folded)),

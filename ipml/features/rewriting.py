@@ -22,6 +22,8 @@ def rewrite(
     >>> rewrite(re.compile("ph"), lambda match: ("f", [0]), "photograph", list(range(10)))
     ('fotograf', [0, 2, 3, 4, 5, 6, 7, 8])
     """
+    if origins is None:
+        return pattern.sub(lambda match: change(match)[0], text), None
     if pattern.search(text) is None:
         return text, origins
     pieces: list[str] = []

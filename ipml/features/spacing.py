@@ -1,16 +1,12 @@
-"""Undo odd spacing: letters written apart, words written together, letters held down."""
+"""Undo odd spacing: letters written apart, and letters held down."""
 
 from __future__ import annotations
 
 import re
 from functools import partial
-from itertools import pairwise
 
 from ipml.features.look_alikes import SEPARATOR
 from ipml.features.rewriting import Origins, Rewritten, rewrite, unchanged
-
-LONG_WORD = 14
-"""Few words have so many letters; what has is likely several words written together."""
 
 _SIGN_AT_EVERY_SECOND_PLACE = re.compile(r"(?<![^ ])[^ ](?=([^\w &]|[_\x1f]))(?:\1[^ ]){2,}(?![^ ])")
 _SIGN_BETWEEN = re.compile(r"(?<![^ ])[^ ](?=([^\w &]|[_\x1f]))(?:\1[^ ])+(?![^ ])")
@@ -20,9 +16,6 @@ _SPACES = re.compile(" +")
 _SIGNS = re.compile(r"[\W_]+")
 _RATIO = re.compile(r"\d:\d")
 _SIZES = frozenset("smlx")
-_JOINED = re.compile(rf"[^ ]{{{LONG_WORD},}}")
-_NEXT_WORD = re.compile(r"(?<=[A-Za-z][a-z])(?=[A-Z][A-Za-z])|(?<=[A-Z]{2}|[0-9][0-9])(?=[A-Z][a-z])")
-_FEWEST_LETTERS_A_WORD = 3.5  # on average; a mixture of capitals and small letters would fall into shorter ones
 _HELD_DOWN = re.compile(r"(.)\1{2,}")
 
 
@@ -82,27 +75,6 @@ def _is_written_apart(letters: str, most_signs: float) -> bool:
     n_letters, n_digits = sum(map(str.isalpha, letters)), sum(map(str.isdigit, letters))
     n_signs = len(letters) - n_letters - n_digits
     return n_letters > n_digits and n_signs <= most_signs * len(letters) and not _SIZES.issuperset(letters.lower())
-
-
-def part(text: str, origins: Origins) -> tuple[str, Origins]:
-    """Part words that are written together where a capital begins the next one; a short name ("iPhone") stays one.
-
-    Examples
-    --------
-    >>> part("NewReplicaWatch iPhone", None)[0]
-    'New Replica Watch iPhone'
-    """
-    return rewrite(_JOINED, _part_one, text, origins)
-
-
-def _part_one(match: re.Match[str]) -> Rewritten:
-    joined = match.group()
-    starts = [0, *(found.start() for found in _NEXT_WORD.finditer(joined)), len(joined)]
-    if len(joined) < _FEWEST_LETTERS_A_WORD * (len(starts) - 1):
-        return unchanged(match)
-    words = list(pairwise(starts))
-    kept = [at for start, end in words for at in (*range(start, end), end - 1)][:-1]
-    return " ".join(joined[start:end] for start, end in words), kept
 
 
 def shorten(text: str, origins: Origins) -> tuple[str, Origins]:

@@ -73,12 +73,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> csr_matrix:
         """Return the values, shape (n_listings, 2^bits)."""
         check_is_fitted(self)
-        counts = self._count(ListingColumns.of(X))
-        n_known = counts @ (self.idf_ > 0).astype(np.float64)
-        values = counts.copy()
-        values.data *= self.idf_[counts.indices] / np.sqrt(np.repeat(n_known, np.diff(counts.indptr)).clip(1.0))
-        values.eliminate_zeros()
-        return values
+        return csr_matrix(ListingColumns.of(X).each_once([self.column], self._weigh))
 
     def is_unfamiliar(self, X: Any) -> NDArray[np.bool_]:
         """Say which texts training knew nothing like, shape (n_listings,): in another script, or empty.
@@ -112,7 +107,17 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         """Return one name per hashed column."""
         return np.array([f"ngram_{number}" for number in range(1 << self.bits)], dtype=object)
 
+    def _weigh(self, listings: ListingColumns) -> csr_matrix:
+        counts = self._count(listings)
+        idf = self.idf_[counts.indices]
+        is_known = idf > 0
+        indptr = np.concatenate([[0], np.cumsum(is_known)])[counts.indptr]
+        data, indices = counts.data[is_known], counts.indices[is_known]
+        n_known = np.diff(np.concatenate([[0.0], np.cumsum(data)])[indptr])
+        data *= idf[is_known] / np.sqrt(np.repeat(n_known, np.diff(indptr)))
+        return csr_matrix((data, indices, indptr), shape=counts.shape)
+
     def _count(self, listings: ListingColumns) -> csr_matrix:
         key = ("ngrams", self.column, self.bits, tuple(self.letters), self.words)
         sizes: dict[str, Any] = {"bits": self.bits, "letters": self.letters, "words": self.words}
-        return listings.once(key, lambda: count_ngrams(listings.skeletons(self.column), **sizes))
+        return listings.once_a_row(key, [self.column], lambda of: count_ngrams(of.skeletons(self.column), **sizes))

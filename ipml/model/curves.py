@@ -1,7 +1,7 @@
 """Pictures of an evaluation: precision against recall, predicted against observed, and the scores by class.
 
 Figures are made directly, without pyplot, which keeps a global list of them. What they show is worked out by
-`ipml.model.curve_points`.
+`ipml.model.report.curve_points`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
-from ipml.model.curve_points import (
+from ipml.model.report.curve_points import (
     PrecisionRecall,
     Reliability,
     ScoreHistogram,

@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic import TypeAdapter
 
-from ipml.model.groups import group_columns
 from ipml.model.metrics import Estimate, estimate_of, measure_names, resample_all
 from ipml.model.ranking import Floats
-from ipml.model.slices import SLICE_MEASURES, Counts, Slice, count_listings, measure_slices
+from ipml.model.slices import Counts, Slice, group_columns, measure_slices
+from ipml.model.slices.slices import SLICE_MEASURES, count_listings
 from ipml.model.text_table import align
 
 MODEL = "model"
@@ -107,7 +107,7 @@ def evaluate(
     score : array of shape (n_listings,)
         The model's probabilities.
     listings : DataFrame of shape (n_listings, …)
-        With the column `seller_id`; what else there is makes slices (`ipml.model.groups`).
+        With the column `seller_id`; what else there is makes slices (`ipml.model.slices.groups`).
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     k : sequence of int, default=(100,)

@@ -20,7 +20,8 @@ from scipy import stats
 from ipml.errors import IncomparableListings
 from ipml.features.normalise import fold_text
 from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
-from ipml.model.drift import show_share
+from ipml.model.drift import Mean
+from ipml.model.drift.drift import show_share
 from ipml.model.one_column import (
     Flags,
     Folds,
@@ -30,7 +31,6 @@ from ipml.model.one_column import (
     predict_by_all,
     predict_quickly,
 )
-from ipml.model.seller_means import Mean
 
 Kind = Literal["outcome name", "too good", "one class", "names sellers", "damaged text", "copies", "moments", "split"]
 KINDS = get_args(Kind)

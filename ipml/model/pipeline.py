@@ -25,7 +25,7 @@ from ipml.features.seller import SellerFeatures
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.hierarchical_calibration import fit_calibration
+from ipml.model.calibration.hierarchical import fit_calibration
 from ipml.model.learner import Floats, Labels, choose_penalty, fit_learner
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage

@@ -2,7 +2,7 @@
 
 The threshold is the operator's: the lowest at which untouched listings are found with the precision asked for. Then all
 counterfeits are attacked in one way, and what is left above the threshold is counted. Whoever measures over folds
-pools the scores of `ipml.model.attack_scores` and hands them to `robustness_of`.
+pools the scores of `ipml.model.attacks.scores` and hands them to `robustness_of`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 from pydantic import TypeAdapter
 
 from ipml.errors import UnmeasurableScores
-from ipml.model.attack_scores import ATTACKS, Attack, Classifier, score_attacks, score_by_seller
-from ipml.model.attacks import Targets
+from ipml.model.attacks import Attack, score_attacks
+from ipml.model.attacks.attacks import Targets
+from ipml.model.attacks.scores import ATTACKS, Classifier, score_by_seller
 from ipml.model.metrics import Estimate, estimate_of
 from ipml.model.ranking import Floats, check_scores, measure_named, rank_once
 from ipml.model.resampling import resample_rankings
@@ -145,7 +146,7 @@ def measure_robustness(
     Parameters
     ----------
     classifier, listings, y, families, targets, say
-        As for `ipml.model.attack_scores.score_attacks`.
+        As for `ipml.model.attacks.scores.score_attacks`.
     precision : float, default=0.8
         What the operator asks of the untouched listings.
     n_resamples, seed : int

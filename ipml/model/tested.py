@@ -1,21 +1,43 @@
-"""The scores of a test as a file, so that a later model can be compared with this one on the same listings."""
+"""The scores of a test, and as a file, so that a later model can be compared with this one on the same listings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ipml.errors import UnreadableFile
 from ipml.model.evaluation import MODEL
-from ipml.model.unseen import Tested
+from ipml.model.ranking import Floats
 
 TESTED_FILE = "tested.parquet"
 KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
 _KEPT = [*KEY, "seller_id", "brand"]
 _SCORE = "score_"
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Scores of the model and of the baselines on listings they had not seen, one array a repeat.
+
+    Attributes
+    ----------
+    listings : DataFrame of shape (n_listings, …)
+    y : array of bool, shape (n_listings,)
+    scores : mapping of str to list of array of shape (n_listings,)
+    attacked : mapping of str to array of shape (n_listings,)
+        The model's scores in the first repeat after each attack on the counterfeits; empty where none was tried.
+    """
+
+    listings: pd.DataFrame
+    y: NDArray[np.bool_]
+    scores: Mapping[str, list[Floats]]
+    attacked: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def write_tested(tested: Tested, path: Path) -> None:

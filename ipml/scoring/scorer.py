@@ -17,7 +17,7 @@ from ipml.features.columns import ListingColumns
 from ipml.features.portfolio import EarlierListings, SellerPortfolios, listing_moments
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
 from ipml.model.artifact import load_model as load_artifact
-from ipml.model.hierarchical_calibration import is_too_wide
+from ipml.model.calibration import is_too_wide
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing, PriceRange, Reason, ScoredListing
 from ipml.scoring.reasons import Explainer

@@ -9,10 +9,8 @@ from typing import NamedTuple
 import mlflow
 import pytest
 
-from ipml.model.experiment import Experiment
-from ipml.model.run_facts import RunFacts
-from ipml.model.tracking import read_champions, record_run
-from ipml.model.training import train
+from ipml.model.tracking import RunFacts, read_champions, record_run
+from ipml.model.training import Experiment, train
 
 pytestmark = pytest.mark.slow
 

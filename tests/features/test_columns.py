@@ -10,7 +10,7 @@ from ipml.features.columns import ListingColumns
 from ipml.features.normalise import fold_text
 from ipml.listings.kinds import Kind
 from ipml.listings.schema import FIELDS, frame_to_listings, listings_to_frame
-from ipml.model.golden import GOLDEN_LISTINGS
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
 
 TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]
 MOMENTS = [field.name for field in FIELDS if field.kind is Kind.MOMENT]

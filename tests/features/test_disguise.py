@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.disguise import count_disguises
-from ipml.model.attack_families import FAMILIES
-from ipml.model.attacks import attack_text
-from ipml.model.genuine_scripts import genuine_listings
+from ipml.model.attacks import FAMILIES, attack_text
+from ipml.model.attacks.genuine_scripts import genuine_listings
 
 DISGUISED = [
     *("zero-width space, one", "soft hyphen", "word joiner", "tag characters", "homoglyph, one Cyrillic"),

@@ -20,8 +20,8 @@ from ipml.features.price import PriceFeatures
 from ipml.features.seller import SellerFeatures
 from ipml.features.text import TextFeatures
 from ipml.listings.schema import frame_to_listings, listings_to_frame
-from ipml.model.golden import GOLDEN_LISTINGS
-from ipml.model.skops_file import TRUSTED_TYPES
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.artifact.skops_file import TRUSTED_TYPES
 
 EXTRACTORS = [
     TextFeatures("title", bits=10, min_listings=1),

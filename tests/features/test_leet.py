@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ipml.features.leet import read_signs
 from ipml.features.normalise import fold_text
 from ipml.features.skeleton import skeleton
-from ipml.model.attack_words import LEET_SIGNS, translate
+from ipml.model.attacks.words import LEET_SIGNS, translate
 
 TEXTS = st.text("ab1 @$!|+(.)", max_size=40)
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from ipml.features.disguise import count_disguises
 from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text, fold_with_origins
 from ipml.features.skeleton import skeleton
-from ipml.model.attack_families import FAMILIES
-from ipml.model.attacks import attack_text
-from ipml.model.genuine_scripts import genuine_listings
+from ipml.model.attacks import FAMILIES, attack_text
+from ipml.model.attacks.genuine_scripts import genuine_listings
 
 HOSTILE_TEXT = st.text(
     st.one_of(

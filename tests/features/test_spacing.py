@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.spacing import LONG_WORD, close_up, part, shorten
+from ipml.features.spacing import close_up, shorten
 
 WORD = st.text("abcdefghiknopqrtuvwyz", min_size=3, max_size=9)
 PIECES = st.text("ab1sM .-_/:+&\x1f", max_size=40)
@@ -61,24 +61,6 @@ def test_signs_and_short_words_are_joined_with_the_rest(written, plain):
     assert close_up(written, None)[0] == plain
 
 
-@given(st.lists(st.from_regex(r"[A-Z][a-z]{3,8}", fullmatch=True), min_size=4, max_size=6))
-def test_words_that_begin_with_capitals_are_parted(words):
-    """All of them, where they are written together."""
-    assert part("".join(words), None)[0] == " ".join(words)
-
-
-@given(st.text("abcABC", max_size=LONG_WORD - 1))
-def test_a_short_name_is_never_parted(name):
-    """McDonald and iPhone are one word."""
-    assert part(name, None)[0] == name
-
-
-@pytest.mark.parametrize("text", ["pHaRmAcEuTiCaLs", "PHARMACEUTICALS", "pharmaceuticals", "Pharmaceuticals"])
-def test_capitals_at_random_begin_no_words(text):
-    """Pieces of two or three letters are none."""
-    assert part(text, None)[0] == text
-
-
 @pytest.mark.parametrize(
     ("written", "short"),
     [("reeeeplica", "reeplica"), ("aaa", "aaa"), ("aaa+", "aaa+"), ("1000", "1000"), ("!!!", "!!!")],
@@ -88,7 +70,7 @@ def test_letters_held_down_are_shortened(written, short):
     assert shorten(written, None)[0] == short
 
 
-@pytest.mark.parametrize("step", [close_up, part, shorten])
+@pytest.mark.parametrize("step", [close_up, shorten])
 @given(text=PIECES)
 def test_places_rise_and_letters_are_those_written(step, text):
     """Nothing is invented but spaces, and nothing changes its place."""
@@ -98,9 +80,8 @@ def test_places_rise_and_letters_are_those_written(step, text):
     assert step(text, None) == (written, None)
 
 
-@pytest.mark.parametrize("step", [part, shorten])
 @given(text=PIECES)
-def test_a_second_time_changes_nothing(step, text):
-    """What is parted or shortened stays so."""
-    once = step(text, None)
-    assert step(*once) == once
+def test_a_second_time_changes_nothing(text):
+    """What is shortened stays so."""
+    once = shorten(text, None)
+    assert shorten(*once) == once

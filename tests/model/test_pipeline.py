@@ -23,7 +23,7 @@ def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
 
 
 def test_scores_do_not_depend_on_batch_or_order(classifier, newest):
-    """Given what is known of its seller, a listing has the same log-odds, to the bit, alone, in a batch, in any order."""
+    """Given what is known of its seller, a listing has the same log-odds, to the bit, alone or in any batch."""
     shares = np.linspace(0.0, 0.9, len(newest))
     together = classifier.decision_function(newest, shares)
     np.testing.assert_array_equal(classifier.decision_function(newest.iloc[::-1], shares[::-1])[::-1], together)
@@ -32,7 +32,7 @@ def test_scores_do_not_depend_on_batch_or_order(classifier, newest):
 
 
 def test_portfolios_follow_time_not_the_order_of_rows(classifier, newest):
-    """Without shares, each listing is judged with those of its seller that were listed before it, wherever they stand."""
+    """Without shares, each listing is judged with the earlier ones of its seller, wherever they stand."""
     together = classifier.decision_function(newest)
     np.testing.assert_array_equal(classifier.decision_function(newest.iloc[::-1])[::-1], together)
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnmeasurableScores, UnusableSetting
-from ipml.model.attack_scores import ATTACKS, find_attacks, score_attacks, score_by_seller
-from ipml.model.attacks import attack_listings
-from ipml.model.gaming import Scenario, game_listings
-from ipml.model.genuine_scripts import REFERENCE, alarms_table, false_alarms_by_script, genuine_listings
+from ipml.model.attacks import attack_listings, find_attacks, score_attacks
+from ipml.model.attacks.gaming import Scenario, game_listings
+from ipml.model.attacks.genuine_scripts import REFERENCE, alarms_table, false_alarms_by_script, genuine_listings
+from ipml.model.attacks.scores import ATTACKS, score_by_seller
 from ipml.model.metrics import average_precision, precision_at
 from ipml.model.robustness import Robustness, measure_robustness, robustness_of, threshold_at_precision
 
@@ -167,7 +167,7 @@ def test_parts_never_divide_a_seller(monkeypatch):
             seen.append(set(X["seller_id"]))
             return np.column_stack([X["price"], X["price"]])
 
-    monkeypatch.setattr("ipml.model.attack_scores.ROWS_AT_A_TIME", 4)
+    monkeypatch.setattr("ipml.model.attacks.scores.ROWS_AT_A_TIME", 4)
     listings = pd.DataFrame({"seller_id": list("abcabcabcd"), "price": np.arange(10.0)})
     assert score_by_seller(Recorder(), listings).tolist() == listings["price"].tolist()
     assert len(seen) > 1

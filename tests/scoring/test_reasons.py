@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from ipml.features.columns import ListingColumns
 from ipml.features.portfolio import EarlierListings
 from ipml.listings.schema import frame_to_listings, listings_to_frame
-from ipml.model.golden import GOLDEN_LISTINGS
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
 from ipml.scoring.reasons import GROUPS, Explainer
 from ipml.scoring.sentences import SENTENCES

@@ -19,6 +19,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of ru
 
 from ipml.model.tracking.champion import move_champion, read_champions
 from ipml.model.tracking.registry import RegisteredModel, find_model, resolve_model
+from ipml.model.tracking.run_facts import RunFacts
 from ipml.model.tracking.runs import RecordedRun, fetch_run_artifact, fetch_run_tags, record_run
 from ipml.model.tracking.store import check_store
 from ipml.model.tracking.trials import fetch_trial_file, record_trial
@@ -26,6 +27,7 @@ from ipml.model.tracking.trials import fetch_trial_file, record_trial
 __all__ = [
     "RecordedRun",
     "RegisteredModel",
+    "RunFacts",
     "check_store",
     "fetch_run_artifact",
     "fetch_run_tags",

@@ -19,10 +19,10 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from ipml.errors import ChampionMoved, ModelNotFound
-from ipml.model.champions import Champions, Move
+from ipml.model.tracking.history import Champions, Move
 from ipml.model.tracking.registry import CHAMPION
 from ipml.model.tracking.store import find_store_of, open_store
-from ipml.model.uris import parse_model_uri
+from ipml.model.tracking.uris import parse_model_uri
 
 MOVE_TAG = "ipml.champion."
 VERSIONS_AT_A_TIME = 1_000

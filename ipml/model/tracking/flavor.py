@@ -20,7 +20,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 from ipml.model.artifact import load_model
-from ipml.model.served_model import ServedModel, make_example, served_fields
+from ipml.model.tracking.served_model import ServedModel, make_example, served_fields
 
 FLAVOR_NAME = "ipml"
 MODEL_FOLDER = "data/model"  # where mlflow.pyfunc.save_model puts a folder called "model"

@@ -13,11 +13,11 @@ from mlflow.models.model import ModelInfo
 
 from ipml.errors import ModelChanged, ModelNotFound, UntrustedModel, first_line
 from ipml.model.artifact import manifest_sha256
-from ipml.model.model_folder import MANIFEST
+from ipml.model.artifact.folder import MANIFEST
 from ipml.model.tracking.download import download
 from ipml.model.tracking.flavor import MODEL_FOLDER
 from ipml.model.tracking.store import find_store_of, open_store
-from ipml.model.uris import ModelUri, parse_model_uri
+from ipml.model.tracking.uris import ModelUri, parse_model_uri
 
 MANIFEST_TAG = "ipml.manifest_sha256"
 CHAMPION, CHALLENGER = "champion", "challenger"

@@ -15,13 +15,13 @@ from mlflow.models import Model
 
 from ipml.errors import RunFileMissing, UnusableSetting
 from ipml.model.artifact import load_model
-from ipml.model.model_card import NAME_PATTERN
-from ipml.model.run_facts import RunFacts, make_metrics, make_parameters, make_tags
+from ipml.model.artifact.card import NAME_PATTERN
 from ipml.model.tracking import flavor
 from ipml.model.tracking.download import download
 from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, register
+from ipml.model.tracking.run_facts import RunFacts, make_metrics, make_parameters, make_tags
 from ipml.model.tracking.store import find_store, find_store_of, make_active, open_store
-from ipml.model.uris import find_sqlite_file, parse_model_uri
+from ipml.model.tracking.uris import find_sqlite_file, parse_model_uri
 
 PARAMETERS_AT_A_TIME = 100  # MLflow takes no more in one call
 

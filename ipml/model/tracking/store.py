@@ -14,7 +14,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from ipml.errors import ModelNotFound, TrackingUnavailable, first_line
-from ipml.model.uris import find_sqlite_file, make_absolute
+from ipml.model.tracking.uris import find_sqlite_file, make_absolute
 from ipml.settings import get_settings
 
 PATIENCE_SECONDS = 5

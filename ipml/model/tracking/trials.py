@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ipml.model.run_facts import RunFacts
 from ipml.model.tracking.download import download
+from ipml.model.tracking.run_facts import RunFacts
 from ipml.model.tracking.runs import start_run
 from ipml.model.tracking.store import find_store, make_active, open_store
 

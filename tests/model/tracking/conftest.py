@@ -9,8 +9,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from ipml.model.run_facts import RunFacts
-from ipml.model.tracking import RecordedRun, record_run
+from ipml.model.tracking import RecordedRun, RunFacts, record_run
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import mlflow
 import pytest
 
 from ipml.errors import ChampionMoved, ModelNotFound, UnusableModelName, UnusableSetting
-from ipml.model.champions import Move
 from ipml.model.tracking import move_champion, read_champions, resolve_model
 from ipml.model.tracking.champion import MOVE_TAG
+from ipml.model.tracking.history import Move
 
 WRITES = ("set_model_version_tag", "set_registered_model_alias", "delete_model_version_tag")
 

@@ -1,0 +1,353 @@
+"""What has moved since a model was made: listings, scores, brands, labels.
+
+Every check asks two questions, and alarms only when both say yes:
+
+* *Is the move large?* With many listings every difference is beyond chance, also one that matters to nobody, so the
+  size decides. For columns it is the population stability index, above 0.1 worth watching and above 0.25 an alarm
+  (Siddiqi, Credit Risk Scorecards, 2006), less what chance alone adds to it, (bins - 1)(1/n + 1/m) (Yurdakul and
+  Naranjo, Journal of Risk Model Validation 14(4), 2020). That index hardly moves when fakes double from 5 % to 10 % of
+  all listings, so mean score, label rate and the like are compared as ratios: a quarter more or fewer is worth
+  watching, half as many again an alarm, because the work of reviewers grows by as much.
+* *Is it beyond chance?* With few listings large moves mean nothing. The test is Kolmogorov and Smirnov's on the bins of
+  numbers (which errs on the safe side), chi-squared on words, and a normal one on means. Listings of one seller stand
+  and fall together, so n is the effective number of listings, and errors are over sellers. The chance that a report
+  without any change alarms is held to 5 %, so that twelve monthly ones give less than one: half of it is shared
+  by the checks of scores and labels, which are few and matter most, half by the columns (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from ipml.model.drift.columns import WORD_COLUMNS, ColumnReference, watched_columns
+from ipml.model.drift.reference import CountedListings, DriftReference, LabelReference
+from ipml.model.drift.seller_means import Floats, Mean
+
+Alarm = Literal["none", "watch", "alarm"]
+ALARMS: tuple[Alarm, ...] = ("none", "watch", "alarm")
+
+CHANCE = 0.05  # that a report without any change alarms
+PSI_LIMITS = (0.1, 0.25)
+RATIO_LIMITS = (1.25, 1.5)
+NEW_WORD_LIMITS = (0.01, 0.05)  # share of listings
+RARE = 0.01  # words in a smaller share of listings are compared together
+SELECTIVE_RATIO = 1.5
+FEW_LISTINGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DriftCheck:
+    """One thing that was compared.
+
+    Attributes
+    ----------
+    subject : str
+        A column, "mean score", "label rate", "calibration" or "separation".
+    measure : str
+        What `effect` is: "PSI", "ratio" or "new share".
+    effect : float
+        How large the move is.
+    p_value : float
+        How often chance alone would show as much.
+    alarm : str
+        "none", "watch" or "alarm".
+    sentence : str
+        What moved, from where to where.
+    """
+
+    subject: str
+    measure: str
+    effect: float
+    p_value: float
+    alarm: Alarm
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """All that was compared, the worst first, and what to bear in mind when reading it."""
+
+    n_listings: int
+    n_effective: float
+    checks: tuple[DriftCheck, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def alarm(self) -> Alarm:
+        """The worst of all checks."""
+        return ALARMS[max((ALARMS.index(check.alarm) for check in self.checks), default=0)]
+
+    def to_json(self) -> str:
+        """Return the report as JSON; a ratio to nothing is null."""
+        report = {"alarm": self.alarm, **asdict(self)}
+        for check in report["checks"]:
+            check["effect"] = check["effect"] if np.isfinite(check["effect"]) else None
+        return json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def measure_drift(
+    reference: DriftReference, listings: pd.DataFrame, score: ArrayLike | None = None, labels: ArrayLike | None = None
+) -> DriftReport:
+    """Compare listings with what they were like when the model was made.
+
+    Parameters
+    ----------
+    reference : DriftReference
+        From `reference_of`.
+    listings : DataFrame of shape (n_listings, …)
+        Canonical columns: all listings of a period, not those that were looked at.
+    score : array of shape (n_listings,), optional
+        The model's probabilities; NaN where it abstained. Without them neither scores nor labels are compared.
+    labels : array of shape (n_listings,), optional
+        1 for counterfeit, 0 for genuine, NaN or NA where nobody has looked.
+
+    Raises
+    ------
+    IncomparableListings
+        There is no listing, lengths differ, or scores and labels lie outside 0-1.
+
+    Examples
+    --------
+    >>> from ipml.model.drift.reference import reference_of
+    >>> sellers = [str(number) for number in range(500)]
+    >>> then = pd.DataFrame({"seller_id": sellers, "brand": ["Acme", "Nike"] * 250})
+    >>> now = then.assign(brand=["Acme"] * 400 + ["Nike"] * 100)
+    >>> measure_drift(reference_of(then, None), now).checks[0].sentence
+    'brand has moved: Acme went from 50 % to 80 % of listings'
+    >>> measure_drift(reference_of(then, None), then).alarm
+    'none'
+    """
+    counted = CountedListings.of(listings, score, labels)
+    columns = watched_columns(listings, reference.price_currency, counted.score)
+    of_columns = [
+        *_compare_columns(reference, columns, counted.n_effective),
+        *_find_new_words(reference, columns),
+    ]
+    of_scores = list(_compare_scores(reference, counted))
+    checks = [_judge(measured, CHANCE / 2 / len(group)) for group in (of_columns, of_scores) for measured in group]
+    checks.sort(key=lambda check: (-ALARMS.index(check.alarm), check.p_value))
+    return DriftReport(len(listings), counted.n_effective, tuple(checks), tuple(_warn(reference, counted)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A comparison that has not been judged yet; `size` is compared with the limits, `effect` is shown."""
+
+    subject: str
+    measure: str
+    effect: float
+    size: float
+    limits: tuple[float, float]
+    p_value: float
+    sentence: str
+
+
+def _judge(measured: _Measured, limit: float) -> DriftCheck:
+    level = sum(measured.size >= bound for bound in measured.limits) if measured.p_value < limit else 0
+    return DriftCheck(
+        measured.subject, measured.measure, measured.effect, measured.p_value, ALARMS[level], measured.sentence
+    )
+
+
+# Columns
+
+
+def stability_index(before: Floats, after: Floats, n_before: float, n_after: float) -> float:
+    """Return the population stability index, less what chance adds: the sum of (after - before) ln(after / before).
+
+    Half a listing is added to each bin, so that an empty one is no infinity.
+
+    Examples
+    --------
+    >>> round(stability_index(np.array([0.5, 0.5]), np.array([0.8, 0.2]), 1e6, 1e6), 3)
+    0.416
+    """
+    used = (before > 0) | (after > 0)
+    n_bins = int(used.sum())
+    p, q = ((shares[used] * n + 0.5) / (n + 0.5 * n_bins) for shares, n in ((before, n_before), (after, n_after)))
+    return float(((q - p) * np.log(q / p)).sum() - (n_bins - 1) * (1 / n_before + 1 / n_after))
+
+
+def _compare_columns(
+    reference: DriftReference, columns: dict[str, pd.Series[Any]], n_after: float
+) -> Iterator[_Measured]:
+    for name in reference.columns.keys() & columns.keys():
+        column = reference.columns[name]
+        before, after = np.array(column.shares), column.shares_of(columns[name])
+        if before[-1] == after[-1] == 1:  # missing everywhere, then as now
+            continue
+        title = f"price in {reference.price_currency}" if name == "price" else name
+        sentence = f"{title} has moved: {_largest_move(column, before, after)}"
+        if column.kind == "word":
+            before, after = _lump_rare(before, after)
+        size = stability_index(before, after, reference.n_effective, n_after)
+        p_value = (_ks_test if column.kind == "number" else _chi2_test)(before, after, reference.n_effective, n_after)
+        yield _Measured(title, "PSI", size, size, PSI_LIMITS, p_value, sentence)
+
+
+def _lump_rare(before: Floats, after: Floats) -> tuple[Floats, Floats]:
+    """Count rare words with the others, for single ones come and go with single sellers; the last bin is missing."""
+    is_rare = (before < RARE) & (np.arange(len(before)) < len(before) - 1)
+    lumped_before, lumped_after = (np.append(shares[~is_rare], shares[is_rare].sum()) for shares in (before, after))
+    return lumped_before, lumped_after
+
+
+def _ks_test(before: Floats, after: Floats, n: float, m: float) -> float:
+    """Return the chance of so large a gap between two cumulated shares; missing values come after all numbers."""
+    gap = np.abs(np.cumsum(before) - np.cumsum(after)).max()
+    return float(stats.kstwobign.sf(gap * np.sqrt(n * m / (n + m))))
+
+
+def _chi2_test(before: Floats, after: Floats, n: float, m: float) -> float:
+    """Return the chance of shares so different, if all listings were drawn from the same ones."""
+    together = (n * before + m * after) / (n + m)
+    used = together > 0
+    statistic = ((before - after)[used] ** 2 / together[used]).sum() * n * m / (n + m)
+    return float(stats.chi2.sf(statistic, max(1, int(used.sum()) - 1)))
+
+
+def _largest_move(column: ColumnReference, before: Floats, after: Floats) -> str:
+    place = int(np.argmax(np.abs(after - before)))
+    return f"{_name_bin(column, place)} went from {show_share(before[place])} to {show_share(after[place])} of listings"
+
+
+def _name_bin(column: ColumnReference, place: int) -> str:
+    bins = column.bins
+    if place == len(bins) + 1:
+        return "missing"
+    if column.kind == "word":
+        return str(bins[place]) if place < len(bins) else "others"
+    if not bins:
+        return "any value"
+    if place == 0:
+        return f"up to {bins[0]:.3g}"
+    return f"above {bins[-1]:.3g}" if place == len(bins) else f"{bins[place - 1]:.3g} to {bins[place]:.3g}"
+
+
+def _find_new_words(reference: DriftReference, columns: dict[str, pd.Series[Any]]) -> Iterator[_Measured]:
+    """Look for brands, categories, … that were not among the frequent ones, in 1 % of the listings and more."""
+    for name in reference.columns.keys() & set(WORD_COLUMNS):
+        column = reference.columns[name]
+        least = min(column.shares[: len(column.bins)], default=0.0) if column.shares[-2] > 0 else 0.0
+        now = columns[name].value_counts() / len(columns[name])
+        now = now[~now.index.isin(column.bins) & (now >= max(NEW_WORD_LIMITS[0], 2 * least))]
+        if now.empty:
+            continue
+        share = float(now.sum())
+        # The chance that the commonest was not seen then though it was as common, times the words that could be new.
+        p_value = min(1.0, float((1 - now.iloc[0] + least) ** reference.n_effective) * columns[name].nunique())
+        shown = ", ".join(map(str, now.index[:3])) + (", …" if len(now) > 3 else "")
+        sentence = f"{name} has new values: {shown}, together {show_share(share, 1)} of listings"
+        yield _Measured(f"new {name}", "new share", share, share, NEW_WORD_LIMITS, p_value, sentence)
+
+
+# Scores and labels
+
+
+def _compare_scores(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
+    mean_score = counted.mean_score()
+    if reference.mean_score is not None and mean_score is not None:
+        words = "the expected share of counterfeits went"
+        yield _compare_means("mean score", words, reference.mean_score, mean_score)
+    labels = counted.labels()
+    if reference.labels is not None and labels is not None:
+        words = "of the listings with a label, the share of counterfeits went"
+        yield _compare_means("label rate", words, reference.labels.rate, labels.rate)
+        yield _compare_calibration(reference.labels, labels)
+        if reference.labels.separation is not None and labels.separation is not None:
+            yield _compare_separation(reference.labels.separation, labels.separation)
+
+
+def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Measured:
+    ratio = _ratio(after.value, before.value)
+    sentence = f"{words} from {show_share(before.value, 1)} to {show_share(after.value, 1)}"
+    return _Measured(subject, "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+
+
+def _compare_calibration(before: LabelReference, after: LabelReference) -> _Measured:
+    """Compare observed with expected counterfeits, relative to how they compared then."""
+    then, now = (_ratio(labels.rate.value, labels.rate.value - labels.surplus.value) for labels in (before, after))
+    ratio = _ratio(now, then)
+    return _Measured(
+        "calibration",
+        "ratio",
+        ratio,
+        _fold(ratio),
+        RATIO_LIMITS,
+        _test_means(before.surplus, after.surplus),
+        f"for each counterfeit the scores promise there are {now:.2f} among the labels, and were {then:.2f}",
+    )
+
+
+def _compare_separation(before: Mean, after: Mean) -> _Measured:
+    """Compare how many pairs of a counterfeit and a genuine listing are in the wrong order; fewer are no alarm."""
+    ratio = _ratio(1 - after.value, 1 - before.value)
+    then, now = show_share(1 - before.value, 1), show_share(1 - after.value, 1)
+    sentence = f"the chance that a genuine listing scores above a counterfeit went from {then} to {now}"
+    return _Measured("separation", "ratio", ratio, ratio, RATIO_LIMITS, _test_means(before, after), sentence)
+
+
+def show_share(share: float, digits: int = 0) -> str:
+    """Return a share in per cent.
+
+    Examples
+    --------
+    >>> show_share(0.125, 1)
+    '12.5 %'
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
+def _test_means(before: Mean, after: Mean) -> float:
+    error = np.hypot(before.error, after.error)
+    difference = abs(after.value - before.value)
+    if error == 0:
+        return 1.0 if difference == 0 else 0.0
+    return float(2 * stats.norm.sf(difference / error))
+
+
+def _ratio(value: float, by: float) -> float:
+    return value / by if by > 0 else (1.0 if value == by else float("inf"))
+
+
+def _fold(ratio: float) -> float:
+    """Return by which factor a ratio is away from 1, up or down."""
+    return max(ratio, 1 / ratio) if ratio > 0 else float("inf")
+
+
+def _warn(reference: DriftReference, counted: CountedListings) -> Iterator[str]:
+    if counted.n_effective < FEW_LISTINGS:
+        yield (
+            f"Few sellers: these listings tell as much as {counted.n_effective:,.0f} independent ones, so that only "
+            "large moves can be told from chance."
+        )
+    if reference.labelled_share == 1 and counted.labelled_share < 1:
+        yield (
+            "The reference holds labelled listings only: what people chose to look at may differ from what comes in "
+            "without anything having moved."
+        )
+    if 0 < counted.labelled_share < 1 and counted.score is not None:
+        yield _warn_of_selection(counted)
+
+
+def _warn_of_selection(counted: CountedListings) -> str:
+    """Say how far the listings people looked at are from the others."""
+    assert counted.score is not None
+    is_known = ~np.isnan(counted.y)
+    seen, others = (float(np.nanmean(counted.score[mask])) for mask in (is_known, ~is_known))
+    share = show_share(counted.labelled_share, 1)
+    if _fold(_ratio(seen, others)) >= SELECTIVE_RATIO:
+        return (
+            f"Labels exist for {share} of the listings, whose mean score is {seen:.3f}, against {others:.3f} of the "
+            "rest: label rate, calibration and separation speak for what people looked at, not for all listings. "
+            "Review some picked at random."
+        )
+    return f"Labels exist for {share} of the listings; label rate, calibration and separation speak for these."

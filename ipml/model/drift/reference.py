@@ -1,0 +1,248 @@
+"""What listings and scores looked like when a model was made: small enough to lie beside it, as JSON.
+
+A reference keeps no listing and no seller: shares of bins and of frequent words, a few means, and how far chance moves
+them. `ipml.model.drift` compares later listings with it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from ipml.errors import IncomparableListings, NoDriftReference, UnreadableFile, describe_faults
+from ipml.model.drift.columns import WORD_COLUMNS, ColumnReference, spread_of, watched_columns
+from ipml.model.drift.seller_means import Mean, separation_of
+
+Floats = NDArray[np.float64]
+FORMAT: Literal[1] = 1
+"""Raise it when older references can no longer be compared with."""
+
+MAX_BYTES = 1 << 20
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class LabelReference:
+    """What labels said of the scores.
+
+    Attributes
+    ----------
+    n_labels : int
+    rate : Mean
+        Share of labelled listings that are counterfeit.
+    surplus : Mean
+        That share less the mean score of the same listings: 0 where probabilities hold.
+    separation : Mean or None
+        Chance that a counterfeit scores above a genuine listing (the area under the ROC curve), which does not depend
+        on how many there are of each; None where one kind is absent.
+    """
+
+    n_labels: int
+    rate: Mean
+    surplus: Mean
+    separation: Mean | None
+
+    @classmethod
+    def of(cls, y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Self:
+        """Sum up labels (0 or 1) and scores of the same listings."""
+        return cls(len(y), Mean.of(y, sellers), Mean.of(y - score, sellers), separation_of(y, score, sellers))
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DriftReference:
+    """What listings and scores looked like when a model was made; see `reference_of`.
+
+    Attributes
+    ----------
+    n_listings : int
+    n_effective : float
+        Of how many listings from sellers of one listing each one would learn as much, at least: n / sum of squares of
+        the sellers' shares / n (Kish, 1965), as if all listings of a seller were alike.
+    price_currency : str or None
+        The commonest currency; prices in others are left out.
+    columns : dict of str to ColumnReference
+        Among them "score", where there was one.
+    mean_score : Mean or None
+    labels : LabelReference or None
+    labelled_share : float
+    """
+
+    n_listings: int
+    n_effective: FiniteFloat
+    price_currency: str | None
+    columns: dict[str, ColumnReference]
+    mean_score: Mean | None
+    labels: LabelReference | None
+    labelled_share: FiniteFloat
+    format: Literal[1] = FORMAT
+
+    def to_json(self) -> str:
+        """Return the reference as JSON, for a file beside the model."""
+        return _ADAPTER.dump_json(self, indent=1).decode() + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: Path | str = "drift reference") -> DriftReference:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        UnreadableFile
+            It is something else; every place is named.
+        """
+        try:
+            return _ADAPTER.validate_json(text)
+        except ValidationError as error:
+            raise UnreadableFile(where, describe_faults(error)[:300], "a drift reference as ipml writes it") from None
+
+
+_ADAPTER: TypeAdapter[DriftReference] = TypeAdapter(DriftReference)
+
+
+def path_beside(folder: Path | str) -> Path:
+    """Return where the reference of a model lies: beside its folder, which holds nothing but the model.
+
+    Examples
+    --------
+    >>> path_beside("models/shoes").as_posix()
+    'models/shoes.drift.json'
+    """
+    folder = Path(folder)
+    return folder.with_name(f"{folder.name}.drift.json")
+
+
+def read_reference(path: Path) -> DriftReference:
+    """Read a reference from a file.
+
+    Raises
+    ------
+    NoDriftReference
+        There is no such file.
+    UnreadableFile
+        It is something else.
+    """
+    if not path.is_file():
+        raise NoDriftReference(path)
+    if path.stat().st_size > MAX_BYTES:
+        raise UnreadableFile(path, f"more than {MAX_BYTES:,} bytes", "a drift reference as ipml writes it")
+    return DriftReference.from_json(path.read_bytes(), path)
+
+
+def reference_of(listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None = None) -> DriftReference:
+    """Sum up listings, scores and labels as they were when a model was made.
+
+    The listings should be a sample of all that come in, not only those that people looked at, and the scores those of
+    sellers the model had not seen: scores of its own training listings are further apart than later ones will be, and
+    that difference would be taken for drift.
+
+    Parameters
+    ----------
+    listings : DataFrame of shape (n_listings, …)
+        Canonical columns; those that are absent count as missing. At least one listing.
+    score : array of shape (n_listings,), optional
+        Probabilities; NaN where the model abstained.
+    y : array of shape (n_listings,), optional
+        1 for counterfeit, 0 for genuine, NaN or NA where there is no label.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("abcd"), "title": ["Bag"] * 4, "brand": ["Acme"] * 3 + [None]})
+    >>> reference = reference_of(listings, [0.1, 0.2, 0.3, 0.9], [0, 0, None, 1])
+    >>> reference.columns["brand"].bins, reference.columns["brand"].shares
+    (('Acme',), (0.75, 0.0, 0.25))
+    >>> reference.mean_score.value, reference.labels.n_labels
+    (0.375, 3)
+    >>> DriftReference.from_json(reference.to_json()) == reference
+    True
+    """
+    counted = CountedListings.of(listings, score, y)
+    currency = None
+    if "currency" in listings and listings["currency"].notna().any():
+        currency = str(listings["currency"].mode().iloc[0])
+    columns = {
+        name: spread_of(values, "word" if name in WORD_COLUMNS else "number", name == "score")
+        for name, values in watched_columns(listings, currency, counted.score).items()
+    }
+    return DriftReference(
+        n_listings=len(listings),
+        n_effective=counted.n_effective,
+        price_currency=currency,
+        columns=columns,
+        mean_score=counted.mean_score(),
+        labels=counted.labels(),
+        labelled_share=counted.labelled_share,
+    )
+
+
+@dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
+class CountedListings:
+    """Scores and labels as arrays of floats, NaN where there is none, and sellers as numbers from 0."""
+
+    score: Floats | None
+    y: Floats
+    sellers: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None) -> CountedListings:
+        """Check that all are of the same listings.
+
+        Raises
+        ------
+        IncomparableListings
+            There is no listing, lengths differ, or scores and labels lie outside 0-1.
+        """
+        n = len(listings)
+        if n == 0:
+            raise IncomparableListings("no listings", "one at least")
+        numbers = np.full(n, np.nan) if y is None else _as_floats(y)
+        scores = None if score is None else _as_floats(score)
+        for name, values in (("score", scores), ("label", numbers)):
+            if values is None:
+                continue
+            if values.shape != (n,):
+                raise IncomparableListings(f"{values.shape} {name}s for {n} listings", f"one {name} for each listing")
+            if ((values < 0) | (values > 1)).any():
+                raise IncomparableListings(
+                    f"{name}s from {np.nanmin(values):g} to {np.nanmax(values):g}", f"{name}s in 0-1"
+                )
+        if "seller_id" in listings:
+            return cls(scores, numbers, pd.factorize(listings["seller_id"])[0].astype(np.intp) + 1)
+        return cls(scores, numbers, np.arange(n, dtype=np.intp))
+
+    @property
+    def n_effective(self) -> float:
+        """See `DriftReference`."""
+        sizes = np.bincount(self.sellers)
+        return float(len(self.sellers) ** 2 / (sizes.astype(float) ** 2).sum())
+
+    @property
+    def labelled_share(self) -> float:
+        """The share of listings with a label."""
+        return float(np.mean(~np.isnan(self.y)))
+
+    def mean_score(self) -> Mean | None:
+        """Return the mean over the listings that have a score."""
+        if self.score is None or np.isnan(self.score).all():
+            return None
+        is_scored = ~np.isnan(self.score)
+        return Mean.of(self.score[is_scored], self.sellers[is_scored])
+
+    def labels(self) -> LabelReference | None:
+        """Sum up the listings that have both a label and a score."""
+        if self.score is None:
+            return None
+        is_known = ~np.isnan(self.y) & ~np.isnan(self.score)
+        if not is_known.any():
+            return None
+        return LabelReference.of(self.y[is_known], self.score[is_known], self.sellers[is_known])
+
+
+def _as_floats(values: ArrayLike) -> Floats:
+    """Return numbers or flags as floats, NaN where they are missing."""
+    numbers = pd.Series(np.asarray(values, dtype=object)).astype("Float64")
+    return np.asarray(numbers.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)

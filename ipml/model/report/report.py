@@ -1,0 +1,211 @@
+"""The report on a model that a person reads before it is trusted: one HTML page, complete in itself.
+
+The page holds no script, loads nothing and links nowhere; its own rules forbid the browser all three. Listing text in
+it is hostile: it is escaped by the template, and letters that cannot be seen are shown by their code point.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import ArrayLike
+
+from ipml.errors import UnwritableFile
+from ipml.listings.brands import Brands, load_brands
+from ipml.model.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, draw_repeats
+from ipml.model.metrics import Estimate, estimate_of
+from ipml.model.report import chart_paths
+from ipml.model.report.curve_points import precision_recall, reliability, score_histogram
+from ipml.model.report.facts import ReportFacts, ReportHead
+from ipml.model.report.found_first import base_prices, choose_k, found_first
+from ipml.model.report.headline import percent
+from ipml.model.report.misjudged import Explain, most_misjudged
+from ipml.model.robustness import Robustness
+from ipml.model.slices import Slice, measure_slices, seller_fairness
+from ipml.model.slices.brand_reliability import reliability_by_brand
+from ipml.model.slices.slices import break_even
+from ipml.model.tested import Tested
+
+_CURVE_RESAMPLES = 200
+_GLOSSES = {
+    "average_precision": "mean precision over the counterfeits, from the top down",
+    "recall_at_precision": "share of the counterfeits found while precision is at least {}",
+    "precision_at": "share of counterfeits among the first {}",
+    "recall_at": "share of all counterfeits that is among the first {}",
+    "brier": "squared distance of score and truth; less is better",
+    "calibration_error": "how far scores and observed shares differ; less is better",
+}
+
+
+def model_report(
+    tested: Tested,
+    evaluation: Evaluation,
+    head: ReportHead,
+    *,
+    champion: Sequence[ArrayLike] | None = None,
+    robustness: Robustness | None = None,
+    explain: Explain | None = None,
+    brands: Brands | None = None,
+    seen_sellers: Collection[str] | None = None,
+    threshold: float | None = None,
+) -> ReportFacts:
+    """Work out the report on a model that was tested on listings it had not seen.
+
+    Where listings were scored several times, figures are averaged over the repeats; curves, false alarms and
+    misjudged listings are those of the first.
+
+    Parameters
+    ----------
+    tested : Tested
+        The listings, their truth and the scores.
+    evaluation : Evaluation
+        Measured on the same.
+    head : ReportHead
+    champion : sequence of array of shape (n_listings,), optional
+        The champion's scores of the same listings, one array a repeat.
+    robustness : Robustness, optional
+        What attacks cost the model.
+    explain : function of DataFrame, optional
+        Returns the sentences for each listing of a frame; asked for the misjudged ones only.
+    brands : Brands, optional
+        For the rates of currencies; the bundled ones where none are given.
+    seen_sellers : collection of str, optional
+        Ids of sellers the model has learnt from; they make slices, seen and unseen.
+    threshold : float, optional
+        Score from which listings are flagged, for false alarms. By default as many are flagged as there are
+        counterfeits.
+
+    Raises
+    ------
+    UnmeasurableScores
+        A score that is not a probability, or arrays whose lengths differ.
+    """
+    brands = brands or load_brands()
+    y, score, sellers = tested.y, tested.scores[MODEL][0], tested.listings["seller_id"]
+    few = {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES), "seed": evaluation.seed}
+    all_ = {"n_resamples": evaluation.n_resamples, "seed": evaluation.seed}
+    prices = base_prices(tested.listings, brands)
+    compared, champion_figures = _compare_with_champion(tested, evaluation, champion)
+    baselines = {name: scores[0] for name, scores in tested.scores.items() if name != MODEL}
+    return ReportFacts(
+        head=head,
+        evaluation=evaluation,
+        champion=compared,
+        champion_figures=champion_figures,
+        found=found_first(y, tested.scores[MODEL], sellers, prices, choose_k(len(y)), **all_),
+        base_currency=brands.base_currency,
+        unpriced=int(pd.isna(prices[y]).sum()),
+        curve=precision_recall(y, score, sellers, baselines=baselines, **few),
+        bins=reliability(y, score, sellers, **few),
+        brands=reliability_by_brand(y, score, tested.listings, **all_),
+        histogram=score_histogram(y, score),
+        slices=(*evaluation.slices, *_slices_by_seen(tested, seen_sellers, **few)),
+        fairness=seller_fairness(
+            y, score, tested.listings, break_even(y, score) if threshold is None else threshold, **all_
+        ),
+        misjudged=most_misjudged(y, score, tested.listings, explain=explain),
+        robustness=robustness,
+    )
+
+
+def render_report(facts: ReportFacts) -> str:
+    """Return the page as HTML."""
+    style = _templates.get_template("report.css").render()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    template = _templates.get_template("report.html")
+    return template.render(facts=facts, style=Markup(style), style_digest=digest)  # noqa: S704 our own style sheet
+
+
+def write_report(facts: ReportFacts, path: Path) -> Path:
+    """Write the page into a file and return its path.
+
+    Raises
+    ------
+    UnwritableFile
+        The file cannot be written there.
+    """
+    page = render_report(facts)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UnwritableFile(path, error.strerror or str(error), "a file in a folder that exists") from error
+    return path
+
+
+def _compare_with_champion(
+    tested: Tested, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
+) -> tuple[Comparison | None, dict[str, Estimate]]:
+    """Measure the champion, and by how much the model is above it on the same resamples."""
+    if champion is None:
+        return None, {}
+    measures = list(evaluation.figures[MODEL])
+    ours, theirs = (
+        draw_repeats(
+            tested.y,
+            scores,
+            tested.listings["seller_id"],
+            names,
+            n_resamples=evaluation.n_resamples,
+            seed=evaluation.seed,
+        )
+        for scores, names in ((tested.scores[MODEL], [COMPARED_BY]), (champion, measures))
+    )
+    difference = estimate_of(ours[COMPARED_BY] - theirs[COMPARED_BY])
+    return Comparison("champion", difference), {name: estimate_of(draws) for name, draws in theirs.items()}
+
+
+def _slices_by_seen(
+    tested: Tested, seen_sellers: Collection[str] | None, n_resamples: int, seed: int
+) -> tuple[Slice, ...]:
+    if seen_sellers is None:
+        return ()
+    sellers = tested.listings["seller_id"]
+    seen = sellers.isin(list(seen_sellers)).map({True: "seen in training", False: "not seen in training"})
+    columns = pd.DataFrame({"seller": seen})
+    return tuple(measure_slices(tested.y, tested.scores[MODEL], columns, sellers, n_resamples=n_resamples, seed=seed))
+
+
+def _gloss(measure: str) -> str:
+    """Say in a few words what a measure means.
+
+    Examples
+    --------
+    >>> _gloss("precision_at_100")
+    'share of counterfeits among the first 100'
+    """
+    stem, _, number = measure.rpartition("_")
+    return _GLOSSES.get(measure) or _GLOSSES[stem].format(number)
+
+
+def _show_text(text: str, most_letters: int = 300) -> str:
+    """Cut what a seller wrote to a length, and name its letters that cannot be seen.
+
+    Examples
+    --------
+    >>> _show_text("Ni\\u200bke")
+    'Ni⟦U+200B⟧ke'
+    """
+    shown = "".join(letter if letter.isprintable() else f"⟦U+{ord(letter):04X}⟧" for letter in text[:most_letters])
+    return shown + "…" * (len(text) > most_letters)
+
+
+def _make_environment() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("ipml.model.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {"charts": chart_paths, "gloss": _gloss, "zip": zip}
+    templates.filters |= {"percent": percent, "shown": _show_text}
+    return templates
+
+
+_templates = _make_environment()

@@ -1,0 +1,190 @@
+"""Whether honest sellers of one kind are flagged more often than others: small ones, new ones, by script and country.
+
+A false alarm costs an honest seller a listing, so what is compared is the false-positive rate: the share of the genuine
+listings that score at least the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ipml.errors import UnmeasurableScores
+from ipml.model.metrics import Estimate, estimate_of
+from ipml.model.ranking import Floats, check_scores
+from ipml.model.resampling import resample_sums
+from ipml.model.slices.groups import scripts_of, seller_sizes
+
+SMALL_SELLER_LISTINGS = 10
+NEW_SELLER_DAYS = 90
+MIN_GENUINE = 30
+MIN_SELLERS = 10
+SELLER_SIZE, SELLER_AGE = "seller size", "seller age"
+SMALL, NEW = f"fewer than {SMALL_SELLER_LISTINGS} listings", f"under {NEW_SELLER_DAYS} days"
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessRow:
+    """How often genuine listings of one group of sellers are flagged, and how often those of all others.
+
+    Attributes
+    ----------
+    column, value : str
+        The group, such as "seller size" and "fewer than 10 listings".
+    genuine, sellers : int
+        Genuine listings of the group, and who offers them.
+    false_positive_rate : Estimate
+        Share of the group's genuine listings that are flagged, in 0-1.
+    other_rate : float
+        The same over all other listings of which the column is known.
+    ratio : Estimate
+        Rate of the group over rate of the others, half a false alarm added to each (after Haldane, 1956,
+        doi:10.1111/j.1469-1809.1955.tb01285.x), so that a rate of zero has a ratio, too.
+    """
+
+    column: str
+    value: str
+    genuine: int
+    sellers: int
+    false_positive_rate: Estimate
+    other_rate: float
+    ratio: Estimate
+
+    @property
+    def is_unfair(self) -> bool:
+        """Whether the group is clearly flagged more often: the whole interval of the ratio lies above 1."""
+        return self.ratio.low > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """False alarms by kind of seller, at one threshold."""
+
+    threshold: float
+    rows: tuple[FairnessRow, ...]
+
+    @property
+    def worst_ratio(self) -> float | None:
+        """The largest ratio of any group; None where no group was large enough to compare."""
+        return max((row.ratio.value for row in self.rows), default=None)
+
+    @property
+    def false_positive_ratio_small(self) -> float | None:
+        """How many times as often genuine listings of small sellers are flagged; None where not compared."""
+        return self._ratio(SELLER_SIZE, SMALL)
+
+    @property
+    def false_positive_ratio_new(self) -> float | None:
+        """How many times as often genuine listings of new sellers are flagged; None where not compared."""
+        return self._ratio(SELLER_AGE, NEW)
+
+    def _ratio(self, column: str, value: str) -> float | None:
+        found = (row.ratio.value for row in self.rows if (row.column, row.value) == (column, value))
+        return next(found, None)
+
+
+def seller_fairness(
+    y: ArrayLike,
+    score: ArrayLike,
+    listings: pd.DataFrame,
+    threshold: float,
+    *,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Fairness:
+    """Compare how often genuine listings are flagged between kinds of sellers.
+
+    Compared are small sellers (fewer than 10 listings) with the others, new ones (under 90 days) with the others, and
+    each script and each country with all others. A group is left out where it or the others have fewer than 30
+    genuine listings or 10 sellers of them.
+
+    Parameters
+    ----------
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit.
+    score : array of shape (n_listings,)
+        Given by a model that had not learnt from the sellers.
+    listings : DataFrame of shape (n_listings, …)
+        With `seller_id`; `seller_listings`, `seller_age_days`, `title`, `description` and `country` where known.
+    threshold : float
+        A listing is flagged where its score is at least this.
+    n_resamples : int, default=500
+        Resamples of the sellers, for the intervals.
+    seed : int, default=0
+
+    Raises
+    ------
+    UnmeasurableScores
+        No counterfeit, or scores that are not finite; a listing without a seller.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": [f"s{i % 40}" for i in range(400)], "country": ["DE", "FR"] * 200})
+    >>> y, score = [0, 0, 0, 0, 1] * 80, [0.9, 0.1, 0.1, 0.1] * 100
+    >>> fairness = seller_fairness(y, score, listings, threshold=0.5, n_resamples=100)
+    >>> [(row.value, row.false_positive_rate.value, row.is_unfair) for row in fairness.rows]
+    [('DE', 0.5, True), ('FR', 0.0, False)]
+    """
+    truth, scores = check_scores(y, score, are_probabilities=False)
+    if len(listings) != len(truth):
+        raise UnmeasurableScores(f"{len(listings)} listings, {len(truth)} scores", "a score per listing")
+    is_genuine = truth == 0
+    false_alarms = (is_genuine & (scores >= threshold)).astype(float)
+    rows = [
+        _compare(
+            column, value, is_member, is_known & is_genuine, false_alarms, listings["seller_id"], n_resamples, seed
+        )
+        for column, value, is_member, is_known in _groups(listings)
+    ]
+    return Fairness(threshold, tuple(row for row in rows if row is not None))
+
+
+def _groups(listings: pd.DataFrame) -> Iterator[tuple[str, str, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield each group with its members and the listings of which the column is known."""
+    sizes = seller_sizes(listings)
+    yield SELLER_SIZE, SMALL, (sizes < SMALL_SELLER_LISTINGS).to_numpy(), sizes.notna().to_numpy()
+    if "seller_age_days" in listings:
+        ages = listings["seller_age_days"]
+        yield SELLER_AGE, NEW, (ages < NEW_SELLER_DAYS).to_numpy(), ages.notna().to_numpy()
+    by_name = {"script": scripts_of(listings)} if "title" in listings else {}
+    if "country" in listings:
+        by_name["country"] = listings["country"]
+    for column, values in by_name.items():
+        for value in values.value_counts().index:
+            yield column, str(value), (values == value).to_numpy(dtype=bool), values.notna().to_numpy()
+
+
+def _compare(
+    column: str,
+    value: str,
+    is_member: NDArray[np.bool_],
+    is_compared: NDArray[np.bool_],
+    false_alarms: Floats,
+    sellers: pd.Series[str],
+    n_resamples: int,
+    seed: int,
+) -> FairnessRow | None:
+    sides = is_compared & is_member, is_compared & ~is_member
+    if any(side.sum() < MIN_GENUINE or sellers[side].nunique() < MIN_SELLERS for side in sides):
+        return None
+    counted = np.column_stack([false_alarms * sides[0], sides[0], false_alarms * sides[1], sides[1]])
+    alarms, genuine, other_alarms, others = resample_sums(counted, sellers, n_resamples=n_resamples, seed=seed).T
+    rate, other_rate = _share(alarms, genuine), _share(other_alarms, others)
+    ratio = _share(alarms + 0.5, genuine) / _share(other_alarms + 0.5, others)
+    return FairnessRow(
+        column=column,
+        value=value,
+        genuine=int(genuine[0]),
+        sellers=int(sellers[sides[0]].nunique()),
+        false_positive_rate=estimate_of(rate),
+        other_rate=float(other_rate[0]),
+        ratio=estimate_of(ratio),
+    )
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)

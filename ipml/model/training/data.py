@@ -1,0 +1,122 @@
+"""What a training run learns from: the listings of an experiment with their history and their labels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from ipml.errors import InvalidListings, MissingColumns, UnusableSetting
+from ipml.listings.fields import COLUMNS, FIELDS
+from ipml.listings.frames import check_cells, list_problems, number_rows
+from ipml.listings.marketplaces import ColumnMap, load_columns
+from ipml.listings.readers import read_listings
+from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
+from ipml.listings.tables import read_table
+from ipml.model.training.experiment import Experiment
+from ipml.records import Problem
+
+CHUNK_ROWS = 100_000
+_TRUTH_FIELDS = tuple(
+    replace(field, is_required=True) for field in FIELDS if field.name in ("listing_id", "is_counterfeit")
+)
+
+
+def read_training_listings(experiment: Experiment) -> pd.DataFrame:
+    """Return the listings of an experiment: history computed from events, labels of reviewers put in.
+
+    Where a listing comes more than once under one id and moment, the label that became known last counts; of labels
+    without a moment, that of the later file. A label of weight 0 is none: it is neither learnt from nor tested by.
+
+    Raises
+    ------
+    InvalidListings, UnreadableFile, UnusableSetting
+        A file is missing, is not what its name says, or has bad rows; all of them are named.
+    """
+    columns = _read_columns(experiment)
+    listings = pd.concat(
+        [_read_good(experiment.find(name), columns) for name in experiment.data.listings], ignore_index=True
+    )
+    if experiment.data.events:
+        history = history_as_of(read_table(experiment.find(experiment.data.events)), listings)
+        listings[list(HISTORY_COLUMNS)] = history
+    labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
+    everything = pd.concat([listings, *labels], ignore_index=True)
+    by_label = everything.sort_values("labelled_at", kind="stable", na_position="first")
+    latest = by_label.drop_duplicates(["listing_id", "observed_at"], keep="last").sort_index(ignore_index=True)
+    return latest.assign(is_counterfeit=latest["is_counterfeit"].mask((latest["label_weight"] == 0).fillna(False)))
+
+
+def labelled_of(listings: pd.DataFrame) -> pd.DataFrame:
+    """Return the listings that have a label."""
+    return listings[listings["is_counterfeit"].notna()]
+
+
+def read_truth(experiment: Experiment, listings: pd.DataFrame) -> pd.Series[bool]:
+    """Return what each listing really is, indexed as the listings are; for the test alone.
+
+    Where the experiment has no file of the truth, it is the label, missing where there is none.
+
+    Raises
+    ------
+    MissingColumns, InvalidListings
+        The file lacks `listing_id` or `is_counterfeit`, or holds something else than true and false there.
+    UnusableSetting
+        It does not hold the truth of every listing.
+    """
+    if not experiment.data.truth:
+        return listings["is_counterfeit"]
+    path = experiment.find(experiment.data.truth)
+    truth = _read_truth_file(path)
+    is_unknown = ~listings["listing_id"].isin(truth.index)
+    if is_unknown.any():
+        first = listings.loc[is_unknown, "listing_id"].iloc[0]
+        found = f"no truth for {is_unknown.sum():,} listings, such as {first!r}"
+        raise UnusableSetting(str(path), found, "the truth of all")
+    return truth.loc[listings["listing_id"]].set_axis(listings.index)
+
+
+def digest_listings(listings: pd.DataFrame) -> str:
+    """Return 16 hexadecimal digits that change when any cell, or the order, of some listings changes."""
+    hashes = pd.util.hash_pandas_object(listings[list(COLUMNS)], index=False).to_numpy()
+    return hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
+
+
+def _read_good(path: Path, columns: ColumnMap | None) -> pd.DataFrame:
+    """Read a whole file; any bad row is an error, since a model should not learn from half of its data unnoticed."""
+    parts: list[pd.DataFrame] = []
+    problems: list[Problem] = []
+    for validation in read_listings(path, columns, chunk_rows=CHUNK_ROWS):
+        parts.append(validation.listings)
+        problems.extend(validation.problems)
+    if problems:
+        raise InvalidListings(problems, str(path))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _read_columns(experiment: Experiment) -> ColumnMap | None:
+    """Read the experiment's column map: a bundled one by its name, or a file beside the experiment."""
+    name = experiment.data.columns
+    if name is None:
+        return None
+    return load_columns(experiment.find(name) if name.endswith(".toml") else name)
+
+
+def _read_truth_file(path: Path) -> pd.Series[bool]:
+    """Return whether each listing is counterfeit, by its id."""
+    table = read_table(path)
+    names = [field.name for field in _TRUTH_FIELDS]
+    if missing := [name for name in names if name not in table]:
+        raise MissingColumns(str(path), missing, list(map(str, table.columns)))
+    truth, is_bad = check_cells(table[names], _TRUTH_FIELDS)
+    problems = list_problems(table, is_bad, _TRUTH_FIELDS)
+    repeated = truth[truth["listing_id"].duplicated()]
+    problems += [
+        Problem(int(row), "listing_id", id_, "one truth for each listing")
+        for row, id_ in zip(number_rows(repeated), repeated["listing_id"], strict=True)
+    ]
+    if problems:
+        raise InvalidListings(problems, str(path))
+    return truth.set_index("listing_id")["is_counterfeit"].astype(bool)

@@ -1,0 +1,72 @@
+"""The classifier of an experiment: its parameters set, rehearsed and fitted."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from ipml.errors import UnusableSetting, first_line
+from ipml.features.brand import BrandTable
+from ipml.listings.schema import listings_to_frame
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.pipeline import CounterfeitClassifier, make_features
+from ipml.model.training.experiment import Experiment
+
+
+def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitClassifier:
+    """Return the experiment's classifier, not yet fitted.
+
+    Raises
+    ------
+    UnusableSetting
+        The experiment names a parameter the classifier does not have.
+    """
+    classifier = CounterfeitClassifier(make_features(brands), seed=experiment.seed)
+    known = [name for name, value in classifier.get_params().items() if _is_settable(name, value)]
+    for name in experiment.model:
+        if name not in known:
+            near = ", ".join(get_close_matches(name, known, n=5, cutoff=0.0))
+            expected = f"parameters of the classifier, such as {near}"
+            raise UnusableSetting(f"[model] of {experiment.name}", name, expected)
+    classifier.set_params(**experiment.model)
+    return classifier
+
+
+def rehearse(experiment: Experiment, brands: BrandTable) -> None:
+    """Fit on a few listings of our own, if parameters are set; what fails there can only be due to them.
+
+    Raises
+    ------
+    UnusableSetting
+        A parameter has a value that the classifier cannot use.
+    """
+    if not experiment.model:
+        return
+    classifier = make_classifier(experiment, brands)
+    labels = np.arange(len(GOLDEN_LISTINGS)) % 2
+    try:
+        classifier.fit(listings_to_frame(GOLDEN_LISTINGS), labels)
+    except Exception as error:  # each part of the classifier refuses in its own way
+        found = ", ".join(f"{name} = {value!r}" for name, value in experiment.model.items())
+        expected = f"values the classifier can use ({first_line(error)})"
+        raise UnusableSetting(f"[model] of {experiment.name}", found, expected) from error
+
+
+def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable) -> CounterfeitClassifier:
+    """Fit the experiment's classifier on labelled listings."""
+    weight = labelled["label_weight"].fillna(1.0).to_numpy()
+    return make_classifier(experiment, brands).fit(labelled, labels_of(labelled), weight)
+
+
+def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
+    """Return 1 for each listing labelled counterfeit, else 0, shape (n_listings,)."""
+    return listings["is_counterfeit"].to_numpy(dtype=np.int8, na_value=0)
+
+
+def _is_settable(name: str, value: object) -> bool:
+    """Say whether an experiment may set a parameter: numbers and texts, but neither extractors nor brands."""
+    return not isinstance(value, BaseEstimator | list) and not name.endswith("brands")

@@ -1,0 +1,144 @@
+"""What a training learns and how good it is, before anything is kept: the part that every training shares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from ipml.features.brand import BrandTable, brand_table
+from ipml.listings.brands import Brands, load_brands
+from ipml.model.artifact import ModelCard, save_model
+from ipml.model.attacks import Attack
+from ipml.model.attacks.scores import Classifier
+from ipml.model.drift import DriftReference, reference_of
+from ipml.model.evaluation import MODEL, Evaluation
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.tested import Tested
+from ipml.model.training.data import digest_listings, labelled_of
+from ipml.model.training.experiment import Experiment
+from ipml.model.training.fitting import fit_classifier, rehearse
+from ipml.model.training.unseen import measure, name_brands, score_unseen
+from ipml.settings import get_settings
+
+Say = Callable[[str], None]
+TIMED_LISTINGS = 5_000
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What came of an experiment.
+
+    Attributes
+    ----------
+    classifier : CounterfeitClassifier
+        Fitted on all labelled listings.
+    data_digest : str
+        Of these listings.
+    tested : Tested
+        The test, by models that saw only the training side; listings without a brand have the one their title names.
+    evaluation : Evaluation
+        The figures of that test.
+    reference : DriftReference
+        What the tested listings and their scores looked like, as they came in.
+    """
+
+    classifier: CounterfeitClassifier
+    data_digest: str
+    tested: Tested
+    evaluation: Evaluation
+    reference: DriftReference
+
+
+def prepare(experiment: Experiment) -> Brands:
+    """Return the brands of an experiment, once all its files are there and its parameters are known to work.
+
+    Raises
+    ------
+    UnreadableFile, UnusableSetting
+        A file is missing, or a parameter does not exist or has a value that the classifier cannot use.
+    """
+    experiment.find_all()
+    brand_file = experiment.find(experiment.data.brands) if experiment.data.brands else get_settings().brands
+    brands = load_brands(brand_file)
+    rehearse(experiment, brand_table(brands))
+    return brands
+
+
+def learn(
+    experiment: Experiment,
+    listings: pd.DataFrame,
+    brands: BrandTable,
+    *,
+    attacks: Sequence[Attack] = (),
+    say: Say = lambda _: None,
+) -> Learnt:
+    """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    listings : DataFrame of shape (n_listings, …)
+        As `read_training_listings` returns them.
+    brands, attacks, say
+        As for `score_unseen`.
+
+    Raises
+    ------
+    UnsplittableData, UnmeasurableScores
+        There are too few listings, counterfeits or sellers.
+    """
+    tested = score_unseen(experiment, listings, brands, attacks=attacks, say=say)
+    say("measuring")
+    named = name_brands(tested, brands)
+    evaluation = measure(experiment, named)
+    reference = reference_of(tested.listings, tested.scores[MODEL][0], tested.listings["is_counterfeit"])
+    say("fitting on all labelled listings")
+    labelled = labelled_of(listings)
+    classifier = fit_classifier(experiment, labelled, brands)
+    return Learnt(classifier, digest_listings(labelled), named, evaluation, reference)
+
+
+def save_learnt(experiment: Experiment, learnt: Learnt, folder: Path) -> ModelCard:
+    """Save the classifier as a model folder; the same experiment on the same listings gives the same files.
+
+    Raises
+    ------
+    NotAModelFolder, UnusableSetting
+        See `save_model`.
+    """
+    return save_model(
+        learnt.classifier,
+        folder,
+        name=experiment.record.model,
+        data_digest=learnt.data_digest,
+        experiment=experiment.model_dump(mode="json"),
+        figures=learnt.evaluation.figures[MODEL],
+        key_file=get_settings().model_key,
+    )
+
+
+def listings_per_second(classifier: Classifier, listings: pd.DataFrame) -> float:
+    """Return how many listings a classifier scores in a second of one core, on some of these.
+
+    Measured in processor time, so that what else the machine does makes little difference.
+
+    Examples
+    --------
+    >>> class Idle(Classifier):
+    ...     def predict_proba(self, X):
+    ...         return X.to_numpy()
+    >>> listings_per_second(Idle(), pd.DataFrame({"seller_id": ["a"]})) > 0
+    True
+    """
+    timed = listings.iloc[:TIMED_LISTINGS]
+    with threadpool_limits(1):
+        classifier.predict_proba(timed.iloc[:1])  # compiles what is compiled at its first use
+        started = time.process_time()
+        classifier.predict_proba(timed)
+        seconds = time.process_time() - started
+    return len(timed) / max(seconds, 1e-9)

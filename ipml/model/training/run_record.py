@@ -1,0 +1,121 @@
+"""What MLflow keeps of a training: everything the next model is judged by, watched with and repeated from."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ipml.model.curves import plot_curves
+from ipml.model.evaluation import MODEL
+from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
+from ipml.model.report import ReportFacts
+from ipml.model.tested import TESTED_FILE, write_tested
+from ipml.model.tracking import RecordedRun, RunFacts, record_run
+from ipml.model.training.experiment import Experiment
+from ipml.model.training.learning import Learnt
+from ipml.model.training.tried_attacks import recall_kept
+
+EXPERIMENT_FILE = "experiment.json"
+EVALUATION_FILE = "evaluation.json"
+REPORT_FILE = "report.html"
+FOLDER_TAG = "ipml.experiment_folder"
+_GATE_FIGURES = (
+    "recall_kept_mean",
+    "recall_kept_worst",
+    "false_positive_ratio_small",
+    "false_positive_ratio_new",
+    "listings_per_second",
+)
+
+
+def record_training(
+    experiment: Experiment,
+    learnt: Learnt,
+    report: ReportFacts,
+    listings_per_second: float,
+    folder: Path,
+    page: Path,
+    tracking_uri: str | None = None,
+) -> RecordedRun:
+    """Record a training run with its model, its test, its report and its figures.
+
+    Parameters
+    ----------
+    experiment, learnt
+        What was done, and what came of it.
+    report : ReportFacts
+        What the page states.
+    listings_per_second : float
+        Scored on one core.
+    folder, page : Path
+        The model, and the report on it.
+    tracking_uri : str, optional
+        MLflow's store; that of the settings where none is given.
+    """
+    gate = _gate_facts_of(learnt, report, listings_per_second)
+    measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
+    with tempfile.TemporaryDirectory() as workplace:
+        tested = Path(workplace, TESTED_FILE)
+        write_tested(learnt.tested, tested)
+        facts = RunFacts(
+            experiment=experiment.name,
+            parameters=parameters_of(experiment),
+            figures={**learnt.evaluation.figures[MODEL], **measured},
+            data_name=", ".join(experiment.data.listings),
+            data_digest=learnt.data_digest,
+            pictures=_plot(learnt, Path(workplace)),
+            files=[tested],
+            texts={
+                **_texts_of(experiment, learnt, report),
+                GATE_FILE: gate.to_json(),
+                REPORT_FILE: page.read_text(encoding="utf-8"),
+            },
+            tags={"leaks": str(report.head.is_leaking).lower(), FOLDER_TAG: str(experiment.folder.resolve())},
+        )
+        record = experiment.record
+        return record_run(facts, folder, model_name=record.model, alias=record.alias, tracking_uri=tracking_uri)
+
+
+def parameters_of(experiment: Experiment) -> dict[str, object]:
+    """Return what was set, by name: the seed, the split and what the experiment sets of the classifier.
+
+    Examples
+    --------
+    >>> parameters_of(Experiment(name="shoes", data={"listings": "shoes.csv"}, model={"C": 0.1}))["C"]
+    0.1
+    """
+    return {"seed": experiment.seed, **experiment.split.model_dump(), **experiment.model}
+
+
+def _gate_facts_of(learnt: Learnt, report: ReportFacts, listings_per_second: float) -> GateFacts:
+    """Return what the gate asks for."""
+    kept = recall_kept(report.robustness)
+    return make_gate_facts(
+        learnt.evaluation,
+        is_leaking=report.head.is_leaking,
+        recall_kept_mean=kept.mean if kept else None,
+        recall_kept_worst=kept.worst if kept else None,
+        false_positive_ratio_small=report.fairness.false_positive_ratio_small,
+        false_positive_ratio_new=report.fairness.false_positive_ratio_new,
+        listings_per_second=listings_per_second,
+    )
+
+
+def _texts_of(experiment: Experiment, learnt: Learnt, report: ReportFacts) -> dict[str, str]:
+    """Return the text files of a run by name; the experiment with every default, and as its file has it, if any."""
+    return {
+        EXPERIMENT_FILE: experiment.model_dump_json(indent=2),
+        **({"experiment.toml": experiment.text} if experiment.text else {}),
+        EVALUATION_FILE: learnt.evaluation.to_json(),
+        "evaluation.txt": learnt.evaluation.table(),
+        "slices.txt": learnt.evaluation.slice_table(),
+        "drift_reference.json": learnt.reference.to_json(),
+        **({"robustness.json": report.robustness.to_json()} if report.robustness else {}),
+    }
+
+
+def _plot(learnt: Learnt, folder: Path) -> list[Path]:
+    tested = learnt.tested
+    first = {name: scores[0] for name, scores in tested.scores.items()}
+    model = first.pop(MODEL)
+    return list(plot_curves(tested.y, model, tested.listings["seller_id"], folder, baselines=first))

@@ -1,0 +1,134 @@
+"""Train: read, split, fit, evaluate beside baselines, save, record. One experiment in, one registered model out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ipml.errors import UnwritableFile
+from ipml.features.brand import brand_table
+from ipml.listings.brands import Brands
+from ipml.model.artifact import ModelCard
+from ipml.model.artifact.folder import check_replaceable
+from ipml.model.drift import path_beside
+from ipml.model.evaluation import Evaluation
+from ipml.model.promotion import fetch_champion_scores
+from ipml.model.report import Explain, ReportFacts, model_report, write_report
+from ipml.model.tracking import RecordedRun, check_store
+from ipml.model.training.data import read_training_listings
+from ipml.model.training.experiment import Experiment
+from ipml.model.training.learning import Learnt, Say, learn, listings_per_second, prepare, save_learnt
+from ipml.model.training.report_head import head_of
+from ipml.model.training.run_record import record_training
+from ipml.model.training.tried_attacks import choose_attacks, measure_attacks
+
+ExplainWith = Callable[[Path], Explain]
+"""From a model folder to what gives the sentences for each listing of a frame."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training run.
+
+    Attributes
+    ----------
+    card : ModelCard
+    folder : Path
+        The model.
+    evaluation : Evaluation
+    run : RecordedRun
+        Where run and model can be found again.
+    report : Path
+        The page on the model, beside its folder; it quotes listings.
+    """
+
+    card: ModelCard
+    folder: Path
+    evaluation: Evaluation
+    run: RecordedRun
+    report: Path
+
+
+def train(
+    experiment: Experiment,
+    *,
+    models: Path = Path("models"),
+    tracking_uri: str | None = None,
+    explain: ExplainWith | None = None,
+    say: Say = lambda _: None,
+) -> Trained:
+    """Run one experiment and register its model.
+
+    The figures come from a model that saw only the training side of the split; the model that is saved is then fitted
+    on all labelled listings.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to do; `load_experiment` reads it from a file.
+    models : Path, default="models"
+        The model is saved in a folder of this folder, named after the experiment; its drift reference and the report on
+        it lie beside that.
+    tracking_uri : str, optional
+        MLflow's store; that of the settings where none is given.
+    explain : function of Path, optional
+        Given the model folder, it returns what explains the worst misjudged listings in the report.
+    say : function of str, optional
+        Told what is being done, for a progress display.
+
+    Raises
+    ------
+    InvalidListings, UnreadableFile, UnsplittableData, UnusableSetting
+        The data cannot be read, cannot be split, or the experiment asks for what does not exist.
+    NotAModelFolder, UnwritableFile, TrackingUnavailable
+        The model or the run could not be kept; this is known before anything is learnt.
+    """
+    folder = models / experiment.name
+    say("checking what is needed")
+    brands = prepare(experiment)
+    attacks = choose_attacks(experiment)
+    _check_destination(folder, tracking_uri)
+    say("reading listings")
+    listings = read_training_listings(experiment)
+    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, say=say)
+    say("saving")
+    card = save_learnt(experiment, learnt, folder)
+    path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
+    say("writing the report")
+    facts = _report(experiment, learnt, card, brands, explain and explain(folder), tracking_uri)
+    page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
+    say("recording")
+    speed = listings_per_second(learnt.classifier, learnt.tested.listings)
+    run = record_training(experiment, learnt, facts, speed, folder, page, tracking_uri)
+    return Trained(card, folder, learnt.evaluation, run, page)
+
+
+def _check_destination(folder: Path, tracking_uri: str | None) -> None:
+    """Refuse early what would otherwise fail once everything has been learnt."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableFile(folder, error.strerror or str(error), "a folder that can be made") from error
+    check_replaceable(folder)
+    check_store(tracking_uri)
+
+
+def _report(
+    experiment: Experiment,
+    learnt: Learnt,
+    card: ModelCard,
+    brands: Brands,
+    explain: Explain | None,
+    tracking_uri: str | None,
+) -> ReportFacts:
+    """Work out the report, beside the champion where it was tested on the same listings."""
+    return model_report(
+        learnt.tested,
+        learnt.evaluation,
+        head_of(experiment, card.full_version),
+        champion=fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri),
+        robustness=measure_attacks(experiment, learnt.tested),
+        explain=explain,
+        brands=brands,
+    )

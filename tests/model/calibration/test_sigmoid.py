@@ -1,0 +1,326 @@
+"""Calibration: probabilities that are true of sellers to come, and intervals that hold them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, logit
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GroupKFold
+
+from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration, is_too_wide
+from ipml.model.metrics import calibration_error
+
+N_BRANDS, N_CATEGORIES = 12, 4
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(30)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Effects of brands and categories on the log-odds, and how much sellers differ beyond them."""
+
+    brands: np.ndarray
+    categories: np.ndarray
+    seller_sd: float
+
+    @classmethod
+    def draw(cls, rng, effect_sd=0.6, seller_sd=1.0):
+        """Draw the effects at random."""
+        return cls(rng.normal(0, effect_sd, N_BRANDS), rng.normal(0, effect_sd, N_CATEGORIES), seller_sd)
+
+    def log_odds(self, scores, brand, category):
+        """Return the log-odds of listings of a middling seller."""
+        return 0.8 * scores - 1.5 + self.brands[brand] + self.categories[category]
+
+    def probability(self, scores, brand, category):
+        """Return the share of counterfeits over all sellers there could be."""
+        of_sellers = self.log_odds(scores, brand, category)[:, np.newaxis] + self.seller_sd * NODES
+        return expit(of_sellers) @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Listings with labels."""
+
+    scores: np.ndarray
+    y: np.ndarray
+    brand: np.ndarray
+    category: np.ndarray
+    seller: np.ndarray
+
+    @classmethod
+    def draw(cls, truth, rng, n_sellers=150):
+        """Draw sellers of few and of many listings, each of one or two brands, and the labels."""
+        size = np.minimum(np.ceil(rng.lognormal(np.log(5), 1.0, n_sellers)).astype(int), 200)
+        seller = np.repeat(np.arange(n_sellers), size)
+        brand = rng.integers(0, N_BRANDS, (n_sellers, 2))[seller, rng.integers(0, 2, len(seller))]
+        category = np.where(
+            rng.random(len(seller)) < 0.8, brand % N_CATEGORIES, rng.integers(0, N_CATEGORIES, len(seller))
+        )
+        scores = rng.normal(0, 2, len(seller))
+        of_seller = rng.normal(0, truth.seller_sd, n_sellers)[seller]
+        y = rng.random(len(seller)) < expit(truth.log_odds(scores, brand, category) + of_seller)
+        return cls(scores, y.astype(np.int8), brand, category, seller)
+
+    def fit(self):
+        """Return the calibration learnt from these labels."""
+        names = {"brands": _names(self.brand), "categories": _names(self.category)}
+        return HierarchicalCalibration().fit(self.scores, self.y, **names, sellers=self.seller)
+
+    @property
+    def asked(self):
+        """What a calibration is asked with."""
+        return self.scores, _names(self.brand), _names(self.category)
+
+
+def _names(numbers):
+    return np.array([f"n{number}" for number in numbers], dtype=object)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Return labelled listings of one market."""
+    rng = np.random.default_rng(0)
+    return Judged.draw(Truth.draw(rng), rng)
+
+
+@pytest.fixture(scope="module")
+def calibration(judged):
+    """Return the calibration learnt from them."""
+    return judged.fit()
+
+
+def _fit_one_brand(y, sellers, scores=None):
+    nothing = [None] * len(y)
+    scores = np.zeros(len(y)) if scores is None else scores
+    return HierarchicalCalibration().fit(scores, y, brands=nothing, categories=nothing, sellers=sellers)
+
+
+# The sigmoid
+
+
+def test_sigmoid_never_turns_the_order_around():
+    """Scores that point the wrong way get one probability, not an order turned around."""
+    scores, y = np.linspace(-3, 3, 100), np.repeat([1, 0], 50).astype(np.int8)
+    assert np.ptp(SigmoidCalibration().fit(scores, y).probability(scores)) < 1e-6
+
+
+def test_sigmoid_finds_the_line_that_made_the_labels():
+    """Labels drawn from a known line give it back."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0, 2, 50_000)
+    y = (rng.random(50_000) < expit(0.5 * scores - 1)).astype(np.int8)
+    fitted = SigmoidCalibration().fit(scores, y)
+    np.testing.assert_allclose([fitted.slope_, fitted.intercept_], [0.5, -1.0], atol=0.05)
+
+
+# Brands and categories
+
+
+def test_without_names_it_is_the_sigmoid(judged):
+    """With neither brands nor categories, the probabilities are those of the sigmoid."""
+    nothing = [None] * len(judged.y)
+    flat = _fit_one_brand(judged.y, judged.seller, judged.scores)
+    sigmoid = SigmoidCalibration().fit(judged.scores, judged.y).probability(judged.scores)
+    np.testing.assert_allclose(flat.probability(judged.scores, nothing, nothing), sigmoid, atol=1e-3)
+
+
+def test_brands_serve_unseen_sellers_better_than_one_line():
+    """Where brands differ, log loss on sellers not learnt from is lower with brands than without."""
+    rng = np.random.default_rng(1)
+    truth = Truth.draw(rng, effect_sd=1.0)
+    seen, unseen = Judged.draw(truth, rng, 400), Judged.draw(truth, rng, 400)
+    with_brands = seen.fit().probability(*unseen.asked)
+    without = SigmoidCalibration().fit(seen.scores, seen.y).probability(unseen.scores)
+    assert _log_loss(unseen.y, with_brands) < _log_loss(unseen.y, without) - 0.01
+
+
+def _log_loss(y, probability):
+    return -np.mean(np.log(np.where(y == 1, probability, 1 - probability)))
+
+
+@given(st.floats(-20, 20), st.floats(0, 10), st.sampled_from(["n0", "n7", "unheard of", None]))
+@settings(max_examples=30)
+def test_order_within_a_brand_stays(calibration, score, more, brand):
+    """Within a brand and category, a higher score never gives a lower probability."""
+    lower, higher = calibration.probability(np.array([score, score + more]), [brand] * 2, ["n1"] * 2)
+    assert lower <= higher
+
+
+def test_scores_that_say_nothing_give_slope_zero(judged):
+    """Scores that point the wrong way are left aside, by the intervals, too."""
+    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
+    turned = HierarchicalCalibration().fit(-judged.scores, judged.y, **names, sellers=judged.seller)
+    asked = np.array([-50.0, 50.0]), ["n1"] * 2, ["n1"] * 2
+    assert turned.slope_ == 0
+    assert np.ptp(turned.interval(*asked)[1]) == 0
+
+
+def test_a_listing_alone_scores_as_in_a_batch(calibration, judged):
+    """One listing gives the same bits as among thousands, probability and interval."""
+    scores, brands, categories = judged.asked
+    together = calibration.probability(*judged.asked), *calibration.interval(*judged.asked)
+    for row in range(0, len(scores), 97):
+        one = scores[[row]], brands[[row]], categories[[row]]
+        alone = calibration.probability(*one), *calibration.interval(*one)
+        assert [value[0] for value in alone] == [values[row] for values in together]
+
+
+def test_kinds_of_columns_do_not_matter(calibration, judged):
+    """Names may come as a list, an array or a column of a frame with another index."""
+    scores, brands, categories = judged.asked
+    column = pd.Series(brands, dtype="str", index=range(7, 7 + len(brands)))
+    expected = calibration.probability(*judged.asked)
+    np.testing.assert_array_equal(calibration.probability(scores, list(brands), list(categories)), expected)
+    np.testing.assert_array_equal(calibration.probability(scores, column, categories), expected)
+
+
+def test_the_same_listings_give_the_same_calibration(calibration, judged):
+    """Fitting is deterministic, and a clone fitted again is the same."""
+    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
+    again = clone(calibration).fit(judged.scores, judged.y, **names, sellers=judged.seller)
+    np.testing.assert_array_equal(again.probability(*judged.asked), calibration.probability(*judged.asked))
+
+
+def test_a_brand_of_few_sellers_stays_near_the_others():
+    """The same share of counterfeits moves a brand of two sellers less than a brand of sixty."""
+    brand = np.repeat(["common", "rare", "other"], [60, 2, 200])
+    y = np.concatenate([np.ones(62), np.arange(200) % 10 == 0]).astype(np.int8)
+    nothing = [None] * len(y)
+    fitted = HierarchicalCalibration().fit(
+        np.zeros(len(y)), y, brands=brand, categories=nothing, sellers=np.arange(len(y))
+    )
+    common, rare, unknown = fitted.probability(np.zeros(3), ["common", "rare", "unheard of"], [None] * 3)
+    assert unknown < rare < common
+
+
+def test_one_seller_does_not_decide_about_a_brand():
+    """Forty counterfeits of one seller move a brand less than forty of forty sellers."""
+    rng = np.random.default_rng(0)
+    others = np.repeat(np.arange(100), 5)
+    y_of_others = (rng.random(100) < 0.3).astype(np.int8)[others]
+    effects = []
+    for sellers in (np.full(40, 1000), 1000 + np.arange(40)):
+        fitted = HierarchicalCalibration().fit(
+            np.zeros(540),
+            np.concatenate([y_of_others, np.ones(40, dtype=np.int8)]),
+            brands=np.repeat(["Acme", "Bolt"], [500, 40]),
+            categories=[None] * 540,
+            sellers=np.concatenate([others, sellers]),
+        )
+        effects.append(fitted.brand_effects_[1] - fitted.brand_effects_[0])
+    assert effects[0] < 0.7 * effects[1]
+
+
+def test_only_the_commonest_categories_have_an_effect(judged):
+    """With room for two categories, two are known besides none named."""
+    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
+    fitted = HierarchicalCalibration(most_categories=2).fit(judged.scores, judged.y, **names, sellers=judged.seller)
+    assert len(fitted.categories_) == 3
+
+
+def test_skops_holds_it(calibration, judged):
+    """Saved as skops and loaded, it gives the same probabilities and intervals."""
+    name = "ipml.model.calibration.hierarchical.HierarchicalCalibration"
+    loaded = skops.io.loads(skops.io.dumps(calibration), trusted=[name])
+    np.testing.assert_array_equal(loaded.interval(*judged.asked), calibration.interval(*judged.asked))
+
+
+def test_unfitted_it_says_so():
+    """Asked before it was fitted, it says that it was not."""
+    with pytest.raises(NotFittedError):
+        HierarchicalCalibration().probability(np.zeros(1), [None], [None])
+
+
+# Intervals
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """Over markets of known truth, 90 % intervals hold it in 85 to 95 % of listings."""
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(40):
+        truth = Truth.draw(rng)
+        calibration = Judged.draw(truth, rng).fit()
+        asked = Judged.draw(truth, rng)
+        low, high = calibration.interval(*asked.asked)
+        expected = truth.probability(asked.scores, asked.brand, asked.category)
+        held.append(np.mean((low <= expected) & (expected <= high)))
+    assert 0.85 <= np.mean(held) <= 0.95
+
+
+def test_intervals_hold_their_probability_and_widen_with_the_level(calibration, judged):
+    """The probability lies inside, and a higher level is never narrower."""
+    probability = calibration.probability(*judged.asked)
+    (low, high), (lower, higher) = (calibration.interval(*judged.asked, level=level) for level in (0.5, 0.99))
+    assert (lower <= low).all()
+    assert (low <= probability).all()
+    assert (probability <= high).all()
+    assert (high <= higher).all()
+
+
+def test_unknown_brands_have_wider_intervals(calibration):
+    """A brand never judged is less certain than one that was, on the log-odds."""
+    low, high = calibration.interval(np.zeros(2), ["n1", "unheard of"], ["n1", "n1"])
+    known, unknown = logit(high) - logit(low)
+    assert known < unknown
+
+
+def test_few_sellers_give_wide_intervals():
+    """The same labels say less when they come from fewer sellers; those of one seller say nothing."""
+    y = np.tile([0, 0, 0, 1], 50).astype(np.int8)
+    widths = []
+    for n_sellers in (200, 20, 2, 1):
+        sellers = np.arange(200) * n_sellers // 200
+        low, high = _fit_one_brand(y, sellers).interval(np.zeros(1), [None], [None])
+        widths.append(float(high[0] - low[0]))
+    assert widths[-1] == 1.0
+    assert widths[0] < 0.2
+
+
+def test_sellers_that_differ_give_wider_intervals():
+    """Twenty sellers of all or nothing are less certain than twenty whose every listing is a new draw."""
+    sellers = np.repeat(np.arange(20), 10)
+    all_or_nothing, mixed = (sellers % 4 == 0).astype(np.int8), np.tile([0, 0, 1, 0], 50).astype(np.int8)
+    widths = []
+    for y in (all_or_nothing, mixed):
+        low, high = _fit_one_brand(y, sellers).interval(np.zeros(1), [None], [None])
+        widths.append(high[0] - low[0])
+    assert widths[0] > 2 * widths[1]
+
+
+@pytest.mark.parametrize("y", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]])
+def test_two_sellers_are_enough_to_run(y):
+    """Two sellers and four labels, even of one kind, give a probability and an interval within 0-1."""
+    fitted = _fit_one_brand(np.array(y, dtype=np.int8), ["a", "a", "b", "b"], np.array([-1.0, 1.0, 2.0, -2.0]))
+    asked = np.array([-30.0, 0.0, 30.0]), ["Acme", None, None], [None] * 3
+    probability, (low, high) = fitted.probability(*asked), fitted.interval(*asked)
+    assert np.isfinite([probability, low, high]).all()
+    assert (low >= 0).all()
+    assert (high <= 1).all()
+
+
+def test_an_operator_abstains_where_the_interval_is_wide():
+    """Too wide is wider than the setting, not as wide."""
+    assert is_too_wide(np.array([0.0, 0.0]), np.array([0.5, 0.6]), most_width=0.5).tolist() == [False, True]
+
+
+# Real scores
+
+
+def test_real_scores_are_calibrated_for_unseen_sellers(real_data):
+    """The published scores of a marketplace, calibrated on other sellers, err less than as published."""
+    table = pd.read_csv(real_data / "ozon_scores.csv.gz")
+    y, seller = table["label"].to_numpy(dtype=np.int8), table["SellerID"].to_numpy()
+    published = table["score_p_full_cb"].to_numpy()
+    scores, nothing = logit(np.clip(published, 1e-5, 1 - 1e-5)), np.array([None] * len(y))
+    calibrated = np.zeros(len(y))
+    for seen, unseen in GroupKFold(3, shuffle=True, random_state=0).split(scores, y, seller):
+        fitted = _fit_one_brand(y[seen], seller[seen], scores[seen])
+        calibrated[unseen] = fitted.probability(scores[unseen], nothing[unseen], nothing[unseen])
+    assert calibration_error(y, calibrated) < 0.2 * calibration_error(y, published)

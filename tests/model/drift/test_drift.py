@@ -1,0 +1,281 @@
+"""What has moved since a model was made."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import IncomparableListings, NoDriftReference, UnreadableFile
+from ipml.model.drift import DriftReference, DriftReport, measure_drift, path_beside, read_reference, reference_of
+from ipml.model.drift.drift import stability_index
+from ipml.model.drift.page import to_html
+
+
+def make_listings(n: int = 3_000, seed: int = 0, per_seller: int = 2, **changes: object) -> pd.DataFrame:
+    """Return listings of many small sellers, whose brand, price and title say nothing of each other."""
+    rng = np.random.default_rng(seed)
+    listings = pd.DataFrame(
+        {
+            "seller_id": [f"seller-{number // per_seller}" for number in range(n)],
+            "title": rng.choice(["Wool hat", "Leather bag", "Silk scarf"], n),
+            "brand": rng.choice(["Acme", "Nike", "Zara"], n, p=[0.5, 0.3, 0.2]),
+            "currency": "EUR",
+            "price": rng.lognormal(3, 1, n),
+            "seller_age_days": rng.exponential(200, n).round(),
+        }
+    )
+    return listings.assign(**changes)
+
+
+def make_scores(n: int = 3_000, rate: float = 0.1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and calibrated scores that tell them apart rather well."""
+    rng = np.random.default_rng(seed)
+    score = rng.beta(0.4, 0.4 * (1 - rate) / rate, n)
+    return (rng.random(n) < score).astype(float), score
+
+
+def alarms(report: DriftReport) -> dict[str, str]:
+    """Return the subjects that are worth watching or alarm."""
+    return {check.subject: check.alarm for check in report.checks if check.alarm != "none"}
+
+
+@pytest.fixture(scope="module")
+def reference() -> DriftReference:
+    """Return the reference of plain listings, with scores and labels."""
+    y, score = make_scores()
+    return reference_of(make_listings(), score, y)
+
+
+def test_nothing_has_moved_between_listings_and_themselves(market):
+    """All effects are at most 0, whatever the listings."""
+    score = np.linspace(0, 1, len(market.listings))
+    reference = reference_of(market.listings, score, market.truth["is_counterfeit"])
+    report = measure_drift(reference, market.listings, score, market.truth["is_counterfeit"])
+    assert alarms(report) == {}
+    assert all(check.effect <= 0 for check in report.checks if check.measure == "PSI")
+    assert all(check.effect == pytest.approx(1) for check in report.checks if check.measure == "ratio")
+
+
+def test_the_order_of_listings_changes_nothing(reference):
+    """A report speaks of listings, not of rows."""
+    listings, (y, score) = make_listings(seed=1), make_scores(seed=1)
+    order = np.random.default_rng(0).permutation(len(listings))
+    shuffled = measure_drift(reference, listings.iloc[order], score[order], y[order])
+    for one, other in zip(measure_drift(reference, listings, score, y).checks, shuffled.checks, strict=True):
+        assert (one.subject, one.alarm, one.sentence) == (other.subject, other.alarm, other.sentence)
+        assert one.effect == pytest.approx(other.effect)
+
+
+def test_chance_alone_seldom_alarms(reference):
+    """Of forty periods without a change two may alarm; four and more are very improbable."""
+    reports = [
+        measure_drift(reference, make_listings(1_000, seed), make_scores(1_000, seed=seed)[1], None)
+        for seed in range(100, 140)
+    ]
+    assert sum(report.alarm == "alarm" for report in reports) <= 3
+
+
+def test_a_small_move_of_very_many_listings_is_no_alarm():
+    """Its p-value is nothing, but nobody need act on two more listings in a hundred."""
+    then = make_listings(60_000, per_seller=1, brand=["Acme"] * 30_000 + ["Nike"] * 30_000)
+    now = then.assign(brand=["Acme"] * 31_200 + ["Nike"] * 28_800)
+    (check,) = [check for check in measure_drift(reference_of(then, None), now).checks if check.subject == "brand"]
+    assert check.p_value < 1e-6
+    assert check.alarm == "none"
+
+
+def test_one_large_seller_is_no_alarm(reference):
+    """A third of the listings may be of one seller; that is one observation."""
+    now = make_listings(1_500, seed=1)
+    giant = make_listings(750, seed=2, seller_id="giant", brand="Nike", seller_age_days=1.0)
+    assert alarms(measure_drift(reference, pd.concat([now, giant], ignore_index=True))) == {}
+
+
+@pytest.mark.parametrize(
+    ("subject", "changes", "said"),
+    [
+        ("brand", {"brand": "Zara"}, "Zara went from 2"),
+        ("brand", {"brand": None}, "missing went from 0 % to 100 %"),
+        ("price in EUR", {"currency": "USD"}, "missing went from 0 % to 100 %"),
+        ("currency", {"currency": "USD"}, "EUR went from 100 % to 0 %"),
+        ("new currency", {"currency": "USD"}, "new values: USD, together 100.0 %"),
+        ("seller_age_days", {"seller_age_days": 3.0}, "up to 2"),
+        ("title_script", {"title": "Шапка"}, "LATIN went from 100 % to 0 %"),
+        ("new title_script", {"title": "Шапка"}, "CYRILLIC"),
+        ("title_letters", {"title": "Hat " * 20}, "above 11"),
+    ],
+)
+def test_a_large_move_alarms_and_says_what_moved(reference, subject, changes, said):
+    """The sentence names the bin or the word that moved most."""
+    report = measure_drift(reference, make_listings(seed=1, **changes))
+    assert alarms(report)[subject] == "alarm"
+    assert said in next(check.sentence for check in report.checks if check.subject == subject)
+
+
+def test_twice_as_many_fakes_alarm(reference):
+    """In the expected share and in the labels."""
+    y, score = make_scores(rate=0.2, seed=1)
+    found = alarms(measure_drift(reference, make_listings(seed=1), score, y))
+    assert found["mean score"] == found["label rate"] == "alarm"
+    assert "calibration" not in found
+
+
+def test_scores_that_promise_too_little_alarm(reference):
+    """Half of the counterfeits are promised that come."""
+    y, score = make_scores(seed=1)
+    found = alarms(measure_drift(reference, make_listings(seed=1), score / 2, y))
+    assert found["calibration"] == "alarm"
+
+
+def test_scores_that_no_longer_tell_them_apart_alarm(reference):
+    """The same scores, dealt anew."""
+    y, score = make_scores(seed=1)
+    dealt = np.random.default_rng(0).permutation(score)
+    assert alarms(measure_drift(reference, make_listings(seed=1), dealt, y)) == {"separation": "alarm"}
+
+
+def test_scores_that_tell_them_apart_better_do_not_alarm(reference):
+    """Good news needs nobody."""
+    y, _ = make_scores(seed=1)
+    found = alarms(measure_drift(reference, make_listings(seed=1), 0.02 + 0.8 * y, y))
+    assert "separation" not in found
+
+
+def test_a_model_that_abstains_more_often_alarms(reference):
+    """A score that is missing counts as a bin of its own."""
+    y, score = make_scores(seed=1)
+    score[::3] = np.nan
+    assert alarms(measure_drift(reference, make_listings(seed=1), score, y))["score"] == "alarm"
+
+
+def test_labels_of_what_people_chose_to_look_at_are_pointed_out(reference):
+    """They speak for themselves only."""
+    y, score = make_scores(seed=1)
+    y[score < 0.2] = np.nan
+    (warning,) = [
+        words for words in measure_drift(reference, make_listings(seed=1), score, y).warnings if "Labels exist" in words
+    ]
+    assert "speak for what people looked at" in warning
+
+
+def test_a_reference_of_labelled_listings_only_is_pointed_out(reference):
+    """It may differ from all listings without anything having moved."""
+    y, score = make_scores(seed=1)
+    y[:1_000] = np.nan
+    report = measure_drift(reference, make_listings(seed=1), score, y)
+    assert report.warnings[0].startswith("The reference holds labelled listings only")
+
+
+def test_without_scores_only_columns_are_compared(reference):
+    """Nothing is said of scores and labels."""
+    subjects = {check.subject for check in measure_drift(reference, make_listings(seed=1)).checks}
+    assert "brand" in subjects
+    assert subjects.isdisjoint({"score", "mean score", "label rate", "calibration", "separation"})
+
+
+def test_a_reference_is_small_and_keeps_no_listing(market):
+    """No seller, no title, no listing id; it comes back from JSON as it was."""
+    reference = reference_of(market.listings, np.full(len(market.listings), 0.1), market.listings["is_counterfeit"])
+    text = reference.to_json()
+    assert len(text) < 20_000
+    assert not any(name in text for name in market.listings["seller_id"].unique())
+    assert not any(title in text for title in market.listings["title"].head(200))
+    assert DriftReference.from_json(text) == reference
+
+
+def test_a_reference_lies_beside_its_model_and_is_read_back(reference, tmp_path):
+    """The model folder holds nothing but the model."""
+    path = path_beside(tmp_path / "shoes")
+    assert path.parent == tmp_path
+    path.write_text(reference.to_json())
+    assert read_reference(path) == reference
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', "\x00", '{"n_listings": 1e999}'])
+def test_another_file_is_no_reference(tmp_path, text):
+    """It is refused in one line."""
+    path = tmp_path / "reference.json"
+    path.write_text(text)
+    with pytest.raises(UnreadableFile, match="expected a drift reference as ipml writes it"):
+        read_reference(path)
+
+
+def test_a_missing_reference_is_named(tmp_path):
+    """The message says how to make one."""
+    with pytest.raises(NoDriftReference, match="ipml drift MODEL LISTINGS --remember"):
+        read_reference(tmp_path / "shoes.drift.json")
+
+
+@pytest.mark.parametrize(
+    ("score", "labels"), [([0.5], None), ([1.5] * 10, None), (None, [2] * 10), ([0.5] * 10, [1] * 9)]
+)
+def test_what_cannot_be_compared_is_refused(reference, score, labels):
+    """Lengths that differ, and what is no probability and no label."""
+    with pytest.raises(IncomparableListings):
+        measure_drift(reference, make_listings(10), score, labels)
+
+
+def test_no_listings_cannot_be_compared(reference):
+    """There is nothing to say of them."""
+    with pytest.raises(IncomparableListings, match="found no listings"):
+        measure_drift(reference, make_listings(10).head(0))
+
+
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=8), st.data())
+def test_the_stability_index_is_the_same_both_ways(counts, data):
+    """What went from a to b went from b to a, to the same degree."""
+    others = data.draw(st.lists(st.integers(0, 50), min_size=len(counts), max_size=len(counts)))
+    n, m = max(1, sum(counts)), max(1, sum(others))
+    before, after = np.array(counts) / n, np.array(others) / m
+    assert stability_index(before, after, n, m) == pytest.approx(stability_index(after, before, m, n))
+
+
+def test_the_report_as_json_and_as_a_page(reference):
+    """Both hold every check; what sellers wrote is no markup."""
+    report = measure_drift(reference, make_listings(seed=1, brand="<script>alert(1)</script>"))
+    told = json.loads(report.to_json())
+    assert told["alarm"] == report.alarm == "alarm"
+    assert len(told["checks"]) == len(report.checks)
+    page = to_html(report)
+    assert page.count("<tr class=") == len(report.checks)
+    assert "<script" not in page
+
+
+@pytest.mark.slow
+def test_a_year_of_a_marketplace():
+    """Harder fakes, and twice as many, alarm within two months; twelve months without a change never, or almost."""
+    from ipml.features.brand import brand_table
+    from ipml.model.pipeline import CounterfeitClassifier, make_features
+    from ipml.simulation.marketplace import simulate_marketplace
+
+    def look(seed: int, difficulty: float = 0.5, is_kept=None) -> DriftReport | DriftReference:
+        market = simulate_marketplace(30_000, seed, difficulty)
+        kept = np.ones(len(market.listings), dtype=bool) if is_kept is None else is_kept(market)
+        listings = market.listings[kept]
+        score = classifier.predict_proba(listings)[:, 1]
+        if reference is None:
+            return reference_of(listings, score, listings["is_counterfeit"])
+        return measure_drift(reference, listings, score, listings["is_counterfeit"])
+
+    def without_half_of_the_honest(market) -> np.ndarray:
+        sellers, is_fake = market.listings["seller_id"], market.truth["is_counterfeit"].to_numpy()
+        drawn = np.random.default_rng(0).random(len(sellers)) < 0.55
+        leaves = dict(zip(sellers, drawn, strict=True))
+        return np.array([not leaves[seller] for seller in sellers]) | sellers.isin(sellers[is_fake]).to_numpy()
+
+    learnt = simulate_marketplace(30_000, seed=500)
+    labelled = learnt.listings[learnt.listings["is_counterfeit"].notna()]
+    features = make_features(brand_table(learnt.brands))
+    classifier = CounterfeitClassifier(features, n_folds=3)
+    classifier.fit(labelled, labelled["is_counterfeit"].to_numpy(dtype=int))
+    reference = None
+    reference = look(501)
+    assert sum(look(510 + month).alarm == "alarm" for month in range(12)) <= 1
+    assert "alarm" in {look(530, 0.6).alarm, look(531, 0.7).alarm}
+    assert "alarm" in {
+        look(540, is_kept=without_half_of_the_honest).alarm,
+        look(541, is_kept=without_half_of_the_honest).alarm,
+    }

@@ -1,0 +1,51 @@
+"""A new model is put beside the champion only where the champion was tested on the same listings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.model import tested as kept
+from ipml.model.evaluation import MODEL
+from ipml.model.promotion import fetch_champion_scores
+from ipml.model.tested import TESTED_FILE, write_tested
+from ipml.model.tracking import RunFacts, record_run
+
+IDS = list("abcdef")
+SCORES = np.linspace(0, 1, len(IDS))
+
+
+def make_tested(ids: list[str], scores: np.ndarray) -> kept.Tested:
+    """Return a test on listings of these ids."""
+    moment = pd.Timestamp("2026-01-01", tz="UTC")
+    listings = pd.DataFrame({"listing_id": ids, "observed_at": moment, "seller_id": ids, "brand": None})
+    return kept.Tested(listings.astype({"brand": "str"}), np.array([True, False] * (len(ids) // 2)), {MODEL: [scores]})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> str:
+    """Return a store with a champion that kept its test, and one that kept none."""
+    home = tmp_path_factory.mktemp("champions")
+    write_tested(make_tested(IDS, SCORES), home / TESTED_FILE)
+    uri = f"sqlite:///{home}/mlflow.db"
+    facts = {"with": RunFacts("e", {}, {}, "a.csv", "0", files=[home / TESTED_FILE])}
+    facts["without"] = RunFacts("e", {}, {}, "a.csv", "0")
+    for name, fact in facts.items():
+        record_run(fact, saved, model_name=name, tracking_uri=uri)
+    return uri
+
+
+def test_the_scores_come_in_the_order_of_the_new_test(store: str) -> None:
+    """Listings are matched by id and moment, in whatever order, and may be fewer."""
+    turned = make_tested(IDS[::-1][:4], SCORES[:4])
+    (scores,) = fetch_champion_scores(turned, "with", store)
+    np.testing.assert_array_equal(scores, SCORES[::-1][:4])
+
+
+@pytest.mark.parametrize(("ids", "name"), [([*IDS, "new", "newer"], "with"), (IDS, "without"), (IDS, "none")])
+def test_otherwise_there_is_nothing_to_compare(store: str, ids: list[str], name: str) -> None:
+    """A listing that the champion may have learnt from, a run without a test, and no champion give none."""
+    assert fetch_champion_scores(make_tested(ids, np.zeros(len(ids))), name, store) is None

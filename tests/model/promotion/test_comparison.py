@@ -1,0 +1,139 @@
+"""B is called better or worse than A only where that is more than chance, and on listings that both have in common."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import DifferentTests
+from ipml.model import tested as kept
+from ipml.model.evaluation import MODEL
+from ipml.model.metrics import Estimate, paired_difference
+from ipml.model.promotion import compare_scores
+from ipml.model.promotion.comparison import (
+    BETTER,
+    COMPARED,
+    LOWER_IS_BETTER,
+    UNDECIDED,
+    WORSE,
+    ComparedMeasure,
+    compare_tests,
+)
+
+N = 300
+SELLERS = np.array([f"s{number % 60}" for number in range(N)])
+Y = np.random.default_rng(0).random(N) < 0.2
+NOISE = np.random.default_rng(1).random(N)
+GOOD, POOR = 0.7 * Y + 0.3 * NOISE, 0.2 * Y + 0.8 * NOISE
+
+
+def make_tested(*scores: np.ndarray, y: np.ndarray = Y) -> kept.Tested:
+    """Return a test of all listings."""
+    ids = [str(number) for number in range(N)]
+    listings = pd.DataFrame({"listing_id": ids, "seller_id": SELLERS, "brand": "Acme"})
+    listings["observed_at"] = pd.Timestamp("2026-01-01", tz="UTC")
+    return kept.Tested(listings, y, {MODEL: list(scores)})
+
+
+def part_of(tested: kept.Tested, rows: np.ndarray) -> kept.Tested:
+    """Return a test of some of the listings, in that order."""
+    scores = {MODEL: [score[rows] for score in tested.scores[MODEL]]}
+    return kept.Tested(tested.listings.iloc[rows].reset_index(drop=True), tested.y[rows], scores)
+
+
+def test_a_model_cannot_be_told_from_itself() -> None:
+    """All differences are exactly zero."""
+    compared = compare_tests(make_tested(GOOD), make_tested(GOOD), n_resamples=50)
+    assert [row.measure for row in compared.measures] == list(COMPARED)
+    for row in compared.measures:
+        assert (row.difference.low, row.difference.value, row.difference.high) == (0, 0, 0)
+        assert row.verdict == UNDECIDED
+
+
+def test_a_clearly_better_model_is_called_so_and_the_other_worse() -> None:
+    """Where the interval leaves zero out, the verdict says on which side, whichever way round they are named."""
+    there = compare_tests(make_tested(POOR), make_tested(GOOD), n_resamples=100)
+    back = compare_tests(make_tested(GOOD), make_tested(POOR), n_resamples=100)
+    assert there["average_precision"].verdict == BETTER
+    assert back["average_precision"].verdict == WORSE
+    for a, b in zip(there.measures, back.measures, strict=True):
+        assert a.difference.value == -b.difference.value
+
+
+@given(st.sampled_from(COMPARED), st.floats(-1, 1), st.floats(0, 0.5))
+def test_the_verdict_follows_the_interval(measure: str, value: float, width: float) -> None:
+    """Nothing is said where the interval holds zero; a lower Brier score or calibration error is the better one."""
+    difference = Estimate(value, value - width, value + width)
+    verdict = ComparedMeasure(measure, difference, difference, difference).verdict
+    if difference.low <= 0 <= difference.high:
+        assert verdict == UNDECIDED
+    else:
+        assert verdict == (BETTER if (value > 0) != (measure in LOWER_IS_BETTER) else WORSE)
+
+
+def test_the_difference_is_the_paired_one() -> None:
+    """With one repeat each, it is that of `paired_difference`."""
+    compared = compare_scores(Y, [POOR], [GOOD], SELLERS, n_resamples=50)
+    assert compared["average_precision"].difference == paired_difference(Y, GOOD, POOR, SELLERS, n_resamples=50)
+
+
+def test_repeats_are_averaged() -> None:
+    """A measure of a model scored under several seeds is the mean over them, however many the other has."""
+    one, two = (compare_scores(Y, [score], [GOOD], SELLERS, n_resamples=10)["brier"] for score in (GOOD, POOR))
+    both = compare_scores(Y, [GOOD, POOR], [GOOD], SELLERS, n_resamples=10)["brier"]
+    assert both.a.value == pytest.approx((one.a.value + two.a.value) / 2)
+
+
+def test_the_order_of_listings_does_not_matter() -> None:
+    """Listings are paired by their ids and moments."""
+    shuffled = part_of(make_tested(POOR), np.random.default_rng(2).permutation(N))
+    expected = compare_tests(make_tested(GOOD), make_tested(POOR), n_resamples=50)
+    compared = compare_tests(make_tested(GOOD), shuffled, n_resamples=50)
+    for measure in COMPARED:
+        assert compared[measure].difference.value == pytest.approx(expected[measure].difference.value)
+        assert compared[measure].difference.low == pytest.approx(expected[measure].difference.low)
+
+
+def test_only_shared_listings_count_and_that_is_said() -> None:
+    """Where one test has more listings, the others are left out, as if it never had them."""
+    rows = np.arange(0, N, 2)
+    compared = compare_tests(make_tested(GOOD), part_of(make_tested(POOR), rows), n_resamples=50)
+    assert compared.counts.listings == len(rows)
+    assert "A's has 300 listings, B's 150" in compared.table()
+    within = compare_tests(part_of(make_tested(GOOD), rows), part_of(make_tested(POOR), rows), n_resamples=50)
+    assert compared.measures == within.measures
+    assert within.remarks == ()
+
+
+def test_the_later_truth_counts_and_that_is_said() -> None:
+    """Where labels have changed since A was tested, both are measured by what is known now."""
+    earlier = Y.copy()
+    earlier[:3] = ~earlier[:3]
+    compared = compare_tests(make_tested(GOOD, y=earlier), make_tested(POOR), n_resamples=10)
+    assert "The truth of 3 has changed" in compared.table()
+    assert compared.measures == compare_tests(make_tested(GOOD), make_tested(POOR), n_resamples=10).measures
+
+
+def test_tests_that_share_too_little_are_refused() -> None:
+    """Other listings, the same at another moment, or hardly a counterfeit among the shared ones: no comparison."""
+    a = make_tested(GOOD)
+    later = a.listings.assign(observed_at=pd.Timestamp("2026-02-01", tz="UTC"))
+    with pytest.raises(DifferentTests, match="found 0 listings in both tests"):
+        compare_tests(a, replace(a, listings=later))
+    few = np.concatenate([np.flatnonzero(Y)[:4], np.flatnonzero(~Y)])
+    with pytest.raises(DifferentTests, match="4 counterfeit"):
+        compare_tests(a, part_of(a, few))
+
+
+def test_the_table_has_a_row_per_measure() -> None:
+    """Each row holds both figures, the signed difference and the verdict."""
+    table = compare_tests(make_tested(POOR), make_tested(GOOD), names=("old", "new"), n_resamples=50).table()
+    head, body = table.split("\n\n")
+    assert head.splitlines()[:2] == ["A is old", "B is new"]
+    assert [line.split("  ")[0] for line in body.splitlines()[1:]] == [name.replace("_", " ") for name in COMPARED]
+    assert "+0." in body

@@ -1,0 +1,191 @@
+"""A model becomes champion only if every rule lets it, and a better one passes wherever a worse one does."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import UnusableSetting
+from ipml.model.evaluation import evaluate
+from ipml.model.metrics import Estimate
+from ipml.model.promotion import load_rules
+from ipml.model.promotion.gate import GateFacts, judge, make_gate_facts
+from ipml.model.promotion.gate_rules import GateRules, Rule
+
+RULES = load_rules()
+GOOD = GateFacts(
+    average_precision=Estimate(0.8, 0.7, 0.9),
+    above_best_baseline=Estimate(0.3, 0.2, 0.4),
+    recall_at_precision=Estimate(0.6, 0.5, 0.7),
+    calibration_error=Estimate(0.02, 0.02, 0.04),
+    is_leaking=False,
+    recall_kept_mean=0.95,
+    recall_kept_worst=0.8,
+    false_positive_ratio_small=1.1,
+    false_positive_ratio_new=1.2,
+    listings_per_second=14_000.0,
+)
+LEVEL = Estimate(0.0, -0.1, 0.1)
+LOWER_IS_BETTER = {"calibration_error", "false_positive_ratio_small", "false_positive_ratio_new"}
+FIGURES = [field.name for field in fields(GateFacts) if field.name not in ("is_leaking", "average_precision")]
+
+shares = st.floats(0, 1)
+estimates = st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(sorted).map(lambda v: Estimate(v[1], v[0], v[2]))
+facts = st.builds(
+    GateFacts,
+    average_precision=st.none() | estimates,
+    above_best_baseline=st.none() | estimates,
+    recall_at_precision=st.none() | estimates,
+    calibration_error=st.none() | estimates,
+    is_leaking=st.none() | st.booleans(),
+    recall_kept_mean=st.none() | shares,
+    recall_kept_worst=st.none() | shares,
+    false_positive_ratio_small=st.none() | st.floats(0, 10),
+    false_positive_ratio_new=st.none() | st.floats(0, 10),
+    listings_per_second=st.none() | st.floats(1, 1e5),
+)
+
+
+@st.composite
+def rule_sets(draw: st.DrawFn) -> GateRules:
+    """Draw limits of the sense that the bundled rules have."""
+    drawn = {}
+    for name, bundled in RULES.named().items():
+        side = "at_most" if bundled.at_least is None else "at_least"
+        drawn[name] = Rule(**{side: draw(st.floats(-1, 2))}, must_be_measured=draw(st.booleans()))
+    return GateRules(**drawn)
+
+
+def shift(figure: Estimate | float | None, by: float) -> Estimate | float | None:
+    """Return a figure that is higher by so much."""
+    if isinstance(figure, Estimate):
+        return Estimate(figure.value + by, figure.low + by, figure.high + by)
+    return None if figure is None else figure + by
+
+
+def improve(figures: GateFacts, by: dict[str, float]) -> GateFacts:
+    """Return figures that are better by so much each."""
+    return replace(
+        figures,
+        **{
+            name: shift(getattr(figures, name), -gain if name in LOWER_IS_BETTER else gain) for name, gain in by.items()
+        },
+    )
+
+
+@given(facts, rule_sets(), st.none() | estimates, st.fixed_dictionaries(dict.fromkeys(FIGURES, shares)), shares)
+def test_a_better_candidate_passes_where_a_worse_one_does(
+    worse: GateFacts, rules: GateRules, difference: Estimate | None, gains: dict[str, float], gain: float
+) -> None:
+    """Under any rules, improving figures never turns a row that passed, and so never the report."""
+    before = judge(worse, GOOD, rules, difference)
+    after = judge(improve(worse, gains), GOOD, rules, shift(difference, gain))
+    for row, better in zip(before.rows, after.rows, strict=True):
+        assert better.passed or not row.passed
+    assert after.passed or not before.passed
+
+
+@given(facts, rule_sets(), st.none() | estimates)
+def test_the_gate_is_shut_if_any_row_refuses(candidate: GateFacts, rules: GateRules, difference: Estimate) -> None:
+    """What fails refuses; what was not measured refuses where it must be; nothing else does."""
+    report = judge(candidate, GOOD, rules, difference)
+    assert len(report.rows) == 1 + len(rules.named())
+    for row, limit in zip(report.rows[1:], rules.named().values(), strict=True):
+        assert row.is_refused == (limit.must_be_measured if row.passed is None else not row.passed)
+    assert report.passed == (not any(row.is_refused for row in report.rows))
+
+
+def test_a_good_model_passes_beside_an_equal_champion() -> None:
+    """A candidate as good as the champion is let through, and every row says yes."""
+    report = judge(GOOD, GOOD, RULES, LEVEL)
+    assert report.passed
+    assert all(row.passed for row in report.rows)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"is_leaking": True}, "leaks"),
+        ({"is_leaking": None}, "how it was tested"),
+        ({"above_best_baseline": Estimate(0.3, -0.1, 0.6)}, "needs no model"),
+        ({"above_best_baseline": None}, "must be measured"),
+        ({"recall_at_precision": Estimate(0.05, 0.0, 0.3)}, "stand out"),
+        ({"calibration_error": Estimate(0.1, 0.07, 0.2)}, "probabilities"),
+        ({"recall_kept_mean": 0.5}, "disguise"),
+        ({"recall_kept_worst": 0.0}, "one disguise"),
+        ({"false_positive_ratio_small": 3.0}, "small sellers"),
+        ({"false_positive_ratio_new": 3.0}, "new sellers"),
+        ({"listings_per_second": 12.0}, "slow"),
+    ],
+)
+def test_each_fault_is_refused_with_its_reason(changes: dict[str, object], reason: str) -> None:
+    """One bad figure is enough, and exactly its row says why."""
+    report = judge(replace(GOOD, **changes), GOOD, RULES, LEVEL)
+    (refused,) = [row for row in report.rows if row.is_refused]
+    assert reason in refused.reason
+    assert not report.passed
+
+
+def test_a_candidate_clearly_below_the_champion_is_refused() -> None:
+    """The whole interval of the difference lies below zero; one that may be as good is let through."""
+    assert not judge(GOOD, GOOD, RULES, Estimate(-0.2, -0.3, -0.1)).passed
+    assert judge(GOOD, GOOD, RULES, Estimate(-0.05, -0.2, 0.1)).passed
+
+
+def test_a_champion_it_was_not_compared_with_is_in_the_way() -> None:
+    """Without a difference nobody knows; without a champion there is nothing to compare with."""
+    assert not judge(GOOD, GateFacts(), RULES).passed
+    assert judge(GOOD, None, RULES).passed
+
+
+def test_what_takes_many_sellers_may_be_unknown() -> None:
+    """Ratios of false alarms let a model pass where there were too few sellers to measure them, and say so."""
+    unknown = dict.fromkeys(["false_positive_ratio_small", "false_positive_ratio_new"])
+    report = judge(replace(GOOD, **unknown), None, RULES)
+    assert report.passed
+    assert report.table().count("may be unknown") == 2
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if not name.startswith("false_positive")])
+def test_what_every_training_measures_must_be_measured(name: str) -> None:
+    """A figure that is missing refuses the model, robustness and speed among them."""
+    report = judge(replace(GOOD, **{name: None}), None, RULES)
+    assert [row.reason for row in report.rows if row.is_refused] == ["must be measured"]
+
+
+def test_the_table_shows_measured_champion_required_and_answer() -> None:
+    """A row per rule, with the figures of both, the limit, and the answer in words."""
+    table = judge(replace(GOOD, recall_kept_worst=0.2), replace(GOOD, recall_kept_worst=0.7), RULES, LEVEL).table()
+    (row,) = [line for line in table.splitlines() if "worst" in line]
+    cells = [cell.strip() for cell in row.split("  ") if cell]
+    assert cells[1:] == ["0.20", "0.70", "at least 0.5", "NO", "one disguise hides too much"]
+
+
+@given(facts)
+def test_facts_come_back_the_same(written: GateFacts) -> None:
+    """What is stored with the run is what the gate reads."""
+    assert GateFacts.from_json(written.to_json()) == written
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"recall_kept_mean": "much"}'])
+def test_other_texts_are_no_facts(text: str) -> None:
+    """A file that ipml did not write is one line."""
+    with pytest.raises(UnusableSetting, match=r"gate\.json"):
+        GateFacts.from_json(text)
+
+
+def test_facts_are_those_of_the_evaluation() -> None:
+    """Figures of the model and its lead over the best baseline are taken as they are."""
+    listings = pd.DataFrame({"seller_id": list("aabbccdd")})
+    y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
+    evaluation = evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, n_resamples=20)
+    made = make_gate_facts(evaluation, is_leaking=False, listings_per_second=500.0)
+    assert made.average_precision == evaluation.figures["model"]["average_precision"]
+    assert made.above_best_baseline == evaluation.comparison.difference
+    assert (made.is_leaking, made.listings_per_second, made.recall_kept_mean) == (False, 500.0, None)
+    without = evaluate(y, score, listings, n_resamples=20)
+    assert make_gate_facts(without, is_leaking=True).above_best_baseline is None

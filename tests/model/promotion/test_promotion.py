@@ -1,0 +1,222 @@
+"""What was recorded of two models decides whether one replaces the other; only a model that loads is put into use."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.errors import (
+    AlreadyChampion,
+    ChampionMoved,
+    DifferentTests,
+    ModelNotFound,
+    NoEarlierChampion,
+    RunFileMissing,
+    UnmeasurableScores,
+    UnusableSetting,
+)
+from ipml.listings.schema import listings_to_frame
+from ipml.model import tested as kept
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.evaluation import MODEL
+from ipml.model.metrics import Estimate
+from ipml.model.promotion import compare_models, examine, load_rules, promote, roll_back
+from ipml.model.promotion.gate import GATE_FILE, GateFacts
+from ipml.model.promotion.promotion import Candidacy
+from ipml.model.promotion.recorded import fetch_gate_facts
+from ipml.model.tested import TESTED_FILE, write_tested
+from ipml.model.tracking import RunFacts, read_champions, record_run
+
+N = 200
+Y = np.random.default_rng(0).random(N) < 0.2
+NOISE = np.random.default_rng(1).random(N)
+GOOD, POOR = 0.7 * Y + 0.3 * NOISE, 0.2 * Y + 0.8 * NOISE
+FACTS = GateFacts(
+    average_precision=Estimate(0.8, 0.7, 0.9),
+    above_best_baseline=Estimate(0.3, 0.2, 0.4),
+    recall_at_precision=Estimate(0.6, 0.5, 0.7),
+    calibration_error=Estimate(0.02, 0.02, 0.04),
+    is_leaking=False,
+    recall_kept_mean=0.95,
+    recall_kept_worst=0.8,
+    listings_per_second=4_000.0,
+)
+Record = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URI of an MLflow store that these tests share, since the first use of one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def name() -> str:
+    """Return the name of a model of the test's own."""
+    return f"goods-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
+    """Return a function that records a version with some scores of its test and figures; it gives its URI."""
+
+    def record(score: np.ndarray | None, figures: GateFacts | None = FACTS, first_listing: int = 0) -> str:
+        files = []
+        if score is not None:
+            listings = pd.DataFrame({"listing_id": [str(first_listing + number) for number in range(N)]})
+            listings["seller_id"] = [f"s{number % 40}" for number in range(N)]
+            listings = listings.assign(brand="Acme", observed_at=pd.Timestamp("2026-01-01", tz="UTC"))
+            write_tested(kept.Tested(listings, Y, {MODEL: [score]}), tmp_path / TESTED_FILE)
+            files = [tmp_path / TESTED_FILE]
+        texts = {} if figures is None else {GATE_FILE: figures.to_json()}
+        facts = RunFacts("goods", {}, {}, "listings.csv", "0", files=files, texts=texts)
+        return record_run(facts, saved, model_name=name, tracking_uri=store).model_uri
+
+    return record
+
+
+def judge(uri: str, store: str) -> Candidacy:
+    """Examine a version by the bundled rules."""
+    return examine(uri, load_rules(), tracking_uri=store)
+
+
+def test_a_better_model_replaces_the_champion(record: Record, name: str, store: str) -> None:
+    """It passes, is promoted because of that, and the old champion is one step back."""
+    record(POOR)
+    candidacy = judge(record(GOOD), store)
+    assert candidacy.report.passed
+    move = promote(candidacy, tracking_uri=store)
+    assert move is not None
+    assert move.reason == "passed the gate"
+    assert read_champions(name, store).stack == (1, 2)
+
+
+def test_a_clearly_worse_model_is_refused(record: Record, name: str, store: str) -> None:
+    """Figures that pass by themselves do not help where the champion is clearly better on the same listings."""
+    record(GOOD)
+    candidacy = judge(record(POOR), store)
+    assert [row.rule for row in candidacy.report.rows if row.is_refused] == ["average precision above the champion"]
+    assert promote(candidacy, tracking_uri=store) is None
+    assert read_champions(name, store).moves == ()
+
+
+@pytest.mark.parametrize("what_is_missing", ["champion's test", "same listings", "candidate's figures"])
+def test_what_cannot_be_compared_is_refused(record: Record, store: str, what_is_missing: str) -> None:
+    """A champion that keeps no test, tests of other listings, and a candidate without figures: not measured."""
+    record(None if what_is_missing == "champion's test" else POOR)
+    first_listing = 1_000 if what_is_missing == "same listings" else 0
+    candidate = record(GOOD, None if what_is_missing == "candidate's figures" else FACTS, first_listing)
+    report = judge(candidate, store).report
+    assert not report.passed
+    assert any(row.passed is None and row.is_refused for row in report.rows)
+
+
+def test_a_leaking_split_is_refused(record: Record, store: str) -> None:
+    """However good its figures are."""
+    record(POOR)
+    assert not judge(record(GOOD, replace(FACTS, is_leaking=True)), store).report.passed
+
+
+def test_without_a_champion_only_the_figures_count(record: Record, name: str, store: str) -> None:
+    """A registered model whose alias was taken away gets a champion again."""
+    uri = record(GOOD)
+    mlflow.MlflowClient(store, store).delete_registered_model_alias(name, "champion")
+    candidacy = judge(uri, store)
+    assert candidacy.report.passed
+    promote(candidacy, tracking_uri=store)
+    assert read_champions(name, store).stack == (1,)
+
+
+def test_the_champion_is_not_promoted_again(record: Record, store: str) -> None:
+    """There is nothing to judge."""
+    with pytest.raises(AlreadyChampion):
+        judge(record(GOOD), store)
+
+
+def test_a_verdict_holds_only_for_the_champion_it_was_about(record: Record, name: str, store: str) -> None:
+    """Where another was promoted after the gate was asked, nothing is changed."""
+    record(POOR)
+    candidacies = [judge(record(GOOD), store) for _ in range(2)]
+    promote(candidacies[0], tracking_uri=store)
+    with pytest.raises(ChampionMoved):
+        promote(candidacies[1], tracking_uri=store)
+    assert read_champions(name, store).stack == (1, 2)
+
+
+def test_a_reason_is_one_that_can_be_read(record: Record, name: str, store: str) -> None:
+    """Overruling the gate takes a reason of at least a word, on one line."""
+    record(GOOD)
+    candidacy = judge(record(POOR), store)
+    for reason in ("", " ", "x" * 1_001, "two\nlines"):
+        with pytest.raises(UnusableSetting, match="reason"):
+            promote(candidacy, despite=reason, tracking_uri=store)
+    assert read_champions(name, store).moves == ()
+
+
+def lose_files(uri: str, store: str) -> None:
+    """Delete the files of a version."""
+    _, name, version = uri.split("/")
+    place = mlflow.MlflowClient(store, store).get_model_version_download_uri(name, version)
+    shutil.rmtree(Path(place.removeprefix("file://")))
+
+
+def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: str, store: str) -> None:
+    """Neither promoted, whatever the reason, nor put back; the champion stays."""
+    record(POOR)
+    candidacy = judge(record(GOOD), store)
+    promote(candidacy, tracking_uri=store)
+    broken = record(GOOD)
+    lose_files(broken, store)
+    with pytest.raises(ModelNotFound, match="files"):
+        promote(judge(broken, store), despite="it is urgent", tracking_uri=store)
+    lose_files(f"models:/{name}/1", store)
+    with pytest.raises(ModelNotFound, match="files"):
+        roll_back(name, tracking_uri=store)
+    assert read_champions(name, store).stack == (1, 2)
+
+
+def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> None:
+    """Each rollback is one step, down to the first champion; a version that never was one is out of reach."""
+    for _ in range(4):
+        record(GOOD)
+    for version in (2, 3):
+        promote(judge(f"models:/{name}/{version}", store), tracking_uri=store)
+    assert [roll_back(name, tracking_uri=store).version for _ in range(2)] == [2, 1]
+    with pytest.raises(NoEarlierChampion, match="none before"):
+        roll_back(name, tracking_uri=store)
+    with pytest.raises(NoEarlierChampion, match="one that was: 1, 2, 3"):
+        roll_back(name, to=4, tracking_uri=store)
+    assert roll_back(name, to=3, reason="it was not its fault", tracking_uri=store).replaced == 1
+
+
+def test_models_are_compared_on_their_tests_or_on_listings_given(record: Record, store: str) -> None:
+    """The stored scores are used where the listings are shared; else labelled listings decide, or nothing."""
+    good, poor, other, untested = record(GOOD), record(POOR), record(GOOD, first_listing=1_000), record(None)
+    verdicts = [row.verdict for row in compare_models(poor, good, tracking_uri=store, n_resamples=50).measures]
+    assert verdicts[0] == "B clearly better"
+    with pytest.raises(DifferentTests):
+        compare_models(good, other, tracking_uri=store)
+    with pytest.raises(RunFileMissing, match=TESTED_FILE):
+        compare_models(good, untested, tracking_uri=store)
+    frame = listings_to_frame(GOLDEN_LISTINGS)
+    with pytest.raises(UnmeasurableScores, match="no listing with a label"):
+        compare_models(good, other, listings=frame, tracking_uri=store)
+    labelled = frame.assign(is_counterfeit=[False, True] * (len(frame) // 2))
+    labelled["seller_id"] = [f"s{number % 5}" for number in range(len(frame))]
+    compared = compare_models(good, other, listings=labelled, tracking_uri=store, n_resamples=10)
+    assert compared["brier"].difference.value == 0
+    assert any("flatter" in remark for remark in compared.remarks)
+
+
+def test_figures_are_read_or_unknown(record: Record, store: str) -> None:
+    """A run without figures has none; what is there is read as it was written."""
+    assert fetch_gate_facts(record(None), store) == FACTS
+    assert fetch_gate_facts(record(None, None), store) == GateFacts()

@@ -1,0 +1,42 @@
+"""What the sentences at the head of a report promise."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipml.model.evaluation import Comparison, Evaluation
+from ipml.model.metrics import Estimate
+from ipml.model.report.headline import say_against_what, say_where_weak
+from ipml.model.slices import Counts, Fairness, Slice
+
+COUNTS = Counts(100, 10, 30)
+FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}
+
+
+@pytest.mark.parametrize(
+    ("difference", "verdict"),
+    [
+        (Estimate(0.2, 0.1, 0.3), "clearly above that of"),
+        (Estimate(0.2, -0.1, 0.3), "not clearly above that of"),
+        (Estimate(-0.2, -0.3, -0.1), "clearly below that of"),
+    ],
+)
+def test_the_interval_decides_what_is_clear(difference, verdict):
+    """A difference whose interval holds zero is not called clear, be it to a baseline or to the champion."""
+    evaluation = Evaluation(COUNTS, FIGURES, Comparison("price rule", difference), (), 500, 0)
+    sentence = say_against_what(evaluation, Comparison("champion", difference))
+    assert f"is {verdict} the best baseline, price rule" in sentence
+    assert f"and {verdict} the champion" in sentence
+
+
+def test_without_anything_to_compare_it_says_so():
+    """No baseline and no champion."""
+    assert "compared with nothing" in say_against_what(Evaluation(COUNTS, FIGURES, None, (), 500, 0))
+
+
+def test_slices_are_named_without_steering_the_terminal():
+    """Three slices are named, the others counted; control characters of sellers are replaced."""
+    slices = [Slice("brand", f"\x1b[2J{number}", COUNTS, {}, is_below=True) for number in range(5)]
+    sentence = say_where_weak(slices, Fairness(0.5, ()))
+    assert "and 2 more" in sentence
+    assert "\x1b" not in sentence

@@ -1,0 +1,242 @@
+"""What the report on a model promises to the person who reads it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.errors import UnmeasurableScores, UnwritableFile
+from ipml.listings.brands import load_brands
+from ipml.model import tested as kept
+from ipml.model.evaluation import evaluate_repeats
+from ipml.model.report import ReportFacts, ReportHead, model_report, write_report
+from ipml.model.report.report import render_report
+from ipml.model.robustness import robustness_of
+from ipml.model.training import Experiment
+from ipml.model.training.report_head import head_of
+
+HEAD = ReportHead("ipml-bags/0123456789ab", "bags.csv", "folds over sellers")
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \"'></bdi>{{ 7*7 }}\u202e\u200b http://fake.example"
+
+
+def make_tested(n_listings: int = 400, seed: int = 0, **columns: object) -> kept.Tested:
+    """Return bags of forty sellers or more, a quarter of whom offer counterfeits, scored twice."""
+    random = np.random.default_rng(seed)
+    sellers = random.integers(max(40, n_listings // 10), size=n_listings)
+    y = sellers % 4 == 0
+    listings = pd.DataFrame({"listing_id": [f"l{i}" for i in range(n_listings)], "title": "Bag"})
+    listings = listings.assign(seller_id=[f"s{seller}" for seller in sellers], **columns)
+    scores = [np.clip(random.normal(0.3 + 0.3 * y, 0.15), 0, 1) for _ in range(2)]
+    constant = np.full(n_listings, 0.25)
+    return kept.Tested(listings, y, {"model": scores, "prevalence": [constant, constant]})
+
+
+def make_report(tested: kept.Tested, head: ReportHead = HEAD, **given: object) -> ReportFacts:
+    """Measure and report, with few resamples."""
+    baselines = {"prevalence": tested.scores["prevalence"]}
+    evaluation = evaluate_repeats(
+        tested.y, tested.scores["model"], tested.listings, baselines=baselines, k=(50,), n_resamples=50
+    )
+    return model_report(tested, evaluation, head, **given)
+
+
+@pytest.fixture(scope="module")
+def tested() -> kept.Tested:
+    """Return bags with everything that a listing may have."""
+    rich = {
+        "brand": ["Acme", "Bolt"] * 200,
+        "category": "bags",
+        "price": 20.0,
+        "currency": ["USD", "EUR"] * 200,
+        "country": ["DE", "FR", "CN", "US"] * 100,
+        "seller_age_days": np.arange(400.0),
+        "listed_at": pd.date_range("2026-01-01", periods=400, tz="UTC"),
+    }
+    return make_tested(**rich)
+
+
+@pytest.fixture(scope="module")
+def facts(tested) -> ReportFacts:
+    """Return the report on these."""
+    return make_report(tested)
+
+
+class Tags(HTMLParser):
+    """Collects the tags and attributes of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the tag."""
+        self.tags.append(tag)
+        self.attributes.extend(attrs)
+
+
+def test_the_page_is_complete_in_itself(facts):
+    """It has no script, loads nothing, links nowhere, and tells the browser to allow none of these."""
+    page = Tags(render_report(facts))
+    assert not {"script", "link", "img", "a", "iframe", "form", "object"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name in ("src", "href", "style") or name.startswith("on")]
+    policy = next(value for name, value in page.attributes if name == "content" and "default-src" in str(value))
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_text_of_sellers_never_comes_alive():
+    """Hostile titles, brands, categories and reasons stay text; letters that cannot be seen are named."""
+    tested = make_tested(brand=HOSTILE, category=[HOSTILE, "bags"] * 200)
+    tested = replace(
+        tested, listings=tested.listings.assign(title=HOSTILE, seller_id=HOSTILE + tested.listings.seller_id)
+    )
+    page = render_report(make_report(tested, explain=lambda shown: [[HOSTILE]] * len(shown)))
+    assert "script" not in Tags(page).tags
+    assert "img" not in Tags(page).tags
+    assert "&lt;script&gt;" in page
+    assert "{{ 7*7 }}" in page
+    assert "\u202e" not in page
+    assert "⟦U+202E⟧" in page
+
+
+def test_every_section_is_there(facts):
+    """Figures, first listings, curves, slices, false alarms and the rows to label anew."""
+    page = render_report(facts)
+    for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
+        assert heading in page
+    assert page.count('<svg viewBox="0 0 360 240"') == 3
+
+
+def test_the_figures_are_those_of_the_evaluation(facts):
+    """Each figure of each scorer stands in the page."""
+    page = render_report(facts)
+    for figures in facts.evaluation.figures.values():
+        for estimate in figures.values():
+            assert f"{estimate.value:.3f}<small>{estimate.low:.2f} to {estimate.high:.2f}</small>" in page
+
+
+def test_little_is_enough():
+    """Ids, titles and scores make a report: no brand, price, country, age or moment is needed."""
+    facts = make_report(make_tested())
+    assert facts.found[0].value is None
+    assert facts.brands == ()
+    assert "No price is known" in render_report(facts)
+
+
+def test_a_leaking_split_is_called_so(tested):
+    """A random split has its warning in red, others have not."""
+    experiment = Experiment(name="bags", data={"listings": "bags.csv"}, split={"kind": "leaking random"})
+    assert 'class="leaking"' in render_report(make_report(tested, head_of(experiment, "ipml/1")))
+    assert 'class="leaking"' not in render_report(make_report(tested))
+
+
+def test_values_are_in_the_base_currency(facts, tested):
+    """The value of all counterfeits is their prices times the rates of the brand file."""
+    total = facts.found[-1].value.value / facts.found[-1].value_share.value
+    brands = load_brands()
+    worth = sum(brands.worth(20.0, currency) for currency in tested.listings.loc[tested.y, "currency"])
+    assert facts.base_currency == brands.base_currency
+    assert total == pytest.approx(worth)
+
+
+def test_more_reading_never_finds_less(facts):
+    """Recall and value grow with k."""
+    for name in ("recall", "value", "value_share"):
+        values = [getattr(first, name).value for first in facts.found]
+        assert values == sorted(values)
+
+
+def test_the_champion_is_compared_on_the_same_resamples(tested):
+    """Against itself a model differs by nothing, and so does every resample."""
+    facts = make_report(tested, champion=tested.scores["model"])
+    difference = facts.champion.difference
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+    assert list(facts.figures) == ["model", "champion", "prevalence"]
+    assert "Against the champion" in render_report(facts)
+
+
+def test_a_champion_of_other_listings_is_refused(tested):
+    """Scores of fewer listings are no champion's."""
+    with pytest.raises(UnmeasurableScores):
+        make_report(tested, champion=[tested.scores["model"][0][:-1]])
+
+
+def test_the_most_misjudged_come_with_their_reasons(tested):
+    """Genuine listings with high scores and counterfeits with low ones, two of a seller at most."""
+    facts = make_report(tested, explain=lambda shown: [[f"Because of {title}"] for title in shown["title"]])
+    for label, wrongs in facts.misses.items():
+        scores = [wrong.score for wrong in wrongs]
+        assert scores == sorted(scores, reverse=label == "genuine")
+        assert max(pd.Series([wrong.seller_id for wrong in wrongs]).value_counts()) <= 2
+    assert "Because of Bag" in render_report(facts)
+
+
+def test_sellers_seen_in_training_make_slices(tested):
+    """Who was learnt from is measured apart from who was not."""
+    seen = set(tested.listings["seller_id"].unique()[::2])
+    values = {part.value for part in make_report(tested, seen_sellers=seen).slices if part.column == "seller"}
+    assert values == {"seen in training", "not seen in training"}
+
+
+def test_attacks_are_shown_the_worst_first(tested):
+    """An attack that hides every counterfeit stands above a harmless one."""
+    score = tested.scores["model"][0]
+    attacked = {"harmless": score, "hides all": np.where(tested.y, 0.0, score)}
+    sellers = tested.listings["seller_id"]
+    robustness = robustness_of(tested.y, score, attacked, sellers=sellers, n_resamples=20)
+    page = render_report(make_report(tested, robustness=robustness))
+    assert page.index("hides all") < page.index("harmless")
+
+
+def test_the_headline_names_what_matters(facts):
+    """Three sentences: how good, against what, where weak."""
+    how_good, against_what, where_weak = facts.headline
+    assert "listings it suspects most" in how_good
+    assert "prevalence" in against_what
+    assert where_weak.endswith(".")
+
+
+def test_the_file_is_the_page(facts, tmp_path):
+    """What is written is what is rendered; a folder that is not there is a mistake told in one line."""
+    path = write_report(facts, tmp_path / "report.html")
+    assert path.read_text(encoding="utf-8") == render_report(facts)
+    with pytest.raises(UnwritableFile, match="cannot write"):
+        write_report(facts, tmp_path / "missing" / "report.html")
+
+
+@pytest.mark.slow
+def test_twenty_thousand_listings_take_seconds():
+    """The report on twenty thousand measured listings takes less than ten seconds of one core."""
+    tested = make_tested(20_000, brand=["Acme", "Bolt"] * 10_000, price=20.0, currency="USD")
+    tested = replace(tested, scores={name: scores[:1] for name, scores in tested.scores.items()})
+    evaluation = evaluate_repeats(tested.y, tested.scores["model"], tested.listings, n_resamples=500)
+    started = time.process_time()
+    render_report(model_report(tested, evaluation, HEAD))
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 1440])
+def test_nothing_runs_over_the_edge(facts, tmp_path: Path, width):
+    """On a telephone and on a desk, only tables scroll sideways; nothing else is fetched or complained about."""
+    from playwright.sync_api import sync_playwright
+
+    path = write_report(facts, tmp_path / "report.html")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        said, fetched = [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda request: fetched.append(request.url))
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("getComputedStyle(document.querySelector('section')).borderRadius") == "10px"
+        browser.close()
+    assert (said, fetched) == ([], [path.as_uri()])

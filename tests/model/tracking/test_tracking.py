@@ -1,0 +1,420 @@
+"""Runs and models are recorded in a real MLflow store, and come back only if nothing has changed."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+from sklearn.pipeline import Pipeline
+
+from ipml.errors import (
+    ModelChanged,
+    ModelNotFound,
+    RunFileMissing,
+    TrackingUnavailable,
+    UntrustedModel,
+    UnusableModelName,
+    UnusableSetting,
+)
+from ipml.listings.schema import listings_to_frame
+from ipml.model.artifact import ModelCard, load_model, manifest_sha256
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.metrics import Estimate
+from ipml.model.tracking import (
+    RecordedRun,
+    RegisteredModel,
+    RunFacts,
+    fetch_run_artifact,
+    find_model,
+    record_run,
+    resolve_model,
+)
+from ipml.model.tracking.flavor import MODEL_FOLDER
+from ipml.model.tracking.store import make_active
+
+FRAME = listings_to_frame(GOLDEN_LISTINGS)
+LONG = "word " * 2_000
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that these tests share."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def store(home: Path) -> str:
+    """The URI of an MLflow store that these tests share, since the first use of one takes seconds."""
+    return f"sqlite:///{home / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="module")
+def facts(home: Path) -> RunFacts:
+    """What is recorded."""
+    picture = home / "curve.png"
+    picture.write_bytes(b"\x89PNG")
+    scores = home / "tested.parquet"
+    scores.write_bytes(b"PAR1")
+    return RunFacts(
+        experiment="goods",
+        parameters={"text.bits": 8, "note": LONG} | {f"p{number}": number for number in range(150)},
+        figures={"average_precision": Estimate(0.7, 0.6, 0.8), "recall_at_precision_0.9": 0.5},
+        data_name="listings.csv",
+        data_digest="d" * 64,
+        pictures=(picture,),
+        files=(scores,),
+        texts={"experiment.toml": "seed = 3\n", "evaluation.json": "{}"},
+    )
+
+
+@pytest.fixture(scope="module")
+def first_use(facts: RunFacts, saved: Path, store: str, home: Path) -> tuple[RecordedRun, str]:
+    """The first run of a new store, its model the first version of `ipml`, and what was printed meanwhile."""
+    (home / "here").mkdir()
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed), chdir(home / "here"):
+        recorded = record_run(facts, saved, tracking_uri=store)
+    return recorded, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def recorded(first_use: tuple[RecordedRun, str]) -> RecordedRun:
+    """A run in the store."""
+    return first_use[0]
+
+
+@pytest.fixture(scope="module")
+def client(store: str, recorded: RecordedRun) -> mlflow.MlflowClient:
+    """MLflow's own view of the store."""
+    return mlflow.MlflowClient(store, store)
+
+
+def test_a_run_holds_its_facts(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """Parameters, figures with the ends of their intervals, and tags are in the run, which has finished."""
+    run = client.get_run(recorded.run_id)
+    assert run.info.status == "FINISHED"
+    assert len(run.data.params) == 152
+    assert run.data.params["text.bits"] == "8"
+    assert run.data.metrics == {
+        "average_precision": 0.7,
+        "average_precision_low": 0.6,
+        "average_precision_high": 0.8,
+        "recall_at_precision_0.9": 0.5,
+    }
+    assert run.data.tags["ipml.data_digest"] == "d" * 64
+    assert run.data.tags["ipml.version"]
+
+
+def test_a_long_parameter_says_that_it_is_cut(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """A value that is cut names how many letters are left out."""
+    value = client.get_run(recorded.run_id).data.params["note"]
+    assert value == LONG[:500] + "… (9500 letters more)"
+
+
+def test_a_run_names_its_data(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """The listings are an input of the run, with their digest."""
+    (used,) = client.get_run(recorded.run_id).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("listings.csv", "d" * 36)
+
+
+def test_files_lie_beside_the_database(
+    client: mlflow.MlflowClient, recorded: RecordedRun, home: Path, tmp_path: Path
+) -> None:
+    """Pictures, files and texts are files of the run, in a folder next to the database."""
+    place = Path(client.get_run(recorded.run_id).info.artifact_uri.removeprefix("file://"))
+    assert place.is_relative_to(home / "mlartifacts" / "goods")
+    assert {str(path.relative_to(place)) for path in place.rglob("*.*")} == {
+        "pictures/curve.png",
+        "tested.parquet",
+        "experiment.toml",
+        "evaluation.json",
+    }
+
+
+def test_the_model_belongs_to_the_run(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """The logged model is ready, has the figures of its run, and its run is that of the version."""
+    (output,) = client.get_run(recorded.run_id).outputs.model_outputs
+    logged = client.get_logged_model(output.model_id)
+    assert str(logged.status) == "READY"
+    assert {metric.key for metric in logged.metrics} >= {"average_precision", "average_precision_low"}
+    registered = client.get_model_version(recorded.model_name, str(recorded.model_version))
+    assert logged.source_run_id == registered.run_id == recorded.run_id
+
+
+def test_the_first_version_is_champion_and_the_next_challenger(
+    recorded: RecordedRun, facts: RunFacts, saved: Path, store: str, client: mlflow.MlflowClient
+) -> None:
+    """Without an alias given, a version is champion only where there is none."""
+    second = record_run(facts, saved, tracking_uri=store)
+    assert (recorded.alias, second.alias) == ("champion", "challenger")
+    assert client.get_model_version_by_alias("ipml", "champion").version == recorded.model_version
+
+
+def test_a_model_holds_no_files_of_the_folder_it_was_made_in(
+    facts: RunFacts,
+    saved: Path,
+    store: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    client: mlflow.MlflowClient,
+) -> None:
+    """Where a project lies in the current folder, its files stay there."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "private"\nversion = "1"\n')
+    (tmp_path / "uv.lock").write_text("version = 1\n")
+    monkeypatch.chdir(tmp_path)
+    run = record_run(facts, saved, model_name="elsewhere", tracking_uri=store)
+    folder = Path(client.get_model_version_download_uri("elsewhere", str(run.model_version)).removeprefix("file://"))
+    assert (folder / "MLmodel").is_file()
+    assert not (folder / "pyproject.toml").exists()
+
+
+@pytest.mark.parametrize("uri", ["models:/ipml@champion", "models:/ipml/1"])
+def test_a_registered_model_comes_back(recorded: RecordedRun, store: str, saved: Path, uri: str) -> None:
+    """By alias and by version the folder is found, copied whole, and loads."""
+    found = resolve_model(uri, store)
+    assert manifest_sha256(found) == manifest_sha256(saved)
+    assert load_model(found).card == load_model(saved).card
+
+
+def test_mlflow_scores_as_we_do(client: mlflow.MlflowClient, recorded: RecordedRun, saved: Path) -> None:
+    """MLflow's own scoring gives the same probabilities as our loader, bit by bit."""
+    expected = load_model(saved).classifier.predict_proba(FRAME)[:, 1]
+    with make_active(client):
+        scored = mlflow.pyfunc.load_model(recorded.model_uri).predict(FRAME)
+    assert np.array_equal(scored["score"], expected)
+
+
+def test_mlflow_refuses_listings_without_a_title(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+    """The signature says which fields a listing must have."""
+    with make_active(client):
+        model = mlflow.pyfunc.load_model(recorded.model_uri)
+    with pytest.raises(mlflow.MlflowException, match="title"):
+        model.predict(FRAME.drop(columns="title"))
+
+
+# A version and the files of its run, by any name
+
+
+@pytest.fixture
+def registered(facts: RunFacts, save: Callable[..., ModelCard], title_classifier: Pipeline, store: str, tmp_path: Path):
+    """A version of its own, the folder of which nobody else has registered, and that folder."""
+    save(title_classifier, tmp_path / "model", data_digest="e" * 16)
+    return record_run(facts, tmp_path / "model", model_name="named", tracking_uri=store), tmp_path / "model"
+
+
+def test_a_model_is_found_by_its_uri_its_run_and_its_folder(registered: tuple[RecordedRun, Path], store: str) -> None:
+    """Alias, version, run and folder lead to the same version."""
+    run, folder = registered
+    expected = RegisteredModel("named", run.model_version, run.run_id)
+    names = [expected.uri, f"models:/named@{run.alias}", run.run_id, folder, str(folder)]
+    assert [find_model(name, store) for name in names] == [expected] * len(names)
+
+
+def test_a_folder_recorded_again_is_the_latest_version(
+    registered: tuple[RecordedRun, Path], facts: RunFacts, store: str
+) -> None:
+    """Where several versions have the same files, the last one counts."""
+    again = record_run(facts, registered[1], model_name="named", tracking_uri=store)
+    assert find_model(registered[1], store).version == again.model_version
+
+
+@pytest.mark.parametrize("name", ["f" * 32, "no/such/folder", "models:/named/999"])
+def test_what_names_no_model_is_said_so(recorded: RecordedRun, store: str, name: str) -> None:
+    """An unknown run, folder or version is not found."""
+    with pytest.raises(ModelNotFound):
+        find_model(name, store)
+
+
+def test_a_folder_that_was_never_recorded_is_said_so(
+    recorded: RecordedRun, save: Callable[..., ModelCard], other_classifier: Pipeline, store: str, tmp_path: Path
+) -> None:
+    """A model that lies here but not in the registry is not found there."""
+    save(other_classifier, tmp_path / "model", data_digest="f" * 16)
+    with pytest.raises(ModelNotFound, match="registered in this store"):
+        find_model(tmp_path / "model", store)
+
+
+def test_files_of_a_run_come_back(recorded: RecordedRun, store: str, home: Path) -> None:
+    """A file is fetched as it was recorded, into a copy of our own."""
+    fetched = fetch_run_artifact(recorded.run_id, "tested.parquet", store)
+    assert fetched.read_bytes() == b"PAR1"
+    assert not fetched.is_relative_to(home)
+    assert fetch_run_artifact(recorded.model_uri, "experiment.toml", store).read_text() == "seed = 3\n"
+
+
+@pytest.mark.parametrize("name", ["none.json", "../mlflow.db", "pictures/../experiment.toml", ""])
+def test_only_files_of_the_run_are_fetched(recorded: RecordedRun, store: str, name: str) -> None:
+    """A file the run does not have, or a way out of it, is missing."""
+    with pytest.raises(RunFileMissing):
+        fetch_run_artifact(recorded.run_id, name, store)
+
+
+# What is changed is refused
+
+
+@pytest.fixture
+def registry_copy(facts: RunFacts, saved: Path, store: str, client: mlflow.MlflowClient) -> Path:
+    """The files of a version of its own, called `changed`, as they lie in the store."""
+    version = record_run(facts, saved, alias="changed", tracking_uri=store).model_version
+    place = client.get_model_version_download_uri("ipml", str(version)).removeprefix("file://")
+    return Path(place) / MODEL_FOLDER
+
+
+def test_a_resealed_copy_is_refused(
+    save: Callable[..., ModelCard], other_classifier: Pipeline, registry_copy: Path, store: str
+) -> None:
+    """Another model with a fitting manifest is not the one whose hash the registry holds."""
+    save(other_classifier, registry_copy)
+    with pytest.raises(ModelChanged, match="registered"):
+        resolve_model("models:/ipml@changed", store)
+
+
+def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(
+    registry_copy: Path, store: str, client: mlflow.MlflowClient
+) -> None:
+    """A changed model file is refused by our loader, and also where MLflow loads it."""
+    content = bytearray((registry_copy / "model.skops").read_bytes())
+    content[len(content) // 2] ^= 1
+    (registry_copy / "model.skops").write_bytes(content)
+    with pytest.raises(ModelChanged, match=r"model\.skops"):
+        load_model(resolve_model("models:/ipml@changed", store))
+    with make_active(client), pytest.raises(ModelChanged):
+        mlflow.pyfunc.load_model("models:/ipml@changed")
+
+
+def test_missing_files_are_said_so(registry_copy: Path, store: str) -> None:
+    """A version whose files are gone is not found."""
+    shutil.rmtree(registry_copy)
+    with pytest.raises(ModelNotFound, match="files"):
+        resolve_model("models:/ipml@changed", store)
+
+
+def test_a_version_of_another_origin_is_refused(client: mlflow.MlflowClient, store: str, saved: Path) -> None:
+    """A version that ipml did not register has no hash, and is refused."""
+    client.create_registered_model("stranger")
+    source = client.get_model_version_download_uri("ipml", "1")
+    client.create_model_version("stranger", source=source)
+    with pytest.raises(UntrustedModel, match="manifest_sha256"):
+        resolve_model("models:/stranger/1", store)
+
+
+def test_a_later_change_of_the_store_does_not_reach_what_was_fetched(registry_copy: Path, store: str) -> None:
+    """What was compared with the registry is a copy of our own."""
+    fetched = resolve_model("models:/ipml@changed", store)
+    shutil.rmtree(registry_copy)
+    assert load_model(fetched)
+    (private,) = [parent for parent in fetched.parents if parent.name.startswith("ipml-model-")]
+    assert private.stat().st_mode & 0o077 == 0
+
+
+# Names and places
+
+
+@pytest.mark.parametrize("uri", ["models:/../../etc/1", "models:/ipml@../x", "file:///etc", "runs:/0/model"])
+def test_a_name_that_could_be_a_place_is_not_looked_up(recorded: RecordedRun, store: str, uri: str) -> None:
+    """Only the URIs that can be parsed are looked up; anything else is one line."""
+    with pytest.raises(UnusableModelName) as caught:
+        resolve_model(uri, store)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["models:/ipml/999", "models:/ipml@nobody", "models:/other@champion", "models:/other/1"]
+)
+def test_an_unknown_model_is_not_found(recorded: RecordedRun, store: str, uri: str) -> None:
+    """A version, alias or name that the registry does not have is said so."""
+    with pytest.raises(ModelNotFound, match="registered model"):
+        resolve_model(uri, store)
+
+
+@pytest.mark.parametrize("changes", [{"model_name": "../x"}, {"model_name": "a/b"}, {"alias": "x@y"}])
+def test_a_model_is_registered_under_a_plain_name(
+    facts: RunFacts, saved: Path, store: str, changes: dict[str, str]
+) -> None:
+    """Names that could not be looked up again are refused before anything is recorded."""
+    with pytest.raises(UnusableModelName):
+        record_run(facts, saved, tracking_uri=store, **changes)
+
+
+def test_an_experiment_has_a_plain_name(recorded: RecordedRun, facts: RunFacts, saved: Path, store: str) -> None:
+    """The name of an experiment becomes a folder, and is refused where it could be another's."""
+    with pytest.raises(UnusableSetting, match="experiment"):
+        record_run(replace(facts, experiment="../x"), saved, tracking_uri=store)
+
+
+def test_a_changed_model_is_not_recorded(
+    facts: RunFacts, saved: Path, store: str, tmp_path: Path, recorded: RecordedRun
+) -> None:
+    """Only a model that loads is registered."""
+    changed = shutil.copytree(saved, tmp_path / "model")
+    (changed / "card.json").write_text("{}")
+    with pytest.raises(ModelChanged):
+        record_run(facts, changed, tracking_uri=store)
+
+
+def test_looking_for_a_model_makes_no_database(tmp_path: Path) -> None:
+    """Where no registry is, none is made."""
+    with pytest.raises(ModelNotFound, match="registry"):
+        resolve_model("models:/ipml@champion", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_none_is_said_so(tmp_path: Path) -> None:
+    """A file that is no database is one line, not a stack of errors."""
+    (tmp_path / "mlflow.db").write_text("no database" * 100)
+    with pytest.raises(TrackingUnavailable, match="database"):
+        resolve_model("models:/ipml@champion", f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+@pytest.mark.parametrize("secret", ["secret", "se@cret", "secret" * 40])
+def test_a_password_is_not_repeated(secret: str) -> None:
+    """A store that cannot be used is named without the password in its URI, which MLflow's own message quotes."""
+    with pytest.raises(TrackingUnavailable) as caught:
+        resolve_model("models:/ipml@champion", f"nosuch://user:{secret}@host/db")
+    assert "cret" not in str(caught.value)
+    assert "host/db" in str(caught.value)
+
+
+# Manners
+
+
+def test_the_first_use_is_quiet(first_use: tuple[RecordedRun, str]) -> None:
+    """Making the tables and recording the first run prints nothing."""
+    assert first_use[1] == ""
+
+
+def test_nothing_is_left_in_the_current_folder(recorded: RecordedRun, home: Path) -> None:
+    """Recording writes the database and the folder beside it, wherever the process stands."""
+    assert list((home / "here").iterdir()) == []
+    assert {path.name for path in home.iterdir()} >= {"mlflow.db", "mlartifacts"}
+    assert not (home / "mlruns").exists()
+
+
+def test_a_relative_store_is_found_from_here(
+    recorded: RecordedRun, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative URI, as in the default settings, is read from the current folder."""
+    monkeypatch.chdir(home)
+    assert load_model(resolve_model("models:/ipml/1", "sqlite:///mlflow.db"))
+
+
+def test_what_was_used_before_is_used_after(recorded: RecordedRun, facts: RunFacts, saved: Path, store: str) -> None:
+    """Recording leaves MLflow's store and the levels of the loggers as they were in this process."""
+
+    def in_use() -> tuple[Any, ...]:
+        loggers = [logging.getLogger(name).level for name in ("mlflow", "alembic")]
+        return mlflow.is_tracking_uri_set(), os.environ.get("MLFLOW_TRACKING_URI"), *loggers
+
+    before = in_use()
+    record_run(facts, saved, alias="again", tracking_uri=store)
+    assert in_use() == before

@@ -1,0 +1,219 @@
+"""What a run learns from: good rows only, history as it was known, and the label that became known last."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting
+from ipml.listings.kinds import Kind
+from ipml.listings.schema import FIELDS, listings_to_frame
+from ipml.listings.sellers import HISTORY_COLUMNS
+from ipml.listings.writers import write_listings
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.training import Experiment
+from ipml.model.training.data import digest_listings, labelled_of, read_training_listings, read_truth
+from ipml.records import Listing
+
+MONDAY, TUESDAY, FRIDAY = pd.to_datetime(["2026-03-02", "2026-03-03", "2026-03-06"], utc=True)
+BAG = Listing("1", "s", "Bag", observed_at=MONDAY, is_counterfeit=True, labelled_at=TUESDAY)
+BELT = Listing("2", "s", "Belt", observed_at=MONDAY)
+GENUINE_BAG = replace(BAG, is_counterfeit=False)
+EXAMPLES = {Kind.TEXT: ("x", "other"), Kind.FLAG: (True, False), Kind.MOMENT: (MONDAY, FRIDAY)}
+FULL = Listing(**{field.name: EXAMPLES.get(field.kind, (0.5, 0.25))[0] for field in FIELDS})
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return a function that writes files of listings and reads them as an experiment would."""
+
+    def read(**files: list[Listing]) -> pd.DataFrame:
+        for name, listings in files.items():
+            write_listings(listings_to_frame(listings), tmp_path / f"{name}.parquet")
+        named = {
+            kind: [f"{name}.parquet" for name in files if name.startswith(kind)] for kind in ("listings", "labels")
+        }
+        return read_training_listings(Experiment(name="e", data=named, folder=tmp_path))
+
+    return read
+
+
+@pytest.fixture
+def truth_of(tmp_path):
+    """Return a function that reads the truth of two listings from a CSV file of this text."""
+
+    def truth_of(text: str) -> list[bool]:
+        (tmp_path / "truth.csv").write_text(text)
+        data = {"listings": "listings.parquet", "truth": "truth.csv"}
+        truth = read_truth(Experiment(name="e", data=data, folder=tmp_path), listings_to_frame([BAG, BELT]))
+        return truth.tolist()
+
+    return truth_of
+
+
+def test_without_labels_the_listings_are_as_in_the_file(read):
+    """Nothing is lost, changed or moved."""
+    pd.testing.assert_frame_equal(read(listings=[BELT, BAG]), listings_to_frame([BELT, BAG]))
+
+
+def test_a_reviewers_label_takes_the_place_of_none(read):
+    """What was unlabelled is learnt from as the reviewer decided, and is there once."""
+    decided = replace(BELT, is_counterfeit=True, labelled_at=FRIDAY)
+    learnt = read(listings=[BELT, BAG], labels=[decided]).set_index("listing_id")
+    assert learnt["is_counterfeit"].to_dict() == {"1": True, "2": True}
+
+
+@pytest.mark.parametrize(("known", "expected"), [(MONDAY, True), (FRIDAY, False)])
+def test_the_label_that_became_known_last_counts(read, known, expected):
+    """A decision after the label of the file overrules it; one before does not."""
+    learnt = read(listings=[BAG], labels=[replace(GENUINE_BAG, labelled_at=known)])
+    assert learnt["is_counterfeit"].tolist() == [expected]
+
+
+def test_of_several_label_files_the_last_decision_counts(read):
+    """Whichever file it is in."""
+    early, late = (replace(BAG, is_counterfeit=flag, labelled_at=at) for flag, at in ((True, MONDAY), (False, FRIDAY)))
+    for files in ({"labels1": [early], "labels2": [late]}, {"labels1": [late], "labels2": [early]}):
+        assert read(listings=[BAG], **files)["is_counterfeit"].tolist() == [False]
+
+
+def test_a_label_of_weight_0_is_none(read):
+    """It is neither learnt from nor tested by, and still overrules an earlier one; other weights pass through."""
+    weights = {"1": 0.0, "2": 0.25, "3": None}
+    rows = [replace(BAG, listing_id=id_, label_weight=weight) for id_, weight in weights.items()]
+    learnt = read(listings=rows).set_index("listing_id")
+    assert learnt["is_counterfeit"].notna().to_dict() == {"1": False, "2": True, "3": True}
+    assert learnt["label_weight"].dropna().to_dict() == {"1": 0.0, "2": 0.25}
+    withdrawn = replace(BAG, labelled_at=FRIDAY, label_weight=0.0)
+    assert labelled_of(read(listings=[BAG], labels=[withdrawn])).empty
+
+
+def test_moments_are_kept_apart(read):
+    """A listing seen at two moments is two listings: a label of one says nothing of the other."""
+    later = replace(BAG, observed_at=FRIDAY, is_counterfeit=None, labelled_at=None)
+    assert len(read(listings=[later], labels=[BAG])) == 2
+
+
+def test_a_listing_in_two_files_is_learnt_from_once(read):
+    """Files that overlap do not make a listing count double."""
+    assert sorted(read(listings1=[BAG, BELT], listings2=[BAG])["listing_id"]) == ["1", "2"]
+
+
+def test_all_bad_rows_are_named_and_nothing_is_learnt(tmp_path):
+    """A file with bad rows stops the run, wherever in the file they are."""
+    text = "listing_id,seller_id,title,price,currency\n1,s,Bag,9;5,EUR\n2,s,Belt,1.0,EUR\n3,,Hat,1.0,EUR\n"
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InvalidListings) as caught:
+        read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))
+    assert [(problem.row, problem.column) for problem in caught.value.problems] == [(1, "price"), (3, "seller_id")]
+    assert str(caught.value).startswith(f"{tmp_path}/a.csv: 2 bad rows: ")
+
+
+def test_a_bad_row_of_a_label_file_is_an_error_too(tmp_path, read):
+    """Labels are checked as strictly as listings."""
+    (tmp_path / "labels.csv").write_text("listing_id,seller_id,title,is_counterfeit\n1,s,Bag,perhaps\n")
+    write_listings(listings_to_frame([BAG]), tmp_path / "a.parquet")
+    data = {"listings": "a.parquet", "labels": "labels.csv"}
+    with pytest.raises(InvalidListings, match=r"labels\.csv: 1 bad row: row 1, is_counterfeit: found 'perhaps'"):
+        read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """With every place where it was looked for."""
+    with pytest.raises(UnreadableFile, match=f"no such file; expected {tmp_path}/a.csv or "):
+        read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))
+
+
+def test_history_is_computed_from_events_as_known(tmp_path, market):
+    """From the events alone comes the history that the marketplace's own listings carry."""
+    expected = market.listings.head(500)
+    without = expected.drop(columns=[name for name in HISTORY_COLUMNS if name in expected])
+    write_listings(without, tmp_path / "listings.parquet")
+    write_listings(market.events, tmp_path / "events.parquet")
+    data = {"listings": "listings.parquet", "events": "events.parquet"}
+    learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
+    shared = [name for name in HISTORY_COLUMNS if name in expected]
+    pd.testing.assert_frame_equal(
+        learnt[shared], expected[shared].reset_index(drop=True), check_dtype=False, check_freq=False
+    )
+
+
+def test_what_became_known_later_changes_nothing(tmp_path):
+    """A complaint that was made before, but heard of after the listing was observed, is not in its history."""
+    complaint = {"seller_id": "s", "kind": "complained", "occurred_at": MONDAY, "amount": 1.0}
+    write_listings(listings_to_frame([replace(BAG, observed_at=TUESDAY)]), tmp_path / "listings.parquet")
+    data = {"listings": "listings.parquet", "events": "events.parquet"}
+    complaints = []
+    for known_at in (MONDAY, FRIDAY):
+        joined = {**complaint, "kind": "joined", "known_at": MONDAY}
+        write_listings(pd.DataFrame([joined, {**complaint, "known_at": known_at}]), tmp_path / "events.parquet")
+        learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
+        complaints += learnt["seller_complaints"].tolist()
+    assert complaints == [1.0, 0.0]
+
+
+def test_columns_are_mapped_by_a_file_beside_the_experiment(tmp_path):
+    """The map is for the listings; labels have canonical columns."""
+    (tmp_path / "map.toml").write_text('name = "x"\n[columns]\nlisting_id = "id"\nseller_id = "who"\ntitle = "what"\n')
+    (tmp_path / "a.csv").write_text("id,who,what\n1,s,Bag\n")
+    data = {"listings": "a.csv", "columns": "map.toml"}
+    assert read_training_listings(Experiment(name="e", data=data, folder=tmp_path))["title"].tolist() == ["Bag"]
+
+
+def test_without_a_file_the_label_is_the_truth():
+    """What has no label has no truth."""
+    truth = read_truth(Experiment(name="e", data={"listings": "a.csv"}), listings_to_frame([BAG, BELT]))
+    assert truth.isna().tolist() == [False, True]
+    assert truth.iloc[0]
+
+
+def test_the_truth_is_read_by_id(truth_of):
+    """In any order, from any kind of file, and whatever else the file says."""
+    assert truth_of("network,listing_id,is_counterfeit\n7,2,false\n,9,true\n,1,true\n") == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("listing_id,is_counterfeit\n1,true\n", UnusableSetting, "no truth for 1 listings, such as '2'"),
+        ("listing_id,truth\n1,true\n", MissingColumns, "no column is_counterfeit"),
+        ("listing_id,is_counterfeit\n1,true\n2,maybe\n", InvalidListings, "row 2, is_counterfeit: found 'maybe'"),
+        ("listing_id,is_counterfeit\n1,true\n2,\n", InvalidListings, "row 2, is_counterfeit: found ''"),
+        ("listing_id,is_counterfeit\n1,true\n2,true\n1,false\n", InvalidListings, "row 3, listing_id: found '1'"),
+    ],
+)
+def test_a_truth_that_is_none_is_refused(truth_of, text, error, said):
+    """It is said what is missing, and where."""
+    with pytest.raises(error, match=said):
+        truth_of(text)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_the_digest_changes_with_any_cell(field):
+    """A cell that is changed, and one that is emptied, give another digest."""
+    _, other = EXAMPLES.get(field.kind, (0.5, 0.25))
+    changed = [FULL, replace(FULL, **{field.name: other}), replace(FULL, **{field.name: None})]
+    assert len({digest_listings(listings_to_frame([one, BAG])) for one in changed}) == 3
+
+
+def test_the_digest_says_nothing_of_how_the_frame_came_about():
+    """The same cells in a copy, under another index or beside other columns give the same digest."""
+    listings = listings_to_frame(GOLDEN_LISTINGS)
+    digest = digest_listings(listings)
+    assert digest_listings(listings.copy()[::-1][::-1]) == digest
+    assert digest_listings(listings.set_axis(range(10, 10 + len(listings)))) == digest
+    assert digest_listings(listings.assign(other=1)) == digest
+
+
+def test_the_digest_changes_with_order_and_number():
+    """Rows turned round, repeated or left out give another digest."""
+    listings = listings_to_frame(GOLDEN_LISTINGS)
+    frames = [listings, listings[::-1], listings[:-1], pd.concat([listings, listings[-1:]])]
+    assert len(set(map(digest_listings, frames))) == 4
+
+
+def test_a_text_that_spells_missing_is_not_missing():
+    """The title "nan" and no description are different things."""
+    texts = (None, "", "nan", "None", "<NA>")
+    digests = {digest_listings(listings_to_frame([replace(BAG, description=text)])) for text in texts}
+    assert len(digests) >= 4  # an empty text is a missing one

@@ -1,0 +1,86 @@
+"""The parameters of an experiment reach the classifier, or are refused before anything is learnt."""
+
+import numpy as np
+import pytest
+
+from ipml.errors import UnusableSetting
+from ipml.features.brand import brand_table
+from ipml.listings.schema import check_listings
+from ipml.model.training import Experiment
+from ipml.model.training.fitting import fit_classifier, make_classifier, rehearse
+
+BRANDS = brand_table()
+
+
+def plan(model) -> Experiment:
+    """Return an experiment with these parameters."""
+    return Experiment(name="market", data={"listings": "a.csv"}, model=model)
+
+
+@pytest.mark.parametrize("name", ["D", "title__bits", "features", "features__title", "features__price__brands"])
+def test_an_unknown_parameter_is_named(name):
+    """What the classifier has not, or an experiment may not set, is named beside what it may."""
+    with pytest.raises(UnusableSetting, match=rf"^\[model\] of market: found {name}; expected parameters .* such as "):
+        make_classifier(plan({name: 1}), BRANDS)
+
+
+def test_a_misspelt_parameter_brings_the_right_one_to_mind():
+    """The names most like it come first."""
+    with pytest.raises(UnusableSetting, match="such as features__title__bits,"):
+        make_classifier(plan({"features__title__bitz": 18}), BRANDS)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"C": -1.0},
+        {"C": "much"},
+        {"n_folds": "x"},
+        {"features__title__bits": 70},
+        {"features__title__bits": "many"},
+        {"features__title__letters": [5, 2]},
+        {"features__words__lexicon": "lexicon-that-is-not-there.toml"},
+        {"seed": {"a": 1}},
+    ],
+    ids=str,
+)
+def test_an_impossible_value_is_told_from_the_start(model):
+    """A rehearsal without any data finds it; one line names parameter and value."""
+    with pytest.raises(UnusableSetting) as caught:
+        rehearse(plan(model), BRANDS)
+    (name, value), *_ = model.items()
+    assert f"[model] of market: found {name} = {value!r}; expected values the classifier can use (" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_possible_values_are_rehearsed_in_silence():
+    """Nothing is said of parameters the classifier can use, or of none."""
+    rehearse(plan({"C": 0.1, "features__title__letters": [3, 4]}), BRANDS)
+    rehearse(plan({}), BRANDS)
+
+
+def test_parameters_reach_the_classifier():
+    """A parameter of an extractor, and a list where Python has a tuple, are set."""
+    model = {"features__title__letters": [3, 4], "features__transformer_weights": {"title": 0.5}, "seed": 7}
+    parameters = make_classifier(plan(model), BRANDS).get_params()
+    assert {name: parameters[name] for name in model} == model
+
+
+def test_a_label_weighs_as_much_as_it_says(market):
+    """Labels of half the weight under twice the inverse penalty give the same coefficients."""
+    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()])
+    full, half = (
+        fit_classifier(plan({"C": C, "n_folds": 2}), labelled.assign(label_weight=weight), BRANDS)
+        for C, weight in ((0.1, 1.0), (0.2, 0.5))
+    )
+    np.testing.assert_allclose(full.coefficients, half.coefficients, atol=1e-3)
+
+
+def test_a_label_without_weight_weighs_one(market):
+    """What says nothing of its weight counts in full."""
+    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()])
+    silent, full = (
+        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_weight=weight), BRANDS)
+        for weight in (np.nan, 1.0)
+    )
+    np.testing.assert_array_equal(silent.coefficients, full.coefficients)

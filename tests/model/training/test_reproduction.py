@@ -1,0 +1,116 @@
+"""A recorded model is trained again from what its run says; every difference is said, and its cause first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ipml.errors import ModelNotFound, NotAModelFolder, UnreadableFile
+from ipml.listings.writers import write_listings
+from ipml.model.artifact import ModelCard, read_card
+from ipml.model.metrics import Estimate
+from ipml.model.training import Experiment, Trained, reproduction, train
+from ipml.model.training.reproduction import compare_cards, reproduce
+
+CARD = ModelCard("ipml", "0123456789ab", {}, ("title",), "0", {"seed": 0}, {"brier": Estimate(0.1, 0.0, 0.2)}, (0.5,))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, market) -> Path:
+    """The files of the small marketplace, and a store."""
+    folder = tmp_path_factory.mktemp("reproduction")
+    market.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(home: Path) -> str:
+    """The URI of the store."""
+    return f"sqlite:///{home}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def trained(home: Path, store: str) -> Trained:
+    """A recorded model."""
+    experiment = Experiment(
+        name="shoes",
+        data={"listings": "listings.parquet", "brands": "brands.toml"},
+        model={"C": 0.1, "n_folds": 2},
+        evaluation={"n_resamples": 10, "attacks": ["leet digits"]},
+        folder=home,
+    )
+    return train(experiment, models=home / "models", tracking_uri=store)
+
+
+def test_the_same_bytes_come_of_a_run(trained: Trained, store: str, tmp_path: Path, monkeypatch) -> None:
+    """From the id of the run alone, in any folder, come the files of the model that was recorded."""
+    monkeypatch.chdir(tmp_path)
+    outcome = reproduce(trained.run.run_id, tmp_path / "again", tracking_uri=store)
+    assert outcome.differences == ()
+    assert outcome.recorded == trained.card == read_card(outcome.folder)
+    for path in trained.folder.iterdir():
+        assert (outcome.folder / path.name).read_bytes() == path.read_bytes()
+
+
+def test_other_data_are_told_before_anything_is_trained(
+    trained: Trained, store: str, home: Path, market, tmp_path: Path
+) -> None:
+    """A price that was changed since changes the digest; nothing is learnt from what is another file."""
+    changed = market.listings.assign(price=market.listings["price"] * 2)
+    write_listings(changed, tmp_path / "listings.parquet")
+    (tmp_path / "brands.toml").write_bytes((home / "brands.toml").read_bytes())
+    outcome = reproduce("models:/ipml@champion", tmp_path / "again", data_folder=tmp_path, tracking_uri=store)
+    (line,) = outcome.differences
+    assert line.startswith("data digest: ")
+    assert line.endswith(f"recorded {trained.card.data_digest}")
+    assert outcome.folder is None
+    assert not (tmp_path / "again").exists()
+
+
+def test_other_versions_are_named_as_the_cause(trained: Trained, store: str, tmp_path: Path, monkeypatch) -> None:
+    """Under another version the card is another even where the model is the same; the line says which version."""
+    running = trained.card.versions | {"pandas": "2.9"}
+    monkeypatch.setattr(reproduction, "running_versions", lambda: running)
+    monkeypatch.setattr("ipml.model.artifact.artifact.running_versions", lambda: running)
+    outcome = reproduce(str(trained.folder), tmp_path / "again", tracking_uri=store)
+    assert outcome.differences == (f"version of pandas: 2.9; recorded {trained.card.versions['pandas']}",)
+    assert outcome.folder == tmp_path / "again"
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({}, []),
+        ({"version": "ba9876543210"}, ["model file: 0123456789ab; recorded ba9876543210"]),
+        ({"golden_log_odds": (0.0,)}, ["log-odds of the golden listings: up to 0.5 apart"]),
+        ({"golden_log_odds": (0.5, 1.0)}, ["log-odds of the golden listings: of other listings"]),
+        (
+            {"figures": {"brier": Estimate(0.1, 0.0, 0.3)}},
+            ["brier: 0.100 (0.000 to 0.200); recorded 0.100 (0.000 to 0.300)"],
+        ),
+        ({"figures": {}}, ["brier: 0.100 (0.000 to 0.200); recorded none"]),
+        (
+            {"figures": CARD.figures | {"lift": Estimate(2.0, 1.0, 3.0)}},
+            ["lift: none; recorded 2.000 (1.000 to 3.000)"],
+        ),
+        ({"experiment": {"seed": 1}}, ["experiment in the card: another"]),
+        ({"listing_fields": ()}, ["listing fields in the card: another"]),
+    ],
+)
+def test_each_difference_is_a_line(changes: dict, lines: list[str]) -> None:
+    """Whatever of the card is another is said, and nothing else."""
+    assert compare_cards(CARD, replace(CARD, **changes)) == lines
+
+
+def test_what_cannot_be_trained_again_is_known_at_once(trained: Trained, store: str, tmp_path: Path) -> None:
+    """A run that is not there, files that are gone, and a place that is taken."""
+    with pytest.raises(ModelNotFound):
+        reproduce("f" * 32, tmp_path / "again", tracking_uri=store)
+    with pytest.raises(UnreadableFile, match=r"listings\.parquet: found no such file"):
+        reproduce(trained.run.run_id, tmp_path / "again", data_folder=tmp_path / "gone", tracking_uri=store)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letters.txt").touch()
+    with pytest.raises(NotAModelFolder):
+        reproduce(trained.run.run_id, tmp_path / "taken", tracking_uri=store)

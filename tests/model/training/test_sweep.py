@@ -1,0 +1,161 @@
+"""A sweep tries every combination once, records each without a model, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipml.errors import UnsplittableData, UnusableSetting
+from ipml.model import tested as kept
+from ipml.model.evaluation import MODEL
+from ipml.model.training import Experiment
+from ipml.model.training import sweep as sweeping
+from ipml.model.training.sweep import compare_trials, list_trials, sweep
+
+Y = np.array([True, False] * 20)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, market) -> Path:
+    """The files of the small marketplace, and a store."""
+    folder = tmp_path_factory.mktemp("sweep")
+    market.write(folder)
+    return folder
+
+
+def plan(home: Path, values: dict[str, list[Any]], **parts: Any) -> Experiment:
+    """Return an experiment with a sweep of these values that takes little time."""
+    parts = {"model": {"n_folds": 2}, "evaluation": {"n_resamples": 20}} | parts
+    data = {"listings": "listings.parquet", "brands": "brands.toml"}
+    return Experiment(name="shoes", data=data, sweep=values, folder=home, **parts)
+
+
+def store(home: Path) -> str:
+    """Return the URI of the store."""
+    return f"sqlite:///{home}/mlflow.db"
+
+
+def make_tested(scores: np.ndarray) -> kept.Tested:
+    """Return a test of forty listings with these scores."""
+    return kept.Tested(pd.DataFrame({"seller_id": [f"s{row // 2}" for row in range(40)]}), Y, {MODEL: [scores]})
+
+
+def test_all_combinations_are_listed_once(home: Path) -> None:
+    """Each is the experiment with its values set over those of [model], without a sweep, under a key of its own."""
+    trials = list_trials(plan(home, {"C": [0.1, 1.0], "features__title__bits": [16, 18, 20]}))
+    assert [tuple(trial.values.values()) for trial in trials][:4] == [(0.1, 16), (0.1, 18), (0.1, 20), (1.0, 16)]
+    assert len({trial.key for trial in trials}) == 6
+    assert trials[1].experiment.model == {"n_folds": 2, "C": 0.1, "features__title__bits": 18}
+    assert not any(trial.experiment.sweep for trial in trials)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_same"),
+    [
+        ({"evaluation": {"n_resamples": 500}}, True),
+        ({"record": {"model": "other"}}, True),
+        ({"seed": 1}, False),
+        ({"split": {"test_share": 0.5}}, False),
+        ({"model": {"n_folds": 3}}, False),
+    ],
+)
+def test_the_key_stands_for_what_the_scores_depend_on(home: Path, changes: dict, is_same: bool) -> None:
+    """Figures are worked out from scores, so how they are is no matter; seed, split and parameters are."""
+    (one,), (other,) = (list_trials(plan(home, {"C": [0.1]}, **parts)) for parts in ({}, changes))
+    assert (one.key == other.key) == is_same
+
+
+def test_the_key_changes_with_the_data(home: Path, tmp_path: Path) -> None:
+    """One byte more in a file makes it another trial."""
+    for name in ("listings.parquet", "brands.toml"):
+        (tmp_path / name).write_bytes((home / name).read_bytes())
+    before = list_trials(plan(tmp_path, {"C": [0.1]}))[0].key
+    assert list_trials(plan(home, {"C": [0.1]}))[0].key == before
+    (tmp_path / "brands.toml").write_bytes((home / "brands.toml").read_bytes() + b"\n")
+    assert list_trials(plan(tmp_path, {"C": [0.1]}))[0].key != before
+
+
+def test_what_was_tried_is_not_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wider sweep tries only what is new, and once all is done another tries nothing and says the same."""
+    tried: list[dict[str, Any]] = []
+    one = sweeping._try_one
+    monkeypatch.setattr(sweeping, "_try_one", lambda trial, *rest: (tried.append(trial.values), one(trial, *rest))[1])
+    sweep(plan(home, {"C": [1e-5, 0.1]}), tracking_uri=store(home))
+    wider = plan(home, {"C": [1e-5, 0.1, 0.2]})
+    resumed = sweep(wider, tracking_uri=store(home))
+    assert tried == [{"C": 1e-5}, {"C": 0.1}, {"C": 0.2}]
+    assert resumed.table() == sweep(wider, tracking_uri=store(home)).table()
+    assert len(tried) == 3
+    assert [row.values["C"] for row in resumed.rows][-1] == 1e-5
+    client = mlflow.MlflowClient(store(home), store(home))
+    assert client.search_registered_models() == []
+    runs = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
+    assert len(runs) == 3
+    assert all({"average_precision", "calibration_error"} <= run.data.metrics.keys() for run in runs)
+
+
+@pytest.mark.slow
+def test_two_processes_give_what_one_does(home: Path) -> None:
+    """Trials in processes of their own come back in any order and to the same table; asked for, all are tried again."""
+    experiment = plan(home, {"C": [1e-5, 0.1]})
+    before = sweep(experiment, tracking_uri=store(home))
+    assert sweep(experiment, jobs=2, again=True, tracking_uri=store(home)).table() == before.table()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "found nothing to sweep; expected a table"),
+        ({"D": [1]}, "found D; expected parameters of the classifier"),
+        ({"C": [0.1, -1.0]}, "C = -1.0; expected values the classifier can use"),
+    ],
+)
+def test_what_cannot_be_tried_is_known_before_anything_is(home: Path, values: dict, said: str) -> None:
+    """No listing is read where one of the combinations is impossible."""
+    steps: list[str] = []
+    with pytest.raises(UnusableSetting, match=said):
+        sweep(plan(home, values), tracking_uri=store(home), say=steps.append)
+    assert steps == ["checking what is needed"]
+
+
+def test_a_mistake_comes_out_of_another_process_whole() -> None:
+    """An error keeps its line and its facts when it is copied from worker to parent."""
+    error = UnsplittableData("1 seller", "two", "Take more.")
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=5))
+def test_the_best_comes_first_and_the_rest_in_order(blurs: list[int]) -> None:
+    """Average precision falls from row to row; only the first is compared with nothing."""
+    experiment = Experiment(name="e", data={"listings": "a.csv"}, evaluation={"n_resamples": 10})
+    noise = np.random.default_rng(0).uniform(size=40)
+    tried = [({"blur": blur}, make_tested((Y + blur * noise) / 10)) for blur in blurs]
+    rows = compare_trials(experiment, tried).rows
+    values = [row.figures["average_precision"].value for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert [row.difference is None for row in rows] == [True] + [False] * (len(rows) - 1)
+    assert all(row.difference.value <= 0 for row in rows[1:])
+
+
+def test_the_table_says_what_is_chance_and_what_is_optimism() -> None:
+    """A model that is clearly worse is told from one that may be as good; choosing on the test is named."""
+    experiment = Experiment(name="e", data={"listings": "a.csv"}, evaluation={"n_resamples": 50})
+    good, bad = Y * 0.9, ~Y * 0.9
+    table = compare_trials(experiment, [({"C": 1}, make_tested(bad)), ({"C": 2}, make_tested(good))]).table()
+    head, first, second = [line for line in table.splitlines() if line.startswith(("C", "1", "2"))]
+    assert head.split()[0] == "C"
+    assert first.endswith("the best")
+    assert "chance" not in second
+    same = compare_trials(experiment, [({"C": 1}, make_tested(good)), ({"C": 2}, make_tested(good))]).table()
+    assert "perhaps chance" in same
+    assert "its figures flatter it" in table

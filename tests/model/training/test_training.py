@@ -1,0 +1,230 @@
+"""Training is the same each time, fails early if it must, and leaves a run and a model behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import mlflow
+import pytest
+
+from ipml.errors import IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
+from ipml.model.drift import path_beside
+from ipml.model.evaluation import MODEL
+from ipml.model.promotion import fetch_tested
+from ipml.model.promotion.recorded import fetch_gate_facts
+from ipml.model.training import Experiment, Trained, train
+from ipml.model.training.data import digest_listings, read_training_listings
+from ipml.model.training.experiment import read_recorded
+
+QUICK: dict[str, Any] = {"C": 0.1, "n_folds": 2}
+TRIED = ("leet digits", "fresh account")
+TRAIN = """
+import sys
+from pathlib import Path
+from ipml.features.brand import brand_table
+from ipml.model.training.experiment import read_recorded
+from ipml.model.training.learning import learn, prepare, save_learnt
+from ipml.model.training.data import read_training_listings
+home, out = map(Path, sys.argv[1:])
+plan = read_recorded((home / "plan.json").read_text(), home, "here")
+save_learnt(plan, learn(plan, read_training_listings(plan), brand_table(prepare(plan))), out)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, market):
+    """The files of the small marketplace, and a place for what training makes of them."""
+    folder = tmp_path_factory.mktemp("training")
+    market.write(folder)
+    return folder
+
+
+def plan(home, **parts) -> Experiment:
+    """Return an experiment on the small marketplace that takes little time."""
+    data = {"listings": "listings.parquet", "brands": "brands.toml"} | parts.pop("data", {})
+    parts = {"name": "market", "model": QUICK, "evaluation": {"n_resamples": 10, "attacks": TRIED}} | parts
+    return Experiment(data=data, folder=home, **parts)
+
+
+def store(home) -> str:
+    """Return the MLflow store that these tests share, since the first use of one takes seconds."""
+    return f"sqlite:///{home}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def trained(home) -> Trained:
+    """The first model, and the run that it came of."""
+    return train(plan(home), models=home / "models", tracking_uri=store(home))
+
+
+@pytest.fixture(scope="module")
+def again(home, trained) -> Trained:
+    """The model of the same experiment, trained a second time."""
+    return train(plan(home), models=home / "again", tracking_uri=store(home))
+
+
+@pytest.fixture(scope="module")
+def client(home, trained) -> mlflow.MlflowClient:
+    """MLflow's own view of the store."""
+    return mlflow.MlflowClient(store(home), store(home))
+
+
+@pytest.fixture(scope="module")
+def run(client, trained):
+    """The first run, as MLflow has it."""
+    return client.get_run(trained.run.run_id)
+
+
+# What could not be kept
+
+
+@pytest.mark.parametrize(
+    ("models", "tracking", "error"),
+    [
+        ("listings.parquet", "mlflow.db", UnwritableFile),
+        ("listings.parquet/models", "mlflow.db", UnwritableFile),
+        ("foreign", "mlflow.db", NotAModelFolder),
+        ("never", "listings.parquet/mlflow.db", TrackingUnavailable),
+        ("never", "listings.parquet", TrackingUnavailable),
+    ],
+)
+def test_what_could_not_be_kept_is_not_learnt(home, trained, models, tracking, error):
+    """Nothing is read where model or run have no place to go."""
+    (home / "foreign" / "market").mkdir(parents=True, exist_ok=True)
+    (home / "foreign" / "market" / "letters.txt").touch()
+    steps: list[str] = []
+    with pytest.raises(error) as caught:
+        train(plan(home), models=home / models, tracking_uri=f"sqlite:///{home / tracking}", say=steps.append)
+    assert steps == ["checking what is needed"]
+    assert isinstance(caught.value, IpmlError)
+    assert "\n" not in str(caught.value)
+
+
+# The same again
+
+
+def test_the_same_experiment_gives_the_same_bytes(trained, again):
+    """Every file of the model folder is the same; so is the drift reference beside it."""
+    first, second = ({path.name: path.read_bytes() for path in one.folder.iterdir()} for one in (trained, again))
+    assert first == second
+    assert path_beside(trained.folder).read_bytes() == path_beside(again.folder).read_bytes()
+
+
+def test_another_process_gives_the_same_bytes(home, trained, tmp_path):
+    """Neither the seed of Python's hashes nor the number of threads leaves a trace, and attacks change nothing."""
+    recorded = plan(home, evaluation={"n_resamples": 10, "attacks": TRIED})
+    (home / "plan.json").write_text(recorded.model_dump_json())
+    environment = os.environ | {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", TRAIN, home, tmp_path / "model"], check=True, env=environment)
+    for path in trained.folder.iterdir():
+        assert (tmp_path / "model" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_same_experiment_gives_the_same_figures(trained, again):
+    """Figures, intervals, slices and comparison are equal."""
+    assert trained.evaluation == again.evaluation
+
+
+def test_the_saved_model_has_learnt_from_all_labels(home, trained):
+    """The model that is kept knows the tested listings too: the digest is that of all that have a label."""
+    labelled = read_training_listings(plan(home)).loc[lambda frame: frame["is_counterfeit"].notna()]
+    assert trained.card.data_digest == digest_listings(labelled)
+
+
+# What is recorded
+
+
+def test_the_first_model_is_champion_and_the_next_its_challenger(client, trained, again):
+    """The champion stays the one that was first until somebody promotes another."""
+    assert [one.run.alias for one in (trained, again)] == ["champion", "challenger"]
+    champion = client.get_model_version_by_alias("ipml", "champion")
+    assert int(champion.version) == trained.run.model_version
+
+
+def test_the_run_holds_parameters_of_split_and_model(run):
+    """What the figures depend on can be searched for."""
+    expected = {"seed": "0", "kind": "later unseen sellers", "test_share": "0.25", "C": "0.1", "n_folds": "2"}
+    assert run.data.params.items() >= expected.items()
+
+
+def test_the_run_holds_the_figures_with_the_ends_of_their_intervals(run, trained):
+    """Every measure of the model is there three times, as in the table that is printed."""
+    for name, estimate in trained.evaluation.figures[MODEL].items():
+        metrics = [run.data.metrics[f"{name}{end}"] for end in ("", "_low", "_high")]
+        assert metrics == [estimate.value, estimate.low, estimate.high]
+
+
+def test_the_run_names_its_data(run, trained):
+    """By the file and the digest that the model's card carries."""
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("listings.parquet", trained.card.data_digest)
+
+
+def test_the_run_keeps_curves_and_tables(client, run):
+    """Pictures, the evaluation and the experiment lie beside the figures."""
+    paths = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert paths >= {"pictures", "evaluation.json", "evaluation.txt", "slices.txt", "experiment.json"}
+    pictures = client.list_artifacts(run.info.run_id, "pictures")
+    assert pictures
+    assert all(picture.path.endswith(".png") and picture.file_size > 1_000 for picture in pictures)
+
+
+def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
+    """The scores of the test, and every figure that the gate asks for, beside what drift is measured from."""
+    paths = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert paths >= {"tested.parquet", "gate.json", "drift_reference.json", "robustness.json", "report.html"}
+    tested = fetch_tested(run.info.run_id, store(home))
+    counts = trained.evaluation.counts
+    assert (len(tested.y), tested.y.sum()) == (counts.listings, counts.counterfeits)
+    facts = fetch_gate_facts(run.info.run_id, store(home))
+    assert facts.average_precision == trained.evaluation.figures[MODEL]["average_precision"]
+    for name in ("recall_kept_mean", "recall_kept_worst", "false_positive_ratio_small", "listings_per_second"):
+        assert getattr(facts, name) == pytest.approx(run.data.metrics[name])
+
+
+def test_the_report_and_the_drift_reference_lie_beside_the_model(trained):
+    """The page is complete in itself and names the model and the attacks tried."""
+    assert trained.report == trained.folder.with_name("market.report.html")
+    page = trained.report.read_text(encoding="utf-8")
+    assert trained.card.full_version in page
+    assert all(attack in page for attack in TRIED)
+    assert path_beside(trained.folder).is_file()
+
+
+def test_the_second_model_is_put_beside_the_champion(trained, again):
+    """Both were tested on the same listings, so the page of the challenger has the champion's figures."""
+    first, second = (one.report.read_text(encoding="utf-8") for one in (trained, again))
+    assert "Against the champion" not in first
+    assert "Against the champion" in second
+
+
+def test_the_card_holds_the_experiment(home, trained):
+    """Read from the card, the experiment is the one that was run."""
+    assert read_recorded(json.dumps(dict(trained.card.experiment)), home, "card") == plan(home)
+
+
+def test_the_registered_model_says_what_it_takes_and_gives(client, trained):
+    """It has a signature and an example of its input."""
+    source = client.get_model_version_download_uri("ipml", str(trained.run.model_version))
+    model = mlflow.models.Model.load(source.removeprefix("file://"))
+    assert "title" in model.signature.inputs.input_names()
+    assert model.signature.outputs.input_names() == ["score"]
+    assert model.saved_input_example_info
+
+
+def test_a_run_that_leaks_says_so_and_is_found_under_its_alias(home, client, run):
+    """A random split is never mistaken for an honest one; model and alias are those the experiment asked for."""
+    experiment = plan(
+        home,
+        split={"kind": "leaking random"},
+        record={"model": "ipml-shoes", "alias": "trial"},
+        evaluation={"n_resamples": 10, "attacks": "none"},
+    )
+    recorded = train(experiment, models=home / "shoes", tracking_uri=store(home)).run
+    assert client.get_run(recorded.run_id).data.tags["leaks"] == "true"
+    assert run.data.tags["leaks"] == "false"
+    assert client.get_model_version_by_alias("ipml-shoes", "trial").run_id == recorded.run_id

@@ -1,0 +1,149 @@
+"""What is tested has not been seen: neither its sellers, nor its moment, nor the truth about it."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.features.brand import brand_table
+from ipml.listings.schema import check_listings
+from ipml.listings.writers import write_listings
+from ipml.model.evaluation import MODEL
+from ipml.model.metrics import Estimate
+from ipml.model.training import Experiment, load_experiment
+from ipml.model.training.data import read_training_listings
+from ipml.model.training.experiment import EvaluationPart
+from ipml.model.training.unseen import measure, score_unseen
+
+QUICK: dict[str, Any] = {"C": 0.1, "n_folds": 2}
+SPLITS: dict[str, dict[str, Any]] = {
+    "folds": {"kind": "seller folds", "n_folds": 2},
+    "later": {"kind": "later unseen sellers"},
+    "random": {"kind": "leaking random"},
+}
+BRANDS = brand_table()
+by_split = pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, market):
+    """The files of the small marketplace."""
+    folder = tmp_path_factory.mktemp("unseen")
+    market.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def listings(market):
+    """The listings of the small marketplace, checked."""
+    return check_listings(market.listings)
+
+
+def plan(home, data=None, **parts) -> Experiment:
+    """Return an experiment on the small marketplace that takes little time."""
+    return Experiment(name="e", data={"listings": "listings.parquet"} | (data or {}), folder=home, model=QUICK, **parts)
+
+
+def test_folds_test_every_labelled_listing_once(home, listings):
+    """No labelled listing is left out or counted double, and no other is tested."""
+    tested = score_unseen(plan(home, split=SPLITS["folds"]), listings, BRANDS)
+    labelled = listings.loc[listings["is_counterfeit"].notna(), "listing_id"]
+    assert tested.listings["listing_id"].tolist() == labelled.tolist()
+    assert not any(np.isnan(scores).any() for repeats in tested.scores.values() for scores in repeats)
+
+
+def test_folds_are_drawn_anew_for_every_seed(home, listings):
+    """Two seeds give two scores for each listing, from different folds."""
+    tested = score_unseen(plan(home, split=SPLITS["folds"] | {"seeds": [0, 1]}), listings, BRANDS)
+    first, second = tested.scores[MODEL]
+    assert len(first) == len(second) == len(tested.y)
+    assert not np.array_equal(first, second)
+
+
+def test_the_default_split_tests_later_listings(home, listings):
+    """Everything tested lies in the last quarter of the listings."""
+    tested = score_unseen(plan(home), listings, BRANDS)
+    assert tested.listings["observed_at"].min() > listings["observed_at"].quantile(0.74)
+
+
+def test_labels_that_came_later_are_not_learnt_from(home, listings):
+    """Turning every label that became known after the cut round changes no score, but the figures."""
+    tested = score_unseen(plan(home), listings, BRANDS)
+    is_later = listings["labelled_at"] >= tested.listings["observed_at"].min()
+    turned = listings.assign(is_counterfeit=listings["is_counterfeit"] ^ is_later)
+    again = score_unseen(plan(home), turned, BRANDS)
+    np.testing.assert_array_equal(again.scores[MODEL], tested.scores[MODEL])
+    np.testing.assert_array_equal(again.y, ~tested.y)
+
+
+@pytest.mark.parametrize(("split", "least", "most"), [("random", 0.9, 1.0), ("folds", 0.0, 0.7)])
+def test_only_a_random_split_rewards_knowing_sellers(split, least, most):
+    """Where titles tell sellers apart and nothing else, what looks perfect in a random split is worth little."""
+    names = ["".join(letters) for letters in permutations("nopqr", 5)]
+    listings = check_listings(
+        pd.DataFrame(
+            {
+                "listing_id": map(str, range(10 * len(names))),
+                "seller_id": 10 * names,
+                "title": [f"shop {name}" for name in 10 * names],
+                "is_counterfeit": 10 * np.random.default_rng(0).choice([True, False], len(names)).tolist(),
+            }
+        )
+    )
+    experiment = Experiment(name="e", data={"listings": "a.csv"}, split=SPLITS[split], model=QUICK)
+    figures = measure(experiment, score_unseen(experiment, listings, BRANDS)).figures[MODEL]
+    assert least <= figures["average_precision"].value <= most
+
+
+@by_split
+def test_the_truth_is_measured_by_but_never_learnt_from(home, market, tmp_path, split):
+    """Turning the truth of everything round turns the test round, and no score changes."""
+    experiment = plan(home, split=split, data={"truth": str(tmp_path / "truth.parquet")})
+    listings = read_training_listings(experiment)
+    truth = market.truth[["listing_id", "is_counterfeit"]]
+    tested = []
+    for shown in (truth, truth.assign(is_counterfeit=~truth["is_counterfeit"])):
+        write_listings(shown, tmp_path / "truth.parquet")
+        tested.append(score_unseen(experiment, listings, BRANDS))
+    straight, turned = tested
+    expected = truth.set_index("listing_id")["is_counterfeit"].loc[straight.listings["listing_id"]]
+    np.testing.assert_array_equal(straight.y, expected)
+    np.testing.assert_array_equal(turned.y, ~expected)
+    np.testing.assert_array_equal(straight.scores[MODEL], turned.scores[MODEL])
+
+
+def test_unlabelled_listings_are_tested_where_the_truth_is_known(home, listings):
+    """With the truth the test holds listings that nobody has looked at; without it, it cannot."""
+    with_truth, without = (
+        score_unseen(plan(home, data=data), listings, BRANDS) for data in ({"truth": "truth.parquet"}, {})
+    )
+    assert with_truth.listings["is_counterfeit"].isna().any()
+    assert not without.listings["is_counterfeit"].isna().any()
+
+
+@pytest.mark.slow
+def test_the_darknet_experiment_beats_what_was_measured(real_data):
+    """Across vendors the average precision is 0.75 at least, and well above that of a list of words."""
+    figures = measure_shortened("darknet_goods")
+    assert figures[MODEL]["average_precision"].value >= 0.75
+    assert figures[MODEL]["average_precision"].value > figures["keyword list"]["average_precision"].value + 0.1
+
+
+@pytest.mark.slow
+def test_the_ozon_experiment_runs(real_data):
+    """With 38 counterfeits no figure is sure, but the model is far above prevalence."""
+    figures = measure_shortened("ozon_sample")
+    assert figures[MODEL]["average_precision"].value > 2 * figures["prevalence"]["average_precision"].value
+
+
+def measure_shortened(name: str) -> dict[str, dict[str, Estimate]]:
+    """Return the figures of one of the experiments that come with ipml, with two seeds and few resamples."""
+    experiment = load_experiment(Path(__file__).parents[3] / "experiments" / f"{name}.toml")
+    split = experiment.split.model_copy(update={"seeds": (0, 1)})
+    experiment = experiment.model_copy(update={"split": split, "evaluation": EvaluationPart(n_resamples=10)})
+    return measure(experiment, score_unseen(experiment, read_training_listings(experiment), BRANDS)).figures
