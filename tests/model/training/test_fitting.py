@@ -73,7 +73,7 @@ def test_a_label_weighs_as_much_as_it_says(market):
         fit_classifier(plan({"C": C, "n_folds": 2}), labelled.assign(label_weight=weight), BRANDS)
         for C, weight in ((0.1, 1.0), (0.2, 0.5))
     )
-    np.testing.assert_allclose(full.coefficients, half.coefficients, atol=1e-3)
+    np.testing.assert_allclose(full.learner_.coef_, half.learner_.coef_, atol=1e-3)
 
 
 def test_a_label_without_weight_weighs_one(market):
