@@ -31,7 +31,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ipml.cli.labels import label_listing
 from ipml.listings.brands import load_brands, write_brands
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
@@ -43,7 +42,7 @@ from ipml.model.label_errors import rank_label_errors
 from ipml.model.promotion import compare_scores, fetch_tested
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
-from ipml.review.labels import export_labels
+from ipml.review.labels import export_labels, label_listing
 from ipml.review.queue import claim, count_cases, decide, enqueue, get_case
 from ipml.scoring.scorer import load_model
 from ipml.settings import get_settings

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from ipml.cli import app
@@ -27,6 +28,12 @@ def test_every_command_shown_exists_and_shows_an_example(name):
     result = CliRunner().invoke(app, [name, "--help"])
     assert result.exit_code == 0
     assert "ipml" in result.output
+
+
+@pytest.mark.parametrize("name", get_command(app).commands)
+def test_every_command_is_named(name):
+    """A reader of the README meets each command of `ipml --help`."""
+    assert re.search(rf"(ipml |`){name}\b", README)
 
 
 @pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.callback.__name__)

@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.cli.labels import label_listing
 from ipml.listings.schema import listings_to_frame, validate_listings
 from ipml.listings.writers import write_listings
 from ipml.model.tracking import resolve_model
 from ipml.model.training import Experiment, train
 from ipml.model.training.data import read_training_listings
 from ipml.records import Verdict
-from ipml.review.labels import export_labels
+from ipml.review.labels import export_labels, label_listing
 from ipml.review.queue import claim, count_cases, decide, enqueue, get_case, list_cases, release
 from ipml.scoring.batch import read_scored, score_file
 from ipml.scoring.scorer import load_model

@@ -84,6 +84,7 @@ def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketp
 
 
 def _train(out: Path, seed: int, say: Say) -> Trained:
+    from ipml.cli.explain import explain_by_folder
     from ipml.model.training import Experiment, train
 
     experiment = Experiment(
@@ -92,7 +93,7 @@ def _train(out: Path, seed: int, say: Say) -> Trained:
         data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
         folder=out / "market",
     )
-    return train(experiment, models=out / "models", tracking_uri=_tracking(out), say=say)
+    return train(experiment, models=out / "models", tracking_uri=_tracking(out), explain=explain_by_folder, say=say)
 
 
 def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[ScoredListing]:

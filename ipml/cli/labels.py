@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ipml.cli.options import Database
-
-if TYPE_CHECKING:
-    from ipml.records import Label, Listing
 
 
 def labels(
@@ -35,7 +32,7 @@ def labels(
     """
     from ipml.listings.schema import listings_to_frame
     from ipml.listings.writers import write_listings
-    from ipml.review.labels import export_labels
+    from ipml.review.labels import export_labels, label_listing
     from ipml.storage.database import open_database
 
     if known_by is not None and known_by.tzinfo is None:
@@ -45,15 +42,3 @@ def labels(
     write_listings(listings_to_frame(listings), target)
     counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
     typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {target}.")
-
-
-def label_listing(label: Label) -> Listing:
-    """Return the listing of a label with the label in its own columns."""
-    from dataclasses import replace
-
-    return replace(
-        label.listing,
-        is_counterfeit=label.is_counterfeit,
-        labelled_at=label.labelled_at,
-        label_weight=label.weight,
-    )

@@ -88,12 +88,16 @@ class ListingColumns:
         return taken
 
     def spelt(self, spelling: Spelling) -> ListingColumns:
-        """Return the same listings, their misspelt words read in this way."""
+        """Return the same listings, their misspelt words read in this way; what was folded is not folded again."""
         if spelling is self._spelling:
             return self
         if self._whole is not None:
             return self._whole.spelt(spelling).take(self._rows, cast(Mapping[str, Sequence[str]], self._columns))
-        return ListingColumns(self._columns, spelling)
+        spelt = ListingColumns(self._columns, spelling)
+        if self._spelling is None:
+            folded = [key for name in SPELT if (key := ("folded", name)) in self._known]
+            spelt._known |= {key: _map_once(spelling.read_text, self._known[key]) for key in folded}
+        return spelt
 
     def texts(self, name: str) -> list[str]:
         """Return a text column as written; missing texts are empty."""
@@ -170,9 +174,7 @@ class ListingColumns:
             return list(passages.texts)
         fold = self._spelling.fold_text if self._spelling and name in SPELT else fold_text
         most = MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
-        texts = self.texts(name)
-        folded = {text: fold(text, most) for text in dict.fromkeys(texts)}
-        return [folded[text] for text in texts]
+        return _map_once(lambda text: fold(text, most), self.texts(name))
 
     def _reduce(self, name: str) -> list[str]:
         if self._whole is not None and (passages := self._passages(name)):
@@ -223,6 +225,12 @@ class ListingColumns:
         moments = [pd.to_datetime(pd.Series(self._columns[name]), utc=True) for name in (first, second)]
         days = (moments[1].array - moments[0].array) / pd.Timedelta(days=1)
         return np.asarray(days, dtype=np.float64)
+
+
+def _map_once(read: Callable[[str], str], texts: Sequence[str]) -> list[str]:
+    """Return what is read of each text, of equal ones read once."""
+    known = {text: read(text) for text in dict.fromkeys(texts)}
+    return [known[text] for text in texts]
 
 
 def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:

@@ -32,14 +32,15 @@ _SPACE = re.compile(r"(?<=[a-z]) (?=[a-z])")
 
 @cache
 def ordinary_words() -> frozenset[str]:
-    """Return the words of everyday English and Spanish; other languages' would cost too much memory.
+    """Return the words of everyday English and Spanish, folded; other languages' would cost too much memory.
 
     Examples
     --------
-    >>> "heroes" in ordinary_words(), "hermes" in ordinary_words(), "rplica" in ordinary_words()
-    (True, True, False)
+    >>> [word in ordinary_words() for word in ("heroes", "hublot", "rplica", "imitacion")]
+    [True, False, False, True]
     """
-    return frozenset(SpellChecker(language=["en", "es"]).word_frequency.keys())
+    words = SpellChecker(language=["en", "es"]).word_frequency.keys()
+    return frozenset(word if word.isascii() else fold_text(word) for word in words)
 
 
 class Spelling:
@@ -84,7 +85,11 @@ class Spelling:
 
     def fold_text(self, text: str, max_letters: int) -> str:
         """Return the folded view of a text, its misspelt words read as the words they stand for."""
-        return self._correct(fold_text(text, max_letters), None)[0]
+        return self.read_text(fold_text(text, max_letters))
+
+    def read_text(self, folded: str) -> str:
+        """Return a text that is folded already, its misspelt words read as the words they stand for."""
+        return self._correct(folded, None)[0]
 
     def fold_with_origins(self, text: str, max_letters: int) -> tuple[str, list[int]]:
         """Return what `fold_text` does and, for each of its letters, the position in the text that it comes from."""
@@ -103,6 +108,10 @@ class Spelling:
             found = word if word in ordinary_words() else self._known.nearest(word) or word
             self._remembered[word] = found
         return found
+
+    def knows_a_word(self, read: str) -> bool:
+        """Say whether a text, folded and read, holds a longer word that training or the trade knows."""
+        return any(len(word) >= LEAST_LETTERS - 1 and word in self.words for word in _WORD.findall(read))
 
     def _correct(self, folded: str, origins: Origins) -> tuple[str, Origins]:
         folded, origins = rewrite(_WITH_SIGNS, self._read_signs, folded, origins)

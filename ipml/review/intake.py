@@ -54,7 +54,7 @@ def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | 
     Raises
     ------
     UnstorableValue
-        A score is outside 0-1, a number is not finite, or a moment has no time zone.
+        A score or a bound of it is outside 0-1, a number is not finite, or a moment has no time zone.
 
     Examples
     --------
@@ -77,8 +77,9 @@ def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | 
 def _columns(scored: ScoredListing) -> dict[str, Any]:
     """Return what a case keeps of a scored listing."""
     listing, score = scored.listing, scored.score
-    if score is not None and not 0 <= score <= 1:
-        raise UnstorableValue(f"score of listing {listing.listing_id}", str(score), "a probability in 0-1 or none")
+    for share in (score, scored.score_low, scored.score_high):
+        if share is not None and not 0 <= share <= 1:
+            raise UnstorableValue(f"score of listing {listing.listing_id}", str(share), "a probability in 0-1 or none")
     return {
         "listing_key": make_key(listing),
         "listing_id": listing.listing_id,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Engine, func, select
 
-from ipml.records import Label, Verdict
+from ipml.records import Label, Listing, Verdict
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
@@ -56,3 +57,21 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
         for row in connection.execute(query.execution_options(yield_per=500)):
             is_counterfeit = row.verdict == Verdict.COUNTERFEIT
             yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, _FULL_WEIGHT)
+
+
+def label_listing(label: Label) -> Listing:
+    """Return the listing of a label with the label in its own fields, as training reads it.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> label = Label(Listing("A7", "s1", "Bag"), True, datetime(2024, 5, 6, tzinfo=UTC), 1.0)
+    >>> label_listing(label).is_counterfeit
+    True
+    """
+    return replace(
+        label.listing,
+        is_counterfeit=label.is_counterfeit,
+        labelled_at=label.labelled_at,
+        label_weight=label.weight,
+    )

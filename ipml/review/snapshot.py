@@ -1,7 +1,8 @@
 """A scored listing as text and back, exactly: what the queue keeps of the listing that a person judged.
 
 The text is JSON in ASCII, with escapes for everything else, so that every database holds any title alike.
-Fields that are None are left out; a listing that gains an optional field still reads older snapshots.
+Fields of the listing that are None are left out, as are the bounds of a score that has none: a record that gains an
+optional field still reads older snapshots, and gives their very text.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
 
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
+_BOUNDS = ("score_low", "score_high")
 _EDITABLE = (
     "title",
     "description",
@@ -53,6 +55,7 @@ def encode(scored: ScoredListing) -> str:
         "price_range": _fields(scored.price_range) if scored.price_range else None,
         "model_version": scored.model_version,
         "abstained": scored.abstained,
+        **{name: bound for name in _BOUNDS if (bound := getattr(scored, name)) is not None},
     }
     return _to_json(content, scored.listing.listing_id)
 
@@ -69,6 +72,7 @@ def decode(text: str) -> ScoredListing:
         price_range=PriceRange(**content["price_range"]) if content["price_range"] else None,
         model_version=content["model_version"],
         abstained=content["abstained"],
+        **{name: content.get(name) for name in _BOUNDS},
     )
 
 

@@ -177,13 +177,17 @@ class Scorer:
         return _Judged(columns, earlier, values, log_odds, score, low, high, abstained)
 
     def _abstain(self, columns: ListingColumns, low: Floats, high: Floats) -> list[str | None]:
-        """Return why each listing cannot be judged, or None."""
+        """Return why each listing cannot be judged, or None.
+
+        One known word is enough: a title must not fall silent by strange words that are added.
+        """
         is_unfamiliar = self._explainer.extractors["title"].is_unfamiliar(columns)
+        knows_a_word = self.classifier.spelling_.knows_a_word
         is_uncertain = is_too_wide(low, high, 1.0 if self.most_width is None else self.most_width)
         return [
             NO_LETTERS
             if not any(map(str.isalnum, title))
-            else (UNKNOWN_WORDS if is_strange else TOO_UNCERTAIN if is_wide else None)
+            else (UNKNOWN_WORDS if is_strange and not knows_a_word(title) else TOO_UNCERTAIN if is_wide else None)
             for title, is_strange, is_wide in zip(columns.folded("title"), is_unfamiliar, is_uncertain, strict=True)
         ]
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ipml.web.listing_text import cut_pieces, show_invisible
-from ipml.web.wording import age, money, percent
+from ipml.web.wording import age, money, percent, percent_range
 
 
 def _finalize(value: object) -> object:
@@ -30,7 +30,13 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"age": age, "cut_pieces": cut_pieces, "money": money, "percent": percent}
+_templates.globals |= {
+    "age": age,
+    "cut_pieces": cut_pieces,
+    "money": money,
+    "percent": percent,
+    "percent_range": percent_range,
+}
 
 
 def render(request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK) -> HTMLResponse:

@@ -19,6 +19,17 @@ def percent(share: float) -> str:
     return f"{floor(share * 100 + 1e-9)} %"
 
 
+def percent_range(low: float, high: float) -> str:
+    """Write the bounds of a score or share, rounded as `percent` does, so that they still hold it.
+
+    Examples
+    --------
+    >>> percent_range(0.714, 0.9996)
+    '71 to 99 %'
+    """
+    return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+
+
 def money(amount: float | None, currency: str | None) -> str:
     """Write an amount with its currency; what is unknown is said.
 

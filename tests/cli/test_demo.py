@@ -113,6 +113,18 @@ def test_everything_lies_in_one_folder(home, first):
 
 
 @pytest.mark.slow
+def test_the_queue_and_the_report_say_why(home, first):
+    """Each case waits with its reasons and the interval of its score, and the misjudged of the report have theirs."""
+    out = home / "ipml-demo"
+    engine = open_database(f"sqlite:///{out / 'ipml.db'}")
+    cases = [case.scored for case in list_cases(engine, limit=500)]
+    engine.dispose()
+    assert all(scored.reasons for scored in cases)
+    assert all(scored.score_low <= scored.score <= scored.score_high for scored in cases)
+    assert "Reasons: what speaks for a counterfeit" in (out / "models" / "demo.report.html").read_text("utf-8")
+
+
+@pytest.mark.slow
 def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first, second):
     """The same marketplace and figures; the password given out the first time still holds."""
     assert second.returncode == 0

@@ -15,6 +15,7 @@ def experiment(tmp_path, market):
     return path
 
 
+@pytest.mark.slow
 def test_one_table_is_printed_and_no_model_is_made(ipml, experiment, tmp_path):
     """The best comes first; a sweep is not trained by mistake."""
     answer = ipml("sweep", experiment, "--jobs", 1)

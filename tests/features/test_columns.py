@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns
 from ipml.features.normalise import fold_text
+from ipml.features.spelling import Spelling
 from ipml.listings.kinds import Kind
 from ipml.listings.schema import FIELDS, frame_to_listings, listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
@@ -121,3 +122,59 @@ def test_columns_are_taken_as_they_are():
     listings = ListingColumns(FRAME)
     assert ListingColumns.of(listings) is listings
     assert ListingColumns.of(FRAME).texts("title") == listings.texts("title")
+
+
+# Misspelt words
+
+
+@given(st.lists(st.none() | st.sampled_from(["A rplica wach", "ro lex", "@did@$", "Bag &amp;amp;amp;amp; belt"])))
+def test_misspelt_words_are_read_alike_whether_texts_were_folded_before_or_not(texts):
+    """And those read another way are read anew; only title and description are."""
+    spelling = Spelling().fit(["watch belt"] * 2, ["replica", "rolex", "adidas"])
+    before = ListingColumns({"title": texts, "brand": texts})
+    folded = before.folded("title")
+    expected = [spelling.fold_text(text or "", 2_000) for text in texts]
+    assert before.spelt(spelling).folded("title") == expected
+    otherwise = before.spelt(Spelling().fit(["wache roalex"] * 2))
+    otherwise.folded("title")
+    assert otherwise.spelt(spelling).folded("title") == expected
+    assert before.spelt(spelling).folded("brand") == before.folded("title") == folded
+
+
+# Rows taken from other listings, with other texts
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, len(FRAME) - 1), max_size=9))
+def test_rows_that_are_taken_read_as_those_of_the_frame(rows):
+    """In the order asked, however often, whether the whole was read before or not."""
+    taken, alone = ListingColumns(FRAME).take(np.array(rows, dtype=np.intp), {}), ListingColumns(FRAME.iloc[rows])
+    assert len(taken) == len(alone)
+    assert taken.folded("title") == alone.folded("title")
+    assert taken.skeletons("description") == alone.skeletons("description")
+    assert taken.places("title", ("bag", "nike")) == alone.places("title", ("bag", "nike"))
+    np.testing.assert_array_equal(taken.numbers("price"), alone.numbers("price"))
+
+
+def test_passages_are_not_folded_twice():
+    """A word that a second folding would read otherwise stays; a text from elsewhere makes all be folded."""
+    whole = ListingColumns({"title": ["four deep &amp;amp;amp;amp; bag"]})
+    text = whole.folded("title")[0]
+    assert fold_text(text) != text
+    rows = np.array([0, 0])
+    assert whole.take(rows, {"title": [text, "bag"]}).folded("title") == [text, "bag"]
+    assert whole.take(rows, {"title": [text, "Hat"]}).folded("title") == [fold_text(text), "hat"]
+
+
+@given(st.lists(st.sampled_from(["Rolex", "r0l", "ex", "AAA", "replicas", "mont", "blanc"]), min_size=1, max_size=9))
+def test_what_is_read_of_a_passage_is_what_the_passage_says(words):
+    """Its skeleton and the phrases in it are those of a listing with that title alone; other columns are its row's."""
+    phrases = ("rolex", "replica*", "mont blanc")
+    whole = ListingColumns({"title": ["Hat", " ".join(words)], "price": [1.0, 2.0]})
+    texts = [" ".join(part).lower() for part in (words[1:], words[:-1]) if part]
+    passages, alone = whole.take(np.full(len(texts), 1), {"title": texts}), ListingColumns({"title": texts})
+    assert passages.skeletons("title") == alone.skeletons("title")
+    assert [[*found] for found in passages.places("title", phrases)] == [
+        [*found] for found in alone.places("title", phrases)
+    ]
+    assert passages.numbers("price").tolist() == [2.0] * len(texts)

@@ -1,6 +1,7 @@
 """Scored listings become cases, each once."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -78,6 +79,22 @@ def test_a_score_that_is_no_probability_is_refused(engine: Engine, make_scored: 
     with pytest.raises(UnstorableValue, match="score of listing L2"):
         enqueue(engine, [make_scored("L1"), make_scored("L2", score)])
     assert count_cases(engine)["open"] == 0
+
+
+@pytest.mark.parametrize("bound", ["score_low", "score_high"])
+def test_a_bound_that_is_no_probability_is_refused(engine: Engine, make_scored: Make, bound: str):
+    """Neither end of a score's interval lies outside 0-1."""
+    with pytest.raises(UnstorableValue, match="score of listing L1"):
+        enqueue(engine, [replace(make_scored("L1"), **{bound: 1.2})])
+
+
+def test_a_case_keeps_the_interval_of_its_score(engine: Engine, make_scored: Make):
+    """The bounds are kept as they came; an open case from before there were any gains them when sent again."""
+    bounded = replace(make_scored("L1", 0.8), score_low=0.7, score_high=0.9)
+    enqueue(engine, [make_scored("L1", 0.8)])
+    assert get_case(engine, 1).scored.score_low is None
+    assert enqueue(engine, [bounded]) == Enqueued(rescored=1)
+    assert get_case(engine, 1).scored == bounded
 
 
 def test_a_source_is_read_as_it_is_stored(engine: Engine, make_scored: Make):

@@ -1,13 +1,14 @@
 """Decisions become labels."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
 from ipml.records import Label, ScoredListing, Verdict
-from ipml.review.labels import export_labels
+from ipml.review.labels import export_labels, label_listing
 from ipml.review.queue import claim, decide, enqueue
 
 Make = Callable[..., ScoredListing]
@@ -64,3 +65,11 @@ def test_an_escalated_case_gives_the_leads_verdict(engine: Engine, make_scored: 
     _decide(engine, 1, Verdict.ESCALATE)
     _decide(engine, 1, Verdict.COUNTERFEIT, TUESDAY)
     assert [label.labelled_at for label in export_labels(engine)] == [TUESDAY]
+
+
+def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
+    """Truth, moment and weight are those of the label; all else is the listing as judged."""
+    listing = make_scored(price=12.5, currency="EUR").listing
+    labelled = label_listing(Label(listing, False, TUESDAY, 0.5))
+    assert (labelled.is_counterfeit, labelled.labelled_at, labelled.label_weight) == (False, TUESDAY, 0.5)
+    assert replace(labelled, is_counterfeit=None, labelled_at=None, label_weight=None) == listing

@@ -20,6 +20,11 @@ from ipml.settings import get_settings
 
 NUMBERS = ("score", "score_low", "score_high", "log_odds")
 NIGHT = datetime(2030, 1, 1, tzinfo=UTC)
+AMHARIC = "አዲስ የቆዳ ቦርሳ ለሴቶች ጥሩ ጥራት ያለው ሰዓት ነጭ የስፖርት ጫማ በቅናሽ ዋጋ"
+TAMIL = "புதிய தோல் கைப்பை பெண்களுக்கான கைக்கடிகாரம் வெள்ளை விளையாட்டு காலணி தள்ளுபடி விலையில்"
+UNREAD = st.sampled_from([AMHARIC, TAMIL]).flatmap(
+    lambda title: st.lists(st.sampled_from(title.split()), min_size=1, max_size=8).map(" ".join)
+)
 
 
 def states(portfolios: SellerPortfolios) -> dict[int, list[int]]:
@@ -195,12 +200,41 @@ def test_a_bad_listing_is_refused_with_every_field_at_fault(scorer):
     [
         ("\u2605\u2605\u2605 !!!", NO_LETTERS),
         ("\uac00\ubc29 \ud310\ub9e4 \uc0c8\uc81c\ud488 \ubb34\ub8cc \ubc30\uc1a1", UNKNOWN_WORDS),
+        (AMHARIC, UNKNOWN_WORDS),
+        (TAMIL, UNKNOWN_WORDS),
     ],
 )
 def test_a_title_that_says_nothing_is_not_judged(scorer, title, cause):
     """Without letters, or in a script the model never saw, there is no score and the cause is given."""
     scored = scorer.score(Listing("1", "s", title))
     assert (scored.score, scored.log_odds, scored.abstained) == (None, None, cause)
+
+
+@pytest.mark.parametrize("strange", [AMHARIC, TAMIL])
+def test_strange_words_do_not_silence_known_ones(scorer, strange):
+    """A title with a word that is known is judged, however much is written around it in another script."""
+    title = f"Nike shoes {' '.join([strange] * 3)}"
+    assert scorer.score(Listing("1", "s", title), explain=False).abstained is None
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(UNREAD)
+def test_a_title_in_a_script_that_was_not_learnt_is_not_punished(scorer, market, title):
+    """Mostly there is no score; where one is, as hashed n-grams may seem known by chance, it is below the average."""
+    scored = scorer.score(Listing("1", "s", title, price=30.0, currency="USD"), explain=False)
+    average = market.listings["is_counterfeit"].dropna().astype(float).mean()
+    assert scored.abstained == UNKNOWN_WORDS or scored.score < average
+
+
+@pytest.mark.parametrize("title", ["Nike shoes", "Leather bag", "Samsung phone 64 GB", "Replica watch"])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=UNREAD)
+def test_words_in_a_script_that_was_not_learnt_hardly_count(scorer, title, words):
+    """Beside words that are known, in the title or in a description, they move the score by a tenth at most."""
+    listing = Listing("1", "s", title, price=30.0, currency="USD")
+    score = scorer.score(listing, explain=False).score
+    for more in (replace(listing, title=f"{title} {words}"), replace(listing, description=words)):
+        assert scorer.score(more, explain=False).score == pytest.approx(score, rel=0.1)
 
 
 def test_threads_share_a_scorer(scorer, newest):

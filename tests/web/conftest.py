@@ -114,6 +114,8 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         highlights=highlights,
         price_range=PriceRange(brand, "EUR", 0.45 * median, median, 1.9 * median),
         model_version="2026-11-20",
+        score_low=max(0.0, 0.81 - 0.03 * number) if number < 30 else 0.01,
+        score_high=min(1.0, 0.996 - 0.03 * number) if number < 30 else 0.3,
     )
 
 

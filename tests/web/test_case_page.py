@@ -23,6 +23,13 @@ def hidden_fields(text: str) -> dict[str, str]:
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
 
 
+def read_score_line(text: str) -> str:
+    """Return the line of the score as it is read aloud."""
+    line = re.search(r'<p class="verdict-score">(.*?)</p>', text, re.DOTALL)
+    assert line
+    return " ".join(re.sub(r"<[^>]+>", "", line[1]).split())
+
+
 def test_a_case_tells_its_reasons(ana: TestClient) -> None:
     """Score, model, reasons with their direction, price in words and the seller's history are on the page."""
     text = ana.get("/cases/1").text
@@ -37,6 +44,20 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
         '<mark class="counterfeit s3">AAA quality</mark>',
     ):
         assert told in text
+
+
+def test_the_interval_stands_beside_the_score(ana: TestClient) -> None:
+    """Its bounds are rounded as the score is, and a screen reader is told what they are."""
+    line = read_score_line(ana.get("/cases/1").text)
+    assert line.startswith("98 % (81 to 99 % in nine cases of ten) likely counterfeit")
+
+
+def test_a_case_from_before_the_intervals_is_shown_without(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """A snapshot that has no bounds shows the score alone."""
+    queue.enqueue(engine, [replace(scored(7), score_low=None, score_high=None)])
+    assert read_score_line(ana.get("/cases/8").text).startswith("77 % likely counterfeit")
 
 
 def test_opening_claims(engine: Engine, ana: TestClient, visitor: Callable) -> None:

@@ -5,100 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from ipml.errors import UnusableSetting, describe_faults
-from ipml.model.evaluation import MODEL, Evaluation
 from ipml.model.metrics import Estimate
-from ipml.model.promotion.gate_rules import GateRules, Rule
+from ipml.model.promotion.gate_facts import GateFacts
+from ipml.model.promotion.gate_rules import GateRules, RatioRule, Rule
 from ipml.model.text_table import align
-
-GATE_FILE = "gate.json"
-
-
-@dataclass(frozen=True, slots=True)
-class GateFacts:
-    """The figures of one model that the gate asks for; None where something was not measured.
-
-    Attributes
-    ----------
-    average_precision, recall_at_precision, calibration_error : Estimate or None
-        On sellers the model has not seen; recall at precision 0.9.
-    above_best_baseline : Estimate or None
-        Average precision minus that of the best baseline, on the same resamples.
-    is_leaking : bool or None
-        Whether sellers of the test were also learnt from, which flatters all of this.
-    recall_kept_mean, recall_kept_worst : float or None
-        Share of the recall left under attack, in 0-1.
-    false_positive_ratio_small, false_positive_ratio_new : float or None
-        False-positive rate of small sellers over that of large ones, of new ones over that of old ones.
-    listings_per_second : float or None
-        Scored on one core when the model was trained.
-
-    Examples
-    --------
-    >>> facts = GateFacts(average_precision=Estimate(0.8, 0.7, 0.9), is_leaking=False)
-    >>> GateFacts.from_json(facts.to_json()) == facts
-    True
-    """
-
-    average_precision: Estimate | None = None
-    above_best_baseline: Estimate | None = None
-    recall_at_precision: Estimate | None = None
-    calibration_error: Estimate | None = None
-    is_leaking: bool | None = None
-    recall_kept_mean: float | None = None
-    recall_kept_worst: float | None = None
-    false_positive_ratio_small: float | None = None
-    false_positive_ratio_new: float | None = None
-    listings_per_second: float | None = None
-
-    def to_json(self) -> str:
-        """Return the facts as JSON, from which `from_json` makes them again."""
-        return _JSON.dump_json(self, indent=2).decode()
-
-    @classmethod
-    def from_json(cls, text: str, source: str = GATE_FILE) -> GateFacts:
-        """Read facts that `to_json` wrote.
-
-        Raises
-        ------
-        UnusableSetting
-            It is something else.
-        """
-        try:
-            return _JSON.validate_json(text)
-        except ValidationError as error:
-            raise UnusableSetting(source, describe_faults(error), "the figures of a model") from error
-
-
-_JSON = TypeAdapter(GateFacts)
-
-
-def make_gate_facts(
-    evaluation: Evaluation,
-    *,
-    is_leaking: bool,
-    recall_kept_mean: float | None = None,
-    recall_kept_worst: float | None = None,
-    false_positive_ratio_small: float | None = None,
-    false_positive_ratio_new: float | None = None,
-    listings_per_second: float | None = None,
-) -> GateFacts:
-    """Gather what the gate asks for from an evaluation and from what else was measured of a model."""
-    figures, comparison = evaluation.figures[MODEL], evaluation.comparison
-    return GateFacts(
-        average_precision=figures["average_precision"],
-        above_best_baseline=comparison.difference if comparison else None,
-        recall_at_precision=figures["recall_at_precision_0.9"],
-        calibration_error=figures["calibration_error"],
-        is_leaking=is_leaking,
-        recall_kept_mean=recall_kept_mean,
-        recall_kept_worst=recall_kept_worst,
-        false_positive_ratio_small=false_positive_ratio_small,
-        false_positive_ratio_new=false_positive_ratio_new,
-        listings_per_second=listings_per_second,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +99,21 @@ def judge(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a rule asks for in words, what breaking it means, and which part of an estimate its limit is for."""
+    """What a rule asks for in words, what breaking it means, and which part of an estimate its limit is for.
+
+    Where nothing was measured, `unmeasured` says what that may be due to.
+    """
 
     words: str
     consequence: str
     part: Literal["value", "low", "high"] = "value"
+    unmeasured: str = ""
 
 
 _DIFFERENCE = "difference_to_champion"
+_PARITY = 1.0  # of a ratio of false alarms: both kinds of sellers are hit alike
+_NO_ATTACKS = "training tried no attacks, or found too little to lose"
+_FEW_SELLERS = "too few sellers to compare"
 _ASKED = {
     _DIFFERENCE: _Asked("average precision above the champion", "clearly worse than the model in use", "high"),
     "above_best_baseline": _Asked(
@@ -204,12 +121,16 @@ _ASKED = {
     ),
     "recall_at_precision": _Asked("recall at precision 0.9", "too few counterfeits stand out"),
     "calibration_error": _Asked("calibration error", "scores are not the probabilities they claim to be", "low"),
-    "recall_kept_mean": _Asked("recall kept under attack, mean", "disguise hides too much"),
-    "recall_kept_worst": _Asked("recall kept under attack, worst", "one disguise hides too much"),
-    "false_positive_ratio_small": _Asked(
-        "false alarms, small sellers to large", "small sellers are suspected too readily"
+    "recall_kept_mean": _Asked("recall kept under attack, mean", "disguise hides too much", unmeasured=_NO_ATTACKS),
+    "recall_kept_worst": _Asked(
+        "recall kept under attack, worst", "one disguise hides too much", unmeasured=_NO_ATTACKS
     ),
-    "false_positive_ratio_new": _Asked("false alarms, new sellers to old", "new sellers are suspected too readily"),
+    "false_positive_ratio_small": _Asked(
+        "false alarms, small sellers to large", "small sellers are suspected too readily", "low", _FEW_SELLERS
+    ),
+    "false_positive_ratio_new": _Asked(
+        "false alarms, new sellers to old", "new sellers are suspected too readily", "low", _FEW_SELLERS
+    ),
     "listings_per_second": _Asked("listings scored a second", "too slow to score everything again"),
 }
 _ENDS = {"value": "", "low": "lower end ", "high": "upper end "}
@@ -227,12 +148,8 @@ def _judge_split(candidate: GateFacts) -> GateRow:
 
 def _judge_figure(name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: Rule) -> GateRow:
     asked = _ASKED[name]
-    passed = None if figure is None else rule.allows(_part_of(figure, asked.part))
-    reason = {
-        True: "",
-        False: asked.consequence,
-        None: "must be measured" if rule.must_be_measured else "may be unknown",
-    }
+    is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, known)
+    passed = None if figure is None else rule.allows(_part_of(figure, asked.part)) and not is_worse
     return GateRow(
         rule=asked.words,
         measured=_show(figure),
@@ -240,8 +157,31 @@ def _judge_figure(name: str, figure: Estimate | float | None, known: Estimate | 
         required=_ENDS[asked.part] + str(rule),
         passed=passed,
         is_refused=rule.must_be_measured if passed is None else not passed,
-        reason=reason[passed],
+        reason=_say_why(asked, figure, rule, is_worse),
     )
+
+
+def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | None) -> bool:
+    """Say whether a ratio of false alarms is clearly above equal treatment, and clearly above the champion's.
+
+    Their intervals do not meet: a strict test, as the two were not measured on the same resamples. What is not clearly
+    above 1 harms nobody of the group, whatever the champion's was.
+    """
+    if not isinstance(figure, Estimate) or not isinstance(known, Estimate):
+        return False
+    return figure.low > max(known.high, _PARITY)
+
+
+def _say_why(asked: _Asked, figure: Estimate | float | None, rule: Rule, is_worse: bool) -> str:
+    """Say in a line why a rule lets a figure pass or does not; nothing where the figure itself keeps to the limit."""
+    if figure is None:
+        need = "must be measured" if rule.must_be_measured else "may be unknown"
+        return f"{need}: {asked.unmeasured}" if asked.unmeasured else need
+    if not rule.allows(_part_of(figure, asked.part)):
+        return asked.consequence
+    if is_worse:
+        return "clearly worse than that of the model in use"
+    return "" if rule.allows(_part_of(figure, "value")) else "may be chance: the interval reaches the limit"
 
 
 def _part_of(figure: Estimate | float, part: str) -> float:

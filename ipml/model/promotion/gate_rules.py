@@ -46,6 +46,12 @@ class Rule(BaseModel):
         return f"at most {self.at_most:,g}" if self.at_least is None else f"at least {self.at_least:,g}"
 
 
+class RatioRule(Rule):
+    """A limit for a ratio of false alarms, which must not be clearly worse than the champion's either if so wished."""
+
+    must_not_worsen: bool = False
+
+
 class GateRules(BaseModel):
     """What a model must show before it becomes champion; the names are those of `gate.toml`, which says why."""
 
@@ -57,8 +63,8 @@ class GateRules(BaseModel):
     calibration_error: Rule
     recall_kept_mean: Rule
     recall_kept_worst: Rule
-    false_positive_ratio_small: Rule
-    false_positive_ratio_new: Rule
+    false_positive_ratio_small: RatioRule
+    false_positive_ratio_new: RatioRule
     listings_per_second: Rule
 
     def named(self) -> dict[str, Rule]:

@@ -11,7 +11,7 @@ import pandas as pd
 from ipml.errors import RunFileMissing, UnmeasurableScores
 from ipml.model.artifact import load_model
 from ipml.model.promotion.comparison import ModelComparison, compare_scores, compare_tests
-from ipml.model.promotion.gate import GATE_FILE, GateFacts
+from ipml.model.promotion.gate_facts import GATE_FILE, GateFacts
 from ipml.model.ranking import Floats
 from ipml.model.tested import TESTED_FILE, Tested, read_tested
 from ipml.model.tracking import fetch_run_artifact, find_model, resolve_model

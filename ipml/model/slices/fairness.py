@@ -73,17 +73,17 @@ class Fairness:
         return max((row.ratio.value for row in self.rows), default=None)
 
     @property
-    def false_positive_ratio_small(self) -> float | None:
+    def false_positive_ratio_small(self) -> Estimate | None:
         """How many times as often genuine listings of small sellers are flagged; None where not compared."""
         return self._ratio(SELLER_SIZE, SMALL)
 
     @property
-    def false_positive_ratio_new(self) -> float | None:
+    def false_positive_ratio_new(self) -> Estimate | None:
         """How many times as often genuine listings of new sellers are flagged; None where not compared."""
         return self._ratio(SELLER_AGE, NEW)
 
-    def _ratio(self, column: str, value: str) -> float | None:
-        found = (row.ratio.value for row in self.rows if (row.column, row.value) == (column, value))
+    def _ratio(self, column: str, value: str) -> Estimate | None:
+        found = (row.ratio for row in self.rows if (row.column, row.value) == (column, value))
         return next(found, None)
 
 

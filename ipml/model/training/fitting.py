@@ -57,8 +57,8 @@ def rehearse(experiment: Experiment, brands: BrandTable) -> None:
 
 
 def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable) -> CounterfeitClassifier:
-    """Fit the experiment's classifier on labelled listings."""
-    weight = labelled["label_weight"].fillna(1.0).to_numpy()
+    """Fit the experiment's classifier on labelled listings; a label that says nothing of its weight counts in full."""
+    weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else None
     return make_classifier(experiment, brands).fit(labelled, labels_of(labelled), weight)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ipml.model.curves import plot_curves
 from ipml.model.evaluation import MODEL
-from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
+from ipml.model.promotion.gate_facts import GATE_FILE, GateFacts, make_gate_facts
 from ipml.model.report import ReportFacts
 from ipml.model.tested import TESTED_FILE, write_tested
 from ipml.model.tracking import RecordedRun, RunFacts, record_run

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.errors import UnusableSetting
-from ipml.model.evaluation import evaluate
 from ipml.model.metrics import Estimate
 from ipml.model.promotion import load_rules
-from ipml.model.promotion.gate import GateFacts, judge, make_gate_facts
-from ipml.model.promotion.gate_rules import GateRules, Rule
+from ipml.model.promotion.gate import judge
+from ipml.model.promotion.gate_facts import GateFacts
+from ipml.model.promotion.gate_rules import GateRules
 
 RULES = load_rules()
 GOOD = GateFacts(
@@ -25,8 +23,8 @@ GOOD = GateFacts(
     is_leaking=False,
     recall_kept_mean=0.95,
     recall_kept_worst=0.8,
-    false_positive_ratio_small=1.1,
-    false_positive_ratio_new=1.2,
+    false_positive_ratio_small=Estimate(1.1, 0.7, 1.6),
+    false_positive_ratio_new=Estimate(1.2, 0.9, 1.7),
     listings_per_second=14_000.0,
 )
 LEVEL = Estimate(0.0, -0.1, 0.1)
@@ -35,6 +33,7 @@ FIGURES = [field.name for field in fields(GateFacts) if field.name not in ("is_l
 
 shares = st.floats(0, 1)
 estimates = st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(sorted).map(lambda v: Estimate(v[1], v[0], v[2]))
+ratios = st.lists(st.floats(0, 10), min_size=3, max_size=3).map(sorted).map(lambda v: Estimate(v[1], v[0], v[2]))
 facts = st.builds(
     GateFacts,
     average_precision=st.none() | estimates,
@@ -44,8 +43,8 @@ facts = st.builds(
     is_leaking=st.none() | st.booleans(),
     recall_kept_mean=st.none() | shares,
     recall_kept_worst=st.none() | shares,
-    false_positive_ratio_small=st.none() | st.floats(0, 10),
-    false_positive_ratio_new=st.none() | st.floats(0, 10),
+    false_positive_ratio_small=st.none() | st.floats(0, 10) | ratios,
+    false_positive_ratio_new=st.none() | st.floats(0, 10) | ratios,
     listings_per_second=st.none() | st.floats(1, 1e5),
 )
 
@@ -56,7 +55,8 @@ def rule_sets(draw: st.DrawFn) -> GateRules:
     drawn = {}
     for name, bundled in RULES.named().items():
         side = "at_most" if bundled.at_least is None else "at_least"
-        drawn[name] = Rule(**{side: draw(st.floats(-1, 2))}, must_be_measured=draw(st.booleans()))
+        wishes = {wish: draw(st.booleans()) for wish in bundled.model_fields_set if wish.startswith("must")}
+        drawn[name] = type(bundled)(**{side: draw(st.floats(-1, 2))}, **wishes)
     return GateRules(**drawn)
 
 
@@ -117,8 +117,9 @@ def test_a_good_model_passes_beside_an_equal_champion() -> None:
         ({"calibration_error": Estimate(0.1, 0.07, 0.2)}, "probabilities"),
         ({"recall_kept_mean": 0.5}, "disguise"),
         ({"recall_kept_worst": 0.0}, "one disguise"),
-        ({"false_positive_ratio_small": 3.0}, "small sellers"),
+        ({"false_positive_ratio_small": Estimate(3.0, 2.1, 4.5)}, "small sellers"),
         ({"false_positive_ratio_new": 3.0}, "new sellers"),
+        ({"false_positive_ratio_new": Estimate(1.9, 1.75, 2.1)}, "clearly worse than that of the model in use"),
         ({"listings_per_second": 12.0}, "slow"),
     ],
 )
@@ -154,7 +155,8 @@ def test_what_takes_many_sellers_may_be_unknown() -> None:
 def test_what_every_training_measures_must_be_measured(name: str) -> None:
     """A figure that is missing refuses the model, robustness and speed among them."""
     report = judge(replace(GOOD, **{name: None}), None, RULES)
-    assert [row.reason for row in report.rows if row.is_refused] == ["must be measured"]
+    (reason,) = [row.reason for row in report.rows if row.is_refused]
+    assert reason.startswith("must be measured")
 
 
 def test_the_table_shows_measured_champion_required_and_answer() -> None:
@@ -165,27 +167,9 @@ def test_the_table_shows_measured_champion_required_and_answer() -> None:
     assert cells[1:] == ["0.20", "0.70", "at least 0.5", "NO", "one disguise hides too much"]
 
 
-@given(facts)
-def test_facts_come_back_the_same(written: GateFacts) -> None:
-    """What is stored with the run is what the gate reads."""
-    assert GateFacts.from_json(written.to_json()) == written
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"recall_kept_mean": "much"}'])
-def test_other_texts_are_no_facts(text: str) -> None:
-    """A file that ipml did not write is one line."""
-    with pytest.raises(UnusableSetting, match=r"gate\.json"):
-        GateFacts.from_json(text)
-
-
-def test_facts_are_those_of_the_evaluation() -> None:
-    """Figures of the model and its lead over the best baseline are taken as they are."""
-    listings = pd.DataFrame({"seller_id": list("aabbccdd")})
-    y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
-    evaluation = evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, n_resamples=20)
-    made = make_gate_facts(evaluation, is_leaking=False, listings_per_second=500.0)
-    assert made.average_precision == evaluation.figures["model"]["average_precision"]
-    assert made.above_best_baseline == evaluation.comparison.difference
-    assert (made.is_leaking, made.listings_per_second, made.recall_kept_mean) == (False, 500.0, None)
-    without = evaluate(y, score, listings, n_resamples=20)
-    assert make_gate_facts(without, is_leaking=True).above_best_baseline is None
+@pytest.mark.parametrize("name", ["recall_kept_mean", "recall_kept_worst"])
+def test_untried_attacks_are_said_to_be_so(name: str) -> None:
+    """Where a model was recorded without attacks, the row says what is missing in one line."""
+    (row,) = [row for row in judge(replace(GOOD, **{name: None}), None, RULES).rows if row.is_refused]
+    assert row.reason.startswith("must be measured: training tried no attacks")
+    assert "\n" not in row.reason

@@ -41,6 +41,7 @@ def test_own_rules_lie_over_the_bundled_ones(tmp_path: Path) -> None:
         ("[recall_at_precision]\nat_most = 0.4\n", "either at_least or at_most"),
         ("[recall_at_precision]\nat_least = nan\n", "finite"),
         ("[recall_at_precision]\nleast = 0.4\n", "unknown recall_at_precision.least"),
+        ("[recall_at_precision]\nmust_not_worsen = true\n", "unknown recall_at_precision.must_not_worsen"),
         ("[recall_at_precision\n", "TOML"),
     ],
 )

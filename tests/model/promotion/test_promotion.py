@@ -29,7 +29,7 @@ from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.model.evaluation import MODEL
 from ipml.model.metrics import Estimate
 from ipml.model.promotion import compare_models, examine, load_rules, promote, roll_back
-from ipml.model.promotion.gate import GATE_FILE, GateFacts
+from ipml.model.promotion.gate_facts import GATE_FILE, GateFacts
 from ipml.model.promotion.promotion import Candidacy
 from ipml.model.promotion.recorded import fetch_gate_facts
 from ipml.model.tested import TESTED_FILE, write_tested

@@ -195,6 +195,13 @@ def test_attacks_are_shown_the_worst_first(tested):
     assert page.index("hides all") < page.index("harmless")
 
 
+def test_attacks_that_were_not_tried_are_said_to_be_missing(facts):
+    """The page has one line where the table would stand, so that nobody takes silence for strength."""
+    page = render_report(replace(facts, robustness=None))
+    assert page.count("Not measured: no attack was tried") == 1
+    assert "What attacks cost" not in page
+
+
 def test_the_headline_names_what_matters(facts):
     """Three sentences: how good, against what, where weak."""
     how_good, against_what, where_weak = facts.headline

@@ -77,10 +77,10 @@ def test_a_label_weighs_as_much_as_it_says(market):
 
 
 def test_a_label_without_weight_weighs_one(market):
-    """What says nothing of its weight counts in full."""
-    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()])
-    silent, full = (
-        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_weight=weight), BRANDS)
-        for weight in (np.nan, 1.0)
-    )
-    np.testing.assert_array_equal(silent.coefficients, full.coefficients)
+    """What says nothing of its weight counts in full, and so does every label of a frame without the column."""
+    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()]).iloc[:600]
+    silent, full = (labelled.assign(label_weight=weight) for weight in (np.nan, 1.0))
+    frames = (full, silent, labelled.drop(columns="label_weight", errors="ignore"))
+    first, *others = (fit_classifier(plan({"C": 0.1, "n_folds": 2}), frame, BRANDS) for frame in frames)
+    for other in others:
+        np.testing.assert_array_equal(other.coefficients, first.coefficients)

@@ -83,6 +83,7 @@ def test_the_key_changes_with_the_data(home: Path, tmp_path: Path) -> None:
     assert list_trials(plan(tmp_path, {"C": [0.1]}))[0].key != before
 
 
+@pytest.mark.slow
 def test_what_was_tried_is_not_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wider sweep tries only what is new, and once all is done another tries nothing and says the same."""
     tried: list[dict[str, Any]] = []

@@ -81,6 +81,7 @@ def test_labels_that_came_later_are_not_learnt_from(home, listings):
     np.testing.assert_array_equal(again.y, ~tested.y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "least", "most"), [("random", 0.9, 1.0), ("folds", 0.0, 0.7)])
 def test_only_a_random_split_rewards_knowing_sellers(split, least, most):
     """Where titles tell sellers apart and nothing else, what looks perfect in a random split is worth little."""

@@ -1,0 +1,163 @@
+"""A known word is found again after one slip, by its sound or without its vowels; anything further off is not."""
+
+from itertools import pairwise
+from string import ascii_lowercase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.slips import KnownWords
+
+KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+BESIDE = {
+    key: [b for row in KEYS for pair in pairwise(row) for a, b in (pair, pair[::-1]) if a == key]
+    for key in "".join(KEYS)
+}
+VOWELS = "aeiou"
+OF_ONE_SOUND = "abdeglmnort"  # letters whose sound no other has
+CONSONANTS = "".join(letter for letter in ascii_lowercase if letter not in VOWELS)
+
+
+def words(least: int, most: int) -> st.SearchStrategy[str]:
+    """Return words of so many letters, real or not."""
+    return st.text(ascii_lowercase, min_size=least, max_size=most)
+
+
+def drop(word: str, at: int) -> str:
+    """Leave a letter out."""
+    return word[:at] + word[at + 1 :]
+
+
+def double(word: str, at: int) -> str:
+    """Strike a letter twice."""
+    return word[:at] + word[at] + word[at:]
+
+
+def swap(word: str, at: int) -> str:
+    """Strike a letter and the next in the wrong order."""
+    return word[:at] + word[at : at + 2][::-1] + word[at + 2 :]
+
+
+def strike_beside(word: str, at: int) -> str:
+    """Strike the key beside."""
+    return word[:at] + BESIDE[word[at]][0] + word[at + 1 :]
+
+
+def star(word: str, at: int) -> str:
+    """Hide a letter behind a star."""
+    return word[:at] + "*" + word[at + 1 :]
+
+
+def hash_sign(word: str, at: int) -> str:
+    """Hide a letter behind a hash sign."""
+    return word[:at] + "#" + word[at + 1 :]
+
+
+AFTER_THE_FIRST = (drop, swap)  # whoever slips there begins another word
+ANYWHERE = (double, strike_beside, star, hash_sign)
+
+
+@pytest.mark.parametrize("slip", [*AFTER_THE_FIRST, *ANYWHERE])
+@given(word=words(5, 14), data=st.data())
+def test_a_known_word_is_found_after_one_slip(slip, word, data):
+    """Whatever the word and wherever the slip, except that a dropped or swapped first letter begins another word."""
+    at = data.draw(st.integers(1 if slip in AFTER_THE_FIRST else 0, len(word) - 1))
+    assert KnownWords({word: 1}, ()).nearest(slip(word, at)) == word
+
+
+@given(words(5, 14), st.sampled_from(ascii_lowercase), st.data())
+def test_a_known_word_is_found_with_a_letter_too_many_or_another_one(word, letter, data):
+    """Any letter, anywhere after the first."""
+    at = data.draw(st.integers(1, len(word)))
+    known = KnownWords({word: 1}, ())
+    assert known.nearest(word[:at] + letter + word[at:]) == word
+    assert known.nearest(word[:at] + letter + word[at + 1 :]) == word
+
+
+@given(st.text(OF_ONE_SOUND, min_size=5, max_size=14), st.sampled_from(OF_ONE_SOUND))
+def test_a_first_letter_is_only_mistaken_for_the_key_beside(word, letter):
+    """With any other first letter it is another word."""
+    is_near = letter == word[0] or letter in BESIDE[word[0]]
+    assert KnownWords({word: 1}, {word}).nearest(letter + word[1:]) == (word if is_near else None)
+
+
+SAME_SOUND = [("ph", "f"), ("ck", "k"), ("qu", "kw"), ("x", "ks"), ("c", "k"), ("z", "s"), ("y", "i"), ("v", "w")]
+PLAIN = st.text(OF_ONE_SOUND, min_size=2, max_size=4)
+
+
+@pytest.mark.parametrize(("written", "sounds"), SAME_SOUND)
+@given(start=PLAIN, middle=PLAIN, end=PLAIN)
+def test_a_known_word_is_found_by_its_sound(written, sounds, start, middle, end):
+    """However many letters are written otherwise, either way round."""
+    one, other = (sound.join((start, middle, end)) for sound in (written, sounds))
+    assert KnownWords({one: 1}, ()).nearest(other) == one
+    assert KnownWords({other: 1}, ()).nearest(one) == other
+
+
+@given(st.lists(st.sampled_from(CONSONANTS), min_size=3, max_size=8, unique=True), st.data())
+def test_a_known_word_is_found_without_its_vowels(consonants, data):
+    """If four consonants are left; of a word of the trade three, as they are hardly anything else."""
+    bare, vowels = "".join(consonants), st.text(VOWELS, min_size=1, max_size=2)
+    word = "".join(letter + data.draw(vowels) for letter in consonants[:-1]) + bare[-1]
+    assert KnownWords({word: 1}, {word}).nearest(bare) == word
+    assert KnownWords({word: 1}, ()).nearest(bare) == (word if len(bare) >= 4 else None)
+
+
+@pytest.mark.parametrize("slip", [drop, double, swap, strike_beside, star])
+@given(word=words(1, 3), data=st.data())
+def test_short_words_stand_for_nothing(slip, word, data):
+    """Of three letters and fewer none is found again: each has too many neighbours."""
+    at = data.draw(st.integers(0, len(word) - 1))
+    assert KnownWords({word: 1}, {word}).nearest(slip(word, at)) is None
+
+
+@pytest.mark.parametrize("slip", [drop, double, strike_beside])
+@given(word=words(4, 4), data=st.data())
+def test_words_of_four_letters_are_found_only_swapped_or_starred(slip, word, data):
+    """With a letter more, fewer or another one they are left alone."""
+    at = data.draw(st.integers(1, 2))
+    known = KnownWords({word: 1}, {word})
+    assert known.nearest(slip(word, at)) is None
+    assert known.nearest(swap(word, at)) == known.nearest(star(word, at)) == word
+
+
+@given(words(4, 10), st.sets(words(5, 10), min_size=1, max_size=5))
+def test_what_is_found_is_a_known_word(word, others):
+    """Whatever was asked; nothing where no letter is shared."""
+    known = KnownWords(dict.fromkeys(others, 1), ())
+    assert known.nearest(word) in {*others, None}
+    assert known.nearest("\u0431" * len(word)) is None
+
+
+@given(words(6, 12), st.permutations(range(1, 6)), st.data())
+def test_of_several_words_the_most_frequent_is_found(word, frequencies, data):
+    """In whatever order they are known; of those met equally often always the same one."""
+    at = data.draw(st.integers(1, len(word) - 1))
+    near = sorted({word[:at] + letter + word[at + 1 :] for letter in ascii_lowercase} - {word})[:5]
+    met = dict(zip(near, frequencies, strict=True))
+    backwards = dict(reversed(met.items()))
+    expected = max(met, key=met.__getitem__)
+    assert KnownWords(met, ()).nearest(word) == KnownWords(backwards, ()).nearest(word) == expected
+    equally = [KnownWords(dict.fromkeys(names, 1), ()).nearest(word) for names in (near, near[::-1])]
+    assert equally[0] == equally[1]
+
+
+def test_a_slip_counts_before_a_sound_and_a_sound_before_missing_vowels():
+    """However much more frequent the words are that are further off."""
+    assert KnownWords({"fotograf": 1, "photograph": 9}, ()).nearest("fotogras") == "fotograf"
+    assert KnownWords({"lxtther": 1, "letther": 9, "liatthier": 99}, ()).nearest("lkstther") == "lxtther"
+
+
+def test_no_known_words_are_near_nothing():
+    """Whatever was asked."""
+    known = KnownWords({}, ())
+    assert [known.nearest(word) for word in ("replica", "repl*ca", "rplc", "a")] == [None] * 4
+
+
+@given(words(1, 8), words(1, 8))
+def test_only_longer_words_are_said_to_be_known(word, other):
+    """Those of five letters and more."""
+    known = KnownWords({word: 1}, ())
+    assert known.has(word) == (len(word) >= 5)
+    assert not known.has(other) or other == word
