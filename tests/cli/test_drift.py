@@ -17,7 +17,7 @@ def model(saved_model, tmp_path):
 def june(market, tmp_path):
     """Return a file of listings."""
     path = tmp_path / "june.parquet"
-    market.listings.to_parquet(path, index=False)
+    market.listings.head(1_000).to_parquet(path, index=False)
     return path
 
 
@@ -27,7 +27,7 @@ def remembered(ipml, model, june, tmp_path):
     path = tmp_path / "shoes.drift.json"
     answer = ipml("drift", model, june, "--remember", path)
     assert answer.exit_code == 0
-    assert answer.out.startswith("3,000 listings are the reference")
+    assert answer.out.startswith("1,000 listings are the reference")
     return path
 
 
@@ -35,14 +35,14 @@ def test_the_same_listings_have_not_moved(ipml, model, june, remembered):
     """Exit code 0, and no table of what moved."""
     answer = ipml("drift", model, june)
     assert answer.exit_code == 0
-    assert answer.out.startswith("3,000 listings, ")
+    assert answer.out.startswith("1,000 listings, ")
     assert "checks: none" in answer.out
     assert "has moved" not in answer.out
 
 
 def test_what_alarms_is_shown_and_exits_1(ipml, model, market, remembered, tmp_path):
     """The report is written as a page and as JSON, too."""
-    market.listings.assign(brand="[red]New\x1b[31m").to_parquet(tmp_path / "july.parquet", index=False)
+    market.listings.head(1_000).assign(brand="[red]New\x1b[31m").to_parquet(tmp_path / "july.parquet", index=False)
     answer = ipml("drift", model, "july.parquet", "--html", "july.html", "--json", "july.json")
     assert answer.exit_code == 1
     assert "checks: alarm" in answer.out
@@ -66,7 +66,7 @@ def test_a_reference_with_its_model_compares_scores(ipml, model, june, remembere
 
 def test_listings_without_labels_are_compared_without_them(ipml, model, market, remembered, tmp_path):
     """Nothing is said of label rate and calibration."""
-    unlabelled = market.listings.assign(is_counterfeit=pd.Series(pd.NA, dtype="boolean"))
+    unlabelled = market.listings.head(1_000).assign(is_counterfeit=pd.Series(pd.NA, dtype="boolean"))
     unlabelled.to_parquet(tmp_path / "new.parquet", index=False)
     answer = ipml("drift", model, "new.parquet", "--all")
     assert answer.exit_code == 0

@@ -19,6 +19,7 @@ def experiment(tmp_path, market):
     return path
 
 
+@pytest.mark.slow
 def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_path):
     """The table with the baselines, where the model lies and under which name; nothing of the libraries beneath."""
     answer = ipml("train", experiment)

@@ -93,6 +93,7 @@ def test_blend_keeps_both_ends():
     assert blend(0.3, 0.9, 1.0) == pytest.approx(0.9)
 
 
+@pytest.mark.slow
 def test_simple_rules_are_clearly_worse_than_a_model(marketplace: Marketplace):
     """At the default difficulty neither a word list nor a price rule reaches two thirds of a model's precision."""
     precisions = measure_average_precisions(marketplace, n_repeats=1)

@@ -14,6 +14,8 @@ from ipml.model.metrics import Estimate
 from ipml.model.training import Experiment, Trained, reproduction, train
 from ipml.model.training.reproduction import compare_cards, reproduce
 
+pytestmark = pytest.mark.slow
+
 CARD = ModelCard("ipml", "0123456789ab", {}, ("title",), "0", {"seed": 0}, {"brier": Estimate(0.1, 0.0, 0.2)}, (0.5,))
 
 

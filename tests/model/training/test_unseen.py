@@ -57,6 +57,7 @@ def test_folds_test_every_labelled_listing_once(home, listings):
     assert not any(np.isnan(scores).any() for repeats in tested.scores.values() for scores in repeats)
 
 
+@pytest.mark.slow
 def test_folds_are_drawn_anew_for_every_seed(home, listings):
     """Two seeds give two scores for each listing, from different folds."""
     tested = score_unseen(plan(home, split=SPLITS["folds"] | {"seeds": [0, 1]}), listings, BRANDS)
@@ -101,6 +102,7 @@ def test_only_a_random_split_rewards_knowing_sellers(split, least, most):
     assert least <= figures["average_precision"].value <= most
 
 
+@pytest.mark.slow
 @by_split
 def test_the_truth_is_measured_by_but_never_learnt_from(home, market, tmp_path, split):
     """Turning the truth of everything round turns the test round, and no score changes."""
