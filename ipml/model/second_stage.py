@@ -11,6 +11,8 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ipml.model.calibration.seller_weights import limit_sellers
+
 Floats = NDArray[np.float64]
 MOST_LISTINGS = 20.0
 """A seller counts as at most so many listings: one with thousands must not decide what portfolios mean."""
@@ -56,8 +58,7 @@ class SecondStage(BaseEstimator):
             Who offers each listing.
         """
         y = np.asarray(y, dtype=np.float64)
-        _, seller, size = np.unique(np.asarray(sellers).astype(str), return_inverse=True, return_counts=True)
-        weight = np.minimum(1.0, MOST_LISTINGS / size[seller])
+        weight = limit_sellers(sellers, MOST_LISTINGS)
         weight = weight if sample_weight is None else weight * sample_weight
         columns = np.column_stack([log_odds, share, np.ones(len(y))])
 

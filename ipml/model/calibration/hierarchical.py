@@ -2,7 +2,7 @@
 
 A brand of which few sellers were judged borrows from its category and from all listings. What sets brands apart must
 hold for sellers to come, so there sellers count; the line from log-odds to probability is asked of listings, so there
-listings count.
+listings count, up to a number per seller.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ipml.model.calibration.seller_weights import (
     clustered_covariance,
     correlation_within_sellers,
     effective_sellers,
+    limit_sellers,
     share_of_independent,
     surplus_variance,
 )
@@ -33,6 +34,8 @@ from ipml.model.calibration.sigmoid import fit_line, smooth_targets
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Names: TypeAlias = "Sequence[str | None] | NDArray[Any] | pd.Series[Any]"  # pandas' class takes no [] at run time
+MOST_LISTINGS = 60.0
+"""A seller counts as at most so many listings: one with hundreds must not decide how common counterfeits are."""
 ROUNDS = 2  # of learning from the errors what a seller's listings are worth, and fitting again
 LEAST_VARIANCE = 1e-12  # rounding could make a tiny one negative
 
@@ -239,9 +242,11 @@ def fit_calibration(
     """Return a calibration with effects of brands and categories if these serve sellers left out, else without.
 
     Where a few sellers hold all labels of a brand, its effect is theirs and misleads for the next seller. Both ways are
-    tried on folds over sellers; the one with the smaller log loss is fitted on everything.
+    tried on folds over sellers; the one with the smaller log loss is fitted on everything. No seller counts for more
+    than `MOST_LISTINGS` listings.
     """
     sellers = np.asarray(sellers).astype(str)
+    sample_weight = sample_weight * limit_sellers(sellers, MOST_LISTINGS)
     n_usable = min(n_folds, len(np.unique(sellers)))
     unnamed = [None] * len(y)
     ways = {"grouped": (_texts(brands), _texts(categories)), "plain": (_texts(unnamed), _texts(unnamed))}

@@ -7,10 +7,22 @@ labels of a hundred sellers. The design effect of cluster sampling says how much
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+
+
+def limit_sellers(sellers: ArrayLike, most_listings: float) -> Floats:
+    """Return what each listing counts if no seller counts for more than so many listings, shape (n_listings,).
+
+    Examples
+    --------
+    >>> limit_sellers(["ann", "ann", "ann", "ann", "bob"], most_listings=2)
+    array([0.5, 0.5, 0.5, 0.5, 1. ])
+    """
+    _, seller, size = np.unique(np.asarray(sellers).astype(str), return_inverse=True, return_counts=True)
+    return np.asarray(np.minimum(1.0, most_listings / size[seller]))
 
 
 def share_of_independent(seller: Codes, weight: Floats, correlation: float) -> Floats:
