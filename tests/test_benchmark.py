@@ -138,10 +138,10 @@ def test_nothing_about_returns_is_read(real_data):
 def test_learners_are_chosen_without_the_tested_listings(task, tmp_path, monkeypatch):
     """On every outer fold one learner is chosen, on folds within its training side."""
     monkeypatch.setattr(compare, "OUT", tmp_path)
-    monkeypatch.setattr(compare, "LEARNERS", ("ipml", "second stage: linear"))
+    monkeypatch.setattr(compare, "LEARNERS", ("ipml, without portfolios", "second stage: linear"))
     monkeypatch.setattr(compare, "N_INNER_FOLDS", 2)
     folds = tuple(seller_folds(task.listings, task.y, n_folds=2))
     rows = compare.compare_learners(replace(task, repeats=(folds,)))
-    assert [row.learner for row in rows] == ["ipml", "second stage: linear", compare.CHOICE]
+    assert [row.learner for row in rows] == ["ipml, without portfolios", "second stage: linear", compare.CHOICE]
     assert rows[0].n_chosen + rows[1].n_chosen == rows[2].n_chosen == len(folds)
     assert rows[2].inner_log_loss <= min(rows[0].inner_log_loss, rows[1].inner_log_loss)

@@ -26,9 +26,10 @@ class Model(Protocol):
 
 
 IPML = "ipml"
+IPML_ALONE = "ipml, without portfolios"
 PEERS: dict[str, type[Model]] = {
     IPML: ours.Ipml,
-    "ipml, without portfolios": ours.FirstListings,
+    IPML_ALONE: ours.FirstListings,
     "TF-IDF, logistic": peers.TextLogistic,
     "TF-IDF + numbers, logistic": peers.TextNumbersLogistic,
     "TF-IDF + numbers + word list, logistic": peers.TextNumbersWordsLogistic,

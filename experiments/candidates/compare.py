@@ -2,7 +2,8 @@
 
 A learner is to be chosen without a look at the listings it is tested on. So on the training side of each outer fold
 the candidates are compared in folds over its own sellers (the inner folds), and the one with the least log loss there
-is taken; what the choice was worth is then read on the outer folds. Scores are kept beside those of the benchmark.
+is taken; what the choice was worth is then read on the outer folds. The candidates know no portfolios of sellers, so
+ipml's classifier is asked without them, too. Scores are kept beside those of the benchmark.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import typer
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.benchmark.models import CANDIDATES, IPML
+from experiments.benchmark.models import CANDIDATES, IPML_ALONE
 from experiments.benchmark.protocols import TASKS, Reading, Task
 from experiments.benchmark.quality import FOLDER, OUT, choose, run, score_task
 from experiments.benchmark.report import put_between_marks
@@ -23,7 +24,7 @@ from ipml.model.metrics import Estimate, average_precision, paired_difference
 from ipml.model.splits import seller_folds
 
 Floats = NDArray[np.float64]
-LEARNERS = (IPML, *CANDIDATES)
+LEARNERS = (IPML_ALONE, *CANDIDATES)
 CHOICE = "the choice of the inner folds"
 N_INNER_FOLDS = 3
 DEFAULT_TASKS = ("darknet", "ozon")
@@ -132,7 +133,7 @@ def _summarise(task: Task, scores: dict[str, Floats], losses: Floats, precisions
             inner_average_precision=precision,
             n_chosen=n_chosen,
             outer_average_precision=average_precision(task.y, scores[name]),
-            above_ipml=paired_difference(task.y, scores[name], scores[IPML], sellers),
+            above_ipml=paired_difference(task.y, scores[name], scores[IPML_ALONE], sellers),
         )
         for name, (loss, precision, n_chosen) in inner.items()
     ]

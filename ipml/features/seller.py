@@ -12,28 +12,16 @@ from sklearn.utils.validation import check_is_fitted
 from ipml.features.columns import ListingColumns
 from ipml.features.kernel import natural_log
 
-AGE_STEPS_DAYS = (7, 30, 90, 365)
-_NAMES = (
-    "log_age",
-    *(f"younger_than_{days}_days" for days in AGE_STEPS_DAYS),
-    "age_unknown",
-    "log_sales",
-    "no_sales",
-    "returns_per_sale",
-    "complaints_per_sale",
-    "rating_below_usual",
-    "log_strikes",
-    "log_listings_per_day",
-    "history_unknown",
-)
+_NAMES = ("returns_per_sale", "complaints_per_sale", "rating_below_usual", "log_strikes")
 _MOST_RATE = 3.0
 
 
 class SellerFeatures(TransformerMixin, BaseEstimator):
-    """Describe a seller by age, sales and rates.
+    """Describe a seller by what came of the sales.
 
-    Rates are shrunk towards the usual one, so that one return is no scandal. A rate is
-    `log((events + prior * usual) / (sales + prior) / usual)`, 0 at the usual rate.
+    Age and sales themselves are not read: they name a seller, so that what is learnt of them does not carry over, and
+    they punish honest sellers for being new. Rates are shrunk towards the usual one, so that one return is no scandal.
+    A rate is `log((events + prior * usual) / (sales + prior) / usual)`, 0 at the usual rate.
 
     Parameters
     ----------
@@ -49,10 +37,10 @@ class SellerFeatures(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    >>> columns = {"seller_age_days": [3.0, 900.0], "seller_sales": [0.0, 250.0]}
+    >>> columns = {"seller_sales": [10.0, 990.0], "seller_returns": [5.0, 45.0]}
     >>> seller = SellerFeatures().fit(columns)
-    >>> float(dict(zip(seller.get_feature_names_out(), seller.transform(columns)[0]))["younger_than_7_days"])
-    1.0
+    >>> seller.transform(columns)[:, 0].round(2)
+    array([ 1.39, -0.09])
     """
 
     def __init__(self, prior_sales: float = 20.0) -> None:
@@ -69,26 +57,17 @@ class SellerFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 15); what is unknown is 0, and says so in a column of its own."""
+        """Return the values, shape (n_listings, 4); what is unknown is as usual, 0."""
         check_is_fitted(self)
         listings = ListingColumns.of(X)
-        age, sales = listings.numbers("seller_age_days"), listings.numbers("seller_sales")
-        returns, complaints = listings.numbers("seller_returns"), listings.numbers("seller_complaints")
-        per_day = listings.numbers("seller_listings") / np.maximum(age, 1.0)
+        sales = listings.numbers("seller_sales")
         columns = [
-            natural_log(1.0 + age) / np.log(366.0),
-            *(age < days for days in AGE_STEPS_DAYS),
-            np.isnan(age),
-            natural_log(1.0 + sales) / np.log(1_001.0),
-            sales == 0,
-            self._log_rate(returns, sales, self.usual_return_rate_),
-            self._log_rate(complaints, sales, self.usual_complaint_rate_),
+            self._log_rate(listings.numbers("seller_returns"), sales, self.usual_return_rate_),
+            self._log_rate(listings.numbers("seller_complaints"), sales, self.usual_complaint_rate_),
             10.0 * np.maximum(self.usual_rating_ - listings.numbers("seller_rating"), 0.0),
             natural_log(1.0 + listings.numbers("seller_strikes")),
-            natural_log(1.0 + per_day),
-            np.isnan(sales),
         ]
-        return np.nan_to_num(np.column_stack([np.asarray(column, dtype=np.float64) for column in columns]))
+        return np.asarray(np.nan_to_num(np.column_stack(columns)))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""

@@ -49,13 +49,10 @@ GROUPS = {
         "code": r"has_gtin",
     },
     "seller": {
-        "age": r"log_age|younger.*|age_unknown",
-        "sales": r"log_sales|no_sales|history_unknown",
         "returns": r"returns.*",
         "complaints": r"complaints.*",
         "rating": r"rating.*",
         "strikes": r"log_strikes",
-        "listings": r"log_listings.*",
     },
 }
 """The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""

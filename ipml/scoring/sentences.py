@@ -277,12 +277,9 @@ SENTENCES: dict[str, Sentence] = {
     "listing.rating": _say_count("listing_rating", "Buyers rate it {percent}", "Rating is unknown"),
     "listing.effort": _say_effort,
     "listing.code": _constant("A product code (GTIN) is given"),
-    "seller.age": _say_count("seller_age_days", "Seller has been here {value:,.0f} day{s}", "Seller's age is unknown"),
-    "seller.sales": _say_count("seller_sales", "Seller has sold {value:,.0f} time{s}", "Seller's sales are unknown"),
     "seller.returns": _say_rate("seller_returns", "seller_sales", "Seller's returns"),
     "seller.complaints": _say_rate("seller_complaints", "seller_sales", "Complaints about the seller"),
     "seller.rating": _say_count("seller_rating", "Seller is rated {percent}", "Seller's rating is unknown"),
     "seller.strikes": _say_count("seller_strikes", "Seller has {value:,.0f} strike{s}", "Strikes are unknown"),
     PORTFOLIO: _say_portfolio,
-    "seller.listings": _say_count("seller_listings", "Seller's listings: {value:,.0f}", "Listings are unknown"),
 }

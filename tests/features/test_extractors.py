@@ -114,11 +114,20 @@ def test_rates_of_a_seller_shrink_with_few_sales():
     assert 0 < few < many
 
 
-def test_a_seller_without_history_is_unknown_not_new():
-    """Missing history is said to be missing; it is not taken for a zero."""
-    found = values(SellerFeatures(), {"seller_age_days": [None], "seller_sales": [None]})
-    assert (found["age_unknown"], found["history_unknown"]) == (1, 1)
-    assert found["younger_than_7_days"] == found["no_sales"] == 0
+def test_a_seller_without_history_is_as_usual():
+    """Neither an unknown history nor a short one speaks against a seller."""
+    known = {"seller_sales": [100.0] * 9, "seller_returns": [4.0] * 9, "seller_rating": [0.9] * 9}
+    seller = SellerFeatures().fit(known)
+    unknown, new = {"seller_sales": [None]}, {"seller_age_days": [1.0], "seller_sales": [0.0], "seller_returns": [0.0]}
+    assert not seller.transform(unknown).any()
+    assert not seller.transform(new).any()
+
+
+def test_age_and_sales_do_not_count_by_themselves():
+    """Two sellers whose sales came to the same are described alike, however old or large they are."""
+    columns = {"seller_age_days": [2.0, 2_000.0], "seller_listings": [1.0, 900.0], "seller_rating": [0.8, 0.8]}
+    first, second = SellerFeatures().fit(columns).transform(columns)
+    assert (first == second).all()
 
 
 def test_a_listing_observed_before_it_was_listed_has_age_zero():

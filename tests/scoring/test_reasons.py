@@ -242,9 +242,6 @@ def test_sentences_of_records_and_frames_are_the_same(explainer):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"seller_age_days": 3.0}, "Seller has been here 3 days"),
-        ({"seller_age_days": 1.0}, "Seller has been here 1 day"),
-        ({"seller_sales": 0.0}, "Seller has sold 0 times"),
         ({"listing_sales": 1.0, "listing_returns": 1.0}, "Returns of this listing: 1 on 1 sale"),
         ({"listed_at": MONDAY, "observed_at": MONDAY}, "Listing is less than a day old"),
         ({"listed_at": MONDAY, "observed_at": MONDAY.replace(day=4)}, "Listing is 2 days old"),
