@@ -17,6 +17,8 @@ from ipml.scoring.scorer import load_model
 from ipml.storage.audit import verify
 from ipml.storage.database import migrate, open_database, reading
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory, market):

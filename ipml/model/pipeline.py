@@ -97,7 +97,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
     >>> classifier.predict_proba(listings)[:, 1].round(1)
-    array([0.1, 0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.9])
+    array([0., 1., 0., 1., 0., 1., 0., 1.])
     """
 
     def __init__(

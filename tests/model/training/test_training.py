@@ -220,6 +220,7 @@ def test_the_registered_model_says_what_it_takes_and_gives(client, trained):
     assert model.saved_input_example_info
 
 
+@pytest.mark.slow
 def test_a_run_that_leaks_says_so_and_is_found_under_its_alias(home, client, run):
     """A random split is never mistaken for an honest one; model and alias are those the experiment asked for."""
     experiment = plan(
