@@ -10,7 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1]))  # experiments are scripts of the project, not part of the package
 
-from experiments.benchmark import code_digest, inputs, parts, protocols
+from experiments.benchmark import code_digest, inputs, parts, protocols, robustness
 from experiments.benchmark.inputs import add_raw_numbers
 from experiments.benchmark.models import MODELS
 from experiments.benchmark.out_of_fold import Job, run_jobs, score_folds
@@ -38,7 +38,9 @@ def scores(task):
     return {model: [score_folds(task, model)] for model in TWO}
 
 
-@pytest.mark.parametrize("module", [code_digest, compare, inputs, parts, protocols], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [code_digest, compare, inputs, parts, protocols, robustness], ids=lambda module: module.__name__
+)
 def test_the_examples_of_a_module_run(module):
     """What the docstrings show is what comes out."""
     found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
