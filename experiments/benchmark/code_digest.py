@@ -33,7 +33,7 @@ def imported_modules(name: str) -> set[str]:
 
     Examples
     --------
-    >>> "ipml.features.kernel" in imported_modules("ipml.features.text")
+    >>> "ipml.features.compiled.ngrams" in imported_modules("ipml.features.text")
     True
     """
     found: set[str] = set()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ipml.features.columns import ListingColumns
-from ipml.features.kernel import natural_log
+from ipml.features.compiled.numbers import natural_log
 
 AGE_STEPS_DAYS = (3, 10, 30, 90)
 _NAMES = (

@@ -9,38 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ipml.features.kernel import count, spread, sum_rows
-
-Buffers = tuple[NDArray[np.int64], NDArray[np.uint8]]
-
-
-def text_buffers(texts: Any) -> Buffers:
-    """Return the offsets (n + 1) and the UTF-8 bytes of texts; a missing text counts as an empty one.
-
-    Parameters
-    ----------
-    texts : sequence of str, pandas Series or pyarrow string array
-
-    Examples
-    --------
-    >>> offsets, data = text_buffers(["ab", None, "c"])
-    >>> offsets.tolist(), bytes(data)
-    ([0, 2, 2, 3], b'abc')
-    """
-    array = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, from_pandas=True)
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    array = array.cast(pa.large_string()).fill_null("")
-    if len(array) == 0:
-        return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-    _, offset_buffer, data_buffer = array.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(0, dtype=np.uint8)
-    return offsets - offsets[0], data[offsets[0] : offsets[-1]]
+from ipml.features.compiled.ngrams import count, spread, sum_rows
+from ipml.features.compiled.texts import Texts
 
 
 def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5), words: int = 1) -> csr_matrix:
@@ -48,7 +21,7 @@ def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5
 
     Parameters
     ----------
-    texts : sequence of str
+    texts : Texts or sequence of str
         Folded texts, as `fold_text` returns them.
     bits : int, default=18
         There are 2^bits columns.
@@ -62,9 +35,9 @@ def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5
     >>> count_ngrams(["nike air", "nike"], letters=(0, 0), words=2).sum(axis=1).tolist()
     [[3.0], [1.0]]
     """
-    offsets, data = text_buffers(texts)
-    indptr, indices, counts = count(offsets, data, bits, letters[0], letters[1], words)
-    return csr_matrix((counts, indices, indptr), shape=(len(offsets) - 1, 1 << bits))
+    texts = texts if isinstance(texts, Texts) else Texts.of(texts)
+    indptr, indices, counts = count(texts.offsets, texts.data, bits, letters[0], letters[1], words)
+    return csr_matrix((counts, indices, indptr), shape=(len(texts), 1 << bits))
 
 
 def sum_weights(
@@ -79,16 +52,16 @@ def sum_weights(
 
     Parameters
     ----------
-    texts : sequence of str
+    texts : Texts or sequence of str
         Folded texts.
     weights : array of shape (2^bits,)
         The weight of each column; that of an unknown one must be 0.
     known : array of bool, shape (2^bits,)
         Which columns training knew.
     """
-    offsets, data = text_buffers(texts)
+    texts = texts if isinstance(texts, Texts) else Texts.of(texts)
     bits = _count_bits(weights, known)
-    return np.asarray(sum_rows(offsets, data, weights, known, bits, letters[0], letters[1], words))
+    return np.asarray(sum_rows(texts.offsets, texts.data, weights, known, bits, letters[0], letters[1], words))
 
 
 def spread_weights(

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.brand import BrandTable, brand_table, listing_brands
 from ipml.features.columns import ListingColumns
-from ipml.features.kernel import natural_log
+from ipml.features.compiled.numbers import natural_log
 from ipml.records import PriceRange
 
 STEPS = (0.1, 0.2, 0.35, 0.5)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import ListingColumns
-from ipml.features.kernel import natural_log
+from ipml.features.compiled.numbers import natural_log
 
 _NAMES = ("returns_per_sale", "complaints_per_sale", "rating_below_usual", "log_strikes")
 _MOST_RATE = 3.0

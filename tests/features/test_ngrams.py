@@ -1,13 +1,10 @@
 """Hashed n-grams: counting, summing and spreading agree with each other and with a plain specification."""
 
-from itertools import pairwise
-
 import numpy as np
-import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.ngrams import count_ngrams, spread_weights, sum_weights, text_buffers
+from ipml.features.ngrams import count_ngrams, spread_weights, sum_weights
 from ipml.features.normalise import fold_text
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text), max_size=6)
@@ -70,15 +67,3 @@ def test_the_weights_of_the_letters_sum_to_that_of_the_text(text):
     spread = spread_weights(text, weights, KNOWN)
     assert spread.shape == (len(text),)
     np.testing.assert_allclose(spread.sum(), sum_weights([text], weights, KNOWN)[0], atol=1e-9)
-
-
-def test_a_slice_of_an_arrow_array_reads_its_own_texts():
-    """Buffers of a sliced or chunked array begin where the slice begins."""
-    array = pa.array(["first", "second", None, "third"])
-    offsets, data = text_buffers(array[1:])
-    assert [bytes(data[a:b]).decode() for a, b in pairwise(offsets)] == [
-        "second",
-        "",
-        "third",
-    ]
-    assert text_buffers(pa.chunked_array([array[:1], array[3:]]))[0].tolist() == [0, 5, 10]

@@ -22,19 +22,6 @@ _ONE = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
-def natural_log(values):
-    """Return the logarithm of each value.
-
-    numpy works in blocks, and the last bit of a logarithm can depend on where in an array a value stands; here it does
-    not, so that a listing scores the same alone and in any batch.
-    """
-    logs = np.empty(values.size)
-    for i in range(values.size):
-        logs[i] = np.log(values[i])
-    return logs
-
-
-@njit(cache=True, nogil=True)
 def _is_word(byte):
     """A byte of a letter or digit; after folding, everything beyond ASCII is one."""
     return byte >= 0x80 or 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39

@@ -1,0 +1,140 @@
+"""Texts as the bytes of an Arrow string array, which compiled functions read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """Some texts; text `i` is the UTF-8 in `data[offsets[i]:offsets[i + 1]]`.
+
+    Halves of surrogate pairs, which UTF-8 cannot hold, stand in three bytes like other letters.
+
+    Attributes
+    ----------
+    offsets : array of int, shape (n_texts + 1,)
+        The first is 0, the last the number of bytes.
+    data : array of bytes
+
+    Examples
+    --------
+    >>> texts = Texts.of(["Nike", None, "Кеды"])
+    >>> len(texts), texts.offsets.tolist(), texts.strings()
+    (3, [0, 4, 4, 12], ['Nike', '', 'Кеды'])
+    >>> texts.take(np.array([2, 0])).strings()
+    ['Кеды', 'Nike']
+    """
+
+    offsets: NDArray[np.int64]
+    data: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, texts: Any) -> Self:
+        """Return texts as bytes, without a copy where they are Arrow's already; what is missing is empty.
+
+        Parameters
+        ----------
+        texts : sequence of str or None, pandas Series, or pyarrow string array
+        """
+        if isinstance(texts, pd.Series):
+            texts = cast(Any, texts.array).__arrow_array__() if isinstance(texts.dtype, pd.StringDtype) else texts.tolist()
+        if isinstance(texts, pa.Array | pa.ChunkedArray):
+            return cls._of_arrow(texts)
+        encoded = [_encode(text) for text in texts]
+        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)), out=offsets[1:])
+        return cls(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
+
+    @classmethod
+    def _of_arrow(cls, array: Any) -> Self:
+        if isinstance(array, pa.ChunkedArray):
+            array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+        array = array.cast(pa.large_string())
+        if array.null_count:
+            array = array.fill_null("")
+        if len(array) == 0:
+            return cls(np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8))
+        _, offset_buffer, data_buffer = array.buffers()
+        offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+        data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(0, dtype=np.uint8)
+        return cls(offsets - offsets[0] if offsets[0] else offsets, data[offsets[0] : offsets[-1]])
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def text(self, row: int) -> str:
+        """Return one text."""
+        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes().decode("utf-8", "surrogatepass")
+
+    def strings(self) -> list[str]:
+        """Return all texts."""
+        data = self.data.tobytes()
+        if data.isascii():
+            joined = data.decode("ascii")
+            return [joined[start:end] for start, end in pairwise(self.offsets.tolist())]
+        return [data[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(self.offsets.tolist())]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Return the number of letters (code points) of each text, shape (n_texts,)."""
+        return np.asarray(_count_letters(self.offsets, self.data))
+
+    def take(self, rows: NDArray[np.intp]) -> Texts:
+        """Return some of the texts, in the order given."""
+        return Texts(*_take(self.offsets, self.data, np.asarray(rows, dtype=np.int64)))
+
+    def replace(self, rows: Sequence[int] | NDArray[np.intp], texts: Sequence[str]) -> Texts:
+        """Return the texts with others in some rows; each row at most once."""
+        if not len(rows):
+            return self
+        which = np.arange(len(self), dtype=np.int64)
+        which[rows] = np.arange(len(self), len(self) + len(texts))
+        return concat([self, Texts.of(texts)]).take(which)
+
+
+def concat(parts: Sequence[Texts]) -> Texts:
+    """Return texts one after another.
+
+    Examples
+    --------
+    >>> concat([Texts.of(["a"]), Texts.of(["b", "c"])]).strings()
+    ['a', 'b', 'c']
+    """
+    starts = np.cumsum([0, *(len(part.data) for part in parts)])
+    offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
+    return Texts(np.concatenate([*offsets, starts[-1:]]), np.concatenate([part.data for part in parts]))
+
+
+def _encode(text: Any) -> bytes:
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
+
+
+@njit(cache=True, nogil=True)
+def _count_letters(offsets, data):
+    counts = np.zeros(offsets.size - 1, np.int64)
+    for row in range(offsets.size - 1):
+        for at in range(offsets[row], offsets[row + 1]):
+            counts[row] += (data[at] & 0xC0) != 0x80
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _take(offsets, data, rows):
+    taken = np.zeros(rows.size + 1, np.int64)
+    for i in range(rows.size):
+        taken[i + 1] = taken[i] + offsets[rows[i] + 1] - offsets[rows[i]]
+    bytes_taken = np.empty(taken[rows.size], np.uint8)
+    for i in range(rows.size):
+        start = offsets[rows[i]]
+        for at in range(taken[i + 1] - taken[i]):
+            bytes_taken[taken[i] + at] = data[start + at]
+    return taken, bytes_taken

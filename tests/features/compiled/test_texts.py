@@ -1,0 +1,40 @@
+"""Texts as bytes: what goes in comes out, whatever it was."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.compiled.texts import Texts, concat
+
+STRINGS = st.lists(st.text(max_size=12), max_size=6)
+
+
+@given(STRINGS)
+def test_texts_come_back_as_they_went_in(strings):
+    """Any letters do, halves of surrogate pairs among them."""
+    texts = Texts.of(strings)
+    assert texts.strings() == strings
+    assert [texts.text(row) for row in range(len(texts))] == strings
+    assert texts.lengths().tolist() == list(map(len, strings))
+
+
+@given(STRINGS, st.data())
+def test_rows_are_taken_and_replaced(strings, data):
+    """Taking and replacing do to texts what they do to a list."""
+    texts = Texts.of(strings)
+    rows = data.draw(st.lists(st.integers(0, max(len(strings) - 1, 0)), max_size=8 if strings else 0))
+    assert texts.take(np.array(rows, dtype=np.intp)).strings() == [strings[row] for row in rows]
+    chosen = sorted(set(rows))
+    expected = ["new" if row in chosen else text for row, text in enumerate(strings)]
+    assert texts.replace(chosen, ["new"] * len(chosen)).strings() == expected
+    assert concat([texts, texts]).strings() == strings * 2
+
+
+def test_a_slice_of_an_arrow_array_reads_its_own_texts():
+    """Buffers of a sliced or chunked array begin where the slice begins."""
+    array = pa.array(["first", "second", None, "third"])
+    assert Texts.of(array[1:]).strings() == ["second", "", "third"]
+    assert Texts.of(pa.chunked_array([array[:1], array[3:]])).offsets.tolist() == [0, 5, 10]
+    assert Texts.of(pd.Series(["a", None], dtype="str")).strings() == ["a", ""]
