@@ -57,6 +57,24 @@ class InvalidListings(IpmlError):
         )
 
 
+class BadRows(IpmlError):
+    """Some rows of a source that has no row numbers, such as a table on a cluster, break the rules of the schema."""
+
+    def __init__(self, source: str, n_rows: int, listing_id: str, problem: Problem) -> None:
+        column = problem.column or "the row"
+        super().__init__(
+            f"{source}: {n_rows:,} bad row{'s' * (n_rows != 1)}, such as listing {listing_id!r}: {column}: "
+            f"found {problem.value!r}, expected {problem.expected}. Mend them, or say where to keep them apart."
+        )
+
+
+class SparkJobFailed(IpmlError):
+    """A Spark job ended before all rows were scored; the table of scores is as it was."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"Spark gave up: {found} Mend that and run it again: no row will be lost or come twice.")
+
+
 class MissingColumns(IpmlError):
     """A file lacks columns that ipml cannot do without."""
 
@@ -77,6 +95,52 @@ class UnwritableFile(IpmlError):
     def __init__(self, path: Path | str, found: str, expected: str) -> None:
         self.path = Path(path)
         super().__init__(f"cannot write {path}: found {found}; expected {expected}.")
+
+
+class DifferentRun(IpmlError):
+    """The finished parts of a run that was stopped are not what this run would write."""
+
+    def __init__(self, folder: Path, what: str, found: str, expected: str) -> None:
+        super().__init__(
+            f"{folder}: found parts of a run that was stopped, with another {what}: {found}; expected {expected}. "
+            "Repeat that run to finish it, or begin anew with --restart."
+        )
+
+
+class RunInProgress(IpmlError):
+    """Another process is writing the same result."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: found another process at work in it; expected none. Wait for it, or stop it.")
+
+
+class SourceChanged(IpmlError):
+    """A file was changed while it was read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: found that it has changed while it was scored; expected the same file to its end. "
+            "Begin anew with --restart."
+        )
+
+
+class WorkerLost(IpmlError):
+    """A process that scored a part ended without a word."""
+
+    def __init__(self, rows: str, exit_code: int | None) -> None:
+        super().__init__(
+            f"A process that worked on {rows} was ended (exit code {exit_code}), perhaps for want of memory. What is "
+            "finished is kept: run the same command again, perhaps with fewer --jobs."
+        )
+
+
+class PartFailed(IpmlError):
+    """A part could not be scored, for a reason that nobody foresaw."""
+
+    def __init__(self, rows: str, found: str) -> None:
+        super().__init__(
+            f"{rows} could not be scored: {found}. What is finished is kept; with --jobs 1 one sees where it fails."
+        )
 
 
 class UnusableSetting(IpmlError):
@@ -463,3 +527,41 @@ class AddressInUse(IpmlError):
 
     def __init__(self, host: str, port: int, found: str) -> None:
         super().__init__(f"Cannot listen on {host}, port {port}: {found}. Choose others by --host and --port.")
+
+
+# The API
+
+
+class ApiKeyNeeded(IpmlError):
+    """A request to the API without a key, or with a wrong one."""
+
+    def __init__(self) -> None:
+        super().__init__("Expected a header `Authorization: Bearer KEY` with a key of this service; ask its operator.")
+
+
+class ApiRefused(IpmlError):
+    """A request that the API answers for nobody, whatever key it shows."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"Refused, found {found}; expected {expected}.")
+
+
+class NoModelYet(IpmlError):
+    """No model could be loaded so far, so that nothing can be scored."""
+
+    def __init__(self) -> None:
+        super().__init__("No model could be loaded yet. Try again later; the operator finds more in the log.")
+
+
+class TooBusy(IpmlError):
+    """More requests are being worked on than a server should take at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} requests are being worked on already. Try again in a second.")
+
+
+class TooManyListings(IpmlError):
+    """A request holds more listings than are scored at once."""
+
+    def __init__(self, found: int, most: int) -> None:
+        super().__init__(f"Found {found:,} listings; expected at most {most:,} in one request. Send them in parts.")

@@ -37,6 +37,16 @@ class Settings(BaseSettings):
     port: int = Field(8765, ge=1, le=65535, description="port the page listens on")
     lease_minutes: float = Field(15.0, gt=0, description="how long a claimed case stays with its reviewer")
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
+    api_key: Path | None = Field(
+        None, description="file of keys, one a line, that callers of the API show; only this machine may call without"
+    )
+    api_open: bool = Field(False, description="whether the API answers without a key whoever can reach it")
+    model_reload_seconds: float = Field(
+        30.0,
+        ge=0,
+        le=86_400,
+        description="how often the API looks for a newer model; 0: only when told to",
+    )
 
 
 @lru_cache(maxsize=1)

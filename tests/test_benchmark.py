@@ -1,4 +1,4 @@
-"""The benchmark of quality, on a small simulated marketplace."""
+"""The benchmarks of quality and of speed, on a small simulated marketplace."""
 
 import doctest
 import sys
@@ -6,21 +6,33 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1]))  # experiments are scripts of the project, not part of the package
 
-from experiments.benchmark import code_digest, inputs, parts, protocols, robustness
+from experiments.benchmark import code_digest, inputs, ours, parts, protocols, robustness, speed, timing
 from experiments.benchmark.inputs import add_raw_numbers
 from experiments.benchmark.models import MODELS
 from experiments.benchmark.out_of_fold import Job, run_jobs, score_folds
-from experiments.benchmark.protocols import PLAIN, Task, darknet_cleaned, darknet_later, make_task, read_ozon
+from experiments.benchmark.protocols import (
+    LABEL_COLUMNS,
+    PLAIN,
+    Task,
+    darknet_cleaned,
+    darknet_later,
+    make_task,
+    read_ozon,
+)
 from experiments.benchmark.report import measure_task, put_between_marks, write_tables
+from experiments.benchmark.timing.plan import Plan, waiting
+from experiments.benchmark.timing.tables import write_tables as write_speed
 from experiments.candidates import compare
 from ipml.errors import UnusableSetting
 from ipml.model.splits import seller_folds
 
 TWO = ("ipml", "TF-IDF, logistic")
+ONE = {"p50": 10e-6, "p99": 20e-6, "p50_explained": 50e-6, "p99_explained": 60e-6}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +51,12 @@ def scores(task):
 
 
 @pytest.mark.parametrize(
-    "module", [code_digest, compare, inputs, parts, protocols, robustness], ids=lambda module: module.__name__
+    "module",
+    [
+        *(code_digest, compare, inputs, parts, protocols, robustness),
+        *(timing.inputs, timing.ours, timing.plan, timing.processes, timing.theirs),
+    ],
+    ids=lambda module: module.__name__,
 )
 def test_the_examples_of_a_module_run(module):
     """What the docstrings show is what comes out."""
@@ -147,3 +164,83 @@ def test_learners_are_chosen_without_the_tested_listings(task, tmp_path, monkeyp
     assert [row.learner for row in rows] == ["ipml, without portfolios", "second stage: linear", compare.CHOICE]
     assert rows[0].n_chosen + rows[1].n_chosen == rows[2].n_chosen == len(folds)
     assert rows[2].inner_log_loss <= min(rows[0].inner_log_loss, rows[1].inner_log_loss)
+
+
+def test_more_listings_have_ids_and_titles_of_their_own(market):
+    """However many are asked for, there are so many, with ids of their own and, if asked, titles of their own."""
+    made = pd.concat(timing.inputs.multiply(market.listings.head(300), 1_000, are_titles_unique=True))
+    assert len(made) == made["listing_id"].nunique() == made["title"].nunique() == 1_000
+    again = pd.concat(timing.inputs.multiply(market.listings.head(300), 1_000, are_titles_unique=True))
+    assert made["title"].tolist() == again["title"].tolist()
+
+
+@pytest.mark.parametrize("letter", [name for name in timing.inputs.ODD_LETTERS if name != "ASCII"])
+def test_each_title_gets_one_odd_letter(market, letter):
+    """The same listings are taken for every kind of letter, and only one letter of each title is another."""
+    plain = timing.inputs.put_odd_letters(market.listings, "ASCII")
+    odd = timing.inputs.put_odd_letters(market.listings, letter)
+    assert len(odd) > 0
+    assert odd["title"].map(lambda title: sum(not char.isascii() for char in title)).eq(1).all()
+    pd.testing.assert_frame_equal(odd.drop(columns="title"), plain.drop(columns="title"))
+
+
+def test_drawn_sellers_are_counterfeiters_in_all_they_list(market):
+    """Labels are drawn for sellers, not for listings, and their titles say so more often than those of others."""
+    labelled = timing.inputs.draw_labels(market.listings)
+    assert labelled.groupby("seller_id")["is_counterfeit"].nunique().eq(1).all()
+    is_changed = labelled["title"] != market.listings["title"]
+    assert is_changed[labelled["is_counterfeit"]].mean() > 0.5 > is_changed[~labelled["is_counterfeit"]].mean()
+
+
+@pytest.mark.parametrize("model", ["ipml", "TF-IDF + numbers, logistic", "keyword list"])
+def test_what_is_timed_gives_the_probabilities_of_the_model(market, classifier, tmp_path, model):
+    """Saved, loaded, in chunks or one by one: a model says the same of a file as when it had learnt."""
+    labelled = market.listings[market.listings["is_counterfeit"].notna()].tail(500)
+    labelled.to_parquet(tmp_path / "listings.parquet")
+    frame = timing.theirs.as_peers_read(labelled.drop(columns=LABEL_COLUMNS, errors="ignore"))
+    learnt = ours.Ipml() if model == "ipml" else MODELS[model]().fit(frame, labelled["is_counterfeit"].to_numpy(int))
+    if model == "ipml":
+        learnt.model_ = classifier
+    timing.scoring.save(model, learnt, tmp_path / "model")
+    scoring = timing.scoring.load(model, tmp_path / "model")
+    in_chunks = np.concatenate(list(scoring.score_chunks(tmp_path / "listings.parquet", 200)))
+    asked = scoring.prepare(labelled.head(3))
+    np.testing.assert_allclose(in_chunks[:3], [scoring.score_one(one) for one in asked], rtol=1e-12)
+    if model != "ipml":  # which asks what it remembers of sellers, not the listings beside
+        np.testing.assert_allclose(in_chunks, learnt.predict_proba(frame)[:, 1], rtol=1e-12)
+
+
+def test_a_run_of_changed_code_is_measured_anew(tmp_path, monkeypatch):
+    """What is kept counts as long as neither the model nor that which measures has changed."""
+    plan = Plan(("keyword list",), 1, tmp_path)
+    kept = plan.kept("one", 500, "keyword list")
+    kept.add({"p50": 2.0})
+    kept.add({"p50": 1.0, "p99": 3.0})
+    assert kept.best() == {"p50": 1.0, "p99": 3.0}
+    assert waiting([kept], 2) == []
+    monkeypatch.setattr(timing.plan, "digest_files", lambda *_: "changed")
+    assert waiting([plan.kept("one", 500, "keyword list")], 1) != []
+
+
+def test_the_table_of_speed_leaves_blank_what_is_not_known():
+    """A model has its row as soon as something was measured of it."""
+    run = {"seconds": 0.5, "ipml_seconds": 0.125, "cold_seconds": 1.0}
+    figures = {("batch", 1_000): {"ipml": run | {"seconds": 0.125}, "other": run}, ("one", 10): {"ipml": ONE}}
+    text = write_speed(figures, "a machine")
+    assert "| ipml | 8,000 | 1 | 10, 20 |" in text
+    assert "| other | 2,000 | 4 |  |" in text
+
+
+@pytest.mark.slow
+def test_all_parts_of_speed_are_measured_once(market, tmp_path, capsys):
+    """Each part gives figures, which a second call finds instead of measuring again."""
+    (tmp_path / "listings").mkdir()
+    market.listings.drop(columns=LABEL_COLUMNS, errors="ignore").to_parquet(tmp_path / "listings/real.parquet")
+    labelled = market.listings[market.listings["is_counterfeit"].notna()]
+    labelled.groupby("is_counterfeit").head(150).to_parquet(tmp_path / "listings/goods.parquet")
+    plan = Plan(("ipml", "keyword list"), 1, tmp_path, rows=500)
+    figures = speed.measure(plan, list(speed.Part))
+    assert {name for name, _ in figures} == {"batch", "jobs", "letters", "one", "training", "growth"}
+    made = [file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*.json"))]
+    assert speed.measure(plan, list(speed.Part)) == figures
+    assert made == [file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*.json"))]

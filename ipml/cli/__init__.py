@@ -33,6 +33,7 @@ from ipml.cli.simulate import simulate
 from ipml.cli.sweep import sweep
 from ipml.cli.train import train
 from ipml.cli.validate import validate
+from ipml.cli.warm_up import warm_up
 from ipml.errors import IpmlError
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ for command in (
     serve,
     labels,
     doctor,
+    warm_up,
     robustness,
     drift,
     label_errors,

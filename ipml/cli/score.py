@@ -12,9 +12,19 @@ from ipml.cli.options import Columns, Model, Rejects, check_distinct
 
 def score(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="CSV, JSON lines or Parquet, by suffix; or a folder of Parquet files.",
+            show_default=False,
+        ),
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The same.", show_default=False)],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="The same; a name without a suffix is a folder of Parquet files.", show_default=False
+        ),
+    ],
     model: Model = None,
     columns: Columns = None,
     rejects: Rejects = None,
@@ -26,42 +36,81 @@ def score(
         ),
     ] = None,
     explain_top: Annotated[int, typer.Option(min=0, help="How many of the highest scores get reasons.")] = 100,
+    jobs: Annotated[str, typer.Option(metavar="N", help="How many processes score; `all`, or 0: one a core.")] = "1",
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, even where another run was stopped in between.")
+    ] = False,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
 
     Beside `score` stand the bounds of its 90 % interval, `score_low` and `score_high`. Where the interval is wider
     than IPML_MOST_WIDTH there is no score, and `abstained` says why.
 
+    A run that was stopped, by whatever, goes on where it was when the same command is given again. It keeps what it
+    has finished in a hidden folder beside OUT. However many processes there are, the result is the same.
+
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
-    Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes
+    Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes --jobs all
     """
-    from contextlib import nullcontext
-
     from ipml.cli.progress import show_rows
     from ipml.listings.marketplaces import load_columns
-    from ipml.listings.writers import RejectsFile
-    from ipml.scoring.batch import score_file
+    from ipml.scoring.batch import name_work_folder, score_file
     from ipml.scoring.portfolio_store import read_store
     from ipml.scoring.scorer import load_model
 
     check_distinct(source, target, rejects, portfolios)
+    n_jobs = count_jobs(jobs)
     scorer = load_model(model)
     sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
-    with RejectsFile(rejects) if rejects else nullcontext() as bad_rows, show_rows() as on_rows:
-        counts = score_file(
-            scorer,
-            source,
-            target,
-            columns=load_columns(columns) if columns else None,
-            portfolios=sellers,
-            rejects=bad_rows,
-            explain_top=explain_top,
-            on_rows=on_rows,
-        )
+    try:
+        with show_rows() as show:
+            counts = score_file(
+                scorer,
+                source,
+                target,
+                columns=load_columns(columns) if columns else None,
+                portfolios=sellers,
+                rejects=rejects,
+                explain_top=explain_top,
+                jobs=n_jobs,
+                restart=restart,
+                on_rows=lambda step, rows, total: show(rows, total, step),
+            )
+    except KeyboardInterrupt:
+        kept = name_work_folder(target)
+        is_kept = f"what is finished stands in {kept}: give the same command again to go on" if kept.exists() else ""
+        typer.echo(f"ipml: stopped; {is_kept or 'nothing was finished'}", err=True)
+        raise typer.Exit(130) from None
     typer.echo(f"{counts.scored:,} listings scored by {scorer.version} into {target}")
+    if counts.kept:
+        typer.echo(f"{counts.kept:,} rows had been done by an earlier run")
     if counts.abstained:
         typer.echo(f"{counts.abstained:,} of them could not be judged; `abstained` says why")
     if counts.rejected:
         typer.echo(f"{counts.rejected:,} bad rows kept in {rejects}")
         raise typer.Exit(1)
+
+
+def count_jobs(jobs: str) -> int:
+    """Return how many processes `--jobs` asks for.
+
+    Raises
+    ------
+    UnusableSetting
+        It is neither a number nor "all".
+
+    Examples
+    --------
+    >>> count_jobs("3")
+    3
+    """
+    import os
+
+    from ipml.errors import UnusableSetting
+
+    if jobs in ("0", "all"):
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not (jobs.isascii() and jobs.isdecimal() and int(jobs) <= 1_000):
+        raise UnusableSetting("--jobs", repr(jobs), "a number up to 1,000, or all")
+    return int(jobs)

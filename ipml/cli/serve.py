@@ -1,53 +1,157 @@
-"""`ipml serve`: the reviewer's page."""
+"""`ipml serve`: the reviewer's page, the scoring API, or both."""
 
 from __future__ import annotations
 
+import logging
+import signal
 import socket
-from contextlib import suppress
-from typing import Annotated
+import sys
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.options import Database
 from ipml.errors import AddressInUse
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from starlette.types import ASGIApp
+
+    from ipml.scoring.served_model import ServedModel, Watch
+    from ipml.settings import Settings
+    from ipml.web.api_access import Access
+
+_IDLE_SECONDS = 75  # longer than load balancers keep a connection, so that they are the ones to close it
+_SWITCH_SECONDS = 0.001  # Python's 5 ms, which a small request would wait several times while a large one is scored
+
 
 def serve(
     database: Database = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; by default this machine only.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Serve the scoring API as well, with this model folder or registry URI.", show_default=False),
+    ] = None,
+    api_only: Annotated[
+        bool, typer.Option("--api-only", help="Serve the API alone, by default with IPML_MODEL; needs no database.")
+    ] = False,
+    open_api: Annotated[
+        bool, typer.Option("--open-api", help="Let the API answer whoever can reach it, without a key.")
+    ] = False,
 ) -> None:
-    """Open the reviewer's page, and keep it open until Ctrl-C.
+    """Open the reviewer's page, the scoring API, or both, and keep them open until Ctrl-C.
 
-    The tables of the database are made or brought up to date first.
+    The page: the tables of the database are made or brought up to date first.
 
-    Example: ipml serve --database sqlite:///ipml.db --port 8765
+    The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` says how, `/metrics` and
+    `/health` are for monitors. Callers show a key of the file IPML_API_KEY; without one only this machine is answered.
+    A newer model in the same place is taken up every IPML_MODEL_RELOAD_SECONDS, and, by a service, on SIGHUP.
+
+    Example: ipml serve --api-only --model models:/ipml@champion
     """
-    import uvicorn
-
     from ipml.settings import get_settings
-    from ipml.storage.database import migrate, open_database
-    from ipml.web.app import make_app
-    from ipml.web.users import list_users
 
     settings = get_settings()
-    engine = open_database(database or settings.database)
-    migrate(engine)
     host = host or settings.host
-    listener = _listen(host, settings.port if port is None else port)
+    access = _make_access(settings, host, open_api) if api_only or model is not None else None
+    engine = None if api_only else _open_database(database or settings.database)
+    listener = listen(host, settings.port if port is None else port)
+    with ExitStack() as until_end:
+        app: ASGIApp
+        if access is None:
+            app = _make_page(engine, settings)
+        else:
+            app = _make_api(_start_model(model, settings, until_end), access, engine, settings)
+        name = f"[{host}]" if ":" in host else host
+        typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
+        _run(app, listener)
+
+
+def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
+    from ipml.web.api_access import make_access
+
+    access = make_access(settings.api_key, host, is_open=open_api or settings.api_open)
+    if access.is_open:
+        typer.echo("The API answers whoever can reach it, without a key.", err=True)
+    return access
+
+
+def _open_database(url: str) -> Engine:
+    from ipml.storage.database import migrate, open_database
+    from ipml.web.users import list_users
+
+    engine = open_database(url)
+    migrate(engine)
     if not list_users(engine):
         typer.echo("Nobody can log in yet: ipml user add NAME --role admin")
-    name = f"[{host}]" if ":" in host else host
-    typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
-    config = uvicorn.Config(make_app(engine, settings), access_log=False, log_level="warning", server_header=False)
+    return engine
+
+
+def _start_model(source: str | None, settings: Settings, until_end: ExitStack) -> ServedModel:
+    """Load the model, if it is there yet, and have it looked after until the end."""
+    from ipml.scoring.served_model import ServedModel, watching
+
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("ipml").setLevel(logging.INFO)  # which model is in use has to be found in the log
+    served = ServedModel(source)
+    served.refresh()
+    _reload_on_hangup(until_end.enter_context(watching(served, settings.model_reload_seconds)), until_end)
+    return served
+
+
+def _reload_on_hangup(watch: Watch, until_end: ExitStack) -> None:
+    # In a terminal the signal says that its window was closed, and ends the command as ever.
+    is_service = sys.stdin is None or not sys.stdin.isatty()
+    if is_service and hasattr(signal, "SIGHUP"):
+        before = signal.signal(signal.SIGHUP, lambda *_: watch.ask())
+        until_end.callback(signal.signal, signal.SIGHUP, before)
+
+
+def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
+    from ipml.web.app import make_app
+
+    assert engine is not None
+    return make_app(engine, settings)
+
+
+def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:
+    """Make the API, beside the page where there is a database."""
+    from ipml.listings.json_schema import make_json_schema
+    from ipml.web.api import make_api, put_beside
+    from ipml.web.metrics import Metrics
+
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    metrics = Metrics(served)
+    api = make_api(served, metrics, access, make_json_schema(), engine)
+    return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
+
+
+def _run(app: ASGIApp, listener: socket.socket) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, access_log=False, log_level="warning", server_header=False, timeout_keep_alive=_IDLE_SECONDS
+    )
     with suppress(KeyboardInterrupt):  # raised anew once the page has closed
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; its connections send what they have at once.
+
+    Raises
+    ------
+    AddressInUse
+        Another program listens there, or the address is none of this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         found = (error.strerror or str(error)).partition(" (")[0]
         raise AddressInUse(host, port, found) from error
+    # An answer goes out as head and body; without this the body waits 40 ms for the client to have heard of the head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

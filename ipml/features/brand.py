@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
-from ipml.features.columns import ListingColumns
-from ipml.features.disguise import count_disguises
+from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.compiled.brand_claims import Spellings, describe_claims, may_be_disguised
+from ipml.features.compiled.brands import list_brands
+from ipml.features.compiled.disguises import count_disguised_words
+from ipml.features.compiled.places import Numbers
+from ipml.features.compiled.texts import Texts
+from ipml.features.extractor import Extractor
+from ipml.features.names import Names
 from ipml.features.normalise import fold_text
-from ipml.features.phrases import Place
 from ipml.listings.brands import Brands, load_brands
 
 BrandTable = dict[str, Any]
@@ -65,43 +68,93 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
     }
 
 
-def brands_in_titles(listings: ListingColumns, table: BrandTable) -> list[list[int]]:
+class BrandFinder:
+    """A table of brands as compiled functions read it.
+
+    Parameters
+    ----------
+    table : dict
+        As `brand_table` makes it.
+    """
+
+    def __init__(self, table: BrandTable) -> None:
+        self.table = table
+        self.names: list[str] = table["names"]
+        self.phrases = PhraseSet(table["phrases"])
+        self.phrase_brands = np.array(table["phrase_brands"], dtype=np.int64)
+        self.authorised = {number: frozenset(sellers) for number, sellers in enumerate(table["authorised"]) if sellers}
+
+    @cached_property
+    def spellings(self) -> Spellings:
+        """The ways each brand is spelt plainly."""
+        of_brand: list[dict[str, None]] = [{} for _ in self.names]
+        for phrase, number in zip(self.table["phrases"], self.table["phrase_brands"], strict=True):
+            of_brand[number] |= dict.fromkeys((phrase.lower(), fold_text(phrase)))
+        return Spellings([[spelling for spelling in spellings if spelling.isascii()] for spellings in of_brand])
+
+    @classmethod
+    def of(cls, table: BrandTable) -> BrandFinder:
+        """Return the finder of a table, the same for equal tables: each extractor has its own copy of one."""
+        found = _FINDERS.get(id(table))
+        if found is None or found[0] is not table:
+            if len(_FINDERS) >= _MOST_FINDERS:
+                _FINDERS.clear()
+            finder = next((known for _, known in list(_FINDERS.values()) if known.table == table), None) or cls(table)
+            found = _FINDERS[id(table)] = table, finder
+        return found[1]
+
+
+_FINDERS: dict[int, tuple[BrandTable, BrandFinder]] = {}
+"""The finder of each table met, by its place in memory; the table is kept so that no other can take that place."""
+_MOST_FINDERS = 64
+
+
+def brands_in_titles(listings: ListingColumns, table: BrandTable) -> Numbers:
     """Return the numbers of the brands each title names, in the order they are named, each once."""
-    phrases = tuple(table["phrases"])
+    finder = BrandFinder.of(table)
 
-    def work_out(listings: ListingColumns) -> list[list[int]]:
-        return [_in_order(places, table["phrase_brands"]) for places in listings.places("title", phrases)]
+    def work_out(listings: ListingColumns) -> Numbers:
+        return list_brands(listings.places("title", finder.phrases), finder.phrase_brands)
 
-    return listings.once_a_row(("brands in titles", phrases), ["title"], work_out)
+    return listings.once_a_row(("brands in titles", finder), ["title"], work_out)
 
 
-def listing_brands(listings: ListingColumns, table: BrandTable) -> list[str]:
+def listing_brands(listings: ListingColumns, table: BrandTable) -> Names:
     """Return the brand of each listing: that of its brand field, else the first named in the title, else "".
 
     A brand field that names no known brand is returned folded, so that prices can still be compared within it.
     """
-    phrases = tuple(table["phrases"])
-
-    def work_out(listings: ListingColumns) -> list[str]:
-        fields = zip(listings.folded("brand"), listings.places("brand", phrases), strict=True)
-        named = (
-            (field, _in_order(places, table["phrase_brands"]) or (titled if not field else []))
-            for (field, places), titled in zip(fields, brands_in_titles(listings, table), strict=True)
-        )
-        return [table["names"][brands[0]] if brands else field for field, brands in named]
-
-    return listings.once_a_row(("brand", phrases), ["title", "brand"], work_out)
+    finder = BrandFinder.of(table)
+    return listings.once(("brand", finder), lambda: _name_brands(listings, finder))
 
 
-def _in_order(places: Sequence[Place], brands: Sequence[int]) -> list[int]:
-    """Return the brands that phrases name, by place; of those from one place, that of the longest first."""
-    if not places:
-        return []
-    ordered = sorted((start, -end, number) for number, start, end in places)
-    return list(dict.fromkeys(brands[number] for _, _, number in ordered))
+def claimed_brands(listings: ListingColumns, table: BrandTable) -> NDArray[np.int64]:
+    """Return the number of each listing's brand, as `listing_brands` gives it; -1 where it is none of the table."""
+    finder = BrandFinder.of(table)
+    key = ("brand number", finder)
+    return listings.once_a_row(key, ["title", "brand"], lambda of: _number_brands(of, finder))
 
 
-class BrandFeatures(TransformerMixin, BaseEstimator):
+def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
+    numbers, fields = claimed_brands(listings, finder.table), listings.folded_names("brand")
+    if len(numbers) == 1:
+        number = int(numbers[0])
+        return Names(np.zeros(1, dtype=np.int64), [finder.names[number]]) if number >= 0 else fields
+    codes = np.where(numbers >= 0, numbers, len(finder.names) + fields.codes)
+    return Names(codes, [*finder.names, *fields.names]).compact()
+
+
+def _number_brands(listings: ListingColumns, finder: BrandFinder) -> NDArray[np.int64]:
+    titled, fields = brands_in_titles(listings, finder.table).first(), listings.folded_names("brand")
+    if fields.names == [""]:
+        return titled
+    (places,) = finder.phrases.reading.finder.find(Texts.of(fields.names))
+    by_field = list_brands(places, finder.phrase_brands).first()
+    is_empty = np.array([not name for name in fields.names])
+    return np.where(is_empty[fields.codes], titled, by_field[fields.codes])
+
+
+class BrandFeatures(Extractor):
     """Say which brands a listing names, whether they are disguised, and whether the seller is authorised.
 
     Parameters
@@ -125,44 +178,34 @@ class BrandFeatures(TransformerMixin, BaseEstimator):
     def __init__(self, brands: BrandTable | None = None) -> None:
         self.brands = brands
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Take over the brand table."""
         self.table_ = self.brands or brand_table()
-        return self
 
-    def transform(self, X: Any) -> NDArray[np.float64]:
+    @property
+    def phrase_set(self) -> PhraseSet:
+        """The phrases it looks for."""
+        return BrandFinder.of(self.table_).phrases
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 8)."""
-        check_is_fitted(self)
-        return np.asarray(ListingColumns.of(X).each_once(("title", "brand", "seller_id"), self._read))
+        return np.asarray(listings.each_once(("title", "brand", "seller_id"), self._read))
 
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
-        number_of = {name: number for number, name in enumerate(self.table_["names"])}
-        authorised = [frozenset(sellers) for sellers in self.table_["authorised"]]
-        rows = zip(
-            listings.texts("title"),
-            listings.texts("brand"),
-            listings.texts("seller_id"),
-            brands_in_titles(listings, self.table_),
-            listing_brands(listings, self.table_),
-            strict=True,
+        finder, titles = BrandFinder.of(self.table_), listings.raw("title")
+        brands = brands_in_titles(listings, self.table_)
+        is_disguised = may_be_disguised(titles, brands, finder.spellings)
+        for row in np.flatnonzero(is_disguised).tolist():
+            is_disguised[row] = self._is_disguised(titles.text(row), brands.of_text(row))
+        claimed = claimed_brands(listings, self.table_)
+        return describe_claims(
+            brands,
+            is_disguised,
+            count_disguised_words(titles),
+            listings.is_given("brand"),
+            claimed,
+            _standing(listings, claimed, finder),
         )
-        values = []
-        for title, field, seller, titled, brand in rows:
-            number = number_of.get(brand)
-            sellers = authorised[number] if number is not None else frozenset()
-            values.append(
-                (
-                    bool(titled),
-                    min(max(len(titled) - 1, 0), 3),
-                    bool(titled) and self._is_disguised(title, titled),
-                    min(count_disguises(title), 3),
-                    bool(titled and field and number not in titled),
-                    not field,
-                    seller in sellers,
-                    bool(sellers) and seller not in sellers,
-                )
-            )
-        return np.array(values, dtype=np.float64).reshape(-1, len(_NAMES))
 
     @property
     def only_raises(self) -> tuple[str, ...]:
@@ -189,3 +232,14 @@ class BrandFeatures(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
         return np.array(_NAMES, dtype=object)
+
+
+def _standing(listings: ListingColumns, claimed: NDArray[np.int64], finder: BrandFinder) -> NDArray[np.int8]:
+    """Return 1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known."""
+    standing = np.zeros(len(listings), dtype=np.int8)
+    for number, sellers in finder.authorised.items():
+        rows = np.flatnonzero(claimed == number)
+        if len(rows):
+            named = listings.names("seller_id").take(rows).strings()
+            standing[rows] = [1 if seller in sellers else -1 for seller in named]
+    return standing

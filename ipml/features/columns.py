@@ -2,23 +2,29 @@
 
 Extractors take a frame, a mapping of columns or a `ListingColumns`. The pipeline makes one `ListingColumns` and hands
 it to all of them, so that a title is folded once however many extractors read it; a single listing needs no frame.
+Texts are bytes for compiled functions; as Python strings they are for the few that people read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
-from ipml.features.passages import Passages
-from ipml.features.phrases import Place, find_in_texts
-from ipml.features.skeleton import Skeletons
+from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.phrases import PhraseFinder
+from ipml.features.compiled.places import Numbers, Places
+from ipml.features.compiled.skeletons import skeleton_texts
+from ipml.features.compiled.texts import Texts
+from ipml.features.names import Names
+from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
 from ipml.features.spelling import Spelling
 from ipml.records import Listing
 
@@ -26,7 +32,51 @@ T = TypeVar("T")
 SPELT = ("title", "description")
 MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
 """How many letters of a text column are read; of the others as many as of a title."""
-_LETTERS_AT_ONCE = 1_000_000  # of which skeletons are worked out together: more would take memory and save no time
+_NEVER = np.iinfo(np.int64).min
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS_A_DAY = 86_400_000_000
+_FIELDS = tuple(field.name for field in fields(Listing))
+_CELLS = attrgetter(*_FIELDS)
+
+
+class PhraseSet:
+    """The phrases an extractor looks for, which columns know by the object, not by comparing thousands of words.
+
+    Parameters
+    ----------
+    phrases : iterable of str
+        As people write them; a star at the end of one stands for any ending.
+    """
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self.phrases = tuple(phrases)
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What finds these phrases alone."""
+        return Reading(sets=(self,))
+
+
+class Reading:
+    """What a model knows of words: how misspelt ones are read, and the phrases that its extractors look for.
+
+    Parameters
+    ----------
+    spelling : Spelling, optional
+        Words are read as they stand where none is given.
+    sets : tuple of PhraseSet, default=()
+        Found in one walk through a text.
+    """
+
+    def __init__(self, spelling: Spelling | None = None, sets: tuple[PhraseSet, ...] = ()) -> None:
+        self.spelling = spelling
+        self.sets = sets
+
+    @cached_property
+    def finder(self) -> PhraseFinder:
+        """What finds the phrases of all sets."""
+        return PhraseFinder(tuple(phrases.phrases for phrases in self.sets))
 
 
 class ListingColumns:
@@ -36,19 +86,19 @@ class ListingColumns:
     ----------
     columns : DataFrame or mapping of str to sequence
         Canonical listing columns; those that are absent read as missing.
-    spelling : Spelling, optional
-        How misspelt words of title and description are read; as they stand where none is given.
+    reading : Reading, optional
+        How the words of title and description are read; as they stand where none is given.
 
     Examples
     --------
     >>> listings = ListingColumns({"title": ["N\u0456ke", None], "price": [10.0, None]})
-    >>> len(listings), listings.folded("title"), listings.numbers("price")
+    >>> len(listings), listings.folded("title").strings(), listings.numbers("price")
     (2, ['nike', ''], array([10., nan]))
     """
 
-    def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]], spelling: Spelling | None = None) -> None:
+    def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]], reading: Reading | None = None) -> None:
         self._columns = columns
-        self._spelling = spelling
+        self._reading = reading or _AS_THEY_STAND
         self._known: dict[Hashable, Any] = {}
         self._whole: ListingColumns | None = None
         self._rows = np.zeros(0, dtype=np.intp)
@@ -60,73 +110,115 @@ class ListingColumns:
         return listings if isinstance(listings, ListingColumns) else cls(listings)
 
     @classmethod
-    def of_one(cls, listing: Listing) -> ListingColumns:
+    def of_one(cls, listing: Listing, reading: Reading | None = None) -> ListingColumns:
         """Return the columns of a single listing."""
-        return cls({field.name: [getattr(listing, field.name)] for field in fields(Listing)})
+        cells = zip(_FIELDS, _CELLS(listing), strict=True)
+        one = cls({name: (cell,) for name, cell in cells if cell is not None}, reading)
+        one._length = 1
+        return one
 
     def __len__(self) -> int:
         return self._length
 
     def __contains__(self, name: str) -> bool:
-        return name in self._columns or (self._whole is not None and name in self._whole)
+        """Say whether some listing says something in a column."""
+        return self.once(("says something", name), lambda: self._says_something(name))
 
-    def take(self, rows: NDArray[np.intp], texts: Mapping[str, Sequence[str]]) -> ListingColumns:
-        """Return some rows, in the order given, with other texts in some columns.
+    def take(self, rows: NDArray[np.intp], folded: Mapping[str, Texts] | None = None) -> ListingColumns:
+        """Return some rows, in the order given, perhaps with other texts in some columns.
 
-        What was worked out for these listings is not worked out again. If all new texts of a column are passages of
-        the folded views of the old ones, whole words of them, they are taken as they stand: they are not folded twice.
+        What was worked out for these listings is not worked out again.
+
+        Parameters
+        ----------
+        rows : array of int
+        folded : mapping of str to Texts, optional
+            Other texts of some columns, such as passages. They are folded and read already, and stand for what was
+            written as well.
 
         Examples
         --------
         >>> listings = ListingColumns({"title": ["A r0lex watch", "Hat"], "price": [10.0, 20.0]})
-        >>> passages = listings.take(np.array([0, 0]), {"title": ["a r0lex", "r0lex watch"]})
-        >>> passages.skeletons("title"), passages.numbers("price")
+        >>> passages = listings.take(np.array([0, 0]), {"title": Texts.of(["a r0lex", "r0lex watch"])})
+        >>> passages.bones("title").strings(), passages.numbers("price")
         (['a roiex', 'roiex watch'], array([10., 10.]))
         """
-        taken = ListingColumns(texts, self._spelling)
+        folded = folded or {}
+        taken = ListingColumns({name: cast(Any, texts) for name, texts in folded.items()}, self._reading)
         taken._whole, taken._rows, taken._length = self, rows, len(rows)
+        taken._known |= {(kind, name): texts for name, texts in folded.items() for kind in ("raw", "folded")}
         return taken
 
-    def spelt(self, spelling: Spelling) -> ListingColumns:
-        """Return the same listings, their misspelt words read in this way; what was folded is not folded again."""
-        if spelling is self._spelling:
+    def read_as(self, reading: Reading) -> ListingColumns:
+        """Return the same listings, their words read in this way; what was only folded is not folded again."""
+        if reading is self._reading:
             return self
         if self._whole is not None:
-            return self._whole.spelt(spelling).take(self._rows, cast(Mapping[str, Sequence[str]], self._columns))
-        spelt = ListingColumns(self._columns, spelling)
-        if self._spelling is None:
+            texts: dict[str, Texts] = {str(name): self._known["folded", name] for name in self._columns}
+            return self._whole.read_as(reading).take(self._rows, texts)
+        read = ListingColumns(self._columns, reading)
+        read._length = self._length
+        if self._reading.spelling is None:
             folded = [key for name in SPELT if (key := ("folded", name)) in self._known]
-            spelt._known |= {key: _map_once(spelling.read_text, self._known[key]) for key in folded}
-        return spelt
+            read._known |= {key: reading.spelling.read_texts(self._known[key]) for key in folded if reading.spelling}
+        return read
 
-    def texts(self, name: str) -> list[str]:
+    def raw(self, name: str) -> Texts:
         """Return a text column as written; missing texts are empty."""
-        return self.once_a_row(("text", name), [name], lambda listings: listings._read_texts(name))
+        return self.once_a_row(("raw", name), [name], lambda listings: Texts.of(listings._cells(name)))
 
-    def folded(self, name: str) -> list[str]:
-        """Return the folded view of a text column; missing texts are empty."""
+    def folded(self, name: str) -> Texts:
+        """Return the folded view of a text column, misspelt words read; missing texts are empty."""
         return self.once_a_row(("folded", name), [name], lambda listings: listings._fold(name))
 
-    def skeletons(self, name: str) -> list[str]:
-        """Return the skeleton of the folded view of a text column; missing texts are empty."""
-        return self.once_a_row(("skeleton", name), [name], lambda listings: listings._reduce(name))
+    def bones(self, name: str) -> Texts:
+        """Return the skeletons of the folded view of a text column; missing texts are empty."""
+        return self.once_a_row(("bones", name), [name], lambda listings: skeleton_texts(listings.folded(name)))
 
-    def places(self, name: str, phrases: tuple[str, ...]) -> list[Sequence[Place]]:
-        """Return which phrases stand where in the folded view of a text column, by start, as `find_phrases` does."""
+    def places(self, name: str, phrases: PhraseSet) -> Places:
+        """Return which phrases stand where in the folded view of a text column, as `find_phrases` does, in bytes."""
         return self.once_a_row(("places", name, phrases), [name], lambda listings: listings._find(name, phrases))
+
+    def texts(self, name: str) -> list[str]:
+        """Return a text column as written, as strings; missing texts are empty."""
+        return self.once(("text", name), lambda: self.raw(name).strings())
+
+    def names(self, name: str) -> Names:
+        """Return a text column as written, each different text once; missing texts are ""."""
+        return self.once_a_row(("names", name), [name], lambda listings: listings._read_names(name))
+
+    def folded_names(self, name: str) -> Names:
+        """Return the folded view of a text column, each different text folded once."""
+        return self.once_a_row(("folded names", name), [name], lambda listings: listings._fold_names(name))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return a number column, shape (n_listings,); missing numbers are NaN."""
         return self.once_a_row(("number", name), [name], lambda listings: listings._read_numbers(name))
 
     def moments(self, name: str) -> NDArray[np.int64]:
-        """Return a column of moments in nanoseconds UTC, shape (n_listings,); the least number where missing."""
+        """Return a column of moments in microseconds UTC, shape (n_listings,); the least number where missing."""
         return self.once_a_row(("moment", name), [name], lambda listings: listings._read_moments(name))
 
     def days_between(self, first: str, second: str) -> NDArray[np.float64]:
         """Return the days from one moment column to another, shape (n_listings,); NaN where either is missing."""
-        names = (first, second)
-        return self.once_a_row(("days", *names), names, lambda listings: listings._read_days(*names))
+        if first not in self or second not in self:
+            return np.full(len(self), np.nan)
+        begins, ends = self.moments(first), self.moments(second)
+        days = (ends - begins) / _MICROSECONDS_A_DAY
+        days[(begins == _NEVER) | (ends == _NEVER)] = np.nan
+        return np.asarray(days)
+
+    def letters(self, name: str) -> NDArray[np.int64]:
+        """Return how many letters the folded view of a text column has, shape (n_listings,)."""
+        if name not in self:
+            return np.zeros(len(self), dtype=np.int64)
+        return self.once_a_row(("letters", name), [name], lambda listings: listings.folded(name).lengths())
+
+    def is_given(self, name: str) -> NDArray[np.bool_]:
+        """Say whether a text column says anything, shape (n_listings,)."""
+        if name not in self:
+            return np.zeros(len(self), dtype=bool)
+        return self.once_a_row(("given", name), [name], lambda listings: np.diff(listings.raw(name).offsets) > 0)
 
     def once(self, key: Hashable, work_out: Callable[[], T]) -> T:
         """Return what was worked out under this key before, or work it out now."""
@@ -145,15 +237,16 @@ class ListingColumns:
         key : hashable
         columns : iterable of str
         work_out : function of ListingColumns
-            Gives a list, an array or a sparse matrix with a row for each listing.
+            Gives an array, a sparse matrix, or what has rows to take, such as Texts.
         """
-
-        def take_or_work_out() -> T:
-            if self._whole is None or any(name in self._columns for name in columns):
-                return work_out(self)
-            return cast(T, _take_rows(self._whole.once_a_row(key, columns, work_out), self._rows))
-
-        return self.once(key, take_or_work_out)
+        if key in self._known:
+            return cast(T, self._known[key])
+        if self._whole is None or any(name in self._columns for name in columns):
+            found = work_out(self)
+        else:
+            found = cast(T, _take_rows(self._whole.once_a_row(key, columns, work_out), self._rows))
+        self._known[key] = found
+        return found
 
     def each_once(self, columns: Iterable[str], read: Callable[[ListingColumns], Any]) -> Any:
         """Return what is read, row by row, from some columns alone; for passages their listing is read once.
@@ -167,43 +260,39 @@ class ListingColumns:
         if self._whole is None or any(name in self._columns for name in columns):
             return read(self)
         rows, which = np.unique(self._rows, return_inverse=True)
-        return read(self._whole.take(rows, {}))[which]
+        return read(self._whole.take(rows))[which]
 
-    def _fold(self, name: str) -> list[str]:
-        if passages := self._passages(name):
-            return list(passages.texts)
-        fold = self._spelling.fold_text if self._spelling and name in SPELT else fold_text
-        most = MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
-        return _map_once(lambda text: fold(text, most), self.texts(name))
-
-    def _reduce(self, name: str) -> list[str]:
-        if self._whole is not None and (passages := self._passages(name)):
-            return passages.cut_words(self._whole.skeletons(name))
-        return [bones for block in self._blocks(name) for bones in block.each()]
-
-    def _find(self, name: str, phrases: tuple[str, ...]) -> list[Sequence[Place]]:
-        if self._whole is not None and (passages := self._passages(name)):
-            return passages.cut_places(self._whole.places(name, phrases))
-        return [places for block in self._blocks(name) for places in find_in_texts(block, phrases)]
-
-    def _passages(self, name: str) -> Passages | None:
-        """Return where the texts of a column lie in those they were taken from; None where they are no passages."""
-        whole, rows = self._whole, self._rows.tolist()
-        if whole is None or name not in self._columns:
-            return None
-        return self.once(("passages", name), lambda: Passages.locate(whole.folded(name), rows, self.texts(name)))
-
-    def _blocks(self, name: str) -> list[Skeletons]:
-        """Return the skeletons of the folded view of a text column, some texts at a time."""
-        return self.once(("blocks", name), lambda: [Skeletons(block) for block in _cut_in_blocks(self.folded(name))])
-
-    def _read_texts(self, name: str) -> list[str]:
+    def _says_something(self, name: str) -> bool:
         if name not in self._columns:
-            return [""] * len(self)
+            return self._whole is not None and name in self._whole
         column = self._columns[name]
-        if isinstance(column, pd.Series):
-            column = column.astype("str").fillna("").tolist() if column.dtype != object else column.tolist()
-        return [text if isinstance(text, str) else "" for text in column]
+        return bool(column.notna().any()) if isinstance(column, pd.Series) else True
+
+    def _cells(self, name: str) -> Any:
+        return self._columns[name] if name in self._columns else [None] * len(self)
+
+    def _fold(self, name: str) -> Texts:
+        if name not in self._columns:
+            return self.raw(name)
+        folded = fold_texts(self.raw(name), MAX_LETTERS.get(name, MAX_TITLE_LETTERS))
+        spelling = self._reading.spelling
+        return spelling.read_texts(folded) if spelling and name in SPELT else folded
+
+    def _find(self, name: str, phrases: PhraseSet) -> Places:
+        """Find the phrases, and with them those that others will ask for."""
+        reading = self._reading if phrases in self._reading.sets else phrases.reading
+        for known, places in zip(reading.sets, reading.finder.find(self.folded(name)), strict=True):
+            self._known["places", name, known] = places
+        return cast(Places, self._known["places", name, phrases])
+
+    def _read_names(self, name: str) -> Names:
+        return Names.of(self._columns[name]) if name in self._columns else Names.of_none(len(self))
+
+    def _fold_names(self, name: str) -> Names:
+        names = self.names(name)
+        if names.names == [""]:
+            return names
+        return Names(names.codes, fold_texts(Texts.of(names.names), MAX_LETTERS.get(name, MAX_TITLE_LETTERS)).strings())
 
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
         if name not in self._columns:
@@ -215,30 +304,16 @@ class ListingColumns:
 
     def _read_moments(self, name: str) -> NDArray[np.int64]:
         if name not in self._columns:
-            return np.full(len(self), np.iinfo(np.int64).min)
-        moments = pd.to_datetime(pd.Series(self._columns[name]), utc=True).dt.as_unit("ns")
-        return np.asarray(moments.to_numpy(dtype="datetime64[ns]").astype(np.int64))  # NaT is the least number
-
-    def _read_days(self, first: str, second: str) -> NDArray[np.float64]:
-        if first not in self._columns or second not in self._columns:
-            return np.full(len(self), np.nan)
-        moments = [pd.to_datetime(pd.Series(self._columns[name]), utc=True) for name in (first, second)]
-        days = (moments[1].array - moments[0].array) / pd.Timedelta(days=1)
-        return np.asarray(days, dtype=np.float64)
+            return np.full(len(self), _NEVER)
+        column = self._columns[name]
+        if len(column) == 1 and not isinstance(column, pd.Series) and isinstance(column[0], datetime):
+            return np.array([(column[0] - _EPOCH) // _MICROSECOND])
+        moments = pd.DatetimeIndex(pd.to_datetime(pd.Series(column), utc=True)).as_unit("us")
+        return np.asarray(moments.asi8)  # NaT is the least number
 
 
-def _map_once(read: Callable[[str], str], texts: Sequence[str]) -> list[str]:
-    """Return what is read of each text, of equal ones read once."""
-    known = {text: read(text) for text in dict.fromkeys(texts)}
-    return [known[text] for text in texts]
+_AS_THEY_STAND = Reading()
 
 
 def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
-    return [values[row] for row in rows.tolist()] if isinstance(values, list) else values[rows]
-
-
-def _cut_in_blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield the texts in their order, so many at a time as have about a million letters."""
-    ends = np.cumsum([len(text) for text in texts])
-    block = ends // _LETTERS_AT_ONCE
-    yield from (texts[start:end] for start, end in pairwise([0, *(np.flatnonzero(np.diff(block)) + 1), len(texts)]))
+    return values.take(rows) if isinstance(values, (Texts, Names, Places, Numbers)) else values[rows]

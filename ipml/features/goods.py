@@ -6,27 +6,27 @@ The kinds are in `goods.toml`, with the customs statistics they rest on; add to 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.errors import UnusableSetting
 from ipml.features.brand import BrandTable, brand_table, brands_in_titles
-from ipml.features.columns import ListingColumns
-from ipml.features.phrases import Place, find_phrases
+from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.compiled.goods import GoodsTable, describe_goods
+from ipml.features.extractor import Extractor
+from ipml.features.phrases import find_phrases
 from ipml.listings.brands import load_brands
 
 OFTEN_COPIED = {"very often": 1.0, "often": 0.5, "rarely": 0.0}
 _SUMMARY = ("often_copied", "several_kinds", "no_kind", "kind_of_brand", "other_kind_than_brand", "brand_without_kind")
-_MOST_COUNTED = 3
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _read_kind(kind: Mapping[str, Any], where: str) -> KindOfGoods:
     return KindOfGoods(kind["name"], often, tuple(kind["phrases"]), kind.get("brand_category", ""))
 
 
-class GoodsFeatures(TransformerMixin, BaseEstimator):
+class GoodsFeatures(Extractor):
     """Say which kinds of goods a title names, whether such goods are often copied, and whether its brand makes them.
 
     Parameters
@@ -113,7 +113,7 @@ class GoodsFeatures(TransformerMixin, BaseEstimator):
         self.brands = brands
         self.goods = goods
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Read the kinds of goods, and which of them each brand makes."""
         kinds = load_goods(Path(self.goods) if self.goods else None)
         self.names_ = [kind.name for kind in kinds]
@@ -125,43 +125,34 @@ class GoodsFeatures(TransformerMixin, BaseEstimator):
             [number for number, kind in enumerate(kinds) if category and kind.brand_category == category]
             for category in _brand_categories(self.table_)
         ]
-        return self
 
-    def transform(self, X: Any) -> NDArray[np.float64]:
+    def prepare(self) -> tuple[PhraseSet, GoodsTable]:
+        """Return the phrases as columns look for them, and what is known of the kinds."""
+        table = GoodsTable.of(self.phrase_kinds_, self.often_copied_, self.brand_kinds_)
+        return PhraseSet(self.phrases_), table
+
+    @property
+    def phrase_set(self) -> PhraseSet:
+        """The phrases it looks for."""
+        phrases: PhraseSet = self.prepared[0]
+        return phrases
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, n_kinds + 6): 1 where a kind is named, then what follows from it.
 
         `often_copied` is the highest of the kinds named; `several_kinds` counts those beyond the first, up to three;
         `kind_of_brand` and `other_kind_than_brand` compare them with the brands the title names.
         """
-        check_is_fitted(self)
-        return np.asarray(ListingColumns.of(X).each_once(["title"], self._read))
+        return np.asarray(listings.each_once(["title"], self._read))
 
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
-        named = [self._kinds(places) for places in listings.places("title", tuple(self.phrases_))]
-        brands = brands_in_titles(listings, self.table_)
-        n_kinds, n_named = len(self.names_), [len(kinds) for kinds in named]
-        values = np.zeros((len(named), n_kinds + len(_SUMMARY)))
-        values[np.repeat(np.arange(len(named)), n_named), [kind for kinds in named for kind in kinds]] = 1.0
-        values[:, n_kinds:] = np.array(list(map(self._summarise, named, brands))).reshape(-1, len(_SUMMARY))
-        return values
+        phrases, table = self.prepared
+        return describe_goods(listings.places("title", phrases), brands_in_titles(listings, self.table_), table)
 
     def find(self, text: str) -> list[str]:
         """Return the names of the kinds a folded text names, in the order of the file."""
-        return [self.names_[number] for number in sorted(self._kinds(find_phrases(text, tuple(self.phrases_))))]
-
-    def _kinds(self, places: Iterable[Place]) -> set[int]:
-        return {self.phrase_kinds_[number] for number, _, _ in places}
-
-    def _summarise(self, named: set[int], brands: list[int]) -> tuple[float, ...]:
-        of_brands = {kind for brand in brands for kind in self.brand_kinds_[brand]}
-        return (
-            max((self.often_copied_[kind] for kind in named), default=0.0),
-            min(max(len(named) - 1, 0), _MOST_COUNTED),
-            not named,
-            bool(named & of_brands),
-            bool(named and of_brands and not named & of_brands),
-            bool(brands and not named),
-        )
+        named = {self.phrase_kinds_[number] for number, _, _ in find_phrases(text, self.phrase_set.phrases)}
+        return [self.names_[number] for number in sorted(named)]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: each kind, then what follows from the kinds named."""

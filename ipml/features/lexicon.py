@@ -15,15 +15,16 @@ from importlib.resources import files
 from itertools import accumulate, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.errors import UnusableSetting
-from ipml.features.columns import ListingColumns
+from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.compiled.trade_table import TradeTable
+from ipml.features.compiled.trade_words import count_trade_words
+from ipml.features.extractor import Extractor
 from ipml.features.phrases import Place, find_phrases
 
 Span = tuple[int, int, str]
@@ -32,8 +33,6 @@ KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", "negated")
 NEGATION = "negation"
 _DENIABLE = ("replica", "grade")
 _COLUMNS = ("title", "description")
-_COLUMN_OF = {kind: column for column, kind in enumerate(KINDS)}
-_MOST_COUNTED = 3
 _NEGATION_REACHES_WORDS = 2
 _CONTEXT_REACHES_WORDS = 3
 _WORD = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")  # an ideograph is a word
@@ -109,7 +108,7 @@ def _spell_out(entry: Mapping[str, Any]) -> list[str]:
     return [f"{word} {phrase}" for word in before for phrase in entry["phrases"]] if before else list(entry["phrases"])
 
 
-class TradeWords(TransformerMixin, BaseEstimator):
+class TradeWords(Extractor):
     """Count the words of the trade in title and description, by kind, up to three of each.
 
     Of phrases that overlap the first counts, of those from one place the longest. A phrase does not count beside a
@@ -142,31 +141,36 @@ class TradeWords(TransformerMixin, BaseEstimator):
     def __init__(self, lexicon: str | None = None) -> None:
         self.lexicon = lexicon
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Read the lexicon."""
         entries = load_lexicon(Path(self.lexicon) if self.lexicon else None).entries
         self.phrases_ = [entry.text for entry in entries]
         self.kinds_ = [entry.kind for entry in entries]
         self.not_near_ = [list(entry.not_near) for entry in entries]
-        return self
 
-    def transform(self, X: Any) -> NDArray[np.float64]:
+    def prepare(self) -> tuple[PhraseSet, TradeTable]:
+        """Return the phrases as columns look for them, and what is known of each."""
+        return PhraseSet(self.phrases_), TradeTable.of(self.kinds_, self.not_near_, KINDS, _DENIABLE)
+
+    @property
+    def phrase_set(self) -> PhraseSet:
+        """The phrases it looks for."""
+        phrases: PhraseSet = self.prepared[0]
+        return phrases
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the counts, shape (n_listings, 2 * n_kinds): title first, then description."""
-        check_is_fitted(self)
-        listings = ListingColumns.of(X)
         return np.column_stack([listings.each_once([name], partial(self._count, name=name)) for name in _COLUMNS])
 
     def _count(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
-        counts = np.zeros((len(listings), len(KINDS)))
-        rows = zip(listings.folded(name), listings.places(name, tuple(self.phrases_)), strict=True)
-        for row, (text, places) in enumerate(rows):
-            for kind, _, _ in self._choose(text, places):
-                counts[row, _COLUMN_OF[kind]] += 1
-        return np.minimum(counts, _MOST_COUNTED, out=counts)
+        if name not in listings:
+            return np.zeros((len(listings), len(KINDS)))
+        phrases, table = self.prepared
+        return count_trade_words(listings.folded(name), listings.places(name, phrases), table)
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
         """Return kind, start and end of each phrase that counts in a folded text, in their order."""
-        return self._choose(text, find_phrases(text, tuple(self.phrases_)))
+        return self._choose(text, find_phrases(text, self.phrase_set.phrases))
 
     def _choose(self, text: str, places: Sequence[Place]) -> list[tuple[str, int, int]]:
         """Return kind, start and end of the phrases that count, of those that stand in a text."""

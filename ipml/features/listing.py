@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from ipml.features.columns import ListingColumns
-from ipml.features.compiled.numbers import natural_log
+from ipml.features.compiled.numbers import describe_listings
+from ipml.features.extractor import Extractor
 
 AGE_STEPS_DAYS = (3, 10, 30, 90)
 _NAMES = (
@@ -25,9 +25,10 @@ _NAMES = (
     "has_gtin",
 )
 _PRIOR_SALES = 5.0
+_STEPS = np.array(AGE_STEPS_DAYS, dtype=np.float64)
 
 
-class ListingFeatures(TransformerMixin, BaseEstimator):
+class ListingFeatures(Extractor):
     """Describe a listing by its age, its own sales and how much effort went into it.
 
     Counterfeit listings are young: on a large marketplace their median age was 9 days, against 175 for the others.
@@ -40,29 +41,22 @@ class ListingFeatures(TransformerMixin, BaseEstimator):
     1.0
     """
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Learn nothing: every listing is described by itself."""
-        return self
 
-    def transform(self, X: Any) -> NDArray[np.float64]:
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 13); what is unknown is 0."""
-        listings = ListingColumns.of(X)
-        age = np.maximum(listings.days_between("listed_at", "observed_at"), 0.0)
-        sales = listings.numbers("listing_sales")
-        lengths = np.array([len(text) for text in listings.folded("description")], dtype=np.float64)
-        columns = [
-            natural_log(1.0 + age) / np.log(366.0),
-            *(age < days for days in AGE_STEPS_DAYS),
-            np.isnan(age),
-            natural_log(1.0 + sales) / np.log(1_001.0),
-            listings.numbers("listing_returns") / (sales + _PRIOR_SALES),
-            1.0 - listings.numbers("listing_rating"),
-            listings.numbers("listing_reviews") > 0,
-            lengths > 0,
-            natural_log(1.0 + lengths) / np.log(1_001.0),
-            np.array([bool(code) for code in listings.texts("gtin")]),
-        ]
-        return np.nan_to_num(np.column_stack([np.asarray(column, dtype=np.float64) for column in columns]))
+        return describe_listings(  # type: ignore[no-any-return]
+            listings.days_between("listed_at", "observed_at"),
+            _STEPS,
+            listings.numbers("listing_sales"),
+            listings.numbers("listing_returns"),
+            listings.numbers("listing_rating"),
+            listings.numbers("listing_reviews"),
+            listings.letters("description"),
+            listings.is_given("gtin"),
+            _PRIOR_SALES,
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""

@@ -6,12 +6,13 @@ compiled kernel as the UTF-8 bytes of an Arrow string array, so no Python object
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from ipml.features.compiled.ngram_codes import count_texts as count_in_texts
 from ipml.features.compiled.ngrams import count, spread, sum_rows
 from ipml.features.compiled.texts import Texts
 
@@ -40,54 +41,69 @@ def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5
     return csr_matrix((counts, indices, indptr), shape=(len(texts), 1 << bits))
 
 
-def sum_weights(
-    texts: Any,
-    weights: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    *,
-    letters: tuple[int, int] = (3, 5),
-    words: int = 1,
-) -> NDArray[np.float64]:
-    """Return the sum of each text's n-gram weights over the root of the number of known ones, shape (n_texts,).
+def count_texts(
+    texts: Texts, *, bits: int = 18, letters: tuple[int, int] = (3, 5), words: int = 1
+) -> NDArray[np.int64]:
+    """Return in how many texts the n-grams of each column occur, shape (2^bits,).
+
+    Examples
+    --------
+    >>> int(count_texts(Texts.of(["nike nike", "nike", "hat"]), letters=(0, 0)).max())
+    2
+    """
+    return np.asarray(count_in_texts(texts.offsets, texts.data, bits, *letters, words), dtype=np.int64)
+
+
+class NgramSums(NamedTuple):
+    """What the n-grams of some texts weigh together.
+
+    Attributes
+    ----------
+    weights : array of shape (n_texts,)
+        The sum of each text's weights over the root of the number of known n-grams.
+    n_all, n_known : array of int, shape (n_texts,)
+        How many n-grams each text has, and how many of them are known.
+    """
+
+    weights: NDArray[np.float64]
+    n_all: NDArray[np.int64]
+    n_known: NDArray[np.int64]
+
+
+def sum_ngrams(
+    texts: Texts, marked: NDArray[np.float64], *, letters: tuple[int, int] = (3, 5), words: int = 1
+) -> NgramSums:
+    """Add up what the n-grams of each text weigh.
 
     Parameters
     ----------
-    texts : Texts or sequence of str
-        Folded texts.
-    weights : array of shape (2^bits,)
-        The weight of each column; that of an unknown one must be 0.
-    known : array of bool, shape (2^bits,)
-        Which columns training knew.
+    texts : Texts
+        Skeletons of folded texts.
+    marked : array of shape (2^bits + 1,)
+        The weight of each column, as `ipml.features.compiled.ngrams.mark_known` marks it.
     """
-    texts = texts if isinstance(texts, Texts) else Texts.of(texts)
-    bits = _count_bits(weights, known)
-    return np.asarray(sum_rows(texts.offsets, texts.data, weights, known, bits, letters[0], letters[1], words))
+    _check_size(marked.size - 1)
+    sums, n_all, n_known = sum_rows(texts.offsets, texts.data, marked, letters[0], letters[1], words)
+    return NgramSums(sums / np.sqrt(np.maximum(n_known, 1)), n_all, n_known)
 
 
 def spread_weights(
-    text: str,
-    weights: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    *,
-    letters: tuple[int, int] = (3, 5),
-    words: int = 1,
+    text: str, marked: NDArray[np.float64], *, letters: tuple[int, int] = (3, 5), words: int = 1
 ) -> NDArray[np.float64]:
-    """Return the weight each letter of one text carries; together they sum to `sum_weights` of the text.
+    """Return the weight each letter of one text carries; together they sum to what `sum_ngrams` gives.
 
     Every n-gram's weight is shared equally among its letters.
     """
     data = np.frombuffer(text.encode(), dtype=np.uint8)
     if data.size == 0:
         return np.zeros(0)
-    bits = _count_bits(weights, known)
-    by_byte = spread(data, weights, known, bits, letters[0], letters[1], words)
+    _check_size(marked.size - 1)
+    by_byte = spread(data, marked, letters[0], letters[1], words)
     starts = np.flatnonzero((data & 0xC0) != 0x80)
     return np.asarray(np.add.reduceat(by_byte, starts))
 
 
-def _count_bits(weights: NDArray[np.float64], known: NDArray[np.bool_]) -> int:
-    """Return the bits of the column numbers; the kernel checks no bounds, so the sizes are checked here."""
-    bits = int(weights.size).bit_length() - 1
-    if weights.size != 1 << max(bits, 0) or known.size != weights.size:
-        raise ValueError(f"Got {weights.size} weights and {known.size} known flags; expected as many, a power of two.")
-    return bits
+def _check_size(n_columns: int) -> None:
+    """Refuse other numbers of columns than powers of two; the kernel checks no bounds."""
+    if n_columns < 1 or n_columns & (n_columns - 1):
+        raise ValueError(f"Got {n_columns} weights; expected a power of two.")

@@ -13,16 +13,16 @@ import tomllib
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib.resources import files
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
-from ipml.features.columns import MAX_LETTERS, ListingColumns
+from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet
+from ipml.features.compiled.offers import describe_offers, group_columns
+from ipml.features.extractor import Extractor
 from ipml.features.normalise import fold_text
-from ipml.features.phrases import Place
+from ipml.features.phrases import Place, find_phrases
 
 _CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")
 _LOTS = ("lot_words", "log_pieces", "size_range", "all_sizes")
@@ -61,7 +61,7 @@ def load_offer_words() -> tuple[tuple[str, str], ...]:
     return tuple((group["name"], phrase) for group in table["group"] for phrase in group["phrases"])
 
 
-class OfferFeatures(TransformerMixin, BaseEstimator):
+class OfferFeatures(Extractor):
     """Say how an offer is made: contacts that lead away from the marketplace, lots and ranges of sizes.
 
     They are looked for in the folded view, so that disguise does not help.
@@ -81,27 +81,38 @@ class OfferFeatures(TransformerMixin, BaseEstimator):
     [1.0, 0.0]
     """
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Read the words."""
         self.groups_ = [group for group, _ in load_offer_words()]
         self.phrases_ = [phrase for _, phrase in load_offer_words()]
-        return self
 
-    def transform(self, X: Any) -> NDArray[np.float64]:
+    def prepare(self) -> tuple[PhraseSet, NDArray[np.int64]]:
+        """Return the phrases as columns look for them, and which value each of them sets."""
+        return PhraseSet(self.phrases_), group_columns(self.groups_)
+
+    @property
+    def phrase_set(self) -> PhraseSet:
+        """The phrases it looks for."""
+        phrases: PhraseSet = self.prepared[0]
+        return phrases
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 16): 1 for what is so, and a number of pieces; without a text all is 0.
 
         `log_pieces` is the decimal logarithm of the largest number of pieces named.
         """
-        check_is_fitted(self)
-        listings = ListingColumns.of(X)
         return np.column_stack([listings.each_once([name], partial(self._read, name=name)) for name in _COLUMNS])
 
     def _read(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
-        places = listings.places(name, tuple(self.phrases_))
-        rows = zip(listings.texts(name), listings.folded(name), places, strict=True)
-        n_values = len(_CONTACTS) + len(_LOTS) * (name == "title")
-        values = [self._look(name, *row) if row[0] else (0.0,) * n_values for row in rows]
-        return np.array(values, dtype=np.float64).reshape(-1, n_values)
+        if name not in listings:
+            return np.zeros((len(listings), len(_CONTACTS) + len(_LOTS) * (name == "title")))
+        phrases, columns = self.prepared
+        raw, folded, places = listings.raw(name), listings.folded(name), listings.places(name, phrases)
+        values, left_out = describe_offers(raw, folded, places, columns, MAX_LETTERS[name], has_lots=name == "title")
+        for row in left_out.tolist():
+            found = find_phrases(folded.text(row), phrases.phrases)
+            values[row] = self._look(name, raw.text(row), folded.text(row), found)
+        return values
 
     def _look(self, name: str, text: str, folded: str, places: Sequence[Place]) -> tuple[float, ...]:
         groups = {self.groups_[number] for number, _, _ in places}

@@ -8,7 +8,6 @@ nobody can buy trust with thirty cheap ones.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.blake2b import hash_texts
+from ipml.features.compiled.texts import Texts
 
 SILENT_BELOW = 0.2
 """A probability below this says nothing about the seller."""
@@ -83,12 +84,14 @@ class SellerPortfolios:
     --------
     >>> portfolios = SellerPortfolios()
     >>> portfolios.add(["ann", "ann"], np.array([0.9, 0.8]), np.array([1, 2]))
-    >>> portfolios.shares(["ann", "bob"], np.array([3, 3])).round(3)
+    >>> portfolios.shares(Texts.of(["ann", "bob"]), np.array([3, 3])).round(3)
     array([0.135, 0.   ])
     """
 
     def __init__(self) -> None:
         self._states: dict[int, _State] = {}
+        self._n_added = 0
+        self._sorted = (-1, np.zeros(0, dtype=np.uint64), np.zeros((0, 5), dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self._states)
@@ -106,9 +109,7 @@ class SellerPortfolios:
         """
         rows = zip(sellers, _suspicion(probabilities).tolist(), moments.tolist(), strict=True)
         for seller, suspicion, moment in rows:
-            if suspicion >= 0:
-                key = seller_key(seller)
-                self._states[key] = self._states.get(key, _State()).with_listing(suspicion, moment)
+            self._add(seller_key(seller), suspicion, moment)
 
     def known(self, seller: str, moment: int) -> EarlierListings:
         """Return what is known of a seller's listings before a moment.
@@ -120,17 +121,27 @@ class SellerPortfolios:
         >>> portfolios.known("ann", 2), portfolios.known("ann", 1)
         (EarlierListings(n=1, suspicion=0.5), EarlierListings(n=0, suspicion=0.0))
         """
-        state = self._states.get(seller_key(seller))
-        if state is None or moment < state.latest:
-            return EarlierListings(0, 0.0)
-        if moment == state.latest:
-            return EarlierListings(state.n_before, state.suspicion_before / _STEPS)
-        return EarlierListings(state.n, state.suspicion / _STEPS)
+        return self._known(seller_key(seller), moment)
 
-    def shares(self, sellers: Iterable[str], moments: Moments) -> Floats:
-        """Return the share of suspicion in what each seller listed before, shape (n_listings,)."""
-        rows = zip(sellers, moments.tolist(), strict=True)
-        return np.array([self.known(seller, moment).share for seller, moment in rows], dtype=np.float64)
+    def shares(self, sellers: Texts, moments: Moments) -> Floats:
+        """Return the share of suspicion in what each seller listed before, shape (n_listings,).
+
+        Parameters
+        ----------
+        sellers : Texts
+        moments : array of int, shape (n_listings,)
+            As `listing_moments` gives it.
+        """
+        if len(sellers) == 1 and self._states:
+            return np.array([self.known(sellers.text(0), int(moments[0])).share])
+        shares = np.zeros(len(sellers))
+        if self._states:
+            known, states = self._sorted_states()
+            keys = hash_texts(sellers)
+            places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            rows = np.flatnonzero(known[places] == keys)
+            shares[rows] = _shares_before(states[places[rows]], moments[rows])
+        return shares
 
     def shares_in_time(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> Floats:
         """Return the share for each of some listings that arrive one after another, taking each in on the way.
@@ -139,12 +150,16 @@ class SellerPortfolios:
         """
         sellers = list(sellers)
         shares = np.zeros(len(sellers))
+        suspicions = _suspicion(probabilities).tolist()
+        keys = [seller_key(seller) for seller in sellers]
         order = np.argsort(moments, kind="stable")
         cuts = np.flatnonzero(np.diff(moments[order])) + 1
         for rows in np.split(order, cuts):
-            names = [sellers[row] for row in rows]
-            shares[rows] = self.shares(names, moments[rows])
-            self.add(names, probabilities[rows], moments[rows])
+            moment = int(moments[rows[0]]) if len(rows) else 0
+            for row in rows.tolist():
+                shares[row] = self._known(keys[row], moment).share
+            for row in rows.tolist():
+                self._add(keys[row], suspicions[row], moment)
         return shares
 
     def copy(self) -> SellerPortfolios:
@@ -153,15 +168,41 @@ class SellerPortfolios:
         twin.__setstate__(self.__getstate__())
         return twin
 
+    def _known(self, key: int, moment: int) -> EarlierListings:
+        state = self._states.get(key)
+        if state is None or moment < state.latest:
+            return EarlierListings(0, 0.0)
+        if moment == state.latest:
+            return EarlierListings(state.n_before, state.suspicion_before / _STEPS)
+        return EarlierListings(state.n, state.suspicion / _STEPS)
+
+    def _add(self, key: int, suspicion: int, moment: int) -> None:
+        if suspicion >= 0:
+            self._n_added += 1
+            self._states[key] = self._states.get(key, _State()).with_listing(suspicion, moment)
+
+    def _sorted_states(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Return keys and states in the order of the keys, made anew once something was added."""
+        n_added, keys, states = self._sorted
+        if n_added != self._n_added:
+            n_added = self._n_added
+            found = self.__getstate__()
+            order = np.argsort(found["keys"])
+            keys, states = found["keys"][order], found["states"][order]
+            self._sorted = n_added, keys, states
+        return keys, states
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the sellers as arrays, which a model file can hold."""
+        items = list(self._states.items())  # at once, since another thread may add
         return {
-            "keys": np.fromiter(self._states, dtype=np.uint64, count=len(self._states)),
-            "states": np.array(list(self._states.values()), dtype=np.int64).reshape(-1, 5),
+            "keys": np.array([key for key, _ in items], dtype=np.uint64),
+            "states": np.array([state for _, state in items], dtype=np.int64).reshape(-1, 5),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         rows = (_State(*row) for row in state["states"].tolist())
+        self.__init__()  # type: ignore[misc]
         self._states = dict(zip(state["keys"].tolist(), rows, strict=True))
 
 
@@ -191,7 +232,7 @@ def listing_moments(listings: ListingColumns) -> Moments:
         moments = np.full(len(listings), _NEVER + 1)
         for name in ("observed_at", "listed_at"):
             found = listings.moments(name)
-            moments = np.where(found == _NEVER, moments, found)
+            moments = np.where(found == _NEVER, moments, 1_000 * found)
         return moments
 
     return listings.once(("moments of listing",), work_out)
@@ -200,7 +241,16 @@ def listing_moments(listings: ListingColumns) -> Moments:
 @lru_cache(maxsize=65_536)
 def seller_key(seller: str) -> int:
     """Return the number under which a seller is kept: eight bytes of a hash of the id."""
-    return int.from_bytes(hashlib.blake2b(seller.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return int(hash_texts(Texts.of([seller]))[0])
+
+
+def _shares_before(states: NDArray[np.int64], moments: Moments) -> Floats:
+    """Return the share of suspicion of each seller's state before a moment, as `SellerPortfolios.known` gives it."""
+    n, suspicion, latest, n_before, suspicion_before = states.T
+    is_latest, is_older = moments == latest, moments < latest
+    n = np.where(is_older, 0, np.where(is_latest, n_before, n))
+    suspicion = np.where(is_older, 0, np.where(is_latest, suspicion_before, suspicion))
+    return np.asarray((suspicion / _STEPS) / (n + PRIOR_LISTINGS))
 
 
 def _suspicion(probabilities: Floats) -> NDArray[np.int64]:

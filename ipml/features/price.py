@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.brand import BrandTable, brand_table, listing_brands
 from ipml.features.columns import ListingColumns
-from ipml.features.compiled.numbers import natural_log
+from ipml.features.compiled.numbers import describe_prices, natural_log
+from ipml.features.extractor import Extractor
+from ipml.features.names import Names, pair_up
 from ipml.records import PriceRange
 
 STEPS = (0.1, 0.2, 0.35, 0.5)
 _STEP_NAMES = ("10_percent", "20_percent", "35_percent", "half")
+_LEAST_OF_BRAND, _LEAST_OF_CATEGORY = 0.35, 0.2
 _CLIP = 3.0
 _QUANTILES = (0.05, 0.5, 0.95)
+_STEPS = np.array(STEPS)
 
 
-class PriceFeatures(TransformerMixin, BaseEstimator):
+class PriceFeatures(Extractor):
     """Say how far a price is below the brand's reference price, and below what its brand and category usually cost.
 
     Only what is cheap speaks: a price as it should be, or none, is no sign of a genuine listing, or sellers of copies
@@ -55,36 +57,31 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
         self.brands = brands
         self.min_listings = min_listings
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Learn what goods of each brand and category usually cost."""
         self.table_ = self.brands or brand_table()
-        listings = ListingColumns.of(X)
-        prices, units = self._comparable(listings)
-        brands, categories = listing_brands(listings, self.table_), listings.folded("category")
         self.usual_ = {
-            **self._learn("brand", brands, prices, units),
-            **self._learn("category", categories, prices, units),
+            **self._learn("brand", listing_brands(listings, self.table_), listings),
+            **self._learn("category", listings.folded_names("category"), listings),
         }
-        return self
 
-    def transform(self, X: Any) -> NDArray[np.float64]:
+    def prepare(self) -> dict[str, float]:
+        """Return the reference price of each brand that has one, in the base currency."""
+        prices = zip(self.table_["names"], self.table_["references"], strict=True)
+        return {name: price for name, price in prices if price is not None}
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 9); what is unknown is 0."""
-        check_is_fitted(self)
-        listings = ListingColumns.of(X)
-        prices, units = self._comparable(listings)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = self.ratios(listings)
-            brand = self._log_ratio("brand", listing_brands(listings, self.table_), prices, units)
-            category = self._log_ratio("category", listings.folded("category"), prices, units)
-            columns = [
-                _shortfall(natural_log(ratio)),
-                *(ratio < step for step in STEPS),
-                _shortfall(brand),
-                brand < np.log(0.35),
-                _shortfall(category),
-                category < np.log(0.2),
-            ]
-        return np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
+            return describe_prices(  # type: ignore[no-any-return]
+                self.ratios(listings),
+                _STEPS,
+                self._ratio_to_usual("brand", listing_brands(listings, self.table_), listings),
+                self._ratio_to_usual("category", listings.folded_names("category"), listings),
+                _LEAST_OF_BRAND,
+                _LEAST_OF_CATEGORY,
+                _CLIP,
+            )
 
     @property
     def only_raises(self) -> NDArray[np.object_]:
@@ -93,28 +90,31 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
 
     def references(self, X: Any) -> NDArray[np.float64]:
         """Return each listing's reference price in the base currency; NaN where its brand has none."""
-        price_of = dict(zip(self.table_["names"], self.table_["references"], strict=True))
-        brands = listing_brands(ListingColumns.of(X), self.table_)
-        return np.array([price_of.get(brand, np.nan) for brand in brands], dtype=np.float64)
+        return listing_brands(ListingColumns.of(X), self.table_).look_up(self.prepared.get)
 
     def ratios(self, X: Any) -> NDArray[np.float64]:
         """Return price over reference price; NaN where either is unknown."""
         listings = ListingColumns.of(X)
-        prices, units = self._comparable(listings)
-        is_base = np.array([unit == self.table_["base_currency"] for unit in units], dtype=bool)
-        return np.where(is_base, prices, np.nan) / self.references(listings)
+        base = self.table_["base_currency"]
+        is_base = self._units(listings).look_up(lambda unit: 1.0 if unit == base else None)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self._comparable(listings) * is_base / self.references(listings))
 
     def category_ratios(self, X: Any) -> NDArray[np.float64]:
         """Return price over the category's usual price, at least 1/20 and at most 20; NaN where either is unknown."""
         listings = ListingColumns.of(X)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.exp(self._log_ratio("category", listings.folded("category"), *self._comparable(listings)))
+        ratios = self._ratio_to_usual("category", listings.folded_names("category"), listings)
+        return np.asarray(np.exp(np.clip(natural_log(ratios), -_CLIP, _CLIP)))
 
     def price_ranges(self, X: Any) -> list[PriceRange | None]:
         """Return what goods of each listing's brand usually cost, in the currency of the listing."""
         listings = ListingColumns.of(X)
-        _, units = self._comparable(listings)
-        rows = zip(listing_brands(listings, self.table_), units, listings.texts("currency"), strict=True)
+        rows = zip(
+            listing_brands(listings, self.table_).strings(),
+            self._units(listings).strings(),
+            listings.names("currency").strings(),
+            strict=True,
+        )
         return [self._price_range(*row) for row in rows]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -137,35 +137,32 @@ class PriceFeatures(TransformerMixin, BaseEstimator):
         low, median, high = (value / rate for value in usual)
         return PriceRange(brand, currency, low, median, high)
 
-    def _comparable(self, listings: ListingColumns) -> tuple[NDArray[np.float64], list[str]]:
-        """Return prices in the base currency, or as they are where the rate is unknown, and the unit of each."""
-        rates, base = self.table_["rates"], self.table_["base_currency"]
-        currencies = listings.texts("currency")
-        prices = listings.numbers("price") * np.array([rates.get(currency, 1.0) for currency in currencies])
-        return prices, [base if currency in rates else currency for currency in currencies]
+    def _comparable(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return prices in the base currency, or as they are where the rate is unknown."""
+        rates = self.table_["rates"]
+        return listings.numbers("price") * listings.names("currency").look_up(lambda name: rates.get(name, 1.0))
 
-    def _learn(
-        self, what: str, names: list[str], prices: NDArray[np.float64], units: list[str]
-    ) -> dict[str, list[float]]:
-        keys = [f"{what}:{name}:{unit}" if name else None for name, unit in zip(names, units, strict=True)]
-        frame = pd.DataFrame({"key": pd.Series(keys, dtype="str"), "price": prices})
+    def _units(self, listings: ListingColumns) -> Names:
+        """Return the unit of each price: the base currency, or its own where the rate is unknown."""
+        rates, base = self.table_["rates"], self.table_["base_currency"]
+        return listings.names("currency").rename(lambda name: base if name in rates else name)
+
+    def _learn(self, what: str, names: Names, listings: ListingColumns) -> dict[str, list[float]]:
+        rows = zip(names.strings(), self._units(listings).strings(), strict=True)
+        keys = [f"{what}:{name}:{unit}" if name else None for name, unit in rows]
+        frame = pd.DataFrame({"key": pd.Series(keys, dtype="str"), "price": self._comparable(listings)})
         frame = frame[frame["key"].notna() & (frame["price"] > 0)]
         groups = frame.groupby("key", sort=True)["price"]
         quantiles = groups.quantile(np.array(_QUANTILES)).unstack()
         kept = quantiles[groups.size() >= self.min_listings]
         return {str(key): [float(value) for value in row] for key, row in zip(kept.index, kept.to_numpy(), strict=True)}
 
-    def _log_ratio(
-        self, what: str, names: list[str], prices: NDArray[np.float64], units: list[str]
-    ) -> NDArray[np.float64]:
-        """Return log(price / usual price), clipped; NaN where either is unknown."""
-        medians = [
-            self.usual_[key][1] if (key := f"{what}:{name}:{unit}") in self.usual_ else np.nan
-            for name, unit in zip(names, units, strict=True)
-        ]
-        return np.asarray(np.clip(natural_log(prices / np.array(medians, dtype=np.float64)), -_CLIP, _CLIP))
+    def _ratio_to_usual(self, what: str, names: Names, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return price over usual price; NaN where either is unknown."""
 
+        def find(name: str, unit: str) -> float | None:
+            usual = self.usual_.get(f"{what}:{name}:{unit}")
+            return None if usual is None else usual[1]
 
-def _shortfall(log_ratio: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how much a price is too low, on a log scale, at most 3; 0 where it is not, or where it is unknown."""
-    return np.clip(-np.nan_to_num(log_ratio, neginf=-_CLIP, posinf=0.0), 0.0, _CLIP)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self._comparable(listings) / pair_up(names, self._units(listings), find))

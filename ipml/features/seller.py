@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import ListingColumns
-from ipml.features.compiled.numbers import natural_log
+from ipml.features.compiled.numbers import describe_sellers
+from ipml.features.extractor import Extractor
 
 _NAMES = ("returns_per_sale", "complaints_per_sale", "rating_below_usual", "log_strikes")
 _MOST_RATE = 3.0
 
 
-class SellerFeatures(TransformerMixin, BaseEstimator):
+class SellerFeatures(Extractor):
     """Describe a seller by what came of the sales.
 
     Age and sales themselves are not read: they name a seller, so that what is learnt of them does not carry over, and
@@ -46,38 +45,27 @@ class SellerFeatures(TransformerMixin, BaseEstimator):
     def __init__(self, prior_sales: float = 20.0) -> None:
         self.prior_sales = prior_sales
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Learn the usual rates."""
-        listings = ListingColumns.of(X)
         sales = listings.numbers("seller_sales")
         self.usual_return_rate_ = _usual_rate(listings.numbers("seller_returns"), sales)
         self.usual_complaint_rate_ = _usual_rate(listings.numbers("seller_complaints"), sales)
         ratings = listings.numbers("seller_rating")
         self.usual_rating_ = float(np.median(ratings[~np.isnan(ratings)])) if (~np.isnan(ratings)).any() else 1.0
-        return self
 
-    def transform(self, X: Any) -> NDArray[np.float64]:
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 4); what is unknown is as usual, 0."""
-        check_is_fitted(self)
-        listings = ListingColumns.of(X)
-        sales = listings.numbers("seller_sales")
-        columns = [
-            self._log_rate(listings.numbers("seller_returns"), sales, self.usual_return_rate_),
-            self._log_rate(listings.numbers("seller_complaints"), sales, self.usual_complaint_rate_),
-            10.0 * np.maximum(self.usual_rating_ - listings.numbers("seller_rating"), 0.0),
-            natural_log(1.0 + listings.numbers("seller_strikes")),
-        ]
-        return np.asarray(np.nan_to_num(np.column_stack(columns)))
+        numbers = listings.numbers
+        return describe_sellers(  # type: ignore[no-any-return]
+            *map(numbers, ("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes")),
+            np.array([self.usual_return_rate_, self.usual_complaint_rate_, self.usual_rating_]),
+            self.prior_sales,
+            _MOST_RATE,
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
         return np.array(_NAMES, dtype=object)
-
-    def _log_rate(self, events: NDArray[np.float64], sales: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
-        if usual <= 0:
-            return np.zeros(len(events))
-        rate = (events + self.prior_sales * usual) / (sales + self.prior_sales)
-        return np.asarray(np.clip(natural_log(rate / usual), -_MOST_RATE, _MOST_RATE))
 
 
 def _usual_rate(events: NDArray[np.float64], sales: NDArray[np.float64]) -> float:

@@ -16,9 +16,9 @@ _ANY = "*"
 _SIGN = re.compile(r"[*#]")
 _VOWEL = re.compile(r"(?<=.)[aeiou]")
 _SOUND = re.compile(r"ph|ck|qu|x|[cszyvw]|(.)\1")
-_SAME_SOUND = {"ph": "f", "ck": "k", "qu": "kw", "x": "ks", "c": "k", "s": "s", "z": "s", "y": "i", "v": "w", "w": "w"}
+SAME_SOUND = {"ph": "f", "ck": "k", "qu": "kw", "x": "ks", "c": "k", "s": "s", "z": "s", "y": "i", "v": "w", "w": "w"}
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_BESIDE = {(a, b) for keys in _KEYS for x, y in pairwise(keys) for a, b in ((x, y), (y, x))}
+BESIDE = {(a, b) for keys in _KEYS for x, y in pairwise(keys) for a, b in ((x, y), (y, x))}
 
 
 class KnownWords:
@@ -87,11 +87,11 @@ class KnownWords:
 
 def _sound(word: str) -> str:
     """Return how a word sounds, roughly: spellings of one sound are one, doubled letters single."""
-    return _SOUND.sub(lambda match: _SAME_SOUND.get(match.group(), match.group()[0]), word)
+    return _SOUND.sub(lambda match: SAME_SOUND.get(match.group(), match.group()[0]), word)
 
 
 def _begins_alike(word: str, known: str) -> bool:
-    return word[0] == known[0] or (len(word) == len(known) and (word[0], known[0]) in _BESIDE)
+    return word[0] == known[0] or (len(word) == len(known) and (word[0], known[0]) in BESIDE)
 
 
 def _hide_each(word: str) -> Iterator[str]:

@@ -11,12 +11,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from spellchecker import SpellChecker
+from numpy.typing import NDArray
 
+from ipml.features.compiled import spelling as compiled
+from ipml.features.compiled.known_words import make_known
+from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.words import Words
+from ipml.features.dictionary import compiled_ordinary_words, ordinary_words
 from ipml.features.normalise import fold_text, fold_with_origins
 from ipml.features.rewriting import Origins, Rewritten, rewrite, unchanged
 from ipml.features.slips import LEAST_LETTERS, KnownWords
@@ -28,19 +33,6 @@ _WORD = re.compile(r"(?<![^\W_])(?<![*#])[a-z]+(?:[*#][a-z]+)*(?![*#])(?![^\W_])
 _WITH_SIGNS = re.compile(r"(?<!\S)(?=[^\s@$!|]*[@$!|])[a-z0-9@$!|(+]+(?!\S)")
 _AS_LETTERS = str.maketrans("@$!|(+013457", "asilctoieast")
 _SPACE = re.compile(r"(?<=[a-z]) (?=[a-z])")
-
-
-@cache
-def ordinary_words() -> frozenset[str]:
-    """Return the words of everyday English and Spanish, folded; other languages' would cost too much memory.
-
-    Examples
-    --------
-    >>> [word in ordinary_words() for word in ("heroes", "hublot", "rplica", "imitacion")]
-    [True, False, False, True]
-    """
-    words = SpellChecker(language=["en", "es"]).word_frequency.keys()
-    return frozenset(word if word.isascii() else fold_text(word) for word in words)
 
 
 class Spelling:
@@ -91,6 +83,19 @@ class Spelling:
         """Return a text that is folded already, its misspelt words read as the words they stand for."""
         return self._correct(folded, None)[0]
 
+    def read_texts(self, folded: Texts) -> Texts:
+        """Return what `read_text` does of each of many folded texts, in a fraction of the time.
+
+        Examples
+        --------
+        >>> spelling = Spelling().fit(["leather belt", "wool belt", "leather watch"], phrases=["replica*"])
+        >>> spelling.read_texts(Texts.of(["rplica laether", "belt"])).strings()
+        ['replica leather', 'belt']
+        """
+        if self._compiled is None:
+            return Texts.of([self.read_text(text) for text in folded.strings()])
+        return compiled.read_texts(folded, self._compiled, compiled_ordinary_words())
+
     def fold_with_origins(self, text: str, max_letters: int) -> tuple[str, list[int]]:
         """Return what `fold_text` does and, for each of its letters, the position in the text that it comes from."""
         folded, origins = self._correct(*fold_with_origins(text, max_letters))
@@ -112,6 +117,12 @@ class Spelling:
     def knows_a_word(self, read: str) -> bool:
         """Say whether a text, folded and read, holds a longer word that training or the trade knows."""
         return any(len(word) >= LEAST_LETTERS - 1 and word in self.words for word in _WORD.findall(read))
+
+    def know_a_word(self, read: Texts) -> NDArray[np.bool_]:
+        """Return what `knows_a_word` says of each of many texts, folded and read; shape (n_texts,)."""
+        if self._compiled is None:
+            return np.array([self.knows_a_word(text) for text in read.strings()], dtype=np.bool_)
+        return compiled.know_a_word(read, self._compiled)
 
     def _correct(self, folded: str, origins: Origins) -> tuple[str, Origins]:
         folded, origins = rewrite(_WITH_SIGNS, self._read_signs, folded, origins)
@@ -140,6 +151,11 @@ class Spelling:
     def _known(self) -> KnownWords:
         often = sorted(self.words, key=lambda word: (-self.words[word], word))
         return KnownWords({word: self.words[word] for word in often[:MOST_TARGETS]}, self.trade)
+
+    @cached_property
+    def _compiled(self) -> Words | None:
+        """The words as compiled functions read them; None where words were put in that no text could have taught."""
+        return make_known(self.words, self.trade, MOST_TARGETS)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the words, and how often each was met, as a model file can hold them."""

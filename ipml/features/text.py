@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import ListingColumns
-from ipml.features.ngrams import count_ngrams, spread_weights
+from ipml.features.compiled.ngrams import mark_known
+from ipml.features.compiled.texts import Texts
+from ipml.features.extractor import Extractor
+from ipml.features.ngrams import NgramSums, count_ngrams, count_texts, spread_weights, sum_ngrams
 from ipml.features.skeleton import skeleton_with_origins
 
 
-class TextFeatures(TransformerMixin, BaseEstimator):
+class TextFeatures(Extractor):
     """Turn a text column into the n-grams of the skeleton of its folded view.
 
     An n-gram that occurs `c` times in a text with `n` n-grams known from training has the value
@@ -62,53 +63,19 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         self.words = words
         self.min_listings = min_listings
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def learn(self, listings: ListingColumns) -> None:
         """Learn which n-grams there are and how rare each is."""
-        counts = self._count(ListingColumns.of(X))
-        n_listings = np.bincount(counts.indices, minlength=counts.shape[1])
-        idf = np.log((1.0 + counts.shape[0]) / (1.0 + n_listings)) + 1.0
+        n_listings = count_texts(listings.bones(self.column), bits=self.bits, letters=self.letters, words=self.words)
+        idf = np.log((1.0 + len(listings)) / (1.0 + n_listings)) + 1.0
         self.idf_ = np.where(n_listings >= self.min_listings, idf, 0.0)
-        return self
 
-    def transform(self, X: Any) -> csr_matrix:
+    def values(self, listings: ListingColumns) -> csr_matrix:
         """Return the values, shape (n_listings, 2^bits)."""
-        check_is_fitted(self)
-        return csr_matrix(ListingColumns.of(X).each_once([self.column], self._weigh))
+        return self.weigh(listings.bones(self.column))
 
-    def is_unfamiliar(self, X: Any) -> NDArray[np.bool_]:
-        """Say which texts training knew nothing like, shape (n_listings,): in another script, or empty.
-
-        Hashed columns are shared, so part of an unknown text's n-grams seem known: on average the share of columns in
-        use. A text is unfamiliar if no more than that, and three standard deviations, seem known.
-        """
-        counts = self._count(ListingColumns.of(X))
-        is_known = (self.idf_ > 0).astype(np.float64)
-        n_ngrams = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)
-        used = float(is_known.mean())
-        by_chance = used + 3.0 * np.sqrt(used * (1.0 - used) / n_ngrams)
-        return np.asarray((counts @ is_known) / n_ngrams <= np.minimum(by_chance, 0.9))
-
-    def spread(self, folded: str, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the part of the log-odds that each letter of one folded text carries.
-
-        Parameters
-        ----------
-        folded : str
-        coefficients : array of shape (2^bits,)
-            The learner's coefficients of these features.
-        """
-        bones, origins = skeleton_with_origins(folded)
-        weights = spread_weights(bones, coefficients * self.idf_, self.idf_ > 0, letters=self.letters, words=self.words)
-        spread = np.zeros(len(folded))
-        spread[origins] = weights
-        return spread
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return one name per hashed column."""
-        return np.array([f"ngram_{number}" for number in range(1 << self.bits)], dtype=object)
-
-    def _weigh(self, listings: ListingColumns) -> csr_matrix:
-        counts = self._count(listings)
+    def weigh(self, bones: Texts) -> csr_matrix:
+        """Return the values of the n-grams of skeletons, shape (n_texts, 2^bits)."""
+        counts = count_ngrams(bones, bits=self.bits, letters=self.letters, words=self.words)
         idf = self.idf_[counts.indices]
         is_known = idf > 0
         indptr = np.concatenate([[0], np.cumsum(is_known)])[counts.indptr]
@@ -117,7 +84,55 @@ class TextFeatures(TransformerMixin, BaseEstimator):
         data *= idf[is_known] / np.sqrt(np.repeat(n_known, np.diff(indptr)))
         return csr_matrix((data, indices, indptr), shape=counts.shape)
 
-    def _count(self, listings: ListingColumns) -> csr_matrix:
-        key = ("ngrams", self.column, self.bits, tuple(self.letters), self.words)
-        sizes: dict[str, Any] = {"bits": self.bits, "letters": self.letters, "words": self.words}
-        return listings.once_a_row(key, [self.column], lambda of: count_ngrams(of.skeletons(self.column), **sizes))
+    def mark(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return coefficients of these features as `sum` takes them: what each n-gram weighs, and whether it is known.
+
+        Parameters
+        ----------
+        coefficients : array of shape (2^bits,)
+        """
+        return np.asarray(mark_known(coefficients * self.idf_, self.idf_ > 0))
+
+    def sum(self, listings: ListingColumns, marked: NDArray[np.float64]) -> NgramSums:
+        """Return what `transform` gives times the coefficients, without spelling the values out.
+
+        Parameters
+        ----------
+        listings : ListingColumns
+        marked : array of shape (2^bits + 1,)
+            As `mark` returns it.
+        """
+        return sum_ngrams(listings.bones(self.column), marked, letters=self.letters, words=self.words)
+
+    def is_unfamiliar(self, sums: NgramSums) -> NDArray[np.bool_]:
+        """Say which texts training knew nothing like, shape (n_listings,): in another script, or empty.
+
+        Hashed columns are shared, so part of an unknown text's n-grams seem known: on average the share of columns in
+        use. A text is unfamiliar if no more than that, and three standard deviations, seem known.
+        """
+        n_ngrams = np.maximum(sums.n_all, 1)
+        used = self.prepared
+        by_chance = used + 3.0 * np.sqrt(used * (1.0 - used) / n_ngrams)
+        return np.asarray(sums.n_known / n_ngrams <= np.minimum(by_chance, 0.9))
+
+    def prepare(self) -> float:
+        """Return the share of columns that are in use."""
+        return float((self.idf_ > 0).mean())
+
+    def spread(self, folded: str, marked: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the part of the log-odds that each letter of one folded text carries.
+
+        Parameters
+        ----------
+        folded : str
+        marked : array of shape (2^bits + 1,)
+            As `mark` returns it.
+        """
+        bones, origins = skeleton_with_origins(folded)
+        spread = np.zeros(len(folded))
+        spread[origins] = spread_weights(bones, marked, letters=self.letters, words=self.words)
+        return spread
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return one name per hashed column."""
+        return np.array([f"ngram_{number}" for number in range(1 << self.bits)], dtype=object)

@@ -11,15 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ipml.listings.fields import COLUMNS
-from ipml.listings.frames import number_rows
 from ipml.listings.kinds import is_missing
 from ipml.listings.marketplaces import ColumnMap
-from ipml.listings.schema import Validation, make_repeat, validate_rows
+from ipml.listings.repeats import SeenKeys
+from ipml.listings.schema import Validation, validate_rows
 from ipml.listings.tables import RawTable, read_table, read_tables
 from ipml.listings.writers import RejectsFile, write_listings
 from ipml.records import Problem
@@ -61,7 +59,7 @@ def read_listings(
     >>> len(validation.listings), str(validation.problems[0])
     (1, "row 2, price: found '9;5', expected a number from 0 to 1,000,000,000,000")
     """
-    seen = _SeenKeys()
+    seen = SeenKeys()
     for table in read_tables(path, chunk_rows, encoding=encoding):
         mapped, unknown = _map_columns(table, columns, str(path))
         validation = validate_rows(mapped, str(path)).reject([*table.problems, *unknown])
@@ -78,6 +76,8 @@ def _map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tup
 
 def _keep_bad_rows(table: RawTable, bad_rows: Sequence[int]) -> dict[int, str]:
     """Return the bad rows as JSON: an object of their cells, or a text where the row could not be read."""
+    if not bad_rows:
+        return {}
     rows = [row for row in bad_rows if row not in table.broken]
     records = table.frame.loc[rows].astype(object).to_dict("records")
     kept: dict[int, Any] = dict(zip(rows, records, strict=True)) | dict(table.broken)
@@ -89,43 +89,3 @@ def _write_json(raw: object) -> str:
         raw = {str(name): cell for name, cell in raw.items() if not is_missing(cell)}
     # Half a surrogate pair, which UTF-8 cannot hold, becomes its JSON escape.
     return json.dumps(raw, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode()
-
-
-class _SeenKeys:
-    """The listings and moments of the rows so far, as sorted hashes with their rows: 16 bytes each.
-
-    With hashes of 64 bits and a billion rows, one new listing in 18,000 million is mistaken for an old one.
-    """
-
-    def __init__(self) -> None:
-        self._runs: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]] = []
-
-    def find_repeats(self, listings: pd.DataFrame) -> list[Problem]:
-        """Name the rows whose listing and moment an earlier row has; remember the others."""
-        keys = listings[["listing_id", "observed_at"]]
-        hashes = np.asarray(pd.util.hash_pandas_object(keys, index=False), dtype=np.uint64)
-        rows = number_rows(listings)
-        _, at, back = np.unique(hashes, return_index=True, return_inverse=True)
-        earlier = self._find(hashes)
-        first = np.where(earlier > 0, earlier, rows[at][back])
-        is_new = first == rows
-        self._remember(hashes[is_new], rows[is_new])
-        ids = listings["listing_id"].to_numpy()
-        return list(map(make_repeat, rows[~is_new], ids[~is_new], first[~is_new]))
-
-    def _find(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-        """Return the row that had each key first, or 0."""
-        found = np.zeros(len(hashes), dtype=np.int64)
-        for known, rows in self._runs:
-            places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-            found = np.where(known[places] == hashes, rows[places], found)
-        return found
-
-    def _remember(self, hashes: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64]) -> None:
-        """Add a run, and merge runs of like length, so that there are few."""
-        while self._runs and len(self._runs[-1][0]) <= 2 * len(hashes):
-            known, known_rows = self._runs.pop()
-            hashes, rows = np.concatenate([known, hashes]), np.concatenate([known_rows, rows])
-        order = np.argsort(hashes)
-        if len(hashes):
-            self._runs.append((hashes[order], rows[order]))

@@ -28,6 +28,7 @@ from ipml.listings.frames import (
     show_cell,
 )
 from ipml.listings.kinds import READERS, Kind, is_missing
+from ipml.listings.repeats import find_repeats, make_repeat
 from ipml.records import Listing, Problem
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def validate_listings(frame: pd.DataFrame, source: str = "listings") -> Validati
     """
     numbered = frame.set_axis(pd.Index(number_rows(frame), name=ROW))
     validation = validate_rows(numbered, source)
-    validation = validation.reject(_find_repeats(validation.listings))
+    validation = validation.reject(find_repeats(validation.listings))
     kept = frame.index[np.isin(numbered.index, validation.listings.index)]
     return Validation(validation.listings.set_axis(kept), validation.problems)
 
@@ -203,8 +204,10 @@ def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
     >>> listings_to_frame([Listing("1", "s", "Bag")])["title"].tolist()
     ['Bag']
     """
-    rows = [[getattr(listing, name) for name in COLUMNS] for listing in listings]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    rows = list(listings)
+    cells = {name: [getattr(listing, name) for listing in rows] for name in COLUMNS}
+    given = {name: column for name, column in cells.items() if any(cell is not None for cell in column)}
+    frame = pd.DataFrame(given, index=pd.RangeIndex(len(rows)), dtype=object)
     canonical, is_bad = read_cells(frame, FIELDS)
     if problems := list_problems(frame, is_bad, FIELDS):
         raise InvalidListings(problems)
@@ -237,20 +240,6 @@ def _find_lone_prices(frame: pd.DataFrame) -> list[Problem]:
     if "currency" in frame.columns:
         is_lone = is_lone & frame["currency"].isna().to_numpy()
     return [Problem(int(row), "currency", "", _NO_CURRENCY) for row in number_rows(frame)[is_lone]]
-
-
-def _find_repeats(listings: pd.DataFrame) -> list[Problem]:
-    """Name each row whose key an earlier one has, and that one."""
-    keys = listings[["listing_id", "observed_at"]].assign(row=listings.index)
-    keys = keys[keys.duplicated(["listing_id", "observed_at"], keep=False)]
-    keys["first"] = keys.groupby(["listing_id", "observed_at"], dropna=False)["row"].transform("first")
-    repeats = keys[keys["row"] != keys["first"]]
-    return list(map(make_repeat, repeats["row"], repeats["listing_id"], repeats["first"]))
-
-
-def make_repeat(row: int, listing_id: str, first_row: int) -> Problem:
-    """Return the problem of a row whose listing_id and observed_at are those of an earlier row."""
-    return Problem(int(row), "listing_id", show(listing_id), f"an id once per moment; row {first_row} has it already")
 
 
 @cache

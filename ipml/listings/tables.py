@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
 from ipml.listings.frames import ROW, show
-from ipml.listings.kinds import is_missing, read_text
+from ipml.listings.kinds import is_missing, make_text_column, read_text
+from ipml.listings.text_bytes import drop_empty_texts, is_utf8
 from ipml.records import Problem
 
 CHUNK_ROWS = 50_000
@@ -34,6 +35,8 @@ MAX_COLUMNS = 1_000
 
 _SUFFIXES = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet files"
 _CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
+_INDEX = "__index_level_"
+"""How pandas begins the names of columns in which it keeps an index."""
 _TOO_LONG = f"at most {MAX_ROW:,} characters"
 
 
@@ -330,15 +333,41 @@ def _read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
 def _number_batches(batches: Iterator[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
     row = 0
     for batch in batches:
-        batch.validate(full=True)  # letters that are no UTF-8 would go on unseen
+        _check_letters(batch)
+        batch = batch.select([at for at, name in enumerate(batch.schema.names) if not name.startswith(_INDEX)])
         # Whole numbers beside missing cells stay whole: as floats, long ids would change.
-        frame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
-        frame = frame.drop(columns=[name for name in frame if str(name).startswith("__index_level_")])
-        for name in frame.select_dtypes("str"):
-            frame[name] = frame[name].where(frame[name] != "")
+        frame = _drop_empty_texts(batch).to_pandas(ignore_metadata=True, integer_object_nulls=True)
         frame.index = pd.RangeIndex(row + 1, row + len(frame) + 1, name=ROW)
         row += len(frame)
         yield RawTable(frame)
+
+
+def _check_letters(batch: pa.RecordBatch | pa.Table) -> None:
+    """Raise ArrowInvalid for letters that are no UTF-8: they would go on unseen."""
+    for column in batch.columns:
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        if not (_is_number(column.type) or (_is_text_type(column.type) and all(map(is_utf8, chunks)))):
+            batch.validate(full=True)
+            return
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """Say whether any bits make a cell of a type."""
+    types = pa.types
+    return any(is_one(kind) for is_one in (types.is_floating, types.is_integer, types.is_boolean, types.is_timestamp))
+
+
+def _is_text_type(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _drop_empty_texts(batch: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.Table:
+    """Return the batch with empty texts missing."""
+    for at, column in enumerate(batch.schema):
+        if pa.types.is_string_view(column.type) or _is_text_type(column.type):
+            texts = drop_empty_texts(batch.column(at).cast(pa.large_string()))
+            batch = batch.set_column(at, pa.field(column.name, texts.type), texts)
+    return batch
 
 
 def _cut(numbered: Iterator[Any], rows: int | None) -> Iterator[list[Any]]:
@@ -360,10 +389,10 @@ def _make_table(
 
 def _make_column(values: Sequence[object], index: pd.Index[Any]) -> pd.Series[Any]:
     """Return cells as a column of text if they are all text, else as they are."""
-    cells = [None if is_missing(value) or value == "" else value for value in values]
-    if all(cell is None or isinstance(cell, str) for cell in cells):
+    if set(map(type, values)) <= {str, type(None)}:
         try:
-            return pd.Series(cells, index=index, dtype="str")
+            return make_text_column(drop_empty_texts(pa.array(values, pa.large_string())), index)
         except UnicodeEncodeError:  # half a surrogate pair: no column of text can hold it
             pass
+    cells = [None if is_missing(value) or value == "" else value for value in values]
     return pd.Series(cells, index=index, dtype=object)

@@ -8,7 +8,8 @@ import io
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from ipml.errors import UnwritableFile
 from ipml.listings.kinds import is_missing
 from ipml.listings.schema import Validation
+from ipml.records import Problem
 
 REJECT_COLUMNS = ("row", "column", "value", "expected", "raw")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -53,6 +55,23 @@ def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) 
         write([listings] if isinstance(listings, pd.DataFrame) else listings, partial)
 
 
+def write_piece(listings: pd.DataFrame, path: Path, *, is_first: bool) -> None:
+    """Write some rows of a CSV or JSON lines file that is written in pieces: put together, they are the whole file.
+
+    Parameters
+    ----------
+    listings : DataFrame
+    path : Path
+        Ends as for `write_listings`; written as it goes along.
+    is_first : bool
+        Whether these are the first rows, before which the header stands.
+    """
+    if _kind_of(path) == ".csv":
+        _write_csv([listings], path, has_header=is_first)
+    else:
+        _WRITERS[_kind_of(path)]([listings], path)
+
+
 def check_writable(path: Path) -> None:
     """Refuse a place where `write_listings` could not put a file; better known before hours of work than after.
 
@@ -64,7 +83,24 @@ def check_writable(path: Path) -> None:
     kind = _kind_of(path)
     if kind not in _WRITERS or (kind == ".parquet" and path.suffix == ".gz"):
         raise UnwritableFile(path, f"the suffix {path.suffix!r}", ".csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
-    _make_workplace(path).cleanup()
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no file can be put, whatever its suffix.
+
+    Raises
+    ------
+    UnwritableFile
+        There is no such folder, or a folder has that name.
+    """
+    _refuse_folder(path)
+    probe = path.with_name(f".{path.name}.probe")  # one name, so that kills leave no more than this
+    try:
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 class RejectsFile:
@@ -96,24 +132,36 @@ class RejectsFile:
 
     def __enter__(self) -> Self:
         self._stream: IO[str] = self._whole.__enter__().open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._stream)  # lines end in CR LF, so that a lone CR in a cell is quoted
-        self._writer.writerow(REJECT_COLUMNS)
+        csv.writer(self._stream).writerow(REJECT_COLUMNS)
         return self
 
     def write(self, validation: Validation) -> None:
         """Add the problems of some rows."""
-        last = None
-        for problem in validation.problems:
-            raw = validation.rejects.get(problem.row, "") if problem.row != last else ""
-            cells = (problem.column, problem.value, problem.expected, raw)
-            self._writer.writerow([problem.row, *map(defuse, cells)])
-            last = problem.row
+        write_problems(validation.problems, validation.rejects, self._stream)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stream.close()
         self._whole.__exit__(kind, error, trace)
+
+
+def write_problems(problems: Iterable[Problem], rejects: Mapping[int, str], stream: IO[str]) -> None:
+    """Write the lines of a `RejectsFile`, without its header: problems in the order of their rows.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+    rejects : mapping from int to str
+        The bad rows as they stood in the file, by row number.
+    stream : text file
+    """
+    writer = csv.writer(stream)  # lines end in CR LF, so that a lone CR in a cell is quoted
+    last = None
+    for problem in problems:
+        raw = rejects.get(problem.row, "") if problem.row != last else ""
+        writer.writerow([problem.row, *map(defuse, (problem.column, problem.value, problem.expected, raw))])
+        last = problem.row
 
 
 def defuse(text: str) -> str:
@@ -155,29 +203,45 @@ class WholeFile:
 
 def _make_workplace(path: Path) -> tempfile.TemporaryDirectory[str]:
     """Make a hidden folder beside a file that is to be written."""
-    if path.is_dir():
-        raise UnwritableFile(path, "a folder", "a file, or nothing")
+    _refuse_folder(path)
     try:
         return tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise UnwritableFile(path, error.strerror or str(error), "a folder that can be written to") from error
+        raise _unwritable(path, error) from error
 
 
-def _open_text(path: Path) -> IO[str]:
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise UnwritableFile(path, "a folder", "a file, or nothing")
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableFile:
+    return UnwritableFile(path, error.strerror or str(error), "a folder that can be written to")
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[IO[str]]:
     if path.suffix != ".gz":
-        return path.open("w", encoding="utf-8", newline="")
-    # Without a time stamp, so that the same listings give the same bytes.
-    return io.TextIOWrapper(gzip.GzipFile(path, "wb", mtime=0), encoding="utf-8", newline="")
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        return
+    # Without a name or a time stamp, so that the same listings give the same bytes.
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="") as stream,
+    ):
+        yield stream
 
 
 def _kind_of(path: Path) -> str:
     return Path(path.name.removesuffix(".gz")).suffix
 
 
-def _write_csv(frames: Iterable[pd.DataFrame], path: Path) -> None:
+def _write_csv(frames: Iterable[pd.DataFrame], path: Path, *, has_header: bool = True) -> None:
     with _open_text(path) as stream:
         for number, frame in enumerate(frames):
-            frame.to_csv(stream, index=False, header=number == 0, lineterminator="\r\n")
+            frame.to_csv(stream, index=False, header=has_header and number == 0, lineterminator="\r\n")
 
 
 def _write_json_lines(frames: Iterable[pd.DataFrame], path: Path) -> None:

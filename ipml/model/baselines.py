@@ -84,7 +84,7 @@ class KeywordList(ClassifierMixin, BaseEstimator):
 
     def _count(self, X: Any) -> NDArray[np.float64]:
         listings = ListingColumns.of(X)
-        texts = zip(listings.folded("title"), listings.folded("description"), strict=True)
+        texts = zip(listings.folded("title").strings(), listings.folded("description").strings(), strict=True)
         return np.array([float(sum(map(self._count_in, pair))) for pair in texts])
 
     def _count_in(self, text: str) -> int:
@@ -153,13 +153,14 @@ class PriceRule(ClassifierMixin, BaseEstimator):
 
     def _keys(self, listings: ListingColumns) -> list[pd.Series[str]]:
         """Return what each listing's price can be compared within: brand, category and currency, nearest first."""
-        currencies = listings.texts("currency")
+        currencies = listings.names("currency").strings()
         brands = listing_brands(listings, self.references_.table_)
         named = [
             pd.Series(
-                [f"{name}:{unit}" if name else None for name, unit in zip(names, currencies, strict=True)], dtype="str"
+                [f"{name}:{unit}" if name else None for name, unit in zip(names.strings(), currencies, strict=True)],
+                dtype="str",
             )
-            for names in (brands, listings.folded("category"))
+            for names in (brands, listings.folded_names("category"))
         ]
         return [*named, pd.Series(currencies, dtype="str")]
 

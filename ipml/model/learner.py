@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,56 +12,88 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 
+from ipml.model.ascent import Ascent, Start, has_both
 from ipml.model.calibration import SigmoidCalibration
+from ipml.model.design import Design
 
 Labels = NDArray[np.int8]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-_MOST_ROUNDS = 5
+MOST_LISTINGS = 20_000
+"""How many listings, of sellers drawn at random, a penalty is chosen on; more would say little more."""
+FEWEST_COUNTERFEITS = 500
+"""Where counterfeits are rarer than that among the listings drawn, more are drawn: up to five times as many."""
+_TOLERANCE_PER_LISTING = 5e-10  # the more listings, the less a fit that ends early moves any coefficient
+_FINEST, _COARSEST = 1e-6, 1e-3
+_WORSE_IN_A_ROW = 2
+_EASE_OF_CHOICE = 10.0  # the choice and the calibration do not need as much
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The penalty that served sellers left out best, and the log-odds it gave to each of their listings.
 
-    A listing in a fold that could not be scored, for want of counterfeits on its other side, is NaN.
+    A listing that was not scored is NaN: its seller was not drawn, or its fold had no counterfeits on its other side.
+
+    Attributes
+    ----------
+    C : float
+        Inverse strength of the penalty.
+    unseen : array of shape (n_listings,)
+    by_few : array of shape (n_listings,)
+        The log-odds of listings that were not scored for want of being drawn, by a learner fitted on those drawn; NaN
+        elsewhere. It knows less, but has not seen their sellers either.
+    start : Start or None
+        Where a fit on all listings may begin, if one on nearly all of them was made.
     """
 
     C: float
     unseen: Floats
+    by_few: Floats
+    start: Start | None = field(default=None, repr=False)
 
 
-def fit_learner(values: csr_matrix, y: Labels, weight: Floats, C: float, only_raises: Flags) -> LogisticRegression:
+def fit_learner(
+    values: csr_matrix | Design,
+    y: Labels,
+    weight: Floats,
+    C: float,
+    only_raises: Flags,
+    start: Start | None = None,
+) -> LogisticRegression:
     """Fit a logistic regression in which some features may raise the log-odds but never lower them.
 
     What a seller controls and no genuine seller needs, such as letters in disguise, must not become a way to lower a
-    score. Columns that would are left out, and the rest is fitted again. Columns that never occur, most of the hashed
-    ones, have coefficient 0.
+    score. Coefficients that would are 0. So are those of columns that never occur, most of the hashed ones.
 
     Parameters
     ----------
-    values : sparse matrix of shape (n_listings, n_features)
+    values : sparse matrix or Design of shape (n_listings, n_features)
     y : array of 0 and 1, shape (n_listings,)
     weight : array of shape (n_listings,)
+        How far each label is trusted; one of weight 0 teaches nothing.
     C : float
         Inverse strength of the penalty.
     only_raises : array of bool, shape (n_features,)
+    start : Start, optional
+        Where to begin, `Chosen.start`; it saves time.
+
+    Raises
+    ------
+    ValueError
+        All labels that have a weight are the same, a weight is negative, or a value is not a finite number.
     """
-    used = np.unique(values.indices)
-    for _ in range(_MOST_ROUNDS):
-        learner = LogisticRegression(C=C, max_iter=500).fit(values[:, used], y, sample_weight=weight)
-        is_wrong = only_raises[used] & (learner.coef_[0] < 0)
-        if not is_wrong.any():
-            break
-        used = used[~is_wrong]
-    coefficients = np.zeros((1, values.shape[1]))
-    coefficients[0, used] = np.where(only_raises[used], np.maximum(learner.coef_[0], 0.0), learner.coef_[0])
-    learner.coef_, learner.n_features_in_ = coefficients, values.shape[1]
+    ascent = Ascent(Design.of(values), y, weight, only_raises, C, start)
+    ascent.climb(_tolerance(len(y)))
+    learner = LogisticRegression(C=C)
+    learner.classes_ = np.array([0, 1], dtype=np.int8)
+    learner.coef_, learner.intercept_ = ascent.coefficients[np.newaxis], np.array([ascent.intercept])
+    learner.n_features_in_, learner.n_iter_ = values.shape[1], np.array([ascent.n_passes], dtype=np.int32)
     return learner
 
 
 def choose_penalty(
-    values: csr_matrix,
+    values: csr_matrix | Design,
     y: Labels,
     weight: Floats,
     sellers: NDArray[Any],
@@ -71,19 +103,112 @@ def choose_penalty(
     n_folds: int,
     seed: int,
 ) -> Chosen:
-    """Try each penalty on sellers left out, and take the one with the least log loss.
+    """Try penalties on sellers left out, from the strongest on, and take the one with the least log loss.
+
+    The search ends early where two in a row do worse than the best.
 
     The loss is that after calibration, which mends a learner that is too sure of itself but not one that orders badly.
     The rarity of n-grams is taken from all listings: it uses no label.
+
+    Where there are more than `MOST_LISTINGS`, the penalty is chosen on those of sellers drawn at random. They are then
+    scored by a learner fitted on all the others, since one fitted on few would be less sure than that fitted on all.
     """
-    unseen = np.full((len(grid), len(y)), np.nan)
+    if not min(grid) > 0:
+        raise ValueError(f"C is {min(grid)!r}; expected a number above 0.")
+    design = Design.of(values)
+    drawn = draw_sellers(y, weight, sellers, seed)
+    chosen = _choose(design[drawn], y[drawn], weight[drawn], sellers[drawn], grid, only_raises, n_folds, seed)
+    if len(drawn) == len(y):
+        return chosen
+    unseen, by_few, shares = np.full(len(y), np.nan), np.full(len(y), np.nan), np.zeros(len(y))
+    unseen[drawn] = chosen.unseen
+    rest = np.setdiff1d(np.arange(len(y)), drawn, assume_unique=True)
+    few = Ascent(design[drawn], y[drawn], weight[drawn], only_raises, chosen.C)
+    few.climb(_EASE_OF_CHOICE * _tolerance(len(drawn)))
+    by_few[rest] = few.score(design[rest])
+    if not has_both(y[rest], weight[rest]):
+        return Chosen(chosen.C, unseen, by_few)
+    ascent = Ascent(design[rest], y[rest], weight[rest], only_raises, chosen.C)
+    ascent.climb(_EASE_OF_CHOICE * _tolerance(len(rest)))
+    unseen[drawn], shares[rest] = ascent.score(design[drawn]), ascent.standing.shares
+    return Chosen(chosen.C, unseen, by_few, Start(shares, ascent.intercept))
+
+
+def draw_sellers(y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> NDArray[np.intp]:
+    """Return the rows of all listings of some sellers; of all sellers if they have at most `MOST_LISTINGS`.
+
+    Examples
+    --------
+    >>> draw_sellers(np.array([0, 1, 0]), np.ones(3), np.array(["ann", "bob", "ann"]), seed=0)
+    array([0, 1, 2])
+    """
+    rows = np.arange(len(y))
+    if len(y) <= MOST_LISTINGS:
+        return rows
+    _, numbers = np.unique(sellers, return_inverse=True)
+    sizes = np.bincount(numbers)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    for most in range(MOST_LISTINGS, 6 * MOST_LISTINGS, MOST_LISTINGS):
+        drawn = rows[_take_while_room(order, sizes, most)[numbers]]
+        if (y[drawn] == 1).sum() >= FEWEST_COUNTERFEITS:
+            break
+    return drawn if has_both(y[drawn], weight[drawn]) else rows
+
+
+def _take_while_room(order: NDArray[np.intp], sizes: NDArray[np.intp], most: int) -> Flags:
+    """Say which sellers are taken, in this order, those passed over that have more listings than there is room for."""
+    is_taken = np.zeros(len(sizes), dtype=np.bool_)
+    for seller, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        if size <= most:
+            is_taken[seller] = True
+            most -= size
+    return is_taken
+
+
+def _choose(
+    design: Design,
+    y: Labels,
+    weight: Floats,
+    sellers: NDArray[Any],
+    grid: tuple[float, ...],
+    only_raises: Flags,
+    n_folds: int,
+    seed: int,
+) -> Chosen:
+    """Choose the penalty by folds over the sellers of all these listings.
+
+    Each fit begins where the one under the next stronger penalty ended.
+    """
     folds = StratifiedGroupKFold(_usable_folds(n_folds, y, sellers), shuffle=True, random_state=seed)
-    for train, test in folds.split(values, y, sellers):
-        if len(np.unique(y[train])) == 2:
-            unseen[:, test] = _score_along(grid, values[train], y[train], weight[train], values[test], only_raises)
-    is_scored = ~np.isnan(unseen[0])
-    best = int(np.argmin([_calibrated_loss(scored[is_scored], y[is_scored], weight[is_scored]) for scored in unseen]))
-    return Chosen(grid[best], unseen[best])
+    fits = [
+        (Ascent(design[train], y[train], weight[train], only_raises, min(grid)), design[test], test)
+        for train, test in folds.split(y, y, sellers)
+        if has_both(y[train], weight[train])
+    ]
+    tried: list[tuple[float, float, Floats]] = []
+    for C in sorted(set(grid)):
+        unseen = _score_unseen(fits, C, len(y))
+        is_scored = ~np.isnan(unseen)
+        tried.append((_calibrated_loss(unseen[is_scored], y[is_scored], weight[is_scored]), C, unseen))
+        if min(tried)[1] not in [penalty for _, penalty, _ in tried[-_WORSE_IN_A_ROW:]]:
+            break  # weaker penalties take the longest and do worse and worse
+    _, C, unseen = min(tried)
+    return Chosen(C, unseen, np.full(len(y), np.nan))
+
+
+def _score_unseen(fits: list[tuple[Ascent, Design, NDArray[np.intp]]], C: float, n_listings: int) -> Floats:
+    """Return the log-odds that each fit, gone on to under this penalty, gives to the listings it has not seen."""
+    unseen = np.full(n_listings, np.nan)
+    for ascent, design, test in fits:
+        ascent.loosen(C)
+        ascent.climb(_EASE_OF_CHOICE * _tolerance(n_listings))
+        unseen[test] = ascent.score(design)
+    return unseen
+
+
+def _tolerance(n_listings: int) -> float:
+    """Return how far a fit may be from the best, in parts of the loss of a learner without features."""
+    return min(max(_TOLERANCE_PER_LISTING * n_listings, _FINEST), _COARSEST)
 
 
 def _calibrated_loss(log_odds: Floats, y: Labels, weight: Floats) -> float:
@@ -97,21 +222,3 @@ def _usable_folds(n_folds: int, y: Labels, sellers: NDArray[Any]) -> int:
     with_positives = len(np.unique(sellers[y == 1]))
     with_negatives = len(np.unique(sellers[y == 0]))
     return max(2, min(n_folds, with_positives, with_negatives))
-
-
-def _score_along(
-    grid: tuple[float, ...], values: csr_matrix, y: Labels, weight: Floats, unseen: csr_matrix, only_raises: Flags
-) -> Floats:
-    """Return the log-odds of unseen listings under each penalty, shape (n_penalties, n_unseen).
-
-    Each fit starts from the one before, and ends a little early: the choice and the calibration do not need more.
-    """
-    used = np.unique(values.indices)
-    values, unseen, only_raises = values[:, used], unseen[:, used], only_raises[used]
-    learner = LogisticRegression(max_iter=500, tol=1e-3, warm_start=True)
-    scored = []
-    for C in grid:
-        learner.set_params(C=C).fit(values, y, sample_weight=weight)
-        coefficients = np.where(only_raises, np.maximum(learner.coef_[0], 0.0), learner.coef_[0])
-        scored.append(unseen @ coefficients + learner.intercept_[0])
-    return np.array(scored)

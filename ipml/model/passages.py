@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.passages import cut_passages
 
 PASSAGE_WORDS = {"title": (20, 16, 4), "description": (90, 60, 20)}
 """For each text column: words up to which a text is read whole, words of a passage, and words from one to the next."""
@@ -28,19 +29,10 @@ def split_long_texts(listings: ListingColumns, column: str) -> tuple[ListingColu
     --------
     >>> listings = ListingColumns({"title": ["short", " ".join(f"w{number}" for number in range(24))]})
     >>> passages, owners = split_long_texts(listings, "title")
-    >>> owners.tolist(), passages.texts("title")[1].split()[0]
+    >>> owners.tolist(), passages.raw("title").text(1).split()[0]
     ([1, 1, 1], 'w4')
     """
-    longest_whole, n_words, step = PASSAGE_WORDS[column]
-    texts: list[str] = []
-    owners: list[int] = []
-    for row, text in enumerate(listings.folded(column)):
-        words = text.split(" ")
-        if len(words) > longest_whole:
-            starts = [*range(0, len(words) - n_words, step), len(words) - n_words]
-            texts += [" ".join(words[start : start + n_words]) for start in starts]
-            owners += [row] * len(starts)
-    if not owners:
+    if column not in listings:
         return None
-    rows = np.array(owners, dtype=np.intp)
-    return listings.take(rows, {column: texts}), rows
+    passages, owners = cut_passages(listings.folded(column), *PASSAGE_WORDS[column])
+    return (listings.take(owners, {column: passages}), owners) if len(owners) else None

@@ -7,17 +7,18 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse import csr_matrix, hstack
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ipml.features.brand import BrandFeatures, BrandTable, listing_brands
-from ipml.features.columns import SPELT, ListingColumns
+from ipml.features.columns import SPELT, ListingColumns, Reading
 from ipml.features.goods import GoodsFeatures
 from ipml.features.lexicon import TradeWords
 from ipml.features.listing import ListingFeatures
+from ipml.features.names import Names
 from ipml.features.offer import OfferFeatures
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.price import PriceFeatures
@@ -26,13 +27,16 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
-from ipml.model.learner import Floats, Labels, choose_penalty, fit_learner
+from ipml.model.feature_values import FeatureValues
+from ipml.model.first_stage import FirstStage
+from ipml.model.learner import Chosen, Floats, Labels, choose_penalty, fit_learner
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage
 
 TEXT_WEIGHT = 0.3  # thousands of n-grams are penalised more than a few dozen numbers
 C_GRID = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 PORTFOLIO = "portfolio__share"
+_PREPARED = ("_reading", "_first_stage")
 
 
 def make_features(brands: BrandTable | None = None) -> FeatureUnion:
@@ -97,7 +101,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
     >>> classifier.predict_proba(listings)[:2, 1].round(2)
-    array([0.04, 0.96])
+    array([0.13, 0.87])
     """
 
     def __init__(
@@ -123,15 +127,19 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         y = np.asarray(y).astype(np.int8)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         sellers = np.asarray(X["seller_id"]).astype(str)
+        for name in _PREPARED:
+            self.__dict__.pop(name, None)
         self.classes_ = np.array([0, 1])
         self.features_ = clone(self.features) if self.features is not None else make_features()
         listings = self._learn_spelling(ListingColumns.of(X))
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
-            unseen = self._fit_learner(listings, y, weight, sellers)
+            chosen = self._fit_first_stage(listings, y, weight, sellers)
+        unseen = chosen.unseen
         scored = ~np.isnan(unseen)
         self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], weight[scored])
         self.portfolios_ = SellerPortfolios()
-        share = self.portfolios_.shares_in_time(sellers, self.alone_.probability(unseen), listing_moments(listings))
+        looked = self.alone_.probability(np.where(scored, unseen, chosen.by_few))
+        share = self.portfolios_.shares_in_time(sellers, looked, listing_moments(listings))
         self.second_stage_ = SecondStage().fit(
             unseen[scored], share[scored], y[scored], weight[scored], sellers=sellers[scored]
         )
@@ -139,8 +147,8 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             self.second_stage_.log_odds(unseen[scored], share[scored]),
             y[scored],
             weight[scored],
-            brands=np.array(self._brands(listings), dtype=object)[scored],
-            categories=np.array(listings.texts("category"), dtype=object)[scored],
+            brands=np.array(self._brands(listings).strings(), dtype=object)[scored],
+            categories=np.array(listings.names("category").strings(), dtype=object)[scored],
             sellers=sellers[scored],
             seed=self.seed,
         )
@@ -148,8 +156,31 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
 
     def columns(self, X: Any) -> ListingColumns:
         """Return listings as the model reads them, their misspelt words as it knows them."""
-        check_is_fitted(self, "spelling_")
-        return ListingColumns.of(X).spelt(self.spelling_)
+        return ListingColumns.of(X).read_as(self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """What the model knows of words; made when first asked for, and no part of the model file."""
+        reading = self.__dict__.get("_reading")
+        if reading is None:
+            check_is_fitted(self, "spelling_")
+            sets = (getattr(extractor, "phrase_set", None) for _, extractor in self.features_.transformer_list)
+            reading = self._reading = Reading(self.spelling_, tuple(filter(None, sets)))
+        return reading
+
+    @property
+    def first_stage(self) -> FirstStage:
+        """The listing by itself, prepared for scoring as `reading` is."""
+        stage = self.__dict__.get("_first_stage")
+        if stage is None:
+            check_is_fitted(self, "learner_")
+            learner = self.learner_
+            stage = self._first_stage = FirstStage(self.features_, learner.coef_[0], float(learner.intercept_[0]))
+        return stage
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        return {name: value for name, value in state.items() if name not in _PREPARED}
 
     def predict_proba(self, X: Any) -> Floats:
         """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
@@ -160,6 +191,10 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     def calibrate(self, X: Any, log_odds: Floats) -> Floats:
         """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
         return self.calibration_.probability(log_odds, *self._groups(self.columns(X)))
+
+    def judge(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return what `calibrate` and `interval` do, three arrays of shape (n_listings,)."""
+        return self.calibration_.judge(log_odds, *self._groups(self.columns(X)))
 
     def interval(self, X: Any, log_odds: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
         """Return between which bounds each probability lies, two arrays of shape (n_listings,).
@@ -174,8 +209,12 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
     def decision_function(self, X: Any, shares: Floats | None = None) -> Floats:
-        """Return the log-odds before calibration, shape (n_listings,)."""
-        return np.asarray(self.transform(X, shares) @ self.coefficients + self.intercept)
+        """Return the log-odds before calibration, shape (n_listings,); `shares` as for `transform`."""
+        listings = self.columns(X)
+        alone = self.first_stage.log_odds(listings)
+        if shares is None:
+            shares = self._shares_in_time(listings, alone, self.portfolios_)
+        return self.second_stage_.log_odds(alone, shares)
 
     def transform(self, X: Any, shares: Floats | None = None) -> csr_matrix:
         """Return the features, the last of them the portfolio's, shape (n_listings, n_features).
@@ -189,12 +228,12 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "second_stage_")
         listings = self.columns(X)
-        values = self._read(listings)
+        values = self._take_worst(FeatureValues.of(self.features_, listings), listings).matrix()
         if shares is None:
-            shares = self.shares(listings, values)
+            shares = self._shares_in_time(listings, self.first_stage.log_odds(listings), self.portfolios_)
         return csr_matrix(hstack([values, csr_matrix(shares[:, None])]))
 
-    def shares(self, X: Any, values: csr_matrix | None = None, portfolios: SellerPortfolios | None = None) -> Floats:
+    def shares(self, X: Any, portfolios: SellerPortfolios | None = None) -> Floats:
         """Return the share of suspicion in what the seller of each listing listed before, shape (n_listings,).
 
         Parameters
@@ -204,14 +243,12 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             Where to start from; the sellers of the training listings where none are given. Not changed.
         """
         listings = self.columns(X)
-        start = (self.portfolios_ if portfolios is None else portfolios).copy()
-        sellers, moments = listings.texts("seller_id"), listing_moments(listings)
-        return start.shares_in_time(sellers, self.suspicion(listings, values), moments)
+        start = self.portfolios_ if portfolios is None else portfolios
+        return self._shares_in_time(listings, self.first_stage.log_odds(listings), start)
 
-    def suspicion(self, X: Any, values: csr_matrix | None = None) -> Floats:
+    def suspicion(self, X: Any) -> Floats:
         """Return how suspicious each listing looks by itself, 0-1: what portfolios are made of."""
-        values = self._read(self.columns(X)) if values is None else values
-        return self.alone_.probability(self._alone(values))
+        return self.alone_.probability(self.first_stage.log_odds(self.columns(X)))
 
     def contributions(self, X: Any, shares: Floats | None = None) -> csr_matrix:
         """Return each feature's part of the log-odds; with the intercept they sum to `decision_function`."""
@@ -232,60 +269,68 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         """Return the names of the features, each with its extractor's before it."""
         return np.append(np.asarray(self.features_.get_feature_names_out(), dtype=object), PORTFOLIO)
 
-    def _groups(self, listings: ListingColumns) -> tuple[list[str], list[str]]:
-        """Return the brand and the category of each listing, "" where unknown."""
-        return self._brands(listings), listings.texts("category")
+    def _shares_in_time(self, listings: ListingColumns, alone: Floats, start: SellerPortfolios) -> Floats:
+        sellers, moments = listings.names("seller_id").strings(), listing_moments(listings)
+        return start.copy().shares_in_time(sellers, self.alone_.probability(alone), moments)
 
-    def _brands(self, listings: ListingColumns) -> list[str]:
+    def _groups(self, listings: ListingColumns) -> tuple[Names, Names]:
+        """Return the brand and the category of each listing, "" where unknown."""
+        return self._brands(listings), listings.names("category")
+
+    def _brands(self, listings: ListingColumns) -> Names:
         table = dict(self.features_.transformer_list)["brand"].table_
         return listing_brands(listings, table)
 
     def _learn_spelling(self, listings: ListingColumns) -> ListingColumns:
         """Learn the words of the listings, and return them as read from now on."""
         phrases = [phrase for _, extractor in self.features_.transformer_list for phrase in _phrases_of(extractor)]
-        self.spelling_ = Spelling().fit([text for name in SPELT for text in listings.folded(name)], phrases)
-        return listings.spelt(self.spelling_)
+        texts = [text for name in SPELT for text in listings.folded(name).strings()]
+        self.spelling_ = Spelling().fit(texts, phrases)
+        return listings.read_as(Reading(self.spelling_))
 
-    def _fit_learner(self, listings: ListingColumns, y: Labels, weight: Floats, sellers: NDArray[Any]) -> Floats:
+    def _fit_first_stage(self, listings: ListingColumns, y: Labels, weight: Floats, sellers: NDArray[Any]) -> Chosen:
         """Fit features and first stage, and return the log-odds it gives to listings of sellers left out.
 
         Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
-        values = csr_matrix(self.features_.fit_transform(listings, y))
-        options: dict[str, Any] = {
-            "only_raises": _only_raises(self.features_),
-            "n_folds": self.n_folds,
-            "seed": self.seed,
-        }
-        chosen = choose_penalty(values, y, weight, sellers, grid=C_GRID if self.C is None else (self.C,), **options)
-        self.C_ = chosen.C
-        self.learner_ = fit_learner(values, y, weight, self.C_, options["only_raises"])
-        passages = self._read(listings, values)
-        if passages is values:
-            return chosen.unseen
-        self.learner_ = fit_learner(passages, y, weight, self.C_, options["only_raises"])
-        return choose_penalty(passages, y, weight, sellers, grid=(self.C_,), **options).unseen
+        values = FeatureValues.of(self.features_.fit(listings, y), listings)
+        options: dict[str, Any] = {"only_raises": _only_raises(self.features_), "n_folds": self.n_folds}
+        grid = C_GRID if self.C is None else (self.C,)
+        chosen = self._learn(values, y, weight, sellers, grid, options)
+        worst = self._take_worst(values, listings)
+        return chosen if worst is values else self._learn(worst, y, weight, sellers, (self.C_,), options)
 
-    def _read(self, listings: ListingColumns, values: csr_matrix | None = None) -> csr_matrix:
-        """Return the features of each listing; of those with long texts, of the passage that looks worst."""
-        whole = csr_matrix(self.features_.transform(listings)) if values is None else values
+    def _learn(
+        self,
+        values: FeatureValues,
+        y: Labels,
+        weight: Floats,
+        sellers: NDArray[Any],
+        grid: tuple[float, ...],
+        options: dict[str, Any],
+    ) -> Chosen:
+        """Choose a penalty and fit the first stage under it."""
+        design = values.design()
+        chosen = choose_penalty(design, y, weight, sellers, grid=grid, seed=self.seed, **options)
+        self.C_ = chosen.C
+        self.learner_ = fit_learner(design, y, weight, chosen.C, options["only_raises"], chosen.start)
+        self.__dict__.pop("_first_stage", None)
+        return chosen
+
+    def _take_worst(self, values: FeatureValues, listings: ListingColumns) -> FeatureValues:
+        """Return the values of each listing, or those of its passage with the highest log-odds above it."""
+        log_odds, owners = [self.first_stage.sum(listings)], [np.arange(len(listings))]
         for column in PASSAGE_WORDS:
             if split := split_long_texts(listings, column):
-                passages, owners = split
-                whole = self._take_worst(whole, csr_matrix(self.features_.transform(passages)), owners)
-        return whole
-
-    def _take_worst(self, whole: csr_matrix, parts: csr_matrix, owners: NDArray[np.intp]) -> csr_matrix:
-        """Return the features of each listing, or those of its passage with the highest log-odds above it."""
-        log_odds = np.concatenate([self._alone(whole), self._alone(parts)])
-        rows = np.concatenate([np.arange(whole.shape[0]), owners])
-        worst = np.lexsort((-log_odds, rows))  # by listing, the highest first
-        firsts = worst[np.unique(rows[worst], return_index=True)[1]]
-        return csr_matrix(vstack([whole, parts]))[firsts]
-
-    def _alone(self, values: csr_matrix) -> Floats:
-        """Return the log-odds of the first stage."""
-        return np.asarray(values @ self.learner_.coef_[0] + self.learner_.intercept_[0])
+                passages, of_listings = split
+                values = values.stack(FeatureValues.of(self.features_, passages))
+                log_odds.append(self.first_stage.sum(passages))
+                owners.append(of_listings)
+        if len(owners) == 1:
+            return values
+        rows = np.concatenate(owners)
+        worst = np.lexsort((-np.concatenate(log_odds), rows))  # by listing, the highest first
+        return values.take(worst[np.unique(rows[worst], return_index=True)[1]])
 
 
 def _phrases_of(extractor: Any) -> list[str]:

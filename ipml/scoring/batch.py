@@ -1,63 +1,65 @@
-"""Files in, files out: score a file of any size in bounded memory, and read scored files back.
+"""Files in, files out: score a file of any size in bounded memory, by several processes, and go on after a kill.
 
-A scored file holds the canonical columns of the listings, the columns of `SCORE_COLUMNS`, and for the most suspicious
-listings the JSON texts `reasons`, `highlights` and `price_range`.
+The file is scored in parts, which stand in a hidden folder beside the result until they are put together. How many
+processes there are, and how often they were killed, changes nothing of what comes out.
 """
 
 from __future__ import annotations
 
-import heapq
-import json
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
 
 import pandas as pd
-import pyarrow.parquet as pq
-from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from ipml.errors import InvalidListings, MissingColumns
+from ipml.errors import DifferentRun, InvalidListings, RunInProgress
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.frames import show
 from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.readers import read_listings
-from ipml.listings.schema import COLUMNS, check_listings, frame_to_listings
-from ipml.listings.tables import RawTable, read_tables
-from ipml.listings.writers import RejectsFile, check_writable, write_listings
-from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing
-from ipml.scoring.scorer import SCORE_COLUMNS, Scorer
+from ipml.listings.writers import RejectsFile, check_place, check_writable
+from ipml.scoring.parts.folder import Record, open_folder
+from ipml.scoring.parts.joining import check_folder, is_finished, join_file, join_folder, join_rejects, read_summary
+from ipml.scoring.parts.part import Work
+from ipml.scoring.parts.run import describe_run
+from ipml.scoring.parts.source import open_source
+from ipml.scoring.parts.steps import OnRows, count_workers, make_pieces, score_parts
+from ipml.scoring.parts.workers import Workers, one_thread
+from ipml.scoring.scored_files import EXPLANATION_COLUMNS, explanation_columns, read_scored
+from ipml.scoring.scorer import Scorer
 
-EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range")
-CHUNK_ROWS = 20_000
+__all__ = [
+    "CHUNK_ROWS",
+    "EXPLANATION_COLUMNS",
+    "BatchCounts",
+    "explanation_columns",
+    "is_folder",
+    "name_work_folder",
+    "read_good_chunks",
+    "read_scored",
+    "score_file",
+]
 
-_Score = Annotated[float, Field(ge=0, le=1)]
-# What stands in each column, and the JSON of an empty cell where it is JSON.
-_CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
-    "score": (TypeAdapter(_Score | None), ""),
-    "score_low": (TypeAdapter(_Score | None), ""),
-    "score_high": (TypeAdapter(_Score | None), ""),
-    "log_odds": (TypeAdapter(FiniteFloat | None), ""),
-    "reasons": (TypeAdapter(tuple[Reason, ...]), "[]"),
-    "highlights": (TypeAdapter(tuple[Highlight, ...]), "[]"),
-    "price_range": (TypeAdapter(PriceRange | None), "null"),
-    "model_version": (TypeAdapter(str), ""),
-    "abstained": (TypeAdapter(str | None), ""),
-}
+CHUNK_ROWS = 50_000
+"""Rows of a part: what is in memory at once, and what is lost at most where a process is killed."""
 
 
 @dataclass(frozen=True)
 class BatchCounts:
-    """How many rows were scored, in how many the model abstained, and how many were bad and kept apart."""
+    """How many rows were scored, in how many the model abstained, and how many were bad and kept apart.
+
+    Attributes
+    ----------
+    scored, abstained, rejected : int
+    kept : int
+        How many rows, of all, an earlier run had done before it was stopped.
+    """
 
     scored: int
     abstained: int
     rejected: int
-
-    def add(self, scored: int, abstained: int, rejected: int) -> BatchCounts:
-        """Return the counts with those of another chunk added."""
-        return BatchCounts(self.scored + scored, self.abstained + abstained, self.rejected + rejected)
+    kept: int = 0
 
 
 def score_file(
@@ -68,30 +70,38 @@ def score_file(
     columns: ColumnMap | None = None,
     portfolios: SellerPortfolios | None = None,
     explain_top: int = 100,
-    rejects: RejectsFile | None = None,
-    on_rows: Callable[[int], None] = lambda _: None,
+    rejects: Path | None = None,
+    jobs: int = 1,
+    restart: bool = False,
+    on_rows: OnRows = lambda *_: None,
 ) -> BatchCounts:
     """Score every good listing of a file, and explain the most suspicious ones.
 
-    The file is read in chunks; the result appears under its name only when it is whole.
+    The result appears under its name only when it is whole. Until then its parts stand in a hidden folder beside it;
+    the same call after one that was killed keeps what is finished there.
 
     Parameters
     ----------
     scorer : Scorer
     source : Path
-        CSV, Parquet or JSON lines.
+        CSV, JSON lines or Parquet; or a folder of Parquet files.
     target : Path
-        The same kinds, by suffix.
+        A file of these kinds, by suffix, or a folder of Parquet files: a name without a suffix. What is there is
+        replaced; a folder that already holds what this call would write is left as it is.
     columns : ColumnMap, optional
         How the file's columns map to the canonical ones.
     portfolios : SellerPortfolios, optional
         What is known of sellers; what the model remembers of those it was trained on where none are given.
     explain_top : int, default=100
         How many listings, the highest scores, get reasons.
-    rejects : RejectsFile, optional
-        Where bad rows are kept; without it a bad row is an error.
-    on_rows : function of int, optional
-        Told how many rows have been done, for a progress display.
+    rejects : Path, optional
+        A CSV file for bad rows, as `RejectsFile` writes it; without it a bad row is an error.
+    jobs : int, default=1
+        How many processes score.
+    restart : bool, default=False
+        Begin anew, even where parts of another run stand.
+    on_rows : function, optional
+        Told what is being done, how many rows of it are done, and of how many where that is known.
 
     Raises
     ------
@@ -99,24 +109,38 @@ def score_file(
         The source cannot be read, or nothing could be written where the target is to be.
     InvalidListings
         There are bad rows, and no file to keep them in.
+    DifferentRun
+        Parts stand there of another source, model or options.
+    RunInProgress, SourceChanged, WorkerLost, PartFailed
+        What is finished is kept.
     """
-    check_writable(target)
-    top: list[tuple[float, int]] = []
-    counts = BatchCounts(0, 0, 0)
-
-    def score_chunks() -> Iterator[pd.DataFrame]:
-        nonlocal top, counts
-        for listings, n_bad in read_good_chunks(source, columns, rejects):
-            scores = scorer.score_frame(listings, portfolios)
-            top = keep_top(top, scores["score"], counts.scored, explain_top)
-            counts = counts.add(len(listings), int(scores["abstained"].notna().sum()), n_bad)
-            on_rows(counts.scored + counts.rejected)
-            yield pd.concat([listings, scores], axis=1)
-
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-        plain = Path(folder) / "scored.parquet"
-        write_listings(score_chunks(), plain)
-        write_listings(_explain(scorer, portfolios, plain, {-row for _, row in top}), target)
+    _check_results(target, rejects)
+    rows = open_source(source)
+    suffix = ".parquet" if is_folder(target) else _suffix_of(target)
+    kind = "folder" if is_folder(target) else suffix
+    facts = describe_run(
+        *(scorer, source, kind),
+        columns=columns,
+        portfolios=portfolios,
+        explain_top=explain_top,
+        part_rows=CHUNK_ROWS,
+    )
+    if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
+        return counts
+    with open_folder(name_work_folder(target), facts, restart=restart) as folder:
+        work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix)
+        with one_thread(), closing(Workers(work, count_workers(work, jobs, CHUNK_ROWS))) as workers:
+            kept = sum(record["rows"] for record in folder.read_all("part").values())
+            records = score_parts(work, workers, CHUNK_ROWS, on_rows)
+            pieces = make_pieces(work, workers, records, explain_top, CHUNK_ROWS, on_rows)
+        counts = _count(pieces, kept)
+        if rejects is not None:
+            join_rejects(folder, pieces, rejects)
+        if kind == "folder":
+            join_folder(folder, pieces, target, {"run": facts, **_count(pieces).__dict__})
+        else:
+            join_file(folder, pieces, target)
+        shutil.rmtree(folder.path)
     return counts
 
 
@@ -148,75 +172,58 @@ def read_good_chunks(
         yield validation.listings.reset_index(drop=True), len(validation.bad_rows)
 
 
-def read_scored(path: Path) -> Iterator[ScoredListing]:
-    """Yield the listings of a scored file with their scores and, where they were explained, their reasons.
+def is_folder(target: Path) -> bool:
+    """Say whether a result is to be a folder of Parquet files: a name without a suffix, or a folder there already.
 
-    Raises
-    ------
-    MissingColumns
-        The file is not a scored one.
-    InvalidListings
-        Some rows are not as `ipml score` writes them.
+    Examples
+    --------
+    >>> is_folder(Path("scored")), is_folder(Path("scored.parquet"))
+    (True, False)
     """
-    for table in read_tables(path, CHUNK_ROWS):
-        _check_scored(table, str(path))
-        frame = table.frame
-        extra = frame.reindex(columns=[*SCORE_COLUMNS, *EXPLANATION_COLUMNS]).astype(object)
-        rows: list[dict[Any, Any]] = extra.where(extra.notna() & (extra != ""), None).to_dict("records")
-        listings = check_listings(frame.reindex(columns=list(COLUMNS)), str(path))
-        for number, listing, row in zip(frame.index, frame_to_listings(listings), rows, strict=True):
-            yield ScoredListing(listing, **{name: _read_cell(row[name], name, number, path) for name in _CELLS})
+    is_text = Path(target.name.removesuffix(".gz")).suffix in (".csv", ".jsonl")
+    return target.suffix == "" or (target.is_dir() and not is_text)
 
 
-def _check_scored(table: RawTable, source: str) -> None:
-    if table.problems:
-        raise InvalidListings(table.problems, source)
-    # JSON lines have no key for what no listing has, such as the cause of abstaining.
-    needed = ["model_version"] if table.is_sparse else SCORE_COLUMNS
-    missing = [name for name in needed if name not in table.frame]
-    if missing and not (table.is_sparse and table.frame.empty):
-        remedy = "Score it first: ipml score FILE SCORED."
-        raise MissingColumns(source, missing, list(map(str, table.frame.columns)), remedy)
+def name_work_folder(target: Path) -> Path:
+    """Return where the parts of a result stand until it is whole.
+
+    Examples
+    --------
+    >>> name_work_folder(Path("scored.csv")).name
+    '.scored.csv.parts'
+    """
+    return target.with_name(f".{target.name}.parts")
 
 
-def _read_cell(cell: Any, name: str, row: int, path: Path) -> Any:
-    """Return what a column of a scored file says of one listing."""
-    adapter, nothing = _CELLS[name]
-    try:
-        return adapter.validate_json(cell or nothing) if nothing else adapter.validate_python(cell)
-    except ValidationError as error:
-        expected = f"what `ipml score` writes ({error.errors()[0]['msg']})"
-        raise InvalidListings([Problem(row, name, show(cell), expected)], str(path)) from error
+def _suffix_of(target: Path) -> str:
+    packed = ".gz" if target.suffix == ".gz" else ""
+    return Path(target.name.removesuffix(".gz")).suffix + packed
 
 
-def _explain(
-    scorer: Scorer, portfolios: SellerPortfolios | None, plain: Path, rows: set[int]
-) -> Iterator[pd.DataFrame]:
-    """Yield the scored chunks again, with the reasons of the listings in the rows that were chosen."""
-    file = pq.ParquetFile(plain)
-    start = 0
-    for batch in file.iter_batches(CHUNK_ROWS) if file.metadata.num_rows else [file.schema_arrow.empty_table()]:
-        frame = batch.to_pandas()
-        chosen = frame.index.isin([row - start for row in rows])
-        explained = [explanation_columns(scored) for scored in scorer.explain_frame(frame[chosen], portfolios)]
-        texts = pd.DataFrame(explained, index=frame.index[chosen], columns=list(EXPLANATION_COLUMNS), dtype="str")
-        start += len(frame)
-        yield frame.join(texts)
+def _check_results(target: Path, rejects: Path | None) -> None:
+    """Refuse results that could not be written; better known before hours of work than after."""
+    if is_folder(target):
+        check_folder(target)
+    else:
+        check_writable(target)
+    if rejects is not None:
+        check_place(rejects)
 
 
-def explanation_columns(scored: ScoredListing) -> dict[str, str]:
-    """Return reasons, highlights and price range of a scored listing as JSON texts."""
-    return {
-        "reasons": json.dumps([asdict(reason) for reason in scored.reasons], ensure_ascii=False),
-        "highlights": json.dumps([asdict(part) for part in scored.highlights]),
-        "price_range": json.dumps(asdict(scored.price_range), ensure_ascii=False) if scored.price_range else "",
-    }
+def _read_finished(target: Path, facts: Mapping[str, str], rejects: Path | None) -> BatchCounts | None:
+    """Return the counts of a folder that holds what is to be written, its file of rejects included."""
+    if not is_finished(target, facts):
+        return None
+    summary = read_summary(target)
+    counts = BatchCounts(summary["scored"], summary["abstained"], summary["rejected"])
+    if counts.rejected and (rejects is None or not rejects.exists()):
+        return None
+    if name_work_folder(target).exists():  # killed between the last two steps
+        with suppress(DifferentRun, RunInProgress), open_folder(name_work_folder(target), facts) as folder:
+            shutil.rmtree(folder.path)
+    return BatchCounts(counts.scored, counts.abstained, counts.rejected, counts.scored + counts.rejected)
 
 
-def keep_top(
-    top: list[tuple[float, int]], scores: pd.Series[float], first_row: int, most: int
-) -> list[tuple[float, int]]:
-    """Return the highest scores so far with their rows, made negative: of equal scores the earlier row is kept."""
-    best = scores.dropna().nlargest(most)
-    added = zip(best.tolist(), (-first_row - best.index).tolist(), strict=True)
-    return heapq.nlargest(most, [*top, *added])
+def _count(pieces: Sequence[Record], kept: int = 0) -> BatchCounts:
+    scored, abstained, rejected = (sum(piece[name] for piece in pieces) for name in ("scored", "abstained", "rejected"))
+    return BatchCounts(scored, abstained, rejected, kept)

@@ -8,15 +8,14 @@ every word that would count anywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
 from ipml.features.normalise import MAX_TITLE_LETTERS, fold_with_origins
-from ipml.features.portfolio import EarlierListings, listing_moments
+from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import Highlight, Reason
@@ -68,53 +67,55 @@ class Explainer:
 
     Attributes
     ----------
-    coefficients : array of shape (n_features,)
-    intercept : float
-        Those of the classifier, worked out once.
+    groups : list of str
+        The names of the reasons there may be.
     extractors : dict of str to extractor
     """
 
     def __init__(self, classifier: CounterfeitClassifier) -> None:
         self.classifier = classifier
-        self.coefficients = classifier.coefficients
-        self.intercept = classifier.intercept
         self.extractors = dict(classifier.features_.transformer_list)
-        self._names: list[str] = []
-        self._group_of_feature = self._group_features()
+        self.groups: list[str] = []
+        self._groups_of = {name: self._group(name, extractor) for name, extractor in self.extractors.items()}
+        self._portfolio = self._number(PORTFOLIO)
+        self._baseline = Reason("baseline", BASELINE, classifier.intercept)
 
-    def reasons(
-        self, listings: ListingColumns, contributions: csr_matrix, earlier: Sequence[EarlierListings] | None = None
-    ) -> list[tuple[Reason, ...]]:
-        """Return the reasons for each listing, the heaviest first; their weights sum to its log-odds.
+    def weigh_groups(self, listing: ListingColumns, share: float) -> NDArray[np.float64]:
+        """Return what each group adds to the log-odds of one listing, shape (n_groups,).
 
         Parameters
         ----------
-        listings : ListingColumns
-        contributions : sparse matrix of shape (n_listings, n_features)
-            As `CounterfeitClassifier.contributions` returns them.
-        earlier : sequence of EarlierListings, optional
-            What is known of each seller's earlier listings; what the model remembers of its training sellers where
-            it is not given.
+        listing : ListingColumns
+        share : float
+            The share of suspicion in what its seller listed before.
         """
-        if earlier is None:
-            asked = zip(listings.texts("seller_id"), listing_moments(listings).tolist(), strict=True)
-            earlier = [self.classifier.portfolios_.known(*one) for one in asked]
-        base = Reason("baseline", BASELINE, self.intercept)
-        explained = []
-        for row in range(len(listings)):
-            part = slice(contributions.indptr[row], contributions.indptr[row + 1])
-            weights = np.bincount(
-                self._group_of_feature[contributions.indices[part]],
-                weights=contributions.data[part],
-                minlength=len(self._names),
-            )
-            one = listings.take(np.array([row]), {})
-            reasons = [
-                self._reason(one, group, float(weights[group]), earlier[row])
-                for group in np.flatnonzero(weights).tolist()
-            ]
-            explained.append(tuple(sorted([*reasons, base], key=lambda reason: (-abs(reason.weight), reason.feature))))
-        return explained
+        stages = self.classifier.first_stage, self.classifier.second_stage_
+        weights = np.zeros(len(self.groups))
+        for name, parts in stages[0].contributions(stages[0].worst(listing)).items():
+            weights += np.bincount(self._groups_of[name], stages[1].slope_ * parts, len(weights))
+        weights[self._portfolio] = stages[1].portfolio_weight_ * share
+        return weights
+
+    def reasons(
+        self, listing: ListingColumns, weights: NDArray[np.float64], earlier: EarlierListings
+    ) -> tuple[Reason, ...]:
+        """Return the reasons for one listing, the heaviest first; their weights sum to its log-odds.
+
+        Parameters
+        ----------
+        listing : ListingColumns
+        weights : array of shape (n_groups,)
+            As `weigh_groups` returns them.
+        earlier : EarlierListings
+            What is known of its seller's earlier listings.
+        """
+        facts = [self._facts(listing, weight, earlier) for weight in weights.tolist()]
+        reasons = [
+            Reason(name, SENTENCES[name](facts[group]), facts[group].weight)
+            for group, name in enumerate(self.groups)
+            if facts[group].weight
+        ]
+        return tuple(sorted([*reasons, self._baseline], key=lambda reason: (-abs(reason.weight), reason.feature)))
 
     def highlights(self, title: str) -> tuple[Highlight, ...]:
         """Return which words of a title, as written, carried how much of the log-odds.
@@ -145,9 +146,8 @@ class Explainer:
     def _letter_weights(self, column: str, text: str) -> NDArray[np.float64]:
         """Return the weight of each letter as written; what folding dropped carries none."""
         folded, origins = self._fold(column, text)
-        weights = self.classifier.features_.transformer_weights or {}
-        coefficients = self.coefficients[self._slices[column]] * weights.get(column, 1.0)
-        by_folded = self.extractors[column].spread(folded, coefficients)
+        marked = self.classifier.first_stage.text_part(column).marked
+        by_folded = self.classifier.second_stage_.slope_ * self.extractors[column].spread(folded, marked)
         by_letter = np.bincount(
             np.array(origins, np.int64), weights=by_folded, minlength=min(len(text), _most_letters(column))
         )
@@ -158,29 +158,20 @@ class Explainer:
         fold = self.classifier.spelling_.fold_with_origins if column in SPELT else fold_with_origins
         return fold(text, _most_letters(column))
 
-    def _group_features(self) -> NDArray[np.int32]:
-        """Give each feature the number of its group; remember the groups' names and each extractor's columns."""
-        number_of: dict[str, int] = {}
-        groups: list[NDArray[np.int32]] = []
-        self._slices: dict[str, slice] = {}
-        start = 0
-        for extractor, transformer in self.extractors.items():
-            is_text = isinstance(transformer, TextFeatures)
-            features = [""] if is_text else list(transformer.get_feature_names_out())
-            names = [extractor if is_text else _group_name(extractor, feature) for feature in features]
-            numbers = [number_of.setdefault(name, len(number_of)) for name in names]
-            width = transformer.idf_.size if is_text else len(names)
-            groups.append(np.resize(np.array(numbers, dtype=np.int32), width))
-            self._slices[extractor] = slice(start, start + width)
-            start += width
-        groups.append(np.array([number_of.setdefault(PORTFOLIO, len(number_of))], dtype=np.int32))
-        self._names = list(number_of)
-        return np.concatenate(groups)
+    def _group(self, name: str, extractor: Any) -> NDArray[np.int64]:
+        """Return the number of the group of each feature; the n-grams of a text are one."""
+        if isinstance(extractor, TextFeatures):
+            return np.array([self._number(name)])
+        return np.array([self._number(_group_name(name, feature)) for feature in extractor.get_feature_names_out()])
 
-    def _reason(self, listing: ListingColumns, group: int, weight: float, earlier: EarlierListings) -> Reason:
-        name = self._names[group]
-        facts = Facts(listing, weight, earlier, self.extractors, self.heaviest_words, self._fold)
-        return Reason(name, SENTENCES[name](facts), weight)
+    def _number(self, group: str) -> int:
+        """Return the number of a group, a new one where it was not met before."""
+        if group not in self.groups:
+            self.groups.append(group)
+        return self.groups.index(group)
+
+    def _facts(self, listing: ListingColumns, weight: float, earlier: EarlierListings) -> Facts:
+        return Facts(listing, weight, earlier, self.extractors, self.heaviest_words, self._fold)
 
 
 def _most_letters(column: str) -> int:

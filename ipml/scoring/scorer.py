@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.texts import have_plain_letters
 from ipml.features.portfolio import EarlierListings, SellerPortfolios, listing_moments
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
 from ipml.model.artifact import load_model as load_artifact
@@ -26,6 +27,7 @@ from ipml.settings import get_settings
 NO_LETTERS = "the title has no letters"
 UNKNOWN_WORDS = "the title is in words the model does not know"
 TOO_UNCERTAIN = "too few sellers like this one have been judged"
+CAUSES = (None, NO_LETTERS, UNKNOWN_WORDS, TOO_UNCERTAIN)
 SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
 
 Floats = NDArray[np.float64]
@@ -36,13 +38,22 @@ class _Judged:
     """What a model says of some listings, a row each; NaN where it abstains."""
 
     columns: ListingColumns
-    earlier: list[EarlierListings]
-    values: csr_matrix
+    portfolios: SellerPortfolios
+    shares: Floats
     log_odds: Floats
     score: Floats
     low: Floats
     high: Floats
-    abstained: list[str | None]
+    causes: NDArray[np.int8]
+
+    def abstained(self) -> list[str | None]:
+        """Return why the model abstains from each listing, or None."""
+        return [CAUSES[cause] for cause in self.causes.tolist()]
+
+    def earlier(self) -> list[EarlierListings]:
+        """Return what is known of the earlier listings of each seller."""
+        asked = zip(self.columns.names("seller_id").strings(), listing_moments(self.columns).tolist(), strict=True)
+        return [self.portfolios.known(*one) for one in asked]
 
 
 class Scorer:
@@ -68,7 +79,7 @@ class Scorer:
     >>> scorer = Scorer(CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4), "example/1")
     >>> scored = scorer.score({"listing_id": "1", "seller_id": "s", "title": "AAA replica watch"})
     >>> round(scored.score, 1), next(reason.sentence for reason in scored.reasons if reason.feature == "words.replica")
-    (1.0, 'Says it is a replica: “replica”')
+    (0.9, 'Says it is a replica: “replica”')
 
     Listings that arrive one after another score as all of them do at once in the order of time:
 
@@ -114,7 +125,8 @@ class Scorer:
             The mapping breaks the rules of the schema; every field at fault is named.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
-        return self._assemble([record], self._judge(ListingColumns.of_one(record), portfolios), explain)[0]
+        columns = ListingColumns.of_one(record, self.classifier.reading)
+        return self._assemble([record], self._judge(columns, portfolios), explain)[0]
 
     def score_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> pd.DataFrame:
         """Return the columns of `SCORE_COLUMNS`, indexed as the listings are.
@@ -126,15 +138,17 @@ class Scorer:
         portfolios : SellerPortfolios, optional
             What is known of sellers; what the model remembers of those it was trained on where none are given.
         """
-        judged = self._judge(ListingColumns.of(listings), portfolios)
+        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios)
         return pd.DataFrame(
             {
                 "score": judged.score,
                 "score_low": judged.low,
                 "score_high": judged.high,
                 "log_odds": judged.log_odds,
-                "abstained": pd.Series(judged.abstained, dtype="str", index=listings.index),
-                "model_version": pd.Series([self.version] * len(listings), dtype="str", index=listings.index),
+                "abstained": pd.Series(_repeat(CAUSES, judged.causes), index=listings.index),
+                "model_version": pd.Series(
+                    _repeat((self.version,), np.zeros_like(judged.causes)), index=listings.index
+                ),
             },
             index=listings.index,
         )
@@ -142,7 +156,9 @@ class Scorer:
     def explain_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> list[ScoredListing]:
         """Return each listing of a checked frame with its score and reasons; for the few that people will read."""
         records = list(frame_to_listings(listings))
-        return self._assemble(records, self._judge(ListingColumns.of(listings), portfolios), explain=True)
+        return self._assemble(
+            records, self._judge(ListingColumns(listings, self.classifier.reading), portfolios), explain=True
+        )
 
     def start_portfolios(self) -> SellerPortfolios:
         """Return portfolios to add to that begin with what the model remembers of the sellers it was trained on."""
@@ -158,46 +174,50 @@ class Scorer:
         portfolios : SellerPortfolios
         """
         columns = ListingColumns.of_one(listings) if isinstance(listings, Listing) else ListingColumns.of(listings)
-        portfolios.add(columns.texts("seller_id"), self.classifier.suspicion(columns), listing_moments(columns))
+        sellers = columns.names("seller_id").strings()
+        portfolios.add(sellers, self.classifier.suspicion(columns), listing_moments(columns))
 
     def _judge(self, columns: ListingColumns, portfolios: SellerPortfolios | None) -> _Judged:
-        columns = self.classifier.columns(columns)
-        known = (self.classifier.portfolios_ if portfolios is None else portfolios).known
-        asked = zip(columns.texts("seller_id"), listing_moments(columns).tolist(), strict=True)
-        earlier = [known(seller, moment) for seller, moment in asked]
-        shares = np.array([one.share for one in earlier], dtype=np.float64)
-        values = self.classifier.transform(columns, shares)
-        log_odds = np.asarray(values @ self._explainer.coefficients + self._explainer.intercept)
-        score = self.classifier.calibrate(columns, log_odds)
-        low, high = self.classifier.interval(columns, log_odds)
-        abstained = self._abstain(columns, low, high)
-        is_silent = np.array([cause is not None for cause in abstained], dtype=bool)
+        classifier = self.classifier
+        known = classifier.portfolios_ if portfolios is None else portfolios
+        shares = known.shares(columns.raw("seller_id"), listing_moments(columns))
+        log_odds = classifier.second_stage_.log_odds(classifier.first_stage.log_odds(columns), shares)
+        score, low, high = classifier.judge(columns, log_odds)
+        causes = self._abstain(columns, low, high)
         for judged in (log_odds, score, low, high):
-            judged[is_silent] = np.nan
-        return _Judged(columns, earlier, values, log_odds, score, low, high, abstained)
+            judged[causes > 0] = np.nan
+        return _Judged(columns, known, shares, log_odds, score, low, high, causes)
 
-    def _abstain(self, columns: ListingColumns, low: Floats, high: Floats) -> list[str | None]:
-        """Return why each listing cannot be judged, or None.
+    def _abstain(self, columns: ListingColumns, low: Floats, high: Floats) -> NDArray[np.int8]:
+        """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
 
         One known word is enough: a title must not fall silent by strange words that are added.
         """
-        is_unfamiliar = self._explainer.extractors["title"].is_unfamiliar(columns)
-        knows_a_word = self.classifier.spelling_.knows_a_word
-        is_uncertain = is_too_wide(low, high, 1.0 if self.most_width is None else self.most_width)
-        return [
-            NO_LETTERS
-            if not any(map(str.isalnum, title))
-            else (UNKNOWN_WORDS if is_strange and not knows_a_word(title) else TOO_UNCERTAIN if is_wide else None)
-            for title, is_strange, is_wide in zip(columns.folded("title"), is_unfamiliar, is_uncertain, strict=True)
-        ]
+        title = columns.folded("title")
+        causes = np.zeros(len(columns), dtype=np.int8)
+        if self.most_width is not None:
+            causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
+        strange = np.flatnonzero(self.classifier.first_stage.is_unfamiliar(columns))
+        if len(strange):
+            knows_a_word = self.classifier.spelling_.know_a_word(title.take(strange))
+            causes[strange[~knows_a_word]] = CAUSES.index(UNKNOWN_WORDS)
+        for row in np.flatnonzero(~have_plain_letters(title)).tolist():
+            if not any(map(str.isalnum, title.text(row))):
+                causes[row] = CAUSES.index(NO_LETTERS)
+        return causes
+
+    def _explain(self, judged: _Judged) -> list[tuple[Reason, ...]]:
+        rows = zip(_rows_of(judged.columns), judged.shares.tolist(), judged.earlier(), strict=True)
+        explainer = self._explainer
+        return [explainer.reasons(one, explainer.weigh_groups(one, share), earlier) for one, share, earlier in rows]
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
         reasons: list[tuple[Reason, ...]] = [()] * len(listings)
         ranges: list[PriceRange | None] = [None] * len(listings)
         if explain:
-            contributions = csr_matrix(judged.values.multiply(self._explainer.coefficients))
-            reasons = self._explainer.reasons(judged.columns, contributions, judged.earlier)
+            reasons = self._explain(judged)
             ranges = self._explainer.extractors["price"].price_ranges(judged.columns)
+        abstained = judged.abstained()
         return [
             ScoredListing(
                 listing=listing,
@@ -205,14 +225,27 @@ class Scorer:
                 score_low=_or_none(judged.low[row]),
                 score_high=_or_none(judged.high[row]),
                 log_odds=_or_none(judged.log_odds[row]),
-                reasons=() if judged.abstained[row] else reasons[row],
-                highlights=self._explainer.highlights(listing.title) if explain and not judged.abstained[row] else (),
+                reasons=() if abstained[row] else reasons[row],
+                highlights=self._explainer.highlights(listing.title) if explain and not abstained[row] else (),
                 price_range=ranges[row],
                 model_version=self.version,
-                abstained=judged.abstained[row],
+                abstained=abstained[row],
             )
             for row, listing in enumerate(listings)
         ]
+
+
+def _rows_of(columns: ListingColumns) -> Iterator[ListingColumns]:
+    """Yield the columns of each listing."""
+    if len(columns) == 1:
+        yield columns
+    else:
+        yield from (columns.take(np.array([row])) for row in range(len(columns)))
+
+
+def _repeat(texts: tuple[str | None, ...], which: NDArray[np.int8]) -> Any:
+    """Return a column of few different texts, by their numbers."""
+    return pd.array(pa.array(texts, pa.large_string()).take(pa.array(which)), dtype="str")
 
 
 def _or_none(value: np.float64) -> float | None:

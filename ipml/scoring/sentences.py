@@ -74,7 +74,7 @@ class Facts:
 
     def text(self, name: str) -> str:
         """Return a text of the listing as written; nothing where it is missing."""
-        return self.listing.texts(name)[0]
+        return self.listing.raw(name).text(0)
 
     def number(self, name: str) -> float:
         """Return a number of the listing; NaN where it is missing."""
@@ -89,7 +89,7 @@ class Facts:
     def named_brands(self) -> list[str]:
         """Return the brands the title names."""
         table = self.extractors["brand"].table_
-        return [table["names"][number] for number in brands_in_titles(self.listing, table)[0]]
+        return [table["names"][number] for number in brands_in_titles(self.listing, table).of_text(0)]
 
 
 Sentence = Callable[[Facts], str]
@@ -149,7 +149,7 @@ def _say_contradiction(facts: Facts) -> str:
 
 def _say_authorised(facts: Facts) -> str:
     table = facts.extractors["brand"].table_
-    brand = listing_brands(facts.listing, table)[0]
+    brand = listing_brands(facts.listing, table).strings()[0]
     sellers = dict(zip(table["names"], table["authorised"], strict=True)).get(brand)
     if not sellers:
         return "No authorised sellers are known"
@@ -159,7 +159,7 @@ def _say_authorised(facts: Facts) -> str:
 
 def _say_goods(facts: Facts) -> str:
     goods = facts.extractors["goods"]
-    kinds = goods.find(facts.listing.folded("title")[0])
+    kinds = goods.find(facts.listing.folded("title").text(0))
     if not kinds:
         return "Title names no known kind of goods"
     often = max(goods.often_copied_[goods.names_.index(kind)] for kind in kinds)
@@ -168,7 +168,7 @@ def _say_goods(facts: Facts) -> str:
 
 def _say_goods_of_brand(facts: Facts) -> str:
     goods, brands = facts.extractors["goods"], facts.named_brands()
-    kinds = goods.find(facts.listing.folded("title")[0])
+    kinds = goods.find(facts.listing.folded("title").text(0))
     kinds_of = dict(zip(goods.table_["names"], goods.brand_kinds_, strict=True))
     made = [goods.names_[number] for brand in brands for number in kinds_of.get(brand, ())]
     if brands and kinds and made and not set(made) & set(kinds):
@@ -200,7 +200,7 @@ def _say_portfolio(facts: Facts) -> str:
 
 def _say_price(facts: Facts) -> str:
     price = facts.extractors["price"]
-    brand = listing_brands(facts.listing, price.table_)[0]
+    brand = listing_brands(facts.listing, price.table_).strings()[0]
     asked = facts.number("price")
     if np.isnan(asked) or not brand:
         return f"No {'price' if np.isnan(asked) else 'brand'} is given, so the price cannot be compared"
@@ -229,7 +229,7 @@ def _say_listing_age(facts: Facts) -> str:
 
 
 def _say_effort(facts: Facts) -> str:
-    length = len(facts.listing.folded("description")[0])
+    length = int(facts.listing.letters("description")[0])
     return f"Description has {length:,} letter{_plural(length)}" if length else "No description is given"
 
 

@@ -1,19 +1,71 @@
-"""`ipml serve`: the page comes up, says where, and goes away."""
+"""`ipml serve`: the page, the API or both come up, say where, take up a newer model, and go away."""
 
 from __future__ import annotations
 
+import copy
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
+import httpx
+import numpy as np
 import pytest
 
-from ipml.cli.serve import serve
+from ipml.cli.serve import listen, serve
 from ipml.errors import AddressInUse
+from ipml.model.artifact import save_model
+
+BAG = {"listing_id": "1", "seller_id": "s", "title": "AAA quality Vellmar tote bag"}
+KEY = "k" * 40
+
+
+@contextmanager
+def run(*arguments: str, lines: int = 1, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the command on a free port within a block; give the process and its address, and see it end in order."""
+    command = [sys.executable, "-m", "ipml", "serve", "--port", "0", *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("IPML_")} | settings
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=environment, **pipes) as server:
+        assert server.stdout is not None
+        said = [server.stdout.readline() for _ in range(lines)]
+        assert said[-1].startswith("Listening on"), server.communicate()
+        try:
+            yield server, said[-1].split()[2]
+        finally:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(timeout=20) == 0
+
+
+def wait_for(is_true: Callable[[], bool]) -> None:
+    """Return as soon as something holds; fail where it does not within half a minute."""
+    end = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def replaced_model(saved_model: Path, tmp_path: Path, classifier: Any) -> tuple[Path, Callable[[], None]]:
+    """Return a folder with a model, and what puts another one there."""
+    folder = tmp_path / "model"
+    shutil.copytree(saved_model, folder)
+    other = copy.deepcopy(classifier)
+    other.learner_.intercept_ = np.asarray(other.learner_.intercept_) + 1.0
+
+    def replace() -> None:
+        save_model(other, folder, name="market", data_digest="0", experiment={}, figures={})
+
+    return folder, replace
 
 
 def test_an_address_in_use_is_named(tmp_path: Path) -> None:
@@ -22,15 +74,89 @@ def test_an_address_in_use_is_named(tmp_path: Path) -> None:
         serve(f"sqlite:///{tmp_path}/queue.db", "127.0.0.1", taken.getsockname()[1])
 
 
+def test_the_body_of_an_answer_does_not_wait() -> None:
+    """Connections send at once; by TCP's defaults a body waits 40 ms for the client to have heard of its head."""
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_the_api_is_not_opened_to_others_by_accident(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key the command does not start on an address that others reach, and says what would do."""
+    for name in ("API_KEY", "API_OPEN", "HOST"):
+        monkeypatch.delenv(f"IPML_{name}", raising=False)
+    for arguments in (("--api-only",), ("--model", "model")):
+        answer = ipml("serve", "--host", "0.0.0.0", "--port", "0", *arguments)
+        assert answer.exit_code == 2
+        assert "IPML_API_KEY" in answer.err
+        assert "--open-api" in answer.err
+        assert not Path("ipml.db").exists()
+
+
+def test_unusable_keys_are_named(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file of keys is missing the command does not start."""
+    monkeypatch.setenv("IPML_API_KEY", "no-such-file")
+    answer = ipml("serve", "--api-only", "--port", "0")
+    assert answer.exit_code == 2
+    assert "no-such-file" in answer.err
+
+
 @pytest.mark.slow
 def test_the_page_comes_and_goes(tmp_path: Path) -> None:
     """The command makes the database, prints the address, answers there, and ends in order."""
-    command = [sys.executable, "-m", "ipml", "serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/q.db"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert "Nobody can log in yet" in server.stdout.readline()
-        address = server.stdout.readline().split()[2]
+    with run("--database", f"sqlite:///{tmp_path}/q.db", lines=2) as (_, address):
         with urlopen(f"{address}/health", timeout=10) as answer:
             assert json.load(answer)["status"] == "ok"
+        assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 403  # the page takes it for a foreign form
+        assert httpx.get(f"{address}/metrics").status_code == 404
+
+
+@pytest.mark.slow
+def test_the_api_comes_alone(saved_model: Path, tmp_path: Path) -> None:
+    """Alone it makes no database; it looks for the model of the settings until one is there, and then scores by it."""
+    folder = tmp_path / "model"
+    settings = {"IPML_MODEL": str(folder), "IPML_DATABASE": f"sqlite:///{tmp_path}/q.db"}
+    with run("--api-only", IPML_MODEL_RELOAD_SECONDS="0.1", **settings) as (_, address):
+        assert httpx.get(f"{address}/health").status_code == 503
+        assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 503
+        shutil.copytree(saved_model, tmp_path / "beside")
+        (tmp_path / "beside").rename(folder)
+        wait_for(lambda: httpx.get(f"{address}/health").status_code == 200)
+        scored = httpx.post(f"{address}/v1/score", json=BAG, params={"explain": True}).json()
+        assert scored["scores"][0]["reasons"]
+        assert httpx.get(f"{address}/health").json() == {"status": "ok", "model": scored["model_version"]}
+        assert httpx.get(f"{address}/login").status_code == 404
+    assert not (tmp_path / "q.db").exists()
+
+
+@pytest.mark.slow
+def test_the_api_comes_beside_the_page(saved_model: Path, tmp_path: Path) -> None:
+    """With a model both are there, and the key of the settings is asked for."""
+    (tmp_path / "keys").write_text(KEY)
+    arguments = ("--model", str(saved_model), "--database", f"sqlite:///{tmp_path}/q.db", "--host", "0.0.0.0")
+    with run(*arguments, lines=2, IPML_API_KEY=str(tmp_path / "keys")) as (_, address):
+        assert httpx.get(f"{address}/login").status_code == 200
+        assert httpx.get(f"{address}/health").json()["database"] == "writable"
+        assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 401
+        headers = {"Authorization": f"Bearer {KEY}"}
+        assert httpx.post(f"{address}/v1/score", json=BAG, headers=headers).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of Unix")
+def test_a_newer_model_is_taken_up_when_told(replaced_model) -> None:
+    """On SIGHUP a model that was replaced is loaded; one that is damaged is not, and the log says so."""
+    folder, replace = replaced_model
+    with run("--api-only", "--model", str(folder), IPML_MODEL_RELOAD_SECONDS="0") as (server, address):
+        version = httpx.get(f"{address}/health").json()["model"]
+        replace()
+        assert httpx.get(f"{address}/health").json()["model"] == version
+        server.send_signal(signal.SIGHUP)
+        wait_for(lambda: httpx.get(f"{address}/health").json()["model"] != version)
+        (folder / "model.skops").write_bytes(b"")
+        server.send_signal(signal.SIGHUP)
+        wait_for(lambda: "ipml_model_reload_failures_total 1.0" in httpx.get(f"{address}/metrics").text)
+        assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 200
         server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=10) == 0
+        assert "model.skops has changed" in server.stderr.read()

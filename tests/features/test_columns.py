@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.features.columns import ListingColumns
+from ipml.features.columns import ListingColumns, PhraseSet, Reading
+from ipml.features.compiled.texts import Texts
 from ipml.features.normalise import fold_text
 from ipml.features.spelling import Spelling
 from ipml.listings.kinds import Kind
@@ -73,7 +74,7 @@ def test_a_column_that_is_absent_reads_as_missing(columns):
     """As long as the others."""
     listings = ListingColumns(columns)
     assert "brand" not in listings
-    assert listings.texts("brand") == listings.folded("brand") == [""] * len(FRAME)
+    assert listings.texts("brand") == listings.folded("brand").strings() == [""] * len(FRAME)
     for numbers in (listings.numbers("price"), listings.days_between("listed_at", "observed_at")):
         assert numbers.shape == (len(FRAME),)
         assert np.isnan(numbers).all()
@@ -96,14 +97,14 @@ def test_the_index_of_a_frame_does_not_matter():
 @given(st.lists(st.none() | st.text(max_size=30), max_size=5))
 def test_the_folded_view_is_that_of_each_text(texts):
     """Row by row what `fold_text` gives, and nothing for what is missing."""
-    assert ListingColumns({"title": texts}).folded("title") == [fold_text(text or "") for text in texts]
+    assert ListingColumns({"title": texts}).folded("title").strings() == [fold_text(text or "") for text in texts]
 
 
 def test_a_description_is_folded_further_than_a_title():
     """Each is cut at its own length."""
     long = "a" * 20_000
     listings = ListingColumns({"title": [long], "description": [long]})
-    assert [len(listings.folded(name)[0]) for name in ("title", "description")] == [2_000, 10_000]
+    assert [int(listings.letters(name)[0]) for name in ("title", "description")] == [2_000, 10_000]
 
 
 def test_what_several_need_is_worked_out_once():
@@ -132,13 +133,27 @@ def test_misspelt_words_are_read_alike_whether_texts_were_folded_before_or_not(t
     """And those read another way are read anew; only title and description are."""
     spelling = Spelling().fit(["watch belt"] * 2, ["replica", "rolex", "adidas"])
     before = ListingColumns({"title": texts, "brand": texts})
-    folded = before.folded("title")
+    folded = before.folded("title").strings()
     expected = [spelling.fold_text(text or "", 2_000) for text in texts]
-    assert before.spelt(spelling).folded("title") == expected
-    otherwise = before.spelt(Spelling().fit(["wache roalex"] * 2))
+    reading = Reading(spelling)
+    assert before.read_as(reading).folded("title").strings() == expected
+    otherwise = before.read_as(Reading(Spelling().fit(["wache roalex"] * 2)))
     otherwise.folded("title")
-    assert otherwise.spelt(spelling).folded("title") == expected
-    assert before.spelt(spelling).folded("brand") == before.folded("title") == folded
+    assert otherwise.read_as(reading).folded("title").strings() == expected
+    assert before.read_as(reading).folded("brand").strings() == folded
+
+
+# Phrases
+
+
+def test_phrases_are_found_alike_alone_and_with_others():
+    """A set that is walked for with others has the places it has alone."""
+    sets = PhraseSet(["bag", "wallet"]), PhraseSet(["nike", "bag"])
+    together = ListingColumns(FRAME, Reading(sets=sets))
+    for phrases in sets:
+        alone = ListingColumns(FRAME).places("title", phrases)
+        found = together.places("title", phrases)
+        assert [found.of_text(row) for row in range(len(FRAME))] == [alone.of_text(row) for row in range(len(FRAME))]
 
 
 # Rows taken from other listings, with other texts
@@ -148,33 +163,37 @@ def test_misspelt_words_are_read_alike_whether_texts_were_folded_before_or_not(t
 @given(st.lists(st.integers(0, len(FRAME) - 1), max_size=9))
 def test_rows_that_are_taken_read_as_those_of_the_frame(rows):
     """In the order asked, however often, whether the whole was read before or not."""
-    taken, alone = ListingColumns(FRAME).take(np.array(rows, dtype=np.intp), {}), ListingColumns(FRAME.iloc[rows])
+    taken, alone = ListingColumns(FRAME).take(np.array(rows, dtype=np.intp)), ListingColumns(FRAME.iloc[rows])
+    phrases = PhraseSet(["bag", "nike"])
     assert len(taken) == len(alone)
-    assert taken.folded("title") == alone.folded("title")
-    assert taken.skeletons("description") == alone.skeletons("description")
-    assert taken.places("title", ("bag", "nike")) == alone.places("title", ("bag", "nike"))
+    assert taken.folded("title").strings() == alone.folded("title").strings()
+    assert taken.bones("description").strings() == alone.bones("description").strings()
+    assert taken.names("brand").strings() == alone.names("brand").strings()
+    places = [listings.places("title", phrases) for listings in (taken, alone)]
+    assert [places[0].of_text(row) for row in range(len(rows))] == [places[1].of_text(row) for row in range(len(rows))]
     np.testing.assert_array_equal(taken.numbers("price"), alone.numbers("price"))
 
 
 def test_passages_are_not_folded_twice():
-    """A word that a second folding would read otherwise stays; a text from elsewhere makes all be folded."""
+    """A word that a second folding would read otherwise stays."""
     whole = ListingColumns({"title": ["four deep &amp;amp;amp;amp; bag"]})
-    text = whole.folded("title")[0]
+    text = whole.folded("title").text(0)
     assert fold_text(text) != text
-    rows = np.array([0, 0])
-    assert whole.take(rows, {"title": [text, "bag"]}).folded("title") == [text, "bag"]
-    assert whole.take(rows, {"title": [text, "Hat"]}).folded("title") == [fold_text(text), "hat"]
+    passages = whole.take(np.array([0, 0]), {"title": Texts.of([text, "bag"])})
+    assert passages.folded("title").strings() == [text, "bag"]
+    reading = Reading(Spelling().fit(["bug"] * 2))
+    assert passages.read_as(reading).folded("title").strings() == [text, "bag"]
 
 
 @given(st.lists(st.sampled_from(["Rolex", "r0l", "ex", "AAA", "replicas", "mont", "blanc"]), min_size=1, max_size=9))
 def test_what_is_read_of_a_passage_is_what_the_passage_says(words):
     """Its skeleton and the phrases in it are those of a listing with that title alone; other columns are its row's."""
-    phrases = ("rolex", "replica*", "mont blanc")
+    phrases = PhraseSet(["rolex", "replica*", "mont blanc"])
     whole = ListingColumns({"title": ["Hat", " ".join(words)], "price": [1.0, 2.0]})
     texts = [" ".join(part).lower() for part in (words[1:], words[:-1]) if part]
-    passages, alone = whole.take(np.full(len(texts), 1), {"title": texts}), ListingColumns({"title": texts})
-    assert passages.skeletons("title") == alone.skeletons("title")
-    assert [[*found] for found in passages.places("title", phrases)] == [
-        [*found] for found in alone.places("title", phrases)
-    ]
+    passages = whole.take(np.full(len(texts), 1), {"title": Texts.of(texts)})
+    alone = ListingColumns({"title": texts})
+    assert passages.bones("title").strings() == alone.bones("title").strings()
+    for row in range(len(texts)):
+        assert passages.places("title", phrases).of_text(row) == alone.places("title", phrases).of_text(row)
     assert passages.numbers("price").tolist() == [2.0] * len(texts)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ipml.features.brand import BrandFeatures, brand_table
+from ipml.features.columns import ListingColumns
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
 from ipml.features.listing import ListingFeatures
 from ipml.features.normalise import fold_text
@@ -151,4 +152,5 @@ def test_the_longest_phrase_counts_alone():
 def test_a_text_in_unknown_words_is_unfamiliar():
     """A foreign title is told from a familiar one, and an empty one is not familiar either."""
     text = TextFeatures(min_listings=1).fit({"title": ["nike air max"]})
-    assert text.is_unfamiliar({"title": ["nike air max", "\u8010\u514b", ""]}).tolist() == [False, True, True]
+    titles = ListingColumns({"title": ["nike air max", "\u8010\u514b", ""]})
+    assert text.is_unfamiliar(text.sum(titles, text.mark(np.zeros(1 << 18)))).tolist() == [False, True, True]

@@ -4,7 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.ngrams import count_ngrams, spread_weights, sum_weights
+from ipml.features.compiled.ngrams import mark_known
+from ipml.features.compiled.texts import Texts
+from ipml.features.ngrams import count_ngrams, spread_weights, sum_ngrams
 from ipml.features.normalise import fold_text
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text), max_size=6)
@@ -56,14 +58,28 @@ def test_summing_equals_counting_times_weights(texts):
     """The fused sum is the product of the counts and the weights over the root of the known ones."""
     counts = count_ngrams(texts, bits=12)
     weights = np.where(KNOWN, WEIGHTS, 0.0)
-    expected = counts @ weights / np.sqrt(np.maximum(counts @ KNOWN.astype(float), 1.0))
-    np.testing.assert_allclose(sum_weights(texts, weights, KNOWN), expected, atol=1e-9)
+    n_known = counts @ KNOWN.astype(float)
+    sums = sum_ngrams(Texts.of(texts), mark_known(weights, KNOWN))
+    np.testing.assert_allclose(sums.weights, counts @ weights / np.sqrt(np.maximum(n_known, 1.0)), atol=1e-9)
+    np.testing.assert_array_equal(sums.n_known, n_known)
+    np.testing.assert_array_equal(sums.n_all, np.asarray(counts.sum(axis=1)).ravel())
+
+
+@given(TEXTS)
+def test_a_text_alone_weighs_as_in_a_batch(texts):
+    """To the bit, though in a batch many are hashed at once."""
+    marked = mark_known(WEIGHTS, KNOWN)
+    together = sum_ngrams(Texts.of(texts), marked, letters=(2, 5), words=2)
+    for row, text in enumerate(texts):
+        alone = sum_ngrams(Texts.of([text]), marked, letters=(2, 5), words=2)
+        assert [values[0] for values in alone] == [values[row] for values in together]
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text))
 def test_the_weights_of_the_letters_sum_to_that_of_the_text(text):
     """Nothing is lost or added when a weight is spread over letters; there is one share a letter."""
     weights = np.where(KNOWN, WEIGHTS, 0.0)
-    spread = spread_weights(text, weights, KNOWN)
+    spread = spread_weights(text, mark_known(weights, KNOWN))
     assert spread.shape == (len(text),)
-    np.testing.assert_allclose(spread.sum(), sum_weights([text], weights, KNOWN)[0], atol=1e-9)
+    expected = sum_ngrams(Texts.of([text]), mark_known(weights, KNOWN)).weights[0]
+    np.testing.assert_allclose(spread.sum(), expected, atol=1e-9)

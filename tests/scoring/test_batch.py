@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnwritableFile
+from ipml.errors import InvalidListings, UnreadableFile, UnwritableFile
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.schema import check_listings, listings_to_frame
-from ipml.listings.writers import RejectsFile, write_listings
+from ipml.listings.writers import write_listings
 from ipml.model.artifact import save_model
 from ipml.records import Listing, ScoredListing
 from ipml.scoring import batch
 from ipml.scoring.batch import read_scored, score_file
+from ipml.scoring.parts.changes import keep_top
 from ipml.scoring.scorer import NO_LETTERS, Scorer
 
 SUFFIXES = [".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz"]
@@ -131,8 +132,9 @@ def test_exactly_the_highest_scores_are_explained(score, monkeypatch, explain_to
 def test_the_highest_are_kept_however_scores_arrive(scores, rows, most):
     """Of equal scores the earlier is kept; what has no score is not."""
     top: list[tuple[float, int]] = []
+    numbered = pd.Series(scores, dtype="float64")
     for start in range(0, len(scores), rows):
-        top = batch.keep_top(top, pd.Series(scores[start : start + rows], dtype="float64"), start, most)
+        top = keep_top(top, numbered.iloc[start : start + rows], most)
     ranked = sorted((-score, row) for row, score in enumerate(scores) if not np.isnan(score))
     assert sorted(-row for _, row in top) == sorted(row for _, row in ranked[:most])
 
@@ -151,32 +153,34 @@ def test_a_bad_row_is_an_error_without_a_file_for_it(scorer, tmp_path):
 def test_bad_rows_are_kept_apart_and_counted(scorer, tmp_path):
     """The good rows are scored, the bad ones lie in the file of rejects, and each row is in one of them."""
     (tmp_path / "shop.csv").write_text(BAD)
-    with RejectsFile(tmp_path / "rejects.csv") as rejects:
-        counts = score_file(scorer, tmp_path / "shop.csv", tmp_path / "scored.csv", rejects=rejects)
+    rejects = tmp_path / "rejects.csv"
+    counts = score_file(scorer, tmp_path / "shop.csv", tmp_path / "scored.csv", rejects=rejects)
     assert (counts.scored, counts.rejected) == (2, 1)
     assert [one.listing.listing_id for one in read_scored(tmp_path / "scored.csv")] == ["1", "3"]
     assert "2,price,9;5," in (tmp_path / "rejects.csv").read_text()
 
 
 def test_progress_counts_every_row(scorer, tmp_path, monkeypatch):
-    """Good and bad rows are told as they are done, and the last number is that of all."""
+    """Good and bad rows are told as they are done, with how many there are; then those that are written."""
     monkeypatch.setattr(batch, "CHUNK_ROWS", 2)
     (tmp_path / "shop.csv").write_text(BAD)
-    told: list[int] = []
-    with RejectsFile(tmp_path / "rejects.csv") as rejects:
-        score_file(scorer, tmp_path / "shop.csv", tmp_path / "s.csv", rejects=rejects, on_rows=told.append)
-    assert told == [2, 3]
+    told: list[tuple[str, int, int | None]] = []
+    rejects = tmp_path / "rejects.csv"
+    score_file(
+        scorer, tmp_path / "shop.csv", tmp_path / "s.csv", rejects=rejects, on_rows=lambda *row: told.append(row)
+    )
+    assert told == [("scored", 0, 3), ("scored", 2, 3), ("scored", 3, 3), ("written", 2, 3), ("written", 3, 3)]
 
 
 def test_an_error_midway_leaves_the_old_file_untouched(scorer, tmp_path, monkeypatch):
-    """A file is replaced by a whole one only; no part of the new one stays behind."""
+    """A file is replaced by a whole one only; of the new one the parts before the error stay, hidden."""
     monkeypatch.setattr(batch, "CHUNK_ROWS", 1)
     (tmp_path / "shop.csv").write_text(BAD)
     (tmp_path / "scored.csv").write_text("yesterday's")
     with pytest.raises(InvalidListings):
         score_file(scorer, tmp_path / "shop.csv", tmp_path / "scored.csv")
     assert (tmp_path / "scored.csv").read_text() == "yesterday's"
-    assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "scored.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "scored.csv", ".scored.csv.parts"}
 
 
 def test_a_file_can_be_scored_onto_itself(scorer, newest, tmp_path):
@@ -186,14 +190,16 @@ def test_a_file_can_be_scored_onto_itself(scorer, newest, tmp_path):
     assert len(list(read_scored(tmp_path / "shop.parquet"))) == len(newest)
 
 
-@pytest.mark.parametrize("target", ["scored.txt", "scored", "scored.parquet.gz", "missing/scored.csv", "folder.csv"])
+@pytest.mark.parametrize(
+    "target", ["scored.txt", "missing/scored", "scored.parquet.gz", "missing/scored.csv", "folder.csv"]
+)
 def test_where_nothing_can_be_written_nothing_is_scored(scorer, newest, tmp_path, target):
     """A wrong suffix, a missing folder and a folder in the way are found before the work, not after it."""
     (tmp_path / "folder.csv").mkdir()
     write_listings(newest, tmp_path / "shop.parquet")
-    told: list[int] = []
+    told: list[object] = []
     with pytest.raises(UnwritableFile, match=r"cannot write .*: found .*; expected "):
-        score_file(scorer, tmp_path / "shop.parquet", tmp_path / target, on_rows=told.append)
+        score_file(scorer, tmp_path / "shop.parquet", tmp_path / target, on_rows=lambda *row: told.append(row))
     assert told == []
 
 
@@ -202,64 +208,6 @@ def test_a_missing_source_is_named(scorer, tmp_path):
     with pytest.raises(UnreadableFile, match=r"no\.csv: found No such file"):
         score_file(scorer, tmp_path / "no.csv", tmp_path / "scored.csv")
     assert list(tmp_path.iterdir()) == []
-
-
-# Reading scored files
-
-
-def test_a_file_that_was_never_scored_is_refused(newest, tmp_path):
-    """The columns that are missing are named."""
-    write_listings(newest, tmp_path / "shop.csv")
-    with pytest.raises(
-        MissingColumns, match="no column score, score_low, score_high, log_odds, abstained, model_version"
-    ):
-        next(read_scored(tmp_path / "shop.csv"))
-
-
-@pytest.mark.parametrize(
-    ("column", "cell"),
-    [
-        ("score", "high"),
-        ("score", "1.5"),
-        ("score", "nan"),
-        ("score_low", "-0.5"),
-        ("score_high", "inf"),
-        ("log_odds", "inf"),
-        ("reasons", "[{]"),
-        ("reasons", '["because"]'),
-        ("reasons", '[{"feature": "f", "sentence": "Price", "weight": "much"}]'),
-        ("highlights", '{"start": 1}'),
-        ("price_range", '{"brand": "Nike"}'),
-        ("model_version", ""),
-        ("title", ""),
-    ],
-)
-def test_a_cell_that_ipml_would_not_write_is_named(tmp_path, column, cell):
-    """With its row and column, before any later row is given out."""
-    good = {"listing_id": "1", "seller_id": "s", "title": "Bag", "score": "0.5", "log_odds": "0", "abstained": ""}
-    good |= {
-        "score_low": "0.4",
-        "score_high": "0.6",
-        "model_version": "m/1",
-        "reasons": "[]",
-        "highlights": "[]",
-        "price_range": "",
-    }
-    rows = [good, good | {"listing_id": "2", column: cell}]
-    pd.DataFrame(rows).to_csv(tmp_path / "scored.csv", index=False)
-    with pytest.raises(InvalidListings) as caught:
-        list(read_scored(tmp_path / "scored.csv"))
-    (problem,) = caught.value.problems
-    assert (problem.row, problem.column) == (2, column)
-
-
-def test_a_broken_line_of_a_scored_file_is_an_error(score, tmp_path):
-    """A listing is never lost between scoring and queue without a word."""
-    score(".jsonl")
-    with (tmp_path / "scored.jsonl").open("a") as stream:
-        stream.write('{"listing_id": "cut off')
-    with pytest.raises(InvalidListings, match="row 26"):
-        list(read_scored(tmp_path / "scored.jsonl"))
 
 
 # Size

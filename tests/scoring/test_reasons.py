@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_matrix
 
 from ipml.features.columns import ListingColumns
 from ipml.features.portfolio import EarlierListings
-from ipml.listings.schema import frame_to_listings, listings_to_frame
+from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
 from ipml.scoring.reasons import GROUPS, Explainer
+from ipml.scoring.scorer import Scorer
 from ipml.scoring.sentences import SENTENCES
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -62,44 +62,34 @@ def explainer(classifier) -> Explainer:
     return Explainer(classifier)
 
 
-@pytest.fixture(scope="module")
-def one_of_each(classifier) -> csr_matrix:
-    """Contributions as no listing has them: a row for each feature but text, in which that feature alone counts."""
-    names = classifier.get_feature_names_out()
-    is_ngram = np.array(["__ngram_" in name for name in names])
-    firsts = [names.tolist().index(f"{column}__ngram_0") for column in ("title", "description", "category")]
-    columns = np.append(np.flatnonzero(~is_ngram), firsts)
-    weights = np.resize([1.0, -1.0], len(columns))
-    return csr_matrix((weights, (np.arange(len(columns)), columns)), shape=(len(columns), len(names)))
-
-
 def explain(explainer: Explainer, listing: Listing) -> list[str]:
-    """Return the sentences for what really contributed to the score of a listing."""
-    columns = ListingColumns.of_one(listing)
-    (reasons,) = explainer.reasons(columns, explainer.classifier.contributions(columns))
+    """Return the sentences for what really contributed to the score of a listing, of whose seller nothing is known."""
+    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
+    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, 0.0), EarlierListings(0, 0.0))
     return [reason.sentence for reason in reasons]
 
 
-def explain_everything(explainer: Explainer, listing: Listing, one_of_each: csr_matrix) -> list[str]:
-    """Return the sentences of all groups for one listing, whether or not they contributed."""
-    copies = ListingColumns(listings_to_frame([listing] * one_of_each.shape[0]))
-    return [reason.sentence for reasons in explainer.reasons(copies, one_of_each) for reason in reasons]
+def explain_everything(explainer: Explainer, listing: Listing) -> list[str]:
+    """Return the sentences of all groups for one listing, whether or not they contributed, for and against."""
+    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
+    rows = np.vstack([np.eye(len(explainer.groups)), -np.eye(len(explainer.groups))])
+    said = [explainer.reasons(columns, weights, EarlierListings(0, 0.0)) for weights in rows]
+    return [reason.sentence for reasons in said for reason in reasons]
 
 
-def test_every_feature_has_a_sentence(explainer, one_of_each):
-    """No feature of any extractor is without a reason, and each belongs to one group only."""
-    copies = ListingColumns(listings_to_frame([BARE] * one_of_each.shape[0]))
-    for reasons, row in zip(explainer.reasons(copies, one_of_each), one_of_each, strict=True):
-        (other,) = [reason for reason in reasons if reason.feature != "baseline"]
-        assert other.weight == row.data[0]
+def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
+    """No feature of any extractor is without a reason, and no sentence is left over from features that are gone."""
+    columns = ListingColumns.of_one(BARE, explainer.classifier.reading)
+    for group, name in enumerate(explainer.groups):
+        weights = np.eye(len(explainer.groups))[group]
+        (other,) = [
+            reason
+            for reason in explainer.reasons(columns, weights, EarlierListings(0, 0.0))
+            if reason.feature != "baseline"
+        ]
+        assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
-
-
-def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer, one_of_each):
-    """No sentence is left over from features that are gone."""
-    copies = ListingColumns(listings_to_frame([BARE] * one_of_each.shape[0]))
-    said = {reason.feature for reasons in explainer.reasons(copies, one_of_each) for reason in reasons}
-    assert said == {*SENTENCES, "baseline"}
+    assert set(explainer.groups) == set(SENTENCES)
 
 
 def test_every_pattern_of_a_group_meets_a_feature(explainer):
@@ -129,9 +119,9 @@ def test_a_feature_without_a_reason_is_an_error(classifier):
 
 
 @pytest.mark.parametrize("listing", [BARE, UNPRICED, *GOLDEN_LISTINGS], ids=lambda listing: listing.listing_id)
-def test_every_sentence_fits_every_listing(explainer, one_of_each, listing):
+def test_every_sentence_fits_every_listing(explainer, listing):
     """Whatever is missing, a sentence is a line of words: it says so, and never that something is "nan"."""
-    for sentence in explain_everything(explainer, listing, one_of_each):
+    for sentence in explain_everything(explainer, listing):
         assert sentence
         assert not re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]|: ?$", sentence), sentence
 
@@ -142,10 +132,10 @@ def test_every_sentence_fits_every_listing(explainer, one_of_each, listing):
 @given(LISTINGS)
 def test_reasons_hold_for_any_listing(explainer, listing):
     """They sum to the log-odds, the heaviest first, each group once, none of them empty or without weight."""
-    columns = ListingColumns.of_one(listing)
-    (reasons,) = explainer.reasons(columns, explainer.classifier.contributions(columns))
+    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
+    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, 0.5), EarlierListings(10, 10.0))
     total = sum(reason.weight for reason in reasons)
-    assert total == pytest.approx(float(explainer.classifier.decision_function(columns)[0]), abs=1e-9)
+    assert total == pytest.approx(float(explainer.classifier.decision_function(columns, np.array([0.5]))[0]), abs=1e-9)
     sizes = [abs(reason.weight) for reason in reasons]
     assert sizes == sorted(sizes, reverse=True)
     assert len({reason.feature for reason in reasons}) == len(reasons)
@@ -196,9 +186,8 @@ def test_hostile_text_is_quoted_as_plain_text(explainer, title):
 )
 def test_what_the_seller_listed_before_is_said_in_numbers(explainer, earlier, sentence):
     """How many there were, and how suspicious they looked together."""
-    columns = ListingColumns.of_one(BARE)
-    contributions = explainer.classifier.contributions(columns, np.array([earlier.share]))
-    (reasons,) = explainer.reasons(columns, contributions, [earlier])
+    columns = ListingColumns.of_one(BARE, explainer.classifier.reading)
+    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, earlier.share), earlier)
     assert sentence in [reason.sentence for reason in reasons]
 
 
@@ -231,12 +220,11 @@ def test_few_words_are_quoted_each_once(explainer):
     assert max(quotes) == 3
 
 
-def test_sentences_of_records_and_frames_are_the_same(explainer):
+def test_sentences_of_records_and_frames_are_the_same(classifier):
     """One listing by itself is explained as in a table."""
-    columns = ListingColumns(listings_to_frame(GOLDEN_LISTINGS))
-    together = explainer.reasons(columns, explainer.classifier.contributions(columns))
-    for listing, reasons in zip(frame_to_listings(listings_to_frame(GOLDEN_LISTINGS)), together, strict=True):
-        assert explain(explainer, listing) == [reason.sentence for reason in reasons]
+    scorer = Scorer(classifier, "test/1")
+    together = scorer.explain_frame(listings_to_frame(GOLDEN_LISTINGS))
+    assert [scorer.score(scored.listing) for scored in together] == together
 
 
 @pytest.mark.parametrize(
@@ -263,6 +251,6 @@ def test_sentences_of_records_and_frames_are_the_same(explainer):
         ({"gtin": "12345678"}, "A product code (GTIN) is given"),
     ],
 )
-def test_sentences_say_what_is_so(explainer, one_of_each, change, sentence):
+def test_sentences_say_what_is_so(explainer, change, sentence):
     """A reviewer can check every reason against the listing."""
-    assert sentence in explain_everything(explainer, replace(BARE, **change), one_of_each)
+    assert sentence in explain_everything(explainer, replace(BARE, **change))

@@ -230,11 +230,11 @@ def test_a_title_in_a_script_that_was_not_learnt_is_not_punished(scorer, market,
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=UNREAD)
 def test_words_in_a_script_that_was_not_learnt_hardly_count(scorer, title, words):
-    """Beside words that are known, in the title or in a description, they move a low score by 0.02 at most."""
+    """Beside words that are known, in the title or in a description, they move a low score by 0.03 at most."""
     listing = Listing("1", "s", title, price=30.0, currency="USD")
     score = scorer.score(listing, explain=False).score
     for more in (replace(listing, title=f"{title} {words}"), replace(listing, description=words)):
-        assert scorer.score(more, explain=False).score == pytest.approx(score, abs=0.02)
+        assert scorer.score(more, explain=False).score == pytest.approx(score, abs=0.03)
 
 
 def test_threads_share_a_scorer(scorer, newest):

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
+from ipml.listings.json_schema import make_json_schema
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
 from ipml.review import queue
+from ipml.scoring.checked_records import check_records
 from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database
+from ipml.web.api import make_api
+from ipml.web.api_access import Access
 from ipml.web.app import make_app
+from ipml.web.metrics import Metrics
 from ipml.web.users import PasswordCost, Role, add_user
 
 with warnings.catch_warnings():
@@ -166,3 +178,88 @@ def visitor(app: FastAPI) -> Callable[..., TestClient]:
 def ana(visitor: Callable[..., TestClient]) -> TestClient:
     """Return a reviewer's browser."""
     return visitor("ana")
+
+
+class Judge:
+    """A model without learning: it checks listings as a real one does, and gives all the same score."""
+
+    def __init__(self, version: str = "judge/1", score: float = 0.25) -> None:
+        self.version, self.loaded_at, self._score = version, datetime.now(UTC), score
+
+    def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
+        """Return the listings, each with the one score; one without a letter is not judged."""
+        return [self._judge(listing, explain) for listing in check_records(listings)]
+
+    def _judge(self, listing: Listing, explain: bool) -> ScoredListing:
+        if not any(map(str.isalnum, listing.title)):
+            return ScoredListing(listing, None, None, (), (), None, self.version, "the title has no letters")
+        reasons = (Reason("title", "Says “replica”", 1.5),) if explain else ()
+        highlights = (Highlight(0, 1, 1.5),) if explain else ()
+        usual = PriceRange("Vellmar", "EUR", 400.0, 890.0, 1700.0) if explain else None
+        return ScoredListing(listing, self._score, -1.1, reasons, highlights, usual, self.version, None, 0.1, 0.5)
+
+
+class Judges:
+    """Where the model of the moment is found: `judge`, which a test may replace."""
+
+    def __init__(self) -> None:
+        self.judge: Judge | None = Judge()
+        self.n_reloads = self.n_failures = 0
+
+    def current(self) -> Judge | None:
+        """Return the judge of the moment."""
+        return self.judge
+
+
+@pytest.fixture
+def judges() -> Judges:
+    """Return a source of models whose model a test may replace."""
+    return Judges()
+
+
+@pytest.fixture
+def open_door() -> Iterator[Callable[..., httpx.Client]]:
+    """Return what serves an application on a free port of this machine, and gives a client of it."""
+    with ExitStack() as until_end:
+        yield lambda app: until_end.enter_context(serve(app))
+
+
+@pytest.fixture
+def api(judges: Judges, open_door: Callable[..., httpx.Client]) -> httpx.Client:
+    """Return a client of the API that this machine may use without a key."""
+    return open_door(make_open_api(judges))
+
+
+@pytest.fixture(scope="module")
+def shared_api() -> Iterator[httpx.Client]:
+    """Give one client to all tests of a file that only send."""
+    with serve(make_open_api(Judges())) as client:
+        yield client
+
+
+def make_open_api(judges: Judges, access: Access | None = None, engine: Engine | None = None) -> ASGIApp:
+    """Return the API with its requests counted."""
+    metrics = Metrics(judges)
+    return metrics.measure(make_api(judges, metrics, access or Access(), make_json_schema(), engine))
+
+
+@contextmanager
+def serve(app: ASGIApp) -> Iterator[httpx.Client]:
+    """Serve an application by a real server within a block, and give a client of it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture
+def make_server_app() -> Callable[..., ASGIApp]:
+    """Return the maker of the API as an application."""
+    return make_open_api

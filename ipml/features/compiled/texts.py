@@ -47,7 +47,8 @@ class Texts:
         texts : sequence of str or None, pandas Series, or pyarrow string array
         """
         if isinstance(texts, pd.Series):
-            texts = cast(Any, texts.array).__arrow_array__() if isinstance(texts.dtype, pd.StringDtype) else texts.tolist()
+            is_arrow = isinstance(texts.dtype, pd.StringDtype)
+            texts = cast(Any, texts.array).__arrow_array__() if is_arrow else texts.tolist()
         if isinstance(texts, pa.Array | pa.ChunkedArray):
             return cls._of_arrow(texts)
         encoded = [_encode(text) for text in texts]
@@ -114,6 +115,17 @@ def concat(parts: Sequence[Texts]) -> Texts:
     return Texts(np.concatenate([*offsets, starts[-1:]]), np.concatenate([part.data for part in parts]))
 
 
+def have_plain_letters(texts: Texts) -> NDArray[np.bool_]:
+    """Say which texts have a letter from a to z or a digit, shape (n_texts,).
+
+    Examples
+    --------
+    >>> have_plain_letters(Texts.of(["4 you", "!?", "鞄"])).tolist()
+    [True, False, False]
+    """
+    return np.asarray(_have_plain_letters(texts.offsets, texts.data))
+
+
 def _encode(text: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
 
@@ -125,6 +137,17 @@ def _count_letters(offsets, data):
         for at in range(offsets[row], offsets[row + 1]):
             counts[row] += (data[at] & 0xC0) != 0x80
     return counts
+
+
+@njit(cache=True, nogil=True)
+def _have_plain_letters(offsets, data):
+    found = np.zeros(offsets.size - 1, np.bool_)
+    for row in range(offsets.size - 1):
+        for at in range(offsets[row], offsets[row + 1]):
+            if 0x61 <= data[at] <= 0x7A or 0x30 <= data[at] <= 0x39:
+                found[row] = True
+                break
+    return found
 
 
 @njit(cache=True, nogil=True)

@@ -107,7 +107,8 @@ def _ask_genuine_price(listings: pd.DataFrame, gamed: Mask, genuine: Mask, _rng:
     price, rates = _numbers(listings, "price"), _rates(listings)
     columns = ListingColumns.of(listings)
     usual = pd.Series(np.nan, index=listings.index)
-    for names in (listing_brands(columns, brand_table()), columns.texts("category"), ["all"] * len(listings)):
+    brands, categories = listing_brands(columns, brand_table()), columns.names("category")
+    for names in (brands.strings(), categories.strings(), ["all"] * len(listings)):
         groups = pd.Series(names, index=listings.index, dtype=object).replace("", None)
         usual = usual.fillna(groups.map((price * rates)[genuine].groupby(groups[genuine]).median()).astype(float))
     return listings.assign(price=price.mask(gamed & usual.notna().to_numpy(), usual / rates))

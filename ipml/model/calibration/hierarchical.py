@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -17,10 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from scipy.stats import t as student
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.validation import check_is_fitted
 
+from ipml.features import names as features
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
+from ipml.model.calibration.judging import judge_rows
 from ipml.model.calibration.seller_weights import (
     clustered_covariance,
     correlation_within_sellers,
@@ -33,11 +36,12 @@ from ipml.model.calibration.sigmoid import fit_line, smooth_targets
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
-Names: TypeAlias = "Sequence[str | None] | NDArray[Any] | pd.Series[Any]"  # pandas' class takes no [] at run time
+Names: TypeAlias = (
+    "features.Names | Sequence[str | None] | NDArray[Any] | pd.Series[Any]"  # pandas' class takes no [] at run time
+)
 MOST_LISTINGS = 60.0
 """A seller counts as at most so many listings: one with hundreds must not decide how common counterfeits are."""
 ROUNDS = 2  # of learning from the errors what a seller's listings are worth, and fitting again
-LEAST_VARIANCE = 1e-12  # rounding could make a tiny one negative
 
 
 class HierarchicalCalibration(BaseEstimator):
@@ -134,7 +138,7 @@ class HierarchicalCalibration(BaseEstimator):
 
         A listing's probability does not depend on the others it is asked with.
         """
-        return np.asarray(expit(self._calibrated_log_odds(log_odds, *self._find(brands, categories))))
+        return self.judge(log_odds, brands, categories)[0]
 
     def interval(self, log_odds: Floats, brands: Names, categories: Names, level: float = 0.9) -> tuple[Floats, Floats]:
         """Return between which bounds the probability lies, two arrays of shape (n_listings,).
@@ -154,11 +158,33 @@ class HierarchicalCalibration(BaseEstimator):
         level : float, default=0.9
             Above 0 and below 1.
         """
-        category, brand = self._find(brands, categories)
-        centre = self._calibrated_log_odds(log_odds, category, brand)
-        quantile = student.ppf((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf
-        margin = quantile * np.sqrt(self._variance(log_odds, category, brand))
-        return np.asarray(expit(centre - margin)), np.asarray(expit(centre + margin))
+        return self.judge(log_odds, brands, categories, level)[1:]
+
+    def judge(
+        self, log_odds: Floats, brands: Names, categories: Names, level: float = 0.9
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return what `probability` and `interval` do, three arrays of shape (n_listings,)."""
+        if not hasattr(self, "slope_"):
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet; call fit first.")
+        quantile = _quantile((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf
+        score, low, high = judge_rows(
+            np.asarray(log_odds, dtype=np.float64),
+            _look_up(self.categories_, _names(categories)),
+            _look_up(self.brands_, _names(brands)),
+            (self.slope_, self.intercept_),
+            self.category_effects_,
+            self.brand_effects_,
+            quantile,
+            (
+                self.line_covariance_,
+                self.category_covariance_,
+                self.brand_covariance_,
+                self.category_variance_,
+                self.brand_variance_,
+                self.pair_covariance_,
+            ),
+        )
+        return score, low, high
 
     def _fit_effects(self, listings: GroupedListings, y: NDArray[np.int8], seller: Codes) -> Fit:
         """Fit the effects to sellers rather than listings: what a seller's listings are worth follows from the errors.
@@ -208,24 +234,6 @@ class HierarchicalCalibration(BaseEstimator):
     def _sloped(self, log_odds: Floats) -> Floats:
         """Return the log-odds, or zeros where they say nothing: no uncertainty comes from them then."""
         return np.asarray(log_odds, dtype=np.float64) * (self.slope_ > 0)
-
-    def _find(self, brands: Names, categories: Names) -> tuple[Codes, Codes]:
-        """Return the numbers of each listing's category and brand; an unknown one has the last."""
-        check_is_fitted(self, "slope_")
-        return _look_up(self.categories_, _texts(categories)), _look_up(self.brands_, _texts(brands))
-
-    def _calibrated_log_odds(self, log_odds: Floats, category: Codes, brand: Codes) -> Floats:
-        effects = self.category_effects_[category] + self.brand_effects_[brand]
-        return np.asarray(self.slope_ * np.asarray(log_odds, dtype=np.float64) + self.intercept_ + effects)
-
-    def _variance(self, log_odds: Floats, category: Codes, brand: Codes) -> Floats:
-        """Return the variance of the calibrated log-odds: of its four terms, and twice what each two share."""
-        z, line = self._sloped(log_odds), self.line_covariance_
-        with_line = self.category_covariance_[category] + self.brand_covariance_[brand]
-        of_line = line[0, 0] * z**2 + line[1, 1]
-        of_effects = self.category_variance_[category] + self.brand_variance_[brand]
-        shared = line[0, 1] * z + with_line[:, 0] * z + with_line[:, 1] + self.pair_covariance_[brand, category]
-        return np.asarray(np.maximum(of_line + of_effects + 2 * shared, LEAST_VARIANCE))
 
 
 def fit_calibration(
@@ -300,8 +308,20 @@ def _number(names: pd.Series[str]) -> tuple[NDArray[np.str_], Codes]:
     return known, numbers
 
 
-def _look_up(known: NDArray[np.str_], names: pd.Series[str]) -> Codes:
-    """Return the number of each name among those known; one that is not has the number after the last."""
-    numbers, distinct = pd.factorize(names)  # few are distinct, and only these are looked up
-    found = pd.Index(known, dtype="str").get_indexer(pd.Index(distinct))
-    return np.asarray(np.where(found < 0, len(known), found)[numbers], dtype=np.intp)
+@lru_cache(maxsize=64)
+def _quantile(share: float, degrees_of_freedom: float) -> float:
+    """Return a quantile of Student's distribution."""
+    return float(student.ppf(share, degrees_of_freedom))
+
+
+def _names(names: Names) -> features.Names:
+    if isinstance(names, features.Names):
+        return names
+    return features.Names.of(list(names))
+
+
+def _look_up(known: NDArray[np.str_], names: features.Names) -> Codes:
+    """Return the number of each name among those known, in order; one that is not has the number after the last."""
+    distinct = np.array(names.names, dtype=np.str_)
+    places = np.minimum(np.searchsorted(known, distinct), len(known) - 1)
+    return np.asarray(np.where(known[places] == distinct, places, len(known))[names.codes])

@@ -82,7 +82,7 @@ def name_brands(tested: Tested, brands: BrandTable) -> Tested:
     For figures by brand only: later listings are compared with those of the test as they came in.
     """
     listings = tested.listings
-    found = pd.Series(listing_brands(ListingColumns.of(listings), brands), index=listings.index, dtype="str")
+    found = pd.Series(listing_brands(ListingColumns.of(listings), brands).strings(), index=listings.index, dtype="str")
     named = listings["brand"].fillna(found.mask(found == ""))
     return replace(tested, listings=listings.assign(brand=named))
 

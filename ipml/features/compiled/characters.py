@@ -1,0 +1,166 @@
+"""What every character reads as and counts for, in tables that compiled functions read.
+
+Tables come in pages of 256 characters. A page is worked out, by the plain functions, when one of its characters is
+first met: a shop that sells in English never pays for Chinese.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipml.features import alphabets, look_alikes
+from ipml.features.compiled.inner import inner
+from ipml.features.normalise import _READINGS
+
+MOST_LETTERS_OF_A_READING = 18
+MOST_LETTERS_OF_A_SOUND = 4
+_N_PAGES = 0x2000  # more than there are, so that even broken UTF-8 points to one
+_PAGE = 256
+_TO_PAGE, _IN_PAGE = np.uint64(8), np.uint64(255)  # places that cannot be negative need no second look
+_PADDING = np.zeros(MOST_LETTERS_OF_A_SOUND, dtype=np.int64)
+
+CODE = (1 << 21) - 1
+"""A character is a number: its code in the lowest bits, and above them the flags of what it counts for."""
+WORD, LETTER, ALPHA, DIGIT, DECIMAL, GREEK, CYRILLIC, LIVING = (1 << bit for bit in range(21, 29))
+OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING, STANDS_IN = (1 << bit for bit in range(29, 37))
+MISSING, BEGINS_MARKUP = 1 << 37, 1 << 38
+ORNAMENT, ORNAMENT_SHIFT = 7 << 39, 39  # the number of the far script, from 1
+ITSELF, SHAPE, STAND_IN, READING, SOUND = range(5)
+"""What is known of a character: with its flags; as the ASCII character that a letter of a living script looks like, or
+as the one that a sign or an ideograph stands for in some company, else itself; and where its reading in lower case and
+the sound of a Greek or Cyrillic letter begin among the letters, times 256, plus their length."""
+
+_KINDS = ((re.compile(r"\w+"), WORD), (re.compile(rf"{alphabets._LETTER}+"), LETTER), (re.compile(r"\d+"), DECIMAL))
+_ALPHABETS = [pattern for pattern, _ in alphabets._ALPHABETS]
+_SCRIPTS = [script for script, _ in alphabets._ORNAMENTS]
+_CLASSES = (
+    *zip(_ALPHABETS, (GREEK, CYRILLIC, LIVING), strict=True),
+    *((script, number << ORNAMENT_SHIFT) for number, script in enumerate(_SCRIPTS, start=1)),
+    (alphabets._MARK, MARK),
+    (alphabets._ONLY_TURNED, TURNED),
+    (re.compile("\u202e"), REVERSING),
+    (re.compile("[<&]"), BEGINS_MARKUP),
+)
+_STAND_INS = {**look_alikes.IDEOGRAPHS_AS_LETTERS, **look_alikes.SIGNS_AS_LETTERS}
+
+
+class Characters(NamedTuple):
+    """Tables of characters; what concerns one stands at 256 times the number of its page plus its place there."""
+
+    pages: NDArray[np.int32]
+    """The number of each page, -1 for those not met yet."""
+    entries: NDArray[np.int64]
+    """Shape (256 pages, 5)."""
+    letters: NDArray[np.int64]
+    """Those of readings and sounds, and some more, so that the longest sound can be read anywhere."""
+
+
+@inner
+def describe(letter, aspect, characters):
+    """Return what is known of a character of a page that has been met."""
+    code = np.uint64(letter & CODE)
+    page = np.uint64(characters.pages[code >> _TO_PAGE])
+    return characters.entries[page << _TO_PAGE | code & _IN_PAGE, aspect]
+
+
+class Pages:
+    """The tables of the pages met so far; filling makes new tables, so that those in use never change."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        pages, entries = np.full(_N_PAGES, -1, dtype=np.int32), np.zeros((0, 5), dtype=np.int64)
+        self.characters = Characters(pages, entries, _PADDING)
+        self.fill([0])
+
+    def fill(self, pages: Iterable[int]) -> None:
+        """Work out the tables of pages that lack them."""
+        with self._lock:
+            self.characters = _with_pages(self.characters, pages)
+
+
+def _with_pages(characters: Characters, pages: Iterable[int]) -> Characters:
+    numbers = characters.pages.copy()
+    entries, letters = [characters.entries], [characters.letters[: -len(_PADDING)]]
+    n_letters = len(letters[0])
+    for page in pages:
+        if numbers[page] < 0:
+            numbers[page] = numbers.max() + 1
+            of_page, of_readings = _describe_page(page, n_letters)
+            entries.append(of_page)
+            letters.append(of_readings)
+            n_letters += len(of_readings)
+    return Characters(numbers, np.concatenate(entries), np.concatenate([*letters, _PADDING]))
+
+
+def _describe_page(page: int, n_letters: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what is known of the characters of a page, and the letters that come after so many others."""
+    characters = "".join(map(chr, range(page * _PAGE, (page + 1) * _PAGE)))
+    itself = _flag_page(characters)
+    readings = [_READINGS[ord(letter)].lower() for letter in characters]
+    sounds = [_sound(letter, flags) for letter, flags in zip(characters, itself.tolist(), strict=True)]
+    assert max(map(len, readings)) <= MOST_LETTERS_OF_A_READING
+    assert max(map(len, sounds)) <= MOST_LETTERS_OF_A_SOUND
+    places = _places(readings + sounds, n_letters)
+    shapes, stand_ins = _look_up(characters, itself, look_alikes.SHAPES), _look_up(characters, itself, _STAND_INS)
+    entries = np.column_stack([itself, shapes, stand_ins, places[:_PAGE], places[_PAGE:]])
+    return entries, _flag_kinds("".join(readings + sounds))
+
+
+def _sound(letter: str, flags: int) -> str:
+    return alphabets._sound(letter) if flags & (GREEK | CYRILLIC) and flags & ALPHA else ""
+
+
+def _places(words: list[str], start: int) -> NDArray[np.int64]:
+    lengths = np.array(list(map(len, words)), dtype=np.int64)
+    return (start + np.cumsum(lengths) - lengths) * 256 + lengths
+
+
+def _look_up(letters: str, itself: NDArray[np.int64], table: Mapping[str, str]) -> NDArray[np.int64]:
+    found = itself.copy()
+    for place, letter in enumerate(letters):
+        if letter in table:
+            found[place] = ASCII[ord(table[letter])]
+    return found
+
+
+def _flag_page(letters: str) -> NDArray[np.int64]:
+    flags = _flag_kinds(letters)
+    _flag_matches(letters, _CLASSES, flags)
+    for place, letter in enumerate(letters):
+        if not letter.isascii():
+            flags[place] |= _flag_letter(letter)
+    return flags
+
+
+def _flag_letter(letter: str) -> int:
+    has_own_shape = letter.isalpha() and not look_alikes._looks_like_a_letter(letter)
+    return (
+        OWN_SHAPE * has_own_shape
+        | INVISIBLE * alphabets._is_invisible(letter)
+        | SIGN * (letter in look_alikes.SIGNS_AS_LETTERS)
+        | IDEOGRAPH * (letter in look_alikes.IDEOGRAPHS_AS_LETTERS)
+        | STANDS_IN * any(letter in letters for _, letters in alphabets._ORNAMENTS)
+    )
+
+
+def _flag_kinds(text: str) -> NDArray[np.int64]:
+    flags = [ord(letter) | ALPHA * letter.isalpha() | DIGIT * letter.isdigit() for letter in text]
+    flagged = np.array(flags, dtype=np.int64)
+    _flag_matches(text, _KINDS, flagged)
+    return flagged
+
+
+def _flag_matches(text: str, classes: Iterable[tuple[re.Pattern[str], int]], flags: NDArray[np.int64]) -> None:
+    for pattern, flag in classes:
+        for match in pattern.finditer(text):
+            flags[match.start() : match.end()] |= flag
+
+
+ASCII = _flag_page("".join(map(chr, range(128))))
+PAGES = Pages()

@@ -1,0 +1,232 @@
+"""How offers are made in many texts, as `ipml.features.offer.OfferFeatures` says of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ipml.features.compiled.contacts import (
+    is_email_at,
+    is_handle_at,
+    is_link_at_colon,
+    is_link_at_dot,
+    is_phone_at_bracket,
+    is_phone_at_plus,
+    stands_at,
+)
+from ipml.features.compiled.letters import ALNUM, DECIMAL, is_kind, letter_at, letter_kinds, size_of_letter
+from ipml.features.compiled.lots import (
+    end_of_pieces,
+    end_of_unit,
+    is_range_at_country,
+    is_range_at_letter,
+    is_range_at_number,
+    read_number,
+    skip_digits,
+)
+from ipml.features.compiled.places import Places
+from ipml.features.compiled.texts import Texts
+
+_N_CONTACTS, _N_LOTS = 6, 4
+_LINK, _EMAIL, _HANDLE, _PHONE, _PIECES, _RANGE = 2, 3, 4, 5, 7, 8
+_COLUMN_OF = {"messenger": 0, "approach": 1, "lot_words": 6, "all_sizes": 9}
+_MOST_DIGITS = 5  # of a number of pieces
+_AT = ord("@")
+_DOTTED_I, _KELVIN = "İ".encode(), "\u212a".encode()
+_INSIDE, _DIGIT, _INITIAL, _SECOND, _SIGN, _OTHER = (1 << bit for bit in range(6))
+"""What a byte may be: inside words, a digit, the first or the second letter of a lot, a sign that tells, not ASCII."""
+
+
+def _classify(letter: str) -> int:
+    if not letter.isascii():
+        return _OTHER
+    return (
+        _INSIDE * (letter.isalnum() or letter == "_")
+        + _DIGIT * letter.isdigit()
+        + _INITIAL * (letter in "xsmue")  # x10 and xs-l, s-l, m-l, us7-us9 and uk7-uk9, eu40-eu42
+        + _SECOND * (letter in " -/~xsku0123456789")
+        + _SIGN * (letter in ".:+(")
+    )
+
+
+_CLASSES = np.array([_classify(chr(code)) for code in range(256)], dtype=np.int64)
+
+
+def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
+    """Return the column that each phrase of an offer sets, by its group; -1 for groups that have none."""
+    return np.array([_COLUMN_OF.get(group, -1) for group in groups], dtype=np.int64)
+
+
+def describe_offers(
+    raw: Texts, folded: Texts, places: Places, columns: NDArray[np.int64], max_letters: int, *, has_lots: bool
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return how offers are made, and the rows that are left out: those a plain function has to read.
+
+    Left out are texts with digits of other scripts, which folding leaves in none, and those with an @ and one of the
+    two letters that turn into ASCII as small letters: İ and the sign of kelvin.
+
+    Parameters
+    ----------
+    raw, folded : Texts
+        As the sellers wrote them, and as `fold_text` returns them.
+    places : Places
+        Where the phrases of offers stand in the folded texts.
+    columns : array of int64, shape (n_phrases,)
+        As `group_columns` returns them.
+    max_letters : int
+        How many letters of a text as written are read.
+    has_lots : bool
+        Whether lots and ranges of sizes are asked for, too.
+
+    Returns
+    -------
+    array of float64, shape (n_texts, 6 or 10)
+        Messenger, approach, link, email, handle and phone; lot words, the logarithm of the number of pieces, range of
+        sizes and all sizes.
+    array of int
+        The rows left out.
+
+    Examples
+    --------
+    >>> from ipml.features.compiled.phrases import PhraseFinder
+    >>> texts = Texts.of(["bags 10 pcs whatsapp +86 138 0000 0000", "sneakers 36-45"])
+    >>> (places,) = PhraseFinder((("whatsapp",),)).find(texts)
+    >>> values, left_out = describe_offers(texts, texts, places, group_columns(["messenger"]), 2_000, has_lots=True)
+    >>> values
+    array([[1., 0., 0., 0., 0., 1., 0., 1., 0., 0.],
+           [0., 0., 0., 0., 0., 0., 0., 0., 1., 0.]])
+    """
+    values = np.zeros((len(folded), _N_CONTACTS + _N_LOTS * has_lots))
+    is_left_out = np.zeros(len(folded), dtype=np.bool_)
+    _set_groups(places.starts, places.number, columns, values)
+    _read_folded(folded.offsets, folded.data, letter_kinds(), has_lots, values, is_left_out)
+    _read_raw(raw.offsets, raw.data, max_letters, values, is_left_out)
+    return values, np.flatnonzero(is_left_out)
+
+
+@njit(cache=True, nogil=True)
+def _set_groups(starts, number, columns, values):
+    for row in range(starts.size - 1):
+        for i in range(starts[row], starts[row + 1]):
+            if 0 <= columns[number[i]] < values.shape[1]:
+                values[row, columns[number[i]]] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def _read_sign(data, start, end, at, kinds, found):
+    """Look for the contact that a sign tells of."""
+    byte = data[at]
+    if byte == 0x2E:
+        found[_LINK] |= is_link_at_dot(data, start, end, at, kinds)
+    elif byte == 0x3A:
+        found[_LINK] |= is_link_at_colon(data, start, end, at)
+    elif byte == 0x2B:
+        found[_PHONE] |= is_phone_at_plus(data, start, end, at, kinds)
+    else:
+        found[_PHONE] |= is_phone_at_bracket(data, start, end, at, kinds)
+
+
+@njit(cache=True, nogil=True)
+def _read_letter(data, end, at, kinds, found, used):
+    """Look for the range of sizes, or the number of pieces, that a word of these first letters may begin.
+
+    `used` is up to where numbers of pieces are read already; it is returned.
+    """
+    if data[at] == 0x75 or data[at] == 0x65:  # us, uk, eu
+        found[_RANGE] |= is_range_at_country(data, at, end, kinds)
+        return used
+    found[_RANGE] |= is_range_at_letter(data, at, end, kinds)
+    if data[at] == 0x78 and at >= used:  # x10
+        stop = end_of_pieces(data, at, end, kinds)
+        if stop:
+            first = at + 2 if data[at + 1] == 0x20 else at + 1
+            found[_PIECES] = max(found[_PIECES], read_number(data, first, stop))
+            return stop
+    return used
+
+
+@njit(cache=True, nogil=True)
+def _read_digits(data, end, at, stop, kinds, is_whole, found, used):
+    """Look for the range of sizes, or the number of pieces, that begins with these digits; return as `_read_letter`."""
+    if is_whole and stop - at == 2:
+        found[_RANGE] |= is_range_at_number(data, at, end, kinds)
+    if at >= used and stop - at <= _MOST_DIGITS:
+        unit_stop = end_of_unit(data, stop, end, kinds, is_whole)
+        if unit_stop:
+            found[_PIECES] = max(found[_PIECES], read_number(data, at, stop))
+            return unit_stop
+    return used
+
+
+@njit(cache=True, nogil=True)
+def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
+    """Look for contacts and lots in folded texts."""
+    found = np.zeros(_N_CONTACTS + _N_LOTS, np.int64)
+    wanted = _SIGN | _OTHER | ((_DIGIT | _INITIAL) if has_lots else 0)
+    for row in range(offsets.size - 1):
+        start, end = offsets[row], offsets[row + 1]
+        at = used = start
+        before = np.int64(0)  # what the byte before is
+        found[:] = 0
+        while at < end:
+            of_class = _CLASSES[data[np.uint64(at)]]
+            if not (of_class & wanted & ~(_INITIAL * (before & _INSIDE))):  # as mostly
+                before = of_class
+                at += 1
+            elif of_class & _OTHER:
+                letter = letter_at(data, at)
+                is_left_out[row] |= is_kind(kinds, letter, DECIMAL)
+                before = _INSIDE * np.int64(is_kind(kinds, letter, ALNUM))
+                at += size_of_letter(data[at])
+            elif of_class & _DIGIT:
+                stop = skip_digits(data, at, end)
+                used = _read_digits(data, end, at, stop, kinds, not before & _INSIDE, found, used)
+                before = of_class
+                at = stop
+            else:
+                if of_class & _SIGN:
+                    _read_sign(data, start, end, at, kinds, found)
+                elif at + 1 < end and _CLASSES[data[at + 1]] & _SECOND:
+                    used = _read_letter(data, end, at, kinds, found, used)
+                before = of_class
+                at += 1
+        for column in (_LINK, _PHONE):
+            values[row, column] = found[column]
+        if has_lots:
+            values[row, _RANGE] = found[_RANGE]
+            values[row, _PIECES] = math.log10(found[_PIECES]) if found[_PIECES] > 1 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _end_of_letters(data, start, end, most):
+    """Return where a text ends that is cut to so many letters."""
+    if end - start > most:
+        n = 0
+        for at in range(start, end):
+            n += (data[at] & 0xC0) != 0x80
+            if n > most:
+                return at
+    return end
+
+
+@njit(cache=True, nogil=True)
+def _read_raw(offsets, data, max_letters, values, is_left_out):
+    """Look for addresses and handles in the texts as written, of which folding may read an @ as a letter."""
+    for row in range(offsets.size - 1):
+        start, end = offsets[row], offsets[row + 1]
+        n_at = 0
+        for at in range(start, end):
+            n_at += data[at] == _AT
+        if n_at == 0:
+            continue
+        end = _end_of_letters(data, start, end, max_letters)
+        for at in range(start, end):
+            if data[at] == _AT:
+                values[row, _EMAIL] = max(values[row, _EMAIL], is_email_at(data, start, end, at))
+                values[row, _HANDLE] = max(values[row, _HANDLE], is_handle_at(data, start, end, at))
+            elif stands_at(data, at, end, _DOTTED_I) or stands_at(data, at, end, _KELVIN):
+                is_left_out[row] = True

@@ -1,0 +1,111 @@
+"""Where phrases stand in many texts, and what they name there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Which phrases stand where in some texts: those of text `i` are `starts[i]` to `starts[i + 1]`, by start.
+
+    Attributes
+    ----------
+    starts : array of int64, shape (n_texts + 1,)
+    number : array of int32, shape (n_places,)
+        The number of the phrase.
+    start, end : array of int32, shape (n_places,)
+        The bytes of the text between which it stands.
+
+    Examples
+    --------
+    >>> places = Places(*(np.array(values) for values in ([0, 1, 1, 3], [7, 8, 9], [0, 2, 5], [3, 4, 9])))
+    >>> len(places), places.of_text(2), places.take(np.array([2, 1])).of_text(0)
+    (3, [(8, 2, 4), (9, 5, 9)], [(8, 2, 4), (9, 5, 9)])
+    """
+
+    starts: NDArray[np.int64]
+    number: NDArray[np.int32]
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of_text(self, row: int) -> list[tuple[int, int, int]]:
+        """Return number, start and end of each place in one text."""
+        within = slice(int(self.starts[row]), int(self.starts[row + 1]))
+        columns = (self.number[within].tolist(), self.start[within].tolist(), self.end[within].tolist())
+        return list(zip(*columns, strict=True))
+
+    def take(self, rows: NDArray[np.intp]) -> Places:
+        """Return the places in some of the texts, in the order given."""
+        starts, which = take_lists(self.starts, np.asarray(rows, dtype=np.int64))
+        return Places(starts, self.number[which], self.start[which], self.end[which])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """Some numbers for each of many texts: those of text `i` are `starts[i]` to `starts[i + 1]`.
+
+    Attributes
+    ----------
+    starts : array of int64, shape (n_texts + 1,)
+    number : array of int64
+
+    Examples
+    --------
+    >>> numbers = Numbers(np.array([0, 1, 1, 3]), np.array([7, 8, 9]))
+    >>> len(numbers), numbers.of_text(2), numbers.take(np.array([2, 1])).of_text(0)
+    (3, [8, 9], [8, 9])
+    """
+
+    starts: NDArray[np.int64]
+    number: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of_text(self, row: int) -> list[int]:
+        """Return the numbers of one text."""
+        return list(self.number[int(self.starts[row]) : int(self.starts[row + 1])].tolist())
+
+    def first(self) -> NDArray[np.int64]:
+        """Return the first number of each text, -1 where it has none."""
+        found = np.full(len(self), -1)
+        has_any = self.starts[1:] > self.starts[:-1]
+        found[has_any] = self.number[self.starts[:-1][has_any]]
+        return found
+
+    def take(self, rows: NDArray[np.intp]) -> Numbers:
+        """Return the numbers of some of the texts, in the order given."""
+        starts, which = take_lists(self.starts, np.asarray(rows, dtype=np.int64))
+        return Numbers(starts, self.number[which])
+
+
+def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
+    """Return where lists start once some are taken, and which of all their items those are.
+
+    Examples
+    --------
+    >>> [taken.tolist() for taken in take_lists(np.array([0, 1, 1, 3]), np.array([2, 1, 0]))]
+    [[0, 2, 2, 3], [1, 2, 0]]
+    """
+    return _take_lists(starts, rows)
+
+
+@njit(cache=True, nogil=True)
+def _take_lists(starts, rows):
+    taken = np.zeros(rows.size + 1, np.int64)
+    for i in range(rows.size):
+        taken[i + 1] = taken[i] + starts[rows[i] + 1] - starts[rows[i]]
+    which = np.empty(taken[rows.size], np.int64)
+    for i in range(rows.size):
+        for at in range(taken[i + 1] - taken[i]):
+            which[taken[i] + at] = starts[rows[i]] + at
+    return taken, which

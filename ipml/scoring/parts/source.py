@@ -1,0 +1,178 @@
+"""The rows of a source, cut into parts: from Parquet each process reads its own, text is read by one alone.
+
+Where a row of CSV ends is known only to whoever has read all before it, for a cell may hold line breaks and quotes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ipml.errors import UnreadableFile
+from ipml.listings.tables import RawTable, _number_batches, read_tables
+from ipml.scoring.parts.text_size import estimate_rows
+
+_BUFFER = 1 << 20  # read row groups bit by bit: they may be large
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a source, one after another.
+
+    Attributes
+    ----------
+    number : int
+        From 0, in the order of the source.
+    first_row : int
+        Number of its first row in the source, from 1.
+    n_rows : int
+    table : RawTable or None
+        The rows, where whoever cut the source had to read them.
+    """
+
+    number: int
+    first_row: int
+    n_rows: int
+    table: RawTable | None = None
+
+
+class TextSource:
+    """A CSV or JSON lines file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.n_parts: int | None = None
+        self.is_exact = False
+
+    def count_rows(self) -> int | None:
+        """Return about how many rows there are."""
+        return estimate_rows(self.path)
+
+    def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Part]:
+        """Yield the parts of so many rows but those that are done, or only some."""
+        first_row, number = 1, -1
+        for number, table in enumerate(read_tables(self.path, rows)):
+            n_rows = len(table.frame) + len(table.broken)
+            if number not in done and (only is None or number in only):
+                yield Part(number, first_row, n_rows, table)
+            first_row += n_rows
+        self.n_parts = number + 1
+
+    def read(self, part: Part) -> RawTable:
+        """Return the rows of a part as they stand in the source."""
+        assert part.table is not None
+        return part.table
+
+
+class ParquetSource:
+    """A Parquet file, or a folder of them in the order of their names."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_exact = True
+        self._groups: list[_RowGroup] = []
+        at = 0
+        for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
+            metadata = pq.read_metadata(file)
+            for number in range(metadata.num_row_groups):
+                self._groups.append(_RowGroup(file, number, at))
+                at += metadata.row_group(number).num_rows
+        self._n_rows = at
+        self._stream: _RowStream | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_stream": None}  # another process opens the files for itself
+
+    def count_rows(self) -> int | None:
+        """Return how many rows there are."""
+        return self._n_rows
+
+    def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Part]:
+        """Yield the parts of so many rows but those that are done, or only some; at least one, even without rows."""
+        for number, start in enumerate(range(0, max(self._n_rows, 1), rows)):
+            if number not in done and (only is None or number in only):
+                yield Part(number, start + 1, min(rows, self._n_rows - start))
+
+    def read(self, part: Part) -> RawTable:
+        """Return the rows of a part as they stand in the source. Parts asked for in order are read in one go."""
+        try:
+            self._stream = self._stream or _RowStream(self.path, self._groups)
+            batch = self._stream.read(part.first_row - 1, part.n_rows)
+            (table,) = _number_batches(iter([batch]))
+        except pa.ArrowException as error:
+            raise UnreadableFile(self.path, str(error).split("\n")[0], "a Parquet file") from error
+        except OSError as error:
+            raise UnreadableFile(self.path, error.strerror or str(error), "a Parquet file") from error
+        return replace(table, frame=table.frame.set_axis(table.frame.index + (part.first_row - 1)))
+
+
+Source = TextSource | ParquetSource
+
+
+def open_source(path: Path) -> Source:
+    """Return the rows of a file or folder.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file as a whole is not what its name says.
+    """
+    next(read_tables(path, 1))  # says what is wrong with it
+    is_parquet = path.is_dir() or path.name.endswith(".parquet")
+    return ParquetSource(path) if is_parquet else TextSource(path)
+
+
+@dataclass(frozen=True)
+class _RowGroup:
+    path: Path
+    number: int
+    first: int
+
+
+class _RowStream:
+    """Rows of Parquet files one after another; row groups before the rows that are wanted are not read."""
+
+    def __init__(self, path: Path, groups: list[_RowGroup]) -> None:
+        self._groups = groups
+        self._firsts = [group.first for group in groups]
+        first = groups[0].path if groups else next(iter(sorted(path.rglob("*.parquet"))), path)
+        self._schema = pq.read_schema(first).remove_metadata()
+        self._at = 0
+        self._rest: pa.RecordBatch | None = None
+        self._batches = self._read_batches(0)
+
+    def read(self, start: int, n_rows: int) -> pa.Table:
+        """Return so many rows from one on, counted from 0."""
+        group = max(bisect_right(self._firsts, start) - 1, 0)
+        if start < self._at or (self._groups and self._firsts[group] > self._at):
+            self._open(group)
+        taken = []
+        while self._at < start + n_rows:
+            if self._rest is None or not self._rest.num_rows:
+                self._rest = next(self._batches)
+            end = min(start + n_rows - self._at, self._rest.num_rows)
+            begin = min(max(start - self._at, 0), end)
+            taken.append(self._rest.slice(begin, end - begin))
+            self._rest = self._rest.slice(end)
+            self._at += end
+        return pa.Table.from_batches([batch for batch in taken if batch.num_rows], schema=self._schema)
+
+    def _open(self, group: int) -> None:
+        self._at = self._firsts[group]
+        self._rest = None
+        self._batches = self._read_batches(group)
+
+    def _read_batches(self, start: int) -> Iterator[pa.RecordBatch]:
+        path, file = None, None
+        for group in islice(self._groups, start, None):
+            if path != group.path:
+                path, file = group.path, pq.ParquetFile(group.path, buffer_size=_BUFFER)
+            for batch in file.iter_batches(row_groups=[group.number]):  # type: ignore[union-attr]
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)

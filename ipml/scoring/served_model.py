@@ -1,0 +1,293 @@
+"""The model a service scores with, replaced by a newer one while requests go on.
+
+A request takes the model once and keeps it to its end, so that all of an answer is by one model. A newer one is
+loaded and checked beside the one in use, and takes its place in one step; one that is refused changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Protocol
+
+import pandas as pd
+
+from ipml.errors import (
+    GoldenMismatch,
+    IpmlError,
+    ModelChanged,
+    SignatureMismatch,
+    UntrustedModel,
+    VersionMismatch,
+    first_line,
+)
+from ipml.listings.schema import listings_to_frame
+from ipml.model.artifact.folder import MAX_BYTES, find_folder
+from ipml.records import Listing, ScoredListing
+from ipml.scoring.checked_records import check_records
+from ipml.scoring.scorer import Scorer, load_model
+from ipml.settings import get_settings
+
+# The model itself is at fault, so that it is of no use to look again until something of it changes.
+_REFUSALS = (UntrustedModel, ModelChanged, SignatureMismatch, VersionMismatch, GoldenMismatch)
+_WARM_UP = Listing("warm-up", "warm-up", "Leather bag", description="Worn twice.", price=40.0, currency="EUR")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelInUse:
+    """One loaded model; nothing of it changes.
+
+    Attributes
+    ----------
+    scorer : Scorer
+    loaded_at : datetime
+        Since when it is here.
+    """
+
+    scorer: Scorer
+    loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def version(self) -> str:
+        """Name and version, as every score carries them."""
+        return self.scorer.version
+
+    def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool = False) -> list[ScoredListing]:
+        """Check and score listings, in their order.
+
+        Parameters
+        ----------
+        listings : sequence of mapping
+            As `ipml.listings.schema.validate_record` takes them.
+        explain : bool, default=False
+            Whether to give reasons, highlights and the price range.
+
+        Raises
+        ------
+        InvalidListings
+            Some break the rules of the schema; all are named, with rows counted from 1.
+        """
+        records = check_records(listings)
+        if len(records) == 1:
+            return [self.scorer.score(records[0], explain=explain)]
+        frame = listings_to_frame(records)
+        if explain:
+            return self.scorer.explain_frame(frame)
+        return list(map(_as_scored, records, self.scorer.score_frame(frame).itertuples(index=False)))
+
+
+def _as_scored(listing: Listing, row: Any) -> ScoredListing:
+    is_silent = not pd.isna(row.abstained)
+    return ScoredListing(
+        listing=listing,
+        score=None if is_silent else row.score,
+        log_odds=None if is_silent else row.log_odds,
+        reasons=(),
+        highlights=(),
+        price_range=None,
+        model_version=row.model_version,
+        abstained=row.abstained if is_silent else None,
+        score_low=None if is_silent else row.score_low,
+        score_high=None if is_silent else row.score_high,
+    )
+
+
+class _Source(Protocol):
+    """Where models come from: a folder or the registry."""
+
+    def look(self) -> object:
+        """Return what tells the model that is there now from any other, without loading it."""
+
+    def load(self, seen: Any, /) -> Scorer:
+        """Load the model that was seen, after all checks."""
+
+
+@dataclass(frozen=True)
+class _Folder:
+    path: Path
+
+    def look(self) -> object:
+        folder = find_folder(self.path)
+        files = [folder / name for name in MAX_BYTES if (folder / name).exists()]
+        facts = [(path.name, path.stat()) for path in files]
+        # The folder's own time as well: what has to go before a model is trusted may be a foreign file.
+        return folder.stat().st_mtime_ns, [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in facts]
+
+    def load(self, _seen: object) -> Scorer:
+        return load_model(self.path)
+
+
+@dataclass(frozen=True)
+class _Registry:
+    uri: str
+
+    def look(self) -> object:
+        from ipml.model.tracking import find_model  # MLflow is loaded only for its registry
+
+        return find_model(self.uri)
+
+    def load(self, seen: Any) -> Scorer:
+        from ipml.model.tracking import resolve_model
+
+        # By its number: the alias may have moved since it was looked at.
+        folder = resolve_model(seen.uri)
+        try:
+            return load_model(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # a service would fill the disk with one copy after another
+
+
+class ServedModel:
+    """A model that is looked for anew, and replaced as a whole. Threads may share it.
+
+    Parameters
+    ----------
+    source : str or Path, optional
+        As `ipml.scoring.scorer.load_model` takes it; the model of the settings (`IPML_MODEL`) where none is given.
+
+    Attributes
+    ----------
+    n_reloads, n_failures : int
+        How often a model took its place, the first one not counted, and how often one could not be loaded.
+    failure : str or None
+        Why the last look brought no model, or None where all is well.
+
+    Examples
+    --------
+    >>> model = ServedModel("no/such/folder")
+    >>> model.refresh(), model.current(), model.n_failures
+    (False, None, 1)
+    """
+
+    def __init__(self, source: str | Path | None = None) -> None:
+        source = str(source or get_settings().model)
+        self.source = source
+        self.n_reloads = self.n_failures = 0
+        self.failure: str | None = None
+        self._source: _Source = _Registry(source) if source.startswith("models:") else _Folder(Path(source))
+        self._current: ModelInUse | None = None
+        self._loaded: object = None
+        self._refused: object = None
+        self._refreshing = Lock()
+
+    def current(self) -> ModelInUse | None:
+        """Return the model in use, or None where none could be loaded yet; take it once for all of a request."""
+        return self._current
+
+    def refresh(self, *, is_forced: bool = False) -> bool:
+        """Look for another model, load and check it, and put it in use; return whether that was done.
+
+        What goes wrong is counted, kept in `failure` and logged in one line; the model in use stays.
+
+        Parameters
+        ----------
+        is_forced : bool, default=False
+            Load what is there even if nothing of it has changed.
+        """
+        with self._refreshing:
+            try:
+                return self._refresh(is_forced)
+            except Exception as error:  # whatever a broken model raises must not end the service
+                self._note(first_line(error) if isinstance(error, IpmlError) else repr(error)[:200])
+                return False
+
+    def _refresh(self, is_forced: bool) -> bool:
+        seen = self._source.look()
+        if seen == self._refused and not is_forced:
+            return False
+        if seen == self._loaded and not is_forced:
+            self._refused = self.failure = None
+            return False
+        try:
+            scorer = _warm(self._source.load(seen))
+        except _REFUSALS:
+            self._refused = seen
+            raise
+        self._loaded, self._refused, self.failure = seen, None, None
+        before, self._current = self._current, self._keep_equal(scorer)
+        if before is None or before is self._current:
+            return before is None
+        self.n_reloads += 1
+        _log.info("scoring by %s from now on, no longer by %s", scorer.version, before.version)
+        return True
+
+    def _keep_equal(self, scorer: Scorer) -> ModelInUse:
+        """Return the model in use where the one loaded is the same, so that nothing of it has to be built anew."""
+        kept = self._current
+        return kept if kept is not None and kept.version == scorer.version else ModelInUse(scorer)
+
+    def _note(self, failure: str) -> None:
+        self.n_failures += 1
+        if failure != self.failure:
+            kept = f"scoring by {self._current.version} as before" if self._current else "no model to score with"
+            _log.warning("model not loaded, %s: %s", kept, failure)
+        self.failure = failure
+
+
+def _warm(scorer: Scorer) -> Scorer:
+    """Score once in each way, so that whatever is built at first use is there before the first request."""
+    for explain in (False, True):
+        scorer.score(_WARM_UP, explain=explain)
+    scorer.explain_frame(listings_to_frame([_WARM_UP, _WARM_UP]))
+    return scorer
+
+
+class Watch:
+    """A thread that refreshes a model at intervals, and at once where it is asked to.
+
+    `ask` may be called by a signal handler.
+    """
+
+    def __init__(self, model: ServedModel, seconds: float) -> None:
+        self._model, self._seconds = model, seconds
+        self._asked: SimpleQueue[bool] = SimpleQueue()  # its put, unlike an Event's set, may interrupt itself
+        self._thread = Thread(target=self._run, name="model watch", daemon=True)
+
+    def ask(self) -> None:
+        """Have the model loaded anew now, by the thread."""
+        self._asked.put(True)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                goes_on = self._asked.get(timeout=self._seconds or None)
+            except Empty:
+                self._model.refresh()
+                continue
+            if not goes_on:
+                return
+            self._model.refresh(is_forced=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Have the thread end; a model that it is loading is not waited for."""
+        self._asked.put(False)
+
+
+@contextmanager
+def watching(model: ServedModel, seconds: float) -> Iterator[Watch]:
+    """Keep a model fresh within a block.
+
+    Parameters
+    ----------
+    model : ServedModel
+    seconds : float
+        How long to wait between two looks; 0 looks only when asked.
+    """
+    watch = Watch(model, seconds)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.end()

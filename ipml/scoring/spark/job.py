@@ -1,0 +1,217 @@
+"""Score listings on a cluster: a frame lazily, or files into a table of scores."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+
+from ipml.errors import BadRows, UnusableSetting
+from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.schema import validate_rows
+from ipml.records import Problem
+from ipml.scoring.batch import BatchCounts
+from ipml.scoring.scorer import SCORE_COLUMNS
+from ipml.scoring.spark.history import judge_with_history
+from ipml.scoring.spark.outputs import name_run, replace_part
+from ipml.scoring.spark.repeats import reject_repeats
+from ipml.scoring.spark.rows import (
+    BROKEN,
+    ID_COLUMNS,
+    PLACE_COLUMNS,
+    Form,
+    Reading,
+    check_batch,
+    checked_ddl,
+    checked_to_arrow,
+    judge_rows,
+    judged_ddl,
+    judged_to_arrow,
+)
+from ipml.scoring.spark.session import in_plain_words, keep_on_disk, open_session
+from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped, ship_model
+from ipml.scoring.spark.sources import add_places, read_source
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SELLER_GROUPS = 200
+
+
+def score_dataframe(
+    listings: DataFrame,
+    model: str | Path | None = None,
+    *,
+    portfolios: Path | None = None,
+    events: DataFrame | None = None,
+    columns: ColumnMap | None = None,
+    seller_groups: int = SELLER_GROUPS,
+) -> DataFrame:
+    """Return the ids of listings with their scores, as a frame that is worked out when it is needed.
+
+    Each score is to the bit what `Scorer.score_frame` says of the listing on one machine; where the model abstains it
+    is null. Rows keep no order, and repeated keys stay repeated.
+
+    Parameters
+    ----------
+    listings : DataFrame
+        Canonical columns, or those of a column map. A bad row is an error once it is reached.
+    model : str or Path, optional
+        A model folder or a name in the registry, as for `ipml.scoring.scorer.load_model`. The driver verifies it and
+        sends it; every worker process verifies it again and loads it once.
+    portfolios : Path, optional
+        What is known of sellers, as `ipml portfolios` writes it; it is only read.
+    events : DataFrame, optional
+        Seller events (`ipml.listings.sellers.EVENT_FIELDS`). With them the seller columns of each listing are what
+        was known when it was observed, whatever the listings say themselves.
+    columns : ColumnMap, optional
+        How the frame's columns map to the canonical ones.
+    seller_groups : int, default=200
+        With events: into how many groups sellers are dealt out. A worker holds one group in memory at a time; choose
+        so many that a group has at most about a million events and 100,000 listings.
+
+    Returns
+    -------
+    DataFrame
+        listing_id, observed_at, seller_id and the columns of `SCORE_COLUMNS`.
+
+    Raises
+    ------
+    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, MissingColumns, UnknownColumns
+        Before anything is scored.
+    """
+    reading = Reading("listings", columns=columns)
+    _check_columns(listings, reading)
+    shipped = ship_model(listings.sparkSession, model, portfolios)
+    return _judge(listings, shipped, reading, events, seller_groups).select(*ID_COLUMNS, *SCORE_COLUMNS)
+
+
+def score_on_spark(
+    source: str | Path,
+    target: str | Path,
+    model: str | Path | None = None,
+    *,
+    session: SparkSession | None = None,
+    run: str | None = None,
+    columns: ColumnMap | None = None,
+    portfolios: Path | None = None,
+    events: str | Path | None = None,
+    rejects: str | Path | None = None,
+    seller_groups: int = SELLER_GROUPS,
+) -> BatchCounts:
+    """Score every good listing of a source into a table of scores.
+
+    The table is parted by model version and run; a row's key is (listing_id, observed_at, model_version). A run done
+    again replaces its own part, so it can be repeated at will, after a failure or a kill as well. Of good rows with
+    the same listing_id and observed_at the first one of the source stands and the others are rejected.
+
+    Parameters
+    ----------
+    source : str or Path
+        CSV, JSON lines or Parquet, as for `read_source`. Only Parquet and JSON lines are read by several workers at
+        once within a file.
+    target : str or Path
+        Folder of the table of scores.
+    model : str or Path, optional
+        As for `score_dataframe`.
+    session : SparkSession, optional
+        One is opened with the settings of the environment, and stopped at the end, where none is given or active.
+    run : str, optional
+        Name of this run in the table; the name of the source where none is given.
+    columns, portfolios, seller_groups
+        As for `score_dataframe`.
+    events : str or Path, optional
+        A file or folder of seller events, of the same kinds as the source but JSON lines.
+    rejects : str or Path, optional
+        Folder of a table of bad rows, parted by run; without it a bad row is an error, and nothing is written.
+
+    Raises
+    ------
+    UnreadableFile, BadRows, UnusableSetting, SparkJobFailed
+        The table of scores is as it was.
+    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, MissingColumns, UnknownColumns
+        Before anything is scored.
+    """
+    run = name_run(run, source)
+    with open_session(session) as active, in_plain_words():
+        rows, form = read_source(active, source)
+        reading = Reading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
+        _check_columns(rows, reading)
+        shipped = ship_model(active, model, portfolios)
+        known = None if events is None else _read_events(active, events)
+        judged = _judge(add_places(rows), shipped, reading, known, seller_groups)
+        part = {"model_version": shipped.version, "run": run}
+        with keep_on_disk(judged) as kept:
+            return _write(reject_repeats(kept), reading.source, target, rejects, part)
+
+
+def _judge(
+    listings: DataFrame, model: ShippedModel, reading: Reading, events: DataFrame | None, seller_groups: int
+) -> DataFrame:
+    def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield from checked_to_arrow(check_batch(batch, reading), batch, reading.places).to_batches()
+
+    def check_and_judge(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            judged = judge_rows(check_batch(batch, reading), *load_shipped(model))
+            yield from judged_to_arrow(judged, batch, reading.places).to_batches()
+
+    with warnings.catch_warnings():
+        # Rows travel as Arrow; what PySpark does with pandas, and warns of, is not used.
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        if events is None:
+            return listings.mapInArrow(check_and_judge, judged_ddl(reading.places))
+        checked = listings.mapInArrow(check, checked_ddl(reading.places))
+        return judge_with_history(checked, events, model, reading, seller_groups)
+
+
+def _check_columns(rows: DataFrame, reading: Reading) -> None:
+    """Refuse columns that are not those of listings before any row is read."""
+    if reading.columns is not None and any(one.row_number for one in reading.columns.columns.values()):
+        raise UnusableSetting("column map", "ids made from row numbers", "a column that has the ids: Spark has no rows")
+    if reading.form is Form.JSON_LINES:
+        return
+    empty = pd.DataFrame(columns=[name for name in rows.columns if name != BROKEN])
+    validate_rows(empty if reading.columns is None else reading.columns.apply(empty)[0], reading.source)
+
+
+def _read_events(session: SparkSession, events: str | Path) -> DataFrame:
+    rows, form = read_source(session, events)
+    if form is Form.JSON_LINES:
+        raise UnusableSetting("events", str(events), "CSV or Parquet")
+    return rows
+
+
+def _write(
+    judged: DataFrame, source: str, target: str | Path, rejects: str | Path | None, part: dict[str, str]
+) -> BatchCounts:
+    """Write what was judged once into the two tables, rejects first: where there are scores, all is there."""
+    from pyspark.sql import functions as f
+
+    good, bad = judged.where("problems is null"), judged.where("problems is not null")
+    row = judged.agg(
+        f.count_if(f.col("problems").isNull()).alias("scored"),
+        f.count_if(f.col("problems").isNull() & f.col("abstained").isNotNull()).alias("abstained"),
+        f.count_if(f.col("problems").isNotNull()).alias("rejected"),
+    ).first()
+    assert row is not None
+    counts = BatchCounts(row["scored"], row["abstained"], row["rejected"])
+    if rejects is None and counts.rejected:
+        raise _name_first(bad, source, counts.rejected)
+    if rejects is not None:
+        faults = bad.select(f.col("__file").alias("file"), "listing_id", f.inline("problems"), "raw")
+        replace_part(faults, rejects, {"run": part["run"]}, counts.rejected)
+    scores = good.select(*(name for name in (*ID_COLUMNS, *SCORE_COLUMNS) if name not in part))
+    replace_part(scores, target, part, counts.scored)
+    return counts
+
+
+def _name_first(bad: DataFrame, source: str, n_rows: int) -> BadRows:
+    first = bad.orderBy(*PLACE_COLUMNS).first()
+    assert first is not None
+    return BadRows(source, n_rows, first["listing_id"] or "", Problem(0, **first["problems"][0].asDict()))

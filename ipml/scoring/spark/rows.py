@@ -1,0 +1,247 @@
+"""What a worker does with a batch of rows: read them as those of a file, check them, score the good ones.
+
+Batches travel as Arrow, not as pandas: long ids beside missing cells stay whole, and no text becomes a Python object on
+its way. All rows come out, the bad ones with what is wrong with them.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ipml.errors import BadRows, UnreadableFile
+from ipml.features.portfolio import SellerPortfolios
+from ipml.listings.fields import COLUMNS, FIELDS
+from ipml.listings.frames import ROW, read_cells, show
+from ipml.listings.kinds import Kind, is_missing, make_empty_column
+from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.schema import Validation, validate_rows
+from ipml.listings.tables import RawTable, read_tables
+from ipml.listings.writers import to_arrow
+from ipml.records import Problem
+from ipml.scoring.scorer import SCORE_COLUMNS, Scorer
+
+ID_COLUMNS = ("listing_id", "observed_at", "seller_id")
+PLACE_COLUMNS = ("__file", "__block", "__id")
+"""Where a row stands in the source: file, start of its block, and a number that grows within the block."""
+BROKEN = "__broken"
+"""Name of the column in which Spark keeps a row of a CSV file that it could not read."""
+
+Batch: TypeAlias = "pa.RecordBatch | pa.Table"
+
+_DDL = {Kind.TEXT: "string", Kind.MOMENT: "timestamp_ltz", Kind.FLAG: "boolean"}
+_ARROW = {"string": pa.string(), "boolean": pa.bool_(), "timestamp_ltz": pa.timestamp("us", "UTC")}
+_PLACES = {"__file": ("string", pa.string()), "__block": ("bigint", pa.int64()), "__id": ("bigint", pa.int64())}
+_FAULTS_DDL = "problems array<struct<column:string,value:string,expected:string>>, raw string"
+_FAULT = pa.struct([("column", pa.string()), ("value", pa.string()), ("expected", pa.string())])
+_FAULTS = {"problems": pa.list_(_FAULT), "raw": pa.string()}
+_TYPES = {field.name: _DDL.get(field.kind, "double") for field in FIELDS} | {
+    name: "string" if name in ("abstained", "model_version") else "double" for name in SCORE_COLUMNS
+}
+
+
+class Form(StrEnum):
+    """How rows reach a worker."""
+
+    TABLE = "table"
+    """As columns."""
+    JSON_LINES = "json lines"
+    """As lines of a text file, each a JSON object; in one column of bytes."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows are to be read.
+
+    Attributes
+    ----------
+    source : str
+        What messages call the rows.
+    form : Form
+    columns : ColumnMap or None
+        How the columns of the source map to the canonical ones; they have to be those where none is given.
+    keeps_bad : bool
+        Whether bad rows come out with what is wrong with them; else the first batch that has one is an error.
+    places : tuple of str
+        Those of `PLACE_COLUMNS` that rows carry along.
+    """
+
+    source: str
+    form: Form = Form.TABLE
+    columns: ColumnMap | None = None
+    keeps_bad: bool = False
+    places: tuple[str, ...] = ()
+
+
+def checked_ddl(places: tuple[str, ...]) -> str:
+    """Return the schema of checked rows, as Spark writes it."""
+    return _write_ddl(COLUMNS, places)
+
+
+def judged_ddl(places: tuple[str, ...]) -> str:
+    """Return the schema of judged rows, as Spark writes it."""
+    return _write_ddl((*ID_COLUMNS, *SCORE_COLUMNS), places)
+
+
+def checked_to_arrow(rows: pd.DataFrame, batch: Batch, places: tuple[str, ...]) -> pa.Table:
+    """Return checked rows of a batch as Spark takes them back."""
+    return _to_arrow(rows, COLUMNS, batch, places)
+
+
+def judged_to_arrow(rows: pd.DataFrame, batch: Batch, places: tuple[str, ...]) -> pa.Table:
+    """Return judged rows of a batch as Spark takes them back."""
+    return _to_arrow(rows, (*ID_COLUMNS, *SCORE_COLUMNS), batch, places)
+
+
+def read_batch(batch: Batch, source: str) -> RawTable:
+    """Return the rows of a batch as those of a Parquet file are read: nothing repaired, an empty text is missing.
+
+    Raises
+    ------
+    UnreadableFile
+        Letters in it are no UTF-8.
+
+    Examples
+    --------
+    >>> read_batch(pa.table({"title": ["Bag", ""]}), "shop").frame["title"].tolist()
+    ['Bag', nan]
+    """
+    try:
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        raise UnreadableFile(source, str(error).split("\n")[0], "text in UTF-8") from error
+    frame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    for name in frame.select_dtypes("str"):
+        frame[name] = frame[name].where(frame[name] != "")
+    frame.index = pd.RangeIndex(1, len(frame) + 1, name=ROW)
+    if BROKEN not in frame:
+        return RawTable(frame)
+    broken = frame.pop(BROKEN).dropna()
+    problems = [Problem(row, "", show(text), "as many cells as the header has") for row, text in broken.items()]
+    return RawTable(frame.drop(index=broken.index), tuple(problems), broken.to_dict())
+
+
+def check_batch(batch: Batch, reading: Reading) -> pd.DataFrame:
+    """Return the rows of a batch in canonical form, with `problems` (None where there are none) and `raw`.
+
+    They are indexed by their places in the batch, from 0.
+
+    Raises
+    ------
+    BadRows
+        A row is bad, and bad rows are not to be kept.
+    MissingColumns, UnknownColumns
+        The columns are not those of listings.
+
+    Examples
+    --------
+    >>> shop = pa.record_batch({"listing_id": ["1", "2"], "seller_id": ["s", "s"], "title": ["Bag", None]})
+    >>> rows = check_batch(shop, Reading("shop", keeps_bad=True))
+    >>> rows["listing_id"].tolist(), rows["problems"].notna().tolist(), rows.loc[1, "problems"][0]["column"]
+    (['1', '2'], [False, True], 'title')
+    """
+    content = batch.drop_columns(list(reading.places))
+    is_row = np.ones(len(content), dtype=bool)
+    if reading.form is Form.JSON_LINES:
+        lines = content.column(0).to_pylist()
+        is_row = np.array([line is not None and not line.isspace() and line != b"" for line in lines], dtype=bool)
+        table = _read_json_lines([line for line, is_one in zip(lines, is_row, strict=True) if is_one])
+    else:
+        table = read_batch(content, reading.source)
+    mapped, unknown = _map_columns(table, reading)
+    validation = validate_rows(mapped, reading.source).reject([*table.problems, *unknown])
+    rows = validation.listings.assign(problems=None, raw=None)
+    if validation.problems:
+        bad = _describe_bad(table, mapped, validation)
+        if not reading.keeps_bad:
+            raise BadRows(reading.source, len(bad), *_first_problem(bad))
+        rows = pd.concat([rows, bad]).sort_index()
+    return rows.set_axis(pd.Index(np.flatnonzero(is_row)[rows.index.to_numpy(dtype=int) - 1]))
+
+
+def read_checked(table: Batch) -> pd.DataFrame:
+    """Return checked rows that come back from Spark as they were."""
+    rows: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return rows.assign(**read_cells(rows[list(COLUMNS)], FIELDS)[0])
+
+
+def judge_rows(rows: pd.DataFrame, scorer: Scorer, portfolios: SellerPortfolios | None) -> pd.DataFrame:
+    """Return checked rows with their scores instead of what they offer; bad rows have none."""
+    is_good = rows["problems"].isna()
+    good = rows if is_good.all() else rows[is_good]
+    judged = rows[[*ID_COLUMNS, "problems", "raw"]]
+    if good.empty:
+        return judged.reindex(columns=[*judged.columns, *SCORE_COLUMNS])
+    return judged.join(scorer.score_frame(good[list(COLUMNS)], portfolios))
+
+
+def _read_json_lines(lines: list[bytes]) -> RawTable:
+    """Read lines by the rules of a file of JSON lines: through one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lines.jsonl"
+        path.write_bytes(b"\n".join(lines))
+        (table,) = read_tables(path, None)
+        return table
+
+
+def _map_columns(table: RawTable, reading: Reading) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+    if reading.columns is not None:
+        return reading.columns.apply(table.frame, source=reading.source, is_sparse=table.is_sparse)
+    if not table.is_sparse:
+        return table.frame, ()
+    # A required column may be absent because no line of this batch has it: that is the fault of its lines.
+    required = [field.name for field in FIELDS if field.is_required and field.name not in table.frame]
+    return table.frame.reindex(columns=[*table.frame.columns, *required]), ()
+
+
+def _describe_bad(table: RawTable, mapped: pd.DataFrame, validation: Validation) -> pd.DataFrame:
+    """Return the bad rows: nothing of them but their id, what is wrong, and how they stand in the source."""
+    index = pd.Index(validation.bad_rows, name=ROW)
+    bad = pd.DataFrame({field.name: make_empty_column(index, field.kind) for field in FIELDS}, index=index)
+    if "listing_id" in mapped:
+        ids = mapped["listing_id"].reindex(index)
+        bad["listing_id"] = pd.Series([show(name) or None for name in ids], index=index, dtype="str")
+    problems: dict[int, list[dict[str, str]]] = {row: [] for row in index}
+    for one in validation.problems:
+        problems[one.row].append({"column": one.column, "value": one.value, "expected": one.expected})
+    return bad.assign(problems=pd.Series(problems), raw=[_write_raw(table, row) for row in index])
+
+
+def _write_raw(table: RawTable, row: int) -> str:
+    """Return a bad row as JSON: an object of its cells, or a text where the row could not be read."""
+    raw: Any = table.broken.get(row)
+    if raw is None:
+        cells = table.frame.loc[row].items()
+        raw = {str(name): cell for name, cell in cells if not is_missing(cell)}
+    # Half a surrogate pair, which UTF-8 cannot hold, becomes its JSON escape.
+    return json.dumps(raw, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode()
+
+
+def _first_problem(bad: pd.DataFrame) -> tuple[str, Problem]:
+    row, first = bad.index[0], bad["problems"].iloc[0][0]
+    return str(bad["listing_id"].fillna("").iloc[0]), Problem(int(row), **first)
+
+
+def _write_ddl(columns: tuple[str, ...], places: tuple[str, ...]) -> str:
+    named = [f"{name} {_TYPES[name]}" for name in columns]
+    return ", ".join([*named, _FAULTS_DDL, *(f"{name} {_PLACES[name][0]}" for name in places)])
+
+
+def _to_arrow(rows: pd.DataFrame, columns: tuple[str, ...], batch: Batch, places: tuple[str, ...]) -> pa.Table:
+    types = {name: _ARROW.get(_TYPES[name], pa.float64()) for name in columns}
+    table = to_arrow(rows[list(types)], pa.schema(types))
+    for name, kind in _FAULTS.items():
+        cells = pa.nulls(len(rows), kind) if rows[name].isna().all() else pa.array(list(rows[name]), kind)
+        table = table.append_column(name, cells)
+    at = pa.array(rows.index.to_numpy(dtype="int64"))
+    for name in places:
+        table = table.append_column(pa.field(name, _PLACES[name][1]), batch.column(name).take(at))
+    return table

@@ -1,0 +1,174 @@
+"""Send a model to the workers of a Spark job, and load it there after the same checks as anywhere.
+
+The archive that travels is not trusted: a worker takes no model but the one whose manifest the driver named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+from ipml.errors import ModelChanged, UnreadableFile
+from ipml.features.portfolio import SellerPortfolios
+from ipml.model.artifact import load_model as load_artifact
+from ipml.model.artifact import manifest_sha256
+from ipml.model.artifact.folder import MANIFEST, find_folder, read_folder
+from ipml.scoring.portfolio_store import read_store
+from ipml.scoring.scorer import Scorer, load_model
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_SENT = "the one that the driver sent"
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model that every worker of a session can load, and how it knows that it has the right one.
+
+    Attributes
+    ----------
+    archive : str
+        Name under which Spark unpacks the model folder on each machine.
+    manifest : str
+        SHA-256 of the model's manifest, which stands for every byte of it.
+    version : str
+        As every score carries it.
+    most_width : float or None
+        The widest interval with which a score is given; the driver's setting, not that of the worker's machine.
+    allow_version_mismatch : bool
+        Whether the workers may run other versions of the libraries than those that made the model.
+    store, store_sha256 : str or None
+        Name of the file of sellers' portfolios on each machine, and its SHA-256.
+    """
+
+    archive: str
+    manifest: str
+    version: str
+    most_width: float | None
+    allow_version_mismatch: bool = False
+    store: str | None = None
+    store_sha256: str | None = None
+
+
+def ship_model(
+    session: SparkSession,
+    model: str | Path | None = None,
+    portfolios: Path | None = None,
+    *,
+    allow_version_mismatch: bool = False,
+) -> ShippedModel:
+    """Verify a model, and have Spark bring it to every machine of the session.
+
+    Parameters
+    ----------
+    session : SparkSession
+    model : str or Path, optional
+        As for `ipml.scoring.scorer.load_model`.
+    portfolios : Path, optional
+        A file that `ipml portfolios` wrote with the same model.
+    allow_version_mismatch : bool, default=False
+        As for `load_model`; holds for the workers, too.
+
+    Raises
+    ------
+    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, UnreadableFile, PortfoliosOfAnotherModel
+        Nothing has been sent then.
+    """
+    folder = _find_model(model)
+    scorer = load_model(folder, allow_version_mismatch=allow_version_mismatch)
+    contents = read_folder(folder)
+    manifest = hashlib.sha256(contents[MANIFEST]).hexdigest()
+    store, store_sha256 = (None, None) if portfolios is None else _ship_store(session, portfolios, scorer.version)
+    return ShippedModel(
+        archive=_ship(session, f"ipml-model-{manifest[:16]}.zip", _zip(contents), is_archive=True),
+        manifest=manifest,
+        version=scorer.version,
+        most_width=scorer.most_width,
+        allow_version_mismatch=allow_version_mismatch,
+        store=store,
+        store_sha256=store_sha256,
+    )
+
+
+@lru_cache(maxsize=2)
+def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
+    """Return the scorer and the portfolios on a worker; once for each Python process, since loading takes time.
+
+    Raises
+    ------
+    ModelChanged
+        What arrived is not what the driver sent.
+    UntrustedModel, VersionMismatch, GoldenMismatch
+        As for `ipml.model.artifact.load_model`.
+    """
+    from pyspark import SparkFiles
+
+    _use_one_thread()
+    folder = Path(SparkFiles.get(model.archive))
+    if manifest_sha256(folder) != model.manifest:
+        raise ModelChanged(folder, MANIFEST, _SENT)
+    loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch)
+    if loaded.card.full_version != model.version:
+        raise ModelChanged(folder, MANIFEST, _SENT)
+    scorer = Scorer(loaded.classifier, model.version, model.most_width)
+    return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
+
+
+def _find_model(source: str | Path | None) -> Path:
+    from ipml.settings import get_settings
+
+    source = str(source or get_settings().model)
+    if source.startswith("models:"):
+        from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
+
+        return find_folder(resolve_model(source))
+    return find_folder(source)
+
+
+def _load_store(path: Path, model: ShippedModel) -> SellerPortfolios:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != model.store_sha256:
+        raise UnreadableFile(path, "other portfolios", _SENT)
+    return read_store(path, model.version).portfolios
+
+
+def _ship_store(session: SparkSession, path: Path, version: str) -> tuple[str, str]:
+    read_store(path, version)
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    return _ship(session, f"ipml-portfolios-{sha256[:16]}.npz", content), sha256
+
+
+def _ship(session: SparkSession, name: str, content: bytes, *, is_archive: bool = False) -> str:
+    """Send a file under a name made from its content, once a session; Spark removes the copy with the session."""
+    from pyspark import SparkFiles
+
+    context = session.sparkContext
+    place = Path(SparkFiles.getRootDirectory(), "sent", name)
+    if not place.exists():
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(content)
+        (context.addArchive if is_archive else context.addFile)(str(place))
+    return name
+
+
+def _zip(contents: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with ZipFile(stream, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def _use_one_thread() -> None:
+    """Let the process use one core: Spark runs a process for each core it was given, and no more are ours."""
+    import pyarrow as pa
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1)
+    pa.set_cpu_count(1)

@@ -1,0 +1,71 @@
+"""Files of listings as Spark reads them, with nothing guessed: no types inferred, no broken row dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipml.errors import UnreadableFile
+from ipml.scoring.spark.rows import BROKEN, PLACE_COLUMNS, Form
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_EXPECTED = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet files, where every worker can read it"
+
+
+def read_source(session: SparkSession, source: str | Path) -> tuple[DataFrame, Form]:
+    """Return the rows of a file or folder as a frame that is read when it is needed, and how they stand in it.
+
+    Parameters
+    ----------
+    session : SparkSession
+    source : str or Path
+        CSV with a header or JSON lines, either one perhaps gzipped, or Parquet. As a text it may be anywhere Spark can
+        read ("s3a://…", "hdfs://…") and have wildcards; a Path lies on a disk that all machines see.
+
+    Raises
+    ------
+    UnreadableFile
+        Nothing is there, or Spark cannot read it.
+    """
+    from pyspark.errors import AnalysisException
+
+    place = locate(source)
+    name = place.removesuffix(".gz")
+    try:
+        if name.endswith(".jsonl"):
+            lines = session.read.text(place)
+            return lines.select(lines["value"].cast("binary").alias("line")), Form.JSON_LINES
+        rows = _read_csv(session, place) if name.endswith(".csv") else session.read.parquet(place)
+    except AnalysisException as error:
+        raise UnreadableFile(str(source), str(error).split("\n")[0], _EXPECTED) from error
+    return rows, Form.TABLE
+
+
+def add_places(rows: DataFrame) -> DataFrame:
+    """Add where each row stands in its source: by these columns, rows are in the order of the files."""
+    from pyspark.sql import functions
+
+    where = ("_metadata.file_path", "_metadata.file_block_start")
+    columns = [*map(functions.col, where), functions.monotonically_increasing_id()]
+    return rows.select("*", *(column.alias(name) for column, name in zip(columns, PLACE_COLUMNS, strict=True)))
+
+
+def locate(place: str | Path) -> str:
+    """Return a place as Spark takes it: a Path is one on a local or shared disk, a text stays as it is.
+
+    Examples
+    --------
+    >>> locate("s3a://lake/listings"), locate(Path("/data/night.parquet"))
+    ('s3a://lake/listings', 'file:///data/night.parquet')
+    """
+    return f"file://{place.absolute()}" if isinstance(place, Path) else place
+
+
+def _read_csv(session: SparkSession, place: str) -> DataFrame:
+    """Read cells as text, over several lines where they are quoted; a row of another width is kept as broken."""
+    reader = session.read.options(header=True, multiLine=True, escape='"', enforceSchema=False)
+    header = reader.csv(place).columns
+    schema = ", ".join(f"`{name.replace('`', '``')}` string" for name in [*header, BROKEN])
+    return reader.options(mode="PERMISSIVE", columnNameOfCorruptRecord=BROKEN).schema(schema).csv(place)

@@ -1,0 +1,238 @@
+"""The API: listings in, scores out, for programs. It knows no model; one is handed over, a new one at any moment.
+
+A new address is a row of `API_ROUTES`; `authorise_program` refuses whatever is not in this table. Sessions of the
+reviewers' page open nothing here, and keys of the API open nothing there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, FastAPI, Query, Request, Response
+from sqlalchemy import Engine
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ipml.errors import ApiRefused, InvalidListings, NoModelYet, TooBusy, TooManyListings
+from ipml.records import Problem
+from ipml.web.api_access import Access, check_site
+from ipml.web.api_answers import describe_scores, make_json_answer, write_json
+from ipml.web.api_document import HEALTH_DOCUMENT, METRICS_DOCUMENT, OWN_DOCUMENT, SCORE_DOCUMENT, make_document
+from ipml.web.api_errors import add_error_answers
+from ipml.web.health import show_health
+from ipml.web.json_body import parse_json, read_body
+from ipml.web.metrics import CONTENT_TYPE, Metrics
+from ipml.web.protection import HEADERS
+from ipml.web.served import ModelSource, ScoringModel
+
+MOST_LISTINGS = 1_000
+MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
+_SMALL_BYTES = 16_384  # what is scored in less time than handing it to another thread and back may take
+
+Listings = list[dict[str, Any]]
+
+
+async def score(
+    request: Request,
+    explain: Annotated[bool, Query(description="give reasons, highlights and the usual price range as well")] = False,
+) -> Response:
+    """Score one listing or many, by one and the same model.
+
+    All are scored or none: where a single listing breaks the rules, everything wrong with any of them is named.
+    """
+    state = request.app.state
+    with state.crowd.join():
+        body = await read_body(request)
+        model: ScoringModel | None = state.models.current()  # once: no answer is by two models
+        if model is None:
+            raise NoModelYet
+
+        def work() -> bytes:
+            scored = model.score_many(find_listings(_parse(body)), explain)
+            state.metrics.count_listings(scored)
+            return write_json(describe_scores(scored, model.version, explain))
+
+        is_small = len(body) <= _SMALL_BYTES
+        return make_json_answer(work() if is_small else await to_thread.run_sync(work, limiter=state.threads))
+
+
+def show_metrics(request: Request) -> Response:
+    """Show figures of this server to a monitor, as Prometheus reads them."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.write(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def show_document(request: Request) -> Response:
+    """Describe this API, as OpenAPI 3.1."""
+    return make_json_answer(write_json(request.app.openapi()))
+
+
+# Every route: how and where it is asked for, whether anybody may, what answers, and what is said of it beyond that.
+API_ROUTES: tuple[tuple[str, str, bool, Callable[..., Any], Mapping[str, Any]], ...] = (
+    ("GET", "/health", True, show_health, HEALTH_DOCUMENT),
+    ("GET", "/metrics", True, show_metrics, METRICS_DOCUMENT),
+    ("GET", "/openapi.json", True, show_document, OWN_DOCUMENT),
+    ("POST", "/v1/score", False, score, SCORE_DOCUMENT),
+)
+
+
+def make_api(
+    models: ModelSource,
+    metrics: Metrics,
+    access: Access,
+    listing_schema: Mapping[str, Any],
+    engine: Engine | None = None,
+) -> FastAPI:
+    """Make the API as an application of its own.
+
+    Parameters
+    ----------
+    models : ModelSource
+        Asked once a request for the model in use.
+    metrics : Metrics
+        Where scored listings are counted.
+    access : Access
+        Who may have listings scored.
+    listing_schema : mapping
+        JSON Schema of a listing, for the documentation.
+    engine : Engine, optional
+        The review database, where one is served beside; `/health` looks after it, too.
+    """
+    app = FastAPI(
+        dependencies=[Depends(authorise_program)],
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
+    app.state.is_free = {(method, path): is_free for method, path, is_free, _, _ in API_ROUTES}
+    app.state.crowd = Crowd(MOST_AT_ONCE)
+    app.state.threads = CapacityLimiter(os.cpu_count() or 1)
+    for method, path, _, answer, says in API_ROUTES:
+        app.add_api_route(path, answer, methods=[method], response_class=Response, **says)
+    app.add_middleware(_ProtectingHeaders)
+    add_error_answers(app)
+    app.openapi = lambda: make_document(app, listing_schema, needs_key=bool(access.keys))  # type: ignore[method-assign]
+    return app
+
+
+async def authorise_program(request: Request) -> None:
+    """Let a request pass if its route is in the table, and is free or opened by what the request shows.
+
+    Raises
+    ------
+    ApiKeyNeeded, ApiRefused
+    """
+    is_free = request.app.state.is_free.get((request.method, request.scope["route"].path))
+    if is_free:
+        return
+    check_site(request.headers)
+    request.app.state.access.check(request)
+    if is_free is None:
+        raise ApiRefused("an address that is open to nobody", "one of /openapi.json")
+
+
+def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
+    """Return one application of two: what is the API's goes there, all else to the page.
+
+    Parameters
+    ----------
+    page, api
+        As `make_app` and `make_api` return them.
+    """
+    paths = {path for _, path, _, _, _ in API_ROUTES}
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        await (api if path in paths or path.startswith("/v1/") else page)(scope, receive, send)
+
+    return choose
+
+
+def find_listings(content: object) -> Listings:
+    """Return the listings of a request: the object itself, or those of its list "listings".
+
+    Raises
+    ------
+    HTTPException
+        422 where it is neither.
+    TooManyListings, InvalidListings
+
+    Examples
+    --------
+    >>> find_listings({"listing_id": "1"}), find_listings({"listings": []})
+    ([{'listing_id': '1'}], [])
+    """
+    if isinstance(content, dict) and "listings" not in content:
+        return [content]
+    if not isinstance(content, dict) or not isinstance(content["listings"], list) or len(content) > 1:
+        expected = 'a listing as an object, or {"listings": [...]} and nothing else'
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
+    listings = content["listings"]
+    if len(listings) > MOST_LISTINGS:
+        raise TooManyListings(len(listings), MOST_LISTINGS)
+    _check_objects(listings)
+    return listings
+
+
+def _check_objects(listings: Sequence[object]) -> None:
+    strange = [row for row, listing in enumerate(listings, start=1) if not isinstance(listing, dict)]
+    if strange:
+        expected = "an object with the fields of a listing"
+        raise InvalidListings([Problem(row, "", "something else", expected) for row in strange])
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return parse_json(body)
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is no JSON that can be read: found {error}.") from None
+
+
+class Crowd:
+    """Count the requests being worked on, and turn away one too many. For one event loop.
+
+    Examples
+    --------
+    >>> crowd = Crowd(most=1)
+    >>> with crowd.join(), crowd.join():
+    ...     pass
+    Traceback (most recent call last):
+    ipml.errors.TooBusy: 1 requests are being worked on already. Try again in a second.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._inside = most, 0
+
+    @contextmanager
+    def join(self) -> Iterator[None]:
+        """Be one of them within a block; TooBusy where there are enough."""
+        if self._inside >= self._most:
+            raise TooBusy(self._most)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+
+class _ProtectingHeaders:
+    """Put on every answer what keeps a browser from making anything else of it; answers are kept nowhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update({**HEADERS, "Cache-Control": "no-store"})
+            await send(message)
+
+        await self._app(scope, receive, send_on)

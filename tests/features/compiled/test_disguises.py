@@ -1,0 +1,25 @@
+"""The compiled count of disguised words is the plain one."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.features.compiled.disguises import count_disguised_words
+from ipml.features.compiled.texts import Texts
+from ipml.features.disguise import count_disguises
+
+LETTERS = (
+    "aZ9 -\u0456\u0435\u03b1\u200b\u00ad\u200d\u200c\uff2e\uff01\u9ad8\u30ab"
+    "\U0001d40d\u00e9\u00d7\u00a0\U0001f1e9\U0001f1ea\u0627\ud800"
+)
+
+
+@given(st.lists(st.text(LETTERS, max_size=12) | st.text(max_size=12), max_size=4))
+def test_words_are_counted_as_the_plain_function_counts_them(texts):
+    """With every kind of letter, and those that need a look around them."""
+    assert count_disguised_words(Texts.of(texts)).tolist() == list(map(count_disguises, texts))
+
+
+def test_letters_beyond_the_longest_title_are_not_read():
+    """A disguise that nobody reads counts for nothing."""
+    texts = ["a" * 1_999 + "\u0456", "a" * 2_000 + "\u0456"]
+    assert count_disguised_words(Texts.of(texts)).tolist() == [1, 0]

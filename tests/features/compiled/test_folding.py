@@ -1,0 +1,161 @@
+"""Folding many texts compiled: the same as the plain function, whatever the texts."""
+
+import html.entities
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ipml.features.compiled import folding
+from ipml.features.compiled.characters import Pages
+from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.texts import Texts
+from ipml.features.look_alikes import IDEOGRAPHS_AS_LETTERS, ONLY_TURNED, ORNAMENTS, SIGNS_AS_LETTERS
+from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
+from ipml.model.attacks import FAMILIES, attack_text
+from ipml.model.attacks.genuine_scripts import genuine_listings
+
+TITLES = [
+    "Classic leather handbag with golden buckle",
+    "Replica wrist watch 1:1 with mirror grade dial",
+    "Running trainers S/M/L - 2 x 50+ $30 AT&T (new)",
+]
+PIECES = {
+    "letters and signs": [*"abAB12 ", *"   .-_:&$@!|+(", "aaa", "é", "\x1f", "•", "\x00", "\t", "高"],
+    "letters apart": [*"slmxAB1", *"    ", " ", ".", "-", "..", "\u2022", "à", "ж", "فا"],
+    "signs for letters": [*"aab", *"1 2", *"@$!|+(", *"@$)", " ", "  ", "wa", "¢", "高", "é"],
+    "markup": [
+        *("<", ">", "</", "<b>", "</b>", "<br/>", "<p ", "<!--", "-->", "<span", "<i hidden>", "</i>", "style=", ":"),
+        *("&", "&amp", ";", "&#", "&#x", "65", "4", "e9", "lt", "gt", "nbsp", "notit", "Aacute", "x", "é", "\u0131"),
+        *("\u202e", "\u202c", " ", "&#8238;", "&#0", "&#128;", "&#55296;", "&#64976;", "&hellip;", "&NotEqualTilde;"),
+    ],
+    "other alphabets": [
+        *"аберклжґѕ҃ҜԱատՕנעςωανβηͶ\u037e\u0375",
+        *("ab", "o", "1", "²", "_", " ", "-", "\u200b", "\u0301", "٣", "ب", "०", "ि", "क", "ん", "ð"),
+    ],
+    "reversed": ["\u202e", "\u202e", "\u202c", "a", "B", "1", " ", "ж", "\u0301", "高", "@"],
+    "invisible": ["a", "क", "ि", "ก", "ิ", "\u0301", "\u200b", "\u00ad", "\u3164", " ", "ж", "\u0483", "b", "\ufe0f"],
+    "signs in words": [*[*SIGNS_AS_LETTERS][::3], *"øØ†ﬂ€a1 @(", "٣", "ж", "α"],
+    "ideographs": [*[*IDEOGRAPHS_AS_LETTERS][::2], "a", "B", "1", "_", " ", "高", "é"],
+    "turned": [*ONLY_TURNED[::3], "a", "u", " ", "ж"],
+    "ornaments": [letter for _, letters in ORNAMENTS for letter in list(letters)[::8]] + ["a", " ", "高", "ա", "አ"],
+    "expansions": ["\ufdfa", "½", "㎏", "…", "ﬁ", "щ", "Щ", "ß", "İ", "Σ", "ꭰ", "Ꭰ", "🄰", "⒜", "\ud800", "\U0010ffff"],
+}
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.text(st.characters(max_codepoint=0x24F), max_size=30),
+    *(st.lists(st.sampled_from(pieces), max_size=14).map("".join) for pieces in PIECES.values()),
+    st.lists(st.sampled_from(sorted({piece for pieces in PIECES.values() for piece in pieces})), max_size=10).map(
+        "".join
+    ),
+)
+
+
+def fold_plainly(texts, max_letters=MAX_TITLE_LETTERS):
+    """Return what the plain function makes of each text."""
+    return [fold_text(text, max_letters) for text in texts]
+
+
+@given(st.lists(TEXTS, max_size=12), st.integers(0, 40) | st.just(MAX_TITLE_LETTERS))
+@example(["l.-x..1m•"], 7)
+@example(["a. b. c", "r.e.p.l.i.c.a", "\ufdfa" * 4, ""], 20)
+def test_folding_is_that_of_the_plain_function(texts, max_letters):
+    """Whatever the texts and the cap."""
+    assert fold_texts(Texts.of(texts), max_letters).strings() == fold_plainly(texts, max_letters)
+
+
+@pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES.keys())
+def test_folding_of_what_is_odd_is_that_of_the_plain_function(pieces):
+    """Every step of undoing sees its own letters and signs."""
+
+    @given(st.lists(st.lists(st.sampled_from(pieces), max_size=12).map("".join), min_size=8, max_size=30))
+    def folds_alike(texts):
+        assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
+
+    folds_alike()
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
+def test_disguised_titles_fold_as_by_the_plain_function(family):
+    """Every kind of disguise that attacks are made of."""
+    texts = [attack_text(title, family) for title in TITLES]
+    assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
+
+
+def test_titles_in_many_scripts_fold_as_by_the_plain_function():
+    """Those that are read by sound, and those that stay."""
+    texts = [
+        text
+        for listings in genuine_listings().values()
+        for title in listings["title"]
+        for text in (title, title.upper())
+    ]
+    assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
+
+
+def test_entities_fold_as_by_the_plain_function():
+    """All names, with and without what may stand around them, and numbers of all kinds."""
+    names = [f"a&{name}{after}" for name in html.entities.html5 for after in ("", "b", ";")]
+    numbers = [
+        f"&#{number};{number:x}&#x{number:x}c" for number in [*range(300), *range(0, 0x120000, 997), 0xFDD0, 0xFFFF]
+    ]
+    texts = [*names, *numbers]
+    assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
+
+
+def test_ordinary_texts_need_no_plain_call(monkeypatch):
+    """Nor do disguises, but for words upside down and scripts that hardly anyone writes in; nor most markup."""
+
+    def refuse(text, max_letters):
+        raise AssertionError(text)
+
+    monkeypatch.setattr(folding, "fold_text", refuse)
+    kinds = ("invisible", "look-alike", "styled", "spacing", "spelling", "padding")
+    rare = ("ideographs", "Yi syllables", "Armenian letters", "Ethiopic syllables", "turned letters")
+    families = [family for name, family in FAMILIES.items() if family.kind in kinds and name not in rare]
+    disguised = [attack_text(title, family) for family in families for title in TITLES]
+    genuine = [title for listings in genuine_listings().values() for title in listings["title"]]
+    others = [
+        "r@lex $uper wa+ch",
+        "XXXL reeeplica",
+        "D&amp;G &quot;bag&quot;<br/>10&#39;",
+        "“café” – №1™ 50 €",
+        "Nike\xa0Air 🔥",
+    ]
+    fold_texts(Texts.of([*TITLES, *genuine, *others, *disguised]))
+
+
+def test_texts_fold_alone_as_in_any_batch():
+    """Their order and their neighbours are no matter."""
+    texts = [attack_text(title, family) for title in TITLES for family in FAMILIES.values()]
+    alone = [fold_texts(Texts.of([text])).strings()[0] for text in texts]
+    assert fold_texts(Texts.of(texts[::-1])).strings() == alone[::-1]
+
+
+def test_folded_texts_can_be_folded_again():
+    """What a compiled function wrote can be read like what came from a file."""
+    once = fold_texts(Texts.of(TITLES))
+    assert fold_texts(once).strings() == once.strings()
+
+
+@pytest.mark.parametrize(
+    "piece", ["<", "<!--", "<a ", "&#", "&a", "$", "@(", "((", "a.", "a ", "а ", "α.", "ि", "€", "卂", "\x1f"]
+)
+def test_long_hostile_texts_fold_as_by_the_plain_function(piece):
+    """No piece, repeated to the length of a description, makes any search try every way to divide it."""
+    texts = [piece * MAX_DESCRIPTION_LETTERS, f"{piece * 400}Q"]
+    assert fold_texts(Texts.of(texts), MAX_DESCRIPTION_LETTERS).strings() == fold_plainly(
+        texts, MAX_DESCRIPTION_LETTERS
+    )
+
+
+def test_many_threads_may_meet_new_characters_at_once(monkeypatch):
+    """Each sees the tables of its own texts, whoever works them out."""
+    monkeypatch.setattr(folding, "PAGES", Pages())
+    batches = [
+        [chr(code) * 2 + "a" for code in range(start, start + 0x1800, 61)] for start in range(0x80, 0x6000, 0xC00)
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        folded = list(threads.map(lambda texts: fold_texts(Texts.of(texts)).strings(), batches))
+    assert folded == [fold_plainly(texts) for texts in batches]

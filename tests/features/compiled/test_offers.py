@@ -1,0 +1,193 @@
+"""How an offer is made is read in many texts at once as it is in one."""
+
+import math
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ipml.features.compiled.offers import describe_offers, group_columns
+from ipml.features.compiled.phrases import PhraseFinder
+from ipml.features.compiled.texts import Texts
+from ipml.features.normalise import fold_text
+from ipml.features.offer import _find_contacts, _find_lots, load_offer_words
+from ipml.features.phrases import find_phrases
+
+GROUPS, PHRASES = (tuple(column) for column in zip(*load_offer_words(), strict=True))
+FINDER = PhraseFinder((PHRASES,))
+COLUMNS = group_columns(GROUPS)
+
+LOTS = [
+    "x",
+    "x ",
+    "10",
+    "7",
+    "100000",
+    "0",
+    "007",
+    " ",
+    "",
+    "pcs",
+    "pc",
+    "шт",
+    "件",
+    "个",
+    "a",
+    "é",
+    "_",
+    ".",
+    "-",
+    "12345",
+    "件x",
+]
+RANGES = [
+    "36",
+    "45",
+    "40",
+    "34",
+    "33",
+    "49",
+    "-",
+    " - ",
+    "~",
+    " to ",
+    "do",
+    "bis",
+    "us",
+    "uk",
+    "eu",
+    "7",
+    "12",
+    ".5",
+    " ",
+    "x",
+]
+LETTERS = ["s", "m", "l", "x", "xs", "xxl", "xxxl", "2xl", "7xl", "/", "-", " ", "é", "_", "1", "~"]
+PHONES = [
+    "+",
+    "8",
+    "7",
+    "(",
+    ")",
+    "900",
+    "(900)",
+    "000",
+    "-",
+    " ",
+    "86",
+    "$",
+    ",",
+    ".",
+    "a",
+    "件",
+    "0000",
+    "+86 138 0000 0000",
+]
+LINKS = [
+    "http",
+    "https",
+    "s",
+    "://",
+    "www",
+    ".",
+    "com",
+    "shop",
+    "me",
+    "ru",
+    "top",
+    "abc",
+    "-",
+    "é",
+    "件",
+    "_",
+    " ",
+    "x",
+    "a" * 39,
+]
+ADDRESSES = [
+    "@",
+    "@",
+    "a",
+    "B",
+    "ab",
+    "abc",
+    ".",
+    "com",
+    "_",
+    "-",
+    "9",
+    " ",
+    "é",
+    "%",
+    "+",
+    "\u0130",
+    "\u212a",
+    "b" * 62,
+    "@shop",
+]
+KINDS_OF_PIECES = [LOTS, RANGES, LETTERS, PHONES, LINKS, ADDRESSES]
+TEXTS = (
+    st.sampled_from(KINDS_OF_PIECES).flatmap(lambda pieces: st.lists(st.sampled_from(pieces), max_size=9)).map("".join)
+)
+ANY = TEXTS | st.text(max_size=20) | st.lists(st.sampled_from(PHRASES), max_size=3).map(" ".join)
+
+
+def look(raw: str, folded: str, most: int) -> tuple[float, ...]:
+    """Return what the plain functions say of one text."""
+    groups = {GROUPS[number] for number, _, _ in find_phrases(folded, PHRASES)}
+    return (*_find_contacts(raw[:most].lower(), folded, groups), *_find_lots(folded, groups))
+
+
+def assert_read_as_one(raws: list[str], folded: list[str], most: int = 2_000) -> None:
+    """Compare with the plain functions, with lots and without; rows left out are few and not compared."""
+    texts = Texts.of(folded)
+    (places,) = FINDER.find(texts)
+    for has_lots, n_columns in ((True, 10), (False, 6)):
+        values, left_out = describe_offers(Texts.of(raws), texts, places, COLUMNS, most, has_lots=has_lots)
+        assert values.shape == (len(raws), n_columns)
+        for row in sorted(set(range(len(raws))) - set(left_out.tolist())):
+            assert values[row].tolist() == list(look(raws[row], folded[row], most))[:n_columns], folded[row]
+
+
+@example(
+    ["x10 pcs 20", "10 x 20", "x 10x 30", "0 pcs", "us7.5-us 12", "a.b@c.de", "\u0663 pcs", "www", "8 (900) 000-00-00"]
+)
+@given(st.lists(ANY, max_size=6))
+def test_offers_are_read_as_in_one_text(texts):
+    """Whatever the text, folded or not: contacts, numbers of pieces and ranges of sizes."""
+    assert_read_as_one(texts, texts)
+    assert_read_as_one(texts, [fold_text(text) for text in texts])
+
+
+@given(TEXTS, st.integers(0, 12))
+def test_no_more_letters_are_read_than_asked_for(text, most):
+    """Letters beyond are as if they were not there; they are letters, not bytes."""
+    assert_read_as_one([f"é{text}"], [fold_text(text, most)], most)
+
+
+@given(st.lists(st.text(max_size=30).map(fold_text) | TEXTS, max_size=5))
+def test_hardly_any_text_is_left_out(texts):
+    """Only digits that folding leaves in no text, and two letters in texts with an @."""
+    values = Texts.of(texts)
+    _, left_out = describe_offers(values, values, FINDER.find(values)[0], COLUMNS, 2_000, has_lots=True)
+    for row in left_out.tolist():
+        is_odd = any(letter.isdecimal() and not letter.isascii() for letter in texts[row])
+        assert is_odd or ("@" in texts[row] and {"\u0130", "\u212a"} & set(texts[row]))
+
+
+def test_no_other_letter_turns_into_ascii():
+    """What is left out for letters that are ASCII once they are small is all there is."""
+    codes = [code for code in range(128, sys.maxunicode + 1) if any(part.isascii() for part in chr(code).lower())]
+    assert codes == [0x130, 0x212A]
+
+
+@pytest.mark.parametrize("start", range(0, 100_000, 25_000))
+def test_logarithms_are_those_of_python(start):
+    """To the last bit, for every number of pieces there may be."""
+    numbers = list(range(max(start, 1), start + 25_000))
+    texts = Texts.of([f"{number} pcs" for number in numbers])
+    none = FINDER.find(Texts.of([""] * len(numbers)))[0]
+    values, _ = describe_offers(texts, texts, none, COLUMNS, 2_000, has_lots=True)
+    np.testing.assert_array_equal(values[:, 7], [math.log10(number) for number in numbers])

@@ -1,0 +1,172 @@
+"""Many texts at once are read as each is by itself, whatever is in them and however many threads read."""
+
+from concurrent.futures import ThreadPoolExecutor
+from string import ascii_lowercase
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ipml.features import spelling
+from ipml.features.compiled.letters import letter_kinds
+from ipml.features.compiled.texts import Texts
+from ipml.features.spelling import Spelling
+
+WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
+STRANGE = ["le*ther abcd", "counterfeitedness photographically", "xxcks abcdefgh ijkl abcdefghijkl mnop"]
+LONG = ["abcdefghijklmnop efgh", "abcdefghijklmno verylongwordsforall"]
+SPELLING = Spelling().fit([*WRITTEN, *STRANGE, *LONG] * 2, ["replica*", "Rolex", "mont blanc"])
+WORDS = sorted(SPELLING.words)
+PIECES = [
+    *(
+        "leather",
+        "rplica",
+        "repilca",
+        "replyka",
+        "lthr",
+        "rlx",
+        "repl*ca",
+        "@did@$",
+        "le@ther",
+        "wool",
+        "zzz",
+        "a",
+        "le",
+    ),
+    *(
+        "ather",
+        "lea",
+        "ther",
+        "mal",
+        "over",
+        "lay",
+        "rep",
+        "lica",
+        "s",
+        "1:1",
+        "l3ath3r",
+        "(olour",
+        "+hermal",
+        "$",
+        "*",
+        "#",
+    ),
+    *(
+        "\u0440\u0435\u043f",
+        "\u9ad8",
+        "\u00e9",
+        "\u0661",
+        "_",
+        "\u0301",
+        "\U0001d7ce",
+        "\ud800",
+        "R",
+        "9",
+        "!",
+        "|",
+        "'",
+    ),
+]
+SPACES = st.sampled_from(
+    [" ", " ", " ", "  ", "\t", "\n", "\x1f", "\u00a0", "\u2003", "\u3000", "\u200b", "-", "", "."]
+)
+
+
+@st.composite
+def slips(draw):
+    """Return a known word, often with a letter changed, left out, added, swapped, hidden or cut off from others."""
+    word = draw(st.sampled_from(WORDS))
+    at = draw(st.integers(0, len(word)))
+    letter = draw(st.sampled_from([*"aeiousz*# @$!|1", *ascii_lowercase]))
+    kinds = [word, word[:at] + letter + word[at:], word[:at] + word[at + 1 :], word[:at] + letter + word[at + 1 :]]
+    return draw(
+        st.sampled_from([*kinds, word[:at] + word[at : at + 2][::-1] + word[at + 2 :], word[:at] + " " + word[at:]])
+    )
+
+
+PIECE = slips() | st.sampled_from(PIECES) | st.text("abcle*# ", max_size=16)
+TEXTS = st.lists(st.tuples(PIECE, SPACES).map("".join), max_size=9).map("".join) | st.text(max_size=30)
+
+
+def agree(taught: Spelling, strings: list[str]) -> None:
+    """Hold what is read of many texts against what is read of each."""
+    texts = Texts.of(strings)
+    read = taught.read_texts(texts)
+    assert read.strings() == [taught.read_text(text) for text in strings]
+    assert taught.know_a_word(texts).tolist() == [taught.knows_a_word(text) for text in strings]
+
+
+@given(st.lists(TEXTS, max_size=5))
+@example(["le ather", "@did@$ x", "le@th er lea ther", "abcdefgh ijkl abcd", "abcdefghijkl mnop", "ab**cd *abcd abcd*"])
+@example(["rplica\u0440 \u0440rplica rplica\u0301 rplica_ 9rplica", "\u3000@did@$\u00a0@did@$\ud800", ""])
+def test_many_texts_are_read_as_one_by_one(strings):
+    """Slips, signs, gaps and stars beside any other letters, in short words and long ones."""
+    agree(SPELLING, strings)
+
+
+@given(st.lists(st.text("abc* ", max_size=30), max_size=5), st.lists(st.text("abc*@ ", max_size=30), max_size=5))
+def test_whatever_was_learnt(learnt, strings):
+    """From few letters, so that nearly every word is near another."""
+    agree(Spelling().fit(learnt * 2, ["abc*"]), strings)
+
+
+def test_only_the_most_frequent_words_are_stood_for(monkeypatch):
+    """The others stay as they are, but nothing is read as one of them."""
+    monkeypatch.setattr(spelling, "MOST_TARGETS", 3)
+    agree(
+        Spelling().fit([*WRITTEN, *STRANGE] * 2, ["replica*"]), [" ".join(PIECES), "lether blt wtch thermol over lay"]
+    )
+
+
+@pytest.mark.parametrize("words", ["\u00e9t\u00e9\u00e9\u00e9 leather", "r2d2d2 leather"])
+def test_words_that_no_text_taught_are_read_one_by_one(words):
+    """A spelling that was put together by hand still reads alike."""
+    taught = Spelling()
+    taught.__setstate__({"words": words, "counts": np.array([1, 2]), "trade": ""})
+    agree(taught, ["lether", "r2d2 d2", "\u00e9t\u00e9 \u00e9\u00e9"])
+
+
+def test_texts_that_do_not_change_are_not_copied():
+    """Which most are."""
+    texts = Texts.of(["leather belt", "1:1"])
+    assert SPELLING.read_texts(texts) is texts
+
+
+def test_a_word_longer_than_any_known_one_stays():
+    """However long."""
+    agree(SPELLING, ["a" * 5_000, "leather" * 999 + " belt", "ab*" * 999 + "c", "x" * 99])
+
+
+def test_a_stored_spelling_says_nothing_of_tables():
+    """They are made anew wherever it is read."""
+    before = SPELLING.__getstate__()
+    SPELLING.read_texts(Texts.of(["rplica"]))
+    assert SPELLING.__getstate__().keys() == before.keys() == {"words", "counts", "trade"}
+
+
+def test_what_was_learnt_before_is_forgotten():
+    """Also by the tables."""
+    taught = Spelling().fit(WRITTEN * 2)
+    taught.read_texts(Texts.of(["lether"]))
+    assert taught.fit(["lether lathers"] * 2).read_texts(Texts.of(["lether"])).strings() == ["lether"]
+
+
+def test_threads_share_a_spelling():
+    """Eight at once, the first of which makes the tables."""
+    strings = [f"{word[:-1]} {word}s {word}" for word in WORDS] * 20
+    expected = [SPELLING.read_text(text) for text in strings]
+    taught = Spelling()
+    taught.__setstate__(SPELLING.__getstate__())
+    with ThreadPoolExecutor(8) as threads:
+        read = threads.map(lambda _: taught.read_texts(Texts.of(strings)).strings(), range(16))
+        assert all(one == expected for one in read)
+
+
+def test_every_letter_of_unicode_is_known_for_what_it_is():
+    """Letters and digits beside a word, and white space beside signs, are what Python says they are."""
+    kinds = letter_kinds()
+    letters = [chr(code) for code in range(len(kinds))]
+    assert [bool(kind & 1) for kind in kinds] == [letter.isalnum() for letter in letters]
+    assert [bool(kind & 4) for kind in kinds] == [letter.isspace() for letter in letters]
+    assert not any(chr(code).isalnum() for code in range(len(kinds), 0x110000))

@@ -1,0 +1,156 @@
+"""The words of the trade, the brands and the goods of many texts at once are those of each."""
+
+from functools import cache
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ipml.features.compiled.phrases import PhraseFinder
+from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.trade_words import TradeTable, count_trade_words
+from ipml.features.lexicon import KINDS, TradeWords
+
+OTHERS = ["watch", ",", ".", "!", "件", "高", "\u3000", "\u2003", "é", ":", " ", "a b c", "-", "\U000e0100", "|"]
+PHRASES = [
+    *(
+        (
+            "replica",
+            "rep",
+            "aaa",
+            "copy",
+            "grade a",
+            "style",
+            "authentic",
+            "case for",
+            "for iphone",
+            "wholesale",
+            "高仿",
+            "реплика",
+        )
+    ),
+    *(
+        (
+            "no fake",
+            "not",
+            "isn't",
+            "это не",
+            "kein",
+            "不是",
+            "not original",
+            "batteries",
+            "battery",
+            "leather",
+            "hair",
+            "scale",
+            "fur",
+        )
+    ),
+    *(
+        (
+            "1:1",
+            "clone",
+            "wars",
+            "trooper",
+            "jersey",
+            "helmet",
+            "mint",
+            "card",
+            "used",
+            "master grade",
+            "gundam",
+            "mirror",
+        )
+    ),
+]
+TEXTS = st.lists(st.sampled_from([*PHRASES, *OTHERS]), max_size=12).flatmap(
+    lambda pieces: st.sampled_from([" ".join(pieces), "".join(pieces)])
+)
+
+
+@cache
+def made_words() -> TradeWords:
+    """Return words of a small lexicon, in which phrases overlap, share letters and are of several kinds."""
+    words = TradeWords()
+    words.phrases_ = ["a", "a b", "b", "b", "b c", "no", "no a", "c", "x", "y", "x y", "件", "no"]
+    words.kinds_ = [
+        "replica",
+        "grade",
+        "claim",
+        "hedge",
+        "trade",
+        "negation",
+        "negated",
+        "replica",
+        "one",
+        "two",
+        "one",
+    ]
+    words.kinds_ += ["grade", "lawful"]
+    words.not_near_ = [
+        ["one"],
+        ["one", "two"],
+        [],
+        ["two"],
+        [],
+        [],
+        [],
+        ["two", "negation"],
+        [],
+        ["one"],
+        [],
+        ["one"],
+        [],
+    ]
+    return words
+
+
+@cache
+def real_words() -> TradeWords:
+    """Return the words of the bundled lexicon."""
+    return TradeWords().fit({"title": []})
+
+
+@cache
+def prepare(words: TradeWords) -> tuple[PhraseFinder, TradeTable]:
+    """Return what finds the phrases of a lexicon, and its table."""
+    table = TradeTable.of(words.kinds_, words.not_near_, KINDS, ("replica", "grade"))
+    return PhraseFinder((tuple(words.phrases_),)), table
+
+
+def assert_counted_as_in_one(texts: list[str], words: TradeWords) -> None:
+    """Compare with what `TradeWords.find` finds in each text."""
+    finder, table = prepare(words)
+    folded = Texts.of(texts)
+    counts = count_trade_words(folded, finder.find(folded)[0], table)
+    assert counts.shape == (len(texts), len(KINDS))
+    for row, text in enumerate(texts):
+        kinds = [kind for kind, _, _ in words.find(text)]
+        assert counts[row].tolist() == [min(kinds.count(kind), 3) for kind in KINDS], text
+
+
+@example(["not a replica", "not, replica", "a b c batteries aaa", "aaa replica replica replica replica", "not.replica"])
+@given(st.lists(TEXTS, max_size=4))
+def test_real_words_are_counted_as_in_one_text(texts):
+    """Contexts, negations, breaks and ideographs included."""
+    assert_counted_as_in_one(texts, real_words())
+
+
+@given(
+    st.lists(
+        st.text("abcxyno 件.,\n\u3000", max_size=25)
+        | st.lists(st.sampled_from(["a", "b", "c", "x", "y", "no", ".", ",", "e"]), max_size=20).map(" ".join)
+    )
+)
+def test_made_words_are_counted_as_in_one_text(texts):
+    """Phrases that overlap, that are of two kinds, and that must not stand near several contexts."""
+    assert_counted_as_in_one(texts, made_words())
+
+
+def test_the_order_of_texts_changes_nothing():
+    """Each text is counted by itself."""
+    texts = ["not a replica", "aaa copy", "", "no fake replica aaa"]
+    finder, table = prepare(real_words())
+    one, other = (Texts.of(order) for order in (texts, texts[::-1]))
+    counts = [count_trade_words(folded, finder.find(folded)[0], table) for folded in (one, other)]
+    np.testing.assert_array_equal(counts[0], counts[1][::-1])

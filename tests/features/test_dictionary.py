@@ -1,0 +1,112 @@
+"""Ordinary words are the same whether they are gathered or kept, and whatever became of the kept file."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ipml.features import dictionary
+from ipml.features.dictionary import cache_folder
+
+FEW = b"belt\nbelt's\nimitacion\nwool"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return an empty cache folder, and let a few words be all there are."""
+    monkeypatch.setenv("IPML_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(dictionary, "_gather", lambda: FEW)
+    return tmp_path / "cache"
+
+
+def test_words_are_gathered_once_and_kept(folder, monkeypatch):
+    """The second time they are read."""
+    assert dictionary._read_or_gather() == FEW
+    monkeypatch.setattr(dictionary, "_gather", lambda: pytest.fail("gathered again"))
+    assert dictionary._read_or_gather() == FEW
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [lambda kept: b"", lambda kept: kept[:-1], lambda kept: kept + b"s", lambda kept: FEW]
+)
+def test_a_broken_file_is_made_anew(folder, change):
+    """Empty, cut short, longer, or without its digest."""
+    dictionary._read_or_gather()
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(change(whole))
+    assert dictionary._read_or_gather() == FEW
+    assert path.read_bytes() == whole
+
+
+def test_words_that_cannot_be_kept_are_gathered_each_time(tmp_path, monkeypatch):
+    """Where the folder is a file, nothing can be written, and nothing is said."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("IPML_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(dictionary, "_gather", lambda: FEW)
+    assert dictionary._read_or_gather() == dictionary._read_or_gather() == FEW
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_written(folder, monkeypatch):
+    """A full disk leaves no part of it."""
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    assert dictionary._read_or_gather() == FEW
+    assert list(folder.iterdir()) == []
+
+
+def test_many_may_keep_the_words_at_once(folder):
+    """Each reads whole ones."""
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: dictionary._read_or_gather(), range(40))) == {FEW}
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_other_dictionaries_or_other_folding_have_another_file(folder, monkeypatch):
+    """A newer package, or code that folds otherwise, does not read what others kept."""
+    before = dictionary._key()
+    monkeypatch.setattr(dictionary, "version", lambda package: "other")
+    other = dictionary._key()
+    monkeypatch.undo()
+    monkeypatch.setattr(dictionary, "_FOLDING", dictionary._FOLDING[1:])
+    assert len({before, other, dictionary._key()}) == 3
+
+
+def test_the_file_depends_on_all_code_that_folds():
+    """Every module that folding imports is among those that its name follows from."""
+    code = "import sys; import ipml.features.normalise; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    folding = {name for name in loaded if name.startswith("ipml.features.")}
+    assert folding == {module.__name__ for module in dictionary._FOLDING}
+
+
+def test_the_folder_is_where_the_platform_has_such(monkeypatch):
+    """On Linux, macOS and Windows, unless another is named."""
+    monkeypatch.delenv("IPML_CACHE", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/ipml")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "ipml"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder() == Path.home() / "Library" / "Caches" / "ipml"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "/local")
+    assert cache_folder() == Path("/local/ipml/Cache")
+    monkeypatch.setenv("IPML_CACHE", "/named")
+    assert cache_folder() == Path("/named")
+
+
+def test_compiled_words_are_the_same_words():
+    """But for those that no text can hold as one word."""
+    compiled, plain = dictionary.compiled_ordinary_words(), dictionary.ordinary_words()
+    some = sorted(plain)[::50]
+    assert [word in compiled for word in some] == [word.isalpha() for word in some]
+    assert not any(f"{word}qq" in compiled for word in some if f"{word}qq" not in plain)

@@ -1,0 +1,102 @@
+"""Rows that come again are found, in one go and over many chunks, and no other row is taken for one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.listings.key_hashes import KeyHasher, sort_hashes
+from ipml.listings.repeats import SeenKeys, find_repeats
+from ipml.listings.schema import listings_to_frame
+from ipml.records import Listing
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ids = st.one_of(
+    st.sampled_from(["1", "2", "12", "12345678", "123456789", "1234567812345678", "é", "éé"]),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40),
+)
+moments = st.sampled_from([None, NOW, NOW + timedelta(microseconds=1), NOW + timedelta(days=2**13)])
+keys = st.lists(st.tuples(ids, moments), max_size=12)
+
+
+def make_frame(keys: list[tuple[str, datetime | None]]) -> pd.DataFrame:
+    """Return listings with these keys, their rows numbered from 1."""
+    frame = listings_to_frame([Listing(name, "s", "Bag", observed_at=moment) for name, moment in keys])
+    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"))
+
+
+def name_repeats(keys: list[tuple[str, datetime | None]]) -> list[tuple[int, int]]:
+    """Return the rows whose key came before, and where it came first."""
+    first = {}
+    rows = [(row, first.setdefault(key, row)) for row, key in enumerate(keys, 1)]
+    return [(row, first_row) for row, first_row in rows if row != first_row]
+
+
+@given(keys)
+def test_repeats_are_those_of_equal_keys(keys: list[tuple[str, datetime | None]]) -> None:
+    """A row is a repeat if an earlier one has both its id and its moment; that of no moment is one too."""
+    found = [(problem.row, problem.expected) for problem in find_repeats(make_frame(keys))]
+    assert found == [(row, f"an id once per moment; row {first} has it already") for row, first in name_repeats(keys)]
+
+
+@given(keys, st.integers(1, 4))
+def test_chunks_find_the_repeats_of_the_whole(keys: list[tuple[str, datetime | None]], chunk_rows: int) -> None:
+    """However the rows are cut, the same ones are repeats of the same rows."""
+    frame, seen = make_frame(keys), SeenKeys()
+    chunks = [frame.iloc[start : start + chunk_rows] for start in range(0, len(frame), chunk_rows)]
+    assert [problem for chunk in chunks for problem in seen.find_repeats(chunk)] == find_repeats(frame)
+
+
+@given(keys)
+def test_equal_hashes_make_no_repeat_within_a_chunk(keys: list[tuple[str, datetime | None]]) -> None:
+    """Within a chunk the keys decide, even if all hashes were the same."""
+    frame = make_frame(keys)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KeyHasher, "hash_keys", lambda _, listings: np.zeros(len(listings), dtype=np.uint64))
+        assert SeenKeys().find_repeats(frame) == find_repeats(frame)
+
+
+@given(keys)
+def test_hashes_are_equal_where_keys_are(keys: list[tuple[str, datetime | None]]) -> None:
+    """Two rows have the same hash if and only if they have the same key."""
+    hashes = KeyHasher().hash_keys(make_frame(keys))
+    assert len(set(hashes.tolist())) == len(set(keys))
+
+
+@given(keys)
+def test_a_hash_does_not_depend_on_the_rows_around(keys: list[tuple[str, datetime | None]]) -> None:
+    """A row has the hash that it has alone."""
+    frame, hasher = make_frame(keys), KeyHasher()
+    alone = [int(hasher.hash_keys(frame.iloc[[at]])[0]) for at in range(len(frame))]
+    assert hasher.hash_keys(frame).tolist() == alone
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipml.listings.key_hashes._BLOCK_ROWS", 3)
+        assert hasher.hash_keys(frame).tolist() == alone
+
+
+def test_no_ids_collide_for_every_hasher() -> None:
+    """Hashers differ, so that nobody can choose ids that have the same hash."""
+    frame = make_frame([("1", NOW)])
+    assert KeyHasher().hash_keys(frame)[0] != KeyHasher().hash_keys(frame)[0]
+
+
+def test_many_keys_in_many_chunks_are_each_known_once() -> None:
+    """Among thousands of ids over many chunks, all are new at first and all known when they come again."""
+    frame, seen = make_frame([(str(number), NOW) for number in range(5_000)]), SeenKeys()
+    chunks = [frame.iloc[start : start + 300] for start in range(0, len(frame), 300)]
+    assert [seen.find_repeats(chunk) for chunk in chunks] == [[]] * len(chunks)
+    again = [problem for chunk in chunks for problem in seen.find_repeats(chunk.set_axis(chunk.index + 5_000))]
+    assert [problem.row for problem in again] == list(range(5_001, 10_001))
+    assert [problem.expected.split()[6] for problem in again] == [str(row) for row in range(1, 5_001)]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20))
+def test_sorting_hashes_is_sorting(hashes: list[int]) -> None:
+    """The order is that of a stable sort."""
+    array = np.array(hashes, dtype=np.uint64)
+    assert sort_hashes(array).tolist() == np.argsort(array, kind="stable").tolist()

@@ -1,0 +1,18 @@
+"""A session is opened as the environment says, before anything can change it."""
+
+import subprocess
+import sys
+
+EARLY = """
+import sys
+import ipml.scoring.spark.job
+from ipml.listings.marketplaces import load_columns
+load_columns("mercadolibre")
+print("pandera" in sys.modules, "pyspark" in sys.modules)
+"""
+
+
+def test_nothing_ties_the_driver_to_this_machine_before_the_session_is_opened():
+    """Pandera, once loaded, has Spark listen on loopback alone, where no worker of a cluster could reach it."""
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,275 @@
+"""The model of a service: replaced as a whole, kept where the newer one is no good, and one for all of an answer."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ipml.errors import InvalidListings, TrackingUnavailable
+from ipml.listings.schema import listings_to_frame
+from ipml.model.artifact import save_model
+from ipml.records import Listing
+from ipml.scoring.scorer import Scorer
+from ipml.scoring.served_model import ModelInUse, ServedModel, watching
+
+TITLES = (
+    "AAA quality Vellmar tote bag 1:1 mirror",
+    "Leather belt worn twice",
+    "Replica watch",
+    "!!!",
+    "Wool hat",
+    "鞋",
+)
+LISTINGS = [
+    {"listing_id": str(row), "seller_id": "s", "title": title, "price": 30.0 + row, "currency": "EUR"}
+    for row, title in enumerate(TITLES)
+]
+
+
+def write(classifier: Any, folder: Path) -> str:
+    """Save a classifier as a model and return its version."""
+    facts = {"name": "market", "data_digest": "0", "experiment": {}, "figures": {}}
+    return save_model(classifier, folder, **facts).full_version
+
+
+@pytest.fixture(scope="module")
+def saved(classifier, tmp_path_factory) -> dict[str, Path]:
+    """Return the folders of two models by their versions; the second is the more suspicious by far."""
+    folder = tmp_path_factory.mktemp("models")
+    other = copy.deepcopy(classifier)
+    other.learner_.intercept_ = np.asarray(other.learner_.intercept_) + 1.0
+    return {write(model, folder / name): folder / name for name, model in (("first", classifier), ("second", other))}
+
+
+@pytest.fixture
+def place(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Return what puts one of the models where a service looks for it."""
+    where = tmp_path / "model"
+
+    def put(version: str) -> Path:
+        beside = tmp_path / "beside"
+        shutil.copytree(saved[version], beside)
+        shutil.rmtree(where, ignore_errors=True)
+        beside.rename(where)
+        return where
+
+    return put
+
+
+def test_a_newer_model_takes_the_place(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """After a look the model that lies there scores; as long as nothing changes, looking does nothing."""
+    first, second = saved
+    served = ServedModel(place(first))
+    assert served.current() is None
+    assert served.refresh()
+    before = served.current()
+    assert not served.refresh()
+    assert served.current() is before
+    place(second)
+    assert served.refresh()
+    assert (before.version, served.current().version, served.n_reloads) == (first, second, 1)
+
+
+def test_the_same_model_again_changes_nothing(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """Where the same model was put there anew, or is asked for anew, the one in use stays."""
+    version = next(iter(saved))
+    served = ServedModel(place(version))
+    served.refresh()
+    before = served.current()
+    place(version)
+    assert not served.refresh()
+    assert not served.refresh(is_forced=True)
+    assert served.current() is before
+    assert served.n_reloads == 0
+
+
+@pytest.mark.parametrize("file", ["model.skops", "card.json", "manifest.json"])
+def test_a_changed_model_is_refused(file: str, saved, place: Callable[[str], Path], caplog) -> None:
+    """A model that is not whole changes nothing: one line says so, and it is not tried again until it changes."""
+    first, second = saved
+    served = ServedModel(place(first))
+    served.refresh()
+    before = served.current()
+    damaged = place(second) / file
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    for _ in range(3):
+        assert not served.refresh()
+    assert served.current() is before
+    assert served.n_failures == 1
+    assert f"scoring by {first} as before" in caplog.text
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+    assert not served.refresh(is_forced=True)
+    assert served.n_failures == 2
+    damaged.write_bytes(content)
+    assert served.refresh()
+    assert served.current().version == second
+    assert served.failure is None
+
+
+def test_a_model_that_comes_late(saved: dict[str, Path], place: Callable[[str], Path], tmp_path: Path, caplog) -> None:
+    """Where there is no model yet it is looked for until there is one; the log says it once."""
+    served = ServedModel(tmp_path / "model")
+    for _ in range(3):
+        assert not served.refresh()
+    assert served.current() is None
+    assert served.n_failures == 3
+    assert caplog.text.count("no model to score with") == 1
+    place(next(iter(saved)))
+    assert served.refresh()
+    assert served.failure is None
+
+
+def test_a_model_that_goes_away_goes_on_scoring(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """The model in use needs nothing of its folder any more; when the folder is back all is well again."""
+    version = next(iter(saved))
+    folder = place(version)
+    served = ServedModel(folder)
+    served.refresh()
+    folder.rename(folder.with_name("away"))
+    assert not served.refresh()
+    assert "found no model" in str(served.failure)
+    assert served.current().score_many(LISTINGS)[0].score is not None
+    folder.with_name("away").rename(folder)
+    assert not served.refresh()
+    assert served.failure is None
+
+
+def test_any_failure_is_survived(saved, place, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    """What nobody has foreseen while a model is loaded is a failure to load, and no more."""
+    first, second = saved
+    served = ServedModel(place(first))
+    served.refresh()
+    place(second)
+    monkeypatch.setattr("ipml.scoring.served_model.load_model", lambda _: 1 / 0)
+    assert not served.refresh()
+    assert served.current().version == first
+    assert "ZeroDivisionError" in caplog.text
+    monkeypatch.undo()
+    assert served.refresh()
+
+
+def test_a_registry_is_asked_which_version(saved, classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version behind an alias is loaded; when the alias moves, the next one; a silent registry is no end."""
+    folders = list(saved.values())
+    behind = {"version": 1}
+
+    def find(_uri: str) -> Any:
+        if behind["version"] is None:
+            raise TrackingUnavailable("sqlite:///x.db", "nothing")
+        return Version(behind["version"])
+
+    class Version:
+        def __init__(self, number: int) -> None:
+            self.uri = f"models:/ipml/{number}"
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Version) and self.uri == other.uri
+
+        __hash__ = None
+
+    fetched = []
+
+    def fetch(uri: str) -> Path:
+        fetched.append(tmp_path / f"fetched {len(fetched)}" / "ipml")
+        return Path(shutil.copytree(folders[int(uri[-1]) - 1], fetched[-1]))
+
+    monkeypatch.setattr("ipml.model.tracking.find_model", find)
+    monkeypatch.setattr("ipml.model.tracking.resolve_model", fetch)
+    served = ServedModel("models:/ipml@champion")
+    versions = []
+    for behind["version"] in (1, 1, None, 2):
+        served.refresh()
+        versions.append(served.current().version)
+    first, second = saved
+    assert versions == [first, first, first, second]
+    assert len(fetched) == 2
+    assert not any(folder.exists() for folder in fetched)
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_scores_are_those_of_the_scorer(explain: bool, classifier) -> None:
+    """Alone or among others, each listing gets what the scorer says of it, abstentions included."""
+    scorer = Scorer(classifier, "market/1")
+    model = ModelInUse(scorer)
+    alone = [scorer.score(listing, explain=explain) for listing in LISTINGS]
+    assert model.score_many(LISTINGS, explain) == alone
+    assert [model.score_many([listing], explain)[0] for listing in LISTINGS] == alone
+    assert alone[3].abstained is not None
+    assert model.score_many([], explain) == []
+
+
+def test_bad_listings_are_named(classifier) -> None:
+    """Nothing is scored where a listing is bad."""
+    with pytest.raises(InvalidListings, match="row 2, title"):
+        ModelInUse(Scorer(classifier, "market/1")).score_many([LISTINGS[0], {**LISTINGS[1], "title": ""}])
+
+
+def test_no_answer_is_by_two_models(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """Eight threads score while the models change places: each answer is that of one of them, whole."""
+    first, second = saved
+    records = [Listing(**listing) for listing in LISTINGS]
+    expected = {}
+    for version in (first, second):
+        alone = ServedModel(saved[version])
+        alone.refresh()
+        expected[version] = alone.current().scorer.score_frame(listings_to_frame(records))["score"].tolist()
+    assert expected[first] != expected[second]
+    served, is_over, wrong, seen = ServedModel(place(first)), threading.Event(), [], set()
+    served.refresh()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            model = served.current()
+            scored = model.score_many(LISTINGS)
+            seen.add(model.version)
+            said = [np.nan if one.score is None else one.score for one in scored]
+            if {one.model_version for one in scored} != {model.version}:
+                wrong.append(model.version)
+            if not np.array_equal(said, expected[model.version], equal_nan=True):
+                wrong.append(said)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for version in (second, first, second):
+        place(version)
+        assert served.refresh()
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert seen == {first, second}
+
+
+def test_a_watch_looks_at_intervals_and_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread looks again and again; asked, it loads anew; after the block it looks no more."""
+    served = ServedModel("no/such/folder")
+    looks, heard = [], threading.Semaphore(0)
+
+    def look(*, is_forced: bool = False) -> bool:
+        looks.append(is_forced)
+        heard.release()
+        return False
+
+    monkeypatch.setattr(served, "refresh", look)
+    with watching(served, 0.01):
+        for _ in range(3):
+            assert heard.acquire(timeout=10)
+    assert not any(looks)
+    looks.clear()
+    while heard.acquire(blocking=False):
+        pass
+    with watching(served, 0) as watch:
+        watch.ask()
+        assert heard.acquire(timeout=10)
+        assert not heard.acquire(timeout=0.05)
+    assert looks == [True]

@@ -1,0 +1,271 @@
+"""The API asked by a real client: what it answers, and what it says when it does not."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from ipml.settings import Settings
+from ipml.storage.tables import REVISION
+from ipml.web.api import API_ROUTES, MOST_AT_ONCE, MOST_LISTINGS, Crowd, make_api, put_beside
+from ipml.web.api_access import Access
+from ipml.web.api_answers import ErrorShape, ScoresShape
+from ipml.web.app import make_app
+from ipml.web.json_body import MOST_BYTES
+from ipml.web.metrics import Metrics
+
+BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
+PATH = "/v1/score"
+
+
+def bags(n: int, **changes: Any) -> dict[str, Any]:
+    """Return a request of n listings."""
+    return {"listings": [{**BAG, **changes, "listing_id": str(row)} for row in range(n)]}
+
+
+def fail(answer: httpx.Response, status: int) -> ErrorShape:
+    """Return what an answer says is wrong, after a look that it has the documented shape."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return ErrorShape.model_validate_json(answer.content)
+
+
+@pytest.mark.parametrize("explain", [False, True])
+@pytest.mark.parametrize("n", [0, 1, 7, MOST_LISTINGS])
+def test_every_listing_gets_a_score_in_its_order(n: int, explain: bool, api: httpx.Client) -> None:
+    """As many scores come back as listings went in, in their order, in the documented shape."""
+    answer = api.post(PATH, json=bags(n), params={"explain": explain})
+    said = ScoresShape.model_validate_json(answer.content)
+    assert [one.listing_id for one in said.scores] == [str(row) for row in range(n)]
+    assert all((one.reasons is not None) == explain for one in said.scores)
+    assert said.model_version == "judge/1"
+
+
+def test_one_listing_is_sent_as_it_is(api: httpx.Client) -> None:
+    """A single object is answered as a list of one would be."""
+    assert api.post(PATH, json=BAG).content == api.post(PATH, json={"listings": [BAG]}).content
+
+
+def test_an_abstention_says_why(api: httpx.Client) -> None:
+    """Where the model does not judge there are no figures, and the cause."""
+    (score,) = ScoresShape.model_validate_json(api.post(PATH, json={**BAG, "title": "…"}).content).scores
+    assert (score.score, score.score_low, score.log_odds) == (None, None, None)
+    assert score.abstained == "the title has no letters"
+
+
+def test_reasons_come_on_request(api: httpx.Client) -> None:
+    """With explain=true there are reasons, highlights and the usual price; without there are none of these keys."""
+    (explained,) = api.post(PATH, json=BAG, params={"explain": "true"}).json()["scores"]
+    assert explained["reasons"] == [{"feature": "title", "sentence": "Says “replica”", "weight": 1.5}]
+    assert explained["highlights"] == [{"start": 0, "end": 1, "weight": 1.5}]
+    assert explained["price_range"]["median"] == 890.0
+    assert not {"reasons", "highlights", "price_range"} & api.post(PATH, json=BAG).json()["scores"][0].keys()
+
+
+def test_every_field_at_fault_is_named(api: httpx.Client) -> None:
+    """All that is wrong with all listings comes back at once, with row, field, what was found and what was expected."""
+    bad = {"listings": [BAG, {"listing_id": "2", "title": "x", "price": -3, "colour": "red"}, BAG, "Bag"]}
+    assert [problem.row for problem in fail(api.post(PATH, json=bad), 422).problems] == [4]
+    bad["listings"].pop()
+    said = fail(api.post(PATH, json=bad), 422)
+    assert [(one.row, one.field, one.found) for one in said.problems] == [
+        (2, "seller_id", ""),
+        (2, "price", "-3"),
+        (2, "currency", ""),
+        (2, "colour", "red"),
+        (3, "listing_id", "1"),
+    ]
+    assert said.problems[1].expected == "a number from 0 to 1,000,000,000,000"
+    assert said.detail == "2 of the listings break the rules; nothing was scored."
+
+
+def test_the_list_of_problems_has_an_end(api: httpx.Client) -> None:
+    """A request with a hundred thousand faults gets a short answer."""
+    answer = api.post(PATH, json={"listings": [dict.fromkeys(map(str, range(50)), "?")] * MOST_LISTINGS})
+    assert len(fail(answer, 422).problems) == 1_000
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", '"x"', '{"listings": 3}', '{"listings": [], "explain": true}'])
+def test_another_shape_is_refused(content: str, api: httpx.Client) -> None:
+    """What is neither a listing nor a list of them is refused, and the shape expected is said."""
+    answer = api.post(PATH, content=content, headers={"Content-Type": "application/json"})
+    assert '{"listings": [...]}' in fail(answer, 422).detail
+
+
+def test_too_many_listings(api: httpx.Client) -> None:
+    """One listing too many is refused with 413, and how many may come is said."""
+    assert "1,000" in fail(api.post(PATH, json=bags(MOST_LISTINGS + 1)), 413).detail
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_too_long_a_body(is_declared: bool, api: httpx.Client) -> None:
+    """One byte too many is refused with 413, whether its length was declared or came bit by bit."""
+    body = json.dumps(BAG).encode().ljust(MOST_BYTES)
+    headers = {"Content-Type": "application/json"}
+    for content, status in ((body, 200), (body + b" ", 413)):
+        parts = content if is_declared else iter([content[:1000], content[1000:]])
+        assert api.post(PATH, content=parts, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", None])
+def test_only_json_is_read(kind: str | None, api: httpx.Client) -> None:
+    """A form, which any site can have a browser send, is no request."""
+    headers = {} if kind is None else {"Content-Type": kind}
+    fail(api.post(PATH, content=json.dumps(BAG), headers=headers), 415)
+
+
+def test_compressed_bodies_are_refused(api: httpx.Client) -> None:
+    """Nothing is unpacked, so that a small body cannot become a large one."""
+    headers = {"Content-Type": "application/json; charset=utf-8", "Content-Encoding": "gzip"}
+    fail(api.post(PATH, content=json.dumps(BAG), headers=headers), 415)
+
+
+def test_what_is_asked_besides_is_checked(api: httpx.Client) -> None:
+    """A word in the place of true or false is refused."""
+    assert "maybe" in fail(api.post(PATH, json=BAG, params={"explain": "maybe"}), 422).detail
+
+
+def test_without_a_model_nothing_is_scored(judges: Any, api: httpx.Client) -> None:
+    """While no model is there requests and health are answered with 503, and as soon as one is, they are not."""
+    model, judges.judge = judges.judge, None
+    assert fail(api.post(PATH, json=BAG), 503).title == "Service Unavailable"
+    assert api.get("/health").status_code == 503
+    assert api.get("/health").json() == {"status": "failing", "model": None}
+    judges.judge = model
+    assert api.post(PATH, json=BAG).status_code == 200
+    assert api.get("/health").json() == {"status": "ok", "model": "judge/1"}
+
+
+def test_a_failure_shows_no_traceback(judges: Any, api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the program fails it says so, and nothing of how; the protecting headers are there."""
+    monkeypatch.setattr(judges.judge, "score_many", lambda listings, explain: 1 / 0)
+    answer = api.post(PATH, json=BAG)
+    assert "Zero" not in fail(answer, 500).detail
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_crowd_is_turned_away(judges: Any, api: httpx.Client) -> None:
+    """One request too many at a time is told to come again, and the others are answered."""
+    enough, go_on = threading.Semaphore(0), threading.Event()
+
+    def wait(_listings: object, _explain: bool) -> list[Any]:
+        enough.release()
+        go_on.wait(20)
+        return []
+
+    judges.judge.score_many = wait
+    long = {**BAG, "description": "x" * 20_000}  # scored by a thread
+    statuses: list[int] = []
+
+    def send() -> None:
+        statuses.append(httpx.post(f"{api.base_url}{PATH}", json=long, timeout=30).status_code)
+
+    senders = [threading.Thread(target=send) for _ in range(MOST_AT_ONCE + 1)]
+    for sender in senders:
+        sender.start()
+    enough.acquire()
+    while 503 not in statuses:
+        senders[0].join(0.01)
+    go_on.set()
+    for sender in senders:
+        sender.join()
+    assert sorted(statuses) == [200] * MOST_AT_ONCE + [503]
+
+
+def test_a_crowd_forgets_who_left() -> None:
+    """Who has been answered, or has failed, makes room."""
+    crowd = Crowd(most=1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), crowd.join():
+            1 / 0  # noqa: B018
+
+
+def test_a_route_outside_the_table_is_refused(judges: Any, open_door: Callable[..., httpx.Client]) -> None:
+    """A route that somebody forgot to put into the table is open to nobody."""
+    app = make_api(judges, Metrics(judges), Access(), {})
+    app.add_api_route("/v1/forgotten", lambda: "secret")
+    client = open_door(app)
+    fail(client.get("/v1/forgotten"), 403)
+    assert client.get("/metrics").status_code == 200
+
+
+def test_there_is_no_other_door(api: httpx.Client) -> None:
+    """Other addresses and methods are answered in the one shape; no generated pages."""
+    for path in ("/", "/docs", "/redoc", "/v1", "/v1/score/", "/v1/../health/x", "/login"):
+        fail(api.get(path), 404)
+    for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+        assert api.request(method, PATH).status_code == 405
+    assert api.get("/health").headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_the_document_describes_what_is_there(api: httpx.Client) -> None:
+    """The OpenAPI document names every route but its own, every error, and examples that are answered."""
+    document = api.get("/openapi.json").json()
+    assert set(document["paths"]) == {path for _, path, _, _, _ in API_ROUTES} - {"/openapi.json"}
+    operation = document["paths"][PATH]["post"]
+    assert set(operation["responses"]) >= {"200", "400", "401", "403", "408", "413", "415", "422", "503"}
+    for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
+        assert api.post(PATH, json=example["value"]).status_code == 200
+    for example in operation["responses"]["200"]["content"]["application/json"]["examples"].values():
+        ScoresShape.model_validate(example["value"])
+    assert document["components"]["schemas"]["Listing"]["required"] == ["listing_id", "seller_id", "title"]
+
+
+def test_every_reference_of_the_document_leads_somewhere(api: httpx.Client) -> None:
+    """No schema is named that is not there."""
+    text = api.get("/openapi.json").text
+    known = json.loads(text)["components"]["schemas"]
+    named = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert named <= known.keys()
+    assert "$defs" not in text
+
+
+def test_beside_the_page(engine: Engine, judges: Any, open_door: Callable[..., httpx.Client]) -> None:
+    """Page and API share an address; health looks after both, and neither's visitors get into the other."""
+    metrics = Metrics(judges)
+    api = make_api(judges, metrics, Access(), {}, engine)
+    client = open_door(metrics.measure(put_beside(make_app(engine, Settings()), api)))
+    assert client.get("/login").text.startswith("<!doctype html>")
+    assert client.post(PATH, json=BAG).status_code == 200
+    report = {"status": "ok", "database": "writable", "migration": REVISION, "model": "judge/1"}
+    assert client.get("/health").json() == report
+    assert client.get("/").headers["location"].startswith("/login")
+    judges.judge = None
+    assert client.get("/health").status_code == 503
+    assert client.get("/health").json()["database"] == "writable"
+    assert 'route="/login"' in client.get("/metrics").text
+
+
+def test_models_change_places_between_answers_only(judges: Any, api: httpx.Client) -> None:
+    """Eight clients ask while models change: each answer is by the one that it names, and by no other."""
+    scores = {"old/1": 0.25, "new/1": 0.75}
+    makers = [type(judges.judge)(version, score) for version, score in scores.items()]
+    judges.judge, is_over = makers[0], threading.Event()
+    answers: list[dict[str, Any]] = []
+
+    def ask(path: str, content: dict[str, Any]) -> None:
+        with httpx.Client(base_url=api.base_url, timeout=30) as client:
+            while not is_over.is_set():
+                answers.append(client.post(path, json=content).json())
+
+    long = bags(20, description="x" * 2_000)  # scored by a thread; the short ones are scored in the loop
+    threads = [threading.Thread(target=ask, args=(PATH, content)) for content in (bags(20), long) * 4]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 2_000):
+        judges.judge = makers[number % 2]
+        threads[0].join(0.001)
+        if number > 200 and {answer["model_version"] for answer in answers} == scores.keys():
+            break
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert {answer["model_version"] for answer in answers} == scores.keys()
+    for answer in answers:
+        assert {one["score"] for one in answer["scores"]} == {scores[answer["model_version"]]}
