@@ -1,5 +1,6 @@
 """What all tests share: where real data lies, and how properties are searched."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,25 @@ DATA = Path(os.environ.get("IPML_DATA", Path(__file__).parents[1] / "../shared/d
 
 # A database on PostgreSQL whose tables may go; the tests of storage and queue then run there as well.
 POSTGRES = os.environ.get("IPML_TEST_POSTGRES")
+
+
+COMPILED = Path(__file__).parents[1] / "ipml"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Throw away machine code made from other sources: numba looks at a function's own file, not at what it calls."""
+    if hasattr(config, "workerinput"):
+        return
+    sources = sorted(path for path in COMPILED.rglob("*.py") if "njit" in path.read_text(encoding="utf-8"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    noted = COMPILED / "__pycache__" / "compiled_from.sha256"
+    if not noted.exists() or noted.read_text() != digest:
+        for path in (
+            [*COMPILED.rglob("__pycache__/*.nbi"), *COMPILED.rglob("__pycache__/*.nbc")] if noted.exists() else ()
+        ):
+            path.unlink(missing_ok=True)
+        noted.parent.mkdir(exist_ok=True)
+        noted.write_text(digest)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.options import Columns, Model, Rejects, check_distinct
+from ipml.errors import UnusableSetting
+
+if TYPE_CHECKING:
+    from ipml.scoring.batch import BatchCounts
+
+
+class Engine(StrEnum):
+    """Where a file is scored."""
+
+    HERE = "here"
+    SPARK = "spark"
 
 
 def score(
@@ -40,6 +52,13 @@ def score(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, even where another run was stopped in between.")
     ] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="Score on this machine, or as a Spark job, which needs ipml[spark].")
+    ] = Engine.HERE,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="Seller events, from which a Spark job works out what was known of sellers."),
+    ] = None,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
 
@@ -49,17 +68,25 @@ def score(
     A run that was stopped, by whatever, goes on where it was when the same command is given again. It keeps what it
     has finished in a hidden folder beside OUT. However many processes there are, the result is the same.
 
+    With `--engine spark`, OUT and the rejects are folders of tables, parted by model version and by the name of IN; a
+    run that is repeated replaces its own part. Reasons are not given there.
+
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
     Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes --jobs all
     """
+    check_distinct(source, target, rejects, portfolios)
+    if engine is Engine.SPARK:
+        _score_on_spark(source, target, model, columns=columns, rejects=rejects, portfolios=portfolios, events=events)
+        return
+    if events:
+        raise UnusableSetting("--events", str(events), "it together with --engine spark only")
     from ipml.cli.progress import show_rows
     from ipml.listings.marketplaces import load_columns
     from ipml.scoring.batch import name_work_folder, score_file
     from ipml.scoring.portfolio_store import read_store
     from ipml.scoring.scorer import load_model
 
-    check_distinct(source, target, rejects, portfolios)
     n_jobs = count_jobs(jobs)
     scorer = load_model(model)
     sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
@@ -82,7 +109,37 @@ def score(
         is_kept = f"what is finished stands in {kept}: give the same command again to go on" if kept.exists() else ""
         typer.echo(f"ipml: stopped; {is_kept or 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
-    typer.echo(f"{counts.scored:,} listings scored by {scorer.version} into {target}")
+    _tell(counts, f"by {scorer.version} into {target}", rejects)
+
+
+def _score_on_spark(
+    source: Path,
+    target: Path,
+    model: str | None,
+    *,
+    columns: str | None,
+    rejects: Path | None,
+    portfolios: Path | None,
+    events: Path | None,
+) -> None:
+    from ipml.listings.marketplaces import load_columns
+    from ipml.scoring.spark import score_on_spark
+
+    counts = score_on_spark(
+        source,
+        target,
+        model,
+        columns=load_columns(columns) if columns else None,
+        portfolios=portfolios,
+        events=events,
+        rejects=rejects,
+    )
+    _tell(counts, f"on Spark into {target}", rejects)
+
+
+def _tell(counts: BatchCounts, where: str, rejects: Path | None) -> None:
+    """Say what was done; exit with 1 if rows were bad."""
+    typer.echo(f"{counts.scored:,} listings scored {where}")
     if counts.kept:
         typer.echo(f"{counts.kept:,} rows had been done by an earlier run")
     if counts.abstained:
@@ -106,8 +163,6 @@ def count_jobs(jobs: str) -> int:
     3
     """
     import os
-
-    from ipml.errors import UnusableSetting
 
     if jobs in ("0", "all"):
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -25,7 +25,7 @@ from ipml.scoring.parts.part import Work
 from ipml.scoring.parts.run import describe_run
 from ipml.scoring.parts.source import open_source
 from ipml.scoring.parts.steps import OnRows, count_workers, make_pieces, score_parts
-from ipml.scoring.parts.workers import Workers, one_thread
+from ipml.scoring.parts.workers import Workers, limit_libraries
 from ipml.scoring.scored_files import EXPLANATION_COLUMNS, explanation_columns, read_scored
 from ipml.scoring.scorer import Scorer
 
@@ -129,7 +129,7 @@ def score_file(
         return counts
     with open_folder(name_work_folder(target), facts, restart=restart) as folder:
         work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix)
-        with one_thread(), closing(Workers(work, count_workers(work, jobs, CHUNK_ROWS))) as workers:
+        with limit_libraries(), closing(Workers(work, count_workers(work, jobs, CHUNK_ROWS))) as workers:
             kept = sum(record["rows"] for record in folder.read_all("part").values())
             records = score_parts(work, workers, CHUNK_ROWS, on_rows)
             pieces = make_pieces(work, workers, records, explain_top, CHUNK_ROWS, on_rows)

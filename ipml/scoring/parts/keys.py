@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ipml.listings.frames import number_rows
 
-BUCKET_KEYS = 2_000_000
+BUCKET_KEYS = 1_000_000
 """How many keys are compared at once: the hashes are gone through in as many ranges as that takes."""
 
 Hashes = NDArray[np.uint64]
@@ -102,7 +102,7 @@ def _cut_by_hash(paths: Sequence[Path], n_keys: int) -> Iterator[tuple[Hashes, R
         for at, path in enumerate(paths):
             keys = np.load(path, mmap_mode="r", allow_pickle=False)
             end = int(np.searchsorted(keys[0], np.uint64(stop), side="right"))
-            taken.append(np.array(keys[:, places[at] : end]))
+            taken.append(keys[:, places[at] : end])
             places[at] = end
         every = np.concatenate(taken, axis=1)
-        yield every[0], every[1].astype(np.int64)
+        yield every[0], every[1].view(np.int64)

@@ -32,6 +32,9 @@ _REPETITIVE = [
     *EXPLANATION_COLUMNS,
 ]
 
+_SCORED_AT_ONCE = 50_000
+"""Rows given to the scorer at once: what it works out on the way takes far more memory than the rows."""
+
 
 class BadPart(IpmlError):
     """A part has bad rows, and they are not to be kept; its record says what it would have been."""
@@ -101,7 +104,9 @@ def score_part(work: Work, part: Part) -> Record:
 
 
 def _score(work: Work, listings: pd.DataFrame) -> pd.DataFrame:
-    scores = work.scorer.score_frame(listings, work.portfolios)
+    starts = range(0, max(len(listings), 1), _SCORED_AT_ONCE)
+    slices = [listings.iloc[start : start + _SCORED_AT_ONCE] for start in starts]
+    scores = pd.concat([work.scorer.score_frame(rows, work.portfolios) for rows in slices])
     unexplained = pd.DataFrame(None, index=listings.index, columns=list(EXPLANATION_COLUMNS), dtype="str")
     return pd.concat([listings, scores, unexplained], axis=1)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -78,12 +79,19 @@ class ParquetSource:
         self.path = path
         self.is_exact = True
         self._groups: list[_RowGroup] = []
+        self._schema: pa.Schema = None
         at = 0
         for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
-            metadata = pq.read_metadata(file)
+            with pq.ParquetFile(file) as opened:
+                metadata, schema = opened.metadata, opened.schema_arrow.remove_metadata()
+            self._schema = schema if self._schema is None else self._schema
+            if not schema.equals(self._schema):
+                raise ValueError(f"{file} has another schema")
             for number in range(metadata.num_row_groups):
                 self._groups.append(_RowGroup(file, number, at))
                 at += metadata.row_group(number).num_rows
+        if self._schema is None:
+            raise ValueError(f"{path} holds no Parquet file")
         self._n_rows = at
         self._stream: _RowStream | None = None
 
@@ -103,7 +111,7 @@ class ParquetSource:
     def read(self, part: Part) -> RawTable:
         """Return the rows of a part as they stand in the source. Parts asked for in order are read in one go."""
         try:
-            self._stream = self._stream or _RowStream(self.path, self._groups)
+            self._stream = self._stream or _RowStream(self._schema, self._groups)
             batch = self._stream.read(part.first_row - 1, part.n_rows)
             (table,) = _number_batches(iter([batch]))
         except pa.ArrowException as error:
@@ -124,8 +132,11 @@ def open_source(path: Path) -> Source:
     UnreadableFile
         If the file as a whole is not what its name says.
     """
-    next(read_tables(path, 1))  # says what is wrong with it
     is_parquet = path.is_dir() or path.name.endswith(".parquet")
+    if is_parquet:
+        with suppress(OSError, ValueError, pa.ArrowException):
+            return ParquetSource(path)
+    next(read_tables(path, 1))  # says what is wrong with it
     return ParquetSource(path) if is_parquet else TextSource(path)
 
 
@@ -139,11 +150,10 @@ class _RowGroup:
 class _RowStream:
     """Rows of Parquet files one after another; row groups before the rows that are wanted are not read."""
 
-    def __init__(self, path: Path, groups: list[_RowGroup]) -> None:
+    def __init__(self, schema: pa.Schema, groups: list[_RowGroup]) -> None:
+        self._schema = schema
         self._groups = groups
         self._firsts = [group.first for group in groups]
-        first = groups[0].path if groups else next(iter(sorted(path.rglob("*.parquet"))), path)
-        self._schema = pq.read_schema(first).remove_metadata()
         self._at = 0
         self._rest: pa.RecordBatch | None = None
         self._batches = self._read_batches(0)

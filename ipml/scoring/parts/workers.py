@@ -22,21 +22,27 @@ from ipml.scoring.parts.part import Work
 from ipml.scoring.parts.source import Part
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS")
+_SURROUNDINGS = dict.fromkeys(_THREADS, "1") | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 Task = TypeVar("Task", Part, Change)
 Do = Callable[[Work, Any], Record]
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let the libraries use one thread each: so many processes take so many cores, and sums come out the same."""
-    before = pa.cpu_count()
+def limit_libraries() -> Iterator[None]:
+    """Let the libraries use one thread each, and give memory back that they do not need.
+
+    So many processes then take so many cores, and sums come out the same on every machine.
+    """
+    threads, pool = pa.cpu_count(), pa.default_memory_pool()
     pa.set_cpu_count(1)
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         with threadpool_limits(1):
             yield
     finally:
-        pa.set_cpu_count(before)
+        pa.set_cpu_count(threads)
+        pa.set_memory_pool(pool)
 
 
 class Workers:
@@ -160,8 +166,8 @@ def _start(work: Work) -> tuple[Connection, BaseProcess]:
 @contextmanager
 def _quiet_surroundings() -> Iterator[None]:
     """Let a process begin with one thread for each library, and deaf to Ctrl-C: its parent ends it then."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    before = {name: os.environ.get(name) for name in _SURROUNDINGS}
+    os.environ.update(_SURROUNDINGS)
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
     try:
@@ -176,7 +182,7 @@ def _quiet_surroundings() -> Iterator[None]:
 def _serve(pipe: Connection, work: Work) -> None:
     """Do what comes through a pipe until it ends."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    with one_thread():
+    with limit_libraries():
         while True:
             try:
                 do, task = pipe.recv()

@@ -9,17 +9,17 @@ place of the first, so repeating it changes nothing. The table of rejects is par
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ipml.errors import UnusableSetting
+from ipml.scoring.spark.session import use_setting
 from ipml.scoring.spark.sources import locate
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 _RUN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 
@@ -60,7 +60,8 @@ def replace_part(rows: DataFrame, table: str | Path, part: Mapping[str, str], n_
     from pyspark.sql import functions
 
     place = locate(table)
-    with _moments_as_others_read_them(rows.sparkSession):
+    # Spark's own kind of moment comes without a zone in other readers; microseconds UTC do not.
+    with use_setting(rows.sparkSession, "spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"):
         if n_rows:
             named = rows.withColumns({name: functions.lit(value) for name, value in part.items()})
             writer = named.write.partitionBy(*part).mode("overwrite").option("partitionOverwriteMode", "dynamic")
@@ -68,15 +69,3 @@ def replace_part(rows: DataFrame, table: str | Path, part: Mapping[str, str], n_
         else:  # no row names a part to replace, yet rows of an earlier time must not stay
             folders = [f"{name}={quote(value, safe='')}" for name, value in part.items()]
             rows.write.mode("overwrite").parquet("/".join([place.rstrip("/"), *folders]))
-
-
-@contextmanager
-def _moments_as_others_read_them(session: SparkSession) -> Iterator[None]:
-    """Have moments written as microseconds UTC; Spark's own kind of moment comes without a zone in other readers."""
-    name = "spark.sql.parquet.outputTimestampType"
-    before = session.conf.get(name)
-    session.conf.set(name, "TIMESTAMP_MICROS")
-    try:
-        yield
-    finally:
-        session.conf.set(name, str(before))

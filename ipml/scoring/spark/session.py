@@ -20,7 +20,9 @@ def keep_on_disk(judged: DataFrame) -> Iterator[DataFrame]:
     """Keep what was judged on the disks of the workers, so that it is judged once however often it is asked for."""
     from pyspark import StorageLevel
 
-    kept = judged.persist(StorageLevel.DISK_ONLY)
+    # Scores hardly shrink, and trying to make them do so takes a third of the time.
+    with use_setting(judged.sparkSession, "spark.sql.inMemoryColumnarStorage.compressed", "false"):
+        kept = judged.persist(StorageLevel.DISK_ONLY)
     try:
         yield kept
     finally:
@@ -43,6 +45,17 @@ def open_session(session: SparkSession | None) -> Iterator[SparkSession]:
         yield session
     finally:
         session.stop()
+
+
+@contextmanager
+def use_setting(session: SparkSession, name: str, value: str) -> Iterator[None]:
+    """Change a setting of a session for a while."""
+    before = session.conf.get(name)
+    session.conf.set(name, value)
+    try:
+        yield
+    finally:
+        session.conf.set(name, str(before))
 
 
 @contextmanager
