@@ -97,7 +97,7 @@ def open_session(folder: Path, batch_rows: int) -> SparkSession:
         "spark.local.dir": str(folder / "spark"),
         "spark.sql.shuffle.partitions": str(2 * EXECUTORS),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows),
-        "spark.executor.extraJavaOptions": "-XX:+UseParallelGC",  # the default is made for short pauses, not for throughput
+        "spark.executor.extraJavaOptions": "-XX:+UseParallelGC",  # the default is made for short pauses
         # Files of some megabytes each are a task each; by default small ones would be put together.
         "spark.sql.files.openCostInBytes": str(64 << 20),
     }

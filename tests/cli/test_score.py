@@ -1,9 +1,11 @@
 """`ipml score`: files in, files out, and an exit code that says whether all was well."""
 
 import csv
+import os
 
 import pytest
 
+from ipml.cli.score import count_jobs
 from ipml.scoring.batch import read_scored
 
 GOOD = "listing_id,seller_id,title,price,currency\n1,s,Wool hat,9.5,EUR\n2,s,AAA replica watch,19.0,EUR\n"
@@ -56,6 +58,44 @@ def test_what_cannot_be_judged_is_counted(ipml, shop, saved_model):
     assert "1 of them could not be judged; `abstained` says why" in answer.out
 
 
+def test_a_name_without_a_suffix_is_a_folder(ipml, shop, saved_model, tmp_path):
+    """Of Parquet files in order, with a word that it is whole; scored again it is left as it is, and that is said."""
+    assert ipml("score", shop, "scored", "--model", saved_model).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "scored").iterdir()) == ["_SUCCESS", "part-00000.parquet"]
+    assert [one.listing.listing_id for one in read_scored(tmp_path / "scored")] == ["1", "2"]
+    again = ipml("score", shop, "scored", "--model", saved_model)
+    assert again.exit_code == 0
+    assert "2 rows had been done by an earlier run" in again.out
+
+
+def test_a_run_of_another_model_is_refused_until_restarted(ipml, shop, saved_model, tmp_path, monkeypatch):
+    """In one line that says what differs and what to do."""
+    monkeypatch.setattr("ipml.scoring.batch.CHUNK_ROWS", 1)
+    monkeypatch.setattr("ipml.scoring.batch.join_file", stop)
+    stopped = ipml("score", shop, "scored.csv", "--model", saved_model)
+    assert (stopped.exit_code, stopped.out) == (130, "")
+    assert stopped.err.strip().endswith("stands in .scored.csv.parts: give the same command again to go on")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    refused = ipml("score", shop, "scored.csv", "--model", saved_model, "--explain-top", 1)
+    assert refused.exit_code == 2
+    assert "with another number of listings to explain: 100; expected 1." in refused.err
+    assert refused.err.strip().count("\n") == 0
+    assert ipml("score", shop, "scored.csv", "--model", saved_model, "--explain-top", 1, "--restart").exit_code == 0
+    assert not (tmp_path / ".scored.csv.parts").exists()
+
+
+def stop(*_: object) -> None:
+    """Do as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("jobs", "n"), [("3", 3), ("all", None), ("0", None)])
+def test_jobs_are_a_number_or_all(jobs, n):
+    """All are the cores this process may use."""
+    assert count_jobs(jobs) == (n or len(os.sched_getaffinity(0)))
+
+
 @pytest.mark.parametrize(("top", "explained"), [(0, []), (1, ["2"])])
 def test_as_many_as_asked_for_are_explained(ipml, shop, saved_model, tmp_path, top, explained):
     """The most suspicious, or none."""
@@ -87,6 +127,8 @@ def test_the_model_of_the_settings_is_used(ipml, shop, saved_model, monkeypatch)
         (["shop.csv", "scored.xls"], "ipml: cannot write scored.xls: found the suffix '.xls'; expected "),
         (["shop.csv", "no/scored.csv"], "ipml: cannot write no/scored.csv: found No such file or directory; expected "),
         (["shop.csv", "folder.csv"], "ipml: cannot write folder.csv: found a folder; expected "),
+        (["shop.csv", "others"], "ipml: cannot write others: found a folder with 'letter.txt' in it; expected "),
+        (["shop.csv", "scored.csv", "--jobs", "many"], "ipml: --jobs: found 'many'; expected "),
         (["shop.csv", "scored.csv", "--columns", "ozone"], "ipml: --columns: found 'ozone'; expected "),
         (["shop.csv", "scored.csv", "--columns", "no.toml"], "ipml: no.toml: found "),
         (["shop.csv", "scored.csv", "--rejects", "no/bad.csv"], "ipml: cannot write no/bad.csv: found "),
@@ -100,6 +142,8 @@ def test_a_mistake_exits_2_with_one_line(ipml, shop, saved_model, tmp_path, argu
     (tmp_path / "bad.csv").write_text(GOOD + BAD)
     (tmp_path / "shop.xls").write_bytes(b"\xd0\xcf\x11\xe0")
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "letter.txt").touch()
     before = sorted(tmp_path.iterdir())
     model = [] if "--model" in arguments else ["--model", saved_model]
     answer = ipml("score", *arguments, *model)

@@ -32,7 +32,7 @@ _REPETITIVE = [
     *EXPLANATION_COLUMNS,
 ]
 
-_SCORED_AT_ONCE = 50_000
+_SCORED_AT_ONCE = 10_000
 """Rows given to the scorer at once: what it works out on the way takes far more memory than the rows."""
 
 
