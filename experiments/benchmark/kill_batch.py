@@ -3,8 +3,8 @@
     python -m experiments.benchmark.kill_batch LISTINGS.parquet MODEL --rows 10000000 --kills 20 --jobs 2
 
 The listings are repeated under new ids until there are so many. A run that is not killed says what should come out.
-Then the same command is killed with SIGKILL at moments drawn by chance and given again, as often as asked for, and once more
-to its end. The files have to be the same to the byte.
+Then the same command is killed with SIGKILL at moments drawn by chance and given again, as often as asked for, and
+once more to its end. The files have to be the same to the byte.
 """
 
 from __future__ import annotations
