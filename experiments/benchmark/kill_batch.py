@@ -3,8 +3,8 @@
     python -m experiments.benchmark.kill_batch LISTINGS.parquet MODEL --rows 10000000 --kills 20 --jobs 2
 
 The listings are repeated under new ids until there are so many. A run that is not killed says what should come out.
-Then the same command is killed with SIGKILL at moments drawn by chance and given again, as often as asked for, and
-once more to its end. The files have to be the same to the byte.
+Then the same command is killed with SIGKILL at moments drawn by chance and given again, as often as asked for, and once
+more to its end. The files have to be the same to the byte.
 """
 
 from __future__ import annotations
@@ -44,8 +44,13 @@ def start(source: Path, target: Path, options: list[str]) -> subprocess.Popen[by
 
 def kill_some(source: Path, target: Path, options: list[str], kills: int, seconds: float, chance: random.Random) -> int:
     """Start and kill a run so often, and return how many kills it took to its end, if that came first."""
+    work = target.with_name(f".{target.name}.parts")
     for number in range(kills):
+        before = count_parts(work)
         process = start(source, target, options)
+        if chance.random() < 0.8:  # else it may still be starting
+            while process.poll() is None and count_parts(work) <= before:
+                time.sleep(0.01)
         try:
             process.wait(chance.uniform(0, seconds))
         except subprocess.TimeoutExpired:
@@ -53,9 +58,13 @@ def kill_some(source: Path, target: Path, options: list[str], kills: int, second
             process.wait()
         else:
             return number
-        done = len(list(target.with_name(f".{target.name}.parts").glob("part-*.json")))
-        print(f"kill {number + 1}: {done:,} parts are finished", flush=True)
+        print(f"kill {number + 1}: {count_parts(work):,} parts are finished", flush=True)
     return kills
+
+
+def count_parts(work: Path) -> int:
+    """Return how many parts are finished."""
+    return len(list(work.glob("part-*.json")))
 
 
 def check_rows(source: Path, target: Path) -> None:
@@ -105,7 +114,7 @@ def main() -> None:
     left, chance = asked.kills, random.Random(asked.seed)  # noqa: S311 - which moments does not matter
     while left:
         killed.unlink(missing_ok=True)
-        left -= kill_some(source, killed, options, left, max(10.0, seconds / 5), chance)
+        left -= kill_some(source, killed, options, left, seconds / 5, chance)
     assert start(source, killed, options).wait() == 0
     check_rows(source, killed)
     assert digest(killed) == digest(whole), "the files differ"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def enqueue(
     file: Annotated[
-        Path, typer.Argument(help="What `ipml score` wrote.", exists=True, dir_okay=False, show_default=False)
+        Path, typer.Argument(help="What `ipml score` wrote.", exists=True, show_default=False)
     ],
     top: Annotated[
         int | None, typer.Option(min=1, help="Only the N most suspicious.", metavar="N", show_default=False)

@@ -18,7 +18,7 @@ PATH = "/v1/score"
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 JSON = {"Content-Type": "application/json"}
 DEEP = 100_000
-MOST_SECONDS = 2.0
+MOST_SECONDS = 10.0  # many times what it takes; quadratic work would take minutes
 
 FIELDS = (
     "listing_id",
@@ -139,7 +139,7 @@ def test_malformed_bodies(content: bytes, status: int, shared_api: httpx.Client)
     ],
 )
 def test_large_bodies(content: str, shared_api: httpx.Client) -> None:
-    """A body just below the limit is answered within two seconds, whatever it is made of, and the answer is short."""
+    """A body just below the limit is soon answered, whatever it is made of, and the answer is short."""
     assert len(content) < 4 << 20
     assert len(send(shared_api, content.encode()).content) < 200_000
 

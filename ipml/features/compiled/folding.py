@@ -81,8 +81,7 @@ def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
     >>> fold_texts(Texts.of(["Nike  AIR", "r.e.p.l.i.c.a w.a.t.c.h", "Новая куртка"])).strings()
     ['nike air', 'replica watch', 'novaya kurtka']
     """
-    offsets, data = np.ascontiguousarray(texts.offsets), np.ascontiguousarray(texts.data).view()
-    data.flags.writeable = False  # as most are, so that one compiled function serves for all
+    offsets, data = texts.offsets, texts.data
     missing = np.zeros(len(PAGES.characters.pages), dtype=np.bool_)
     ends, folded, is_left = _fold(offsets, data, max_letters, missing, *PAGES.characters)
     if is_left.any() and missing.any():

@@ -48,7 +48,7 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
     ordinary : Words
         Words that stand for themselves, known or not.
     """
-    data = _writable(folded.data)
+    data = folded.data
     rows, ends, written = _read_texts(
         folded.offsets, data, known.table, known.lines, ordinary.table, ordinary.lines, letter_kinds()
     )
@@ -57,12 +57,7 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
 
 def know_a_word(read: Texts, known: Words) -> NDArray[np.bool_]:
     """Say of each text, folded and read, whether it holds a longer word that is known; shape (n_texts,)."""
-    return np.asarray(_know_a_word(read.offsets, _writable(read.data), known.table, known.lines, letter_kinds()))
-
-
-def _writable(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return bytes that can be written to, though nobody will: functions are compiled apart for others."""
-    return data if data.flags.writeable else data.copy()
+    return np.asarray(_know_a_word(read.offsets, read.data, known.table, known.lines, letter_kinds()))
 
 
 def _list_letters_of_signs() -> NDArray[np.uint8]:

@@ -38,6 +38,10 @@ class Texts:
     offsets: NDArray[np.int64]
     data: NDArray[np.uint8]
 
+    def __post_init__(self) -> None:
+        for array in (self.offsets, self.data):
+            array.flags.writeable = False  # as Arrow's are; numba would compile functions apart for others
+
     @classmethod
     def of(cls, texts: Any) -> Self:
         """Return texts as bytes, without a copy where they are Arrow's already; what is missing is empty.

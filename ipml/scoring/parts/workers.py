@@ -25,7 +25,6 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 _SURROUNDINGS = dict.fromkeys(_THREADS, "1") | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 Task = TypeVar("Task", Part, Change)
-Do = Callable[[Work, Any], Record]
 
 
 @contextmanager
@@ -58,7 +57,9 @@ class Workers:
 
     def __init__(self, work: Work, n: int) -> None:
         self._work = work
-        self._processes = dict(_start(work) for _ in range(n)) if n > 1 else {}
+        self._processes = dict(_start() for _ in range(n)) if n > 1 else {}
+        for pipe in self._processes:  # once all of them are starting
+            _send(pipe, work)
 
     def run(self, do: Callable[[Work, Task], Record], tasks: Iterable[Task]) -> Iterator[Record]:
         """Yield what is made of tasks, as it is done; tasks are begun in their order.
@@ -153,10 +154,10 @@ class _Queue:
             raise self._failed[min(self._failed)]
 
 
-def _start(work: Work) -> tuple[Connection, BaseProcess]:
+def _start() -> tuple[Connection, BaseProcess]:
     context = get_context("spawn")  # a fork would copy the locks of threads, but not the threads
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, work), daemon=True)
+    process = context.Process(target=_serve, args=(there,), daemon=True)
     with _quiet_surroundings():
         process.start()
     there.close()
@@ -179,15 +180,13 @@ def _quiet_surroundings() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _serve(pipe: Connection, work: Work) -> None:
-    """Do what comes through a pipe until it ends."""
+def _serve(pipe: Connection) -> None:
+    """Take the work that comes through a pipe, then do its tasks until the pipe ends."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    with limit_libraries():
+    with limit_libraries(), suppress(EOFError, ConnectionError):
+        work: Work = pipe.recv()
         while True:
-            try:
-                do, task = pipe.recv()
-            except EOFError:
-                return
+            do, task = pipe.recv()
             try:
                 answer = (True, do(work, task))
             except (IpmlError, OSError, MemoryError) as error:
@@ -204,7 +203,7 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _send(pipe: Connection, message: tuple[Do, Any]) -> None:
+def _send(pipe: Connection, message: Any) -> None:
     with suppress(ConnectionError):  # the process has ended, which is found when its answer is awaited
         pipe.send(message)
 
