@@ -19,7 +19,9 @@ _MIX_2 = np.uint64(0xC4CEB9FE1A85EC53)
 _SHIFT = np.uint64(33)
 _SPACE = np.uint64(32)
 _ONE = np.uint64(1)
-_BLOCK_BYTES = 512  # of texts hashed at once: what is written on the way stays in the nearest cache
+_WORD_BYTES = np.array(
+    [byte >= 0x80 or 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39 for byte in range(256)], dtype=np.bool_
+)
 
 
 @njit(cache=True, nogil=True)
@@ -184,88 +186,52 @@ def mark_known(weights, known):
 def sum_rows(offsets, data, marked, letters_min, letters_max, words):
     """Return for each text the sum of the weights of its n-grams, how many it has, and how many of them are known.
 
-    The same as `_hash_text` and a look at each weight; but the letters of many texts in ASCII are hashed at once, so
+    The same as `_hash_text` and a look at each weight; but the letters of texts in ASCII are hashed in step, so
     that the processor can take eight at a time.
     """
     n_rows = offsets.size - 1
-    sums, n_all, n_known = np.zeros(n_rows), np.zeros(n_rows, np.int64), np.zeros(n_rows, np.int64)
+    sums, n_all, n_known = np.empty(n_rows), np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
     mask = np.uint64(marked.size - 2)
     columns, begins, ends = _scratch(offsets, letters_min, letters_max, words)
-    longest = 0
+    room = 2
     for row in range(n_rows):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    room = max(longest + 2, min(offsets[n_rows] + n_rows + 1, _BLOCK_BYTES))
+        room = max(room, offsets[row + 1] - offsets[row] + 2)
     letters, values = np.empty(room + letters_max, np.uint64), np.empty(room, np.uint64)
-    is_over, hashed = np.empty(room, np.uint64), np.empty(room * letters_max, np.uint32)
-    row = 0
-    while row < n_rows:
-        last = _end_block(offsets, data, row, room)
-        if last == row:  # not in ASCII
-            n = _hash_text(
-                data, offsets[row], offsets[row + 1], mask, letters_min, letters_max, words, columns, begins, ends
-            )
+    is_over, hashed = np.empty(room, np.uint64), np.empty(room * (letters_max + words), np.uint32)
+    for row in range(n_rows):
+        start, end = offsets[row], offsets[row + 1]
+        if not _pad(data, start, end, letters, letters_max):
+            n = _hash_text(data, start, end, mask, letters_min, letters_max, words, columns, begins, ends)
             sums[row], n_all[row], n_known[row] = _look_up(marked, columns[:n])
-            row += 1
             continue
-        width = _pad(offsets, data, row, last, letters, letters_max)
-        _hash_block(letters, width, mask, letters_max, values, is_over, hashed)
-        start = 0
-        while row < last:
-            end = start + offsets[row + 1] - offsets[row] + 1
-            for size in range(letters_min - 1, letters_max):
-                found = _look_up(marked, hashed[size * width + start : size * width + end])
-                _add(found, row, sums, n_all, n_known)
-            if words > 0:
-                if words == 1:
-                    n = _hash_each_word(data, offsets[row], offsets[row + 1], mask, columns)
-                else:
-                    n = _hash_words(data, offsets[row], offsets[row + 1], mask, words, 0, columns, begins, ends)
-                found = _look_up(marked, columns[:n])
-                _add(found, row, sums, n_all, n_known)
-            start = end
-            row += 1
+        width = end - start + 1
+        _hash_in_step(letters, width, mask, letters_max, values, is_over, hashed)
+        n = letters_max * width
+        if words == 1:
+            n = _hash_each_word(data, start, end, mask, values, hashed, n)
+        elif words > 1:
+            found = _hash_words(data, start, end, mask, words, 0, columns, begins, ends)
+            hashed[n : n + found] = columns[:found]
+            n += found
+        first = max(letters_min - 1, 0) * width
+        sums[row], n_all[row], n_known[row] = _look_up(marked, hashed[first:n])
     return sums, n_all, n_known
 
 
 @njit(cache=True, nogil=True)
-def _add(found, row, sums, n_all, n_known):
-    sums[row] += found[0]
-    n_all[row] += found[1]
-    n_known[row] += found[2]
-
-
-@njit(cache=True, nogil=True)
-def _end_block(offsets, data, row, room):
-    """Return the row after the last of those that are hashed together, all of them in ASCII."""
-    n_bytes = 1
-    while row < offsets.size - 1:
-        n_bytes += offsets[row + 1] - offsets[row] + 1
-        is_beyond = np.uint8(0)
-        for at in range(offsets[row], offsets[row + 1]):
-            is_beyond |= data[at]
-        if n_bytes > room or is_beyond >= 0x80:
-            break
-        row += 1
-    return row
-
-
-@njit(cache=True, nogil=True)
-def _pad(offsets, data, row, last, letters, letters_max):
-    """Write texts one after another, a space around each; return at how many places an n-gram may begin."""
+def _pad(data, start, end, letters, letters_max):
+    """Write a text with a space before it and spaces after it; say whether it is in ASCII."""
     letters[0] = _SPACE
-    n = 1
-    for text in range(row, last):
-        for at in range(offsets[text], offsets[text + 1]):
-            letters[n] = data[at]
-            n += 1
-        letters[n] = _SPACE
-        n += 1
-    letters[n : n + letters_max - 1] = _SPACE
-    return n - 1
+    joined = np.uint8(0)
+    for at in range(end - start):
+        letters[at + 1] = data[start + at]
+        joined |= data[start + at]
+    letters[end - start + 1 : end - start + 1 + letters_max] = _SPACE
+    return joined < 0x80
 
 
 @njit(cache=True, nogil=True)
-def _hash_block(letters, width, mask, letters_max, values, is_over, hashed):
+def _hash_in_step(letters, width, mask, letters_max, values, is_over, hashed):
     """Write the column of the n-gram of each size that begins at each place; `mask + 1` where there is none.
 
     An n-gram may begin and end with a space, but has none inside.
@@ -289,22 +255,22 @@ def _hash_block(letters, width, mask, letters_max, values, is_over, hashed):
 
 
 @njit(cache=True, nogil=True)
-def _hash_each_word(data, start, end, mask, columns):
-    """Do as `_hash_words` for words one at a time, of which only the columns are wanted."""
-    n = 0
-    value, is_within = _FNV_OFFSET ^ _WORD_SALT, False
+def _hash_each_word(data, start, end, mask, values, columns, n):
+    """Do as `_hash_words` for single words, of which only the columns are wanted; without a branch at each end."""
+    first, was_word = _FNV_OFFSET ^ _WORD_SALT, False
+    value, n_words = first, 0
     for at in range(start, end):
         byte = data[at]
-        if _is_word(byte):
-            value, is_within = (value ^ np.uint64(byte)) * _FNV_PRIME, True
-        elif is_within:
-            columns[n] = _column(value, mask)
-            n += 1
-            value, is_within = _FNV_OFFSET ^ _WORD_SALT, False
-    if is_within:
-        columns[n] = _column(value, mask)
-        n += 1
-    return n
+        is_word = _WORD_BYTES[byte]
+        values[n_words] = value
+        n_words += was_word & ~is_word
+        value = (value ^ np.uint64(byte)) * _FNV_PRIME if is_word else first
+        was_word = is_word
+    values[n_words] = value
+    n_words += was_word
+    for word in range(n_words):
+        columns[n + word] = _column(values[word], mask)
+    return n + n_words
 
 
 @njit(cache=True, nogil=True)
