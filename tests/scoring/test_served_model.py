@@ -213,6 +213,7 @@ def test_bad_listings_are_named(classifier) -> None:
         ModelInUse(Scorer(classifier, "market/1")).score_many([LISTINGS[0], {**LISTINGS[1], "title": ""}])
 
 
+@pytest.mark.slow
 def test_no_answer_is_by_two_models(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
     """Eight threads score while the models change places: each answer is that of one of them, whole."""
     first, second = saved

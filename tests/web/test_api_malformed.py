@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ipml.web.api_answers import ErrorShape, ScoresShape
 from ipml.web.json_body import parse_json
 
+pytestmark = pytest.mark.slow
 PATH = "/v1/score"
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 JSON = {"Content-Type": "application/json"}

@@ -43,7 +43,7 @@ def make_file(rows: list[dict[str, str | None]], folder: Path, suffix: str, grou
     return path
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(ROWS, st.integers(1, 9), st.integers(1, 9), st.sampled_from([".csv", ".jsonl", ".parquet"]))
 def test_rows_and_rejects_are_those_of_the_whole_file(make_scorer, rows, part_rows, group, suffix):
     """Bad rows, rows that come again in the same part or in another one, and the first row of each."""

@@ -11,6 +11,7 @@ from ipml.errors import DifferentRun, InvalidListings, RunInProgress, Unwritable
 from ipml.scoring import batch
 from ipml.scoring.batch import name_work_folder, score_file
 
+pytestmark = pytest.mark.slow
 TARGETS = ["scored.csv", "scored.jsonl.gz", "scored.parquet", "scored"]
 
 

@@ -25,6 +25,7 @@ from ipml.scoring.spark.rows import (
     read_checked,
 )
 
+pytestmark = pytest.mark.slow
 KEEPING = Reading("shop", keeps_bad=True)
 IDS = st.one_of(st.none(), st.sampled_from(["", "1", "2", "x\0", "é" * 201]))
 PRICES = st.one_of(st.none(), st.sampled_from([-1.0, 0.0, 9.5, float("inf")]))
