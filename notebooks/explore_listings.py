@@ -151,7 +151,7 @@ if len(means) > 1:
 brands = load_brands()
 references = {brand.name: brands.worth(brand.reference_price, brand.currency) for brand in brands}
 priced = labelled.assign(
-    usd=base_prices(labelled, brands), brand=listing_brands(ListingColumns.of(labelled), brand_table(brands))
+    usd=base_prices(labelled, brands), brand=listing_brands(ListingColumns.of(labelled), brand_table(brands)).strings()
 )
 if priced["usd"].isna().all():  # one currency, or none named: compare the numbers as they are
     priced["usd"] = priced["price"]

@@ -61,7 +61,7 @@ def demo(commands: Path, elsewhere: Path) -> subprocess.CompletedProcess[str]:
 
 def run(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, without the settings of whoever runs the tests."""
-    return subprocess.run(command, cwd=folder, env=bare_environment(), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=bare_environment(), capture_output=True, text=True, timeout=600)
 
 
 def bare_environment() -> dict[str, str]:
