@@ -90,6 +90,7 @@ def log_in(page: playwright.Page, address: str) -> None:
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector("table.cases")
+    page.wait_for_load_state()  # keys do nothing before the page's script has run
 
 
 def press(page: playwright.Page, *keys: str) -> None:
