@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 
 from ipml.model.design import Design
 from ipml.model.solver import ascend, measure
@@ -102,6 +103,14 @@ class Ascent:
     def score(self, design: Design) -> Floats:
         """Return the log-odds of listings, shape (n_listings,)."""
         return np.asarray(design @ self.coefficients + self.intercept)
+
+    def learner(self) -> LogisticRegression:
+        """Return the fit as scikit-learn's."""
+        learner = LogisticRegression(C=self.C)
+        learner.classes_ = np.array([0, 1], dtype=np.int8)
+        learner.coef_, learner.intercept_ = self.coefficients[np.newaxis], np.array([self.intercept])
+        learner.n_features_in_, learner.n_iter_ = self._design.shape[1], np.array([self.n_passes], dtype=np.int32)
+        return learner
 
     @property
     def standing(self) -> Start:

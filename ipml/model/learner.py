@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,31 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 MOST_LISTINGS = 20_000
 """How many listings, of sellers drawn at random, a penalty is chosen on; more would say little more."""
+FOLDS_OF_MANY = 3
+"""How many folds they are put into, if there are more: each listing is scored once either way."""
 FEWEST_COUNTERFEITS = 500
 """Where counterfeits are rarer than that among the listings drawn, more are drawn: up to five times as many."""
 _TOLERANCE_PER_LISTING = 5e-10  # the more listings, the less a fit that ends early moves any coefficient
+_TOLERANCE_OF_CHOICE = 2.5e-12  # times the square of the number of listings: the choice does not need as much
 _FINEST, _COARSEST = 1e-6, 1e-3
 _WORSE_IN_A_ROW = 2
-_EASE_OF_CHOICE = 10.0  # the choice and the calibration do not need as much
+
+
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""The rows of a fit, and those of the sellers left out."""
+
+
+class Fits(NamedTuple):
+    """Where the fits of a choice ended, and where one on all listings may begin.
+
+    There is one a fold; the others are None where all listings were drawn.
+    """
+
+    folds: list[Fold]
+    of_folds: list[Start]
+    of_drawn: Start | None = None
+    of_rest: Start | None = None
+    of_all: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -43,14 +62,14 @@ class Chosen:
     by_few : array of shape (n_listings,)
         The log-odds of listings that were not scored for want of being drawn, by a learner fitted on those drawn; NaN
         elsewhere. It knows less, but has not seen their sellers either.
-    start : Start or None
-        Where a fit on all listings may begin, if one on nearly all of them was made.
+    fits : Fits
+        Where a fit on all listings may begin, and another choice of the same listings read a little differently.
     """
 
     C: float
     unseen: Floats
     by_few: Floats
-    start: Start | None = field(default=None, repr=False)
+    fits: Fits = field(repr=False)
 
 
 def fit_learner(
@@ -76,20 +95,28 @@ def fit_learner(
         Inverse strength of the penalty.
     only_raises : array of bool, shape (n_features,)
     start : Start, optional
-        Where to begin, `Chosen.start`; it saves time.
+        Where to begin, as `Chosen.fits` has it; it saves time.
 
     Raises
     ------
     ValueError
         All labels that have a weight are the same, a weight is negative, or a value is not a finite number.
     """
+    return climb(values, y, weight, C, only_raises, start).learner()
+
+
+def climb(
+    values: csr_matrix | Design,
+    y: Labels,
+    weight: Floats,
+    C: float,
+    only_raises: Flags,
+    start: Start | None = None,
+) -> Ascent:
+    """Return the ascent that `fit_learner` makes, at its end; another one may begin where it stands."""
     ascent = Ascent(Design.of(values), y, weight, only_raises, C, start)
     ascent.climb(_tolerance(len(y)))
-    learner = LogisticRegression(C=C)
-    learner.classes_ = np.array([0, 1], dtype=np.int8)
-    learner.coef_, learner.intercept_ = ascent.coefficients[np.newaxis], np.array([ascent.intercept])
-    learner.n_features_in_, learner.n_iter_ = values.shape[1], np.array([ascent.n_passes], dtype=np.int32)
-    return learner
+    return ascent
 
 
 def choose_penalty(
@@ -102,6 +129,7 @@ def choose_penalty(
     only_raises: Flags,
     n_folds: int,
     seed: int,
+    before: Fits | None = None,
 ) -> Chosen:
     """Try penalties on sellers left out, from the strongest on, and take the one with the least log loss.
 
@@ -112,26 +140,34 @@ def choose_penalty(
 
     Where there are more than `MOST_LISTINGS`, the penalty is chosen on those of sellers drawn at random. They are then
     scored by a learner fitted on all the others, since one fitted on few would be less sure than that fitted on all.
+
+    `before` is `Chosen.fits` of the same listings, labels and sellers: it saves time where their values hardly differ.
     """
     if not min(grid) > 0:
         raise ValueError(f"C is {min(grid)!r}; expected a number above 0.")
     design = Design.of(values)
     drawn = draw_sellers(y, weight, sellers, seed)
-    chosen = _choose(design[drawn], y[drawn], weight[drawn], sellers[drawn], grid, only_raises, n_folds, seed)
+    of_drawn = design[drawn], y[drawn], weight[drawn]
+    n_folds = n_folds if len(drawn) == len(y) else min(n_folds, FOLDS_OF_MANY)
+    folds = before.folds if before else _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed)
+    chosen = _choose(*of_drawn, folds, before, grid, only_raises)
     if len(drawn) == len(y):
         return chosen
-    unseen, by_few, shares = np.full(len(y), np.nan), np.full(len(y), np.nan), np.zeros(len(y))
-    unseen[drawn] = chosen.unseen
     rest = np.setdiff1d(np.arange(len(y)), drawn, assume_unique=True)
-    few = Ascent(design[drawn], y[drawn], weight[drawn], only_raises, chosen.C)
-    few.climb(_EASE_OF_CHOICE * _tolerance(len(drawn)))
-    by_few[rest] = few.score(design[rest])
+    few = Ascent(*of_drawn, only_raises, chosen.C, before and before.of_drawn)
+    few.climb(_tolerance_of_choice(len(drawn)))
+    unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)
+    unseen[drawn], by_few[rest] = chosen.unseen, few.score(design[rest])
+    fits = chosen.fits._replace(of_drawn=few.standing)
     if not has_both(y[rest], weight[rest]):
-        return Chosen(chosen.C, unseen, by_few)
-    ascent = Ascent(design[rest], y[rest], weight[rest], only_raises, chosen.C)
-    ascent.climb(_EASE_OF_CHOICE * _tolerance(len(rest)))
-    unseen[drawn], shares[rest] = ascent.score(design[drawn]), ascent.standing.shares
-    return Chosen(chosen.C, unseen, by_few, Start(shares, ascent.intercept))
+        return Chosen(chosen.C, unseen, by_few, fits)
+    many = Ascent(design[rest], y[rest], weight[rest], only_raises, chosen.C, before and before.of_rest)
+    many.climb(_tolerance_of_choice(len(rest)))
+    unseen[drawn] = many.score(design[drawn])
+    shares = np.empty(len(y))
+    shares[drawn], shares[rest] = few.standing.shares, many.standing.shares
+    of_all = before.of_all if before else Start(shares, many.intercept)
+    return Chosen(chosen.C, unseen, by_few, fits._replace(of_rest=many.standing, of_all=of_all))
 
 
 def draw_sellers(y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> NDArray[np.intp]:
@@ -165,35 +201,41 @@ def _take_while_room(order: NDArray[np.intp], sizes: NDArray[np.intp], most: int
     return is_taken
 
 
+def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> list[Fold]:
+    """Return folds over sellers, but those in which nothing could be learnt."""
+    folds = StratifiedGroupKFold(_usable_folds(n_folds, y, sellers), shuffle=True, random_state=seed)
+    return [(train, test) for train, test in folds.split(y, y, sellers) if has_both(y[train], weight[train])]
+
+
 def _choose(
     design: Design,
     y: Labels,
     weight: Floats,
-    sellers: NDArray[Any],
+    folds: list[Fold],
+    before: Fits | None,
     grid: tuple[float, ...],
     only_raises: Flags,
-    n_folds: int,
-    seed: int,
 ) -> Chosen:
     """Choose the penalty by folds over the sellers of all these listings.
 
     Each fit begins where the one under the next stronger penalty ended.
     """
-    folds = StratifiedGroupKFold(_usable_folds(n_folds, y, sellers), shuffle=True, random_state=seed)
-    fits = [
-        (Ascent(design[train], y[train], weight[train], only_raises, min(grid)), design[test], test)
-        for train, test in folds.split(y, y, sellers)
-        if has_both(y[train], weight[train])
+    starts = before.of_folds if before else [None] * len(folds)
+    ascents = [
+        (Ascent(design[train], y[train], weight[train], only_raises, min(grid), start), design[test], test)
+        for (train, test), start in zip(folds, starts, strict=True)
     ]
-    tried: list[tuple[float, float, Floats]] = []
+    tried: list[tuple[float, float, Floats, list[Start]]] = []
     for C in sorted(set(grid)):
-        unseen = _score_unseen(fits, C, len(y))
+        unseen = _score_unseen(ascents, C, len(y))
         is_scored = ~np.isnan(unseen)
-        tried.append((_calibrated_loss(unseen[is_scored], y[is_scored], weight[is_scored]), C, unseen))
-        if min(tried)[1] not in [penalty for _, penalty, _ in tried[-_WORSE_IN_A_ROW:]]:
+        loss = _calibrated_loss(unseen[is_scored], y[is_scored], weight[is_scored])
+        tried.append((loss, C, unseen, [ascent.standing for ascent, _, _ in ascents]))
+        if min(tried)[1] not in [penalty for _, penalty, *_ in tried[-_WORSE_IN_A_ROW:]]:
             break  # weaker penalties take the longest and do worse and worse
-    _, C, unseen = min(tried)
-    return Chosen(C, unseen, np.full(len(y), np.nan))
+    _, C, unseen, standings = min(tried)
+    fits = Fits(folds, standings, of_all=before.of_all if before else None)
+    return Chosen(C, unseen, np.full(len(y), np.nan), fits)
 
 
 def _score_unseen(fits: list[tuple[Ascent, Design, NDArray[np.intp]]], C: float, n_listings: int) -> Floats:
@@ -201,7 +243,7 @@ def _score_unseen(fits: list[tuple[Ascent, Design, NDArray[np.intp]]], C: float,
     unseen = np.full(n_listings, np.nan)
     for ascent, design, test in fits:
         ascent.loosen(C)
-        ascent.climb(_EASE_OF_CHOICE * _tolerance(n_listings))
+        ascent.climb(_tolerance_of_choice(n_listings))
         unseen[test] = ascent.score(design)
     return unseen
 
@@ -209,6 +251,11 @@ def _score_unseen(fits: list[tuple[Ascent, Design, NDArray[np.intp]]], C: float,
 def _tolerance(n_listings: int) -> float:
     """Return how far a fit may be from the best, in parts of the loss of a learner without features."""
     return min(max(_TOLERANCE_PER_LISTING * n_listings, _FINEST), _COARSEST)
+
+
+def _tolerance_of_choice(n_listings: int) -> float:
+    """Return the same for the fits that choose the penalty and score sellers left out."""
+    return min(max(_TOLERANCE_OF_CHOICE * n_listings**2, 10 * _FINEST), _COARSEST)
 
 
 def _calibrated_loss(log_odds: Floats, y: Labels, weight: Floats) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,7 +30,7 @@ from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage
-from ipml.model.learner import Chosen, Floats, Labels, choose_penalty, fit_learner
+from ipml.model.learner import Chosen, Floats, Labels, choose_penalty, climb
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage
 
@@ -298,7 +299,9 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         grid = C_GRID if self.C is None else (self.C,)
         chosen = self._learn(values, y, weight, sellers, grid, options)
         worst = self._take_worst(values, listings)
-        return chosen if worst is values else self._learn(worst, y, weight, sellers, (self.C_,), options)
+        if worst is values:
+            return chosen
+        return self._learn(worst, y, weight, sellers, (self.C_,), options | {"before": chosen.fits})
 
     def _learn(
         self,
@@ -313,9 +316,10 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         design = values.design()
         chosen = choose_penalty(design, y, weight, sellers, grid=grid, seed=self.seed, **options)
         self.C_ = chosen.C
-        self.learner_ = fit_learner(design, y, weight, chosen.C, options["only_raises"], chosen.start)
+        ascent = climb(design, y, weight, chosen.C, options["only_raises"], chosen.fits.of_all)
+        self.learner_ = ascent.learner()
         self.__dict__.pop("_first_stage", None)
-        return chosen
+        return replace(chosen, fits=chosen.fits._replace(of_all=ascent.standing))
 
     def _take_worst(self, values: FeatureValues, listings: ListingColumns) -> FeatureValues:
         """Return the values of each listing, or those of its passage with the highest log-odds above it."""

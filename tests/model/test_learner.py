@@ -66,7 +66,7 @@ def test_every_listing_of_few_is_scored(problem):
     """Its seller is left out once."""
     chosen = choose(problem)
     assert not np.isnan(chosen.unseen).any()
-    assert chosen.start is None
+    assert chosen.fits.of_all is None
     assert chosen.C in GRID
 
 
@@ -98,9 +98,20 @@ def test_a_fit_begun_elsewhere_ends_at_the_same_place(problem, monkeypatch):
     monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
     values, y, weight, _ = problem
     chosen, free = choose(problem), np.zeros(6, dtype=np.bool_)
-    cold, warm = (fit_learner(values, y, weight, chosen.C, free, start) for start in (None, chosen.start))
+    cold, warm = (fit_learner(values, y, weight, chosen.C, free, start) for start in (None, chosen.fits.of_all))
     np.testing.assert_allclose(warm.coef_, cold.coef_, atol=5e-3)
     assert warm.n_iter_[0] <= cold.n_iter_[0]
+
+
+@pytest.mark.parametrize("most", [100, 20_000])
+def test_a_choice_begun_where_another_ended_is_the_same(problem, monkeypatch, most):
+    """Each of its fits ends at once, near where it began."""
+    monkeypatch.setattr(learner, "MOST_LISTINGS", most)
+    first = choose(problem, grid=(1.0,))
+    again = choose(problem, grid=(1.0,), before=first.fits)
+    np.testing.assert_allclose(again.unseen, first.unseen, atol=0.02)
+    for start, end in zip(first.fits.of_folds, again.fits.of_folds, strict=True):
+        np.testing.assert_allclose(end.shares, start.shares, atol=5e-3)
 
 
 def test_more_sellers_are_drawn_where_counterfeits_are_rare(monkeypatch):
