@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.benchmark.models import MODELS
+from experiments.benchmark.models import IPML, MODELS
 from experiments.benchmark.protocols import LABEL_COLUMNS
 from experiments.benchmark.timing import files
 from experiments.benchmark.timing.plan import Kept, Plan, Run
@@ -17,12 +17,17 @@ from experiments.benchmark.timing.scoring import load, loaded, save, seconds_of
 from experiments.benchmark.timing.theirs import as_peers_read
 
 SIZES = (50_000, 200_000)
+MANY = 2_000_000
+"""So many only ipml learns from."""
+
 N_LOADS = 5
 
 
 def kept(plan: Plan) -> list[Kept]:
-    """Return what is measured: each model on each number of listings."""
-    return [plan.kept("training", rows, model) for rows in plan.sizes(*SIZES) for model in plan.models]
+    """Return what is measured: each model on each number of listings, and ipml on many more."""
+    many = [MANY] if IPML in plan.models and not plan.rows else []
+    asked = [(rows, model) for rows in plan.sizes(*SIZES) for model in plan.models] + [(rows, IPML) for rows in many]
+    return [plan.kept("training", rows, model) for rows, model in asked]
 
 
 def measure(plan: Plan) -> None:
