@@ -130,7 +130,8 @@ def _encode_blocks(blocks: Sequence[Ngrams], n_rows: int) -> tuple[NDArray[np.ui
             starts[number, first + 1 : first + 1 + len(texts)] = used + ends[1:]
             scales[number, rows] = block.weight / np.sqrt(np.maximum(n_known, 1))
             used += part.size
-    return codes[:used], starts, scales
+    codes.resize(used, refcheck=False)
+    return codes, starts, scales
 
 
 def _join_rarity(blocks: Sequence[Ngrams]) -> Floats:

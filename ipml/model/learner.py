@@ -153,7 +153,7 @@ def choose_penalty(
     chosen = _choose(*of_drawn, folds, before, grid, only_raises)
     if len(drawn) == len(y):
         return chosen
-    rest = np.setdiff1d(np.arange(len(y)), drawn, assume_unique=True)
+    rest = np.delete(np.arange(len(y)), drawn)
     few = Ascent(*of_drawn, only_raises, chosen.C, before and before.of_drawn)
     few.climb(_tolerance_of_choice(len(drawn)))
     unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)

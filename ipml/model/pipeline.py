@@ -301,6 +301,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         worst = self._take_worst(values, listings)
         if worst is values:
             return chosen
+        del values
         return self._learn(worst, y, weight, sellers, (self.C_,), options | {"before": chosen.fits})
 
     def _learn(
