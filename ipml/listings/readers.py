@@ -22,7 +22,16 @@ from ipml.listings.tables import RawTable, read_table, read_tables
 from ipml.listings.writers import RejectsFile, write_listings
 from ipml.records import Problem
 
-__all__ = ["RawTable", "RejectsFile", "read_listings", "read_table", "read_tables", "write_listings"]
+__all__ = [
+    "RawTable",
+    "RejectsFile",
+    "keep_rows",
+    "map_columns",
+    "read_listings",
+    "read_table",
+    "read_tables",
+    "write_listings",
+]
 
 
 def read_listings(
@@ -61,26 +70,60 @@ def read_listings(
     """
     seen = SeenKeys()
     for table in read_tables(path, chunk_rows, encoding=encoding):
-        mapped, unknown = _map_columns(table, columns, str(path))
+        mapped, unknown = map_columns(table, columns, str(path))
         validation = validate_rows(mapped, str(path)).reject([*table.problems, *unknown])
         validation = validation.reject(seen.find_repeats(validation.listings))
-        yield replace(validation, rejects=_keep_bad_rows(table, validation.bad_rows))
+        yield replace(validation, rejects=keep_rows(table, validation.bad_rows))
 
 
-def _map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+def map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+    """Return the rows of a table under the names of the schema, and a problem for each cell that no map explains.
+
+    Parameters
+    ----------
+    table : RawTable
+    columns : ColumnMap or None
+        How the table's columns map to those of the schema; without it they have to be those.
+    source : str
+        What messages call the rows.
+
+    Raises
+    ------
+    MissingColumns
+        The table lacks columns that the map names.
+
+    Examples
+    --------
+    >>> map_columns(RawTable(pd.DataFrame({"title": ["Bag"]})), None, "shop")[0]["title"].tolist()
+    ['Bag']
+    """
     if columns is None:
         is_silent = table.is_sparse and table.frame.empty
         return table.frame.reindex(columns=list(COLUMNS)) if is_silent else table.frame, ()
     return columns.apply(table.frame, source=source, is_sparse=table.is_sparse)
 
 
-def _keep_bad_rows(table: RawTable, bad_rows: Sequence[int]) -> dict[int, str]:
-    """Return the bad rows as JSON: an object of their cells, or a text where the row could not be read."""
-    if not bad_rows:
+def keep_rows(table: RawTable, rows: Sequence[int]) -> dict[int, str]:
+    """Return some rows of a table as JSON: an object of their cells, or a text where the row could not be read.
+
+    Parameters
+    ----------
+    table : RawTable
+    rows : sequence of int
+        Their numbers in the file.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"title": ["Bag", None], "price": ["9;5", "1"]}, index=[1, 2])
+    >>> keep_rows(RawTable(frame), [1, 2])
+    {1: '{"title": "Bag", "price": "9;5"}', 2: '{"price": "1"}'}
+    """
+    if not rows:
         return {}
-    rows = [row for row in bad_rows if row not in table.broken]
-    records = table.frame.loc[rows].astype(object).to_dict("records")
-    kept: dict[int, Any] = dict(zip(rows, records, strict=True)) | dict(table.broken)
+    whole = [row for row in rows if row not in table.broken]
+    records = table.frame.loc[whole].astype(object).to_dict("records")
+    broken = {row: table.broken[row] for row in rows if row in table.broken}
+    kept: dict[int, Any] = dict(zip(whole, records, strict=True)) | broken
     return {row: _write_json(kept[row]) for row in sorted(kept)}
 
 

@@ -150,7 +150,7 @@ def validate_events(frame: pd.DataFrame) -> EventsValidation:
     return EventsValidation(events, tuple(problems))
 
 
-def history_as_of(events: pd.DataFrame, listings: pd.DataFrame) -> pd.DataFrame:
+def history_as_of(events: pd.DataFrame, listings: pd.DataFrame, *, threads: int | None = None) -> pd.DataFrame:
     """Return each listing's seller history as it was known when the listing was observed.
 
     Parameters
@@ -159,6 +159,8 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame) -> pd.DataFrame:
         As for `validate_events`, in any order.
     listings : DataFrame of shape (n_listings, ...)
         With seller_id and observed_at.
+    threads : int, optional
+        How many threads work it out; as many as there are cores, up to 4, where it is not given.
 
     Returns
     -------
@@ -194,16 +196,19 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame) -> pd.DataFrame:
             "moment": listings["observed_at"].array,
         }
     ).dropna()
-    answers = _ask(validation.events, questions).set_index("place").reindex(range(len(listings)))
+    answers = (
+        _ask(validation.events, questions, threads or min(4, os.cpu_count() or 1))
+        .set_index("place")
+        .reindex(range(len(listings)))
+    )
     return answers[list(HISTORY_COLUMNS)].astype("float64").set_axis(listings.index)
 
 
-def _ask(events: pd.DataFrame, questions: pd.DataFrame) -> pd.DataFrame:
+def _ask(events: pd.DataFrame, questions: pd.DataFrame, threads: int) -> pd.DataFrame:
     """Let duckdb join and add up, in bounded memory; what does not fit goes to a folder that is removed after."""
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder:
-        threads = min(4, os.cpu_count() or 1)
         config: dict[str, Any] = {
             "threads": threads,
             "memory_limit": _MEMORY,

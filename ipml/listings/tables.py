@@ -325,12 +325,30 @@ def _read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
         if rows is None:
             batches = iter([pa.Table.from_batches(list(batches), schema=schema)])
         first = next(batches, schema.empty_table())
-        yield from _number_batches(chain([first], (batch for batch in batches if batch.num_rows)))
+        yield from number_batches(chain([first], (batch for batch in batches if batch.num_rows)))
     except pa.ArrowException as error:
         raise UnreadableFile(path, str(error).split("\n")[0], "a Parquet file") from error
 
 
-def _number_batches(batches: Iterator[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
+def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
+    """Yield rows that are in memory as those of a Parquet file are read: nothing repaired, an empty text is missing.
+
+    Parameters
+    ----------
+    batches : iterable of RecordBatch or Table
+        The rows of one source in their order; they are numbered from 1.
+
+    Raises
+    ------
+    ArrowInvalid
+        Letters in it are no UTF-8.
+
+    Examples
+    --------
+    >>> (table,) = number_batches([pa.table({"title": ["Bag", ""]})])
+    >>> table.frame["title"].tolist()
+    ['Bag', nan]
+    """
     row = 0
     for batch in batches:
         _check_letters(batch)

@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 from ipml.errors import IpmlError
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.marketplaces import ColumnMap
-from ipml.listings.readers import _keep_bad_rows, _map_columns
+from ipml.listings.readers import keep_rows, map_columns
 from ipml.listings.schema import Validation, make_repeat, validate_rows
-from ipml.listings.tables import RawTable
 from ipml.listings.writers import to_arrow
 from ipml.records import Problem
 from ipml.scoring.parts.folder import Record, WorkFolder, name_part
@@ -114,7 +113,7 @@ def _score(work: Work, listings: pd.DataFrame) -> pd.DataFrame:
 def check_part(work: Work, part: Part) -> tuple[Validation, Mapping[int, int], Hashes]:
     """Return the checked rows of a part, the first rows of those that come again in it, and the keys of the good."""
     table = work.source.read(part)
-    mapped, unknown = _map_columns(table, work.columns, str(work.source.path))
+    mapped, unknown = map_columns(table, work.columns, str(work.source.path))
     validation = validate_rows(mapped, str(work.source.path)).reject([*table.problems, *unknown])
     hashes = hash_keys(validation.listings, work.folder.digest[:16])
     again, first = find_repeats(hashes, rows_of(validation.listings))
@@ -122,11 +121,6 @@ def check_part(work: Work, part: Part) -> tuple[Validation, Mapping[int, int], H
     validation = validation.reject(name_repeats(validation.listings, again, first))
     first_rows = dict(zip(again.tolist(), first.tolist(), strict=True))
     return replace(validation, rejects=keep_rows(table, validation.bad_rows)), first_rows, hashes[is_kept]
-
-
-def keep_rows(table: RawTable, rows: tuple[int, ...]) -> Mapping[int, str]:
-    """Return some rows as they stand in the source, as JSON."""
-    return _keep_bad_rows(table, rows) if rows else {}
 
 
 def name_repeats(listings: pd.DataFrame, again: Rows, first: Rows) -> list[Problem]:

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ipml.listings.readers import keep_rows
 from ipml.listings.writers import write_piece, write_problems
 from ipml.records import Problem
 from ipml.scoring.parts.changes import Change
 from ipml.scoring.parts.folder import Record, name_part
 from ipml.scoring.parts.keys import read_rows
-from ipml.scoring.parts.part import Work, keep_rows, write_parquet
+from ipml.scoring.parts.part import Work, write_parquet
 from ipml.scoring.parts.rejects import gather_problems
 from ipml.scoring.scored_files import EXPLANATION_COLUMNS, explanation_columns
 

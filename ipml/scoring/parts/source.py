@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipml.errors import UnreadableFile
-from ipml.listings.tables import RawTable, _number_batches, read_tables
+from ipml.listings.tables import RawTable, number_batches, read_tables
 from ipml.scoring.parts.text_size import estimate_rows
 
 _BUFFER = 1 << 20  # read row groups bit by bit: they may be large
@@ -113,7 +113,7 @@ class ParquetSource:
         try:
             self._stream = self._stream or _RowStream(self._schema, self._groups)
             batch = self._stream.read(part.first_row - 1, part.n_rows)
-            (table,) = _number_batches(iter([batch]))
+            (table,) = number_batches([batch])
         except pa.ArrowException as error:
             raise UnreadableFile(self.path, str(error).split("\n")[0], "a Parquet file") from error
         except OSError as error:

@@ -80,7 +80,7 @@ def add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
     if problems:
         seller = "" if problems[0].row not in table.frame.index else table.frame["seller_id"][problems[0].row]
         raise BadRows("events", len({one.row for one in problems}), f"of seller {seller}", problems[0])
-    history = history_as_of(table.frame, listings)
+    history = history_as_of(table.frame, listings, threads=1)  # a task has one core
     return listings.assign(**{name: history[name] for name in HISTORY_COLUMNS})
 
 

@@ -15,13 +15,13 @@ from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.records import Problem
 from ipml.scoring.batch import BatchCounts
-from ipml.scoring.scorer import SCORE_COLUMNS
 from ipml.scoring.spark.history import judge_with_history
 from ipml.scoring.spark.outputs import name_run, replace_part
 from ipml.scoring.spark.repeats import reject_repeats
 from ipml.scoring.spark.rows import (
     BROKEN,
     ID_COLUMNS,
+    JUDGED_COLUMNS,
     PLACE_COLUMNS,
     Form,
     Reading,
@@ -34,7 +34,7 @@ from ipml.scoring.spark.rows import (
 )
 from ipml.scoring.spark.session import in_plain_words, keep_on_disk, open_session
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped, ship_model
-from ipml.scoring.spark.sources import add_places, read_source
+from ipml.scoring.spark.sources import add_names, add_places, name_files, read_source
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -77,17 +77,23 @@ def score_dataframe(
     Returns
     -------
     DataFrame
-        listing_id, observed_at, seller_id and the columns of `SCORE_COLUMNS`.
+        listing_id, observed_at, seller_id and the columns of `ipml.scoring.scorer.SCORE_COLUMNS`.
 
     Raises
     ------
     ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, MissingColumns, UnknownColumns
         Before anything is scored.
     """
+    from pyspark.sql.functions import lit
+
     reading = Reading("listings", columns=columns)
     _check_columns(listings, reading)
     shipped = ship_model(listings.sparkSession, model, portfolios)
-    return _judge(listings, shipped, reading, events, seller_groups).select(*ID_COLUMNS, *SCORE_COLUMNS)
+    return (
+        _judge(listings, shipped, reading, events, seller_groups)
+        .select(*ID_COLUMNS, *JUDGED_COLUMNS)
+        .withColumn("model_version", lit(shipped.version))
+    )
 
 
 def score_on_spark(
@@ -146,7 +152,7 @@ def score_on_spark(
         judged = _judge(add_places(rows), shipped, reading, known, seller_groups)
         part = {"model_version": shipped.version, "run": run}
         with keep_on_disk(judged) as kept:
-            return _write(reject_repeats(kept), reading.source, target, rejects, part)
+            return _write(kept, name_files(rows), reading.source, target, rejects, part)
 
 
 def _judge(
@@ -188,30 +194,29 @@ def _read_events(session: SparkSession, events: str | Path) -> DataFrame:
 
 
 def _write(
-    judged: DataFrame, source: str, target: str | Path, rejects: str | Path | None, part: dict[str, str]
+    judged: DataFrame,
+    files: DataFrame,
+    source: str,
+    target: str | Path,
+    rejects: str | Path | None,
+    part: dict[str, str],
 ) -> BatchCounts:
     """Write what was judged once into the two tables, rejects first: where there are scores, all is there."""
-    from pyspark.sql import functions as f
+    from pyspark.sql.functions import inline, lit
 
+    judged, counts = reject_repeats(judged, files)
     good, bad = judged.where("problems is null"), judged.where("problems is not null")
-    row = judged.agg(
-        f.count_if(f.col("problems").isNull()).alias("scored"),
-        f.count_if(f.col("problems").isNull() & f.col("abstained").isNotNull()).alias("abstained"),
-        f.count_if(f.col("problems").isNotNull()).alias("rejected"),
-    ).first()
-    assert row is not None
-    counts = BatchCounts(row["scored"], row["abstained"], row["rejected"])
     if rejects is None and counts.rejected:
-        raise _name_first(bad, source, counts.rejected)
+        raise _name_first(add_names(bad, files), source, counts.rejected)
     if rejects is not None:
-        faults = bad.select(f.col("__file").alias("file"), "listing_id", f.inline("problems"), "raw")
+        named = add_names(bad, files) if counts.rejected else bad.withColumn("file", lit(""))
+        faults = named.select("file", "listing_id", inline("problems"), "raw")
         replace_part(faults, rejects, {"run": part["run"]}, counts.rejected)
-    scores = good.select(*(name for name in (*ID_COLUMNS, *SCORE_COLUMNS) if name not in part))
-    replace_part(scores, target, part, counts.scored)
+    replace_part(good.select(*ID_COLUMNS, *JUDGED_COLUMNS), target, part, counts.scored)
     return counts
 
 
 def _name_first(bad: DataFrame, source: str, n_rows: int) -> BadRows:
-    first = bad.orderBy(*PLACE_COLUMNS).first()
+    first = bad.orderBy("file", *PLACE_COLUMNS[1:]).first()
     assert first is not None
     return BadRows(source, n_rows, first["listing_id"] or "", Problem(0, **first["problems"][0].asDict()))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ipml.scoring.batch import BatchCounts
+from ipml.scoring.spark.counts import COUNTS, KEY, survey
 from ipml.scoring.spark.rows import PLACE_COLUMNS
+from ipml.scoring.spark.sources import add_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -12,22 +15,37 @@ if TYPE_CHECKING:
 _TWICE = "an id once per moment; another row has it already, in "
 
 
-def reject_repeats(judged: DataFrame) -> DataFrame:
-    """Make problems of good rows whose key an earlier good row of the source has.
+def reject_repeats(judged: DataFrame, files: DataFrame) -> tuple[DataFrame, BatchCounts]:
+    """Make problems of good rows whose key an earlier good row of the source has; return the rows and their counts.
 
     Only keys of which the hash comes twice are compared, so that the scores themselves are not sent around for this.
+
+    Parameters
+    ----------
+    judged : DataFrame
+    files : DataFrame
+        Names of the files, as `name_files` returns them.
     """
+    from pyspark.sql import functions as f
+
+    found = survey(judged)
+    row = found.agg(f.count("hash").alias("twice"), *(f.sum(name).alias(name) for name in COUNTS)).first()
+    assert row is not None
+    if not row["twice"]:
+        return judged, BatchCounts(*(row[name] or 0 for name in COUNTS))
+    judged = _name_repeats(judged, found.where("hash is not null").select("hash"), files)
+    return judged, _count(judged)
+
+
+def _name_repeats(judged: DataFrame, twice: DataFrame, files: DataFrame) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
-    key = ("listing_id", "observed_at")
-    good = judged.where("problems is null").select(*key, *PLACE_COLUMNS, f.xxhash64(*key).alias("hash"))
-    twice = good.groupBy("hash").count().where("count > 1").select("hash")
-    if twice.isEmpty():
-        return judged
-    of_key = Window.partitionBy(*key).orderBy(*PLACE_COLUMNS)
-    alike = good.join(twice, "hash", "left_semi").select(
-        *PLACE_COLUMNS, f.row_number().over(of_key).alias("number"), f.first("__file").over(of_key).alias("first_file")
+    good = judged.where("problems is null").select(*KEY, *PLACE_COLUMNS, f.xxhash64(*KEY).alias("hash"))
+    some = add_names(good.join(twice, "hash", "left_semi"), files)
+    of_key = Window.partitionBy(*KEY).orderBy("file", *PLACE_COLUMNS[1:])
+    alike = some.select(
+        *PLACE_COLUMNS, f.row_number().over(of_key).alias("number"), f.first("file").over(of_key).alias("first_file")
     )
     repeats = alike.where("number > 1").drop("number")
     expected = f.concat(f.lit(_TWICE), f.col("first_file"))
@@ -35,3 +53,14 @@ def reject_repeats(judged: DataFrame) -> DataFrame:
     problem = f.array(f.struct(*(cell.alias(name) for name, cell in cells.items())))
     problems = f.when(f.col("first_file").isNotNull(), problem).otherwise(f.col("problems"))
     return judged.join(repeats, list(PLACE_COLUMNS), "left").withColumn("problems", problems).drop("first_file")
+
+
+def _count(judged: DataFrame) -> BatchCounts:
+    from pyspark.sql import functions as f
+
+    is_good = f.col("problems").isNull()
+    row = judged.agg(
+        f.count_if(is_good), f.count_if(is_good & f.col("abstained").isNotNull()), f.count_if(~is_good)
+    ).first()
+    assert row is not None
+    return BatchCounts(*row)

@@ -6,12 +6,11 @@ its way. All rows come out, the bad ones with what is wrong with them.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,17 +20,20 @@ from ipml.errors import BadRows, UnreadableFile
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import ROW, read_cells, show
-from ipml.listings.kinds import Kind, is_missing, make_empty_column
+from ipml.listings.kinds import Kind, make_empty_column
 from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.readers import RawTable, keep_rows, read_tables
 from ipml.listings.schema import Validation, validate_rows
-from ipml.listings.tables import RawTable, read_tables
+from ipml.listings.tables import number_batches
 from ipml.listings.writers import to_arrow
 from ipml.records import Problem
 from ipml.scoring.scorer import SCORE_COLUMNS, Scorer
 
 ID_COLUMNS = ("listing_id", "observed_at", "seller_id")
 PLACE_COLUMNS = ("__file", "__block", "__id")
-"""Where a row stands in the source: file, start of its block, and a number that grows within the block."""
+"""Where a row stands in the source: a number of its file, start of its block, a number that grows within the block."""
+JUDGED_COLUMNS = tuple(name for name in SCORE_COLUMNS if name != "model_version")
+"""What is said of each listing; the driver knows of which model, which is the same for all."""
 BROKEN = "__broken"
 """Name of the column in which Spark keeps a row of a CSV file that it could not read."""
 
@@ -39,12 +41,11 @@ Batch: TypeAlias = "pa.RecordBatch | pa.Table"
 
 _DDL = {Kind.TEXT: "string", Kind.MOMENT: "timestamp_ltz", Kind.FLAG: "boolean"}
 _ARROW = {"string": pa.string(), "boolean": pa.bool_(), "timestamp_ltz": pa.timestamp("us", "UTC")}
-_PLACES = {"__file": ("string", pa.string()), "__block": ("bigint", pa.int64()), "__id": ("bigint", pa.int64())}
 _FAULTS_DDL = "problems array<struct<column:string,value:string,expected:string>>, raw string"
 _FAULT = pa.struct([("column", pa.string()), ("value", pa.string()), ("expected", pa.string())])
 _FAULTS = {"problems": pa.list_(_FAULT), "raw": pa.string()}
 _TYPES = {field.name: _DDL.get(field.kind, "double") for field in FIELDS} | {
-    name: "string" if name in ("abstained", "model_version") else "double" for name in SCORE_COLUMNS
+    name: "string" if name == "abstained" else "double" for name in JUDGED_COLUMNS
 }
 
 
@@ -88,7 +89,7 @@ def checked_ddl(places: tuple[str, ...]) -> str:
 
 def judged_ddl(places: tuple[str, ...]) -> str:
     """Return the schema of judged rows, as Spark writes it."""
-    return _write_ddl((*ID_COLUMNS, *SCORE_COLUMNS), places)
+    return _write_ddl((*ID_COLUMNS, *JUDGED_COLUMNS), places)
 
 
 def checked_to_arrow(rows: pd.DataFrame, batch: Batch, places: tuple[str, ...]) -> pa.Table:
@@ -98,7 +99,7 @@ def checked_to_arrow(rows: pd.DataFrame, batch: Batch, places: tuple[str, ...]) 
 
 def judged_to_arrow(rows: pd.DataFrame, batch: Batch, places: tuple[str, ...]) -> pa.Table:
     """Return judged rows of a batch as Spark takes them back."""
-    return _to_arrow(rows, (*ID_COLUMNS, *SCORE_COLUMNS), batch, places)
+    return _to_arrow(rows, (*ID_COLUMNS, *JUDGED_COLUMNS), batch, places)
 
 
 def read_batch(batch: Batch, source: str) -> RawTable:
@@ -115,18 +116,15 @@ def read_batch(batch: Batch, source: str) -> RawTable:
     ['Bag', nan]
     """
     try:
-        batch.validate(full=True)
+        (table,) = number_batches([batch])
     except pa.ArrowException as error:
         raise UnreadableFile(source, str(error).split("\n")[0], "text in UTF-8") from error
-    frame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
-    for name in frame.select_dtypes("str"):
-        frame[name] = frame[name].where(frame[name] != "")
-    frame.index = pd.RangeIndex(1, len(frame) + 1, name=ROW)
-    if BROKEN not in frame:
-        return RawTable(frame)
-    broken = frame.pop(BROKEN).dropna()
+    if BROKEN not in table.frame:
+        return table
+    frame = table.frame
+    broken: dict[int, str] = frame.pop(BROKEN).dropna().to_dict()
     problems = [Problem(row, "", show(text), "as many cells as the header has") for row, text in broken.items()]
-    return RawTable(frame.drop(index=broken.index), tuple(problems), broken.to_dict())
+    return RawTable(frame.drop(index=list(broken)), tuple(problems), broken)
 
 
 def check_batch(batch: Batch, reading: Reading) -> pd.DataFrame:
@@ -179,8 +177,8 @@ def judge_rows(rows: pd.DataFrame, scorer: Scorer, portfolios: SellerPortfolios 
     good = rows if is_good.all() else rows[is_good]
     judged = rows[[*ID_COLUMNS, "problems", "raw"]]
     if good.empty:
-        return judged.reindex(columns=[*judged.columns, *SCORE_COLUMNS])
-    return judged.join(scorer.score_frame(good[list(COLUMNS)], portfolios))
+        return judged.reindex(columns=[*judged.columns, *JUDGED_COLUMNS])
+    return judged.join(scorer.score_frame(good[list(COLUMNS)], portfolios)[list(JUDGED_COLUMNS)])
 
 
 def _read_json_lines(lines: list[bytes]) -> RawTable:
@@ -212,17 +210,7 @@ def _describe_bad(table: RawTable, mapped: pd.DataFrame, validation: Validation)
     problems: dict[int, list[dict[str, str]]] = {row: [] for row in index}
     for one in validation.problems:
         problems[one.row].append({"column": one.column, "value": one.value, "expected": one.expected})
-    return bad.assign(problems=pd.Series(problems), raw=[_write_raw(table, row) for row in index])
-
-
-def _write_raw(table: RawTable, row: int) -> str:
-    """Return a bad row as JSON: an object of its cells, or a text where the row could not be read."""
-    raw: Any = table.broken.get(row)
-    if raw is None:
-        cells = table.frame.loc[row].items()
-        raw = {str(name): cell for name, cell in cells if not is_missing(cell)}
-    # Half a surrogate pair, which UTF-8 cannot hold, becomes its JSON escape.
-    return json.dumps(raw, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode()
+    return bad.assign(problems=pd.Series(problems), raw=pd.Series(keep_rows(table, list(index)), dtype=object))
 
 
 def _first_problem(bad: pd.DataFrame) -> tuple[str, Problem]:
@@ -232,7 +220,7 @@ def _first_problem(bad: pd.DataFrame) -> tuple[str, Problem]:
 
 def _write_ddl(columns: tuple[str, ...], places: tuple[str, ...]) -> str:
     named = [f"{name} {_TYPES[name]}" for name in columns]
-    return ", ".join([*named, _FAULTS_DDL, *(f"{name} {_PLACES[name][0]}" for name in places)])
+    return ", ".join([*named, _FAULTS_DDL, *(f"{name} bigint" for name in places)])
 
 
 def _to_arrow(rows: pd.DataFrame, columns: tuple[str, ...], batch: Batch, places: tuple[str, ...]) -> pa.Table:
@@ -243,5 +231,5 @@ def _to_arrow(rows: pd.DataFrame, columns: tuple[str, ...], batch: Batch, places
         table = table.append_column(name, cells)
     at = pa.array(rows.index.to_numpy(dtype="int64"))
     for name in places:
-        table = table.append_column(pa.field(name, _PLACES[name][1]), batch.column(name).take(at))
+        table = table.append_column(pa.field(name, pa.int64()), batch.column(name).take(at))
     return table

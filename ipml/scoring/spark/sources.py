@@ -11,6 +11,7 @@ from ipml.scoring.spark.rows import BROKEN, PLACE_COLUMNS, Form
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_PATH = "_metadata.file_path"
 _EXPECTED = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet files, where every worker can read it"
 
 
@@ -44,12 +45,24 @@ def read_source(session: SparkSession, source: str | Path) -> tuple[DataFrame, F
 
 
 def add_places(rows: DataFrame) -> DataFrame:
-    """Add where each row stands in its source: by these columns, rows are in the order of the files."""
-    from pyspark.sql import functions
+    """Add where each row stands in its source; the file as a number, for its name would be the longest cell of all."""
+    from pyspark.sql import functions as f
 
-    where = ("_metadata.file_path", "_metadata.file_block_start")
-    columns = [*map(functions.col, where), functions.monotonically_increasing_id()]
+    columns = [f.xxhash64(_PATH), f.col("_metadata.file_block_start"), f.monotonically_increasing_id()]
     return rows.select("*", *(column.alias(name) for column, name in zip(columns, PLACE_COLUMNS, strict=True)))
+
+
+def name_files(rows: DataFrame) -> DataFrame:
+    """Return the numbers of the files of a source, as `add_places` gives them, with their names."""
+    from pyspark.sql import functions as f
+
+    numbered = rows.select(f.xxhash64(_PATH).alias(PLACE_COLUMNS[0]), f.col(_PATH).alias("file"))
+    return numbered.groupBy(PLACE_COLUMNS[0]).agg(f.min("file").alias("file"))
+
+
+def add_names(rows: DataFrame, files: DataFrame) -> DataFrame:
+    """Add the names of their files to rows with places: by file, block and id they are in the order of the source."""
+    return rows.join(files, PLACE_COLUMNS[0], "left")
 
 
 def locate(place: str | Path) -> str:

@@ -13,9 +13,10 @@ from ipml.listings.fields import COLUMNS
 from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.listings.writers import to_arrow
-from ipml.scoring.scorer import SCORE_COLUMNS, Scorer
+from ipml.scoring.scorer import Scorer
 from ipml.scoring.spark.rows import (
     BROKEN,
+    JUDGED_COLUMNS,
     Form,
     Reading,
     check_batch,
@@ -131,6 +132,6 @@ def test_scores_stand_beside_their_rows(classifier, market):
     judged = judged_to_arrow(judge_rows(rows, scorer, None), table, ()).to_pandas()
     is_good = judged["problems"].isna()
     assert is_good.tolist() == [row != 3 for row in range(20)]
-    expected = scorer.score_frame(rows[rows["problems"].isna()]).reset_index(drop=True)
-    pd.testing.assert_frame_equal(judged.loc[is_good, list(SCORE_COLUMNS)].reset_index(drop=True), expected)
-    assert judged.loc[~is_good, list(SCORE_COLUMNS)].isna().all(axis=None)
+    expected = scorer.score_frame(rows[rows["problems"].isna()]).reset_index(drop=True)[list(JUDGED_COLUMNS)]
+    pd.testing.assert_frame_equal(judged.loc[is_good, list(JUDGED_COLUMNS)].reset_index(drop=True), expected)
+    assert judged.loc[~is_good, list(JUDGED_COLUMNS)].isna().all(axis=None)
