@@ -122,7 +122,7 @@ def read_batch(batch: Batch, source: str) -> RawTable:
     if BROKEN not in table.frame:
         return table
     frame = table.frame
-    broken: dict[int, str] = frame.pop(BROKEN).dropna().to_dict()
+    broken = {int(str(row)): text for row, text in frame.pop(BROKEN).dropna().items()}
     problems = [Problem(row, "", show(text), "as many cells as the header has") for row, text in broken.items()]
     return RawTable(frame.drop(index=list(broken)), tuple(problems), broken)
 
