@@ -18,7 +18,7 @@ from ipml.features.alphabets import read_words
 from ipml.features.leet import SIGNS, read_signs
 from ipml.features.look_alikes import SEPARATOR, read_letter
 from ipml.features.rewriting import Origins, Rewritten, rewrite
-from ipml.features.spacing import close_up, shorten
+from ipml.features.spacing import close_up, may_be_apart, shorten
 
 MAX_TITLE_LETTERS = 2_000
 MAX_DESCRIPTION_LETTERS = 10_000
@@ -36,7 +36,6 @@ _HIDDEN_IN_WORD = re.compile(
 _REVERSED = re.compile("\u202e([^\u202c\u202e]*)\u202c?")
 _MAX_UNWRAPS = 3
 _WORTH_A_LOOK = (*"<&", *SIGNS, *(letter * 3 for letter in "abcdefghijklmnopqrstuvwxyz"))
-_SIGN_BETWEEN_LETTERS = re.compile(r"(?<![^\W_])[^ ](?:[^\w ]|_)[^ ](?![^\W_])")
 
 
 def fold_text(text: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
@@ -100,7 +99,7 @@ def _fold_plain(text: str) -> str | None:
     for piece in _WORTH_A_LOOK:
         if piece in text:
             return None
-    is_spelt_plain = "".join(words).isalnum() or _SIGN_BETWEEN_LETTERS.search(text) is None
+    is_spelt_plain = "".join(words).isalnum() or not may_be_apart(text)
     return " ".join(words) if is_spelt_plain else None
 
 

@@ -34,6 +34,19 @@ def close_up(text: str, origins: Origins) -> tuple[str, Origins]:
     return rewrite(_LETTERS_AND_SIGNS, partial(_close_gaps, gap=_SIGNS), text, origins)
 
 
+def may_be_apart(text: str) -> bool:
+    """Say whether a text holds what `close_up` looks at; it changes nothing in any other.
+
+    Examples
+    --------
+    >>> may_be_apart("a. b. c"), may_be_apart("S/M/L"), may_be_apart("Dr. B - 2 bags")
+    (True, True, False)
+    """
+    return any(
+        pattern.search(text) for pattern in (_LETTERS_AND_SIGNS, _SIGN_AT_EVERY_SECOND_PLACE, _LETTERS_AND_SPACES)
+    )
+
+
 def _skip_signs(text: str, origins: Origins) -> tuple[str, Origins]:
     """Close up words with the same sign at every second place; short words and numbers too, if most words have one."""
     if _SIGN_AT_EVERY_SECOND_PLACE.search(text) is None:

@@ -23,6 +23,7 @@ PLAIN_TEXT = st.lists(
     st.sampled_from(["a", "B", "Nike", "aaa", "1:1", "-", ".", "+", "@", "$", "(", "LongReplicaWatch"])
 )
 ASCII_TEXT = st.text(st.characters(codec="ascii"), max_size=40) | PLAIN_TEXT.map(" ".join) | PLAIN_TEXT.map("".join)
+APART = st.lists(st.sampled_from([*"abAB12 ", *"  .-_:,;'/~\\", "ab"]), max_size=14).map("".join)
 LETTERS = st.text(st.characters(codec="utf-8", categories=["Lu", "Ll", "Lo", "Nd", "Mn", "Mc", "Zs"]), max_size=40)
 DISGUISES = {
     "look-alike letters": "\u039d\u0456\u043a\u0435",
@@ -97,8 +98,9 @@ def test_a_folded_text_holds_nothing_invisible(text):
     assert folded == folded.strip()
 
 
-@given(HOSTILE_TEXT | ASCII_TEXT | LETTERS)
+@given(HOSTILE_TEXT | ASCII_TEXT | LETTERS | APART)
 @example("Nike   Air  Max")
+@example("a. b. c")
 @example("NIKE reeeplica w.a.t.c.h r@lex $uper")
 def test_origins_agree_with_the_folded_text(text):
     """The ways that remember places, or that skip a plain text, fold exactly as the other, and point into the text."""

@@ -53,7 +53,6 @@ from ipml.features.compiled.screening import (
     IS_HELD_DOWN,
     fold_ascii,
     is_ascii,
-    is_spelt_plain,
     may_be_apart,
 )
 from ipml.features.compiled.signs import may_stand_for_letters, read_signs
@@ -201,8 +200,6 @@ def _fold_ascii(text, start, end, state, folded, first):
         return _MARKED, after
     is_odd = why & (IS_APART | IS_HELD_DOWN) or (why & HAS_CONTROL and state != _READ)
     if not is_odd and not (why & HAS_SIGN and may_stand_for_letters(folded, first, after)):
-        return _FOLDED, after
-    if state == _WRITTEN and why == IS_APART and is_spelt_plain(text, start, end):
         return _FOLDED, after
     return _ODD, after
 

@@ -140,38 +140,8 @@ def fold_ascii(data, start, end, folded, first):
 
 
 @inner
-def _is_other(data, at):
-    return _KINDS[data[at]] >> _KIND_SHIFT == _OTHER
-
-
-@inner
-def _is_word(data, at, start, end):
-    return start <= at < end and not _is_other(data, at) and data[at] != 0x20
-
-
-@inner
-def is_spelt_plain(data, start, end):
-    """Say whether the plain function folds an ASCII text at once though letters may be apart, and nothing else is odd.
-
-    It does where it finds few characters alone between spaces, and none next to a sign.
-    """
-    n_alone = 0
-    for at in range(start, end):
-        if data[at] < 0x20:
-            return False
-        if data[at] == 0x20:
-            continue
-        begins = at == start or data[at - 1] == 0x20
-        n_alone += begins and (at + 1 == end or data[at + 1] == 0x20)
-        is_at_sign = at + 2 < end and _is_other(data, at + 1) and data[at + 2] != 0x20
-        if is_at_sign and not (_is_word(data, at - 1, start, end) or _is_word(data, at + 3, start, end)):
-            return False
-    return n_alone < 3
-
-
-@inner
 def may_be_apart(text, n):
-    """Say the same of letters apart in an array of characters, see `ipml.features.compiled.characters`."""
+    """Say whether letters may be apart in an array of characters, see `ipml.features.compiled.characters`."""
     state = np.int64(0)
     for at in range(n):
         flags = text[at]
