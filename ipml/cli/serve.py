@@ -7,12 +7,13 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.options import Database
-from ipml.errors import AddressInUse
+from ipml.errors import AddressInUse, UnusableSetting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,6 +41,15 @@ def serve(
     open_api: Annotated[
         bool, typer.Option("--open-api", help="Let the API answer whoever can reach it, without a key.")
     ] = False,
+    portfolios: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is known of sellers, from `ipml portfolios` with that model; the API only reads it.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Open the reviewer's page, the scoring API, or both, and keep them open until Ctrl-C.
 
@@ -47,12 +57,15 @@ def serve(
 
     The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` says how, `/metrics` and
     `/health` are for monitors. Callers show a key of the file IPML_API_KEY; without one only this machine is answered.
-    A newer model in the same place is taken up every IPML_MODEL_RELOAD_SECONDS, and, by a service, on SIGHUP.
+    A newer model in the same place is taken up every IPML_MODEL_RELOAD_SECONDS, and, by a service, on SIGHUP; so are
+    newer `--portfolios`. These belong to one model: as long as they do not fit the newer one, the one in use stays.
 
     Example: ipml serve --api-only --model models:/ipml@champion
     """
     from ipml.settings import get_settings
 
+    if portfolios and not (api_only or model):
+        raise UnusableSetting("--portfolios", str(portfolios), "it together with --model or --api-only")
     settings = get_settings()
     host = host or settings.host
     access = _make_access(settings, host, open_api) if api_only or model is not None else None
@@ -63,7 +76,7 @@ def serve(
         if access is None:
             app = _make_page(engine, settings)
         else:
-            app = _make_api(_start_model(model, settings, until_end), access, engine, settings)
+            app = _make_api(_start_model(model, portfolios, settings, until_end), access, engine, settings)
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
         _run(app, listener)
@@ -89,13 +102,13 @@ def _open_database(url: str) -> Engine:
     return engine
 
 
-def _start_model(source: str | None, settings: Settings, until_end: ExitStack) -> ServedModel:
+def _start_model(source: str | None, portfolios: Path | None, settings: Settings, until_end: ExitStack) -> ServedModel:
     """Load the model, if it is there yet, and have it looked after until the end."""
     from ipml.scoring.served_model import ServedModel, watching
 
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("ipml").setLevel(logging.INFO)  # which model is in use has to be found in the log
-    served = ServedModel(source)
+    served = ServedModel(source, portfolios)
     served.refresh()
     _reload_on_hangup(until_end.enter_context(watching(served, settings.model_reload_seconds)), until_end)
     return served

@@ -1,13 +1,13 @@
 """The model a service scores with, replaced by a newer one while requests go on.
 
 A request takes the model once and keeps it to its end, so that all of an answer is by one model. A newer one is
-loaded and checked beside the one in use, and takes its place in one step; one that is refused changes nothing.
+loaded and checked beside the one in use, and takes its place in one step; one that is refused changes nothing. What is
+known of sellers, where it is given, belongs to one model and is taken up together with it.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
@@ -23,20 +23,27 @@ from ipml.errors import (
     GoldenMismatch,
     IpmlError,
     ModelChanged,
+    PortfoliosOfAnotherModel,
     SignatureMismatch,
+    UnreadableFile,
     UntrustedModel,
     VersionMismatch,
     first_line,
 )
+from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import listings_to_frame
-from ipml.model.artifact.folder import MAX_BYTES, find_folder
 from ipml.records import Listing, ScoredListing
 from ipml.scoring.checked_records import check_records
-from ipml.scoring.scorer import Scorer, load_model
+from ipml.scoring.model_source import make_source, tell_apart
+from ipml.scoring.portfolio_store import read_store
+from ipml.scoring.scorer import Scorer
 from ipml.settings import get_settings
 
-# The model itself is at fault, so that it is of no use to look again until something of it changes.
-_REFUSALS = (UntrustedModel, ModelChanged, SignatureMismatch, VersionMismatch, GoldenMismatch)
+# The files are at fault, so that it is of no use to load them again until something of them changes.
+_REFUSALS = (
+    *(UntrustedModel, ModelChanged, SignatureMismatch, VersionMismatch, GoldenMismatch),
+    *(PortfoliosOfAnotherModel, UnreadableFile),
+)
 _WARM_UP = Listing("warm-up", "warm-up", "Leather bag", description="Worn twice.", price=40.0, currency="EUR")
 _log = logging.getLogger(__name__)
 
@@ -48,11 +55,14 @@ class ModelInUse:
     Attributes
     ----------
     scorer : Scorer
+    portfolios : SellerPortfolios or None
+        What is known of sellers; what the model remembers of those it was trained on where there are none.
     loaded_at : datetime
         Since when it is here.
     """
 
     scorer: Scorer
+    portfolios: SellerPortfolios | None = None
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -77,11 +87,12 @@ class ModelInUse:
         """
         records = check_records(listings)
         if len(records) == 1:
-            return [self.scorer.score(records[0], explain=explain)]
+            return [self.scorer.score(records[0], self.portfolios, explain=explain)]
         frame = listings_to_frame(records)
         if explain:
-            return self.scorer.explain_frame(frame)
-        return list(map(_as_scored, records, self.scorer.score_frame(frame).itertuples(index=False)))
+            return self.scorer.explain_frame(frame, self.portfolios)
+        scores = self.scorer.score_frame(frame, self.portfolios)
+        return list(map(_as_scored, records, scores.itertuples(index=False)))
 
 
 def _as_scored(listing: Listing, row: Any) -> ScoredListing:
@@ -100,51 +111,6 @@ def _as_scored(listing: Listing, row: Any) -> ScoredListing:
     )
 
 
-class _Source(Protocol):
-    """Where models come from: a folder or the registry."""
-
-    def look(self) -> object:
-        """Return what tells the model that is there now from any other, without loading it."""
-
-    def load(self, seen: Any, /) -> Scorer:
-        """Load the model that was seen, after all checks."""
-
-
-@dataclass(frozen=True)
-class _Folder:
-    path: Path
-
-    def look(self) -> object:
-        folder = find_folder(self.path)
-        files = [folder / name for name in MAX_BYTES if (folder / name).exists()]
-        facts = [(path.name, path.stat()) for path in files]
-        # The folder's own time as well: what has to go before a model is trusted may be a foreign file.
-        return folder.stat().st_mtime_ns, [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in facts]
-
-    def load(self, _seen: object) -> Scorer:
-        return load_model(self.path)
-
-
-@dataclass(frozen=True)
-class _Registry:
-    uri: str
-
-    def look(self) -> object:
-        from ipml.model.tracking import find_model  # MLflow is loaded only for its registry
-
-        return find_model(self.uri)
-
-    def load(self, seen: Any) -> Scorer:
-        from ipml.model.tracking import resolve_model
-
-        # By its number: the alias may have moved since it was looked at.
-        folder = resolve_model(seen.uri)
-        try:
-            return load_model(folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)  # a service would fill the disk with one copy after another
-
-
 class ServedModel:
     """A model that is looked for anew, and replaced as a whole. Threads may share it.
 
@@ -152,6 +118,9 @@ class ServedModel:
     ----------
     source : str or Path, optional
         As `ipml.scoring.scorer.load_model` takes it; the model of the settings (`IPML_MODEL`) where none is given.
+    portfolios : Path, optional
+        What is known of sellers, as `ipml portfolios` wrote it with that model. It is only read, and anew once the
+        file has changed. No model is put in use but the one that it belongs to.
 
     Attributes
     ----------
@@ -167,12 +136,13 @@ class ServedModel:
     (False, None, 1)
     """
 
-    def __init__(self, source: str | Path | None = None) -> None:
+    def __init__(self, source: str | Path | None = None, portfolios: Path | None = None) -> None:
         source = str(source or get_settings().model)
         self.source = source
         self.n_reloads = self.n_failures = 0
         self.failure: str | None = None
-        self._source: _Source = _Registry(source) if source.startswith("models:") else _Folder(Path(source))
+        self._source = make_source(source)
+        self._portfolios = portfolios
         self._current: ModelInUse | None = None
         self._loaded: object = None
         self._refused: object = None
@@ -200,29 +170,38 @@ class ServedModel:
                 return False
 
     def _refresh(self, is_forced: bool) -> bool:
-        seen = self._source.look()
+        seen = self._source.look(), None if self._portfolios is None else tell_apart(self._portfolios)
         if seen == self._refused and not is_forced:
             return False
         if seen == self._loaded and not is_forced:
             self._refused = self.failure = None
             return False
         try:
-            scorer = _warm(self._source.load(seen))
+            loaded = self._load(seen[0])
         except _REFUSALS:
             self._refused = seen
             raise
         self._loaded, self._refused, self.failure = seen, None, None
-        before, self._current = self._current, self._keep_equal(scorer)
-        if before is None or before is self._current:
+        before, self._current = self._current, loaded
+        if before is None or before is loaded:
             return before is None
+        if before.version == loaded.version:
+            _log.info("scoring by %s with newer portfolios", loaded.version)
+            return True
         self.n_reloads += 1
-        _log.info("scoring by %s from now on, no longer by %s", scorer.version, before.version)
+        _log.info("scoring by %s from now on, no longer by %s", loaded.version, before.version)
         return True
 
-    def _keep_equal(self, scorer: Scorer) -> ModelInUse:
-        """Return the model in use where the one loaded is the same, so that nothing of it has to be built anew."""
+    def _load(self, seen: object) -> ModelInUse:
+        """Load the model, and what is known of sellers; where nothing is another, what is in use stays."""
+        scorer = self._source.load(seen)
         kept = self._current
-        return kept if kept is not None and kept.version == scorer.version else ModelInUse(scorer)
+        is_kept = kept is not None and kept.version == scorer.version
+        if kept is not None and is_kept:
+            scorer = kept.scorer  # of which nothing has to be built anew
+        if self._portfolios is None:
+            return kept if kept is not None and is_kept else _warm(ModelInUse(scorer))
+        return _warm(ModelInUse(scorer, read_store(self._portfolios, scorer.version).portfolios))
 
     def _note(self, failure: str) -> None:
         self.n_failures += 1
@@ -232,12 +211,12 @@ class ServedModel:
         self.failure = failure
 
 
-def _warm(scorer: Scorer) -> Scorer:
+def _warm(model: ModelInUse) -> ModelInUse:
     """Score once in each way, so that whatever is built at first use is there before the first request."""
     for explain in (False, True):
-        scorer.score(_WARM_UP, explain=explain)
-    scorer.explain_frame(listings_to_frame([_WARM_UP, _WARM_UP]))
-    return scorer
+        model.scorer.score(_WARM_UP, model.portfolios, explain=explain)
+    model.scorer.explain_frame(listings_to_frame([_WARM_UP, _WARM_UP]), model.portfolios)
+    return model
 
 
 class Watch:

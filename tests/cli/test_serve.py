@@ -102,6 +102,14 @@ def test_unusable_keys_are_named(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no-such-file" in answer.err
 
 
+def test_portfolios_need_the_api(ipml, tmp_path: Path) -> None:
+    """The page alone scores nothing, so that what is known of sellers would be passed over without a word."""
+    (tmp_path / "sellers.npz").touch()
+    answer = ipml("serve", "--portfolios", str(tmp_path / "sellers.npz"), "--port", "0")
+    assert answer.exit_code == 2
+    assert "--api-only" in answer.err
+
+
 @pytest.mark.slow
 def test_the_page_comes_and_goes(tmp_path: Path) -> None:
     """The command makes the database, prints the address, answers there, and ends in order."""

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from ipml.errors import InvalidListings, TrackingUnavailable
-from ipml.listings.schema import listings_to_frame
+from ipml.listings.schema import listings_to_frame, validate_record
 from ipml.model.artifact import save_model
 from ipml.records import Listing
-from ipml.scoring.scorer import Scorer
+from ipml.scoring.portfolio_store import read_store, start_store, write_store
+from ipml.scoring.scorer import Scorer, load_model
 from ipml.scoring.served_model import ModelInUse, ServedModel, watching
 
 TITLES = (
@@ -32,6 +33,7 @@ LISTINGS = [
     {"listing_id": str(row), "seller_id": "s", "title": title, "price": 30.0 + row, "currency": "EUR"}
     for row, title in enumerate(TITLES)
 ]
+LATER = [one | {"observed_at": "2026-02-01T00:00:00Z"} for one in LISTINGS]
 
 
 def write(classifier: Any, folder: Path) -> str:
@@ -62,6 +64,81 @@ def place(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
         return where
 
     return put
+
+
+@pytest.fixture
+def store(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Return what writes the portfolios that one of the models makes; a seller "s" has listed replicas before."""
+    earlier = [
+        validate_record(LISTINGS[0] | {"listing_id": f"e{day}", "observed_at": f"2026-01-0{day}T00:00:00Z"})
+        for day in range(1, 6)
+    ]
+
+    def make(version: str) -> Path:
+        scorer = load_model(saved[version])
+        made = start_store(scorer)
+        made.take_in(scorer, listings_to_frame(earlier))
+        write_store(made, tmp_path / "sellers.npz")
+        return tmp_path / "sellers.npz"
+
+    return make
+
+
+def test_what_is_known_of_sellers_counts(
+    saved: dict[str, Path], place: Callable[[str], Path], store: Callable[[str], Path]
+) -> None:
+    """One listing, several, and several with reasons score as the model does with the same portfolios, not without."""
+    _, second = saved
+    portfolios = store(second)
+    served = ServedModel(place(second), portfolios)
+    assert served.refresh()
+    scorer = load_model(saved[second])
+    frame = listings_to_frame(map(validate_record, LATER))
+    expected = scorer.score_frame(frame, read_store(portfolios, second).portfolios)["score"].dropna().tolist()
+    assert expected != scorer.score_frame(frame)["score"].dropna().tolist()
+    model = served.current()
+    for scored in (
+        [model.score_many([one])[0] for one in LATER],
+        model.score_many(LATER),
+        model.score_many(LATER, explain=True),
+    ):
+        assert [one.score for one in scored if one.score is not None] == expected
+
+
+def test_portfolios_of_another_model_are_refused(
+    saved: dict[str, Path], place: Callable[[str], Path], store: Callable[[str], Path]
+) -> None:
+    """A newer model waits for portfolios of its own, while the one in use goes on; with them it takes the place."""
+    first, second = saved
+    served = ServedModel(place(first), store(first))
+    assert served.refresh()
+    place(second)
+    assert not served.refresh()
+    assert (served.current().version, served.n_failures) == (first, 1)
+    assert f"found portfolios by the model '{first}'" in served.failure
+    assert not served.refresh()
+    assert served.n_failures == 1
+    store(second)
+    assert served.refresh()
+    assert (served.current().version, served.failure) == (second, None)
+
+
+def test_newer_portfolios_of_the_same_model_are_taken_up(
+    saved: dict[str, Path], place: Callable[[str], Path], tmp_path: Path, store: Callable[[str], Path]
+) -> None:
+    """After a look the scores are by what is known of sellers now; the model itself is not built anew."""
+    _, second = saved
+    scorer = load_model(saved[second])
+    write_store(start_store(scorer), tmp_path / "sellers.npz")
+    served = ServedModel(place(second), tmp_path / "sellers.npz")
+    assert served.refresh()
+    before = served.current()
+    store(second)
+    served.refresh()
+    after = served.current()
+    assert after.scorer is before.scorer
+    assert before.score_many(LATER[:1])[0].score < after.score_many(LATER[:1])[0].score
+    assert (after.version, served.n_reloads) == (second, 0)
 
 
 def test_a_newer_model_takes_the_place(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
@@ -149,7 +226,7 @@ def test_any_failure_is_survived(saved, place, monkeypatch: pytest.MonkeyPatch, 
     served = ServedModel(place(first))
     served.refresh()
     place(second)
-    monkeypatch.setattr("ipml.scoring.served_model.load_model", lambda _: 1 / 0)
+    monkeypatch.setattr("ipml.scoring.model_source.load_model", lambda _: 1 / 0)
     assert not served.refresh()
     assert served.current().version == first
     assert "ZeroDivisionError" in caplog.text
