@@ -1,0 +1,39 @@
+"""What can go wrong with the review database."""
+
+from __future__ import annotations
+
+from ipml.errors.base import IpmlError
+
+
+class UnusableDatabase(IpmlError):
+    """A database cannot be opened, read or written."""
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        super().__init__(f"{name}: found {found}; expected {expected}.")
+
+
+class DatabaseBusy(IpmlError):
+    """Other processes kept the database locked for too long; nothing was changed."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"{name}: locked by others for {seconds:g} seconds; nothing was changed. Try again.")
+
+
+class WrongRevision(IpmlError):
+    """The tables of a database are those of another release of ipml, or there are none."""
+
+    def __init__(self, name: str, found: str | None, expected: str) -> None:
+        self.found, self.expected = found, expected
+        if found is None:
+            remedy = "`ipml enqueue` and `ipml serve` make them"
+        elif not (found.isdecimal() and len(found) == len(expected)):
+            remedy = "another program made it: name another database"
+        elif found < expected:
+            remedy = "back it up and start `ipml serve`, which brings it up to date"
+        else:
+            remedy = "a newer ipml made it: install that release"
+        super().__init__(f"{name}: found {_tables_at(found)}, expected {_tables_at(expected)}; {remedy}.")
+
+
+def _tables_at(revision: str | None) -> str:
+    return "no tables" if revision is None else f"tables of revision {revision}"
