@@ -22,7 +22,7 @@ def test_every_exception_is_imported_from_one_place():
 
 def test_an_exception_comes_back_from_another_process_as_it_was():
     """With its message and its facts."""
-    error = pickle.loads(pickle.dumps(UnreadableFile("a.csv", "nothing", "listings")))  # noqa: S301  our own bytes
+    error = pickle.loads(pickle.dumps(UnreadableFile("a.csv", "nothing", "listings")))
     assert (type(error), str(error), error.path) == (
         UnreadableFile,
         "a.csv: found nothing; expected listings.",
