@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ipml.cli.listing_file import load_map, tell_rejected
 from ipml.cli.options import Columns, Model, Rejects, check_distinct
 
 
@@ -36,7 +37,6 @@ def portfolios(
     from contextlib import nullcontext
 
     from ipml.cli.progress import show_rows
-    from ipml.listings.marketplaces import load_columns
     from ipml.listings.writers import RejectsFile
     from ipml.scoring.portfolio_store import update_store
     from ipml.scoring.scorer import load_model
@@ -48,13 +48,11 @@ def portfolios(
             scorer,
             listings,
             store,
-            columns=load_columns(columns) if columns else None,
+            columns=load_map(columns),
             rejects=bad_rows,
             on_rows=on_rows,
         )
     typer.echo(f"{counts.new:,} listings taken into {store} by {scorer.version}")
     if counts.known:
         typer.echo(f"{counts.known:,} were in it already, and count once")
-    if counts.rejected:
-        typer.echo(f"{counts.rejected:,} bad rows kept in {rejects}")
-        raise typer.Exit(1)
+    tell_rejected(counts.rejected, rejects)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.listing_file import load_map, tell_rejected
 from ipml.cli.options import Columns, Model, Rejects, check_distinct
 from ipml.errors import UnusableSetting
 
@@ -82,7 +83,6 @@ def score(
     if events:
         raise UnusableSetting("--events", str(events), "it together with --engine spark only")
     from ipml.cli.progress import show_rows
-    from ipml.listings.marketplaces import load_columns
     from ipml.scoring.batch import name_work_folder, score_file
     from ipml.scoring.portfolio_store import read_store
     from ipml.scoring.scorer import load_model
@@ -96,7 +96,7 @@ def score(
                 scorer,
                 source,
                 target,
-                columns=load_columns(columns) if columns else None,
+                columns=load_map(columns),
                 portfolios=sellers,
                 rejects=rejects,
                 explain_top=explain_top,
@@ -122,14 +122,13 @@ def _score_on_spark(
     portfolios: Path | None,
     events: Path | None,
 ) -> None:
-    from ipml.listings.marketplaces import load_columns
     from ipml.scoring.spark import score_on_spark
 
     counts = score_on_spark(
         source,
         target,
         model,
-        columns=load_columns(columns) if columns else None,
+        columns=load_map(columns),
         portfolios=portfolios,
         events=events,
         rejects=rejects,
@@ -144,9 +143,7 @@ def _tell(counts: BatchCounts, where: str, rejects: Path | None) -> None:
         typer.echo(f"{counts.kept:,} rows had been done by an earlier run")
     if counts.abstained:
         typer.echo(f"{counts.abstained:,} of them could not be judged; `abstained` says why")
-    if counts.rejected:
-        typer.echo(f"{counts.rejected:,} bad rows kept in {rejects}")
-        raise typer.Exit(1)
+    tell_rejected(counts.rejected, rejects)
 
 
 def count_jobs(jobs: str) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.listing_file import load_map, tell_rejected
 from ipml.cli.options import Columns, Rejects, check_distinct
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ def shadow(
     from contextlib import nullcontext
 
     from ipml.cli.progress import show_rows
-    from ipml.listings.marketplaces import load_columns
     from ipml.listings.writers import RejectsFile
     from ipml.scoring.scorer import load_model
     from ipml.scoring.shadow import shadow_file
@@ -61,15 +61,13 @@ def shadow(
             listings,
             out,
             top=top,
-            columns=load_columns(columns) if columns else None,
+            columns=load_map(columns),
             rejects=bad_rows,
             on_rows=on_rows,
         )
     _show(compared)
     typer.echo(f"\nBoth scores of all {compared.scored:,} listings are in {out}")
-    if compared.rejected:
-        typer.echo(f"{compared.rejected:,} bad rows kept in {rejects}")
-        raise typer.Exit(1)
+    tell_rejected(compared.rejected, rejects)
 
 
 def _show(compared: Shadow) -> None:

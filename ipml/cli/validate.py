@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.listing_file import load_map
 from ipml.cli.options import Columns, Rejects, check_distinct
 
 if TYPE_CHECKING:
@@ -40,11 +41,10 @@ def validate(
 
     Example: ipml validate listings.csv.gz --columns ozon-ecup --rejects rejects.csv --good listings.parquet
     """
-    from ipml.listings.marketplaces import load_columns
     from ipml.listings.readers import RejectsFile, read_listings, write_listings
 
     check_distinct(source, rejects, good)
-    column_map = load_columns(columns) if columns else None
+    column_map = load_map(columns)
     tally = _Tally()
     with RejectsFile(rejects) if rejects else nullcontext() as kept_apart, tally:
         frames = tally.count(read_listings(source, column_map, chunk_rows=CHUNK_ROWS, encoding=encoding), kept_apart)
