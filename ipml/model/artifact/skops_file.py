@@ -2,6 +2,9 @@
 
 Which types may be constructed is the constant `TRUSTED_TYPES` and never taken from a file. A type belongs
 there only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote.
+
+skops is imported only to write a file, or to read one that `ipml.model.artifact.plain_skops` does not: it takes longer
+to import than a model takes to load.
 """
 
 from __future__ import annotations
@@ -12,17 +15,17 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 from sklearn.exceptions import InconsistentVersionWarning
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from ipml.errors import UntrustedModel, VersionMismatch, first_line
 from ipml.model.artifact.canonical_skops import SCHEMA, make_canonical
 from ipml.model.artifact.folder import MODEL
+from ipml.model.artifact.plain_skops import NotPlain, read_plain
 
 TRUSTED_TYPES = (
     "ipml.features.brand.BrandFeatures",
@@ -56,16 +59,18 @@ def pack(classifier: object) -> bytes:
 
     The same classifier gives the same bytes, in any process with the same libraries.
     """
+    import skops.io
+
     plain: bytes = skops.io.dumps(classifier)
     packed = make_canonical(plain, zipfile.ZIP_DEFLATED)
     return packed if len(plain) <= MAX_RATIO * len(packed) else make_canonical(plain, zipfile.ZIP_STORED)
 
 
-def unpack(packed: bytes, folder: Path) -> io.BytesIO:
-    """Return the entries of a skops file as a new zip without compression.
+def unpack(packed: bytes, folder: Path) -> dict[str, bytes]:
+    """Return the entries of a skops file by name.
 
-    What skops reads is what was checked here: an entry that unpacks to more than it declares, or that the
-    two tables of a zip describe differently, does not reach it.
+    What is read later is what was checked here: an entry that unpacks to more than it declares, or that the
+    two tables of a zip describe differently, does not reach skops.
 
     Parameters
     ----------
@@ -81,16 +86,16 @@ def unpack(packed: bytes, folder: Path) -> io.BytesIO:
     """
     if packed.count(CENTRAL_HEADER) > MAX_ENTRIES:
         raise UntrustedModel(folder, f"{MODEL} of more than {MAX_ENTRIES:,} entries", "no more than that")
-    unpacked = io.BytesIO()
+    unpacked = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive, zipfile.ZipFile(unpacked, "w") as plain:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             _check_names([entry.filename for entry in archive.infolist()], folder)
             _check_sizes(archive.infolist(), len(packed), folder)
             for entry in archive.infolist():
                 content = _read_entry(archive, entry)
                 if entry.filename.endswith(".npy"):
                     check_array(content, folder)
-                plain.writestr(entry.filename, content)
+                unpacked[entry.filename] = content
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
         raise UntrustedModel(folder, f"{MODEL} that is no sound zip ({first_line(error)})") from None
     return unpacked
@@ -155,12 +160,12 @@ def check_array(content: bytes, folder: Path) -> None:
         raise UntrustedModel(folder, f"an array whose size is not that of its shape {shape} in {MODEL}")
 
 
-def construct(unpacked: io.BytesIO, folder: Path, *, allow_version_mismatch: bool = False) -> Any:
+def construct(unpacked: Mapping[str, bytes], folder: Path, *, allow_version_mismatch: bool = False) -> Any:
     """Build the classifier from trusted types, or refuse the file.
 
     Parameters
     ----------
-    unpacked : BytesIO
+    unpacked : mapping of str to bytes
         What `unpack` returned.
     folder : Path
         Where the model lies, for the message.
@@ -177,12 +182,30 @@ def construct(unpacked: io.BytesIO, folder: Path, *, allow_version_mismatch: boo
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore" if allow_version_mismatch else "error", InconsistentVersionWarning)
-            return skops.io.load(unpacked, trusted=TRUSTED_TYPES)
+            try:
+                return read_plain(unpacked, TRUSTED_TYPES)
+            except NotPlain:
+                return _read_by_skops(unpacked, folder)
+    except UntrustedModel:
+        raise
     except InconsistentVersionWarning as warning:
         saved, running = warning.original_sklearn_version, warning.current_sklearn_version
         raise VersionMismatch(folder, {"scikit-learn": (str(saved)[:40], running)}) from None
+    except Exception as error:  # a crafted file can make any reader raise anything
+        raise UntrustedModel(folder, f"{MODEL} that cannot be read ({first_line(error)})") from error
+
+
+def _read_by_skops(unpacked: Mapping[str, bytes], folder: Path) -> Any:
+    """Build what may be any kind of model, such as one whose learner another release of ipml chose."""
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as plain:
+        for name, content in unpacked.items():
+            plain.writestr(name, content)
+    try:
+        return skops.io.load(archive, trusted=TRUSTED_TYPES)
     except UntrustedTypesFoundException as error:
         names = first_line(error).partition(": ")[2]
         raise UntrustedModel(folder, f"types {names} in {MODEL}", "types that ipml trusts") from None
-    except Exception as error:  # a crafted file can make skops raise anything
-        raise UntrustedModel(folder, f"{MODEL} that cannot be read ({first_line(error)})") from error
