@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,7 @@ from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
     from ipml.scoring.batch import BatchCounts
+    from ipml.scoring.parts.processes import Processes
 
 
 class Engine(StrEnum):
@@ -82,12 +84,40 @@ def score(
         return
     if events:
         raise UnusableSetting("--events", str(events), "it together with --engine spark only")
+    from ipml.scoring.parts.processes import Processes, count_helpers
+
+    n_jobs = count_jobs(jobs)
+    with closing(Processes(count_helpers(source, n_jobs))) as processes:  # they load what they need while this one does
+        _score_here(
+            source,
+            target,
+            model,
+            columns=columns,
+            portfolios=portfolios,
+            rejects=rejects,
+            explain_top=explain_top,
+            jobs=n_jobs,
+            restart=restart,
+            processes=processes,
+        )
+
+
+def _score_here(
+    source: Path,
+    target: Path,
+    model: str | None,
+    *,
+    columns: str | None,
+    portfolios: Path | None,
+    rejects: Path | None,
+    processes: Processes,
+    **options: Any,
+) -> None:
     from ipml.cli.progress import show_rows
     from ipml.scoring.batch import name_work_folder, score_file
     from ipml.scoring.portfolio_store import read_store
     from ipml.scoring.scorer import load_model
 
-    n_jobs = count_jobs(jobs)
     scorer = load_model(model)
     sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
     try:
@@ -99,10 +129,9 @@ def score(
                 columns=load_map(columns),
                 portfolios=sellers,
                 rejects=rejects,
-                explain_top=explain_top,
-                jobs=n_jobs,
-                restart=restart,
                 on_rows=lambda step, rows, total: show(rows, total, step),
+                processes=processes,
+                **options,
             )
     except KeyboardInterrupt:
         kept = name_work_folder(target)

@@ -22,6 +22,7 @@ from ipml.listings.writers import RejectsFile, check_place, check_writable
 from ipml.scoring.parts.folder import Record, open_folder
 from ipml.scoring.parts.joining import check_folder, is_finished, join_file, join_folder, join_rejects, read_summary
 from ipml.scoring.parts.part import Work
+from ipml.scoring.parts.processes import Processes
 from ipml.scoring.parts.run import describe_run
 from ipml.scoring.parts.source import open_source
 from ipml.scoring.parts.steps import OnRows, count_workers, make_pieces, score_parts
@@ -74,6 +75,7 @@ def score_file(
     jobs: int = 1,
     restart: bool = False,
     on_rows: OnRows = lambda *_: None,
+    processes: Processes | None = None,
 ) -> BatchCounts:
     """Score every good listing of a file, and explain the most suspicious ones.
 
@@ -97,11 +99,13 @@ def score_file(
     rejects : Path, optional
         A CSV file for bad rows, as `RejectsFile` writes it; without it a bad row is an error.
     jobs : int, default=1
-        How many processes score.
+        How many processes score; the first of them is this one.
     restart : bool, default=False
         Begin anew, even where parts of another run stand.
     on_rows : function, optional
         Told what is being done, how many rows of it are done, and of how many where that is known.
+    processes : Processes, optional
+        Such as were started before there was a scorer, for the time that takes. They are ended with the run.
 
     Raises
     ------
@@ -129,7 +133,11 @@ def score_file(
         return counts
     with open_folder(name_work_folder(target), facts, restart=restart) as folder:
         work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix)
-        with limit_libraries(), closing(Workers(work, count_workers(work, jobs, CHUNK_ROWS))) as workers:
+        with (
+            limit_libraries(),
+            closing(processes or Processes()) as others,
+            closing(Workers(work, count_workers(work, jobs, CHUNK_ROWS), others)) as workers,
+        ):
             kept = sum(record["rows"] for record in folder.read_all("part").values())
             records = score_parts(work, workers, CHUNK_ROWS, on_rows)
             pieces = make_pieces(work, workers, records, explain_top, CHUNK_ROWS, on_rows)
