@@ -114,11 +114,14 @@ def _score_here(
     **options: Any,
 ) -> None:
     from ipml.cli.progress import show_rows
-    from ipml.scoring.batch import name_work_folder, score_file
-    from ipml.scoring.portfolio_store import read_store
-    from ipml.scoring.scorer import load_model
+    from ipml.scoring.parts.processes import leaving_garbage
 
-    scorer = load_model(model)
+    with leaving_garbage():
+        from ipml.scoring.batch import name_work_folder, score_file
+        from ipml.scoring.portfolio_store import read_store
+        from ipml.scoring.scorer import load_model
+
+        scorer = load_model(model)
     sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
     try:
         with show_rows() as show:

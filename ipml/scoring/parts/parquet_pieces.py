@@ -1,4 +1,4 @@
-"""Put Parquet files of one schema together without reading their rows: bytes after bytes, and one footer for all.
+"""Put Parquet files together without reading their rows: bytes after bytes, and one footer for all.
 
 A footer is a structure in Thrift's compact protocol; the numbers of the fields are those of Parquet's `parquet.thrift`.
 In it stand the places of all columns of all row groups, which move by as much as the bytes do.
@@ -7,6 +7,7 @@ In it stand the places of all columns of all row groups, which move by as much a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +18,8 @@ _SCHEMA, _NUM_ROWS, _ROW_GROUPS = 2, 3, 4  # of the file
 _COLUMNS, _GROUP_ROWS, _GROUP_PLACE, _ORDINAL = 1, 3, 5, 7  # of a row group
 _CHUNK_PLACE, _CHUNK_METADATA, _PAGE_INDEXES = 2, 3, (4, 6)  # of a column in it
 _DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM_FILTER = 9, 10, 11, 14  # of its metadata
+_TYPE, _PATH, _UNPACKED_BYTES, _PACKED_BYTES = 1, 3, 6, 7  # of its metadata as well
+_GROUP_UNPACKED_BYTES, _GROUP_PACKED_BYTES = 2, 6
 # Types of Thrift's compact protocol.
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 _WHOLE = (4, 5, 6)
@@ -54,17 +57,68 @@ def join_parquet(paths: Sequence[Path], target: Path) -> None:
         out.write(written.done + len(written.done).to_bytes(4, "little") + MAGIC)
 
 
+def replace_last_columns(path: Path, columns: bytes, target: Path) -> None:
+    """Write a Parquet file of one row group with other values in its last columns.
+
+    Parameters
+    ----------
+    path : Path
+    columns : bytes
+        A Parquet file of these columns alone, with as many rows, in one row group too.
+    target : Path
+    """
+    footer, _ = _read_footer(path)
+    whole, _ = _Reader(footer).read_whole_footer()
+    new_footer, new_end = _take_footer(BytesIO(columns))
+    new, _ = _Reader(new_footer).read_whole_footer()
+    (group,), (new_group,) = whole[_ROW_GROUPS][1][1], new[_ROW_GROUPS][1][1]
+    kind, (item, chunks) = group[_COLUMNS]
+    replacing = new_group[_COLUMNS][1][1]
+    replaced = chunks[-len(replacing) :]
+    if group[_GROUP_ROWS] != new_group[_GROUP_ROWS] or list(map(_name, replaced)) != list(map(_name, replacing)):
+        raise ValueError(f"other columns than the last ones of {path}")
+    end = _find_start(replaced[0])
+    chunks = [*chunks[: -len(replacing)], *_move(new_group, end - len(MAGIC))[_COLUMNS][1][1]]
+    group[_COLUMNS] = kind, (item, chunks)
+    for field, of_chunk in ((_GROUP_UNPACKED_BYTES, _UNPACKED_BYTES), (_GROUP_PACKED_BYTES, _PACKED_BYTES)):
+        group[field] = (group[field][0], sum(chunk[_CHUNK_METADATA][1][of_chunk][1] for chunk in chunks))
+    written = _Writer()
+    written.write_struct(whole)
+    with target.open("wb") as out:
+        out.write(MAGIC)
+        _copy(path, out, end)
+        out.write(columns[len(MAGIC) : new_end])
+        out.write(written.done + len(written.done).to_bytes(4, "little") + MAGIC)
+
+
+def _name(chunk: Struct) -> tuple[Any, ...]:
+    """Return the name and the type of a column."""
+    metadata = chunk[_CHUNK_METADATA][1]
+    return metadata[_PATH], metadata[_TYPE]
+
+
+def _find_start(chunk: Struct) -> int:
+    """Return where the bytes of a column begin."""
+    metadata = chunk[_CHUNK_METADATA][1]
+    places = [metadata[field][1] for field in (_DICTIONARY_PAGE, _DATA_PAGE) if field in metadata]
+    return int(min(place for place in places if place))
+
+
 def _read_footer(path: Path) -> tuple[bytes, int]:
     """Return the footer and where it begins."""
     with path.open("rb") as stream:
-        end = stream.seek(-8, 2)
-        size = int.from_bytes(stream.read(4), "little")
-        stream.seek(end - size)
-        return stream.read(size), end - size
+        return _take_footer(stream)
+
+
+def _take_footer(stream: IO[bytes]) -> tuple[bytes, int]:
+    end = stream.seek(-8, 2)
+    size = int.from_bytes(stream.read(4), "little")
+    stream.seek(end - size)
+    return stream.read(size), end - size
 
 
 def _copy(path: Path, out: IO[bytes], end: int) -> None:
-    """Write what lies between the beginning of a file and its footer."""
+    """Write what lies between the beginning of a file and a place in it."""
     with path.open("rb") as stream:
         left = end - stream.seek(len(MAGIC))
         while left:

@@ -129,6 +129,6 @@ def name_repeats(listings: pd.DataFrame, again: Rows, first: Rows) -> list[Probl
     return list(map(make_repeat, again, ids, first))
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write scored listings, or a part of them."""
-    pq.write_table(table, path, use_dictionary=_REPETITIVE)
+def write_parquet(table: pa.Table, file: Path | pa.NativeFile) -> None:
+    """Write scored listings, some of them or some of their columns."""
+    pq.write_table(table, file, use_dictionary=_REPETITIVE)

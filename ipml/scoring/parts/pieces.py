@@ -15,6 +15,7 @@ from ipml.records import Problem
 from ipml.scoring.parts.changes import Change
 from ipml.scoring.parts.folder import Record, name_part
 from ipml.scoring.parts.keys import read_rows
+from ipml.scoring.parts.parquet_pieces import replace_last_columns
 from ipml.scoring.parts.part import Work, write_parquet
 from ipml.scoring.parts.rejects import gather_problems
 from ipml.scoring.scored_files import EXPLANATION_COLUMNS, explanation_columns
@@ -45,25 +46,35 @@ def make_piece(work: Work, change: Change) -> Record:
     }
     if work.suffix != ".parquet" or len(change.top) or len(change.again):
         names.append(f"{name_part('piece', number)}{work.suffix}")
-        table = _explain(work, table, np.isin(rows[~is_again], change.top))
-        work.folder.write(names[-1], lambda path: _write(table, path, is_first=number == 0))
+        explained = _explain(work, table, np.isin(rows[~is_again], change.top)) if len(change.top) else None
+        if explained is not None and work.suffix == ".parquet" and not len(change.again):
+            work.folder.write(names[-1], lambda path: _write_explained(Path(f"{source}.parquet"), explained, path))
+        else:
+            table = table if explained is None else _replace(table, explained)
+            work.folder.write(names[-1], lambda path: _write(table, path, is_first=number == 0))
     else:
         names.append(f"{source.name}.parquet")  # it is as it should be
     return work.folder.finish(name_part("piece", number), facts, names)
 
 
 def _explain(work: Work, table: pa.Table, is_top: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> pa.Table:
-    """Return the table with the reasons of the listings that were chosen."""
+    """Return the columns with the reasons of the listings that were chosen."""
     places = np.flatnonzero(is_top)
-    if not len(places):
-        return table
     texts = list(_explain_chosen(work, table.take(places)))
+    columns = {}
     for name in EXPLANATION_COLUMNS:
         cells: list[str | None] = [None] * table.num_rows
         for place, text in zip(places, texts, strict=True):
             cells[place] = text[name]
+        columns[name] = pa.array(cells, table.schema.field(name).type)
+    return pa.table(columns)
+
+
+def _replace(table: pa.Table, columns: pa.Table) -> pa.Table:
+    """Return a table with other values in some columns."""
+    for name in columns.column_names:
         at = table.schema.get_field_index(name)
-        table = table.set_column(at, table.schema.field(at), pa.array(cells, table.schema.field(at).type))
+        table = table.set_column(at, table.schema.field(at), columns[name])
     return table
 
 
@@ -84,6 +95,13 @@ def _gather_rejects(work: Work, change: Change) -> tuple[list[Problem], Mapping[
 def _write_rejects(problems: list[Problem], raws: Mapping[int, str], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
         write_problems(problems, raws, stream)
+
+
+def _write_explained(part: Path, explained: pa.Table, path: Path) -> None:
+    """Write a part with reasons; its other columns need not be read and written for that."""
+    written = pa.BufferOutputStream()
+    write_parquet(explained, written)
+    replace_last_columns(part, written.getvalue().to_pybytes(), path)
 
 
 def _write(table: pa.Table, path: Path, *, is_first: bool) -> None:

@@ -8,9 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ipml.listings.writers import to_arrow
-from ipml.scoring.parts.parquet_pieces import join_parquet
+from ipml.scoring.parts.parquet_pieces import join_parquet, replace_last_columns
 
 SIZES = [3, 0, 1_000, 1, 70]
 
@@ -75,3 +77,34 @@ def test_other_schemas_are_refused(pieces, tmp_path):
     pq.write_table(pa.table({"text": [1]}), tmp_path / "other.parquet")
     with pytest.raises(ValueError, match="another schema"):
         join_parquet([pieces[0][0], tmp_path / "other.parquet"], tmp_path / "joined.parquet")
+
+
+cells = st.lists(st.none() | st.text(max_size=20), min_size=30, max_size=30).map(
+    lambda cells: pa.array(cells, "string")
+)
+
+
+def bytes_of(table: pa.Table) -> bytes:
+    """Return a table as a Parquet file."""
+    written = pa.BufferOutputStream()
+    pq.write_table(table, written)
+    return written.getvalue().to_pybytes()
+
+
+@given(before=cells, after=cells, last=cells)
+@settings(max_examples=30)
+def test_other_values_take_the_place_of_the_last_columns(before, after, last, tmp_path_factory):
+    """The file is, byte for byte, the one that would be written of all columns."""
+    path = tmp_path_factory.mktemp("columns") / "table.parquet"
+    path.write_bytes(bytes_of(pa.table({"number": np.arange(30), "text": before, "last": before})))
+    replace_last_columns(path, bytes_of(pa.table({"text": after, "last": last})), path.with_name("replaced"))
+    expected = pa.table({"number": np.arange(30), "text": after, "last": last})
+    assert path.with_name("replaced").read_bytes() == bytes_of(expected)
+
+
+def test_columns_that_are_not_the_last_ones_are_refused(tmp_path):
+    """Nor are other types, or fewer rows, put under the name of a column."""
+    pq.write_table(pa.table({"number": [1, 2], "text": ["a", "b"]}), tmp_path / "table.parquet")
+    for other in ({"number": [1, 2]}, {"text": [1, 2]}, {"text": ["a"]}):
+        with pytest.raises(ValueError, match="other columns"):
+            replace_last_columns(tmp_path / "table.parquet", bytes_of(pa.table(other)), tmp_path / "replaced")
