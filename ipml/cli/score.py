@@ -87,7 +87,8 @@ def score(
     from ipml.scoring.parts.processes import Processes, count_helpers
 
     n_jobs = count_jobs(jobs)
-    with closing(Processes(count_helpers(source, n_jobs))) as processes:  # they load what they need while this one does
+    # They load what they need while this process does.
+    with closing(Processes(count_helpers(source, n_jobs), model)) as processes:
         _score_here(
             source,
             target,

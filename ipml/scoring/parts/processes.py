@@ -42,16 +42,20 @@ class Processes:
     ----------
     n : int, default=0
         How many to start at once.
+    model : str or Path, optional
+        The model that they will be given, if that is known: they score with it once while they wait, so that what is
+        built at first use is there.
     """
 
-    def __init__(self, n: int = 0) -> None:
+    def __init__(self, n: int = 0, model: str | Path | None = None) -> None:
         self._started: dict[Connection, BaseProcess] = {}
+        self._model = model
         self.take(n)
 
     def take(self, n: int) -> dict[Connection, BaseProcess]:
         """Return so many of them by the pipes that lead to them, and start those that are missing."""
         while len(self._started) < n:
-            pipe, process = _start()
+            pipe, process = _start(self._model)
             self._started[pipe] = process
         return dict(list(self._started.items())[:n])
 
@@ -78,10 +82,10 @@ def count_helpers(source: Path, jobs: int) -> int:
     return max(0, min(jobs - 1, size // _BYTES_OF_A_PART))
 
 
-def _start() -> tuple[Connection, BaseProcess]:
+def _start(model: str | Path | None) -> tuple[Connection, BaseProcess]:
     context = get_context("spawn")  # a fork would copy the locks of threads, but not the threads
     here, there = context.Pipe()
-    process = context.Process(target=_begin, args=(there,), daemon=True)
+    process = context.Process(target=_begin, args=(there, model), daemon=True)
     with _quiet_surroundings():
         process.start()
     there.close()
@@ -104,11 +108,14 @@ def _quiet_surroundings() -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _begin(pipe: Connection) -> None:
+def _begin(pipe: Connection, model: str | Path | None) -> None:
     """Load what scoring needs, and do what comes through the pipe."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with leaving_garbage():
-        from ipml.scoring.parts.workers import serve
+        from ipml.scoring.parts.workers import rehearse, serve
+
+        if model is not None:
+            rehearse(model)
     serve(pipe)
 
 

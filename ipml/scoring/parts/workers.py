@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeVar
@@ -14,11 +15,14 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from ipml.errors import IpmlError, PartFailed, WorkerLost, first_line
+from ipml.listings.schema import listings_to_frame
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.scoring.parts.changes import Change
 from ipml.scoring.parts.folder import Record
 from ipml.scoring.parts.part import Work
 from ipml.scoring.parts.processes import Processes
 from ipml.scoring.parts.source import Part
+from ipml.scoring.scorer import load_model
 
 Task = TypeVar("Task", Part, Change)
 Do = Callable[[Work, Any], Record]
@@ -177,6 +181,13 @@ class _Queue:
     def _fail(self, number: int, error: BaseException) -> None:
         self._failed[number] = error
         self._is_over, self._ahead = True, None
+
+
+def rehearse(model: str | Path) -> None:
+    """Score a few listings by a model folder, so that compiled functions are loaded; by another scorer is no harm."""
+    if Path(model).is_dir():
+        with limit_libraries(), suppress(Exception):  # what is wrong with the model is said by whoever needs it
+            load_model(model).score_frame(listings_to_frame(GOLDEN_LISTINGS))
 
 
 def serve(pipe: Connection) -> None:
