@@ -17,6 +17,11 @@ class ShowRows(Protocol):
 @contextmanager
 def show_rows() -> Iterator[ShowRows]:
     """Show a line on the terminal, if there is one; give the function that is told how many rows have been done."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
