@@ -132,7 +132,7 @@ def score_file(
     if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
         return counts
     with open_folder(name_work_folder(target), facts, restart=restart) as folder:
-        work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix)
+        work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix, explain_top)
         with (
             limit_libraries(),
             closing(processes or Processes()) as others,

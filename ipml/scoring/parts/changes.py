@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from ipml.errors import InvalidListings
 from ipml.scoring.parts.folder import Record, name_part
+from ipml.scoring.parts.hopeful import read_scores
 from ipml.scoring.parts.keys import Rows, find_repeats_across, read_rows
 from ipml.scoring.parts.part import Work
 from ipml.scoring.parts.rejects import gather_problems
@@ -30,12 +31,15 @@ class Change:
         The rows that are explained.
     again, first : array of int
         The rows that come again, and for each the row in an earlier part that comes first.
+    record : Record
+        Of the part.
     """
 
     part: Part
     top: Rows
     again: Rows
     first: Rows
+    record: Record
 
 
 def find_changes(work: Work, records: Mapping[int, Record], explain_top: int, part_rows: int) -> Iterator[Change]:
@@ -68,7 +72,7 @@ def find_changes(work: Work, records: Mapping[int, Record], explain_top: int, pa
         start, n_rows = records[number]["first_row"], records[number]["rows"]
         part = next(read_again) if is_text and number in with_repeats else Part(number, start, n_rows)
         is_here = _are_between(again, start, n_rows)
-        yield Change(part, top[_are_between(top, start, n_rows)], again[is_here], first[is_here])
+        yield Change(part, top[_are_between(top, start, n_rows)], again[is_here], first[is_here], records[number])
 
 
 def find_repeats_in(work: Work, records: Mapping[int, Record]) -> tuple[Rows, Rows]:
@@ -92,11 +96,12 @@ def find_top(work: Work, records: Mapping[int, Record], again: Rows, most: int) 
     top: list[tuple[float, int]] = []
     for number in sorted(records) if most else ():
         stem = work.folder.path / name_part("part", number)
-        scores = pq.read_table(f"{stem}.parquet", columns=["score"])["score"].to_numpy()
-        rows = find_rows(work, records[number])
-        hopeful = scores >= (top[-1][0] if len(top) == most else 0)
-        hopeful[hopeful] = ~np.isin(rows[hopeful], again)
-        top = keep_top(top, pd.Series(scores[hopeful], index=rows[hopeful]), most)
+        scores = read_scores(stem, most, again)
+        if scores is None:
+            rows = find_rows(work, records[number])
+            scores = pd.Series(pq.read_table(f"{stem}.parquet", columns=["score"])["score"].to_numpy(), index=rows)
+            scores = scores[~np.isin(rows, again)]
+        top = keep_top(top, scores[scores >= (top[-1][0] if len(top) == most else 0)], most)
     return np.array(sorted(-row for _, row in top), dtype=np.int64)
 
 

@@ -74,7 +74,7 @@ def find_pieces(folder: WorkFolder, pieces: Sequence[Record], suffix: str) -> li
     """Return the file of each piece, which is the part as it was scored where nothing of it has changed."""
 
     def find_name(names: Iterable[str]) -> str:
-        return next(name for name in names if name.endswith(suffix) and ".rejects." not in name)
+        return next(name for name in names if name.count(".") == suffix.count(".") and name.endswith(suffix))
 
     return [folder.path / find_name(piece["files"]) for piece in pieces]
 

@@ -19,6 +19,7 @@ from ipml.listings.schema import Validation, make_repeat, validate_rows
 from ipml.listings.writers import to_arrow
 from ipml.records import Problem
 from ipml.scoring.parts.folder import Record, WorkFolder, name_part
+from ipml.scoring.parts.hopeful import MOST, choose_hopeful, write_hopeful
 from ipml.scoring.parts.keys import Hashes, Rows, find_repeats, hash_keys, rows_of, write_keys
 from ipml.scoring.parts.rejects import write_rejects
 from ipml.scoring.parts.source import Part, Source
@@ -58,6 +59,8 @@ class Work:
         Whether bad rows are kept; they are an error otherwise.
     suffix : str
         Of the files of the result.
+    explain_top : int
+        How many listings, the highest scores, get reasons in the end.
     """
 
     scorer: Scorer
@@ -67,6 +70,7 @@ class Work:
     portfolios: SellerPortfolios | None
     keeps_rejects: bool
     suffix: str
+    explain_top: int
 
 
 def score_part(work: Work, part: Part) -> Record:
@@ -86,6 +90,10 @@ def score_part(work: Work, part: Part) -> Record:
     names = [f"{stem}.parquet", f"{stem}.keys.npy"]
     work.folder.write(names[0], lambda path: write_parquet(table, path))
     work.folder.write(names[1], lambda path: write_keys(hashes, rows, path))
+    if not is_refused and 0 < work.explain_top <= MOST:
+        names.append(f"{stem}.top.parquet")
+        places = choose_hopeful(scored["score"], work.explain_top)
+        work.folder.write(names[-1], lambda path: write_hopeful(table.take(places), rows[places], path))
     if validation.problems:
         names.append(f"{stem}.rejects.parquet")
         work.folder.write(names[-1], lambda path: write_rejects(validation, first_rows, path))
