@@ -14,6 +14,7 @@ from ipml.cli.options import Columns, Model, Rejects, check_distinct
 from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
+    from ipml.features.portfolio import SellerPortfolios
     from ipml.scoring.batch import BatchCounts
     from ipml.scoring.parts.processes import Processes
 
@@ -119,11 +120,10 @@ def _score_here(
 
     with leaving_garbage():
         from ipml.scoring.batch import name_work_folder, score_file
-        from ipml.scoring.portfolio_store import read_store
         from ipml.scoring.scorer import load_model
 
         scorer = load_model(model)
-    sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
+    sellers = _read_portfolios(portfolios, scorer.version) if portfolios else None
     try:
         with show_rows() as show:
             counts = score_file(
@@ -143,6 +143,12 @@ def _score_here(
         typer.echo(f"ipml: stopped; {is_kept or 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
     _tell(counts, f"by {scorer.version} into {target}", rejects)
+
+
+def _read_portfolios(path: Path, version: str) -> SellerPortfolios:
+    from ipml.scoring.portfolio_store import read_store
+
+    return read_store(path, version).portfolios
 
 
 def _score_on_spark(

@@ -25,13 +25,14 @@ _BYTES_OF_A_PART = 2 << 20
 
 @contextmanager
 def leaving_garbage() -> Iterator[None]:
-    """Import and load without Python's search for garbage, which finds none then and takes a sixth of the time."""
+    """Import and load without Python's search for garbage, now or later: it finds none, in a sixth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
             gc.enable()
 
 
