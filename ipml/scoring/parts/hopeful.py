@@ -50,7 +50,7 @@ def read_scores(stem: Path, most: int, again: Rows) -> pd.Series[float] | None:
     path = stem.with_suffix(".top.parquet")
     if not path.exists():
         return None
-    table = pq.read_table(path, columns=["score", ROW])
+    table = pq.ParquetFile(path).read(columns=["score", ROW], use_threads=False)
     scores = pd.Series(table["score"].to_numpy(), index=table[ROW].to_numpy())
     is_again = np.isin(scores.index, again)
     # In place of those that come again, others would be among the highest.
@@ -62,6 +62,6 @@ def read_hopeful(stem: Path, rows: Rows) -> pa.Table | None:
     path = stem.with_suffix(".top.parquet")
     if not path.exists():
         return None
-    table = pq.read_table(path)
+    table = pq.ParquetFile(path).read(use_threads=False)
     chosen = table.filter(pa.array(np.isin(table[ROW].to_numpy(), rows)))
     return chosen if chosen.num_rows == len(rows) else None
