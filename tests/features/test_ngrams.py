@@ -4,14 +4,22 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.ngrams import mark_known
+from ipml.features.compiled.ngrams import mark_known, sum_rows
 from ipml.features.compiled.texts import Texts
 from ipml.features.ngrams import count_ngrams, spread_weights, sum_ngrams
 from ipml.features.normalise import fold_text
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text), max_size=6)
 WEIGHTS = np.random.default_rng(0).normal(size=1 << 12)
+WORDS = st.text("ab7é-", min_size=1, max_size=3) | st.builds(
+    "{}{}{}".format, st.sampled_from(["a", "aaaaaaaa"]), st.text("ab鞄", max_size=9), st.sampled_from(["b", "bbbbbbbb"])
+)
 KNOWN = np.random.default_rng(1).random(1 << 12) < 0.7
+
+
+def _bytes_of(texts):
+    found = Texts.of(texts)
+    return found.offsets, found.data
 
 
 def plain_ngrams(text, shortest, longest, words):
@@ -73,6 +81,42 @@ def test_a_text_alone_weighs_as_in_a_batch(texts):
     for row, text in enumerate(texts):
         alone = sum_ngrams(Texts.of([text]), marked, letters=(2, 5), words=2)
         assert [values[0] for values in alone] == [values[row] for values in together]
+
+
+@given(TEXTS)
+def test_a_text_weighs_what_its_chunks_do(texts):
+    """No n-gram of letters and no single word crosses a space, so nothing is added or lost between chunks."""
+    marked = mark_known(WEIGHTS, KNOWN)
+    for text in texts:
+        sums, n_all, n_known = sum_rows(*_bytes_of([text]), marked, 2, 5, 1)
+        apart = sum_rows(*_bytes_of(text.split(" ")), marked, 2, 5, 1)
+        np.testing.assert_allclose(sums[0], apart[0].sum(), atol=1e-9)
+        assert (n_all[0], n_known[0]) == (apart[1].sum(), apart[2].sum())
+
+
+@given(st.lists(WORDS, min_size=1, max_size=12).flatmap(lambda words: st.lists(st.sampled_from(words), max_size=60)))
+def test_a_word_that_comes_again_is_taken_for_no_other(words):
+    """Even where words begin or end alike, in one text or in many: together they weigh what each does alone."""
+    marked = mark_known(WEIGHTS, KNOWN)
+    alone = [sum_rows(*_bytes_of([word]), marked, 2, 5, 1)[0][0] for word in words]
+    assert sum_rows(*_bytes_of(words), marked, 2, 5, 1)[0].tolist() == alone
+    total = 0.0
+    for weight in alone:
+        total += weight
+    assert sum_rows(*_bytes_of([" ".join(words)]), marked, 2, 5, 1)[0].tolist() == [total]
+
+
+def test_more_words_than_are_remembered_weigh_what_each_does_alone():
+    """Words push each other out of a table of limited size; a word that comes again weighs the same."""
+    rng = np.random.default_rng(2)
+    words = [
+        f"{number:x}" * repeats for number, repeats in zip(range(200_000), rng.integers(1, 5, 200_000), strict=True)
+    ]
+    marked = mark_known(WEIGHTS, KNOWN)
+    first, again = np.split(sum_rows(*_bytes_of(words + words), marked, 2, 5, 1)[0], 2)
+    assert first.tolist() == again.tolist()
+    some = rng.integers(0, len(words), 100).tolist()
+    assert [sum_rows(*_bytes_of([words[row]]), marked, 2, 5, 1)[0][0] for row in some] == first[some].tolist()
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text))

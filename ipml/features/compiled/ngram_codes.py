@@ -7,7 +7,7 @@ column 0. One that occurs again is at distance 0. Where a distance does not fit,
 import numpy as np
 from numba import njit
 
-from ipml.features.compiled.ngrams import _hash_text, _scratch
+from ipml.features.compiled.ngram_hashes import hash_text, make_scratch
 
 ESCAPE = 65_535
 _ESCAPE = np.int64(ESCAPE)
@@ -42,7 +42,7 @@ def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
     An n-gram is known if its rarity is above 0.
     """
     n_rows = offsets.size - 1
-    columns, begins, ends = _scratch(offsets, letters_min, letters_max, words)
+    columns, begins, ends = make_scratch(offsets, letters_min, letters_max, words)
     counts = np.empty(_DIGITS, np.int64)
     mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
     most_escapes = (1 << bits) // ESCAPE
@@ -50,7 +50,7 @@ def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
     starts, n_known = np.zeros(n_rows + 1, np.int64), np.zeros(n_rows, np.int64)
     used = 0
     for row in range(n_rows):
-        n_all = _hash_text(
+        n_all = hash_text(
             data, offsets[row], offsets[row + 1], mask, letters_min, letters_max, words, columns, begins, ends
         )
         n = 0
@@ -79,11 +79,11 @@ def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
 @njit(cache=True, nogil=True)
 def count_texts(offsets, data, bits, letters_min, letters_max, words):
     """Return in how many of the texts each n-gram occurs, shape (2^bits,)."""
-    columns, begins, ends = _scratch(offsets, letters_min, letters_max, words)
+    columns, begins, ends = make_scratch(offsets, letters_min, letters_max, words)
     mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
     n_texts, latest = np.zeros(1 << bits, np.int64), np.full(1 << bits, -1)
     for row in range(offsets.size - 1):
-        n = _hash_text(
+        n = hash_text(
             data, offsets[row], offsets[row + 1], mask, letters_min, letters_max, words, columns, begins, ends
         )
         for i in range(n):
