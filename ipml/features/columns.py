@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.numbers import NEVER, count_days
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.skeletons import skeleton_texts
@@ -32,10 +33,8 @@ T = TypeVar("T")
 SPELT = ("title", "description")
 MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
 """How many letters of a text column are read; of the others as many as of a title."""
-_NEVER = np.iinfo(np.int64).min
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MICROSECONDS_A_DAY = 86_400_000_000
 _FIELDS = tuple(field.name for field in fields(Listing))
 _CELLS = attrgetter(*_FIELDS)
 
@@ -204,9 +203,7 @@ class ListingColumns:
         if first not in self or second not in self:
             return np.full(len(self), np.nan)
         begins, ends = self.moments(first), self.moments(second)
-        days = (ends - begins) / _MICROSECONDS_A_DAY
-        days[(begins == _NEVER) | (ends == _NEVER)] = np.nan
-        return np.asarray(days)
+        return np.asarray(count_days(begins, ends))
 
     def letters(self, name: str) -> NDArray[np.int64]:
         """Return how many letters the folded view of a text column has, shape (n_listings,)."""
@@ -265,11 +262,17 @@ class ListingColumns:
     def _says_something(self, name: str) -> bool:
         if name not in self._columns:
             return self._whole is not None and name in self._whole
-        column = self._columns[name]
-        return bool(column.notna().any()) if isinstance(column, pd.Series) else True
+        column = self._column(name)
+        return _has_cells(column) if isinstance(column, pd.Series) else True
+
+    def _column(self, name: str) -> Any:
+        """Return a column as it came in; to take one out of a frame is slow."""
+        if ("column", name) not in self._known:
+            self._known["column", name] = self._columns[name]
+        return self._known["column", name]
 
     def _cells(self, name: str) -> Any:
-        return self._columns[name] if name in self._columns else [None] * len(self)
+        return self._column(name) if name in self._columns else [None] * len(self)
 
     def _fold(self, name: str) -> Texts:
         if name not in self._columns:
@@ -286,7 +289,7 @@ class ListingColumns:
         return cast(Places, self._known["places", name, phrases])
 
     def _read_names(self, name: str) -> Names:
-        return Names.of(self._columns[name]) if name in self._columns else Names.of_none(len(self))
+        return Names.of(self._column(name)) if name in self._columns else Names.of_none(len(self))
 
     def _fold_names(self, name: str) -> Names:
         names = self.names(name)
@@ -297,22 +300,37 @@ class ListingColumns:
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
         if name not in self._columns:
             return np.full(len(self), np.nan)
-        column = self._columns[name]
+        column = self._column(name)
         if isinstance(column, pd.Series):
+            if column.dtype == np.float64:
+                return column.to_numpy(copy=True)
             return column.to_numpy(dtype=np.float64, na_value=np.nan)
         return np.array([np.nan if value is None else value for value in column], dtype=np.float64)
 
     def _read_moments(self, name: str) -> NDArray[np.int64]:
         if name not in self._columns:
-            return np.full(len(self), _NEVER)
-        column = self._columns[name]
+            return np.full(len(self), NEVER)
+        column = self._column(name)
+        if isinstance(column, pd.Series) and isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us":
+            return column.to_numpy(dtype="datetime64[us]").astype(np.int64)
         if len(column) == 1 and not isinstance(column, pd.Series) and isinstance(column[0], datetime):
             return np.array([(column[0] - _EPOCH) // _MICROSECOND])
         moments = pd.DatetimeIndex(pd.to_datetime(pd.Series(column), utc=True)).as_unit("us")
-        return np.asarray(moments.asi8)  # NaT is the least number
+        return np.array(moments.asi8)  # NaT is the least number
 
 
 _AS_THEY_STAND = Reading()
+
+
+def _has_cells(column: pd.Series[Any]) -> bool:
+    """Say whether any cell says something."""
+    if isinstance(column.dtype, pd.StringDtype) and column.dtype.storage == "pyarrow":
+        texts = cast(Any, column.array).__arrow_array__()
+        return bool(texts.null_count < len(texts))
+    if column.dtype == np.float64:
+        numbers = column.to_numpy()
+        return not (np.isnan(numbers[:1]).all() and np.isnan(numbers).all())
+    return bool(column.notna().any())
 
 
 def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:

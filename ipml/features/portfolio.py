@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.blake2b import hash_texts
+from ipml.features.compiled.numbers import NEVER, choose_moments
 from ipml.features.compiled.texts import Texts
 
 SILENT_BELOW = 0.2
@@ -24,7 +25,6 @@ SILENT_BELOW = 0.2
 PRIOR_LISTINGS = 10.0
 """How many clean listings every seller starts with: few listings say little."""
 _STEPS = 1_000  # suspicion is kept in thousandths: whole numbers sum to the same in any order
-_NEVER = np.iinfo(np.int64).min
 
 Floats = NDArray[np.float64]
 Moments = NDArray[np.int64]
@@ -59,7 +59,7 @@ class _State(NamedTuple):
 
     n: int = 0
     suspicion: int = 0
-    latest: int = _NEVER
+    latest: int = NEVER
     n_before: int = 0
     suspicion_before: int = 0
 
@@ -229,11 +229,7 @@ def listing_moments(listings: ListingColumns) -> Moments:
     """
 
     def work_out() -> Moments:
-        moments = np.full(len(listings), _NEVER + 1)
-        for name in ("observed_at", "listed_at"):
-            found = listings.moments(name)
-            moments = np.where(found == _NEVER, moments, 1_000 * found)
-        return moments
+        return np.asarray(choose_moments(listings.moments("listed_at"), listings.moments("observed_at")))
 
     return listings.once(("moments of listing",), work_out)
 

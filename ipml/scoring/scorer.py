@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import have_plain_letters
 from ipml.features.portfolio import EarlierListings, SellerPortfolios, listing_moments
+from ipml.listings.kinds import make_text_column
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
 from ipml.model.artifact import load_model as load_artifact
 from ipml.model.calibration import is_too_wide
@@ -145,12 +146,11 @@ class Scorer:
                 "score_low": judged.low,
                 "score_high": judged.high,
                 "log_odds": judged.log_odds,
-                "abstained": pd.Series(_repeat(CAUSES, judged.causes), index=listings.index),
-                "model_version": pd.Series(
-                    _repeat((self.version,), np.zeros_like(judged.causes)), index=listings.index
-                ),
+                "abstained": make_text_column(_name_causes(judged.causes), listings.index),
+                "model_version": make_text_column(_repeat(self.version, len(listings)), listings.index),
             },
             index=listings.index,
+            copy=False,
         )
 
     def explain_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> list[ScoredListing]:
@@ -243,9 +243,19 @@ def _rows_of(columns: ListingColumns) -> Iterator[ListingColumns]:
         yield from (columns.take(np.array([row])) for row in range(len(columns)))
 
 
-def _repeat(texts: tuple[str | None, ...], which: NDArray[np.int8]) -> Any:
-    """Return a column of few different texts, by their numbers."""
-    return pd.array(pa.array(texts, pa.large_string()).take(pa.array(which)), dtype="str")
+def _name_causes(causes: NDArray[np.int8]) -> pa.Array:
+    """Return a text for each cause, by its number."""
+    if not causes.any():
+        return pa.nulls(len(causes), pa.large_string())
+    return pa.array(CAUSES, pa.large_string()).take(pa.array(causes))
+
+
+def _repeat(text: str, times: int) -> pa.Array:
+    """Return a text so many times."""
+    data = text.encode()
+    offsets = np.arange(times + 1, dtype=np.int64) * len(data)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data * times)]
+    return pa.Array.from_buffers(pa.large_string(), times, buffers)
 
 
 def _or_none(value: np.float64) -> float | None:

@@ -7,6 +7,10 @@ so that a listing scores the same alone and in any batch. What is unknown, NaN, 
 import numpy as np
 from numba import njit
 
+NEVER = np.iinfo(np.int64).min
+"""A moment that is unknown."""
+_MICROSECONDS_A_DAY = 86_400_000_000
+
 
 @njit(cache=True, nogil=True)
 def natural_log(values):
@@ -25,6 +29,29 @@ def add_rows(values, weights, total):
         for column in range(values.shape[1]):
             added += values[row, column] * weights[column]
         total[row] += added
+
+
+@njit(cache=True, nogil=True)
+def count_days(begins, ends):
+    """Return the days from one moment in microseconds to another; NaN where either is unknown."""
+    days = np.empty(begins.size)
+    for row in range(begins.size):
+        is_known = begins[row] != NEVER and ends[row] != NEVER
+        days[row] = (ends[row] - begins[row]) / _MICROSECONDS_A_DAY if is_known else np.nan
+    return days
+
+
+@njit(cache=True, nogil=True)
+def choose_moments(wanted, others):
+    """Return moments in microseconds, or other ones where they are unknown, in nanoseconds.
+
+    Where both are unknown it is one nanosecond after `NEVER`.
+    """
+    moments = np.empty(wanted.size, np.int64)
+    for row in range(wanted.size):
+        moment = others[row] if wanted[row] == NEVER else wanted[row]
+        moments[row] = NEVER + 1 if moment == NEVER else 1_000 * moment
+    return moments
 
 
 @njit(cache=True, nogil=True)
