@@ -185,7 +185,7 @@ def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
     return empty
 
 
-def make_text_column(texts: pa.Array, index: pd.Index[Any]) -> pd.Series[Any]:
+def make_text_column(texts: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.Series[Any]:
     """Return an Arrow array of large_string as a column of text, several times as quick as pandas makes it.
 
     Examples
@@ -193,7 +193,8 @@ def make_text_column(texts: pa.Array, index: pd.Index[Any]) -> pd.Series[Any]:
     >>> make_text_column(pa.array(["Bag", None], pa.large_string()), pd.RangeIndex(2)).tolist()
     ['Bag', nan]
     """
-    cells = pd.arrays.ArrowStringArray(pa.chunked_array([texts]), dtype=_TEXT)  # type: ignore[call-arg]  # not in stubs
+    chunks = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
+    cells = pd.arrays.ArrowStringArray(chunks, dtype=_TEXT)  # type: ignore[call-arg]  # not in stubs
     return pd.Series(cells, index=index)
 
 

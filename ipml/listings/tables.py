@@ -13,6 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -37,6 +38,7 @@ _SUFFIXES = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet f
 _CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
 _INDEX = "__index_level_"
 """How pandas begins the names of columns in which it keeps an index."""
+_MOMENT = pa.timestamp("us", "UTC")
 _TOO_LONG = f"at most {MAX_ROW:,} characters"
 
 
@@ -321,13 +323,44 @@ def _read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
         for one, file in zip(paths, files, strict=True):
             if not file.schema_arrow.remove_metadata().equals(schema):
                 raise UnreadableFile(one, "other columns or types", f"those of {paths[0]}")
-        batches: Iterator[Any] = chain.from_iterable(file.iter_batches(rows or CHUNK_ROWS) for file in files)
+        batches: Iterator[Any] = chain.from_iterable(_read_batches(file, rows or CHUNK_ROWS) for file in files)
         if rows is None:
             batches = iter([pa.Table.from_batches(list(batches), schema=schema)])
         first = next(batches, schema.empty_table())
         yield from number_batches(chain([first], (batch for batch in batches if batch.num_rows)))
     except pa.ArrowException as error:
         raise UnreadableFile(path, str(error).split("\n")[0], "a Parquet file") from error
+
+
+def _read_batches(file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file. Columns that hold nothing, as its statistics say, are not decoded."""
+    schema = file.schema_arrow
+    empty = _find_empty_columns(file)
+    kept = [name for name in schema.names if name not in empty]
+    # On several threads the columns of a chunk take the processors half as long again.
+    for batch in file.iter_batches(rows, columns=kept if empty else None, use_threads=False):
+        if empty:
+            nothing = {name: pa.nulls(len(batch), schema.field(name).type) for name in empty}
+            columns = [nothing[name] if name in empty else batch.column(name) for name in schema.names]
+            batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+        yield batch
+
+
+def _find_empty_columns(file: pq.ParquetFile) -> set[str]:
+    """Return the names of columns in which every cell is missing, but for one of them where all are."""
+    names, metadata = file.schema_arrow.names, file.metadata
+    is_plain = len(set(names)) == len(names) == metadata.num_columns and not any("." in name for name in names)
+    if not is_plain:  # a nested column is stored as several, whose names have dots
+        return set()
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    empty = {name for at, name in enumerate(names) if all(_is_empty(group.column(at)) for group in groups)}
+    return empty if len(empty) < len(names) else empty - {names[0]}
+
+
+def _is_empty(part: Any) -> bool:
+    """Say whether every cell of a column within a row group is missing."""
+    statistics = part.statistics
+    return bool(statistics is not None and statistics.has_null_count and statistics.null_count == part.num_values)
 
 
 def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
@@ -353,11 +386,41 @@ def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[Raw
     for batch in batches:
         _check_letters(batch)
         batch = batch.select([at for at, name in enumerate(batch.schema.names) if not name.startswith(_INDEX)])
-        # Whole numbers beside missing cells stay whole: as floats, long ids would change.
-        frame = _drop_empty_texts(batch).to_pandas(ignore_metadata=True, integer_object_nulls=True)
-        frame.index = pd.RangeIndex(row + 1, row + len(frame) + 1, name=ROW)
+        frame = _make_frame(_drop_empty_texts(batch), pd.RangeIndex(row + 1, row + batch.num_rows + 1, name=ROW))
         row += len(frame)
         yield RawTable(frame)
+
+
+def _make_frame(batch: pa.RecordBatch | pa.Table, index: pd.Index[Any]) -> pd.DataFrame:
+    """Return the rows as a frame, whose columns of text are those of Arrow; a copy of each would be slower."""
+    names = batch.schema.names
+    if len(set(names)) < len(names):
+        frame: pd.DataFrame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+        return frame.set_axis(index)
+    nothing: dict[pa.DataType, pd.Series[Any]] = {}
+    columns = {}
+    for at, name in enumerate(names):
+        cells = batch.column(at)
+        if cells.null_count < len(cells):
+            columns[name] = _take_column(cells, index)
+            continue
+        if cells.type not in nothing:
+            nothing[cells.type] = _take_column(cells, index)
+        columns[name] = nothing[cells.type]
+    return pd.DataFrame(columns, index=index, copy=False)
+
+
+def _take_column(cells: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.Series[Any]:
+    if pa.types.is_large_string(cells.type):
+        return make_text_column(cells, index)
+    if pa.types.is_float64(cells.type):
+        return pd.Series(cells.to_numpy(zero_copy_only=False), index=index, copy=False)
+    if cells.type == _MOMENT:
+        moments = pd.DatetimeIndex(cells.to_numpy(zero_copy_only=False), tz=UTC)
+        return pd.Series(moments, index=index, copy=False)
+    # Whole numbers beside missing cells stay whole: as floats, long ids would change.
+    column: pd.Series[Any] = cells.to_pandas(integer_object_nulls=True)
+    return column.set_axis(index)
 
 
 def _check_letters(batch: pa.RecordBatch | pa.Table) -> None:

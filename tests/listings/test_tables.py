@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,6 +147,61 @@ def test_parquet_keeps_long_ids_beside_missing_ones(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": pd.array([2**53 + 1, None], dtype="Int64")})
     frame.to_parquet(tmp_path / "a.parquet")
     assert read_table(tmp_path / "a.parquet")["id"].iloc[0] == 2**53 + 1
+
+
+PARQUET_CELLS = [
+    pa.array(["x", None, "é"], pa.large_string()),
+    pa.array(["x", None, "é"], pa.string()),
+    pa.array(["x", None, "x"]).dictionary_encode(),
+    pa.array([1.5, None, float("nan")]),
+    pa.array([1.5, None, 2.5], pa.float32()),
+    pa.array([1, None, 2**60]),
+    pa.array([True, None, False]),
+    pa.array([0, None, 1], pa.timestamp("us", "UTC")),
+    pa.array([0, None, 1], pa.timestamp("us", "Asia/Tokyo")),
+    pa.array([0, None, 1], pa.timestamp("ns", "UTC")),
+    pa.array([0, None, 1], pa.timestamp("us")),
+    pa.array([0, None, 1], pa.date32()),
+    pa.array([[1], None, []]),
+    pa.array([{"a": 1}, None, {"a": None}]),
+]
+
+
+@pytest.mark.parametrize("cells", PARQUET_CELLS, ids=lambda cells: str(cells.type))
+@pytest.mark.parametrize("n_rows", [3, 1, 0])
+def test_parquet_cells_of_any_type_are_what_they_were(tmp_path: Path, cells: pa.Array, n_rows: int) -> None:
+    """Beside columns that hold nothing, of the same type or another, and in chunks as in one."""
+    cells = cells.slice(0, n_rows)
+    nothing, none_of_it = pa.nulls(n_rows), pa.nulls(n_rows, cells.type)
+    table = pa.table({"none": nothing, "some": cells, "none of it": none_of_it, "again": none_of_it})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    expected = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    for rows in (None, 2):
+        frame = pd.concat([part.frame for part in read_tables(tmp_path / "a.parquet", rows)])
+        assert list(frame.columns) == list(expected.columns)
+        assert frame.index.tolist() == list(range(1, n_rows + 1))
+        for name in expected:
+            assert list(map(repr, frame[name].dropna())) == list(map(repr, expected[name].dropna()))
+            assert frame[name].isna().tolist() == expected[name].isna().tolist()
+
+
+def test_a_parquet_column_of_which_there_are_two_is_read_twice(tmp_path: Path) -> None:
+    """So that the schema can refuse it, even if one of the two holds nothing."""
+    table = pa.table([pa.array(["x"]), pa.nulls(1, pa.string())], names=["a", "a"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert list(read_table(tmp_path / "a.parquet").columns) == ["a", "a"]
+
+
+def test_a_parquet_column_that_begins_empty_is_read_to_its_end(tmp_path: Path) -> None:
+    """Only a column without a cell in any part of the file may be passed over."""
+    pq.write_table(pa.table({"a": [None, None, "x"], "b": [1, 2, 3]}), tmp_path / "a.parquet", row_group_size=1)
+    assert read_table(tmp_path / "a.parquet")["a"].tolist()[2] == "x"
+
+
+def test_a_parquet_file_of_nothing_keeps_its_rows(tmp_path: Path) -> None:
+    """Rows in which every cell is missing are rows."""
+    pq.write_table(pa.table({"a": pa.nulls(3, pa.string()), "b": pa.nulls(3, pa.float64())}), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").shape == (3, 2)
 
 
 def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
