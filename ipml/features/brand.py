@@ -83,6 +83,15 @@ class BrandFinder:
         self.phrases = PhraseSet(table["phrases"])
         self.phrase_brands = np.array(table["phrase_brands"], dtype=np.int64)
         self.authorised = {number: frozenset(sellers) for number, sellers in enumerate(table["authorised"]) if sellers}
+        self._plain: dict[int, tuple[str, ...]] = {}
+
+    def plain(self, number: int) -> tuple[str, ...]:
+        """Return how a brand reads in a title that does not disguise it; folded once, for titles ask again and again."""
+        if number not in self._plain:
+            named = zip(self.table["phrases"], self.table["phrase_brands"], strict=True)
+            aliases = [phrase.lower() for phrase, brand in named if brand == number]
+            self._plain[number] = tuple(dict.fromkeys([*aliases, *map(fold_text, aliases)]))
+        return self._plain[number]
 
     @cached_property
     def spellings(self) -> Spellings:
@@ -221,13 +230,8 @@ class BrandFeatures(Extractor):
         """Say whether some brand can be read in the title only after folding."""
         if title.isascii() and "<" not in title and "&" not in title:
             return False
-        plain = " ".join(title.lower().split())
-        aliases = {
-            phrase.lower()
-            for phrase, number in zip(self.table_["phrases"], self.table_["phrase_brands"], strict=True)
-            if number in titled
-        }
-        return not any(alias in plain or fold_text(alias) in plain for alias in aliases)
+        plain, finder = " ".join(title.lower().split()), BrandFinder.of(self.table_)
+        return not any(alias in plain for number in titled for alias in finder.plain(number))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""

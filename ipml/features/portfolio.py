@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.blake2b import hash_texts
+from ipml.features.compiled.ngram_chunks import find_distinct
 from ipml.features.compiled.numbers import NEVER, choose_moments
 from ipml.features.compiled.texts import Texts
 
@@ -137,10 +138,11 @@ class SellerPortfolios:
         shares = np.zeros(len(sellers))
         if self._states:
             known, states = self._sorted_states()
-            keys = hash_texts(sellers)
+            numbers, firsts = find_distinct(sellers.offsets, sellers.data)
+            keys = hash_texts(sellers.take(firsts))
             places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-            rows = np.flatnonzero(known[places] == keys)
-            shares[rows] = _shares_before(states[places[rows]], moments[rows])
+            rows = np.flatnonzero((known[places] == keys)[numbers])
+            shares[rows] = _shares_before(states[places[numbers[rows]]], moments[rows])
         return shares
 
     def shares_in_time(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> Floats:

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipml.features.compiled.ngram_chunks import find_distinct
 from ipml.features.compiled.ngrams import mark_known, sum_rows
 from ipml.features.compiled.texts import Texts
 from ipml.features.ngrams import count_ngrams, spread_weights, sum_ngrams
@@ -104,6 +105,13 @@ def test_a_word_that_comes_again_is_taken_for_no_other(words):
     for weight in alone:
         total += weight
     assert sum_rows(*_bytes_of([" ".join(words)]), marked, 2, 5, 1)[0].tolist() == [total]
+
+
+@given(st.lists(st.text(max_size=20), max_size=8).flatmap(lambda few: st.lists(st.sampled_from([*few, ""]), max_size=40)))
+def test_different_texts_are_told_apart(texts):
+    """A number stands for one text only, whatever it begins or ends with; an empty one is a text."""
+    numbers, rows = find_distinct(*_bytes_of(texts))
+    assert [texts[rows[number]] for number in numbers] == texts
 
 
 def test_more_words_than_are_remembered_weigh_what_each_does_alone():

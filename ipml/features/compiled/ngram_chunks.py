@@ -1,4 +1,4 @@
-"""The chunks between spaces of some texts, each different one once: words come again, what they add is worked out once.
+"""The chunks between spaces of some texts, or the texts, each different one once: what comes again is worked out once.
 
 A table knows the latest chunk of each hash. One that another has pushed out is new when it comes again, which costs
 time and changes nothing else.
@@ -26,11 +26,7 @@ def find_chunks(offsets, data):
     Compared is all that a chunk holds: its first eight bytes in the table, the others in the texts.
     """
     n_rows = offsets.size - 1
-    packed = _pack(data)
-    bits = 4
-    while bits < MOST_BITS and (_BYTES_A_PLACE << bits) < data.size:
-        bits += 1
-    table = np.zeros((1 << bits, 2), np.uint64)
+    packed, table, bits = _start(data)
     most = data.size // 2 + n_rows
     places, place_ends = np.empty(most, np.int32), np.empty(n_rows, np.int64)
     chunks, ends = np.empty((most, 2), np.int64), np.empty(longest_text(offsets) + 1, np.int64)
@@ -47,6 +43,38 @@ def find_chunks(offsets, data):
             start = end + 1
         place_ends[row] = n_places
     return places[:n_places], place_ends, chunks[:n_chunks]
+
+
+@njit(cache=True, nogil=True)
+def find_distinct(offsets, data):
+    """Return the number of each text among the different ones, and a row where each of those stands.
+
+    Some may stand there several times, if there are more than the table can hold.
+    """
+    n_rows = offsets.size - 1
+    packed, table, bits = _start(data)
+    numbers, rows, chunks = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64), np.empty((n_rows, 2), np.int64)
+    n_found, of_empty = 0, -1
+    for row in range(n_rows):
+        start, end = offsets[row], offsets[row + 1]
+        if end > start:
+            number = _find_chunk(packed, start, end, table, bits, chunks, n_found)
+        else:
+            number = of_empty = n_found if of_empty < 0 else of_empty
+        if number == n_found:
+            rows[number] = row
+            n_found += 1
+        numbers[row] = number
+    return numbers, rows[:n_found]
+
+
+@njit(cache=True, nogil=True)
+def _start(data):
+    """Return the bytes in words of eight, a table without chunks, and the bits of a place in it."""
+    bits = 4
+    while bits < MOST_BITS and (_BYTES_A_PLACE << bits) < data.size:
+        bits += 1
+    return _pack(data), np.zeros((1 << bits, 2), np.uint64), bits
 
 
 @njit(cache=True, nogil=True)
