@@ -23,7 +23,7 @@ from ipml.features.compiled.table import (
     POWERS,
     make_table,
     plain_njit,
-    put_bit,
+    put_bits,
     put_key,
 )
 from ipml.features.compiled.words import (
@@ -177,7 +177,7 @@ def _put_powers(table, n):
 @plain_njit
 def _put(table, key, word):
     put_key(table, KEYS, key, word)
-    put_bit(table, MAY_BE_KEY, key)
+    put_bits(table, MAY_BE_KEY, key)
 
 
 @plain_njit
@@ -199,7 +199,7 @@ def _put_target(table, lines, start, end, least_consonants, scratch):
     _put_patterns(table, lines, start, end)
     if end - start < LEAST_LETTERS:
         return
-    put_bit(table, MAY_BE_JOINED, joined_key(last_letters(lines, start, end), end - start))
+    put_bits(table, MAY_BE_JOINED, joined_key(last_letters(lines, start, end), end - start))
     n = write_sound(lines, start, end, scratch, start - start)
     _put(table, key_of_word(scratch, start - start, n) | SOUND, start)
     n = write_bare(lines, start, end, scratch, start - start)

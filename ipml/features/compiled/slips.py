@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.compiled.known_words import BARE, HIDDEN, PATTERN, SOUND, make_scratch, write_bare, write_sound
+from ipml.features.compiled.nearness import MOST_LETTERS, may_be_near
 from ipml.features.compiled.table import (
     KEYS,
     LONG,
@@ -186,9 +187,19 @@ def _one_swapped(table, lines, data, start, end):
 
 
 @plain_njit
+def _may_be_near(table, data, start, end):
+    n = end - start
+    beside, other_beside = CODES[_KEYS_BESIDE[data[start], 0]], CODES[_KEYS_BESIDE[data[start], 1]]
+    number = add_letters(_ZERO, data, start, end, base_for(n))
+    return may_be_near(table, number, n, np.uint64(beside), np.uint64(other_beside))
+
+
+@plain_njit
 def _one_slip_away(table, lines, data, start, end):
     n = end - start
     if n > np.int64(table[LONGEST]) + 1 or n < LEAST_LETTERS - 1:
+        return np.int64(-1)
+    if n <= MOST_LETTERS and not _may_be_near(table, data, start, end):
         return np.int64(-1)
     best = np.int64(-1)
     if n < np.int64(table[LONGEST]):

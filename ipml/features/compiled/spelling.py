@@ -10,29 +10,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.known_words import joined_key, make_scratch
-from ipml.features.compiled.letters import ALNUM, SPACE, is_kind, letter_after, letter_before, letter_kinds
+from ipml.features.compiled.known_words import make_scratch
+from ipml.features.compiled.letters import SPACE, is_kind, letter_after, letter_before, letter_kinds
 from ipml.features.compiled.rewritten import close_gaps, grow, length_read, put_rows, write_read
-from ipml.features.compiled.slips import find_nearest
-from ipml.features.compiled.table import (
-    FIRST_TARGET,
-    LONGEST,
-    MAY_BE_JOINED,
-    may_have,
-    plain_njit,
-    power_of_two,
-    spread,
-)
+from ipml.features.compiled.spelt_words import GAP, has_word, is_closed, is_word, read_word
+from ipml.features.compiled.staying import SIGNS, find_texts
+from ipml.features.compiled.table import FIRST_TARGET, LONGEST, plain_njit
 from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, SHORT, SIGN, Words, find_pair, find_word
+from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, Words, find_pair
 from ipml.features.slips import LEAST_LETTERS
 
 _ZERO = np.uint64(0)
-_HALF = np.uint64(32)
-_GAP = 0x20
-_STAYS, _NO_WORD = -1, -2
-_MOST_RECENT = 1 << 13
-_SIGNS = "@$!|"
 _AS_LETTERS = str.maketrans("@$!|(+013457", "asilctoieast")
 
 
@@ -69,85 +57,16 @@ def _list_letters_of_signs() -> NDArray[np.uint8]:
 
 
 _LETTERS_OF_SIGNS = _list_letters_of_signs()
-_IS_SIGN = np.array([chr(byte) in _SIGNS for byte in range(256)])
+_IS_SIGN = np.array([chr(byte) in SIGNS for byte in range(256)])
 
 
 @plain_njit
-def _is_beside(kinds, data, before, after, start, end, kind):
-    """Say whether what stands between two places of a text has a letter of a kind on either side."""
-    if before > start:
-        byte = data[before - 1]
-        if byte != _GAP and is_kind(kinds, letter_before(data, before, start), kind):
-            return True
-    return after < end and data[after] != _GAP and is_kind(kinds, letter_after(data, after, end), kind)
+def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, places, gaps):
+    """Find the words of a text that are read as others, and the gaps that are closed; return how many.
 
-
-@plain_njit
-def _is_word(kinds, data, run, run_end, start, end, seen):
-    """Say whether a run of letters and signs is a word: signs only between letters, no letter or digit beside it."""
-    if seen & SIGN:
-        if CODES[data[run]] & SIGN or CODES[data[run_end - 1]] & SIGN:
-            return False
-        for at in range(run + 1, run_end):
-            if CODES[data[at]] & SIGN and CODES[data[at - 1]] & SIGN:
-                return False
-    return not _is_beside(kinds, data, run, run_end, start, end, ALNUM)
-
-
-@plain_njit
-def _has_word(table, lines, key, data, start, end):
-    return find_word(table, lines, key, data, start, end) >= 0
-
-
-@plain_njit
-def _read_word(known, lines, ordinary, ordinary_lines, kinds, key, data, run, run_end, start, end, seen, scratch):
-    """Return the known word for which a run of letters stands; `_STAYS` if for none, `_NO_WORD` if it is no word."""
-    if _has_word(known, lines, key, data, run, run_end):
-        return np.int64(_STAYS)
-    if not _is_word(kinds, data, run, run_end, start, end, seen):
-        return np.int64(_NO_WORD)
-    if _has_word(ordinary, ordinary_lines, key, data, run, run_end):
-        return np.int64(_STAYS)
-    return find_nearest(known, lines, data, run, run_end, scratch)
-
-
-@plain_njit
-def _is_closed(known, lines, ordinary, ordinary_lines, data, start, end, key, other, other_end, other_key):
-    """Say whether two pieces on either side of a gap are one known word, and not two words."""
-    n = end - start + other_end - other
-    if n < LEAST_LETTERS or n > np.int64(known[LONGEST]):
-        return False
-    size = other_end - other
-    joined = other_key if size >= SHORT else key << np.uint64(5 * size) | other_key
-    if not may_have(known, MAY_BE_JOINED, joined_key(joined, n)):
-        return False
-    if CODES[data[end - 1]] & SIGN or CODES[data[other]] & SIGN:
-        return False
-    if find_pair(known, lines, data, start, end, other, other_end) < np.int64(known[FIRST_TARGET]):
-        return False
-    return not (
-        _is_piece(known, lines, ordinary, ordinary_lines, key, data, start, end)
-        and _is_piece(known, lines, ordinary, ordinary_lines, other_key, data, other, other_end)
-    )
-
-
-@plain_njit
-def _is_piece(known, lines, ordinary, ordinary_lines, key, data, start, end):
-    """Say whether a piece is a word by itself."""
-    return end - start > 1 and (
-        _has_word(known, lines, key, data, start, end) or _has_word(ordinary, ordinary_lines, key, data, start, end)
-    )
-
-
-@plain_njit
-def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, recent, places, gaps):
-    """Find the words of a text that are read as others, and the gaps that are closed.
-
-    Return how many words and how many gaps there are, and whether there is a sign. `places` holds, for each such word,
-    where it starts and ends and the known word. `recent` remembers short words that stay, each in one slot.
+    `places` holds, for each such word, where it starts and ends and the known word.
     """
     n_words = n_gaps = 0
-    has_sign = False
     at = piece = piece_end = start
     piece_key = _ZERO
     while at < end:
@@ -159,19 +78,15 @@ def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scrat
             key = key << LETTER_BITS | (np.uint64(code) & CODE)
             seen |= code
             at += 1
-        is_gap = at == end or data[at] == _GAP
-        slot = np.int64(spread(key) >> _HALF) & (recent.size - 1)
-        if at > run + 1 and (at - run > SHORT or recent[slot] != key):
-            word = _read_word(
+        if at > run + 1:
+            word = read_word(
                 known, lines, ordinary, ordinary_lines, kinds, key, data, run, at, start, end, seen, scratch
             )
             if word >= 0:
                 places[n_words, 0], places[n_words, 1], places[n_words, 2] = run, at, word
                 n_words += 1
-            elif word == _STAYS and at - run <= SHORT:
-                recent[slot] = key
-        if at > run and is_gap and (run == start or data[run - 1] == _GAP):
-            if piece_end > piece and _is_closed(
+        if at > run and (at == end or data[at] == GAP) and (run == start or data[run - 1] == GAP):
+            if piece_end > piece and is_closed(
                 known, lines, ordinary, ordinary_lines, data, piece, piece_end, piece_key, run, at, key
             ):
                 gaps[n_gaps] = piece_end
@@ -179,9 +94,8 @@ def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scrat
             piece, piece_end, piece_key = run, at, key
         else:
             piece_end = piece
-            has_sign |= at < end and _IS_SIGN[data[at]]
         at += 1
-    return n_words, n_gaps, has_sign
+    return n_words, n_gaps
 
 
 @plain_njit
@@ -229,25 +143,25 @@ def _read_texts(offsets, data, known, lines, ordinary, ordinary_lines, kinds):
         longest = max(longest, offsets[row + 1] - offsets[row])
     scratch, places, gaps = make_scratch(known), np.empty((longest // 2 + 1, 3), np.int64), np.empty(longest, np.int64)
     spelt, joined = np.empty(longest, np.uint8), np.empty(longest, np.uint8)
+    may_change, has_sign = find_texts(offsets, data, longest, known, lines, ordinary, ordinary_lines, kinds, scratch)
     rows, ends, written = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64), np.empty(1024, np.uint8)
-    recent = np.zeros(min(power_of_two(data.size), _MOST_RECENT), np.uint64)
     first = offsets[0]  # 0; a number that is written here would be compiled apart
-    n_changed = used = 0
+    n_changed = used = n_words = n_gaps = 0
     for row in range(n_rows):
+        if not may_change[row] and not has_sign[row]:
+            continue
         text, start, end = data, offsets[row], offsets[row + 1]
-        are_signs_read = are_gaps_closed = is_changed = False
-        while True:
-            n_words, n_gaps, has_sign = _walk(
-                text, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, recent, places, gaps
-            )
-            if has_sign and not are_signs_read and _read_signs(text, start, end, known, lines, kinds, spelt):
-                text, start, end = spelt, first, end - start
-            elif n_gaps > 0 and not are_gaps_closed:
-                are_gaps_closed = True
-                text, start, end = joined, first, close_gaps(text, start, end, gaps, n_gaps, joined)
-            else:
-                break
-            are_signs_read = is_changed = True
+        is_changed = False
+        if has_sign[row] and _read_signs(text, start, end, known, lines, kinds, spelt):
+            text, start, end = spelt, first, end - start
+            is_changed = True
+        elif not may_change[row]:
+            continue
+        n_words, n_gaps = _walk(text, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, places, gaps)
+        if n_gaps > 0:
+            text, start, end = joined, first, close_gaps(text, start, end, gaps, n_gaps, joined)
+            is_changed = True
+            n_words, _ = _walk(text, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, places, gaps)
         if not is_changed and n_words == 0:
             continue
         written = grow(written, used, length_read(end - start, lines, places, n_words))
@@ -271,7 +185,7 @@ def _know_a_word(offsets, data, known, lines, kinds):
                 key = key << LETTER_BITS | (np.uint64(CODES[data[at]]) & CODE)
                 seen |= CODES[data[at]]
                 at += 1
-            if at - run >= LEAST_LETTERS - 1 and _has_word(known, lines, key, data, run, at):
-                knows[row] = _is_word(kinds, data, run, at, start, end, seen)
+            if at - run >= LEAST_LETTERS - 1 and has_word(known, lines, key, data, run, at):
+                knows[row] = is_word(kinds, data, run, at, start, end, seen)
             at += 1
     return knows

@@ -22,8 +22,11 @@ LONG = np.uint64(1 << 63)
 _SPREAD = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 _HIGHEST = np.uint64(40)
+_HIGHER = np.uint64(34)
+_HIGH = np.uint64(28)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
+_TWO = np.uint64(2)
 _SIX = np.uint64(6)
 _SIXTY_THREE = np.uint64(63)
 _FREE = np.uint64(0)  # the key of no word
@@ -39,6 +42,12 @@ def spread(key):
 def first_slot(table, part, key):
     """Return the slot at which a key is looked for first."""
     return np.int64((spread(key) >> _HALF) & table[part + 1])
+
+
+@plain_njit
+def is_first(table, part, key):
+    """Say whether a key is in the slot at which it is looked for first, as most are."""
+    return table[table[part] + _TWO * ((spread(key) >> _HALF) & table[part + 1])] == key
 
 
 @plain_njit
@@ -80,17 +89,24 @@ def put_key(table, part, key, word):
 
 
 @plain_njit
-def put_bit(table, part, key):
+def _filter_bits(mixed):
+    """Return the bits of a number in a filter that say that there is a key."""
+    bits = _ONE << ((mixed >> _HIGHEST) & _SIXTY_THREE) | _ONE << ((mixed >> _HIGHER) & _SIXTY_THREE)
+    return bits | _ONE << ((mixed >> _HIGH) & _SIXTY_THREE)
+
+
+@plain_njit
+def put_bits(table, part, key):
     """Note in a filter that there is a key."""
-    bit = (spread(key) >> _HIGHEST) & table[part + 1]
-    table[np.int64(table[part]) + np.int64(bit >> _SIX)] |= _ONE << (bit & _SIXTY_THREE)
+    mixed = spread(key)
+    table[table[part] + (((mixed >> _HIGHEST) & table[part + 1]) >> _SIX)] |= _filter_bits(mixed)
 
 
 @plain_njit
 def may_have(table, part, key):
-    """Say whether a key may be there; most of those that are not are known to be none."""
-    bit = (spread(key) >> _HIGHEST) & table[part + 1]
-    return (table[np.int64(table[part]) + np.int64(bit >> _SIX)] >> (bit & _SIXTY_THREE)) & _ONE != _ZERO
+    """Say whether a key may be there; nearly all of those that are not are known to be none."""
+    mixed = spread(key)
+    return ~table[table[part] + (((mixed >> _HIGHEST) & table[part + 1]) >> _SIX)] & _filter_bits(mixed) == _ZERO
 
 
 @plain_njit

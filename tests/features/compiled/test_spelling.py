@@ -111,6 +111,18 @@ def test_whatever_was_learnt(learnt, strings):
     agree(Spelling().fit(learnt * 2, ["abc*"]), strings)
 
 
+@given(st.lists(TEXTS, min_size=1, max_size=4))
+def test_words_met_before_are_read_alike(strings):
+    """Whatever was remembered of them, and whatever stands beside them this time."""
+    agree(SPELLING, [*strings, *reversed(strings), *(f"{text}9 {text}" for text in strings), " ".join(strings)])
+
+
+def test_many_texts_are_read_as_few():
+    """More than are looked at together, some of them empty, some long."""
+    strings = [f"{word} {word[1:]} {word[:2]} {word[2:]} {'' if at % 3 else '!'}" for at, word in enumerate(WORDS)]
+    agree(SPELLING, ["", *strings * 40, " ".join(strings * 9), "", *strings])
+
+
 def test_only_the_most_frequent_words_are_stood_for(monkeypatch):
     """The others stay as they are, but nothing is read as one of them."""
     monkeypatch.setattr(spelling, "MOST_TARGETS", 3)
