@@ -135,7 +135,8 @@ def write_sound(data, start, end, sound, n):
 
 
 @plain_njit
-def _is_vowel(letter):
+def is_vowel(letter):
+    """Say whether a letter is left out of a word without its vowels."""
     return letter == 0x61 or letter == 0x65 or letter == 0x69 or letter == 0x6F or letter == 0x75
 
 
@@ -143,7 +144,7 @@ def _is_vowel(letter):
 def write_bare(data, start, end, bare, n):
     """Write a word without its vowels but at the start, from a place on; return where it ends."""
     for at in range(start, end):
-        if at == start or not _is_vowel(data[at]):
+        if at == start or not is_vowel(data[at]):
             bare[n] = data[at]
             n += 1
     return n

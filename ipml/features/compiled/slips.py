@@ -9,7 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.known_words import BARE, HIDDEN, PATTERN, SOUND, make_scratch, write_bare, write_sound
+from ipml.features.compiled.known_words import (
+    BARE,
+    HIDDEN,
+    PATTERN,
+    SOUND,
+    is_vowel,
+    make_scratch,
+    write_bare,
+    write_sound,
+)
 from ipml.features.compiled.nearness import MOST_LETTERS, may_be_near
 from ipml.features.compiled.table import (
     KEYS,
@@ -27,6 +36,7 @@ from ipml.features.compiled.table import (
 from ipml.features.compiled.words import (
     CODE,
     CODES,
+    LETTER_BITS,
     LINE,
     SHORT,
     SIGN,
@@ -187,19 +197,9 @@ def _one_swapped(table, lines, data, start, end):
 
 
 @plain_njit
-def _may_be_near(table, data, start, end):
-    n = end - start
-    beside, other_beside = CODES[_KEYS_BESIDE[data[start], 0]], CODES[_KEYS_BESIDE[data[start], 1]]
-    number = add_letters(_ZERO, data, start, end, base_for(n))
-    return may_be_near(table, number, n, np.uint64(beside), np.uint64(other_beside))
-
-
-@plain_njit
 def _one_slip_away(table, lines, data, start, end):
     n = end - start
     if n > np.int64(table[LONGEST]) + 1 or n < LEAST_LETTERS - 1:
-        return np.int64(-1)
-    if n <= MOST_LETTERS and not _may_be_near(table, data, start, end):
         return np.int64(-1)
     best = np.int64(-1)
     if n < np.int64(table[LONGEST]):
@@ -275,20 +275,38 @@ def _is_written(lines, kind, word, written, n):
 
 
 @plain_njit
+def _beside(letter, side):
+    """Return the letter whose key is beside that of another as a digit, 0 for none."""
+    return np.uint64(CODES[_KEYS_BESIDE[letter, side]]) & CODE
+
+
+@plain_njit
+def _has_vowel_within(data, start, end):
+    """Say whether a word has a vowel that is not its first letter."""
+    for at in range(start + 1, end):  # noqa: SIM110 -- numba compiles no `any` over a generator
+        if is_vowel(data[at]):
+            return True
+    return False
+
+
+@plain_njit
 def find_nearest(table, lines, data, start, end, scratch):
     """Return the known word that another most likely stands for; -1 if there is none."""
     n = end - start
     if n > 4 * np.int64(table[LONGEST]):
         return np.int64(-1)
     seen = 0
+    number = _ZERO
     for at in range(start, end):
         seen |= CODES[data[at]]
+        number = number << LETTER_BITS | code_at(data, at)
     if seen & SIGN:
         return _of_pattern(table, lines, data, start, end)
-    best = _one_slip_away(table, lines, data, start, end)
+    best = np.int64(-1)
+    if n > MOST_LETTERS or may_be_near(table, number, n, _beside(data[start], 0), _beside(data[start], 1)):
+        best = _one_slip_away(table, lines, data, start, end)
     if best < 0:
         best = _of_written(table, lines, SOUND, scratch, write_sound(data, start, end, scratch, start - start))
-    if best < 0:
-        n_left = write_bare(data, start, end, scratch, start - start)
-        best = _of_written(table, lines, BARE, scratch, n_left) if n_left == n else best
+    if best < 0 and not _has_vowel_within(data, start, end):
+        best = _of_written(table, lines, BARE, scratch, write_bare(data, start, end, scratch, start - start))
     return best

@@ -14,10 +14,10 @@ from ipml.features.compiled.known_words import make_scratch
 from ipml.features.compiled.letters import SPACE, is_kind, letter_after, letter_before, letter_kinds
 from ipml.features.compiled.rewritten import close_gaps, grow, length_read, put_rows, write_read
 from ipml.features.compiled.spelt_words import GAP, has_word, is_closed, is_word, read_word
-from ipml.features.compiled.staying import SIGNS, find_texts
+from ipml.features.compiled.staying import SIGNS, find_texts, recent_slot
 from ipml.features.compiled.table import FIRST_TARGET, LONGEST, plain_njit
 from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, Words, find_pair
+from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, SHORT, Words, find_pair
 from ipml.features.slips import LEAST_LETTERS
 
 _ZERO = np.uint64(0)
@@ -61,10 +61,11 @@ _IS_SIGN = np.array([chr(byte) in SIGNS for byte in range(256)])
 
 
 @plain_njit
-def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, places, gaps):
+def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, recent, places, gaps):
     """Find the words of a text that are read as others, and the gaps that are closed; return how many.
 
-    `places` holds, for each such word, where it starts and ends and the known word.
+    `places` holds, for each such word, where it starts and ends and the known word; `recent` holds
+    short words that stay.
     """
     n_words = n_gaps = 0
     at = piece = piece_end = start
@@ -78,7 +79,7 @@ def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scrat
             key = key << LETTER_BITS | (np.uint64(code) & CODE)
             seen |= code
             at += 1
-        if at > run + 1:
+        if at > run + 1 and (at - run > SHORT or recent[recent_slot(recent, key)] != key):
             word = read_word(
                 known, lines, ordinary, ordinary_lines, kinds, key, data, run, at, start, end, seen, scratch
             )
@@ -143,7 +144,9 @@ def _read_texts(offsets, data, known, lines, ordinary, ordinary_lines, kinds):
         longest = max(longest, offsets[row + 1] - offsets[row])
     scratch, places, gaps = make_scratch(known), np.empty((longest // 2 + 1, 3), np.int64), np.empty(longest, np.int64)
     spelt, joined = np.empty(longest, np.uint8), np.empty(longest, np.uint8)
-    may_change, has_sign = find_texts(offsets, data, longest, known, lines, ordinary, ordinary_lines, kinds, scratch)
+    may_change, has_sign, recent = find_texts(
+        offsets, data, longest, known, lines, ordinary, ordinary_lines, kinds, scratch
+    )
     rows, ends, written = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64), np.empty(1024, np.uint8)
     first = offsets[0]  # 0; a number that is written here would be compiled apart
     n_changed = used = n_words = n_gaps = 0
@@ -157,11 +160,15 @@ def _read_texts(offsets, data, known, lines, ordinary, ordinary_lines, kinds):
             is_changed = True
         elif not may_change[row]:
             continue
-        n_words, n_gaps = _walk(text, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, places, gaps)
+        n_words, n_gaps = _walk(
+            text, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, recent, places, gaps
+        )
         if n_gaps > 0:
             text, start, end = joined, first, close_gaps(text, start, end, gaps, n_gaps, joined)
             is_changed = True
-            n_words, _ = _walk(text, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, places, gaps)
+            n_words, _ = _walk(
+                text, start, end, known, lines, ordinary, ordinary_lines, kinds, scratch, recent, places, gaps
+            )
         if not is_changed and n_words == 0:
             continue
         written = grow(written, used, length_read(end - start, lines, places, n_words))
