@@ -21,13 +21,33 @@ from ipml.features.compiled.letters import (
 from ipml.features.compiled.skeletons import are_dropped, bone_at
 
 _FIRST_CJK = 0x2E80  # from here on, scripts write words without spaces between them
-_LETTER, _IS_BONE = 1, 1  # of the classes of ASCII: a bit, and by how many to shift for another
+_LETTER, _NO_GAP = 1, 2
+_AGAIN, _AFTER_APART, _APART, _BEYOND = (np.uint64(1 << bit) for bit in (9, 10, 11, 12))
+"""What the second byte of a pair is, beside its bone: a letter again, after no letter, no letter, beyond ASCII."""
+_AFTER_APART_TO_AGAIN, _APART_TO_AGAIN = np.uint64(1), np.uint64(2)
+_TO_WALK, _TO_BONE = np.uint64(14), np.uint64(15)
+_BYTE, _ONE = np.uint64(8), np.uint64(1)
 
 
 def letter_classes(gaps: str) -> NDArray[np.uint8]:
     """Return what ASCII letters are, the sum of: 1 letter or digit, 2 no gap, shape (128,)."""
     letters = [chr(code) for code in range(128)]
-    return np.array([letter.isalnum() + 2 * (letter not in gaps) for letter in letters], dtype=np.uint8)
+    return np.array([_LETTER * letter.isalnum() + _NO_GAP * (letter not in gaps) for letter in letters], dtype=np.uint8)
+
+
+def letter_pairs(bones: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Return what each byte is after each other one, shape (65536,), the first of them the higher one.
+
+    The last eight bits are its bone. The first says whether it is written, the next whether a walk starts from it.
+    """
+    bone, of_class = np.tile(bones, 2).astype(np.int64), np.tile(classes, 2)
+    is_apart, is_gap = of_class & _LETTER == 0, of_class & _NO_GAP == 0
+    again = (bone[:, None] == bone) & ~is_apart
+    is_written = ~again & ~is_gap
+    starts = is_written & (is_apart | is_apart[:, None])
+    flags = bone | again * int(_AGAIN) | is_apart[:, None] * int(_AFTER_APART) | is_apart * int(_APART)
+    flags |= (np.arange(256) >= 128) * int(_BEYOND) | starts << int(_TO_WALK) | is_written << int(_TO_BONE)
+    return flags.astype(np.uint16).ravel()
 
 
 @njit(cache=True, nogil=True)
@@ -43,7 +63,7 @@ def is_boundary(data, kinds, start, at, end):
 
 
 @njit(cache=True, nogil=True)
-def squash_plain(data, offsets, first, last, bones, classes, squashed, origins, walks, walk_ends):
+def squash_plain(data, offsets, first, last, pairs, squashed, origins, walks, walk_ends):
     """Write the skeletons of some texts without gaps, a break after each, and from which bytes of them walks start.
 
     Text `row` writes from the byte on where it would stand if there were a break after each text. `origins` says where
@@ -52,26 +72,23 @@ def squash_plain(data, offsets, first, last, bones, classes, squashed, origins, 
     words begin; an index without a sign need not be looked at for counting from the end.
     """
     for row in range(first, last):
-        start = offsets[row]
-        n = m = start - offsets[first] + row - first
-        previous, was_apart, before_apart = np.uint8(BREAK), 1, 1
-        is_open = is_other = 0
-        for at in range(start, offsets[row + 1]):
-            byte = data[np.uint64(at)]
-            bone, of_class = bones[byte & np.uint8(0x7F)], np.int64(classes[byte & np.uint8(0x7F)])
-            apart = 1 - (of_class & _LETTER)
-            is_again = np.int64(bone == previous) & (1 - apart)
-            is_other |= (byte >> 7) | (is_open & apart)
-            is_open = is_again & (is_open | before_apart)
-            squashed[np.uint64(n)] = bone
-            origins[np.uint64(n)] = at - start
-            walks[np.uint64(m)] = n << 1 | 1
-            is_bone = (1 - is_again) & (of_class >> _IS_BONE)
-            n += is_bone
-            m += is_bone & (apart | was_apart)
-            previous, before_apart, was_apart = bone, was_apart, apart
-        squashed[n], origins[n] = BREAK, offsets[row + 1] - start
-        walk_ends[row - first] = -1 if is_other or is_open else m
+        start = np.uint64(offsets[row])
+        n = m = np.uint64(offsets[row] - offsets[first] + row - first)
+        byte, flags = np.uint64(BREAK), _AFTER_APART
+        is_open = is_other = np.uint64(0)  # in the bit of `_AGAIN`: whether all of a word is one letter, if repeated
+        for at in range(np.uint64(offsets[row + 1]) - start):
+            before, flags_before = byte, flags
+            byte = np.uint64(data[start + at])
+            flags = np.uint64(pairs[before << _BYTE | byte])
+            is_other |= is_open & flags >> _APART_TO_AGAIN | flags & _BEYOND
+            is_open = (is_open | flags_before >> _AFTER_APART_TO_AGAIN) & flags
+            squashed[n] = flags  # its last byte
+            origins[n] = at
+            walks[m] = n << _ONE | _ONE
+            n += flags >> _TO_BONE
+            m += flags >> _TO_WALK & _ONE
+        squashed[n], origins[n] = BREAK, offsets[row + 1] - offsets[row]
+        walk_ends[row - first] = -1 if (is_other | is_open) & (_AGAIN | _BEYOND) else m
 
 
 @njit(cache=True, nogil=True)
@@ -97,7 +114,7 @@ def squash_others(data, offsets, first, last, kinds, bones, classes, squashed, o
                     continue
             apart = np.int64(_is_apart(kinds, bone))
             walks[m] = n << 1 | 1
-            is_bone = np.int64(classes[byte] >> _IS_BONE) if byte < 0x80 else 1
+            is_bone = np.int64(classes[byte] & _NO_GAP != 0) if byte < 0x80 else 1
             m += is_bone & (apart | was_apart)
             after = at + size_of_letter(byte)
             while at < after:

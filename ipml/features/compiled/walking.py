@@ -226,13 +226,16 @@ def _longest(offsets):
 
 
 @njit(cache=True, nogil=True)
-def find_places(offsets, data, kinds, bones, classes, cells, words, beginnings, most_passed, entries, folded, n_sets):
+def find_places(
+    offsets, data, kinds, bones, classes, pairs, cells, words, beginnings, most_passed, entries, folded, n_sets
+):
     """Find all phrases in all texts; return what `_part` does.
 
     Parameters
     ----------
     offsets, data : the texts
-    kinds, bones, classes : of what kind letters are, what they are in a skeleton, and what `letter_classes` says
+    kinds, bones : of what kind letters are, and what they are in a skeleton
+    classes, pairs : what `letter_classes` and `letter_pairs` say
     cells, words, beginnings, most_passed : the trie
     entries : tuple
         Where the entries of each word start; of each entry the set, the number of its phrase, and what it is.
@@ -252,7 +255,7 @@ def find_places(offsets, data, kinds, bones, classes, cells, words, beginnings, 
         last = first + 1
         while last < n_texts and offsets[last] + last - offsets[first] - first < _BYTES_AT_ONCE:
             last += 1
-        squash_plain(data, offsets, first, last, bones, classes, squashed, origins, walks, walk_ends)
+        squash_plain(data, offsets, first, last, pairs, squashed, origins, walks, walk_ends)
         squash_others(data, offsets, first, last, kinds, bones, classes, squashed, origins, walks, walk_ends)
         _choose_walks(data, offsets, first, last, kinds, beginnings, squashed, origins, walks, walk_ends)
         _walk(cells, words, offsets, first, last, squashed, walks, walk_ends, met, met_starts)
