@@ -9,7 +9,7 @@ from numba import njit
 
 from ipml.features.compiled.letters import is_word, letter_after, letter_before
 
-_LINK_ENDS = (b"com", b"net", b"org", b"ru", b"cn", b"shop", b"store", b"onion", b"me", b"top", b"xyz")
+LINK_ENDS = (b"com", b"net", b"org", b"ru", b"cn", b"shop", b"store", b"onion", b"me", b"top", b"xyz")
 _MOST_IN_LINK, _MOST_IN_DOMAIN = 40, 63  # letters
 _HYPHEN, _DOT, _SPACE, _PLUS, _OPENS, _CLOSES = (ord(sign) for sign in "-. +()")
 
@@ -41,7 +41,7 @@ def stands_at(data, at, end, word):
 def _is_domain(data, start, end, at, kinds):
     """Say whether a name and an ending that domains have stand around a dot: `\\b[a-z0-9-]{2,40}\\.(?:com|…)\\b`."""
     n_ends = 0
-    for word in _LINK_ENDS:
+    for word in LINK_ENDS:
         if stands_at(data, at + 1, end, word):
             n_ends += not is_word(kinds, letter_after(data, at + 1 + len(word), end))
     first = at

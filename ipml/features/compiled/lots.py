@@ -4,7 +4,9 @@ Each function is given a text, `data` up to `end`, and the byte `at` of its firs
 ASCII; texts with others are not for these functions.
 """
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from ipml.features.compiled.contacts import is_digit, stands_at
 from ipml.features.compiled.letters import is_word, letter_after
@@ -39,9 +41,23 @@ _UNITS = (
         b"adet",
     ),
 )
-_INITIALS = tuple(sorted({unit[0] for unit in _UNITS}))
 _CJK_UNITS = tuple(ord(letter) for letter in "件个双套只")
 _SPACE, _HYPHEN, _TILDE, _SLASH, _DOT = (ord(sign) for sign in " -~/.")
+_MOST_BYTES = 256
+INITIALS = tuple(sorted({unit[0] for unit in _UNITS}))
+"""What the units begin with, ideographs aside."""
+
+
+def _list_beginnings() -> NDArray[np.bool_]:
+    """Say of any two bytes whether a unit may begin with them, shape (65536,), the first of them the higher one."""
+    may_begin = np.zeros((_MOST_BYTES, _MOST_BYTES), dtype=np.bool_)
+    may_begin[0x80:] = True  # an ideograph
+    for unit in _UNITS:
+        may_begin[unit[0], unit[1] if len(unit) > 1 else slice(None)] = True
+    return may_begin.ravel()
+
+
+_BEGINNINGS = _list_beginnings()
 _X, _L, _S, _M = (ord(letter) for letter in "xlsm")
 
 
@@ -89,9 +105,11 @@ def end_of_unit(data, at, end, kinds, is_whole):
     at = _skip_space(data, at, end)
     if at >= end:
         return 0
+    if not _BEGINNINGS[data[at] << 8 | (data[at + 1] if at + 1 < end else 0)]:
+        return 0
     if data[at] >= 0x80:
         return at + 3 if letter_after(data, at, end) in _CJK_UNITS else 0
-    if is_whole and data[at] in _INITIALS:
+    if is_whole:
         for unit in _UNITS:
             if stands_at(data, at, end, unit) and _ends_word(data, at + len(unit), end, kinds):
                 return at + len(unit)

@@ -10,6 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.contacts import (
+    LINK_ENDS,
+    is_digit,
     is_email_at,
     is_handle_at,
     is_link_at_colon,
@@ -18,15 +20,24 @@ from ipml.features.compiled.contacts import (
     is_phone_at_plus,
     stands_at,
 )
-from ipml.features.compiled.letters import ALNUM, DECIMAL, is_kind, letter_at, letter_kinds, size_of_letter
+from ipml.features.compiled.letters import (
+    BREAK,
+    DECIMAL,
+    is_kind,
+    is_word,
+    letter_at,
+    letter_before,
+    letter_kinds,
+    size_of_letter,
+)
 from ipml.features.compiled.lots import (
+    INITIALS,
     end_of_pieces,
     end_of_unit,
     is_range_at_country,
     is_range_at_letter,
     is_range_at_number,
     read_number,
-    skip_digits,
 )
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts
@@ -37,23 +48,60 @@ _COLUMN_OF = {"messenger": 0, "approach": 1, "lot_words": 6, "all_sizes": 9}
 _MOST_DIGITS = 5  # of a number of pieces
 _AT = ord("@")
 _DOTTED_I, _KELVIN = "İ".encode(), "\u212a".encode()
-_INSIDE, _DIGIT, _INITIAL, _SECOND, _SIGN, _OTHER = (1 << bit for bit in range(6))
-"""What a byte may be: inside words, a digit, the first or the second letter of a lot, a sign that tells, not ASCII."""
+_LETTER, _NUMBER, _SPACED, _SIGN, _WWW = (1 << bit for bit in range(5))
+"""Where something may begin: a lot's first letter, what follows a number, a space there, a sign, the dot of www."""
+_BEYOND = 1 << 10
+_MAY_BEGIN = 5  # so many bits left of what may follow stands what may begin
+_AFTER_NUMBER = frozenset("-~tdb") | {chr(unit) for unit in INITIALS}  # 36-45, 36 to 45, 10 pcs
 
 
-def _classify(letter: str) -> int:
-    if not letter.isascii():
-        return _OTHER
+def _is_digit(letter: str) -> bool:
+    return letter in "0123456789"
+
+
+def _may_follow_number(letter: str) -> bool:
+    return letter in _AFTER_NUMBER or not letter.isascii()
+
+
+def _begins(before: str, letter: str) -> int:
+    """Return what may begin with a letter."""
+    is_inside = before.isascii() and (before.isalnum() or before == "_")
     return (
-        _INSIDE * (letter.isalnum() or letter == "_")
-        + _DIGIT * letter.isdigit()
-        + _INITIAL * (letter in "xsmue")  # x10 and xs-l, s-l, m-l, us7-us9 and uk7-uk9, eu40-eu42
-        + _SECOND * (letter in " -/~xsku0123456789")
+        _LETTER * (letter in "xsmue" and not is_inside)  # x10 and xs-l, s-l, m-l, us7-us9 and uk7-uk9, eu40-eu42
+        + _NUMBER * (_is_digit(before) and _may_follow_number(letter))
+        + _SPACED * (_is_digit(before) and letter == " ")
         + _SIGN * (letter in ".:+(")
+        + _WWW * (before == "w" and letter == ".")
     )
 
 
-_CLASSES = np.array([_classify(chr(code)) for code in range(256)], dtype=np.int64)
+def _goes_on(letter: str, after: str) -> int:
+    """Return what may have begun with a letter, by the next one."""
+    tells = {".": after in _INITIALS_OF_ENDS, ":": after == "/", "+": _is_digit(after), "(": _is_digit(after)}
+    return (
+        _LETTER * (after in " -/~xsku0123456789")
+        + _NUMBER
+        + _SPACED * _may_follow_number(after)
+        + _SIGN * tells.get(letter, False)
+        + _WWW
+    )
+
+
+def _describe_pairs() -> NDArray[np.uint16]:
+    """Return what may begin or go on with the second of any two bytes, and whether that is not ASCII."""
+    letters = [chr(code) for code in range(128)] + ["\x80"] * 128
+    values = [
+        _begins(one, other) << _MAY_BEGIN | _goes_on(one, other) | _BEYOND * (not other.isascii())
+        for one in letters
+        for other in letters
+    ]
+    return np.array(values, dtype=np.uint16)
+
+
+_INITIALS_OF_ENDS = frozenset(chr(ending[0]) for ending in LINK_ENDS)
+_PAIRS = _describe_pairs()
+_IS_TELLING = np.array([chr(byte) in ".:+(" for byte in range(256)])
+_BYTE, _ONE, _TO_BEGIN, _ZERO = np.uint64(8), np.uint64(1), np.uint64(_MAY_BEGIN), np.uint64(0)
 
 
 def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
@@ -150,8 +198,12 @@ def _read_letter(data, end, at, kinds, found, used):
 
 
 @njit(cache=True, nogil=True)
-def _read_digits(data, end, at, stop, kinds, is_whole, found, used):
-    """Look for the range of sizes, or the number of pieces, that begins with these digits; return as `_read_letter`."""
+def _read_digits(data, start, end, stop, kinds, found, used):
+    """Look for the range of sizes, or the number of pieces, whose digits end here; return as `_read_letter`."""
+    at = stop - 1
+    while at > start and is_digit(data[at - 1]):
+        at -= 1
+    is_whole = not is_word(kinds, letter_before(data, at, start))
     if is_whole and stop - at == 2:
         found[_RANGE] |= is_range_at_number(data, at, end, kinds)
     if at >= used and stop - at <= _MOST_DIGITS:
@@ -163,37 +215,61 @@ def _read_digits(data, end, at, stop, kinds, is_whole, found, used):
 
 
 @njit(cache=True, nogil=True)
+def _find_beginnings(data, start, end, wanted, places):
+    """Write where a contact or a lot may begin; return how many there are, and whether all of a text is ASCII.
+
+    A letter is judged by those on either side of it, without a branch.
+    """
+    n, every = _ZERO, _ZERO
+    byte, flags = np.uint64(BREAK), _ZERO
+    for at in range(np.uint64(start), np.uint64(end)):
+        before, flags_before = byte, flags
+        byte = np.uint64(data[at])
+        flags = np.uint64(_PAIRS[before << _BYTE | byte])
+        every |= flags
+        places[n] = at - _ONE
+        n += np.uint64(flags_before >> _TO_BEGIN & flags & wanted != _ZERO)
+    places[n] = end - 1
+    n += np.uint64(flags >> _TO_BEGIN & _PAIRS[byte << _BYTE | np.uint64(BREAK)] & wanted != _ZERO)
+    return np.int64(n), every < _BEYOND
+
+
+@njit(cache=True, nogil=True)
+def _has_digits_beyond(data, start, end, kinds):
+    """Say whether a text has digits of other scripts."""
+    at = start
+    while at < end:
+        if data[at] >= 0x80 and is_kind(kinds, letter_at(data, at), DECIMAL):
+            return True
+        at += size_of_letter(data[at])
+    return False
+
+
+@njit(cache=True, nogil=True)
 def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
     """Look for contacts and lots in folded texts."""
     found = np.zeros(_N_CONTACTS + _N_LOTS, np.int64)
-    wanted = _SIGN | _OTHER | ((_DIGIT | _INITIAL) if has_lots else 0)
+    longest = 0
+    for row in range(offsets.size - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    places = np.empty(longest + 1, np.int64)
+    wanted = np.uint64(_SIGN | _WWW | ((_NUMBER | _SPACED | _LETTER) if has_lots else 0))
     for row in range(offsets.size - 1):
         start, end = offsets[row], offsets[row + 1]
-        at = used = start
-        before = np.int64(0)  # what the byte before is
+        n, is_ascii = _find_beginnings(data, start, end, wanted, places)
+        if not is_ascii:
+            is_left_out[row] |= _has_digits_beyond(data, start, end, kinds)
+        if n == 0:
+            continue
+        used = start
         found[:] = 0
-        while at < end:
-            of_class = _CLASSES[data[np.uint64(at)]]
-            if not (of_class & wanted & ~(_INITIAL * (before & _INSIDE))):  # as mostly
-                before = of_class
-                at += 1
-            elif of_class & _OTHER:
-                letter = letter_at(data, at)
-                is_left_out[row] |= is_kind(kinds, letter, DECIMAL)
-                before = _INSIDE * np.int64(is_kind(kinds, letter, ALNUM))
-                at += size_of_letter(data[at])
-            elif of_class & _DIGIT:
-                stop = skip_digits(data, at, end)
-                used = _read_digits(data, end, at, stop, kinds, not before & _INSIDE, found, used)
-                before = of_class
-                at = stop
-            else:
-                if of_class & _SIGN:
-                    _read_sign(data, start, end, at, kinds, found)
-                elif at + 1 < end and _CLASSES[data[at + 1]] & _SECOND:
-                    used = _read_letter(data, end, at, kinds, found, used)
-                before = of_class
-                at += 1
+        for at in places[:n]:
+            if _IS_TELLING[data[at]]:
+                _read_sign(data, start, end, at, kinds, found)
+            elif at > start and is_digit(data[at - 1]):
+                used = _read_digits(data, start, end, at, kinds, found, used)
+            elif not is_word(kinds, letter_before(data, at, start)):
+                used = _read_letter(data, end, at, kinds, found, used)
         for column in (_LINK, _PHONE):
             values[row, column] = found[column]
         if has_lots:
@@ -219,7 +295,7 @@ def _read_raw(offsets, data, max_letters, values, is_left_out):
     for row in range(offsets.size - 1):
         start, end = offsets[row], offsets[row + 1]
         n_at = 0
-        for at in range(start, end):
+        for at in range(np.uint64(start), np.uint64(end)):  # places without a sign: several bytes are read at once
             n_at += data[at] == _AT
         if n_at == 0:
             continue

@@ -107,9 +107,9 @@ _BLANK, _ONE = np.uint64(0x20), np.uint64(1)
 
 @inner
 def is_ascii(data, start, end):
-    """Say whether all bytes of a text are ASCII."""
-    every = 0
-    for at in range(start, end):
+    """Say whether all bytes of a text are ASCII; with places that have no sign, several are read at once."""
+    every = np.uint8(0)
+    for at in range(np.uint64(start), np.uint64(end)):
         every |= data[at]
     return every < 0x80
 
