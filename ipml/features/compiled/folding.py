@@ -148,7 +148,13 @@ def _fold(offsets, data, most, missing, pages, entries, letters):
             end = _fold_row(data, start, stop, is_plain, most, characters, missing, scratch, folded, first)
         is_left[row] = end < 0
         ends[row + 1] = end if end >= 0 else first
-    return ends, folded[: ends[n_rows]].copy(), is_left
+    return ends, _cut_off(folded, ends[n_rows]), is_left
+
+
+@inner
+def _cut_off(folded, end):
+    """Return the first bytes of an array; without a copy, unless most of it would be kept for nothing."""
+    return folded[:end].copy() if 2 * end < folded.size else folded[:end]
 
 
 @inner

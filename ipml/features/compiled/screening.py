@@ -19,7 +19,6 @@ IS_APART, IS_HELD_DOWN, HAS_SIGN, HAS_MARKUP, HAS_CONTROL = 1, 2, 4, 8, 16
 """Why a text may not be plain: letters apart or held down, signs for letters, markup, control characters."""
 _SPACE, _LETTER, _DIGIT, _OTHER = 0, 1, 2, 3
 _WIDTH = 4  # kinds of characters
-_IS_LETTER, _KIND_SHIFT = 32, 6
 _SPACES = "\t\n\v\f\r "
 
 
@@ -83,26 +82,44 @@ def _make_automaton() -> NDArray[np.uint16]:
     return np.array([*places, last], dtype=np.uint16).ravel() * _WIDTH
 
 
-def _describe_ascii() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return what each byte folds to, and its kind and flags."""
-    lower, kinds = np.zeros(256, dtype=np.uint8), np.zeros(256, dtype=np.uint8)
+def _describe_ascii() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return what each byte folds to, its kind, and why a text with it may not be plain."""
+    lower, kinds, reasons = (np.zeros(256, dtype=np.uint8) for _ in range(3))
     for code in range(128):
         letter = chr(code)
         is_space = letter in _SPACES or letter == SEPARATOR
         lower[code] = ord(" " if is_space else letter.lower())
         kind = _LETTER if letter.isalpha() else _DIGIT if letter.isdigit() else _OTHER
-        kinds[code] = (_SPACE if letter in _SPACES else kind) << _KIND_SHIFT
-        kinds[code] |= _IS_LETTER * letter.isalpha() | HAS_SIGN * (letter in "@$!|+") | HAS_MARKUP * (letter in "<&")
-        kinds[code] |= HAS_CONTROL * (not letter.isprintable() and letter not in _SPACES)
-    return lower, kinds
+        kinds[code] = _SPACE if letter in _SPACES else kind
+        reasons[code] = HAS_SIGN * (letter in "@$!|+") | HAS_MARKUP * (letter in "<&")
+        reasons[code] |= HAS_CONTROL * (not letter.isprintable() and letter not in _SPACES)
+    return lower, kinds, reasons
+
+
+def _describe_pairs() -> NDArray[np.uint16]:
+    """Return what each byte is after each other one, shape (65536,), the first of them the higher one.
+
+    The last eight bits are what it folds to; the reasons stand in the next.
+    """
+    is_word = (_KINDS == _LETTER) | (_KINDS == _DIGIT)
+    is_again = _LOWER[:, None] == _LOWER
+    pairs = _LOWER.astype(np.int64) | _REASONS_OF.astype(np.int64) << int(_TO_REASONS)
+    pairs = pairs | (is_again & (_KINDS == _LETTER)) * (_AGAIN | int(_IS_HELD))
+    pairs |= (is_word & ~is_word[:, None]) * _BEGINS | (is_word[:, None] & ~is_word) * int(_IS_ALONE)
+    pairs |= ~(is_again & (_LOWER == _BLANK)) << int(_TO_WRITTEN)
+    return pairs.astype(np.uint16).ravel()
 
 
 _NEXT = _make_automaton()
 _LAST = len(_NEXT) - _WIDTH
-_LOWER, _KINDS = _describe_ascii()
-_REASONS = np.uint64(IS_HELD_DOWN | HAS_SIGN | HAS_MARKUP | HAS_CONTROL)
-_TO_KIND, _TO_LETTER = np.uint64(_KIND_SHIFT), np.uint64(5)
-_BLANK, _ONE = np.uint64(0x20), np.uint64(1)
+_LOWER, _KINDS, _REASONS_OF = _describe_ascii()
+_REASONS = np.uint64(HAS_SIGN | HAS_MARKUP | HAS_CONTROL)
+_AGAIN, _BEGINS = 1 << 11, 1 << 13
+_IS_HELD, _IS_ALONE = np.uint64(_AGAIN << 1), np.uint64(_BEGINS << 1)
+"""Stand one bit further than what must be before: the same letter again, after that; a word ends that began there."""
+_TO_REASONS, _TO_WRITTEN = np.uint64(6), np.uint64(15)
+_BLANK, _ZERO, _ONE, _BYTE = np.uint64(0x20), np.uint64(0), np.uint64(1), np.uint64(8)
+_PAIRS = _describe_pairs()
 
 
 @inner
@@ -121,22 +138,35 @@ def fold_ascii(data, start, end, folded, first):
     All numbers are unsigned: a place that might be negative would have to be looked at.
     """
     n = np.uint64(first)
-    state = seen = was_same = np.uint64(0)
-    before = _BLANK
+    seen = once = twice = pair = _ZERO
+    byte = _BLANK
     for at in range(np.uint64(start), np.uint64(end)):
-        lower = np.uint64(_LOWER[data[at]])
-        kind = np.uint64(_KINDS[data[at]])
-        state = np.uint64(_NEXT[state | kind >> _TO_KIND])
-        is_same = np.uint64(lower == before)
-        seen |= kind | (is_same & was_same & kind >> _TO_LETTER) << _ONE
-        was_same = is_same
-        folded[n] = lower
-        n += _ONE - (is_same & np.uint64(lower == _BLANK))
-        before = lower
+        before, pair_before = byte, pair
+        byte = np.uint64(data[at])
+        pair = np.uint64(_PAIRS[before << _BYTE | byte])
+        seen |= pair
+        both = pair_before << _ONE & pair
+        twice |= once & both
+        once |= both
+        folded[n] = pair
+        n += pair >> _TO_WRITTEN
+    twice |= once & pair << _ONE
+    why = np.int64(seen >> _TO_REASONS & _REASONS)
+    why |= IS_HELD_DOWN if once & _IS_HELD else 0
+    why |= IS_APART if twice & _IS_ALONE and _may_be_apart_in(data, start, end) else 0
     end_of_folded = np.int64(n)
     if end_of_folded > first and folded[end_of_folded - 1] == 0x20:
         end_of_folded -= 1
-    return end_of_folded, np.int64(seen & _REASONS) | (_NEXT[state] == _LAST)
+    return end_of_folded, why
+
+
+@inner
+def _may_be_apart_in(data, start, end):
+    """Say whether letters may be apart in a text: never where there is no more than one that stands alone."""
+    state = _ZERO
+    for at in range(np.uint64(start), np.uint64(end)):
+        state = np.uint64(_NEXT[state | np.uint64(_KINDS[data[at]])])
+    return _NEXT[state] == _LAST
 
 
 @inner
