@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.features.compiled.folding import fold_texts
-from ipml.features.compiled.numbers import NEVER, count_days
+from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, NEVER, count_days
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.skeletons import skeleton_texts
@@ -314,9 +314,33 @@ class ListingColumns:
         if isinstance(column, pd.Series) and isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us":
             return column.to_numpy(dtype="datetime64[us]").astype(np.int64)
         if len(column) == 1 and not isinstance(column, pd.Series) and isinstance(column[0], datetime):
-            return np.array([(column[0] - _EPOCH) // _MICROSECOND])
+            return np.array([to_microseconds(column[0])])
         moments = pd.DatetimeIndex(pd.to_datetime(pd.Series(column), utc=True)).as_unit("us")
         return np.array(moments.asi8)  # NaT is the least number
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return an aware moment in microseconds UTC.
+
+    Examples
+    --------
+    >>> to_microseconds(datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+    60000000
+    """
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def days_from(first: datetime | None, second: datetime | None) -> float:
+    """Return the days from one moment to another, as `ListingColumns.days_between` does; NaN where either is missing.
+
+    Examples
+    --------
+    >>> days_from(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC))
+    1.5
+    """
+    if first is None or second is None:
+        return float("nan")
+    return float(to_microseconds(second) - to_microseconds(first)) / MICROSECONDS_A_DAY
 
 
 _AS_THEY_STAND = Reading()

@@ -48,15 +48,19 @@ class ListingFeatures(Extractor):
         """Return the values, shape (n_listings, 13); what is unknown is 0."""
         return describe_listings(  # type: ignore[no-any-return]
             listings.days_between("listed_at", "observed_at"),
-            _STEPS,
             listings.numbers("listing_sales"),
             listings.numbers("listing_returns"),
             listings.numbers("listing_rating"),
             listings.numbers("listing_reviews"),
             listings.letters("description"),
             listings.is_given("gtin"),
-            _PRIOR_SALES,
+            *self.bounds,
         )
+
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], float]:
+        """Steps of the age in days, and with how many sales the share of returns starts."""
+        return _STEPS, _PRIOR_SALES
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""

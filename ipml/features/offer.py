@@ -96,6 +96,11 @@ class OfferFeatures(Extractor):
         phrases: PhraseSet = self.prepared[0]
         return phrases
 
+    @property
+    def n_of_title(self) -> int:
+        """How many of the values are of the title."""
+        return len(_CONTACTS) + len(_LOTS)
+
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 16): 1 for what is so, and a number of pieces; without a text all is 0.
 

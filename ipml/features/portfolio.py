@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.columns import ListingColumns
-from ipml.features.compiled.blake2b import hash_texts
+from ipml.features.columns import ListingColumns, to_microseconds
+from ipml.features.compiled.blake2b import hash_text, hash_texts
 from ipml.features.compiled.ngram_chunks import find_distinct
 from ipml.features.compiled.numbers import NEVER, choose_moments
 from ipml.features.compiled.texts import Texts
+from ipml.records import Listing
 
 SILENT_BELOW = 0.2
 """A probability below this says nothing about the seller."""
@@ -224,6 +225,14 @@ def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:
     return np.asarray((total[seller] - suspicion) / (n[seller] - 1 + PRIOR_LISTINGS))
 
 
+def listing_moment(listing: Listing) -> int:
+    """Return what `listing_moments` does of one listing."""
+    for moment in (listing.listed_at, listing.observed_at):
+        if moment is not None:
+            return 1_000 * to_microseconds(moment)
+    return NEVER + 1
+
+
 def listing_moments(listings: ListingColumns) -> Moments:
     """Return when each listing was listed, or first observed where that is unknown, in nanoseconds UTC.
 
@@ -239,7 +248,7 @@ def listing_moments(listings: ListingColumns) -> Moments:
 @lru_cache(maxsize=65_536)
 def seller_key(seller: str) -> int:
     """Return the number under which a seller is kept: eight bytes of a hash of the id."""
-    return int(hash_texts(Texts.of([seller]))[0])
+    return hash_text(seller.encode("utf-8", "surrogatepass"))
 
 
 def _shares_before(states: NDArray[np.int64], moments: Moments) -> Floats:

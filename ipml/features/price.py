@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,13 +76,15 @@ class PriceFeatures(Extractor):
         with np.errstate(divide="ignore", invalid="ignore"):
             return describe_prices(  # type: ignore[no-any-return]
                 self.ratios(listings),
-                _STEPS,
                 self._ratio_to_usual("brand", listing_brands(listings, self.table_), listings),
                 self._ratio_to_usual("category", listings.folded_names("category"), listings),
-                _LEAST_OF_BRAND,
-                _LEAST_OF_CATEGORY,
-                _CLIP,
+                *self.bounds,
             )
+
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], float, float, float]:
+        """Steps below the reference price, least shares of what is usual, and how much cheaper counts at most."""
+        return _STEPS, _LEAST_OF_BRAND, _LEAST_OF_CATEGORY, _CLIP
 
     @property
     def only_raises(self) -> NDArray[np.object_]:
@@ -117,6 +120,28 @@ class PriceFeatures(Extractor):
         )
         return [self._price_range(*row) for row in rows]
 
+    def usual_price(self, what: str, name: str, unit: str) -> float | None:
+        """Return what goods of a brand or a category usually cost, in a unit; None where it is unknown.
+
+        Parameters
+        ----------
+        what : {"brand", "category"}
+        name : str
+            The brand, or the category folded.
+        unit : str
+            As `unit_of` returns it.
+        """
+        usual = self.usual_.get(f"{what}:{name}:{unit}")
+        return None if usual is None else usual[1]
+
+    def rate_of(self, currency: str) -> float:
+        """Return what prices in a currency are multiplied with: its rate, 1 where it has none."""
+        return float(self.table_["rates"].get(currency, 1.0))
+
+    def unit_of(self, currency: str) -> str:
+        """Return the unit of prices times the rate: the base currency, or their own where the rate is unknown."""
+        return str(self.table_["base_currency"]) if currency in self.table_["rates"] else currency
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
         names = (
@@ -133,19 +158,16 @@ class PriceFeatures(Extractor):
         usual = self.usual_.get(f"brand:{brand}:{unit}")
         if not brand or usual is None:
             return None
-        rate = self.table_["rates"].get(currency, 1.0)
+        rate = self.rate_of(currency)
         low, median, high = (value / rate for value in usual)
         return PriceRange(brand, currency, low, median, high)
 
     def _comparable(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return prices in the base currency, or as they are where the rate is unknown."""
-        rates = self.table_["rates"]
-        return listings.numbers("price") * listings.names("currency").look_up(lambda name: rates.get(name, 1.0))
+        return listings.numbers("price") * listings.names("currency").look_up(self.rate_of)
 
     def _units(self, listings: ListingColumns) -> Names:
-        """Return the unit of each price: the base currency, or its own where the rate is unknown."""
-        rates, base = self.table_["rates"], self.table_["base_currency"]
-        return listings.names("currency").rename(lambda name: base if name in rates else name)
+        return listings.names("currency").rename(self.unit_of)
 
     def _learn(self, what: str, names: Names, listings: ListingColumns) -> dict[str, list[float]]:
         rows = zip(names.strings(), self._units(listings).strings(), strict=True)
@@ -159,10 +181,6 @@ class PriceFeatures(Extractor):
 
     def _ratio_to_usual(self, what: str, names: Names, listings: ListingColumns) -> NDArray[np.float64]:
         """Return price over usual price; NaN where either is unknown."""
-
-        def find(name: str, unit: str) -> float | None:
-            usual = self.usual_.get(f"{what}:{name}:{unit}")
-            return None if usual is None else usual[1]
-
+        usual = pair_up(names, self._units(listings), partial(self.usual_price, what))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self._comparable(listings) / pair_up(names, self._units(listings), find))
+            return np.asarray(self._comparable(listings) / usual)

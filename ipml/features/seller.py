@@ -58,10 +58,14 @@ class SellerFeatures(Extractor):
         numbers = listings.numbers
         return describe_sellers(  # type: ignore[no-any-return]
             *map(numbers, ("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes")),
-            np.array([self.usual_return_rate_, self.usual_complaint_rate_, self.usual_rating_]),
-            self.prior_sales,
-            _MOST_RATE,
+            *self.bounds,
         )
+
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], float, float]:
+        """What is usual, with how many sales every seller starts, and by how much a rate counts at most."""
+        usual = np.array([self.usual_return_rate_, self.usual_complaint_rate_, self.usual_rating_])
+        return usual, float(self.prior_sales), _MOST_RATE
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.ngrams import mark_known
+from ipml.features.compiled.numbers import are_unfamiliar
 from ipml.features.compiled.texts import Texts
 from ipml.features.extractor import Extractor
 from ipml.features.ngrams import NgramSums, count_ngrams, count_texts, spread_weights, sum_ngrams
@@ -110,10 +111,7 @@ class TextFeatures(Extractor):
         Hashed columns are shared, so part of an unknown text's n-grams seem known: on average the share of columns in
         use. A text is unfamiliar if no more than that, and three standard deviations, seem known.
         """
-        n_ngrams = np.maximum(sums.n_all, 1)
-        used = self.prepared
-        by_chance = used + 3.0 * np.sqrt(used * (1.0 - used) / n_ngrams)
-        return np.asarray(sums.n_known / n_ngrams <= np.minimum(by_chance, 0.9))
+        return np.asarray(are_unfamiliar(sums.n_all, sums.n_known, self.prepared))
 
     def prepare(self) -> float:
         """Return the share of columns that are in use."""

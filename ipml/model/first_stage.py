@@ -37,10 +37,11 @@ class FirstStage:
     ----------
     parts : dict of str to TextPart or NumberPart
         What the features of each extractor weigh.
+    intercept : float
     """
 
     def __init__(self, features: FeatureUnion, coefficients: Floats, intercept: float) -> None:
-        self._intercept = intercept
+        self.intercept = intercept
         self.parts: dict[str, TextPart | NumberPart] = {}
         start = 0
         for name, extractor in features.transformer_list:
@@ -76,6 +77,12 @@ class FirstStage:
         assert isinstance(part, TextPart)
         return part
 
+    def number_part(self, name: str) -> NumberPart:
+        """Return the part of another extractor."""
+        part = self.parts[name]
+        assert isinstance(part, NumberPart)
+        return part
+
     def worst(self, listing: ListingColumns) -> ListingColumns:
         """Return the passage of one listing that counted, as a listing; the listing itself where it counts whole."""
         worst, highest = listing, self.sum(listing)[0]
@@ -92,7 +99,7 @@ class FirstStage:
 
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""
-        total = np.full(len(listings), self._intercept)
+        total = np.full(len(listings), self.intercept)
         for part in self.parts.values():
             part.add(listings, total)
         return total
@@ -140,25 +147,30 @@ class TextPart:
 
 
 class NumberPart:
-    """What all features of another extractor weigh."""
+    """What all features of another extractor weigh.
+
+    Attributes
+    ----------
+    weights : array of shape (n_features,)
+    """
 
     def __init__(self, extractor: Any, weights: Floats) -> None:
         self._read = extractor.values if isinstance(extractor, Extractor) else extractor.transform
-        self._weights = weights
+        self.weights = weights
 
     def add(self, listings: ListingColumns, total: Floats) -> None:
         """Add to the total of each listing."""
         values = self._read(listings)
         if isinstance(values, np.ndarray):
-            add_rows(values, self._weights, total)
+            add_rows(values, self.weights, total)
         else:
-            total += values @ self._weights
+            total += values @ self.weights
 
     def contributions(self, listing: ListingColumns) -> Floats:
         """Return what each feature of one listing adds."""
         values = self._read(listing)
         dense = values if isinstance(values, np.ndarray) else values.toarray()
-        return np.asarray(dense[0] * self._weights)
+        return np.asarray(dense[0] * self.weights)
 
 
 def count_features(extractor: Extractor) -> int:

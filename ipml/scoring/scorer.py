@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import have_plain_letters
-from ipml.features.portfolio import EarlierListings, SellerPortfolios, listing_moments
+from ipml.features.portfolio import EarlierListings, SellerPortfolios, listing_moment, listing_moments
 from ipml.listings.kinds import make_text_column
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
 from ipml.model.artifact import load_model as load_artifact
 from ipml.model.calibration import is_too_wide
 from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.single import Judged, SingleListings
 from ipml.records import Listing, PriceRange, Reason, ScoredListing
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
@@ -126,6 +127,18 @@ class Scorer:
             The mapping breaks the rules of the schema; every field at fault is named.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
+        if not explain and (judged := self._judge_one(record, portfolios)):
+            return ScoredListing(
+                listing=record,
+                score=judged.score,
+                log_odds=judged.log_odds,
+                reasons=(),
+                highlights=(),
+                price_range=None,
+                model_version=self.version,
+                score_low=judged.low,
+                score_high=judged.high,
+            )
         columns = ListingColumns.of_one(record, self.classifier.reading)
         return self._assemble([record], self._judge(columns, portfolios), explain)[0]
 
@@ -176,6 +189,21 @@ class Scorer:
         columns = ListingColumns.of_one(listings) if isinstance(listings, Listing) else ListingColumns.of(listings)
         sellers = columns.names("seller_id").strings()
         portfolios.add(sellers, self.classifier.suspicion(columns), listing_moments(columns))
+
+    @cached_property
+    def _single(self) -> SingleListings | None:
+        return SingleListings.of(self.classifier)
+
+    def _judge_one(self, listing: Listing, portfolios: SellerPortfolios | None) -> Judged | None:
+        """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
+        if self._single is None:
+            return None
+        known = self.classifier.portfolios_ if portfolios is None else portfolios
+        earlier = known.known(listing.seller_id, listing_moment(listing))
+        judged = self._single.judge(listing, earlier.share)
+        if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
+            return None
+        return judged
 
     def _judge(self, columns: ListingColumns, portfolios: SellerPortfolios | None) -> _Judged:
         classifier = self.classifier

@@ -70,9 +70,13 @@ def hash_texts(texts: Texts) -> NDArray[np.uint64]:
     return hashes
 
 
-def _hash_plainly(texts: Texts, row: int) -> int:
-    data = texts.data[texts.offsets[row] : texts.offsets[row + 1]].tobytes()
+def hash_text(data: bytes) -> int:
+    """Return what `hash_texts` does of one text, of which these are the bytes."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest(), "little")
+
+
+def _hash_plainly(texts: Texts, row: int) -> int:
+    return hash_text(texts.data[texts.offsets[row] : texts.offsets[row + 1]].tobytes())
 
 
 @njit(cache=True, nogil=True)

@@ -39,12 +39,12 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
     >>> count_disguised_words(Texts.of(["N\u0456ke Air", "\u043a\u0435\u0434\u044b Nike", "Ni\u200bke"])).tolist()
     [1, 0, 1]
     """
-    counts = _count(texts.offsets, texts.data, *_PAGES.tables, MAX_TITLE_LETTERS)
+    counts = _count(texts.offsets, texts.data, *PAGES.tables, MAX_TITLE_LETTERS)
     while (unread := np.flatnonzero(counts == _MISSING)).size:
         for row in unread.tolist():
-            _PAGES.fill({ord(letter) >> 8 for letter in set(texts.text(row)[:MAX_TITLE_LETTERS])})
+            PAGES.fill({ord(letter) >> 8 for letter in set(texts.text(row)[:MAX_TITLE_LETTERS])})
         again = texts.take(unread)
-        counts[unread] = _count(again.offsets, again.data, *_PAGES.tables, MAX_TITLE_LETTERS)
+        counts[unread] = _count(again.offsets, again.data, *PAGES.tables, MAX_TITLE_LETTERS)
     for row in np.flatnonzero(counts == _LEFT).tolist():
         counts[row] = disguise.count_disguises(texts.text(row))
     return np.asarray(counts)
@@ -80,7 +80,7 @@ def _kind_of(letter: str) -> int:
     return _KINDS[disguise._kind_of(letter)]
 
 
-_PAGES = _Pages()
+PAGES = _Pages()
 
 
 @njit(cache=True, nogil=True)

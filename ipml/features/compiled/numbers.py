@@ -9,7 +9,7 @@ from numba import njit
 
 NEVER = np.iinfo(np.int64).min
 """A moment that is unknown."""
-_MICROSECONDS_A_DAY = 86_400_000_000
+MICROSECONDS_A_DAY = 86_400_000_000
 
 
 @njit(cache=True, nogil=True)
@@ -37,7 +37,7 @@ def count_days(begins, ends):
     days = np.empty(begins.size)
     for row in range(begins.size):
         is_known = begins[row] != NEVER and ends[row] != NEVER
-        days[row] = (ends[row] - begins[row]) / _MICROSECONDS_A_DAY if is_known else np.nan
+        days[row] = (ends[row] - begins[row]) / MICROSECONDS_A_DAY if is_known else np.nan
     return days
 
 
@@ -55,6 +55,17 @@ def choose_moments(wanted, others):
 
 
 @njit(cache=True, nogil=True)
+def are_unfamiliar(n_all, n_known, used):
+    """Say which texts know no more of their n-grams than chance would, where `used` of all columns are in use."""
+    unfamiliar = np.empty(n_all.size, np.bool_)
+    for row in range(n_all.size):
+        n_ngrams = max(n_all[row], 1)
+        by_chance = used + 3.0 * np.sqrt(used * (1.0 - used) / n_ngrams)
+        unfamiliar[row] = n_known[row] / n_ngrams <= min(by_chance, 0.9)
+    return unfamiliar
+
+
+@njit(cache=True, nogil=True)
 def _or_zero(value):
     return 0.0 if np.isnan(value) else value
 
@@ -68,7 +79,7 @@ def _within(value, least, most):
 
 
 @njit(cache=True, nogil=True)
-def describe_listings(age_days, age_steps_days, sales, returns, rating, reviews, letters, has_code, prior_sales):
+def describe_listings(age_days, sales, returns, rating, reviews, letters, has_code, age_steps_days, prior_sales):
     """Return the values of `ListingFeatures`, shape (n_listings, 9 + number of steps)."""
     n_steps = age_steps_days.size
     values = np.zeros((age_days.size, 9 + n_steps))
@@ -123,7 +134,7 @@ def _shortfall(ratio, most):
 
 
 @njit(cache=True, nogil=True)
-def describe_prices(to_reference, steps, to_brand, to_category, least_of_brand, least_of_category, most):
+def describe_prices(to_reference, to_brand, to_category, steps, least_of_brand, least_of_category, most):
     """Return the values of `PriceFeatures` from prices over what they are compared with, 5 and one a step a row."""
     n_steps = steps.size
     values = np.zeros((to_reference.size, 5 + n_steps))

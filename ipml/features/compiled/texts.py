@@ -61,6 +61,18 @@ class Texts:
         return cls(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
 
     @classmethod
+    def of_one(cls, text: str) -> Self:
+        """Return a single text as bytes.
+
+        Examples
+        --------
+        >>> Texts.of_one("Кеды").offsets.tolist()
+        [0, 8]
+        """
+        encoded = _encode(text)
+        return cls(np.array([0, len(encoded)]), np.frombuffer(encoded, dtype=np.uint8))
+
+    @classmethod
     def _of_arrow(cls, array: Any) -> Self:
         if isinstance(array, pa.ChunkedArray):
             array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()

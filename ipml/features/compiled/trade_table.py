@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,12 @@ class TradeTable:
     n_counted: int
     negation: int
     negated: int
+
+    @property
+    def parts(self) -> tuple[Any, tuple[int, int, int]]:
+        """What `count_trade_words` looks up: arrays, and numbers."""
+        arrays = self.kinds, self.context_starts, self.contexts, self.ranks, self.deniable
+        return arrays, (self.n_counted, self.negation, self.negated)
 
     @classmethod
     def of(

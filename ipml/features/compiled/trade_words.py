@@ -47,8 +47,7 @@ def count_trade_words(folded: Texts, places: Places, table: TradeTable) -> NDArr
             folded.data,
             letter_kinds(),
             (places.starts, places.number, places.start, places.end),
-            (table.kinds, table.context_starts, table.contexts, table.ranks, table.deniable),
-            (table.n_counted, table.negation, table.negated),
+            *table.parts,
         )
     )
 

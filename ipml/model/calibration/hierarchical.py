@@ -166,25 +166,34 @@ class HierarchicalCalibration(BaseEstimator):
         """Return what `probability` and `interval` do, three arrays of shape (n_listings,)."""
         if not hasattr(self, "slope_"):
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet; call fit first.")
-        quantile = _quantile((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf
         score, low, high = judge_rows(
             np.asarray(log_odds, dtype=np.float64),
-            _look_up(self.categories_, _names(categories)),
-            _look_up(self.brands_, _names(brands)),
-            (self.slope_, self.intercept_),
-            self.category_effects_,
-            self.brand_effects_,
-            quantile,
-            (
-                self.line_covariance_,
-                self.category_covariance_,
-                self.brand_covariance_,
-                self.category_variance_,
-                self.brand_variance_,
-                self.pair_covariance_,
-            ),
+            self.category_numbers(_names(categories)),
+            self.brand_numbers(_names(brands)),
+            *self.tables(level),
         )
         return score, low, high
+
+    def tables(self, level: float = 0.9) -> tuple[Any, ...]:
+        """Return what `judge_rows` takes after the log-odds and the numbers of category and brand."""
+        quantile = _quantile((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf
+        covariances = (
+            self.line_covariance_,
+            self.category_covariance_,
+            self.brand_covariance_,
+            self.category_variance_,
+            self.brand_variance_,
+            self.pair_covariance_,
+        )
+        return (self.slope_, self.intercept_), self.category_effects_, self.brand_effects_, quantile, covariances
+
+    def category_numbers(self, names: features.Names) -> Codes:
+        """Return the number of each category, shape (n_listings,); that after the last of those it does not know."""
+        return _look_up(self.categories_, names)
+
+    def brand_numbers(self, names: features.Names) -> Codes:
+        """Return the number of each brand as `category_numbers` does."""
+        return _look_up(self.brands_, names)
 
     def _fit_effects(self, listings: GroupedListings, y: NDArray[np.int8], seller: Codes) -> Fit:
         """Fit the effects to sellers rather than listings: what a seller's listings are worth follows from the errors.
