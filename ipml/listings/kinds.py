@@ -54,6 +54,7 @@ _MOMENT = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
 )
+_MATCH_MOMENT = re.compile(_MOMENT).fullmatch
 # Placeholders such as the years 1 and 9999 are no moments at which anything was listed.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = (int(moment.timestamp()) * 1_000_000 for moment in (EARLIEST, LATEST))
@@ -113,7 +114,7 @@ def read_moment(value: object) -> datetime:
     >>> read_moment("2026-03-01T09:30+01:00")
     datetime.datetime(2026, 3, 1, 8, 30, tzinfo=datetime.timezone.utc)
     """
-    if isinstance(value, str) and re.fullmatch(_MOMENT, value):
+    if isinstance(value, str) and _MATCH_MOMENT(value):
         value = datetime.fromisoformat(value)
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise ValueError

@@ -28,6 +28,7 @@ from ipml.listings.frames import (
     show_cell,
 )
 from ipml.listings.kinds import READERS, Kind, is_missing
+from ipml.listings.plain_records import read_plain_record
 from ipml.listings.repeats import find_repeats, make_repeat
 from ipml.records import Listing, Problem
 
@@ -172,6 +173,11 @@ def validate_record(record: Mapping[str, object]) -> Listing:
     >>> validate_record({"listing_id": "1", "seller_id": "s", "title": "Bag"}).title
     'Bag'
     """
+    return read_plain_record(record) or check_record(record)
+
+
+def check_record(record: Mapping[str, object]) -> Listing:
+    """Do as `validate_record`, with a close look at every field."""
     from pydantic import ValidationError
 
     problems: dict[str, Problem] = {}
