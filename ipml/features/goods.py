@@ -6,7 +6,7 @@ The kinds are in `goods.toml`, with the customs statistics they rest on; add to 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -149,10 +149,17 @@ class GoodsFeatures(Extractor):
         phrases, table = self.prepared
         return describe_goods(listings.places("title", phrases), brands_in_titles(listings, self.table_), table)
 
+    def named(self, listings: ListingColumns) -> list[list[str]]:
+        """Return the names of the kinds each title names, in the order of the file."""
+        places = listings.places("title", self.phrase_set)
+        return [self._name_kinds(number for number, _, _ in places.of_text(row)) for row in range(len(places))]
+
     def find(self, text: str) -> list[str]:
         """Return the names of the kinds a folded text names, in the order of the file."""
-        named = {self.phrase_kinds_[number] for number, _, _ in find_phrases(text, self.phrase_set.phrases)}
-        return [self.names_[number] for number in sorted(named)]
+        return self._name_kinds(number for number, _, _ in find_phrases(text, self.phrase_set.phrases))
+
+    def _name_kinds(self, phrases: Iterable[int]) -> list[str]:
+        return [self.names_[number] for number in sorted({self.phrase_kinds_[phrase] for phrase in phrases})]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: each kind, then what follows from the kinds named."""

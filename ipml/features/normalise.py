@@ -75,8 +75,8 @@ def fold_with_origins(text: str, max_letters: int = MAX_TITLE_LETTERS) -> tuple[
 
 
 def _fold(text: str, origins: Origins, max_letters: int) -> tuple[str, Origins]:
-    if origins is None and (plain := _fold_plain(text)) is not None:
-        return plain, None
+    if (plain := _fold_plain(text)) is not None:
+        return (plain, None) if origins is None else _collapse_spaces(text.lower(), origins)
     if "<" in text or "&" in text or not text.isascii():
         text, origins = _unwrap(text, origins)
     if not text.isascii():

@@ -98,9 +98,13 @@ class Spelling:
 
     def fold_with_origins(self, text: str, max_letters: int) -> tuple[str, list[int]]:
         """Return what `fold_text` does and, for each of its letters, the position in the text that it comes from."""
-        folded, origins = self._correct(*fold_with_origins(text, max_letters))
-        assert origins is not None
-        return folded, origins
+        folded, origins = fold_with_origins(text, max_letters)
+        texts = Texts.of_one(folded)
+        if self.read_texts(texts) is texts:  # no word is misspelt, as mostly
+            return folded, origins
+        folded, read_origins = self._correct(folded, origins)
+        assert read_origins is not None
+        return folded, read_origins
 
     def read(self, word: str) -> str:
         """Return the known word that a folded word stands for; itself where it is known, or near none."""

@@ -85,12 +85,12 @@ class FirstStage:
 
     def worst(self, listing: ListingColumns) -> ListingColumns:
         """Return the passage of one listing that counted, as a listing; the listing itself where it counts whole."""
-        worst, highest = listing, self.sum(listing)[0]
-        for column in PASSAGE_WORDS:
-            if split := split_long_texts(listing, column):
-                sums = self.sum(split[0])
-                if sums.max() > highest:
-                    worst, highest = split[0].take(np.array([sums.argmax()])), sums.max()
+        splits = [split for column in PASSAGE_WORDS if (split := split_long_texts(listing, column))]
+        worst, highest = listing, self.sum(listing)[0] if splits else np.inf
+        for passages, _ in splits:
+            sums = self.sum(passages)
+            if sums.max() > highest:
+                worst, highest = passages.take(np.array([sums.argmax()])), sums.max()
         return worst
 
     def contributions(self, listing: ListingColumns) -> dict[str, Floats]:

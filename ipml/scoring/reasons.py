@@ -8,6 +8,7 @@ every word that would count anywhere.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Fa
 
 SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
 BASELINE = "Where every listing starts"
+_MOST_REMEMBERED = 16
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
 GROUPS = {
     "words": {kind: f"{kind}_in_.*" for kind in WORD_SENTENCES},
@@ -79,6 +81,9 @@ class Explainer:
         self._groups_of = {name: self._group(name, extractor) for name, extractor in self.extractors.items()}
         self._portfolio = self._number(PORTFOLIO)
         self._baseline = Reason("baseline", BASELINE, classifier.intercept)
+        # The same few texts of a listing are asked for again and again.
+        self._fold = lru_cache(_MOST_REMEMBERED)(self._fold_text)
+        self._letter_weights = lru_cache(_MOST_REMEMBERED)(self._weigh_letters)
 
     def weigh_groups(self, listing: ListingColumns, share: float) -> NDArray[np.float64]:
         """Return what each group adds to the log-odds of one listing, shape (n_groups,).
@@ -109,11 +114,10 @@ class Explainer:
         earlier : EarlierListings
             What is known of its seller's earlier listings.
         """
-        facts = [self._facts(listing, weight, earlier) for weight in weights.tolist()]
         reasons = [
-            Reason(name, SENTENCES[name](facts[group]), facts[group].weight)
-            for group, name in enumerate(self.groups)
-            if facts[group].weight
+            Reason(name, SENTENCES[name](self._facts(listing, weight, earlier)), weight)
+            for name, weight in zip(self.groups, weights.tolist(), strict=True)
+            if weight
         ]
         return tuple(sorted([*reasons, self._baseline], key=lambda reason: (-abs(reason.weight), reason.feature)))
 
@@ -143,7 +147,7 @@ class Explainer:
             (word for word, weight in carried.items() if word and weight > 0), key=lambda word: -carried[word]
         )
 
-    def _letter_weights(self, column: str, text: str) -> NDArray[np.float64]:
+    def _weigh_letters(self, column: str, text: str) -> NDArray[np.float64]:
         """Return the weight of each letter as written; what folding dropped carries none."""
         folded, origins = self._fold(column, text)
         marked = self.classifier.first_stage.text_part(column).marked
@@ -153,7 +157,7 @@ class Explainer:
         )
         return by_letter.astype(np.float64)
 
-    def _fold(self, column: str, text: str) -> tuple[str, list[int]]:
+    def _fold_text(self, column: str, text: str) -> tuple[str, list[int]]:
         """Return a text as the model reads it and, for each letter, the position at which it was written."""
         fold = self.classifier.spelling_.fold_with_origins if column in SPELT else fold_with_origins
         return fold(text, _most_letters(column))

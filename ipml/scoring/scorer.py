@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from ipml.model.artifact import load_model as load_artifact
 from ipml.model.calibration import is_too_wide
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.single import Judged, SingleListings
-from ipml.records import Listing, PriceRange, Reason, ScoredListing
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
 
@@ -56,6 +56,17 @@ class _Judged:
         """Return what is known of the earlier listings of each seller."""
         asked = zip(self.columns.names("seller_id").strings(), listing_moments(self.columns).tolist(), strict=True)
         return [self.portfolios.known(*one) for one in asked]
+
+
+class _Explained(NamedTuple):
+    """Why a listing scores as it does, and what goods of its brand usually cost."""
+
+    reasons: tuple[Reason, ...] = ()
+    highlights: tuple[Highlight, ...] = ()
+    price_range: PriceRange | None = None
+
+
+_UNEXPLAINED = _Explained()
 
 
 class Scorer:
@@ -127,20 +138,16 @@ class Scorer:
             The mapping breaks the rules of the schema; every field at fault is named.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
-        if not explain and (judged := self._judge_one(record, portfolios)):
-            return ScoredListing(
-                listing=record,
-                score=judged.score,
-                log_odds=judged.log_odds,
-                reasons=(),
-                highlights=(),
-                price_range=None,
-                model_version=self.version,
-                score_low=judged.low,
-                score_high=judged.high,
-            )
+        known = self.classifier.portfolios_ if portfolios is None else portfolios
+        earlier = known.known(record.seller_id, listing_moment(record))
+        judged = self._judge_one(record, earlier)
+        if judged and not explain:
+            return self._assemble_one(record, judged, _UNEXPLAINED)
         columns = ListingColumns.of_one(record, self.classifier.reading)
-        return self._assemble([record], self._judge(columns, portfolios), explain)[0]
+        if judged:
+            (explained,) = self._explain([record], columns, [earlier])
+            return self._assemble_one(record, judged, explained)
+        return self._assemble([record], self._judge(columns, known), explain)[0]
 
     def score_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> pd.DataFrame:
         """Return the columns of `SCORE_COLUMNS`, indexed as the listings are.
@@ -194,13 +201,9 @@ class Scorer:
     def _single(self) -> SingleListings | None:
         return SingleListings.of(self.classifier)
 
-    def _judge_one(self, listing: Listing, portfolios: SellerPortfolios | None) -> Judged | None:
+    def _judge_one(self, listing: Listing, earlier: EarlierListings) -> Judged | None:
         """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
-        if self._single is None:
-            return None
-        known = self.classifier.portfolios_ if portfolios is None else portfolios
-        earlier = known.known(listing.seller_id, listing_moment(listing))
-        judged = self._single.judge(listing, earlier.share)
+        judged = self._single.judge(listing, earlier.share) if self._single else None
         if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
             return None
         return judged
@@ -234,33 +237,43 @@ class Scorer:
                 causes[row] = CAUSES.index(NO_LETTERS)
         return causes
 
-    def _explain(self, judged: _Judged) -> list[tuple[Reason, ...]]:
-        rows = zip(_rows_of(judged.columns), judged.shares.tolist(), judged.earlier(), strict=True)
-        explainer = self._explainer
-        return [explainer.reasons(one, explainer.weigh_groups(one, share), earlier) for one, share, earlier in rows]
+    def _explain(
+        self, listings: list[Listing], columns: ListingColumns, earlier: list[EarlierListings]
+    ) -> list[_Explained]:
+        explainer, ranges = self._explainer, self._explainer.extractors["price"].price_ranges(columns)
+        explained = []
+        for listing, row, known, prices in zip(listings, _rows_of(columns), earlier, ranges, strict=True):
+            reasons = explainer.reasons(row, explainer.weigh_groups(row, known.share), known)
+            explained.append(_Explained(reasons, explainer.highlights(listing.title), prices))
+        return explained
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
-        reasons: list[tuple[Reason, ...]] = [()] * len(listings)
-        ranges: list[PriceRange | None] = [None] * len(listings)
+        explained = [_UNEXPLAINED] * len(listings)
         if explain:
-            reasons = self._explain(judged)
-            ranges = self._explainer.extractors["price"].price_ranges(judged.columns)
-        abstained = judged.abstained()
+            explained = self._explain(listings, judged.columns, judged.earlier())
+        numbers = zip(
+            *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high)), strict=True
+        )
+        rows = zip(listings, numbers, explained, judged.abstained(), strict=True)
         return [
-            ScoredListing(
-                listing=listing,
-                score=_or_none(judged.score[row]),
-                score_low=_or_none(judged.low[row]),
-                score_high=_or_none(judged.high[row]),
-                log_odds=_or_none(judged.log_odds[row]),
-                reasons=() if abstained[row] else reasons[row],
-                highlights=self._explainer.highlights(listing.title) if explain and not abstained[row] else (),
-                price_range=ranges[row],
-                model_version=self.version,
-                abstained=abstained[row],
-            )
-            for row, listing in enumerate(listings)
+            self._assemble_one(listing, Judged(*of_listing), said)
+            if cause is None
+            else ScoredListing(listing, None, None, (), (), said.price_range, self.version, cause)
+            for listing, of_listing, said, cause in rows
         ]
+
+    def _assemble_one(self, listing: Listing, judged: Judged, explained: _Explained) -> ScoredListing:
+        return ScoredListing(
+            listing=listing,
+            score=judged.score,
+            log_odds=judged.log_odds,
+            reasons=explained.reasons,
+            highlights=explained.highlights,
+            price_range=explained.price_range,
+            model_version=self.version,
+            score_low=judged.low,
+            score_high=judged.high,
+        )
 
 
 def _rows_of(columns: ListingColumns) -> Iterator[ListingColumns]:
@@ -284,10 +297,6 @@ def _repeat(text: str, times: int) -> pa.Array:
     offsets = np.arange(times + 1, dtype=np.int64) * len(data)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data * times)]
     return pa.Array.from_buffers(pa.large_string(), times, buffers)
-
-
-def _or_none(value: np.float64) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool = False) -> Scorer:

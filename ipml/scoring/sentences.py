@@ -159,7 +159,7 @@ def _say_authorised(facts: Facts) -> str:
 
 def _say_goods(facts: Facts) -> str:
     goods = facts.extractors["goods"]
-    kinds = goods.find(facts.listing.folded("title").text(0))
+    (kinds,) = goods.named(facts.listing)
     if not kinds:
         return "Title names no known kind of goods"
     often = max(goods.often_copied_[goods.names_.index(kind)] for kind in kinds)
@@ -168,7 +168,7 @@ def _say_goods(facts: Facts) -> str:
 
 def _say_goods_of_brand(facts: Facts) -> str:
     goods, brands = facts.extractors["goods"], facts.named_brands()
-    kinds = goods.find(facts.listing.folded("title").text(0))
+    (kinds,) = goods.named(facts.listing)
     kinds_of = dict(zip(goods.table_["names"], goods.brand_kinds_, strict=True))
     made = [goods.names_[number] for brand in brands for number in kinds_of.get(brand, ())]
     if brands and kinds and made and not set(made) & set(kinds):

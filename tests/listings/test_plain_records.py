@@ -21,7 +21,9 @@ ODD = st.one_of(
     st.floats(),
     st.text(max_size=5),
     st.datetimes(),
-    st.sampled_from([10**400, 1e12, -0.0, "x" * 2_001, "\ud800", "a\0", "é", "EUR", "EUR\n", "12345678", "1.5", b"b", []]),
+    st.sampled_from(
+        [10**400, 1e12, -0.0, "x" * 2_001, "\ud800", "a\0", "é", "EUR", "EUR\n", "12345678", "1.5", b"b", []]
+    ),
     st.sampled_from(["2026-03-01T09:30:00Z", "2026-03-01 09:30+0530", "2026-03-01", "2199-12-31T23:30:00-01:00", "1"]),
 )
 PLAIN: dict[Kind, st.SearchStrategy[Any]] = {

@@ -284,7 +284,7 @@ def judge(
     line, category_effects, brand_effects, quantile, covariances, brand_codes = calibration
     brand = np.full(1, brand_codes[claimed[0]] if claimed[0] >= 0 else codes[CODE_OF_FIELD])
     bounds = judge_rows(
-        joined, codes[CODE_OF_CATEGORY :], brand, line, category_effects, brand_effects, quantile, covariances
+        joined, codes[CODE_OF_CATEGORY:], brand, line, category_effects, brand_effects, quantile, covariances
     )
     judged[0], judged[1:] = joined[0], bounds[:, 0]
     return judged
