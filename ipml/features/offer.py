@@ -96,10 +96,9 @@ class OfferFeatures(Extractor):
         phrases: PhraseSet = self.prepared[0]
         return phrases
 
-    @property
-    def n_of_title(self) -> int:
-        """How many of the values are of the title."""
-        return len(_CONTACTS) + len(_LOTS)
+    def count_values(self, column: str) -> int:
+        """Return how many of the values are of the title, or of the description."""
+        return len(_CONTACTS) + len(_LOTS) * (column == "title")
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 16): 1 for what is so, and a number of pieces; without a text all is 0.
@@ -110,7 +109,7 @@ class OfferFeatures(Extractor):
 
     def _read(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
         if name not in listings:
-            return np.zeros((len(listings), len(_CONTACTS) + len(_LOTS) * (name == "title")))
+            return np.zeros((len(listings), self.count_values(name)))
         phrases, columns = self.prepared
         raw, folded, places = listings.raw(name), listings.folded(name), listings.places(name, phrases)
         values, left_out = describe_offers(raw, folded, places, columns, MAX_LETTERS[name], has_lots=name == "title")

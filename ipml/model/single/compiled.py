@@ -1,4 +1,4 @@
-"""One listing from its title to its probability in a single compiled call.
+"""One listing from its texts to its probability in a single compiled call.
 
 To hand arrays to compiled functions and to take arrays back costs a single listing more than the functions take. Here
 those that score a batch follow one another without a way back to Python: the same functions on the same numbers, so
@@ -29,12 +29,12 @@ from ipml.features.compiled.offers import _read_folded, _read_raw, _set_groups
 from ipml.features.compiled.passages import _cut
 from ipml.features.compiled.skeletons import _reduce_texts
 from ipml.features.compiled.spelling import _read_texts
-from ipml.features.compiled.texts import _have_plain_letters
+from ipml.features.compiled.texts import _count_letters, _have_plain_letters
 from ipml.features.compiled.trade_words import _count_all
 from ipml.features.compiled.walking import find_places
 from ipml.model.calibration.judging import judge_rows
 
-# What is known of a listing besides its title, by place in an array of numbers; NaN where unknown.
+# What is known of a listing besides its texts, by place in an array of numbers; NaN where unknown.
 PRICE, IS_BASE, REFERENCE_OF_FIELD, USUAL_OF_FIELD, USUAL_OF_CATEGORY, WEIGHT_OF_CATEGORY = range(6)
 AGE_DAYS, LISTING_SALES, LISTING_RETURNS, LISTING_RATING, LISTING_REVIEWS = range(6, 11)
 SELLER_SALES, SELLER_RETURNS, SELLER_COMPLAINTS, SELLER_RATING, SELLER_STRIKES, SHARE = range(11, 17)
@@ -61,15 +61,6 @@ def _set(places: Any, number: Any) -> Any:
 @inner
 def _row(facts: Any, at: Any) -> Any:
     return facts[at : at + 1]
-
-
-@inner
-def _add_words(texts: Any, places: Any, kinds: Any, words: Any, weights: Any, total: Any) -> None:
-    phrases, numbers = words
-    counts = _count_all(texts[0], texts[1], kinds, _set(places, _WORDS), phrases, numbers)
-    values = np.zeros((counts.shape[0], weights.size))
-    values[:, : counts.shape[1]] = counts
-    add_rows(values, weights, total)
 
 
 @inner
@@ -113,18 +104,16 @@ def _claim(raw: Any, brands: Any, claimed: Any, codes: Any, of_seller: Any, tabl
 
 
 @inner
-def _describe_offers(raw: Any, texts: Any, places: Any, kinds: Any, columns: Any, n_values: Any, numbers: Any) -> Any:
+def _find_offers(raw: Any, texts: Any, places: Any, kinds: Any, columns: Any, shape: Any) -> Any:
     """Return how offers are made, and whether a plain function has to look at one of the texts."""
-    most, has_lots, n_of_title = numbers
-    found = np.zeros((texts[0].size - 1, n_of_title))
-    is_left_out = np.zeros(texts[0].size - 1, np.bool_)
+    most, has_lots, n_values = shape
+    n = texts[0].size - 1
+    found, is_left_out = np.zeros((n, n_values)), np.zeros(n, np.bool_)
     starts, number, _, _ = _set(places, _OFFERS)
     _set_groups(starts, number, columns, found)
     _read_folded(texts[0], texts[1], kinds, has_lots, found, is_left_out)
     _read_raw(raw[0], raw[1], most, found, is_left_out)
-    values = np.zeros((found.shape[0], n_values))
-    values[:, :n_of_title] = found
-    return values, is_left_out.any()
+    return found, is_left_out.any()
 
 
 @inner
@@ -143,21 +132,14 @@ def _describe_prices(claimed: Any, facts: Any, references: Any, usual: Any, tabl
 
 
 @inner
-def _add_same(values: Any, weights: Any, total: Any) -> None:
-    """Add to all totals what a row of values weighs."""
-    for row in range(total.size):
-        add_rows(values, weights, total[row : row + 1])
-
-
-@inner
-def _describe_listing(facts: Any, codes: Any, tables: Any) -> Any:
+def _describe_listing(facts: Any, codes: Any, letters: Any, tables: Any) -> Any:
     return describe_listings(
         _row(facts, AGE_DAYS),
         _row(facts, LISTING_SALES),
         _row(facts, LISTING_RETURNS),
         _row(facts, LISTING_RATING),
         _row(facts, LISTING_REVIEWS),
-        np.zeros(1, np.int64),
+        letters,
         np.full(1, codes[HAS_CODE] > 0),
         *tables,
     )
@@ -176,115 +158,185 @@ def _describe_seller(facts: Any, tables: Any) -> Any:
 
 
 @inner
-def _weigh(raw: Any, texts: Any, facts: Any, codes: Any, of_seller: Any, usual: Any, pages: Any, model: Any) -> Any:
-    """Return the log-odds of some titles of one listing, its own or passages, and what else was seen.
+def _read_text(raw: Any, texts: Any, column: Any, shared: Any) -> Any:
+    """Return what is read in any text column.
 
     Parameters
     ----------
     raw, texts : tuple of offsets and bytes
         As written, and folded and read.
+    column, shared : tuple
+        What the model knows of the column, and of words in any column.
 
     Returns
     -------
     tuple
-        Log-odds; n-grams; known n-grams; numbers of claimed brands; whether a plain function has to look.
+        Places of phrases; n-grams and known n-grams; whether a plain function has to look; and for the sum what
+        n-grams weigh, words of the trade, and how offers are made.
     """
-    kinds, bones, trie, ngrams, words, brand, goods, offer, price, listing, seller, weights, intercept = model
+    ngrams, shape = column
+    kinds, bones, trie, words, columns = shared
     marked, letters_min, letters_max, n_words = ngrams
     starts, reduced = _reduce_texts(texts[0], texts[1], bones, kinds)
     starts, reduced = _read_only(starts, texts[0]), _read_only(reduced, texts[1])
     sums, n_all, n_known = sum_rows(starts, reduced, marked, letters_min, letters_max, n_words)
-    total = np.full(sums.size, intercept)
-    total += sums / np.sqrt(np.maximum(n_known, 1))
-    total += facts[WEIGHT_OF_CATEGORY]
     places = find_places(texts[0], texts[1], *trie)
-    of_words, of_brand, of_goods, of_offer, of_price, of_listing, of_seller_features = weights
-    _add_words(texts, places, kinds, words, of_words, total)
+    phrases, numbers = words
+    counts = _count_all(texts[0], texts[1], kinds, _set(places, _WORDS), phrases, numbers)
+    offers, is_left = _find_offers(raw, texts, places, kinds, columns, shape)
+    return places, n_all, n_known, is_left, (sums / np.sqrt(np.maximum(n_known, 1)), counts, offers)
+
+
+@inner
+def _read_titles(raw: Any, texts: Any, listing: Any, disguises: Any, model: Any) -> Any:
+    """Return what is read in the title of a listing or its passages, and what follows for brand, goods and price.
+
+    Returns
+    -------
+    tuple
+        As of `_read_text`, and numbers of claimed brands; n-grams and known n-grams; whether a plain function has to
+        look.
+    """
+    facts, codes, of_seller, usual = listing
+    title, _, shared, brand, goods, price, _, _, _, _ = model
+    places, n_all, n_known, is_left, read = _read_text(raw, texts, title, shared)
     named = _set(places, _BRANDS)
     brands = _list_brands(named[0], named[1], named[2], named[3], brand[0])
     claimed = _claim_brands(brands, codes)
-    values, is_left = _claim(raw, brands, claimed, codes, of_seller, brand[1], pages)
-    add_rows(values, of_brand, total)
+    claims, is_left_too = _claim(raw, brands, claimed, codes, of_seller, brand[1], disguises)
     named = _set(places, _GOODS)
-    add_rows(_describe_goods(named[0], named[1], brands[0], brands[1], *goods), of_goods, total)
-    values, is_left_out = _describe_offers(raw, texts, places, kinds, offer[0], of_offer.size, offer[1])
-    add_rows(values, of_offer, total)
-    add_rows(_describe_prices(claimed, facts, price[0], usual, price[1]), of_price, total)
-    _add_same(_describe_listing(facts, codes, listing), of_listing, total)
-    _add_same(_describe_seller(facts, seller), of_seller_features, total)
-    return total, n_all, n_known, claimed, is_left or is_left_out
+    of_goods = _describe_goods(named[0], named[1], brands[0], brands[1], *goods)
+    prices = _describe_prices(claimed, facts, price[0], usual, price[1])
+    return (read, claims, of_goods, prices), claimed, n_all, n_known, is_left or is_left_too
+
+
+@inner
+def _read_descriptions(raw: Any, texts: Any, model: Any) -> Any:
+    """Return what is read in the description of a listing or its passages, and whether a plain function has to look."""
+    _, _, _, is_left, read = _read_text(raw, texts, model[1], model[2])
+    return (read, _count_letters(texts[0], texts[1])), is_left
+
+
+@inner
+def _add_both(title: Any, description: Any, weights: Any, total: Any) -> None:
+    """Add what values of the title and then those of the description weigh."""
+    values = np.empty((1, weights.size))
+    values[0, : title.size], values[0, title.size :] = title, description
+    add_rows(values, weights, total)
+
+
+@inner
+def _sum(titles: Any, i: Any, descriptions: Any, j: Any, listing: Any, model: Any) -> Any:
+    """Return the log-odds of one of some titles with one of some descriptions."""
+    (of_title, counts, offers), claims, of_goods, prices = titles
+    (of_description, other_counts, other_offers), letters = descriptions
+    facts, codes, _, _ = listing
+    _, _, _, _, _, _, age, seller, weights, intercept = model
+    total = np.full(1, intercept)
+    total[0] += of_title[i]
+    total[0] += of_description[j]
+    total[0] += facts[WEIGHT_OF_CATEGORY]
+    _add_both(counts[i], other_counts[j], weights[0], total)
+    add_rows(claims[i : i + 1], weights[1], total)
+    add_rows(of_goods[i : i + 1], weights[2], total)
+    _add_both(offers[i], other_offers[j], weights[3], total)
+    add_rows(prices[i : i + 1], weights[4], total)
+    add_rows(_describe_listing(facts, codes, letters[j : j + 1], age), weights[5], total)
+    add_rows(_describe_seller(facts, seller), weights[6], total)
+    return total[0]
+
+
+@inner
+def _fold_one(raw: Any, most: Any, characters: Any, spelling: Any) -> Any:
+    """Return a text folded and read, and whether it is left to the plain function."""
+    pages, entries, letters = characters
+    ends, folded, is_left = _fold(raw[0], raw[1], most, np.zeros(pages.size, np.bool_), pages, entries, letters)
+    ends, folded = _read_only(ends, raw[0]), _read_only(folded, raw[1])
+    if is_left[0]:
+        return (ends, folded), True
+    rows, read_ends, read = _read_texts(ends, folded, *spelling)
+    if rows.size:
+        both = np.zeros(2, np.int64)
+        both[1] = read_ends[0]
+        ends, folded = _read_only(both, raw[0]), _read_only(read, raw[1])
+    return (ends, folded), False
+
+
+@inner
+def _cut_passages(texts: Any, passages: Any) -> Any:
+    """Return the passages of a text that is long; none of one that is not."""
+    ends, data, _ = _cut(texts[0], texts[1], *passages)
+    return _read_only(ends, texts[0]), _read_only(data, texts[1])
+
+
+@inner
+def _weigh(
+    raw_title: Any,
+    title: Any,
+    raw_description: Any,
+    description: Any,
+    listing: Any,
+    disguises: Any,
+    passages: Any,
+    used: Any,
+    model: Any,
+) -> Any:
+    """Return the log-odds of a listing by itself, of long texts the worst passage, and the number of its brand.
+
+    The log-odds are NaN where a plain function has to look, or the model may abstain.
+    """
+    titles, claimed, n_all, n_known, is_left = _read_titles(raw_title, title, listing, disguises, model)
+    descriptions, is_left_too = _read_descriptions(raw_description, description, model)
+    whole = title[0][0]  # 0; a number that is written here would be compiled apart
+    worst = _sum(titles, whole, descriptions, whole, listing, model)
+    is_left |= are_unfamiliar(n_all, n_known, used)[0] or not _have_plain_letters(title[0], title[1])[0]
+    cut = _cut_passages(title, passages[0])
+    if cut[0].size > 1:
+        parts, _, _, _, is_part_left = _read_titles(cut, cut, listing, disguises, model)
+        is_left |= is_part_left
+        for i in range(cut[0].size - 1):
+            worst = max(worst, _sum(parts, i, descriptions, whole, listing, model))
+    cut = _cut_passages(description, passages[1])
+    if cut[0].size > 1:
+        others, is_part_left = _read_descriptions(cut, cut, model)
+        is_left_too |= is_part_left
+        for j in range(cut[0].size - 1):
+            worst = max(worst, _sum(titles, whole, others, j, listing, model))
+    return np.nan if is_left or is_left_too else worst, claimed[0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def judge(
-    offsets: Any,
-    data: Any,
-    facts: Any,
-    codes: Any,
-    of_seller: Any,
-    usual: Any,
-    most: Any,
-    pages: Any,
-    entries: Any,
-    letters: Any,
-    disguise_pages: Any,
-    disguise_kinds: Any,
-    spelling: Any,
-    passages: Any,
-    model: Any,
-    stage: Any,
-    calibration: Any,
+    title: Any, description: Any, listing: Any, characters: Any, disguises: Any, reading: Any, model: Any, stages: Any
 ) -> Any:
     """Return log-odds, score and both bounds of one listing; NaN where a plain function, or a person, has to look.
 
     Parameters
     ----------
-    offsets, data : arrays
-        The title as written.
-    facts : array of float
-        What else is known of the listing, by place.
-    codes : array of int
-        The same, in whole numbers.
-    of_seller : array of int
-        The numbers of the brands that authorised the seller.
-    usual : array of shape (n_brands,)
-        What goods of each brand usually cost, in the unit of the price.
-    most : int
-        How many letters of the title are read.
-    pages, entries, letters, disguise_pages, disguise_kinds : arrays
+    title, description : tuple of offsets and bytes
+        As written; a description that is missing is empty.
+    listing : tuple of arrays
+        What else is known of the listing, by place, in numbers and in whole numbers; the numbers of the brands that
+        authorised the seller; what goods of each brand usually cost, in the unit of the price.
+    characters, disguises : tuple of arrays
         What is known of the characters met so far.
-    spelling, passages, model, stage, calibration : tuple
+    reading, model, stages : tuple
         What the model knows, as `ipml.model.single.tables` puts it together.
     """
     judged = np.full(4, np.nan)
-    disguises = disguise_pages, disguise_kinds
-    ends, folded, is_left = _fold(offsets, data, most, np.zeros(pages.size, np.bool_), pages, entries, letters)
-    if is_left[0]:
+    most, spelling, passages = reading
+    stage, used, calibration = stages
+    read_title, is_left = _fold_one(title, most[0], characters, spelling)
+    read_description, is_left_too = _fold_one(description, most[1], characters, spelling)
+    if is_left or is_left_too:
         return judged
-    ends, folded = _read_only(ends, offsets), _read_only(folded, data)
-    rows, read_ends, read = _read_texts(ends, folded, *spelling)
-    if rows.size:
-        both = np.zeros(2, np.int64)
-        both[1] = read_ends[0]
-        ends, folded = _read_only(both, offsets), _read_only(read, data)
-    raw, texts = (offsets, data), (ends, folded)
-    total, n_all, n_known, claimed, is_left_out = _weigh(raw, texts, facts, codes, of_seller, usual, disguises, model)
-    slope, weight_of_share, intercept, used = stage
-    if is_left_out or not _have_plain_letters(ends, folded)[0] or are_unfamiliar(n_all, n_known, used)[0]:
+    alone, claimed = _weigh(title, read_title, description, read_description, listing, disguises, passages, used, model)
+    if np.isnan(alone):
         return judged
-    alone = total[0]
-    cut_ends, cut, owners = _cut(ends, folded, *passages)
-    if owners.size:
-        texts = _read_only(cut_ends, offsets), _read_only(cut, data)
-        total, _, _, _, is_left_out = _weigh(texts, texts, facts, codes, of_seller, usual, disguises, model)
-        if is_left_out:
-            return judged
-        alone = max(alone, total.max())
+    facts, codes, _, _ = listing
+    slope, weight_of_share, intercept = stage
     joined = np.full(1, slope * alone + weight_of_share * facts[SHARE] + intercept)
-    line, category_effects, brand_effects, quantile, covariances, brand_codes = calibration
-    brand = np.full(1, brand_codes[claimed[0]] if claimed[0] >= 0 else codes[CODE_OF_FIELD])
-    bounds = judge_rows(
-        joined, codes[CODE_OF_CATEGORY:], brand, line, category_effects, brand_effects, quantile, covariances
-    )
+    brand = np.full(1, calibration[0][claimed] if claimed >= 0 else codes[CODE_OF_FIELD])
+    bounds = judge_rows(joined, codes[CODE_OF_CATEGORY:], brand, *calibration[1])
     judged[0], judged[1:] = joined[0], bounds[:, 0]
     return judged

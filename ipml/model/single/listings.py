@@ -16,17 +16,18 @@ from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.disguises import PAGES as KINDS_OF_LETTERS
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
-from ipml.features.normalise import MAX_TITLE_LETTERS
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.single.compiled import judge
 from ipml.model.single.tables import is_known, make_tables
 from ipml.records import Listing
 
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
 
 _MOST_REMEMBERED = 4_096
 _NAN = float("nan")
 _NONE = np.zeros(0, dtype=np.int64)
+_NO_TEXT = Texts.of_one("")
 _COUNTS = attrgetter(
     *("listing_sales", "listing_returns", "listing_rating", "listing_reviews"),
     *("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes"),
@@ -66,9 +67,9 @@ class _Currency(NamedTuple):
 class SingleListings:
     """A classifier prepared for one listing at a time.
 
-    It judges most listings: those without a description, whose title holds nothing that only a plain function reads,
-    and of which the model does not abstain. The few others are left to be judged as frames are. What it says of a
-    listing is what a frame of it says, to the bit. Few different brands, categories and currencies are met, and what
+    It judges most listings: those whose texts hold nothing that only a plain function reads, and of which the model
+    does not abstain. The few others are left to be judged as frames are. What it says of a listing is what a frame of
+    it says, to the bit. Few different brands, categories and currencies are met, and what
     is known of each is kept. Threads may share it.
 
     Parameters
@@ -111,31 +112,24 @@ class SingleListings:
         share : float
             The share of suspicion in what its seller listed before.
         """
-        if listing.description is not None or not isinstance(listing.title, str):
-            return None
-        title = Texts.of_one(listing.title)
-        facts, codes, usual = self._describe(listing, share)
+        title, description = Texts.of_one(listing.title), _NO_TEXT
+        if listing.description:
+            description = Texts.of_one(listing.description)
         tables = self._tables
         judged = judge(
-            title.offsets,
-            title.data,
-            facts,
-            codes,
-            self._of_seller.get(listing.seller_id, _NONE),
-            usual,
-            MAX_TITLE_LETTERS,
-            *PAGES.characters,
-            *KINDS_OF_LETTERS.tables,
-            tables.spelling,
-            tables.passages,
+            (title.offsets, title.data),
+            (description.offsets, description.data),
+            self._describe(listing, share),
+            tuple(PAGES.characters),
+            KINDS_OF_LETTERS.tables,
+            tables.reading,
             tables.model,
-            tables.stage,
-            tables.calibration,
+            tables.stages,
         ).tolist()
         return None if math.isnan(judged[1]) else Judged(*judged)
 
-    def _describe(self, listing: Listing, share: float) -> tuple[Floats, NDArray[np.int64], Floats]:
-        """Return what is known besides the title, in the places that the compiled call knows."""
+    def _describe(self, listing: Listing, share: float) -> tuple[Floats, Numbers, Numbers, Floats]:
+        """Return what is known besides the texts, in the places that the compiled call knows."""
         currency = self._currency(listing.currency or "")
         category = self._category(listing.category, listing.currency or "")
         brand = self._brand_field(listing.brand, listing.currency or "")
@@ -145,7 +139,8 @@ class SingleListings:
         facts += [_NAN if count is None else count for count in _COUNTS(listing)]
         facts.append(share)
         codes = [bool(listing.gtin), brand.is_given, brand.says, brand.number, brand.code, category.code]
-        return np.array(facts, dtype=np.float64), np.array(codes, dtype=np.int64), currency.usual
+        of_seller = self._of_seller.get(listing.seller_id, _NONE)
+        return np.array(facts, dtype=np.float64), np.array(codes, dtype=np.int64), of_seller, currency.usual
 
     def _read_currency(self, currency: str) -> _Currency:
         unit, find = self._price.unit_of(currency), self._price.usual_price
@@ -175,7 +170,7 @@ class SingleListings:
             int(code[0]),
         )
 
-    def _list_authorisations(self) -> dict[str, NDArray[np.int64]]:
+    def _list_authorisations(self) -> dict[str, Numbers]:
         """Return the numbers of the brands that authorised each seller."""
         numbers: dict[str, list[int]] = {}
         for number, sellers in self._finder.authorised.items():

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ipml.features.brand import BrandFeatures, BrandFinder
+from ipml.features.columns import MAX_LETTERS, SPELT
 from ipml.features.compiled.letters import letter_kinds
 from ipml.features.compiled.skeletons import letter_bones
 from ipml.features.dictionary import compiled_ordinary_words
@@ -46,27 +47,22 @@ _TEXTS = ("title", "description", "category")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """What `ipml.model.single.compiled.judge` is told of a model, in the order of its parameters.
+    """What `ipml.model.single.compiled.judge` is told of a model.
 
     Attributes
     ----------
-    spelling : tuple
-        Known words, ordinary words, and of what kind letters are.
-    passages : tuple of int
-        From how many words on a title is cut, and into what.
+    reading : tuple
+        For title and description: letters that are read; the words that others may stand for; from how many words on
+        a text is cut, and into what.
     model : tuple
         What the extractors of the first stage look up, what their features weigh, and the intercept.
-    stage : tuple of float
-        The second stage, and the share of n-grams in use.
-    calibration : tuple
-        Line, effects, quantile, covariances, and the number of each brand.
+    stages : tuple
+        The second stage; the share of n-grams of titles in use; the calibration, and its number of each brand.
     """
 
-    spelling: Any
-    passages: tuple[int, int, int]
+    reading: Any
     model: Any
-    stage: tuple[float, float, float, float]
-    calibration: Any
+    stages: Any
 
 
 def is_known(classifier: CounterfeitClassifier) -> bool:
@@ -87,12 +83,15 @@ def is_known(classifier: CounterfeitClassifier) -> bool:
 def make_tables(classifier: CounterfeitClassifier) -> Tables:
     """Put together what a classifier knows, one for which `is_known` holds."""
     stage, second = classifier.first_stage, classifier.second_stage_
+    most, passages = (tuple(of[name] for name in SPELT) for of in (MAX_LETTERS, PASSAGE_WORDS))
     return Tables(
-        spelling=_spelling(classifier),
-        passages=PASSAGE_WORDS["title"],
+        reading=(most, _spelling(classifier), passages),
         model=_first_stage(classifier, stage),
-        stage=(second.slope_, second.portfolio_weight_, second.intercept_, stage.text_part("title").extractor.prepared),
-        calibration=_calibration(classifier),
+        stages=(
+            (second.slope_, second.portfolio_weight_, second.intercept_),
+            stage.text_part("title").extractor.prepared,
+            _calibration(classifier),
+        ),
     )
 
 
@@ -104,22 +103,25 @@ def _spelling(classifier: CounterfeitClassifier) -> Any:
 
 def _first_stage(classifier: CounterfeitClassifier, stage: FirstStage) -> Any:
     of: dict[str, Any] = dict(classifier.features_.transformer_list)
-    title, words, goods, seller = of["title"], of["words"].prepared[1], of["goods"].prepared[1], of["seller"]
+    goods = of["goods"].prepared[1]
+    finder, columns = classifier.reading.finder, of["offer"].prepared[1]
     return (
-        letter_kinds(),
-        letter_bones(),
-        classifier.reading.finder._tables,
-        (stage.text_part("title").marked, *title.letters, title.words),
-        words.parts,
+        *(_text(stage, of["offer"], name) for name in SPELT),
+        (letter_kinds(), letter_bones(), finder._tables, of["words"].prepared[1].parts, columns),
         _brands(of["brand"]),
         (goods.phrase_kinds, goods.often_copied, goods.of_brand),
-        (of["offer"].prepared[1], (MAX_TITLE_LETTERS, True, of["offer"].n_of_title)),
         (_references(of["price"]), of["price"].bounds),
         of["listing"].bounds,
-        seller.bounds,
+        of["seller"].bounds,
         tuple(stage.number_part(name).weights for name in _NUMBERS),
         stage.intercept,
     )
+
+
+def _text(stage: FirstStage, offer: OfferFeatures, name: str) -> Any:
+    part = stage.text_part(name)
+    ngrams = part.marked, *part.extractor.letters, part.extractor.words
+    return ngrams, (MAX_LETTERS[name], name == "title", offer.count_values(name))
 
 
 def _brands(extractor: BrandFeatures) -> Any:
@@ -139,4 +141,4 @@ def _calibration(classifier: CounterfeitClassifier) -> Any:
     calibration = classifier.calibration_
     finder = BrandFinder.of(dict(classifier.features_.transformer_list)["brand"].table_)
     brands = Names(np.arange(len(finder.names)), finder.names)
-    return *calibration.tables(), calibration.brand_numbers(brands)
+    return calibration.brand_numbers(brands), calibration.tables()
