@@ -298,8 +298,8 @@ class ListingColumns:
         return Names(names.codes, fold_texts(Texts.of(names.names), MAX_LETTERS.get(name, MAX_TITLE_LETTERS)).strings())
 
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
-        if name not in self._columns:
-            return np.full(len(self), np.nan)
+        if name not in self._columns or name not in self:
+            return self.once("no numbers", lambda: np.full(len(self), np.nan))
         column = self._column(name)
         if isinstance(column, pd.Series):
             if column.dtype == np.float64:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
 from ipml.listings.frames import ROW, show
-from ipml.listings.kinds import is_missing, make_text_column, read_text
+from ipml.listings.kinds import Kind, is_missing, make_empty_column, make_text_column, read_text
 from ipml.listings.text_bytes import drop_empty_texts, is_utf8
 from ipml.records import Problem
 
@@ -418,6 +418,8 @@ def _take_column(cells: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.
     if cells.type == _MOMENT:
         moments = pd.DatetimeIndex(cells.to_numpy(zero_copy_only=False), tz=UTC)
         return pd.Series(moments, index=index, copy=False)
+    if pa.types.is_boolean(cells.type) and cells.null_count == len(cells):
+        return make_empty_column(index, Kind.FLAG)  # which takes no look at each cell to be told from others
     # Whole numbers beside missing cells stay whole: as floats, long ids would change.
     column: pd.Series[Any] = cells.to_pandas(integer_object_nulls=True)
     return column.set_axis(index)
