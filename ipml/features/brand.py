@@ -86,7 +86,7 @@ class BrandFinder:
         self._plain: dict[int, tuple[str, ...]] = {}
 
     def plain(self, number: int) -> tuple[str, ...]:
-        """Return how a brand reads in a title that does not disguise it; folded once, for many titles ask."""
+        """Return how a brand reads where it is not disguised; folded when a title first asks."""
         if number not in self._plain:
             named = zip(self.table["phrases"], self.table["phrase_brands"], strict=True)
             aliases = [phrase.lower() for phrase, brand in named if brand == number]
