@@ -83,7 +83,7 @@ class SingleListings:
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
     >>> judged = SingleListings(classifier).judge(Listing("1", "i", "AAA replica watch"), share=0.0)
-    >>> judged.score == classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1]
+    >>> judged.score == float(classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1])
     True
     """
 
