@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, TypeVar, cast
 
@@ -293,9 +293,10 @@ class ListingColumns:
 
     def _fold_names(self, name: str) -> Names:
         names = self.names(name)
-        if names.names == [""]:
-            return names
-        return Names(names.codes, fold_texts(Texts.of(names.names), MAX_LETTERS.get(name, MAX_TITLE_LETTERS)).strings())
+        most = MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
+        if len(names.names) == 1:
+            return Names(names.codes, [_fold_name(names.names[0], most)])
+        return Names(names.codes, fold_texts(Texts.of(names.names), most).strings())
 
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
         if name not in self._columns or name not in self:
@@ -355,6 +356,12 @@ def _has_cells(column: pd.Series[Any]) -> bool:
         numbers = column.to_numpy()
         return not (np.isnan(numbers[:1]).all() and np.isnan(numbers).all())
     return bool(column.notna().any())
+
+
+@lru_cache(maxsize=4_096)
+def _fold_name(name: str, max_letters: int) -> str:
+    """Return a brand or a category folded: few different ones are met, again and again."""
+    return fold_texts(Texts.of_one(name), max_letters).strings()[0]
 
 
 def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:

@@ -6,6 +6,7 @@ need. To score, it is enough to add up what each extractor's features weigh, and
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from ipml.features.text import TextFeatures
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 
 Floats = NDArray[np.float64]
+_MOST_REMEMBERED = 4_096
+"""How many different texts of a column of few, such as categories, are kept with what they weigh."""
 
 
 class FirstStage:
@@ -118,6 +121,7 @@ class TextPart:
     def __init__(self, extractor: TextFeatures, weights: Floats) -> None:
         self.extractor = extractor
         self.marked = extractor.mark(weights)
+        self._weigh_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._weigh_all([text])[0]))
 
     def sum(self, listings: ListingColumns) -> NgramSums:
         """Return what the n-grams of each listing weigh."""
@@ -142,8 +146,10 @@ class TextPart:
 
     def _weigh_each(self, names: Names) -> Floats:
         """Return what each of few different texts weighs."""
-        texts = ListingColumns({self.extractor.column: names.names})
-        return self.extractor.sum(texts, self.marked).weights
+        return np.array([self._weigh_one(names.names[0])]) if len(names.names) == 1 else self._weigh_all(names.names)
+
+    def _weigh_all(self, texts: list[str]) -> Floats:
+        return self.extractor.sum(ListingColumns({self.extractor.column: texts}), self.marked).weights
 
 
 class NumberPart:

@@ -127,8 +127,8 @@ class Explainer:
         In scripts that write words without spaces, every letter is a part of its own.
         """
         by_letter = self._letter_weights("title", title)
-        parts = [match.span() for match in _PART.finditer(title[: by_letter.size])]
-        carried = [float(by_letter[start:end].sum()) for start, end in parts]
+        parts = [match.span() for match in _PART.finditer(title[: len(by_letter)])]
+        carried = [sum(by_letter[start:end]) for start, end in parts]
         smallest = SMALLEST_SHARE * max(map(abs, carried), default=0.0)
         return tuple(
             Highlight(start, end, weight)
@@ -140,14 +140,14 @@ class Explainer:
         """Return the words of a text, as written, that carried most weight of one sign."""
         by_letter = self._letter_weights(column, text)
         carried = {
-            match.group().strip(".,;:!?()[]\"'"): sign * float(by_letter[match.start() : match.end()].sum())
-            for match in re.finditer(r"\S+", text[: by_letter.size])
+            match.group().strip(".,;:!?()[]\"'"): sign * sum(by_letter[match.start() : match.end()])
+            for match in re.finditer(r"\S+", text[: len(by_letter)])
         }
         return sorted(
             (word for word, weight in carried.items() if word and weight > 0), key=lambda word: -carried[word]
         )
 
-    def _weigh_letters(self, column: str, text: str) -> NDArray[np.float64]:
+    def _weigh_letters(self, column: str, text: str) -> list[float]:
         """Return the weight of each letter as written; what folding dropped carries none."""
         folded, origins = self._fold(column, text)
         marked = self.classifier.first_stage.text_part(column).marked
@@ -155,7 +155,8 @@ class Explainer:
         by_letter = np.bincount(
             np.array(origins, np.int64), weights=by_folded, minlength=min(len(text), _most_letters(column))
         )
-        return by_letter.astype(np.float64)
+        weights: list[float] = by_letter.astype(np.float64).tolist()
+        return weights
 
     def _fold_text(self, column: str, text: str) -> tuple[str, list[int]]:
         """Return a text as the model reads it and, for each letter, the position at which it was written."""
