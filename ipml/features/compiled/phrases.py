@@ -16,7 +16,7 @@ import numpy as np
 from ipml.features.compiled.letters import letter_kinds
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.skeletons import letter_bones, skeleton_texts
-from ipml.features.compiled.squashing import letter_classes, letter_pairs
+from ipml.features.compiled.squashing import letter_classes, walk_pairs
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.tries import Trie
 from ipml.features.compiled.walking import EXACT, STEM, find_places
@@ -56,7 +56,7 @@ class PhraseFinder:
             letter_kinds(),
             letter_bones(),
             letter_classes(GAPS),
-            letter_pairs(letter_bones(), letter_classes(GAPS)),
+            walk_pairs(letter_classes(GAPS)),
             trie.cells,
             trie.words,
             trie.beginnings,

@@ -21,6 +21,12 @@ from ipml.features.compiled.letters import (
 from ipml.features.compiled.texts import Texts
 from ipml.features.skeleton import skeleton
 
+AGAIN, AFTER_APART, APART, BEYOND = (np.uint64(1 << bit) for bit in (9, 10, 11, 12))
+"""What the second byte of a pair is, beside its bone: a letter again, after no letter, no letter, beyond ASCII."""
+AFTER_APART_TO_AGAIN, APART_TO_AGAIN, TO_WRITTEN = np.uint64(1), np.uint64(2), np.uint64(15)
+"""By how many bits to shift from one of them to another, and to the first, which says whether a byte is written."""
+BYTE = np.uint64(8)
+
 
 def skeleton_texts(folded: Texts) -> Texts:
     """Return the skeleton of each folded text.
@@ -35,13 +41,28 @@ def skeleton_texts(folded: Texts) -> Texts:
     >>> skeleton_texts(Texts.of(["r3plica r0llex aaa", "hat"])).strings()
     ['repica roiex aaa', 'hat']
     """
-    return Texts(*_reduce_texts(folded.offsets, folded.data, letter_bones(), letter_kinds()))
+    return Texts(*_reduce_texts(folded.offsets, folded.data, letter_bones(), letter_pairs(), letter_kinds()))
 
 
 @lru_cache(maxsize=1)
 def letter_bones() -> NDArray[np.uint8]:
     """Return what each letter of ASCII is in a skeleton, shape (128,)."""
     return np.array([ord(skeleton(chr(code))) for code in range(128)], dtype=np.uint8)
+
+
+@lru_cache(maxsize=1)
+def letter_pairs() -> NDArray[np.uint16]:
+    """Return what each byte is after each other one, shape (65536,), the first of them the higher one.
+
+    The last eight bits are its bone, the first says whether it is written.
+    """
+    bone = np.tile(letter_bones(), 2).astype(np.int64)
+    letters = [chr(code) for code in range(128)] * 2
+    is_apart = np.array([not letter.isalnum() for letter in letters])
+    again = (bone[:, None] == bone) & (~is_apart | np.array([letter == "_" for letter in letters]))
+    pairs = bone | again * int(AGAIN) | is_apart[:, None] * int(AFTER_APART) | is_apart * int(APART)
+    pairs |= (np.arange(256) >= 128) * int(BEYOND) | ~again << int(TO_WRITTEN)
+    return pairs.astype(np.uint16).ravel()
 
 
 @njit(cache=True, nogil=True)
@@ -87,11 +108,33 @@ def _reduce(data, at, end, bones, kinds, reduced, n):
 
 
 @njit(cache=True, nogil=True)
-def _reduce_texts(offsets, data, bones, kinds):
-    reduced = np.empty(data.size, np.uint8)
+def _reduce_plain(data, start, end, pairs, reduced, first):
+    """Write the skeleton of a text; return how many bytes there are now, -1 if it is left to `_reduce`.
+
+    That are texts of other letters than ASCII, and those that may have a word of one letter only, whose repeats stay.
+    There is no branch in the loop, since it cannot be foretold where letters repeat.
+    """
+    n = np.uint64(first)
+    byte, flags = np.uint64(BREAK), AFTER_APART
+    is_open = is_left = np.uint64(0)  # in the bit of `AGAIN`: whether all of a word so far is one letter, repeated
+    for at in range(np.uint64(start), np.uint64(end)):
+        before, flags_before = byte, flags
+        byte = np.uint64(data[at])
+        flags = np.uint64(pairs[before << BYTE | byte])
+        is_left |= is_open & flags >> APART_TO_AGAIN | flags & BEYOND
+        is_open = (is_open | flags_before >> AFTER_APART_TO_AGAIN) & flags
+        reduced[n] = flags  # its last byte
+        n += flags >> TO_WRITTEN
+    return np.int64(-1) if (is_left | is_open) & (AGAIN | BEYOND) else np.int64(n)
+
+
+@njit(cache=True, nogil=True)
+def _reduce_texts(offsets, data, bones, pairs, kinds):
+    reduced = np.empty(data.size + 1, np.uint8)
     starts = np.zeros(offsets.size, np.int64)
-    n = 0
     for row in range(offsets.size - 1):
-        n = _reduce(data, offsets[row], offsets[row + 1], bones, kinds, reduced, n)
+        n = _reduce_plain(data, offsets[row], offsets[row + 1], pairs, reduced, starts[row])
+        if n < 0:
+            n = _reduce(data, offsets[row], offsets[row + 1], bones, kinds, reduced, starts[row])
         starts[row + 1] = n
-    return starts, reduced[:n].copy()
+    return starts, reduced[: starts[-1]]

@@ -18,15 +18,22 @@ from ipml.features.compiled.letters import (
     letter_before,
     size_of_letter,
 )
-from ipml.features.compiled.skeletons import are_dropped, bone_at
+from ipml.features.compiled.skeletons import (
+    AFTER_APART,
+    AFTER_APART_TO_AGAIN,
+    AGAIN,
+    APART_TO_AGAIN,
+    BEYOND,
+    BYTE,
+    TO_WRITTEN,
+    are_dropped,
+    bone_at,
+    letter_pairs,
+)
 
 _FIRST_CJK = 0x2E80  # from here on, scripts write words without spaces between them
 _LETTER, _NO_GAP = 1, 2
-_AGAIN, _AFTER_APART, _APART, _BEYOND = (np.uint64(1 << bit) for bit in (9, 10, 11, 12))
-"""What the second byte of a pair is, beside its bone: a letter again, after no letter, no letter, beyond ASCII."""
-_AFTER_APART_TO_AGAIN, _APART_TO_AGAIN = np.uint64(1), np.uint64(2)
-_TO_WALK, _TO_BONE = np.uint64(14), np.uint64(15)
-_BYTE, _ONE = np.uint64(8), np.uint64(1)
+_TO_WALK, _ONE = np.uint64(14), np.uint64(1)
 
 
 def letter_classes(gaps: str) -> NDArray[np.uint8]:
@@ -35,19 +42,20 @@ def letter_classes(gaps: str) -> NDArray[np.uint8]:
     return np.array([_LETTER * letter.isalnum() + _NO_GAP * (letter not in gaps) for letter in letters], dtype=np.uint8)
 
 
-def letter_pairs(bones: NDArray[np.uint8], classes: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return what each byte is after each other one, shape (65536,), the first of them the higher one.
+def walk_pairs(classes: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Return what `letter_pairs` does, but that no gap is written; the second bit says whether a walk starts there.
 
-    The last eight bits are its bone. The first says whether it is written, the next whether a walk starts from it.
+    Parameters
+    ----------
+    classes : array of uint8, shape (128,)
+        As `letter_classes` returns them.
     """
-    bone, of_class = np.tile(bones, 2).astype(np.int64), np.tile(classes, 2)
-    is_apart, is_gap = of_class & _LETTER == 0, of_class & _NO_GAP == 0
-    again = (bone[:, None] == bone) & ~is_apart
-    is_written = ~again & ~is_gap
-    starts = is_written & (is_apart | is_apart[:, None])
-    flags = bone | again * int(_AGAIN) | is_apart[:, None] * int(_AFTER_APART) | is_apart * int(_APART)
-    flags |= (np.arange(256) >= 128) * int(_BEYOND) | starts << int(_TO_WALK) | is_written << int(_TO_BONE)
-    return flags.astype(np.uint16).ravel()
+    pairs = letter_pairs().astype(np.int64).reshape(256, 256)
+    of_class = np.tile(classes, 2)
+    pairs[:, of_class & _NO_GAP == 0] &= ~(1 << int(TO_WRITTEN))
+    is_apart = of_class & _LETTER == 0
+    starts = (pairs >> int(TO_WRITTEN) != 0) & (is_apart | is_apart[:, None])
+    return (pairs | starts << int(_TO_WALK)).astype(np.uint16).ravel()
 
 
 @njit(cache=True, nogil=True)
@@ -74,21 +82,21 @@ def squash_plain(data, offsets, first, last, pairs, squashed, origins, walks, wa
     for row in range(first, last):
         start = np.uint64(offsets[row])
         n = m = np.uint64(offsets[row] - offsets[first] + row - first)
-        byte, flags = np.uint64(BREAK), _AFTER_APART
-        is_open = is_other = np.uint64(0)  # in the bit of `_AGAIN`: whether all of a word is one letter, if repeated
+        byte, flags = np.uint64(BREAK), AFTER_APART
+        is_open = is_other = np.uint64(0)  # in the bit of `AGAIN`: whether all of a word is one letter, if repeated
         for at in range(np.uint64(offsets[row + 1]) - start):
             before, flags_before = byte, flags
             byte = np.uint64(data[start + at])
-            flags = np.uint64(pairs[before << _BYTE | byte])
-            is_other |= is_open & flags >> _APART_TO_AGAIN | flags & _BEYOND
-            is_open = (is_open | flags_before >> _AFTER_APART_TO_AGAIN) & flags
+            flags = np.uint64(pairs[before << BYTE | byte])
+            is_other |= is_open & flags >> APART_TO_AGAIN | flags & BEYOND
+            is_open = (is_open | flags_before >> AFTER_APART_TO_AGAIN) & flags
             squashed[n] = flags  # its last byte
             origins[n] = at
             walks[m] = n << _ONE | _ONE
-            n += flags >> _TO_BONE
+            n += flags >> TO_WRITTEN
             m += flags >> _TO_WALK & _ONE
         squashed[n], origins[n] = BREAK, offsets[row + 1] - offsets[row]
-        walk_ends[row - first] = -1 if (is_other | is_open) & (_AGAIN | _BEYOND) else m
+        walk_ends[row - first] = -1 if (is_other | is_open) & (AGAIN | BEYOND) else m
 
 
 @njit(cache=True, nogil=True)

@@ -235,7 +235,7 @@ def find_places(
     ----------
     offsets, data : the texts
     kinds, bones : of what kind letters are, and what they are in a skeleton
-    classes, pairs : what `letter_classes` and `letter_pairs` say
+    classes, pairs : what `letter_classes` and `walk_pairs` say
     cells, words, beginnings, most_passed : the trie
     entries : tuple
         Where the entries of each word start; of each entry the set, the number of its phrase, and what it is.
