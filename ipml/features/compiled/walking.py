@@ -149,9 +149,22 @@ def _lengthen(found, n):
 
 
 @njit(cache=True, nogil=True)
+def _has_phrase(data, begin, end, folded, entry):
+    """Say whether a text has the very letters of a phrase from a byte on, and where they would end."""
+    offsets, letters = folded
+    at, stop = offsets[entry], begin + offsets[entry + 1] - offsets[entry]
+    if stop > end:
+        return False, stop
+    is_same = True
+    for other in range(begin, stop):
+        is_same &= data[other] == letters[at]
+        at += 1
+    return is_same, stop
+
+
+@njit(cache=True, nogil=True)
 def _compare(data, offsets, first, last, kinds, origins, met, met_starts, entries, folded, found, n, n_found):
     """Write where phrases of the words met stand in some texts: set, number, start and end; return their number."""
-    folded_offsets, folded_data = folded
     entry_starts, entry_sets, entry_numbers, entry_flags = entries
     for row in range(first, last):
         start, end = offsets[row], offsets[row + 1]
@@ -169,15 +182,13 @@ def _compare(data, offsets, first, last, kinds, origins, met, met_starts, entrie
             if n + entry_starts[word + 1] - entry_starts[word] > found.shape[0]:
                 found = _lengthen(found, entry_starts[word + 1] - entry_starts[word])
             for entry in range(entry_starts[word], entry_starts[word + 1]):
-                at, size = folded_offsets[entry], folded_offsets[entry + 1] - folded_offsets[entry]
-                is_same = begin + size <= end
-                for other in range(begin, begin + size if is_same else begin):
-                    is_same &= data[other] == folded_data[at]
-                    at += 1
                 is_stem, is_exact = entry_flags[entry] & STEM, entry_flags[entry] & EXACT
-                entry_stop = begin + size if is_stem and is_same else stop
-                if is_exact and not (is_same and entry_stop == begin + size):
-                    continue
+                entry_stop = stop
+                if is_stem or is_exact:
+                    is_same, entry_stop = _has_phrase(data, begin, end, folded, entry)
+                    if is_exact and not (is_same and (is_stem or entry_stop == stop)):
+                        continue
+                    entry_stop = entry_stop if is_stem and is_same else stop
                 stands = walk & 1 and (is_stem or ends)
                 if not stands and not is_exact:
                     stands = _is_within_joined(data, start, end, begin, entry_stop)
