@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.beginnings import CONTACTS, LOTS, find_beginnings
 from ipml.features.compiled.contacts import (
-    LINK_ENDS,
     is_digit,
     is_email_at,
     is_handle_at,
@@ -21,7 +21,6 @@ from ipml.features.compiled.contacts import (
     stands_at,
 )
 from ipml.features.compiled.letters import (
-    BREAK,
     DECIMAL,
     is_kind,
     is_word,
@@ -31,7 +30,6 @@ from ipml.features.compiled.letters import (
     size_of_letter,
 )
 from ipml.features.compiled.lots import (
-    INITIALS,
     end_of_pieces,
     end_of_unit,
     is_range_at_country,
@@ -48,60 +46,7 @@ _COLUMN_OF = {"messenger": 0, "approach": 1, "lot_words": 6, "all_sizes": 9}
 _MOST_DIGITS = 5  # of a number of pieces
 _AT = ord("@")
 _DOTTED_I, _KELVIN = "İ".encode(), "\u212a".encode()
-_LETTER, _NUMBER, _SPACED, _SIGN, _WWW = (1 << bit for bit in range(5))
-"""Where something may begin: a lot's first letter, what follows a number, a space there, a sign, the dot of www."""
-_BEYOND = 1 << 10
-_MAY_BEGIN = 5  # so many bits left of what may follow stands what may begin
-_AFTER_NUMBER = frozenset("-~tdb") | {chr(unit) for unit in INITIALS}  # 36-45, 36 to 45, 10 pcs
-
-
-def _is_digit(letter: str) -> bool:
-    return letter in "0123456789"
-
-
-def _may_follow_number(letter: str) -> bool:
-    return letter in _AFTER_NUMBER or not letter.isascii()
-
-
-def _begins(before: str, letter: str) -> int:
-    """Return what may begin with a letter."""
-    is_inside = before.isascii() and (before.isalnum() or before == "_")
-    return (
-        _LETTER * (letter in "xsmue" and not is_inside)  # x10 and xs-l, s-l, m-l, us7-us9 and uk7-uk9, eu40-eu42
-        + _NUMBER * (_is_digit(before) and _may_follow_number(letter))
-        + _SPACED * (_is_digit(before) and letter == " ")
-        + _SIGN * (letter in ".:+(")
-        + _WWW * (before == "w" and letter == ".")
-    )
-
-
-def _goes_on(letter: str, after: str) -> int:
-    """Return what may have begun with a letter, by the next one."""
-    tells = {".": after in _INITIALS_OF_ENDS, ":": after == "/", "+": _is_digit(after), "(": _is_digit(after)}
-    return (
-        _LETTER * (after in " -/~xsku0123456789")
-        + _NUMBER
-        + _SPACED * _may_follow_number(after)
-        + _SIGN * tells.get(letter, False)
-        + _WWW
-    )
-
-
-def _describe_pairs() -> NDArray[np.uint16]:
-    """Return what may begin or go on with the second of any two bytes, and whether that is not ASCII."""
-    letters = [chr(code) for code in range(128)] + ["\x80"] * 128
-    values = [
-        _begins(one, other) << _MAY_BEGIN | _goes_on(one, other) | _BEYOND * (not other.isascii())
-        for one in letters
-        for other in letters
-    ]
-    return np.array(values, dtype=np.uint16)
-
-
-_INITIALS_OF_ENDS = frozenset(chr(ending[0]) for ending in LINK_ENDS)
-_PAIRS = _describe_pairs()
 _IS_TELLING = np.array([chr(byte) in ".:+(" for byte in range(256)])
-_BYTE, _ONE, _TO_BEGIN, _ZERO = np.uint64(8), np.uint64(1), np.uint64(_MAY_BEGIN), np.uint64(0)
 
 
 def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
@@ -215,26 +160,6 @@ def _read_digits(data, start, end, stop, kinds, found, used):
 
 
 @njit(cache=True, nogil=True)
-def _find_beginnings(data, start, end, wanted, places):
-    """Write where a contact or a lot may begin; return how many there are, and whether all of a text is ASCII.
-
-    A letter is judged by those on either side of it, without a branch.
-    """
-    n, every = _ZERO, _ZERO
-    byte, flags = np.uint64(BREAK), _ZERO
-    for at in range(np.uint64(start), np.uint64(end)):
-        before, flags_before = byte, flags
-        byte = np.uint64(data[at])
-        flags = np.uint64(_PAIRS[before << _BYTE | byte])
-        every |= flags
-        places[n] = at - _ONE
-        n += np.uint64(flags_before >> _TO_BEGIN & flags & wanted != _ZERO)
-    places[n] = end - 1
-    n += np.uint64(flags >> _TO_BEGIN & _PAIRS[byte << _BYTE | np.uint64(BREAK)] & wanted != _ZERO)
-    return np.int64(n), every < _BEYOND
-
-
-@njit(cache=True, nogil=True)
 def _has_digits_beyond(data, start, end, kinds):
     """Say whether a text has digits of other scripts."""
     at = start
@@ -253,10 +178,10 @@ def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
     for row in range(offsets.size - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
     places = np.empty(longest + 1, np.int64)
-    wanted = np.uint64(_SIGN | _WWW | ((_NUMBER | _SPACED | _LETTER) if has_lots else 0))
+    wanted = np.uint64(CONTACTS | LOTS if has_lots else CONTACTS)
     for row in range(offsets.size - 1):
         start, end = offsets[row], offsets[row + 1]
-        n, is_ascii = _find_beginnings(data, start, end, wanted, places)
+        n, is_ascii = find_beginnings(data, start, end, wanted, places)
         if not is_ascii:
             is_left_out[row] |= _has_digits_beyond(data, start, end, kinds)
         if n == 0:

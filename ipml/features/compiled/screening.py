@@ -107,7 +107,7 @@ def _describe_pairs() -> NDArray[np.uint16]:
     pairs = pairs | (is_again & (_KINDS == _LETTER)) * (_AGAIN | int(_IS_HELD))
     pairs |= (is_word & ~is_word[:, None]) * _BEGINS | (is_word[:, None] & ~is_word) * int(_IS_ALONE)
     pairs |= ~(is_again & (_LOWER == _BLANK)) << int(_TO_WRITTEN)
-    return pairs.astype(np.uint16).ravel()
+    return np.asarray(pairs.ravel(), dtype=np.uint16)
 
 
 _NEXT = _make_automaton()

@@ -62,7 +62,7 @@ def letter_pairs() -> NDArray[np.uint16]:
     again = (bone[:, None] == bone) & (~is_apart | np.array([letter == "_" for letter in letters]))
     pairs = bone | again * int(AGAIN) | is_apart[:, None] * int(AFTER_APART) | is_apart * int(APART)
     pairs |= (np.arange(256) >= 128) * int(BEYOND) | ~again << int(TO_WRITTEN)
-    return pairs.astype(np.uint16).ravel()
+    return np.asarray(pairs.ravel(), dtype=np.uint16)
 
 
 @njit(cache=True, nogil=True)

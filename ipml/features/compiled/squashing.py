@@ -55,7 +55,7 @@ def walk_pairs(classes: NDArray[np.uint8]) -> NDArray[np.uint16]:
     pairs[:, of_class & _NO_GAP == 0] &= ~(1 << int(TO_WRITTEN))
     is_apart = of_class & _LETTER == 0
     starts = (pairs >> int(TO_WRITTEN) != 0) & (is_apart | is_apart[:, None])
-    return (pairs | starts << int(_TO_WALK)).astype(np.uint16).ravel()
+    return np.asarray((pairs | starts << int(_TO_WALK)).ravel(), dtype=np.uint16)
 
 
 @njit(cache=True, nogil=True)

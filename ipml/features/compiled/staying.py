@@ -56,7 +56,7 @@ def find_texts(offsets, data, longest, known, lines, ordinary, ordinary_lines, k
     scratch : room for the sounds of words
     """
     n_rows = offsets.size - 1
-    most = min(data.size, _BYTES_AT_ONCE + longest) + 2
+    most = min(data.size + n_rows, _BYTES_AT_ONCE + longest + 1) + 2  # a text of one letter has two places
     places, numbers, ends = np.empty(most, np.uint64), np.empty(most, np.uint64), np.empty(min(n_rows, most), np.int64)
     asked = np.empty(most // 2 + 1, np.int64)
     may_change, has_sign = np.zeros(n_rows, np.bool_), np.zeros(n_rows, np.bool_)
@@ -64,7 +64,7 @@ def find_texts(offsets, data, longest, known, lines, ordinary, ordinary_lines, k
     first = 0
     while first < n_rows:
         last = first + 1
-        while last < n_rows and last - first < ends.size and offsets[last + 1] - offsets[first] < _BYTES_AT_ONCE:
+        while last < n_rows and offsets[last + 1] + last + 1 - offsets[first] - first < _BYTES_AT_ONCE:
             last += 1
         _find_words(offsets, data, first, last, places, numbers, ends, has_sign)
         n = _choose_words(known, recent, places, numbers, ends[last - first - 1], asked)

@@ -121,6 +121,7 @@ def test_many_texts_are_read_as_few():
     """More than are looked at together, some of them empty, some long."""
     strings = [f"{word} {word[1:]} {word[:2]} {word[2:]} {'' if at % 3 else '!'}" for at, word in enumerate(WORDS)]
     agree(SPELLING, ["", *strings * 40, " ".join(strings * 9), "", *strings])
+    agree(SPELLING, [*"ab*9 ", "", "le"] * 3_000)
 
 
 def test_only_the_most_frequent_words_are_stood_for(monkeypatch):
