@@ -11,6 +11,9 @@ public domain.
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.inner import inner, plain_njit
+
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
 _WORD_SALT = np.uint64(0x9E3779B97F4A7C15)
@@ -24,13 +27,13 @@ _WORD_BYTES = np.array(
 )
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_word(byte):
     """A byte of a letter or digit; after folding, everything beyond ASCII is one."""
     return byte >= 0x80 or 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _column(value, mask):
     value ^= value >> _SHIFT
     value *= _MIX_1
@@ -40,7 +43,7 @@ def _column(value, mask):
     return np.int64(value & mask)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _most_ngrams(n_bytes, letters_min, letters_max, words):
     """An upper bound of the number of n-grams in a text of so many bytes."""
     most = n_bytes * words
@@ -49,7 +52,7 @@ def _most_ngrams(n_bytes, letters_min, letters_max, words):
     return most
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _hash_letters(data, start, end, mask, letters_min, letters_max, n, columns, begins, ends):
     """Write the letter n-grams of one chunk between spaces, a space on either side; return how many there are now."""
     for position in range(start - 1, end):
@@ -77,7 +80,7 @@ def _hash_letters(data, start, end, mask, letters_min, letters_max, n, columns, 
     return n
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _hash_words(data, start, end, mask, words, n, columns, begins, ends):
     """Write the word n-grams of one text; return how many there are now."""
     position = start
@@ -106,7 +109,7 @@ def _hash_words(data, start, end, mask, words, n, columns, begins, ends):
     return n
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _hash_text(data, start, end, mask, letters_min, letters_max, words, columns, begins, ends):
     """Write the column, first byte and last byte (excluded) of every n-gram of one text; return their number."""
     n = 0
@@ -124,7 +127,7 @@ def _hash_text(data, start, end, mask, letters_min, letters_max, words, columns,
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _scratch(offsets, letters_min, letters_max, words):
     longest = 0
     for row in range(offsets.size - 1):
@@ -151,10 +154,10 @@ def count(offsets, data, bits, letters_min, letters_max, words):
         if used + n > capacity:
             capacity = 2 * capacity + n
             grown_indices = np.empty(capacity, np.int32)
-            grown_indices[:used] = indices[:used]
+            copy(indices, 0, used, grown_indices, 0)
             indices = grown_indices
             grown_counts = np.empty(capacity, np.float64)
-            grown_counts[:used] = counts[:used]
+            copy(counts, 0, used, grown_counts, 0)
             counts = grown_counts
         ordered = np.sort(columns[:n])
         for i in range(n):
@@ -175,7 +178,7 @@ def mark_known(weights, known):
     One look at memory, which is what summing waits for, then gives both. A weight changes by less than 1e-15 of it.
     """
     marked = np.zeros(weights.size + 1)
-    marked[: weights.size] = weights
+    copy(weights, 0, weights.size, marked, 0)
     bits = marked.view(np.uint64)
     for column in range(weights.size):
         bits[column] = ((bits[column] >> _ONE) << _ONE) | np.uint64(known[column])
@@ -211,14 +214,14 @@ def sum_rows(offsets, data, marked, letters_min, letters_max, words):
             n = _hash_each_word(data, start, end, mask, values, hashed, n)
         elif words > 1:
             found = _hash_words(data, start, end, mask, words, 0, columns, begins, ends)
-            hashed[n : n + found] = columns[:found]
+            copy(columns, 0, found, hashed, n)
             n += found
         first = max(letters_min - 1, 0) * width
         sums[row], n_all[row], n_known[row] = _look_up(marked, hashed[first:n])
     return sums, n_all, n_known
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _pad(data, start, end, letters, letters_max):
     """Write a text with a space before it and spaces after it; say whether it is in ASCII."""
     letters[0] = _SPACE
@@ -230,7 +233,7 @@ def _pad(data, start, end, letters, letters_max):
     return joined < 0x80
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hash_in_step(letters, width, mask, letters_max, values, is_over, hashed):
     """Write the column of the n-gram of each size that begins at each place; `mask + 1` where there is none.
 
@@ -254,7 +257,7 @@ def _hash_in_step(letters, width, mask, letters_max, values, is_over, hashed):
             is_over[at] |= np.uint64((letter == _SPACE) & (size > 0))
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _hash_each_word(data, start, end, mask, values, columns, n):
     """Do as `_hash_words` for single words, of which only the columns are wanted; without a branch at each end."""
     first, was_word = _FNV_OFFSET ^ _WORD_SALT, False
@@ -273,7 +276,7 @@ def _hash_each_word(data, start, end, mask, values, columns, n):
     return n + n_words
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _look_up(marked, columns):
     """Return the sum of the weights of some columns, how many there are, and how many are known."""
     bits = marked.view(np.uint64)

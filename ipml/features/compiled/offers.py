@@ -18,6 +18,7 @@ from ipml.features.compiled.contacts import (
     is_phone_at_plus,
     stands_at,
 )
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import ALNUM, DECIMAL, is_kind, letter_at, letter_kinds, size_of_letter
 from ipml.features.compiled.lots import (
     end_of_pieces,
@@ -116,7 +117,7 @@ def _set_groups(starts, number, columns, values):
                 values[row, columns[number[i]]] = 1.0
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _read_sign(data, start, end, at, kinds, found):
     """Look for the contact that a sign tells of."""
     byte = data[at]
@@ -130,7 +131,7 @@ def _read_sign(data, start, end, at, kinds, found):
         found[_PHONE] |= is_phone_at_bracket(data, start, end, at, kinds)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _read_letter(data, end, at, kinds, found, used):
     """Look for the range of sizes, or the number of pieces, that a word of these first letters may begin.
 
@@ -149,7 +150,7 @@ def _read_letter(data, end, at, kinds, found, used):
     return used
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _read_digits(data, end, at, stop, kinds, is_whole, found, used):
     """Look for the range of sizes, or the number of pieces, that begins with these digits; return as `_read_letter`."""
     if is_whole and stop - at == 2:
@@ -171,7 +172,8 @@ def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
         start, end = offsets[row], offsets[row + 1]
         at = used = start
         before = np.int64(0)  # what the byte before is
-        found[:] = 0
+        for what in range(found.size):
+            found[what] = 0
         while at < end:
             of_class = _CLASSES[data[np.uint64(at)]]
             if not (of_class & wanted & ~(_INITIAL * (before & _INSIDE))):  # as mostly
@@ -201,7 +203,7 @@ def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
             values[row, _PIECES] = math.log10(found[_PIECES]) if found[_PIECES] > 1 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _end_of_letters(data, start, end, most):
     """Return where a text ends that is cut to so many letters."""
     if end - start > most:

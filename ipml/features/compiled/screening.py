@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.compiled.characters import CODE, DIGIT, WORD
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.look_alikes import SEPARATOR
 
 IS_APART, IS_HELD_DOWN, HAS_SIGN, HAS_MARKUP, HAS_CONTROL = 1, 2, 4, 8, 16
@@ -105,7 +105,7 @@ _TO_KIND, _TO_LETTER = np.uint64(_KIND_SHIFT), np.uint64(5)
 _BLANK, _ONE = np.uint64(0x20), np.uint64(1)
 
 
-@inner
+@plain_njit
 def is_ascii(data, start, end):
     """Say whether all bytes of a text are ASCII."""
     every = 0
@@ -114,7 +114,7 @@ def is_ascii(data, start, end):
     return every < 0x80
 
 
-@inner
+@plain_njit
 def fold_ascii(data, start, end, folded, first):
     """Write a text in lower case with single spaces; return where it ends, and flags why it may not be plain.
 
@@ -139,17 +139,17 @@ def fold_ascii(data, start, end, folded, first):
     return end_of_folded, np.int64(seen & _REASONS) | (_NEXT[state] == _LAST)
 
 
-@inner
+@plain_njit
 def _is_other(data, at):
     return _KINDS[data[at]] >> _KIND_SHIFT == _OTHER
 
 
-@inner
+@plain_njit
 def _is_word(data, at, start, end):
     return start <= at < end and not _is_other(data, at) and data[at] != 0x20
 
 
-@inner
+@plain_njit
 def is_spelt_plain(data, start, end):
     """Say whether the plain function folds an ASCII text at once though letters may be apart, and nothing else is odd.
 
@@ -169,7 +169,7 @@ def is_spelt_plain(data, start, end):
     return n_alone < 3
 
 
-@inner
+@plain_njit
 def may_be_apart(text, n):
     """Say the same of letters apart in an array of characters, see `ipml.features.compiled.characters`."""
     state = np.int64(0)

@@ -7,6 +7,7 @@ letter is mistaken, the keys beside it are looked up.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.known_words import BARE, HIDDEN, PATTERN, SOUND, make_scratch, write_bare, write_sound
@@ -50,7 +51,7 @@ def nearest(known: Words, word: str) -> str | None:
     data = to_array(word)
     if len(word) == 0:
         return None
-    found = find_nearest(known.table, known.lines, data, 0, data.size, make_scratch(known.table))
+    found = _find(known.table, known.lines, data)
     return known.lines[found:].tobytes().split(b"\n", 1)[0].decode() if found >= 0 else None
 
 
@@ -281,3 +282,8 @@ def find_nearest(table, lines, data, start, end, scratch):
         n_left = write_bare(data, start, end, scratch, start - start)
         best = _of_written(table, lines, BARE, scratch, n_left) if n_left == n else best
     return best
+
+
+@njit(cache=True, nogil=True)
+def _find(table, lines, word):
+    return find_nearest(table, lines, word, word.size - word.size, word.size, make_scratch(table))

@@ -5,9 +5,9 @@ two, and one more where a word may begin.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import (
     ALNUM,
     BREAK,
@@ -30,19 +30,19 @@ def letter_classes(gaps: str) -> NDArray[np.uint8]:
     return np.array([letter.isalnum() + 2 * (letter not in gaps) for letter in letters], dtype=np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_apart(kinds, letter):
     """Say whether a word may begin or end beside a letter, whatever stands there."""
     return letter >= _FIRST_CJK or not is_kind(kinds, letter, ALNUM)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_boundary(data, kinds, start, at, end):
     """Say whether a word may begin or end before a byte of a text."""
     return _is_apart(kinds, letter_before(data, at, start)) or _is_apart(kinds, letter_after(data, at, end))
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def squash_plain(data, offsets, first, last, bones, classes, squashed, origins, walks, walk_ends):
     """Write the skeletons of some texts without gaps, a break after each, and from which bytes of them walks start.
 
@@ -74,7 +74,7 @@ def squash_plain(data, offsets, first, last, bones, classes, squashed, origins, 
         walk_ends[row - first] = -1 if is_other or is_open else m
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def squash_others(data, offsets, first, last, kinds, bones, classes, squashed, origins, walks, walk_ends):
     """Do what `squash_plain` does for those texts it left out."""
     for row in range(first, last):

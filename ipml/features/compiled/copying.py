@@ -1,0 +1,18 @@
+"""Copy within compiled code: to assign one slice to another takes numba seconds to compile."""
+
+from ipml.features.compiled.inner import plain_njit
+
+
+@plain_njit
+def copy(source, start, end, target, at):
+    """Copy a stretch of an array into another, from a place on."""
+    for i in range(start, end):
+        target[at + i - start] = source[i]
+
+
+@plain_njit
+def copy_rows(source, n, target):
+    """Copy the first rows of a table into another that is as wide."""
+    for row in range(n):
+        for column in range(source.shape[1]):
+            target[row, column] = source[row, column]
