@@ -1,13 +1,15 @@
 """Copy within compiled code: to assign one slice to another takes numba seconds to compile."""
 
+import numpy as np
+
 from ipml.features.compiled.inner import plain_njit
 
 
 @plain_njit
 def copy(source, start, end, target, at):
     """Copy a stretch of an array into another, from a place on."""
-    for i in range(start, end):
-        target[at + i - start] = source[i]
+    for i in range(end - start):
+        target[np.uint64(at + i)] = source[np.uint64(start + i)]  # no place is looked for from the end
 
 
 @plain_njit

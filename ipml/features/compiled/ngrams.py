@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from ipml.features.compiled.copying import copy
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.inner import alone, inner, plain_njit
 
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
@@ -233,7 +233,7 @@ def _pad(data, start, end, letters, letters_max):
     return joined < 0x80
 
 
-@inner
+@alone
 def _hash_in_step(letters, width, mask, letters_max, values, is_over, hashed):
     """Write the column of the n-gram of each size that begins at each place; `mask + 1` where there is none.
 
