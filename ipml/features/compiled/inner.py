@@ -88,5 +88,5 @@ def plain_njit(function: Callable[..., Any]) -> Any:
 
 
 def alone(function: Callable[..., Any]) -> Any:
-    """Compile one with a loop over several arrays, optimised by itself first: within others, eight at a time is lost."""
+    """Compile one with a loop over several arrays, optimised by itself first: within others it takes one at a time."""
     return jit(function, **_OPTIONS)
