@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Throw away machine code made from other sources: numba looks at a function's own file, not at what it calls."""
     if hasattr(config, "workerinput"):
         return
-    sources = sorted(path for path in COMPILED.rglob("*.py") if "njit" in path.read_text(encoding="utf-8"))
+    compiled = re.compile(r"^@(\w*njit|inner)\b", re.MULTILINE)
+    sources = sorted(path for path in COMPILED.rglob("*.py") if compiled.search(path.read_text(encoding="utf-8")))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     noted = COMPILED / "__pycache__" / "compiled_from.sha256"
     if not noted.exists() or noted.read_text() != digest:

@@ -20,6 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import inner, plain_njit
+
 ESCAPE = 65_535
 """The code that says: so much further, and no n-gram there."""
 _ESCAPE = np.uint64(ESCAPE)
@@ -63,7 +65,7 @@ class StoredRows(NamedTuple):
     rarity: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _read_row(stored, row, columns, entries):
     """Write the columns and values of one row; return how many are n-grams, and how many there are."""
     n = np.uint64(0)
@@ -89,7 +91,7 @@ def _read_row(stored, row, columns, entries):
     return n_ngrams, n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _scratch(stored, rows):
     """Return room for the columns and values of any of some rows."""
     longest = 0
@@ -126,7 +128,7 @@ def measure(stored, rows, parts, n_columns):
     return squares, sums
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _shuffle(order, state):
     """Put numbers in another order, drawn by SplitMix64; return the state to go on from."""
     for last in range(order.size - 1, 0, -1):
@@ -138,19 +140,19 @@ def _shuffle(order, state):
     return state
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _loss(margin):
     return max(-margin, 0.0) + np.log1p(np.exp(-abs(margin)))
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _negative_entropy(share):
     if share <= 0.0 or share >= 1.0:
         return 0.0
     return share * np.log(share) + (1.0 - share) * np.log1p(-share)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _best_share(margin, reach, share):
     """Return the share s for which s = 1 / (1 + exp(margin + reach * (s - share))), by Newton steps within bounds.
 

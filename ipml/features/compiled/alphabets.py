@@ -26,7 +26,7 @@ from ipml.features.compiled.characters import (
     WORD,
     describe,
 )
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import inner, plain_njit
 
 _FEWEST_ORNAMENTS = 4
 
@@ -44,10 +44,13 @@ def has_ornaments(text, n):
         script = (text[at] & ORNAMENT) >> ORNAMENT_SHIFT
         if script:
             counts[script] += 1 if text[at] & STANDS_IN else -(1 << 40)
-    return counts.max() >= _FEWEST_ORNAMENTS
+    most = counts[0]
+    for script in range(1, counts.size):
+        most = max(most, counts[script])
+    return most >= _FEWEST_ORNAMENTS
 
 
-@inner
+@plain_njit
 def read_signs_in_words(text, n, characters):
     """Read signs of currencies and the like as letters, where they stand at letters or at each other."""
     at = 0
@@ -65,7 +68,7 @@ def read_signs_in_words(text, n, characters):
         at = end
 
 
-@inner
+@plain_njit
 def _left_alone(text, n, start, end):
     """Return the place of the one sign in a row that is not read as a letter; -1 if all are.
 
@@ -79,12 +82,12 @@ def _left_alone(text, n, start, end):
     return -1 if is_after_sign and not (end < n and text[end] & DECIMAL) else start
 
 
-@inner
+@plain_njit
 def _is_ascii_sign(code):
     return code == 0x40 or code == 0x24 or code == 0x21 or code == 0x7C or code == 0x2B or code == 0x28
 
 
-@inner
+@plain_njit
 def read_alphabet(text, n, alphabet, characters, other):
     """Write a text with the letters of one alphabet read by shape, by sound or not at all; return its length."""
     n_holding, n_mixed = _count_words(text, n, alphabet)
@@ -97,7 +100,7 @@ def read_alphabet(text, n, alphabet, characters, other):
     return _read_pure(text, n, alphabet, characters, other)
 
 
-@inner
+@plain_njit
 def _count_words(text, n, alphabet):
     """Return how many words hold a letter of an alphabet, and how many of these hold others too."""
     n_holding = n_mixed = 0
@@ -112,7 +115,7 @@ def _count_words(text, n, alphabet):
     return n_holding + holds, n_mixed + (holds & mixes)
 
 
-@inner
+@plain_njit
 def _read_mixed(text, n, alphabet, characters):
     at = 0
     while at < n:
@@ -125,7 +128,7 @@ def _read_mixed(text, n, alphabet, characters):
         at = end + 1
 
 
-@inner
+@plain_njit
 def _end_of_pure(text, n, start, alphabet):
     """Return the end of words of one alphabet in a row; the start if none begin here."""
     if start > 0 and text[start - 1] & LETTER:
@@ -150,7 +153,7 @@ def _end_of_pure(text, n, start, alphabet):
     return before
 
 
-@inner
+@plain_njit
 def _read_pure(text, n, alphabet, characters, other):
     to = at = 0
     while at < n:
@@ -172,7 +175,7 @@ def _read_pure(text, n, alphabet, characters, other):
     return to
 
 
-@inner
+@plain_njit
 def _has_own_shape(text, start, end):
     flags = np.int64(0)
     for at in range(start, end):
@@ -180,7 +183,7 @@ def _has_own_shape(text, start, end):
     return flags & OWN_SHAPE != 0
 
 
-@inner
+@plain_njit
 def _put_shapes(text, start, end, to, characters, other):
     for at in range(start, end):
         other[to] = describe(text[at], SHAPE, characters)
@@ -188,7 +191,7 @@ def _put_shapes(text, start, end, to, characters, other):
     return to
 
 
-@inner
+@plain_njit
 def _put_sounds(text, start, end, to, characters, other):
     """Write sounds, and beyond each what will be overwritten: that is quicker than to count its letters."""
     for at in range(start, end):
@@ -203,7 +206,7 @@ def _put_sounds(text, start, end, to, characters, other):
     return to
 
 
-@inner
+@plain_njit
 def read_ideographs(text, n, characters):
     """Read words of ideographs that stand for letters."""
     at = 0

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.texts import Texts
 
 DIGEST_BYTES = 8
@@ -86,11 +87,12 @@ def _hash(offsets, data):
     block, state = np.empty((16, _LANES), np.uint64), np.empty((16, _LANES), np.uint64)
     for first in range(0, n_texts, _LANES):
         last = min(first + _LANES, n_texts)
-        block[:] = np.uint64(0)
         for i in range(16):
-            state[i] = _START[i & 7]
-        state[0] ^= np.uint64(0x01010000 | DIGEST_BYTES)
-        state[14] = ~state[14]  # the last block
+            for lane in range(_LANES):
+                block[i, lane], state[i, lane] = 0, _START[i & 7]
+        for lane in range(_LANES):
+            state[0, lane] ^= np.uint64(0x01010000 | DIGEST_BYTES)
+            state[14, lane] = ~state[14, lane]  # the last block
         for row in range(first, last):
             n_bytes = min(offsets[row + 1] - offsets[row], _BLOCK_BYTES)
             for at in range(n_bytes):
@@ -106,13 +108,13 @@ def _hash(offsets, data):
     return hashes
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _turn(value, n_bits):
     """Turn the bits of a number to the right."""
     return value >> np.uint64(n_bits) | value << np.uint64(64 - n_bits)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _mix(state, mixed, first, second):
     """Mix two words of the block into four of the state, in every lane."""
     a, b, c, d = state[mixed[0]], state[mixed[1]], state[mixed[2]], state[mixed[3]]

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
 
@@ -71,17 +72,17 @@ def describe_claims(
     return np.asarray(_describe_claims(brands.starts, brands.number, *facts))
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _lower(byte):
     return byte | 0x20 if 0x41 <= byte <= 0x5A else byte
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_space(byte):
     return byte == 0x20 or 9 <= byte <= 13 or 28 <= byte <= 31
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _stands_at(data, at, end, spelling, first, last):
     """Say whether a spelling stands at a place of a text, whatever the case; a space stands for several."""
     for i in range(first, last):
@@ -97,7 +98,7 @@ def _stands_at(data, at, end, spelling, first, last):
     return True
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _holds(data, start, end, offsets, spelling, first, last):
     """Say whether a text holds one of some spellings."""
     for one in range(first, last):
@@ -107,7 +108,7 @@ def _holds(data, start, end, offsets, spelling, first, last):
     return False
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _may_be_folded(data, start, end):
     """Say whether a text is not plain ASCII without markup."""
     may_be = False

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.places import Numbers, Places
 
 
@@ -30,7 +31,7 @@ def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
     return Numbers(*_list_brands(places.starts, places.number, places.start, places.end, phrase_brands))
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _comes_before(start, end, one, other):
     """Say whether a place comes before another: by start, of those from one place the longest first."""
     return start[one] < start[other] or (start[one] == start[other] and end[one] > end[other])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features import alphabets, look_alikes
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.normalise import _READINGS
 
 MOST_LETTERS_OF_A_READING = 18
@@ -61,7 +61,7 @@ class Characters(NamedTuple):
     """Those of readings and sounds, and some more, so that the longest sound can be read anywhere."""
 
 
-@inner
+@plain_njit
 def describe(letter, aspect, characters):
     """Return what is known of a character of a page that has been met."""
     code = np.uint64(letter & CODE)

@@ -5,8 +5,8 @@ of ASCII; texts with others are not for these functions.
 """
 
 import numpy as np
-from numba import njit
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import is_word, letter_after, letter_before
 
 LINK_ENDS = (b"com", b"net", b"org", b"ru", b"cn", b"shop", b"store", b"onion", b"me", b"top", b"xyz")
@@ -14,19 +14,19 @@ _MOST_IN_LINK, _MOST_IN_DOMAIN = 40, 63  # letters
 _HYPHEN, _DOT, _SPACE, _PLUS, _OPENS, _CLOSES = (ord(sign) for sign in "-. +()")
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_digit(byte):
     """Say whether a byte is a digit."""
     return 0x30 <= byte <= 0x39
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_plain(byte):
     """Say whether a byte is a small letter or a digit."""
     return 0x61 <= byte <= 0x7A or 0x30 <= byte <= 0x39
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def stands_at(data, at, end, word):
     """Say whether some ASCII letters stand at a byte."""
     if at + len(word) > end:
@@ -37,7 +37,7 @@ def stands_at(data, at, end, word):
     return n_same == len(word)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_domain(data, start, end, at, kinds):
     """Say whether a name and an ending that domains have stand around a dot: `\\b[a-z0-9-]{2,40}\\.(?:com|…)\\b`."""
     n_ends = 0
@@ -54,13 +54,13 @@ def _is_domain(data, start, end, at, kinds):
     return False
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_link_at_dot(data, start, end, at, kinds):
     """Say whether a link has its dot here."""
     return (at - start >= 3 and stands_at(data, at - 3, end, b"www")) or _is_domain(data, start, end, at, kinds)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_link_at_colon(data, start, end, at):
     """Say whether a link has its colon here: `https?://`."""
     if not stands_at(data, at + 1, end, b"//"):
@@ -70,14 +70,14 @@ def is_link_at_colon(data, start, end, at):
     )
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _may_begin(data, start, at, kinds):
     """Say whether a telephone may begin here: not after a letter, a digit, or a sign that stands in prices."""
     before = letter_before(data, at, start)
     return not (is_word(kinds, before) or before == 0x2E or before == 0x2C or before == 0x24)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _ends_in_digits(data, at, end, kinds, least, most, has_brackets):
     """Say whether some digits, spaces, hyphens (and brackets) follow, then a last digit, and no word after it."""
     for n in range(most + 1):
@@ -92,7 +92,7 @@ def _ends_in_digits(data, at, end, kinds, least, most, has_brackets):
     return False
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _are_digits(data, at, end, n):
     n_digits = 0
     for i in range(at, min(at + n, end)):
@@ -100,7 +100,7 @@ def _are_digits(data, at, end, n):
     return n_digits == n
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_phone_at_plus(data, start, end, at, kinds):
     """Say whether a telephone begins with this plus: `\\+\\d[\\d ()-]{8,17}\\d`."""
     return (
@@ -110,7 +110,7 @@ def is_phone_at_plus(data, start, end, at, kinds):
     )
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_phone_at_bracket(data, start, end, at, kinds):
     """Say whether this bracket is in a telephone, such as "8 (900) 000-00-00" or "(212) 555-0100"."""
     after = at + 5
@@ -138,12 +138,12 @@ def is_phone_at_bracket(data, start, end, at, kinds):
     )
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _lower(byte):
     return byte + 0x20 if 0x41 <= byte <= 0x5A else np.int64(byte)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_email_at(data, start, end, at):
     """Say whether an address has its @ here, in small letters or capitals."""
     before = _lower(data[at - 1]) if at > start else np.int64(0)
@@ -157,7 +157,7 @@ def is_email_at(data, start, end, at):
     return 0x61 <= _lower(data[dot + 1]) <= 0x7A and 0x61 <= _lower(data[dot + 2]) <= 0x7A
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_handle_at(data, start, end, at):
     """Say whether a handle begins with this @, in small letters or capitals."""
     before = _lower(data[at - 1]) if at > start else np.int64(0)

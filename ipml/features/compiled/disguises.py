@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features import disguise
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.reading import _decode_letter as decode_letter
 from ipml.features.compiled.texts import Texts
 from ipml.features.normalise import MAX_TITLE_LETTERS
@@ -95,7 +96,7 @@ def _count(offsets, data, pages, kinds, most):
     return counts
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _count_in(data, start, end, pages, kinds, most):
     n_disguised = n_letters = 0
     is_east_asian = is_full_width = is_beyond = is_hidden = was_invisible = is_seen = False

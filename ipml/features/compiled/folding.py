@@ -32,7 +32,7 @@ from ipml.features.compiled.characters import (
     TURNED,
     Characters,
 )
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.markup import may_hold_markup, unwrap
 from ipml.features.compiled.reading import (
     cut,
@@ -196,7 +196,7 @@ def _fold_row(data, start, stop, is_plain, most, characters, missing, scratch, f
         is_plain = is_ascii(text, begin, end)
 
 
-@inner
+@plain_njit
 def _fold_ascii(text, start, end, state, folded, first):
     """Fold an ASCII text; return what it is then, and where it ends."""
     after, why = fold_ascii(text, start, end, folded, first)
@@ -240,7 +240,7 @@ def _read(text, start, end, most, state, characters, missing, scratch):
     return _READ, n
 
 
-@inner
+@plain_njit
 def _undo(n, text, other, folded, first):
     """Undo spacing, signs and letters held down in what was read; write the rest and return where it ends."""
     if may_be_apart(text, n):

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.table import (
     FIRST_TARGET,
     KEYS,
@@ -22,7 +23,6 @@ from ipml.features.compiled.table import (
     MAY_BE_KEY,
     POWERS,
     make_table,
-    plain_njit,
     put_bits,
     put_key,
 )
@@ -228,7 +228,7 @@ def index_known(lines, first_target, is_of_trade):
     return table
 
 
-@njit(cache=True, nogil=True)
+@inner
 def make_scratch(table):
     """Return room for the sound of any word that may be near a known one, and behind it for the sound of that."""
     return np.empty(10 * np.int64(table[LONGEST]) + 16, np.uint8)

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ipml.features.compiled.inner import plain_njit
 
 ALNUM, DECIMAL, SPACE = 1, 2, 4
 BREAK = 10
@@ -32,7 +33,7 @@ def letter_kinds() -> NDArray[np.uint8]:
     return np.asarray(kinds, dtype=np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def size_of_letter(byte):
     """Return the number of bytes of the letter that begins with this one."""
     if byte < 0x80:
@@ -42,7 +43,7 @@ def size_of_letter(byte):
     return 3 if byte < 0xF0 else 4
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def letter_at(data, at):
     """Return the code point of the letter that begins at a byte."""
     first = np.int64(data[at])
@@ -56,7 +57,7 @@ def letter_at(data, at):
     return (first & 0x07) << 18 | rest
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def letter_before(data, at, start):
     """Return the code point of the letter that ends before a byte of a text; a break where the text starts there."""
     if at <= start:
@@ -67,19 +68,19 @@ def letter_before(data, at, start):
     return letter_at(data, at)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def letter_after(data, at, end):
     """Return the code point of the letter at a byte of a text; a break where the text ends there."""
     return letter_at(data, at) if at < end else BREAK
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_kind(kinds, letter, kind):
     """Say whether a letter is of a kind."""
     return letter < kinds.size and (kinds[letter] & kind) != 0
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_word(kinds, letter):
     r"""Say whether a letter may stand in a word: `\w`."""
     return letter == 0x5F or is_kind(kinds, letter, ALNUM)

@@ -5,10 +5,10 @@ ASCII; texts with others are not for these functions.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.contacts import is_digit, stands_at
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import is_word, letter_after
 
 _UNITS = (
@@ -61,17 +61,17 @@ _BEGINNINGS = _list_beginnings()
 _X, _L, _S, _M = (ord(letter) for letter in "xlsm")
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _ends_word(data, at, end, kinds):
     return not is_word(kinds, letter_after(data, at, end))
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _skip_space(data, at, end):
     return at + 1 if at < end and data[at] == _SPACE else at
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def skip_digits(data, at, end):
     """Return where the digits end that begin here."""
     while at < end and is_digit(data[at]):
@@ -79,7 +79,7 @@ def skip_digits(data, at, end):
     return at
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def read_number(data, at, end):
     """Return the number that some digits write."""
     number = 0
@@ -88,7 +88,7 @@ def read_number(data, at, end):
     return number
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def end_of_pieces(data, at, end, kinds):
     """Return where "x10" or "x 10" ends that begins with this x; 0 where there is none."""
     first = _skip_space(data, at + 1, end)
@@ -96,7 +96,7 @@ def end_of_pieces(data, at, end, kinds):
     return last if 1 <= last - first <= 4 and _ends_word(data, last, end, kinds) else 0
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def end_of_unit(data, at, end, kinds, is_whole):
     """Return where the unit ends that follows a number, which ends here; 0 where there is none.
 
@@ -116,7 +116,7 @@ def end_of_unit(data, at, end, kinds, is_whole):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_shoe_size(data, at, end, lowest, highest):
     """Say whether a number from 30 and a lowest digit to 40 and a highest stands here."""
     if at + 2 > end or not is_digit(data[at + 1]):
@@ -125,7 +125,7 @@ def _is_shoe_size(data, at, end, lowest, highest):
     return (data[at] == 0x33 and digit >= lowest) or (data[at] == 0x34 and digit <= highest)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_range_at_number(data, at, end, kinds):
     """Say whether a range of European sizes begins here: "36-45", "40 to 46"."""
     if not _is_shoe_size(data, at, end, 4, 8):
@@ -143,13 +143,13 @@ def is_range_at_number(data, at, end, kinds):
     return _is_shoe_size(data, at, end, 5, 9) and _ends_word(data, at + 2, end, kinds)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _skip_country(data, at, end):
     is_country = stands_at(data, at, end, b"us") or stands_at(data, at, end, b"uk") or stands_at(data, at, end, b"eu")
     return at + 2 if is_country else at
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_range_at_country(data, at, end, kinds):
     """Say whether a range of sizes begins here with its country: "us7-us12", "uk 5.5 - 11"."""
     first = _skip_country(data, at, end)
@@ -169,7 +169,7 @@ def is_range_at_country(data, at, end, kinds):
     return 1 <= at - first <= 2 and _ends_word(data, at, end, kinds)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_range_at_letter(data, at, end, kinds):
     """Say whether a range of sizes in letters begins here: "s-xxl", "xs/2xl"."""
     first = at

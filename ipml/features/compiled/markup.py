@@ -9,7 +9,7 @@ import html.entities
 
 import numpy as np
 
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import plain_njit
 
 _MOST_UNWRAPS = 3
 _MOST_IN_TAG, _MOST_IN_COMMENT = 500, 2_000
@@ -48,17 +48,17 @@ _OPEN_NAMES, _OPEN_CODES = _sort_entities(_WITHOUT_SEMICOLON)
 _NUMBERS = _read_numbers(0xA0)
 
 
-@inner
+@plain_njit
 def _is_letter(byte):
     return 0x61 <= byte | 0x20 <= 0x7A
 
 
-@inner
+@plain_njit
 def _is_digit(byte):
     return 0x30 <= byte <= 0x39
 
 
-@inner
+@plain_njit
 def may_hold_markup(data, start, end):
     """Say whether some "<" or "&" may begin a tag, a comment or an entity: where in doubt, it may."""
     for at in range(start, end - 2):
@@ -75,7 +75,7 @@ def may_hold_markup(data, start, end):
     return False
 
 
-@inner
+@plain_njit
 def unwrap(data, start, end, text, other):
     """Write a text without markup; return its length, -1 if it is left to the plain function.
 
@@ -105,7 +105,7 @@ def unwrap(data, start, end, text, other):
     return n
 
 
-@inner
+@plain_njit
 def _unwrap_once(text, n, other):
     to = at = 0
     while at < n:
@@ -126,7 +126,7 @@ def _unwrap_once(text, n, other):
     return to
 
 
-@inner
+@plain_njit
 def _put(code, text, to):
     if code == _NOTHING:
         return to
@@ -148,7 +148,7 @@ def _put(code, text, to):
     return to + 3
 
 
-@inner
+@plain_njit
 def _read_name(text, at, n, lower):
     """Return the number of a word of ASCII letters, digits and underscores, and its end; 0 if it is too long."""
     name = np.uint64(0)
@@ -161,7 +161,7 @@ def _read_name(text, at, n, lower):
     return (name if at - start <= _LONGEST_NAME else np.uint64(0)), at
 
 
-@inner
+@plain_njit
 def _holds(names, name):
     is_found = False
     for i in range(names.size):
@@ -169,7 +169,7 @@ def _holds(names, name):
     return is_found
 
 
-@inner
+@plain_njit
 def _read_tag(text, start, n):
     """Return the end of a tag or comment, its start if it is none, and what stands for it; -1 if it may hide words."""
     if start + 3 < n and text[start + 1] == 0x21 and text[start + 2] == 0x2D and text[start + 3] == 0x2D:
@@ -192,14 +192,14 @@ def _read_tag(text, start, n):
     return at + 1, 0x20 if _holds(_BREAKING_TAGS, name) else _NOTHING
 
 
-@inner
+@plain_njit
 def _may_hide(text, at, n):
     """Say whether a place in a tag may be that of a style, or of the word "hidden"."""
     is_hidden = at + 2 < n and text[at] | 0x20 == 0x68 and text[at + 1] | 0x20 == 0x69 and text[at + 2] | 0x20 == 0x64
     return text[at] == 0x3A or text[at] >= 0x80 or is_hidden
 
 
-@inner
+@plain_njit
 def _end_of_comment(text, start, n):
     n_letters = 0
     for at in range(start + 4, n - 2):
@@ -211,7 +211,7 @@ def _end_of_comment(text, start, n):
     return start
 
 
-@inner
+@plain_njit
 def _read_entity(text, start, n):
     """Return the end of an entity, its start if it is none, and the code of its character; -1 if it is a rare one."""
     if start + 2 >= n:
@@ -231,7 +231,7 @@ def _read_entity(text, start, n):
     return _read_open_name(text, start, end)
 
 
-@inner
+@plain_njit
 def _read_open_name(text, start, end):
     """Read the longest name at the start of a word that needs no semicolon, as browsers do."""
     for last in range(min(end, start + 1 + _LONGEST_NAME), start + 2, -1):
@@ -242,7 +242,7 @@ def _read_open_name(text, start, end):
     return start, np.int64(_NOTHING)
 
 
-@inner
+@plain_njit
 def _find(names, name):
     """Return the place of a name among others in order, -1 if it is not there."""
     low, high = 0, names.size
@@ -255,13 +255,13 @@ def _find(names, name):
     return low if low < names.size and names[low] == name else -1
 
 
-@inner
+@plain_njit
 def _digit(byte, base):
     value = byte - 0x30 if _is_digit(byte) else (byte | 0x20) - 0x57 if _is_letter(byte) else base
     return np.int64(value) if value < base else np.int64(base)
 
 
-@inner
+@plain_njit
 def _read_number(text, start, first, n, base, most):
     number = 0
     at = first

@@ -7,8 +7,8 @@ time and changes nothing else.
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.ngram_hashes import MIX_1, MIX_2, longest_text
-from ipml.features.compiled.table import plain_njit
 
 MOST_BITS = 16
 """A table has at most 2^16 places, which the caches of a processor hold."""

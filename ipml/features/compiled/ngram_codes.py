@@ -7,6 +7,8 @@ column 0. One that occurs again is at distance 0. Where a distance does not fit,
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.inner import inner
 from ipml.features.compiled.ngram_hashes import hash_text, make_scratch
 
 ESCAPE = 65_535
@@ -15,12 +17,13 @@ _DIGIT_BITS = 9
 _DIGITS = 1 << _DIGIT_BITS
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _sort(columns, n, bits, other, counts):
     """Return columns in order: by their last digit, then by the one before, and so on; either array may hold them."""
     shift = 0
     while shift < bits:
-        counts[:] = 0
+        for digit in range(_DIGITS):
+            counts[digit] = 0
         for i in range(n):
             counts[(columns[i] >> shift) & (_DIGITS - 1)] += 1
         place = 0
@@ -59,7 +62,7 @@ def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
             n += rarity[columns[i]] > 0.0
         if used + n + most_escapes > codes.size:
             grown = np.empty(2 * codes.size + n + most_escapes, np.uint16)
-            grown[:used] = codes[:used]
+            copy(codes, 0, used, grown, 0)
             codes = grown
         ordered = _sort(columns, n, bits, begins, counts)
         last = 0

@@ -5,9 +5,8 @@ Everything works on the UTF-8 bytes of folded texts. The hash is FNV-1a over the
 """
 
 import numpy as np
-from numba import njit
 
-from ipml.features.compiled.table import plain_njit
+from ipml.features.compiled.inner import inner, plain_njit
 
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
@@ -128,7 +127,7 @@ def longest_text(offsets):
     return longest
 
 
-@njit(cache=True, nogil=True)
+@inner
 def make_scratch(offsets, letters_min, letters_max, words):
     """Return room for the columns, first and last bytes of the n-grams of any one of the texts."""
     most = most_ngrams(longest_text(offsets), letters_min, letters_max, words)

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.ngram_hashes import (
     FNV_OFFSET,
     FNV_PRIME,
@@ -15,7 +16,6 @@ from ipml.features.compiled.ngram_hashes import (
     hash_letters,
     most_ngrams,
 )
-from ipml.features.compiled.table import plain_njit
 
 _AT_ONCE = 1024  # bytes, whose hashes the innermost cache holds
 _inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)

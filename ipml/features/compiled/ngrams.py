@@ -8,6 +8,8 @@ call; tests hold that one to it.
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.inner import inner
 from ipml.features.compiled.ngram_chunks import find_chunks
 from ipml.features.compiled.ngram_hashes import hash_text, make_scratch, most_ngrams
 from ipml.features.compiled.ngram_sums import look_up, split_counts, weigh_chunks
@@ -33,10 +35,10 @@ def count(offsets, data, bits, letters_min, letters_max, words):
         if used + n > capacity:
             capacity = 2 * capacity + n
             grown_indices = np.empty(capacity, np.int32)
-            grown_indices[:used] = indices[:used]
+            copy(indices, 0, used, grown_indices, 0)
             indices = grown_indices
             grown_counts = np.empty(capacity, np.float64)
-            grown_counts[:used] = counts[:used]
+            copy(counts, 0, used, grown_counts, 0)
             counts = grown_counts
         ordered = np.sort(columns[:n])
         for i in range(n):
@@ -57,7 +59,7 @@ def mark_known(weights, known):
     One look at memory, which is what summing waits for, then gives both. A weight changes by less than 1e-15 of it.
     """
     marked = np.zeros(weights.size + 1)
-    marked[: weights.size] = weights
+    copy(weights, 0, weights.size, marked, 0)
     bits = marked.view(np.uint64)
     for column in range(weights.size):
         bits[column] = ((bits[column] >> _ONE) << _ONE) | np.uint64(known[column])
@@ -88,7 +90,7 @@ def sum_rows(offsets, data, marked, letters_min, letters_max, words):
     return sums, n_all, n_known
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _sum_whole(offsets, data, marked, letters_min, letters_max, words):
     """Do as `sum_rows` where n-grams of several words cross spaces."""
     n_rows = offsets.size - 1

@@ -7,6 +7,8 @@ so that a listing scores the same alone and in any batch. What is unknown, NaN, 
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.inner import plain_njit
+
 NEVER = np.iinfo(np.int64).min
 """A moment that is unknown."""
 MICROSECONDS_A_DAY = 86_400_000_000
@@ -65,12 +67,12 @@ def are_unfamiliar(n_all, n_known, used):
     return unfamiliar
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _or_zero(value):
     return 0.0 if np.isnan(value) else value
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _within(value, least, most):
     """Return a value, NaN as it is, held within bounds."""
     if value < least:
@@ -101,7 +103,7 @@ def describe_listings(age_days, sales, returns, rating, reviews, letters, has_co
     return values
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _log_rate(events, sales, usual, prior_sales, most):
     """Return by how much a rate is above the usual one, on a log scale; NaN where it is unknown."""
     if usual <= 0.0:
@@ -125,7 +127,7 @@ def describe_sellers(sales, returns, complaints, rating, strikes, usual, prior_s
     return values
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _shortfall(ratio, most):
     """Return by how much a price is too low, on a log scale; 0 where it is not, or where it is unknown."""
     if np.isnan(ratio):

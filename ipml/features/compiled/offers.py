@@ -20,6 +20,7 @@ from ipml.features.compiled.contacts import (
     is_phone_at_plus,
     stands_at,
 )
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import (
     DECIMAL,
     is_kind,
@@ -109,7 +110,7 @@ def _set_groups(starts, number, columns, values):
                 values[row, columns[number[i]]] = 1.0
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _read_sign(data, start, end, at, kinds, found):
     """Look for the contact that a sign tells of."""
     byte = data[at]
@@ -123,7 +124,7 @@ def _read_sign(data, start, end, at, kinds, found):
         found[_PHONE] |= is_phone_at_bracket(data, start, end, at, kinds)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _read_letter(data, end, at, kinds, found, used):
     """Look for the range of sizes, or the number of pieces, that a word of these first letters may begin.
 
@@ -142,7 +143,7 @@ def _read_letter(data, end, at, kinds, found, used):
     return used
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _read_digits(data, start, end, stop, kinds, found, used):
     """Look for the range of sizes, or the number of pieces, whose digits end here; return as `_read_letter`."""
     at = stop - 1
@@ -159,7 +160,7 @@ def _read_digits(data, start, end, stop, kinds, found, used):
     return used
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _has_digits_beyond(data, start, end, kinds):
     """Say whether a text has digits of other scripts."""
     at = start
@@ -202,7 +203,7 @@ def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
             values[row, _PIECES] = math.log10(found[_PIECES]) if found[_PIECES] > 1 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _end_of_letters(data, start, end, most):
     """Return where a text ends that is cut to so many letters."""
     if end - start > most:

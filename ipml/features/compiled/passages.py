@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.texts import Texts
 
 
@@ -34,7 +36,7 @@ def cut_passages(texts: Texts, longest_whole: int, n_words: int, step: int) -> t
     return Texts(offsets, data), owners
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _count_words(offsets, data, row):
     """Return how many words a text has; with places that have no sign, several bytes are read at once."""
     n = 1
@@ -73,11 +75,11 @@ def _cut(offsets, data, longest_whole, n_words, step):
             first += step
     taken = np.empty(n_bytes, np.uint8)
     for passage in range(n_passages):
-        taken[cut[passage] : cut[passage + 1]] = data[starts[passage] : ends[passage]]
+        copy(data, starts[passage], ends[passage], taken, cut[passage])
     return cut, taken, owners
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _find_words(offsets, data, row, begins):
     """Write where each word begins, and at last where one more would."""
     begins[0] = offsets[row]

@@ -20,7 +20,7 @@ from ipml.features.compiled.characters import (
     TURNED,
     describe,
 )
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.look_alikes import read_letter
 
 _NEEDS_COMPANY = GREEK | CYRILLIC | LIVING | MARK | SIGN | IDEOGRAPH | TURNED | REVERSING | ORNAMENT
@@ -37,7 +37,7 @@ def _read_ascii():
 _READINGS = _read_ascii()
 
 
-@inner
+@plain_njit
 def cut(data, start, end, most):
     """Return the end of the first letters of a text."""
     if end - start <= most:
@@ -50,7 +50,7 @@ def cut(data, start, end, most):
     return end
 
 
-@inner
+@plain_njit
 def _decode_letter(data, at):
     """Return the code of one character beyond ASCII, and the place of the next."""
     code = np.int64(data[at])
@@ -62,7 +62,7 @@ def _decode_letter(data, at):
     return high | (data[at + 2] & 0x3F) << 6 | (data[at + 3] & 0x3F), at + 4
 
 
-@inner
+@plain_njit
 def read_alone(data, start, end, most, characters, read):
     """Write what a text reads as in ASCII; return its length, or -1 if a character depends on others or is not known.
 
@@ -108,7 +108,7 @@ def read_alone(data, start, end, most, characters, read):
     return n
 
 
-@inner
+@plain_njit
 def decode(data, start, end, characters, missing, text):
     """Write the characters of a text; return their number, and all their flags."""
     n = 0
@@ -130,7 +130,7 @@ def decode(data, start, end, characters, missing, text):
     return n, seen
 
 
-@inner
+@plain_njit
 def turn_round(text, n):
     """Put runs that are shown from right to left into the order in which they are read, in place."""
     to = at = 0
@@ -153,7 +153,7 @@ def turn_round(text, n):
     return to
 
 
-@inner
+@plain_njit
 def drop_invisible(text, n):
     """Drop letters without a width of their own but where they are spelt with the letter before."""
     kept = 0
@@ -165,7 +165,7 @@ def drop_invisible(text, n):
     return kept
 
 
-@inner
+@plain_njit
 def read_letters(text, n, most, characters, read):
     """Write what every character reads as; return how many letters that are, and whether all are ASCII."""
     written = 0
@@ -187,7 +187,7 @@ def read_letters(text, n, most, characters, read):
     return written, every & CODE < 0x80
 
 
-@inner
+@plain_njit
 def widen(data, start, end, is_read, text):
     """Write the characters that ASCII bytes read as, unless they are readings already; return their number."""
     n = 0
@@ -199,14 +199,14 @@ def widen(data, start, end, is_read, text):
     return n
 
 
-@inner
+@plain_njit
 def narrow(text, n, read):
     """Write ASCII characters as bytes."""
     for at in range(n):
         read[at] = text[at] & CODE
 
 
-@inner
+@plain_njit
 def encode(text, n, folded, first):
     """Write characters in UTF-8, with single spaces; return where they end."""
     to = first

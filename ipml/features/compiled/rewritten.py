@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from ipml.features.compiled.table import plain_njit
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.words import word_end
 
 
@@ -46,13 +47,13 @@ def write_read(data, start, end, lines, places, n_words, written, used):
     return used
 
 
-@njit(cache=True, nogil=True)
+@inner
 def grow(written, used, needed):
     """Return an array with room for so many more bytes."""
     if used + needed <= written.size:
         return written
     larger = np.empty(2 * (used + needed), np.uint8)
-    larger[:used] = written[:used]
+    copy(written, 0, used, larger, 0)
     return larger
 
 
@@ -71,11 +72,11 @@ def put_rows(offsets, data, rows, ends, written):
         for kept in range(row, until):
             new_offsets[kept] = offsets[kept] + shift
         n = offsets[until] - offsets[row]
-        new_data[used : used + n] = data[offsets[row] : offsets[until]]
+        copy(data, offsets[row], offsets[until], new_data, used)
         used += n
         if i < rows.size:
             new_offsets[until] = used
-            new_data[used : used + ends[i] - place] = written[place : ends[i]]
+            copy(written, place, ends[i], new_data, used)
             used += ends[i] - place
             place = ends[i]
         row = until + 1

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.compiled.characters import CODE, DIGIT, WORD
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.look_alikes import SEPARATOR
 
 IS_APART, IS_HELD_DOWN, HAS_SIGN, HAS_MARKUP, HAS_CONTROL = 1, 2, 4, 8, 16
@@ -122,7 +122,7 @@ _BLANK, _ZERO, _ONE, _BYTE = np.uint64(0x20), np.uint64(0), np.uint64(1), np.uin
 _PAIRS = _describe_pairs()
 
 
-@inner
+@plain_njit
 def is_ascii(data, start, end):
     """Say whether all bytes of a text are ASCII; with places that have no sign, several are read at once."""
     every = np.uint8(0)
@@ -131,7 +131,7 @@ def is_ascii(data, start, end):
     return every < 0x80
 
 
-@inner
+@plain_njit
 def fold_ascii(data, start, end, folded, first):
     """Write a text in lower case with single spaces; return where it ends, and flags why it may not be plain.
 
@@ -169,7 +169,7 @@ def _may_be_apart_in(data, start, end):
     return _NEXT[state] == _LAST
 
 
-@inner
+@plain_njit
 def may_be_apart(text, n):
     """Say whether letters may be apart in an array of characters, see `ipml.features.compiled.characters`."""
     state = np.int64(0)

@@ -7,7 +7,7 @@ characters in lower case with their flags, see `ipml.features.compiled.character
 import numpy as np
 
 from ipml.features.compiled.characters import ASCII, CODE, WORD
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import plain_njit
 
 _READINGS = {"@": "a", "$": "s", "!": "i", "|": "l", "+": "t", "(": "c"}
 _SIGN, _STANDS_ALONE, _AT_OR_DOLLAR, _BEGINS, _LETTER, _DIGIT = 1, 2, 4, 8, 16, 32
@@ -30,13 +30,13 @@ _LETTER_READ = np.zeros(128, dtype=np.int64)
 _LETTER_READ[[ord(sign) for sign in _READINGS]] = [ASCII[ord(letter)] for letter in _READINGS.values()]
 
 
-@inner
+@plain_njit
 def _kind(text, at, n):
     """Return what is known of a character; nothing beyond ASCII and beyond the text."""
     return np.int64(_KINDS[text[at] & CODE]) if 0 <= at < n and text[at] & CODE < 0x80 else 0
 
 
-@inner
+@plain_njit
 def may_stand_for_letters(data, start, end):
     """Say whether signs may be read in an ASCII text in lower case: where in doubt, they may."""
     has_at_or_dollar = touches = False
@@ -60,7 +60,7 @@ def may_stand_for_letters(data, start, end):
     return has_at_or_dollar and touches
 
 
-@inner
+@plain_njit
 def _may_be_read(data, begin, at, end, kinds, after, is_after_letter, begins_word):
     if is_after_letter:
         if at - begin == 1 and data[begin] == 0x24 and after & _DIGIT:
@@ -72,7 +72,7 @@ def _may_be_read(data, begin, at, end, kinds, after, is_after_letter, begins_wor
     return begins_word and kinds & _AT_OR_DOLLAR and after & (_LETTER | _DIGIT) and has_letter_next
 
 
-@inner
+@plain_njit
 def read_signs(text, n, written):
     """Read signs as letters in or at a word, in place; everywhere, if the text is written in them throughout.
 
@@ -105,7 +105,7 @@ def read_signs(text, n, written):
         at = end
 
 
-@inner
+@plain_njit
 def _is_worth_a_look(text, n):
     for at in range(n):
         kind = _kind(text, at, n)
@@ -116,19 +116,19 @@ def _is_worth_a_look(text, n):
     return False
 
 
-@inner
+@plain_njit
 def _is_word(text, at, n):
     return at < n and text[at] & WORD
 
 
-@inner
+@plain_njit
 def _end_of_signs(text, at, n):
     while _kind(text, at, n) & _SIGN:
         at += 1
     return at
 
 
-@inner
+@plain_njit
 def _is_written_in_signs(text, n):
     """Say whether three signs or more stand between letters, or signs in half of all words; @ or $ among them."""
     n_between = n_signs = kinds_between = 0
@@ -151,7 +151,7 @@ def _is_written_in_signs(text, n):
     return n_signs * 2 >= n_words and _are_words_written_in_signs(text, n, n_words)
 
 
-@inner
+@plain_njit
 def _are_words_written_in_signs(text, n, n_words):
     n_holding = kinds = 0
     at = 0
@@ -167,7 +167,7 @@ def _are_words_written_in_signs(text, n, n_words):
     return n_holding > 1 and n_holding * 2 >= n_words and kinds & _AT_OR_DOLLAR
 
 
-@inner
+@plain_njit
 def _holds_signs(text, start, end):
     """Say whether a word has signs between letters, before a first letter or, but for ! and +, after a last one."""
     begin = start + 1 if text[start] & CODE == 0x28 else start
@@ -186,7 +186,7 @@ def _holds_signs(text, start, end):
     return False
 
 
-@inner
+@plain_njit
 def _is_read_anywhere(text, n, at):
     """Say whether a sign is read in a text written in signs throughout: no price, no bracketed words, no "50+"."""
     code = text[at] & CODE
@@ -207,7 +207,7 @@ def _is_read_anywhere(text, n, at):
     return True
 
 
-@inner
+@plain_njit
 def _is_after_letter(text, n, at):
     """Say whether a sign follows a letter, unless it is a price."""
     if not _kind(text, at - 1, n) & _LETTER:
@@ -220,7 +220,7 @@ def _is_after_letter(text, n, at):
     return True
 
 
-@inner
+@plain_njit
 def _end_in_word(text, n, at, end):
     """Return up to where signs in a row are read as letters; their start if they are not."""
     after = _kind(text, end, n)
@@ -238,7 +238,7 @@ def _end_in_word(text, n, at, end):
     return at
 
 
-@inner
+@plain_njit
 def _begins_with_at_or_dollar(text, n, at, end):
     """Say whether @ or $ is among the first five signs before a word, and few others follow it."""
     found = False

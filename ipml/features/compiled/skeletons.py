@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import (
     ALNUM,
     BREAK,
@@ -65,19 +66,19 @@ def letter_pairs() -> NDArray[np.uint16]:
     return np.asarray(pairs.ravel(), dtype=np.uint16)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def bone_at(data, at, bones):
     """Return what the letter at a byte is in a skeleton."""
     return np.int64(bones[data[at]]) if data[at] < 0x80 else letter_at(data, at)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def are_dropped(data, after, end, before, kinds):
     """Say whether repeats are dropped: those of a word of one letter only, of which this is after and before, stay."""
     return is_kind(kinds, before, ALNUM) or is_kind(kinds, letter_after(data, after, end), ALNUM)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _reduce(data, at, end, bones, kinds, reduced, n):
     """Write the skeleton of one text; return how many bytes there are now.
 

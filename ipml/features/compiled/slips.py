@@ -7,8 +7,10 @@ letter is mistaken, the keys beside it are looked up.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import (
     BARE,
     HIDDEN,
@@ -30,7 +32,6 @@ from ipml.features.compiled.table import (
     find_slot,
     first_slot,
     may_have,
-    plain_njit,
     word_in,
 )
 from ipml.features.compiled.words import (
@@ -61,7 +62,7 @@ def nearest(known: Words, word: str) -> str | None:
     data = to_array(word)
     if len(word) == 0:
         return None
-    found = find_nearest(known.table, known.lines, data, 0, data.size, make_scratch(known.table))
+    found = _find(known.table, known.lines, data)
     return known.lines[found:].tobytes().split(b"\n", 1)[0].decode() if found >= 0 else None
 
 
@@ -310,3 +311,8 @@ def find_nearest(table, lines, data, start, end, scratch):
     if best < 0 and not _has_vowel_within(data, start, end):
         best = _of_written(table, lines, BARE, scratch, write_bare(data, start, end, scratch, start - start))
     return best
+
+
+@njit(cache=True, nogil=True)
+def _find(table, lines, word):
+    return find_nearest(table, lines, word, word.size - word.size, word.size, make_scratch(table))

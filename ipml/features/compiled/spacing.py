@@ -6,13 +6,13 @@ A text is an array of characters in lower case with their flags, see `ipml.featu
 import numpy as np
 
 from ipml.features.compiled.characters import ALPHA, CODE, DIGIT, LETTER, WORD
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.inner import plain_njit
 
 _SEPARATOR = 0x1F
 _GAPS = np.array([chr(code) in " \x1f._,;'*~+|/\\-" for code in range(128)])
 
 
-@inner
+@plain_njit
 def close_up(text, n):
     """Join letters that stand apart, in place; return how many characters are left."""
     n = _skip_signs(text, n)
@@ -20,18 +20,18 @@ def close_up(text, n):
     return _close_runs(text, n, True)
 
 
-@inner
+@plain_njit
 def _is_word(text, at):
     return text[at] & WORD and text[at] & CODE != 0x5F
 
 
-@inner
+@plain_njit
 def _move(text, at, to):
     text[to] = text[at]
     return to + 1
 
 
-@inner
+@plain_njit
 def _has_sign_between(text, start, end, fewest):
     """Say whether the same sign stands at every second place of a run without spaces, so many times or more."""
     if (end - start) % 2 == 0 or (end - start) // 2 < fewest:
@@ -45,7 +45,7 @@ def _has_sign_between(text, start, end, fewest):
     return is_same
 
 
-@inner
+@plain_njit
 def _is_written_apart(text, start, end, step, words_only, signs_in_a_letter):
     """Say whether single letters are a word written apart: no number, no list of sizes, and not too many signs.
 
@@ -73,7 +73,7 @@ def _is_written_apart(text, start, end, step, words_only, signs_in_a_letter):
     return n_letters > n_digits and n_signs * signs_in_a_letter <= n and n_sizes < n
 
 
-@inner
+@plain_njit
 def _has_word_between(text, start, end):
     """Say whether the characters at every second place are a word, or a ratio like 1:1."""
     if end - start == 5 and text[start + 2] & CODE == 0x3A:
@@ -83,14 +83,14 @@ def _has_word_between(text, start, end):
     return _is_written_apart(text, start, end, 2, False, 2)
 
 
-@inner
+@plain_njit
 def _end_of_token(text, n, at):
     while at < n and text[at] & CODE != 0x20:
         at += 1
     return at
 
 
-@inner
+@plain_njit
 def _skip_signs(text, n):
     """Close up words with the same sign at every second place; short words and numbers too, if most words have one."""
     n_found = n_apart = n_spaces = 0
@@ -119,27 +119,27 @@ def _skip_signs(text, n):
     return to
 
 
-@inner
+@plain_njit
 def _is_gap(text, at, by_signs):
     code = text[at] & CODE
     return code < 0x80 and _GAPS[code] if by_signs else code == 0x20
 
 
-@inner
+@plain_njit
 def _begins_run(text, at, by_signs):
     if by_signs:
         return text[at] & LETTER and (at == 0 or not _is_word(text, at - 1))
     return text[at] & CODE != 0x20 and (at == 0 or text[at - 1] & CODE == 0x20)
 
 
-@inner
+@plain_njit
 def _is_single(text, n, at, by_signs):
     if by_signs:
         return _is_word(text, at) and (at + 1 == n or not _is_word(text, at + 1))
     return text[at] & CODE != 0x20 and (at + 1 == n or text[at + 1] & CODE == 0x20)
 
 
-@inner
+@plain_njit
 def _end_of_run(text, n, start, by_signs):
     """Return the end of three or more single characters with gaps of up to four; the start if there are fewer."""
     last = start
@@ -154,7 +154,7 @@ def _end_of_run(text, n, start, by_signs):
         singles += 1
 
 
-@inner
+@plain_njit
 def _width(text, start, end):
     """Return how wide a gap is: by its spaces, then by its signs."""
     n_spaces = 0
@@ -163,14 +163,14 @@ def _width(text, start, end):
     return n_spaces * 8 + end - start
 
 
-@inner
+@plain_njit
 def _end_of_gap(text, at, by_signs):
     while _is_gap(text, at, by_signs):
         at += 1
     return at
 
 
-@inner
+@plain_njit
 def _close_gaps(text, start, end, by_signs, to):
     """Write a run without its narrow gaps, and with a space for wider ones."""
     narrow = 1 << 20
@@ -191,7 +191,7 @@ def _close_gaps(text, start, end, by_signs, to):
     return to
 
 
-@inner
+@plain_njit
 def _close_runs(text, n, by_signs):
     to = at = 0
     while at < n:
@@ -206,7 +206,7 @@ def _close_runs(text, n, by_signs):
     return to
 
 
-@inner
+@plain_njit
 def _start_of_held_down(text, n):
     """Return the place of the first three characters that are the same; the end if there are none."""
     for at in range(n - 2):
@@ -215,7 +215,7 @@ def _start_of_held_down(text, n):
     return n
 
 
-@inner
+@plain_njit
 def shorten(text, n):
     """Shorten a letter that is held down to two, in place; a word of nothing else is a word."""
     to = at = _start_of_held_down(text, n)
@@ -233,7 +233,7 @@ def shorten(text, n):
     return to
 
 
-@inner
+@plain_njit
 def open_separators(text, n):
     """Put spaces for the signs that part words."""
     for at in range(n):

@@ -10,12 +10,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import make_scratch
 from ipml.features.compiled.letters import SPACE, is_kind, letter_after, letter_before, letter_kinds
 from ipml.features.compiled.rewritten import close_gaps, grow, length_read, put_rows, write_read
 from ipml.features.compiled.spelt_words import GAP, has_word, is_closed, is_word, read_word
 from ipml.features.compiled.staying import SIGNS, find_texts, recent_slot
-from ipml.features.compiled.table import FIRST_TARGET, LONGEST, plain_njit
+from ipml.features.compiled.table import FIRST_TARGET, LONGEST
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, SHORT, Words, find_pair
 from ipml.features.slips import LEAST_LETTERS

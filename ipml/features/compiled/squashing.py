@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import (
     ALNUM,
     BREAK,
@@ -58,13 +59,13 @@ def walk_pairs(classes: NDArray[np.uint8]) -> NDArray[np.uint16]:
     return np.asarray((pairs | starts << int(_TO_WALK)).ravel(), dtype=np.uint16)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_apart(kinds, letter):
     """Say whether a word may begin or end beside a letter, whatever stands there."""
     return letter >= _FIRST_CJK or not is_kind(kinds, letter, ALNUM)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def is_boundary(data, kinds, start, at, end):
     """Say whether a word may begin or end before a byte of a text."""
     return _is_apart(kinds, letter_before(data, at, start)) or _is_apart(kinds, letter_after(data, at, end))
@@ -99,7 +100,7 @@ def squash_plain(data, offsets, first, last, pairs, squashed, origins, walks, wa
         walk_ends[row - first] = -1 if (is_other | is_open) & (AGAIN | BEYOND) else m
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def squash_others(data, offsets, first, last, kinds, bones, classes, squashed, origins, walks, walk_ends):
     """Do what `squash_plain` does for those texts it left out."""
     for row in range(first, last):

@@ -10,17 +10,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import joined_key
 from ipml.features.compiled.spelt_words import GAP, STAYS, is_closed, read_word
-from ipml.features.compiled.table import (
-    MAY_BE_JOINED,
-    WORDS,
-    is_first,
-    may_have,
-    plain_njit,
-    power_of_two,
-    spread,
-)
+from ipml.features.compiled.table import MAY_BE_JOINED, WORDS, is_first, may_have, power_of_two, spread
 from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, SHORT
 
 _BYTES_AT_ONCE = 1 << 13

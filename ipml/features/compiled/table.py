@@ -1,13 +1,9 @@
 """One array of 64-bit numbers that holds hash tables and filters: compiled functions pass one faster than several."""
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-plain_njit = njit(**_OPTIONS)
-"""For functions that make no array: they do not count who uses one, which would take longer than what they do."""
+from ipml.features.compiled.inner import plain_njit
 
 # The places of a table that say where each part of it begins; next to them is the number of its slots or bits less one.
 WORDS, KEYS, MAY_BE_KEY, MAY_BE_JOINED = 0, 2, 4, 6

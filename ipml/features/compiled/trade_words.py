@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.letters import SPACE, is_kind, letter_after, letter_at, letter_kinds, size_of_letter
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts
@@ -52,7 +53,7 @@ def count_trade_words(folded: Texts, places: Places, table: TradeTable) -> NDArr
     )
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _has_few_words(data, kinds, start, end, most):
     """Say whether there are no more words than this between two bytes."""
     n = 0
@@ -68,7 +69,7 @@ def _has_few_words(data, kinds, start, end, most):
     return n <= most
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _holds_break(data, kinds, start, end):
     """Say whether a sentence is parted between two bytes."""
     for at in range(start, end):
@@ -78,10 +79,11 @@ def _holds_break(data, kinds, start, end):
     return False
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _group(number, start, end, first, last, phrase_kinds, group_starts, group_begins, group_ends):
     """Write the places of one text kind by kind: where they begin, and up to where they or earlier ones reach."""
-    group_starts[:] = 0
+    for kind in range(group_starts.size):
+        group_starts[kind] = 0
     for i in range(first, last):
         group_starts[phrase_kinds[number[i]] + 1] += 1
     for kind in range(1, group_starts.size):
@@ -96,10 +98,22 @@ def _group(number, start, end, first, last, phrase_kinds, group_starts, group_be
         used[kind] = at + 1
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
+def _find_above(values, first, last, bound):
+    """Return the place of the first number in order that is above a bound."""
+    while first < last:
+        middle = (first + last) // 2
+        if values[middle] > bound:
+            last = middle
+        else:
+            first = middle + 1
+    return first
+
+
+@plain_njit
 def _is_near(data, kinds, text, begin, end, group_begins, group_ends, first, last):
     """Say whether one place of a kind overlaps another place, or stands beside it with three words between at most."""
-    following = first + np.searchsorted(group_begins[first:last], end)
+    following = _find_above(group_begins, first, last, end - 1)
     if following > first and _has_few_words(
         data, kinds, text + group_ends[following - 1], text + begin, _CONTEXT_REACHES_WORDS
     ):
@@ -109,7 +123,7 @@ def _is_near(data, kinds, text, begin, end, group_begins, group_ends, first, las
     )
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _comes_before(span, other):
     """Say whether a span comes before another: by start, the longest first, then by the name of its kind."""
     for column in range(3):
@@ -118,7 +132,7 @@ def _comes_before(span, other):
     return False
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _keep_leftmost(spans, n):
     """Keep the spans that overlap none before them, in order; return their number."""
     for i in range(1, n):
@@ -130,12 +144,23 @@ def _keep_leftmost(spans, n):
     n_kept = 0
     for i in range(n):
         if n_kept == 0 or spans[i, 0] >= -spans[n_kept - 1, 1]:
-            spans[n_kept] = spans[i]
+            for column in range(4):
+                spans[n_kept, column] = spans[i, column]
             n_kept += 1
     return n_kept
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
+def _sort(values, n):
+    """Put some numbers in order; they mostly are."""
+    for i in range(1, n):
+        at = i
+        while at > 0 and values[at - 1] > values[at]:
+            values[at - 1], values[at] = values[at], values[at - 1]
+            at -= 1
+
+
+@plain_njit
 def _find_negations(start, end, first, last, number, phrase_kinds, negation, spans, n, ends):
     """Write where negations end that do not lie within spans, in order; return their number."""
     n_found = 0
@@ -148,14 +173,14 @@ def _find_negations(start, end, first, last, number, phrase_kinds, negation, spa
         if before == 0 or end[i] > -spans[before - 1, 1]:
             ends[n_found] = end[i]
             n_found += 1
-    ends[:n_found].sort()
+    _sort(ends, n_found)
     return n_found
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_denied(data, kinds, text, begin, ends, n):
     """Say whether some negation ends shortly before a place, in the same part of the sentence."""
-    before = np.searchsorted(ends[:n], begin, side="right")
+    before = _find_above(ends, 0, n, begin)
     if before == 0:
         return False
     end = text + ends[before - 1]
@@ -165,7 +190,7 @@ def _is_denied(data, kinds, text, begin, ends, n):
     )
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _find_counting(data, kinds, text, first, last, places, phrases, n_counted, groups, spans):
     """Write start, end (negative), rank and kind of each phrase that may count in a text; return their number."""
     _, number, start, end = places
@@ -190,7 +215,7 @@ def _find_counting(data, kinds, text, first, last, places, phrases, n_counted, g
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _count_one(data, kinds, text, first, last, places, phrases, numbers, groups, spans, ends, counts):
     """Count the kinds of phrases in one text, of which the places are those from a first to a last."""
     n_counted, negation, negated = numbers

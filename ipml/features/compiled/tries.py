@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.texts import Texts
 
 WORD = 1 << 31
@@ -84,14 +86,14 @@ def _mark_beginnings(words: list[bytes]) -> NDArray[np.uint8]:
     return np.packbits(is_beginning, bitorder="little")
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _lengthen(values, size, filler):
     longer = np.full(size, filler, values.dtype)
-    longer[: values.size] = values
+    copy(values, 0, values.size, longer, 0)
     return longer
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _branch(offsets, data, first, last, depth, letters, begins):
     """Write the letters that follow in words of one beginning, and the first word of each; return their number."""
     n = 0
@@ -104,7 +106,7 @@ def _branch(offsets, data, first, last, depth, letters, begins):
     return n
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _find_base(cells, free, letters, n):
     """Return the first base, with a cell not before this one, at which all letters have free cells."""
     place = free
@@ -121,6 +123,17 @@ def _find_base(cells, free, letters, n):
         place += 1
 
 
+@plain_njit
+def _put(queue, node, place, first, last, depth, passed):
+    queue[node, 0], queue[node, 1], queue[node, 2], queue[node, 3] = place, first, last, depth
+    queue[node, 4] = passed
+
+
+@plain_njit
+def _node(queue, node):
+    return queue[node, 0], queue[node, 1], queue[node, 2], queue[node, 3], queue[node, 4]
+
+
 @njit(cache=True, nogil=True)
 def _build(offsets, data):
     most = data.size + 1  # nodes
@@ -130,11 +143,11 @@ def _build(offsets, data):
     queue = np.empty((most, 5), np.int64)
     letters, begins = np.empty(256, np.int64), np.empty(257, np.int64)
     cells[0] = np.int64(_NO_PARENT) << PARENT
-    queue[0] = 0, 0, offsets.size - 1, 0, 0
+    _put(queue, 0, 0, 0, offsets.size - 1, 0, 0)
     n_nodes, free, used, most_passed = 1, 256, 1, 0
     node = 0
     while node < n_nodes:
-        place, first, last, depth, passed = queue[node]
+        place, first, last, depth, passed = _node(queue, node)
         node += 1
         if first < last and offsets[first] + depth == offsets[first + 1]:
             words[place] = first
@@ -152,7 +165,7 @@ def _build(offsets, data):
         cells[place] |= base
         for i in range(n):
             cells[base + letters[i]] = place << PARENT
-            queue[n_nodes] = base + letters[i], begins[i], begins[i + 1], depth + 1, passed
+            _put(queue, n_nodes, base + letters[i], begins[i], begins[i + 1], depth + 1, passed)
             n_nodes += 1
         while cells[free] != _FREE and free < cells.size - 1:
             free += 1

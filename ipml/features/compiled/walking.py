@@ -9,6 +9,8 @@ to hand it the arrays would else take longer than its work.
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.copying import copy_rows
+from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.letters import ALNUM, BREAK, is_kind, letter_at, size_of_letter
 from ipml.features.compiled.squashing import is_boundary, squash_others, squash_plain
 from ipml.features.compiled.tries import BASE, PARENT, WORD
@@ -20,13 +22,13 @@ _LEAST_JOINED = 14  # letters; a longer word is several, written without spaces
 _SPACE = 0x20
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_between(byte):
     """Say whether a byte stands between words, however they are written together."""
     return byte in (_SPACE, BREAK)
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _may_lead(beginnings, squashed, at):
     """Return 1 where a word of the trie may begin at a byte, by the four bytes from there on."""
     number = (np.int64(squashed[at]) & 31) << 15 | (np.int64(squashed[at + 1]) & 31) << 10
@@ -34,7 +36,7 @@ def _may_lead(beginnings, squashed, at):
     return (beginnings[number >> 3] >> (number & 7)) & 1
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _count_letters(data, start, end):
     n = 0
     for at in range(start, end):
@@ -42,7 +44,7 @@ def _count_letters(data, start, end):
     return n
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _start_within(data, start, end, kinds, beginnings, squashed, origins, first, walks, m):
     """Let walks also start within joined words, from each letter at which no word begins; return where they end."""
     chunk = start
@@ -63,7 +65,7 @@ def _start_within(data, start, end, kinds, beginnings, squashed, origins, first,
     return m
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _choose_walks(data, offsets, first, last, kinds, beginnings, squashed, origins, walks, walk_ends):
     """Keep the walks that lead anywhere, which are few; add those within joined words."""
     for row in range(first, last):
@@ -83,7 +85,7 @@ def _choose_walks(data, offsets, first, last, kinds, beginnings, squashed, origi
         walk_ends[row - first] = m
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _walk(cells, words, offsets, first, last, squashed, walks, walk_ends, met, met_starts):
     """Write which words of the trie end where on the walks through some texts: walk, last byte and word."""
     n = met_starts[0] = 0
@@ -104,7 +106,7 @@ def _walk(cells, words, offsets, first, last, squashed, walks, walk_ends, met, m
         met_starts[row - first + 1] = n
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_within_joined(data, start, end, begin, stop):
     """Say whether a place lies within one word so long that it must be several."""
     n = 0
@@ -121,7 +123,7 @@ def _is_within_joined(data, start, end, begin, stop):
     return n >= _LEAST_JOINED
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _is_later(found, one, other):
     """Say whether a place comes after another: by start, then by end, then by number."""
     for column in (2, 3, 1):
@@ -130,7 +132,7 @@ def _is_later(found, one, other):
     return False
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _order(found, first, n):
     """Put the last places found in order; they mostly are."""
     for i in range(first + 1, n):
@@ -141,14 +143,14 @@ def _order(found, first, n):
             at -= 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _lengthen(found, n):
     longer = np.empty((2 * found.shape[0] + n, 4), np.int32)
-    longer[: found.shape[0]] = found
+    copy_rows(found, found.shape[0], longer)
     return longer
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _has_phrase(data, begin, end, folded, entry):
     """Say whether a text has the very letters of a phrase from a byte on, and where they would end."""
     offsets, letters = folded
@@ -202,7 +204,7 @@ def _compare(data, offsets, first, last, kinds, origins, met, met_starts, entrie
     return found, n
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _part(found, n_found, n_sets):
     """Return what was found set by set: where places start by text, where sets start, and the places themselves."""
     n_texts = n_found.size - 1
@@ -228,7 +230,7 @@ def _part(found, n_found, n_sets):
     return starts, firsts, numbers, begins, ends
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _longest(offsets):
     longest = 0
     for row in range(offsets.size - 1):

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.table import (
     LONG,
     WORDS,
@@ -21,7 +22,6 @@ from ipml.features.compiled.table import (
     find_slot,
     first_slot,
     make_table,
-    plain_njit,
     put_key,
     word_in,
 )

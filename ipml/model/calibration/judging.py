@@ -3,10 +3,12 @@
 import numpy as np
 from numba import njit
 
+from ipml.features.compiled.inner import plain_njit
+
 LEAST_VARIANCE = 1e-12  # rounding could make a tiny one negative
 
 
-@njit(cache=True, nogil=True)
+@plain_njit
 def _expit(value):
     return 1.0 / (1.0 + np.exp(-value))
 

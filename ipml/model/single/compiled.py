@@ -177,7 +177,7 @@ def _read_text(raw: Any, texts: Any, column: Any, shared: Any) -> Any:
     ngrams, shape = column
     kinds, bones, trie, words, columns = shared
     marked, letters_min, letters_max, n_words = ngrams
-    starts, reduced = _reduce_texts(texts[0], texts[1], bones, kinds)
+    starts, reduced = _reduce_texts(texts[0], texts[1], *bones, kinds)
     starts, reduced = _read_only(starts, texts[0]), _read_only(reduced, texts[1])
     sums, n_all, n_known = sum_rows(starts, reduced, marked, letters_min, letters_max, n_words)
     places = find_places(texts[0], texts[1], *trie)

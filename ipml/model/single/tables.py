@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from ipml.features.brand import BrandFeatures, BrandFinder
 from ipml.features.columns import MAX_LETTERS, SPELT
 from ipml.features.compiled.letters import letter_kinds
-from ipml.features.compiled.skeletons import letter_bones
+from ipml.features.compiled.skeletons import letter_bones, letter_pairs
 from ipml.features.dictionary import compiled_ordinary_words
 from ipml.features.goods import GoodsFeatures
 from ipml.features.lexicon import TradeWords
@@ -107,7 +107,7 @@ def _first_stage(classifier: CounterfeitClassifier, stage: FirstStage) -> Any:
     finder, columns = classifier.reading.finder, of["offer"].prepared[1]
     return (
         *(_text(stage, of["offer"], name) for name in SPELT),
-        (letter_kinds(), letter_bones(), finder._tables, of["words"].prepared[1].parts, columns),
+        (letter_kinds(), (letter_bones(), letter_pairs()), finder._tables, of["words"].prepared[1].parts, columns),
         _brands(of["brand"]),
         (goods.phrase_kinds, goods.often_copied, goods.of_brand),
         (_references(of["price"]), of["price"].bounds),

@@ -3,12 +3,39 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
 from ipml.features.compiled import table
 from ipml.features.compiled.words import Words, find_pair, split_lines, to_array
 
 WORD = st.text("ab*#z", min_size=1, max_size=30) | st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=14)
 WORDS = st.sets(WORD, max_size=30)
+
+
+@njit
+def find_across(slots, lines, text, at):
+    """Return the word that the letters before a place and those after the next are together."""
+    return find_pair(slots, lines, text, 0, at, at + 1, text.size)
+
+
+@njit
+def put_under_one_key(slots, starts):
+    """Put words under one key, as if their numbers were the same."""
+    for start in starts:
+        table.put_key(slots, table.WORDS, table.LONG, start)
+
+
+@njit
+def list_under_one_key(slots, most):
+    """Return the words under that key, as many as there may be."""
+    found = np.empty(most, np.int64)
+    n = 0
+    slot = table.find_slot(slots, table.WORDS, table.first_slot(slots, table.WORDS, table.LONG), table.LONG)
+    while slot >= 0:
+        found[n] = table.word_in(slots, table.WORDS, slot)
+        n += 1
+        slot = table.find_next_slot(slots, table.WORDS, slot, table.LONG)
+    return found[:n]
 
 
 def make(chosen: set[str]) -> Words:
@@ -38,7 +65,7 @@ def test_two_pieces_are_found_as_one_word(chosen, data):
     word = data.draw(st.sampled_from(sorted(chosen)))
     at = data.draw(st.integers(0, len(word)))
     text = to_array(f"{word[:at]}-{word[at:]}")
-    found = find_pair(made.table, made.lines, text, 0, at, at + 1, text.size)
+    found = find_across(made.table, made.lines, text, at)
     assert made.lines[found : found + len(word) + 1].tobytes().decode() == f"{word}\n"
 
 
@@ -48,11 +75,5 @@ def test_long_words_of_one_number_are_told_apart(chosen):
     slots = table.make_table(len(chosen), 0, 0, 0)
     lines = to_array("".join(f"{word}\n" for word in sorted(chosen))) if chosen else np.zeros(0, np.uint8)
     starts, _ = split_lines(lines)
-    for start in starts:  # all under one key, as if their numbers were the same
-        table.put_key(slots, table.WORDS, table.LONG, start)
-    slot = table.find_slot(slots, table.WORDS, table.first_slot(slots, table.WORDS, table.LONG), table.LONG)
-    found = []
-    while slot >= 0:
-        found.append(table.word_in(slots, table.WORDS, slot))
-        slot = table.find_next_slot(slots, table.WORDS, slot, table.LONG)
-    assert found == starts.tolist()
+    put_under_one_key(slots, starts)
+    assert list_under_one_key(slots, len(chosen)).tolist() == starts.tolist()

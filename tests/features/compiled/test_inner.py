@@ -1,0 +1,68 @@
+"""What only compiled functions call is compiled with those that Python calls, once."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.inner import inner, plain_njit
+
+
+@plain_njit
+def add(one, other):
+    """Return a sum."""
+    return one + other
+
+
+@inner
+def make_sums(n):
+    """Return the sums of each number and of two others."""
+    sums = np.empty(n, np.int64)
+    for i in range(n):
+        sums[i] = add(add(i, 1), 20)
+    return sums
+
+
+@njit
+def sum_up(n):
+    """Return what `make_sums` does, which is seen from Python."""
+    return make_sums(n)
+
+
+@njit
+def copy_all(source, target):
+    """Copy an array behind the first place of another."""
+    copy(source, 0, source.size, target, 1)
+
+
+def test_compiled_functions_call_others():
+    """Through several, of which one makes an array."""
+    assert sum_up(3).tolist() == [21, 22, 23]
+
+
+def test_python_has_no_way_in():
+    """It is told so, rather than run something that is not there."""
+    with pytest.raises(TypeError, match="only compiled functions can call add"):
+        add(1, 2)
+
+
+def test_numbers_written_into_calls_are_compiled_once():
+    """A function is compiled for kinds of arguments, not for their values."""
+    sum_up(1)
+    assert len(add.overloads) == 1
+
+
+def test_no_machine_code_is_made_of_what_only_compiled_functions_call():
+    """That is made with the function that Python calls; else numba has changed inside, and compiles twice as long."""
+    sum_up(1)
+    (inside,), (outside,) = add.overloads.values(), sum_up.overloads.values()
+    engine = outside.library.codegen._engine
+    assert engine.is_symbol_defined(outside.fndesc.mangled_name)
+    assert not engine.is_symbol_defined(inside.fndesc.mangled_name)
+
+
+def test_all_is_copied():
+    """And nothing else is touched."""
+    target = np.array([7, 7, 7, 7])
+    copy_all(np.array([1, 2]), target)
+    assert target.tolist() == [7, 1, 2, 7]
