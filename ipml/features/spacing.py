@@ -39,7 +39,7 @@ def may_be_apart(text: str) -> bool:
 
     Examples
     --------
-    >>> may_be_apart("a. b. c"), may_be_apart("S/M/L"), may_be_apart("Dr. B - 2 bags")
+    >>> may_be_apart("a. b. c"), may_be_apart("S/M/L"), may_be_apart("Dr. Bo, 2 bags")
     (True, True, False)
     """
     return any(
