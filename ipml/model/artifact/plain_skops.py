@@ -82,7 +82,8 @@ class _Audit:
         if not isinstance(node, dict) or type(number := node.get("__id__")) is not int or number < 1:
             raise NotPlain
         # An object that is met again is spelt out again, and counts as it was met first.
-        if _describe(self.known.setdefault(number, node)) != _describe(node):
+        known = self.known.setdefault(number, node)
+        if known is not node and _describe(known) != _describe(node):
             raise NotPlain
         for child in self._read_children(node):
             self.check(child)
