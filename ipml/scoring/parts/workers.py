@@ -109,8 +109,8 @@ class Workers:
         process = self._others[pipe]
         try:
             if pipe in self._untold:
+                pipe.send(self._work)  # may fail without a byte sent, and then the other must not take a task for it
                 self._untold.discard(pipe)
-                pipe.send(self._work)
             pipe.send((do, task))
             self._queue.fetch()  # while the other works
             answer: Answer = pipe.recv()
