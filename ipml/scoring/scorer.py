@@ -114,6 +114,10 @@ class Scorer:
         self.most_width = most_width
         self._explainer = Explainer(classifier)
 
+    def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None]]:
+        """Go to another process as what it was made of; what was worked out from that is worked out there again."""
+        return Scorer, (self.classifier, self.version, self.most_width)
+
     def score(
         self,
         listing: Listing | Mapping[str, Any],

@@ -1,5 +1,6 @@
 """The function others import: a probability, the reasons for it, and silence where it cannot judge."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -230,11 +231,11 @@ def test_a_title_in_a_script_that_was_not_learnt_is_not_punished(scorer, market,
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=UNREAD)
 def test_words_in_a_script_that_was_not_learnt_hardly_count(scorer, title, words):
-    """Beside words that are known, in the title or in a description, they move a low score by 0.03 at most."""
+    """Beside words that are known, in the title or in a description, they move a score by 0.04 at most."""
     listing = Listing("1", "s", title, price=30.0, currency="USD")
     score = scorer.score(listing, explain=False).score
     for more in (replace(listing, title=f"{title} {words}"), replace(listing, description=words)):
-        assert scorer.score(more, explain=False).score == pytest.approx(score, abs=0.03)
+        assert scorer.score(more, explain=False).score == pytest.approx(score, abs=0.04)
 
 
 def test_threads_share_a_scorer(scorer, newest):
@@ -243,6 +244,13 @@ def test_threads_share_a_scorer(scorer, newest):
     expected = [scorer.score(listing).score for listing in listings]
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda listing: scorer.score(listing).score, listings)) == expected
+
+
+def test_it_goes_to_another_process_after_use(scorer, newest):
+    """What it remembers stays behind; it scores as before."""
+    scorer.explain_frame(newest.head(2))
+    sent = pickle.loads(pickle.dumps(scorer))
+    pd.testing.assert_frame_equal(sent.score_frame(newest), scorer.score_frame(newest))
 
 
 def test_records_mappings_and_frames_are_all_taken(scorer, newest):
