@@ -65,6 +65,7 @@ def test_the_examples_of_a_module_run(module):
     assert found.failed == 0
 
 
+@pytest.mark.slow
 def test_scores_of_changed_code_are_not_taken():
     """Two peers that share most of their code have different digests."""
     digests = {code_digest.digest_code(model) for model in MODELS.values()}
@@ -83,6 +84,7 @@ def test_only_counterfeits_are_disguised(task):
     assert is_changed.tolist() == (task.y == 1).tolist()
 
 
+@pytest.mark.slow
 def test_every_listing_is_scored_under_every_view(task, scores):
     """In folds each listing is tested once, as it is and disguised, and gets a probability."""
     for model in TWO:

@@ -152,6 +152,7 @@ def test_state_survives_being_kept_as_arrays(listings):
     assert all_known(restored) == all_known(portfolios)
 
 
+@pytest.mark.slow
 def test_keys_do_not_depend_on_the_hash_seed():
     """Another process, with another seed, keeps a seller under the same number."""
     code = "from ipml.features.portfolio import seller_key; print(seller_key('ann'), seller_key('анна'))"

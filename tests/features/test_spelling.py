@@ -181,6 +181,7 @@ def test_threads_share_a_spelling(monkeypatch):
         assert list(threads.map(taught.read, SLIPS * 5)) == expected * 5
 
 
+@pytest.mark.slow
 def test_readings_do_not_depend_on_how_strings_are_hashed():
     """Two interpreters with other seeds break ties alike; without the dictionary, which takes long to load."""
     code = (

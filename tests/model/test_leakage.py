@@ -211,6 +211,7 @@ def test_words_and_texts_are_told_from_numbers(cells, is_word, is_text):
     assert (is_word_column(column), is_text_column(column)) == (is_word, is_text)
 
 
+@pytest.mark.slow
 def test_on_the_ozon_sample_fake_returns_are_found(real_data):
     """They may be known only after the decision; nothing else is suspected."""
     table = pd.read_csv(real_data / "ozon_sample.csv")

@@ -105,6 +105,7 @@ def test_a_model_agrees_with_itself(compare, scorers):
     assert (found.only_champion, found.only_challenger) == ((), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [4, 50])
 def test_the_size_of_chunks_changes_nothing(compare, monkeypatch, rows):
     """Neither of the figures nor of the file."""

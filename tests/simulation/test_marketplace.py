@@ -32,6 +32,7 @@ def is_fake(marketplace: Marketplace) -> pd.Series:
     return marketplace.truth["is_counterfeit"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes_whatever_the_hash_seed(tmp_path: Path):
     """Two processes with different PYTHONHASHSEED write files of equal digests."""
     digests = [

@@ -82,6 +82,7 @@ def test_since_when_the_process_runs(api: httpx.Client) -> None:
     assert find(api, "process_resident_memory_bytes") > 1e6
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_between_threads(api: httpx.Client) -> None:
     """Requests of many clients at once are all counted, in scoring threads as in the loop."""
     long = {**BAG, "description": "x" * 20_000}

@@ -94,6 +94,7 @@ def test_titles_in_many_scripts_fold_as_by_the_plain_function():
     assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
 
 
+@pytest.mark.slow
 def test_entities_fold_as_by_the_plain_function():
     """All names, with and without what may stand around them, and numbers of all kinds."""
     names = [f"a&{name}{after}" for name in html.entities.html5 for after in ("", "b", ";")]

@@ -48,6 +48,7 @@ def agree(frequencies, trade, word, most=20_000):
     return plain
 
 
+@pytest.mark.slow
 @given(KNOWN, st.lists(SLIPS, min_size=1, max_size=2), st.lists(WORD, max_size=3), st.integers(0, 12))
 def test_the_same_word_is_found(frequencies, slips, others, most):
     """After one slip or two, of short words and long ones, also if only some of the words count."""

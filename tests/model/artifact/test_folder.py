@@ -123,6 +123,7 @@ def save_and_die(save_new: SaveNew, folder: Path, step: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # the child only writes files
 def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_new: SaveNew, tmp_path: Path) -> None:

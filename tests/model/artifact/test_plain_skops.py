@@ -124,6 +124,7 @@ EVIL += [
 ]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=300)
 def test_what_skops_would_refuse_is_refused(data: st.DataObject) -> None:

@@ -48,6 +48,7 @@ def test_the_same_text_and_seed_give_the_same(family):
     assert attack_text(TITLE, family, seed=3) == attack_text(TITLE, family, seed=3)
 
 
+@pytest.mark.slow
 @by_family
 @settings(max_examples=25)
 @given(text=TEXTS)

@@ -183,6 +183,7 @@ def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: st
     assert read_champions(name, store).stack == (1, 2)
 
 
+@pytest.mark.slow
 def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> None:
     """Each rollback is one step, down to the first champion; a version that never was one is out of reach."""
     for _ in range(4):

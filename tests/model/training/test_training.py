@@ -82,6 +82,7 @@ def run(client, trained):
 # What could not be kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("models", "tracking", "error"),
     [
@@ -107,6 +108,7 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, models, tracking, e
 # The same again
 
 
+@pytest.mark.slow
 def test_the_same_experiment_gives_the_same_bytes(trained, again):
     """Every file of the model folder is the same; so is the drift reference beside it."""
     first, second = ({path.name: path.read_bytes() for path in one.folder.iterdir()} for one in (trained, again))

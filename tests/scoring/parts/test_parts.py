@@ -43,6 +43,7 @@ def make_file(rows: list[dict[str, str | None]], folder: Path, suffix: str, grou
     return path
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(ROWS, st.integers(1, 9), st.integers(1, 9), st.sampled_from([".csv", ".jsonl", ".parquet"]))
 def test_rows_and_rejects_are_those_of_the_whole_file(make_scorer, rows, part_rows, group, suffix):

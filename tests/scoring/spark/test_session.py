@@ -3,8 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 EARLY = """
 import sys
+
+import pytest
 import ipml.scoring.spark.job
 from ipml.listings.marketplaces import load_columns
 load_columns("mercadolibre")
@@ -12,6 +16,7 @@ print("pandera" in sys.modules, "pyspark" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_nothing_ties_the_driver_to_this_machine_before_the_session_is_opened():
     """Pandera, once loaded, has Spark listen on loopback alone, where no worker of a cluster could reach it."""
     done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=True)
