@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,17 +121,25 @@ def find_children(parent: int) -> list[int]:
 # Whole processes
 
 
-@pytest.fixture
-def night(classifier, market, tmp_path) -> Path:
-    """Return a folder with a model, and 20,000 listings to score with it."""
-    save_model(classifier, tmp_path / "model", name="market", data_digest="0", experiment={}, figures={})
+@pytest.fixture(scope="module")
+def evening(classifier, market, tmp_path_factory) -> Path:
+    """Return a folder with a model, 20,000 listings to score with it, and what one run that nobody kills writes."""
+    folder = tmp_path_factory.mktemp("evening")
+    save_model(classifier, folder / "model", name="market", data_digest="0", experiment={}, figures={})
     parts = (
         check_listings(market.listings.assign(listing_id=market.listings["listing_id"] + f"-{copy}")).head(2_500)
         for copy in range(8)
     )
-    write_listings(parts, tmp_path / "night.parquet")
-    (tmp_path / "score.py").write_text(SCORE.replace(str(PART_ROWS), "500"))
-    return tmp_path
+    write_listings(parts, folder / "night.parquet")
+    (folder / "score.py").write_text(SCORE.replace(str(PART_ROWS), "500"))
+    finish(start(folder, "whole.parquet", "--jobs", "2"))
+    return folder
+
+
+@pytest.fixture
+def night(evening, tmp_path) -> Path:
+    """Return a copy of that folder."""
+    return Path(shutil.copytree(evening, tmp_path / "night"))
 
 
 def start(folder: Path, target: str, *options: str) -> subprocess.Popen[str]:
@@ -179,7 +188,6 @@ def find_processes_in(folder: Path) -> list[int]:
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_killed_at_random_moments_every_row_comes_out_once(night, jobs):
     """Killed five times with SIGKILL, a run writes the same bytes as one that was not; none of its processes lives."""
-    finish(start(night, "whole.parquet", "--jobs", "2"))
     chance = random.Random(int(jobs))
     work, done = name_work_folder(night / "scored.parquet"), 0
     for _ in range(5):
