@@ -107,7 +107,7 @@ def test_a_good_model_does_well_at_the_default_and_worse_the_harder_it_is():
     """Average precision over three seeds falls at every step, and lies in 0.55-0.85 at difficulty 0.5."""
     means = [
         pd.DataFrame(
-            [measure_average_precisions(simulate_marketplace(20_000, seed, difficulty)) for seed in (0, 1, 2)]
+            [measure_average_precisions(simulate_marketplace(20_000, seed, difficulty), 1) for seed in (0, 1, 2)]
         ).mean()["model"]
         for difficulty in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
