@@ -31,6 +31,8 @@ from experiments.candidates import compare
 from ipml.errors import UnusableSetting
 from ipml.model.splits import seller_folds
 
+pytestmark = pytest.mark.slow
+
 TWO = ("ipml", "TF-IDF, logistic")
 ONE = {"p50": 10e-6, "p99": 20e-6, "p50_explained": 50e-6, "p99_explained": 60e-6}
 
@@ -65,7 +67,6 @@ def test_the_examples_of_a_module_run(module):
     assert found.failed == 0
 
 
-@pytest.mark.slow
 def test_scores_of_changed_code_are_not_taken():
     """Two peers that share most of their code have different digests."""
     digests = {code_digest.digest_code(model) for model in MODELS.values()}
@@ -84,7 +85,6 @@ def test_only_counterfeits_are_disguised(task):
     assert is_changed.tolist() == (task.y == 1).tolist()
 
 
-@pytest.mark.slow
 def test_every_listing_is_scored_under_every_view(task, scores):
     """In folds each listing is tested once, as it is and disguised, and gets a probability."""
     for model in TWO:
@@ -155,7 +155,6 @@ def test_nothing_about_returns_is_read(real_data):
     assert returns == ["listing_returns", "seller_returns"]
 
 
-@pytest.mark.slow
 def test_learners_are_chosen_without_the_tested_listings(task, tmp_path, monkeypatch):
     """On every outer fold one learner is chosen, on folds within its training side."""
     monkeypatch.setattr(compare, "OUT", tmp_path)
@@ -233,7 +232,6 @@ def test_the_table_of_speed_leaves_blank_what_is_not_known():
     assert "| other | 2,000 | 4 |  |" in text
 
 
-@pytest.mark.slow
 def test_all_parts_of_speed_are_measured_once(market, tmp_path, capsys):
     """Each part gives figures, which a second call finds instead of measuring again."""
     (tmp_path / "listings").mkdir()

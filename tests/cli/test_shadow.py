@@ -10,6 +10,8 @@ from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing, Reason, ScoredListing
 from ipml.scoring.shadow import Disputed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def challenger(market, tmp_path_factory):

@@ -35,6 +35,8 @@ from ipml.model.promotion.recorded import fetch_gate_facts
 from ipml.model.tested import TESTED_FILE, write_tested
 from ipml.model.tracking import RunFacts, read_champions, record_run
 
+pytestmark = pytest.mark.slow
+
 N = 200
 Y = np.random.default_rng(0).random(N) < 0.2
 NOISE = np.random.default_rng(1).random(N)
@@ -183,7 +185,6 @@ def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: st
     assert read_champions(name, store).stack == (1, 2)
 
 
-@pytest.mark.slow
 def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> None:
     """Each rollback is one step, down to the first champion; a version that never was one is out of reach."""
     for _ in range(4):

@@ -14,6 +14,8 @@ from ipml.model.tracking import move_champion, read_champions, resolve_model
 from ipml.model.tracking.champion import MOVE_TAG
 from ipml.model.tracking.history import Move
 
+pytestmark = pytest.mark.slow
+
 WRITES = ("set_model_version_tag", "set_registered_model_alias", "delete_model_version_tag")
 
 

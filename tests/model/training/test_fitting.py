@@ -9,6 +9,8 @@ from ipml.listings.schema import check_listings
 from ipml.model.training import Experiment
 from ipml.model.training.fitting import fit_classifier, make_classifier, rehearse
 
+pytestmark = pytest.mark.slow
+
 BRANDS = brand_table()
 
 

@@ -20,6 +20,8 @@ from ipml.model.training import Experiment, Trained, train
 from ipml.model.training.data import digest_listings, read_training_listings
 from ipml.model.training.experiment import read_recorded
 
+pytestmark = pytest.mark.slow
+
 QUICK: dict[str, Any] = {"C": 0.1, "n_folds": 2}
 TRIED = ("leet digits", "fresh account")
 TRAIN = """
@@ -82,7 +84,6 @@ def run(client, trained):
 # What could not be kept
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("models", "tracking", "error"),
     [
@@ -108,7 +109,6 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, models, tracking, e
 # The same again
 
 
-@pytest.mark.slow
 def test_the_same_experiment_gives_the_same_bytes(trained, again):
     """Every file of the model folder is the same; so is the drift reference beside it."""
     first, second = ({path.name: path.read_bytes() for path in one.folder.iterdir()} for one in (trained, again))
@@ -116,7 +116,6 @@ def test_the_same_experiment_gives_the_same_bytes(trained, again):
     assert path_beside(trained.folder).read_bytes() == path_beside(again.folder).read_bytes()
 
 
-@pytest.mark.slow
 def test_another_process_gives_the_same_bytes(home, trained, tmp_path):
     """Neither the seed of Python's hashes nor the number of threads leaves a trace, and attacks change nothing."""
     recorded = plan(home, evaluation={"n_resamples": 10, "attacks": TRIED})
@@ -222,7 +221,6 @@ def test_the_registered_model_says_what_it_takes_and_gives(client, trained):
     assert model.saved_input_example_info
 
 
-@pytest.mark.slow
 def test_a_run_that_leaks_says_so_and_is_found_under_its_alias(home, client, run):
     """A random split is never mistaken for an honest one; model and alias are those the experiment asked for."""
     experiment = plan(
