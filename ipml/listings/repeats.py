@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ipml.listings.frames import number_rows, show
-from ipml.listings.key_hashes import Hashes, KeyHasher, sort_hashes
+from ipml.listings.key_hashes import KeyHasher, sort_hashes
+from ipml.listings.key_table import KeyTable
 from ipml.records import Problem
 
 _KEY = ["listing_id", "observed_at"]
@@ -31,7 +32,7 @@ def find_repeats(listings: pd.DataFrame) -> list[Problem]:
 
 
 class SeenKeys:
-    """The listings and moments of the rows so far, as sorted hashes with their rows: 16 bytes each.
+    """The listings and moments of the rows so far, as hashes with their rows: 24 to 48 bytes each.
 
     With hashes of 64 bits and a billion rows, one new listing in 18,000 million is mistaken for an old one.
 
@@ -50,41 +51,22 @@ class SeenKeys:
 
     def __init__(self) -> None:
         self._hasher = KeyHasher()
-        self._runs: list[tuple[Hashes, _Rows]] = []
+        self._seen = KeyTable()
 
     def find_repeats(self, listings: pd.DataFrame) -> list[Problem]:
         """Name the rows of a canonical frame whose listing and moment an earlier row has; remember the others."""
         hashes = self._hasher.hash_keys(listings)
         order = sort_hashes(hashes)
         hashes, rows = hashes[order], number_rows(listings)[order]
-        earlier = self._find(hashes)
+        earlier = self._seen.find(hashes)
         if not earlier.any() and (hashes[1:] != hashes[:-1]).all():
-            self._remember(hashes, rows)
+            self._seen.remember(hashes, rows)
             return []
         # Within a chunk the keys themselves are compared, not their hashes.
         first = np.where(earlier > 0, earlier, _find_first_rows(listings)[order])
         is_new = first == rows
-        self._remember(hashes[is_new], rows[is_new])
+        self._seen.remember(hashes[is_new], rows[is_new])
         return _make_repeats(listings, first[np.argsort(order)])
-
-    def _find(self, hashes: Hashes) -> _Rows:
-        """Return the row that had each key first, or 0. Sorted hashes are found quicker than others."""
-        found = np.zeros(len(hashes), dtype=np.int64)
-        for known, rows in self._runs:
-            places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-            is_known = known[places] == hashes
-            found[is_known] = rows[places[is_known]]
-        return found
-
-    def _remember(self, hashes: Hashes, rows: _Rows) -> None:
-        """Add a sorted run, and merge runs of like length, so that there are few."""
-        while self._runs and len(self._runs[-1][0]) <= 2 * len(hashes):
-            known, known_rows = self._runs.pop()
-            hashes, rows = np.concatenate([known, hashes]), np.concatenate([known_rows, rows])
-            order = np.argsort(hashes, kind="stable")  # merges the two in one go
-            hashes, rows = hashes[order], rows[order]
-        if len(hashes):
-            self._runs.append((hashes, rows))
 
 
 def _find_first_rows(listings: pd.DataFrame) -> _Rows:
