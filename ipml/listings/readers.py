@@ -16,9 +16,10 @@ import pandas as pd
 from ipml.listings.fields import COLUMNS
 from ipml.listings.kinds import is_missing
 from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.raw_table import RawTable
 from ipml.listings.repeats import SeenKeys
 from ipml.listings.schema import Validation, validate_rows
-from ipml.listings.tables import RawTable, read_table, read_tables
+from ipml.listings.tables import read_table, read_tables
 from ipml.listings.writers import RejectsFile, write_listings
 from ipml.records import Problem
 

@@ -17,8 +17,9 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile
 from ipml.listings.frames import show
+from ipml.listings.raw_table import RawTable
 from ipml.listings.schema import COLUMNS, check_listings, frame_to_listings
-from ipml.listings.tables import RawTable, read_tables
+from ipml.listings.tables import read_tables
 from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing
 from ipml.scoring.scorer import SCORE_COLUMNS
 

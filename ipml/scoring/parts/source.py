@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipml.errors import UnreadableFile
-from ipml.listings.tables import RawTable, number_batches, read_tables
+from ipml.listings.parquet_tables import number_batches
+from ipml.listings.raw_table import RawTable
+from ipml.listings.tables import read_tables
 from ipml.scoring.parts.text_size import estimate_rows
 
 _BUFFER = 1 << 20  # read row groups bit by bit: they may be large

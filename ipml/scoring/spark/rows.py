@@ -22,9 +22,9 @@ from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import ROW, read_cells, show
 from ipml.listings.kinds import Kind, make_empty_column
 from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.parquet_tables import number_batches
 from ipml.listings.readers import RawTable, keep_rows, read_tables
 from ipml.listings.schema import Validation, validate_rows
-from ipml.listings.tables import number_batches
 from ipml.listings.writers import to_arrow
 from ipml.records import Problem
 from ipml.scoring.scorer import SCORE_COLUMNS, Scorer

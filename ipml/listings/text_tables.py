@@ -1,0 +1,256 @@
+"""Read CSV and JSON lines as they are: what is broken keeps its number and is named.
+
+CSV goes through Python's own reader in its strict mode: the fast ones take a quote that never closes, or letters after
+a closing quote, without a word.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import pandas as pd
+import pyarrow as pa
+
+from ipml.errors import UnreadableFile
+from ipml.listings.frames import ROW, show
+from ipml.listings.kinds import is_missing, make_text_column, read_text
+from ipml.listings.raw_table import RawTable
+from ipml.listings.text_bytes import drop_empty_texts
+from ipml.records import Problem
+
+MAX_ROW = 16 * 1024 * 1024
+"""Longest row of a text file, in characters: a quote that never closes, or a bomb, may not fill the memory."""
+MAX_COLUMNS = 1_000
+"""Most columns of a text file, for the same reason. Marketplaces have dozens."""
+
+_CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
+_TOO_LONG = f"at most {MAX_ROW:,} characters"
+
+
+class _Lines:
+    """The lines of a text file, those of the row being read kept; a cut-off gzip file ends early and says so."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.kept: list[str] = []
+        self.length = 0
+        self.is_cut_off = False
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the row being read is; of its last line the beginning is kept."""
+        return self.length > MAX_ROW
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.read_line()
+        if not line:
+            raise StopIteration
+        if self.is_too_long:
+            raise csv.Error(_TOO_LONG)
+        return line
+
+    def read_line(self) -> str:
+        """Return the next line with its line break, or an empty text at the end."""
+        line = self._read()
+        self.kept.append(line)
+        self.length += len(line)
+        if self.is_too_long:
+            while line and not line.endswith(("\r", "\n")):
+                line = self._read()
+        return self.kept[-1]
+
+    def take(self) -> str:
+        """Return the lines read since the last call, as one text without its last line break."""
+        text = "".join(self.kept).rstrip("\r\n")
+        self.kept.clear()
+        self.length = 0
+        return text
+
+    def _read(self) -> str:
+        try:
+            return self.stream.readline(MAX_ROW + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            self.is_cut_off = True
+            return ""
+
+
+def _open_text(path: Path, encoding: str) -> TextIO:
+    # Bytes that are not in the encoding become lone surrogates, which no check of the schema lets pass.
+    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    opener = gzip.open if path.suffix == ".gz" else open
+    return cast(TextIO, opener(path, "rt", encoding=encoding, errors="surrogateescape", newline=""))
+
+
+def read_csv(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
+    """Yield the rows of a CSV file; see `ipml.listings.tables.read_tables`."""
+    csv.field_size_limit(MAX_ROW)
+    with _open_text(path, encoding) as stream:
+        lines = _Lines(stream)
+        cells = csv.reader(lines, strict=True)
+        header = _read_header(path, cells, lines)
+        numbered = _number_csv_rows(cells, lines, len(header))
+        for part in _cut(numbered, rows):
+            good = {row: found for row, found in part if not isinstance(found, _Broken)}
+            columns = zip(*good.values(), strict=True) if good else [()] * len(header)
+            yield _make_table(dict(zip(header, columns, strict=True)), good, part)
+
+
+def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines) -> list[str]:
+    try:
+        header = next(cells, [])
+    except csv.Error as error:
+        raise UnreadableFile(path, f"a header that is no CSV ({error})", "a CSV file with a header") from error
+    if lines.is_cut_off:
+        raise UnreadableFile(path, "no gzip data, or damaged ones", "a gzipped CSV file")
+    if not header:
+        raise UnreadableFile(path, "no header", "a CSV file with a header")
+    if len(header) > MAX_COLUMNS:
+        raise UnreadableFile(path, f"{len(header):,} columns", f"at most {MAX_COLUMNS:,}")
+    if not all(map(_is_text, header)):
+        raise UnreadableFile(path, "a header with broken letters", "a CSV file with a header, in its encoding")
+    if repeated := [name for name, times in Counter(header).items() if times > 1]:
+        raise UnreadableFile(path, f"several columns {repeated[0]!r}", "a name of its own for each column")
+    lines.take()
+    return header
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return read_text(name) == name
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A row that cannot be read: its text, and what should have been there."""
+
+    text: str
+    expected: str
+
+
+def _number_csv_rows(
+    cells: Iterator[list[str]], lines: _Lines, width: int
+) -> Iterator[tuple[int, Sequence[object] | _Broken]]:
+    row = 0
+    while True:
+        found: Sequence[object] | _Broken
+        try:
+            found = next(cells)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            found = _Broken(lines.take(), f"CSV ({error})")
+        text = lines.take()
+        if not found:  # a line with nothing on it
+            continue
+        row += 1
+        if not isinstance(found, _Broken) and len(found) != width:
+            found = _Broken(text, f"{width} cells; found {len(found)}")
+        yield row, found
+    if lines.is_cut_off:
+        yield row + 1, _Broken(lines.take(), _CUT_OFF)
+
+
+def read_json_lines(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
+    """Yield the rows of a file of JSON lines; see `ipml.listings.tables.read_tables`."""
+    with _open_text(path, encoding) as stream:
+        columns: dict[str, None] = {}
+        for part in _cut(_number_json_rows(_Lines(stream)), rows):
+            good = {row: found for row, found in part if not isinstance(found, _Broken)}
+            columns |= dict.fromkeys(chain.from_iterable(good.values()))
+            cells = {name: [record.get(name) for record in good.values()] for name in columns}
+            yield _make_table(cells, good, part, is_sparse=True)
+
+
+def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | _Broken]]:
+    row = 0
+    names: set[str] = set()
+    while line := lines.read_line():
+        is_too_long = lines.is_too_long
+        text = lines.take()
+        if line.isspace():
+            continue
+        row += 1
+        found = _Broken(text, _TOO_LONG) if is_too_long else _read_json(text)
+        if isinstance(found, dict) and not found.keys() <= names:
+            found = _learn_names(found, names, text)
+        yield row, found
+    if lines.is_cut_off:
+        yield row + 1, _Broken(lines.take(), _CUT_OFF)
+
+
+def _read_json(line: str) -> dict[str, object] | _Broken:
+    try:
+        found = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_make_object)
+    except json.JSONDecodeError as error:
+        return _Broken(line, f"a JSON object ({error.msg})")
+    except RecursionError:
+        return _Broken(line, "a JSON object (nested less deeply)")
+    except ValueError as error:  # ours, or Python's for whole numbers of more than 4,300 digits
+        return _Broken(line, f"a JSON object ({str(error).partition(':')[0]})")
+    if not isinstance(found, dict):
+        return _Broken(line, "a JSON object")
+    return found
+
+
+def _learn_names(found: dict[str, object], names: set[str], text: str) -> dict[str, object] | _Broken:
+    """Add the names of an object to those of the file, unless they cannot be columns of it."""
+    new = found.keys() - names
+    if not all(map(_is_text, new)):
+        return _Broken(text, "a JSON object (no names with broken letters)")
+    if len(names) + len(new) > MAX_COLUMNS:
+        return _Broken(text, f"at most {MAX_COLUMNS:,} different names in a file")
+    names |= new
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name comes twice")
+    return made
+
+
+def _cut(numbered: Iterator[Any], rows: int | None) -> Iterator[list[Any]]:
+    """Cut into lists of so many rows: at least one, which may be empty."""
+    yield list(islice(numbered, rows))
+    while rows is not None and (part := list(islice(numbered, rows))):
+        yield part
+
+
+def _make_table(
+    cells: Mapping[str, Sequence[object]], good: Iterable[int], part: list[Any], *, is_sparse: bool = False
+) -> RawTable:
+    index = pd.Index(list(good), name=ROW, dtype="int64")
+    frame = pd.DataFrame({name: _make_column(values, index) for name, values in cells.items()}, index=index)
+    broken = {row: found for row, found in part if isinstance(found, _Broken)}
+    problems = tuple(Problem(row, "", show(found.text), found.expected) for row, found in broken.items())
+    return RawTable(frame, problems, {row: found.text for row, found in broken.items()}, is_sparse)
+
+
+def _make_column(values: Sequence[object], index: pd.Index[Any]) -> pd.Series[Any]:
+    """Return cells as a column of text if they are all text, else as they are."""
+    if set(map(type, values)) <= {str, type(None)}:
+        try:
+            return make_text_column(drop_empty_texts(pa.array(values, pa.large_string())), index)
+        except UnicodeEncodeError:  # half a surrogate pair: no column of text can hold it
+            pass
+    cells = [None if is_missing(value) or value == "" else value for value in values]
+    return pd.Series(cells, index=index, dtype=object)
