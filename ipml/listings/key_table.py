@@ -1,6 +1,6 @@
 """Hashes that came before, each with the row it came in: a table in which a hash stands at its own place or soon after.
 
-The place of a hash are its first bits. A chunk of hashes in their order goes through the table once, from one end to
+The first bits of a hash are its place. A chunk of hashes in their order goes through the table once, from one end to
 the other, and memory is read as it lies, however many hashes there are.
 """
 
@@ -19,7 +19,7 @@ _FULLEST = 0.7
 
 
 class KeyTable:
-    """Hashes and their rows, in 16 bytes for each place; of these a third to two thirds are taken.
+    """Hashes and their rows, in 16 bytes for each place; of these a third to seven tenths are taken.
 
     Examples
     --------
