@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, func, select, tuple_, update
 
 from ipml.errors import CaseNotFound
-from ipml.records import Case, Decision, Verdict
+from ipml.records import Case
 from ipml.review.snapshot import decode
 from ipml.storage import audit
 from ipml.storage.database import reading
-from ipml.storage.tables import cases, decisions
+from ipml.storage.tables import cases
 
 _LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
 
@@ -84,14 +84,6 @@ def history(engine: Engine, case_id: int) -> list[audit.AuditRow]:
         return audit.list_rows(connection, subject_of(case_id))
 
 
-def list_decisions(engine: Engine, case_id: int) -> list[Decision]:
-    """Return the decisions on a case, in order; there is more than one only where it was escalated."""
-    query = select(decisions).where(decisions.c.case_id == case_id).order_by(decisions.c.decision_id)
-    with reading(engine) as connection:
-        find_case(connection, case_id)
-        return [make_decision(row) for row in connection.execute(query)]
-
-
 def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
     """Return the row of a case, with `lock` kept from other writers; CaseNotFound if there is none."""
     if not 0 < case_id <= _LARGEST_NUMBER:
@@ -108,23 +100,16 @@ def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
     connection.execute(update(cases).where(cases.c.case_id == case_id).values(**columns))
 
 
+def note_deed(
+    connection: Connection, actor: str, action: str, case_id: int, at: datetime, **payload: audit.Value
+) -> None:
+    """Note in the audit trail what somebody did to a case."""
+    audit.append(connection, actor, action, subject_of(case_id), payload, at=at)
+
+
 def is_held(row: Row[Any], now: datetime) -> bool:
     """Say whether somebody has a live claim on the case in a row."""
     return bool(row.holder is not None and row.lease_expires_at > now)
-
-
-def make_decision(row: Row[Any]) -> Decision:
-    """Make the record of a row of decisions."""
-    return Decision(
-        decision_id=row.decision_id,
-        case_id=row.case_id,
-        listing_id=row.listing_id,
-        verdict=Verdict(row.verdict),
-        ground=row.ground,
-        note=row.note,
-        reviewer=row.reviewer,
-        decided_at=row.decided_at,
-    )
 
 
 def subject_of(case_id: int) -> str:

@@ -1,0 +1,137 @@
+"""Deciding a case: appended, never changed, each with its row in the audit trail in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, insert, select
+
+from ipml.errors import ClaimLost, KeyReused, UnstorableValue
+from ipml.records import Claim, Decision, Verdict
+from ipml.review.cases import change_case, find_case, is_held, note_deed
+from ipml.review.claims import require_holder
+from ipml.review.grounds import check_ground
+from ipml.review.snapshot import digest
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import decisions
+
+_LONGEST_NOTE, _LONGEST_KEY = 2000, 255
+
+
+def decide(
+    engine: Engine,
+    claim: Claim,
+    verdict: Verdict,
+    *,
+    ground: str = "",
+    note: str = "",
+    key: str | None = None,
+    now: datetime | None = None,
+) -> Decision:
+    """Decide the case that is held under a claim, or pass it on to a lead with the verdict "escalate".
+
+    Parameters
+    ----------
+    ground : str, default=""
+        A key of `GROUNDS`; the verdict "counterfeit" needs one, the others take none.
+    note : str, default=""
+        What else should be known, at most 2,000 characters.
+    key : str, optional
+        Identifies the request, at most 255 characters; sent again it returns the same decision. Empty is none.
+    now : datetime, default=the clock
+
+    Returns
+    -------
+    Decision
+        It is on the disk when this returns.
+
+    Raises
+    ------
+    ClaimLost, AlreadyDecided, CaseNotFound
+        The case is not, or no longer, held under this claim.
+    UnknownGround, UnstorableValue
+        Ground, note or key cannot be accepted.
+    KeyReused
+        The key came before with another content.
+    """
+    check_ground(verdict, ground)
+    check_text("note", note, _LONGEST_NOTE)
+    check_text("key", key or "", _LONGEST_KEY)
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        row = find_case(connection, claim.case_id, lock=True)
+        decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
+        if key and (earlier := _find_decision(connection, key)):
+            if _content(earlier) != _content(decision):
+                raise KeyReused(key, earlier.case_id)
+            return earlier
+        require_holder(row, claim)
+        if not is_held(row, now):
+            raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
+        return record(connection, row, decision, key or None)
+
+
+def _find_decision(connection: Connection, key: str) -> Decision | None:
+    row = connection.execute(select(decisions).where(decisions.c.key == key)).first()
+    return None if row is None else make_decision(row)
+
+
+def _content(decision: Decision) -> Decision:
+    """Return a decision without its number and moment, which differ when it is sent again."""
+    return replace(decision, decision_id=0, decided_at=datetime.min)
+
+
+def record(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> Decision:
+    """Append a decision, close the case or pass it on, and note both in the audit trail."""
+    fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
+    query = insert(decisions).values(**fields, token=row.token, key=key).returning(decisions.c.decision_id)
+    decision = replace(decision, decision_id=connection.scalars(query).one())
+    is_final = decision.verdict is not Verdict.ESCALATE
+    state = "decided" if is_final else "escalated"
+    change_case(connection, row.case_id, state=state, holder=None, lease_expires_at=None)
+    note_deed(
+        connection,
+        decision.reviewer,
+        state,
+        row.case_id,
+        decision.decided_at,
+        token=row.token,
+        decision=decision.decision_id,
+        verdict=decision.verdict.value,
+        ground=decision.ground,
+        note=digest(decision.note),
+        snapshot=digest(row.snapshot),
+    )
+    return decision
+
+
+def check_text(field: str, text: str, longest: int) -> None:
+    """Refuse a text that is too long, or that not every database can hold."""
+    if len(text) > longest:
+        raise UnstorableValue(field, f"{len(text)} characters", f"at most {longest}")
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise UnstorableValue(field, "a character that is none (NUL or half a surrogate pair)", "text")
+
+
+def list_decisions(engine: Engine, case_id: int) -> list[Decision]:
+    """Return the decisions on a case, in order; there is more than one only where it was escalated."""
+    query = select(decisions).where(decisions.c.case_id == case_id).order_by(decisions.c.decision_id)
+    with reading(engine) as connection:
+        find_case(connection, case_id)
+        return [make_decision(row) for row in connection.execute(query)]
+
+
+def make_decision(row: Row[Any]) -> Decision:
+    """Make the record of a row of decisions."""
+    return Decision(
+        decision_id=row.decision_id,
+        case_id=row.case_id,
+        listing_id=row.listing_id,
+        verdict=Verdict(row.verdict),
+        ground=row.ground,
+        note=row.note,
+        reviewer=row.reviewer,
+        decided_at=row.decided_at,
+    )
