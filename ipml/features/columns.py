@@ -75,7 +75,13 @@ class Reading:
     @cached_property
     def finder(self) -> PhraseFinder:
         """What finds the phrases of all sets."""
-        return PhraseFinder(tuple(phrases.phrases for phrases in self.sets))
+        return _make_finder(tuple(phrases.phrases for phrases in self.sets))
+
+
+@lru_cache(maxsize=8)
+def _make_finder(sets: tuple[tuple[str, ...], ...]) -> PhraseFinder:
+    """Return the finder of some sets: models loaded one after another mostly look for the same phrases."""
+    return PhraseFinder(sets)
 
 
 class ListingColumns:

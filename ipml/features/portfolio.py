@@ -204,7 +204,7 @@ class SellerPortfolios:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        rows = (_State(*row) for row in state["states"].tolist())
+        rows = map(_State._make, state["states"].tolist())
         self.__init__()  # type: ignore[misc]
         self._states = dict(zip(state["keys"].tolist(), rows, strict=True))
 
