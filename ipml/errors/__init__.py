@@ -28,7 +28,15 @@ from ipml.errors.model import (
     UntrustedModel,
     VersionMismatch,
 )
-from ipml.errors.review import AlreadyDecided, CaseNotFound, ClaimLost, KeyReused, UnknownGround, UnstorableValue
+from ipml.errors.review import (
+    AlreadyDecided,
+    CaseNotFound,
+    ClaimLost,
+    KeyReused,
+    UnknownGround,
+    UnknownOrder,
+    UnstorableValue,
+)
 from ipml.errors.scoring import (
     DifferentRun,
     PartFailed,
@@ -105,6 +113,7 @@ __all__ = [
     "TrackingUnavailable",
     "UnknownColumns",
     "UnknownGround",
+    "UnknownOrder",
     "UnknownRole",
     "UnknownUser",
     "UnmeasurableScores",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ipml.errors.base import IpmlError
 
 
@@ -45,3 +47,10 @@ class UnstorableValue(IpmlError):
 
     def __init__(self, field: str, found: str, expected: str) -> None:
         super().__init__(f"{field}: found {found}; expected {expected}.")
+
+
+class UnknownOrder(IpmlError):
+    """A list was asked for in an order that there is not."""
+
+    def __init__(self, found: str, expected: Iterable[str]) -> None:
+        super().__init__(f"Order of the list: found {found!r}; expected one of {', '.join(expected)}.")

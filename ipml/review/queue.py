@@ -6,7 +6,8 @@ caller to check. Each change and its row in the audit trail are one transaction.
 Coming in, claiming, deciding and looking have files of their own; all of the queue is found here.
 """
 
-from ipml.review.cases import count_cases, get_case, history, list_cases, seller_cases
+from ipml.review.browsing import list_cases, seller_cases
+from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, release
 from ipml.review.decisions import decide, list_decisions
 from ipml.review.grounds import GROUNDS

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0002"
+REVISION = "0008"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -111,10 +111,17 @@ cases = Table(
     Column("holder", Text, doc="who claimed it last, until decided or released"),
     Column("token", Identity, nullable=False, default=0, doc="counts the claims"),
     Column("lease_expires_at", Moment),
+    Column("category", Text),
     CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
     Index(None, "seller_id", "rank", "case_id"),
+    # A filter reads its cases in their order, and no others.
+    Index(None, "state", "seller_id", "rank", "case_id"),
+    Index(None, "state", "brand", "rank", "case_id"),
+    Index(None, "state", "category", "rank", "case_id"),
+    Index(None, "state", "score", "case_id"),
+    Index(None, "state", "enqueued_at", "case_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )
@@ -133,6 +140,7 @@ decisions = Table(
     Column("token", Identity, nullable=False, doc="of the claim it was made under"),
     Column("key", Text, unique=True, doc="the caller's, so that a repeated request decides once"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
+    Index(None, "reviewer", "decision_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
@@ -171,5 +179,13 @@ sessions = Table(
     Column("user_id", Identity, ForeignKey("users.user_id"), nullable=False, index=True),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+case_texts = Table(
+    "case_texts",
+    metadata,
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False, doc="what a search looks through, folded"),
     sqlite_strict=True,
 )
