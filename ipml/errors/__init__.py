@@ -28,7 +28,17 @@ from ipml.errors.model import (
     UntrustedModel,
     VersionMismatch,
 )
-from ipml.errors.review import AlreadyDecided, CaseNotFound, ClaimLost, KeyReused, UnknownGround, UnstorableValue
+from ipml.errors.review import (
+    AlreadyDecided,
+    CannotUndo,
+    CaseNotFound,
+    ClaimLost,
+    KeyReused,
+    PreviewOutdated,
+    TooManyCases,
+    UnknownGround,
+    UnstorableValue,
+)
 from ipml.errors.scoring import (
     DifferentRun,
     PartFailed,
@@ -73,6 +83,7 @@ __all__ = [
     "ApiKeyNeeded",
     "ApiRefused",
     "BadRows",
+    "CannotUndo",
     "CaseNotFound",
     "ChampionMoved",
     "ClaimLost",
@@ -94,6 +105,7 @@ __all__ = [
     "NotAModelFolder",
     "PartFailed",
     "PortfoliosOfAnotherModel",
+    "PreviewOutdated",
     "RoleTooLow",
     "RunFileMissing",
     "RunInProgress",
@@ -101,6 +113,7 @@ __all__ = [
     "SourceChanged",
     "SparkJobFailed",
     "TooBusy",
+    "TooManyCases",
     "TooManyListings",
     "TrackingUnavailable",
     "UnknownColumns",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
 _LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
+_MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
 
 
 def list_cases(
@@ -55,7 +57,7 @@ def list_cases(
         if after is not None:
             last = find_case(connection, after)
             query = query.where(tuple_(cases.c.rank, cases.c.case_id) > tuple_(last.rank, last.case_id))
-        return [_case(row, now or datetime.now(UTC)) for row in connection.execute(query)]
+        return [make_case(row, now or datetime.now(UTC)) for row in connection.execute(query)]
 
 
 def seller_cases(engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
@@ -74,7 +76,7 @@ def count_cases(engine: Engine) -> dict[str, int]:
 def get_case(engine: Engine, case_id: int, *, now: datetime | None = None) -> Case:
     """Return one case; CaseNotFound if there is none of that number."""
     with reading(engine) as connection:
-        return _case(find_case(connection, case_id), now or datetime.now(UTC))
+        return make_case(find_case(connection, case_id), now or datetime.now(UTC))
 
 
 def history(engine: Engine, case_id: int) -> list[audit.AuditRow]:
@@ -93,6 +95,20 @@ def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
     if row is None:
         raise CaseNotFound(case_id)
     return row
+
+
+def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool = False) -> dict[int, Row[Any]]:
+    """Return the rows of cases by number, with `lock` kept from other writers; unknown numbers are left out.
+
+    The smallest number is locked first, as everywhere: of two transactions that want the same cases one waits.
+    """
+    rows: dict[int, Row[Any]] = {}
+    wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= _LARGEST_NUMBER})
+    for start in range(0, len(wanted), _MOST_NUMBERS):
+        query = select(cases).where(cases.c.case_id.in_(wanted[start : start + _MOST_NUMBERS]))
+        query = query.order_by(cases.c.case_id)
+        rows |= {row.case_id: row for row in connection.execute(query.with_for_update() if lock else query)}
+    return rows
 
 
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
@@ -123,6 +139,7 @@ def subject_of(case_id: int) -> str:
     return f"case:{case_id}"
 
 
-def _case(row: Row[Any], now: datetime) -> Case:
+def make_case(row: Row[Any], now: datetime) -> Case:
+    """Make the record of a row of cases, with who holds it at a moment."""
     reviewer = row.holder if is_held(row, now) else None
     return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer)
