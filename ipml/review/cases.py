@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from ipml.storage.tables import cases
 
 STATES = ("open", "decided", "escalated")
 _LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
+_MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
 
 
 def count_cases(engine: Engine, at_most: int | None = None) -> dict[str, int]:
@@ -54,6 +56,20 @@ def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
     return row
 
 
+def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool = False) -> dict[int, Row[Any]]:
+    """Return the rows of cases by number, with `lock` kept from other writers; unknown numbers are left out.
+
+    The smallest number is locked first, as everywhere: of two transactions that want the same cases one waits.
+    """
+    rows: dict[int, Row[Any]] = {}
+    wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= _LARGEST_NUMBER})
+    for start in range(0, len(wanted), _MOST_NUMBERS):
+        query = select(cases).where(cases.c.case_id.in_(wanted[start : start + _MOST_NUMBERS]))
+        query = query.order_by(cases.c.case_id)
+        rows |= {row.case_id: row for row in connection.execute(query.with_for_update() if lock else query)}
+    return rows
+
+
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
     """Give columns of a case new values."""
     connection.execute(update(cases).where(cases.c.case_id == case_id).values(**columns))
@@ -83,6 +99,6 @@ def subject_of(case_id: int) -> str:
 
 
 def make_case(row: Row[Any], now: datetime) -> Case:
-    """Make the record of a row of cases, as it stands at a moment."""
+    """Make the record of a row of cases, with who holds it at a moment."""
     reviewer = row.holder if is_held(row, now) else None
     return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer)
