@@ -101,7 +101,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """Letters `start` to `end` (code points, end excluded) of the title as written, and the weight they carried."""
+    """Letters `start` to `end` (code points, end excluded) of a text as written, and the weight they carried."""
 
     start: int
     end: int
@@ -134,6 +134,10 @@ class ScoredListing:
     score_low, score_high : float or None
         Between which bounds the probability lies, in nine cases of ten; wide where few sellers like this one were
         judged.
+    description_highlights : tuple of Highlight
+        As `highlights`, which are those of the title.
+    read_as : str or None
+        The title as the model read it, where that is not what a reader sees: the disguise undone.
     """
 
     listing: Listing
@@ -146,6 +150,8 @@ class ScoredListing:
     abstained: str | None = None
     score_low: float | None = None
     score_high: float | None = None
+    description_highlights: tuple[Highlight, ...] = ()
+    read_as: str | None = None
 
 
 class Verdict(StrEnum):

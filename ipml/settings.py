@@ -47,6 +47,12 @@ class Settings(BaseSettings):
         le=86_400,
         description="how often the API looks for a newer model; 0: only when told to",
     )
+    undo_minutes: float = Field(
+        10.0, ge=0, description="how long reviewers can take back their own decision; a lead can at any time"
+    )
+    spread_audit_share: float = Field(
+        0.05, ge=0, le=1, description="part of the listings a decision would spread to that a person still looks at"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,18 @@ from ipml.errors.model import (
     UntrustedModel,
     VersionMismatch,
 )
-from ipml.errors.review import AlreadyDecided, CaseNotFound, ClaimLost, KeyReused, UnknownGround, UnstorableValue
+from ipml.errors.review import (
+    AlreadyDecided,
+    CannotUndo,
+    CaseNotFound,
+    ClaimLost,
+    KeyReused,
+    PreviewOutdated,
+    TooManyCases,
+    UnknownGround,
+    UnknownOrder,
+    UnstorableValue,
+)
 from ipml.errors.scoring import (
     DifferentRun,
     PartFailed,
@@ -73,6 +84,7 @@ __all__ = [
     "ApiKeyNeeded",
     "ApiRefused",
     "BadRows",
+    "CannotUndo",
     "CaseNotFound",
     "ChampionMoved",
     "ClaimLost",
@@ -94,6 +106,7 @@ __all__ = [
     "NotAModelFolder",
     "PartFailed",
     "PortfoliosOfAnotherModel",
+    "PreviewOutdated",
     "RoleTooLow",
     "RunFileMissing",
     "RunInProgress",
@@ -101,10 +114,12 @@ __all__ = [
     "SourceChanged",
     "SparkJobFailed",
     "TooBusy",
+    "TooManyCases",
     "TooManyListings",
     "TrackingUnavailable",
     "UnknownColumns",
     "UnknownGround",
+    "UnknownOrder",
     "UnknownRole",
     "UnknownUser",
     "UnmeasurableScores",

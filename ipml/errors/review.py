@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ipml.errors.base import IpmlError
 
 
@@ -45,3 +47,32 @@ class UnstorableValue(IpmlError):
 
     def __init__(self, field: str, found: str, expected: str) -> None:
         super().__init__(f"{field}: found {found}; expected {expected}.")
+
+
+class CannotUndo(IpmlError):
+    """A decision cannot be taken back, or not by this person, or no longer."""
+
+    def __init__(self, decision: int | str, why: str) -> None:
+        super().__init__(f"Decision {decision} cannot be undone: {why}.")
+
+
+class PreviewOutdated(IpmlError):
+    """Something changed between the preview of a group and its decision; nothing was decided."""
+
+    def __init__(self, count: int) -> None:
+        cases = "the case" if count == 1 else f"one of the {count} cases"
+        super().__init__(f"Since the preview {cases} changed; nothing was decided. Look at the preview again.")
+
+
+class TooManyCases(IpmlError):
+    """More cases than one person can answer for at once."""
+
+    def __init__(self, found: int, most: int) -> None:
+        super().__init__(f"Found {found} cases to decide at once; expected at most {most}. Decide fewer.")
+
+
+class UnknownOrder(IpmlError):
+    """A list was asked for in an order that there is not."""
+
+    def __init__(self, found: str, expected: Iterable[str]) -> None:
+        super().__init__(f"Order of the list: found {found!r}; expected one of {', '.join(expected)}.")

@@ -1,11 +1,12 @@
-"""Looking into the queue: cases in their order, one by one, by seller, and what was done to them."""
+"""Looking into the queue: one case, how many there are, and what was done to them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select, tuple_, update
+from sqlalchemy import Connection, Engine, Row, func, literal, select, union_all, update
 
 from ipml.errors import CaseNotFound
 from ipml.records import Case
@@ -14,67 +15,27 @@ from ipml.storage import audit
 from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
+STATES = ("open", "decided", "escalated")
 _LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
+_MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
 
 
-def list_cases(
-    engine: Engine,
-    *,
-    state: str | None = "open",
-    brand: str | None = None,
-    seller_id: str | None = None,
-    limit: int = 50,
-    after: int | None = None,
-    now: datetime | None = None,
-) -> list[Case]:
-    """Return cases, the most suspicious first; those that the model could not judge come last.
-
-    Parameters
-    ----------
-    state : {"open", "decided", "escalated"} or None, default="open"
-        None for any.
-    brand, seller_id : str, optional
-        Only cases of this brand, as the listing names it, or of this seller.
-    limit : int, default=50
-        Most cases to return.
-    after : int, optional
-        Number of the last case on the page before.
-    now : datetime, default=the clock
-        Moment at which a claim must be live to be shown.
-
-    Raises
-    ------
-    CaseNotFound
-        There is no case `after`.
-    """
-    query = select(cases).order_by(cases.c.rank, cases.c.case_id).limit(limit)
-    for column, wanted in ((cases.c.state, state), (cases.c.brand, brand), (cases.c.seller_id, seller_id)):
-        if wanted is not None:
-            query = query.where(column == wanted)
+def count_cases(engine: Engine, at_most: int | None = None) -> dict[str, int]:
+    """Return how many cases are in each state, counting no further than `at_most`."""
+    counted = [
+        select(literal(state).label("state"), func.count().label("number")).select_from(
+            select(cases.c.case_id).where(cases.c.state == state).limit(at_most).subquery()
+        )
+        for state in STATES
+    ]
     with reading(engine) as connection:
-        if after is not None:
-            last = find_case(connection, after)
-            query = query.where(tuple_(cases.c.rank, cases.c.case_id) > tuple_(last.rank, last.case_id))
-        return [_case(row, now or datetime.now(UTC)) for row in connection.execute(query)]
-
-
-def seller_cases(engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
-    """Return the cases of a seller in any state, the most suspicious first."""
-    return list_cases(engine, state=None, seller_id=seller_id, limit=limit, now=now)
-
-
-def count_cases(engine: Engine) -> dict[str, int]:
-    """Return how many cases are in each state."""
-    query = select(cases.c.state, func.count()).group_by(cases.c.state)
-    with reading(engine) as connection:
-        counts: dict[str, int] = dict(connection.execute(query).all())
-    return {state: counts.get(state, 0) for state in ("open", "decided", "escalated")}
+        return {row.state: row.number for row in connection.execute(union_all(*counted))}
 
 
 def get_case(engine: Engine, case_id: int, *, now: datetime | None = None) -> Case:
     """Return one case; CaseNotFound if there is none of that number."""
     with reading(engine) as connection:
-        return _case(find_case(connection, case_id), now or datetime.now(UTC))
+        return make_case(find_case(connection, case_id), now or datetime.now(UTC))
 
 
 def history(engine: Engine, case_id: int) -> list[audit.AuditRow]:
@@ -93,6 +54,20 @@ def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
     if row is None:
         raise CaseNotFound(case_id)
     return row
+
+
+def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool = False) -> dict[int, Row[Any]]:
+    """Return the rows of cases by number, with `lock` kept from other writers; unknown numbers are left out.
+
+    The smallest number is locked first, as everywhere: of two transactions that want the same cases one waits.
+    """
+    rows: dict[int, Row[Any]] = {}
+    wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= _LARGEST_NUMBER})
+    for start in range(0, len(wanted), _MOST_NUMBERS):
+        query = select(cases).where(cases.c.case_id.in_(wanted[start : start + _MOST_NUMBERS]))
+        query = query.order_by(cases.c.case_id)
+        rows |= {row.case_id: row for row in connection.execute(query.with_for_update() if lock else query)}
+    return rows
 
 
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
@@ -123,6 +98,7 @@ def subject_of(case_id: int) -> str:
     return f"case:{case_id}"
 
 
-def _case(row: Row[Any], now: datetime) -> Case:
+def make_case(row: Row[Any], now: datetime) -> Case:
+    """Make the record of a row of cases, with who holds it at a moment."""
     reviewer = row.holder if is_held(row, now) else None
     return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer)

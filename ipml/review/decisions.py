@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
-from ipml.errors import ClaimLost, KeyReused, UnstorableValue
+from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.claims import require_holder
 from ipml.review.grounds import check_ground
+from ipml.review.reversals import stands
 from ipml.review.snapshot import digest
+from ipml.review.texts import check_text
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
-_LONGEST_NOTE, _LONGEST_KEY = 2000, 255
+LONGEST_NOTE, LONGEST_KEY = 2000, 255
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a decision came about: a "review" of its own, in "bulk" with others, or by "spread" from another."""
+
+    origin: str = "review"
+    group_key: str | None = None
+    spread_from: int | None = None
+
+
+_REVIEW = Origin()
 
 
 def decide(
@@ -57,8 +71,8 @@ def decide(
         The key came before with another content.
     """
     check_ground(verdict, ground)
-    check_text("note", note, _LONGEST_NOTE)
-    check_text("key", key or "", _LONGEST_KEY)
+    check_text("note", note, LONGEST_NOTE)
+    check_text("key", key or "", LONGEST_KEY)
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
         row = find_case(connection, claim.case_id, lock=True)
@@ -83,10 +97,13 @@ def _content(decision: Decision) -> Decision:
     return replace(decision, decision_id=0, decided_at=datetime.min)
 
 
-def record(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> Decision:
+def record(
+    connection: Connection, row: Row[Any], decision: Decision, key: str | None, origin: Origin = _REVIEW
+) -> Decision:
     """Append a decision, close the case or pass it on, and note both in the audit trail."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
-    query = insert(decisions).values(**fields, token=row.token, key=key).returning(decisions.c.decision_id)
+    made_as = {name: getattr(origin, name) for name in Origin.__slots__}
+    query = insert(decisions).values(**fields, **made_as, token=row.token, key=key).returning(decisions.c.decision_id)
     decision = replace(decision, decision_id=connection.scalars(query).one())
     is_final = decision.verdict is not Verdict.ESCALATE
     state = "decided" if is_final else "escalated"
@@ -103,21 +120,22 @@ def record(connection: Connection, row: Row[Any], decision: Decision, key: str |
         ground=decision.ground,
         note=digest(decision.note),
         snapshot=digest(row.snapshot),
+        **({} if origin == _REVIEW else {"origin": origin.origin, "spread_from": origin.spread_from}),
     )
     return decision
 
 
-def check_text(field: str, text: str, longest: int) -> None:
-    """Refuse a text that is too long, or that not every database can hold."""
-    if len(text) > longest:
-        raise UnstorableValue(field, f"{len(text)} characters", f"at most {longest}")
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise UnstorableValue(field, "a character that is none (NUL or half a surrogate pair)", "text")
+def list_decisions(engine: Engine, case_id: int, *, with_reversed: bool = False) -> list[Decision]:
+    """Return the decisions on a case, in order; more than one stand only where it was escalated.
 
-
-def list_decisions(engine: Engine, case_id: int) -> list[Decision]:
-    """Return the decisions on a case, in order; there is more than one only where it was escalated."""
+    Parameters
+    ----------
+    with_reversed : bool, default=False
+        Whether those that were taken back are among them.
+    """
     query = select(decisions).where(decisions.c.case_id == case_id).order_by(decisions.c.decision_id)
+    if not with_reversed:
+        query = query.where(stands())
     with reading(engine) as connection:
         find_case(connection, case_id)
         return [make_decision(row) for row in connection.execute(query)]

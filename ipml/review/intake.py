@@ -8,20 +8,22 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
 from ipml.review.cases import change_case, subject_of
+from ipml.review.search import searched_text
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.tables import cases
+from ipml.storage.tables import case_texts, cases
 
 _Entry = tuple[str, dict[str, audit.Value]]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
 _BATCH_SIZE = 500
+_TEXT = "text"  # what a search looks through, which has a table of its own
 _LAST_RANK = 1.0  # comes after every score, which ranks at minus itself
 
 
@@ -86,10 +88,12 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
         "observed_at": listing.observed_at,
         "seller_id": listing.seller_id,
         "brand": listing.brand,
+        "category": listing.category,
         "score": score,
         "rank": _LAST_RANK if score is None else -score,
         "model_version": scored.model_version,
         "snapshot": encode(scored),
+        _TEXT: searched_text(scored),
     }
 
 
@@ -115,16 +119,23 @@ def _is_news(row: Row[Any], columns: dict[str, Any]) -> bool:
 def _add(connection: Connection, added: list[dict[str, Any]], now: datetime) -> list[_Entry]:
     if not added:
         return []
-    rows = [{**columns, "state": "open", "enqueued_at": now} for columns in added]
+    rows = [{**_of_case(columns), "state": "open", "enqueued_at": now} for columns in added]
     inserted = connection.execute(insert(cases).returning(cases.c.listing_key, cases.c.case_id), rows)
     case_ids = {row.listing_key: row.case_id for row in inserted}
+    texts = [{"case_id": case_ids[columns["listing_key"]], "text": columns[_TEXT]} for columns in added]
+    connection.execute(insert(case_texts), texts)
     return [(subject_of(case_ids[columns["listing_key"]]), _score_entry(columns)) for columns in added]
 
 
 def _rescore(connection: Connection, row: Row[Any], columns: dict[str, Any]) -> _Entry:
-    change_case(connection, row.case_id, **columns)
+    change_case(connection, row.case_id, **_of_case(columns))
+    connection.execute(update(case_texts).where(case_texts.c.case_id == row.case_id).values(text=columns[_TEXT]))
     before = {"score_before": row.score, "model_version_before": row.model_version}
     return subject_of(row.case_id), _score_entry(columns) | before
+
+
+def _of_case(columns: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in columns.items() if name != _TEXT}
 
 
 def _score_entry(columns: dict[str, Any]) -> dict[str, audit.Value]:

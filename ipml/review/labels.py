@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, select
 
 from ipml.records import Label, Listing, Verdict
+from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
@@ -28,7 +29,7 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     ------
     Label
         The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
-        none, and do not undo an earlier verdict.
+        none, and do not undo an earlier verdict; a decision that was taken back gives none.
 
     Examples
     --------
@@ -44,7 +45,8 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     [('A7', True)]
     """
     says_truth = decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE])
-    latest = select(func.max(decisions.c.decision_id)).where(says_truth).group_by(decisions.c.listing_id)
+    latest = select(func.max(decisions.c.decision_id)).where(says_truth, stands(known_by))
+    latest = latest.group_by(decisions.c.listing_id)
     if known_by is not None:
         latest = latest.where(decisions.c.decided_at <= known_by)
     query = (

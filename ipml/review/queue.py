@@ -6,23 +6,33 @@ caller to check. Each change and its row in the audit trail are one transaction.
 Coming in, claiming, deciding and looking have files of their own; all of the queue is found here.
 """
 
-from ipml.review.cases import count_cases, get_case, history, list_cases, seller_cases
+from ipml.review.browsing import list_cases, seller_cases
+from ipml.review.bulk import BulkDecision, BulkPreview, decide_bulk, preview_bulk
+from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, release
 from ipml.review.decisions import decide, list_decisions
 from ipml.review.grounds import GROUNDS
 from ipml.review.intake import Enqueued, enqueue
+from ipml.review.reversals import Reversal, undo, undo_group
 
 __all__ = [
     "GROUNDS",
+    "BulkDecision",
+    "BulkPreview",
     "Enqueued",
+    "Reversal",
     "claim",
     "count_cases",
     "decide",
+    "decide_bulk",
     "enqueue",
     "get_case",
     "history",
     "list_cases",
     "list_decisions",
+    "preview_bulk",
     "release",
     "seller_cases",
+    "undo",
+    "undo_group",
 ]

@@ -1,8 +1,8 @@
 """A scored listing as text and back, exactly: what the queue keeps of the listing that a person judged.
 
 The text is JSON in ASCII, with escapes for everything else, so that every database holds any title alike.
-Fields of the listing that are None are left out, as are the bounds of a score that has none: a record that gains an
-optional field still reads older snapshots, and gives their very text.
+Fields of the listing that are None are left out, as are the bounds of a score that has none and what was not found in
+the text: a record that gains an optional field still reads older snapshots, and gives their very text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
 
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
-_BOUNDS = ("score_low", "score_high")
+_OPTIONAL = ("score_low", "score_high", "read_as")
 _EDITABLE = (
     "title",
     "description",
@@ -55,8 +55,10 @@ def encode(scored: ScoredListing) -> str:
         "price_range": _fields(scored.price_range) if scored.price_range else None,
         "model_version": scored.model_version,
         "abstained": scored.abstained,
-        **{name: bound for name in _BOUNDS if (bound := getattr(scored, name)) is not None},
+        **{name: value for name in _OPTIONAL if (value := getattr(scored, name)) is not None},
     }
+    if scored.description_highlights:
+        content["description_highlights"] = [_fields(highlight) for highlight in scored.description_highlights]
     return _to_json(content, scored.listing.listing_id)
 
 
@@ -72,7 +74,8 @@ def decode(text: str) -> ScoredListing:
         price_range=PriceRange(**content["price_range"]) if content["price_range"] else None,
         model_version=content["model_version"],
         abstained=content["abstained"],
-        **{name: content.get(name) for name in _BOUNDS},
+        description_highlights=tuple(Highlight(**part) for part in content.get("description_highlights", ())),
+        **{name: content.get(name) for name in _OPTIONAL},
     )
 
 

@@ -20,10 +20,13 @@ from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import Highlight, Reason
+from ipml.scoring.readings import reads_otherwise
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
 SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
 BASELINE = "Where every listing starts"
+MOST_HIGHLIGHTS = 100
+_LONGEST_READING = 500
 _MOST_REMEMBERED = 16
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
 GROUPS = {
@@ -121,20 +124,26 @@ class Explainer:
         ]
         return tuple(sorted([*reasons, self._baseline], key=lambda reason: (-abs(reason.weight), reason.feature)))
 
-    def highlights(self, title: str) -> tuple[Highlight, ...]:
-        """Return which words of a title, as written, carried how much of the log-odds.
+    def highlights(self, text: str, column: str = "title") -> tuple[Highlight, ...]:
+        """Return which words of a text, as written, carried how much of the log-odds; the 100 heaviest of a long one.
 
         In scripts that write words without spaces, every letter is a part of its own.
         """
-        by_letter = self._letter_weights("title", title)
-        parts = [match.span() for match in _PART.finditer(title[: len(by_letter)])]
+        by_letter = self._letter_weights(column, text)
+        parts = [match.span() for match in _PART.finditer(text[: len(by_letter)])]
         carried = [sum(by_letter[start:end]) for start, end in parts]
-        smallest = SMALLEST_SHARE * max(map(abs, carried), default=0.0)
+        heaviest = sorted(map(abs, carried), reverse=True)[: MOST_HIGHLIGHTS + 1]
+        smallest = max(SMALLEST_SHARE * heaviest[0], *heaviest[MOST_HIGHLIGHTS:]) if heaviest else 0.0
         return tuple(
             Highlight(start, end, weight)
             for (start, end), weight in zip(parts, carried, strict=True)
             if abs(weight) > smallest
         )
+
+    def read_as(self, title: str) -> str | None:
+        """Return a title as the model read it, where a reader would not; None where both read the same words."""
+        folded, _ = self._fold("title", title)
+        return folded[:_LONGEST_READING] if reads_otherwise(title, folded) else None
 
     def heaviest_words(self, column: str, text: str, sign: float) -> list[str]:
         """Return the words of a text, as written, that carried most weight of one sign."""

@@ -1,8 +1,8 @@
 """Scored files: what stands in their columns, and how they are read back.
 
 A scored file holds the canonical columns of the listings, the columns of `SCORE_COLUMNS`, and for the most suspicious
-listings the JSON texts `reasons`, `highlights` and `price_range`. A folder of such files is read as one, once it says
-that it is whole.
+listings `read_as` and the JSON texts `reasons`, `highlights`, `price_range` and `description_highlights`. A folder of
+such files is read as one, once it says that it is whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ipml.listings.tables import read_tables
 from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing
 from ipml.scoring.scorer import SCORE_COLUMNS
 
-EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range")
+EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range", "description_highlights", "read_as")
 WHOLE = "_SUCCESS"
 """The file in a folder that says that nothing is missing."""
 _CHUNK_ROWS = 20_000
@@ -38,6 +38,8 @@ _CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "reasons": (TypeAdapter(tuple[Reason, ...]), "[]"),
     "highlights": (TypeAdapter(tuple[Highlight, ...]), "[]"),
     "price_range": (TypeAdapter(PriceRange | None), "null"),
+    "description_highlights": (TypeAdapter(tuple[Highlight, ...]), "[]"),
+    "read_as": (TypeAdapter(str | None), ""),
     "model_version": (TypeAdapter(str), ""),
     "abstained": (TypeAdapter(str | None), ""),
 }
@@ -73,11 +75,13 @@ def read_scored(path: Path) -> Iterator[ScoredListing]:
 
 
 def explanation_columns(scored: ScoredListing) -> dict[str, str]:
-    """Return reasons, highlights and price range of a scored listing as JSON texts."""
+    """Return why a scored listing scores as it does, as the texts of `EXPLANATION_COLUMNS`."""
     return {
         "reasons": json.dumps([asdict(reason) for reason in scored.reasons], ensure_ascii=False),
         "highlights": json.dumps([asdict(part) for part in scored.highlights]),
         "price_range": json.dumps(asdict(scored.price_range), ensure_ascii=False) if scored.price_range else "",
+        "description_highlights": json.dumps([asdict(part) for part in scored.description_highlights]),
+        "read_as": scored.read_as or "",
     }
 
 

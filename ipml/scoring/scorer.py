@@ -64,6 +64,8 @@ class _Explained(NamedTuple):
     reasons: tuple[Reason, ...] = ()
     highlights: tuple[Highlight, ...] = ()
     price_range: PriceRange | None = None
+    description_highlights: tuple[Highlight, ...] = ()
+    read_as: str | None = None
 
 
 _UNEXPLAINED = _Explained()
@@ -248,7 +250,10 @@ class Scorer:
         explained = []
         for listing, row, known, prices in zip(listings, _rows_of(columns), earlier, ranges, strict=True):
             reasons = explainer.reasons(row, explainer.weigh_groups(row, known.share), known)
-            explained.append(_Explained(reasons, explainer.highlights(listing.title), prices))
+            in_title = explainer.highlights(listing.title)
+            in_description = explainer.highlights(listing.description or "", "description")
+            read_as = explainer.read_as(listing.title)
+            explained.append(_Explained(reasons, in_title, prices, in_description, read_as))
         return explained
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
@@ -277,6 +282,8 @@ class Scorer:
             model_version=self.version,
             score_low=judged.low,
             score_high=judged.high,
+            description_highlights=explained.description_highlights,
+            read_as=explained.read_as,
         )
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0002"
+REVISION = "0008"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -111,10 +111,20 @@ cases = Table(
     Column("holder", Text, doc="who claimed it last, until decided or released"),
     Column("token", Identity, nullable=False, default=0, doc="counts the claims"),
     Column("lease_expires_at", Moment),
+    Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
+    Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
+    Column("category", Text),
     CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
     Index(None, "seller_id", "rank", "case_id"),
+    Index(None, "exemplar"),
+    # A filter reads its cases in their order, and no others.
+    Index(None, "state", "seller_id", "rank", "case_id"),
+    Index(None, "state", "brand", "rank", "case_id"),
+    Index(None, "state", "category", "rank", "case_id"),
+    Index(None, "state", "score", "case_id"),
+    Index(None, "state", "enqueued_at", "case_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )
@@ -132,7 +142,12 @@ decisions = Table(
     Column("decided_at", Moment, nullable=False),
     Column("token", Identity, nullable=False, doc="of the claim it was made under"),
     Column("key", Text, unique=True, doc="the caller's, so that a repeated request decides once"),
+    Column("origin", Text, nullable=False, server_default="review", doc="how it came about: review, bulk or spread"),
+    Column("group_key", Text, doc="shared by the decisions that were made, and can be undone, as one"),
+    Column("spread_from", Identity, doc="the decision on the exemplar that it repeats"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
+    Index(None, "group_key"),
+    Index(None, "reviewer", "decision_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
@@ -171,5 +186,43 @@ sessions = Table(
     Column("user_id", Identity, ForeignKey("users.user_id"), nullable=False, index=True),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+reversals = Table(
+    "reversals",
+    metadata,
+    Column("reversal_id", Identity, primary_key=True),
+    Column("decision_id", Identity, ForeignKey("decisions.decision_id"), nullable=False, unique=True),
+    Column("reviewer", Text, nullable=False, doc="who took the decision back"),
+    Column("reversed_at", Moment, nullable=False),
+    Column("why", Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+bands = Table(
+    "bands",
+    metadata,
+    Column("band", Identity, primary_key=True, autoincrement=False, doc="hash of a part of a signature"),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+spread_audits = Table(
+    "spread_audits",
+    metadata,
+    Column("decision_id", Identity, ForeignKey("decisions.decision_id"), primary_key=True, autoincrement=False),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("verdict", Text, nullable=False, doc="what the spread would have said; the case stays open for a person"),
+    sqlite_strict=True,
+)
+
+case_texts = Table(
+    "case_texts",
+    metadata,
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False, doc="what a search looks through, folded"),
     sqlite_strict=True,
 )

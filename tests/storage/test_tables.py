@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 import ipml.storage.migrations
 from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.tables import REVISION, metadata, sessions, to_microseconds, users
+from ipml.storage.tables import REVISION, cases, decisions, metadata, sessions, to_microseconds, users
 
 MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ANA = {"name": "ana", "password_hash": "x", "role": "lead", "is_active": True, "created_at": MOMENT}
@@ -55,6 +55,21 @@ def test_going_down_and_up_again_keeps_the_data_of_the_tables_that_stay(engine: 
     migrate(engine, "0001")
     migrate(engine)
     assert _contents(engine) == {**before, "users": []}
+
+
+def test_cases_and_decisions_go_down_and_up_with_what_every_release_kept(engine: Engine):
+    """What a step added to a table with rows goes with it; the rows stay, and take the defaults when it comes back."""
+    with writing(engine) as connection:
+        case = {"listing_key": "k", "listing_id": "L", "seller_id": "s", "rank": 0.0, "model_version": "m"}
+        case |= {"snapshot": "{}", "state": "open", "enqueued_at": MOMENT, "exemplar": 1}
+        connection.execute(insert(cases), case)
+        decision = {"case_id": 1, "listing_id": "L", "verdict": "genuine", "ground": "", "note": "", "reviewer": "ana"}
+        connection.execute(insert(decisions), decision | {"decided_at": MOMENT, "token": 1, "origin": "bulk"})
+    migrate(engine, "0002")
+    migrate(engine)
+    with reading(engine) as connection:
+        assert connection.execute(select(cases.c.listing_key, cases.c.exemplar)).all() == [("k", None)]
+        assert connection.execute(select(decisions.c.verdict, decisions.c.origin)).all() == [("genuine", "review")]
 
 
 def test_a_moment_comes_back_the_same_from_any_time_zone(engine: Engine):
@@ -105,7 +120,8 @@ def test_a_session_needs_its_user(engine: Engine):
 def _schema(engine: Engine) -> dict[str, str]:
     query = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
     with engine.connect() as connection:
-        return dict(connection.execute(text(query)).all())
+        # A column that was added stands on the line of the one before it.
+        return {name: " ".join(sql.split()) for name, sql in connection.execute(text(query)).all()}
 
 
 def _contents(engine: Engine) -> dict[str, list[Any]]:

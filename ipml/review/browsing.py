@@ -1,0 +1,212 @@
+"""The list of cases: narrowed by filters and words, in one of several orders, page by page.
+
+The numbers of a page's cases are found first, from indexes alone where there is one; only the fifty cases that are
+shown are read whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Select, and_, or_, select, tuple_
+
+from ipml.errors import UnknownOrder
+from ipml.records import Case
+from ipml.review.cases import find_case, make_case
+from ipml.review.search import find_few, holds, split_words
+from ipml.storage.database import reading
+from ipml.storage.tables import case_texts, cases
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """What a list is sorted by: a column of `cases`, and among equals the case that came first.
+
+    Attributes
+    ----------
+    column : str
+    largest_first : bool, default=False
+        What is unknown comes last in either direction.
+    """
+
+    column: str
+    largest_first: bool = False
+
+    def of(self, table: FromClause) -> tuple[ColumnElement[Any], ...]:
+        """Return what to sort the rows of a table by."""
+        column = table.c[self.column]
+        return (column.desc().nulls_last() if self.largest_first else column, table.c.case_id)
+
+    def comes_after(self, table: FromClause, last: Row[Any]) -> ColumnElement[bool]:
+        """Return the condition that a row of a table comes after another in this order."""
+        column, value = table.c[self.column], getattr(last, self.column)
+        among_equals = table.c.case_id > last.case_id
+        if not self.largest_first:
+            return tuple_(column, table.c.case_id) > tuple_(value, last.case_id)
+        if value is None:
+            return and_(column.is_(None), among_equals)
+        return or_(column < value, column.is_(None), and_(column == value, among_equals))
+
+
+ORDERS = {
+    "rank": SortKey("rank"),
+    "score": SortKey("score", largest_first=True),
+    "first come": SortKey("enqueued_at"),
+}
+"""What a list can be sorted by; "rank" is the order in which the queue is worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which cases to list; what is None or empty does not narrow.
+
+    Attributes
+    ----------
+    state : {"open", "decided", "escalated"} or None, default="open"
+    brand, seller_id, category : str or None
+        As the listing names them.
+    search : str, default=""
+        Words of the title, the brand, the listing's id or the seller's; a case must hold all of them.
+    least_score, most_score : float or None
+        Bounds of the score in 0-1; cases without one are outside of any.
+    waiting_days : float or None
+        Only cases that have been in the queue for so long.
+    """
+
+    state: str | None = "open"
+    brand: str | None = None
+    seller_id: str | None = None
+    category: str | None = None
+    search: str = ""
+    least_score: float | None = None
+    most_score: float | None = None
+    waiting_days: float | None = None
+
+
+def browse(
+    engine: Engine,
+    wanted: Filter,
+    order: str = "rank",
+    *,
+    limit: int = 50,
+    after: int | None = None,
+    now: datetime | None = None,
+) -> list[Case]:
+    """Return one page of the cases that are wanted.
+
+    Parameters
+    ----------
+    order : str, default="rank"
+        A key of `ORDERS`; "rank" is the order in which the queue is worked.
+    limit : int, default=50
+        Most cases to return.
+    after : int, optional
+        Number of the last case on the page before.
+    now : datetime, default=the clock
+
+    Raises
+    ------
+    UnknownOrder
+        There is no such order.
+    CaseNotFound
+        There is no case `after`.
+    """
+    if order not in ORDERS:
+        raise UnknownOrder(order, ORDERS)
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        last = None if after is None else find_case(connection, after)
+        numbers = _find(connection, wanted, _Page(ORDERS[order], limit, last, now))
+        rows = connection.execute(select(cases).where(cases.c.case_id.in_(numbers))) if numbers else ()
+        found = {row.case_id: make_case(row, now) for row in rows}
+    return [found[number] for number in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The part of a list that is shown: how it is sorted, how long it is, and after which row it begins."""
+
+    order: SortKey
+    limit: int
+    last: Row[Any] | None
+    now: datetime
+
+    def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
+        """Return the query for the numbers of the cases in a table that has the columns of `cases`."""
+        conditions = [*_conditions(table, wanted, self.now)]
+        if self.last is not None:
+            conditions.append(self.order.comes_after(table, self.last))
+        return select(table.c.case_id).where(*conditions).order_by(*self.order.of(table)).limit(self.limit)
+
+
+def _find(connection: Connection, wanted: Filter, page: _Page) -> list[int]:
+    """Return the numbers of the cases on a page, in order.
+
+    Where few cases hold the words, these are sorted; where many do, the list is read from its top until the page is
+    full, which is soon. A planner knows nothing of the words, so that both ways are laid down here.
+    """
+    words = split_words(wanted.search)
+    if not words:
+        return list(connection.scalars(page.of(cases, wanted)))
+    few = find_few(connection, words)
+    if few is None:
+        text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
+        return list(connection.scalars(page.of(cases, wanted).where(holds(words, text))))
+    narrow = [column for column in cases.c if column.name != "snapshot"]
+    picked = select(*narrow).where(cases.c.case_id.in_(few)).cte("few").prefix_with("MATERIALIZED")
+    return list(connection.scalars(page.of(picked, wanted))) if few else []
+
+
+def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnElement[bool]]:
+    column = table.c
+    for name in ("state", "brand", "seller_id", "category"):
+        if (value := getattr(wanted, name)) is not None:
+            yield column[name] == value
+    if wanted.least_score is not None:
+        yield column.score >= wanted.least_score
+    if wanted.most_score is not None:
+        yield column.score <= wanted.most_score
+    if wanted.waiting_days is not None:
+        yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
+
+
+def list_cases(
+    engine: Engine,
+    *,
+    state: str | None = "open",
+    brand: str | None = None,
+    seller_id: str | None = None,
+    limit: int = 50,
+    after: int | None = None,
+    now: datetime | None = None,
+) -> list[Case]:
+    """Return cases, the most suspicious first; those that the model could not judge come last.
+
+    Parameters
+    ----------
+    state : {"open", "decided", "escalated"} or None, default="open"
+        None for any.
+    brand, seller_id : str, optional
+        Only cases of this brand, as the listing names it, or of this seller.
+    limit : int, default=50
+        Most cases to return.
+    after : int, optional
+        Number of the last case on the page before.
+    now : datetime, default=the clock
+        Moment at which a claim must be live to be shown.
+
+    Raises
+    ------
+    CaseNotFound
+        There is no case `after`.
+    """
+    wanted = Filter(state=state, brand=brand, seller_id=seller_id)
+    return browse(engine, wanted, limit=limit, after=after, now=now)
+
+
+def seller_cases(engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
+    """Return the cases of a seller in any state, the most suspicious first."""
+    return list_cases(engine, state=None, seller_id=seller_id, limit=limit, now=now)

@@ -1,0 +1,208 @@
+"""Taking a decision back: a row is appended that says so, and the case is open again.
+
+Decisions stay where they are, for whoever asks what happened; `stands` is the condition that leaves out those
+that were taken back, and whoever reads decisions as the truth puts it into the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, update
+
+from ipml.errors import CannotUndo
+from ipml.records import Verdict
+from ipml.review.cases import change_case, find_cases, note_deed
+from ipml.review.texts import check_text
+from ipml.settings import get_settings
+from ipml.storage.database import writing
+from ipml.storage.tables import cases, decisions, reversals
+
+_LONGEST_WHY = 2000
+_LARGEST_NUMBER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A decision that was taken back, by whom, when and why; the decision is void, and its case open again."""
+
+    reversal_id: int
+    decision_id: int
+    case_id: int
+    reviewer: str
+    reversed_at: datetime
+    why: str
+
+
+def undo(
+    engine: Engine,
+    decision_id: int,
+    reviewer: str,
+    *,
+    may_undo_others: bool = False,
+    why: str = "",
+    now: datetime | None = None,
+) -> Reversal:
+    """Take a decision back; what was spread from it to near-duplicates is taken back with it.
+
+    Parameters
+    ----------
+    reviewer : str
+        Who asks: within the setting `undo_minutes` whoever made the decision.
+    may_undo_others : bool, default=False
+        Whether this person may take back anybody's, at any time, as a lead does.
+    why : str, default=""
+        At most 2,000 characters.
+    now : datetime, default=the clock
+
+    Raises
+    ------
+    CannotUndo
+        There is no such decision, it was taken back before, it is another's or too old, or the case was
+        decided anew.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import claim, decide, enqueue, get_case
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> decision = decide(engine, claim(engine, "ana"), Verdict.GENUINE)
+    >>> undo(engine, decision.decision_id, "ana").case_id, get_case(engine, 1).state
+    (1, 'open')
+    """
+    check_text("why", why, _LONGEST_WHY)
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        wanted = _find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
+        if not wanted:
+            raise CannotUndo(decision_id, "there is none of that number")
+        (first,) = wanted
+        spread = _find_decisions(connection, decisions.c.spread_from == decision_id)
+        locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
+        if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now):
+            raise CannotUndo(decision_id, obstacle)
+        following = [row for row in spread if _is_reversible(connection, row)]
+        return _reverse(connection, [first, *following], locked, reviewer, why, now)[0]
+
+
+def undo_group(
+    engine: Engine,
+    group_key: str,
+    reviewer: str,
+    *,
+    may_undo_others: bool = False,
+    why: str = "",
+    now: datetime | None = None,
+) -> tuple[Reversal, ...]:
+    """Take back all decisions that were made as one, in one transaction; otherwise like `undo`.
+
+    Those that were taken back one by one before, or whose case was decided anew since, are left as they are.
+
+    Raises
+    ------
+    CannotUndo
+        There is no such group, none of it can be taken back any more, or it is another's or too old.
+    """
+    check_text("why", why, _LONGEST_WHY)
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        group = _find_decisions(connection, decisions.c.group_key == group_key)
+        locked = find_cases(connection, [row.case_id for row in group], lock=True)
+        remaining = [row for row in group if _is_reversible(connection, row)]
+        if not remaining:
+            raise CannotUndo(f"group {group_key[:80]!r}", "there is no decision of it that stands")
+        for row in remaining:
+            if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now):
+                raise CannotUndo(row.decision_id, obstacle)
+        return _reverse(connection, remaining, locked, reviewer, why, now)
+
+
+def stands(by: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a row of decisions has not been taken back, or not by a moment."""
+    taken_back = select(reversals.c.reversal_id).where(reversals.c.decision_id == decisions.c.decision_id)
+    if by is not None:
+        taken_back = taken_back.where(reversals.c.reversed_at <= by)
+    return ~taken_back.exists()
+
+
+def _find_decisions(connection: Connection, condition: ColumnElement[bool], decision_id: int = 1) -> Sequence[Row[Any]]:
+    if not 0 < decision_id <= _LARGEST_NUMBER:
+        return []
+    return connection.execute(select(decisions).where(condition).order_by(decisions.c.decision_id)).all()
+
+
+def _find_obstacle(
+    connection: Connection, row: Row[Any], reviewer: str, may_undo_others: bool, now: datetime
+) -> str | None:
+    """Return why this person cannot take a decision back now, as a phrase, or None."""
+    if row.decision_id not in _find_standing(connection, row.case_id):
+        return "it has been undone already"
+    if not _is_reversible(connection, row):
+        return f"case {row.case_id} was decided anew since"
+    if may_undo_others:
+        return None
+    if row.reviewer != reviewer:
+        return f"{row.reviewer} made it; ask a lead"
+    minutes = get_settings().undo_minutes
+    if now - row.decided_at > timedelta(minutes=minutes):
+        return f"the {minutes:g} minutes for it are over; ask a lead"
+    return None
+
+
+def _is_reversible(connection: Connection, row: Row[Any]) -> bool:
+    """Say whether a decision is the last on its case that stands."""
+    return _find_standing(connection, row.case_id)[-1:] == [row.decision_id]
+
+
+def _find_standing(connection: Connection, case_id: int) -> list[int]:
+    query = select(decisions.c.decision_id).where(decisions.c.case_id == case_id, stands())
+    return list(connection.scalars(query.order_by(decisions.c.decision_id)))
+
+
+def _reverse(
+    connection: Connection,
+    undone: Sequence[Row[Any]],
+    locked: dict[int, Row[Any]],
+    reviewer: str,
+    why: str,
+    now: datetime,
+) -> tuple[Reversal, ...]:
+    made = [_append(connection, row, reviewer, why, now) for row in undone]
+    for row in undone:
+        change_case(connection, row.case_id, state=_state_after(connection, row.case_id))
+    _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
+    for row, reversal in zip(undone, made, strict=True):
+        payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}
+        note_deed(connection, reviewer, "reversed", row.case_id, now, **payload)
+    return tuple(made)
+
+
+def _append(connection: Connection, row: Row[Any], reviewer: str, why: str, now: datetime) -> Reversal:
+    fields = {"decision_id": row.decision_id, "reviewer": reviewer, "reversed_at": now, "why": why}
+    query = insert(reversals).values(**fields).returning(reversals.c.reversal_id)
+    return Reversal(connection.scalars(query).one(), case_id=row.case_id, **fields)
+
+
+def _state_after(connection: Connection, case_id: int) -> str:
+    """Return the state that the decisions still standing give a case."""
+    query = select(decisions.c.verdict).where(decisions.c.case_id == case_id, stands())
+    verdict = connection.scalar(query.order_by(decisions.c.decision_id.desc()).limit(1))
+    if verdict is None:
+        return "open"
+    return "escalated" if verdict == Verdict.ESCALATE else "decided"
+
+
+def _show_those_without_exemplar(connection: Connection, case_ids: Sequence[int]) -> None:
+    """Let cases that are open again stand for themselves where the case they waited for stays decided."""
+    if not case_ids:
+        return
+    exemplars = cases.alias()
+    decided = select(exemplars.c.case_id).where(exemplars.c.state == "decided", exemplars.c.case_id == cases.c.exemplar)
+    query = update(cases).where(cases.c.case_id.in_(case_ids), decided.exists())
+    connection.execute(query.values(exemplar=None))

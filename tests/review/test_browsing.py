@@ -1,0 +1,78 @@
+"""The list of cases: filters, orders and pages."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.errors import CaseNotFound, UnknownOrder
+from ipml.records import Case, ScoredListing
+from ipml.review.browsing import ORDERS, Filter, browse
+from ipml.review.queue import enqueue
+
+Make = Callable[..., ScoredListing]
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def full(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of 24 cases that came one by one, the last first by score; some have no score."""
+    for number in range(24):
+        scored = make_scored(
+            f"L{number}",
+            None if number % 8 == 7 else number // 2 / 12,
+            seller_id=f"s{number % 3}",
+            brand="AB"[number % 2],
+            category=("bags", None, "shoes")[number % 3],
+        )
+        enqueue(engine, [scored], now=NOON - timedelta(days=24 - number))
+    return engine
+
+
+def numbers(cases: list[Case]) -> list[int]:
+    """Return the numbers of cases."""
+    return [case.case_id for case in cases]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    "wanted", [Filter(), Filter(brand="A"), Filter(seller_id="s1", least_score=0.2), Filter(state=None)]
+)
+def test_pages_together_are_the_whole_list(full: Engine, order: str, wanted: Filter):
+    """In every order and under any filter, going on after the last case misses and repeats none."""
+    whole, pages, after = browse(full, wanted, order, limit=100), [], None
+    while page := browse(full, wanted, order, limit=5, after=after):
+        pages += page
+        after = page[-1].case_id
+    assert pages == whole
+    assert pages
+
+
+def test_orders(full: Engine):
+    """By score the likeliest comes first and what has none last; by arrival the oldest comes first."""
+    by_score = [case.scored.score for case in browse(full, Filter(), "score")]
+    known = [score for score in by_score if score is not None]
+    assert known == sorted(known, reverse=True)
+    assert by_score[len(known) :] == [None] * 3
+    assert numbers(browse(full, Filter(), "first come")) == list(range(1, 25))
+    assert numbers(browse(full, Filter(), "score")) == numbers(browse(full, Filter(), "rank"))
+
+
+def test_every_filter_keeps_what_matches(full: Engine):
+    """Category, score and age narrow the list as they say, alone and together."""
+    assert {case.scored.listing.category for case in browse(full, Filter(category="bags"))} == {"bags"}
+    scores = [case.scored.score for case in browse(full, Filter(least_score=0.25, most_score=0.5))]
+    assert len(scores) == 7
+    assert min(scores) >= 0.25
+    assert max(scores) <= 0.5
+    assert numbers(browse(full, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
+    assert numbers(browse(full, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
+
+
+def test_what_is_not_there_is_named(full: Engine):
+    """An order that there is not, and a case to go on after that is not there, are said."""
+    with pytest.raises(UnknownOrder, match="found 'beauty'; expected one of rank, score"):
+        browse(full, Filter(), "beauty")
+    with pytest.raises(CaseNotFound):
+        browse(full, Filter(), after=999)

@@ -1,0 +1,151 @@
+"""Decisions that are taken back."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost, UnstorableValue
+from ipml.records import Claim, Decision, ScoredListing, Verdict
+from ipml.review.labels import export_labels
+from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, undo
+from ipml.storage.audit import verify
+from ipml.storage.database import reading
+from ipml.storage.tables import decisions, reversals
+
+Make = Callable[..., ScoredListing]
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+SOON = NOON + timedelta(minutes=10)
+LATE = SOON + timedelta(microseconds=1)
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of one case."""
+    enqueue(engine, [make_scored()], now=NOON)
+    return engine
+
+
+def _decide(engine: Engine, reviewer: str = "ana", verdict: Verdict = Verdict.GENUINE) -> Decision:
+    return decide(engine, claim(engine, reviewer, 1, now=NOON), verdict, now=NOON)
+
+
+def test_a_case_whose_decision_is_undone_is_open_again_and_can_be_decided(queue: Engine):
+    """The second decision is the one that stands; both are kept."""
+    undo(queue, _decide(queue).decision_id, "ana", now=NOON)
+    assert get_case(queue, 1).state == "open"
+    second = _decide(queue, "ben", Verdict.CANNOT_TELL)
+    assert list_decisions(queue, 1) == [second]
+    assert [decision.reviewer for decision in list_decisions(queue, 1, with_reversed=True)] == ["ana", "ben"]
+
+
+def test_an_undone_decision_is_no_label_from_that_moment_on(queue: Engine):
+    """What was known before it was taken back stays what was known then."""
+    undo(queue, _decide(queue).decision_id, "ana", now=SOON)
+    assert list(export_labels(queue)) == list(export_labels(queue, known_by=SOON)) == []
+    assert len(list(export_labels(queue, known_by=NOON))) == 1
+
+
+def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scored: Make):
+    """Of two observations of a listing the later was undone; the label is the one before."""
+    enqueue(engine, [make_scored(observed_at=NOON), make_scored(observed_at=SOON)])
+    decide(engine, claim(engine, "ana", 1), Verdict.GENUINE)
+    second = decide(engine, claim(engine, "ana", 2), Verdict.COUNTERFEIT, ground="test_purchase")
+    undo(engine, second.decision_id, "ana")
+    assert [label.is_counterfeit for label in export_labels(engine)] == [False]
+
+
+def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
+    """One row of the audit for each reversal, by whoever asked."""
+    decision = _decide(queue)
+    reversal = undo(queue, decision.decision_id, "cleo", may_undo_others=True, why="a slip", now=LATE)
+    (*_, row) = history(queue, 1)
+    assert (row.actor, row.action, row.at) == ("cleo", "reversed", LATE)
+    assert row.payload == {"decision": 1, "verdict": "genuine", "reversal": reversal.reversal_id}
+    with reading(queue) as connection:
+        assert verify(connection).is_intact
+
+
+def test_nothing_is_undone_twice(queue: Engine):
+    """Not even by a lead."""
+    decision = _decide(queue)
+    undo(queue, decision.decision_id, "ana", now=NOON)
+    with pytest.raises(CannotUndo, match="undone already"):
+        undo(queue, decision.decision_id, "cleo", may_undo_others=True, now=NOON)
+    assert _count_reversals(queue) == 1
+
+
+@pytest.mark.parametrize(
+    ("reviewer", "now", "why"),
+    [("ben", NOON, "ana made it; ask a lead"), ("ana", LATE, "the 10 minutes for it are over; ask a lead")],
+)
+def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine, reviewer: str, now: datetime, why: str):
+    """Others, and those who come late, need a lead, who may at any time."""
+    decision = _decide(queue)
+    with pytest.raises(CannotUndo, match=why):
+        undo(queue, decision.decision_id, reviewer, now=now)
+    assert get_case(queue, 1).state == "decided"
+    undo(queue, decision.decision_id, "cleo", may_undo_others=True, now=now)
+    assert get_case(queue, 1).state == "open"
+
+
+@pytest.mark.parametrize("now", [NOON - timedelta(hours=1), SOON])
+def test_an_own_decision_is_undone_within_the_minutes(queue: Engine, now: datetime):
+    """The last moment counts; a clock that was put back takes nothing away."""
+    assert undo(queue, _decide(queue).decision_id, "ana", now=now).reversed_at == now
+
+
+@pytest.mark.parametrize("number", [0, -1, 7, 2**63])
+def test_a_decision_that_is_not_there_cannot_be_undone(queue: Engine, number: int):
+    """A number of no decision is a mistake, on every database the same."""
+    with pytest.raises(CannotUndo, match="none of that number"):
+        undo(queue, number, "ana")
+
+
+def test_an_escalation_that_a_lead_has_decided_stays(queue: Engine):
+    """Only the last decision that stands is undone; then the one before it may be."""
+    passed_on, decided = _decide(queue, verdict=Verdict.ESCALATE), _decide(queue, "cleo")
+    with pytest.raises(CannotUndo, match="decided anew"):
+        undo(queue, passed_on.decision_id, "ana", now=NOON)
+    undo(queue, decided.decision_id, "cleo", now=NOON)
+    assert get_case(queue, 1).state == "escalated"
+    undo(queue, passed_on.decision_id, "ana", now=NOON)
+    assert get_case(queue, 1).state == "open"
+
+
+def test_the_claim_of_an_undone_decision_is_void(queue: Engine):
+    """The case is free for all; whoever wants it claims it."""
+    held = claim(queue, "ana", 1, now=NOON)
+    assert isinstance(held, Claim)
+    decision = decide(queue, held, Verdict.GENUINE, now=NOON)
+    with pytest.raises(AlreadyDecided):
+        decide(queue, held, Verdict.GENUINE, now=NOON)
+    undo(queue, decision.decision_id, "ana", now=NOON)
+    with pytest.raises(ClaimLost):
+        decide(queue, held, Verdict.GENUINE, now=NOON)
+    assert claim(queue, "ben", now=NOON).case_id == 1
+
+
+def test_a_request_that_comes_again_after_its_undoing_decides_nothing(queue: Engine):
+    """The key gives the decision it gave, void as it now is; the case stays open."""
+    held = claim(queue, "ana", 1, now=NOON)
+    decision = decide(queue, held, Verdict.GENUINE, key="k", now=NOON)
+    undo(queue, decision.decision_id, "ana", now=NOON)
+    assert decide(queue, held, Verdict.GENUINE, key="k", now=NOON) == decision
+    assert get_case(queue, 1).state == "open"
+
+
+@pytest.mark.parametrize("why", ["\0", "\ud800", "x" * 2001])
+def test_a_reason_that_not_every_database_holds_is_refused(queue: Engine, why: str):
+    """Nothing is undone then."""
+    decision = _decide(queue)
+    with pytest.raises(UnstorableValue, match="why"):
+        undo(queue, decision.decision_id, "ana", why=why, now=NOON)
+    assert _count_reversals(queue) == 0
+
+
+def _count_reversals(engine: Engine) -> int:
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(decisions)) == 1
+        return int(connection.scalar(select(func.count()).select_from(reversals)) or 0)
