@@ -5,22 +5,21 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from databases import copy_postgres, copy_sqlite
 from hypothesis import settings
-from sqlalchemy import Engine, create_engine, text
+from postgres import Server, choose_folder, shared_server
+from sqlalchemy import Engine
 
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 
 # Timing is measured in benchmarks; a property is not wrong because the kernel was being compiled.
 settings.register_profile("ipml", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("ipml")
 
 DATA = Path(os.environ.get("IPML_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
-
-# A database on PostgreSQL whose tables may go; the tests of storage and queue then run there as well.
-POSTGRES = os.environ.get("IPML_TEST_POSTGRES")
-
 
 COMPILED = Path(__file__).parents[1] / "ipml"
 
@@ -42,23 +41,37 @@ def pytest_configure(config: pytest.Config) -> None:
         noted.write_text(digest)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Return a database whose tables are up to date and empty."""
-    if request.param == "postgresql":
-        wipe(POSTGRES)
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db" if request.param == "sqlite" else POSTGRES)
-    migrate(engine)
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each process of a run where the server that they share is, and with whose end it stops."""
+    node.workerinput["postgres"] = (str(choose_folder()), os.getpid())
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Server:
+    """Return the PostgreSQL of this run; skip, saying so, where there is none."""
+    folder, run = getattr(request.config, "workerinput", {}).get("postgres", (choose_folder(), os.getpid()))
+    server = shared_server(Path(folder), run)
+    if server is None:
+        pytest.skip("no PostgreSQL to start: install Debian's package postgresql")
+    return server
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of a database whose tables are up to date and empty; on SQLite unless a test asks for both."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield copy_sqlite(tmp_path)
+    else:
+        with copy_postgres(request.getfixturevalue("postgres")) as url:
+            yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Give that database, open."""
+    engine = open_database(database_url)
     yield engine
-    engine.dispose()
-
-
-def wipe(url: str) -> None:
-    """Drop everything in a database on PostgreSQL."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
 
 

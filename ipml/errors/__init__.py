@@ -50,7 +50,7 @@ from ipml.errors.scoring import (
     WorkerLost,
 )
 from ipml.errors.settings import UnusableSetting
-from ipml.errors.storage import DatabaseBusy, UnusableDatabase, WrongRevision
+from ipml.errors.storage import DatabaseBusy, DatabaseNotEmpty, UnusableBackup, UnusableDatabase, WrongRevision
 from ipml.errors.tracking import (
     AlreadyChampion,
     ChampionMoved,
@@ -89,6 +89,7 @@ __all__ = [
     "ChampionMoved",
     "ClaimLost",
     "DatabaseBusy",
+    "DatabaseNotEmpty",
     "DifferentRun",
     "DifferentTests",
     "GoldenMismatch",
@@ -127,6 +128,7 @@ __all__ = [
     "UnsplittableData",
     "UnstorableValue",
     "UntrustedModel",
+    "UnusableBackup",
     "UnusableDatabase",
     "UnusableModelName",
     "UnusablePassword",

@@ -13,10 +13,10 @@ class UnusableDatabase(IpmlError):
 
 
 class DatabaseBusy(IpmlError):
-    """Other processes kept the database locked for too long; nothing was changed."""
+    """Others kept the database locked for too long, or stood in the way; nothing was changed."""
 
-    def __init__(self, name: str, seconds: float) -> None:
-        super().__init__(f"{name}: locked by others for {seconds:g} seconds; nothing was changed. Try again.")
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(f"{name}: {found}; nothing was changed. Try again.")
 
 
 class WrongRevision(IpmlError):
@@ -37,3 +37,17 @@ class WrongRevision(IpmlError):
 
 def _tables_at(revision: str | None) -> str:
     return "no tables" if revision is None else f"tables of revision {revision}"
+
+
+class DatabaseNotEmpty(IpmlError):
+    """A backup is restored only where it can overwrite nothing."""
+
+    def __init__(self, name: str, table: str) -> None:
+        super().__init__(f"{name}: found rows in table {table}, expected an empty database; name another.")
+
+
+class UnusableBackup(IpmlError):
+    """A file is no backup, or not all of one as it was written."""
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        super().__init__(f"{name}: found {found}; expected {expected}. Nothing was restored; use another backup.")

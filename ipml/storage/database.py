@@ -36,6 +36,9 @@ _LOCK_TIMEOUT_SECONDS = 0.05
 _PAUSE_SECONDS = (0.001, 0.03)
 _PATIENCE_SECONDS = 20.0
 
+# PostgreSQL's words for: you cannot go on beside the others (a deadlock, a conflict, a lock that took too long).
+_IN_THE_WAY_OF_OTHERS = ("40P01", "40001", "55P03")
+
 
 class Lock(IntEnum):
     """What only one transaction may do at a time; see `serialise`."""
@@ -82,6 +85,8 @@ def open_database(url: str | None = None, *, create: bool = True) -> Engine:
             raise UnusableDatabase(_name(engine), "no such file", "a database that `ipml enqueue` has made")
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _set_up_postgres)
     with _in_words(engine), engine.connect():
         return engine
 
@@ -110,7 +115,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises
     ------
     DatabaseBusy
-        Others kept the database locked for 20 seconds.
+        Others kept the database locked for 20 seconds, or the block and another stood in each other's way.
     WrongRevision
         The tables are those of another release.
     """
@@ -135,15 +140,28 @@ def migrate(engine: Engine, target: str = REVISION) -> None:
     WrongRevision
         A newer release made the database.
     """
+    with migrating(engine) as connection:
+        migrate_within(connection, target)
+
+
+@contextmanager
+def migrating(engine: Engine) -> Iterator[Connection]:
+    """Give a connection like that of `writing`, for one at a time and whatever the tables are, or if there are none."""
     with _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
         _patiently(connection.begin)
         serialise(connection, Lock.MIGRATE)
-        found = get_revision(connection) or "base"
-        if found not in ("base", *_up_to(REVISION)):
-            raise WrongRevision(_name(engine), found, REVISION)
-        if found != target:
-            _run_migrations(connection, target, up=target != "base" and (found == "base" or target > found))
+        yield connection
         connection.commit()
+
+
+def migrate_within(connection: Connection, target: str = REVISION) -> None:
+    """Do what `migrate` does in the transaction of the caller, one of `migrating`."""
+    found = get_revision(connection) or "base"
+    for revision in (found, target):
+        if revision not in ("base", *_up_to(REVISION)):
+            raise WrongRevision(_name(connection.engine), revision, REVISION)
+    if found != target:
+        _run_migrations(connection, target, up=target != "base" and (found == "base" or target > found))
 
 
 def get_revision(connection: Connection) -> str | None:
@@ -241,9 +259,14 @@ def _in_words(engine: Engine) -> Iterator[None]:
         raise  # mistakes of the code that called
     except (sqlite3.Error, DatabaseError) as error:
         if _is_busy(error):
-            raise DatabaseBusy(_name(engine), _PATIENCE_SECONDS) from error
-        found = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise UnusableDatabase(_name(engine), found, "a database that ipml can read and write") from error
+            raise DatabaseBusy(_name(engine), f"locked by others for {_PATIENCE_SECONDS:g} seconds") from error
+        if getattr(getattr(error, "orig", None), "sqlstate", None) in _IN_THE_WAY_OF_OTHERS:
+            raise DatabaseBusy(_name(engine), f"in the way of others ({_first_line(error)})") from error
+        raise UnusableDatabase(_name(engine), _first_line(error), "a database that ipml can read and write") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", error)).partition("\n")[0]
 
 
 def _name(engine: Engine) -> str:
@@ -257,7 +280,7 @@ def _up_to(revision: str) -> list[str]:
 def _options(url: URL) -> dict[str, Any]:
     """Return what `create_engine` must know of this kind of database."""
     if url.get_backend_name() != "sqlite":
-        return {}
+        return {"pool_pre_ping": True}  # a server that was started anew has forgotten the connections
     options: dict[str, Any] = {"connect_args": {"isolation_level": None, "timeout": _LOCK_TIMEOUT_SECONDS}}
     if url.database in (None, "", ":memory:"):
         # One connection for all threads: a database in memory ends with its connection.
@@ -270,6 +293,14 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
     connection.execute("PRAGMA synchronous = FULL")  # a decision that was acknowledged survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _set_up_postgres(connection: Any, _record: object) -> None:
+    # A commit that was acknowledged survives a crash: where the server would not wait for its disk, it does for us.
+    lasting = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    connection.execute(lasting)
+    connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS:g}s'")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,12 +1,19 @@
-"""What the tests of the queue share: scored listings."""
+"""What the tests of the queue share: scored listings, and that they run on both databases."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from databases import BOTH
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs a database on every kind of database."""
+    if "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", BOTH, indirect=True)
 
 
 @pytest.fixture
