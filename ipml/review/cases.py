@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select, tuple_, update
 
 from ipml.errors import CaseNotFound
 from ipml.records import Case
@@ -110,6 +110,11 @@ def note_deed(
 def is_held(row: Row[Any], now: datetime) -> bool:
     """Say whether somebody has a live claim on the case in a row."""
     return bool(row.holder is not None and row.lease_expires_at > now)
+
+
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody has a live claim on a case."""
+    return or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)
 
 
 def subject_of(case_id: int) -> str:
