@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, literal, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, literal, or_, select, union_all, update
 
 from ipml.errors import CaseNotFound
 from ipml.records import Case
@@ -85,6 +85,11 @@ def note_deed(
 def is_held(row: Row[Any], now: datetime) -> bool:
     """Say whether somebody has a live claim on the case in a row."""
     return bool(row.holder is not None and row.lease_expires_at > now)
+
+
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody has a live claim on a case."""
+    return or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)
 
 
 def subject_of(case_id: int) -> str:

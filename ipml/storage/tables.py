@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -114,6 +115,12 @@ cases = Table(
     Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
     Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
     Column("category", Text),
+    Column("value", Real, doc="of its review, in the currency of the policy"),
+    Column("worth", Text, doc="the parts of that value as JSON"),
+    Column("minutes", Real, doc="that its review takes by the policy"),
+    Column("due_at", Moment, doc="by when it must be decided"),
+    Column("score_rank", Real, nullable=False, server_default=text("0"), doc="its rank were the queue sorted by score"),
+    Column("value_rank", Real, nullable=False, server_default=text("0"), doc="and by value per minute"),
     CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
@@ -124,6 +131,9 @@ cases = Table(
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),
     Index(None, "state", "score", "case_id"),
+    Index(None, "state", "due_at", "minutes"),
+    Index(None, "state", "score_rank", "case_id"),
+    Index(None, "state", "value_rank", "case_id"),
     Index(None, "state", "enqueued_at", "case_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
@@ -225,4 +235,18 @@ case_texts = Table(
     Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
     Column("text", Text, nullable=False, doc="what a search looks through, folded"),
     sqlite_strict=True,
+)
+rankings = Table(
+    "rankings",
+    metadata,
+    Column("ranking_id", Identity, primary_key=True, doc="the highest is in force"),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("order", Text, nullable=False),
+    Column("policy_digest", Text, nullable=False),
+    Column("policy", Text, nullable=False, doc="as JSON"),
+    Column("usual", Text, nullable=False, doc="medians of the queue at that moment, as JSON"),
+    CheckConstraint("\"order\" IN ('score', 'value', 'fifo')", name="order"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
 )

@@ -120,8 +120,8 @@ def test_a_session_needs_its_user(engine: Engine):
 def _schema(engine: Engine) -> dict[str, str]:
     query = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
     with engine.connect() as connection:
-        # A column that was added stands on the line of the one before it.
-        return {name: " ".join(sql.split()) for name, sql in connection.execute(text(query)).all()}
+        # A column added later stands in the text on the line of the one before it.
+        return {name: " ".join(sql.split()) for name, sql in connection.execute(text(query))}
 
 
 def _contents(engine: Engine) -> dict[str, list[Any]]:
