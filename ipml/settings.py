@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     spread_audit_share: float = Field(
         0.05, ge=0, le=1, description="part of the listings a decision would spread to that a person still looks at"
     )
+    explore: float = Field(
+        0.05, ge=0, lt=1, description="share of the reviewers' time for listings drawn at random, with known odds"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Claim
 from ipml.review.cases import change_case, find_case, is_free, is_held, note_deed
 from ipml.review.deadlines import find_due
+from ipml.review.turns import find_drawn, find_explored
 from ipml.settings import get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
@@ -85,8 +86,9 @@ def find_next(connection: Connection, reviewer: str, now: datetime) -> Row[Any] 
 
 
 def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:  # noqa: ARG001 - a Source
-    """Return the open case of the lowest rank that nobody holds, kept from other writers."""
-    query = select(cases).where(cases.c.state == "open", is_free(now)).order_by(cases.c.rank, cases.c.case_id)
+    """Return the open case of the lowest rank that nobody holds, kept from other writers; drawn ones wait apart."""
+    is_waiting = (cases.c.state == "open", cases.c.lane == "ranked", is_free(now))
+    query = select(cases).where(*is_waiting).order_by(cases.c.rank, cases.c.case_id)
     # On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
 
@@ -99,5 +101,5 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
 
 
-SOURCES: tuple[Source, ...] = (find_due, find_best)
+SOURCES: tuple[Source, ...] = (find_due, find_explored, find_best, find_drawn)
 """Where the next case comes from: the first source that has one gives it."""

@@ -103,7 +103,8 @@ def record(
     """Append a decision, close the case or pass it on, and note both in the audit trail."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
     made_as = {name: getattr(origin, name) for name in Origin.__slots__}
-    query = insert(decisions).values(**fields, **made_as, token=row.token, key=key).returning(decisions.c.decision_id)
+    shown_as = {"odds": row.odds, "lane": row.lane, "token": row.token}
+    query = insert(decisions).values(**fields, **made_as, **shown_as, key=key).returning(decisions.c.decision_id)
     decision = replace(decision, decision_id=connection.scalars(query).one())
     is_final = decision.verdict is not Verdict.ESCALATE
     state = "decided" if is_final else "escalated"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -12,20 +12,20 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
+from ipml.review.arrivals import note_places
 from ipml.review.cases import change_case, subject_of
 from ipml.review.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
+from ipml.review.sifting import Place
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import case_texts, cases
 
-_Checked = tuple[dict[str, Any], ScoredListing]  # what a case keeps of a scored listing, and that
 _Entry = tuple[str, dict[str, audit.Value]]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
 _BATCH_SIZE = 500
-_TEXT = "text"  # what a search looks through, which has a table of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,30 @@ class Enqueued:
 
     def __add__(self, other: Enqueued) -> Enqueued:
         return Enqueued(self.added + other.added, self.rescored + other.rescored, self.unchanged + other.unchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A scored listing on its way in: its place in a sift, and what a case keeps of it."""
+
+    scored: ScoredListing
+    place: Place | None
+    columns: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What tells the listing, as observed once, from every other."""
+        return str(self.columns["listing_key"])
+
+    @property
+    def lane(self) -> dict[str, Any]:
+        """What a new case keeps of the place in a sift."""
+        return {"odds": self.place.odds, "lane": self.place.lane, "lot": self.place.lot} if self.place else {}
+
+    def ranked(self, ranking: Ranking, enqueued_at: datetime, *due: datetime | None) -> _Arrival:
+        """Return the same with the columns that the ranking in force gives it."""
+        columns = rank_columns(ranking, self.scored.listing, self.columns["score"], enqueued_at, *due)
+        return replace(self, columns=self.columns | columns)
 
 
 def enqueue(
@@ -81,10 +105,22 @@ def enqueue(
     >>> enqueue(engine, [bag])
     Enqueued(added=0, rescored=0, unchanged=1)
     """
-    remaining, total = iter(scored), Enqueued()
+    return enqueue_placed(engine, ((item, None) for item in scored), due_at=due_at, now=now)
+
+
+def enqueue_placed(
+    engine: Engine,
+    placed: Iterable[tuple[ScoredListing, Place | None]],
+    *,
+    sift_id: int | None = None,
+    due_at: datetime | None = None,
+    now: datetime | None = None,
+) -> Enqueued:
+    """Put scored listings into the queue, each with its place in a sift; otherwise like `enqueue`."""
+    remaining, total, now = iter(placed), Enqueued(), now or datetime.now(UTC)
     while batch := list(islice(remaining, _BATCH_SIZE)):
-        checked = [(_columns(item), item) for item in batch]
-        total += _enqueue_batch(engine, checked, due_at, now or datetime.now(UTC))
+        arrivals = [_Arrival(scored, place, _columns(scored)) for scored, place in batch]
+        total += _enqueue_batch(engine, arrivals, sift_id, due_at, now)
     return total
 
 
@@ -104,30 +140,26 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
         "score": score,
         "model_version": scored.model_version,
         "snapshot": encode(scored),
-        _TEXT: searched_text(scored),
     }
 
 
-def _enqueue_batch(engine: Engine, batch: Sequence[_Checked], due_at: datetime | None, now: datetime) -> Enqueued:
-    latest = {columns["listing_key"]: (columns, scored) for columns, scored in batch}
+def _enqueue_batch(
+    engine: Engine, batch: Sequence[_Arrival], sift_id: int | None, due_at: datetime | None, now: datetime
+) -> Enqueued:
+    latest = {arrival.key: arrival for arrival in batch}
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
         ranking = current_ranking(connection)
         query = select(cases).where(cases.c.listing_key.in_(latest)).with_for_update()
         stored = {row.listing_key: row for row in connection.execute(query)}
-        added = [
-            columns | rank_columns(ranking, scored.listing, scored.score, now, due_at)
-            for key, (columns, scored) in latest.items()
-            if key not in stored
-        ]
-        known = [(row, *latest[key]) for key, row in stored.items() if row.state == "open"]
-        ranked = [
-            (row, columns | rank_columns(ranking, scored.listing, scored.score, row.enqueued_at, row.due_at, due_at))
-            for row, columns, scored in known
-        ]
-        rescored = [(row, columns) for row, columns in ranked if _is_news(row, columns)]
+        added = [arrival.ranked(ranking, now, due_at) for key, arrival in latest.items() if key not in stored]
+        known = [(row, latest[key]) for key, row in stored.items() if row.state == "open"]
+        ranked = [(row, arrival.ranked(ranking, row.enqueued_at, row.due_at, due_at)) for row, arrival in known]
+        rescored = [(row, arrival) for row, arrival in ranked if _is_news(row, arrival.columns)]
         entries = _add(connection, added, ranking, now)
-        changes = [_rescore(connection, row, columns, ranking) for row, columns in rescored]
+        changes = [_rescore(connection, row, arrival, ranking) for row, arrival in rescored]
+        if sift_id is not None:
+            note_places(connection, sift_id, {key: one.place for key, one in latest.items() if one.place})
         audit.append_all(connection, _SYSTEM, "enqueued", entries, at=now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=now)
     return Enqueued(len(added), len(rescored), len(batch) - len(added) - len(rescored))
@@ -137,34 +169,32 @@ def _is_news(row: Row[Any], columns: dict[str, Any]) -> bool:
     return bool(row.snapshot != columns["snapshot"] or row.due_at != columns["due_at"])
 
 
-def _add(connection: Connection, added: list[dict[str, Any]], ranking: Ranking, now: datetime) -> list[_Entry]:
+def _add(connection: Connection, added: list[_Arrival], ranking: Ranking, now: datetime) -> list[_Entry]:
     if not added:
         return []
-    rows = [{**_of_case(columns), "state": "open", "enqueued_at": now} for columns in added]
+    rows = [{**arrival.columns, **arrival.lane, "state": "open", "enqueued_at": now} for arrival in added]
     inserted = connection.execute(insert(cases).returning(cases.c.listing_key, cases.c.case_id), rows)
     case_ids = {row.listing_key: row.case_id for row in inserted}
-    texts = [{"case_id": case_ids[columns["listing_key"]], "text": columns[_TEXT]} for columns in added]
+    texts = [{"case_id": case_ids[arrival.key], "text": searched_text(arrival.scored)} for arrival in added]
     connection.execute(insert(case_texts), texts)
-    return [(subject_of(case_ids[columns["listing_key"]]), _score_entry(columns, ranking)) for columns in added]
+    return [(subject_of(case_ids[arrival.key]), _score_entry(arrival, ranking)) for arrival in added]
 
 
-def _rescore(connection: Connection, row: Row[Any], columns: dict[str, Any], ranking: Ranking) -> _Entry:
-    change_case(connection, row.case_id, **_of_case(columns))
-    connection.execute(update(case_texts).where(case_texts.c.case_id == row.case_id).values(text=columns[_TEXT]))
+def _rescore(connection: Connection, row: Row[Any], arrival: _Arrival, ranking: Ranking) -> _Entry:
+    change_case(connection, row.case_id, **arrival.columns)
+    words = update(case_texts).where(case_texts.c.case_id == row.case_id)
+    connection.execute(words.values(text=searched_text(arrival.scored)))
     before = {"score_before": row.score, "model_version_before": row.model_version}
-    return subject_of(row.case_id), _score_entry(columns, ranking) | before
+    return subject_of(row.case_id), _score_entry(arrival, ranking) | before
 
 
-def _of_case(columns: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in columns.items() if name != _TEXT}
-
-
-def _score_entry(columns: dict[str, Any], ranking: Ranking) -> dict[str, audit.Value]:
-    due_at = columns["due_at"]
+def _score_entry(arrival: _Arrival, ranking: Ranking) -> dict[str, audit.Value]:
+    columns, due_at = arrival.columns, arrival.columns["due_at"]
     return {
         "score": columns["score"],
         "model_version": columns["model_version"],
         "snapshot": digest(columns["snapshot"]),
         "ranking": ranking.ranking_id,
         **({"due_at": due_at.isoformat()} if due_at else {}),
+        **{name: arrival.lane[name] for name in ("odds", "lane") if name in arrival.lane},
     }

@@ -121,6 +121,9 @@ cases = Table(
     Column("due_at", Moment, doc="by when it must be decided"),
     Column("score_rank", Real, nullable=False, server_default=text("0"), doc="its rank were the queue sorted by score"),
     Column("value_rank", Real, nullable=False, server_default=text("0"), doc="and by value per minute"),
+    Column("odds", Real, doc="with which it was shown; empty where it did not come through a sift"),
+    Column("lane", Text, nullable=False, server_default="ranked", doc="'ranked' or 'explored'"),
+    Column("lot", Real, doc="0-1, drawn: the order in which explored cases are taken"),
     CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
@@ -135,6 +138,8 @@ cases = Table(
     Index(None, "state", "score_rank", "case_id"),
     Index(None, "state", "value_rank", "case_id"),
     Index(None, "state", "enqueued_at", "case_id"),
+    Index(None, "state", "lane", "lot"),
+    Index(None, "holder"),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )
@@ -155,6 +160,8 @@ decisions = Table(
     Column("origin", Text, nullable=False, server_default="review", doc="how it came about: review, bulk or spread"),
     Column("group_key", Text, doc="shared by the decisions that were made, and can be undone, as one"),
     Column("spread_from", Identity, doc="the decision on the exemplar that it repeats"),
+    Column("odds", Real, doc="with which the case had been shown"),
+    Column("lane", Text, nullable=False, server_default="ranked", doc="in which the case was taken"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
     Index(None, "group_key"),
     Index(None, "reviewer", "decision_id"),
@@ -249,4 +256,55 @@ rankings = Table(
     CheckConstraint("\"order\" IN ('score', 'value', 'fifo')", name="order"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
+)
+
+seeds = Table(
+    "seeds",
+    metadata,
+    Column("seed_id", Identity, primary_key=True),
+    Column("seed", Text, nullable=False, doc="hexadecimal; who knows it can tell which listings are drawn"),
+    Column("drawn_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+sifts = Table(
+    "sifts",
+    metadata,
+    Column("sift_id", Identity, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True, doc="of the file and of how it was sifted"),
+    Column("file_digest", Text, nullable=False, index=True, doc="of keys and scores, so that a file counts once"),
+    Column("sifted_at", Moment, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("seed_id", Identity, ForeignKey("seeds.seed_id"), nullable=False),
+    Column("rule", Text, nullable=False, doc="JSON: by what rule listings were enqueued"),
+    Column("listings", Identity, nullable=False, doc="how many came by"),
+    Column("sure", Identity, nullable=False, doc="how many were enqueued for their score"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+sift_strata = Table(
+    "sift_strata",
+    metadata,
+    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("stratum", Identity, primary_key=True, autoincrement=False),
+    Column("first", Identity, nullable=False, doc="place of its most suspicious listing in the file, from 1"),
+    Column("last", Identity, nullable=False),
+    Column("listings", Identity, nullable=False),
+    Column("shown", Identity, nullable=False, doc="how many of them became cases"),
+    Column("odds", Real, nullable=False, doc="with which each of them became a case"),
+    Column("mean_score", Real, nullable=False),
+    Column("highest_score", Real, doc="empty where the model abstained"),
+    Column("lowest_score", Real),
+    sqlite_strict=True,
+)
+
+sift_cases = Table(
+    "sift_cases",
+    metadata,
+    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, index=True, autoincrement=False),
+    Column("stratum", Identity, nullable=False),
+    Column("lot", Real, doc="empty where the case was enqueued for its score"),
+    sqlite_strict=True,
 )
