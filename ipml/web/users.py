@@ -180,7 +180,8 @@ def change_user(
     **columns: object,
 ) -> None:
     """Change a user within the caller's transaction, end their sessions, and note it in the audit trail."""
-    connection.execute(update(users).where(users.c.user_id == user_id).values(**columns))
+    if columns:
+        connection.execute(update(users).where(users.c.user_id == user_id).values(**columns))
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
     audit.append(connection, actor, action, f"user:{user_id}", payload)
 
