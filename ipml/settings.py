@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -56,6 +57,29 @@ class Settings(BaseSettings):
     )
     explore: float = Field(
         0.05, ge=0, lt=1, description="share of the reviewers' time for listings drawn at random, with known odds"
+    )
+    idle_minutes: float = Field(60.0, gt=0, description="after how long without a request a login ends")
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks of proxies, between commas, whose word on address and https is taken; "
+        "this machine's without",
+    )
+    trusted_header: str | None = Field(
+        None, description="header in which a trusted proxy names who is logged in; needs IPML_TRUSTED_PROXIES"
+    )
+    public_url: str | None = Field(None, description="address under which people reach the page; OIDC needs it")
+    oidc_issuer: str | None = Field(None, description="OpenID Connect provider by which people may log in")
+    oidc_client_id: str | None = Field(None, description="what the provider calls this service")
+    oidc_client_secret: Path | None = Field(None, description="file with the secret shared with the provider, if any")
+    oidc_algorithm: Literal["RS256", "PS256", "ES256"] = Field(
+        "RS256", description="how the provider signs; nothing else is accepted"
+    )
+    oidc_scope: str = Field("openid profile", description="what the provider is asked for")
+    oidc_name_claim: str = Field("preferred_username", description="claim from which a new user gets their name")
+    oidc_role_claim: str = Field("groups", description="claim in which `oidc_roles` are looked for")
+    oidc_roles: str = Field(
+        "",
+        description="who may do what, as GROUP=ROLE; GROUP=ROLE; without it only users known by `ipml user link`",
     )
 
 

@@ -55,6 +55,7 @@ def doctor(
         check_compiler,
         lambda: check_database(database, kept),
         lambda: check_model(model),
+        check_access,
     )
     found: list[Check] = []
     with Console(stderr=True).status("Looking …"):
@@ -160,6 +161,30 @@ def check_model(source: str | None) -> Iterator[Check]:
         yield Check("model", "warning" if source is None else "problem", str(error))
     except IpmlError as error:
         yield Check("model", "problem", str(error))
+
+
+def check_access() -> Iterator[Check]:
+    """Look whether the settings let anybody in, or listen, who should not."""
+    from ipml.errors import IpmlError
+    from ipml.settings import get_settings
+    from ipml.web.exposure import check_login_settings, find_exposure
+
+    settings = get_settings()
+    try:
+        check_login_settings(settings)
+    except IpmlError as error:
+        yield Check("login", "problem", str(error))
+    else:
+        yield Check(
+            "login",
+            "ok",
+            f"by password{', provider' * bool(settings.oidc_issuer)}{', proxy' * bool(settings.trusted_header)}",
+        )
+    exposed = find_exposure(settings, settings.host)
+    for words in exposed:
+        yield Check("address", "warning", words)
+    if not exposed:
+        yield Check("address", "ok", f"the page would listen on {settings.host}")
 
 
 def _double(number: int) -> int:

@@ -76,7 +76,7 @@ def _score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArr
 
 def _defuse_texts(listed: pd.DataFrame) -> pd.DataFrame:
     """Return the list with texts that no spreadsheet takes for formulae: people will open it with one."""
-    from ipml.listings.writers import defuse
+    from ipml.spreadsheet import defuse
 
     names = ["listing_id", "seller_id", "title"]
     return listed.assign(**{name: listed[name].map(defuse, na_action="ignore") for name in names})

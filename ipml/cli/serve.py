@@ -71,6 +71,7 @@ def serve(
     access = _make_access(settings, host, open_api) if api_only or model is not None else None
     engine = None if api_only else _open_database(database or settings.database)
     listener = listen(host, settings.port if port is None else port)
+    _warn_of_listeners(settings, host)
     with ExitStack() as until_end:
         app: ASGIApp
         if access is None:
@@ -80,6 +81,13 @@ def serve(
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
         _run(app, listener)
+
+
+def _warn_of_listeners(settings: Settings, host: str) -> None:
+    from ipml.web.exposure import find_exposure
+
+    for words in find_exposure(settings, host):
+        typer.echo(f"Warning: {words}", err=True)
 
 
 def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
@@ -145,7 +153,12 @@ def _run(app: ASGIApp, listener: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(
-        app, access_log=False, log_level="warning", server_header=False, timeout_keep_alive=_IDLE_SECONDS
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
+        proxy_headers=False,  # the page reads them itself, from trusted proxies only
     )
     with suppress(KeyboardInterrupt):  # raised anew once the page has closed
         uvicorn.Server(config).run(sockets=[listener])

@@ -19,6 +19,9 @@ def add(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
     ] = False,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="They log in by a provider or a proxy, and by no password.")
+    ] = False,
     database: Database = None,
 ) -> None:
     """Let a person log in; the password is asked for, and only its argon2 hash is kept.
@@ -31,12 +34,7 @@ def add(
     least = parse_role(role)
     engine = open_database(database)
     migrate(engine)
-    password = (
-        sys.stdin.readline().rstrip("\r\n")
-        if password_stdin
-        else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    )
-    user = add_user(engine, name, password, least)
+    user = add_user(engine, name, None if no_password else _ask_password(password_stdin), least)
     typer.echo(f"{user.name} may log in as {user.role}.")
 
 
@@ -69,3 +67,111 @@ def disable(name: Annotated[str, typer.Argument(help="Whom to shut out.")], data
 
     disable_user(open_database(database, create=False), name)
     typer.echo(f"{name} can no longer log in.")
+
+
+@app.command()
+def enable(name: Annotated[str, typer.Argument(help="Whom to let in again.")], database: Database = None) -> None:
+    """Let a person in again who was shut out.
+
+    Example: ipml user enable ana
+    """
+    from ipml.storage.database import open_database
+    from ipml.web.users import enable_user
+
+    enable_user(open_database(database, create=False), name)
+    typer.echo(f"{name} can log in again.")
+
+
+@app.command()
+def role(
+    name: Annotated[str, typer.Argument(help="Whose.")],
+    role: Annotated[str, typer.Argument(help="viewer, reviewer, lead or admin.")],
+    database: Database = None,
+) -> None:
+    """Give a person another role; they are logged out, and have it from their next login on.
+
+    Example: ipml user role ana lead
+    """
+    from ipml.storage.database import open_database
+    from ipml.web.users import parse_role, set_role
+
+    set_role(open_database(database, create=False), name, parse_role(role))
+    typer.echo(f"{name} is a {role} from the next login on.")
+
+
+@app.command()
+def password(
+    name: Annotated[str, typer.Argument(help="Whose.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
+    ] = False,
+    database: Database = None,
+) -> None:
+    """Give a person another password; they are logged out everywhere.
+
+    Example: ipml user password ana
+    """
+    from ipml.storage.database import open_database
+    from ipml.web.users import set_password
+
+    set_password(open_database(database, create=False), name, _ask_password(password_stdin))
+    typer.echo(f"{name} has another password, and is logged out everywhere.")
+
+
+@app.command()
+def sessions(
+    name: Annotated[str, typer.Argument(help="Whose.")],
+    end: Annotated[bool, typer.Option("--end", help="End them all, as after a laptop was lost.")] = False,
+    database: Database = None,
+) -> None:
+    """List where a person is logged in, or log them out everywhere.
+
+    Example: ipml user sessions ana --end
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.storage.database import open_database
+    from ipml.web.sessions import list_sessions, log_out_everywhere
+
+    engine = open_database(database, create=False)
+    if end:
+        typer.echo(f"{log_out_everywhere(engine, name)} sessions of {name} have ended.")
+        return
+    table = Table("since (UTC)", "last used", "ends at the latest")
+    for session in list_sessions(engine, name):
+        moments = (session.created_at, session.seen_at, session.expires_at)
+        table.add_row(*(f"{moment:%Y-%m-%d %H:%M}" for moment in moments))
+    Console().print(table)
+
+
+@app.command()
+def link(
+    name: Annotated[str, typer.Argument(help="Whom to let in.")],
+    subject: Annotated[str, typer.Argument(help="What the provider calls them: the claim `sub`, no address of mail.")],
+    issuer: Annotated[
+        str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.", show_default=False)
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Let a person log in by an OpenID Connect provider.
+
+    Example: ipml user link ana 248289761001
+    """
+    from ipml.errors import UnusableSetting
+    from ipml.settings import get_settings
+    from ipml.storage.database import open_database
+    from ipml.web.identities import link_user
+
+    issuer = issuer or get_settings().oidc_issuer
+    if issuer is None:
+        raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
+    link_user(open_database(database, create=False), name, issuer, subject)
+    typer.echo(f"{name} can log in by {issuer}.")
+
+
+def _ask_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return typed

@@ -99,3 +99,31 @@ class TooManyListings(IpmlError):
 
     def __init__(self, found: int, most: int) -> None:
         super().__init__(f"Found {found:,} listings; expected at most {most:,} in one request. Send them in parts.")
+
+
+class UnknownToUs(IpmlError):
+    """Somebody whom a proxy or provider has let in, and who may not log in here."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(f"You are logged in at {by}, but nobody may log in here under that name. Ask an admin.")
+
+
+class LoginRefused(IpmlError):
+    """What a provider, or somebody in its name, sent back lets nobody in."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"The login was refused: found {found}. Go back to /login and try again.")
+
+
+class ProviderUnavailable(IpmlError):
+    """The provider by which people log in does not answer as it must."""
+
+    def __init__(self, issuer: str, found: str) -> None:
+        super().__init__(f"The provider {issuer} cannot be asked just now: {found}. Try again, or log in by password.")
+
+
+class SubjectTaken(IpmlError):
+    """Another user is known to the provider by this subject."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"Subject {subject!r} belongs to another user already: see `ipml user list`.")

@@ -23,9 +23,9 @@ from ipml.errors import UnwritableFile
 from ipml.listings.kinds import is_missing
 from ipml.listings.schema import Validation
 from ipml.records import Problem
+from ipml.spreadsheet import defuse
 
 REJECT_COLUMNS = ("row", "column", "value", "expected", "raw")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) -> None:
@@ -162,17 +162,6 @@ def write_problems(problems: Iterable[Problem], rejects: Mapping[int, str], stre
         raw = rejects.get(problem.row, "") if problem.row != last else ""
         writer.writerow([problem.row, *map(defuse, (problem.column, problem.value, problem.expected, raw))])
         last = problem.row
-
-
-def defuse(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula.
-
-    Examples
-    --------
-    >>> defuse("=HYPERLINK(0)")
-    "'=HYPERLINK(0)"
-    """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:

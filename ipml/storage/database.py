@@ -46,6 +46,7 @@ class Lock(IntEnum):
     MIGRATE = 1
     ENQUEUE = 2
     APPEND_TO_AUDIT = 3
+    COUNT_TRIES = 7
 
 
 def open_database(url: str | None = None, *, create: bool = True) -> Engine:

@@ -10,12 +10,18 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
-from ipml.web import case_page, login, pages
-from ipml.web.auth import LoginTries, authorise
+from ipml.web import case_page, exports, login, oidc_login, pages
+from ipml.web.auth import authorise
 from ipml.web.error_pages import add_error_pages
+from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
 from ipml.web.health import show_health
+from ipml.web.identities import parse_group_roles
+from ipml.web.oidc import BACK, make_provider
+from ipml.web.passwords import DEFAULT_COST, PasswordCost
 from ipml.web.protection import protect
-from ipml.web.users import DEFAULT_COST, PasswordCost, Role
+from ipml.web.proxy_login import check_proxy_login
+from ipml.web.tries import DEFAULT_LIMITS, Limits
+from ipml.web.users import Role
 
 # Every route: how and where it is asked for, the least role it takes (None: everyone), and what answers.
 # `authorise` refuses whatever is not in this table.
@@ -29,11 +35,14 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/cases/{case_id}", Role.VIEWER, case_page.show_case),
     ("POST", "/cases/{case_id}/decide", Role.REVIEWER, case_page.decide),
     ("POST", "/cases/{case_id}/leave", Role.REVIEWER, case_page.leave),
+    ("GET", "/login/oidc", None, oidc_login.go_to_provider),
+    ("GET", BACK, None, oidc_login.come_back),
+    ("GET", "/export.csv", Role.LEAD, exports.export),
 )
 
 
 def make_app(
-    engine: Engine, settings: Settings, *, cost: PasswordCost = DEFAULT_COST, tries: LoginTries | None = None
+    engine: Engine, settings: Settings, *, cost: PasswordCost = DEFAULT_COST, limits: Limits = DEFAULT_LIMITS
 ) -> FastAPI:
     """Make the reviewer's web application.
 
@@ -42,19 +51,27 @@ def make_app(
     engine : Engine
         The review database, migrated.
     settings : Settings
-        Of these `lease_minutes` and `session_hours` are used.
+        Of these the ones of claims, sessions, proxies and OpenID Connect are used.
     cost : PasswordCost
         What one guess of a password costs.
-    tries : LoginTries, optional
-        Counter of tries to log in; by default 10 in 15 minutes for a name from an address.
+    limits : Limits
+        How many tries to log in are too many.
+
+    Raises
+    ------
+    UnusableSetting
     """
+    check_proxy_login(settings)
     app = FastAPI(dependencies=[Depends(authorise)], openapi_url=None, redirect_slashes=False)
     app.state.engine = engine
     app.state.settings = settings
     app.state.cost = cost
-    app.state.tries = tries or LoginTries()
+    app.state.limits = limits
+    app.state.provider = make_provider(settings)
+    app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)
+    app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies or THIS_MACHINE))
     for method, path, _, answer in ROUTES:
         app.add_api_route(path, answer, methods=[method])
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))

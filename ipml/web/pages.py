@@ -46,6 +46,7 @@ def show_list(
         "counts": queue.count_cases(engine),
         "first_rank": PAGE_SIZE * len(passed) + 1,
         "can_decide": get_user(request).role.includes(Role.REVIEWER),
+        "can_export": get_user(request).role.includes(Role.LEAD),
         "link": lambda **changes: _link({**wanted, **changes}),
         "previous_link": _link(wanted, passed[:-1]) if passed else None,
         "next_link": _link(wanted, [*passed, cases[-1].case_id]) if is_more else None,

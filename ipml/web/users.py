@@ -1,4 +1,7 @@
-"""People who may log in, and what each may do."""
+"""People who may log in, and what each may do.
+
+Whatever changes what a person may do ends their sessions: the next one begins with a login, under a new token.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,19 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
-from threading import BoundedSemaphore
 from typing import Any
 
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ipml.errors import UnknownRole, UnknownUser, UnusablePassword, UnusableUserName, UserExists
+from ipml.errors import UnknownRole, UnknownUser, UnusableUserName, UserExists
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import sessions, users
+from ipml.web.passwords import DEFAULT_COST, NO_PASSWORD, PasswordCost, hash_password, is_right
 
-LEAST_PASSWORD_LENGTH = 12
-MOST_PASSWORD_LENGTH = 256
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-
-# Argon2 takes 64 MB a time: a burst of logins must not take the memory of the machine.
-_hashing = BoundedSemaphore(2)
+_OPERATOR = "command line"
 
 
 class Role(StrEnum):
@@ -61,6 +57,17 @@ def parse_role(word: str) -> Role:
     return Role(word)
 
 
+def is_user_name(name: str) -> bool:
+    """Tell whether somebody could log in under a name: ASCII only, so that no two names look alike.
+
+    Examples
+    --------
+    >>> is_user_name("ana@shop.example"), is_user_name("two words")
+    (True, False)
+    """
+    return _NAME.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A person who may log in."""
@@ -72,29 +79,10 @@ class User:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordCost:
-    """What one guess of a password costs (argon2id). The defaults are RFC 9106's second recommended option.
-
-    Attributes
-    ----------
-    passes : int, default=3
-    memory_kib : int, default=65536
-    lanes : int, default=4
-    """
-
-    passes: int = 3
-    memory_kib: int = 65_536
-    lanes: int = 4
-
-
-DEFAULT_COST = PasswordCost()
-
-
 def add_user(
     engine: Engine,
     name: str,
-    password: str,
+    password: str | None,
     role: Role = Role.REVIEWER,
     cost: PasswordCost = DEFAULT_COST,
     now: datetime | None = None,
@@ -105,32 +93,34 @@ def add_user(
     ----------
     name : str
         1 to 64 letters, digits and ``. _ @ -``, ASCII only, so that no two names look alike.
-    password : str
-        At least 12 characters; stored as an argon2 hash only.
+    password : str or None
+        At least 12 characters; stored as an argon2 hash only. None for who logs in through a provider or a proxy.
 
     Raises
     ------
     UnusableUserName, UnusablePassword, UserExists
     """
-    if not _NAME.fullmatch(name):
-        raise UnusableUserName(name)
-    if not LEAST_PASSWORD_LENGTH <= len(password) <= MOST_PASSWORD_LENGTH:
-        raise UnusablePassword(len(password), LEAST_PASSWORD_LENGTH, MOST_PASSWORD_LENGTH)
-    created_at = now or datetime.now(UTC)
-    row = {
-        "name": name,
-        "password_hash": _hasher(cost).hash(password),
-        "role": role.value,
-        "is_active": True,
-        "created_at": created_at,
-    }
+    password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
     try:
         with writing(engine) as connection:
-            user_id = connection.execute(insert(users).values(row).returning(users.c.user_id)).scalar_one()
-            audit.append(connection, "command line", "user added", f"user:{user_id}", {"role": role.value})
+            return insert_user(connection, name, password_hash, role, _OPERATOR, now or datetime.now(UTC))
     except IntegrityError as error:
         raise UserExists(name) from error
-    return User(user_id, name, role, True, created_at)
+
+
+def insert_user(connection: Connection, name: str, password_hash: str, role: Role, actor: str, now: datetime) -> User:
+    """Add a user within the caller's transaction; IntegrityError where the name is taken.
+
+    Raises
+    ------
+    UnusableUserName
+    """
+    if not is_user_name(name):
+        raise UnusableUserName(name)
+    row = {"name": name, "password_hash": password_hash, "role": role.value, "is_active": True, "created_at": now}
+    user_id = connection.execute(insert(users).values(row).returning(users.c.user_id)).scalar_one()
+    audit.append(connection, actor, "user added", f"user:{user_id}", {"role": role.value}, at=now)
+    return User(user_id, name, role, True, now)
 
 
 def list_users(engine: Engine) -> list[User]:
@@ -146,26 +136,71 @@ def disable_user(engine: Engine, name: str) -> None:
     ------
     UnknownUser
     """
-    with writing(engine) as connection:
-        user_id = connection.execute(
-            update(users).where(users.c.name == name).values(is_active=False).returning(users.c.user_id)
-        ).scalar()
-        if user_id is None:
-            raise UnknownUser(name)
-        connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
-        audit.append(connection, "command line", "user disabled", f"user:{user_id}", {})
+    _change_by_name(engine, name, "user disabled", is_active=False)
+
+
+def enable_user(engine: Engine, name: str) -> None:
+    """Let a person in again who was shut out.
+
+    Raises
+    ------
+    UnknownUser
+    """
+    _change_by_name(engine, name, "user enabled", is_active=True)
+
+
+def set_role(engine: Engine, name: str, role: Role) -> None:
+    """Give a person another role, from their next login on; open sessions end.
+
+    Raises
+    ------
+    UnknownUser
+    """
+    _change_by_name(engine, name, "role changed", {"role": role.value}, role=role.value)
+
+
+def set_password(
+    engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST, actor: str = _OPERATOR
+) -> None:
+    """Give a person another password; open sessions end.
+
+    Raises
+    ------
+    UnknownUser, UnusablePassword
+    """
+    _change_by_name(engine, name, "password changed", actor=actor, password_hash=hash_password(password, cost))
+
+
+def change_user(
+    connection: Connection,
+    user_id: int,
+    actor: str,
+    action: str,
+    payload: dict[str, audit.Value],
+    **columns: object,
+) -> None:
+    """Change a user within the caller's transaction, end their sessions, and note it in the audit trail."""
+    if columns:
+        connection.execute(update(users).where(users.c.user_id == user_id).values(**columns))
+    connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+    audit.append(connection, actor, action, f"user:{user_id}", payload)
 
 
 def check_password(engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST) -> User | None:
     """Return the active user with this name and password, or None.
 
-    An unknown name takes as long as a wrong password, so that names cannot be found out by the clock.
+    An unknown name, and a user without a password, take as long as a wrong password, so that names cannot be found
+    out by the clock.
     """
     row = _find_row(engine, name)
-    known_hash = row.password_hash if row else _hash_of_nobody(cost)
-    with _hashing:
-        is_right = _hasher(cost).verify(password[: MOST_PASSWORD_LENGTH + 1], known_hash)
-    return as_user(row) if row and row.is_active and is_right else None
+    fits = is_right(password, row.password_hash if row else NO_PASSWORD, cost)
+    return as_user(row) if row and row.is_active and fits else None
+
+
+def find_active_user(engine: Engine, name: str) -> User | None:
+    """Return the active user of a name, or None."""
+    row = _find_row(engine, name)
+    return as_user(row) if row and row.is_active else None
 
 
 def as_user(row: Row[Any]) -> User:
@@ -173,18 +208,23 @@ def as_user(row: Row[Any]) -> User:
     return User(row.user_id, row.name, Role(row.role), row.is_active, row.created_at)
 
 
+def _change_by_name(
+    engine: Engine,
+    name: str,
+    action: str,
+    payload: dict[str, audit.Value] | None = None,
+    actor: str = _OPERATOR,
+    **columns: object,
+) -> None:
+    with writing(engine) as connection:
+        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
+        if user_id is None:
+            raise UnknownUser(name)
+        change_user(connection, user_id, actor, action, payload or {}, **columns)
+
+
 def _find_row(engine: Engine, name: str) -> Row[Any] | None:
-    if not _NAME.fullmatch(name):
+    if not is_user_name(name):
         return None
     with reading(engine) as connection:
         return connection.execute(select(users).where(users.c.name == name)).one_or_none()
-
-
-@lru_cache(maxsize=4)
-def _hasher(cost: PasswordCost) -> PasswordHash:
-    return PasswordHash([Argon2Hasher(cost.passes, cost.memory_kib, cost.lanes)])
-
-
-@lru_cache(maxsize=4)
-def _hash_of_nobody(cost: PasswordCost) -> str:
-    return _hasher(cost).hash("nobody has this password")

@@ -1,0 +1,37 @@
+"""Texts of strangers in files that people open with a spreadsheet: none of them may be taken for a formula."""
+
+from __future__ import annotations
+
+import re
+
+# The signs that begin a formula, as everybody writes them and in the other widths that some spreadsheets read alike.
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+# What is passed over before them: blanks, controls, and letters that nobody sees.
+_BLANK = "[\\s\\x00-\\x1f\\x7f\\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
+_BEGINS = re.compile(f"[\\t\\r\\n]|{_BLANK}*[{_SIGNS}]")
+_BEGINS_WITHIN = re.compile(f"(?<=[,;|\\t\\r\\n\"'])(?={_BLANK}*[{_SIGNS}])")
+
+
+def defuse(text: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula: an apostrophe goes before what would begin one.
+
+    Examples
+    --------
+    >>> defuse("=HYPERLINK(0)"), defuse("Bag, -20 %")
+    ("'=HYPERLINK(0)", 'Bag, -20 %')
+    """
+    return f"'{text}" if _BEGINS.match(text) else text
+
+
+def defuse_within(text: str) -> str:
+    """Return a cell that holds even where the file is cut into cells at other signs than it was written with.
+
+    A spreadsheet set to semicolons cuts a text there, quotes or not; so what follows a separator or a quote is treated
+    like a beginning.
+
+    Examples
+    --------
+    >>> defuse_within('bag";=HYPERLINK(0)')
+    'bag";\\'=HYPERLINK(0)'
+    """
+    return defuse(_BEGINS_WITHIN.sub("'", text))

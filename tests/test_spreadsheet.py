@@ -1,0 +1,91 @@
+"""No text of strangers becomes a formula in a file that people open with a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.spreadsheet import defuse, defuse_within
+
+SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫−"
+FORMULAE = (
+    "=1+1",
+    '=HYPERLINK("//elsewhere.example","x")',
+    "+1+1",
+    "-1+1",
+    "@SUM(1+1)",
+    "\t=1+1",
+    "\r=1+1",
+    "\n=1+1",
+    "  =1+1",
+    "\ufeff=1+1",
+    "\u200b=1+1",
+    "＝1+1",
+    "＋1+1",
+    "－1+1",
+    "＠SUM(1)",
+    "\tplain",
+    "\rplain",
+    "=cmd|' /C marker'!A0",
+)
+HIDDEN = (
+    "bag;=1+1",
+    'bag"=1+1',
+    'bag","=1+1',
+    "bag,=1+1",
+    "bag\t=1+1",
+    "bag|=1+1",
+    "bag\r\n=1+1",
+    "bag'; =1+1",
+    "bag;＝1+1",
+    "bag;\u200b=1+1",
+)
+
+
+def is_live(cell: str) -> bool:
+    """Tell whether a spreadsheet may take a cell for a formula: a sign is the first that is not blank or unseen."""
+    if cell[:1] in ("\t", "\r", "\n"):
+        return True
+    seen = cell.lstrip(
+        " \t\r\n\v\f\x00\x1f\u00a0\u3000\u2028\u2029\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u202e"
+    )
+    return seen[:1] != "" and seen[0] in SIGNS
+
+
+@pytest.mark.parametrize("text", FORMULAE)
+def test_formulae_are_defused(text: str) -> None:
+    """Each kind of formula gets an apostrophe in front and is otherwise as it was."""
+    assert is_live(text)
+    assert defuse(text) == f"'{text}"
+    assert defuse_within(text)[0] == "'"
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_formulae_behind_separators_are_defused(text: str, separator: str) -> None:
+    """However a spreadsheet cuts the line, no part of it begins as a formula does."""
+    written = defuse_within(text).replace('"', '""')
+    line = f'"x","{written}"'
+    assert not [cell for cell in re.split(f'[{re.escape(separator)}\r\n"]', line) if is_live(cell)]
+    for row in csv.reader(io.StringIO(line, newline=""), delimiter=separator):
+        assert not [cell for cell in row if is_live(cell)]
+
+
+@pytest.mark.parametrize("text", ["", "Bag", "Bag, -20 %", "a=b", "1-2", "ana@shop.example", "'quoted'", "Größe 5 + 6"])
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    """What is no formula is written as it is."""
+    assert defuse(text) == text
+
+
+@given(st.text(max_size=30) | st.text(st.sampled_from(SIGNS + " \t\r\n\"';,|\u200b\ufeffab"), max_size=12))
+def test_any_text(text: str) -> None:
+    """Whatever the text, the cell is not live, nothing but apostrophes was added, and once is enough."""
+    for made in (defuse(text), defuse_within(text)):
+        assert not is_live(made)
+        assert made.replace("'", "") == text.replace("'", "")
+    assert defuse(defuse(text)) == defuse(text)

@@ -1,0 +1,277 @@
+"""Who may do what: every route the applications serve, by every method, in every role, against the one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select
+
+from ipml.records import Claim, Verdict
+from ipml.review import queue
+from ipml.settings import Settings
+from ipml.storage import tables
+from ipml.storage.database import reading
+from ipml.web.api import API_ROUTES
+from ipml.web.api_access import Access
+from ipml.web.app import ROUTES, make_app
+from ipml.web.passwords import PasswordCost
+from ipml.web.tries import Limits
+from ipml.web.users import Role, add_user
+
+PASSWORD = "correct horse battery"
+CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
+PEOPLE: Mapping[Role | None, str | None] = {
+    None: None,
+    Role.VIEWER: "vic",
+    Role.REVIEWER: "ana",
+    Role.LEAD: "lea",
+    Role.ADMIN: "adam",
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+LENGTH = {"Content-Length": "0"}
+
+
+@pytest.fixture
+def browsers(engine: Engine) -> Mapping[Role | None, TestClient]:
+    """Return a browser of each role, and of nobody."""
+    add_user(engine, "adam", PASSWORD, Role.ADMIN, CHEAP)
+    app = make_app(engine, Settings(), cost=CHEAP, limits=Limits(for_name=1000, for_address=1000))
+    return {role: open_browser(app, name) for role, name in PEOPLE.items()}
+
+
+def open_browser(app: FastAPI, name: str | None) -> TestClient:
+    """Return a browser, logged in where a name is given."""
+    browser = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    if name:
+        assert browser.post("/login", data={"name": name, "password": PASSWORD}).status_code == 303
+    return browser
+
+
+def served(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Give method and path of whatever an application answers itself."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            yield from ((method, route.path) for method in route.methods)
+
+
+def contents(engine: Engine) -> dict[str, object]:
+    """Return all rows of all tables but those of sessions and tries."""
+    with reading(engine) as connection:
+        return {
+            name: connection.execute(select(table)).all()
+            for name, table in tables.metadata.tables.items()
+            if name not in ("sessions", "tries")
+        }
+
+
+def is_let_in(status: int, location: str) -> bool:
+    """Tell whether an answer is the page's own, and not a refusal for want of a login or role."""
+    return status not in (401, 403) and not location.startswith("/login?")
+
+
+def test_nothing_is_served_that_no_table_names(app: FastAPI, judges, make_server_app: Callable) -> None:
+    """Of the page and of the API, 0 routes stand outside the tables, and no row of the tables is without a route."""
+    from ipml.listings.json_schema import make_json_schema
+    from ipml.web.api import make_api
+    from ipml.web.metrics import Metrics
+
+    api = make_api(judges, Metrics(judges), Access(), make_json_schema())
+    assert set(served(app)) == {(method, path) for method, path, _, _ in ROUTES}
+    assert set(served(api)) == {(method, path) for method, path, _, _, _ in API_ROUTES}
+    document = api.openapi()["paths"]
+    described = {(method.upper(), path) for path, item in document.items() for method in item}
+    assert set(served(api)) - described == {("GET", "/openapi.json")}  # which is the document
+    assert described <= set(served(api))
+
+
+def test_every_role_at_every_route_by_every_method(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
+    """Who has a lower role than the table says is refused and changes nothing; methods of no row do nothing."""
+    least = {(method, path): role for method, path, role, _ in ROUTES}
+    paths = {path for _, path in least}
+    before = contents(engine)
+    for path in sorted(paths):
+        for method in METHODS:
+            for role, browser in browsers.items():
+                if (method, path) == ("POST", "/logout") or (role and is_due(least.get((method, path)), role)):
+                    continue
+                content = None if method in ("GET", "HEAD") else b""
+                answer = browser.request(method, path.format(case_id=1), content=content, headers=LENGTH)
+                asked = (method, path, role, answer.status_code)
+                if (method, path) not in least:
+                    assert answer.status_code == 405, asked
+                elif least[method, path] is not None:
+                    location = answer.headers.get("location", "")
+                    assert not is_let_in(answer.status_code, location), asked
+                assert answer.status_code < 500, asked
+    assert contents(engine) == before
+
+
+def is_due(least: Role | None, role: Role) -> bool:
+    """Tell whether the table lets a role in, by its own order."""
+    order = [None, Role.VIEWER, Role.REVIEWER, Role.LEAD, Role.ADMIN]
+    return least is not None and order.index(role) >= order.index(least)
+
+
+@pytest.mark.parametrize(("method", "path", "least"), [row[:3] for row in ROUTES if row[2] is not None])
+def test_who_has_the_role_is_let_in(
+    method: str, path: str, least: Role, browsers: Mapping[Role | None, TestClient]
+) -> None:
+    """The role of the table and those above it are enough."""
+    for role, browser in browsers.items():
+        if role is not None and is_due(least, role):
+            answer = browser.request(method, path.format(case_id=1), data={} if method == "POST" else None)
+            assert is_let_in(answer.status_code, answer.headers.get("location", "")), (role, answer.status_code)
+
+
+@pytest.mark.parametrize("path", sorted({path for method, path, *_ in ROUTES if method == "GET"}))
+def test_looking_changes_nothing(engine: Engine, browsers: Mapping[Role | None, TestClient], path: str) -> None:
+    """A GET by a lead changes no row, but that opening a case claims it; nor does one that carries a form."""
+    lead, before = browsers[Role.LEAD], contents(engine)
+    form = {"choice": "genuine", "token": "1", "key": "k" * 16, "to": "list", "until": "2026-05-01T00:00:00Z"}
+    lead.get(path.format(case_id=1), params=form, headers={"Sec-Fetch-Site": "cross-site"})
+    lead.request("GET", path.format(case_id=1), data=form, headers={"Sec-Fetch-Site": "cross-site"})
+    lead.request("HEAD", path.format(case_id=1))
+    assert contents(engine) == before
+
+
+FOREIGN = {
+    "cross-site": {"Sec-Fetch-Site": "cross-site"},
+    "same-site": {"Sec-Fetch-Site": "same-site"},
+    "cross-site, own origin": {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
+    "nonsense": {"Sec-Fetch-Site": "same-origin, cross-site"},
+    "origin": {"Sec-Fetch-Site": None, "Origin": "http://elsewhere.example"},
+    "null origin": {"Sec-Fetch-Site": None, "Origin": "null"},
+    "nothing": {"Sec-Fetch-Site": None},
+    "only a referrer": {"Sec-Fetch-Site": None, "Referer": "http://testserver/"},
+}
+CHANGING = sorted({path for method, path, *_ in ROUTES if method != "GET"})
+
+
+def test_forms_of_other_sites_change_nothing(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
+    """Wherever anything is changed, what another site sends, or what does not say who sent it, is refused."""
+    lead = browsers[Role.LEAD]
+    lead.get("/cases/1")
+    before = contents(engine)
+    form = {"choice": "genuine", "token": "1", "key": "k" * 16, "to": "list", "until": "2026-05-01T00:00:00Z"}
+    for path in CHANGING:
+        for headers in FOREIGN.values():
+            request = lead.build_request("POST", path.format(case_id=1), data=form)
+            for name, value in headers.items():
+                if value is None:
+                    request.headers.pop(name, None)
+                else:
+                    request.headers[name] = value
+            assert lead.send(request).status_code == 403, (path, headers)
+    assert contents(engine) == before
+    assert lead.get("/").status_code == 200  # still logged in
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"choice": "genuine", "token": 1, "name": "ana", "to": "list"}'),
+        ("text/plain", b"choice=genuine&token=1&key=kkkkkkkkkkkkkkkk&until=2026-05-01T00:00:00Z&to=list"),
+        ("application/xml", b"<choice>genuine</choice>"),
+        ("", b"choice=genuine"),
+    ],
+)
+def test_what_is_no_form_changes_nothing(
+    engine: Engine, browsers: Mapping[Role | None, TestClient], kind: str, body: bytes
+) -> None:
+    """JSON or text sent as if it were a form is not understood at any address that needs one."""
+    lead = browsers[Role.LEAD]
+    lead.get("/cases/1")
+    before = contents(engine)
+    for path in CHANGING:
+        if path not in ("/logout", "/next"):  # these take no form
+            answer = lead.post(path.format(case_id=1), content=body, headers={"Content-Type": kind})
+            assert answer.status_code in (400, 401, 403, 415), (path, answer.status_code)
+    assert contents(engine) == before
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
+def test_no_header_makes_another_method_of_a_request(
+    engine: Engine, browsers: Mapping[Role | None, TestClient], name: str
+) -> None:
+    """A GET stays a GET, whatever a header or a parameter says of it."""
+    lead, before = browsers[Role.LEAD], contents(engine)
+    for path in CHANGING:
+        answer = lead.get(path.format(case_id=1), params={"_method": "POST"}, headers={name: "POST"})
+        assert answer.status_code in (200, 405), path
+    assert contents(engine) == before
+
+
+def claim_as(engine: Engine, name: str, case_id: int) -> Claim:
+    """Return a claim of a user on a case."""
+    claim = queue.claim(engine, name, case_id)
+    assert claim
+    return claim
+
+
+def decide(browser: TestClient, case_id: int, token: int, **more: str) -> int:
+    """Send the form that decides a case, and return the status."""
+    form = {"choice": "genuine", "token": str(token), "key": f"key-{case_id:012}", "until": "2030-01-01T00:00:00Z"}
+    return browser.post(f"/cases/{case_id}/decide", data=form | more).status_code
+
+
+def test_nobody_decides_by_anothers_claim(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
+    """The token of another's claim opens nothing, to whatever case it is sent and whoever the form says one is."""
+    bo = claim_as(engine, "bo", 1)
+    for role in (Role.REVIEWER, Role.LEAD, Role.ADMIN):
+        for more in ({}, {"reviewer": "bo", "user": "bo", "name": "bo"}):
+            assert decide(browsers[role], 1, bo.token, **more) == 409
+    assert queue.get_case(engine, 1).reviewer == "bo"
+    assert queue.list_decisions(engine, 1) == []
+    own = claim_as(engine, "ana", 2)
+    assert decide(browsers[Role.REVIEWER], 1, own.token) == 409  # one's own token, another's case
+    assert queue.decide(engine, bo, Verdict.GENUINE).reviewer == "bo"
+
+
+def test_nobody_gives_back_what_another_holds(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
+    """Leaving a case with another's token leaves it where it is."""
+    bo = claim_as(engine, "bo", 1)
+    for role in (Role.REVIEWER, Role.LEAD):
+        browsers[role].post("/cases/1/leave", data={"to": "list", "token": str(bo.token)})
+        assert queue.get_case(engine, 1).reviewer == "bo"
+
+
+def test_a_decision_bears_the_name_of_the_session(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
+    """Whatever a form says of who decides, it is who is logged in."""
+    claim = claim_as(engine, "ana", 1)
+    assert decide(browsers[Role.REVIEWER], 1, claim.token, reviewer="lea", user="lea") == 303
+    assert [decision.reviewer for decision in queue.list_decisions(engine, 1)] == ["ana"]
+
+
+def test_a_key_of_another_decision_gives_nothing_away(
+    engine: Engine, browsers: Mapping[Role | None, TestClient]
+) -> None:
+    """Who sends the key of another's decision gets a refusal, and decides nothing."""
+    claim = claim_as(engine, "bo", 1)
+    queue.decide(engine, claim, Verdict.GENUINE, note="between us", key="key-000000000001")
+    own = claim_as(engine, "ana", 2)
+    answer = browsers[Role.REVIEWER].post(
+        "/cases/2/decide",
+        data={"choice": "genuine", "token": str(own.token), "key": "key-000000000001", "until": "2030-01-01T00:00:00Z"},
+    )
+    assert answer.status_code == 409
+    assert "between us" not in answer.text
+    assert queue.list_decisions(engine, 2) == []
+
+
+def test_the_api_takes_no_session_and_the_page_no_key(
+    engine: Engine, browsers: Mapping[Role | None, TestClient], judges, make_server_app: Callable
+) -> None:
+    """Each door has its own key: the admin's cookie opens no address of the API, and a key of the API no page."""
+    key = "k" * 40
+    import hashlib
+
+    api = TestClient(make_server_app(judges, Access((hashlib.sha256(key.encode()).digest(),))))
+    cookies = dict(browsers[Role.ADMIN].cookies)
+    for method, path, is_free, *_ in API_ROUTES:
+        for shown in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"ipml={cookies['ipml']}"}):
+            assert (api.request(method, path, headers=shown).status_code == 401) == (not is_free), path
+    assert browsers[None].get("/", headers={"Authorization": f"Bearer {key}"}).status_code == 303

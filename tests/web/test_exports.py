@@ -1,0 +1,149 @@
+"""What people take away as CSV: all of it, nothing else, and nothing alive."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, event
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review import queue
+from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, Wanted, export_cases, export_decisions
+
+FORMULAE = (
+    "=1+1",
+    '=HYPERLINK("//elsewhere.example")',
+    "+1+1",
+    "-1+1",
+    "@SUM(1+1)",
+    "\t=1+1",
+    "\r=1+1",
+    "  =1+1",
+    "＝1+1",
+    "＋1+1",
+    "＠SUM(1)",
+    'x";=1+1;"',
+    "x\r\n=1+1",
+    "=cmd|' /C marker'!A0",
+)
+
+
+def take(browser: TestClient, **wanted: str) -> list[dict[str, str]]:
+    """Return the rows of an export as a program reads them."""
+    answer = browser.get("/export.csv", params=wanted)
+    assert answer.status_code == 200
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+def decide(engine: Engine, case_id: int, note: str = "", reviewer: str = "ana", now: datetime | None = None) -> None:
+    """Decide a case."""
+    claim = queue.claim(engine, reviewer, case_id, now=now)
+    assert claim
+    queue.decide(engine, claim, Verdict.GENUINE, note=note, now=now)
+
+
+def test_fourteen_kinds_of_formula(
+    engine: Engine, visitor: Callable[..., TestClient], scored: Callable[..., ScoredListing]
+) -> None:
+    """In every field of text, none is live; there is a row for each, of as many cells, with all that was written."""
+    for number, text in enumerate(FORMULAE):
+        item = scored(7)
+        texts = {"title": text, "seller_id": text, "brand": text, "listing_id": f"{text} {number}"}
+        queue.enqueue(
+            engine, [replace(item, listing=replace(item.listing, **texts), model_version=text, highlights=())]
+        )
+    hostile = [case.case_id for case in queue.list_cases(engine, limit=100) if case.case_id > 7]
+    written = {case_id: queue.get_case(engine, case_id).scored.listing.title for case_id in hostile}
+    for case_id in hostile:
+        decide(engine, case_id, note=written[case_id])
+    lead = visitor("lea")
+    for what, columns in (("cases", CASE_COLUMNS), ("decisions", DECISION_COLUMNS)):
+        rows = [row for row in take(lead, what=what) if int(row["case_id"]) > 7]
+        assert len(rows) == len(FORMULAE)
+        assert all(tuple(row) == columns and None not in row.values() for row in rows)
+        for row in rows:
+            texts = [row[name] for name in ("listing_id", "seller_id", "brand", "title", "model_version")]
+            texts += [row["note"]] if what == "decisions" else []
+            assert all(text.startswith(("'", "x")) for text in texts)
+            assert not any("=" in text and "'=" not in text.replace("' ", "'") for text in texts if text[0] == "x")
+            title = written[int(row["case_id"])]
+            assert row["title"].replace("'", "") == title.replace("'", "")
+
+
+def test_the_file_is_one_to_save(visitor: Callable[..., TestClient]) -> None:
+    """A browser saves it under a fixed name, shows it to nobody else, and reads it as UTF-8."""
+    answer = visitor("lea").get("/export.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="decisions.csv"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("name", [None, "vic", "ana"])
+def test_only_leads_take_files_away(visitor: Callable[..., TestClient], name: str | None) -> None:
+    """Reviewers work on cases one by one; the whole is for leads, and only they see the link."""
+    browser = visitor(name)
+    assert browser.get("/export.csv").status_code in (303, 403)
+    assert "/export.csv" not in browser.get("/").text
+    assert "/export.csv" in visitor("lea").get("/").text
+
+
+def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable[..., TestClient]) -> None:
+    """Cases and decisions come in the order in which they were made, with the figures as they are."""
+    for case_id in (3, 1):
+        decide(engine, case_id, note="because", reviewer="bo")
+    lead = visitor("lea")
+    rows = take(lead, what="cases")
+    assert [int(row["case_id"]) for row in rows] == list(range(1, 8))
+    for row in rows:
+        case = queue.get_case(engine, int(row["case_id"]))
+        assert (float(row["score"]), row["state"]) == (case.scored.score, case.state)
+        assert (row["title"], float(row["price"])) == (case.scored.listing.title, case.scored.listing.price)
+        assert datetime.fromisoformat(row["enqueued_at"]) == case.enqueued_at
+    made = take(lead)
+    assert [(row["case_id"], row["verdict"], row["reviewer"], row["note"]) for row in made] == [
+        ("3", "genuine", "bo", "because"),
+        ("1", "genuine", "bo", "because"),
+    ]
+
+
+def test_the_export_is_filtered_as_the_list_is(engine: Engine, visitor: Callable[..., TestClient]) -> None:
+    """State, brand, seller and the span of time narrow it, alone and together."""
+    lead, start = visitor("lea"), datetime(2026, 5, 1, tzinfo=UTC)
+    for days, case_id in enumerate((1, 2, 3)):
+        decide(engine, case_id, now=start + timedelta(days=days))
+    assert [row["case_id"] for row in take(lead, what="cases", brand="Nordhale")] == ["3", "6"]
+    assert [row["case_id"] for row in take(lead, what="cases", state="open", seller="kx_trade88")] == ["5"]
+    assert [row["case_id"] for row in take(lead, brand="Nordhale")] == ["3"]
+    assert [row["case_id"] for row in take(lead, since="2026-05-02")] == ["2", "3"]
+    assert [row["case_id"] for row in take(lead, since="2026-05-02T00:00:00Z", until="2026-05-03T00:00:00")] == ["2"]
+    assert take(lead, brand="nobody") == []
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"what": "users"}, {"state": "x"}, {"since": "yesterday"}, {"brand": "a\0"}, {"seller": "x" * 201}]
+)
+def test_what_cannot_be_wanted_is_refused(visitor: Callable[..., TestClient], wanted: dict[str, str]) -> None:
+    """A filter that makes no sense gives no file."""
+    assert visitor("lea").get("/export.csv", params=wanted).status_code == 400
+
+
+def test_a_long_export_is_read_in_parts(engine: Engine, scored: Callable[..., ScoredListing]) -> None:
+    """Every case comes once, read five hundred at a time, and between the parts others can write."""
+    queue.enqueue(engine, [scored(number) for number in range(7, 1_100)])
+    selects: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: selects.append(arguments[2]))
+    rows = export_cases(engine, Wanted())
+    first = next(rows)["case_id"]
+    decide(engine, 1_000)  # the database in memory has one connection: it is free
+    numbers = [first, *(row["case_id"] for row in rows)]
+    assert numbers == list(range(1, 1_101))
+    assert sum("LIMIT" in query and "snapshot" in query for query in selects if "ORDER BY cases.case_id" in query) >= 3
+    assert [row["case_id"] for row in export_decisions(engine, Wanted())] == [1_000]

@@ -1,0 +1,184 @@
+"""Text of sellers, and of anybody else, on every page: whatever it is made of, a browser finds nothing alive in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from ipml.records import Claim, Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
+from ipml.review import queue
+
+# Harmless markers: were one of them alive, the page would hold an element, an attribute or an address named by it.
+PAYLOADS = (
+    "<script src=/xss-marker></script>",
+    '"><img src=/xss-marker onerror=xssmarker()>',
+    "' onmouseover='xssmarker()' data-xss-marker='",
+    "</textarea></title></style><svg onload=xssmarker()><xss-marker>",
+    '<a href="javascript:xssmarker()">xss-marker</a>',
+    "javascript:xssmarker()//https://elsewhere.example/xss-marker",
+    "<iframe srcdoc='&lt;script&gt;xssmarker()&lt;/script&gt;'></iframe><base href=//xss-marker>",
+    "{{ 7 * 7 }}{% include 'xss-marker' %}${7*7}<%= 7*7 %>",
+    "<meta http-equiv=refresh content='0;url=//xss-marker'><form action=//xss-marker><button formaction=//xss-marker>",
+    "--><!--<x xss-marker>\u2028</bdi></p><style>@import '//xss-marker'</style><details ontoggle=xssmarker()>",
+)
+ADDRESSES = ("href", "src", "action", "formaction", "srcset", "poster", "data", "xlink:href", "ping", "background")
+FORBIDDEN = {
+    "iframe",
+    "object",
+    "embed",
+    "base",
+    "img",
+    "style",
+    "xss-marker",
+    "x",
+    "applet",
+    "video",
+    "audio",
+    "frame",
+}
+OWN_SCRIPTS = {"/static/keys.js"}
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page: each element with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.said: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.elements.append((tag, dict(attrs)))
+
+    handle_startendtag = handle_starttag
+
+    def handle_data(self, data: str) -> None:
+        """Note a text."""
+        self.said.append(data)
+
+
+def find_live(text: str) -> Iterator[str]:
+    """Give whatever in a page is alive and not the page's own."""
+    for tag, attributes in Page(text).elements:
+        if tag in FORBIDDEN or (tag == "script" and attributes.get("src") not in OWN_SCRIPTS):
+            yield f"<{tag}>"
+        if tag == "meta" and "http-equiv" in attributes:
+            yield "<meta http-equiv>"
+        for name, value in attributes.items():
+            if name.startswith("on") or name in ("style", "srcdoc") or "xss" in name:
+                yield f"<{tag} {name}>"
+            if name in ADDRESSES and not re.match(r"#|/(?![/\\])", value or "/"):
+                yield f"<{tag} {name}={value}>"
+
+
+def test_the_search_finds_what_is_alive() -> None:
+    """Put into a page unescaped, each payload that could be alive there is found; escaped, none is."""
+    from html import escape
+
+    alive = [payload for payload in PAYLOADS if list(find_live(f"<p title='{payload}'>{payload}</p>"))]
+    assert len(alive) == 9  # all but an address alone
+    assert list(find_live(f"<a href='{PAYLOADS[5]}'>x</a>"))
+    assert not [
+        payload for payload in PAYLOADS if list(find_live(f"<p title='{escape(payload)}'>{escape(payload)}</p>"))
+    ]
+
+
+def make_hostile(payload: str, number: int) -> ScoredListing:
+    """Return a listing with a payload in every field of text, in its reasons, its model and its price range."""
+    texts = {
+        field.name: f"{payload} {number}"[:200]
+        for field in fields(Listing)
+        if field.type in ("str", "str | None") and field.name not in ("listing_id", "currency")
+    }
+    listing = replace(Listing(f"{number} {payload}", "s", "t"), **texts, price=12.5, currency="EUR")
+    return ScoredListing(
+        listing=listing,
+        score=0.9 - number / 100,
+        log_odds=2.0,
+        reasons=(Reason(payload, payload, 1.5), Reason("other", f"said “{payload}”", -0.5)),
+        highlights=(Highlight(0, len(payload) // 2, 1.0), Highlight(len(payload) // 2, len(payload), -1.0)),
+        price_range=PriceRange(payload, "EUR", 10.0, 50.0, 90.0),
+        model_version=payload,
+        abstained=None,
+    )
+
+
+@pytest.fixture
+def hostile(engine: Engine) -> list[int]:
+    """Put a case for each payload into the queue, half of them decided with a payload as the note."""
+    for number, payload in enumerate(PAYLOADS):
+        scored = make_hostile(payload, number)
+        queue.enqueue(engine, [scored, replace(scored, listing=replace(scored.listing, listing_id=f"other {number}"))])
+    numbers = [case.case_id for case in queue.list_cases(engine, state=None, limit=100) if case.case_id > 7]
+    for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
+        claim = queue.claim(engine, "lea", number)
+        assert isinstance(claim, Claim)
+        verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
+        queue.decide(engine, claim, verdict, note=payload)
+    return numbers
+
+
+def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list[int]) -> None:
+    """All pages of a lead, with every payload in every text: nothing is alive, and the text is there to be read."""
+    lead = visitor("lea")
+    paths = [*(f"/?state={state}" for state in ("open", "escalated", "decided")), *(f"/cases/{n}" for n in hostile)]
+    seen = {"/login"}
+    said = ""
+    while paths:
+        path = paths.pop()
+        seen.add(path)
+        answer = lead.get(path)
+        assert answer.status_code == 200, path
+        assert list(find_live(answer.text)) == [], path
+        page = Page(answer.text)
+        said += "".join(page.said)
+        links = {attributes.get("href") or "" for tag, attributes in page.elements if tag == "a"}
+        paths += [link for link in links if link.startswith(("/?state", "/?brand", "/?seller")) and len(seen) < 60]
+        paths = [link for link in paths if link not in seen]
+    for payload in PAYLOADS:
+        assert payload.split("\u2028")[0] in said
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient], payload: str) -> None:
+    """Filters, paths, names, notes and headers come back, if at all, as text."""
+    lead = visitor("lea")
+    lead.get("/cases/1")
+    form = {"choice": "genuine", "token": "99", "until": "2030-01-01T00:00:00Z", "key": "k" * 16, "note": payload}
+    for answer in (
+        lead.get("/", params={"brand": payload[:200], "seller": payload[:200]}),
+        lead.get("/", params={"state": payload, "after": payload}),
+        lead.get("/cases/1", params={"trail": payload, "recorded": payload}),
+        lead.get(f"/{payload}"),
+        lead.get("/login", params={"then": payload}),
+        lead.get("/login/oidc/back", params={"state": payload, "error": payload}),
+        lead.post("/cases/1/decide", data=form),
+        lead.post("/cases/1/decide", data={**form, "choice": payload, "trail": payload}),
+        lead.post("/login", data={"name": payload, "password": payload, "then": payload}),
+        lead.get("/", headers={"Referer": payload.encode(), "User-Agent": payload.encode()}),
+    ):
+        assert answer.status_code < 500
+        assert list(find_live(answer.text)) == [], answer.url
+
+
+def test_urls_in_text_are_no_links(engine: Engine, visitor: Callable[..., TestClient]) -> None:
+    """An address in a listing is shown and leads nowhere: no link, picture or style of a page names another server."""
+    url = "http://169.254.169.254/latest/meta-data"
+    scored = make_hostile(f"{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example", 0)
+    queue.enqueue(engine, [scored])
+    text = visitor("lea").get("/cases/8").text
+    page = Page(text)
+    assert url in "".join(page.said)
+    for tag, attributes in page.elements:
+        for name in ADDRESSES:
+            assert (attributes.get(name) or "/").startswith(("/", "#")), (tag, attributes)
+            assert not (attributes.get(name) or "/").startswith("//")

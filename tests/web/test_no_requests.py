@@ -1,0 +1,91 @@
+"""The server asks nobody anything: no address that a listing names is ever visited, whatever it leads to."""
+
+from __future__ import annotations
+
+import ast
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+import ipml
+from ipml.records import ScoredListing
+from ipml.review import queue
+
+ROOT = Path(ipml.__file__).parent
+ASKING = {
+    *("httpx", "httpcore", "requests", "urllib3", "aiohttp", "pycurl", "http.client", "urllib.request", "urllib"),
+    *("socket", "ftplib", "smtplib", "telnetlib", "xmlrpc", "websockets", "subprocess", "webbrowser"),
+}
+ALLOWED = {("web/oidc.py", "httpx")}  # asks the provider of logins, whom the operator names
+
+
+def find_imports(path: Path) -> Iterator[str]:
+    """Give the full name of every module that a file imports, inside of functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+def test_only_the_login_by_a_provider_can_ask_anybody() -> None:
+    """No file of web, review and storage imports what makes requests, but the one that speaks to the provider."""
+    found = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for folder in ("web", "review", "storage")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in find_imports(path)
+        if name in ASKING
+    }
+    assert found == ALLOWED
+
+
+def test_pages_call_nothing_of_others() -> None:
+    """Templates, styles and scripts name no address of another server, and no function that could ask one."""
+    for path in (*ROOT.glob("web/templates/*.html"), *ROOT.glob("web/static/*")):
+        source = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        for forbidden in ("http:", "https:", "@import", "XMLHttpRequest", "sendBeacon", "WebSocket", "EventSource"):
+            assert forbidden not in source, (path, forbidden)
+
+
+def test_no_address_of_a_listing_is_asked(
+    engine: Engine, visitor: Callable[..., TestClient], scored: Callable[..., ScoredListing]
+) -> None:
+    """Whose address stands in every text of a listing hears nothing while the case is worked and exported."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        hosts = (
+            "127.0.0.1",
+            "localhost",
+            "[::ffff:127.0.0.1]",
+            "2130706433",
+            "0x7f000001",
+            "127.1",
+            "127.0.0.1.nip.example",
+        )
+        text = " ".join(f'http://{host}:{port}/x <img src="http://{host}:{port}/y">' for host in hosts)
+        item = scored(8)
+        listing = replace(item.listing, listing_id=f"http://127.0.0.1:{port}/", title=text[:1900], description=text)
+        queue.enqueue(engine, [replace(item, listing=listing, highlights=())])
+        lead = visitor("lea")
+        (number,) = (case.case_id for case in queue.list_cases(engine, limit=100) if case.case_id > 7)
+        for path in ("/", f"/cases/{number}", "/export.csv?what=cases"):
+            assert lead.get(path).status_code == 200
+        token = queue.claim(engine, "lea", number).token
+        form = {
+            "choice": "escalate",
+            "token": token,
+            "key": "k" * 16,
+            "until": "2030-01-01T00:00:00Z",
+            "note": text[:1900],
+        }
+        assert lead.post(f"/cases/{number}/decide", data=form).status_code == 303
+        assert lead.get("/export.csv").status_code == 200
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -1,0 +1,606 @@
+"""Logging in at an OpenID Connect provider: a small real one, spoken to over HTTP, and what an attacker would try."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from joserfc import jws
+from joserfc.jwk import ECKey, RSAKey
+from sqlalchemy import Engine, func, select
+
+from ipml.errors import ProviderUnavailable, UnusableSetting
+from ipml.settings import Settings
+from ipml.storage import audit
+from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.tables import sessions, users
+from ipml.web.app import make_app
+from ipml.web.identities import link_user
+from ipml.web.oidc import Provider, Registration, make_provider
+from ipml.web.passwords import PasswordCost
+from ipml.web.users import Role, add_user, disable_user, list_users, set_role
+
+CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
+PASSWORD = "correct horse battery"
+HERE = "https://testserver"
+CLIENT, SECRET = "ipml-page", "a secret : with % signs"
+
+
+class SmallProvider:
+    """An OpenID Connect provider that knows one person, gives each code once, and can be told to misbehave."""
+
+    def __init__(self) -> None:
+        self.key = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
+        self.others = {"other": RSAKey.generate_key(2048, {"kid": "first"}), "curve": ECKey.generate_key("P-256")}
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
+        server.daemon_threads = True
+        self.server, self.issuer = server, f"http://127.0.0.1:{server.server_port}"
+        self.be_honest()
+
+    def be_honest(self) -> None:
+        """Forget all codes and mischief."""
+        self.codes: dict[str, dict[str, str]] = {}
+        self.claims: dict[str, Any] = {}
+        self.document: dict[str, Any] = {}
+        self.sign: Callable[[dict[str, Any]], object] = self.sign_honestly
+        self.published = [self.key.as_dict(private=False)]
+        self.asked: list[str] = []
+
+    def sign_honestly(self, claims: dict[str, Any]) -> str:
+        """Return the claims signed as was agreed."""
+        return sign(claims, {"alg": "RS256", "kid": self.key.kid}, self.key)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the provider publishes of itself."""
+        ends = {"authorization": "authorize", "token": "token"}
+        addresses = {f"{name}_endpoint": f"{self.issuer}/{path}" for name, path in ends.items()}
+        return {"issuer": self.issuer, **addresses, "jwks_uri": f"{self.issuer}/keys", **self.document}
+
+    def authorise(self, asked: dict[str, str]) -> str:
+        """Return where the person is sent back to, with a code."""
+        code = f"code-{len(self.codes)}"
+        self.codes[code] = asked
+        return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state'], 'iss': self.issuer})}"
+
+    def change(self, form: dict[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
+        """Return what a code is worth: a token, once, for who asked for it."""
+        asked = self.codes.pop(form.get("code", ""), None)
+        expected = base64.b64encode(f"{CLIENT}:a+secret+%3A+with+%25+signs".encode()).decode()
+        challenge = _encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        is_due = asked is not None and authorization == f"Basic {expected}" and asked["code_challenge"] == challenge
+        if not is_due or form.get("redirect_uri") != asked["redirect_uri"]:
+            return 400, {"error": "invalid_grant"}
+        now = int(time.time())
+        claims = {
+            "iss": self.issuer,
+            "aud": CLIENT,
+            "sub": "person-7",
+            "nonce": asked["nonce"],
+            "iat": now,
+            "exp": now + 300,
+            "preferred_username": "dana",
+            "groups": ["staff", "trust"],
+            **self.claims,
+        }
+        return 200, {"id_token": self.sign({name: value for name, value in claims.items() if value is not None})}
+
+
+def _make_handler(provider: SmallProvider) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            provider.asked.append(parts.path)
+            if parts.path == "/authorize":
+                self.send_response(302)
+                asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                self.send_header("Location", provider.authorise(asked))
+                self.end_headers()
+            elif parts.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", "/.well-known/openid-configuration")
+                self.end_headers()
+            elif parts.path == "/huge":
+                self._answer(200, {"keys": "x" * 2_000_000})
+            else:
+                is_keys = parts.path == "/keys"
+                self._answer(200, {"keys": provider.published} if is_keys else provider.describe())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            form = {name: values[0] for name, values in parse_qs(body).items()}
+            self._answer(*provider.change(form, self.headers.get("Authorization", "")))
+
+        def _answer(self, status: int, content: dict[str, Any]) -> None:
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+def sign(claims: object, header: dict[str, Any], key: Any) -> str:
+    """Return claims as a signed token."""
+    return jws.serialize_compact(header, json.dumps(claims), key, algorithms=[header["alg"]])
+
+
+def _encode(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="module")
+def small_provider() -> Iterator[SmallProvider]:
+    """Serve the provider to all tests of this file."""
+    provider = SmallProvider()
+    thread = threading.Thread(target=provider.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield provider
+    provider.server.shutdown()
+    thread.join()
+    provider.server.server_close()
+
+
+@pytest.fixture
+def provider(small_provider: SmallProvider) -> SmallProvider:
+    """Return the provider, honest again."""
+    small_provider.be_honest()
+    return small_provider
+
+
+@pytest.fixture
+def settings(provider: SmallProvider, tmp_path: Any) -> Settings:
+    """Return the settings of a page where people of the group "trust" review and "leads" lead."""
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    return Settings(
+        oidc_issuer=provider.issuer,
+        oidc_client_id=CLIENT,
+        oidc_client_secret=tmp_path / "secret",
+        public_url=HERE,
+        oidc_roles="trust=reviewer; leads=lead",
+    )
+
+
+@pytest.fixture(scope="module")
+def closed_engine() -> Iterator[Engine]:
+    """Give the database of one user to all tests in which nobody comes in."""
+    engine = open_database("sqlite://")
+    migrate(engine)
+    add_user(engine, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def closed(closed_engine: Engine, settings: Settings) -> TestClient:
+    """Return a browser of a page that nobody should get into."""
+    app = make_app(closed_engine, settings, cost=CHEAP)
+    return TestClient(app, base_url=HERE, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+
+
+@pytest.fixture
+def make_browser(engine: Engine, settings: Settings) -> Callable[[], TestClient]:
+    """Return a maker of browsers of one page."""
+    app = make_app(engine, settings, cost=CHEAP)
+    return lambda: TestClient(app, base_url=HERE, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+
+
+@pytest.fixture
+def browser(make_browser: Callable[[], TestClient]) -> TestClient:
+    """Return one browser."""
+    return make_browser()
+
+
+def begin(browser: TestClient, then: str = "/") -> str:
+    """Go to the provider, log in there, and return where it sends the browser back to."""
+    away = browser.get("/login/oidc", params={"then": then})
+    assert away.status_code == 303
+    back = httpx.get(away.headers["location"], verify=False).headers["location"]  # plain http: nothing to verify
+    assert back.startswith(f"{HERE}/login/oidc/back?")
+    return back
+
+
+def come_back(browser: TestClient, back: str) -> httpx.Response:
+    """Follow the provider's redirection, as a browser does: it comes from another site."""
+    return browser.get(back, headers={"Sec-Fetch-Site": "cross-site"})
+
+
+def log_in(browser: TestClient, then: str = "/") -> httpx.Response:
+    """Log in by the provider."""
+    return come_back(browser, begin(browser, then))
+
+
+def count(engine: Engine, table: Any) -> int:
+    """Return the number of rows of a table."""
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(table))
+
+
+def assert_nobody_came_in(browser: TestClient, answer: httpx.Response, status: int = 403) -> None:
+    """Check that a login was refused, left no session, added nobody, and showed nothing of how it failed."""
+    engine = browser.app.state.engine
+    assert answer.status_code == status, answer.text
+    assert "__Host-ipml=" not in answer.headers.get("set-cookie", "")
+    assert count(engine, sessions) == 0
+    assert {user.name for user in list_users(engine)} <= {"ana", "bo", "lea", "vic"}
+    assert "Traceback" not in answer.text
+    assert browser.get("/").headers["location"] == "/login?then=/"
+
+
+def test_a_new_person_comes_in_with_the_role_of_their_group(engine: Engine, browser: TestClient) -> None:
+    """Who the provider vouches for is added without a password, goes on to the case, and works as a reviewer."""
+    assert "Log in with 127.0.0.1" in browser.get("/login").text
+    answer = log_in(browser, "/cases/2")
+    assert answer.headers["location"] == "/cases/2"
+    assert "dana <span" in browser.get("/cases/2").text
+    dana = next(user for user in list_users(engine) if user.name == "dana")
+    assert dana.role is Role.REVIEWER
+    with reading(engine) as connection:
+        assert connection.scalar(select(users.c.password_hash).where(users.c.name == "dana")) == ""
+        deeds = [row.action for row in audit.list_rows(connection, f"user:{dana.user_id}")]
+        assert audit.verify(connection).is_intact
+    assert deeds == ["user added", "user linked"]
+
+
+def test_a_user_without_a_password_has_none_that_fits(browser: TestClient, make_browser: Callable) -> None:
+    """The form of passwords refuses who came by the provider like any wrong password."""
+    log_in(browser)
+    for password in ("", " ", "None"):
+        answer = make_browser().post("/login", data={"name": "dana", "password": password})
+        assert answer.status_code == 401
+        assert "Name or password is wrong." in answer.text
+
+
+def test_the_same_subject_is_the_same_user(engine: Engine, browser: TestClient, provider: SmallProvider) -> None:
+    """A person who has changed name and address is who they were; their earlier session has ended."""
+    log_in(browser)
+    before = browser.cookies["__Host-ipml"]
+    provider.claims = {"preferred_username": "ana", "email": "lea@shop.example"}
+    log_in(browser)
+    assert browser.cookies["__Host-ipml"] != before
+    assert count(engine, users) == 5
+    assert count(engine, sessions) == 1
+    assert "dana <span" in browser.get("/").text
+
+
+@pytest.mark.parametrize("name", ["ana", "ANA", "two words", "\u0430na", "x" * 300, "", 7, None, ["ana"]])
+def test_nobody_becomes_somebody_else_by_a_name(
+    engine: Engine, browser: TestClient, provider: SmallProvider, name: object
+) -> None:
+    """A name that is taken, could be mistaken for one that is, or is none, gives a new user another name."""
+    provider.claims = {"preferred_username": name, "email": "ana", "email_verified": True}
+    assert log_in(browser).status_code == 303
+    assert count(engine, users) == 5
+    (new,) = (user for user in list_users(engine) if user.name not in ("ana", "bo", "lea", "vic"))
+    assert "-" in new.name
+
+
+@pytest.mark.parametrize("groups", [[], ["staff"], "leads ", {"trust": 1}, [["trust"]], None, 3])
+def test_who_has_no_group_stays_outside(closed: TestClient, provider: SmallProvider, groups: object) -> None:
+    """Without a group that has a role here nobody is added."""
+    provider.claims = {"groups": groups}
+    assert_nobody_came_in(closed, log_in(closed))
+
+
+def test_the_provider_says_the_role_at_each_login(
+    engine: Engine, browser: TestClient, make_browser: Callable, provider: SmallProvider
+) -> None:
+    """A new group changes the role and ends the sessions under the old one; losing it shuts out."""
+    log_in(browser)
+    provider.claims = {"groups": ["trust", "leads"]}
+    log_in(other := make_browser())
+    assert "lead</span>" in other.get("/").text
+    assert browser.get("/").status_code == 303
+    provider.claims = {"groups": []}
+    assert log_in(make_browser()).status_code == 403
+    assert other.get("/").status_code == 303
+    assert count(engine, sessions) == 0
+
+
+def test_a_disabled_user_stays_outside(engine: Engine, browser: TestClient, make_browser: Callable) -> None:
+    """The provider cannot let in whom an admin has shut out."""
+    log_in(browser)
+    disable_user(engine, "dana")
+    assert browser.get("/").status_code == 303
+    assert log_in(make_browser()).status_code == 403
+
+
+def test_without_roles_of_groups_only_linked_users_come_in(
+    engine: Engine, settings: Settings, provider: SmallProvider
+) -> None:
+    """Where the settings map no groups, a person needs a link, and has the role that they have here."""
+    app = make_app(engine, settings.model_copy(update={"oidc_roles": ""}), cost=CHEAP)
+    browser = TestClient(app, base_url=HERE, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    assert_nobody_came_in(browser, log_in(browser))
+    link_user(engine, "vic", provider.issuer, "person-7")
+    assert log_in(browser).status_code == 303
+    assert "vic <span" in browser.get("/").text
+    set_role(engine, "vic", Role.LEAD)
+    assert browser.get("/").status_code == 303
+    log_in(browser)
+    assert "lead</span>" in browser.get("/").text
+
+
+WRONG_CLAIMS = {
+    "another issuer": {"iss": "https://elsewhere.example"},
+    "no issuer": {"iss": None},
+    "another audience": {"aud": "another-service"},
+    "no audience": {"aud": None},
+    "many audiences, no party": {"aud": [CLIENT, "another-service"]},
+    "another party": {"azp": "another-service"},
+    "another nonce": {"nonce": "x" * 43},
+    "no nonce": {"nonce": None},
+    "a nonce that is no text": {"nonce": 1},
+    "expired": {"exp": int(time.time()) - 61},
+    "no end": {"exp": None},
+    "an end that is text": {"exp": "9999999999"},
+    "an end beyond all time": {"exp": 10**400},
+    "old": {"iat": int(time.time()) - 4000},
+    "from the future": {"iat": int(time.time()) + 4000},
+    "not valid yet": {"nbf": int(time.time()) + 400},
+    "nobody": {"sub": None},
+    "an empty subject": {"sub": ""},
+    "a subject of controls": {"sub": "a\0b"},
+    "a long subject": {"sub": "s" * 256},
+    "a subject that is a number": {"sub": 7},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_CLAIMS.values(), ids=WRONG_CLAIMS)
+def test_wrong_claims_let_nobody_in(closed: TestClient, provider: SmallProvider, wrong: dict[str, Any]) -> None:
+    """A token that is rightly signed, but not for this service, login and moment, is refused."""
+    provider.claims = wrong
+    assert_nobody_came_in(closed, log_in(closed))
+
+
+def unsigned(_: SmallProvider, claims: dict[str, Any]) -> str:
+    """Return a token that says it needs no signature."""
+    return ".".join((_encode(b'{"alg": "none"}'), _encode(json.dumps(claims).encode()), ""))
+
+
+def keyed_with_the_public_key(provider: SmallProvider, claims: dict[str, Any]) -> str:
+    """Return a token whose signature anybody can make who knows the public key."""
+    head = _encode(json.dumps({"alg": "HS256", "kid": "first"}).encode())
+    told = f"{head}.{_encode(json.dumps(claims).encode())}"
+    key = provider.key.as_pem(private=False)
+    return f"{told}.{_encode(hmac.new(key, told.encode(), hashlib.sha256).digest())}"
+
+
+def with_its_own_key(provider: SmallProvider, claims: dict[str, Any]) -> str:
+    """Return a token that brings the key along by which it is to be checked."""
+    key = provider.others["other"]
+    header = {"alg": "RS256", "kid": "first", "jwk": key.as_dict(private=False), "jku": "https://elsewhere.example"}
+    return sign(claims, header, key)
+
+
+FORGERIES: dict[str, Callable[[SmallProvider, dict[str, Any]], object]] = {
+    "no signature": unsigned,
+    "public key as secret": keyed_with_the_public_key,
+    "another key of the same id": lambda p, claims: sign(claims, {"alg": "RS256", "kid": "first"}, p.others["other"]),
+    "a key of its own": with_its_own_key,
+    "another algorithm": lambda p, claims: sign(claims, {"alg": "ES256"}, p.others["curve"]),
+    "another padding": lambda p, claims: sign(claims, {"alg": "PS256", "kid": "first"}, p.key),
+    "an unknown key": lambda p, claims: sign(claims, {"alg": "RS256", "kid": "never seen"}, p.key),
+    "claims of another token": lambda p, claims: ".".join(
+        (
+            *sign({}, {"alg": "RS256"}, p.key).split(".")[:1],
+            *p.sign_honestly({**claims, "sub": "x"}).split(".")[1:2],
+            "x",
+        )
+    ),
+    "no object": lambda p, claims: sign([claims], {"alg": "RS256", "kid": "first"}, p.key),
+    "deep": lambda p, claims: f"{_encode(b'[' * 9_000)}.x.y",
+    "long": lambda p, claims: p.sign_honestly({**claims, "more": "x" * 20_000}),
+    "no token": lambda p, claims: "token",
+    "no text": lambda p, claims: {"alg": "RS256"},
+    "nothing": lambda p, claims: None,
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_forged_tokens_let_nobody_in(
+    closed: TestClient,
+    provider: SmallProvider,
+    forge: Callable[[SmallProvider, dict[str, Any]], object],
+) -> None:
+    """Only the agreed algorithm and the provider's published key count, whatever the token says of itself."""
+    provider.sign = lambda claims: forge(provider, claims)
+    assert_nobody_came_in(closed, log_in(closed))
+
+
+def test_the_way_back_belongs_to_the_browser_that_went(
+    engine: Engine, browser: TestClient, make_browser: Callable
+) -> None:
+    """An attacker cannot have somebody else's browser finish the attacker's login, with or without one of its own."""
+    attackers = begin(browser)
+    victim = make_browser()
+    assert_nobody_came_in(victim, come_back(victim, attackers))
+    begin(victim)
+    assert_nobody_came_in(victim, come_back(victim, attackers))
+
+
+def test_a_stolen_code_is_worth_nothing_in_another_login(
+    engine: Engine, browser: TestClient, make_browser: Callable
+) -> None:
+    """A code is bound to the verifier of its own login, which never leaves the browser and the server."""
+    stolen = parse_qs(urlsplit(begin(browser)).query)["code"][0]
+    attacker = make_browser()
+    own = parse_qs(urlsplit(begin(attacker)).query)
+    answer = come_back(attacker, f"/login/oidc/back?{urlencode({'code': stolen, 'state': own['state'][0]})}")
+    assert_nobody_came_in(attacker, answer)
+
+
+def test_an_answer_counts_once(engine: Engine, browser: TestClient) -> None:
+    """The same answer again is refused: the browser's secret is spent, and the code is at the provider."""
+    back = begin(browser)
+    kept = browser.cookies["__Host-ipml-login"]
+    assert come_back(browser, back).status_code == 303
+    assert "__Host-ipml-login" not in browser.cookies
+    browser.post("/logout")
+    assert come_back(browser, back).status_code == 403
+    browser.cookies.set("__Host-ipml-login", kept, domain="testserver")
+    assert come_back(browser, back).status_code == 403
+    assert count(engine, sessions) == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"state": "x" * 43},
+        {"state": ""},
+        {"state": "\u00e9"},
+        {"iss": "https://elsewhere.example"},
+        {"error": "access_denied"},
+        {"code": ""},
+        {"code": "code-99"},
+    ],
+)
+def test_a_changed_answer_is_refused(closed: TestClient, changed: dict[str, str]) -> None:
+    """State, issuer and code must be those of the login; what the provider refused stays so."""
+    answer = {name: values[0] for name, values in parse_qs(urlsplit(begin(closed)).query).items()}
+    assert_nobody_came_in(closed, come_back(closed, f"/login/oidc/back?{urlencode(answer | changed)}"))
+
+
+@pytest.mark.parametrize("then", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere", "/cases/2/../x"])
+def test_the_login_leads_nowhere_else(browser: TestClient, then: str) -> None:
+    """After the provider one is on this page, whatever the link said, and whatever the cookie says."""
+    assert log_in(browser, then).headers["location"] == "/"
+    back = begin(browser)
+    secret = browser.cookies["__Host-ipml-login"].strip('"').split(".")[0]
+    browser.cookies.set("__Host-ipml-login", f"{secret}.{then}", domain="testserver")
+    answer = come_back(browser, back)
+    assert answer.headers.get("location", "/") == "/"
+
+
+def test_another_site_cannot_begin_a_login(browser: TestClient, provider: SmallProvider) -> None:
+    """A login starts with a click on this page."""
+    answer = browser.get("/login/oidc", headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+    assert provider.asked == []
+
+
+def test_what_goes_to_the_provider(browser: TestClient, provider: SmallProvider) -> None:
+    """The address names this service and where to come back to, whatever Host says; the secret is not in it."""
+    away = browser.get("/login/oidc", headers={"Host": "elsewhere.example"})
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(away.headers["location"]).query).items()}
+    cookie = away.headers["set-cookie"]
+    secret = cookie.partition("=")[2].strip('"').partition(".")[0]
+    assert asked["redirect_uri"] == f"{HERE}/login/oidc/back"
+    assert (asked["client_id"], asked["response_type"], asked["code_challenge_method"]) == (CLIENT, "code", "S256")
+    assert len({asked["state"], asked["nonce"], asked["code_challenge"], secret}) == 4
+    assert secret not in away.headers["location"]
+    assert all(part in cookie for part in ("HttpOnly", "SameSite=lax", "Secure", "Max-Age=600", "Path=/"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"issuer": "https://elsewhere.example"},
+        {"authorization_endpoint": "http://elsewhere.example/authorize"},
+        {"authorization_endpoint": "javascript:alert(1)"},
+        {"authorization_endpoint": None},
+    ],
+)
+def test_a_document_that_is_not_the_providers(
+    browser: TestClient, provider: SmallProvider, document: dict[str, object]
+) -> None:
+    """A document of another issuer, or that sends people over unsafe ways, is not followed; passwords still work."""
+    provider.document = document
+    assert browser.get("/login/oidc").status_code == 502
+    assert browser.post("/login", data={"name": "ana", "password": "correct horse battery"}).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/moved", "/huge"])
+def test_keys_from_strange_places(closed: TestClient, provider: SmallProvider, path: str) -> None:
+    """Redirections are not followed, and no answer is read without end."""
+    provider.document = {"jwks_uri": f"{provider.issuer}{path}"}
+    assert_nobody_came_in(closed, log_in(closed), 502)
+
+
+def test_a_provider_that_is_down(engine: Engine, settings: Settings) -> None:
+    """Where the provider does not answer the page says so."""
+    away = settings.model_copy(update={"oidc_issuer": "http://127.0.0.1:9"})
+    browser = TestClient(make_app(engine, away), base_url=HERE, follow_redirects=False)
+    assert browser.get("/login/oidc").status_code == 502
+
+
+def test_new_keys_are_found_and_not_asked_for_at_every_login(
+    engine: Engine, browser: TestClient, provider: SmallProvider
+) -> None:
+    """A key that is not known yet is asked for; tokens with made-up keys cannot have us ask again and again."""
+    seconds = [0.0]
+    small = Provider(Registration(provider.issuer, CLIENT, f"{HERE}/login/oidc/back"), clock=lambda: seconds[0])
+    assert small._find_keys("first") == small._find_keys(None) == {"keys": provider.published}
+    provider.published = [{**provider.published[0], "kid": "second"}]
+    for _ in range(5):
+        small._find_keys("second")
+    assert provider.asked.count("/keys") == 1
+    seconds[0] = 31.0
+    assert small._find_keys("second")["keys"][0]["kid"] == "second"
+    for _ in range(5):
+        small._find_keys("made up")
+    assert provider.asked.count("/keys") == 2
+    assert provider.asked.count("/.well-known/openid-configuration") == 1
+
+
+def test_curves_where_they_are_agreed(engine: Engine, settings: Settings, provider: SmallProvider) -> None:
+    """A provider that signs with ES256 is understood where the settings say so, and its RS256 is not."""
+    app = make_app(engine, settings.model_copy(update={"oidc_algorithm": "ES256"}), cost=CHEAP)
+    browser = TestClient(app, base_url=HERE, follow_redirects=False)
+    curve = provider.others["curve"]
+    provider.published.append(curve.as_dict(private=False))
+    assert_nobody_came_in(browser, log_in(browser))
+    provider.sign = lambda claims: sign(claims, {"alg": "ES256"}, curve)
+    assert log_in(browser).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"oidc_issuer": "http://id.example"}, "IPML_OIDC_ISSUER"),
+        ({"oidc_issuer": "https://user@id.example"}, "IPML_OIDC_ISSUER"),
+        ({"public_url": None}, "IPML_PUBLIC_URL"),
+        ({"public_url": "http://page.example"}, "IPML_PUBLIC_URL"),
+        ({"oidc_client_id": None}, "IPML_OIDC_CLIENT_ID"),
+    ],
+)
+def test_unusable_settings_are_named(settings: Settings, changed: dict[str, object], named: str) -> None:
+    """A page with half of what a provider needs does not start, and says what is missing."""
+    with pytest.raises(UnusableSetting, match=named):
+        make_provider(settings.model_copy(update=changed))
+
+
+def test_the_secret_does_not_print(settings: Settings) -> None:
+    """Neither the provider nor what was agreed with it shows the secret."""
+    made = make_provider(settings)
+    assert made is not None
+    assert SECRET not in repr(made) + repr(made._agreed) + repr(settings)
+
+
+def test_without_a_provider_its_addresses_are_not_there(visitor: Callable) -> None:
+    """A page without the settings has no such login."""
+    assert visitor().get("/login/oidc").status_code == 404
+    assert visitor().get("/login/oidc/back?code=x&state=y").status_code == 404
+    assert "Log in with" not in visitor().get("/login").text
+
+
+def test_a_failure_has_a_name(provider: SmallProvider) -> None:
+    """What is wrong with a provider is said in a sentence."""
+    provider.document = {"token_endpoint": "ftp://x"}
+    with pytest.raises(ProviderUnavailable, match="token_endpoint"):
+        Provider(Registration(provider.issuer, CLIENT, HERE))._endpoint("token_endpoint")

@@ -1,0 +1,172 @@
+"""Behind a proxy: whose word on the sender, on https and on the person is taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from ipml.errors import UnusableSetting
+from ipml.review import queue
+from ipml.settings import Settings
+from ipml.storage.database import reading
+from ipml.storage.tables import tries
+from ipml.web.app import make_app
+from ipml.web.forwarded import find_sender, is_within, parse_networks
+from ipml.web.passwords import PasswordCost
+from ipml.web.users import Role, add_user, disable_user
+
+CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
+PROXY, STRANGER = "10.0.0.2", "192.0.2.7"
+HEADER = "X-Forwarded-User"
+
+
+@pytest.fixture
+def make_browser(engine: Engine) -> Callable[..., TestClient]:
+    """Return a maker of clients that connect from an address."""
+
+    def make(address: str, **settings: str) -> TestClient:
+        app = make_app(engine, Settings(**settings), cost=CHEAP)
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        return TestClient(app, client=(address, 50_000), follow_redirects=False, headers=headers)
+
+    return make
+
+
+@pytest.fixture
+def from_proxy(make_browser: Callable[..., TestClient]) -> Callable[[str], TestClient]:
+    """Return a maker of clients of a page that believes the header of one proxy."""
+    return lambda address: make_browser(address, trusted_header=HEADER, trusted_proxies=PROXY)
+
+
+def test_the_proxy_says_who_it_is(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
+    """Whom the proxy names works under that name and role, without a session here."""
+    browser = from_proxy(PROXY)
+    location = browser.post("/next", headers={HEADER: "ana"}).headers["location"]
+    browser.get(location, headers={HEADER: "ana"})
+    assert queue.get_case(engine, 1).reviewer == "ana"
+    assert browser.post("/next", headers={HEADER: "vic"}).status_code == 403
+    assert not browser.cookies
+    assert browser.get("/").headers["location"] == "/login?then=/"
+
+
+@pytest.mark.parametrize("address", [STRANGER, "127.0.0.1", "10.0.0.3", "::1", "::ffff:10.0.0.3", "testclient", ""])
+def test_nobody_else_does(
+    from_proxy: Callable[[str], TestClient], caplog: pytest.LogCaptureFixture, address: str
+) -> None:
+    """From any other address the header is passed over, and the log says so."""
+    browser = from_proxy(address)
+    with caplog.at_level(logging.WARNING):
+        told = {HEADER: "lea", "X-Forwarded-For": PROXY, "Forwarded": f"for={PROXY}", "X-Real-IP": PROXY}
+        assert browser.get("/", headers=told).status_code == 303
+    assert "passed over" in caplog.text
+    assert "lea" not in caplog.text
+
+
+def test_off_by_default(make_browser: Callable[..., TestClient]) -> None:
+    """Without the setting the header is one like any other, even from a trusted proxy."""
+    for name in (HEADER, "Remote-User", "X-Remote-User", "X-Auth-Request-User"):
+        assert make_browser(PROXY, trusted_proxies=PROXY).get("/", headers={name: "lea"}).status_code == 303
+
+
+@pytest.mark.parametrize("name", ["nobody", "", " ", "ana, lea", "\u00e9", "ana;lea", "x" * 500, "ana\x0blea"])
+def test_who_is_unknown_here_comes_no_further(from_proxy: Callable[[str], TestClient], name: str) -> None:
+    """A name that nobody has here is refused in a sentence, not sent to a form that cannot help."""
+    answer = from_proxy(PROXY).get("/", headers=[(HEADER.encode(), name.encode("latin-1"))])
+    assert answer.status_code == 403
+    assert "Ask an admin" in answer.text
+
+
+def test_two_names_are_none(from_proxy: Callable[[str], TestClient]) -> None:
+    """A header that the browser sent along with the proxy's lets nobody in."""
+    told = [(HEADER.encode(), b"ana"), (HEADER.lower().encode(), b"lea")]
+    assert from_proxy(PROXY).get("/", headers=told).status_code == 403
+
+
+def test_a_disabled_user_is_out(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
+    """What the proxy says lets nobody in whom an admin has shut out."""
+    disable_user(engine, "ana")
+    assert from_proxy(PROXY).get("/", headers={HEADER: "ana"}).status_code == 403
+
+
+def test_the_proxys_word_goes_before_an_old_session(from_proxy: Callable[[str], TestClient]) -> None:
+    """A browser that was handed on still holds another's session: the person is whom the proxy names."""
+    browser = from_proxy(PROXY)
+    assert browser.post("/login", data={"name": "lea", "password": "correct horse battery"}).status_code == 303
+    assert "lead</span>" in browser.get("/").text
+    assert "vic <span" in browser.get("/", headers={HEADER: "vic"}).text
+
+
+def test_forms_of_other_sites_are_refused_all_the_same(from_proxy: Callable[[str], TestClient]) -> None:
+    """The proxy names the person for whatever the browser sends; the check of the origin stays."""
+    told = {HEADER: "ana", "Sec-Fetch-Site": "cross-site"}
+    assert from_proxy(PROXY).post("/next", headers=told).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"trusted_header": HEADER}, "IPML_TRUSTED_PROXIES"),
+        ({"trusted_header": HEADER, "trusted_proxies": " "}, "IPML_TRUSTED_PROXIES"),
+        ({"trusted_header": "Cookie", "trusted_proxies": PROXY}, "IPML_TRUSTED_HEADER"),
+        ({"trusted_header": "", "trusted_proxies": PROXY}, "IPML_TRUSTED_HEADER"),
+        ({"trusted_header": "X Y", "trusted_proxies": PROXY}, "IPML_TRUSTED_HEADER"),
+        ({"trusted_proxies": "proxy.example"}, "IPML_TRUSTED_PROXIES"),
+        ({"trusted_proxies": "10.0.0.1/8"}, "IPML_TRUSTED_PROXIES"),
+    ],
+)
+def test_unusable_settings_are_named(engine: Engine, settings: dict[str, str], named: str) -> None:
+    """A page that would believe everybody does not start."""
+    with pytest.raises(UnusableSetting, match=named):
+        make_app(engine, Settings(**settings))
+
+
+def test_a_trusted_proxy_says_that_it_was_https(make_browser: Callable[..., TestClient]) -> None:
+    """Behind a proxy with https the cookie is bound to it; a stranger's word on that is not taken."""
+    form = {"name": "ana", "password": "correct horse battery"}
+    told = {"X-Forwarded-Proto": "https"}
+    for address, name in ((PROXY, "__Host-ipml="), (STRANGER, "ipml=")):
+        answer = make_browser(address, trusted_proxies="10.0.0.0/8").post("/login", data=form, headers=told)
+        assert answer.headers["set-cookie"].startswith(name)
+        assert ("strict-transport-security" in answer.headers) == (address == PROXY)
+
+
+@pytest.mark.parametrize(
+    ("address", "passed", "counted"),
+    [
+        (PROXY, STRANGER, STRANGER),
+        (PROXY, f"198.51.100.9, {STRANGER}", STRANGER),
+        (PROXY, f"{STRANGER}, 10.0.0.7", STRANGER),
+        (PROXY, "", PROXY),
+        (STRANGER, "198.51.100.9", STRANGER),
+    ],
+)
+def test_tries_count_for_the_sender(
+    engine: Engine, make_browser: Callable[..., TestClient], address: str, passed: str, counted: str
+) -> None:
+    """A guesser behind the proxy is told from others there, and cannot take on new addresses by a header."""
+    browser = make_browser(address, trusted_proxies="10.0.0.0/8")
+    browser.post("/login", data={"name": "ana", "password": "wrong"}, headers={"X-Forwarded-For": passed})
+    with reading(engine) as connection:
+        assert connection.scalars(select(tries.c.address)).all() == [counted]
+
+
+@given(st.lists(st.ip_addresses(v=4).map(str) | st.text(max_size=5), min_size=1, max_size=5), st.ip_addresses(v=4))
+def test_what_the_sender_makes_up_counts_for_nothing(made_up: list[str], sender: object) -> None:
+    """However a chain begins, its last address outside of the trusted networks is the sender."""
+    networks = parse_networks("10.0.0.0/8")
+    if not is_within(str(sender), networks):
+        assert find_sender([*made_up, str(sender), "10.9.9.9"], networks) == str(sender)
+
+
+def test_no_password_is_needed(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
+    """A user without a password comes in by the proxy, and by no password at all."""
+    add_user(engine, "cleo", None, Role.LEAD)
+    assert "cleo <span" in from_proxy(PROXY).get("/", headers={HEADER: "cleo"}).text
+    for password in ("", "None", "x" * 12):
+        assert from_proxy(STRANGER).post("/login", data={"name": "cleo", "password": password}).status_code == 401

@@ -1,0 +1,123 @@
+"""Sessions: how long they hold, and what ends them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, event
+
+from ipml.errors import UnknownUser
+from ipml.storage import audit
+from ipml.storage.database import reading
+from ipml.web.passwords import PasswordCost
+from ipml.web.sessions import find_user, list_sessions, log_out_everywhere, open_session
+from ipml.web.users import Role, check_password, disable_user, enable_user, list_users, set_password, set_role
+
+NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
+CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
+PASSWORD = "correct horse battery"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def token(engine: Engine) -> str:
+    """Return a session of ana that begins at nine."""
+    return open_session(engine, list_users(engine)[0], hours=12, now=NOW)
+
+
+def is_alive(engine: Engine, token: str, at: datetime) -> bool:
+    """Tell whether a session opens the page at a moment."""
+    return find_user(engine, token, idle_minutes=60, now=at) is not None
+
+
+def test_a_session_that_is_not_used_ends(engine: Engine, token: str) -> None:
+    """After an hour without a request the login is over, and does not come back."""
+    assert is_alive(engine, token, NOW + 59 * MINUTE)
+    assert is_alive(engine, token, NOW + 118 * MINUTE)
+    assert not is_alive(engine, token, NOW + 178 * MINUTE)
+    assert not is_alive(engine, token, NOW + 178 * MINUTE)
+
+
+def test_no_use_keeps_a_session_beyond_its_hours(engine: Engine, token: str) -> None:
+    """However busy, after twelve hours one logs in anew."""
+    for minutes in range(0, 720, 30):
+        assert is_alive(engine, token, NOW + minutes * MINUTE)
+    assert not is_alive(engine, token, NOW + 720 * MINUTE)
+
+
+def test_looking_seldom_writes(engine: Engine, token: str) -> None:
+    """A session notes its use once a minute and no more often, so that pages need no lock of the database."""
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    for seconds in range(0, 180, 5):
+        assert is_alive(engine, token, NOW + timedelta(seconds=seconds))
+    assert sum(statement.startswith("UPDATE sessions") for statement in statements) == 2
+
+
+def test_a_clock_that_jumps(engine: Engine, token: str) -> None:
+    """Set back an hour, the clock ends no session early; set forward a day, it ends them all."""
+    assert is_alive(engine, token, NOW - 60 * MINUTE)
+    assert is_alive(engine, token, NOW + 30 * MINUTE)
+    assert not is_alive(engine, token, NOW + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda engine: set_role(engine, "ana", Role.LEAD),
+        lambda engine: set_role(engine, "ana", Role.VIEWER),
+        lambda engine: set_password(engine, "ana", "another long password", CHEAP),
+        lambda engine: disable_user(engine, "ana"),
+        lambda engine: log_out_everywhere(engine, "ana"),
+    ],
+    ids=["more", "less", "password", "disabled", "logged out"],
+)
+def test_what_changes_a_person_ends_their_sessions(engine: Engine, visitor: Callable, change: Callable) -> None:
+    """Every browser of the person is out at the next click, others are not, and it is in the audit trail."""
+    browsers, other = [visitor("ana"), visitor("ana")], visitor("bo")
+    before = [browser.cookies["ipml"] for browser in browsers]
+    assert before[0] != before[1]
+    change(engine)
+    assert [browser.get("/").status_code for browser in browsers] == [303, 303]
+    assert other.get("/").status_code == 200
+    ana = list_users(engine)[0]
+    with reading(engine) as connection:
+        assert len(audit.list_rows(connection, f"user:{ana.user_id}")) == 2
+
+
+def test_a_new_role_counts_from_the_next_login(engine: Engine, visitor: Callable) -> None:
+    """After the change the same person logs in with what they may do now."""
+    browser = visitor("vic")
+    assert browser.post("/next").status_code == 403
+    set_role(engine, "vic", Role.REVIEWER)
+    assert visitor("vic").post("/next").status_code == 303
+
+
+def test_a_person_who_was_let_in_again_needs_a_new_login(engine: Engine, visitor: Callable) -> None:
+    """Sessions from before stay dead."""
+    browser = visitor("ana")
+    disable_user(engine, "ana")
+    enable_user(engine, "ana")
+    assert browser.get("/").status_code == 303
+    assert visitor("ana").get("/").status_code == 200
+
+
+def test_only_the_new_password_opens(engine: Engine) -> None:
+    """A changed password is the only one."""
+    set_password(engine, "ana", "another long password", CHEAP)
+    assert check_password(engine, "ana", PASSWORD, CHEAP) is None
+    assert check_password(engine, "ana", "another long password", CHEAP) is not None
+
+
+def test_sessions_can_be_listed_and_ended(engine: Engine, token: str) -> None:
+    """An operator sees since when somebody is logged in, without the token, and can end it."""
+    find_user(engine, token, now=NOW + 5 * MINUTE)
+    (session,) = list_sessions(engine, "ana", NOW + 6 * MINUTE)
+    assert (session.created_at, session.seen_at) == (NOW, NOW + 5 * MINUTE)
+    assert log_out_everywhere(engine, "ana") == 1
+    assert list_sessions(engine, "ana", NOW) == []
+    for call in (list_sessions, log_out_everywhere):
+        with pytest.raises(UnknownUser):
+            call(engine, "nobody")
