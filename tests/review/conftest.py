@@ -1,12 +1,14 @@
 """What the tests of the queue share: scored listings."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
+from ipml.settings import get_settings
 
 
 @pytest.fixture
@@ -26,3 +28,16 @@ def make_scored() -> Callable[..., ScoredListing]:
         return ScoredListing(listing, score, None, reasons, (Highlight(0, 7, 0.5),), None, model_version)
 
     return make
+
+
+@pytest.fixture
+def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Return a function that gives settings other values, until the test ends."""
+
+    def change(**values: Any) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(f"IPML_{name.upper()}", value if isinstance(value, str) else json.dumps(value))
+        get_settings.cache_clear()
+
+    yield change
+    get_settings.cache_clear()
