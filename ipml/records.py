@@ -184,12 +184,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A reviewer's lease on a case; `token` must be shown when deciding, and is void after `expires_at`."""
+    """A reviewer's lease on a case; `token` must be shown when deciding, and is void after `expires_at`.
+
+    With a `look_id` the verdict is a further opinion on a case that is decided; the reviewer is not told, and the token
+    alone is enough to decide.
+    """
 
     case_id: int
     reviewer: str
     token: int
     expires_at: datetime
+    look_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ipml.errors import UnusableSetting, describe_faults
+
+
+class SecondPersonRule(BaseModel, frozen=True, extra="forbid"):
+    """Verdicts that need a second person: those that meet every condition named here.
+
+    What is not known of a listing counts as met, so that nobody goes around the rule by leaving it out.
+
+    Examples
+    --------
+    >>> SecondPersonRule(verdict="counterfeit", least_price=500, currency="EUR").least_seller_sales is None
+    True
+    """
+
+    verdict: Literal["counterfeit", "genuine", "cannot tell"] = "counterfeit"
+    categories: tuple[str, ...] | None = None
+    least_price: float | None = Field(None, ge=0)
+    currency: str | None = None
+    least_seller_sales: float | None = Field(None, ge=0)
 
 
 class Settings(BaseSettings):
@@ -80,6 +98,13 @@ class Settings(BaseSettings):
     oidc_roles: str = Field(
         "",
         description="who may do what, as GROUP=ROLE; GROUP=ROLE; without it only users known by `ipml user link`",
+    )
+    golden_share: float = Field(0.02, ge=0, le=0.25, description="share of reviews that are of cases of known truth")
+    repeat_share: float = Field(0.03, ge=0, le=0.25, description="share that a reviewer decided before, unseen again")
+    repeat_days: float = Field(14.0, ge=0, description="how many days later at the earliest")
+    audit_share: float = Field(0.02, ge=0, le=0.25, description="share that another reviewer decided")
+    second_person: tuple[SecondPersonRule, ...] = Field(
+        (), description="as JSON: which verdicts hold only when a second person agrees"
     )
 
 

@@ -76,3 +76,52 @@ class UnknownOrder(IpmlError):
 
     def __init__(self, found: str, expected: Iterable[str]) -> None:
         super().__init__(f"Order of the list: found {found!r}; expected one of {', '.join(expected)}.")
+
+
+class OwnListing(IpmlError):
+    """The case is about a listing of a seller that the reviewer sells as."""
+
+    def __init__(self, case_id: int, reviewer: str) -> None:
+        super().__init__(f"Case {case_id} is about a listing of {reviewer}'s own; another must judge it.")
+
+
+class SamePerson(IpmlError):
+    """The reviewer gave one of the two verdicts that a case needs, and cannot give the other."""
+
+    def __init__(self, case_id: int, reviewer: str) -> None:
+        super().__init__(f"Case {case_id} needs two persons, and {reviewer} is one of them; another must judge it now.")
+
+
+class NotDecided(IpmlError):
+    """A case that nobody has decided cannot become an item whose truth is known."""
+
+    def __init__(self, case_id: int, state: str) -> None:
+        super().__init__(f"Case {case_id}: found state {state!r}; expected a decided one: decide it first.")
+
+
+class GoldenExists(IpmlError):
+    """The case is an item whose truth is known already."""
+
+    def __init__(self, case_id: int, truth: str) -> None:
+        super().__init__(f"Case {case_id} is known to be {truth} already; remove that first.")
+
+
+class GoldenNotFound(IpmlError):
+    """The case is no item whose truth is known."""
+
+    def __init__(self, case_id: int) -> None:
+        super().__init__(f"Case {case_id}: its truth is not on the list; `ipml golden list` shows which are.")
+
+
+class NothingToWithdraw(IpmlError):
+    """A reviewer has no opinion on a case that could still be taken back."""
+
+    def __init__(self, case_id: int, found: str) -> None:
+        super().__init__(f"Case {case_id}: found {found}; there is nothing to take back.")
+
+
+class SellerNotKept(IpmlError):
+    """A user was not noted as selling under that seller."""
+
+    def __init__(self, name: str, seller_id: str) -> None:
+        super().__init__(f"{name} is not noted as selling as {seller_id[:80]!r}; `ipml user list` shows who is.")

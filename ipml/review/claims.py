@@ -13,14 +13,17 @@ from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Claim
-from ipml.review.cases import change_case, find_case, is_free, is_held, note_deed
+from ipml.review.cases import change_case, find_case, is_held, note_deed
+from ipml.review.conflicts import is_free_for, refuse_conflict
 from ipml.review.deadlines import find_due
+from ipml.review.looks import Offer, find_held, find_look, find_look_of, give_back, hold
+from ipml.review.second_person import find_awaiting
 from ipml.review.turns import find_drawn, find_explored
 from ipml.settings import get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
 
-Source = Callable[[Connection, str, datetime], "Row[Any] | None"]
+Source = Callable[[Connection, str, datetime], "Row[Any] | Offer | None"]
 """Returns the row of the case that a reviewer should take at a moment, kept from other writers, or None."""
 
 
@@ -39,7 +42,8 @@ def claim(
     reviewer : str
         Name of the user. Who claims a case that is already theirs gets a new claim, and the old one is void.
     case_id : int, optional
-        Case to take, open or escalated; without it the most suspicious open case that nobody holds.
+        Case to take, open or escalated; without it the next case by `SOURCES`, or now and then one that is decided, for
+        a further look, which the reviewer is not to know. Such a one can be claimed anew by its number.
     lease_minutes : float, default=the setting `lease_minutes`
         How long the case is kept from others.
     now : datetime, default=the clock
@@ -53,42 +57,71 @@ def claim(
     ------
     CaseNotFound, AlreadyDecided
         The case asked for cannot be claimed by anybody.
+    OwnListing, SamePerson
+        It is not for this reviewer.
     """
     now = now or datetime.now(UTC)
     minutes = get_settings().lease_minutes if lease_minutes is None else lease_minutes
     with writing(engine) as connection:
-        row = find_next(connection, reviewer, now) if case_id is None else find_case(connection, case_id, lock=True)
-        if row is None or (is_held(row, now) and row.holder != reviewer):
-            return None
-        if row.state == "decided":
-            raise AlreadyDecided(row.case_id)
-        taken = Claim(row.case_id, reviewer, row.token + 1, now + timedelta(minutes=minutes))
-        change_case(connection, taken.case_id, holder=reviewer, token=taken.token, lease_expires_at=taken.expires_at)
-        note_deed(connection, reviewer, "claimed", taken.case_id, now, token=taken.token)
-    return taken
+        offer = (
+            find_next(connection, reviewer, now) if case_id is None else _find_named(connection, reviewer, case_id, now)
+        )
+        return None if offer is None else _take(connection, offer, reviewer, now, now + timedelta(minutes=minutes))
 
 
 def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> None:
     """Give a case back undecided; ClaimLost if it is no longer held under this claim."""
+    now = now or datetime.now(UTC)
     with writing(engine) as connection:
-        require_holder(find_case(connection, claim.case_id, lock=True), claim)
+        row = find_case(connection, claim.case_id, lock=True)
+        look = find_held(connection, row, claim)
+        if look is not None:
+            give_back(connection, look, claim, now)
+            return
+        require_holder(row, claim)
         change_case(connection, claim.case_id, holder=None, lease_expires_at=None)
-        note_deed(connection, claim.reviewer, "released", claim.case_id, now or datetime.now(UTC), token=claim.token)
+        note_deed(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
 
 
-def find_next(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+def find_next(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
     """Return the case that a reviewer should take, from the first of `SOURCES` that has one."""
     for source in SOURCES:
-        row = source(connection, reviewer, now)
-        if row is not None:
-            return row
+        found = source(connection, reviewer, now)
+        if found is not None:
+            return found if isinstance(found, Offer) else Offer(found)
     return None
 
 
-def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:  # noqa: ARG001 - a Source
+def _find_named(connection: Connection, reviewer: str, case_id: int, now: datetime) -> Offer | None:
+    row = find_case(connection, case_id, lock=True)
+    if is_held(row, now) and row.holder != reviewer:
+        return None
+    if row.state == "decided":
+        look = find_look_of(connection, reviewer, case_id)
+        if look is None:
+            raise AlreadyDecided(case_id)
+        return Offer(row, look)
+    refuse_conflict(connection, row, reviewer)
+    return Offer(row)
+
+
+def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, until: datetime) -> Claim:
+    """Make a claim on what was found; its token is greater than that of any claim on the case before."""
+    case_id, token = offer.row.case_id, offer.row.token + 1
+    if offer.look is not None:
+        claim = Claim(case_id, reviewer, token, until, offer.look.look_id)
+        change_case(connection, case_id, token=token)
+        hold(connection, claim, now)
+        return claim
+    change_case(connection, case_id, holder=reviewer, token=token, lease_expires_at=until)
+    note_deed(connection, reviewer, "claimed", case_id, now, token=token)
+    return Claim(case_id, reviewer, token, until)
+
+
+def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
     """Return the open case of the lowest rank that nobody holds, kept from other writers; drawn ones wait apart."""
-    is_waiting = (cases.c.state == "open", cases.c.lane == "ranked", is_free(now))
-    query = select(cases).where(*is_waiting).order_by(cases.c.rank, cases.c.case_id)
+    is_for_them = (cases.c.state == "open", cases.c.lane == "ranked", is_free_for(reviewer, now))
+    query = select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id)
     # On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
 
@@ -101,5 +134,5 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
 
 
-SOURCES: tuple[Source, ...] = (find_due, find_explored, find_best, find_drawn)
+SOURCES: tuple[Source, ...] = (find_due, find_awaiting, find_look, find_explored, find_best, find_drawn)
 """Where the next case comes from: the first source that has one gives it."""

@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Row, func, select, type_coerce
 
 from ipml.review.cases import change_case, find_case, is_free, note_deed
+from ipml.review.conflicts import is_free_for
 from ipml.review.policy import Policy
 from ipml.review.ranking import current_ranking
 from ipml.review.working_hours import FARTHEST, WorkingHours
@@ -55,17 +56,17 @@ class Due:
     longest: float
 
 
-def find_due(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:  # noqa: ARG001 - a Source
+def find_due(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
     """Return the case that must be taken now for the sake of its deadline, kept from other writers, or None."""
     if not _has_deadlines(connection, now):
         return None
     policy = current_ranking(connection).policy
     hours = policy.working_hours
     if not are_tight(_sum_up(connection, now, policy), hours.reviewers, policy.longest_minutes):
-        return _lock_first(connection, now, cases.c.due_at <= now)
+        return _lock_first(connection, reviewer, now, cases.c.due_at <= now)
     kept = [due.case_id for due in keep_most(_list_due(connection, now, policy), hours.reviewers)]
-    row = _lock_first(connection, now, cases.c.case_id.in_(kept)) if kept else None
-    return row or _lock_first(connection, now, cases.c.due_at <= now + FARTHEST)
+    row = _lock_first(connection, reviewer, now, cases.c.case_id.in_(kept)) if kept else None
+    return row or _lock_first(connection, reviewer, now, cases.c.due_at <= now + FARTHEST)
 
 
 def are_tight(dues: Iterable[Due], reviewers: int = 1, busy_minutes: float = 0.0) -> bool:
@@ -173,9 +174,13 @@ def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due
     ]
 
 
-def _lock_first(connection: Connection, now: datetime, wanted: ColumnElement[bool]) -> Row[Any] | None:
+def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> Row[Any] | None:
     """Return the first to come due of the wanted cases that nobody holds, kept from other writers."""
-    query = select(cases).where(cases.c.state == "open", wanted, is_free(now)).order_by(cases.c.due_at, cases.c.case_id)
+    query = (
+        select(cases)
+        .where(cases.c.state == "open", wanted, is_free_for(reviewer, now))
+        .order_by(cases.c.due_at, cases.c.case_id)
+    )
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
 
 

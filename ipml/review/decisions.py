@@ -12,8 +12,13 @@ from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.claims import require_holder
+from ipml.review.conflicts import refuse_conflict
 from ipml.review.grounds import check_ground
+from ipml.review.look_choice import want_looks
+from ipml.review.looks import answer, find_held
+from ipml.review.opinions import find_opinion
 from ipml.review.reversals import stands
+from ipml.review.second_person import judge_with_two
 from ipml.review.snapshot import digest
 from ipml.review.texts import check_text
 from ipml.storage.database import reading, writing
@@ -59,12 +64,15 @@ def decide(
     Returns
     -------
     Decision
-        It is on the disk when this returns.
+        It is on the disk when this returns. Its number is 0 where it closes no case: in a further look at a decided
+        one, or as the first of two verdicts.
 
     Raises
     ------
     ClaimLost, AlreadyDecided, CaseNotFound
         The case is not, or no longer, held under this claim.
+    OwnListing, SamePerson
+        The case is not for this reviewer.
     UnknownGround, UnstorableValue
         Ground, note or key cannot be accepted.
     KeyReused
@@ -77,10 +85,12 @@ def decide(
     with writing(engine) as connection:
         row = find_case(connection, claim.case_id, lock=True)
         decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-        if key and (earlier := _find_decision(connection, key)):
+        if key and (earlier := _find_decision(connection, key) or find_opinion(connection, key)):
             if _content(earlier) != _content(decision):
                 raise KeyReused(key, earlier.case_id)
             return earlier
+        if look := find_held(connection, row, claim):
+            return answer(connection, row, look, decision, key or None)
         require_holder(row, claim)
         if not is_held(row, now):
             raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
@@ -100,6 +110,17 @@ def _content(decision: Decision) -> Decision:
 def record(
     connection: Connection, row: Row[Any], decision: Decision, key: str | None, origin: Origin = _REVIEW
 ) -> Decision:
+    """Close the case in a row or pass it on, unless it is not for this reviewer or needs a second person yet."""
+    refuse_conflict(connection, row, decision.reviewer)
+    final = judge_with_two(connection, row, decision, key)
+    if final is None:
+        return decision
+    kept = _append(connection, row, final, key if final is decision else None, origin)
+    want_looks(connection, row, kept)
+    return kept if final is decision else decision
+
+
+def _append(connection: Connection, row: Row[Any], decision: Decision, key: str | None, origin: Origin) -> Decision:
     """Append a decision, close the case or pass it on, and note both in the audit trail."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
     made_as = {name: getattr(origin, name) for name in Origin.__slots__}

@@ -6,8 +6,9 @@ import math
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, or_, select
+from sqlalchemy import Connection, Row, select
 
+from ipml.review.conflicts import is_free_for
 from ipml.settings import get_settings
 from ipml.storage.tables import cases, decisions
 
@@ -22,9 +23,9 @@ def find_explored(connection: Connection, reviewer: str, now: datetime) -> Row[A
     return None
 
 
-def find_drawn(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:  # noqa: ARG001 - a Source
+def find_drawn(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
     """Return the open drawn case of the lowest lot that nobody holds, kept from other writers."""
-    query = select(cases).where(cases.c.state == "open", cases.c.lane == "explored", is_free(now))
+    query = select(cases).where(cases.c.state == "open", cases.c.lane == "explored", is_free_for(reviewer, now))
     query = query.order_by(cases.c.lot, cases.c.case_id).limit(1)
     return connection.execute(query.with_for_update(skip_locked=True)).first()
 
@@ -50,8 +51,3 @@ def count_recent(connection: Connection, share: float, now: datetime) -> tuple[i
     held = connection.scalars(select(cases.c.lane).where(cases.c.holder.is_not(None), cases.c.lease_expires_at > now))
     lanes = [*decided, *held]
     return len(lanes), lanes.count("explored")
-
-
-def is_free(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody has a live claim on a case."""
-    return or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)

@@ -1,6 +1,7 @@
 """What the tests of the queue share: scored listings, and that they run on both databases."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from databases import BOTH
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
+from ipml.settings import get_settings
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,3 +35,16 @@ def make_scored() -> Callable[..., ScoredListing]:
         return ScoredListing(listing, score, None, reasons, (Highlight(0, 7, 0.5),), None, model_version)
 
     return make
+
+
+@pytest.fixture
+def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Return a function that gives settings other values, until the test ends."""
+
+    def change(**values: Any) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(f"IPML_{name.upper()}", value if isinstance(value, str) else json.dumps(value))
+        get_settings.cache_clear()
+
+    yield change
+    get_settings.cache_clear()

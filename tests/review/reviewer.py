@@ -11,7 +11,8 @@ def drain(url: str, name: str) -> None:
     """Decide until no case is left."""
     engine = open_database(url)
     while taken := claim(engine, name):
-        print(decide(engine, taken, Verdict.GENUINE).case_id, flush=True)
+        if (decision := decide(engine, taken, Verdict.GENUINE)).decision_id:  # a further look decides no case
+            print(decision.case_id, flush=True)
 
 
 if __name__ == "__main__":

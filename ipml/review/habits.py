@@ -1,0 +1,135 @@
+"""How reviewers answer to what is true: with which probability each gives which answer, drawn from what fits the data.
+
+Truth and habits are drawn in turn, each given the other (Gibbs sampling), a thousand times: the mean of the draws is
+the estimate, and their spread says what the judgements leave open, the unknown truth included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Pattern = tuple[tuple[int, ...], bool | None]
+"""What was said of a case, each as 3 x reviewer + answer, and whether it is known to be counterfeit."""
+
+# Before anything was seen: people are right more often than not. It decides only which of two solutions is meant.
+_USUAL = np.array([[8.0, 1.0, 1.0], [1.0, 8.0, 1.0]])
+USUAL_COUNTS_AS = 20.0
+_N_STEPS, _N_WARM, _N_DRAWS = 50, 200, 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Habits:
+    """What was drawn.
+
+    Attributes
+    ----------
+    answers : ndarray of shape (n_draws, n_reviewers, 2, 3)
+        Probability of each answer (counterfeit, genuine, neither) to each truth (counterfeit, genuine).
+    usual : ndarray of shape (2, 3)
+        The same of all reviewers together.
+    prior : ndarray of shape (2,)
+        Share of each truth.
+    chances : ndarray of shape (n_patterns,)
+        Probability that a case judged like this is counterfeit.
+    """
+
+    answers: Numbers
+    usual: Numbers
+    prior: Numbers
+    chances: Numbers
+
+
+def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -> Habits:
+    """Draw how reviewers answer.
+
+    Parameters
+    ----------
+    patterns : sequence of Pattern
+        The distinct ways in which cases were judged.
+    times : ndarray of shape (n_patterns,)
+        How many cases were judged like this.
+
+    Examples
+    --------
+    >>> habits = draw_habits([((0, 3), None), ((1, 4), None)], np.array([60, 40]), 2)
+    >>> (habits.chances > 0.5).tolist(), habits.answers.shape
+    ([True, False], (1000, 2, 2, 3))
+    """
+    rng = np.random.default_rng(0)  # the same judgements give the same figures
+    table = _Table(patterns, times, n_reviewers)
+    truth = table.vote()
+    for _ in range(_N_STEPS):
+        counts = table.count(truth * times)
+        truth = table.judge(_mean(counts + USUAL_COUNTS_AS * _mean(counts.sum(axis=0) + _USUAL)), _prior(truth, times))
+    draws = np.empty((_N_DRAWS, n_reviewers, 2, 3))
+    usual, prior, chances = np.zeros((2, 3)), np.zeros(2), np.zeros(len(patterns))
+    for step in range(-_N_WARM, _N_DRAWS):
+        counterfeit = rng.binomial(times, truth).astype(float)
+        counts = table.count(counterfeit)
+        now_usual = _draw(rng, counts.sum(axis=0) + _USUAL)
+        answers = _draw(rng, counts + USUAL_COUNTS_AS * now_usual)
+        now_prior = _draw(rng, np.array([counterfeit.sum(), (times - counterfeit).sum()]) + 1)
+        truth = table.judge(answers, now_prior)
+        if step >= 0:
+            draws[step] = answers
+            usual, prior, chances = usual + now_usual, prior + now_prior, chances + truth
+    return Habits(draws, usual / _N_DRAWS, prior / _N_DRAWS, chances / _N_DRAWS)
+
+
+def judge_alone(habits: Habits, reviewer: int, answer: int) -> float:
+    """Return the probability that a case is counterfeit of which one reviewer has said something."""
+    both = habits.prior * habits.answers[:, reviewer, :, answer].mean(axis=0)
+    return float(both[0] / both.sum())
+
+
+class _Table:
+    """Patterns as arrays, one row for each judgement of a pattern."""
+
+    def __init__(self, patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -> None:
+        self._at = np.array([place for place, (codes, _) in enumerate(patterns) for _ in codes], dtype=np.intp)
+        self._code = np.array([code for codes, _ in patterns for code in codes], dtype=np.intp)
+        self._known = np.array([np.nan if known is None else known for _, known in patterns], dtype=float)
+        self._times, self._n_reviewers = times, n_reviewers
+
+    def vote(self) -> Numbers:
+        """Return where to begin: the share of those who say counterfeit, with one vote for each truth beside."""
+        votes = [1 + np.bincount(self._at, self._code % 3 == answer, len(self._known)) for answer in (0, 1)]
+        return self._hold(votes[0] / (votes[0] + votes[1]))
+
+    def count(self, counterfeit: Numbers) -> Numbers:
+        """Return how often each reviewer gave each answer to each truth, given how many cases are counterfeit."""
+        n_codes = self._n_reviewers * 3
+        counts = [
+            np.bincount(self._code, of_truth[self._at], n_codes).reshape(-1, 3)
+            for of_truth in (counterfeit, self._times - counterfeit)
+        ]
+        return np.stack(counts, axis=1)
+
+    def judge(self, answers: Numbers, prior: Numbers) -> Numbers:
+        """Return the probability that cases of each pattern are counterfeit, given how each reviewer answers."""
+        ratio = np.log(answers[:, 0] / answers[:, 1]).ravel()
+        logit = np.bincount(self._at, ratio[self._code], len(self._known)) + np.log(prior[0] / prior[1])
+        return self._hold(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
+
+    def _hold(self, truth: Numbers) -> Numbers:
+        """Put what is known for sure in its place."""
+        return np.where(np.isnan(self._known), truth, self._known)
+
+
+def _prior(truth: Numbers, times: Indices) -> Numbers:
+    return _mean(np.array([(truth * times).sum(), ((1 - truth) * times).sum()]) + 1)
+
+
+def _mean(weights: Numbers) -> Numbers:
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def _draw(rng: np.random.Generator, weights: Numbers) -> Numbers:
+    """Draw shares from Dirichlet distributions, none of them quite 0."""
+    return _mean(np.maximum(rng.standard_gamma(weights), 1e-300))

@@ -1,0 +1,91 @@
+"""Which decisions are looked at again, with known odds, and after how many cases a reviewer gets such a look.
+
+Both are drawn by hashing what no seller knows and every auditor can look up: nothing is stored, everything repeats.
+A draw hangs on the moment of a decision to the microsecond, so that neither the seller nor the reviewer can foresee it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from ipml.records import Decision, Verdict
+from ipml.settings import Settings, get_settings
+from ipml.storage.tables import decisions, looks, opinions, to_microseconds
+
+
+def draw(*facts: object) -> float:
+    """Return a number of 0 to 1, evenly spread, that is always the same for the same facts.
+
+    Examples
+    --------
+    >>> draw("audit", 1) == draw("audit", 1) != draw("repeat", 1)
+    True
+    """
+    text = "|".join(map(str, facts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
+
+
+def find_shares(settings: Settings) -> dict[str, float]:
+    """Return for each kind of look how many there are to be for each case decided in the ordinary way.
+
+    Examples
+    --------
+    >>> shares = find_shares(Settings(golden_share=0, repeat_share=0, audit_share=0.2))
+    >>> shares["golden"], round(shares["audit"], 2)
+    (0.0, 0.25)
+    """
+    shares = {"golden": settings.golden_share, "repeat": settings.repeat_share, "audit": settings.audit_share}
+    ordinary = 1.0 - sum(shares.values())
+    return {kind: share / ordinary for kind, share in shares.items()}
+
+
+def want_looks(connection: Connection, row: Row[Any], decision: Decision) -> None:
+    """Draw whether a decision is to be looked at again: by another reviewer, by the same one later, or not at all."""
+    if decision.verdict is Verdict.ESCALATE:
+        return
+    settings, moment = get_settings(), to_microseconds(decision.decided_at)
+    odds = find_shares(settings)
+    later = decision.decided_at + timedelta(days=settings.repeat_days)
+    wanted = {
+        "audit": {"wanted_at": decision.decided_at, "wanted_of": None, "not_by": decision.reviewer},
+        "repeat": {"wanted_at": later, "wanted_of": decision.reviewer, "not_by": None},
+    }
+    found = [
+        {"case_id": row.case_id, "decision_id": decision.decision_id, "kind": kind, "odds": min(odds[kind], 1.0), **who}
+        for kind, who in wanted.items()
+        if draw(kind, row.listing_key, decision.reviewer, moment) < odds[kind]
+    ]
+    if found:
+        connection.execute(insert(looks), found)
+
+
+def is_time_for(connection: Connection, kind: str, reviewer: str, share: float) -> bool:
+    """Say whether a reviewer has decided enough cases since their last look of a kind to get the next."""
+    if share <= 0:
+        return False
+    last = connection.scalar(
+        select(opinions.c.decided_at)
+        .where(opinions.c.reviewer == reviewer, opinions.c.kind == kind)
+        .order_by(opinions.c.decided_at.desc())
+        .limit(1)
+    )
+    gap = find_gap(kind, reviewer, 0 if last is None else to_microseconds(last), share)
+    since = select(decisions.c.decision_id).where(decisions.c.reviewer == reviewer)
+    if last is not None:
+        since = since.where(decisions.c.decided_at > last)
+    return len(connection.execute(since.limit(gap)).all()) >= gap
+
+
+def find_gap(kind: str, reviewer: str, last: int, share: float) -> int:
+    """Return after how many ordinary cases the next look comes: half to one and a half times 1 / share.
+
+    Examples
+    --------
+    >>> 25 <= find_gap("audit", "ana", 0, 0.02) <= 75
+    True
+    """
+    return max(1, round((0.5 + draw("gap", kind, reviewer, last)) / share))
