@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Row, func, select, tuple_, update
 from ipml.errors import CaseNotFound
 from ipml.records import Case
 from ipml.review.snapshot import decode
+from ipml.review.texts import is_storable
 from ipml.storage import audit
 from ipml.storage.database import reading
 from ipml.storage.tables import cases
@@ -47,7 +48,9 @@ def list_cases(
     CaseNotFound
         There is no case `after`.
     """
-    query = select(cases).order_by(cases.c.rank, cases.c.case_id).limit(limit)
+    query = select(cases).order_by(cases.c.rank, cases.c.case_id).limit(min(limit, _LARGEST_NUMBER))
+    if not all(is_storable(wanted) for wanted in (brand, seller_id) if wanted is not None):
+        return []  # no case has such a text
     for column, wanted in ((cases.c.state, state), (cases.c.brand, brand), (cases.c.seller_id, seller_id)):
         if wanted is not None:
             query = query.where(column == wanted)

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
-from ipml.errors import ClaimLost, KeyReused, UnstorableValue
+from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.claims import require_holder
 from ipml.review.grounds import check_ground
 from ipml.review.snapshot import digest
+from ipml.review.texts import check_text as check_text
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
@@ -105,14 +106,6 @@ def record(connection: Connection, row: Row[Any], decision: Decision, key: str |
         snapshot=digest(row.snapshot),
     )
     return decision
-
-
-def check_text(field: str, text: str, longest: int) -> None:
-    """Refuse a text that is too long, or that not every database can hold."""
-    if len(text) > longest:
-        raise UnstorableValue(field, f"{len(text)} characters", f"at most {longest}")
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise UnstorableValue(field, "a character that is none (NUL or half a surrogate pair)", "text")
 
 
 def list_decisions(engine: Engine, case_id: int) -> list[Decision]:

@@ -14,6 +14,7 @@ from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
 from ipml.review.cases import change_case, subject_of
 from ipml.review.snapshot import digest, encode, make_key
+from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import cases
@@ -22,6 +23,7 @@ _Entry = tuple[str, dict[str, audit.Value]]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
 _BATCH_SIZE = 500
+_LONGEST_NAME = 200  # characters, as of a listing's fields; PostgreSQL's indices hold no text of thousands
 _LAST_RANK = 1.0  # comes after every score, which ranks at minus itself
 
 
@@ -54,7 +56,8 @@ def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | 
     Raises
     ------
     UnstorableValue
-        A score or a bound of it is outside 0-1, a number is not finite, or a moment has no time zone.
+        A score or a bound of it is outside 0-1, a number is not finite, a moment has no time zone, or an id,
+        brand or model version is no text of at most 200 characters.
 
     Examples
     --------
@@ -80,6 +83,9 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
     for share in (score, scored.score_low, scored.score_high):
         if share is not None and not 0 <= share <= 1:
             raise UnstorableValue(f"score of listing {listing.listing_id}", str(share), "a probability in 0-1 or none")
+    for name in ("listing_id", "seller_id", "brand"):
+        check_text(f"{name} of listing {listing.listing_id!r:.80}", getattr(listing, name) or "", _LONGEST_NAME)
+    check_text("model version", scored.model_version, _LONGEST_NAME)
     return {
         "listing_key": make_key(listing),
         "listing_id": listing.listing_id,
