@@ -103,7 +103,7 @@ def _enqueue_batch(engine: Engine, batch: Sequence[dict[str, Any]], now: datetim
     latest = {columns["listing_key"]: columns for columns in batch}
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
-        query = select(cases).where(cases.c.listing_key.in_(latest)).with_for_update()
+        query = select(cases).where(cases.c.listing_key.in_(latest)).order_by(cases.c.case_id).with_for_update()
         stored = {row.listing_key: row for row in connection.execute(query)}
         added = [columns for key, columns in latest.items() if key not in stored]
         rescored = [row for key, row in stored.items() if _is_news(row, latest[key])]
