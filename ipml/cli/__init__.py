@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ipml.cli import queue, user
+from ipml.cli.backup import backup
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
 from ipml.cli.doctor import doctor
@@ -24,6 +25,7 @@ from ipml.cli.portfolios import portfolios
 from ipml.cli.promote import promote
 from ipml.cli.report import report
 from ipml.cli.reproduce import reproduce
+from ipml.cli.restore import restore
 from ipml.cli.robustness import robustness
 from ipml.cli.rollback import rollback
 from ipml.cli.score import score
@@ -69,6 +71,8 @@ for command in (
     report,
     reproduce,
     sweep,
+    backup,
+    restore,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "numba", "skops", "mlflow", "sqlalchemy", "fastapi")
 _LITTLE_DISK_GB = 1.0
+_MOST_LINES = 20  # about the rows of one database
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,16 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     from ipml.errors import IpmlError
     from ipml.storage.audit import verify
+    from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
     from ipml.storage.database import reading
     from ipml.storage.tables import REVISION
 
     try:
         with reading(engine) as connection:
             report = verify(connection, anchor)
+            disagreements = list(islice(find_disagreements(connection), _MOST_LINES))
+            risks = list(find_risky_settings(connection))
+            server = server_version(connection)
     except IpmlError as error:
         yield Check("tables", "problem", str(error))
         return
@@ -148,6 +154,14 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("audit", "ok", f"{report.anchor.count:,} rows in one chain; keep this anchor: {report.anchor}")
     for problem in report.problems:
         yield Check("audit", "problem", problem)
+    for problem in disagreements:
+        yield Check("rows", "problem", problem)
+    if not disagreements:
+        yield Check("rows", "ok", "decisions, audit trail, references and numbering agree")
+    for risk in risks:
+        yield Check("server", "warning", risk)
+    if not risks:
+        yield Check("server", "ok", server)
 
 
 def check_model(source: str | None) -> Iterator[Check]:

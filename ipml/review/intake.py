@@ -18,6 +18,7 @@ from ipml.review.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
 from ipml.review.sifting import Place
 from ipml.review.snapshot import digest, encode, make_key
+from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import case_texts, cases
@@ -26,6 +27,7 @@ _Entry = tuple[str, dict[str, audit.Value]]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
 _BATCH_SIZE = 500
+_LONGEST_NAME = 200  # characters, as of a listing's fields; PostgreSQL's indices hold no text of thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def enqueue(
     Raises
     ------
     UnstorableValue
-        A score or a bound of it is outside 0-1, a number is not finite, or a moment has no time zone.
+        A score or a bound of it is outside 0-1, a number is not finite, a moment has no time zone, or an id,
+        brand or model version is no text of at most 200 characters.
 
     Examples
     --------
@@ -130,6 +133,9 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
     for share in (score, scored.score_low, scored.score_high):
         if share is not None and not 0 <= share <= 1:
             raise UnstorableValue(f"score of listing {listing.listing_id}", str(share), "a probability in 0-1 or none")
+    for name in ("listing_id", "seller_id", "brand"):
+        check_text(f"{name} of listing {listing.listing_id!r:.80}", getattr(listing, name) or "", _LONGEST_NAME)
+    check_text("model version", scored.model_version, _LONGEST_NAME)
     return {
         "listing_key": make_key(listing),
         "listing_id": listing.listing_id,
@@ -150,7 +156,7 @@ def _enqueue_batch(
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
         ranking = current_ranking(connection)
-        query = select(cases).where(cases.c.listing_key.in_(latest)).with_for_update()
+        query = select(cases).where(cases.c.listing_key.in_(latest)).order_by(cases.c.case_id).with_for_update()
         stored = {row.listing_key: row for row in connection.execute(query)}
         added = [arrival.ranked(ranking, now, due_at) for key, arrival in latest.items() if key not in stored]
         known = [(row, latest[key]) for key, row in stored.items() if row.state == "open"]

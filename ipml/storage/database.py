@@ -10,7 +10,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
         _patiently(lambda: _begin(connection))
         yield connection
-        connection.commit()
+        _commit(connection)
 
 
 def migrate(engine: Engine, target: str = REVISION) -> None:
@@ -152,7 +152,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
         _patiently(connection.begin)
         serialise(connection, Lock.MIGRATE)
         yield connection
-        connection.commit()
+        _commit(connection)
 
 
 def migrate_within(connection: Connection, target: str = REVISION) -> None:
@@ -219,6 +219,15 @@ def _begin(connection: Connection) -> None:
         found = None
     if found != REVISION:
         raise WrongRevision(_name(connection.engine), found, REVISION)
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except BaseException:
+        with suppress(Exception):  # the connection may be gone
+            connection.connection.rollback()  # SQLite leaves a transaction open that it could not commit
+        raise
 
 
 def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:

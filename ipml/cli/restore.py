@@ -1,0 +1,40 @@
+"""`ipml restore`: the review database made again from a backup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ipml.cli.options import Database
+
+
+def restore(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.zip", help="What `ipml backup` wrote.", exists=True, show_default=False),
+    ],
+    database: Database = None,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNT:HASH",
+            help="What was once printed of the audit trail; shows whether the backup was tampered with.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Fill an empty review database from a backup: all of it, checked, or nothing.
+
+    A backup of an older release is brought up to date. Everybody has to log in anew.
+
+    Example: ipml restore ipml-2026-05-01.zip --database postgresql+psycopg://ipml@db/ipml
+    """
+    from ipml.storage.audit import Anchor
+    from ipml.storage.database import open_database
+    from ipml.storage.restoring import restore as restore_into
+
+    kept = Anchor.parse(anchor) if anchor else None
+    manifest = restore_into(open_database(database), file, kept)
+    typer.echo(f"{manifest.rows:,} rows of {len(manifest.tables)} tables restored, as they were at {manifest.made_at}.")

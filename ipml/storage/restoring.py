@@ -1,0 +1,183 @@
+"""A database made again from a backup: all of it, checked, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, column, insert, inspect, select, text
+from sqlalchemy import table as name_table
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
+
+from ipml.errors import DatabaseNotEmpty, UnusableBackup
+from ipml.storage import audit
+from ipml.storage.audit import Anchor
+from ipml.storage.backup import FORMAT, LEFT_OUT, MANIFEST, ROWS_AT_ONCE, Contents, Manifest, member
+from ipml.storage.database import migrate_within, migrating
+from ipml.storage.numbering import go_on_after, numbered_tables
+
+_LARGEST_MANIFEST = 10**6  # bytes: it names a few tables
+_LONGEST_LINE = 10**8  # bytes: of the row of a listing, many times over
+
+
+def restore(engine: Engine, path: Path, anchor: Anchor | None = None) -> Manifest:
+    """Fill an empty database from a backup; that of an older release is brought up to date.
+
+    Files, hashes, counts, the audit trail and what rows say of each other are checked before anything is kept.
+
+    Parameters
+    ----------
+    anchor : Anchor, optional
+        One that was kept elsewhere; with it a backup whose trail was written anew is found, too.
+
+    Raises
+    ------
+    UnusableBackup
+        The file is no backup, or not all of one as it was written.
+    DatabaseNotEmpty
+        The database has rows.
+    WrongRevision
+        A newer release made the backup.
+    """
+    with _opened(path) as archive:
+        manifest = _read_manifest(archive, path)
+        for table, contents in manifest.tables.items():
+            _check_file(archive, path, table, contents)
+        with _misfits_named(path), migrating(engine) as connection:
+            _require_empty(connection)
+            migrate_within(connection, manifest.revision)
+            _check_tables(connection, path, manifest)
+            with _references_checked_at_the_end(connection):
+                for table, contents in manifest.tables.items():
+                    _fill(connection, archive, table, contents)
+            migrate_within(connection)
+            for numbered in numbered_tables():
+                if numbered.name in manifest.tables:
+                    go_on_after(connection, numbered, manifest.tables[numbered.name].last_number)
+            _check_trail(connection, path, manifest, anchor)
+    return manifest
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise UnusableBackup(str(path), str(error), "a zip that `ipml backup` wrote") from error
+    with archive:
+        yield archive
+
+
+def _read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
+    expected = f"a manifest of the form {FORMAT!r}"
+    try:
+        with archive.open(MANIFEST) as file:
+            said = json.loads(file.read(_LARGEST_MANIFEST))
+        tables = {str(name): _contents(contents) for name, contents in said["tables"].items()}
+        manifest = Manifest(**{**said, "tables": tables})
+        Anchor.parse(manifest.anchor)
+    except (KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnusableBackup(str(path), f"{type(error).__name__}: {error}", expected) from error
+    if manifest.format != FORMAT:
+        raise UnusableBackup(str(path), repr(manifest.format), expected)
+    return manifest
+
+
+def _contents(said: dict[str, Any]) -> Contents:
+    return Contents(**{**said, "columns": tuple(said["columns"])})
+
+
+def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: Contents) -> None:
+    count, digest = 0, hashlib.sha256()
+    try:
+        with _lines(archive, table) as lines:
+            for line in lines:
+                count += 1
+                digest.update(line)
+    except (KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnusableBackup(str(path), f"table {table} damaged ({error})", "it as it was written") from error
+    if (count, digest.hexdigest()) != (contents.rows, contents.sha256):
+        found = f"table {table} of {count:,} rows with hash {digest.hexdigest()[:12]}…"
+        raise UnusableBackup(str(path), found, f"{contents.rows:,} with {contents.sha256[:12]}…, as its manifest says")
+
+
+@contextmanager
+def _lines(archive: zipfile.ZipFile, table: str) -> Iterator[Iterator[bytes]]:
+    with archive.open(member(table)) as file:
+        yield iter(lambda: file.readline(_LONGEST_LINE), b"")
+
+
+def _require_empty(connection: Connection) -> None:
+    for name in inspect(connection).get_table_names():
+        found = connection.execute(select(1).select_from(name_table(name)).limit(1)).first()
+        if name != "alembic_version" and found:
+            raise DatabaseNotEmpty(connection.engine.url.render_as_string(hide_password=True), name)
+
+
+def _check_tables(connection: Connection, path: Path, manifest: Manifest) -> None:
+    tables = inspect(connection)
+    there = {
+        name: {kept["name"] for kept in tables.get_columns(name)}
+        for name in tables.get_table_names()
+        if name not in LEFT_OUT and name != "alembic_version"
+    }
+    found = {name: set(contents.columns) for name, contents in manifest.tables.items()}
+    if different := [name for name in sorted(there.keys() | found) if there.get(name) != found.get(name)]:
+        words = f"other columns than tables of revision {manifest.revision} have, in {', '.join(different)}"
+        raise UnusableBackup(str(path), words, "the same tables and columns")
+
+
+def _fill(connection: Connection, archive: zipfile.ZipFile, table: str, contents: Contents) -> None:
+    query = insert(name_table(table, *(column(name) for name in contents.columns)))
+    with _lines(archive, table) as lines:
+        rows = (dict(zip(contents.columns, json.loads(line), strict=True)) for line in lines)
+        while batch := list(islice(rows, ROWS_AT_ONCE)):
+            connection.execute(query, batch)
+
+
+@contextmanager
+def _references_checked_at_the_end(connection: Connection) -> Iterator[None]:
+    """Let rows come in any order, those that refer to each other too; references are checked when the block ends."""
+    if connection.dialect.name != "postgresql":
+        connection.execute(text("PRAGMA defer_foreign_keys = ON"))  # until the commit, which fails on what is missing
+        yield
+        return
+    constraints = [
+        (table, constraint["name"])
+        for table in inspect(connection).get_table_names()
+        for constraint in inspect(connection).get_foreign_keys(table)
+    ]
+    quote = connection.dialect.identifier_preparer.quote
+    for table, name in constraints:
+        connection.execute(
+            text(f"ALTER TABLE {quote(table)} ALTER CONSTRAINT {quote(str(name))} DEFERRABLE INITIALLY DEFERRED")
+        )
+    yield
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    for table, name in constraints:
+        connection.execute(text(f"ALTER TABLE {quote(table)} ALTER CONSTRAINT {quote(str(name))} NOT DEFERRABLE"))
+
+
+@contextmanager
+def _misfits_named(path: Path) -> Iterator[None]:
+    """Turn what the database refuses of a backup's rows into a line about the backup."""
+    try:
+        yield
+    except (IntegrityError, DataError, ProgrammingError, ValueError, TypeError, OverflowError) as error:
+        found = str(error.orig if isinstance(error, DatabaseError) else error).partition("\n")[0]
+        raise UnusableBackup(str(path), found, "rows that fit the tables and each other") from error
+
+
+def _check_trail(connection: Connection, path: Path, manifest: Manifest, kept: Anchor | None) -> None:
+    report = audit.verify(connection, kept)
+    if report.problems:
+        raise UnusableBackup(str(path), f"in the audit trail {report.problems[0]}", "a whole one")
+    if str(report.anchor) != manifest.anchor:
+        raise UnusableBackup(str(path), f"an audit trail up to {report.anchor}", f"one up to {manifest.anchor}")

@@ -1,0 +1,304 @@
+"""Backups: whole, checked, and the same on every database."""
+
+import hashlib
+import json
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databases import copy_sqlite, empty_postgres, read_tables
+from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import Integer
+
+from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, WrongRevision
+from ipml.storage import audit, backup, restoring
+from ipml.storage.audit import Anchor, verify
+from ipml.storage.backup import MANIFEST, back_up, member
+from ipml.storage.database import get_revision, migrating, open_database, reading, writing
+from ipml.storage.restoring import restore
+from ipml.storage.tables import REVISION, cases, decisions, sessions, users
+
+MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
+HARD_TEXT = "ünsure\n\"quoted\", 'x' \\ 😀 \u202e"
+
+
+def case_row(number: int, **changes: Any) -> dict[str, Any]:
+    """Return the columns of a case."""
+    row = {
+        "listing_key": f"k{number}",
+        "listing_id": f"L{number}",
+        "observed_at": MOMENT if number % 2 else None,
+        "seller_id": HARD_TEXT,
+        "brand": None,
+        "score": 0.1 + 0.2 if number % 3 else None,
+        "rank": -0.1,
+        "model_version": "m1",
+        "snapshot": "{}",
+        "state": "open",
+        "enqueued_at": MOMENT,
+    }
+    return row | changes
+
+
+def decide_one(engine: Engine, number: int) -> None:
+    """Add a case, a decision on it and a row of the audit trail, as one change."""
+    with writing(engine) as connection:
+        query = insert(cases).values(case_row(number, state="decided")).returning(cases.c.case_id)
+        case_id = connection.scalars(query).one()
+        said = {"verdict": "genuine", "ground": "", "note": HARD_TEXT, "reviewer": "ana", "token": 1}
+        connection.execute(insert(decisions).values(case_id=case_id, listing_id="L", decided_at=MOMENT, **said))
+        audit.append(connection, "ana", "decided", f"case:{case_id}", {"decision": number}, at=MOMENT)
+
+
+@pytest.fixture
+def full(engine: Engine) -> Engine:
+    """Return a database with some rows in every table."""
+    for number in range(1, 8):
+        decide_one(engine, number)
+    ana = {"name": "ana", "password_hash": "x", "role": "lead", "is_active": False, "created_at": MOMENT}
+    with writing(engine) as connection:
+        connection.execute(insert(users), ana)
+        connection.execute(
+            insert(sessions), {"token_hash": "t", "user_id": 1, "created_at": MOMENT, "expires_at": MOMENT}
+        )
+    return engine
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Give an empty database without tables, of each kind."""
+    if request.param == "sqlite":
+        engine = open_database(f"sqlite:///{tmp_path}/target.db")
+        yield engine
+        engine.dispose()
+        return
+    with empty_postgres(request.getfixturevalue("postgres")) as url:
+        engine = open_database(url)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Return a backup of a small database."""
+    (tmp_path / "source").mkdir()
+    engine = open_database(copy_sqlite(tmp_path / "source"))
+    for number in range(1, 4):
+        decide_one(engine, number)
+    back_up(engine, tmp_path / "made.zip")
+    engine.dispose()
+    return tmp_path / "made.zip"
+
+
+def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """Write a backup anew with changed files."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    change(files)
+    with zipfile.ZipFile(path.with_name("forged.zip"), "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path.with_name("forged.zip")
+
+
+def rewrite_table(files: dict[str, bytes], table: str, content: bytes, **said: Any) -> None:
+    """Give a table other lines, and the manifest what fits them."""
+    files[member(table)] = content
+    manifest = json.loads(files[MANIFEST])
+    fits = {"rows": content.count(b"\n"), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["tables"][table] |= fits | said
+    files[MANIFEST] = json.dumps(manifest).encode()
+
+
+def test_what_is_restored_is_what_was_backed_up(full: Engine, target: Engine, tmp_path: Path):
+    """From either database to either: the same rows to the last bit, but for the logins."""
+    written = back_up(full, tmp_path / "backup.zip")
+    assert restore(target, tmp_path / "backup.zip") == written
+    assert read_tables(target) == read_tables(full) | {"sessions": []}
+    assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_a_restored_database_numbers_on(full: Engine, target: Engine, tmp_path: Path):
+    """No number is given again, not even one whose row was gone before the backup."""
+    with writing(full) as connection:
+        connection.execute(text("DELETE FROM decisions WHERE decision_id = 7"))
+        connection.execute(text("DELETE FROM cases WHERE case_id = 7"))
+    back_up(full, tmp_path / "backup.zip")
+    restore(target, tmp_path / "backup.zip")
+    with writing(target) as connection:
+        assert connection.scalars(insert(cases).values(case_row(99)).returning(cases.c.case_id)).one() == 8
+        ben = {"name": "ben", "password_hash": "x", "role": "lead", "created_at": MOMENT}
+        assert connection.scalars(insert(users).values(ben).returning(users.c.user_id)).one() == 2
+
+
+def test_a_restored_trail_ends_at_the_anchor_of_the_backup(full: Engine, target: Engine, tmp_path: Path):
+    """The anchor that the backup printed holds for the restored database."""
+    written = back_up(full, tmp_path / "backup.zip")
+    restore(target, tmp_path / "backup.zip", Anchor.parse(written.anchor))
+    with reading(target) as connection:
+        assert verify(connection, Anchor.parse(written.anchor)).is_intact
+
+
+def test_a_database_with_rows_is_not_restored_over(full: Engine, made: Path):
+    """What is there stays there."""
+    before = read_tables(full)
+    with pytest.raises(DatabaseNotEmpty, match="found rows in table"):
+        restore(full, made)
+    assert read_tables(full) == before
+
+
+def test_a_file_that_is_there_is_not_written_over(full: Engine, tmp_path: Path):
+    """An earlier backup is worth more than the convenience of its name."""
+    (tmp_path / "backup.zip").write_text("precious")
+    with pytest.raises(UnwritableFile, match="a new name"):
+        back_up(full, tmp_path / "backup.zip")
+    assert (tmp_path / "backup.zip").read_text() == "precious"
+
+
+def test_only_its_owner_can_read_a_backup(made: Path):
+    """It holds hashes of passwords."""
+    assert made.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda files: files.update({member("cases"): b"[1]\n"}), "table cases of 1 rows"),
+        (lambda files: files.pop(member("cases")), "table cases damaged"),
+        (lambda files: files.pop(MANIFEST), "a manifest of the form"),
+        (lambda files: files.update({MANIFEST: b"[]"}), "a manifest of the form"),
+        (lambda files: files.update({MANIFEST: files[MANIFEST].replace(b"backup 1", b"backup 2")}), "'ipml backup 2'"),
+        (lambda files: rewrite_table(files, "users", b"", columns=["name"]), "other columns"),
+        (lambda files: rewrite_table(files, "cases", b""), "rows that fit the tables and each other"),
+        (lambda files: rewrite_table(files, "cases", b"[1]\n"), "rows that fit"),
+        (lambda files: rewrite_table(files, "cases", b"{\n"), "rows that fit"),
+        (lambda files: rewrite_table(files, "audit", b""), "an audit trail up to 0:"),
+        (
+            lambda files: rewrite_table(files, "audit", files[member("audit")].replace(b"ana", b"ben", 1)),
+            "row 1: was changed",
+        ),
+        (lambda files: rewrite_table(files, "users", b'[1,"ana","x","boss",true,0]\n'), "rows that fit"),
+        (lambda files: rewrite_table(files, "users", b'[1e400,"ana","x","lead",true,0]\n'), "rows that fit"),
+        (
+            lambda files: rewrite_table(files, "users", b'[9999999999999999999,"a","","lead",true,0]\n'),
+            "rows that fit",
+        ),
+    ],
+    ids=[
+        *("edited", "missing", "no manifest", "no object", "other format", "columns", "orphans", "short", "no JSON"),
+        *("no trail", "forged trail", "check", "infinite", "huge"),
+    ],
+)
+def test_what_was_changed_is_refused_and_leaves_nothing(
+    made: Path, target: Engine, change: Callable[[dict[str, bytes]], None], words: str
+):
+    """A line says what is wrong, and the database has not even tables."""
+    with pytest.raises(UnusableBackup, match="expected") as raised:
+        restore(target, rewrite(made, change))
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+    with target.connect() as connection:
+        assert get_revision(connection) is None
+
+
+def test_a_damaged_or_foreign_file_is_refused(made: Path, target: Engine, tmp_path: Path):
+    """Flipped bytes are found before the database is touched; a letter is no backup."""
+    content = bytearray(made.read_bytes())
+    with zipfile.ZipFile(made) as archive:
+        entry = archive.getinfo(member("cases"))
+    middle = entry.header_offset + 60 + entry.compress_size // 2
+    content[middle] ^= 0xFF
+    (tmp_path / "flipped.zip").write_bytes(content)
+    (tmp_path / "letter.zip").write_text("Dear reader")
+    for name in ("flipped.zip", "letter.zip"):
+        with pytest.raises(UnusableBackup, match=name):
+            restore(target, tmp_path / name)
+
+
+def test_a_trail_written_anew_is_found_with_an_anchor(made: Path, target: Engine):
+    """What the file says of itself can be forged as a whole; an anchor kept elsewhere cannot."""
+    with pytest.raises(UnusableBackup, match="was written anew"):
+        restore(target, made, Anchor(2, "0" * 64))
+
+
+def test_a_backup_of_an_older_release_is_brought_up_to_date(made: Path, target: Engine):
+    """Tables of its revision are filled, then migrated."""
+
+    def age(files: dict[str, bytes]) -> None:
+        manifest = json.loads(files[MANIFEST])
+        manifest["revision"] = "0001"
+        first = ("cases", "decisions", "audit")
+        manifest["tables"] = {name: manifest["tables"][name] for name in first}
+        files[MANIFEST] = json.dumps(manifest).encode()
+
+    restore(target, rewrite(made, age))
+    with reading(target) as connection:
+        assert get_revision(connection) == REVISION
+        assert connection.scalar(select(func.count()).select_from(cases)) == 3
+
+
+def test_a_backup_of_a_newer_release_is_refused(made: Path, target: Engine):
+    """Its tables are not known here."""
+
+    def outdo(files: dict[str, bytes]) -> None:
+        files[MANIFEST] = files[MANIFEST].replace(f'"{REVISION}"'.encode(), b'"9999"')
+
+    with pytest.raises(WrongRevision, match="newer ipml"):
+        restore(target, rewrite(made, outdo))
+
+
+def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
+    """A table whose rows refer to each other, forwards too, is filled like any other, and checked at the end."""
+    number = BigInteger().with_variant(Integer(), "sqlite")
+    parent = ForeignKey("tree.id", name="fk_tree_parent")
+    tree = Table("tree", MetaData(), Column("id", number, primary_key=True), Column("parent", number, parent))
+    contents = backup.Contents(("id", "parent"), 3, "", 0)
+    with migrating(engine) as connection:
+        tree.create(connection)
+    for lines, is_whole in ((b"[1,3]\n[2,1]\n[3,null]\n", True), (b"[4,1]\n[5,6]\n", False)):
+        with zipfile.ZipFile(tmp_path / "tree.zip", "w") as archive:
+            archive.writestr(member("tree"), lines)
+            refused = nullcontext() if is_whole else pytest.raises(IntegrityError)
+            with refused, writing(engine) as connection, restoring._references_checked_at_the_end(connection):
+                restoring._fill(connection, archive, "tree", contents)
+    with reading(engine) as connection:
+        assert list(connection.execute(select(tree).order_by(tree.c.id))) == [(1, 3), (2, 1), (3, None)]
+
+
+@pytest.mark.slow
+def test_backups_made_while_others_write_are_whole(engine: Engine, tmp_path: Path):
+    """Ten of ten, with four writers at work: each is a state that the database was in, the later the later."""
+    end = threading.Event()
+
+    def write(writer: int) -> None:
+        number = 0
+        while not end.is_set():
+            number += 1
+            decide_one(engine, 1_000_000 * writer + number)
+
+    writers = [threading.Thread(target=write, args=(writer,)) for writer in range(1, 5)]
+    for thread in writers:
+        thread.start()
+    try:
+        made = [back_up(engine, tmp_path / f"{number}.zip") for number in range(10)]
+    finally:
+        end.set()
+        for thread in writers:
+            thread.join()
+    counts = []
+    for number, manifest in enumerate(made):
+        copy = open_database(f"sqlite:///{tmp_path}/copy{number}.db")
+        restore(copy, tmp_path / f"{number}.zip", Anchor.parse(manifest.anchor))
+        rows = read_tables(copy)
+        assert len(rows["cases"]) == len(rows["decisions"]) == len(rows["audit"]) == Anchor.parse(manifest.anchor).count
+        assert all(set(rows[name]) <= set(read_tables(engine)[name]) for name in ("cases", "decisions", "audit"))
+        counts.append(len(rows["audit"]))
+        copy.dispose()
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
