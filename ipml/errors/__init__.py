@@ -37,6 +37,7 @@ from ipml.errors.review import (
     PreviewOutdated,
     TooManyCases,
     UnknownGround,
+    UnspreadableVerdict,
     UnstorableValue,
 )
 from ipml.errors.scoring import (
@@ -123,6 +124,7 @@ __all__ = [
     "UnmeasurableScores",
     "UnreadableFile",
     "UnsplittableData",
+    "UnspreadableVerdict",
     "UnstorableValue",
     "UntrustedModel",
     "UnusableDatabase",

@@ -67,3 +67,10 @@ class TooManyCases(IpmlError):
 
     def __init__(self, found: int, most: int) -> None:
         super().__init__(f"Found {found} cases to decide at once; expected at most {most}. Decide fewer.")
+
+
+class UnspreadableVerdict(IpmlError):
+    """A verdict that says nothing of a listing's truth was to spread to others."""
+
+    def __init__(self, verdict: str) -> None:
+        super().__init__(f"Verdict {verdict!r} spreads to no other listing; expected counterfeit or genuine.")

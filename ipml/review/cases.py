@@ -36,7 +36,8 @@ def list_cases(
     state : {"open", "decided", "escalated"} or None, default="open"
         None for any.
     brand, seller_id : str, optional
-        Only cases of this brand, as the listing names it, or of this seller.
+        Only cases of this brand, as the listing names it, or of this seller. Near-duplicates that wait for another
+        case are listed by seller, or in any state, only.
     limit : int, default=50
         Most cases to return.
     after : int, optional
@@ -50,6 +51,8 @@ def list_cases(
         There is no case `after`.
     """
     query = select(cases).order_by(cases.c.rank, cases.c.case_id).limit(limit)
+    if state == "open" and seller_id is None:
+        query = query.where(cases.c.exemplar.is_(None))
     for column, wanted in ((cases.c.state, state), (cases.c.brand, brand), (cases.c.seller_id, seller_id)):
         if wanted is not None:
             query = query.where(column == wanted)
@@ -57,7 +60,9 @@ def list_cases(
         if after is not None:
             last = find_case(connection, after)
             query = query.where(tuple_(cases.c.rank, cases.c.case_id) > tuple_(last.rank, last.case_id))
-        return [make_case(row, now or datetime.now(UTC)) for row in connection.execute(query)]
+        rows = connection.execute(query).all()
+        waiting = count_waiting(connection, [row.case_id for row in rows])
+        return [make_case(row, now or datetime.now(UTC), waiting.get(row.case_id, 0)) for row in rows]
 
 
 def seller_cases(engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
@@ -76,11 +81,13 @@ def count_cases(engine: Engine) -> dict[str, int]:
 def get_case(engine: Engine, case_id: int, *, now: datetime | None = None) -> Case:
     """Return one case; CaseNotFound if there is none of that number."""
     with reading(engine) as connection:
-        return make_case(find_case(connection, case_id), now or datetime.now(UTC))
+        row = find_case(connection, case_id)
+        waiting = count_waiting(connection, [case_id])
+        return make_case(row, now or datetime.now(UTC), waiting.get(case_id, 0))
 
 
 def history(engine: Engine, case_id: int) -> list[audit.AuditRow]:
-    """Return what was done to a case, in order: enqueued, rescored, claimed, released, decided, escalated."""
+    """Return what was done to a case, in order: enqueued, rescored, claimed, released, decided, escalated, reversed."""
     with reading(engine) as connection:
         find_case(connection, case_id)
         return audit.list_rows(connection, subject_of(case_id))
@@ -139,7 +146,14 @@ def subject_of(case_id: int) -> str:
     return f"case:{case_id}"
 
 
-def make_case(row: Row[Any], now: datetime) -> Case:
+def count_waiting(connection: Connection, case_ids: Collection[int]) -> dict[int, int]:
+    """Return how many open near-duplicates wait for each of some cases; those for which none waits are left out."""
+    query = select(cases.c.exemplar, func.count()).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open")
+    return dict(connection.execute(query.group_by(cases.c.exemplar)).all())
+
+
+def make_case(row: Row[Any], now: datetime, n_alike: int = 0) -> Case:
     """Make the record of a row of cases, with who holds it at a moment."""
     reviewer = row.holder if is_held(row, now) else None
-    return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer)
+    scored = decode(row.snapshot)
+    return Case(row.case_id, scored, row.state, row.enqueued_at, reviewer, row.exemplar, n_alike, row.relisting_of)

@@ -12,10 +12,13 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
-from ipml.review.cases import change_case, subject_of
+from ipml.review.cases import change_case, find_cases, subject_of
+from ipml.review.clusters import show_overtakers
+from ipml.review.joining import Arrival, Joining, make_arrival
 from ipml.review.snapshot import digest, encode, make_key
+from ipml.settings import get_settings
 from ipml.storage import audit
-from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import cases
 
 _Entry = tuple[str, dict[str, audit.Value]]  # a subject and a payload
@@ -37,7 +40,13 @@ class Enqueued:
         return Enqueued(self.added + other.added, self.rescored + other.rescored, self.unchanged + other.unchanged)
 
 
-def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | None = None) -> Enqueued:
+def enqueue(
+    engine: Engine,
+    scored: Iterable[ScoredListing],
+    *,
+    joins_alike: bool | None = None,
+    now: datetime | None = None,
+) -> Enqueued:
     """Put scored listings into the queue; doing it again changes nothing.
 
     A listing observed at another moment is another case. An open case takes a new score, and
@@ -48,6 +57,8 @@ def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | 
     ----------
     scored : iterable of ScoredListing
         Read 500 at a time; each such batch is one transaction.
+    joins_alike : bool, default=the setting `near_duplicates`
+        Whether a listing that is the same offer as one of its seller's in the queue waits for that one.
     now : datetime, default=the clock
         Moment at which they are enqueued.
 
@@ -69,8 +80,9 @@ def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | 
     Enqueued(added=0, rescored=0, unchanged=1)
     """
     remaining, total = iter(scored), Enqueued()
+    joins_alike = get_settings().near_duplicates if joins_alike is None else joins_alike
     while batch := list(islice(remaining, _BATCH_SIZE)):
-        total += _enqueue_batch(engine, [_columns(item) for item in batch], now or datetime.now(UTC))
+        total += _enqueue_batch(engine, [_columns(item) for item in batch], now or datetime.now(UTC), joins_alike)
     return total
 
 
@@ -93,32 +105,56 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
     }
 
 
-def _enqueue_batch(engine: Engine, batch: Sequence[dict[str, Any]], now: datetime) -> Enqueued:
+def _enqueue_batch(engine: Engine, batch: Sequence[dict[str, Any]], now: datetime, joins_alike: bool) -> Enqueued:
     latest = {columns["listing_key"]: columns for columns in batch}
+    arrivals = _make_arrivals(engine, latest) if joins_alike else {}
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
-        query = select(cases).where(cases.c.listing_key.in_(latest)).with_for_update()
-        stored = {row.listing_key: row for row in connection.execute(query)}
-        added = [columns for key, columns in latest.items() if key not in stored]
-        rescored = [row for key, row in stored.items() if _is_news(row, latest[key])]
-        entries = _add(connection, added, now)
+        numbers = _find_numbers(connection, latest)
+        added = [columns for key, columns in latest.items() if key not in numbers]
+        joining = Joining(connection, [arrivals[key] for key in arrivals if key not in numbers])
+        locked = find_cases(connection, {*numbers.values(), *joining.candidates}, lock=True)
+        stored = [locked[number] for number in numbers.values()]
+        rescored = [row for row in stored if _is_news(row, latest[row.listing_key])]
+        case_ids = _add(connection, added, now)
+        exemplars = joining.write(locked, case_ids)
+        entries = [_enter(case_ids[columns["listing_key"]], columns, exemplars) for columns in added]
         changes = [_rescore(connection, row, latest[row.listing_key]) for row in rescored]
+        show_overtakers(connection, [row.case_id for row in rescored])
         audit.append_all(connection, _SYSTEM, "enqueued", entries, at=now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=now)
     return Enqueued(len(added), len(rescored), len(batch) - len(added) - len(rescored))
+
+
+def _make_arrivals(engine: Engine, latest: dict[str, dict[str, Any]]) -> dict[str, Arrival]:
+    """Return what new listings are compared by, made before the queue is locked: it takes a while."""
+    with reading(engine) as connection:
+        known = _find_numbers(connection, latest)
+    return {key: make_arrival(columns) for key, columns in latest.items() if key not in known}
+
+
+def _find_numbers(connection: Connection, latest: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Return the numbers of those listings that have a case, by key."""
+    query = select(cases.c.listing_key, cases.c.case_id).where(cases.c.listing_key.in_(latest))
+    return dict(connection.execute(query).all())
 
 
 def _is_news(row: Row[Any], columns: dict[str, Any]) -> bool:
     return bool(row.state == "open" and row.snapshot != columns["snapshot"])
 
 
-def _add(connection: Connection, added: list[dict[str, Any]], now: datetime) -> list[_Entry]:
+def _add(connection: Connection, added: list[dict[str, Any]], now: datetime) -> dict[str, int]:
+    """Insert cases and return their numbers by key."""
     if not added:
-        return []
+        return {}
     rows = [{**columns, "state": "open", "enqueued_at": now} for columns in added]
     inserted = connection.execute(insert(cases).returning(cases.c.listing_key, cases.c.case_id), rows)
-    case_ids = {row.listing_key: row.case_id for row in inserted}
-    return [(subject_of(case_ids[columns["listing_key"]]), _score_entry(columns)) for columns in added]
+    return {row.listing_key: row.case_id for row in inserted}
+
+
+def _enter(case_id: int, columns: dict[str, Any], exemplars: dict[int, int]) -> _Entry:
+    waits_for = {"exemplar": exemplars[case_id]} if case_id in exemplars else {}
+    return subject_of(case_id), _score_entry(columns) | waits_for
 
 
 def _rescore(connection: Connection, row: Row[Any], columns: dict[str, Any]) -> _Entry:
