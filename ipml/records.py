@@ -173,6 +173,12 @@ class Case:
         "open", "decided" or "escalated".
     reviewer : str or None
         Who holds a live claim on it.
+    exemplar : int or None
+        The case that is reviewed for this one, its near-duplicate; None where it is reviewed itself.
+    n_alike : int
+        How many open near-duplicates wait for it.
+    relisting_of : int or None
+        The case of a listing decided counterfeit before that this one looked like when it came in.
     """
 
     case_id: int
@@ -180,6 +186,9 @@ class Case:
     state: str
     enqueued_at: datetime
     reviewer: str | None = None
+    exemplar: int | None = None
+    n_alike: int = 0
+    relisting_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ from ipml.errors.review import (
     TooManyCases,
     UnknownGround,
     UnknownOrder,
+    UnspreadableVerdict,
     UnstorableValue,
 )
 from ipml.errors.scoring import (
@@ -148,6 +149,7 @@ __all__ = [
     "UnmeasurableScores",
     "UnreadableFile",
     "UnsplittableData",
+    "UnspreadableVerdict",
     "UnstorableValue",
     "UntrustedModel",
     "UnusableBackup",

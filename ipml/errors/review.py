@@ -125,3 +125,10 @@ class SellerNotKept(IpmlError):
 
     def __init__(self, name: str, seller_id: str) -> None:
         super().__init__(f"{name} is not noted as selling as {seller_id[:80]!r}; `ipml user list` shows who is.")
+
+
+class UnspreadableVerdict(IpmlError):
+    """A verdict that says nothing of a listing's truth was to spread to others."""
+
+    def __init__(self, verdict: str) -> None:
+        super().__init__(f"Verdict {verdict!r} spreads to no other listing; expected counterfeit or genuine.")

@@ -120,7 +120,12 @@ def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, un
 
 def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
     """Return the open case of the lowest rank that nobody holds, kept from other writers; drawn ones wait apart."""
-    is_for_them = (cases.c.state == "open", cases.c.lane == "ranked", is_free_for(reviewer, now))
+    is_for_them = (
+        cases.c.state == "open",
+        cases.c.lane == "ranked",
+        cases.c.exemplar.is_(None),
+        is_free_for(reviewer, now),
+    )
     query = select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id)
     # On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()

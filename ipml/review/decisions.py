@@ -12,11 +12,13 @@ from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.claims import require_holder
+from ipml.review.clusters import hand_over, lock_clusters
 from ipml.review.conflicts import refuse_conflict
 from ipml.review.grounds import check_ground
 from ipml.review.look_choice import want_looks
 from ipml.review.looks import answer, find_held
 from ipml.review.opinions import find_opinion
+from ipml.review.relistings import remember_removal
 from ipml.review.reversals import stands
 from ipml.review.second_person import judge_with_two
 from ipml.review.snapshot import digest
@@ -24,7 +26,7 @@ from ipml.review.texts import check_text
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
-LONGEST_NOTE, LONGEST_KEY = 2000, 255
+_LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +80,43 @@ def decide(
     KeyReused
         The key came before with another content.
     """
+    check_decision(verdict, ground, note, key)
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        find_case(connection, claim.case_id)
+        row = lock_clusters(connection, [claim.case_id])[claim.case_id]
+        decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
+        return decide_claimed(connection, row, claim, decision, key)
+
+
+def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
+    """Raise UnknownGround or UnstorableValue unless a decision can be kept as it is."""
     check_ground(verdict, ground)
     check_text("note", note, LONGEST_NOTE)
     check_text("key", key or "", LONGEST_KEY)
-    now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        row = find_case(connection, claim.case_id, lock=True)
-        decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-        if key and (earlier := _find_decision(connection, key) or find_opinion(connection, key)):
-            if _content(earlier) != _content(decision):
-                raise KeyReused(key, earlier.case_id)
-            return earlier
-        if look := find_held(connection, row, claim):
-            return answer(connection, row, look, decision, key or None)
-        require_holder(row, claim)
-        if not is_held(row, now):
-            raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
-        return record(connection, row, decision, key or None)
+
+
+def decide_claimed(
+    connection: Connection,
+    row: Row[Any],
+    claim: Claim,
+    decision: Decision,
+    key: str | None,
+    origin: Origin = _REVIEW,
+    *,
+    spreads: bool = False,
+) -> Decision:
+    """Record a decision on the case in a row if it is held under a claim; a key that came before gives the earlier."""
+    if key and (earlier := _find_decision(connection, key) or find_opinion(connection, key)):
+        if _content(earlier) != _content(decision):
+            raise KeyReused(key, earlier.case_id)
+        return earlier
+    if look := find_held(connection, row, claim):
+        return answer(connection, row, look, decision, key or None)
+    require_holder(row, claim)
+    if not is_held(row, decision.decided_at):
+        raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
+    return record(connection, row, decision, key or None, origin, spreads=spreads)
 
 
 def _find_decision(connection: Connection, key: str) -> Decision | None:
@@ -108,15 +130,30 @@ def _content(decision: Decision) -> Decision:
 
 
 def record(
-    connection: Connection, row: Row[Any], decision: Decision, key: str | None, origin: Origin = _REVIEW
+    connection: Connection,
+    row: Row[Any],
+    decision: Decision,
+    key: str | None,
+    origin: Origin = _REVIEW,
+    *,
+    spreads: bool = False,
 ) -> Decision:
-    """Close the case in a row or pass it on, unless it is not for this reviewer or needs a second person yet."""
+    """Close the case in a row or pass it on, unless it is not for this reviewer or needs a second person yet.
+
+    The case and those that wait for it must be locked (`lock_clusters`). Of those that wait for a case that is
+    decided, one becomes the exemplar of the others, unless the decision `spreads`: then that is for the caller to do.
+    """
     refuse_conflict(connection, row, decision.reviewer)
-    final = judge_with_two(connection, row, decision, key)
+    final = decision if origin.spread_from else judge_with_two(connection, row, decision, key)
     if final is None:
         return decision
     kept = _append(connection, row, final, key if final is decision else None, origin)
-    want_looks(connection, row, kept)
+    if kept.verdict is not Verdict.ESCALATE and not spreads:
+        hand_over(connection, row.case_id)
+    if origin.spread_from is None:
+        want_looks(connection, row, kept)
+        if kept.verdict is Verdict.COUNTERFEIT:
+            remember_removal(connection, row)
     return kept if final is decision else decision
 
 
@@ -142,7 +179,7 @@ def _append(connection: Connection, row: Row[Any], decision: Decision, key: str 
         ground=decision.ground,
         note=digest(decision.note),
         snapshot=digest(row.snapshot),
-        **({} if origin == _REVIEW else {"origin": origin.origin, "spread_from": origin.spread_from}),
+        **({} if origin.origin == "review" else {"origin": origin.origin, "spread_from": origin.spread_from}),
     )
     return decision
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,18 +12,22 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
-from ipml.review.arrivals import note_places
-from ipml.review.cases import change_case, subject_of
+from ipml.review.cases import change_case, find_cases, subject_of
+from ipml.review.clusters import show_overtakers
+from ipml.review.joining import Arrival, Joining, make_arrival
+from ipml.review.newcomers import note_places
 from ipml.review.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
 from ipml.review.sifting import Place
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.review.texts import check_text
+from ipml.settings import get_settings
 from ipml.storage import audit
-from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import case_texts, cases
 
-_Entry = tuple[str, dict[str, audit.Value]]  # a subject and a payload
+_Payload = dict[str, audit.Value]
+_Entry = tuple[str, _Payload]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
 _BATCH_SIZE = 500
@@ -43,7 +47,7 @@ class Enqueued:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arrival:
+class _Newcomer:
     """A scored listing on its way in: its place in a sift, and what a case keeps of it."""
 
     scored: ScoredListing
@@ -60,7 +64,7 @@ class _Arrival:
         """What a new case keeps of the place in a sift."""
         return {"odds": self.place.odds, "lane": self.place.lane, "lot": self.place.lot} if self.place else {}
 
-    def ranked(self, ranking: Ranking, enqueued_at: datetime, *due: datetime | None) -> _Arrival:
+    def ranked(self, ranking: Ranking, enqueued_at: datetime, *due: datetime | None) -> _Newcomer:
         """Return the same with the columns that the ranking in force gives it."""
         columns = rank_columns(ranking, self.scored.listing, self.columns["score"], enqueued_at, *due)
         return replace(self, columns=self.columns | columns)
@@ -71,6 +75,7 @@ def enqueue(
     scored: Iterable[ScoredListing],
     *,
     due_at: datetime | None = None,
+    joins_alike: bool | None = None,
     now: datetime | None = None,
 ) -> Enqueued:
     """Put scored listings into the queue; doing it again changes nothing.
@@ -87,6 +92,8 @@ def enqueue(
     due_at : datetime, optional
         By when they must be decided; the policy may set an earlier deadline for their category. A deadline that an
         open case has is only ever brought forward, which counts as rescored.
+    joins_alike : bool, default=the setting `near_duplicates`
+        Whether a listing that is the same offer as one of its seller's in the queue waits for that one.
     now : datetime, default=the clock
         Moment at which they are enqueued.
 
@@ -108,7 +115,7 @@ def enqueue(
     >>> enqueue(engine, [bag])
     Enqueued(added=0, rescored=0, unchanged=1)
     """
-    return enqueue_placed(engine, ((item, None) for item in scored), due_at=due_at, now=now)
+    return enqueue_placed(engine, ((item, None) for item in scored), due_at=due_at, joins_alike=joins_alike, now=now)
 
 
 def enqueue_placed(
@@ -117,13 +124,15 @@ def enqueue_placed(
     *,
     sift_id: int | None = None,
     due_at: datetime | None = None,
+    joins_alike: bool | None = None,
     now: datetime | None = None,
 ) -> Enqueued:
     """Put scored listings into the queue, each with its place in a sift; otherwise like `enqueue`."""
     remaining, total, now = iter(placed), Enqueued(), now or datetime.now(UTC)
+    joins_alike = get_settings().near_duplicates if joins_alike is None else joins_alike
     while batch := list(islice(remaining, _BATCH_SIZE)):
-        arrivals = [_Arrival(scored, place, _columns(scored)) for scored, place in batch]
-        total += _enqueue_batch(engine, arrivals, sift_id, due_at, now)
+        newcomers = [_Newcomer(scored, place, _columns(scored)) for scored, place in batch]
+        total += _Intake(engine, sift_id, due_at, joins_alike, now).take(newcomers)
     return total
 
 
@@ -149,58 +158,102 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
     }
 
 
-def _enqueue_batch(
-    engine: Engine, batch: Sequence[_Arrival], sift_id: int | None, due_at: datetime | None, now: datetime
-) -> Enqueued:
-    latest = {arrival.key: arrival for arrival in batch}
-    with writing(engine) as connection:
-        serialise(connection, Lock.ENQUEUE)
-        ranking = current_ranking(connection)
-        query = select(cases).where(cases.c.listing_key.in_(latest)).order_by(cases.c.case_id).with_for_update()
-        stored = {row.listing_key: row for row in connection.execute(query)}
-        added = [arrival.ranked(ranking, now, due_at) for key, arrival in latest.items() if key not in stored]
-        known = [(row, latest[key]) for key, row in stored.items() if row.state == "open"]
-        ranked = [(row, arrival.ranked(ranking, row.enqueued_at, row.due_at, due_at)) for row, arrival in known]
-        rescored = [(row, arrival) for row, arrival in ranked if _is_news(row, arrival.columns)]
-        entries = _add(connection, added, ranking, now)
-        changes = [_rescore(connection, row, arrival, ranking) for row, arrival in rescored]
-        if sift_id is not None:
-            note_places(connection, sift_id, {key: one.place for key, one in latest.items() if one.place})
-        audit.append_all(connection, _SYSTEM, "enqueued", entries, at=now)
-        audit.append_all(connection, _SYSTEM, "rescored", changes, at=now)
-    return Enqueued(len(added), len(rescored), len(batch) - len(added) - len(rescored))
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    """How a batch of listings comes in."""
+
+    engine: Engine
+    sift_id: int | None
+    due_at: datetime | None
+    joins_alike: bool
+    now: datetime
+
+    def take(self, batch: Sequence[_Newcomer]) -> Enqueued:
+        """Make cases of the new ones, give open cases a new score, and note both, in one transaction."""
+        latest = {newcomer.key: newcomer for newcomer in batch}
+        arrivals = _make_arrivals(self.engine, latest) if self.joins_alike else {}
+        with writing(self.engine) as connection:
+            serialise(connection, Lock.ENQUEUE)
+            ranking, numbers = current_ranking(connection), _find_numbers(connection, latest)
+            joining = Joining(connection, [arrival for key, arrival in arrivals.items() if key not in numbers])
+            locked = find_cases(connection, {*numbers.values(), *joining.candidates}, lock=True)
+            entries = self._add(connection, [one for key, one in latest.items() if key not in numbers], ranking)
+            exemplars = joining.write(locked, {key: number for key, (number, _) in entries.items()})
+            changes = self._rescore(connection, [locked[number] for number in numbers.values()], latest, ranking)
+            if self.sift_id is not None:
+                note_places(connection, self.sift_id, {key: one.place for key, one in latest.items() if one.place})
+            added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
+            audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
+            audit.append_all(connection, _SYSTEM, "rescored", changes, at=self.now)
+        return Enqueued(len(added), len(changes), len(batch) - len(added) - len(changes))
+
+    def _add(
+        self, connection: Connection, added: Sequence[_Newcomer], ranking: Ranking
+    ) -> dict[str, tuple[int, _Payload]]:
+        """Insert cases; return the number of each and what is noted of it, by listing key."""
+        if not added:
+            return {}
+        ranked = [newcomer.ranked(ranking, self.now, self.due_at) for newcomer in added]
+        rows = [{**one.columns, **one.lane, "state": "open", "enqueued_at": self.now} for one in ranked]
+        inserted = connection.execute(insert(cases).returning(cases.c.listing_key, cases.c.case_id), rows)
+        numbers = {row.listing_key: row.case_id for row in inserted}
+        texts = [{"case_id": numbers[one.key], "text": searched_text(one.scored)} for one in ranked]
+        connection.execute(insert(case_texts), texts)
+        return {one.key: (numbers[one.key], _score_entry(one, ranking)) for one in ranked}
+
+    def _rescore(
+        self, connection: Connection, stored: Sequence[Row[Any]], latest: Mapping[str, _Newcomer], ranking: Ranking
+    ) -> list[_Entry]:
+        """Give open cases their new scores; return what is noted of each that changed."""
+        known = [(row, latest[row.listing_key]) for row in stored if row.state == "open"]
+        ranked = [(row, one.ranked(ranking, row.enqueued_at, row.due_at, self.due_at)) for row, one in known]
+        news = [(row, one) for row, one in ranked if _is_news(row, one.columns)]
+        changes = [_rescore(connection, row, one, ranking) for row, one in news]
+        show_overtakers(connection, [row.case_id for row, _ in news])
+        return changes
+
+
+def _make_arrivals(engine: Engine, latest: Mapping[str, _Newcomer]) -> dict[str, Arrival]:
+    """Return what new listings are compared by, made before the queue is locked: it takes a while.
+
+    Drawn listings stand for themselves: they are to be looked at with known odds.
+    """
+    with reading(engine) as connection:
+        known = _find_numbers(connection, latest)
+    compared = {key: one for key, one in latest.items() if key not in known and one.lane.get("lane") != "explored"}
+    return {key: make_arrival(newcomer.columns) for key, newcomer in compared.items()}
+
+
+def _find_numbers(connection: Connection, latest: Mapping[str, _Newcomer]) -> dict[str, int]:
+    """Return the numbers of those listings that have a case, by key."""
+    query = select(cases.c.listing_key, cases.c.case_id).where(cases.c.listing_key.in_(latest))
+    return dict(connection.execute(query).all())
+
+
+def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _Entry:
+    waits_for: _Payload = {"exemplar": exemplars[case_id]} if case_id in exemplars else {}
+    return subject_of(case_id), payload | waits_for
 
 
 def _is_news(row: Row[Any], columns: dict[str, Any]) -> bool:
     return bool(row.snapshot != columns["snapshot"] or row.due_at != columns["due_at"])
 
 
-def _add(connection: Connection, added: list[_Arrival], ranking: Ranking, now: datetime) -> list[_Entry]:
-    if not added:
-        return []
-    rows = [{**arrival.columns, **arrival.lane, "state": "open", "enqueued_at": now} for arrival in added]
-    inserted = connection.execute(insert(cases).returning(cases.c.listing_key, cases.c.case_id), rows)
-    case_ids = {row.listing_key: row.case_id for row in inserted}
-    texts = [{"case_id": case_ids[arrival.key], "text": searched_text(arrival.scored)} for arrival in added]
-    connection.execute(insert(case_texts), texts)
-    return [(subject_of(case_ids[arrival.key]), _score_entry(arrival, ranking)) for arrival in added]
-
-
-def _rescore(connection: Connection, row: Row[Any], arrival: _Arrival, ranking: Ranking) -> _Entry:
-    change_case(connection, row.case_id, **arrival.columns)
+def _rescore(connection: Connection, row: Row[Any], newcomer: _Newcomer, ranking: Ranking) -> _Entry:
+    change_case(connection, row.case_id, **newcomer.columns)
     words = update(case_texts).where(case_texts.c.case_id == row.case_id)
-    connection.execute(words.values(text=searched_text(arrival.scored)))
+    connection.execute(words.values(text=searched_text(newcomer.scored)))
     before = {"score_before": row.score, "model_version_before": row.model_version}
-    return subject_of(row.case_id), _score_entry(arrival, ranking) | before
+    return subject_of(row.case_id), _score_entry(newcomer, ranking) | before
 
 
-def _score_entry(arrival: _Arrival, ranking: Ranking) -> dict[str, audit.Value]:
-    columns, due_at = arrival.columns, arrival.columns["due_at"]
+def _score_entry(newcomer: _Newcomer, ranking: Ranking) -> _Payload:
+    columns, due_at = newcomer.columns, newcomer.columns["due_at"]
     return {
         "score": columns["score"],
         "model_version": columns["model_version"],
         "snapshot": digest(columns["snapshot"]),
         "ranking": ranking.ranking_id,
         **({"due_at": due_at.isoformat()} if due_at else {}),
-        **{name: arrival.lane[name] for name in ("odds", "lane") if name in arrival.lane},
+        **{name: newcomer.lane[name] for name in ("odds", "lane") if name in newcomer.lane},
     }
