@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Select, and_, literal, or_, select, tuple_
 
 from ipml.errors import UnknownOrder
 from ipml.records import Case
@@ -45,7 +45,7 @@ class SortKey:
         column, value = table.c[self.column], getattr(last, self.column)
         among_equals = table.c.case_id > last.case_id
         if not self.largest_first:
-            return tuple_(column, table.c.case_id) > tuple_(value, last.case_id)
+            return tuple_(column, table.c.case_id) > tuple_(literal(value, column.type), last.case_id)
         if value is None:
             return and_(column.is_(None), among_equals)
         return or_(column < value, column.is_(None), and_(column == value, among_equals))
@@ -74,6 +74,8 @@ class Filter:
         Bounds of the score in 0-1; cases without one are outside of any.
     waiting_days : float or None
         Only cases that have been in the queue for so long.
+    free_for : str or None
+        Only cases that nobody but this person holds.
     """
 
     state: str | None = "open"
@@ -84,6 +86,7 @@ class Filter:
     least_score: float | None = None
     most_score: float | None = None
     waiting_days: float | None = None
+    free_for: str | None = None
 
 
 def browse(
@@ -171,6 +174,8 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
         yield column.score <= wanted.most_score
     if wanted.waiting_days is not None:
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
+    if wanted.free_for is not None:
+        yield or_(column.holder.is_(None), column.holder == wanted.free_for, column.lease_expires_at <= now)
 
 
 def list_cases(

@@ -19,6 +19,8 @@ _STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
     errors.RoleTooLow: HTTPStatus.FORBIDDEN,
     errors.CaseNotFound: HTTPStatus.NOT_FOUND,
     errors.KeyReused: HTTPStatus.CONFLICT,
+    errors.CannotUndo: HTTPStatus.CONFLICT,
+    errors.PreviewOutdated: HTTPStatus.CONFLICT,
     errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UnusableDatabase: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WrongRevision: HTTPStatus.SERVICE_UNAVAILABLE,
