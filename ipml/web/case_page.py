@@ -22,7 +22,7 @@ from ipml.review.precedents import find_precedents
 from ipml.review.seller_record import read_seller_record
 from ipml.review.undoable import find_undoable, list_reversals
 from ipml.web.auth import get_engine, get_user
-from ipml.web.following import LONGEST, address_of, address_of_list, find_following
+from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back
 from ipml.web.price_scale import make_price_scale
 from ipml.web.protection import is_from_elsewhere
 from ipml.web.render import render
@@ -109,7 +109,7 @@ def leave(
     """Give a case back undecided; go to the list, to the following case, or back to the one skipped last."""
     engine, user, skipped = get_engine(request), get_user(request), read_trail(trail)
     case = queue.get_case(engine, case_id)
-    _give_back(engine, user, case, token)
+    give_back(engine, user, case, token)
     if to == "next":
         trail = write_trail([*skipped, case_id])
         return address_of(_follow(request, case, within, trail), within, trail=trail)
@@ -185,15 +185,6 @@ def _claim(request: Request, user: User, case: Case) -> Claim | None:
 def _may_judge(user: User, case: Case) -> bool:
     least = {"open": Role.REVIEWER, "escalated": Role.LEAD}.get(case.state)
     return least is not None and user.role.includes(least)
-
-
-def _give_back(engine: Engine, user: User, case: Case, token: int) -> None:
-    if case.reviewer != user.name:
-        return
-    try:
-        queue.release(engine, Claim(case.case_id, user.name, token, case.enqueued_at))
-    except (ClaimLost, AlreadyDecided):
-        return  # opened again elsewhere, or decided: nothing to give back here
 
 
 def _follow(request: Request, last: Case, within: str, trail: str) -> int | None:

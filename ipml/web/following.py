@@ -43,7 +43,7 @@ def find_following(
         claim = queue.claim(engine, user.name, lease_minutes=lease_minutes)
         if claim is None or claim.case_id not in (*skipped, last.case_id):
             return claim.case_id if claim else None
-        _release(engine, claim)
+        give_back(engine, user, queue.get_case(engine, claim.case_id), claim.token)
     return _find_in_list(engine, user, last, state, "" if within == QUEUE else within)
 
 
@@ -72,8 +72,11 @@ def _find_in_list(engine: Engine, user: User, last: Case, state: str, within: st
     return None
 
 
-def _release(engine: Engine, claim: Claim) -> None:
-    try:
-        queue.release(engine, claim)
-    except (ClaimLost, AlreadyDecided):
+def give_back(engine: Engine, user: User, case: Case, token: int) -> None:
+    """Release a case that a reviewer leaves undecided, if it is theirs under this token."""
+    if case.reviewer != user.name:
         return
+    try:
+        queue.release(engine, Claim(case.case_id, user.name, token, case.enqueued_at))
+    except (ClaimLost, AlreadyDecided):
+        return  # opened again elsewhere, or decided: nothing to give back here

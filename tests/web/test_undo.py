@@ -41,6 +41,15 @@ def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: T
     assert undo_form(ana.get("/").text)["decision"] == "1"
 
 
+def test_undoing_gives_the_open_case_back(engine: Engine, ana: TestClient) -> None:
+    """Who takes a verdict back leaves the case before them to others."""
+    judge(engine, 1)
+    form = undo_form(ana.get("/cases/2").text)
+    assert queue.get_case(engine, 2).reviewer == "ana"
+    ana.post("/undo", data=form)
+    assert queue.get_case(engine, 2).reviewer is None
+
+
 def test_a_form_sent_twice_takes_back_one(engine: Engine, ana: TestClient) -> None:
     """The form names the decision: sent again it takes back nothing else, and says why."""
     judge(engine, 1)
