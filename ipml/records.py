@@ -173,6 +173,8 @@ class Case:
         "open", "decided" or "escalated".
     reviewer : str or None
         Who holds a live claim on it.
+    due_at : datetime or None
+        By when it must be decided.
     """
 
     case_id: int
@@ -180,6 +182,7 @@ class Case:
     state: str
     enqueued_at: datetime
     reviewer: str | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         "models:/ipml@champion", description="the model that `ipml score` uses: a folder or a registry URI"
     )
     model_key: Path | None = Field(None, description="file with the secret that signs model files; unsigned without")
+    policy: Path | None = Field(None, description="what a review is worth; the bundled policy where none is given")
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

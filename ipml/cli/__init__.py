@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import user
+from ipml.cli import queue, user
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
 from ipml.cli.doctor import doctor
@@ -72,6 +72,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")
+app.add_typer(queue.app, name="queue")
 
 
 def _show_version(is_asked: bool) -> None:

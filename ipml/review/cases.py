@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, literal, select, union_all, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, literal, or_, select, union_all, update
 
 from ipml.errors import CaseNotFound
 from ipml.records import Case
@@ -87,6 +87,11 @@ def is_held(row: Row[Any], now: datetime) -> bool:
     return bool(row.holder is not None and row.lease_expires_at > now)
 
 
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody has a live claim on a case."""
+    return or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)
+
+
 def subject_of(case_id: int) -> str:
     """Return the name of a case in the audit trail.
 
@@ -101,4 +106,4 @@ def subject_of(case_id: int) -> str:
 def make_case(row: Row[Any], now: datetime) -> Case:
     """Make the record of a row of cases, with who holds it at a moment."""
     reviewer = row.holder if is_held(row, now) else None
-    return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer)
+    return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer, row.due_at)

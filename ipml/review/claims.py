@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select
+from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Claim
-from ipml.review.cases import change_case, find_case, is_held, note_deed
+from ipml.review.cases import change_case, find_case, is_free, is_held, note_deed
+from ipml.review.deadlines import find_due
 from ipml.settings import get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
@@ -90,11 +91,6 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] 
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
 
 
-def is_free(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody has a live claim on a case."""
-    return or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)
-
-
 def require_holder(row: Row[Any], claim: Claim) -> None:
     """Raise ClaimLost or AlreadyDecided unless the case in a row is held under a claim."""
     if row.state == "decided":
@@ -103,5 +99,5 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
 
 
-SOURCES: tuple[Source, ...] = (find_best,)
+SOURCES: tuple[Source, ...] = (find_due, find_best)
 """Where the next case comes from: the first source that has one gives it."""

@@ -13,18 +13,19 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
 from ipml.review.cases import change_case, subject_of
+from ipml.review.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import case_texts, cases
 
+_Checked = tuple[dict[str, Any], ScoredListing]  # what a case keeps of a scored listing, and that
 _Entry = tuple[str, dict[str, audit.Value]]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
 _BATCH_SIZE = 500
 _TEXT = "text"  # what a search looks through, which has a table of its own
-_LAST_RANK = 1.0  # comes after every score, which ranks at minus itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,27 @@ class Enqueued:
         return Enqueued(self.added + other.added, self.rescored + other.rescored, self.unchanged + other.unchanged)
 
 
-def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | None = None) -> Enqueued:
+def enqueue(
+    engine: Engine,
+    scored: Iterable[ScoredListing],
+    *,
+    due_at: datetime | None = None,
+    now: datetime | None = None,
+) -> Enqueued:
     """Put scored listings into the queue; doing it again changes nothing.
 
     A listing observed at another moment is another case. An open case takes a new score, and
     the old one stays in the audit trail. A case that was decided or escalated keeps what people have judged.
-    Listings that the model could not judge need a person, too, and come last.
+    Listings that the model could not judge need a person, too, and come last where the queue is sorted by score.
+    Cases take their place by the ranking in force (`ipml.review.ranking`).
 
     Parameters
     ----------
     scored : iterable of ScoredListing
         Read 500 at a time; each such batch is one transaction.
+    due_at : datetime, optional
+        By when they must be decided; the policy may set an earlier deadline for their category. A deadline that an
+        open case has is only ever brought forward, which counts as rescored.
     now : datetime, default=the clock
         Moment at which they are enqueued.
 
@@ -72,7 +83,8 @@ def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | 
     """
     remaining, total = iter(scored), Enqueued()
     while batch := list(islice(remaining, _BATCH_SIZE)):
-        total += _enqueue_batch(engine, [_columns(item) for item in batch], now or datetime.now(UTC))
+        checked = [(_columns(item), item) for item in batch]
+        total += _enqueue_batch(engine, checked, due_at, now or datetime.now(UTC))
     return total
 
 
@@ -90,33 +102,42 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
         "brand": listing.brand,
         "category": listing.category,
         "score": score,
-        "rank": _LAST_RANK if score is None else -score,
         "model_version": scored.model_version,
         "snapshot": encode(scored),
         _TEXT: searched_text(scored),
     }
 
 
-def _enqueue_batch(engine: Engine, batch: Sequence[dict[str, Any]], now: datetime) -> Enqueued:
-    latest = {columns["listing_key"]: columns for columns in batch}
+def _enqueue_batch(engine: Engine, batch: Sequence[_Checked], due_at: datetime | None, now: datetime) -> Enqueued:
+    latest = {columns["listing_key"]: (columns, scored) for columns, scored in batch}
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
+        ranking = current_ranking(connection)
         query = select(cases).where(cases.c.listing_key.in_(latest)).with_for_update()
         stored = {row.listing_key: row for row in connection.execute(query)}
-        added = [columns for key, columns in latest.items() if key not in stored]
-        rescored = [row for key, row in stored.items() if _is_news(row, latest[key])]
-        entries = _add(connection, added, now)
-        changes = [_rescore(connection, row, latest[row.listing_key]) for row in rescored]
+        added = [
+            columns | rank_columns(ranking, scored.listing, scored.score, now, due_at)
+            for key, (columns, scored) in latest.items()
+            if key not in stored
+        ]
+        known = [(row, *latest[key]) for key, row in stored.items() if row.state == "open"]
+        ranked = [
+            (row, columns | rank_columns(ranking, scored.listing, scored.score, row.enqueued_at, row.due_at, due_at))
+            for row, columns, scored in known
+        ]
+        rescored = [(row, columns) for row, columns in ranked if _is_news(row, columns)]
+        entries = _add(connection, added, ranking, now)
+        changes = [_rescore(connection, row, columns, ranking) for row, columns in rescored]
         audit.append_all(connection, _SYSTEM, "enqueued", entries, at=now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=now)
     return Enqueued(len(added), len(rescored), len(batch) - len(added) - len(rescored))
 
 
 def _is_news(row: Row[Any], columns: dict[str, Any]) -> bool:
-    return bool(row.state == "open" and row.snapshot != columns["snapshot"])
+    return bool(row.snapshot != columns["snapshot"] or row.due_at != columns["due_at"])
 
 
-def _add(connection: Connection, added: list[dict[str, Any]], now: datetime) -> list[_Entry]:
+def _add(connection: Connection, added: list[dict[str, Any]], ranking: Ranking, now: datetime) -> list[_Entry]:
     if not added:
         return []
     rows = [{**_of_case(columns), "state": "open", "enqueued_at": now} for columns in added]
@@ -124,23 +145,26 @@ def _add(connection: Connection, added: list[dict[str, Any]], now: datetime) -> 
     case_ids = {row.listing_key: row.case_id for row in inserted}
     texts = [{"case_id": case_ids[columns["listing_key"]], "text": columns[_TEXT]} for columns in added]
     connection.execute(insert(case_texts), texts)
-    return [(subject_of(case_ids[columns["listing_key"]]), _score_entry(columns)) for columns in added]
+    return [(subject_of(case_ids[columns["listing_key"]]), _score_entry(columns, ranking)) for columns in added]
 
 
-def _rescore(connection: Connection, row: Row[Any], columns: dict[str, Any]) -> _Entry:
+def _rescore(connection: Connection, row: Row[Any], columns: dict[str, Any], ranking: Ranking) -> _Entry:
     change_case(connection, row.case_id, **_of_case(columns))
     connection.execute(update(case_texts).where(case_texts.c.case_id == row.case_id).values(text=columns[_TEXT]))
     before = {"score_before": row.score, "model_version_before": row.model_version}
-    return subject_of(row.case_id), _score_entry(columns) | before
+    return subject_of(row.case_id), _score_entry(columns, ranking) | before
 
 
 def _of_case(columns: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in columns.items() if name != _TEXT}
 
 
-def _score_entry(columns: dict[str, Any]) -> dict[str, audit.Value]:
+def _score_entry(columns: dict[str, Any], ranking: Ranking) -> dict[str, audit.Value]:
+    due_at = columns["due_at"]
     return {
         "score": columns["score"],
         "model_version": columns["model_version"],
         "snapshot": digest(columns["snapshot"]),
+        "ranking": ranking.ranking_id,
+        **({"due_at": due_at.isoformat()} if due_at else {}),
     }

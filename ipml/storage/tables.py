@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -111,6 +112,12 @@ cases = Table(
     Column("holder", Text, doc="who claimed it last, until decided or released"),
     Column("token", Identity, nullable=False, default=0, doc="counts the claims"),
     Column("lease_expires_at", Moment),
+    Column("value", Real, doc="of its review, in the currency of the policy"),
+    Column("worth", Text, doc="the parts of that value as JSON"),
+    Column("minutes", Real, doc="that its review takes by the policy"),
+    Column("due_at", Moment, doc="by when it must be decided"),
+    Column("score_rank", Real, nullable=False, server_default=text("0"), doc="its rank were the queue sorted by score"),
+    Column("value_rank", Real, nullable=False, server_default=text("0"), doc="and by value per minute"),
     Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
     Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
     Column("category", Text),
@@ -118,12 +125,14 @@ cases = Table(
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
     Index(None, "seller_id", "rank", "case_id"),
+    Index(None, "state", "due_at", "minutes"),
+    Index(None, "state", "score_rank", "case_id"),
+    Index(None, "state", "value_rank", "case_id"),
     Index(None, "exemplar"),
     # A filter reads its cases in their order, and no others.
     Index(None, "state", "seller_id", "rank", "case_id"),
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),
-    Index(None, "state", "score", "case_id"),
     Index(None, "state", "enqueued_at", "case_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
@@ -187,6 +196,21 @@ sessions = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     sqlite_strict=True,
+)
+
+rankings = Table(
+    "rankings",
+    metadata,
+    Column("ranking_id", Identity, primary_key=True, doc="the highest is in force"),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("order", Text, nullable=False),
+    Column("policy_digest", Text, nullable=False),
+    Column("policy", Text, nullable=False, doc="as JSON"),
+    Column("usual", Text, nullable=False, doc="medians of the queue at that moment, as JSON"),
+    CheckConstraint("\"order\" IN ('score', 'value', 'fifo')", name="order"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
 )
 
 reversals = Table(

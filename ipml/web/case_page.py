@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
+from ipml.review.places import explain_place
 from ipml.review.precedents import find_precedents
 from ipml.review.seller_record import read_seller_record
 from ipml.review.undoable import find_undoable, list_reversals
@@ -133,6 +134,7 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         "grounds": queue.GROUNDS,
         "undoable": find_undoable(engine, user.name) if can_decide else None,
         "list_address": address_of_list(visit.within),
+        "place": explain_place(engine, case_id),
         **_tell_listing(case),
         **_tell_seller(engine, case),
         **_tell_history(engine, case),

@@ -21,6 +21,7 @@ def _none_if_empty(value: Any) -> Any:
 _Text = Annotated[str, Field(max_length=_LONGEST, pattern="^[^\x00]*$")]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
+_Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
 _IfGiven = BeforeValidator(_none_if_empty)
 
 
@@ -35,6 +36,8 @@ class ListQuery(BaseModel):
         Bounds of the score in percent.
     waiting : float or None
         Days that a case has waited at least.
+    due : float or None
+        Hours within which a case must be decided.
     undone : int
         How many decisions were taken back just now.
     after : str
@@ -57,7 +60,8 @@ class ListQuery(BaseModel):
     least: Annotated[_Percent | None, _IfGiven] = None
     most: Annotated[_Percent | None, _IfGiven] = None
     waiting: Annotated[_Days | None, _IfGiven] = None
-    order: Literal["rank", "score", "first come"] = "rank"
+    due: Annotated[_Hours | None, _IfGiven] = None
+    order: Literal["rank", "value", "score", "first come"] = "rank"
     undone: Annotated[int, Field(ge=0, le=10_000)] = 0
     after: Annotated[str, Field(pattern=PATTERN, max_length=2_000)] = ""
 
@@ -85,6 +89,7 @@ class ListQuery(BaseModel):
             least_score=None if self.least is None else self.least / 100,
             most_score=None if self.most is None else self.most / 100,
             waiting_days=self.waiting,
+            due_hours=self.due,
         )
 
     @property

@@ -19,7 +19,7 @@ from ipml.web.users import Role
 
 PAGE_SIZE = 50
 MOST_COUNTED = 10_000
-ORDER_NAMES = {"rank": "as ranked", "score": "by score", "first come": "first come"}
+ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "first come": "first come"}
 
 
 def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:

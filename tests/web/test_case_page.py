@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -290,6 +290,18 @@ def test_what_was_taken_back_stays_in_the_history(engine: Engine, ana: TestClien
     page = ana.get("/cases/1").text
     assert "<s>counterfeit</s> by bo" in page
     assert "taken back by bo" in page
+
+
+def test_a_case_tells_where_it_stands_and_until_when(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Its place in the queue, what its review is worth and its deadline are said; the list shows the deadline."""
+    queue.enqueue(engine, [scored(7)], due_at=datetime.now(UTC) + timedelta(hours=5, minutes=1))
+    text = ana.get("/cases/8").text
+    assert "8th of 8 by score" in text
+    assert "of harm" in text
+    assert "due in 5 hours" in ana.get("/").text
+    assert ana.get("/?due=6").text.count("data-row") == 1
 
 
 def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: TestClient) -> None:

@@ -30,15 +30,11 @@ def upgrade() -> None:
     _fill(op.get_bind())
     for column in _FILTERS:
         op.create_index(f"ix_cases_state_{column}_rank_case_id", "cases", ["state", column, "rank", "case_id"])
-    op.create_index("ix_cases_state_score_case_id", "cases", ["state", "score", "case_id"])
-    op.create_index("ix_cases_state_enqueued_at_case_id", "cases", ["state", "enqueued_at", "case_id"])
     op.create_index("ix_decisions_reviewer_decision_id", "decisions", ["reviewer", "decision_id"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_decisions_reviewer_decision_id", "decisions")
-    op.drop_index("ix_cases_state_enqueued_at_case_id", "cases")
-    op.drop_index("ix_cases_state_score_case_id", "cases")
     for column in reversed(_FILTERS):
         op.drop_index(f"ix_cases_state_{column}_rank_case_id", "cases")
     op.drop_table("case_texts")

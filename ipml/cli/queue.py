@@ -1,0 +1,144 @@
+"""`ipml queue`: by what the queue is ranked, and what another policy would change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.options import Database
+from ipml.cli.plain_text import printable
+
+if TYPE_CHECKING:
+    from ipml.review.preview import Preview
+    from ipml.review.ranking import Order
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Rank the queue by what a review is worth.
+
+    Example: ipml queue rerank --order value
+    """,
+)
+OrderName = Annotated[str, typer.Option(help="score, value (per minute of review) or fifo (first in, first out).")]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(help="Policy file; by default IPML_POLICY, or the one that comes with ipml.", show_default=False),
+]
+_SHOWN = 10
+
+
+@app.command()
+def rerank(order: OrderName = "value", policy: PolicyFile = None, database: Database = None) -> None:
+    """Put an order and a policy in force, and rank every case that is not decided by them.
+
+    Example: ipml queue rerank --order value --policy policy.toml
+    """
+    from getpass import getuser
+
+    from ipml.review.policy import load_policy
+    from ipml.review.ranking import rerank as rerank_cases
+    from ipml.storage.database import migrate, open_database
+
+    chosen, weights = _parse_order(order), load_policy(policy)
+    engine = open_database(database)
+    migrate(engine)
+    with _counting("Ranking") as count:
+        ranked = rerank_cases(engine, chosen, weights, now=datetime.now(UTC), actor=getuser(), progress=count)
+    typer.echo(f"{ranked:,} cases ranked by {chosen} under policy {weights.digest[:12]}.")
+
+
+@app.command("simulate-policy")
+def simulate_policy(
+    policy: Annotated[Path, typer.Argument(metavar="NEW.toml", help="Policy file to try.", show_default=False)],
+    order: OrderName = "value",
+    first: Annotated[int, typer.Option(min=1, help="Say what enters and leaves the first N.", metavar="N")] = 100,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Minutes of review; by default a working day of the policy.", show_default=False),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Show what an order and a policy would change; nothing is changed.
+
+    Example: ipml queue simulate-policy policy.toml --first 100
+    """
+    from ipml.review.policy import load_policy
+    from ipml.review.preview import simulate_policy as simulate
+    from ipml.storage.database import open_database
+
+    chosen, weights = _parse_order(order), load_policy(policy)
+    engine = open_database(database, create=False)
+    with _counting("Weighing") as count:
+        preview = simulate(
+            engine, weights, now=datetime.now(UTC), order=chosen, first=first, minutes=minutes, progress=count
+        )
+    _show(preview, chosen, first)
+
+
+@app.command()
+def minutes(database: Database = None) -> None:
+    """Show how long reviews take, from claim to decision, and what the policy's minutes would be.
+
+    Example: ipml queue minutes
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.review.minutes import measure_minutes, propose_minutes
+    from ipml.storage.database import open_database
+
+    measured = measure_minutes(open_database(database, create=False))
+    table = Table("reviews", "decisions", "median minutes", title="From claim to decision")
+    for row in measured:
+        name = f"{row.kind} {printable(row.name)}".strip()
+        table.add_row(name, f"{row.decisions:,}", f"{row.minutes:.1f}")
+    Console().print(table)
+    proposal = propose_minutes(measured)
+    typer.echo(f"\nFor the policy file:\n\n{proposal}" if proposal else "Too few decisions yet to propose minutes.")
+
+
+def _parse_order(name: str) -> Order:
+    from ipml.errors import UnusableSetting
+    from ipml.review.ranking import Order
+
+    try:
+        return Order(name)
+    except ValueError as error:
+        raise UnusableSetting("order", repr(name[:80]), f"one of {', '.join(Order)}") from error
+
+
+@contextmanager
+def _counting(verb: str) -> Iterator[Callable[[int], None]]:
+    """Give a function that shows on a terminal how many cases are done."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{verb} cases") as status:
+        yield lambda done: status.update(f"{verb} cases: {done:,}") if done % 1000 == 0 else None
+
+
+def _show(preview: Preview, order: Order, first: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for verb, moved in (("enter", preview.entering), ("leave", preview.leaving)):
+        named = ", ".join(f"{case_id} ({printable(listing_id)[:40]})" for case_id, listing_id in moved[:_SHOWN])
+        more = f", and {len(moved) - _SHOWN:,} more" if len(moved) > _SHOWN else ""
+        typer.echo(f"{len(moved):,} cases {verb} the first {first:,}{': ' if named else ''}{named}{more}.")
+    harm = f"harm prevented, {preview.currency}"
+    table = Table("order", "cases", "fakes expected", harm, title=f"In {preview.minutes:,.0f} minutes of review")
+    for outcome in preview.outcomes:
+        table.add_row(outcome.order, f"{outcome.cases:,}", f"{outcome.fakes:,.1f}", f"{outcome.harm:,.0f}")
+    console.print(table)
+    table = Table(
+        "brand or category", "cases now", f"by {order}", f"{harm}, now", f"by {order}", title="What changes most"
+    )
+    for group in preview.groups:
+        counts = (f"{group.cases_now:,}", f"{group.cases_then:,}", f"{group.harm_now:,.0f}", f"{group.harm_then:,.0f}")
+        table.add_row(printable(group.name)[:40], *counts)
+    console.print(table)
