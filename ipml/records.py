@@ -179,6 +179,8 @@ class Case:
         How many open near-duplicates wait for it.
     relisting_of : int or None
         The case of a listing decided counterfeit before that this one looked like when it came in.
+    due_at : datetime or None
+        By when it must be decided.
     """
 
     case_id: int
@@ -189,6 +191,7 @@ class Case:
     exemplar: int | None = None
     n_alike: int = 0
     relisting_of: int | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

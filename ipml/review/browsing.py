@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Select, literal, or_, select, tuple_
 
 from ipml.errors import UnknownOrder
 from ipml.records import Case
@@ -20,43 +20,8 @@ from ipml.review.search import find_few, holds, split_words
 from ipml.storage.database import reading
 from ipml.storage.tables import case_texts, cases
 
-
-@dataclass(frozen=True, slots=True)
-class SortKey:
-    """What a list is sorted by: a column of `cases`, and among equals the case that came first.
-
-    Attributes
-    ----------
-    column : str
-    largest_first : bool, default=False
-        What is unknown comes last in either direction.
-    """
-
-    column: str
-    largest_first: bool = False
-
-    def of(self, table: FromClause) -> tuple[ColumnElement[Any], ...]:
-        """Return what to sort the rows of a table by."""
-        column = table.c[self.column]
-        return (column.desc().nulls_last() if self.largest_first else column, table.c.case_id)
-
-    def comes_after(self, table: FromClause, last: Row[Any]) -> ColumnElement[bool]:
-        """Return the condition that a row of a table comes after another in this order."""
-        column, value = table.c[self.column], getattr(last, self.column)
-        among_equals = table.c.case_id > last.case_id
-        if not self.largest_first:
-            return tuple_(column, table.c.case_id) > tuple_(value, last.case_id)
-        if value is None:
-            return and_(column.is_(None), among_equals)
-        return or_(column < value, column.is_(None), and_(column == value, among_equals))
-
-
-ORDERS = {
-    "rank": SortKey("rank"),
-    "score": SortKey("score", largest_first=True),
-    "first come": SortKey("enqueued_at"),
-}
-"""What a list can be sorted by; "rank" is the order in which the queue is worked."""
+ORDERS = {"rank": "rank", "value": "value_rank", "score": "score_rank", "first come": "enqueued_at"}
+"""By which column of `cases`, smallest first, a list can be sorted; "rank" is the order the queue is worked in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +39,10 @@ class Filter:
         Bounds of the score in 0-1; cases without one are outside of any.
     waiting_days : float or None
         Only cases that have been in the queue for so long.
+    due_hours : float or None
+        Only cases that must be decided within so long, or should have been.
+    free_for : str or None
+        Only cases that nobody but this person holds.
     """
 
     state: str | None = "open"
@@ -84,6 +53,8 @@ class Filter:
     least_score: float | None = None
     most_score: float | None = None
     waiting_days: float | None = None
+    due_hours: float | None = None
+    free_for: str | None = None
 
 
 def browse(
@@ -129,7 +100,7 @@ def browse(
 class _Page:
     """The part of a list that is shown: how it is sorted, how long it is, and after which row it begins."""
 
-    order: SortKey
+    order: str
     limit: int
     last: Row[Any] | None
     now: datetime
@@ -138,8 +109,10 @@ class _Page:
         """Return the query for the numbers of the cases in a table that has the columns of `cases`."""
         conditions = [*_conditions(table, wanted, self.now)]
         if self.last is not None:
-            conditions.append(self.order.comes_after(table, self.last))
-        return select(table.c.case_id).where(*conditions).order_by(*self.order.of(table)).limit(self.limit)
+            last = tuple_(literal(getattr(self.last, self.order), table.c[self.order].type), self.last.case_id)
+            conditions.append(tuple_(table.c[self.order], table.c.case_id) > last)
+        order = table.c[self.order], table.c.case_id
+        return select(table.c.case_id).where(*conditions).order_by(*order).limit(self.limit)
 
 
 def _find(connection: Connection, wanted: Filter, page: _Page) -> list[int]:
@@ -171,6 +144,10 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
         yield column.score <= wanted.most_score
     if wanted.waiting_days is not None:
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
+    if wanted.due_hours is not None:
+        yield column.due_at <= now + timedelta(hours=wanted.due_hours)
+    if wanted.free_for is not None:
+        yield or_(column.holder.is_(None), column.holder == wanted.free_for, column.lease_expires_at <= now)
 
 
 def list_cases(

@@ -115,4 +115,5 @@ def make_case(row: Row[Any], now: datetime, n_alike: int = 0) -> Case:
     """Make the record of a row of cases, with who holds it at a moment."""
     reviewer = row.holder if is_held(row, now) else None
     scored = decode(row.snapshot)
-    return Case(row.case_id, scored, row.state, row.enqueued_at, reviewer, row.exemplar, n_alike, row.relisting_of)
+    found = (row.case_id, scored, row.state, row.enqueued_at, reviewer, row.exemplar, n_alike, row.relisting_of)
+    return Case(*found, due_at=row.due_at)

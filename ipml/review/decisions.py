@@ -92,8 +92,8 @@ def decide(
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
     """Raise UnknownGround or UnstorableValue unless a decision can be kept as it is."""
     check_ground(verdict, ground)
-    check_text("note", note, LONGEST_NOTE)
-    check_text("key", key or "", LONGEST_KEY)
+    check_text("note", note, _LONGEST_NOTE)
+    check_text("key", key or "", _LONGEST_KEY)
 
 
 def decide_claimed(

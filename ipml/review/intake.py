@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
+from ipml.review.arrivals import note_places
 from ipml.review.cases import change_case, find_cases, subject_of
 from ipml.review.clusters import show_overtakers
 from ipml.review.joining import Arrival, Joining, make_arrival
-from ipml.review.newcomers import note_places
 from ipml.review.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
 from ipml.review.sifting import Place

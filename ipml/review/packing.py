@@ -56,14 +56,10 @@ def pack_in_order(works: Sequence[Work], minutes: float) -> list[Work]:
 
 def keep_deadlines(works: Iterable[Work], minutes: float) -> list[Work]:
     """Return the most reviews due within the minutes that can all be made in time, the earliest first."""
-    due = [(min(work.minutes_left, minutes), work) for work in works if _is_due(work, minutes)]
+    due = [(left, work) for work in works if (left := work.minutes_left) is not None and left <= minutes]
     due.sort(key=lambda pair: pair[0])
     kept = keep_most([Due(place, work.minutes, left, work.minutes) for place, (left, work) in enumerate(due)])
     return [due[one.case_id][1] for one in kept]
-
-
-def _is_due(work: Work, minutes: float) -> bool:
-    return work.minutes_left is not None and work.minutes_left <= minutes
 
 
 def _others(works: Iterable[Work], pressing: Iterable[Work]) -> list[Work]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, insert, select, update
 
@@ -174,7 +174,7 @@ def read_open(engine: Engine) -> Iterator[tuple[Row[Any], Listing]]:
     query = query.where(cases.c.state == "open").order_by(cases.c.case_id)
     with reading(engine) as connection:
         for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
-            yield row, decode_listing(row.snapshot)
+            yield cast(Row[Any], row), decode_listing(row.snapshot)
 
 
 def rank_again(connection: Connection, row: Row[Any]) -> None:

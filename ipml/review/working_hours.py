@@ -64,9 +64,9 @@ class WorkingHours(BaseModel):
 
         What lies more than 366 days ahead is not counted.
         """
-        end = min(end, start + FARTHEST)
         if end <= start:
             return 0.0
+        end = start + min(end - start, FARTHEST)
         zone = ZoneInfo(self.zone)
         day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
         minutes = 0.0

@@ -133,7 +133,7 @@ class Explainer:
         parts = [match.span() for match in _PART.finditer(text[: len(by_letter)])]
         carried = [sum(by_letter[start:end]) for start, end in parts]
         heaviest = sorted(map(abs, carried), reverse=True)[: MOST_HIGHLIGHTS + 1]
-        smallest = max(SMALLEST_SHARE * heaviest[0], *heaviest[MOST_HIGHLIGHTS:]) if heaviest else 0.0
+        smallest = max([0.0, *(SMALLEST_SHARE * weight for weight in heaviest[:1]), *heaviest[MOST_HIGHLIGHTS:]])
         return tuple(
             Highlight(start, end, weight)
             for (start, end), weight in zip(parts, carried, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import Form, Path, Query, Request, Response
@@ -18,10 +18,16 @@ from sqlalchemy import Engine
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
+from ipml.review.places import explain_place
+from ipml.review.precedents import find_precedents
+from ipml.review.seller_record import read_seller_record
+from ipml.review.undoable import find_undoable, list_reversals
 from ipml.web.auth import get_engine, get_user
+from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back
 from ipml.web.price_scale import make_price_scale
 from ipml.web.protection import is_from_elsewhere
 from ipml.web.render import render
+from ipml.web.seller_chart import make_seller_chart
 from ipml.web.trail import PATTERN, read_trail, write_trail
 from ipml.web.users import Role, User
 from ipml.web.wording import seller_history
@@ -30,6 +36,8 @@ _MOST_OTHERS = 8
 _CHOICE = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
 CaseNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
+WithinQuery = Annotated[str, Query(max_length=LONGEST, pattern="^[^\x00]*$")]
+WithinForm = Annotated[str, Form(max_length=LONGEST, pattern="^[^\x00]*$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +48,32 @@ class Visit:
     ----------
     trail : str
         The cases skipped on the way.
-    recorded : int
-        The case just decided, or 0.
+    within : str
+        The list they work through, or the queue.
     note : str
         What they had written when their claim was lost.
     message : str
         What went wrong.
+    is_undone : bool
+        Whether a decision on the case was taken back just now.
     """
 
     trail: str = ""
-    recorded: int = 0
+    within: str = ""
     note: str = ""
     message: str = ""
+    is_undone: bool = False
 
 
 def show_case(
     request: Request,
     case_id: CaseNumber,
     trail: Annotated[str, Query(pattern=PATTERN)] = "",
-    recorded: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    within: WithinQuery = "",
+    undone: Annotated[int, Query(ge=0, le=1)] = 0,
 ) -> Response:
     """Show a case, and claim it for the reviewer who opens it."""
-    return _show(request, case_id, Visit(trail, recorded))
+    return _show(request, case_id, Visit(trail, within, is_undone=bool(undone)))
 
 
 def decide(
@@ -73,6 +85,7 @@ def decide(
     key: Annotated[str, Form(min_length=16, max_length=64)],
     note: Annotated[str, Form()] = "",
     trail: Annotated[str, Form(pattern=PATTERN)] = "",
+    within: WithinForm = "",
 ) -> Response:
     """Record a verdict and open the following case; `choice` is "genuine", …, or "counterfeit/GROUND"."""
     engine, user = get_engine(request), get_user(request)
@@ -82,8 +95,8 @@ def decide(
     try:
         queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
     except (ClaimLost, AlreadyDecided) as error:
-        return _show(request, case_id, Visit(trail, note=note, message=str(error)))
-    return _go_to(_find_following(engine, user, case), f"recorded={case_id}&trail={trail}")
+        return _show(request, case_id, Visit(trail, within, note, str(error)))
+    return address_of(_follow(request, case, within, trail), within, trail=trail)
 
 
 def leave(
@@ -92,40 +105,72 @@ def leave(
     to: Annotated[str, Form(pattern="^(list|next|previous)$")],
     token: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
     trail: Annotated[str, Form(pattern=PATTERN)] = "",
+    within: WithinForm = "",
 ) -> Response:
     """Give a case back undecided; go to the list, to the following case, or back to the one skipped last."""
     engine, user, skipped = get_engine(request), get_user(request), read_trail(trail)
     case = queue.get_case(engine, case_id)
-    _give_back(engine, user, case, token)
+    give_back(engine, user, case, token)
     if to == "next":
-        return _go_to(_find_following(engine, user, case), f"trail={write_trail([*skipped, case_id])}")
+        trail = write_trail([*skipped, case_id])
+        return address_of(_follow(request, case, within, trail), within, trail=trail)
     if to == "previous" and skipped:
-        return _go_to(skipped[-1], f"trail={write_trail(skipped[:-1])}")
-    return _go_to(None)
+        return address_of(skipped[-1], within, trail=write_trail(skipped[:-1]))
+    return RedirectResponse(f"{address_of_list(within)}#case-{case_id}", HTTPStatus.SEE_OTHER)
 
 
 def _show(request: Request, case_id: int, visit: Visit) -> Response:
     engine, user = get_engine(request), get_user(request)
     case = queue.get_case(engine, case_id)
-    scored, listing = case.scored, case.scored.listing
-    others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + 1)
+    can_decide = user.role.includes(Role.REVIEWER)
     context = {
         "visit": visit,
         "case": case,
         "claim": _claim(request, user, case),
         "key": uuid4().hex,
         "may_judge": _may_judge(user, case),
-        "can_decide": user.role.includes(Role.REVIEWER),
+        "can_decide": can_decide,
+        "may_undo_others": user.role.includes(Role.LEAD),
         "grounds": queue.GROUNDS,
-        "strongest": max((abs(reason.weight) for reason in scored.reasons), default=0.0),
-        "scale": make_price_scale(listing.price, listing.currency, scored.price_range),
-        "seller_history": seller_history(listing),
-        "others": [other for other in others if other.case_id != case_id][:_MOST_OTHERS],
-        "decisions": queue.list_decisions(engine, case_id),
-        "deeds": queue.history(engine, case_id),
-        "last": queue.list_decisions(engine, visit.recorded)[-1:] if visit.recorded else [],
+        "undoable": find_undoable(engine, user.name) if can_decide else None,
+        "list_address": address_of_list(visit.within),
+        "place": explain_place(engine, case_id),
+        **_tell_listing(case),
+        **_tell_seller(engine, case),
+        **_tell_history(engine, case),
     }
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
+
+
+def _tell_listing(case: Case) -> dict[str, Any]:
+    scored = case.scored
+    return {
+        "strongest": max((abs(reason.weight) for reason in scored.reasons), default=0.0),
+        "scale": make_price_scale(scored.listing.price, scored.listing.currency, scored.price_range),
+    }
+
+
+def _tell_seller(engine: Engine, case: Case) -> dict[str, Any]:
+    listing = case.scored.listing
+    others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + 1)
+    return {
+        "seller_history": seller_history(listing),
+        "chart": make_seller_chart(read_seller_record(engine, listing.seller_id)),
+        "others": [other for other in others if other.case_id != case.case_id][:_MOST_OTHERS],
+    }
+
+
+def _tell_history(engine: Engine, case: Case) -> dict[str, Any]:
+    decisions = queue.list_decisions(engine, case.case_id, with_reversed=True)
+    undone = list_reversals(engine, case.case_id)
+    standing = [decision for decision in decisions if decision.decision_id not in undone]
+    return {
+        "decisions": decisions,
+        "undone": undone,
+        "last_standing": standing[-1] if standing else None,
+        "deeds": queue.history(engine, case.case_id),
+        "precedents": find_precedents(engine, case),
+    }
 
 
 def _claim(request: Request, user: User, case: Case) -> Claim | None:
@@ -144,27 +189,8 @@ def _may_judge(user: User, case: Case) -> bool:
     return least is not None and user.role.includes(least)
 
 
-def _give_back(engine: Engine, user: User, case: Case, token: int) -> None:
-    if case.reviewer != user.name:
-        return
-    try:
-        queue.release(engine, Claim(case.case_id, user.name, token, case.enqueued_at))
-    except (ClaimLost, AlreadyDecided):
-        return  # opened again elsewhere, or decided: nothing to give back here
-
-
-def _find_following(engine: Engine, user: User, last: Case) -> int | None:
-    """Return the next case by rank that nobody else holds; after the last one, the first.
-
-    A lead who works the escalated cases stays with them.
-    """
+def _follow(request: Request, last: Case, within: str, trail: str) -> int | None:
+    engine, user = get_engine(request), get_user(request)
     state = last.state if _may_judge(user, last) else "open"
-    for after in (last.case_id, None):
-        for case in queue.list_cases(engine, state=state, after=after):
-            if case.case_id != last.case_id and case.reviewer in (None, user.name):
-                return case.case_id
-    return None
-
-
-def _go_to(case_id: int | None, query: str = "") -> Response:
-    return RedirectResponse(f"/cases/{case_id}?{query}" if case_id else "/", HTTPStatus.SEE_OTHER)
+    minutes = request.app.state.settings.lease_minutes
+    return find_following(engine, user, last, state, within, read_trail(trail), minutes)

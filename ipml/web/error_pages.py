@@ -22,6 +22,8 @@ _STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
     errors.UnknownToUs: HTTPStatus.FORBIDDEN,
     errors.ProviderUnavailable: HTTPStatus.BAD_GATEWAY,
     errors.KeyReused: HTTPStatus.CONFLICT,
+    errors.CannotUndo: HTTPStatus.CONFLICT,
+    errors.PreviewOutdated: HTTPStatus.CONFLICT,
     errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UnusableDatabase: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WrongRevision: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -58,17 +58,19 @@ def show_invisible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: found[0] if found[0] in "\n\t" else f"⟦{_code_point(found[0])}⟧", text)
 
 
-def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500) -> tuple[Piece, ...]:
-    """Cut a title into pieces that the page can mark: weights and invisible letters.
+def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500, kept: str = "") -> tuple[Piece, ...]:
+    """Cut a text into pieces that the page can mark: weights and invisible letters.
 
     Parameters
     ----------
     text : str
-        The title as written.
+        A title or a description as written.
     highlights : sequence of Highlight
         Ranges of code points with weights; weights of ranges that overlap add up.
     limit : int, default=500
         Code points shown at most; a last piece says how many were left out.
+    kept : str, default=""
+        Invisible letters that stay as they are: the line breaks of a paragraph.
 
     Examples
     --------
@@ -82,17 +84,14 @@ def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500
         for index in range(max(highlight.start, 0), min(highlight.end, len(shown))):
             weights[index] += highlight.weight
     strongest = max(map(abs, weights), default=0.0)
+    hidden = {letter for letter in set(shown) if is_invisible(letter) and letter not in kept}
     looks = [
-        Piece(
-            _code_point(letter) if is_invisible(letter) else "",
-            is_invisible(letter),
-            *_look(weight, strongest),
-        )
+        Piece(_code_point(letter) if letter in hidden else "", letter in hidden, *_look(weight, strongest))
         for letter, weight in zip(shown, weights, strict=True)
     ]
     cut = [_join(look, [letter for _, letter in run]) for look, run in groupby(zip(looks, shown, strict=True), _first)]
     left_out = len(text) - len(shown)
-    return (*cut, Piece(f" … and {left_out} more letters")) if left_out else tuple(cut)
+    return (*cut, Piece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
 
 
 def is_invisible(letter: str) -> bool:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ipml.web.listing_text import cut_pieces, show_invisible
-from ipml.web.wording import age, money, percent, percent_range
+from ipml.web.wording import age, due_in, money, percent, percent_range
 
 
 def _finalize(value: object) -> object:
@@ -33,6 +33,7 @@ _templates = Environment(
 _templates.globals |= {
     "age": age,
     "cut_pieces": cut_pieces,
+    "due_in": due_in,
     "money": money,
     "percent": percent,
     "percent_range": percent_range,

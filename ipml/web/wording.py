@@ -88,6 +88,20 @@ def age(moment: datetime, now: datetime | None = None) -> str:
     return duration(((now or datetime.now(UTC)) - moment).total_seconds() / 86_400)
 
 
+def due_in(moment: datetime, now: datetime | None = None) -> str:
+    """Write how long there is until a deadline, or how long it is over.
+
+    Examples
+    --------
+    >>> due_in(datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+    'due in 3 days'
+    >>> due_in(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC))
+    'overdue by 3 days'
+    """
+    days = (moment - (now or datetime.now(UTC))).total_seconds() / 86_400
+    return f"due in {duration(days)}" if days >= 0 else f"overdue by {duration(-days)}"
+
+
 def seller_history(listing: Listing) -> list[tuple[str, str]]:
     """Tell what is known of a listing's seller, as pairs of a noun and a phrase.
 

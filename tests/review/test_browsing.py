@@ -70,9 +70,18 @@ def test_every_filter_keeps_what_matches(full: Engine):
     assert numbers(browse(full, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
 
 
+def test_deadlines_narrow_the_list(full: Engine, make_scored: Make):
+    """Cases that are due soon, or overdue, are found; those without a deadline are not."""
+    for name, hours in (("soon", 3), ("over", -2), ("later", 30)):
+        enqueue(full, [make_scored(name)], now=NOON, due_at=NOON + timedelta(hours=hours))
+    found = browse(full, Filter(due_hours=4), now=NOON)
+    assert {case.scored.listing.listing_id for case in found} == {"soon", "over"}
+    assert {case.due_at for case in found} == {NOON + timedelta(hours=3), NOON - timedelta(hours=2)}
+
+
 def test_what_is_not_there_is_named(full: Engine):
     """An order that there is not, and a case to go on after that is not there, are said."""
-    with pytest.raises(UnknownOrder, match="found 'beauty'; expected one of rank, score"):
+    with pytest.raises(UnknownOrder, match="found 'beauty'; expected one of rank, value, score, first come"):
         browse(full, Filter(), "beauty")
     with pytest.raises(CaseNotFound):
         browse(full, Filter(), after=999)

@@ -46,6 +46,11 @@ TITLES = (
     "Nordhale field watch 38 mm, worn twice, papers of 2019",
     "Vellmar belt 90 cm, bought in Lyon, receipt included",
 )
+READINGS = {
+    1: "vellmar crossbody - best factory batch, same as shop",
+    3: "vellmar wallet stoned zip around",
+}
+DESCRIPTION = "Sent within a day. Comes in a plain parcel.\nMessage me for more pictures and colours."
 WEIGHTS = {
     "AAA quality": 1.7,
     "1:1 mirror": 1.4,
@@ -79,7 +84,7 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         listing_id=f"L{number:04}",
         seller_id=seller,
         title=title,
-        description="Sent within a day. Comes in a plain parcel.\nMessage me for more pictures and colours.",
+        description=DESCRIPTION,
         brand=brand,
         category="Bags & accessories" if brand == "Vellmar" else "Watches" if brand == "Nordhale" else "Audio",
         price=round(median * share, 2),
@@ -128,6 +133,8 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         model_version="2026-11-20",
         score_low=max(0.0, 0.81 - 0.03 * number) if number < 30 else 0.01,
         score_high=min(1.0, 0.996 - 0.03 * number) if number < 30 else 0.3,
+        description_highlights=(Highlight(30, 42, 0.6), Highlight(44, 54, 0.9)) if is_young else (),
+        read_as=READINGS.get(number % len(TITLES)),
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 import uvicorn
 from sqlalchemy import Engine
 
-from ipml.records import Verdict
+from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database
@@ -38,21 +41,48 @@ OVERHANGING = """
   .map((e) => e.outerHTML.slice(0, 80))
   .filter(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
 """
-HOSTILE = "Bag <img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script> \u202etxet"
+OWNED = "document.title='owned'"
+HOSTILE = (
+    f'Bag <img src=x onerror="{OWNED}"> \u202etxet',
+    f"<script>{OWNED}</script>",
+    f'"><svg onload="{OWNED}">',
+    f"' autofocus onfocus='{OWNED}",
+    f"</title></textarea></style><script>{OWNED}</script>",
+    f"<iframe srcdoc='<script>parent.{OWNED}</script>'></iframe>",
+    f"<a href='javascript:{OWNED}'>Bag</a> javascript:{OWNED}",
+    f"{{{{ 7 * 7 }}}} {{% raw %}} ${{{OWNED}}} <b data-key='2' hx-get='/logout' hx-trigger='load'>Bag</b>",
+    f"<form action='/logout' method='post'><button data-key='j 1 2'>{OWNED}</button>",
+    f"<meta http-equiv='refresh' content='0;url=javascript:{OWNED}'><base href='//x.invalid'>\u2028{OWNED}//",
+)
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
 def queue_of_many(tmp_path: Path, scored: Callable) -> Engine:
-    """Return a database with 60 cases, the first of them hostile, and a reviewer."""
+    """Return a database with 60 cases, ten of them hostile in every field, and two reviewers."""
     engine = open_database(f"sqlite:///{tmp_path}/shift.db")
     migrate(engine)
     add_user(engine, "ana", PASSWORD, Role.REVIEWER, CHEAP)
     add_user(engine, "bo", PASSWORD, Role.REVIEWER, CHEAP)
-    hostile = scored(0, title=HOSTILE, description=HOSTILE, seller_id=HOSTILE, brand=HOSTILE)
-    queue.enqueue(engine, [hostile, *(scored(number) for number in range(1, 60))])
+    queue.enqueue(
+        engine, [*map(partial(make_hostile, scored), range(10)), *map(partial(make_seen, scored), range(10, 60))]
+    )
     return engine
+
+
+def make_hostile(scored: Callable, number: int) -> ScoredListing:
+    """Return a listing that attacks the page in every field a seller writes."""
+    text = HOSTILE[number]
+    listing = scored(number, title=text, description=text, seller_id=text, brand=text, category=text, condition=text)
+    return replace(listing, read_as=text, highlights=(Highlight(0, 4, 1.0),))
+
+
+def make_seen(scored: Callable, number: int) -> ScoredListing:
+    """Return a listing as seen on a day of its own, its seller's sales and complaints growing."""
+    day = datetime(2026, 5, 1, tzinfo=UTC) + timedelta(days=number, hours=5 * number % 24)
+    growing = {"seller_sales": 2.0 * number, "seller_complaints": number // 6, "seller_listings": 80.0 + number}
+    return scored(number, observed_at=day, listed_at=day - timedelta(days=3), **growing)
 
 
 @pytest.fixture
@@ -101,8 +131,8 @@ def press(page: playwright.Page, *keys: str) -> None:
         page.keyboard.press(keys[-1])
 
 
-def test_five_cases_by_keyboard(browser: playwright.Browser, address: str, queue_of_many: Engine) -> None:
-    """Five cases are worked without a mouse; hostile text does nothing; all is in the database."""
+def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of_many: Engine) -> None:
+    """Fifty cases are worked without a mouse, ten of them hostile; what was decided wrongly is undone."""
     page = browser.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -110,34 +140,52 @@ def test_five_cases_by_keyboard(browser: playwright.Browser, address: str, queue
     log_in(page, address)
     assert page.title() == "Open cases · ipml"
     press(page, "w")
-    assert page.title() == "Case 1 · ipml"
-    assert page.locator("img, script:not([src])").count() == 0
-    assert "⟦U+202E⟧" in page.locator(".description").inner_text()
-    press(page, "1", "1")  # case 1: counterfeit, first ground
-    press(page, "2")  # case 2: genuine
-    press(page, "3")  # case 3: cannot tell
-    page.keyboard.press("n")
-    page.keyboard.type("ask for the invoice, 2 of 3")  # digits in a note decide nothing
-    page.keyboard.press("Escape")
-    press(page, "e")  # case 4: escalate
-    press(page, "j")  # case 5 is skipped …
-    press(page, "1", "Escape", "k")  # … case 6 is not decided by a ground that was left, and back
-    assert page.title() == "Case 5 · ipml"
-    press(page, "2")
+    verdicts = [("1", "1"), ("2",), ("3",), ("e",), ("1", "4")]
+    for number in range(1, 51):
+        assert page.title() == f"Case {number} · ipml"
+        if number <= 10:
+            assert page.locator("img, iframe, script:not([src]), [onload], [onfocus], [href^=javascript]").count() == 0
+            assert page.locator("form[action='/logout']").count() == 1
+            assert HOSTILE[number - 1][:4] in page.locator("h1").inner_text()
+        if number == 7:
+            page.keyboard.press("n")
+            page.keyboard.type("ask for the invoice, 2 of 3")  # digits in a note decide nothing
+            page.keyboard.press("Escape")
+        press(page, *verdicts[number % 5])
+        if number == 20:
+            press(page, "u")  # back to the case just decided …
+            assert "taken back" in page.locator("[role=status]").first.inner_text()
+            press(page, "1", "Escape", "2")  # … where a ground that was left decides nothing
+    press(page, "j")  # case 51 is skipped …
+    press(page, "k")  # … and opened again
+    assert page.title() == "Case 51 · ipml"
     press(page, "l")
     assert page.title() == "Open cases · ipml"
-    decided = [queue.list_decisions(queue_of_many, case_id) for case_id in range(1, 7)]
-    assert [decisions[0].verdict if decisions else None for decisions in decided] == [
-        Verdict.COUNTERFEIT,
-        Verdict.GENUINE,
-        Verdict.CANNOT_TELL,
-        Verdict.ESCALATE,
-        Verdict.GENUINE,
-        None,
-    ]
-    assert decided[0][0].ground == next(iter(queue.GROUNDS))
-    assert decided[3][0].note == "ask for the invoice, 2 of 3"
+    decided = [queue.list_decisions(queue_of_many, case_id) for case_id in range(1, 52)]
+    said = [decisions[0].verdict if decisions else None for decisions in decided]
+    expected = [[*list(Verdict)[1:], Verdict.COUNTERFEIT, Verdict.COUNTERFEIT][number % 5] for number in range(50)]
+    expected[19] = Verdict.GENUINE
+    assert said == [*expected, None]
+    assert decided[4][0].ground == next(iter(queue.GROUNDS))
+    assert decided[6][0].note == "ask for the invoice, 2 of 3"
     assert complaints == []
+    page.close()
+
+
+def test_many_at_once_by_keyboard(browser: playwright.Browser, address: str, queue_of_many: Engine) -> None:
+    """Rows are selected by x, decided together by b after a preview, and taken back by u."""
+    page = browser.new_page()
+    log_in(page, address)
+    for key in ("j", "x", "j", "x", "j", "x", "x", "j", "x"):  # the third is selected and then no longer
+        page.keyboard.press(key)
+    press(page, "b")
+    assert page.locator("h1").inner_text() == "3 cases of 3 sellers to decide together"
+    press(page, "1", "5")
+    assert "3 cases recorded together: counterfeit" in page.locator("form.recorded").inner_text()
+    assert queue.count_cases(queue_of_many)["decided"] == 3
+    press(page, "u")
+    assert "3 decisions were taken back" in page.locator("[role=status]").inner_text()
+    assert queue.count_cases(queue_of_many)["open"] == 60
     page.close()
 
 
@@ -154,9 +202,11 @@ def test_the_list_by_keyboard(browser: playwright.Browser, address: str) -> None
     assert page.locator("dialog").is_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("/")
-    page.keyboard.type("Aurivo")
+    page.keyboard.type("headphones")
     press(page, "Enter")
     assert set(page.locator("td[data-label=Brand]").all_inner_texts()) == {"Aurivo"}
+    page.keyboard.press("f")
+    assert page.locator("#brand").is_visible()
     page.close()
 
 
@@ -172,12 +222,24 @@ def test_without_script(browser: playwright.Browser, address: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("dark", 720), ("light", 360)])
-def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engine, scheme: str, width: int) -> None:
-    """No page is wider than the window; a picture of each is left in tests/output."""
+@pytest.mark.parametrize(
+    ("scheme", "width", "scale"),
+    [("light", 1440, 1), ("dark", 1440, 1), ("dark", 720, 2), ("light", 360, 1)],
+    ids=["light", "dark", "double-zoom", "narrow"],
+)
+def test_pictures(
+    browser: playwright.Browser, address: str, queue_of_many: Engine, scheme: str, width: int, scale: int
+) -> None:
+    """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
     PICTURES.mkdir(exist_ok=True)
+    for number, verdict in ((14, Verdict.COUNTERFEIT), (15, Verdict.COUNTERFEIT), (17, Verdict.GENUINE)):
+        claim = queue.claim(queue_of_many, "bo", number)
+        assert claim
+        queue.decide(queue_of_many, claim, verdict, ground="wrong_features" if verdict == "counterfeit" else "")
     queue.claim(queue_of_many, "bo", 3)
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
+    )
     page = context.new_page()
 
     def take(name: str) -> None:
@@ -188,10 +250,19 @@ def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engi
     take("login")
     log_in(page, address)
     page.keyboard.press("j")
+    take("list-hostile")
+    page.goto(f"{address}/?words=vellmar")
+    for key in ("j", "x", "j", "j", "x"):
+        page.keyboard.press(key)
+    page.keyboard.press("f")
     take("list")
-    for case_id in (1, 2, 4, 6):
-        page.goto(f"{address}/cases/{case_id}")
-        take(f"case-{case_id}")
+    press(page, "b")
+    take("bulk")
+    for number in (1, 11, 18, 22):
+        page.goto(f"{address}/cases/{number}")
+        take(f"case-{number}")
+    press(page, "2")
+    take("recorded")
     page.keyboard.press("1")
     take("grounds")
     page.keyboard.press("Escape")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
 
 GROUND = next(iter(queue.GROUNDS))
@@ -177,8 +178,8 @@ def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
     fields = hidden_fields(ana.get("/cases/2?trail=1").text)
     assert fields["trail"] == "1"
     back = {"to": "previous", "token": fields["token"], "trail": "1"}
-    assert ana.post("/cases/2/leave", data=back).headers["location"] == "/cases/1?trail="
-    assert ana.post("/cases/1/leave", data={"to": "previous"}).headers["location"] == "/"
+    assert ana.post("/cases/2/leave", data=back).headers["location"] == "/cases/1?"
+    assert ana.post("/cases/1/leave", data={"to": "previous"}).headers["location"] == "/#case-1"
 
 
 def test_cases_that_others_hold_are_passed_over(engine: Engine, ana: TestClient) -> None:
@@ -222,3 +223,98 @@ SELLER_FIELDS = (
     "seller_strikes",
     "seller_listings",
 )
+
+
+def judge(engine: Engine, case_id: int, verdict: Verdict, reviewer: str = "bo") -> None:
+    """Decide a case in a reviewer's name."""
+    claim = queue.claim(engine, reviewer, case_id)
+    assert claim
+    ground = GROUND if verdict is Verdict.COUNTERFEIT else ""
+    queue.decide(engine, claim, verdict, ground=ground)
+
+
+def test_a_disguise_stands_beside_what_it_was_read_as(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Where the model read another title than is seen, the page and the list show both."""
+    queue.enqueue(engine, [replace(scored(7), read_as="vellmar tote <b>")])
+    for page in ("/cases/8", "/"):
+        assert '<span class="quiet">Read as</span> <bdi>vellmar tote &lt;b&gt;</bdi>' in ana.get(page).text
+    assert "Read as" not in ana.get("/cases/1").text
+
+
+def test_a_description_shows_its_weights_and_keeps_its_lines(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """The words of the description that carried the score are marked as in a title; lines break where they broke."""
+    text = "Best batch.\nNo \u200bbox <b>"
+    described = replace(scored(7, description=text), description_highlights=(Highlight(0, 10, 1.2),))
+    queue.enqueue(engine, [described])
+    page = ana.get("/cases/8").text
+    assert (
+        '<mark class="counterfeit s3">Best batch</mark>.\nNo <span class="invisible">U+200B</span>box &lt;b&gt;</p>'
+        in page
+    )
+
+
+def test_a_seller_is_shown_over_time(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+    """Figures seen at several moments are lines, and each listing and verdict has its mark."""
+    assert 'class="timeline"' not in ana.get("/cases/1").text
+    looks = [
+        scored(7 + day, seller_id="newcomer", seller_sales=sales, observed_at=datetime(2026, 5, day, tzinfo=UTC))
+        for day, sales in ((1, 4.0), (3, 40.0), (9, 90.0))
+    ]
+    queue.enqueue(engine, looks)
+    judge(engine, 9, Verdict.COUNTERFEIT)
+    page = ana.get("/cases/10").text
+    assert 'aria-label="Sales, from 4 to 90"' in page
+    assert "3 cases, 1 found counterfeit" in page
+    assert page.count('class="listed"') == 3
+    assert page.count('<circle class="counterfeit"') == 1
+
+
+def test_what_was_confirmed_lately_stands_beside(engine: Engine, ana: TestClient) -> None:
+    """Cases of the same brand that were found counterfeit are shown with ground and likeness; genuine ones are not."""
+    judge(engine, 4, Verdict.COUNTERFEIT)
+    judge(engine, 7, Verdict.GENUINE)
+    page = ana.get("/cases/1").text
+    assert page.count("of the words in common") == 1
+    assert queue.GROUNDS[GROUND] in page
+    assert "of the words in common" not in ana.get("/cases/3").text
+
+
+def test_what_was_taken_back_stays_in_the_history(engine: Engine, ana: TestClient) -> None:
+    """A decision that was undone is struck through, with who took it back."""
+    judge(engine, 1, Verdict.COUNTERFEIT)
+    queue.undo(engine, 1, "bo")
+    page = ana.get("/cases/1").text
+    assert "<s>counterfeit</s> by bo" in page
+    assert "taken back by bo" in page
+
+
+def test_a_case_tells_where_it_stands_and_until_when(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Its place in the queue, what its review is worth and its deadline are said; the list shows the deadline."""
+    queue.enqueue(engine, [scored(7)], due_at=datetime.now(UTC) + timedelta(hours=5, minutes=1))
+    text = ana.get("/cases/8").text
+    assert "8th of 8 by score" in text
+    assert "of harm" in text
+    assert "due in 5 hours" in ana.get("/").text
+    assert ana.get("/?due=6").text.count("data-row") == 1
+
+
+def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: TestClient) -> None:
+    """After a verdict comes what the queue has next, but nothing that was skipped; others' cases are passed over."""
+    queue.claim(engine, "bo", 2)
+    fields = hidden_fields(ana.get("/cases/5?within=queue").text)
+    assert fields["within"] == "queue"
+    answer = ana.post("/cases/5/decide", data={**fields, "choice": "genuine"})
+    assert answer.headers["location"] == "/cases/1?within=queue"
+    fields = hidden_fields(ana.get("/cases/1?within=queue").text)
+    answer = ana.post("/cases/1/leave", data={**fields, "to": "next"})
+    assert answer.headers["location"] == "/cases/3?trail=1&within=queue"
+    fields = hidden_fields(ana.get("/cases/3?trail=1&within=queue").text)
+    answer = ana.post("/cases/3/decide", data={**fields, "choice": "genuine"})
+    assert answer.headers["location"] == "/cases/4?trail=1&within=queue"
+    assert queue.get_case(engine, 1).reviewer is None

@@ -122,4 +122,4 @@ def test_strength_follows_weight(text: str, highlights: list[Highlight]) -> None
 def test_long_titles_are_cut() -> None:
     """A title of a million letters costs a line that says how many were left out."""
     pieces = cut_pieces("a" * 1_000_000, [Highlight(0, 1_000_000, 1.0)])
-    assert [len(piece.text) for piece in pieces] == [500, len(" … and 999500 more letters")]
+    assert [len(piece.text) for piece in pieces] == [500, len(" … and 999,500 more letters")]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
@@ -14,7 +16,7 @@ from ipml.review import queue
 
 def case_numbers(text: str) -> list[int]:
     """Return the numbers of the cases that a list shows, in order."""
-    return [int(number) for number in re.findall(r'href="/cases/(\d+)" data-row', text)]
+    return [int(number) for number in re.findall(r'href="/cases/(\d+)[^"]*" data-row', text)]
 
 
 def next_link(text: str) -> str:
@@ -40,6 +42,55 @@ def test_filters_narrow_the_list(engine: Engine, ana: TestClient) -> None:
     assert case_numbers(both) == [3]
     assert 'value="Nordhale"' in both
     assert "No open case matches" in ana.get("/", params={"brand": "Nobody"}).text
+
+
+def test_words_are_searched_and_stay_in_the_field(ana: TestClient) -> None:
+    """Words of the title, the brand, the listing's id or the seller's find cases; what is not found is said."""
+    text = ana.get("/", params={"words": "DIVER nordhale"}).text
+    assert case_numbers(text) == [3]
+    assert 'value="DIVER nordhale"' in text
+    assert case_numbers(ana.get("/", params={"words": "l0005"}).text) == [6]
+    assert case_numbers(ana.get("/", params={"words": "vellmar wallet"}).text) == [4]
+    assert "No open case matches" in ana.get("/", params={"words": "umbrella"}).text
+
+
+def test_score_category_and_age_narrow_the_list(engine: Engine, ana: TestClient) -> None:
+    """Scores are asked for in percent; empty fields of the form do not narrow."""
+    asked = {"least": "90", "most": "96", "category": "", "waiting": "", "brand": "", "words": ""}
+    assert case_numbers(ana.get("/", params=asked).text) == [2, 3]
+    assert case_numbers(ana.get("/", params={"category": "Audio"}).text) == [5]
+    assert case_numbers(ana.get("/", params={"waiting": "1"}).text) == []
+
+
+def test_the_list_is_sorted_as_asked(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+    """First come puts the oldest first; the choice stays chosen."""
+    queue.enqueue(engine, [replace(scored(7), score=1.0)])
+    assert case_numbers(ana.get("/").text)[0] == 8
+    text = ana.get("/", params={"order": "first come"}).text
+    assert case_numbers(text) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert '<option value="first come" selected>' in text
+
+
+@pytest.mark.parametrize(
+    "asked", ["order=beauty", "least=x", "least=101", "waiting=-1", "most=nan", "words=%00", "after=1.", "state=x"]
+)
+def test_what_makes_no_sense_is_refused(asked: str, ana: TestClient) -> None:
+    """An address that somebody tampered with is answered with 400."""
+    assert ana.get(f"/?{asked}").status_code == 400
+
+
+def test_the_cases_of_a_list_lead_through_that_list(ana: TestClient) -> None:
+    """Who opens a case from a filtered list is led to the next of that list, and back to it."""
+    text = ana.get("/", params={"brand": "Nordhale", "order": "first come"}).text
+    first = re.search(r'href="(/cases/3[^"]*)" data-row', text)
+    assert first
+    page = ana.get(first[1].replace("&amp;", "&")).text
+    within = re.search(r'name="within" value="([^"]*)"', page)
+    assert within
+    fields = {"within": within[1].replace("&amp;", "&"), "to": "next"}
+    assert ana.post("/cases/3/leave", data=fields).headers["location"].startswith("/cases/6?")
+    back = ana.post("/cases/6/leave", data={**fields, "to": "list"}).headers["location"]
+    assert back == "/?brand=Nordhale&order=first+come#case-6"
 
 
 def test_tabs_show_states_with_counts(engine: Engine, ana: TestClient) -> None:
@@ -79,8 +130,8 @@ def test_the_list_tells_who_holds_a_case(engine: Engine, ana: TestClient) -> Non
 
 def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestClient, visitor: Callable) -> None:
     """Two reviewers who start at once get different cases; an empty queue leads to the list."""
-    assert ana.post("/next").headers["location"] == "/cases/1"
-    assert visitor("bo").post("/next").headers["location"] == "/cases/2"
+    assert ana.post("/next").headers["location"] == "/cases/1?within=queue"
+    assert visitor("bo").post("/next").headers["location"] == "/cases/2?within=queue"
     for case in queue.list_cases(engine):
         claim = queue.claim(engine, case.reviewer or "ana", case.case_id)
         assert claim

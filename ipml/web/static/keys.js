@@ -1,7 +1,10 @@
 // Every key on the page: an element says with data-key which keys press it (or, for a field, focus it).
 // While a <details data-keys> is open, its own keys come first.
 
-const isField = (element) => element.matches("input, textarea, select");
+const isField = (element) => element.matches("input:not([type=checkbox]), textarea, select");
+
+// The row that has the focus, be it on its link or on its box.
+const rowOf = (element) => element.closest("tr")?.querySelector("[data-row]");
 
 function find(key) {
   const open = document.querySelector("details[data-keys][open]");
@@ -13,16 +16,23 @@ function find(key) {
 
 function moveRow(step) {
   const rows = [...document.querySelectorAll("[data-row]")];
-  const here = rows.indexOf(document.activeElement);
+  const here = rows.indexOf(rowOf(document.activeElement));
   const next = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : here + step];
   next?.focus();
   next?.closest("tr").scrollIntoView({ block: "nearest" });
   return rows.length > 0;
 }
 
+function selectRow() {
+  const box = document.activeElement.closest("tr")?.querySelector("input[type=checkbox]");
+  box?.click();
+  return box !== undefined && box !== null;
+}
+
 function press(key) {
   if (key === "?") return document.querySelector("#keys").showModal();
   if ((key === "j" || key === "k") && moveRow(key === "j" ? 1 : -1)) return undefined;
+  if (key === "x" && selectRow()) return undefined;
   const element = find(key);
   if (!element) return false;
   return isField(element) ? element.focus() : element.click();

@@ -30,13 +30,11 @@ def upgrade() -> None:
     _fill(op.get_bind())
     for column in _FILTERS:
         op.create_index(f"ix_cases_state_{column}_rank_case_id", "cases", ["state", column, "rank", "case_id"])
-    op.create_index("ix_cases_state_score_case_id", "cases", ["state", "score", "case_id"])
     op.create_index("ix_decisions_reviewer_decision_id", "decisions", ["reviewer", "decision_id"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_decisions_reviewer_decision_id", "decisions")
-    op.drop_index("ix_cases_state_score_case_id", "cases")
     for column in reversed(_FILTERS):
         op.drop_index(f"ix_cases_state_{column}_rank_case_id", "cases")
     op.drop_table("case_texts")
@@ -44,23 +42,30 @@ def downgrade() -> None:
 
 
 def _fill(connection: sa.Connection) -> None:
-    """Take category and words of the cases there are out of their snapshots."""
-    select = sa.text("SELECT case_id, snapshot FROM cases WHERE case_id > :last ORDER BY case_id LIMIT :most")
+    """Give the cases there are a category and their words."""
+    found = "SELECT case_id, listing_id, seller_id, brand, snapshot FROM cases"
+    select = sa.text(f"{found} WHERE case_id > :last ORDER BY case_id LIMIT :most")
     insert = sa.text("INSERT INTO case_texts (case_id, text) VALUES (:case_id, :text)")
     update = sa.text("UPDATE cases SET category = :category WHERE case_id = :case_id")
     last = 0
     while rows := connection.execute(select, {"last": last, "most": _BATCH_SIZE}).all():
         last = rows[-1].case_id
-        listings = [(row.case_id, json.loads(row.snapshot)["listing"]) for row in rows]
-        connection.execute(insert, [{"case_id": case_id, "text": _words(listing)} for case_id, listing in listings])
-        named = [(case_id, listing["category"]) for case_id, listing in listings if "category" in listing]
+        listings = [(row, json.loads(row.snapshot).get("listing", {})) for row in rows]
+        connection.execute(
+            insert, [{"case_id": row.case_id, "text": _words(row, listing)} for row, listing in listings]
+        )
+        named = [
+            {"case_id": row.case_id, "category": listing["category"]}
+            for row, listing in listings
+            if "category" in listing
+        ]
         if named:
-            connection.execute(update, [{"case_id": case_id, "category": category} for case_id, category in named])
+            connection.execute(update, named)
 
 
-def _words(listing: dict[str, Any]) -> str:
+def _words(row: sa.Row[Any], listing: dict[str, Any]) -> str:
     # As `ipml.review.search` did when this was written; a migration does not change with the code.
-    said = [listing["title"][:1000], listing["listing_id"], listing["seller_id"], listing.get("brand", "")]
+    said = [listing.get("title", "")[:1000], row.listing_id, row.seller_id, row.brand or ""]
     return "\n".join(map(_fold, said))
 
 

@@ -1,0 +1,71 @@
+"""`ipml queue` ranks, previews and measures."""
+
+from pathlib import Path
+
+import pytest
+
+from ipml.records import Listing, ScoredListing
+from ipml.review.queue import enqueue, list_cases
+from ipml.review.ranking import get_ranking
+from ipml.storage.database import migrate, open_database
+
+POLICY = Path(__file__).parents[2] / "ipml/review/policy.toml"
+
+
+@pytest.fixture
+def engine(ipml, tmp_path):
+    """Return the database of the test's own folder, with a likely cheap and an unlikely dear listing."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    migrate(engine)
+    offers = [("cheap", 0.9, 5.0), ("dear\x1b[2J", 0.4, 3000.0)]
+    enqueue(
+        engine,
+        [
+            ScoredListing(Listing(name, "s1", "Bag", price=price, currency="EUR"), score, None, (), (), None, "m")
+            for name, score, price in offers
+        ],
+    )
+    return engine
+
+
+def test_rerank_puts_an_order_in_force(ipml, engine):
+    """The dear listing comes first by value, and last by score again."""
+    answer = ipml("queue", "rerank", "--order", "value")
+    assert (answer.exit_code, answer.out[:28]) == (0, "2 cases ranked by value unde")
+    assert list_cases(engine)[0].case_id == 2
+    ipml("queue", "rerank", "--order", "score")
+    assert list_cases(engine)[0].case_id == 1
+
+
+def test_simulate_policy_shows_what_would_change_and_changes_nothing(ipml, engine, tmp_path):
+    """A hostile id of a listing does not reach the terminal as it is."""
+    (tmp_path / "new.toml").write_bytes(POLICY.read_bytes())
+    answer = ipml("queue", "simulate-policy", "new.toml", "--first", "1", "--minutes", "2")
+    assert answer.exit_code == 0
+    assert "1 cases enter the first 1: 2 (dear" in answer.out
+    assert "\x1b" not in answer.out
+    assert get_ranking(engine).ranking_id is None
+
+
+def test_minutes_of_a_queue_without_decisions(ipml, engine):
+    """It says that there is nothing to propose yet."""
+    answer = ipml("queue", "minutes")
+    assert (answer.exit_code, answer.out.splitlines()[-1]) == (0, "Too few decisions yet to propose minutes.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rerank", "--order", "best"), "order: found 'best'; expected one of score, value, fifo."),
+        (("rerank", "--policy", "none.toml"), "policy none.toml: found no such file"),
+        (("simulate-policy", "bad.toml"), "policy bad.toml: found no currency"),
+    ],
+)
+def test_mistakes_are_answered_with_one_line(ipml, engine, tmp_path, arguments, said):
+    """And exit code 2."""
+    (tmp_path / "bad.toml").write_text("prevalence = 0.1\n")
+    answer = ipml("queue", *arguments)
+    assert answer.exit_code == 2
+    assert said in answer.err
+    assert len(answer.err.splitlines()) == 1
+    assert get_ranking(engine).ranking_id is None

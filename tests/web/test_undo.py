@@ -1,0 +1,86 @@
+"""Taking back a verdict on the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from ipml.records import Verdict
+from ipml.review import queue
+
+
+def judge(engine: Engine, case_id: int, reviewer: str = "ana", *, ago: timedelta = timedelta()) -> int:
+    """Find a case genuine in a reviewer's name, some time ago, and return the number of the decision."""
+    then = datetime.now(UTC) - ago
+    claim = queue.claim(engine, reviewer, case_id, now=then)
+    assert claim
+    return queue.decide(engine, claim, Verdict.GENUINE, now=then).decision_id
+
+
+def undo_form(text: str) -> dict[str, str]:
+    """Return the fields of the form that takes back."""
+    form = re.search(r'<form class="recorded" method="post" action="/undo">.*?</form>', text, re.DOTALL)
+    return dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[0])) if form else {}
+
+
+def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: TestClient) -> None:
+    """List and case name what was decided last; taking it back opens the case again."""
+    judge(engine, 1)
+    number = judge(engine, 2)
+    for page in ("/", "/cases/5"):
+        assert undo_form(ana.get(page).text)["decision"] == str(number)
+    answer = ana.post("/undo", data=undo_form(ana.get("/").text))
+    assert answer.headers["location"] == "/cases/2?undone=1"
+    assert "The decision was taken back; the case is open again" in ana.get("/cases/2?undone=1").text
+    assert queue.get_case(engine, 2).state == "open"
+    assert queue.get_case(engine, 1).state == "decided"
+    assert undo_form(ana.get("/").text)["decision"] == "1"
+
+
+def test_undoing_gives_the_open_case_back(engine: Engine, ana: TestClient) -> None:
+    """Who takes a verdict back leaves the case before them to others."""
+    judge(engine, 1)
+    form = undo_form(ana.get("/cases/2").text)
+    assert queue.get_case(engine, 2).reviewer == "ana"
+    ana.post("/undo", data=form)
+    assert queue.get_case(engine, 2).reviewer is None
+
+
+def test_a_form_sent_twice_takes_back_one(engine: Engine, ana: TestClient) -> None:
+    """The form names the decision: sent again it takes back nothing else, and says why."""
+    judge(engine, 1)
+    judge(engine, 2)
+    form = undo_form(ana.get("/").text)
+    assert ana.post("/undo", data=form).status_code == 303
+    again = ana.post("/undo", data=form)
+    assert again.status_code == 409
+    assert "undone already" in again.text
+    assert queue.get_case(engine, 1).state == "decided"
+
+
+def test_only_ones_own_and_only_for_a_while(engine: Engine, ana: TestClient, visitor: Callable) -> None:
+    """A reviewer takes back neither another's verdict nor an old one; a lead may, on the page of the case."""
+    judge(engine, 1, "bo")
+    judge(engine, 2, ago=timedelta(hours=1))
+    assert undo_form(ana.get("/").text) == {}
+    for decision in ("1", "2", "3", str(2**63 - 1)):
+        assert ana.post("/undo", data={"decision": decision}).status_code == 409
+    assert "Take back" not in ana.get("/cases/1").text
+    lead = visitor("lea")
+    assert "Take back “genuine”" in lead.get("/cases/1").text
+    assert lead.post("/undo", data={"decision": "1"}).status_code == 303
+    assert queue.get_case(engine, 1).state == "open"
+
+
+def test_asking_takes_nothing_back(engine: Engine, ana: TestClient, visitor: Callable) -> None:
+    """GET changes nothing, another site's form neither, and a viewer has no undo."""
+    number = str(judge(engine, 1))
+    assert ana.get("/undo", params={"decision": number}).status_code == 405
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    assert ana.post("/undo", data={"decision": number}, headers=elsewhere).status_code == 403
+    assert visitor("vic").post("/undo", data={"decision": number}).status_code == 403
+    assert queue.get_case(engine, 1).state == "decided"
