@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
-from ipml.review.cases import change_case, subject_of
 from ipml.review.arrivals import note_places
+from ipml.review.cases import change_case, subject_of
 from ipml.review.sifting import Place
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.storage import audit
