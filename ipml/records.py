@@ -181,6 +181,10 @@ class Case:
         The case of a listing decided counterfeit before that this one looked like when it came in.
     due_at : datetime or None
         By when it must be decided.
+    odds : float or None
+        With which it was shown: 1 where that was for its score, None where it came alone and not with a file.
+    lane : str
+        "ranked", or "explored" where it was drawn.
     """
 
     case_id: int
@@ -192,6 +196,8 @@ class Case:
     n_alike: int = 0
     relisting_of: int | None = None
     due_at: datetime | None = None
+    odds: float | None = None
+    lane: str = "ranked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +231,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What training reads: a listing as it was scored, the truth people gave it, and when that became known."""
+    """What training reads: a listing as it was scored, the truth people gave it, and when that became known.
+
+    Its odds are those with which people came to see the listing; None where they are not known.
+    """
 
     listing: Listing
     is_counterfeit: bool
     labelled_at: datetime
     weight: float
+    odds: float | None = None

@@ -1,6 +1,6 @@
 """Replay 58,410 real scores and labels through the queue, and see whether the estimates cover the truth.
 
-    python -m experiments.review.exploration_replay               # one seed through the queue, 200 through the same rules
+    python -m experiments.review.exploration_replay                # one seed through the queue, 200 besides
     python -m experiments.review.exploration_replay --first 1000  # other seeds
 
 The truth is known here, so three things can be said: what score order finds at 5 % review capacity; in how many of 200
@@ -129,14 +129,14 @@ def replay_seeds(data: Scored, first: int, count: int, through_queue: Estimates)
         replays.append(summarise(reviewed(sift_arrays(tickets, data.scores, Rule(SHARE), top=sure), data.labels)))
     print(f"the first is what came through the queue: {replays[0] == through_queue}")
     for at, name in enumerate(truth):
-        figures = [replay.figures[at] for replay in replays]
+        figures = [replay.figures[at] for replay in replays if replay.figures[at].value is not None]
         covers = statistics.mean(float(figure.low <= truth[name] <= figure.high) for figure in figures)
         width = statistics.mean(figure.high - figure.low for figure in figures)
         bias = statistics.mean(figure.value for figure in figures) - truth[name]
         naive = min(abs(figure.naive - truth[name]) for figure in figures)
         print(
-            f"{name}: truth {truth[name]:.4f}, covered by {covers:.1%} of {count} intervals, mean width {width:.3f}, "
-            f"bias {bias:+.4f}; naive off by at least {naive:.3f}",
+            f"{name}: truth {truth[name]:.4f}, covered by {covers:.1%} of {len(figures)} intervals, "
+            f"mean width {width:.3f}, bias {bias:+.4f}; naive off by at least {naive:.3f}",
             flush=True,
         )
 

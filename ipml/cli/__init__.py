@@ -18,6 +18,7 @@ from ipml.cli.demo import demo
 from ipml.cli.doctor import doctor
 from ipml.cli.drift import drift
 from ipml.cli.enqueue import enqueue
+from ipml.cli.estimate import estimate
 from ipml.cli.label_errors import label_errors
 from ipml.cli.labels import labels
 from ipml.cli.leakage_audit import leakage_audit
@@ -73,6 +74,7 @@ for command in (
     sweep,
     backup,
     restore,
+    estimate,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")

@@ -116,4 +116,4 @@ def make_case(row: Row[Any], now: datetime, n_alike: int = 0) -> Case:
     reviewer = row.holder if is_held(row, now) else None
     scored = decode(row.snapshot)
     found = (row.case_id, scored, row.state, row.enqueued_at, reviewer, row.exemplar, n_alike, row.relisting_of)
-    return Case(*found, due_at=row.due_at)
+    return Case(*found, due_at=row.due_at, odds=row.odds, lane=row.lane)

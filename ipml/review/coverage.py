@@ -1,7 +1,8 @@
 """What of the listings that came by was reviewed: one row for each stratum of each file.
 
-Of drawn cases only those count whose lot is below the lots of all that still wait: they were taken in a drawn order, so
-that at any time they are a fair sample. A drawn case that somebody picked out before its turn counts when its turn has come.
+Of drawn cases only those count whose lot is below the lots of all that still wait: they were taken in a drawn order,
+so that at any time they are a fair sample. A drawn case that somebody picked out before its turn counts when its turn
+has come.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Subquery, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, not_, or_, select
 
 from ipml.records import Verdict
 from ipml.review.weighting import Cell
@@ -51,15 +52,16 @@ class Stretch:
     fair_counterfeit: int = 0
 
 
-def final_verdicts() -> Subquery:
-    """Return the query for the verdict that stands for each case, by case_id; what was only escalated has none."""
-    last = select(func.max(decisions.c.decision_id)).where(decisions.c.verdict != Verdict.ESCALATE.value)
-    standing = decisions.c.decision_id.in_(last.group_by(decisions.c.case_id))
-    return select(decisions.c.case_id, decisions.c.verdict).where(standing).subquery("verdicts")
+def stands() -> ColumnElement[bool]:
+    """Return the condition that a decision is the one that stands for its case: the last that was not to escalate."""
+    later = decisions.alias("later")
+    is_later = and_(later.c.case_id == decisions.c.case_id, later.c.decision_id > decisions.c.decision_id)
+    is_overtaken = exists().where(is_later, later.c.verdict != Verdict.ESCALATE.value)
+    return and_(decisions.c.verdict != Verdict.ESCALATE.value, not_(is_overtaken))
 
 
 def read_stretches(connection: Connection, *, since: datetime | None = None) -> list[Stretch]:
-    """Return the strata of all files, or of those sifted since a moment; of a file sifted twice the last time counts."""
+    """Return the strata of all files, or of those sifted since a moment; if sifted twice, the last time counts."""
     newest = select(func.max(sifts.c.sift_id)).group_by(sifts.c.file_digest)
     if since is not None:
         newest = newest.where(sifts.c.sifted_at >= since)
@@ -105,15 +107,14 @@ def _cell(stretch: Stretch, share: float) -> Cell:
 
 def _reviewed(newest: Any) -> Any:
     """Return the query that counts the cases of each stratum by what became of them."""
-    verdicts = final_verdicts()
-    waits = and_(cases.c.state == "open", sift_cases.c.lot.is_not(None))
-    joined = sift_cases.join(cases, cases.c.case_id == sift_cases.c.case_id)
-    turn = select(sift_cases.c.sift_id, func.min(sift_cases.c.lot).label("lot")).select_from(joined).where(waits)
+    waits = exists().where(cases.c.case_id == sift_cases.c.case_id, cases.c.state == "open")
+    turn = select(sift_cases.c.sift_id, func.min(sift_cases.c.lot).label("lot"))
+    turn = turn.where(sift_cases.c.lot.is_not(None), waits)
     horizon = turn.group_by(sift_cases.c.sift_id).subquery("horizon")
     has_come = or_(sift_cases.c.lot.is_(None), horizon.c.lot.is_(None), sift_cases.c.lot < horizon.c.lot)
-    is_known = verdicts.c.verdict.in_([Verdict.COUNTERFEIT.value, Verdict.GENUINE.value])
-    is_counterfeit = verdicts.c.verdict == Verdict.COUNTERFEIT.value
-    joined = joined.outerjoin(verdicts, verdicts.c.case_id == cases.c.case_id)
+    is_known = decisions.c.verdict != Verdict.CANNOT_TELL.value
+    is_counterfeit = decisions.c.verdict == Verdict.COUNTERFEIT.value
+    joined = sift_cases.join(decisions, decisions.c.case_id == sift_cases.c.case_id)
     joined = joined.outerjoin(horizon, horizon.c.sift_id == sift_cases.c.sift_id)
     return (
         select(
@@ -121,12 +122,12 @@ def _reviewed(newest: Any) -> Any:
             sift_cases.c.stratum,
             _count(is_known).label("seen"),
             _count(is_counterfeit).label("counterfeit"),
-            _count(and_(cases.c.state == "decided", has_come)).label("done"),
+            _count(has_come).label("done"),
             _count(and_(is_known, has_come)).label("fair"),
             _count(and_(is_counterfeit, has_come)).label("fair_counterfeit"),
         )
         .select_from(joined)
-        .where(sift_cases.c.sift_id.in_(newest))
+        .where(sift_cases.c.sift_id.in_(newest), stands())
         .group_by(sift_cases.c.sift_id, sift_cases.c.stratum)
     )
 

@@ -1,12 +1,12 @@
 """How many of all listings are counterfeit, what share of these the queue holds, and how precise its order is.
 
-Among the reviewed the share of counterfeits is that of what the model suspects. The estimates here are for *all* listings
-that came by, from those reviewed and the odds with which they were shown; the naive figure stands beside each.
+Among the reviewed the share of counterfeits is that of what the model suspects. The estimates here are for *all*
+listings that came by, from those reviewed and the odds with which they were shown; the naive figure stands beside each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,9 +94,12 @@ def summarise(stretches: Sequence[Stretch]) -> Estimates:
     sure = [stretch for stretch in covered if stretch.is_sure]
     drawn = [stretch for stretch in covered if not stretch.is_sure]
     listings = sum(stretch.listings for stretch in covered)
-    figures = [_prevalence(covered), _recall(covered), *(_precision(covered, depth) for depth in DEPTHS)]
     return Estimates(
-        tuple(figures),
+        (
+            _share("prevalence", covered, stretches),
+            _recall(covered, stretches),
+            *(_share(f"precision at {depth:,}", *_first(stretches, unread, depth)) for depth in DEPTHS),
+        ),
         files=len({stretch.sift_id for stretch in covered}),
         listings=listings,
         uncovered=sum(stretch.listings for stretch in stretches) - listings,
@@ -106,33 +109,39 @@ def summarise(stretches: Sequence[Stretch]) -> Estimates:
     )
 
 
-def _prevalence(stretches: Sequence[Stretch]) -> Figure:
-    return _share("prevalence", stretches, stretches, sum(stretch.listings for stretch in stretches))
+def _first(
+    stretches: Sequence[Stretch], unread: Set[int], depth: int
+) -> tuple[list[Stretch], list[Stretch], Sequence[Stretch]]:
+    """Return the first so many listings of each file that has so many: of what can be said something, and of all.
 
-
-def _precision(stretches: Sequence[Stretch], depth: int) -> Figure:
-    """Return the figure for the first so many listings of each file that has so many."""
+    Where all of them are shown for their score, it does not matter whether the draws of the file were reviewed.
+    """
     deep = {stretch.sift_id for stretch in stretches if stretch.last >= depth}
     first = [stretch for stretch in stretches if stretch.sift_id in deep and stretch.last <= depth]
-    return _share(f"precision at {depth:,}", first, stretches, depth * len(deep))
+    open_ended = unread & {stretch.sift_id for stretch in first if not stretch.is_sure}
+    return [stretch for stretch in first if stretch.sift_id not in open_ended], first, stretches
 
 
-def _share(name: str, chosen: Sequence[Stretch], all_of_them: Sequence[Stretch], listings: int) -> Figure:
-    seen, found = sum(stretch.seen for stretch in chosen), sum(stretch.counterfeit for stretch in chosen)
+def _share(
+    name: str, chosen: Sequence[Stretch], reviewed: Sequence[Stretch], context: Sequence[Stretch] | None = None
+) -> Figure:
+    """Return the share of counterfeits among the chosen listings, and, naively, among the reviewed."""
+    seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
     naive = found / seen if seen else None
-    totals = _totals(chosen, all_of_them)
-    if totals is None or not seen:
+    totals = _totals(chosen, context or reviewed)
+    if totals is None or not any(stretch.seen for stretch in chosen):
         return Figure(name, None, None, None, naive, seen)
-    total = totals[0] + totals[1]
+    total, listings = totals[0] + totals[1], sum(stretch.listings for stretch in chosen)
     return Figure(name, total.value / listings, total.low / listings, total.high / listings, naive, seen)
 
 
-def _recall(stretches: Sequence[Stretch]) -> Figure:
+def _recall(chosen: Sequence[Stretch], reviewed: Sequence[Stretch]) -> Figure:
     """Return the share of all counterfeits that is among what was shown for its score."""
-    name, totals = "recall of the queue", _totals(stretches, stretches)
-    seen, found = sum(stretch.seen for stretch in stretches), sum(stretch.counterfeit for stretch in stretches)
-    naive = _found(stretches, lambda stretch: stretch.is_sure) / found if found else None
-    if totals is None or not found:
+    name = "recall of the queue"
+    seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
+    naive = _found(reviewed, lambda stretch: stretch.is_sure) / found if found else None
+    totals = _totals(chosen, reviewed)
+    if totals is None or not any(stretch.counterfeit for stretch in chosen):
         return Figure(name, None, None, None, naive, seen)
     sure, rest = totals
     value = sure.value / (sure.value + rest.value) if sure.value + rest.value else 0.0
@@ -147,7 +156,7 @@ def _found(stretches: Sequence[Stretch], chosen: Callable[[Stretch], bool]) -> i
 
 def _totals(chosen: Sequence[Stretch], all_of_them: Sequence[Stretch]) -> tuple[Total, Total] | None:
     """Return the counterfeits among what is shown for its score and among the rest; None if too few were reviewed."""
-    cells = dict(zip(all_of_them, make_cells(all_of_them), strict=True))
+    cells = dict(zip(all_of_them, make_cells(all_of_them), strict=True))  # a file's weights hang on all of its draws
     sure = count_sure(cells[stretch] for stretch in chosen if stretch.is_sure)
     rest = count_drawn(cells[stretch] for stretch in chosen if not stretch.is_sure)
     return None if rest is None else (sure, rest)

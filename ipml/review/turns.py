@@ -47,7 +47,8 @@ def is_turn(share: float, taken: int, drawn: int) -> bool:
 def count_recent(connection: Connection, share: float, now: datetime) -> tuple[int, int]:
     """Return how many cases were taken lately, those that are held now among them, and how many of these were drawn."""
     query = select(decisions.c.lane).order_by(decisions.c.decision_id.desc())
-    decided = connection.scalars(query.limit(math.ceil(_TURNS_REMEMBERED / share)))
+    # One short of as many as hold so many turns: the case about to be taken completes them.
+    decided = connection.scalars(query.limit(math.ceil(_TURNS_REMEMBERED / share) - 1))
     held = connection.scalars(select(cases.c.lane).where(cases.c.holder.is_not(None), cases.c.lease_expires_at > now))
     lanes = [*decided, *held]
     return len(lanes), lanes.count("explored")
