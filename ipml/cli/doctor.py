@@ -186,19 +186,16 @@ def check_access() -> Iterator[Check]:
     settings = get_settings()
     try:
         check_login_settings(settings)
+        exposed = find_exposure(settings, settings.host)
     except IpmlError as error:
         yield Check("login", "problem", str(error))
-    else:
-        yield Check(
-            "login",
-            "ok",
-            f"by password{', provider' * bool(settings.oidc_issuer)}{', proxy' * bool(settings.trusted_header)}",
-        )
-    exposed = find_exposure(settings, settings.host)
+        return
+    ways = ["password", *["provider"] * bool(settings.oidc_issuer), *["proxy"] * bool(settings.trusted_header)]
+    yield Check("login", "ok", f"by {', '.join(ways)}")
     for words in exposed:
         yield Check("address", "warning", words)
     if not exposed:
-        yield Check("address", "ok", f"the page would listen on {settings.host}")
+        yield Check("address", "ok", f"the page listens on {settings.host}")
 
 
 def _double(number: int) -> int:

@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
+from ipml.cli.doctor import check_access
+from ipml.settings import get_settings
 from ipml.storage import audit
 from ipml.storage.database import has_wal_reset_defect, migrate, open_database, reading, writing
 
@@ -54,7 +56,7 @@ def test_the_anchor_it_prints_is_the_one_it_takes(database: Path):
         ("DELETE FROM audit WHERE sequence = 2", "problem  audit: row 2: found row 3 in its place"),
         ("UPDATE alembic_version SET version_num = '0001'", "problem  tables: "),
         ("DROP TABLE alembic_version", "found no tables"),
-        ("INSERT INTO sessions VALUES ('t', 7, 0, 0)", "problem  database: sessions: a row refers to none"),
+        ("INSERT INTO sessions VALUES ('t', 7, 0, 0, 0)", "problem  database: sessions: a row refers to none"),
     ],
     ids=["edited", "deleted", "older", "no tables", "orphan"],
 )
@@ -121,3 +123,27 @@ def test_a_model_asked_for_must_load(database: Path, tmp_path: Path):
 def test_the_releases_of_sqlite_with_the_defect_are_known(version: tuple[int, int, int], is_defective: bool):
     """The race is in 3.7.0 to 3.51.2 but for the two that were mended."""
     assert has_wal_reset_defect(version) == is_defective
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "code"),
+    [
+        ({}, "ok       login: by password", 0),
+        ({"HOST": "0.0.0.0"}, "warning  address: on 0.0.0.0 passwords", 0),
+        ({"TRUSTED_HEADER": "X-User"}, "problem  login: IPML_TRUSTED_HEADER", 1),
+        ({"OIDC_ISSUER": "http://id.example"}, "problem  login: IPML_OIDC_ISSUER", 1),
+        ({"TRUSTED_PROXIES": "nonsense"}, "problem  login: IPML_TRUSTED_PROXIES", 1),
+    ],
+)
+def test_settings_that_let_others_in_are_named(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], words: str, code: int
+):
+    """What would keep the page from starting is a problem; what lets others listen is a warning."""
+    get_settings.cache_clear()
+    for name, value in settings.items():
+        monkeypatch.setenv(f"IPML_{name}", value)
+    found = list(check_access())
+    get_settings.cache_clear()
+    lines = [f"{check.state:<8} {check.subject}: {check.words}" for check in found]
+    assert any(line.startswith(words) for line in lines), lines
+    assert any(check.state == "problem" for check in found) == bool(code)

@@ -6,9 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ipml.cli.user import app
-from ipml.errors import UnknownRole, UnusablePassword, UserExists
+from ipml.errors import SubjectTaken, UnknownRole, UnknownUser, UnusablePassword, UnusableSetting, UserExists
+from ipml.settings import Settings
 from ipml.storage.database import open_database
-from ipml.web.users import Role, list_users
+from ipml.web.sessions import find_user, open_session
+from ipml.web.users import Role, check_password, list_users
 
 PASSWORD = "correct horse battery"
 
@@ -53,3 +55,54 @@ def test_mistakes_are_named(database: str) -> None:
     run("add", "ana", "--password-stdin", "--database", database, typed=f"{PASSWORD}\n")
     with pytest.raises(UserExists):
         run("add", "ana", "--password-stdin", "--database", database, typed=f"{PASSWORD}\n")
+
+
+def test_what_a_person_may_do_is_changed_and_ends_their_sessions(database: str) -> None:
+    """Role, password, disabling and enabling work from the command line; sessions are listed and ended."""
+    run("add", "ana", "--password-stdin", "--database", database, typed=f"{PASSWORD}\n")
+    engine = open_database(database)
+    (ana,) = list_users(engine)
+    token = open_session(engine, ana, hours=12)
+    assert "since" in run("sessions", "ana", "--database", database)
+    assert "ana is a lead" in run("role", "ana", "lead", "--database", database)
+    assert find_user(engine, token) is None
+    open_session(engine, ana, hours=12)
+    assert "1 sessions of ana have ended." in run("sessions", "ana", "--end", "--database", database)
+    told = run("password", "ana", "--database", database, typed="another long one\nanother long one\n")
+    assert "another long one" not in told
+    assert check_password(engine, "ana", PASSWORD) is None
+    run("disable", "ana", "--database", database)
+    assert check_password(engine, "ana", "another long one") is None
+    run("enable", "ana", "--database", database)
+    found = check_password(engine, "ana", "another long one")
+    assert found is not None
+    assert found.role is Role.LEAD
+    engine.dispose()
+
+
+def test_a_user_without_a_password_is_linked_to_a_provider(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who logs in elsewhere needs no password; the provider comes from the option, and its subject is taken once."""
+    monkeypatch.setattr("ipml.settings.get_settings", lambda: Settings(oidc_issuer=None))
+    run("add", "ana", "--no-password", "--database", database)
+    run("add", "ben", "--no-password", "--database", database)
+    engine = open_database(database)
+    assert check_password(engine, "ana", "") is None
+    with pytest.raises(UnusableSetting, match="--issuer"):
+        run("link", "ana", "7", "--database", database)
+    issuer = ("--issuer", "https://id.example")
+    assert "ana can log in by https://id.example." in run("link", "ana", "7", *issuer, "--database", database)
+    with pytest.raises(SubjectTaken):
+        run("link", "ben", "7", *issuer, "--database", database)
+    with pytest.raises(UnknownUser):
+        run("link", "nobody", "8", *issuer, "--database", database)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("command", [("enable",), ("disable",), ("sessions",), ("role", "lead"), ("password",)])
+def test_who_is_not_there_is_named(database: str, command: tuple[str, ...]) -> None:
+    """A name that nobody has is a person's mistake at every command."""
+    run("add", "ana", "--no-password", "--database", database)
+    word, *rest = command
+    options = ("--password-stdin",) if word == "password" else ()
+    with pytest.raises(UnknownUser):
+        run(word, "nobody", *rest, *options, "--database", database, typed=f"{PASSWORD}\n")
