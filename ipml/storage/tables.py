@@ -25,10 +25,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0002"
+REVISION = "0009"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -93,6 +94,8 @@ metadata = MetaData(
     }
 )
 
+_HELD = text("holder IS NOT NULL")
+
 cases = Table(
     "cases",
     metadata,
@@ -115,6 +118,8 @@ cases = Table(
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
     Index(None, "seller_id", "rank", "case_id"),
+    Index(None, "state", "enqueued_at", "case_id"),
+    Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )
@@ -133,6 +138,7 @@ decisions = Table(
     Column("token", Identity, nullable=False, doc="of the claim it was made under"),
     Column("key", Text, unique=True, doc="the caller's, so that a repeated request decides once"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
+    Index(None, "decided_at", "reviewer"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

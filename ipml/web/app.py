@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
-from ipml.web import case_page, login, pages
+from ipml.web import case_page, dashboard, login, pages
 from ipml.web.auth import LoginTries, authorise
 from ipml.web.error_pages import add_error_pages
 from ipml.web.health import show_health
@@ -29,6 +29,7 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/cases/{case_id}", Role.VIEWER, case_page.show_case),
     ("POST", "/cases/{case_id}/decide", Role.REVIEWER, case_page.decide),
     ("POST", "/cases/{case_id}/leave", Role.REVIEWER, case_page.leave),
+    ("GET", "/dashboard", Role.VIEWER, dashboard.show_dashboard),
 )
 
 
