@@ -1,0 +1,187 @@
+"""How quickly the pages answer when 100,000 cases wait: the real server, asked over one connection as a browser does.
+
+    python -m experiments.review.pages sqlite:////tmp/pages.db
+    python -m experiments.review.pages postgresql+psycopg://postgres@127.0.0.1/pages --cases 100000
+
+The database is filled if it is empty, which takes some minutes, and found filled the next time. What is measured is
+from the request's first byte to the answer's last on this machine, so a little more than the server's own time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from time import perf_counter
+from urllib.parse import urlencode, urlsplit
+
+import numpy as np
+from sqlalchemy import Engine, select
+
+from experiments.review.filled import fill, make_names
+from ipml.review.queue import count_cases
+from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.tables import cases
+from ipml.web.users import Role, add_user, list_users
+
+USER, PASSWORD = "lea", "correct horse battery"
+BAR_MS = 100.0
+
+
+@dataclass
+class Browser:
+    """A connection that keeps its session, follows to the next page, and notes how long each answer took."""
+
+    connection: HTTPConnection
+    address: str
+    cookie: str = ""
+    taken: dict[str, list[float]] = field(default_factory=dict)
+
+    def get(self, name: str, path: str) -> str:
+        """Ask for a page."""
+        return self._timed(name, "GET", path)
+
+    def post(self, name: str, path: str, form: dict[str, str]) -> str:
+        """Send a form, and ask for the page it leads to: both are in the time."""
+        return self._timed(name, "POST", path, urlencode(form))
+
+    def _timed(self, name: str, method: str, path: str, body: str | None = None) -> str:
+        began = perf_counter()
+        text = self._ask(method, path, body)
+        self.taken.setdefault(name, []).append(perf_counter() - began)
+        return text
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> str:
+        headers = {"Origin": self.address, "Sec-Fetch-Site": "same-origin", "Cookie": self.cookie}
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        self.connection.request(method, path, body, headers)
+        answer = self.connection.getresponse()
+        text = answer.read().decode()
+        if cookie := answer.headers.get("Set-Cookie"):
+            self.cookie = cookie.partition(";")[0]
+        if answer.status == 303:
+            return self._ask("GET", answer.headers["Location"])
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {path}: {answer.status}: {text[-400:]}")
+        return text
+
+
+@contextmanager
+def serving(url: str) -> Iterator[Browser]:
+    """Start the real server on a database, log in, and end it again."""
+    command = [sys.executable, "-m", "ipml", "serve", "--database", url, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own
+        assert server.stdout is not None
+        try:
+            address = server.stdout.readline().split()[2]
+            browser = Browser(HTTPConnection(urlsplit(address).netloc, timeout=60), address)
+            browser.post("log in", "/login", {"name": USER, "password": PASSWORD})
+            yield browser
+        finally:
+            server.terminate()
+
+
+def fill_once(engine: Engine, n_open: int, n_decided: int) -> None:
+    """Fill the queue unless it is filled, and let somebody in."""
+    if not list_users(engine):
+        add_user(engine, USER, PASSWORD, Role.LEAD)
+    if count_cases(engine)["open"] == 0:
+        began = perf_counter()
+        fill(engine, n_open, n_decided)
+        print(f"filled in {perf_counter() - began:.0f} s", flush=True)
+
+
+def find_trail(engine: Engine, place: int) -> str:
+    """Return the number of the open case at a place of the list, as the link to the page after it has it."""
+    query = select(cases.c.case_id).where(cases.c.state == "open").order_by(cases.c.rank, cases.c.case_id)
+    with reading(engine) as connection:
+        return str(connection.scalar(query.offset(place).limit(1)))
+
+
+def measure(browser: Browser, engine: Engine, n_times: int) -> None:
+    """Ask for every kind of page, in turn, so that none is measured while only its own rows are in memory."""
+    names, rng = make_names(), np.random.default_rng(3)
+    n_open = count_cases(engine)["open"]
+    deep = [find_trail(engine, place) for place in np.linspace(n_open // 10, n_open - 100, 8).astype(int)]
+    asks: dict[str, Callable[[], dict[str, object]]] = {
+        "list, first page": dict,
+        "list, deep page": lambda: {"after": rng.choice(deep)},
+        "list, decided": lambda: {"state": "decided"},
+        "list, common brand": lambda: {"brand": names.brands[rng.integers(3)]},
+        "list, rare brand": lambda: {"brand": names.brands[-1 - rng.integers(50)]},
+        "list, common seller": lambda: {"seller": names.sellers[rng.integers(3)]},
+        "list, rare seller": lambda: {"seller": names.sellers[-1 - rng.integers(2_000)]},
+        "list, unknown seller": lambda: {"seller": "nobody"},
+        "list, brand and seller": lambda: {
+            "brand": names.brands[rng.integers(20)],
+            "seller": names.sellers[rng.integers(20)],
+        },
+    }
+    browser.taken.clear()
+    for _ in range(n_times):
+        for name, ask in asks.items():
+            browser.get(name, f"/?{urlencode(ask())}")
+        work_one(browser)
+        browser.get("dashboard", "/dashboard")
+
+
+def work_one(browser: Browser) -> None:
+    """Take the next case from the list, skip it, judge the one after it."""
+    text = browser.post("next case from the list", "/next", {})
+    text = browser.post("skip to the next case", f"/cases/{_number(text)}/leave", {**_hidden(text), "to": "next"})
+    browser.post("verdict to the next case", f"/cases/{_number(text)}/decide", {**_hidden(text), "choice": "genuine"})
+
+
+def _number(text: str) -> str:
+    return re.findall(r'action="/cases/(\d+)/decide"', text)[0]
+
+
+def _hidden(text: str) -> dict[str, str]:
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
+
+
+def tabulate(taken: dict[str, list[float]]) -> str:
+    """Return a table of percentiles in milliseconds.
+
+    Examples
+    --------
+    >>> print(tabulate({"list": [0.010, 0.020, 0.030]}))
+    page                         p50    p95    p99   most
+    list                        20.0   29.0   29.8   30.0
+    """
+    lines = [f"{'page':<26}{'p50':>6}{'p95':>7}{'p99':>7}{'most':>7}"]
+    for name, seconds in taken.items():
+        p50, p95, p99, most = np.percentile(np.array(seconds) * 1e3, [50, 95, 99, 100])
+        missed = "  over the bar" if p95 > BAR_MS else ""
+        lines.append(f"{name:<26}{p50:>6.1f}{p95:>7.1f}{p99:>7.1f}{most:>7.1f}{missed}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Fill, serve, ask, and print what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url", help="database to fill and to measure on")
+    parser.add_argument("--cases", type=int, default=100_000, help="cases that wait")
+    parser.add_argument("--decided", type=int, default=5_000, help="cases that are done with")
+    parser.add_argument("--times", type=int, default=100, help="how often each page is asked for")
+    parser.add_argument("--json", action="store_true", help="print the seconds themselves")
+    options = parser.parse_args()
+    engine = open_database(options.url)
+    migrate(engine)
+    fill_once(engine, options.cases, options.decided)
+    with serving(options.url) as browser:
+        measure(browser, engine, 3)  # a server that has just started reads its database for the first time
+        measure(browser, engine, options.times)
+    print(json.dumps(browser.taken) if options.json else tabulate(browser.taken))
+    print(f"{engine.dialect.name}, {count_cases(engine)}")
+
+
+if __name__ == "__main__":
+    main()
