@@ -5,12 +5,11 @@ The database counts over indexes: it takes the same few milliseconds however lon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Engine, ScalarSelect, func, select
 
 from ipml.storage.database import reading
 from ipml.storage.tables import cases
@@ -67,37 +66,33 @@ def measure_backlog(engine: Engine, *, now: datetime | None = None) -> Backlog:
     (1, 1, ('under 8 hours', 1))
     """
     now = now or datetime.now(UTC)
+    ends = [None, *(now - longest for _, longest in AGE_BANDS), None]
+    bands = [_count("open", since=since, before=before) for before, since in pairwise(ends)]
+    oldest = select(func.min(cases.c.enqueued_at)).where(cases.c.state == "open").scalar_subquery()
     with reading(engine) as connection:
-        counts, younger, oldest_at = _count_states(connection, now)
-        held = _count_held(connection, now)
-    n_open = counts.get("open", 0)
+        row = connection.execute(select(_count("escalated"), _count("decided"), _count_held(now), oldest, *bands)).one()
+    escalated, decided, held, oldest_at, *numbers = row
+    names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
     return Backlog(
-        open=n_open,
-        escalated=counts.get("escalated", 0),
-        decided=counts.get("decided", 0),
+        open=sum(numbers),
+        escalated=escalated,
+        decided=decided,
         held=held,
-        ages=_band(younger, n_open),
+        ages=tuple(zip(names, numbers, strict=True)),
         oldest_at=oldest_at,
     )
 
 
-def _count_states(connection: Connection, now: datetime) -> tuple[dict[str, int], list[int], datetime | None]:
-    """Return the cases in each state; of the open ones how many are younger than each band, and the oldest's moment."""
-    younger = [func.count().filter(cases.c.enqueued_at > now - longest) for _, longest in AGE_BANDS]
-    query = select(cases.c.state, func.count(), func.min(cases.c.enqueued_at), *younger).group_by(cases.c.state)
-    rows = {state: figures for state, *figures in connection.execute(query)}
-    counts = {state: figures[0] for state, figures in rows.items()}
-    _, oldest_at, *of_bands = rows.get("open", [0, None, *(0 for _ in AGE_BANDS)])
-    return counts, of_bands, oldest_at
+def _count(state: str, *, since: datetime | None = None, before: datetime | None = None) -> ScalarSelect[int]:
+    """Count cases of a state that came after a moment, and at another or before: a stretch of an index."""
+    query = select(func.count()).where(cases.c.state == state)
+    if since is not None:
+        query = query.where(cases.c.enqueued_at > since)
+    if before is not None:
+        query = query.where(cases.c.enqueued_at <= before)
+    return query.scalar_subquery()
 
 
-def _band(younger: Sequence[int], total: int) -> tuple[tuple[str, int], ...]:
-    """Return how many lie in each band, from how many are younger than its end."""
-    names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
-    numbers = [after - before for before, after in pairwise([0, *younger, total])]
-    return tuple(zip(names, numbers, strict=True))
-
-
-def _count_held(connection: Connection, now: datetime) -> int:
-    query = select(func.count()).where(cases.c.holder.is_not(None), cases.c.lease_expires_at > now)
-    return connection.scalar(query) or 0
+def _count_held(now: datetime) -> ScalarSelect[int]:
+    is_held = (cases.c.holder.is_not(None), cases.c.lease_expires_at > now)
+    return select(func.count()).where(*is_held).scalar_subquery()

@@ -12,7 +12,7 @@ from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
 LOWEST_SCORES = (0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0)
-_MOST_JUDGED = 5_000
+_MOST_JUDGED = 2_000
 _Z = 1.959964  # of a normal distribution, for 95 %
 
 
@@ -51,7 +51,7 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
 
     Parameters
     ----------
-    most : int, default=5000
+    most : int, default=2000
         Verdicts looked at, the latest; bands without any are left out.
 
     Examples

@@ -11,8 +11,8 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Connection,
     Engine,
+    ScalarSelect,
     String,
     cast,
     func,
@@ -23,11 +23,9 @@ from sqlalchemy import (
 
 from ipml.records import Verdict
 from ipml.storage.database import reading
-from ipml.storage.tables import audit, cases, decisions, to_microseconds
+from ipml.storage.tables import audit, cases, decisions
 
-_EPOCH = date(1970, 1, 1)
 _HOUR = 3_600_000_000  # microseconds
-_DAY = 24 * _HOUR
 _STATES = ("open", "escalated", "decided")
 _MOST_TIMED = 500
 _LONGEST_REVIEW = timedelta(hours=1)  # who took longer was away
@@ -81,25 +79,21 @@ def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None)
     >>> count_days(engine, 1, now=datetime(2024, 5, 6, 12, tzinfo=UTC))
     (Day(day=datetime.date(2024, 5, 6), arrived=0, decided=0),)
     """
-    today = to_microseconds(now or datetime.now(UTC)) // _DAY
-    first = today - n_days + 1
+    now = now or datetime.now(UTC)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight - timedelta(days=ago) for ago in reversed(range(n_days))]
+    # All states are named so that an index that begins with the state can be used.
+    arrived = [_count_on(day, cases.c.enqueued_at, cases.c.state.in_(_STATES)) for day in days]
+    decided = [_count_on(day, decisions.c.decided_at) for day in days]
     with reading(engine) as connection:
-        # All states are named so that an index that begins with the state can be used.
-        arrived = _count_by(connection, cases.c.enqueued_at, first, cases.c.state.in_(_STATES))
-        decided = _count_by(connection, decisions.c.decided_at, first)
-    return tuple(
-        Day(_EPOCH + timedelta(days=day), arrived.get(day, 0), decided.get(day, 0)) for day in range(first, today + 1)
-    )
+        counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]
+    return tuple(Day(day.date(), *numbers) for day, *numbers in zip(days, *counts, strict=True))
 
 
-def _count_by(
-    connection: Connection, moment: Column[datetime], first_day: int, *conditions: ColumnElement[bool]
-) -> dict[int, int]:
-    """Return the number of rows on each day since 1970, from a first one on."""
-    at: ColumnElement[int] = type_coerce(moment, BigInteger)
-    day = at // literal(_DAY, BigInteger)
-    query = select(day, func.count()).where(at >= first_day * _DAY, *conditions).group_by(day)
-    return {row[0]: row[1] for row in connection.execute(query)}
+def _count_on(day: datetime, moment: Column[datetime], *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Count the rows of one day: a stretch of an index, which is quicker than to group all of them."""
+    is_on = (moment >= day, moment < day + timedelta(days=1))
+    return select(func.count()).where(*is_on, *conditions).scalar_subquery()
 
 
 def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = None) -> tuple[Pace, ...]:

@@ -189,6 +189,8 @@ def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engi
     log_in(page, address)
     page.keyboard.press("j")
     take("list")
+    press(page, "d")
+    take("dashboard")
     for case_id in (1, 2, 4, 6):
         page.goto(f"{address}/cases/{case_id}")
         take(f"case-{case_id}")
