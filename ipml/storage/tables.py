@@ -118,7 +118,6 @@ cases = Table(
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
     Index(None, "seller_id", "rank", "case_id"),
-    Index(None, "state", "enqueued_at", "case_id"),
     Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice

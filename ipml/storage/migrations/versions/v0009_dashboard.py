@@ -1,4 +1,4 @@
-"""What the dashboard counts: cases by age and in hand, decisions by moment."""
+"""What the dashboard counts: cases in hand, decisions by moment."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,6 @@ held = sa.text("holder IS NOT NULL")
 
 
 def upgrade() -> None:
-    op.create_index("ix_cases_state_enqueued_at_case_id", "cases", ["state", "enqueued_at", "case_id"])
     op.create_index(
         "ix_cases_lease_expires_at", "cases", ["lease_expires_at"], sqlite_where=held, postgresql_where=held
     )
@@ -20,4 +19,3 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_decisions_decided_at_reviewer", "decisions")
     op.drop_index("ix_cases_lease_expires_at", "cases")
-    op.drop_index("ix_cases_state_enqueued_at_case_id", "cases")
