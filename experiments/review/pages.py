@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import unescape
 from http.client import HTTPConnection
 from pathlib import Path
 from time import perf_counter
@@ -133,6 +134,19 @@ def measure(browser: Browser, engine: Engine, n_times: int) -> None:
             "brand": names.brands[rng.integers(20)],
             "seller": names.sellers[rng.integers(20)],
         },
+        "list, category": lambda: {"category": names.categories[rng.integers(len(names.categories))]},
+        "list, scores": lambda: {"least": 40, "most": 60},
+        "list, rare brand, scores": lambda: {"brand": names.brands[-1 - rng.integers(50)], "least": 30},
+        "list, waited a week": lambda: {"waiting": 7},
+        "list, first come": lambda: {"order": "first come"},
+        "words, common": lambda: {"words": names.words[rng.integers(3)]},
+        "words, rare": lambda: {"words": names.words[-1 - rng.integers(500)]},
+        "words, in no listing": lambda: {"words": "quixotry"},
+        "words, id of a listing": lambda: {"words": f"L{rng.integers(n_open):06}"},
+        "words, common with brand": lambda: {
+            "words": names.words[rng.integers(3)],
+            "brand": names.brands[rng.integers(20)],
+        },
     }
     browser.taken.clear()
     browser.worked.clear()
@@ -146,16 +160,25 @@ def measure(browser: Browser, engine: Engine, n_times: int) -> None:
 def work_one(browser: Browser) -> None:
     """Take the next case from the list, skip it, judge the one after it."""
     text = browser.post("next case from the list", "/next", {})
-    text = browser.post("skip to the next case", f"/cases/{_number(text)}/leave", {**_hidden(text), "to": "next"})
-    browser.post("verdict to the next case", f"/cases/{_number(text)}/decide", {**_hidden(text), "choice": "genuine"})
+    path, form = find_form(text, "leave")
+    text = browser.post("skip to the next case", path, form | {"to": "next"})
+    path, form = find_form(text, "decide")
+    browser.post("verdict to the next case", path, form | {"choice": "genuine"})
 
 
-def _number(text: str) -> str:
-    return re.findall(r'action="/cases/(\d+)/decide"', text)[0]
+def find_form(text: str, deed: str) -> tuple[str, dict[str, str]]:
+    """Return the address of a form on the page of a case, and what it sends unseen.
 
-
-def _hidden(text: str) -> dict[str, str]:
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', text))
+    Examples
+    --------
+    >>> find_form('<form action="/cases/7/leave"><input type="hidden" name="trail" value="4.5"></form>', "leave")
+    ('/cases/7/leave', {'trail': '4.5'})
+    """
+    found = re.search(rf'action="(/cases/\d+/{deed})">(.*?)</form>', text, re.DOTALL)
+    if found is None:
+        raise RuntimeError(f"no form to {deed} in: {text[:300]}")
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[2])
+    return found[1], {name: unescape(value) for name, value in hidden}
 
 
 def tabulate(taken: dict[str, list[float]], worked: dict[str, list[float]]) -> str:
