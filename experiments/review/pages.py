@@ -174,7 +174,7 @@ def find_form(text: str, deed: str) -> tuple[str, dict[str, str]]:
     >>> find_form('<form action="/cases/7/leave"><input type="hidden" name="trail" value="4.5"></form>', "leave")
     ('/cases/7/leave', {'trail': '4.5'})
     """
-    found = re.search(rf'action="(/cases/\d+/{deed})">(.*?)</form>', text, re.DOTALL)
+    found = re.search(rf'action="(/cases/\d+/{deed})"[^>]*>(.*?)</form>', text, re.DOTALL)
     if found is None:
         raise RuntimeError(f"no form to {deed} in: {text[:300]}")
     hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[2])
