@@ -167,6 +167,10 @@ class Case:
         "open", "decided" or "escalated".
     reviewer : str or None
         Who holds a live claim on it.
+    odds : float or None
+        With which it was shown: 1 where that was for its score, None where it came alone and not with a file.
+    lane : str
+        "ranked", or "explored" where it was drawn.
     """
 
     case_id: int
@@ -174,6 +178,8 @@ class Case:
     state: str
     enqueued_at: datetime
     reviewer: str | None = None
+    odds: float | None = None
+    lane: str = "ranked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +208,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What training reads: a listing as it was scored, the truth people gave it, and when that became known."""
+    """What training reads: a listing as it was scored, the truth people gave it, and when that became known.
+
+    Its odds are those with which people came to see the listing; None where they are not known.
+    """
 
     listing: Listing
     is_counterfeit: bool
     labelled_at: datetime
     weight: float
+    odds: float | None = None

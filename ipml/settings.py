@@ -47,6 +47,9 @@ class Settings(BaseSettings):
         le=86_400,
         description="how often the API looks for a newer model; 0: only when told to",
     )
+    explore: float = Field(
+        0.05, ge=0, lt=1, description="share of the reviewers' time for listings drawn at random, with known odds"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from ipml.cli.demo import demo
 from ipml.cli.doctor import doctor
 from ipml.cli.drift import drift
 from ipml.cli.enqueue import enqueue
+from ipml.cli.estimate import estimate
 from ipml.cli.label_errors import label_errors
 from ipml.cli.labels import labels
 from ipml.cli.leakage_audit import leakage_audit
@@ -69,6 +70,7 @@ for command in (
     report,
     reproduce,
     sweep,
+    estimate,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")

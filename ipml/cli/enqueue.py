@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,47 +23,42 @@ def enqueue(
         float | None,
         typer.Option(min=0, max=1, help="Only scores of at least P.", metavar="P", show_default=False),
     ] = None,
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.99,
+            help="Share of the reviewers' time for listings drawn from all others; by default IPML_EXPLORE, or 0.05.",
+            metavar="SHARE",
+            show_default=False,
+        ),
+    ] = None,
     database: Database = None,
 ) -> None:
     """Put the scored listings of a file into the review queue; doing it again changes nothing.
 
-    Listings that the model could not judge are enqueued as well, behind all that have a score, unless
-    --min-score is given.
+    With --top or --min-score some of the other listings are drawn and enqueued as well: from them `ipml estimate` tells
+    what the model overlooks. Listings that the model could not judge come behind all that have a score, and are not
+    enqueued for their score where --min-score is given.
 
     Example: ipml enqueue scored.parquet --min-score 0.2 --top 5000
     """
     from rich.console import Console
     from rich.progress import track
 
-    from ipml.review.queue import enqueue as enqueue_scored
+    from ipml.review.batches import enqueue_batch
     from ipml.scoring.batch import read_scored
     from ipml.storage.database import migrate, open_database
 
     engine = open_database(database)
     migrate(engine)
-    chosen = choose(read_scored(file), top=top, min_score=min_score)
     console = Console(stderr=True)
-    shown = track(chosen, "Enqueuing", console=console, transient=True, disable=not console.is_terminal)
-    counts = enqueue_scored(engine, shown)
-    typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.")
+    words = iter(("Reading", "Enqueuing"))
 
+    def read() -> Iterable[ScoredListing]:
+        return track(read_scored(file), next(words), console=console, transient=True, disable=not console.is_terminal)
 
-def choose(
-    scored: Iterable[ScoredListing], *, top: int | None = None, min_score: float | None = None
-) -> Iterator[ScoredListing]:
-    """Give the scored listings worth a person's time; holds at most `top` of them in memory.
-
-    Parameters
-    ----------
-    top : int, optional
-        Only so many, the highest scores first; what has no score is behind 0.
-    min_score : float, optional
-        Only scores of at least this, in 0-1.
-    """
-    import heapq
-
-    if min_score is not None:
-        scored = (item for item in scored if item.score is not None and item.score >= min_score)
-    if top is not None:
-        scored = heapq.nlargest(top, scored, key=lambda item: -1.0 if item.score is None else item.score)
-    yield from scored
+    batch = enqueue_batch(engine, read, top=top, min_score=min_score, explore=explore)
+    counts = batch.enqueued
+    drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
+    typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}")

@@ -125,4 +125,4 @@ def subject_of(case_id: int) -> str:
 
 def _case(row: Row[Any], now: datetime) -> Case:
     reviewer = row.holder if is_held(row, now) else None
-    return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer)
+    return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer, row.odds, row.lane)

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, or_, select
+from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Claim
 from ipml.review.cases import change_case, find_case, is_held, note_deed
+from ipml.review.turns import find_drawn, find_explored, is_free
 from ipml.settings import get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
@@ -84,15 +85,11 @@ def find_next(connection: Connection, reviewer: str, now: datetime) -> Row[Any] 
 
 
 def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:  # noqa: ARG001 - a Source
-    """Return the open case of the lowest rank that nobody holds, kept from other writers."""
-    query = select(cases).where(cases.c.state == "open", is_free(now)).order_by(cases.c.rank, cases.c.case_id)
+    """Return the open case of the lowest rank that nobody holds, kept from other writers; drawn ones wait apart."""
+    is_waiting = (cases.c.state == "open", cases.c.lane == "ranked", is_free(now))
+    query = select(cases).where(*is_waiting).order_by(cases.c.rank, cases.c.case_id)
     # On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
-
-
-def is_free(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody has a live claim on a case."""
-    return or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)
 
 
 def require_holder(row: Row[Any], claim: Claim) -> None:
@@ -103,5 +100,5 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
 
 
-SOURCES: tuple[Source, ...] = (find_best,)
+SOURCES: tuple[Source, ...] = (find_explored, find_best, find_drawn)
 """Where the next case comes from: the first source that has one gives it."""

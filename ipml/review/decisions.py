@@ -86,7 +86,8 @@ def _content(decision: Decision) -> Decision:
 def record(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> Decision:
     """Append a decision, close the case or pass it on, and note both in the audit trail."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
-    query = insert(decisions).values(**fields, token=row.token, key=key).returning(decisions.c.decision_id)
+    added = insert(decisions).values(**fields, token=row.token, key=key, odds=row.odds, lane=row.lane)
+    query = added.returning(decisions.c.decision_id)
     decision = replace(decision, decision_id=connection.scalars(query).one())
     is_final = decision.verdict is not Verdict.ESCALATE
     state = "decided" if is_final else "escalated"

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
+from ipml.review.arrivals import note_places
 from ipml.review.cases import change_case, subject_of
+from ipml.review.sifting import Place
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
@@ -68,9 +70,22 @@ def enqueue(engine: Engine, scored: Iterable[ScoredListing], *, now: datetime | 
     >>> enqueue(engine, [bag])
     Enqueued(added=0, rescored=0, unchanged=1)
     """
-    remaining, total = iter(scored), Enqueued()
+    return enqueue_placed(engine, ((item, None) for item in scored), now=now)
+
+
+def enqueue_placed(
+    engine: Engine,
+    placed: Iterable[tuple[ScoredListing, Place | None]],
+    *,
+    sift_id: int | None = None,
+    now: datetime | None = None,
+) -> Enqueued:
+    """Put scored listings into the queue, each with its place in a sift; otherwise like `enqueue`."""
+    remaining, total, now = iter(placed), Enqueued(), now or datetime.now(UTC)
     while batch := list(islice(remaining, _BATCH_SIZE)):
-        total += _enqueue_batch(engine, [_columns(item) for item in batch], now or datetime.now(UTC))
+        columns = [_columns(item) for item, _ in batch]
+        places = {one["listing_key"]: place for one, (_, place) in zip(columns, batch, strict=True) if place}
+        total += _enqueue_batch(engine, columns, places, sift_id, now)
     return total
 
 
@@ -93,7 +108,9 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
     }
 
 
-def _enqueue_batch(engine: Engine, batch: Sequence[dict[str, Any]], now: datetime) -> Enqueued:
+def _enqueue_batch(
+    engine: Engine, batch: Sequence[dict[str, Any]], places: dict[str, Place], sift_id: int | None, now: datetime
+) -> Enqueued:
     latest = {columns["listing_key"]: columns for columns in batch}
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
@@ -101,11 +118,17 @@ def _enqueue_batch(engine: Engine, batch: Sequence[dict[str, Any]], now: datetim
         stored = {row.listing_key: row for row in connection.execute(query)}
         added = [columns for key, columns in latest.items() if key not in stored]
         rescored = [row for key, row in stored.items() if _is_news(row, latest[key])]
-        entries = _add(connection, added, now)
+        entries = _add(connection, [columns | _lane(places.get(columns["listing_key"])) for columns in added], now)
         changes = [_rescore(connection, row, latest[row.listing_key]) for row in rescored]
+        if sift_id is not None:
+            note_places(connection, sift_id, places)
         audit.append_all(connection, _SYSTEM, "enqueued", entries, at=now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=now)
     return Enqueued(len(added), len(rescored), len(batch) - len(added) - len(rescored))
+
+
+def _lane(place: Place | None) -> dict[str, Any]:
+    return {"odds": place.odds, "lane": place.lane, "lot": place.lot} if place else {}
 
 
 def _is_news(row: Row[Any], columns: dict[str, Any]) -> bool:
@@ -132,4 +155,5 @@ def _score_entry(columns: dict[str, Any]) -> dict[str, audit.Value]:
         "score": columns["score"],
         "model_version": columns["model_version"],
         "snapshot": digest(columns["snapshot"]),
+        **{name: columns[name] for name in ("odds", "lane") if name in columns},
     }

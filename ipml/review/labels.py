@@ -48,7 +48,7 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     if known_by is not None:
         latest = latest.where(decisions.c.decided_at <= known_by)
     query = (
-        select(decisions.c.verdict, decisions.c.decided_at, cases.c.snapshot)
+        select(decisions.c.verdict, decisions.c.decided_at, decisions.c.odds, cases.c.snapshot)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(decisions.c.decision_id.in_(latest))
         .order_by(decisions.c.decision_id)
@@ -56,7 +56,7 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     with reading(engine) as connection:
         for row in connection.execute(query.execution_options(yield_per=500)):
             is_counterfeit = row.verdict == Verdict.COUNTERFEIT
-            yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, _FULL_WEIGHT)
+            yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, _FULL_WEIGHT, row.odds)
 
 
 def label_listing(label: Label) -> Listing:

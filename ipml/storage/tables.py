@@ -114,11 +114,16 @@ cases = Table(
     Column("holder", Text, doc="who claimed it last, until decided or released"),
     Column("token", Identity, nullable=False, default=0, doc="counts the claims"),
     Column("lease_expires_at", Moment),
+    Column("odds", Real, doc="with which it was shown; empty where it did not come through a sift"),
+    Column("lane", Text, nullable=False, server_default="ranked", doc="'ranked' or 'explored'"),
+    Column("lot", Real, doc="0-1, drawn: the order in which explored cases are taken"),
     CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "state", "rank", "case_id"),
     Index(None, "seller_id", "rank", "case_id"),
     Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
+    Index(None, "state", "lane", "lot"),
+    Index(None, "holder"),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )
@@ -136,6 +141,8 @@ decisions = Table(
     Column("decided_at", Moment, nullable=False),
     Column("token", Identity, nullable=False, doc="of the claim it was made under"),
     Column("key", Text, unique=True, doc="the caller's, so that a repeated request decides once"),
+    Column("odds", Real, doc="with which the case had been shown"),
+    Column("lane", Text, nullable=False, server_default="ranked", doc="in which the case was taken"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
     Index(None, "decided_at", "reviewer"),
     sqlite_strict=True,
@@ -176,5 +183,56 @@ sessions = Table(
     Column("user_id", Identity, ForeignKey("users.user_id"), nullable=False, index=True),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+seeds = Table(
+    "seeds",
+    metadata,
+    Column("seed_id", Identity, primary_key=True),
+    Column("seed", Text, nullable=False, doc="hexadecimal; who knows it can tell which listings are drawn"),
+    Column("drawn_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+sifts = Table(
+    "sifts",
+    metadata,
+    Column("sift_id", Identity, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True, doc="of the file and of how it was sifted"),
+    Column("file_digest", Text, nullable=False, index=True, doc="of keys and scores, so that a file counts once"),
+    Column("sifted_at", Moment, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("seed_id", Identity, ForeignKey("seeds.seed_id"), nullable=False),
+    Column("rule", Text, nullable=False, doc="JSON: by what rule listings were enqueued"),
+    Column("listings", Identity, nullable=False, doc="how many came by"),
+    Column("sure", Identity, nullable=False, doc="how many were enqueued for their score"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+sift_strata = Table(
+    "sift_strata",
+    metadata,
+    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("stratum", Identity, primary_key=True, autoincrement=False),
+    Column("first", Identity, nullable=False, doc="place of its most suspicious listing in the file, from 1"),
+    Column("last", Identity, nullable=False),
+    Column("listings", Identity, nullable=False),
+    Column("shown", Identity, nullable=False, doc="how many of them became cases"),
+    Column("odds", Real, nullable=False, doc="with which each of them became a case"),
+    Column("mean_score", Real, nullable=False),
+    Column("highest_score", Real, doc="empty where the model abstained"),
+    Column("lowest_score", Real),
+    sqlite_strict=True,
+)
+
+sift_cases = Table(
+    "sift_cases",
+    metadata,
+    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, index=True, autoincrement=False),
+    Column("stratum", Identity, nullable=False),
+    Column("lot", Real, doc="empty where the case was enqueued for its score"),
     sqlite_strict=True,
 )

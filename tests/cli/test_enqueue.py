@@ -6,24 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ipml.cli import app
-from ipml.cli.enqueue import choose
-from ipml.records import Listing, ScoredListing
 from ipml.review.queue import list_cases
 from ipml.storage.database import open_database
 
 SCORES = [0.9, 0.1, None, 0.5]
-QUEUE = st.lists(st.none() | st.floats(0, 1), max_size=30)
-
-
-def make_scored(number: int, score: float | None) -> ScoredListing:
-    """Return a scored listing of a number and a score."""
-    listing = Listing(f"L{number}", "s1", "Leather wallet")
-    return ScoredListing(listing, score, None, (), (), None, "m1", None if score is not None else "no text")
 
 
 @pytest.fixture
@@ -74,7 +63,14 @@ def test_options_keep_what_is_worth_a_persons_time(
     run: Callable[..., tuple[str, list[Any]]], options: list[str], scores: list[Any]
 ):
     """The most suspicious, or those above a score, or both."""
-    assert run(*options)[1] == scores
+    assert run(*options, "--explore", "0")[1] == scores
+
+
+def test_other_listings_are_drawn_beside_the_most_suspicious(run: Callable[..., tuple[str, list[Any]]]):
+    """With time for more drawn listings than there are others, all are drawn; the sure one stays first."""
+    output, scores = run("--top", "1", "--explore", "0.99")
+    assert output == "4 added, 0 rescored, 0 unchanged. 3 of them drawn.\n"
+    assert scores == [0.9, 0.5, 0.1, None]
 
 
 def test_a_file_that_is_not_there_makes_no_database(tmp_path: Path):
@@ -82,19 +78,3 @@ def test_a_file_that_is_not_there_makes_no_database(tmp_path: Path):
     arguments = ["enqueue", str(tmp_path / "no.jsonl"), "--database", f"sqlite:///{tmp_path}/ipml.db"]
     assert CliRunner().invoke(app, arguments).exit_code == 2
     assert list(tmp_path.iterdir()) == []
-
-
-@given(QUEUE, st.integers(1, 40), st.floats(0, 1))
-def test_choosing_keeps_the_best(scores: list[float | None], top: int, min_score: float):
-    """What is left out is never better than what is kept, and nothing is below the least score."""
-    scored = [make_scored(number, score) for number, score in enumerate(scores)]
-    chosen = list(choose(iter(scored), top=top, min_score=min_score))
-    good = [score for score in scores if score is not None and score >= min_score]
-    assert [item.score for item in chosen] == sorted(good, reverse=True)[:top]
-
-
-@given(QUEUE)
-def test_without_options_everything_is_chosen_as_it_comes(scores: list[float | None]):
-    """No option drops or reorders a listing."""
-    scored = [make_scored(number, score) for number, score in enumerate(scores)]
-    assert list(choose(iter(scored))) == scored

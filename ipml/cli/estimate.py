@@ -1,0 +1,96 @@
+"""`ipml estimate`: what the reviewed listings say of all that came by."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.options import Database
+
+if TYPE_CHECKING:
+    from ipml.review.estimates import Estimates, Figure
+
+
+def estimate(
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            help="Only files enqueued since then; UTC where no zone is given.",
+            show_default=False,
+        ),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Say how many of all listings are counterfeit, and how much of that the queue finds.
+
+    From the reviewed listings and the odds with which each was shown: prevalence, recall of the queue, and precision
+    among the most suspicious of each file, with 95 % intervals. Beside them stands what one would think from the
+    reviewed listings alone.
+
+    Example: ipml estimate --since 2026-05-01
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.review.estimates import estimate as estimate_figures
+    from ipml.storage.database import open_database
+
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    estimates = estimate_figures(open_database(database, create=False), since=since)
+    if not estimates.listings + estimates.uncovered:
+        typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
+        return
+    table = Table("figure", "estimate", "95 % interval", "among the reviewed", "reviews")
+    for figure in estimates.figures:
+        table.add_row(*describe(figure))
+    Console().print(table)
+    for line in explain(estimates):
+        typer.echo(line)
+
+
+def describe(figure: Figure) -> tuple[str, str, str, str, str]:
+    """Return a figure as the cells of a row.
+
+    Examples
+    --------
+    >>> from ipml.review.estimates import Figure
+    >>> describe(Figure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
+    ('prevalence', '7.9 %', '6.4 to 10.0 %', '84.0 %', '2,920')
+    >>> describe(Figure("prevalence", None, None, None, None, 0))[1]
+    'too few reviews'
+    """
+    if figure.value is None or figure.low is None or figure.high is None:
+        shown = ("too few reviews", "")
+    else:
+        shown = (f"{100 * figure.value:.1f} %", f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %")
+    naive = "" if figure.naive is None else f"{100 * figure.naive:.1f} %"
+    return (figure.name, *shown, naive, f"{figure.reviews:,}")
+
+
+def explain(estimates: Estimates) -> list[str]:
+    """Return in sentences what the figures are about, and what is missing."""
+    from ipml.review.weighting import LEAST_DRAWS
+
+    files = "file" if estimates.files == 1 else "files"
+    lines = [
+        f"About {estimates.listings:,} listings of {estimates.files:,} {files}; {estimates.drawn:,} were drawn beside "
+        f"the most suspicious, {estimates.drawn_reviewed:,} of them are reviewed in their turn."
+    ]
+    if estimates.waiting:
+        lines.append(
+            f"{estimates.waiting:,} cases shown for their score wait for review; the intervals allow for anything."
+        )
+    if estimates.uncovered:
+        lines.append(
+            f"{estimates.uncovered:,} listings are left out, as no listing drawn from their files is reviewed."
+        )
+    if any(figure.value is None for figure in estimates.figures):
+        lines.append(
+            f"Nothing is said of listings that are not all shown before {LEAST_DRAWS} drawn from them are reviewed."
+        )
+    return lines
