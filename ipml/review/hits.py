@@ -47,7 +47,7 @@ class Hits:
 def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     """Return the share of counterfeits among the latest cases judged, by score, the highest band first.
 
-    It says how right the queue is on what it shows first, and nothing of listings that nobody looked at.
+    It says how right the queue is on what it shows first: cases drawn at random do not count.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     """
     latest = (
         select(decisions.c.case_id, decisions.c.verdict)
-        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]))
+        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
         .order_by(decisions.c.decision_id.desc())
         .limit(most)
         .subquery()

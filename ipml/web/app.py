@@ -14,6 +14,7 @@ from ipml.web import case_page, dashboard, login, pages
 from ipml.web.auth import LoginTries, authorise
 from ipml.web.error_pages import add_error_pages
 from ipml.web.health import show_health
+from ipml.web.kept import Kept
 from ipml.web.protection import protect
 from ipml.web.users import DEFAULT_COST, PasswordCost, Role
 
@@ -31,6 +32,8 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/leave", Role.REVIEWER, case_page.leave),
     ("GET", "/dashboard", Role.VIEWER, dashboard.show_dashboard),
 )
+
+_ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
 
 
 def make_app(
@@ -54,6 +57,7 @@ def make_app(
     app.state.settings = settings
     app.state.cost = cost
     app.state.tries = tries or LoginTries()
+    app.state.estimates = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)
     for method, path, _, answer in ROUTES:

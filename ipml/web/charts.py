@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
 
+from ipml.review.estimates import Estimates, Figure
 from ipml.review.hits import Hits
 from ipml.review.throughput import Day
 from ipml.web.wording import count, percent, percent_range
@@ -83,19 +84,28 @@ def round_up(number: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class HitBar:
-    """How much of a band of scores was counterfeit; share, low and high in percent of the chart's width."""
+class ShareBar:
+    """A share with its interval, drawn and told; share, low and high in percent of the chart's width.
+
+    Attributes
+    ----------
+    n : int
+        How many reviews it is from.
+    naive : str
+        What one would think from the reviewed alone, where that is something else.
+    """
 
     name: str
     share: float
     low: float
     high: float
-    judged: int
+    n: int
     says: str
     bounds: str
+    naive: str = ""
 
 
-def make_hit_bars(bands: Sequence[Hits]) -> tuple[HitBar, ...]:
+def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
     """Place a bar with its interval for each band of scores.
 
     Examples
@@ -107,15 +117,44 @@ def make_hit_bars(bands: Sequence[Hits]) -> tuple[HitBar, ...]:
     return tuple(_hit_bar(band) for band in bands)
 
 
-def _hit_bar(band: Hits) -> HitBar:
+def _hit_bar(band: Hits) -> ShareBar:
     low, high = band.interval
     name = "no score" if band.low is None or band.high is None else percent_range(band.low, band.high)
-    return HitBar(
+    return ShareBar(
         name=name,
         share=100 * band.share,
         low=100 * low,
         high=100 * high,
-        judged=band.judged,
+        n=band.judged,
         says=percent(band.share),
         bounds=percent_range(low, high),
+    )
+
+
+def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
+    """Place a bar with its interval for each figure of which enough was reviewed.
+
+    Examples
+    --------
+    >>> prevalence = Figure("prevalence", 0.081, 0.064, 0.1, 0.84, 2920)
+    >>> (bar,) = make_estimate_bars(Estimates((prevalence,), 1, 58_410, 0, 0, 150, 150))
+    >>> bar.name, bar.says, bar.bounds, bar.naive
+    ('Prevalence', '8.1 %', '6.4 to 10.0 %', '84.0 %')
+    """
+    bars = [_estimate_bar(figure) for figure in estimates.figures]
+    return tuple(bar for bar in bars if bar is not None)
+
+
+def _estimate_bar(figure: Figure) -> ShareBar | None:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return None
+    return ShareBar(
+        name=figure.name.capitalize(),
+        share=100 * figure.value,
+        low=100 * figure.low,
+        high=100 * figure.high,
+        n=figure.reviews,
+        says=f"{100 * figure.value:.1f} %",
+        bounds=f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %",
+        naive="" if figure.naive is None else f"{100 * figure.naive:.1f} %",
     )

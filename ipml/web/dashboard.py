@@ -9,10 +9,11 @@ from fastapi import Request, Response
 from sqlalchemy import Engine
 
 from ipml.review.backlog import measure_backlog
+from ipml.review.estimates import estimate
 from ipml.review.hits import measure_hits
 from ipml.review.throughput import count_days, measure_paces, time_reviews
 from ipml.web.auth import get_engine, get_user
-from ipml.web.charts import make_day_chart, make_hit_bars
+from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars
 from ipml.web.render import render
 from ipml.web.users import Role, User
 
@@ -21,7 +22,13 @@ def show_dashboard(request: Request) -> Response:
     """Show how the queue stands."""
     now = datetime.now(UTC)
     engine, user = get_engine(request), get_user(request)
-    context = {"at": now, **_measure(engine, now), **_paces(engine, user, now)}
+    estimates = request.app.state.estimates.get(lambda: estimate(engine))
+    context = {
+        "at": now,
+        "estimates": make_estimate_bars(estimates),
+        **_measure(engine, now),
+        **_paces(engine, user, now),
+    }
     return render(request, "dashboard.html", context)
 
 

@@ -7,9 +7,10 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipml.review.estimates import Estimates, Figure
 from ipml.review.hits import Hits
 from ipml.review.throughput import Day
-from ipml.web.charts import make_day_chart, make_hit_bars, round_up
+from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars, round_up
 
 numbers = st.integers(0, 10**9)
 
@@ -45,3 +46,10 @@ def test_listings_without_a_score_have_a_name() -> None:
     """A band without bounds is not one of scores."""
     (bar,) = make_hit_bars([Hits(None, None, 1, 1)])
     assert bar.name == "no score"
+
+
+def test_a_figure_of_too_few_reviews_is_not_drawn() -> None:
+    """What is not known has no bar, and the others keep their order."""
+    figures = (Figure("prevalence", 0.1, 0.0, 0.3, None, 9), Figure("recall of the queue", None, None, None, 1.0, 9))
+    bars = make_estimate_bars(Estimates(figures, 1, 100, 0, 0, 9, 9))
+    assert [(bar.name, bar.says, bar.naive) for bar in bars] == [("Prevalence", "10.0 %", "")]

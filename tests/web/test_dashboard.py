@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from ipml.records import Verdict
+from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
+from ipml.review.batches import enqueue_batch
+from ipml.web.kept import Kept
 
 
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
@@ -66,3 +69,18 @@ def test_every_chart_is_told_in_words(ana: TestClient) -> None:
     assert drawn
     assert all("aria-hidden" in tag or "aria-label" in tag for tag in drawn)
     assert not re.search(r"\sstyle=|<style|<script(?! src)", text)
+
+
+def test_what_is_said_of_all_listings_waits_for_draws(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Without reviews of what was drawn nothing is estimated; afterwards prevalence stands there, beside the naive."""
+    assert "Too little has been reviewed of what was drawn at random" in ana.get("/dashboard").text
+    file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
+    enqueue_batch(engine, lambda: file, top=20, explore=0.7)
+    while taken := queue.claim(engine, "bo"):
+        verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
+        queue.decide(engine, taken, verdict, ground=ground)
+    ana.app.state.estimates = Kept(0.0)
+    text = ana.get("/dashboard").text
+    assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)
