@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,29 @@ def pytest_configure(config: pytest.Config) -> None:
             path.unlink(missing_ok=True)
         noted.parent.mkdir(exist_ok=True)
         noted.write_text(digest)
+
+
+# Seconds that whole modules of marked tests take, roughly. The longest begin first: one that began last would go on
+# alone, with the other processes idle. The others follow by their number of tests.
+SECONDS = {
+    "tests/test_notebooks.py": 160,
+    "tests/test_benchmark.py": 130,
+    "tests/scoring/test_spark.py": 120,
+    "tests/scoring/test_batch_processes.py": 80,
+    "tests/cli/test_demo.py": 60,
+    "tests/model/training/test_unseen.py": 60,
+    "tests/test_install.py": 50,
+    "tests/simulation/test_difficulty.py": 40,
+}
+
+
+@pytest.hookimpl(trylast=True)  # after tests are left out by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the modules that take longest first; the tests of each stay together and in their order."""
+    modules = [item.nodeid.partition("::")[0] for item in items]
+    n_tests = Counter(modules)
+    order = {name: (-SECONDS.get(name, 0), -n_tests[name], place) for place, name in enumerate(dict.fromkeys(modules))}
+    items.sort(key=lambda item: order[item.nodeid.partition("::")[0]])
 
 
 @pytest.hookimpl(optionalhook=True)

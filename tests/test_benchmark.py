@@ -238,7 +238,7 @@ def test_all_parts_of_speed_are_measured_once(market, tmp_path, capsys):
     market.listings.drop(columns=LABEL_COLUMNS, errors="ignore").to_parquet(tmp_path / "listings/real.parquet")
     labelled = market.listings[market.listings["is_counterfeit"].notna()]
     labelled.groupby("is_counterfeit").head(150).to_parquet(tmp_path / "listings/goods.parquet")
-    plan = Plan(("ipml", "keyword list"), 1, tmp_path, rows=500)
+    plan = Plan(("ipml",), 1, tmp_path, rows=500)
     figures = speed.measure(plan, list(speed.Part))
     assert {name for name, _ in figures} == {"batch", "jobs", "letters", "one", "training", "growth"}
     made = [file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*.json"))]

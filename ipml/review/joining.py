@@ -25,7 +25,8 @@ class Arrival:
     Attributes
     ----------
     place : tuple of (float, str)
-        Less the greater the score, and the key: sorts the arrivals of a batch, the most suspicious first, whatever their order in the file.
+        Less the greater the score, and the key: it sorts the arrivals of a batch, the most suspicious first, whatever
+        their order in the file.
     bands : tuple of int
         Under which it is found by copies of its seller; none where it has no price.
     removal_bands : tuple of int

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-REVISION = "0008"
+REVISION = "0009"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -94,6 +94,8 @@ metadata = MetaData(
     }
 )
 
+_HELD = text("holder IS NOT NULL")
+
 cases = Table(
     "cases",
     metadata,
@@ -137,6 +139,7 @@ cases = Table(
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),
     Index(None, "state", "enqueued_at", "case_id"),
+    Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index(None, "state", "lane", "lot"),
     Index(None, "holder"),
     sqlite_strict=True,
@@ -165,6 +168,7 @@ decisions = Table(
     Index(None, "group_key"),
     Index(None, "reviewer", "decision_id"),
     Index(None, "reviewer", "decided_at"),
+    Index(None, "decided_at", "reviewer"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

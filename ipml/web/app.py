@@ -10,12 +10,13 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
-from ipml.web import bulk_page, case_page, exports, login, oidc_login, pages, undo
+from ipml.web import bulk_page, case_page, dashboard, exports, login, oidc_login, pages, undo
 from ipml.web.auth import authorise
 from ipml.web.error_pages import add_error_pages
 from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
 from ipml.web.health import show_health
 from ipml.web.identities import parse_group_roles
+from ipml.web.kept import Kept
 from ipml.web.oidc import BACK, make_provider
 from ipml.web.passwords import DEFAULT_COST, PasswordCost
 from ipml.web.protection import protect
@@ -41,7 +42,10 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/bulk", Role.REVIEWER, bulk_page.show_bulk),
     ("POST", "/bulk", Role.REVIEWER, bulk_page.decide_bulk),
     ("POST", "/undo", Role.REVIEWER, undo.undo),
+    ("GET", "/dashboard", Role.VIEWER, dashboard.show_dashboard),
 )
+
+_ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
 
 
 def make_app(
@@ -72,6 +76,7 @@ def make_app(
     app.state.limits = limits
     app.state.provider = make_provider(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
+    app.state.estimates = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)
     app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies or THIS_MACHINE))

@@ -109,7 +109,7 @@ def test_a_good_model_does_well_at_the_default_and_worse_the_harder_it_is():
         pd.DataFrame(
             [measure_average_precisions(simulate_marketplace(20_000, seed, difficulty), 1) for seed in (0, 1, 2)]
         ).mean()["model"]
-        for difficulty in (0.0, 0.25, 0.5, 0.75, 1.0)
+        for difficulty in (0.0, 0.5, 1.0)
     ]
     assert means == sorted(means, reverse=True)
-    assert 0.55 < means[2] < 0.85
+    assert 0.55 < means[1] < 0.85

@@ -258,6 +258,9 @@ def test_pictures(
     take("list")
     press(page, "b")
     take("bulk")
+    page.goto(f"{address}/")
+    press(page, "d")
+    take("dashboard")
     for number in (1, 11, 18, 22):
         page.goto(f"{address}/cases/{number}")
         take(f"case-{number}")

@@ -1,0 +1,132 @@
+"""How fast cases come in and are decided, alone and by eight reviewers at once, and how long anybody waits.
+
+    python -m experiments.review.queue_speed sqlite:////tmp/speed.db
+    python -m experiments.review.queue_speed postgresql+psycopg://postgres@127.0.0.1/speed --cases 2000
+
+Each reviewer is a process of its own. Every case must be decided once, and none left; else the command fails. The
+database must be empty, and is left with what was decided.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from time import perf_counter, sleep, time
+
+import numpy as np
+from sqlalchemy import Engine
+
+from experiments.review.filled import make_cases
+from ipml.records import ScoredListing, Verdict
+from ipml.review.queue import claim, count_cases, decide, enqueue
+from ipml.storage.audit import verify
+from ipml.storage.database import migrate, open_database, reading
+
+START_SECONDS = 8.0  # until all processes have started, so that they begin together
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What one reviewer did: the cases decided, how long each call took, and when the work began and ended."""
+
+    cases: list[int]
+    claims: list[float]
+    decisions: list[float]
+    began: float
+    ended: float
+
+
+def work(url: str, name: str, start_at: float, most: int | None = None) -> Shift:
+    """Claim and decide case after case until none is left."""
+    engine = open_database(url)
+    done: list[int] = []
+    claims: list[float] = []
+    decisions: list[float] = []
+    count_cases(engine)
+    sleep(max(0.0, start_at - time()))
+    began = time()
+    while most is None or len(done) < most:
+        asked = perf_counter()
+        taken = claim(engine, name)
+        claims.append(perf_counter() - asked)
+        if taken is None:
+            break
+        asked = perf_counter()
+        done.append(decide(engine, taken, Verdict.GENUINE).case_id)
+        decisions.append(perf_counter() - asked)
+    return Shift(done, claims, decisions, began, time())
+
+
+def work_together(url: str, n_reviewers: int, most: int | None = None) -> list[Shift]:
+    """Have some reviewers work at once, each in a process."""
+    with ProcessPoolExecutor(n_reviewers, mp_context=get_context("spawn")) as pool:
+        start_at = time() + (START_SECONDS if n_reviewers > 1 else 3.0)
+        shifts = [pool.submit(work, url, f"reviewer{number}", start_at, most) for number in range(n_reviewers)]
+        return [shift.result() for shift in shifts]
+
+
+def describe(shifts: Sequence[Shift]) -> str:
+    """Return the rate and the waits of some reviewers who worked together, a line each.
+
+    Examples
+    --------
+    >>> print(describe([Shift([1, 2], [0.001, 0.003], [0.002, 0.002], began=0.0, ended=0.5)]))
+    1 at work: 4 cases a second, the least share 2
+      claim: p50 2.0 ms, p99 3.0 ms, worst 3 ms
+      decide: p50 2.0 ms, p99 2.0 ms, worst 2 ms
+    """
+    seconds = max(shift.ended for shift in shifts) - min(shift.began for shift in shifts)
+    numbers = [len(shift.cases) for shift in shifts]
+    lines = [f"{len(shifts)} at work: {sum(numbers) / seconds:,.0f} cases a second, the least share {min(numbers)}"]
+    waits = {
+        "claim": [one for shift in shifts for one in shift.claims],
+        "decide": [one for shift in shifts for one in shift.decisions],
+    }
+    for name, taken in waits.items():
+        p50, p99, worst = np.percentile(np.array(taken) * 1e3, [50, 99, 100])
+        lines.append(f"  {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, worst {worst:,.0f} ms")
+    return "\n".join(lines)
+
+
+def check(engine: Engine, shifts: Sequence[Shift], n_cases: int) -> None:
+    """Raise unless each case was decided once and the audit trail is whole."""
+    times = Counter(case_id for shift in shifts for case_id in shift.cases)
+    doubles = [case_id for case_id, n in times.items() if n > 1]
+    counts = count_cases(engine)
+    with reading(engine) as connection:
+        is_intact = verify(connection).is_intact
+    if doubles or len(times) != n_cases or counts["decided"] != n_cases or not is_intact:
+        raise RuntimeError(f"doubles {doubles}, {len(times)} of {n_cases} decided, {counts}, chain intact: {is_intact}")
+
+
+def main() -> None:
+    """Enqueue, have one reviewer work, then eight, and print what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url", help="an empty database")
+    parser.add_argument("--cases", type=int, default=2_000, help="cases that the eight drain")
+    parser.add_argument("--alone", type=int, default=500, help="cases that the one decides before")
+    parser.add_argument("--reviewers", type=int, default=8)
+    options = parser.parse_args()
+    engine = open_database(options.url)
+    migrate(engine)
+    if sum(count_cases(engine).values()):
+        parser.error("the database is not empty")
+    listings: list[ScoredListing] = list(make_cases(options.cases + options.alone))
+    began = perf_counter()
+    enqueue(engine, listings)
+    seconds = perf_counter() - began
+    print(f"{engine.dialect.name}: {len(listings) / seconds:,.0f} listings enqueued a second", flush=True)
+    alone = work_together(options.url, 1, options.alone)
+    print(describe(alone), flush=True)
+    together = work_together(options.url, options.reviewers)
+    print(describe(together), flush=True)
+    check(engine, [*alone, *together], len(listings))
+    print(f"{len(listings):,} cases decided, each once; the audit trail is whole")
+
+
+if __name__ == "__main__":
+    main()

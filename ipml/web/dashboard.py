@@ -1,0 +1,51 @@
+"""How the queue stands, on one page: what waits, what came and went, how fast, and how right the order was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request, Response
+from sqlalchemy import Engine
+
+from ipml.review.backlog import measure_backlog
+from ipml.review.estimates import estimate
+from ipml.review.hits import measure_hits
+from ipml.review.throughput import count_days, measure_paces, time_reviews
+from ipml.web.auth import get_engine, get_user
+from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars
+from ipml.web.render import render
+from ipml.web.users import Role, User
+
+
+def show_dashboard(request: Request) -> Response:
+    """Show how the queue stands."""
+    now = datetime.now(UTC)
+    engine, user = get_engine(request), get_user(request)
+    estimates = request.app.state.estimates.get(lambda: estimate(engine))
+    context = {
+        "at": now,
+        "estimates": make_estimate_bars(estimates),
+        **_measure(engine, now),
+        **_paces(engine, user, now),
+    }
+    return render(request, "dashboard.html", context)
+
+
+def _measure(engine: Engine, now: datetime) -> dict[str, Any]:
+    days = count_days(engine, now=now)
+    backlog = measure_backlog(engine, now=now)
+    return {
+        "backlog": backlog,
+        "most_of_an_age": max(number for _, number in backlog.ages) or 1,
+        "days": days,
+        "day_chart": make_day_chart(days),
+        "hits": make_hit_bars(measure_hits(engine)),
+        "times": time_reviews(engine),
+    }
+
+
+def _paces(engine: Engine, user: User, now: datetime) -> dict[str, Any]:
+    """Return the paces of all reviewers for a lead, for others their own: nobody is measured by colleagues."""
+    is_lead, paces = user.role.includes(Role.LEAD), measure_paces(engine, now=now)
+    return {"is_lead": is_lead, "paces": [pace for pace in paces if is_lead or pace.reviewer == user.name]}

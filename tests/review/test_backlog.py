@@ -1,0 +1,45 @@
+"""What waits, for how long, and what is in hand."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.backlog import OLDEST_BAND, measure_backlog
+from ipml.review.queue import claim, count_cases, decide, enqueue
+
+Make = Callable[..., ScoredListing]
+NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
+
+
+def test_an_empty_queue_has_no_backlog(engine: Engine):
+    """Nothing waits, nothing is oldest, and every band is there with none."""
+    backlog = measure_backlog(engine, now=NOON)
+    assert (backlog.open, backlog.escalated, backlog.decided, backlog.held) == (0, 0, 0, 0)
+    assert backlog.oldest_at is None
+    assert {number for _, number in backlog.ages} == {0}
+
+
+def test_every_open_case_is_in_the_band_of_its_age(engine: Engine, make_scored: Make):
+    """At the end of a band the next begins; decided cases are in none."""
+    waited = [timedelta(0), timedelta(hours=8), timedelta(hours=23), timedelta(days=3), timedelta(days=90)]
+    for number, age in enumerate([*waited, timedelta(days=2)]):
+        enqueue(engine, [make_scored(f"L{number}")], now=NOON - age)
+    decide(engine, claim(engine, "ana", 6, now=NOON), Verdict.GENUINE, now=NOON)
+    backlog = measure_backlog(engine, now=NOON)
+    assert [number for _, number in backlog.ages] == [1, 2, 0, 1, 1]
+    assert backlog.ages[-1][0] == OLDEST_BAND
+    assert backlog.oldest_at == NOON - timedelta(days=90)
+    assert (backlog.open, backlog.decided) == (count_cases(engine)["open"], 1)
+
+
+def test_a_case_is_in_hand_while_its_claim_lives(engine: Engine, make_scored: Make):
+    """Neither a claim that ran out nor one that ended in a verdict is in hand; an escalated case may be."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(4)], now=NOON)
+    claim(engine, "ana", 1, lease_minutes=5, now=NOON)
+    claim(engine, "ben", 2, lease_minutes=30, now=NOON)
+    decide(engine, claim(engine, "cleo", 3, now=NOON), Verdict.GENUINE, now=NOON)
+    decide(engine, claim(engine, "cleo", 4, now=NOON), Verdict.ESCALATE, now=NOON)
+    claim(engine, "lea", 4, lease_minutes=30, now=NOON)
+    assert measure_backlog(engine, now=NOON + timedelta(minutes=10)).held == 2

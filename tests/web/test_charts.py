@@ -1,0 +1,55 @@
+"""Charts stay within their frame, whatever they show."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.review.estimates import Estimates, Figure
+from ipml.review.hits import Hits
+from ipml.review.throughput import Day
+from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars, round_up
+
+numbers = st.integers(0, 10**9)
+
+
+@given(st.lists(st.tuples(numbers, numbers), max_size=31))
+def test_bars_stay_within_the_chart_and_apart(pairs: list[tuple[int, int]]) -> None:
+    """Two a day, from left to right, none over another, none higher than the chart."""
+    days = [Day(date(2024, 5, 1) + timedelta(days=place), *pair) for place, pair in enumerate(pairs)]
+    chart = make_day_chart(days)
+    assert len(chart.bars) == 2 * len(days)
+    assert all(0 <= bar.height <= 100 for bar in chart.bars)
+    ends = [0.0, *(bar.x + bar.width for bar in chart.bars)]
+    assert all(end <= bar.x + 1e-9 for end, bar in zip(ends, chart.bars, strict=False))
+    assert ends[-1] <= 100
+
+
+@given(numbers)
+def test_an_axis_holds_its_numbers(number: int) -> None:
+    """The top is the number or more, and not twice as much."""
+    top = round_up(number)
+    assert top >= number
+    assert top < max(11, 2.01 * number)
+
+
+@given(st.integers(0, 50), st.integers(1, 50))
+def test_a_share_lies_within_its_interval(found: int, judged: int) -> None:
+    """So it is drawn."""
+    (bar,) = make_hit_bars([Hits(0.9, 0.95, judged, min(found, judged))])
+    assert 0 <= bar.low <= bar.share <= bar.high <= 100
+
+
+def test_listings_without_a_score_have_a_name() -> None:
+    """A band without bounds is not one of scores."""
+    (bar,) = make_hit_bars([Hits(None, None, 1, 1)])
+    assert bar.name == "no score"
+
+
+def test_a_figure_of_too_few_reviews_is_not_drawn() -> None:
+    """What is not known has no bar, and the others keep their order."""
+    figures = (Figure("prevalence", 0.1, 0.0, 0.3, None, 9), Figure("recall of the queue", None, None, None, 1.0, 9))
+    bars = make_estimate_bars(Estimates(figures, 1, 100, 0, 0, 9, 9))
+    assert [(bar.name, bar.says, bar.naive) for bar in bars] == [("Prevalence", "10.0 %", "")]

@@ -1,0 +1,86 @@
+"""The dashboard says how the queue stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review import queue
+from ipml.review.batches import enqueue_batch
+from ipml.web.kept import Kept
+
+
+def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
+    """Seven cases came today; one was decided, one is in hand, and the figures say so."""
+    decided = queue.claim(engine, "bo")
+    assert decided
+    queue.decide(engine, decided, Verdict.COUNTERFEIT, ground="test_purchase")
+    queue.claim(engine, "bo")
+    text = ana.get("/dashboard").text
+    tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
+    assert tiles["Open"] == "6"
+    assert tiles["In hand now"] == "1"
+    assert tiles["Verdicts today"] == "1"
+    assert "7 cases came and 1 were decided" in text
+    assert "95 to 100 %" in text
+
+
+def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visitor: Callable[..., TestClient]) -> None:
+    """A lead sees how much each reviewer decided; a reviewer sees only their own."""
+    for name in ("ana", "bo"):
+        taken = queue.claim(engine, name)
+        assert taken
+        queue.decide(engine, taken, Verdict.GENUINE)
+
+    def shown(text: str) -> list[str]:
+        return re.findall(r'scope="row"><bdi>(\w+)</bdi>', text)
+
+    assert shown(visitor("lea").get("/dashboard").text) == ["ana", "bo"]
+    assert shown(ana.get("/dashboard").text) == ["ana"]
+    assert shown(visitor("vic").get("/dashboard").text) == []
+
+
+def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
+    """Where nothing was judged and nothing waits, that is said."""
+    for case in queue.list_cases(engine):
+        taken = queue.claim(engine, "ana", case.case_id)
+        assert taken
+        queue.decide(engine, taken, Verdict.CANNOT_TELL)
+    text = ana.get("/dashboard").text
+    assert "Nothing has been judged yet" in text
+    assert "<dt>Oldest waits</dt><dd>–</dd>" in text
+
+
+def test_the_list_leads_there_and_back(ana: TestClient) -> None:
+    """By link and key."""
+    assert '<a href="/dashboard" data-key="d">' in ana.get("/").text
+    assert '<a href="/" data-key="l">' in ana.get("/dashboard").text
+
+
+def test_every_chart_is_told_in_words(ana: TestClient) -> None:
+    """What is drawn is hidden from a screen reader or has a text, and no style stands in the page."""
+    text = ana.get("/dashboard").text
+    drawn = re.findall(r"<svg class=[^>]*>", text)
+    assert drawn
+    assert all("aria-hidden" in tag or "aria-label" in tag for tag in drawn)
+    assert not re.search(r"\sstyle=|<style|<script(?! src)", text)
+
+
+def test_what_is_said_of_all_listings_waits_for_draws(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Without reviews of what was drawn nothing is estimated; afterwards prevalence stands there, beside the naive."""
+    assert "Too little has been reviewed of what was drawn at random" in ana.get("/dashboard").text
+    file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
+    enqueue_batch(engine, lambda: file, top=20, explore=0.7)
+    while taken := queue.claim(engine, "bo"):
+        verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
+        queue.decide(engine, taken, verdict, ground=ground)
+    ana.app.state.estimates = Kept(0.0)
+    text = ana.get("/dashboard").text
+    assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)
