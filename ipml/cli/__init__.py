@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import user
+from ipml.cli import golden, user
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
 from ipml.cli.doctor import doctor
@@ -24,6 +24,7 @@ from ipml.cli.portfolios import portfolios
 from ipml.cli.promote import promote
 from ipml.cli.report import report
 from ipml.cli.reproduce import reproduce
+from ipml.cli.reviewers import reviewers
 from ipml.cli.robustness import robustness
 from ipml.cli.rollback import rollback
 from ipml.cli.score import score
@@ -69,9 +70,11 @@ for command in (
     report,
     reproduce,
     sweep,
+    reviewers,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")
+app.add_typer(golden.app, name="golden")
 
 
 def _show_version(is_asked: bool) -> None:
