@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import queue, user
+from ipml.cli import golden, queue, user
 from ipml.cli.backup import backup
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
@@ -27,6 +27,7 @@ from ipml.cli.promote import promote
 from ipml.cli.report import report
 from ipml.cli.reproduce import reproduce
 from ipml.cli.restore import restore
+from ipml.cli.reviewers import reviewers
 from ipml.cli.robustness import robustness
 from ipml.cli.rollback import rollback
 from ipml.cli.score import score
@@ -75,10 +76,12 @@ for command in (
     backup,
     restore,
     estimate,
+    reviewers,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")
+app.add_typer(golden.app, name="golden")
 
 
 def _show_version(is_asked: bool) -> None:

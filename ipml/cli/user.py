@@ -170,6 +170,29 @@ def link(
     typer.echo(f"{name} can log in by {issuer}.")
 
 
+@app.command()
+def sells(
+    name: Annotated[str, typer.Argument(help="Who sells.")],
+    seller: Annotated[str, typer.Argument(help="Under which seller's id.")],
+    no_longer: Annotated[bool, typer.Option("--no-longer", help="They do not any more.")] = False,
+    database: Database = None,
+) -> None:
+    """Note under which seller a person sells; they never get a case of that seller to judge.
+
+    Example: ipml user sells ana harbour-outlet
+    """
+    from ipml.review.conflicts import add_seller, remove_seller
+    from ipml.storage.database import open_database
+
+    engine = open_database(database, create=False)
+    if no_longer:
+        remove_seller(engine, name, seller)
+        typer.echo(f"{name} may judge listings of {seller} again.")
+    else:
+        add_seller(engine, name, seller)
+        typer.echo(f"{name} will not judge listings of {seller}.")
+
+
 def _ask_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")

@@ -1,6 +1,6 @@
 """How reviewers answer to what is true: with which probability each gives which answer, drawn from what fits the data.
 
-Truth and habits are drawn in turn, each given the other (Gibbs sampling), a thousand times: the mean of the draws is
+Truth and habits are drawn in turn, each given the other (Gibbs sampling), two thousand times: the mean of the draws is
 the estimate, and their spread says what the judgements leave open, the unknown truth included.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import psi
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -20,7 +21,7 @@ Pattern = tuple[tuple[int, ...], bool | None]
 # Before anything was seen: people are right more often than not. It decides only which of two solutions is meant.
 _USUAL = np.array([[8.0, 1.0, 1.0], [1.0, 8.0, 1.0]])
 USUAL_COUNTS_AS = 20.0
-_N_STEPS, _N_WARM, _N_DRAWS = 50, 200, 1_000
+_N_STEPS, _N_WARM, _N_DRAWS = 50, 500, 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -
     --------
     >>> habits = draw_habits([((0, 3), None), ((1, 4), None)], np.array([60, 40]), 2)
     >>> (habits.chances > 0.5).tolist(), habits.answers.shape
-    ([True, False], (1000, 2, 2, 3))
+    ([True, False], (2000, 2, 2, 3))
     """
     rng = np.random.default_rng(0)  # the same judgements give the same figures
     table = _Table(patterns, times, n_reviewers)
@@ -68,11 +69,15 @@ def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -
         counts = table.count(truth * times)
         truth = table.judge(_mean(counts + USUAL_COUNTS_AS * _mean(counts.sum(axis=0) + _USUAL)), _prior(truth, times))
     draws = np.empty((_N_DRAWS, n_reviewers, 2, 3))
+    now_usual = _mean(_USUAL)
+    if not patterns:  # nothing was seen: what holds is what one thinks before
+        weights = np.broadcast_to(USUAL_COUNTS_AS * now_usual, draws.shape)
+        return Habits(_draw(rng, weights), now_usual, np.array([0.5, 0.5]), np.empty(0))
     usual, prior, chances = np.zeros((2, 3)), np.zeros(2), np.zeros(len(patterns))
     for step in range(-_N_WARM, _N_DRAWS):
         counterfeit = rng.binomial(times, truth).astype(float)
         counts = table.count(counterfeit)
-        now_usual = _draw(rng, counts.sum(axis=0) + _USUAL)
+        now_usual = _draw(rng, _USUAL + _count_independent(counts, USUAL_COUNTS_AS * now_usual))
         answers = _draw(rng, counts + USUAL_COUNTS_AS * now_usual)
         now_prior = _draw(rng, np.array([counterfeit.sum(), (times - counterfeit).sum()]) + 1)
         truth = table.judge(answers, now_prior)
@@ -128,6 +133,15 @@ def _prior(truth: Numbers, times: Indices) -> Numbers:
 
 def _mean(weights: Numbers) -> Numbers:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def _count_independent(counts: Numbers, weights: Numbers) -> Numbers:
+    """Return how many of the answers tell of what is usual, rather than of the reviewer who gave them.
+
+    It is the expected number of tables of a Chinese restaurant process, as in Teh et al. (2006): a thousand answers of
+    one reviewer tell hardly more of what others do than a hundred.
+    """
+    return np.asarray((weights * (psi(counts + weights) - psi(weights))).sum(axis=0))
 
 
 def _draw(rng: np.random.Generator, weights: Numbers) -> Numbers:

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, select
 
 from ipml.records import Label, Listing, Verdict
+from ipml.review.quality import find_label_chances
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading
@@ -29,7 +30,9 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     ------
     Label
         The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
-        none, and do not undo an earlier verdict; a decision that was taken back gives none.
+        none, and do not undo an earlier verdict; a decision that was taken back gives none. Its weight is the
+        probability that it is right, by the consensus of all who judged the case and from how often each of them errs;
+        1 as long as nobody has looked at anything twice.
 
     Examples
     --------
@@ -50,15 +53,23 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     if known_by is not None:
         latest = latest.where(decisions.c.decided_at <= known_by)
     query = (
-        select(decisions.c.verdict, decisions.c.decided_at, decisions.c.odds, cases.c.snapshot)
+        select(decisions.c.verdict, decisions.c.decided_at, decisions.c.case_id, decisions.c.odds, cases.c.snapshot)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(decisions.c.decision_id.in_(latest))
         .order_by(decisions.c.decision_id)
     )
     with reading(engine) as connection:
+        chances = find_label_chances(connection, known_by=known_by)
         for row in connection.execute(query.execution_options(yield_per=500)):
             is_counterfeit = row.verdict == Verdict.COUNTERFEIT
-            yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, _FULL_WEIGHT, row.odds)
+            weight = _weigh(chances.get(row.case_id), is_counterfeit)
+            yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, weight, row.odds)
+
+
+def _weigh(chance: float | None, is_counterfeit: bool) -> float:
+    if chance is None:
+        return _FULL_WEIGHT
+    return chance if is_counterfeit else 1 - chance
 
 
 def label_listing(label: Label) -> Listing:

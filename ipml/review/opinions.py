@@ -53,7 +53,8 @@ def keep_opinion(
     """Append a verdict on the case in a row as an opinion, and return its number; the caller notes the deed."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in opinions.c}
     values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "look_id": look_id}
-    return connection.scalars(insert(opinions).values(values).returning(opinions.c.opinion_id)).one()
+    query = insert(opinions).values(values).returning(opinions.c.opinion_id)
+    return int(connection.scalars(query).one())
 
 
 def find_halves(connection: Connection, case_id: int) -> list[Row[Any]]:

@@ -58,7 +58,10 @@ def judge_with_two(connection: Connection, row: Row[Any], decision: Decision, ke
     """
     halves = find_halves(connection, row.case_id)
     if not halves:
-        return _keep_first(connection, row, decision, key) if _is_first_of_two(row, decision) else decision
+        if not _is_first_of_two(row, decision):
+            return decision
+        _keep_first(connection, row, decision, key)
+        return None
     look = connection.execute(_pending(row.case_id)).first()
     if len(halves) > 1 or decision.verdict is Verdict.ESCALATE:
         return decision

@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
 from ipml.records import Label, ScoredListing, Verdict
 from ipml.review.labels import export_labels, label_listing
 from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import writing
+from ipml.storage.tables import opinions
 
 Make = Callable[..., ScoredListing]
 MONDAY = datetime(2024, 5, 6, tzinfo=UTC)
@@ -73,3 +75,33 @@ def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
     labelled = label_listing(Label(listing, False, TUESDAY, 0.5))
     assert (labelled.is_counterfeit, labelled.labelled_at, labelled.label_weight) == (False, TUESDAY, 0.5)
     assert replace(labelled, is_counterfeit=None, labelled_at=None, label_weight=None) == listing
+
+
+def test_the_weight_of_a_label_is_how_sure_it_is(engine: Engine, make_scored: Make):
+    """What another said too weighs more than what another denied, and that less than what nobody else saw."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(1, 16)])
+    for case_id in range(1, 16):
+        _decide(engine, case_id, Verdict.COUNTERFEIT)
+    _look(engine, dict.fromkeys(range(1, 11), Verdict.COUNTERFEIT) | {11: Verdict.GENUINE})
+    weight = {label.listing.listing_id: label.weight for label in export_labels(engine)}
+    assert 1 > weight["L1"] > weight["L15"] > weight["L11"] > 0
+
+
+def test_a_look_that_came_later_gives_no_weight_before(engine: Engine, make_scored: Make):
+    """Labels as known at a moment weigh what they weighed then."""
+    enqueue(engine, [make_scored("L1")])
+    _decide(engine, 1, Verdict.COUNTERFEIT)
+    _look(engine, {1: Verdict.GENUINE}, TUESDAY)
+    assert [label.weight for label in export_labels(engine, known_by=MONDAY)] == [1.0]
+    assert [label.weight < 1 for label in export_labels(engine)] == [True]
+
+
+def _look(engine: Engine, verdicts: dict[int, Verdict], now: datetime = MONDAY) -> None:
+    """Keep ben's opinions of cases."""
+    row = {"kind": "audit", "ground": "", "note": "", "reviewer": "ben", "decided_at": now, "token": 9}
+    said = [
+        {**row, "case_id": case_id, "listing_id": f"L{case_id}", "verdict": verdict.value}
+        for case_id, verdict in verdicts.items()
+    ]
+    with writing(engine) as connection:
+        connection.execute(insert(opinions), said)

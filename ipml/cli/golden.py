@@ -1,0 +1,70 @@
+"""`ipml golden`: cases whose truth is known, which reviewers meet unknowingly."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from ipml.cli.options import Database
+
+app = typer.Typer(no_args_is_help=True, help="Keep the cases whose truth is known; reviewers meet them unknowingly.")
+
+Case = Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)]
+
+
+@app.command()
+def add(
+    case: Case,
+    truth: Annotated[str, typer.Option(help="counterfeit or genuine.", show_default=False)],
+    source: Annotated[str, typer.Option(help="How that is known; told after the verdict.", show_default=False)],
+    by: Annotated[str | None, typer.Option(help="Who knows it, and so never gets it; by default you.")] = None,
+    database: Database = None,
+) -> None:
+    """Say what a decided case truly is.
+
+    Example: ipml golden add 12 --truth counterfeit --source "test purchase of 3 May"
+    """
+    from ipml.errors import UnusableSetting
+    from ipml.records import Verdict
+    from ipml.review.goldens import add_golden
+    from ipml.storage.database import open_database
+
+    if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
+        raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
+    golden = add_golden(open_database(database, create=False), case, Verdict(truth), source, by or getpass.getuser())
+    typer.echo(f"Case {case} is known to be {golden.truth}; each reviewer will meet it once.")
+
+
+@app.command("list")
+def list_(database: Database = None) -> None:
+    """List the cases whose truth is known.
+
+    Example: ipml golden list
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.review.goldens import list_goldens
+    from ipml.storage.database import open_database
+
+    table = Table("case", "truth", "known by", "added by", "since")
+    for golden in list_goldens(open_database(database, create=False)):
+        since = f"{golden.added_at:%Y-%m-%d}"
+        table.add_row(str(golden.case_id), golden.truth, Text(golden.source), Text(golden.added_by), since)
+    Console().print(table)
+
+
+@app.command()
+def remove(case: Case, database: Database = None) -> None:
+    """Take a case off the list; what reviewers said of it stays.
+
+    Example: ipml golden remove 12
+    """
+    from ipml.review.goldens import remove_golden
+    from ipml.storage.database import open_database
+
+    remove_golden(open_database(database, create=False), case, getpass.getuser())
+    typer.echo(f"Case {case} is no longer on the list.")

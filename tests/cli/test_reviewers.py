@@ -1,0 +1,65 @@
+"""`ipml golden`, `ipml reviewers` and `ipml user sells`: the quality of reviewing from the command line."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.conflicts import list_sellers
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import migrate, open_database
+from ipml.web.users import PasswordCost, add_user
+
+CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
+
+
+@pytest.fixture
+def database(tmp_path) -> str:
+    """Return the URL of a queue of two cases, the first decided by ana."""
+    url = f"sqlite:///{tmp_path}/ipml.db"
+    engine = open_database(url)
+    migrate(engine)
+    seen = datetime(2024, 5, 1, tzinfo=UTC)
+    bags = [Listing(f"L{number}", "s1", "Bag", brand="[red]Acme", observed_at=seen) for number in (1, 2)]
+    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
+    decide(engine, claim(engine, "ana", 1), Verdict.GENUINE)
+    add_user(engine, "ana", "correct horse battery", cost=CHEAP)
+    engine.dispose()
+    return url
+
+
+def test_an_item_is_added_listed_and_removed(ipml, database: str):
+    """What one command did the next one shows, with what was written as it was written."""
+    told = ipml("golden", "add", 1, "--truth", "counterfeit", "--source", "[b]test purchase", "--database", database)
+    assert (told.exit_code, told.out) == (0, "Case 1 is known to be counterfeit; each reviewer will meet it once.\n")
+    assert "[b]test purchase" in ipml("golden", "list", "--database", database).out
+    assert ipml("golden", "remove", 1, "--database", database).exit_code == 0
+    assert "test purchase" not in ipml("golden", "list", "--database", database).out
+
+
+def test_mistakes_are_answered_with_one_line(ipml, database: str):
+    """An open case, a truth that is none, and a case that is not on the list."""
+    for arguments in ((2, "--truth", "genuine"), (1, "--truth", "perhaps")):
+        answer = ipml("golden", "add", *arguments, "--source", "invoice", "--database", database)
+        assert (answer.exit_code, answer.err.count("\n")) == (2, 1)
+    assert ipml("golden", "remove", 1, "--database", database).exit_code == 2
+
+
+def test_reviewers_are_shown_with_their_figures(ipml, database: str):
+    """Ana decided one case, whose truth was known: she was wrong."""
+    ipml("golden", "add", 1, "--truth", "counterfeit", "--source", "test purchase", "--database", database)
+    answer = ipml("reviewers", "--brands", "--database", database)
+    assert answer.exit_code == 0
+    assert "ana" in answer.out
+    assert "0 % (0-79), n=1" in answer.out
+    assert "No case was judged by two people yet" in answer.out
+
+
+def test_who_sells_under_a_seller_is_noted(ipml, database: str):
+    """And forgotten; a person who is not there is a mistake."""
+    engine = open_database(database)
+    assert ipml("user", "sells", "ana", "s1", "--database", database).exit_code == 0
+    assert list_sellers(engine, "ana") == ["s1"]
+    assert ipml("user", "sells", "ana", "s1", "--no-longer", "--database", database).exit_code == 0
+    assert list_sellers(engine, "ana") == []
+    assert ipml("user", "sells", "bo", "s1", "--database", database).exit_code == 2
