@@ -37,7 +37,19 @@ def test_a_sound_database_has_no_problem(database: Path):
     assert result.exit_code == 0
     assert "problem" not in result.output
     assert all(line.split()[0] in ("ok", "warning") for line in result.stdout.splitlines())
-    for subject in ("ipml", "numpy", "sqlite", "disk", "compiler", "database", "tables", "audit", "model"):
+    for subject in (
+        "ipml",
+        "numpy",
+        "sqlite",
+        "disk",
+        "compiler",
+        "database",
+        "tables",
+        "audit",
+        "rows",
+        "server",
+        "model",
+    ):
         assert f" {subject}:" in result.stdout
 
 
@@ -57,8 +69,9 @@ def test_the_anchor_it_prints_is_the_one_it_takes(database: Path):
         ("UPDATE alembic_version SET version_num = '0001'", "problem  tables: "),
         ("DROP TABLE alembic_version", "found no tables"),
         ("INSERT INTO sessions VALUES ('t', 7, 0, 0, 0)", "problem  database: sessions: a row refers to none"),
+        ("UPDATE audit SET action = 'decided' WHERE sequence = 2", "tells of decision"),
     ],
-    ids=["edited", "deleted", "older", "no tables", "orphan"],
+    ids=["edited", "deleted", "older", "no tables", "orphan", "decision"],
 )
 def test_what_is_broken_is_a_problem(database: Path, statement: str, words: str):
     """The line says where, and the exit code is 1."""

@@ -1,5 +1,6 @@
 """Several processes at one queue, and some that die: nothing twice, nothing lost."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,26 +20,29 @@ Make = Callable[..., ScoredListing]
 
 pytestmark = pytest.mark.slow
 
+CASES = int(os.environ.get("IPML_TEST_CASES", "400"))
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "8"))
+
 
 def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, make_scored: Make):
-    """Each of 500 cases is decided once, every reviewer gets some, and the trail is whole."""
-    enqueue(engine, [make_scored(f"L{number}") for number in range(500)])
+    """Each case is decided once, every reviewer gets some, and the trail is whole."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(CASES)])
     reviewers = [_start(engine, f"r{number}") for number in range(8)]
     shares = [[int(line) for line in reviewer.communicate()[0].split()] for reviewer in reviewers]
     assert [reviewer.returncode for reviewer in reviewers] == [0] * 8
-    assert sorted(chain.from_iterable(shares)) == list(range(1, 501))
+    assert sorted(chain.from_iterable(shares)) == list(range(1, CASES + 1))
     assert min(len(share) for share in shares) > 0
-    assert count_cases(engine)["decided"] == _check_trail(engine) == 500
+    assert count_cases(engine)["decided"] == _check_trail(engine) == CASES
 
 
 def test_a_reviewer_killed_at_any_moment_loses_no_acknowledged_decision(engine: Engine, make_scored: Make):
     """After each kill what was acknowledged is there, nothing is there in part, and the trail is whole."""
-    enqueue(engine, [make_scored(f"L{number}") for number in range(500)])
+    enqueue(engine, [make_scored(f"L{number}") for number in range(60 * KILLS)])
     acknowledged: list[int] = []
-    for attempt in range(8):
+    for attempt in range(KILLS):
         reviewer = _start(engine, f"r{attempt}")
         assert reviewer.stdout is not None
-        acknowledged += [int(line) for line in islice(reviewer.stdout, 5 + 3 * attempt)]
+        acknowledged += [int(line) for line in islice(reviewer.stdout, 5 + 3 * (attempt % 8))]
         reviewer.kill()
         acknowledged += [int(line) for line in reviewer.communicate()[0].splitlines() if line]
         kept = _check_trail(engine)

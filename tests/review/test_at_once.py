@@ -1,0 +1,115 @@
+"""Many at once, and the clock: exact counts, one holder, one decision, and numbers rather than moments for order."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.errors import AlreadyDecided, ClaimLost, IpmlError
+from ipml.records import ScoredListing, Verdict
+from ipml.review.labels import export_labels
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
+from ipml.storage import audit
+from ipml.storage.database import reading
+
+Make = Callable[..., ScoredListing]
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def at_once(what: Callable[[int], object], n_threads: int = 8) -> list[object]:
+    """Return what eight threads got, an error of ipml as its kind."""
+
+    def attempt(number: int) -> object:
+        try:
+            return what(number)
+        except IpmlError as error:
+            return type(error)
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        return list(pool.map(attempt, range(n_threads)))
+
+
+@pytest.mark.slow
+def test_one_file_sent_by_eight_at_once_is_enqueued_once(engine: Engine, make_scored: Make):
+    """Each in an order of its own: the counts are exact, and a second time nothing changes."""
+    scored = [make_scored(f"L{number}", score=number / 600) for number in range(600)]
+
+    def send(seed: int) -> Enqueued:
+        return enqueue(engine, random.Random(seed).sample(scored, len(scored)), now=NOON)
+
+    assert sum(at_once(send), Enqueued()) == Enqueued(added=600, unchanged=7 * 600)
+    assert sum(at_once(send), Enqueued()) == Enqueued(unchanged=8 * 600)
+    assert count_cases(engine) == {"open": 600, "decided": 0, "escalated": 0}
+    with reading(engine) as connection:
+        report = audit.verify(connection)
+    assert (report.anchor.count, report.problems) == (600, ())
+
+
+def test_one_case_asked_for_by_eight_is_given_to_one(engine: Engine, make_scored: Make):
+    """Seven go away empty-handed."""
+    enqueue(engine, [make_scored()])
+    given = at_once(lambda number: claim(engine, f"r{number}", 1))
+    assert Counter(taken is None for taken in given) == {True: 7, False: 1}
+
+
+def test_eight_who_ask_for_the_next_case_get_eight(engine: Engine, make_scored: Make):
+    """Nobody waits for the case that another is about to get."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(8)])
+    given = at_once(lambda number: claim(engine, f"r{number}"))
+    assert sorted(taken.case_id for taken in given) == list(range(1, 9))
+
+
+def test_one_request_sent_eight_times_at_once_decides_once(engine: Engine, make_scored: Make):
+    """All of them are answered with the same decision."""
+    enqueue(engine, [make_scored()])
+    taken = claim(engine, "ana")
+    answers = at_once(lambda _: decide(engine, taken, Verdict.GENUINE, key="k"))
+    assert answers == list_decisions(engine, 1) * 8
+
+
+def test_eight_requests_under_one_claim_decide_once(engine: Engine, make_scored: Make):
+    """One is the decision, the others are told so."""
+    enqueue(engine, [make_scored()])
+    taken = claim(engine, "ana")
+    answers = at_once(lambda number: decide(engine, taken, Verdict.GENUINE, key=f"k{number}"))
+    assert Counter(answer is AlreadyDecided for answer in answers) == {True: 7, False: 1}
+    assert len(list_decisions(engine, 1)) == 1
+
+
+def test_a_clock_set_back_gives_no_case_away(engine: Engine, make_scored: Make):
+    """During a lease nobody else gets the case, whichever way the clock goes; after it the old token is void."""
+    enqueue(engine, [make_scored()], now=NOON)
+    taken = claim(engine, "ana", now=NOON)
+    assert claim(engine, "ben", now=NOON - HOUR) is None
+    assert claim(engine, "ben", 1, now=NOON - HOUR) is None
+    assert decide(engine, taken, Verdict.ESCALATE, now=NOON - HOUR).decided_at == NOON - HOUR
+
+
+def test_a_clock_a_day_ahead_ends_the_lease_once_and_for_all(engine: Engine, make_scored: Make):
+    """Who took the case meanwhile keeps it when the clock is right again; the first cannot decide over them."""
+    enqueue(engine, [make_scored()], now=NOON)
+    first = claim(engine, "ana", now=NOON)
+    second = claim(engine, "ben", now=NOON + 24 * HOUR)
+    assert claim(engine, "ana", now=NOON) is None
+    with pytest.raises(ClaimLost):
+        decide(engine, first, Verdict.GENUINE, now=NOON)
+    assert decide(engine, second, Verdict.GENUINE, now=NOON).reviewer == "ben"
+
+
+def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_scored: Make):
+    """With a clock that goes back the history, the decisions and the latest verdict are in the order they came."""
+    enqueue(engine, [make_scored("L1"), make_scored("L1", observed_at=NOON)], now=NOON)
+    for case_id, verdict, now in ((1, Verdict.ESCALATE, NOON), (1, Verdict.GENUINE, NOON - HOUR)):
+        decide(engine, claim(engine, "lea", case_id, now=now), verdict, now=now)
+    decide(engine, claim(engine, "ana", 2, now=NOON - 9 * HOUR), Verdict.CANNOT_TELL, now=NOON - 9 * HOUR)
+    assert [row.action for row in history(engine, 1)] == ["enqueued", "claimed", "escalated", "claimed", "decided"]
+    assert [decision.verdict for decision in list_decisions(engine, 1)] == [Verdict.ESCALATE, Verdict.GENUINE]
+    assert [label.labelled_at for label in export_labels(engine)] == [NOON - HOUR]
+    assert list_cases(engine) == []
+    with reading(engine) as connection:
+        assert audit.verify(connection).is_intact

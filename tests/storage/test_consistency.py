@@ -1,0 +1,150 @@
+"""What must agree inside a database, and what a server must be set to."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from databases import copy_postgres
+from postgres import Server
+from sqlalchemy import Engine, insert, text
+
+from ipml.storage import audit
+from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
+from ipml.storage.database import open_database, reading, writing
+from ipml.storage.numbering import find_lagging, go_on_after, last_number
+from ipml.storage.tables import cases, decisions, users
+
+MOMENT = datetime(2024, 5, 1, tzinfo=UTC)
+CASE = {
+    "listing_id": "L1",
+    "seller_id": "s1",
+    "rank": 0.0,
+    "model_version": "m1",
+    "snapshot": "{}",
+    "state": "decided",
+    "enqueued_at": MOMENT,
+}
+DECISION = {
+    "listing_id": "L1",
+    "verdict": "genuine",
+    "ground": "",
+    "note": "",
+    "reviewer": "ana",
+    "decided_at": MOMENT,
+    "token": 1,
+}
+
+
+@pytest.fixture
+def decided(engine: Engine) -> Engine:
+    """Return a database of three decided cases."""
+    with writing(engine) as connection:
+        for number in (1, 2, 3):
+            connection.execute(insert(cases), CASE | {"listing_key": f"k{number}"})
+            connection.execute(insert(decisions), DECISION | {"case_id": number})
+            audit.append(connection, "ana", "decided", f"case:{number}", {"decision": number})
+    return engine
+
+
+def found(engine: Engine) -> list[str]:
+    """Return the disagreements of a database."""
+    with reading(engine) as connection:
+        return list(find_disagreements(connection))
+
+
+def test_a_sound_database_agrees_with_itself(decided: Engine):
+    """Decisions made as they should be leave nothing to say."""
+    assert found(decided) == []
+
+
+def test_a_decision_without_a_record_is_found(decided: Engine):
+    """Whoever writes into the table by hand leaves the trail behind."""
+    with writing(decided) as connection:
+        connection.execute(insert(decisions), DECISION | {"case_id": 1})
+    assert found(decided) == ["decision 4: the audit trail tells nothing of it"]
+
+
+def test_a_decision_that_is_gone_is_found(decided: Engine):
+    """The trail remembers what was deleted."""
+    with writing(decided) as connection:
+        connection.execute(text("DELETE FROM decisions WHERE decision_id = 2"))
+    assert found(decided) == ["decision 2: is gone, though the audit trail tells of it"]
+
+
+def test_a_record_that_comes_twice_is_found(decided: Engine):
+    """A decision is made once."""
+    with writing(decided) as connection:
+        audit.append(connection, "ana", "decided", "case:2", {"decision": 2})
+    assert found(decided) == ["audit row 4: tells of decision 2 for the second time"]
+
+
+def test_rows_that_refer_to_none_are_found(decided: Engine):
+    """References are looked at themselves: they can be switched off."""
+    with decided.connect() as connection:
+        raw = connection.connection.driver_connection
+        if decided.dialect.name == "sqlite":
+            raw.executescript(
+                "PRAGMA foreign_keys = OFF; DELETE FROM cases WHERE case_id > 1; PRAGMA foreign_keys = ON;"
+            )
+        else:
+            raw.execute("SET session_replication_role = replica")
+            raw.execute("DELETE FROM cases WHERE case_id > 1")
+            raw.execute("SET session_replication_role = DEFAULT")
+            raw.commit()
+    assert found(decided) == ["decisions: 2 rows whose case_id refers to none"]
+
+
+def test_a_counter_behind_its_table_is_found_and_mended(decided: Engine):
+    """Rows copied in by hand leave PostgreSQL's counter behind; SQLite's follows by itself."""
+    with writing(decided) as connection:
+        row = CASE | {"listing_key": "k9", "case_id": 9}
+        connection.execute(insert(cases), row)
+        lagging = find_lagging(connection)
+        assert last_number(connection, cases) == 9
+        go_on_after(connection, cases, 5)
+        assert find_lagging(connection) == []
+        number = connection.scalars(
+            insert(cases).values(CASE | {"listing_key": "k10"}).returning(cases.c.case_id)
+        ).one()
+    assert number == 10
+    assert lagging == (["cases"] if decided.dialect.name == "postgresql" else [])
+
+
+def test_a_counter_never_goes_back(decided: Engine):
+    """To go on after a smaller number changes nothing, and an empty table starts at 1."""
+    with writing(decided) as connection:
+        go_on_after(connection, cases, 7)
+        go_on_after(connection, cases, 2)
+        go_on_after(connection, users, 0)
+        assert last_number(connection, cases) == 7
+        ana = {"name": "ana", "password_hash": "x", "role": "lead", "created_at": MOMENT}
+        assert connection.scalars(insert(users).values(ana).returning(users.c.user_id)).one() == 1
+
+
+def test_risky_settings_of_a_server_are_named(postgres: Server):
+    """A server that does not wait for its disk is told of, and ipml's own commits wait all the same."""
+    with copy_postgres(postgres) as url:
+        engine = open_database(url)
+        with engine.connect() as connection:
+            name = connection.scalar(text("SELECT current_database()"))
+            connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+            connection.commit()
+        engine.dispose()
+        engine = open_database(url)
+        with reading(engine) as connection:
+            risks = [risk.partition(" is off")[0] for risk in find_risky_settings(connection)]
+            assert risks == ["fsync", "full_page_writes", "synchronous_commit"]
+            assert connection.scalar(text("SHOW synchronous_commit")) == "on"
+            assert server_version(connection).startswith("PostgreSQL ")
+        with engine.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} RESET synchronous_commit"))
+            connection.commit()
+        engine.dispose()
+
+
+def test_sqlite_has_no_settings_of_a_server(engine: Engine):
+    """Only a server can be set wrongly; the release is named for both."""
+    with reading(engine) as connection:
+        risks = list(find_risky_settings(connection))
+        assert json.dumps(server_version(connection))
+    assert bool(risks) == (engine.dialect.name == "postgresql")

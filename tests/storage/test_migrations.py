@@ -1,0 +1,108 @@
+"""Migrations with data: down and up again, killed in the middle, and all of it on both databases."""
+
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from databases import empty_postgres
+from sqlalchemy import Engine, inspect, text
+
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import get_revision, migrate, open_database
+from ipml.storage.tables import REVISION
+
+REVISIONS = [f"{number:04}" for number in range(1, int(REVISION) + 1)]
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+# Kills itself just before the n-th statement of its migration.
+KILLED = """
+import os, signal, sys
+from sqlalchemy import event
+from ipml.storage.database import migrate, open_database
+url, left = sys.argv[1], int(sys.argv[2])
+engine = open_database(url)
+@event.listens_for(engine, "before_cursor_execute")
+def count(connection, cursor, statement, *_):
+    global left
+    left -= statement.startswith(("CREATE", "INSERT", "ALTER", "UPDATE", "DROP", "\\nCREATE"))
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+migrate(engine)
+"""
+
+
+@pytest.fixture
+def used(engine: Engine) -> Engine:
+    """Return a database in which people have worked."""
+    scored = [
+        ScoredListing(Listing(f"L{n}", "s1", "Bag", brand="Acme"), n / 9, None, (), (), None, "m") for n in range(9)
+    ]
+    enqueue(engine, scored, now=NOON)
+    for verdict in (Verdict.GENUINE, Verdict.ESCALATE):
+        decide(engine, claim(engine, "ana", now=NOON), verdict, now=NOON)
+    claim(engine, "ana", now=NOON)
+    return engine
+
+
+def contents(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """Return all rows of the tables there are, as the database keeps them."""
+    with engine.connect() as connection:
+        return {
+            table: sorted(map(dict, connection.execute(text(f"SELECT * FROM {table}")).mappings()), key=repr)
+            for table in inspect(connection).get_table_names()
+        }
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_down_and_up_and_down_again_gives_the_same_rows(used: Engine, revision: str):
+    """A step down loses only what the step up had brought; taking both again changes nothing."""
+    before = contents(used)
+    migrate(used, revision)
+    at_revision = contents(used)
+    migrate(used)
+    after = contents(used)
+    for table, rows in at_revision.items():
+        kept = set(rows[0]) if rows else set()
+        assert [{name: row[name] for name in kept} for row in before[table]] == [
+            {name: row[name] for name in kept} for row in after[table]
+        ] or table == "alembic_version"
+    migrate(used, revision)
+    assert contents(used) == at_revision
+
+
+def test_the_way_down_ends_at_nothing_and_leads_up_again(used: Engine):
+    """Without tables there is no revision; the way up makes them all, empty."""
+    before = set(contents(used))
+    migrate(used, "base")
+    assert contents(used) == {"alembic_version": []}
+    migrate(used)
+    assert set(contents(used)) == before
+    assert not any(rows for table, rows in contents(used).items() if table != "alembic_version")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_migration_killed_at_any_statement_leaves_no_trace(kind: str, tmp_path: Any, request: pytest.FixtureRequest):
+    """After each kill there are no tables at all, and the next migration makes them."""
+    if kind == "sqlite":
+        _kill_and_look(f"sqlite:///{tmp_path}/ipml.db")
+        return
+    with empty_postgres(request.getfixturevalue("postgres")) as url:
+        _kill_and_look(url)
+
+
+def _kill_and_look(url: str) -> None:
+    engine = open_database(url)
+    for statement in (2, 11):
+        killed = subprocess.run([sys.executable, "-c", KILLED, url, str(statement)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        with engine.connect() as connection:
+            assert inspect(connection).get_table_names() == []
+    migrate(engine)
+    with engine.connect() as connection:
+        assert get_revision(connection) == REVISION
+    engine.dispose()
