@@ -1,0 +1,181 @@
+"""Whatever is sent, no server error: the API by its own document, the page by its table of routes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from ipml.settings import Settings
+from ipml.web.app import ROUTES, make_app
+from ipml.web.passwords import PasswordCost
+from ipml.web.sessions import open_session
+from ipml.web.users import list_users
+
+pytestmark = pytest.mark.slow
+EXAMPLES = int(os.environ.get("IPML_FUZZ_EXAMPLES", "60"))  # of each operation and mode; 1,000 and more for a release
+CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
+
+FIELDS = (
+    *("name", "password", "then", "choice", "token", "until", "key", "note", "trail", "to", "state", "brand", "seller"),
+    *("after", "recorded", "what", "since", "code", "iss", "error"),
+)
+GOOD = (
+    *("genuine", "counterfeit/declared_replica", "escalate", "list", "next", "previous", "open", "decided", "cases"),
+    *(
+        "k" * 16,
+        "2026-05-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "1",
+        "7.3.1",
+        "/cases/1",
+    ),
+)
+STRANGE = (
+    *(
+        "9" * 5_000,
+        "-1",
+        str(2**63 - 1),
+        str(2**63),
+        "1e400",
+        "NaN",
+        "\0",
+        "\u202e",
+        "\uffff",
+        "%",
+        "%00",
+        "%ff",
+        "%ed%a0%80",
+    ),
+    *("../../etc/passwd", "' OR 1=1 --", "<x>", "٣", "2026-13-45T99:99:99Z", "9" * 18, "1." * 300, "x" * 5_000),
+)
+TEXTS = st.sampled_from(GOOD) | st.sampled_from(STRANGE) | st.text(max_size=40)
+FORMS = st.dictionaries(st.sampled_from(FIELDS), TEXTS, max_size=8)
+
+
+@pytest.mark.parametrize("mode", ["POSITIVE", "NEGATIVE"])
+def test_the_api_keeps_to_its_document(shared_api: httpx.Client, mode: str) -> None:
+    """What the document allows, and what it does not, is answered as the document says, and never by a failure."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tester's own libraries
+        schemathesis = pytest.importorskip("schemathesis")
+        from schemathesis import GenerationMode
+
+        schema = schemathesis.openapi.from_url(f"{shared_api.base_url}/openapi.json")
+        operations = [found.ok() for found in schema.get_all_operations()]
+        assert {operation.path for operation in operations} >= {"/v1/score", "/health", "/metrics"}
+        # The document says that it cannot say three rules: no NUL, moments of our time, no price without a currency.
+        from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+        for operation in operations:
+            if mode == "POSITIVE" or operation.body or any(True for _ in operation.iter_parameters()):
+                strategy = operation.as_strategy(generation_mode=GenerationMode[mode])
+                _check_all(strategy, str(shared_api.base_url), [positive_data_acceptance])
+
+
+def _check_all(strategy: st.SearchStrategy[Any], address: str, excluded: list[Any]) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+        database=None,
+        deadline=timedelta(seconds=10),
+    )
+    @given(case=strategy)
+    def check(case: Any) -> None:
+        case.call_and_validate(base_url=address, excluded_checks=excluded)
+
+    check()
+
+
+@pytest.fixture(scope="module")
+def lead() -> Iterator[TestClient]:
+    """Give a lead's browser of one page; failures are answered, as a server does, and not raised."""
+    from ipml.storage.database import migrate, open_database
+    from ipml.web.users import Role, add_user
+
+    engine = open_database("sqlite://")
+    migrate(engine)
+    add_user(engine, "lea", None, Role.LEAD, CHEAP)
+    with TestClient(
+        make_app(engine, Settings(), cost=CHEAP), follow_redirects=False, raise_server_exceptions=False
+    ) as client:
+        yield client
+    engine.dispose()
+
+
+def log_in_anew(client: TestClient) -> None:
+    """Give the browser a new session, whatever became of the last."""
+    engine: Engine = client.app.state.engine
+    client.cookies.set("ipml", open_session(engine, list_users(engine)[0], hours=1))
+
+
+@pytest.mark.parametrize(("method", "path"), [row[:2] for row in ROUTES])
+def test_the_page_understands_or_says_that_it_does_not(lead: TestClient, method: str, path: str) -> None:
+    """At every route, whatever fields with whatever values, in the address or in the form: an answer below 500."""
+
+    @settings(max_examples=EXAMPLES // 2, suppress_health_check=list(HealthCheck), database=None)
+    @given(fields=FORMS, number=st.sampled_from(["1", "0", "-1", "x", "9" * 30, "%00", "1%2f2", "٣"]), cookie=TEXTS)
+    def send(fields: dict[str, str], number: str, cookie: str) -> None:
+        log_in_anew(lead)
+        headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": cookie.encode("utf-8", "replace")}
+        address = path.format(case_id=number)
+        if method == "GET":
+            answer = lead.get(address, params=fields, headers=headers)
+        else:
+            answer = lead.post(address, data=fields, headers=headers)
+        assert answer.status_code < 500, answer.text
+        assert "Traceback" not in answer.text
+
+    send()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"&" * 60_000),
+        ("application/x-www-form-urlencoded", b"=" * 60_000),
+        ("application/x-www-form-urlencoded", b"name=%ff%fe%00&password=%ed%a0%80"),
+        ("application/x-www-form-urlencoded", b"name=a&name=b&password=c&password=d"),
+        ("application/x-www-form-urlencoded; charset=utf-7", b"name=+ADw-script+AD4-"),
+        ("application/x-www-form-urlencoded; charset=nonsense", b"name=x"),
+        ("multipart/form-data", b"--x\r\n\r\n"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n'),
+        ("multipart/form-data; boundary=x", b"--x\r\n" * 5_000),
+        ("multipart/form-data; boundary=" + "x" * 300, b"--x"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="name"; filename="../../x"\r\n\r\nfile\r\n--x--\r\n',
+        ),
+        ("application/json", b"[" * 60_000),
+        ("\xff", b"name=x"),
+    ],
+)
+def test_malformed_forms(lead: TestClient, kind: str, body: bytes) -> None:
+    """Broken, double, deep and foreign forms are refused at every address that takes one."""
+    for method, path, *_ in ROUTES:
+        if method != "GET":
+            log_in_anew(lead)
+            headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": kind.encode("latin-1")}
+            answer = lead.post(path.format(case_id=1), content=body, headers=headers)
+            assert answer.status_code < 500, (path, answer.text)
+
+
+@pytest.mark.parametrize(
+    "cookie", ["ipml=", "ipml=x; ipml=y", "ipml=\xff", "=", ";;;", "ipml=" + "x" * 7_000, "ipml-login=x.y"]
+)
+def test_malformed_cookies(visitor: Callable[..., TestClient], cookie: str) -> None:
+    """A cookie that is none opens nothing and breaks nothing."""
+    answer = visitor().get("/", headers={"Cookie": cookie.encode("latin-1")})
+    assert answer.status_code == 303
+    assert visitor().get("/login/oidc/back", headers={"Cookie": cookie.encode("latin-1")}).status_code == 404
