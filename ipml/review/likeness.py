@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipml.records import Listing
 from ipml.review.signatures import make_shingles
 
-LEAST_LIKENESS = 0.6
+LEAST_LIKENESS = 0.5
 """Share of the letter runs of two titles that they have in common. Chosen with experiments/review/cluster_cut.py."""
 
 LARGEST_PRICE_STEP = 0.1
