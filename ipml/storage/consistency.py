@@ -69,9 +69,12 @@ def _decisions_without_record(connection: Connection) -> Iterator[str]:
     query = select(audit.c.sequence, audit.c.payload).where(audit.c.action.in_(("decided", "escalated")))
     for sequence, payload in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
         number = json.loads(payload).get("decision")
-        if number in noted:
+        if number is None:
+            yield f"audit row {sequence}: does not say which decision it tells of"
+        elif number in noted:
             yield f"audit row {sequence}: tells of decision {number} for the second time"
-        noted.add(number)
+        else:
+            noted.add(number)
     there = connection.execute(select(decisions.c.decision_id).execution_options(yield_per=_AT_ONCE)).scalars()
     for number in there:
         if number not in noted:

@@ -69,7 +69,10 @@ def test_the_anchor_it_prints_is_the_one_it_takes(database: Path):
         ("UPDATE alembic_version SET version_num = '0001'", "problem  tables: "),
         ("DROP TABLE alembic_version", "found no tables"),
         ("INSERT INTO sessions VALUES ('t', 7, 0, 0, 0)", "problem  database: sessions: a row refers to none"),
-        ("UPDATE audit SET action = 'decided' WHERE sequence = 2", "tells of decision"),
+        (
+            "UPDATE audit SET action = 'decided' WHERE sequence = 2",
+            "problem  rows: audit row 2: does not say which decision",
+        ),
     ],
     ids=["edited", "deleted", "older", "no tables", "orphan", "decision"],
 )

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from databases import BOTH, copy_postgres
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
@@ -144,11 +145,31 @@ def scored() -> Callable[..., ScoredListing]:
     return make_scored
 
 
+# Files whose tests run on PostgreSQL, too: what reads and changes the queue.
+ON_BOTH_DATABASES = ("test_case_page.py", "test_pages.py")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of some files on every kind of database."""
+    if "engine" in metafunc.fixturenames and metafunc.definition.path.name in ON_BOTH_DATABASES:
+        metafunc.parametrize("engine", BOTH, indirect=True)
+
+
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    """Give a database in memory with a lead, two reviewers, a viewer, and seven open cases."""
-    engine = open_database("sqlite://")
-    migrate(engine)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Give a database with a lead, two reviewers, a viewer, and seven open cases; in memory unless asked for both."""
+    with ExitStack() as until_end:
+        if getattr(request, "param", "sqlite") == "sqlite":
+            engine = open_database("sqlite://")
+            migrate(engine)
+        else:
+            engine = open_database(until_end.enter_context(copy_postgres(request.getfixturevalue("postgres"))))
+        until_end.callback(engine.dispose)
+        _fill(engine)
+        yield engine
+
+
+def _fill(engine: Engine) -> None:
     for name, role in (
         ("lea", Role.LEAD),
         ("ana", Role.REVIEWER),
@@ -157,8 +178,6 @@ def engine() -> Iterator[Engine]:
     ):
         add_user(engine, name, PASSWORD, role, CHEAP)
     queue.enqueue(engine, [make_scored(number) for number in range(7)])
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
