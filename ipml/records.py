@@ -52,6 +52,7 @@ class Listing:
     is_counterfeit: bool | None = None
     labelled_at: datetime | None = None
     label_weight: float | None = None
+    label_odds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

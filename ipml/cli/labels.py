@@ -28,6 +28,8 @@ def labels(
 ) -> None:
     """Write a listings file with the truth that reviewers found: is_counterfeit, labelled_at, label_weight.
 
+    Where a listing came with a file, label_odds says with what odds it was shown: 1 for its score, less where drawn.
+
     Example: ipml labels labels.parquet --known-by 2026-05-01
     """
     from ipml.listings.schema import listings_to_frame

@@ -55,7 +55,7 @@ def note_sift(engine: Engine, sifted: Sift, seed: str, rule: Rule, *, now: datet
             "listings": sifted.listings,
             "sure": sifted.sure,
         }
-        sift_id = connection.scalars(insert(sifts).values(row).returning(sifts.c.sift_id)).one()
+        sift_id: int = connection.scalars(insert(sifts).values(row).returning(sifts.c.sift_id)).one()
         strata = _strata_rows(sift_id, sifted)
         if strata:
             connection.execute(insert(sift_strata), strata)

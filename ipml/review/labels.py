@@ -87,4 +87,5 @@ def label_listing(label: Label) -> Listing:
         is_counterfeit=label.is_counterfeit,
         labelled_at=label.labelled_at,
         label_weight=label.weight,
+        label_odds=label.odds,
     )

@@ -70,11 +70,12 @@ def test_an_escalated_case_gives_the_leads_verdict(engine: Engine, make_scored: 
 
 
 def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
-    """Truth, moment and weight are those of the label; all else is the listing as judged."""
+    """Truth, moment, weight and odds are those of the label; all else is the listing as judged."""
     listing = make_scored(price=12.5, currency="EUR").listing
-    labelled = label_listing(Label(listing, False, TUESDAY, 0.5))
-    assert (labelled.is_counterfeit, labelled.labelled_at, labelled.label_weight) == (False, TUESDAY, 0.5)
-    assert replace(labelled, is_counterfeit=None, labelled_at=None, label_weight=None) == listing
+    labelled = label_listing(Label(listing, False, TUESDAY, 0.5, 0.01))
+    assert (labelled.is_counterfeit, labelled.labelled_at) == (False, TUESDAY)
+    assert (labelled.label_weight, labelled.label_odds) == (0.5, 0.01)
+    assert replace(labelled, is_counterfeit=None, labelled_at=None, label_weight=None, label_odds=None) == listing
 
 
 def test_the_weight_of_a_label_is_how_sure_it_is(engine: Engine, make_scored: Make):

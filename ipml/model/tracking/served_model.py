@@ -11,7 +11,7 @@ from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
 
-LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight"}
+LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight", "label_odds"}
 
 
 def served_fields() -> dict[str, Any]:
