@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
 from ipml.review.cases import change_case, find_cases, subject_of
-from ipml.review.clusters import show_overtakers
+from ipml.review.clusters import move_forward, show_overtakers
 from ipml.review.joining import Arrival, Joining, make_arrival
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.settings import get_settings
@@ -121,6 +121,7 @@ def _enqueue_batch(engine: Engine, batch: Sequence[dict[str, Any]], now: datetim
         entries = [_enter(case_ids[columns["listing_key"]], columns, exemplars) for columns in added]
         changes = [_rescore(connection, row, latest[row.listing_key]) for row in rescored]
         show_overtakers(connection, [row.case_id for row in rescored])
+        move_forward(connection, {row.case_id: 0 for row in rescored})
         audit.append_all(connection, _SYSTEM, "enqueued", entries, at=now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=now)
     return Enqueued(len(added), len(rescored), len(batch) - len(added) - len(rescored))
