@@ -163,7 +163,7 @@ def work(
     engine = open_database("sqlite://")
     migrate(engine)
     # A reviewer's first cases are the most suspicious: what is far behind is not enqueued, to save time.
-    chosen = sorted(scored, key=lambda one: -(one.score or 0.0))[: 12 * most_actions]
+    chosen = sorted(scored, key=lambda one: -(one.score or 0.0))[: 8 * most_actions]
     enqueue(engine, chosen, joins_alike=joins_alike)
     shift = Shift([], 0, 0, "")
     found = 0

@@ -7,15 +7,15 @@ spreads to it (see `spread`), or one of those that are left becomes the exemplar
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select, update
 
 from ipml.records import Case, Listing
 from ipml.review.bands import find_kept, find_room, keep
-from ipml.review.cases import find_cases, make_case
+from ipml.review.cases import count_waiting, find_cases, make_case
 from ipml.review.likeness import name_brand
 from ipml.review.signatures import make_bands, make_shingles, sign
 from ipml.review.snapshot import decode
@@ -24,6 +24,8 @@ from ipml.storage.tables import cases
 
 LARGEST_SCORE_STEP = 0.05
 """A case that scores higher than its exemplar by more than this is shown itself: it must not wait behind others."""
+
+_MOST_COUNTED = 20
 
 
 def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
@@ -37,6 +39,27 @@ def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
     for concerned in (cases.c.case_id, cases.c.exemplar):
         query = update(cases).where(concerned.in_(rescored), cases.c.state == "open", higher.exists())
         connection.execute(query.values(exemplar=None))
+
+
+def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
+    """Move cases forward in the queue by the number of those that wait for them: one decision settles them all.
+
+    A rank that is the smaller the better is multiplied by the number of listings, at most 20: to look through more
+    takes longer, too. Ranks of 0 or more, such as those of first in, first out, stay.
+
+    Parameters
+    ----------
+    counted : mapping of int to int
+        By case how many of those that wait are in its rank already: none where it was just ranked.
+    """
+    waiting = count_waiting(connection, counted)
+    rows = [
+        {"moved": case_id, "factor": min(1 + n_waiting, _MOST_COUNTED) / min(1 + counted[case_id], _MOST_COUNTED)}
+        for case_id, n_waiting in waiting.items()
+    ]
+    if rows:
+        query = update(cases).where(cases.c.case_id == bindparam("moved"), cases.c.rank < 0)
+        connection.execute(query.values(rank=cases.c.rank * bindparam("factor", type_=cases.c.rank.type)), rows)
 
 
 def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int, Row[Any]]:
@@ -62,6 +85,7 @@ def hand_over(connection: Connection, case_id: int) -> None:
     numbers = seller_bands(listing, sign(make_shingles(listing.title)))
     kept = find_kept(connection, numbers)
     keep(connection, [(heir.case_id, find_room(kept, heir.case_id, numbers))])
+    move_forward(connection, {heir.case_id: 0})
 
 
 def show(connection: Connection, case_ids: Collection[int]) -> None:

@@ -14,7 +14,7 @@ from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
 from ipml.review.arrivals import note_places
 from ipml.review.cases import change_case, find_cases, subject_of
-from ipml.review.clusters import show_overtakers
+from ipml.review.clusters import move_forward, show_overtakers
 from ipml.review.joining import Arrival, Joining, make_arrival
 from ipml.review.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
@@ -210,6 +210,7 @@ class _Intake:
         news = [(row, one) for row, one in ranked if _is_news(row, one.columns)]
         changes = [_rescore(connection, row, one, ranking) for row, one in news]
         show_overtakers(connection, [row.case_id for row, _ in news])
+        move_forward(connection, {row.case_id: 0 for row, _ in news})
         return changes
 
 

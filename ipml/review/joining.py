@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ from sqlalchemy import Connection, Row, bindparam, update
 
 from ipml.records import Listing
 from ipml.review.bands import Kept, choose_candidates, find_kept, find_room, forget, keep
-from ipml.review.clusters import LARGEST_SCORE_STEP, seller_bands
+from ipml.review.cases import count_waiting
+from ipml.review.clusters import LARGEST_SCORE_STEP, move_forward, seller_bands
 from ipml.review.likeness import compare_looks, has_like_price
 from ipml.review.relistings import find_removed, removal_bands
 from ipml.review.signatures import make_shingles, sign
@@ -111,6 +113,9 @@ class Joining:
             query = update(cases).where(cases.c.case_id == bindparam("joined"))
             query = query.values(exemplar=bindparam("new_exemplar"), relisting_of=bindparam("removed"))
             self.connection.execute(query, rows)
+        gained = Counter(exemplars.values())
+        waiting = count_waiting(self.connection, gained)
+        move_forward(self.connection, {number: waiting[number] - more for number, more in gained.items()})
         return exemplars
 
     def _find_exemplars(self, leaders: dict[int, _Leader], numbers: Sequence[int]) -> dict[int, int]:

@@ -200,6 +200,18 @@ def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy:
     assert len(list_cases(engine, limit=100)) == 60
 
 
+def test_a_case_that_others_wait_for_comes_earlier(engine: Engine, make_copy: Make):
+    """Three listings of 0.4 outweigh one of 0.9, in one file or one by one, scored anew, and after a decision."""
+    single = make_copy("L9", 0.9, seller_id="s9")
+    enqueue(engine, [single, *(make_copy(f"L{number}", 0.4) for number in range(2)), make_copy("L2", 0.3)])
+    assert [case.n_alike for case in list_cases(engine)] == [2, 0]
+    enqueue(engine, [make_copy("L3", 0.2), make_copy("L0", 0.39), make_copy("L1", 0.39)])
+    first, last = list_cases(engine)
+    assert (first.n_alike, last.scored) == (3, single)
+    decide(engine, claim(engine, "ana"), Verdict.GENUINE)
+    assert [case.n_alike for case in list_cases(engine)] == [2, 0]
+
+
 def test_no_open_case_waits_for_a_decided_one(engine: Engine, make_copy: Make):
     """Whatever is decided, undone or comes in: who is not shown waits for a case that will be decided."""
     for turn in range(6):
