@@ -5,7 +5,7 @@ Opening it claims it. All of it works as plain forms; the keyboard script only p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -15,7 +15,7 @@ from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
-from ipml.errors import AlreadyDecided, ClaimLost
+from ipml.errors import AlreadyDecided, ClaimLost, OwnListing, SamePerson
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
 from ipml.web.auth import get_engine, get_user
@@ -81,9 +81,9 @@ def decide(
     verdict, _, ground = choice.partition("/")
     try:
         queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
-    except (ClaimLost, AlreadyDecided) as error:
+    except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
         return _show(request, case_id, Visit(trail, note=note, message=str(error)))
-    return _go_to(_find_following(engine, user, case), f"recorded={case_id}&trail={trail}")
+    return _go_to(_find_next(request, user, case), f"recorded={case_id}&trail={trail}")
 
 
 def leave(
@@ -106,13 +106,17 @@ def leave(
 
 def _show(request: Request, case_id: int, visit: Visit) -> Response:
     engine, user = get_engine(request), get_user(request)
-    case = queue.get_case(engine, case_id)
+    shown = queue.shown_state(engine, user.name, case_id)
+    case = replace(queue.get_case(engine, case_id), state=shown.state)
     scored, listing = case.scored, case.scored.listing
+    claim, barred = _claim(request, user, case)
+    own = queue.find_own_verdict(engine, user.name, visit.recorded) if visit.recorded else None
     others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + 1)
     context = {
         "visit": visit,
         "case": case,
-        "claim": _claim(request, user, case),
+        "claim": claim,
+        "barred": barred,
         "key": uuid4().hex,
         "may_judge": _may_judge(user, case),
         "can_decide": user.role.includes(Role.REVIEWER),
@@ -121,22 +125,25 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         "scale": make_price_scale(listing.price, listing.currency, scored.price_range),
         "seller_history": seller_history(listing),
         "others": [other for other in others if other.case_id != case_id][:_MOST_OTHERS],
-        "decisions": queue.list_decisions(engine, case_id),
-        "deeds": queue.history(engine, case_id),
-        "last": queue.list_decisions(engine, visit.recorded)[-1:] if visit.recorded else [],
+        "decisions": [] if shown.hides_history else queue.list_decisions(engine, case_id),
+        "deeds": queue.shown_history(engine, user.name, case_id),
+        "last": [own] if own else [],
     }
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
 
 
-def _claim(request: Request, user: User, case: Case) -> Claim | None:
+def _claim(request: Request, user: User, case: Case) -> tuple[Claim | None, str]:
+    """Take the case if the user may, and say why not if it is not for them."""
     # A link on another site must not take cases in a reviewer's name.
     if is_from_elsewhere(request) or not _may_judge(user, case):
-        return None
+        return None, ""
     minutes = request.app.state.settings.lease_minutes
     try:
-        return queue.claim(get_engine(request), user.name, case.case_id, lease_minutes=minutes)
+        return queue.claim(get_engine(request), user.name, case.case_id, lease_minutes=minutes), ""
     except AlreadyDecided:
-        return None
+        return None, ""
+    except (OwnListing, SamePerson) as error:
+        return None, str(error)
 
 
 def _may_judge(user: User, case: Case) -> bool:
@@ -145,12 +152,23 @@ def _may_judge(user: User, case: Case) -> bool:
 
 
 def _give_back(engine: Engine, user: User, case: Case, token: int) -> None:
-    if case.reviewer != user.name:
+    claim = queue.shown_state(engine, user.name, case.case_id).claim
+    if claim is None:
         return
     try:
-        queue.release(engine, Claim(case.case_id, user.name, token, case.enqueued_at))
+        queue.release(engine, replace(claim, token=token))
     except (ClaimLost, AlreadyDecided):
         return  # opened again elsewhere, or decided: nothing to give back here
+
+
+def _find_next(request: Request, user: User, last: Case) -> int | None:
+    """Return what comes before the ranked cases, such as a case that waits for a second person; else the following."""
+    engine = get_engine(request)
+    if last.state != "escalated":
+        minutes = request.app.state.settings.lease_minutes
+        if claim := queue.claim_ahead(engine, user.name, lease_minutes=minutes):
+            return claim.case_id
+    return _find_following(engine, user, last)
 
 
 def _find_following(engine: Engine, user: User, last: Case) -> int | None:
