@@ -5,7 +5,7 @@ A reviewer who was away for too long cannot decide over the head of the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,6 +69,20 @@ def claim(
         return None if offer is None else _take(connection, offer, reviewer, now, now + timedelta(minutes=minutes))
 
 
+def claim_ahead(
+    engine: Engine, reviewer: str, *, lease_minutes: float | None = None, now: datetime | None = None
+) -> Claim | None:
+    """Take what comes before the most suspicious case: one that is due or waits for a second person, a further look, or one drawn.
+
+    For a reviewer who goes down the list by themselves: what this returns, if anything, is their next case.
+    """
+    now = now or datetime.now(UTC)
+    minutes = get_settings().lease_minutes if lease_minutes is None else lease_minutes
+    with writing(engine) as connection:
+        offer = find_next(connection, reviewer, now, AHEAD)
+        return None if offer is None else _take(connection, offer, reviewer, now, now + timedelta(minutes=minutes))
+
+
 def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> None:
     """Give a case back undecided; ClaimLost if it is no longer held under this claim."""
     now = now or datetime.now(UTC)
@@ -83,9 +97,11 @@ def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> Non
         note_deed(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
 
 
-def find_next(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
-    """Return the case that a reviewer should take, from the first of `SOURCES` that has one."""
-    for source in SOURCES:
+def find_next(
+    connection: Connection, reviewer: str, now: datetime, sources: Sequence[Source] | None = None
+) -> Offer | None:
+    """Return the case that a reviewer should take, from the first source that has one; by default of `SOURCES`."""
+    for source in SOURCES if sources is None else sources:
         found = source(connection, reviewer, now)
         if found is not None:
             return found if isinstance(found, Offer) else Offer(found)
@@ -139,5 +155,8 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
 
 
-SOURCES: tuple[Source, ...] = (find_due, find_awaiting, find_look, find_explored, find_best, find_drawn)
+AHEAD: tuple[Source, ...] = (find_due, find_awaiting, find_look, find_explored)
+"""What comes before the ranked cases, now and then."""
+
+SOURCES: tuple[Source, ...] = (*AHEAD, find_best, find_drawn)
 """Where the next case comes from: the first source that has one gives it."""

@@ -9,12 +9,14 @@ Coming in, claiming, deciding and looking have files of their own; all of the qu
 from ipml.review.browsing import list_cases, seller_cases
 from ipml.review.bulk import BulkDecision, BulkPreview, decide_bulk, preview_bulk
 from ipml.review.cases import count_cases, get_case, history
-from ipml.review.claims import claim, release
+from ipml.review.claims import claim, claim_ahead, release
 from ipml.review.clusters import list_alike
 from ipml.review.decisions import decide, list_decisions
 from ipml.review.grounds import GROUNDS
 from ipml.review.intake import Enqueued, enqueue
+from ipml.review.opinions import find_own_verdict
 from ipml.review.reversals import Reversal, undo, undo_group
+from ipml.review.shown import shown_history, shown_state
 from ipml.review.spread import Spread, SpreadPreview, decide_and_spread, preview_spread
 
 __all__ = [
@@ -26,11 +28,13 @@ __all__ = [
     "Spread",
     "SpreadPreview",
     "claim",
+    "claim_ahead",
     "count_cases",
     "decide",
     "decide_and_spread",
     "decide_bulk",
     "enqueue",
+    "find_own_verdict",
     "get_case",
     "history",
     "list_alike",
@@ -40,6 +44,8 @@ __all__ = [
     "preview_spread",
     "release",
     "seller_cases",
+    "shown_history",
+    "shown_state",
     "undo",
     "undo_group",
 ]

@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from ipml.records import Claim
-from ipml.review.cases import find_case, is_held
+from ipml.review.cases import find_case, is_held, subject_of
 from ipml.review.looks import find_look_of
 from ipml.review.opinions import find_halves
+from ipml.storage import audit
 from ipml.storage.database import reading
+
+_SYSTEM = "ipml"  # the actor of what no person did
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,29 @@ def shown_state(engine: Engine, user_name: str, case_id: int, *, now: datetime |
         hides = row.state != "decided" and _is_halfway(connection, case_id, user_name)
         claim = _claim_of(row, case_id, now) if row.holder == user_name else None
         return ShownCase(row.state, hides, claim)
+
+
+def shown_history(engine: Engine, user_name: str, case_id: int) -> list[audit.AuditRow]:
+    """Return what was done to a case, as far as a user may see it; CaseNotFound if there is none.
+
+    Where others' deeds are kept from them it is what came by itself and what they did, as of a case new to all. Of
+    one's claims in a row only the last is shown: how often a page claims must not tell one sort of case from another.
+    """
+    with reading(engine) as connection:
+        row = find_case(connection, case_id)
+        deeds = audit.list_rows(connection, subject_of(case_id))
+        look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
+        if look is not None:
+            came = [deed for deed in deeds if deed.actor == _SYSTEM]
+            deeds = came + audit.list_rows(connection, f"look:{look.look_id}")
+        elif row.state != "decided" and _is_halfway(connection, case_id, user_name):
+            deeds = [deed for deed in deeds if deed.actor in (_SYSTEM, user_name)]
+    following = [(deed.actor, deed.action) for deed in deeds[1:]]
+    return [
+        deed
+        for deed, after in zip(deeds, [*following, None], strict=True)
+        if deed.action != "claimed" or (deed.actor, deed.action) != after
+    ]
 
 
 def _is_halfway(connection: Connection, case_id: int, user_name: str) -> bool:

@@ -5,7 +5,7 @@ Opening it claims it. All of it works as plain forms; the keyboard script only p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
-from ipml.errors import AlreadyDecided, ClaimLost
+from ipml.errors import AlreadyDecided, ClaimLost, OwnListing, SamePerson
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
 from ipml.review.places import explain_place
@@ -94,7 +94,7 @@ def decide(
     verdict, _, ground = choice.partition("/")
     try:
         queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
-    except (ClaimLost, AlreadyDecided) as error:
+    except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
         return _show(request, case_id, Visit(trail, within, note, str(error)))
     return address_of(_follow(request, case, within, trail), within, trail=trail)
 
@@ -121,12 +121,15 @@ def leave(
 
 def _show(request: Request, case_id: int, visit: Visit) -> Response:
     engine, user = get_engine(request), get_user(request)
-    case = queue.get_case(engine, case_id)
+    shown = queue.shown_state(engine, user.name, case_id)
+    case = replace(queue.get_case(engine, case_id), state=shown.state)
+    claim, barred = _claim(request, user, case)
     can_decide = user.role.includes(Role.REVIEWER)
     context = {
         "visit": visit,
         "case": case,
-        "claim": _claim(request, user, case),
+        "claim": claim,
+        "barred": barred,
         "key": uuid4().hex,
         "may_judge": _may_judge(user, case),
         "can_decide": can_decide,
@@ -137,7 +140,7 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         "place": explain_place(engine, case_id),
         **_tell_listing(case),
         **_tell_seller(engine, case),
-        **_tell_history(engine, case),
+        **_tell_history(engine, user, case, shown.hides_history),
     }
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
 
@@ -160,28 +163,31 @@ def _tell_seller(engine: Engine, case: Case) -> dict[str, Any]:
     }
 
 
-def _tell_history(engine: Engine, case: Case) -> dict[str, Any]:
-    decisions = queue.list_decisions(engine, case.case_id, with_reversed=True)
+def _tell_history(engine: Engine, user: User, case: Case, hides: bool) -> dict[str, Any]:
+    decisions = [] if hides else queue.list_decisions(engine, case.case_id, with_reversed=True)
     undone = list_reversals(engine, case.case_id)
     standing = [decision for decision in decisions if decision.decision_id not in undone]
     return {
         "decisions": decisions,
         "undone": undone,
         "last_standing": standing[-1] if standing else None,
-        "deeds": queue.history(engine, case.case_id),
+        "deeds": queue.shown_history(engine, user.name, case.case_id),
         "precedents": find_precedents(engine, case),
     }
 
 
-def _claim(request: Request, user: User, case: Case) -> Claim | None:
+def _claim(request: Request, user: User, case: Case) -> tuple[Claim | None, str]:
+    """Take the case if the user may, and say why not if it is not for them."""
     # A link on another site must not take cases in a reviewer's name.
     if is_from_elsewhere(request) or not _may_judge(user, case):
-        return None
+        return None, ""
     minutes = request.app.state.settings.lease_minutes
     try:
-        return queue.claim(get_engine(request), user.name, case.case_id, lease_minutes=minutes)
+        return queue.claim(get_engine(request), user.name, case.case_id, lease_minutes=minutes), ""
     except AlreadyDecided:
-        return None
+        return None, ""
+    except (OwnListing, SamePerson) as error:
+        return None, str(error)
 
 
 def _may_judge(user: User, case: Case) -> bool:

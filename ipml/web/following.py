@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
 from ipml.errors import AlreadyDecided, ClaimLost
-from ipml.records import Case, Claim
+from ipml.records import Case
 from ipml.review import queue
 from ipml.review.browsing import browse
 from ipml.web.list_query import ListQuery
@@ -44,6 +44,12 @@ def find_following(
         if claim is None or claim.case_id not in (*skipped, last.case_id):
             return claim.case_id if claim else None
         give_back(engine, user, queue.get_case(engine, claim.case_id), claim.token)
+    if (
+        within in ("", QUEUE)
+        and state == "open"
+        and (claim := queue.claim_ahead(engine, user.name, lease_minutes=lease_minutes))
+    ):
+        return claim.case_id
     return _find_in_list(engine, user, last, state, "" if within == QUEUE else within)
 
 
@@ -74,9 +80,10 @@ def _find_in_list(engine: Engine, user: User, last: Case, state: str, within: st
 
 def give_back(engine: Engine, user: User, case: Case, token: int) -> None:
     """Release a case that a reviewer leaves undecided, if it is theirs under this token."""
-    if case.reviewer != user.name:
+    claim = queue.shown_state(engine, user.name, case.case_id).claim
+    if claim is None:
         return
     try:
-        queue.release(engine, Claim(case.case_id, user.name, token, case.enqueued_at))
+        queue.release(engine, replace(claim, token=token))
     except (ClaimLost, AlreadyDecided):
         return  # opened again elsewhere, or decided: nothing to give back here

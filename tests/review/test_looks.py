@@ -11,7 +11,7 @@ from ipml.errors import AlreadyDecided, ClaimLost, KeyReused
 from ipml.records import Claim, ScoredListing, Verdict
 from ipml.review.opinions import list_opinions
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, release
-from ipml.review.shown import shown_state
+from ipml.review.shown import shown_history, shown_state
 from ipml.storage.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions, opinions
@@ -67,6 +67,15 @@ def test_a_look_is_shown_as_an_open_case_to_whom_it_was_given(audited: Engine, l
     assert (shown.state, shown.hides_history, shown.claim) == ("open", True, look)
     assert shown_state(audited, "cleo", 1, now=SOON).state == "decided"
     assert not shown_state(audited, "cleo", 1, now=SOON).hides_history
+
+
+def test_the_history_shown_with_a_look_is_that_of_a_new_case(audited: Engine, look: Claim):
+    """It came, and ben took it; what ana did is for others to see."""
+    assert [(deed.action, deed.actor) for deed in shown_history(audited, "ben", 1)] == [
+        ("enqueued", "ipml"),
+        ("claimed", "ben"),
+    ]
+    assert shown_history(audited, "cleo", 1) == history(audited, 1)
 
 
 def test_after_the_verdict_the_case_is_shown_as_it_is(audited: Engine, look: Claim):

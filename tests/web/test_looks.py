@@ -1,0 +1,105 @@
+"""Further looks, second persons and own listings on the page: what a reviewer sees, and what not."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from ipml.records import Verdict
+from ipml.review import queue
+from ipml.review.conflicts import add_seller
+from ipml.review.opinions import list_opinions
+from ipml.settings import get_settings
+
+Visit = Callable[..., TestClient]
+
+
+@pytest.fixture
+def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Return a function that gives settings other values, until the test ends."""
+
+    def change(**values: object) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(f"IPML_{name.upper()}", json.dumps(value))
+        get_settings.cache_clear()
+
+    yield change
+    get_settings.cache_clear()
+
+
+def _judge(client: TestClient, case_id: int, choice: str) -> str:
+    """Decide a case on its page, and return where that leads."""
+    page = client.get(f"/cases/{case_id}").text
+    hidden = dict(re.findall(r'name="(token|until|key|trail)" value="([^"]*)"', page))
+    answer = client.post(f"/cases/{case_id}/decide", data={**hidden, "choice": choice})
+    assert answer.status_code == 303
+    return answer.headers["location"]
+
+
+def _outline(page: str) -> list[str]:
+    """Return the headings, buttons and sorts of deeds of a page, of which a further look must have none of its own."""
+    return re.findall(r"<h2[^>]*>[A-Z][^<]*|<button[^>]*>|<li>[a-z]+ by \w+|that was done[^<]*", page)
+
+
+@pytest.fixture
+def look(engine: Engine, set_settings: Callable[..., None]) -> int:
+    """Return the case that ana called genuine, at which bo has a look after his next verdict."""
+    set_settings(audit_share=0.25, repeat_share=0.25, golden_share=0.25)  # at these every decision is looked at again
+    queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE, note="ana was here")
+    for case_id in range(2, 6):
+        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL)
+    return 1
+
+
+def test_a_look_comes_after_a_verdict_and_looks_like_any_case(engine: Engine, visitor: Visit, look: int):
+    """Neither the state nor what was said and done before is on the page, and the outline is that of an open case."""
+    bo = visitor("bo")
+    ordinary = bo.get("/cases/6").text
+    assert _judge(bo, 6, "genuine").startswith(f"/cases/{look}?")
+    page = bo.get(f"/cases/{look}").text
+    assert [part for part in _outline(page) if "others" not in part] == _outline(ordinary)
+    assert "Case 1 · open" in page
+    assert "ana was here" not in page
+
+
+def test_the_verdict_of_a_look_is_confirmed_as_ones_own(engine: Engine, visitor: Visit, look: int):
+    """What is said to be recorded is what bo said, not what the case was decided as."""
+    bo = visitor("bo")
+    _judge(bo, 6, "genuine")
+    following = bo.get(_judge(bo, look, "counterfeit/known_goods")).text
+    assert re.search(r"Case 1</a> recorded: <b>counterfeit</b>", following)
+    assert [opinion.verdict for opinion in list_opinions(engine, look)] == ["counterfeit"]
+    assert queue.list_decisions(engine, look)[0].verdict == "genuine"
+
+
+def test_a_look_that_was_skipped_is_still_shown_as_open(engine: Engine, visitor: Visit, look: int):
+    """Going back to it, bo can judge it."""
+    bo = visitor("bo")
+    _judge(bo, 6, "genuine")
+    token = re.search(r'name="token" value="(\d+)"', bo.get(f"/cases/{look}").text)[1]
+    assert bo.post(f"/cases/{look}/leave", data={"to": "next", "token": token}).status_code == 303
+    assert "Case 1 · open" in bo.get(f"/cases/{look}").text
+
+
+def test_nobody_judges_their_own_listing(engine: Engine, visitor: Visit):
+    """The page says so, and takes no verdict."""
+    add_seller(engine, "ana", "harbour-outlet")
+    page = visitor("ana").get("/cases/1").text
+    assert "is about a listing of ana&#39;s own" in page
+    assert 'name="choice"' not in page
+    assert 'name="choice"' in visitor("bo").get("/cases/1").text
+
+
+def test_the_second_person_sees_nothing_of_the_first(engine: Engine, visitor: Visit, set_settings: Callable[..., None]):
+    """Not even the same person in another browser can be both; another sees an open case, and decides it."""
+    set_settings(second_person=[{"verdict": "counterfeit"}], audit_share=0, repeat_share=0, golden_share=0)
+    _judge(visitor("ana"), 1, "counterfeit/known_goods")
+    assert "needs two persons" in visitor("ana").get("/cases/1").text
+    bo = visitor("bo")
+    page = bo.get("/cases/1").text
+    assert _outline(page) == _outline(bo.get("/cases/2").text)
+    _judge(bo, 1, "counterfeit/known_goods")
+    assert [decision.reviewer for decision in queue.list_decisions(engine, 1)] == ["bo"]
