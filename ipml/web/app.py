@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
-from ipml.web import case_page, exports, login, oidc_login, pages
+from ipml.web import case_page, exports, login, oidc_login, pages, password_page
 from ipml.web.auth import authorise
 from ipml.web.error_pages import add_error_pages
 from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
@@ -38,6 +38,8 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/login/oidc", None, oidc_login.go_to_provider),
     ("GET", BACK, None, oidc_login.come_back),
     ("GET", "/export.csv", Role.LEAD, exports.export),
+    ("GET", "/password", Role.VIEWER, password_page.show_password),
+    ("POST", "/password", Role.VIEWER, password_page.change_password),
 )
 
 
