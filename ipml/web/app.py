@@ -10,7 +10,17 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
-from ipml.web import bulk_page, case_page, dashboard, exports, login, oidc_login, pages, undo
+from ipml.web import (
+    bulk_page,
+    case_page,
+    dashboard,
+    exports,
+    login,
+    oidc_login,
+    pages,
+    password_page,
+    undo,
+)
 from ipml.web.auth import authorise
 from ipml.web.error_pages import add_error_pages
 from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
@@ -43,6 +53,8 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("POST", "/bulk", Role.REVIEWER, bulk_page.decide_bulk),
     ("POST", "/undo", Role.REVIEWER, undo.undo),
     ("GET", "/dashboard", Role.VIEWER, dashboard.show_dashboard),
+    ("GET", "/password", Role.VIEWER, password_page.show_password),
+    ("POST", "/password", Role.VIEWER, password_page.change_password),
 )
 
 _ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little

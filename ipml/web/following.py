@@ -39,17 +39,15 @@ def find_following(
     skipped : collection of int
         Cases that the reviewer has passed over, and will not be given again at once.
     """
-    if within == QUEUE and state == "open":
-        claim = queue.claim(engine, user.name, lease_minutes=lease_minutes)
-        if claim is None or claim.case_id not in (*skipped, last.case_id):
-            return claim.case_id if claim else None
-        give_back(engine, user, queue.get_case(engine, claim.case_id), claim.token)
-    if (
-        within in ("", QUEUE)
-        and state == "open"
-        and (claim := queue.claim_ahead(engine, user.name, lease_minutes=lease_minutes))
-    ):
-        return claim.case_id
+    if state == "open" and within in ("", QUEUE):
+        take = queue.claim if within == QUEUE else queue.claim_ahead
+        claim = take(engine, user.name, lease_minutes=lease_minutes)
+        if claim is not None and claim.case_id not in (*skipped, last.case_id):
+            return claim.case_id
+        if claim is None and within == QUEUE:
+            return None
+        if claim is not None:
+            give_back(engine, user, queue.get_case(engine, claim.case_id), claim.token)
     return _find_in_list(engine, user, last, state, "" if within == QUEUE else within)
 
 

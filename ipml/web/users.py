@@ -203,6 +203,13 @@ def find_active_user(engine: Engine, name: str) -> User | None:
     return as_user(row) if row and row.is_active else None
 
 
+def has_password(engine: Engine, user_id: int) -> bool:
+    """Tell whether a user can log in by a password."""
+    with reading(engine) as connection:
+        kept = connection.scalar(select(users.c.password_hash).where(users.c.user_id == user_id))
+    return kept not in (None, NO_PASSWORD)
+
+
 def as_user(row: Row[Any]) -> User:
     """Read a row of the table of users, leaving the hash behind."""
     return User(row.user_id, row.name, Role(row.role), row.is_active, row.created_at)

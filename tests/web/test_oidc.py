@@ -246,7 +246,7 @@ def test_a_new_person_comes_in_with_the_role_of_their_group(engine: Engine, brow
     assert "Log in with 127.0.0.1" in browser.get("/login").text
     answer = log_in(browser, "/cases/2")
     assert answer.headers["location"] == "/cases/2"
-    assert "dana <span" in browser.get("/cases/2").text
+    assert "dana</a> <span" in browser.get("/cases/2").text
     dana = next(user for user in list_users(engine) if user.name == "dana")
     assert dana.role is Role.REVIEWER
     with reading(engine) as connection:
@@ -274,7 +274,7 @@ def test_the_same_subject_is_the_same_user(engine: Engine, browser: TestClient, 
     assert browser.cookies["__Host-ipml"] != before
     assert count(engine, users) == 5
     assert count(engine, sessions) == 1
-    assert "dana <span" in browser.get("/").text
+    assert "dana</a> <span" in browser.get("/").text
 
 
 @pytest.mark.parametrize("name", ["ana", "ANA", "two words", "\u0430na", "x" * 300, "", 7, None, ["ana"]])
@@ -328,7 +328,7 @@ def test_without_roles_of_groups_only_linked_users_come_in(
     assert_nobody_came_in(browser, log_in(browser))
     link_user(engine, "vic", provider.issuer, "person-7")
     assert log_in(browser).status_code == 303
-    assert "vic <span" in browser.get("/").text
+    assert "vic</a> <span" in browser.get("/").text
     set_role(engine, "vic", Role.LEAD)
     assert browser.get("/").status_code == 303
     log_in(browser)

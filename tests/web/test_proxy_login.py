@@ -99,7 +99,7 @@ def test_the_proxys_word_goes_before_an_old_session(from_proxy: Callable[[str], 
     browser = from_proxy(PROXY)
     assert browser.post("/login", data={"name": "lea", "password": "correct horse battery"}).status_code == 303
     assert "lead</span>" in browser.get("/").text
-    assert "vic <span" in browser.get("/", headers={HEADER: "vic"}).text
+    assert "vic</a> <span" in browser.get("/", headers={HEADER: "vic"}).text
 
 
 def test_forms_of_other_sites_are_refused_all_the_same(from_proxy: Callable[[str], TestClient]) -> None:
@@ -167,6 +167,6 @@ def test_what_the_sender_makes_up_counts_for_nothing(made_up: list[str], sender:
 def test_no_password_is_needed(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
     """A user without a password comes in by the proxy, and by no password at all."""
     add_user(engine, "cleo", None, Role.LEAD)
-    assert "cleo <span" in from_proxy(PROXY).get("/", headers={HEADER: "cleo"}).text
+    assert "cleo</a> <span" in from_proxy(PROXY).get("/", headers={HEADER: "cleo"}).text
     for password in ("", "None", "x" * 12):
         assert from_proxy(STRANGER).post("/login", data={"name": "cleo", "password": password}).status_code == 401
