@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Selec
 
 from ipml.errors import UnknownOrder
 from ipml.records import Case
-from ipml.review.cases import find_case, make_case
+from ipml.review.cases import count_waiting, find_case, make_case
 from ipml.review.search import find_few, holds, split_words
+from ipml.review.texts import is_storable
 from ipml.storage.database import reading
 from ipml.storage.tables import case_texts, cases
 
@@ -92,7 +93,8 @@ def browse(
         last = None if after is None else find_case(connection, after)
         numbers = _find(connection, wanted, _Page(ORDERS[order], limit, last, now))
         rows = connection.execute(select(cases).where(cases.c.case_id.in_(numbers))) if numbers else ()
-        found = {row.case_id: make_case(row, now) for row in rows}
+        waiting = count_waiting(connection, numbers)
+        found = {row.case_id: make_case(row, now, waiting.get(row.case_id, 0)) for row in rows}
     return [found[number] for number in numbers]
 
 
@@ -121,6 +123,8 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> list[int]:
     Where few cases hold the words, these are sorted; where many do, the list is read from its top until the page is
     full, which is soon. A planner knows nothing of the words, so that both ways are laid down here.
     """
+    if not all(is_storable(text) for text in (wanted.brand, wanted.seller_id, wanted.category) if text):
+        return []  # no case has such a text
     words = split_words(wanted.search)
     if not words:
         return list(connection.scalars(page.of(cases, wanted)))
@@ -138,6 +142,8 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
     for name in ("state", "brand", "seller_id", "category"):
         if (value := getattr(wanted, name)) is not None:
             yield column[name] == value
+    if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
+        yield column.exemplar.is_(None)  # the others are reviewed with the one that they wait for
     if wanted.least_score is not None:
         yield column.score >= wanted.least_score
     if wanted.most_score is not None:

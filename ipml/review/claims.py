@@ -72,7 +72,7 @@ def claim(
 def claim_ahead(
     engine: Engine, reviewer: str, *, lease_minutes: float | None = None, now: datetime | None = None
 ) -> Claim | None:
-    """Take what comes before the ranked cases: one that is due, waits for a second person, was drawn, or a further look.
+    """Take what comes before the ranked cases: a due one, one for a second person, a drawn one, a further look.
 
     For a reviewer who goes down the list by themselves: what this returns, if anything, is their next case.
     """

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, Row, func, select, tuple_
 
-from ipml.review.cases import find_case
+from ipml.review.cases import count_waiting, find_case
 from ipml.review.ranking import Order, current_ranking
 from ipml.review.worth import Worth, read_worth
 from ipml.storage.database import reading
@@ -20,8 +20,16 @@ _ASSUMED = {
 }
 
 
-def explain_place(engine: Engine, case_id: int, *, now: datetime | None = None) -> tuple[str, ...]:
+def explain_place(
+    engine: Engine, case_id: int, *, state: str | None = None, now: datetime | None = None
+) -> tuple[str, ...]:
     """Return sentences that say why a case stands where it does; CaseNotFound if there is none of that number.
+
+    Parameters
+    ----------
+    state : str, default=that of the case
+        As which it is shown: a further look at a decided case must not be told from an open one.
+    now : datetime, default=the clock
 
     Examples
     --------
@@ -43,8 +51,9 @@ def explain_place(engine: Engine, case_id: int, *, now: datetime | None = None) 
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
         row = find_case(connection, case_id)
-        sentences = [_say_place(connection, row)] if row.state == "open" else []
-    if row.due_at is not None and row.state != "decided":
+        state = state or row.state
+        sentences = [_say_place(connection, row), *_say_alike(connection, case_id)] if state == "open" else []
+    if row.due_at is not None and state != "decided":
         sentences.append(_say_due(row.due_at, now))
     return (*sentences, *(_say_worth(read_worth(row.worth)) if row.worth else ()))
 
@@ -55,6 +64,11 @@ def _say_place(connection: Connection, row: Row[object]) -> str:
     place = 1 + (connection.scalar(select(func.count()).where(is_open, before)) or 0)
     total = connection.scalar(select(func.count()).where(is_open))
     return f"{_ordinal(place)} of {total:,} by {_ORDERS[current_ranking(connection).order]}"
+
+
+def _say_alike(connection: Connection, case_id: int) -> tuple[str, ...]:
+    waiting = count_waiting(connection, [case_id]).get(case_id, 0)
+    return (f"earlier for {waiting} of its near-duplicates that wait for it",) if waiting else ()
 
 
 def _say_due(due_at: datetime, now: datetime) -> str:

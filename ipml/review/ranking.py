@@ -16,6 +16,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, insert, select, update
 
 from ipml.records import Listing
+from ipml.review.clusters import move_forward
 from ipml.review.policy import Policy, load_policy, parse_policy
 from ipml.review.snapshot import decode_listing
 from ipml.review.usual import Counting
@@ -183,6 +184,7 @@ def rank_again(connection: Connection, row: Row[Any]) -> None:
         current_ranking(connection), decode_listing(row.snapshot), row.score, row.enqueued_at, row.due_at
     )
     connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
+    move_forward(connection, {row.case_id: 0})
 
 
 def _rank_batch(engine: Engine, ranking: Ranking, after: int) -> list[int]:
@@ -202,6 +204,7 @@ def _rank_batch(engine: Engine, ranking: Ranking, after: int) -> list[int]:
                 for row in rows
             ),
         )
+        move_forward(connection, {row.case_id: 0 for row in rows})
     return [row.case_id for row in rows]
 
 

@@ -137,7 +137,7 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         "grounds": queue.GROUNDS,
         "undoable": find_undoable(engine, user.name) if can_decide else None,
         "list_address": address_of_list(visit.within),
-        "place": explain_place(engine, case_id),
+        "place": explain_place(engine, case_id, state=shown.state),
         **_tell_listing(case),
         **_tell_seller(engine, case),
         **_tell_history(engine, user, case, shown.hides_history),
