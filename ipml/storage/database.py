@@ -10,7 +10,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from sqlalchemy.exc import (
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.settings import get_settings
 from ipml.storage.tables import REVISION
+from ipml.storage.turns import turn
 
 # SQLite gives a contended lock to whoever asks at the right moment: with a long timeout of its own, some of
 # eight writers wait for seconds. A short one, and asking again at random moments, serves all of them.
@@ -120,7 +121,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     WrongRevision
         The tables are those of another release.
     """
-    with _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
+    with _turn(engine), _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
         _patiently(lambda: _begin(connection))
         yield connection
         _commit(connection)
@@ -148,7 +149,7 @@ def migrate(engine: Engine, target: str = REVISION) -> None:
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
     """Give a connection like that of `writing`, for one at a time and whatever the tables are, or if there are none."""
-    with _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
+    with _turn(engine), _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
         _patiently(connection.begin)
         serialise(connection, Lock.MIGRATE)
         yield connection
@@ -238,6 +239,14 @@ def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     (command.upgrade if up else command.downgrade)(config, target)
+
+
+def _turn(engine: Engine) -> AbstractContextManager[None]:
+    """Wait for one's turn to write to a SQLite file; PostgreSQL has a queue of its own."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or path in (None, "", ":memory:") or path.startswith("file:"):
+        return nullcontext()
+    return turn(Path(f"{path}-turn"), _PATIENCE_SECONDS)
 
 
 def _patiently(step: Callable[[], object]) -> None:

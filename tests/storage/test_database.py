@@ -3,13 +3,17 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from databases import copy_postgres
+from postgres import Server
 from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import audit, database
@@ -224,6 +228,12 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_done(tmp_path: Path):
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def _write(engine: Engine, *statements: str) -> None:
+    with writing(engine) as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
 def _count(engine: Engine) -> int:
     with reading(engine) as connection:
         return connection.scalar(select(func.count()).select_from(audit_table))
@@ -246,3 +256,58 @@ def _locked(path: Path) -> Iterator[None]:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01", "55P03"])
+def test_who_is_in_the_way_of_others_is_told_to_try_again(postgres: Server, code: str):
+    """A conflict, a deadlock, a lock that took too long: nothing was changed or tried again in silence."""
+    with copy_postgres(postgres) as url:
+        engine = open_database(url)
+        raising = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}', MESSAGE = 'in the way'; END $$"
+        with pytest.raises(DatabaseBusy, match=r"in the way.*nothing was changed"):
+            _write(engine, ROW.text, raising)
+        assert _count(engine) == 0
+        engine.dispose()
+
+
+def test_two_who_wait_for_each_other_are_not_kept_waiting(postgres: Server):
+    """Of two blocks that lock the same two things in opposite order one is told so, and the other goes on."""
+    with copy_postgres(postgres) as url:
+        engine = open_database(url)
+        met = threading.Barrier(2)
+
+        def lock(first: int, second: int) -> bool:
+            with suppress(DatabaseBusy), writing(engine) as connection:
+                connection.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({first})"))
+                met.wait(60)
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({second})"))
+                return True
+            return False
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(lock, (101, 102), (102, 101))) == [False, True]
+        engine.dispose()
+
+
+def test_a_lock_on_a_server_is_waited_for_as_long_as_on_sqlite(postgres: Server):
+    """Nobody waits for ever for one who hangs."""
+    with copy_postgres(postgres) as url:
+        engine = open_database(url)
+        with reading(engine) as connection:
+            assert connection.scalar(text("SHOW lock_timeout")) == f"{database._PATIENCE_SECONDS:g}s"
+        engine.dispose()
+
+
+def test_a_commit_that_fails_leaves_the_connection_usable(engine: Engine):
+    """What is checked only at the end, and then refused, is gone, and the next block begins anew."""
+    later = {
+        "sqlite": "PRAGMA defer_foreign_keys = ON",
+        "postgresql": "ALTER TABLE sessions ALTER CONSTRAINT fk_sessions_user_id DEFERRABLE INITIALLY DEFERRED",
+    }
+    with pytest.raises(IntegrityError):
+        _write(engine, later[engine.dialect.name], "INSERT INTO sessions VALUES ('t', 7, 0, 0)")
+    with writing(engine) as connection:
+        connection.execute(ROW)
+        assert connection.scalar(text("SELECT count(*) FROM sessions")) == 0
+    assert _count(engine) == 1
