@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,10 @@ def enqueue(
     min_score: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Only scores of at least P.", metavar="P", show_default=False),
+    ] = None,
+    due_in: Annotated[
+        float | None,
+        typer.Option(min=0, max=8760, help="They must be decided within H hours.", metavar="H", show_default=False),
     ] = None,
     database: Database = None,
 ) -> None:
@@ -44,7 +49,8 @@ def enqueue(
     chosen = choose(read_scored(file), top=top, min_score=min_score)
     console = Console(stderr=True)
     shown = track(chosen, "Enqueuing", console=console, transient=True, disable=not console.is_terminal)
-    counts = enqueue_scored(engine, shown)
+    now = datetime.now(UTC)
+    counts = enqueue_scored(engine, shown, due_at=None if due_in is None else now + timedelta(hours=due_in), now=now)
     typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.")
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from ipml.cli import app
 from ipml.cli.enqueue import choose
 from ipml.records import Listing, ScoredListing
+from ipml.review.places import explain_place
 from ipml.review.queue import list_cases
 from ipml.storage.database import open_database
 
@@ -75,6 +76,13 @@ def test_options_keep_what_is_worth_a_persons_time(
 ):
     """The most suspicious, or those above a score, or both."""
     assert run(*options)[1] == scores
+
+
+def test_a_deadline_is_given_to_all(run: Callable[..., tuple[str, list[Any]]], tmp_path: Path):
+    """Cases of a notice say within how many hours they are due."""
+    run("--due-in", "24")
+    said = explain_place(open_database(f"sqlite:///{tmp_path}/ipml.db"), 1)
+    assert any(sentence in ("due in 23 h", "due in 24 h") for sentence in said)
 
 
 def test_a_file_that_is_not_there_makes_no_database(tmp_path: Path):
