@@ -27,7 +27,7 @@ def list_cases(
     after: int | None = None,
     now: datetime | None = None,
 ) -> list[Case]:
-    """Return cases, the most suspicious first; those that the model could not judge come last.
+    """Return cases in the order of the ranking in force: by score the most suspicious first, what has none last.
 
     Parameters
     ----------

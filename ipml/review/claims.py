@@ -38,7 +38,8 @@ def claim(
     reviewer : str
         Name of the user. Who claims a case that is already theirs gets a new claim, and the old one is void.
     case_id : int, optional
-        Case to take, open or escalated; without it the most suspicious open case that nobody holds.
+        Case to take, open or escalated; without it what `SOURCES` give first: a deadline, else the top of the
+        ranking, of what nobody holds.
     lease_minutes : float, default=the setting `lease_minutes`
         How long the case is kept from others.
     now : datetime, default=the clock
