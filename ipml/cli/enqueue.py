@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,10 @@ def enqueue(
             show_default=False,
         ),
     ] = None,
+    due_in: Annotated[
+        float | None,
+        typer.Option(min=0, max=8760, help="They must be decided within H hours.", metavar="H", show_default=False),
+    ] = None,
     database: Database = None,
 ) -> None:
     """Put the scored listings of a file into the review queue; doing it again changes nothing.
@@ -58,7 +63,9 @@ def enqueue(
     def read() -> Iterable[ScoredListing]:
         return track(read_scored(file), next(words), console=console, transient=True, disable=not console.is_terminal)
 
-    batch = enqueue_batch(engine, read, top=top, min_score=min_score, explore=explore)
+    now = datetime.now(UTC)
+    due_at = None if due_in is None else now + timedelta(hours=due_in)
+    batch = enqueue_batch(engine, read, top=top, min_score=min_score, explore=explore, due_at=due_at, now=now)
     counts = batch.enqueued
     drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
     typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}")

@@ -32,6 +32,7 @@ def enqueue_batch(
     top: int | None = None,
     min_score: float | None = None,
     explore: float | None = None,
+    due_at: datetime | None = None,
     now: datetime | None = None,
 ) -> Batch:
     """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
@@ -46,6 +47,8 @@ def enqueue_batch(
         So many, with scores of at least so much, are enqueued for their score; all without either.
     explore : float, default=the setting `explore`
         Share of the reviewers' time that goes to drawn listings.
+    due_at : datetime, optional
+        By when they must be decided.
     now : datetime, default=the clock
 
     Examples
@@ -63,5 +66,5 @@ def enqueue_batch(
     seed = get_seed(engine, now=now)
     sifted = sift(read(), seed, rule, top=top, min_score=min_score)
     sift_id = note_sift(engine, sifted, seed, rule, now=now)
-    enqueued = enqueue_placed(engine, choose_shown(read(), sifted), sift_id=sift_id, now=now)
+    enqueued = enqueue_placed(engine, choose_shown(read(), sifted), sift_id=sift_id, due_at=due_at, now=now)
     return Batch(sifted.listings, sum(place.lot is not None for place in sifted.places.values()), enqueued)

@@ -132,7 +132,7 @@ def notice_deadline(policy: Policy, now: datetime) -> datetime:
 
 
 def _has_deadlines(connection: Connection, now: datetime) -> bool:
-    query = select(cases.c.case_id).where(*_due_by(now + FARTHEST)).limit(1)
+    query = select(cases.c.case_id).where(*_due_by(now + FARTHEST)).order_by(cases.c.due_at).limit(1)
     return connection.scalar(query) is not None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, Row, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select, tuple_
 
 from ipml.review.cases import count_waiting, find_case
 from ipml.review.ranking import Order, current_ranking
@@ -13,6 +13,7 @@ from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
 _ORDERS = {Order.SCORE: "score", Order.VALUE: "value per minute", Order.FIFO: "time of arrival"}
+_LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # further down the queue a place is not worth counting
 _ASSUMED = {
     "probability": "the model could not judge it: the usual share of counterfeits stands in",
     "price": "its price is not known: the usual one stands in",
@@ -59,11 +60,17 @@ def explain_place(
 
 
 def _say_place(connection: Connection, row: Row[object]) -> str:
-    is_open = cases.c.state == "open"
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
-    place = 1 + (connection.scalar(select(func.count()).where(is_open, before)) or 0)
-    total = connection.scalar(select(func.count()).where(is_open))
-    return f"{_ordinal(place)} of {total:,} by {_ORDERS[current_ranking(connection).order]}"
+    place, total = _count(connection, _LAST_PLACE, before), _count(connection, _MOST_COUNTED)
+    where = f"{_ordinal(place + 1)} of" if place < _LAST_PLACE else f"after the first {_LAST_PLACE:,} of"
+    size = f"{total:,}" if total < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more"
+    return f"{where} {size} by {_ORDERS[current_ranking(connection).order]}"
+
+
+def _count(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> int:
+    """Count open cases, at most so many: a database that has just ranked all of them counts slowly."""
+    found = select(cases.c.case_id).where(cases.c.state == "open", *conditions).order_by(cases.c.rank).limit(most)
+    return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 
 def _say_alike(connection: Connection, case_id: int) -> tuple[str, ...]:

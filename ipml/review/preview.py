@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from ipml.review.packing import Work, pack_in_order
 from ipml.review.policy import Policy
-from ipml.review.ranking import Order, Ranking, get_ranking, measure_usual, rank_columns, read_open
+from ipml.review.ranking import Order, Ranking, get_ranking, make_ranks, measure_usual, read_open
 from ipml.review.worth import weigh
 
 _MOST_GROUPS = 12
@@ -129,26 +129,30 @@ def simulate_policy(
 
 
 def _look_at(engine: Engine, current: Ranking, new: Ranking, now: datetime) -> Iterable[_Candidate]:
-    hours = new.policy.working_hours
     for row, listing in read_open(engine):
         worth = weigh(listing, row.score, new.policy, new.usual)
-        columns = rank_columns(new, listing, row.score, row.enqueued_at, row.due_at)
-        due_at = columns["due_at"]
-        left = None if due_at is None else hours.reviewers * hours.minutes_between(now, due_at)
+        ranks = make_ranks(worth, row.score, row.enqueued_at)
+        in_force = ranks
+        if current.order is Order.VALUE:
+            in_force = make_ranks(weigh(listing, row.score, current.policy, current.usual), row.score, row.enqueued_at)
+        dues = [
+            due for due in (row.due_at, new.policy.deadline_of(listing.category, row.enqueued_at)) if due is not None
+        ]
         yield _Candidate(
             case_id=row.case_id,
             listing_id=listing.listing_id,
             groups=tuple(name for name in (listing.brand, listing.category) if name),
             probability=worth.probability,
             harm=worth.probability * worth.harm,
-            work=Work(row.case_id, worth.value, worth.minutes, left),
-            ranks={
-                "in force": rank_columns(current, listing, row.score, row.enqueued_at)["rank"],
-                Order.SCORE: columns["score_rank"],
-                Order.VALUE: columns["value_rank"],
-                Order.FIFO: row.enqueued_at.timestamp(),
-            },
+            work=Work(row.case_id, worth.value, worth.minutes, _minutes_left(new.policy, now, min(dues, default=None))),
+            ranks={"in force": in_force[current.order], **{str(name): rank for name, rank in ranks.items()}},
         )
+
+
+def _minutes_left(policy: Policy, now: datetime, due_at: datetime | None) -> float | None:
+    """Return the working minutes of all reviewers until a deadline."""
+    hours = policy.working_hours
+    return None if due_at is None else hours.reviewers * hours.minutes_between(now, due_at)
 
 
 def _sort(candidates: Iterable[_Candidate], order: str) -> list[_Candidate]:

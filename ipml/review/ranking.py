@@ -20,7 +20,7 @@ from ipml.review.clusters import move_forward
 from ipml.review.policy import Policy, load_policy, parse_policy
 from ipml.review.snapshot import decode_listing
 from ipml.review.usual import Counting
-from ipml.review.worth import Usual, weigh
+from ipml.review.worth import Usual, Worth, weigh
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import cases, rankings, to_microseconds
@@ -81,11 +81,7 @@ def rank_columns(
     """
     dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
     worth = weigh(listing, score, ranking.policy, ranking.usual)
-    ranks = {
-        Order.SCORE: _LAST_RANK if score is None else -score,
-        Order.VALUE: -worth.per_minute,
-        Order.FIFO: float(to_microseconds(enqueued_at)),
-    }
+    ranks = make_ranks(worth, score, enqueued_at)
     return {
         "value": worth.value,
         "worth": worth.text,
@@ -94,6 +90,15 @@ def rank_columns(
         "score_rank": ranks[Order.SCORE],
         "value_rank": ranks[Order.VALUE],
         "rank": ranks[ranking.order],
+    }
+
+
+def make_ranks(worth: Worth, score: float | None, enqueued_at: datetime) -> dict[Order, float]:
+    """Return where a case stands in each order: the smaller, the earlier it is reviewed."""
+    return {
+        Order.SCORE: _LAST_RANK if score is None else -score,
+        Order.VALUE: -worth.per_minute,
+        Order.FIFO: float(to_microseconds(enqueued_at)),
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ipml.cli import app
+from ipml.review.places import explain_place
 from ipml.review.queue import list_cases
 from ipml.storage.database import open_database
 
@@ -71,6 +72,13 @@ def test_other_listings_are_drawn_beside_the_most_suspicious(run: Callable[..., 
     output, scores = run("--top", "1", "--explore", "0.99")
     assert output == "4 added, 0 rescored, 0 unchanged. 3 of them drawn.\n"
     assert scores == [0.9, 0.5, 0.1, None]
+
+
+def test_a_deadline_is_given_to_all(run: Callable[..., tuple[str, list[Any]]], tmp_path: Path):
+    """Cases of a notice say within how many hours they are due."""
+    run("--due-in", "24")
+    said = explain_place(open_database(f"sqlite:///{tmp_path}/ipml.db"), 1)
+    assert any(sentence in ("due in 23 h", "due in 24 h") for sentence in said)
 
 
 def test_a_file_that_is_not_there_makes_no_database(tmp_path: Path):

@@ -140,6 +140,14 @@ def test_what_is_tight_goes_before_what_is_overdue(queue: Engine, make_scored: M
     assert [claim(queue, "ana", now=now).case_id for _ in range(3)] == [3, 2, 1]
 
 
+def test_what_somebody_holds_is_left_to_them(queue: Engine, make_scored: Make):
+    """The next reviewer gets the next case to come due, then the best, and nothing twice."""
+    now = MONDAY + timedelta(minutes=58)
+    enqueue(queue, [make_scored("L3", 0.2)], now=MONDAY, due_at=now + timedelta(minutes=4))
+    assert [claim(queue, reviewer, now=now).case_id for reviewer in ("ana", "ben", "cleo")] == [2, 3, 1]
+    assert claim(queue, "dora", now=now) is None
+
+
 def test_a_deadline_is_only_brought_forward(queue: Engine, make_scored: Make):
     """Sent again with a later deadline the case keeps the earlier; with an earlier it takes that."""
     sooner, later = MONDAY + timedelta(minutes=30), MONDAY + timedelta(days=3)

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from ipml.errors import CaseNotFound
 from ipml.records import ScoredListing, Verdict
+from ipml.review import places
 from ipml.review.places import explain_place
 from ipml.review.policy import load_policy
 from ipml.review.queue import claim, decide, enqueue, list_cases
@@ -28,6 +29,17 @@ def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Ma
     said = [explain_place(engine, case.case_id, now=NOON)[0] for case in list_cases(engine)]
     by = {"score": "score", "value": "value per minute", "fifo": "time of arrival"}[order]
     assert said == [f"{place} of 5 by {by}" for place in ("1st", "2nd", "3rd", "4th", "5th")]
+
+
+@pytest.mark.parametrize(("last", "said"), [(3, "3rd of 4 or more"), (4, "after the first 3 of 4 or more")])
+def test_a_place_far_down_is_not_counted(
+    engine: Engine, make_scored: Make, monkeypatch: pytest.MonkeyPatch, last: int, said: str
+):
+    """Counting ends where nobody would look any more, so that it never takes long."""
+    monkeypatch.setattr(places, "_LAST_PLACE", 3)
+    monkeypatch.setattr(places, "_MOST_COUNTED", 4)
+    enqueue(engine, [make_scored(f"L{number}", 1 - number / 10) for number in range(1, 6)], now=NOON)
+    assert explain_place(engine, last, now=NOON)[0] == f"{said} by score"
 
 
 def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
