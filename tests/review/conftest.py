@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, insert
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
+from ipml.storage.database import writing
+from ipml.storage.tables import seeds
 
 
 @pytest.fixture
@@ -26,3 +29,11 @@ def make_scored() -> Callable[..., ScoredListing]:
         return ScoredListing(listing, score, None, reasons, (Highlight(0, 7, 0.5),), None, model_version)
 
     return make
+
+
+@pytest.fixture
+def seeded(engine: Engine) -> Engine:
+    """Return a database whose draws are the same each time."""
+    with writing(engine) as connection:
+        connection.execute(insert(seeds).values(seed="07" * 32, drawn_at=datetime(2024, 5, 1, tzinfo=UTC)))
+    return engine
