@@ -49,6 +49,7 @@ def count_recent(connection: Connection, share: float, now: datetime) -> tuple[i
     query = select(decisions.c.lane).order_by(decisions.c.decision_id.desc())
     # One short of as many as hold so many turns: the case about to be taken completes them.
     decided = connection.scalars(query.limit(math.ceil(_TURNS_REMEMBERED / share) - 1))
-    held = connection.scalars(select(cases.c.lane).where(cases.c.holder.is_not(None), cases.c.lease_expires_at > now))
+    is_held = (cases.c.holder > "", cases.c.lease_expires_at > now)  # unlike IS NOT NULL, SQLite looks that up
+    held = connection.scalars(select(cases.c.lane).where(*is_held))
     lanes = [*decided, *held]
     return len(lanes), lanes.count("explored")

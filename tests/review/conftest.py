@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from databases import BOTH
+from sqlalchemy import Engine, insert
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
 from ipml.settings import get_settings
+from ipml.storage.database import writing
+from ipml.storage.tables import seeds
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -48,3 +51,11 @@ def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None
 
     yield change
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def seeded(engine: Engine) -> Engine:
+    """Return a database whose draws are the same each time."""
+    with writing(engine) as connection:
+        connection.execute(insert(seeds).values(seed="07" * 32, drawn_at=datetime(2024, 5, 1, tzinfo=UTC)))
+    return engine

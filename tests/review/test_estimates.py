@@ -51,23 +51,23 @@ def figure(estimates: Estimates, name: str) -> Figure:
     return next(one for one in estimates.figures if one.name == name)
 
 
-def test_with_no_file_there_is_nothing_to_say(engine: Engine, make_scored: Make):
+def test_with_no_file_there_is_nothing_to_say(seeded: Engine, make_scored: Make):
     """Cases that came one by one are a sample of nothing."""
-    enqueue(engine, [make_scored()])
-    judge_all = claim(engine, "ana", now=NOON)
-    decide(engine, judge_all, Verdict.GENUINE, now=NOON)
-    estimates = estimate(engine)
+    enqueue(seeded, [make_scored()])
+    taken = claim(seeded, "ana", now=NOON)
+    decide(seeded, taken, Verdict.GENUINE, now=NOON)
+    estimates = estimate(seeded)
     assert (estimates.listings, estimates.files) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
 
-def test_a_queue_worked_down_tells_of_all_listings(engine: Engine, make_scored: Make):
+def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: Make):
     """The intervals hold the truth, and the naive figures are far from it."""
     file = make_file(make_scored)
-    send(engine, file)
-    while judge(engine):
+    send(seeded, file)
+    while judge(seeded):
         pass
-    estimates = estimate(engine)
+    estimates = estimate(seeded)
     assert (estimates.listings, estimates.waiting, estimates.uncovered) == (1_000, 0, 0)
     truth = [is_counterfeit(item) for item in file]
     prevalence, recall = figure(estimates, "prevalence"), figure(estimates, "recall of the queue")
@@ -78,92 +78,93 @@ def test_a_queue_worked_down_tells_of_all_listings(engine: Engine, make_scored: 
     assert first.value == first.low == first.high == first.naive == sum(truth[-TOP:]) / TOP
 
 
-def test_what_is_not_reviewed_yet_widens_the_interval(engine: Engine, make_scored: Make):
+def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_scored: Make):
     """Of the first hundred forty are reviewed: the other sixty may be anything."""
-    send(engine, make_file(make_scored))
-    for case in list_cases(engine, limit=40):
-        judge(engine, case.case_id)
-    estimates = estimate(engine)
+    send(seeded, make_file(make_scored))
+    for case in list_cases(seeded, limit=40):
+        judge(seeded, case.case_id)
+    estimates = estimate(seeded)
     first, prevalence = figure(estimates, "precision at 100"), figure(estimates, "prevalence")
     assert first.high - first.low == pytest.approx(0.6)
     assert first.low < first.value < first.high
     # No drawn case is reviewed, so that of the file as a whole nothing is said.
     assert (prevalence.value, prevalence.reviews, estimates.uncovered) == (None, 40, 1_000)
-    for case in [case for case in list_cases(engine, limit=500) if case.lane == "explored"]:
-        judge(engine, case.case_id)
-    estimates = estimate(engine)
+    for case in [case for case in list_cases(seeded, limit=500) if case.lane == "explored"]:
+        judge(seeded, case.case_id)
+    estimates = estimate(seeded)
     assert (estimates.waiting, estimates.uncovered) == (60, 0)
     assert figure(estimates, "prevalence").high - figure(estimates, "prevalence").low > 60 / 1_000
 
 
-def test_picking_cases_out_of_turn_does_not_bend_the_estimate(engine: Engine, make_scored: Make):
+def test_picking_cases_out_of_turn_does_not_bend_the_estimate(seeded: Engine, make_scored: Make):
     """Who decides the suspicious of the drawn cases first moves the naive figure only."""
-    send(engine, make_file(make_scored))
-    drawn = [case for case in list_cases(engine, limit=500) if case.lane == "explored"]
-    first = claim(engine, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
+    send(seeded, make_file(make_scored))
+    drawn = [case for case in list_cases(seeded, limit=500) if case.lane == "explored"]
+    first = claim(seeded, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
     for case in [case for case in drawn if is_counterfeit(case.scored)]:
-        judge(engine, case.case_id)
-    estimates = estimate(engine)
+        judge(seeded, case.case_id)
+    estimates = estimate(seeded)
     # Only those count that come before the first that waits, and these are a fair sample still.
     assert estimates.drawn_reviewed < sum(is_counterfeit(case.scored) for case in drawn)
     assert figure(estimates, "prevalence").reviews == sum(is_counterfeit(case.scored) for case in drawn)
     assert first is not None
 
 
-def test_too_few_reviews_say_nothing(engine: Engine, make_scored: Make):
+def test_too_few_reviews_say_nothing(seeded: Engine, make_scored: Make):
     """With a handful of drawn cases reviewed there is a naive figure and no other."""
-    send(engine, make_file(make_scored))
+    send(seeded, make_file(make_scored))
     for _ in range(60):
-        judge(engine)
-    estimates = estimate(engine)
+        judge(seeded)
+    estimates = estimate(seeded)
     assert 0 < estimates.drawn_reviewed < 10
     assert figure(estimates, "prevalence").value is None
     assert figure(estimates, "prevalence").naive is not None
 
 
-def test_who_cannot_tell_gives_no_review(engine: Engine, make_scored: Make):
+def test_who_cannot_tell_gives_no_review(seeded: Engine, make_scored: Make):
     """Such a case is done, and says nothing either way."""
-    send(engine, make_file(make_scored))
-    while judge(engine, verdict=Verdict.CANNOT_TELL):
+    send(seeded, make_file(make_scored))
+    while judge(seeded, verdict=Verdict.CANNOT_TELL):
         pass
-    estimates = estimate(engine)
+    estimates = estimate(seeded)
     assert (estimates.waiting, estimates.drawn_reviewed) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
 
-def test_an_escalated_case_counts_once_decided(engine: Engine, make_scored: Make):
+def test_an_escalated_case_counts_once_decided(seeded: Engine, make_scored: Make):
     """The lead's verdict stands, not the wish for one."""
-    send(engine, make_file(make_scored))
-    best = list_cases(engine, limit=1)[0].case_id
-    judge(engine, best, Verdict.ESCALATE)
-    assert figure(estimate(engine), "precision at 100").reviews == 0
-    judge_lead = claim(engine, "lea", best, now=NOON)
-    decide(engine, judge_lead, Verdict.GENUINE, now=NOON)
-    assert figure(estimate(engine), "precision at 100").reviews == 1
+    send(seeded, make_file(make_scored))
+    best = list_cases(seeded, limit=1)[0].case_id
+    judge(seeded, best, Verdict.ESCALATE)
+    assert figure(estimate(seeded), "precision at 100").reviews == 0
+    taken = claim(seeded, "lea", best, now=NOON)
+    decide(seeded, taken, Verdict.GENUINE, now=NOON)
+    assert figure(estimate(seeded), "precision at 100").reviews == 1
 
 
-def test_of_several_files_each_counts_by_its_own_odds(engine: Engine, make_scored: Make):
+@pytest.mark.slow
+def test_of_several_files_each_counts_by_its_own_odds(seeded: Engine, make_scored: Make):
     """Two files of the same market give the figures of both, and since a moment those of the second."""
     one, other = make_file(make_scored, 300), make_file(make_scored, 500, "m2")
-    send(engine, one)
-    send(engine, other, NOON + timedelta(days=1))
-    while judge(engine):
+    send(seeded, one)
+    send(seeded, other, NOON + timedelta(days=1))
+    while judge(seeded):
         pass
-    both, last = estimate(engine), estimate(engine, since=NOON + timedelta(hours=1))
+    both, last = estimate(seeded), estimate(seeded, since=NOON + timedelta(hours=1))
     assert (both.files, both.listings, last.files, last.listings) == (2, 800, 1, 500)
     for estimates, files in ((both, [*one, *other]), (last, other)):
         prevalence = figure(estimates, "prevalence")
         assert prevalence.low <= np.mean([is_counterfeit(item) for item in files]) <= prevalence.high
 
 
-def test_a_file_sent_with_another_top_is_not_counted_twice(engine: Engine, make_scored: Make):
+def test_a_file_sent_with_another_top_is_not_counted_twice(seeded: Engine, make_scored: Make):
     """The last time counts."""
     file = make_file(make_scored, 300)
-    send(engine, file)
-    enqueue_batch(engine, lambda: file, top=50, explore=EXPLORE, now=NOON)
-    while judge(engine):
+    send(seeded, file)
+    enqueue_batch(seeded, lambda: file, top=50, explore=EXPLORE, now=NOON)
+    while judge(seeded):
         pass
-    assert (estimate(engine).files, estimate(engine).listings) == (1, 300)
+    assert (estimate(seeded).files, estimate(seeded).listings) == (1, 300)
 
 
 def test_intervals_cover_the_truth_over_many_draws():

@@ -29,11 +29,11 @@ def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing], share: float) -> Engine:
+def queue(seeded: Engine, make_scored: Callable[..., ScoredListing], share: float) -> Engine:
     """Return a queue of 60 ranked cases, with about twenty drawn beside them."""
     file = [make_scored(f"L{number}", number / 400) for number in range(400)]
-    enqueue_batch(engine, lambda: file, top=60, explore=share, now=NOON)
-    return engine
+    enqueue_batch(seeded, lambda: file, top=60, explore=share, now=NOON)
+    return seeded
 
 
 def take(engine: Engine, case_id: int | None = None) -> tuple[str, float]:
@@ -89,15 +89,15 @@ def test_no_case_is_left(queue: Engine):
 
 
 def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(
-    engine: Engine, make_scored: Callable[..., ScoredListing], share: float
+    seeded: Engine, make_scored: Callable[..., ScoredListing], share: float
 ):
     """What was missed is not made up for all at once."""
     file = [make_scored(f"L{number}", number / 400) for number in range(400)]
-    enqueue_batch(engine, lambda: file[340:], now=NOON)  # all of it, so that nothing is drawn
+    enqueue_batch(seeded, lambda: file[340:], now=NOON)  # all of it, so that nothing is drawn
     for _ in range(40):
-        take(engine)
-    enqueue_batch(engine, lambda: file[:340], top=60, explore=share, now=NOON)
-    lanes = [take(engine)[0] for _ in range(20)]
+        take(seeded)
+    enqueue_batch(seeded, lambda: file[:340], top=60, explore=share, now=NOON)
+    lanes = [take(seeded)[0] for _ in range(20)]
     assert lanes.count("explored") <= 5 + 5
     assert "ranked" in lanes[:6]
 
