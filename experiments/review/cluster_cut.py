@@ -16,7 +16,6 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from sqlalchemy import Engine, func, select
 
 from ipml.features.brand import brand_table
 from ipml.listings.schema import check_listings, frame_to_listings
@@ -26,8 +25,7 @@ from ipml.review.queue import claim, decide_and_spread, enqueue, get_case, previ
 from ipml.review.spread_audit import measure_spread
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
-from ipml.storage.database import migrate, open_database, reading
-from ipml.storage.tables import decisions
+from ipml.storage.database import migrate, open_database
 
 CAPACITY = 0.05
 HONEST_SHARE, HONEST_VARIANTS = 0.1, 3
@@ -37,12 +35,27 @@ GROUND = {Verdict.COUNTERFEIT: "declared_replica", Verdict.GENUINE: ""}
 
 @dataclass
 class Shift:
-    """What reviewers did: their actions, the counterfeits found after each, and spread verdicts right and wrong."""
+    """What reviewers did.
+
+    Attributes
+    ----------
+    found_after : list of int
+        Counterfeits found after each action.
+    n_owed : int
+        Cases drawn from spreads that nobody has looked at yet; they count as actions.
+    n_spread, n_wrong : int
+        Verdicts that spread, and those of them that are not true.
+    """
 
     found_after: list[int]
-    n_spread: int
-    n_wrong: int
-    agreement: str
+    n_owed: int = 0
+    n_spread: int = 0
+    n_wrong: int = 0
+
+    @property
+    def n_actions(self) -> int:
+        """Return how often a person had to look."""
+        return len(self.found_after) + self.n_owed
 
 
 def main(
@@ -53,9 +66,7 @@ def main(
 ) -> None:
     """Print the cut in actions for a confirmed listing, and the precision of spread verdicts."""
     totals = {"spread": 0, "wrong": 0}
-    typer.echo(
-        "seed  copies  listings  counterfeit  alone: actions  found  together: actions   cut  spread  wrong  sample"
-    )
+    typer.echo("seed  copies  listings  counterfeit  found    alone  together   cut  spread  wrong  sample owed")
     for seed in range(first, first + seeds):
         scorer = train(simulate_marketplace(listings, seed=seed + 1_000))
         market = simulate_marketplace(listings, seed=seed)
@@ -64,13 +75,13 @@ def main(
             budget = int(CAPACITY * len(scored))
             alone = work(scored, truth, joins_alike=False, most_actions=budget)
             together = work(scored, truth, joins_alike=True, most_actions=budget, enough=alone.found_after[-1])
-            cut = len(alone.found_after) / len(together.found_after)
+            cut = alone.n_actions / together.n_actions
             totals["spread"] += together.n_spread
             totals["wrong"] += together.n_wrong
             typer.echo(
-                f"{seed:4}  {n_copies:6}  {len(scored):8,}  {sum(truth.values()):11,}  {len(alone.found_after):7,}  "
-                f"{alone.found_after[-1]:5,}  {len(together.found_after):16,}  {cut:4.2f}  {together.n_spread:6,}  "
-                f"{together.n_wrong:5,}  {together.agreement}"
+                f"{seed:4}  {n_copies:6}  {len(scored):8,}  {sum(truth.values()):11,}  {alone.found_after[-1]:5,}  "
+                f"{alone.n_actions:7,}  {together.n_actions:8,}  {cut:4.1f}  {together.n_spread:6,}  "
+                f"{together.n_wrong:5,}  {together.n_owed}"
             )
     right = 1 - totals["wrong"] / max(1, totals["spread"])
     typer.echo(f"Spread verdicts: {totals['spread']:,}, {totals['wrong']:,} wrong, precision {right:.4f}")
@@ -165,7 +176,7 @@ def work(
     # A reviewer's first cases are the most suspicious: what is far behind is not enqueued, to save time.
     chosen = sorted(scored, key=lambda one: -(one.score or 0.0))[: 8 * most_actions]
     enqueue(engine, chosen, joins_alike=joins_alike)
-    shift = Shift([], 0, 0, "")
+    shift = Shift([])
     found = 0
     while len(shift.found_after) < most_actions and (enough is None or found < enough):
         taken = claim(engine, "ana")
@@ -184,21 +195,14 @@ def work(
             else 0
         )
         shift.found_after.append(found)
-    shift.agreement = describe_sample(engine)
+    drawn = measure_spread(engine)
+    shift.n_owed = drawn.n_drawn - drawn.n_reviewed
     return shift
 
 
 def judge(case: Case, truth: dict[str, bool]) -> Verdict:
     """Return what is true of a case."""
     return Verdict.COUNTERFEIT if truth[case.scored.listing.listing_id] else Verdict.GENUINE
-
-
-def describe_sample(engine: Engine) -> str:
-    """Return what people found of the cases drawn from spreads."""
-    with reading(engine) as connection:
-        n_decisions = connection.scalar(select(func.count()).select_from(decisions))
-    found = measure_spread(engine)
-    return f"{found.n_agreeing} of {found.n_reviewed} agree ({n_decisions:,} decisions)"
 
 
 if __name__ == "__main__":
