@@ -210,9 +210,12 @@ def test_a_misspelt_title_stands_beside_what_it_was_read_as(explainer):
     assert explainer.read_as("Wool hat, size M") is None
 
 
-def test_a_long_description_has_so_many_highlights_at_most(explainer):
-    """The heaviest are kept, so that a case stays small."""
-    assert 0 < len(explainer.highlights("replica copy " * 400, "description")) <= MOST_HIGHLIGHTS
+def test_a_long_text_has_so_many_highlights_at_most(explainer):
+    """The heaviest are kept, so that a case stays small; what weighs less than is asked for is left out."""
+    text = "replica copy " * 400
+    assert len(explainer.highlights(text)) == MOST_HIGHLIGHTS
+    heaviest = max(part.weight for part in explainer.highlights(text))
+    assert explainer.highlights(text, least=heaviest) == ()
 
 
 @pytest.mark.parametrize("column", ["title", "description", "brand"])
