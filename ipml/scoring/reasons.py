@@ -127,7 +127,8 @@ class Explainer:
     def highlights(self, text: str, column: str = "title", least: float = 0.0) -> tuple[Highlight, ...]:
         """Return which words of a text, as written, carried how much of the log-odds; the 100 heaviest of a long one.
 
-        Words that carried no more than `least` are left out. In scripts that write words without spaces, every letter is a part of its own.
+        Words that carried no more than `least` are left out. In scripts that write words without spaces, every letter
+        is a part of its own.
         """
         by_letter = self._letter_weights(column, text)
         parts = [match.span() for match in _PART.finditer(text[: len(by_letter)])]
