@@ -144,10 +144,11 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
             yield column[name] == value
     if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
         yield column.exemplar.is_(None)  # the others are reviewed with the one that they wait for
+    # Of cases with a score the rank by score is minus the score, and of that there are indexes.
     if wanted.least_score is not None:
-        yield column.score >= wanted.least_score
+        yield column.score_rank <= -wanted.least_score
     if wanted.most_score is not None:
-        yield column.score <= wanted.most_score
+        yield column.score_rank.between(-wanted.most_score, 0.0)
     if wanted.waiting_days is not None:
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
     if wanted.due_hours is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, make_case
@@ -51,7 +53,7 @@ def find_precedents(engine: Engine, case: Case, most: int = 5, *, now: datetime 
     )
 
 
-def _find_confirmed(connection: Connection, case: Case):
+def _find_confirmed(connection: Connection, case: Case) -> Sequence[Row[Any]]:
     listing = case.scored.listing
     latest = (
         select(cases.c.case_id)

@@ -44,7 +44,7 @@ def _words(text: str) -> list[str]:
 
 
 def _seen_words(title: str) -> list[str]:
-    words = _WORD.findall("".join(map(_without_accent, title)).casefold())
+    words = _WORD.findall("".join(map(_without_accent, unicodedata.normalize("NFC", title))).casefold())
     is_latin = sum(map(len, map(_LATIN.findall, words))) * 2 > sum(map(len, words))
     return [
         said for word in words for said in (_words(_read_by_sound(word, is_latin)) if not word.isascii() else [word])
@@ -53,9 +53,11 @@ def _seen_words(title: str) -> list[str]:
 
 @lru_cache(maxsize=4_096)
 def _without_accent(letter: str) -> str:
-    # What decomposes into a letter and marks is seen as the letter; full-width and styled letters are a disguise.
-    parted = unicodedata.normalize("NFD", letter)
-    return "".join(part for part in parted if unicodedata.category(part) != "Mn") or letter
+    """Return the Latin letter under an accent; a letter of another alphabet keeps its own, and is read with it."""
+    if unicodedata.category(letter) == "Mn":
+        return ""
+    base = unicodedata.normalize("NFD", letter)[0]
+    return base if base.isascii() else letter
 
 
 def _read_by_sound(word: str, is_latin: bool) -> str:

@@ -124,21 +124,23 @@ class Explainer:
         ]
         return tuple(sorted([*reasons, self._baseline], key=lambda reason: (-abs(reason.weight), reason.feature)))
 
-    def highlights(self, text: str, column: str = "title") -> tuple[Highlight, ...]:
+    def highlights(self, text: str, column: str = "title", least: float = 0.0) -> tuple[Highlight, ...]:
         """Return which words of a text, as written, carried how much of the log-odds; the 100 heaviest of a long one.
 
-        In scripts that write words without spaces, every letter is a part of its own.
+        Words that carried no more than `least` are left out. In scripts that write words without spaces, every letter
+        is a part of its own.
         """
         by_letter = self._letter_weights(column, text)
         parts = [match.span() for match in _PART.finditer(text[: len(by_letter)])]
         carried = [sum(by_letter[start:end]) for start, end in parts]
-        heaviest = sorted(map(abs, carried), reverse=True)[: MOST_HIGHLIGHTS + 1]
-        smallest = max([0.0, *(SMALLEST_SHARE * weight for weight in heaviest[:1]), *heaviest[MOST_HIGHLIGHTS:]])
-        return tuple(
+        smallest = max(least, SMALLEST_SHARE * max(map(abs, carried), default=0.0))
+        marked = [
             Highlight(start, end, weight)
             for (start, end), weight in zip(parts, carried, strict=True)
             if abs(weight) > smallest
-        )
+        ]
+        heaviest = sorted(marked, key=lambda part: -abs(part.weight))[:MOST_HIGHLIGHTS]
+        return tuple(sorted(heaviest, key=lambda part: part.start))
 
     def read_as(self, title: str) -> str | None:
         """Return a title as the model read it, where a reader would not; None where both read the same words."""

@@ -30,6 +30,7 @@ NO_LETTERS = "the title has no letters"
 UNKNOWN_WORDS = "the title is in words the model does not know"
 TOO_UNCERTAIN = "too few sellers like this one have been judged"
 CAUSES = (None, NO_LETTERS, UNKNOWN_WORDS, TOO_UNCERTAIN)
+_LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
 SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
 
 Floats = NDArray[np.float64]
@@ -251,7 +252,7 @@ class Scorer:
         for listing, row, known, prices in zip(listings, _rows_of(columns), earlier, ranges, strict=True):
             reasons = explainer.reasons(row, explainer.weigh_groups(row, known.share), known)
             in_title = explainer.highlights(listing.title)
-            in_description = explainer.highlights(listing.description or "", "description")
+            in_description = explainer.highlights(listing.description or "", "description", _LEAST_IN_DESCRIPTION)
             read_as = explainer.read_as(listing.title)
             explained.append(_Explained(reasons, in_title, prices, in_description, read_as))
         return explained

@@ -87,7 +87,7 @@ def open_database(url: str | None = None, *, create: bool = True) -> Engine:
             raise UnusableDatabase(_name(engine), "no such file", "a database that `ipml enqueue` has made")
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    if engine.dialect.name == "postgresql":
+    elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _set_up_postgres)
     with _in_words(engine), engine.connect():
         return engine
@@ -319,6 +319,8 @@ def _set_up_postgres(connection: Any, _record: object) -> None:
     lasting = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     connection.execute(lasting)
     connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS:g}s'")
+    # A query for one page takes a few milliseconds; to compile it took 400 where it holds a query within a query.
+    connection.execute("SET jit = off")
     connection.commit()
 
 

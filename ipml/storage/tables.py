@@ -128,13 +128,13 @@ cases = Table(
     Column("category", Text),
     CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
-    Index(None, "state", "rank", "case_id"),
     Index(None, "seller_id", "rank", "case_id"),
     Index(None, "state", "due_at", "minutes"),
     Index(None, "state", "score_rank", "case_id"),
     Index(None, "state", "value_rank", "case_id"),
     Index(None, "exemplar"),
-    # A filter reads its cases in their order, and no others.
+    # A filter reads its cases in their order, and no others; or goes through the order without reading cases.
+    Index(None, "state", "rank", "case_id", "score_rank", "enqueued_at", "due_at"),
     Index(None, "state", "seller_id", "rank", "case_id"),
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),

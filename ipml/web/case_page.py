@@ -148,6 +148,7 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
 def _tell_listing(case: Case) -> dict[str, Any]:
     scored = case.scored
     return {
+        "heaviest": max((abs(part.weight) for part in scored.highlights), default=0.0),
         "strongest": max((abs(reason.weight) for reason in scored.reasons), default=0.0),
         "scale": make_price_scale(scored.listing.price, scored.listing.currency, scored.price_range),
     }

@@ -58,7 +58,9 @@ def show_invisible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: found[0] if found[0] in "\n\t" else f"⟦{_code_point(found[0])}⟧", text)
 
 
-def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500, kept: str = "") -> tuple[Piece, ...]:
+def cut_pieces(
+    text: str, highlights: Sequence[Highlight] = (), limit: int = 500, kept: str = "", heaviest: float = 0.0
+) -> tuple[Piece, ...]:
     """Cut a text into pieces that the page can mark: weights and invisible letters.
 
     Parameters
@@ -71,6 +73,8 @@ def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500
         Code points shown at most; a last piece says how many were left out.
     kept : str, default=""
         Invisible letters that stay as they are: the line breaks of a paragraph.
+    heaviest : float, default=0
+        The strongest weight elsewhere, if it is stronger than those of this text.
 
     Examples
     --------
@@ -83,7 +87,7 @@ def cut_pieces(text: str, highlights: Sequence[Highlight] = (), limit: int = 500
     for highlight in highlights:
         for index in range(max(highlight.start, 0), min(highlight.end, len(shown))):
             weights[index] += highlight.weight
-    strongest = max(map(abs, weights), default=0.0)
+    strongest = max(heaviest, *map(abs, weights), 0.0)
     hidden = {letter for letter in set(shown) if is_invisible(letter) and letter not in kept}
     looks = [
         Piece(_code_point(letter) if letter in hidden else "", letter in hidden, *_look(weight, strongest))

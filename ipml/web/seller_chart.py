@@ -52,7 +52,7 @@ class SellerChart:
 
 def make_seller_chart(record: SellerRecord) -> SellerChart | None:
     """Place what is known of a seller on a line of time; None where all of it is of one moment."""
-    moments = [thing.at for thing in (*record.looks, *record.verdicts)]
+    moments = [*(look.at for look in record.looks), *(said.at for said in record.verdicts)]
     if not moments or max(moments) - min(moments) < _SHORTEST:
         return None
     first, last = min(moments), max(moments)

@@ -16,7 +16,7 @@ from ipml.features.portfolio import EarlierListings
 from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
-from ipml.scoring.reasons import GROUPS, Explainer
+from ipml.scoring.reasons import GROUPS, MOST_HIGHLIGHTS, Explainer
 from ipml.scoring.scorer import Scorer
 from ipml.scoring.sentences import SENTENCES
 
@@ -154,11 +154,11 @@ def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(TEXTS)
-def test_highlights_are_pieces_of_the_title(explainer, title):
+@given(TEXTS, st.sampled_from(["title", "description"]))
+def test_highlights_are_pieces_of_the_text(explainer, title, column):
     """They come in order, do not overlap, hold no space, and each carries weight."""
     end = 0
-    for part in explainer.highlights(title):
+    for part in explainer.highlights(title, column):
         assert end <= part.start < part.end <= len(title)
         assert not re.search(r"\s", title[part.start : part.end])
         assert part.weight != 0
@@ -202,6 +202,20 @@ def test_a_misspelt_word_is_quoted_as_it_was_written(explainer):
     listing = replace(BARE, title="Rplica wool hat", description="It is a rep*ica")
     assert "Says it is a replica: “Rplica”, “rep*ica”" in explain(explainer, listing)
     assert (0, 6) in [(part.start, part.end) for part in explainer.highlights(listing.title)]
+
+
+def test_a_misspelt_title_stands_beside_what_it_was_read_as(explainer):
+    """What the model reads otherwise than a reader is told; ordinary writing is not."""
+    assert explainer.read_as("Rplica wool hat") == "replica wool hat"
+    assert explainer.read_as("Wool hat, size M") is None
+
+
+def test_a_long_text_has_so_many_highlights_at_most(explainer):
+    """The heaviest are kept, so that a case stays small; what weighs less than is asked for is left out."""
+    text = "replica copy " * 400
+    assert len(explainer.highlights(text)) == MOST_HIGHLIGHTS
+    heaviest = max(part.weight for part in explainer.highlights(text))
+    assert explainer.highlights(text, least=heaviest) == ()
 
 
 @pytest.mark.parametrize("column", ["title", "description", "brand"])

@@ -80,7 +80,7 @@ def make_hostile(scored: Callable, number: int) -> ScoredListing:
 
 def make_seen(scored: Callable, number: int) -> ScoredListing:
     """Return a listing as seen on a day of its own, its seller's sales and complaints growing."""
-    day = datetime(2026, 5, 1, tzinfo=UTC) + timedelta(days=number, hours=5 * number % 24)
+    day = datetime.now(UTC) - timedelta(days=62 - number, hours=5 * number % 24)
     growing = {"seller_sales": 2.0 * number, "seller_complaints": number // 6, "seller_listings": 80.0 + number}
     return scored(number, observed_at=day, listed_at=day - timedelta(days=3), **growing)
 

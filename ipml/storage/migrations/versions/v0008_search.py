@@ -13,6 +13,7 @@ down_revision = "0007"
 identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _FILTERS = ("seller_id", "brand", "category")
+_COVERED = ("state", "rank", "case_id", "score_rank", "enqueued_at", "due_at")
 _BATCH_SIZE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
 
@@ -30,11 +31,15 @@ def upgrade() -> None:
     _fill(op.get_bind())
     for column in _FILTERS:
         op.create_index(f"ix_cases_state_{column}_rank_case_id", "cases", ["state", column, "rank", "case_id"])
+    op.create_index("_".join(("ix_cases", *_COVERED)), "cases", _COVERED)
+    op.drop_index("ix_cases_state_rank_case_id", "cases")
     op.create_index("ix_decisions_reviewer_decision_id", "decisions", ["reviewer", "decision_id"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_decisions_reviewer_decision_id", "decisions")
+    op.create_index("ix_cases_state_rank_case_id", "cases", _COVERED[:3])
+    op.drop_index("_".join(("ix_cases", *_COVERED)), "cases")
     for column in reversed(_FILTERS):
         op.drop_index(f"ix_cases_state_{column}_rank_case_id", "cases")
     op.drop_table("case_texts")
