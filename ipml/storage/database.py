@@ -48,6 +48,7 @@ class Lock(IntEnum):
     ENQUEUE = 2
     APPEND_TO_AUDIT = 3
     COUNT_TRIES = 7
+    ADD_USER = 8
 
 
 def open_database(url: str | None = None, *, create: bool = True) -> Engine:

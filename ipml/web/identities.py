@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import SubjectTaken, UnknownToUs, UnknownUser, UnusableSetting
 from ipml.storage import audit
-from ipml.storage.database import writing
+from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import identities, users
 from ipml.web.passwords import NO_PASSWORD
 from ipml.web.users import Role, User, as_user, change_user, insert_user, is_user_name, parse_role
@@ -83,10 +83,7 @@ def admit(
     """
     now = now or datetime.now(UTC)
     role = find_role(claims, role_claim, roles)
-    try:
-        user = _find_or_add(engine, issuer, claims, role, roles, name_claim, now)
-    except IntegrityError:  # the same person's other login was a moment earlier
-        user = _find_or_add(engine, issuer, claims, role, roles, name_claim, now)
+    user = _find_or_add(engine, issuer, claims, role, roles, name_claim, now)
     if user is None:
         raise UnknownToUs(issuer)
     return user
@@ -121,6 +118,7 @@ def _find_or_add(
 ) -> User | None:
     subject = claims["sub"]
     with writing(engine) as connection:
+        serialise(connection, Lock.ADD_USER)  # the same person may log in twice at once, or two of one name
         row = _find(connection, issuer, subject)
         if row is not None:
             return _update(connection, as_user(row), role, roles)

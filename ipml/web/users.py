@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import UnknownRole, UnknownUser, UnusableUserName, UserExists
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import sessions, users
 from ipml.web.passwords import DEFAULT_COST, NO_PASSWORD, PasswordCost, hash_password, is_right
 
@@ -103,6 +103,7 @@ def add_user(
     password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
     try:
         with writing(engine) as connection:
+            serialise(connection, Lock.ADD_USER)
             return insert_user(connection, name, password_hash, role, _OPERATOR, now or datetime.now(UTC))
     except IntegrityError as error:
         raise UserExists(name) from error

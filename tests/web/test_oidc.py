@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -26,7 +27,7 @@ from ipml.storage import audit
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import sessions, users
 from ipml.web.app import make_app
-from ipml.web.identities import link_user
+from ipml.web.identities import admit, link_user, parse_group_roles
 from ipml.web.oidc import Provider, Registration, make_provider
 from ipml.web.passwords import PasswordCost
 from ipml.web.users import Role, add_user, disable_user, list_users, set_role
@@ -604,3 +605,20 @@ def test_a_failure_has_a_name(provider: SmallProvider) -> None:
     provider.document = {"token_endpoint": "ftp://x"}
     with pytest.raises(ProviderUnavailable, match="token_endpoint"):
         Provider(Registration(provider.issuer, CLIENT, HERE))._endpoint("token_endpoint")
+
+
+def test_logins_at_the_same_moment(tmp_path: Any) -> None:
+    """Eight logins at once of three people of one name add three users, each under a name of their own."""
+    shared = open_database(f"sqlite:///{tmp_path}/at_once.db")
+    migrate(shared)
+    roles = parse_group_roles("trust=reviewer")
+
+    def come(number: int) -> int:
+        claims = {"sub": f"person-{number % 3}", "groups": ["trust"], "preferred_username": "dana"}
+        return admit(shared, "https://id.example", claims, roles=roles).user_id
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(come, range(24)))
+    assert len(set(found)) == len(list_users(shared)) == 3
+    assert found == found[:3] * 8
+    shared.dispose()
