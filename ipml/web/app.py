@@ -33,6 +33,7 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/dashboard", Role.VIEWER, dashboard.show_dashboard),
 )
 
+_STAND_SECONDS = 10.0
 _ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
 
 
@@ -57,6 +58,7 @@ def make_app(
     app.state.settings = settings
     app.state.cost = cost
     app.state.tries = tries or LoginTries()
+    app.state.stand = Kept(_STAND_SECONDS)
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)
