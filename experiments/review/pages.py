@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from http.client import HTTPConnection
@@ -101,9 +101,10 @@ def serving(url: str) -> Iterator[Browser]:
         assert server.stdout is not None
         try:
             address = server.stdout.readline().split()[2]
-            browser = Browser(HTTPConnection(urlsplit(address).netloc, timeout=60), address, [server.pid])
-            browser.post("log in", "/login", {"name": USER, "password": PASSWORD})
-            yield browser
+            with closing(HTTPConnection(urlsplit(address).netloc, timeout=60)) as connection:
+                browser = Browser(connection, address, [server.pid])
+                browser.post("log in", "/login", {"name": USER, "password": PASSWORD})
+                yield browser
         finally:
             server.terminate()
 

@@ -140,12 +140,10 @@ def time_reviews(engine: Engine, most: int = _MOST_TIMED) -> tuple[ReviewTime, .
     )
     with reading(engine) as connection:
         rows = connection.execute(select(latest.c.verdict, latest.c.decided_at, claimed_at)).all()
-    spans: dict[Verdict, list[timedelta]] = defaultdict(list)
+    minutes: dict[Verdict, list[float]] = defaultdict(list)
     for verdict, decided_at, began_at in rows:
         if began_at is not None and decided_at - began_at <= _LONGEST_REVIEW:
-            spans[Verdict(verdict)].append(decided_at - began_at)
-    return tuple(_summarise(verdict, spans[verdict]) for verdict in Verdict if spans[verdict])
-
-
-def _summarise(verdict: Verdict, spans: list[timedelta]) -> ReviewTime:
-    return ReviewTime(verdict, median(spans) / timedelta(minutes=1), len(spans))
+            minutes[Verdict(verdict)].append((decided_at - began_at) / timedelta(minutes=1))
+    return tuple(
+        ReviewTime(verdict, median(minutes[verdict]), len(minutes[verdict])) for verdict in Verdict if minutes[verdict]
+    )

@@ -57,6 +57,7 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("POST", "/password", Role.VIEWER, password_page.change_password),
 )
 
+_STAND_SECONDS = 10.0
 _ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
 
 
@@ -88,6 +89,7 @@ def make_app(
     app.state.limits = limits
     app.state.provider = make_provider(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
+    app.state.stand = Kept(_STAND_SECONDS)
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)

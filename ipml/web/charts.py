@@ -79,7 +79,7 @@ def round_up(number: int) -> int:
     """
     if number <= 10:
         return 10
-    size = 10 ** int(log10(number))
+    size: int = 10 ** int(log10(number))
     return next(factor * size for factor in (1, 2, 3, 4, 5, 6, 8, 10, 20) if factor * size >= number)
 
 

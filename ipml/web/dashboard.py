@@ -19,14 +19,12 @@ from ipml.web.users import Role, User
 
 
 def show_dashboard(request: Request) -> Response:
-    """Show how the queue stands."""
+    """Show how the queue stands, as it was a few seconds ago at most: many may have the page open."""
+    engine, user, state = get_engine(request), get_user(request), request.app.state
     now = datetime.now(UTC)
-    engine, user = get_engine(request), get_user(request)
-    estimates = request.app.state.estimates.get(lambda: estimate(engine))
     context = {
-        "at": now,
-        "estimates": make_estimate_bars(estimates),
-        **_measure(engine, now),
+        **state.stand.get(lambda: _measure(engine, now)),
+        "estimates": make_estimate_bars(state.estimates.get(lambda: estimate(engine))),
         **_paces(engine, user, now),
     }
     return render(request, "dashboard.html", context)
@@ -36,6 +34,7 @@ def _measure(engine: Engine, now: datetime) -> dict[str, Any]:
     days = count_days(engine, now=now)
     backlog = measure_backlog(engine, now=now)
     return {
+        "at": now,
         "backlog": backlog,
         "most_of_an_age": max(number for _, number in backlog.ages) or 1,
         "days": days,

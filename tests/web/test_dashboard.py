@@ -84,3 +84,18 @@ def test_what_is_said_of_all_listings_waits_for_draws(
     ana.app.state.estimates = Kept(0.0)
     text = ana.get("/dashboard").text
     assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)
+
+
+def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClient) -> None:
+    """Asked again at once it shows the same figures with the moment they are from; later, those of then."""
+    before = ana.get("/dashboard").text
+    decided = queue.claim(engine, "bo")
+    assert decided
+    queue.decide(engine, decided, Verdict.GENUINE)
+    at = re.search(r'<time datetime="([^"]+)">', before)
+    assert at
+    assert at[0] in ana.get("/dashboard").text
+    ana.app.state.stand = Kept(0.0)
+    after = ana.get("/dashboard").text
+    assert at[0] not in after
+    assert "<dt>Open</dt><dd>6</dd>" in after
