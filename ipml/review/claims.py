@@ -77,7 +77,7 @@ def claim_ahead(
     now = now or datetime.now(UTC)
     minutes = get_settings().lease_minutes if lease_minutes is None else lease_minutes
     with writing(engine) as connection:
-        offer = find_next(connection, reviewer, now, SOURCES[:-1])
+        offer = find_next(connection, reviewer, now, AHEAD)
         return None if offer is None else _take(connection, offer, reviewer, now, now + timedelta(minutes=minutes))
 
 
@@ -148,5 +148,8 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
 
 
-SOURCES: tuple[Source, ...] = (find_awaiting, find_look, find_best)
-"""Where the next case comes from: the first source that has one gives it. The last one goes by rank."""
+AHEAD: tuple[Source, ...] = (find_awaiting, find_look)
+"""What comes before the most suspicious case, in this order."""
+
+SOURCES: tuple[Source, ...] = (*AHEAD, find_best)
+"""Where the next case comes from: the first source that has one gives it."""
