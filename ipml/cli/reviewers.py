@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ipml.review.agreement import Agreement
-    from ipml.review.quality import ReviewerQuality
+    from ipml.review.quality import Dispute, ReviewerQuality
     from ipml.review.rates import Rate
 
 
 def reviewers(
     brands: Annotated[bool, typer.Option("--brands", help="Error rates by brand as well.")] = False,
+    disputed: Annotated[
+        bool, typer.Option("--disputed", help="Only the decisions that an audit or the known truth contradicts.")
+    ] = False,
     database: Database = None,
 ) -> None:
     """Show how far reviewers agree with each other, and how often each errs, with 95 % intervals.
@@ -29,11 +32,14 @@ def reviewers(
     """
     from rich.console import Console
 
-    from ipml.review.quality import assess_reviewers
+    from ipml.review.quality import assess_reviewers, list_disputes
     from ipml.storage.database import open_database
 
-    quality = assess_reviewers(open_database(database, create=False))
-    console = Console()
+    engine, console = open_database(database, create=False), Console()
+    if disputed:
+        console.print(_dispute_table(list_disputes(engine)))
+        return
+    quality = assess_reviewers(engine)
     console.print(_table(quality.reviewers))
     if brands:
         console.print(_brand_table(quality.reviewers))
@@ -63,6 +69,16 @@ def _brand_table(reviewers: tuple[ReviewerQuality, ...]) -> Table:
     for one in reviewers:
         for brand, (missed, wronged) in one.by_brand.items():
             table.add_row(Text(one.name), Text(brand), _percent(missed), _percent(wronged))
+    return table
+
+
+def _dispute_table(disputes: list[Dispute]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("case", "decided", "but", "by", "counterfeit with a chance of")
+    for one in disputes:
+        table.add_row(str(one.case_id), one.decided, one.said, Text(one.by), f"{one.chance * 100:.0f} %")
     return table
 
 

@@ -87,6 +87,52 @@ def assess_reviewers(engine: Engine) -> ReviewQuality:
     return ReviewQuality(tuple(sorted(reviewers, key=lambda one: one.name)), krippendorff_alpha(units))
 
 
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A decided case of which an audit, or the known truth, says the opposite.
+
+    Attributes
+    ----------
+    decided, said : Verdict
+        What stands, and what speaks against it.
+    by : str
+        Who said so; "known" where it is the truth of a golden item.
+    chance : float
+        Probability that it is counterfeit, by the consensus.
+    """
+
+    case_id: int
+    decided: Verdict
+    said: Verdict
+    by: str
+    chance: float
+
+
+def list_disputes(engine: Engine) -> list[Dispute]:
+    """Return the decided cases that a lead should look at again, those most probably decided wrongly first."""
+    with reading(engine) as connection:
+        judgements = list_judgements(connection)
+        known = _find_truths(connection)
+    chances = find_consensus(judgements, known).chances
+    decided: dict[int, Judgement] = {}
+    for one in judgements:
+        if one.kind == "decision":
+            decided[one.case_id] = one
+    against = [(one.case_id, one.verdict, one.reviewer) for one in judgements if one.kind == "audit"]
+    against += [(case, Verdict.COUNTERFEIT if truth else Verdict.GENUINE, "known") for case, truth in known.items()]
+    opposite = {Verdict.COUNTERFEIT: Verdict.GENUINE, Verdict.GENUINE: Verdict.COUNTERFEIT}
+    disputes = [
+        Dispute(case_id, decided[case_id].verdict, said, by, chances[case_id])
+        for case_id, said, by in against
+        if case_id in decided and opposite.get(decided[case_id].verdict) == said
+    ]
+    return sorted(disputes, key=lambda one: (_chance_right(one), one.case_id))
+
+
+def _chance_right(dispute: Dispute) -> float:
+    return dispute.chance if dispute.decided is Verdict.COUNTERFEIT else 1 - dispute.chance
+
+
 def find_label_chances(connection: Connection, *, known_by: datetime | None = None) -> Mapping[int, float]:
     """Return the probability of each judged case that it is counterfeit; none as long as nobody looked twice.
 

@@ -1,5 +1,6 @@
 """`ipml golden`, `ipml reviewers` and `ipml user sells`: the quality of reviewing from the command line."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -53,6 +54,14 @@ def test_reviewers_are_shown_with_their_figures(ipml, database: str):
     assert "ana" in answer.out
     assert "0 % (0-79), n=1" in answer.out
     assert "No case was judged by two people yet" in answer.out
+
+
+def test_what_is_known_to_be_decided_wrongly_is_listed(ipml, database: str):
+    """Ana's genuine is a counterfeit, as the test purchase showed."""
+    assert "genuine" not in ipml("reviewers", "--disputed", "--database", database).out
+    ipml("golden", "add", 1, "--truth", "counterfeit", "--source", "test purchase", "--database", database)
+    told = ipml("reviewers", "--disputed", "--database", database).out
+    assert re.search(r"1 .*genuine .*counterfeit .*known .*100 %", told)
 
 
 def test_who_sells_under_a_seller_is_noted(ipml, database: str):

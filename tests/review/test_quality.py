@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.goldens import add_golden
-from ipml.review.quality import ReviewerQuality, assess_reviewers
+from ipml.review.quality import ReviewerQuality, assess_reviewers, list_disputes
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import writing
 from ipml.storage.tables import opinions
@@ -116,3 +116,13 @@ def test_a_leads_word_on_what_two_disagreed_about_is_no_agreement(queue: Engine)
     found = _by_name(queue)
     assert found["ben"].agreement.n == 1
     assert found["ana"].agreement is None
+
+
+def test_disputes_are_audits_that_say_the_opposite(queue: Engine):
+    """Neither doubt nor agreement is a dispute; what is known for sure comes first."""
+    _say(queue, "ben", "audit", {1: FAKE, 4: REAL, 5: UNSURE, 8: FAKE, 2: FAKE})
+    add_golden(queue, 10, FAKE, "test purchase", "lea", now=NOON)
+    assert [(one.case_id, one.decided, one.said, one.by) for one in list_disputes(queue)] == [
+        (10, "genuine", "counterfeit", "known"),
+        (2, "genuine", "counterfeit", "ben"),
+    ]

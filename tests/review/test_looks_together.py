@@ -1,0 +1,48 @@
+"""Several reviewers at once: no look is given to two, and none is answered twice."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, func, select
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.audit import verify
+from ipml.storage.database import reading
+from ipml.storage.tables import audit, decisions, looks, opinions
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+def test_six_at_once_share_cases_and_looks(
+    engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
+):
+    """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
+    set_settings(audit_share=0.25, repeat_share=0, golden_share=0.25)
+    enqueue(engine, [make_scored(f"L{number}") for number in range(60)], now=NOON)
+
+    def work(name: str) -> list[tuple[int, int | None]]:
+        done = []
+        for number in range(25):
+            now = NOON + timedelta(seconds=number)
+            if taken := claim(engine, name, now=now):
+                decide(engine, taken, Verdict.GENUINE, now=now)
+                done.append((taken.case_id, taken.look_id))
+        return done
+
+    with ThreadPoolExecutor(6) as pool:
+        done = [one for mine in pool.map(work, [f"r{number}" for number in range(6)]) for one in mine]
+    decided = Counter(case_id for case_id, look_id in done if look_id is None)
+    looked = Counter(look_id for _, look_id in done if look_id is not None)
+    assert set(decided.values()) == set(looked.values()) == {1}
+    with reading(engine) as connection:
+        counts = [connection.scalar(select(func.count()).select_from(table)) for table in (decisions, opinions)]
+        noted = [
+            connection.scalar(select(func.count()).where(audit.c.action == word)) for word in ("decided", "looked")
+        ]
+        own = select(opinions.c.opinion_id).join(looks, looks.c.look_id == opinions.c.look_id)
+        assert connection.execute(own.where(looks.c.not_by == opinions.c.reviewer)).first() is None
+        assert verify(connection).is_intact
+    assert counts == noted == [len(decided), len(looked)]
