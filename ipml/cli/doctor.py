@@ -131,6 +131,7 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
     name = engine.url.render_as_string(hide_password=True)
     yield Check("database", "problem", damage[0]) if damage else Check("database", "ok", f"{name} is sound")
     yield from _check_tables(engine, anchor)
+    engine.dispose()
 
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 
 from ipml.errors import IpmlError
-from ipml.storage.database import get_revision, writing
+from ipml.storage.database import try_writing
 from ipml.web.served import ModelSource
 
 
@@ -32,8 +32,7 @@ def show_health(request: Request) -> Response:
 
 def _look_at_database(engine: Engine) -> dict[str, Any]:
     try:
-        with writing(engine) as connection:
-            return {"database": "writable", "migration": get_revision(connection)}
+        return {"database": "writable", "migration": try_writing(engine)}
     except IpmlError:
         return {"status": "failing", "database": "unusable", "migration": None}
 

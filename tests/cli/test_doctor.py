@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from databases import copy_postgres
+from postgres import Server
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
@@ -93,6 +95,15 @@ def test_a_trail_that_was_cut_off_is_a_problem_with_an_anchor(database: Path):
         connection.execute("DELETE FROM audit WHERE sequence = 3")
     assert run(database).exit_code == 0
     assert "row 3: is missing" in run(database, "--anchor", anchor).stdout
+
+
+def test_a_server_is_looked_at_too(postgres: Server):
+    """On PostgreSQL the same is said of the rows, and a server that forgets in a crash is a warning."""
+    with copy_postgres(postgres) as url:
+        result = CliRunner().invoke(app, ["doctor", "--database", url])
+    assert result.exit_code == 0
+    assert "ok       rows: " in result.stdout
+    assert "warning  server: fsync is off" in result.stdout
 
 
 def test_a_damaged_file_is_a_problem(database: Path):

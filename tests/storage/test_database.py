@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import audit, database
-from ipml.storage.database import get_revision, migrate, open_database, reading, writing
+from ipml.storage.database import get_revision, migrate, open_database, reading, try_writing, writing
+from ipml.storage.tables import REVISION
 from ipml.storage.tables import audit as audit_table
 
 ROW = text("INSERT INTO audit VALUES (1, 2, 'ana', 'claimed', 'case:1', '{}', 'x', 'y')")
@@ -35,6 +36,12 @@ def test_writing_keeps_nothing_when_the_block_raises(engine: Engine):
     with suppress(ZeroDivisionError), writing(engine) as connection:
         connection.execute(ROW)
         raise ZeroDivisionError
+    assert _count(engine) == 0
+
+
+def test_trying_to_write_changes_nothing(engine: Engine):
+    """A monitor that asks whether the database can be written leaves it as it was."""
+    assert try_writing(engine) == REVISION
     assert _count(engine) == 0
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, insert, select, text
 
 from ipml.errors import UnusableDatabase
 from ipml.storage import audit
-from ipml.storage.database import find_damage, migrate, open_database, reading, writing
+from ipml.storage.database import find_damage, migrate, open_database, reading, try_writing, writing
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import users
 
@@ -74,6 +74,8 @@ def test_sqlite_on_a_full_and_on_a_read_only_disk(small_disk: Path):
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(UnusableDatabase, match=r"readonly|unable to open"):
         write_pairs(engine, 1)
+    with pytest.raises(UnusableDatabase):
+        try_writing(engine)
     engine.dispose()
 
 
