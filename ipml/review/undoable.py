@@ -1,52 +1,94 @@
-"""What a reviewer could take back just now, and what was taken back of a case."""
+"""What a reviewer could take back just now, and what was taken back of a case.
+
+A verdict is named by its case and by the claim under which it was given, be it a decision or the answer to a further
+look: the reviewer is not to tell the one from the other.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Row, func, select
 
-from ipml.records import Decision
-from ipml.review.decisions import make_decision
-from ipml.review.reversals import Reversal, stands
+from ipml.errors import CannotUndo
+from ipml.records import Verdict
+from ipml.review.opinions import withdraw_opinion
+from ipml.review.reversals import Reversal, stands, undo
 from ipml.settings import get_settings
 from ipml.storage.database import reading
-from ipml.storage.tables import decisions, reversals
+from ipml.storage.tables import decisions, opinions, reversals
 
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """The last decision of a reviewer that stands, while it can be taken back.
+    """The last verdict of a reviewer, while it can be taken back.
 
     Attributes
     ----------
-    decision : Decision
+    token : int
+        Of the claim under which it was given.
     group_key : str or None
         Of the decisions that were made, and are taken back, together with it.
     count : int
         How many these are.
     """
 
-    decision: Decision
-    group_key: str | None
-    count: int
+    case_id: int
+    verdict: Verdict
+    token: int
+    group_key: str | None = None
+    count: int = 1
 
 
 def find_undoable(engine: Engine, reviewer: str, *, now: datetime | None = None) -> Undoable | None:
     """Return what "undo" would take back for a reviewer; None where there is nothing, or it is too long ago."""
     since = (now or datetime.now(UTC)) - timedelta(minutes=get_settings().undo_minutes)
-    latest = (
-        select(decisions).where(decisions.c.reviewer == reviewer, stands()).order_by(decisions.c.decision_id.desc())
-    )
+    decided = select(decisions).where(decisions.c.reviewer == reviewer, stands())
+    said = select(opinions).where(opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
     with reading(engine) as connection:
-        row = connection.execute(latest.limit(1)).first()
+        decision = connection.execute(decided.order_by(decisions.c.decision_id.desc()).limit(1)).first()
+        opinion = connection.execute(said.order_by(opinions.c.opinion_id.desc()).limit(1)).first()
+        row = _latest(decision, opinion)
         if row is None or row.decided_at < since:
             return None
+        if row is opinion:  # what a second person said stands: the case has gone on from it
+            return None if row.kind == "second" else Undoable(row.case_id, Verdict(row.verdict), row.token)
+        found = Undoable(row.case_id, Verdict(row.verdict), row.token, row.group_key)
         if row.group_key is None:
-            return Undoable(make_decision(row), None, 1)
+            return found
         count = select(func.count()).select_from(decisions).where(decisions.c.group_key == row.group_key, stands())
-        return Undoable(make_decision(row), row.group_key, connection.scalar(count) or 1)
+        n_decisions = connection.scalar(count) or 1
+    return Undoable(found.case_id, found.verdict, found.token, found.group_key, n_decisions)
+
+
+def take_back(engine: Engine, reviewer: str, case_id: int, token: int, *, now: datetime | None = None) -> None:
+    """Take back the verdict that a reviewer gave on a case under a claim.
+
+    Raises
+    ------
+    CannotUndo, NothingToWithdraw
+        There is no such verdict any more, or it is too old, or the case has gone on from it.
+    """
+    mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
+    said = (opinions.c.case_id == case_id, opinions.c.token == token, opinions.c.reviewer == reviewer)
+    with reading(engine) as connection:
+        latest = select(decisions.c.decision_id).where(*mine).order_by(decisions.c.decision_id.desc())
+        decision_id = connection.scalar(latest.limit(1))
+        opinion = connection.scalar(select(opinions.c.opinion_id).where(*said, opinions.c.withdrawn_at.is_(None)))
+    if decision_id is not None:
+        undo(engine, decision_id, reviewer, now=now)
+    elif opinion is not None:
+        withdraw_opinion(engine, reviewer, case_id, within_minutes=get_settings().undo_minutes, now=now)
+    else:
+        raise CannotUndo(f"on case {case_id}", "it has been undone already")
+
+
+def _latest(decision: Row[Any] | None, opinion: Row[Any] | None) -> Row[Any] | None:
+    if decision is None or (opinion is not None and opinion.decided_at > decision.decided_at):
+        return opinion
+    return decision
 
 
 def list_reversals(engine: Engine, case_id: int) -> dict[int, Reversal]:

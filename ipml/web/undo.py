@@ -9,6 +9,7 @@ from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from ipml.review import queue
+from ipml.review.undoable import take_back
 from ipml.web.auth import get_engine, get_user
 from ipml.web.case_page import WithinForm
 from ipml.web.following import address_of, give_back
@@ -17,13 +18,15 @@ from ipml.web.users import Role
 
 def undo(
     request: Request,
+    case: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    claim: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
     decision: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
     group: Annotated[str, Form(max_length=255, pattern="^[^\x00]*$")] = "",
     within: WithinForm = "",
     leaving: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
     token: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
 ) -> Response:
-    """Take a decision back and open its case, or a group of decisions and go to the list.
+    """Take a verdict back and open its case, or a group of decisions and go to the list.
 
     The form names what it takes back, so that a page that is no longer fresh takes back nothing else; and the case
     that is left open for it, which is given back.
@@ -35,5 +38,8 @@ def undo(
     if group:
         made = queue.undo_group(engine, group, user.name, may_undo_others=may_undo_others)
         return RedirectResponse(f"/?undone={len(made)}", HTTPStatus.SEE_OTHER)
-    case_id = queue.undo(engine, decision, user.name, may_undo_others=may_undo_others).case_id
-    return address_of(case_id, within, undone=1)
+    if decision:
+        case = queue.undo(engine, decision, user.name, may_undo_others=may_undo_others).case_id
+    else:
+        take_back(engine, user.name, case, claim)
+    return address_of(case, within, undone=1)

@@ -103,3 +103,15 @@ def test_the_second_person_sees_nothing_of_the_first(engine: Engine, visitor: Vi
     assert _outline(page) == _outline(bo.get("/cases/2").text)
     _judge(bo, 1, "counterfeit/known_goods")
     assert [decision.reviewer for decision in queue.list_decisions(engine, 1)] == ["bo"]
+
+
+def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visitor: Visit, look: int):
+    """The form names case and claim as for a decision; afterwards the case is open to bo, and decided to all others."""
+    bo = visitor("bo")
+    _judge(bo, 6, "genuine")
+    page = bo.get(_judge(bo, look, "counterfeit/known_goods")).text
+    form = re.search(r'action="/undo">.*?</form>', page, re.DOTALL)[0]
+    answer = bo.post("/undo", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)))
+    assert answer.headers["location"] == f"/cases/{look}?undone=1"
+    assert "the case is open again" in bo.get(f"/cases/{look}?undone=1").text
+    assert queue.get_case(engine, look).state == "decided"
