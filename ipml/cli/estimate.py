@@ -60,7 +60,7 @@ def describe(figure: Figure) -> tuple[str, str, str, str, str]:
     --------
     >>> from ipml.review.estimates import Figure
     >>> describe(Figure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
-    ('prevalence', '7.9 %', '6.4 to 10.0 %', '84.0 %', '2,920')
+    ('prevalence', '8.0 %', '6.4 to 10.0 %', '84.0 %', '2,920')
     >>> describe(Figure("prevalence", None, None, None, None, 0))[1]
     'too few reviews'
     """
