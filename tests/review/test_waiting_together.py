@@ -1,0 +1,71 @@
+"""Copies come in while reviewers decide what they would wait for: nobody waits in vain, nothing is decided twice."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Event
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost
+from ipml.records import ScoredListing, Verdict
+from ipml.review.queue import claim, count_cases, decide_and_spread, enqueue, preview_spread, undo
+from ipml.storage.audit import verify
+from ipml.storage.database import reading
+from ipml.storage.tables import decisions, reversals
+
+Make = Callable[..., ScoredListing]
+
+pytestmark = pytest.mark.slow
+
+
+def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: Engine, make_scored: Make):
+    """One lists and scores anew, three decide with what they saw and take some back; then the queue is empty."""
+    is_over = Event()
+    with ThreadPoolExecutor(4) as threads:
+        reviewers = [threads.submit(_review, engine, f"r{number}", is_over) for number in range(3)]
+        try:
+            _list_copies(engine, make_scored)
+        finally:
+            is_over.set()
+        made, undone = (sum(counts) for counts in zip(*(reviewer.result() for reviewer in reviewers), strict=True))
+    assert count_cases(engine) == {"open": 0, "decided": 120, "escalated": 0}
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(decisions)) == made
+        assert connection.scalar(select(func.count()).select_from(reversals)) == undone
+        assert verify(connection).is_intact
+    assert made - undone == 120
+
+
+def _list_copies(engine: Engine, make_scored: Make) -> None:
+    offers = [{"title": f"{name}, brown", "price": 50.0, "currency": "EUR"} for name in ("Wallet", "Steel watch")]
+    for number in range(20):
+        batch = [make_scored(f"L{number}-{place}", place / 10, **offers[place % 2]) for place in range(6)]
+        enqueue(engine, batch)
+        enqueue(engine, [make_scored(f"L{number}-{place}", 0.7, **offers[place % 2]) for place in range(6)])
+
+
+def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
+    """Decide until all is listed and nothing is left; return how many decisions were made, and how many undone."""
+    made = undone = 0
+    for turn in count():
+        finishes = is_over.is_set()
+        held = claim(engine, reviewer)
+        if held is None:
+            if finishes and count_cases(engine)["open"] == 0:
+                return made, undone
+            continue
+        wanted = [case.case_id for case in preview_spread(engine, held.case_id, reviewer).cases]
+        try:
+            spread = decide_and_spread(engine, held, Verdict.GENUINE, wanted)
+        except (AlreadyDecided, ClaimLost):
+            continue  # a spread from its own exemplar came first
+        made += 1 + len(spread.decisions)
+        if turn % 7 == 3 and not finishes:
+            try:
+                undo(engine, spread.decision.decision_id, reviewer)
+                undone += 1 + len(spread.decisions)
+            except CannotUndo:
+                continue
+    raise AssertionError
