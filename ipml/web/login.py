@@ -14,7 +14,7 @@ from ipml.web import auth
 from ipml.web.render import render
 from ipml.web.sessions import close_session, open_session
 from ipml.web.tries import count_try, forget_tries
-from ipml.web.users import User, check_password
+from ipml.web.users import User, check_password, find_active_user
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ def log_in(
         return _refuse_for(request, then, seconds)
     user = check_password(state.engine, name, password, state.cost)
     if user is None:
-        _log.warning("login refused: name %r from %s", name, address)
+        known = find_active_user(state.engine, name)  # a name that is nobody's may be a password
+        _log.warning("login refused: %s from %s", f"user:{known.user_id}" if known else "unknown name", address)
         return _show(request, then, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.")
     forget_tries(state.engine, name, address)
     return start_session(request, user, then, "password")
