@@ -16,6 +16,7 @@ from ipml.web.sessions import close_session, open_session
 from ipml.web.tries import count_try, forget_tries
 from ipml.web.users import User, check_password, find_active_user
 
+_AT_THE_PROXY = "Your organisation's login in front of this page names you to it: log out there, or close the browser."
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +50,10 @@ def log_in(
 def log_out(request: Request) -> Response:
     """End the session, in the browser and here."""
     close_session(request.app.state.engine, auth.read_cookie(request))
-    response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    response: Response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    if request.state.is_named_by_proxy:
+        told = {"heading": "Not logged out", "message": _AT_THE_PROXY, "status": HTTPStatus.OK}
+        response = render(request, "error.html", told)
     auth.forget_cookie(request, response)
     return response
 

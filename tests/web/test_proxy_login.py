@@ -169,3 +169,11 @@ def test_no_password_is_needed(engine: Engine, from_proxy: Callable[[str], TestC
     assert "cleo</a> <span" in from_proxy(PROXY).get("/", headers={HEADER: "cleo"}).text
     for password in ("", "None", "x" * 12):
         assert from_proxy(STRANGER).post("/login", data={"name": "cleo", "password": password}).status_code == 401
+
+
+def test_logging_out_is_the_proxys_to_do(from_proxy: Callable[[str], TestClient]) -> None:
+    """Who is named by the proxy is told where to log out, instead of being shown a form and let in again."""
+    answer = from_proxy(PROXY).post("/logout", headers={HEADER: "ana"})
+    assert answer.status_code == 200
+    assert "log out there" in answer.text
+    assert from_proxy(STRANGER).post("/logout", headers={HEADER: "ana"}).headers["location"] == "/login"
