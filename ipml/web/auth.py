@@ -66,6 +66,7 @@ def _identify(request: Request, *, is_free: bool) -> User | None:
     # What a proxy says of the person goes before what their browser still holds of an earlier login.
     settings = request.app.state.settings
     named = find_proxy_user(request, settings.trusted_header, get_engine(request), is_free=is_free)
+    request.state.is_named_by_proxy = named is not None
     return named or find_user(get_engine(request), read_cookie(request), settings.idle_minutes)
 
 

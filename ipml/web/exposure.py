@@ -20,12 +20,12 @@ def find_exposure(settings: Settings, host: str) -> list[str]:
     >>> find_exposure(Settings(), "127.0.0.1")
     []
     >>> find_exposure(Settings(), "0.0.0.0")[0][:44]
-    'on 0.0.0.0 passwords and cases go in the cle'
+    'on 0.0.0.0 passwords, keys and cases go in t'
     """
     found = []
     if not is_loopback(host) and not settings.trusted_proxies.strip():
         found.append(
-            f"on {host} passwords and cases go in the clear; put a proxy with https in front and name its address "
+            f"on {host} passwords, keys and cases go in the clear; put a proxy with https in front and name it "
             "in IPML_TRUSTED_PROXIES, or listen on 127.0.0.1"
         )
     wide = [str(network) for network in parse_networks(settings.trusted_proxies) if _is_wide(network)]

@@ -14,8 +14,9 @@ from ipml.web import auth
 from ipml.web.render import render
 from ipml.web.sessions import close_session, open_session
 from ipml.web.tries import count_try, forget_tries
-from ipml.web.users import User, check_password
+from ipml.web.users import User, check_password, find_active_user
 
+_AT_THE_PROXY = "Your organisation's login in front of this page names you to it: log out there, or close the browser."
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +40,8 @@ def log_in(
         return _refuse_for(request, then, seconds)
     user = check_password(state.engine, name, password, state.cost)
     if user is None:
-        _log.warning("login refused: name %r from %s", name, address)
+        known = find_active_user(state.engine, name)  # a name that is nobody's may be a password
+        _log.warning("login refused: %s from %s", f"user:{known.user_id}" if known else "unknown name", address)
         return _show(request, then, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.")
     forget_tries(state.engine, name, address)
     return start_session(request, user, then, "password")
@@ -48,7 +50,10 @@ def log_in(
 def log_out(request: Request) -> Response:
     """End the session, in the browser and here."""
     close_session(request.app.state.engine, auth.read_cookie(request))
-    response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    response: Response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    if request.state.is_named_by_proxy:
+        told = {"heading": "Not logged out", "message": _AT_THE_PROXY, "status": HTTPStatus.OK}
+        response = render(request, "error.html", told)
     auth.forget_cookie(request, response)
     return response
 

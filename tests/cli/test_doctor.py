@@ -156,7 +156,7 @@ def test_the_releases_of_sqlite_with_the_defect_are_known(version: tuple[int, in
     ("settings", "words", "code"),
     [
         ({}, "ok       login: by password", 0),
-        ({"HOST": "0.0.0.0"}, "warning  address: on 0.0.0.0 passwords", 0),
+        ({"HOST": "0.0.0.0"}, "warning  address: on 0.0.0.0 passwords, keys", 0),
         ({"TRUSTED_HEADER": "X-User"}, "problem  login: IPML_TRUSTED_HEADER", 1),
         ({"OIDC_ISSUER": "http://id.example"}, "problem  login: IPML_OIDC_ISSUER", 1),
         ({"TRUSTED_PROXIES": "nonsense"}, "problem  login: IPML_TRUSTED_PROXIES", 1),

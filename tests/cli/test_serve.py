@@ -24,6 +24,8 @@ import pytest
 from ipml.cli.serve import listen, serve
 from ipml.errors import AddressInUse
 from ipml.model.artifact import save_model
+from ipml.storage.database import migrate, open_database
+from ipml.web.users import add_user
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "AAA quality Vellmar tote bag"}
 KEY = "k" * 40
@@ -168,3 +170,24 @@ def test_a_newer_model_is_taken_up_when_told(replaced_model) -> None:
         assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 200
         server.send_signal(signal.SIGINT)
         assert "model.skops has changed" in server.stderr.read()
+
+
+@pytest.mark.slow
+def test_the_page_behind_a_proxy(tmp_path: Path) -> None:
+    """The command believes the proxy it was told of, whose header names the person, and no other."""
+    url = f"sqlite:///{tmp_path}/q.db"
+    engine = open_database(url)
+    migrate(engine)
+    add_user(engine, "ana", None)
+    engine.dispose()
+    told = {"X-User": "ana", "X-Forwarded-For": "127.0.0.1, 192.0.2.7", "X-Forwarded-Proto": "https"}
+    trust = {"IPML_TRUSTED_HEADER": "X-User", "IPML_TRUSTED_PROXIES": "127.0.0.1"}
+    with run("--database", url, **trust) as (_, address):
+        answer = httpx.get(address, headers=told)
+        assert answer.status_code == 200
+        assert "ana</a>" in answer.text
+        assert "strict-transport-security" in answer.headers
+    with run("--database", url, **trust | {"IPML_TRUSTED_PROXIES": "192.0.2.7"}) as (_, address):
+        answer = httpx.get(address, headers=told)
+        assert answer.headers["location"] == "/login?then=/"
+        assert "strict-transport-security" not in answer.headers

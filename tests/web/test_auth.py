@@ -126,3 +126,13 @@ def test_a_login_leads_back_to_the_case(visitor: Callable) -> None:
     login = browser.get("/cases/2").headers["location"]
     assert 'value="/cases/2"' in browser.get(login).text
     assert browser.post("/login", data={**LOGIN, "then": "/cases/2"}).headers["location"] == "/cases/2"
+
+
+def test_the_log_holds_no_password(visitor: Callable, engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever was typed into which field, the log tells the user by number, and nothing of what was typed."""
+    browser = visitor()
+    browser.post("/login", data={"name": "my-secret-password", "password": ""})
+    browser.post("/login", data={"name": "ana", "password": "my-secret-password"})
+    ana = next(user for user in list_users(engine) if user.name == "ana")
+    assert "my-secret-password" not in caplog.text
+    assert f"user:{ana.user_id} from" in caplog.text

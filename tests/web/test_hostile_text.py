@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
@@ -148,26 +149,29 @@ def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list
         assert payload.split("\u2028")[0] in said
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient], payload: str) -> None:
+def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient]) -> None:
     """Filters, paths, names, notes and headers come back, if at all, as text."""
     lead = visitor("lea")
     lead.get("/cases/1")
+    for payload in PAYLOADS:
+        for answer in say(lead, payload):
+            assert answer.status_code < 500
+            assert list(find_live(answer.text)) == [], answer.url
+
+
+def say(lead: TestClient, payload: str) -> Iterator[httpx.Response]:
+    """Give the answers to a payload in every place of a request."""
     form = {"choice": "genuine", "token": "99", "until": "2030-01-01T00:00:00Z", "key": "k" * 16, "note": payload}
-    for answer in (
-        lead.get("/", params={"brand": payload[:200], "seller": payload[:200]}),
-        lead.get("/", params={"state": payload, "after": payload}),
-        lead.get("/cases/1", params={"trail": payload, "recorded": payload}),
-        lead.get(f"/{payload}"),
-        lead.get("/login", params={"then": payload}),
-        lead.get("/login/oidc/back", params={"state": payload, "error": payload}),
-        lead.post("/cases/1/decide", data=form),
-        lead.post("/cases/1/decide", data={**form, "choice": payload, "trail": payload}),
-        lead.post("/login", data={"name": payload, "password": payload, "then": payload}),
-        lead.get("/", headers={"Referer": payload.encode(), "User-Agent": payload.encode()}),
-    ):
-        assert answer.status_code < 500
-        assert list(find_live(answer.text)) == [], answer.url
+    yield lead.get("/", params={"brand": payload[:200], "seller": payload[:200]})
+    yield lead.get("/", params={"state": payload, "after": payload})
+    yield lead.get("/cases/1", params={"trail": payload, "recorded": payload})
+    yield lead.get(f"/{payload}")
+    yield lead.get("/login", params={"then": payload})
+    yield lead.get("/login/oidc/back", params={"state": payload, "error": payload})
+    yield lead.post("/cases/1/decide", data=form)
+    yield lead.post("/cases/1/decide", data={**form, "choice": payload, "trail": payload})
+    yield lead.post("/login", data={"name": payload, "password": payload, "then": payload})
+    yield lead.get("/", headers={"Referer": payload.encode(), "User-Agent": payload.encode()})
 
 
 def test_urls_in_text_are_no_links(engine: Engine, visitor: Callable[..., TestClient]) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
@@ -163,41 +164,46 @@ def provider(small_provider: SmallProvider) -> SmallProvider:
     return small_provider
 
 
-@pytest.fixture
-def settings(provider: SmallProvider, tmp_path: Any) -> Settings:
+@pytest.fixture(scope="module")
+def settings(small_provider: SmallProvider, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return the settings of a page where people of the group "trust" review and "leads" lead."""
-    (tmp_path / "secret").write_text(SECRET + "\n")
+    secret = tmp_path_factory.mktemp("oidc") / "secret"
+    secret.write_text(SECRET + "\n")
     return Settings(
-        oidc_issuer=provider.issuer,
+        oidc_issuer=small_provider.issuer,
         oidc_client_id=CLIENT,
-        oidc_client_secret=tmp_path / "secret",
+        oidc_client_secret=secret,
         public_url=HERE,
         oidc_roles="trust=reviewer; leads=lead",
     )
 
 
 @pytest.fixture(scope="module")
-def closed_engine() -> Iterator[Engine]:
-    """Give the database of one user to all tests in which nobody comes in."""
+def closed_app(settings: Settings) -> Iterator[FastAPI]:
+    """Give one page, of one user, to all tests in which nobody comes in."""
     engine = open_database("sqlite://")
     migrate(engine)
     add_user(engine, "ana", PASSWORD, Role.REVIEWER, CHEAP)
-    yield engine
+    yield make_app(engine, settings, cost=CHEAP)
     engine.dispose()
 
 
 @pytest.fixture
-def closed(closed_engine: Engine, settings: Settings) -> TestClient:
-    """Return a browser of a page that nobody should get into."""
-    app = make_app(closed_engine, settings, cost=CHEAP)
-    return TestClient(app, base_url=HERE, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+def closed(closed_app: FastAPI, provider: SmallProvider) -> TestClient:
+    """Return a browser of a page that nobody should get into; the provider is honest at first."""
+    return open_browser(closed_app)
 
 
 @pytest.fixture
-def make_browser(engine: Engine, settings: Settings) -> Callable[[], TestClient]:
-    """Return a maker of browsers of one page."""
+def make_browser(engine: Engine, settings: Settings, provider: SmallProvider) -> Callable[[], TestClient]:
+    """Return a maker of browsers of one page; the provider is honest at first."""
     app = make_app(engine, settings, cost=CHEAP)
-    return lambda: TestClient(app, base_url=HERE, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    return lambda: open_browser(app)
+
+
+def open_browser(app: FastAPI) -> TestClient:
+    """Return a browser of a page that stands behind https."""
+    return TestClient(app, base_url=HERE, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
 
 
 @pytest.fixture
@@ -527,10 +533,10 @@ def test_a_document_that_is_not_the_providers(
 
 
 @pytest.mark.parametrize("path", ["/moved", "/huge"])
-def test_keys_from_strange_places(closed: TestClient, provider: SmallProvider, path: str) -> None:
+def test_keys_from_strange_places(browser: TestClient, provider: SmallProvider, path: str) -> None:
     """Redirections are not followed, and no answer is read without end."""
     provider.document = {"jwks_uri": f"{provider.issuer}{path}"}
-    assert_nobody_came_in(closed, log_in(closed), 502)
+    assert_nobody_came_in(browser, log_in(browser), 502)
 
 
 def test_a_provider_that_is_down(engine: Engine, settings: Settings) -> None:
