@@ -31,6 +31,7 @@ def remembered(ipml, model, june, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_the_same_listings_have_not_moved(ipml, model, june, remembered):
     """Exit code 0, and no table of what moved."""
     answer = ipml("drift", model, june)

@@ -22,6 +22,7 @@ def flipped(market, tmp_path) -> set[str]:
     return set(listings.loc[is_flipped, "listing_id"])
 
 
+@pytest.mark.slow
 def test_labels_that_were_flipped_are_at_the_top(ipml, flipped, tmp_path):
     """The list is written with titles that no spreadsheet takes for formulae, and the first are shown."""
     answer = ipml("label-errors", "market.toml", "--out", "doubtful.csv", "--top", 50)

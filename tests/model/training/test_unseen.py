@@ -20,6 +20,8 @@ from ipml.model.training.data import read_training_listings
 from ipml.model.training.experiment import EvaluationPart
 from ipml.model.training.unseen import measure, score_unseen
 
+pytestmark = pytest.mark.slow
+
 QUICK: dict[str, Any] = {"C": 0.1, "n_folds": 2}
 SPLITS: dict[str, dict[str, Any]] = {
     "folds": {"kind": "seller folds", "n_folds": 2},
@@ -57,7 +59,6 @@ def test_folds_test_every_labelled_listing_once(home, listings):
     assert not any(np.isnan(scores).any() for repeats in tested.scores.values() for scores in repeats)
 
 
-@pytest.mark.slow
 def test_folds_are_drawn_anew_for_every_seed(home, listings):
     """Two seeds give two scores for each listing, from different folds."""
     tested = score_unseen(plan(home, split=SPLITS["folds"] | {"seeds": [0, 1]}), listings, BRANDS)
@@ -82,7 +83,6 @@ def test_labels_that_came_later_are_not_learnt_from(home, listings):
     np.testing.assert_array_equal(again.y, ~tested.y)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("split", "least", "most"), [("random", 0.9, 1.0), ("folds", 0.0, 0.7)])
 def test_only_a_random_split_rewards_knowing_sellers(split, least, most):
     """Where titles tell sellers apart and nothing else, what looks perfect in a random split is worth little."""
@@ -102,7 +102,6 @@ def test_only_a_random_split_rewards_knowing_sellers(split, least, most):
     assert least <= figures["average_precision"].value <= most
 
 
-@pytest.mark.slow
 @by_split
 def test_the_truth_is_measured_by_but_never_learnt_from(home, market, tmp_path, split):
     """Turning the truth of everything round turns the test round, and no score changes."""
@@ -129,7 +128,6 @@ def test_unlabelled_listings_are_tested_where_the_truth_is_known(home, listings)
     assert not without.listings["is_counterfeit"].isna().any()
 
 
-@pytest.mark.slow
 def test_the_darknet_experiment_beats_what_was_measured(real_data):
     """Across vendors the average precision is 0.75 at least, and well above that of a list of words."""
     figures = measure_shortened("darknet_goods")
@@ -137,7 +135,6 @@ def test_the_darknet_experiment_beats_what_was_measured(real_data):
     assert figures[MODEL]["average_precision"].value > figures["keyword list"]["average_precision"].value + 0.1
 
 
-@pytest.mark.slow
 def test_the_ozon_experiment_runs(real_data):
     """With 38 counterfeits no figure is sure, but the model is far above prevalence."""
     figures = measure_shortened("ozon_sample")

@@ -13,6 +13,8 @@ from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped
 
 pyspark = pytest.importorskip("pyspark")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shipped(classifier, tmp_path, monkeypatch) -> ShippedModel:
