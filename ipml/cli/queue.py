@@ -81,6 +81,31 @@ def simulate_policy(
 
 
 @app.command()
+def plan(
+    minutes: Annotated[float, typer.Argument(min=0, help="Minutes that one reviewer has.")] = 60.0,
+    database: Database = None,
+) -> None:
+    """Show which reviews so many minutes of one reviewer are best spent on, deadlines first.
+
+    Example: ipml queue plan 60
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.review.shift import plan_shift
+    from ipml.storage.database import open_database
+
+    works = plan_shift(open_database(database, create=False), minutes, now=datetime.now(UTC))
+    spent, value = sum(work.minutes for work in works), sum(work.value for work in works)
+    typer.echo(f"{len(works):,} reviews in {spent:,.0f} minutes, worth {value:,.0f} together.")
+    table = Table("case", "value", "minutes", "working minutes until due")
+    for work in works[:_SHOWN]:
+        left = "" if work.minutes_left is None else f"{work.minutes_left:,.0f}"
+        table.add_row(str(work.case_id), f"{work.value:,.0f}", f"{work.minutes:g}", left)
+    Console().print(table)
+
+
+@app.command()
 def minutes(database: Database = None) -> None:
     """Show how long reviews take, from claim to decision, and what the policy's minutes would be.
 

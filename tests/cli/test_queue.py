@@ -47,6 +47,12 @@ def test_simulate_policy_shows_what_would_change_and_changes_nothing(ipml, engin
     assert get_ranking(engine).ranking_id is None
 
 
+def test_plan_fills_the_minutes(ipml, engine):
+    """Two minutes are one review: that of the dear listing."""
+    answer = ipml("queue", "plan", "2")
+    assert (answer.exit_code, answer.out[:26]) == (0, "1 reviews in 2 minutes, wo")
+
+
 def test_minutes_of_a_queue_without_decisions(ipml, engine):
     """It says that there is nothing to propose yet."""
     answer = ipml("queue", "minutes")
