@@ -175,6 +175,12 @@ class Case:
         Who holds a live claim on it.
     due_at : datetime or None
         By when it must be decided.
+    exemplar : int or None
+        The case that is reviewed for this one, its near-duplicate; None where it is reviewed itself.
+    n_alike : int
+        How many open near-duplicates wait for it.
+    relisting_of : int or None
+        The case of a listing decided counterfeit before that this one looked like when it came in.
     """
 
     case_id: int
@@ -183,6 +189,9 @@ class Case:
     enqueued_at: datetime
     reviewer: str | None = None
     due_at: datetime | None = None
+    exemplar: int | None = None
+    n_alike: int = 0
+    relisting_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     undo_minutes: float = Field(
         10.0, ge=0, description="how long reviewers can take back their own decision; a lead can at any time"
     )
+    near_duplicates: bool = Field(
+        True, description="whether near-duplicates of a seller wait until one of them is reviewed"
+    )
     spread_audit_share: float = Field(
         0.05, ge=0, le=1, description="part of the listings a decision would spread to that a person still looks at"
     )

@@ -38,6 +38,7 @@ from ipml.errors.review import (
     TooManyCases,
     UnknownGround,
     UnknownOrder,
+    UnspreadableVerdict,
     UnstorableValue,
 )
 from ipml.errors.scoring import (
@@ -125,6 +126,7 @@ __all__ = [
     "UnmeasurableScores",
     "UnreadableFile",
     "UnsplittableData",
+    "UnspreadableVerdict",
     "UnstorableValue",
     "UntrustedModel",
     "UnusableDatabase",

@@ -76,3 +76,10 @@ class UnknownOrder(IpmlError):
 
     def __init__(self, found: str, expected: Iterable[str]) -> None:
         super().__init__(f"Order of the list: found {found!r}; expected one of {', '.join(expected)}.")
+
+
+class UnspreadableVerdict(IpmlError):
+    """A verdict that says nothing of a listing's truth was to spread to others."""
+
+    def __init__(self, verdict: str) -> None:
+        super().__init__(f"Verdict {verdict!r} spreads to no other listing; expected counterfeit or genuine.")

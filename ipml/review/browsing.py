@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Selec
 
 from ipml.errors import UnknownOrder
 from ipml.records import Case
-from ipml.review.cases import find_case, make_case
+from ipml.review.cases import count_waiting, find_case, make_case
 from ipml.review.search import find_few, holds, split_words
 from ipml.storage.database import reading
 from ipml.storage.tables import case_texts, cases
@@ -27,6 +27,8 @@ ORDERS = {"rank": "rank", "value": "value_rank", "score": "score_rank", "first c
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which cases to list; what is None or empty does not narrow.
+
+    Near-duplicates that wait for another case are listed only by seller, by words, or in any state.
 
     Attributes
     ----------
@@ -92,7 +94,8 @@ def browse(
         last = None if after is None else find_case(connection, after)
         numbers = _find(connection, wanted, _Page(ORDERS[order], limit, last, now))
         rows = connection.execute(select(cases).where(cases.c.case_id.in_(numbers))) if numbers else ()
-        found = {row.case_id: make_case(row, now) for row in rows}
+        waiting = count_waiting(connection, numbers)
+        found = {row.case_id: make_case(row, now, waiting.get(row.case_id, 0)) for row in rows}
     return [found[number] for number in numbers]
 
 
@@ -145,6 +148,8 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
         yield column.score_rank.between(-wanted.most_score, 0.0)
     if wanted.waiting_days is not None:
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
+    if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
+        yield column.exemplar.is_(None)
     if wanted.due_hours is not None:
         yield column.due_at <= now + timedelta(hours=wanted.due_hours)
     if wanted.free_for is not None:

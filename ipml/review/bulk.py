@@ -14,10 +14,9 @@ from sqlalchemy import Connection, Engine, Row, select
 from ipml.errors import KeyReused, PreviewOutdated, TooManyCases
 from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, is_held, make_case
-from ipml.review.decisions import LONGEST_KEY, LONGEST_NOTE, Origin, make_decision, record
-from ipml.review.grounds import check_ground
+from ipml.review.clusters import lock_clusters
+from ipml.review.decisions import Origin, check_decision, make_decision, record
 from ipml.review.snapshot import digest
-from ipml.review.texts import check_text
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
@@ -119,15 +118,13 @@ def decide_bulk(
     >>> len(decide_bulk(engine, [1, 2, 9], "ana", Verdict.GENUINE, token=preview.digest).decisions)
     2
     """
-    check_ground(verdict, ground)
-    check_text("note", note, LONGEST_NOTE)
-    check_text("key", key or "", LONGEST_KEY)
+    check_decision(verdict, ground, note, key)
     wanted = _distinct(case_ids)
     now = now or datetime.now(UTC)
     content = [key or uuid4().hex, wanted, reviewer, verdict, ground, note]
     group_key = f"bulk:{digest(json.dumps(content))}"
     with writing(engine) as connection:
-        rows = find_cases(connection, wanted, lock=True)
+        rows = lock_clusters(connection, find_cases(connection, wanted))
         if key and (earlier := _find_keyed(connection, key)):
             if earlier.group_key != group_key:
                 raise KeyReused(key, earlier.case_id)
@@ -135,7 +132,7 @@ def decide_bulk(
         preview = _preview(rows, wanted, reviewer, verdict, now)
         if preview.digest != token:
             raise PreviewOutdated(len(wanted))
-        made = []
+        made: list[Decision] = []
         for case in preview.cases:
             row = rows[case.case_id]
             decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, reviewer, now)

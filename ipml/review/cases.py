@@ -35,11 +35,13 @@ def count_cases(engine: Engine, at_most: int | None = None) -> dict[str, int]:
 def get_case(engine: Engine, case_id: int, *, now: datetime | None = None) -> Case:
     """Return one case; CaseNotFound if there is none of that number."""
     with reading(engine) as connection:
-        return make_case(find_case(connection, case_id), now or datetime.now(UTC))
+        row = find_case(connection, case_id)
+        waiting = count_waiting(connection, [case_id])
+        return make_case(row, now or datetime.now(UTC), waiting.get(case_id, 0))
 
 
 def history(engine: Engine, case_id: int) -> list[audit.AuditRow]:
-    """Return what was done to a case, in order: enqueued, rescored, claimed, released, decided, escalated."""
+    """Return what was done to a case, in order: enqueued, rescored, claimed, released, decided, escalated, reversed."""
     with reading(engine) as connection:
         find_case(connection, case_id)
         return audit.list_rows(connection, subject_of(case_id))
@@ -103,7 +105,14 @@ def subject_of(case_id: int) -> str:
     return f"case:{case_id}"
 
 
-def make_case(row: Row[Any], now: datetime) -> Case:
+def count_waiting(connection: Connection, case_ids: Collection[int]) -> dict[int, int]:
+    """Return how many open near-duplicates wait for each of some cases; those for which none waits are left out."""
+    query = select(cases.c.exemplar, func.count()).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open")
+    return dict(connection.execute(query.group_by(cases.c.exemplar)).all())
+
+
+def make_case(row: Row[Any], now: datetime, n_alike: int = 0) -> Case:
     """Make the record of a row of cases, with who holds it at a moment."""
     reviewer = row.holder if is_held(row, now) else None
-    return Case(row.case_id, decode(row.snapshot), row.state, row.enqueued_at, reviewer, row.due_at)
+    scored, place = decode(row.snapshot), (row.due_at, row.exemplar, n_alike, row.relisting_of)
+    return Case(row.case_id, scored, row.state, row.enqueued_at, reviewer, *place)

@@ -86,7 +86,8 @@ def find_next(connection: Connection, reviewer: str, now: datetime) -> Row[Any] 
 
 def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:  # noqa: ARG001 - a Source
     """Return the open case of the lowest rank that nobody holds, kept from other writers."""
-    query = select(cases).where(cases.c.state == "open", is_free(now)).order_by(cases.c.rank, cases.c.case_id)
+    query = select(cases).where(cases.c.state == "open", cases.c.exemplar.is_(None), is_free(now))
+    query = query.order_by(cases.c.rank, cases.c.case_id)
     # On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
     return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
 

@@ -12,14 +12,16 @@ from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.claims import require_holder
+from ipml.review.clusters import hand_over, lock_clusters
 from ipml.review.grounds import check_ground
+from ipml.review.relistings import remember_removal
 from ipml.review.reversals import stands
 from ipml.review.snapshot import digest
 from ipml.review.texts import check_text
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
-LONGEST_NOTE, LONGEST_KEY = 2000, 255
+_LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +72,41 @@ def decide(
     KeyReused
         The key came before with another content.
     """
-    check_ground(verdict, ground)
-    check_text("note", note, LONGEST_NOTE)
-    check_text("key", key or "", LONGEST_KEY)
+    check_decision(verdict, ground, note, key)
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
-        row = find_case(connection, claim.case_id, lock=True)
+        find_case(connection, claim.case_id)
+        row = lock_clusters(connection, [claim.case_id])[claim.case_id]
         decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-        if key and (earlier := _find_decision(connection, key)):
-            if _content(earlier) != _content(decision):
-                raise KeyReused(key, earlier.case_id)
-            return earlier
-        require_holder(row, claim)
-        if not is_held(row, now):
-            raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
-        return record(connection, row, decision, key or None)
+        return decide_claimed(connection, row, claim, decision, key)
+
+
+def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
+    """Raise UnknownGround or UnstorableValue unless a decision can be kept as it is."""
+    check_ground(verdict, ground)
+    check_text("note", note, _LONGEST_NOTE)
+    check_text("key", key or "", _LONGEST_KEY)
+
+
+def decide_claimed(
+    connection: Connection,
+    row: Row[Any],
+    claim: Claim,
+    decision: Decision,
+    key: str | None,
+    origin: Origin = _REVIEW,
+    *,
+    spreads: bool = False,
+) -> Decision:
+    """Record a decision on the case in a row if it is held under a claim; a key that came before gives the earlier."""
+    if key and (earlier := _find_decision(connection, key)):
+        if _content(earlier) != _content(decision):
+            raise KeyReused(key, earlier.case_id)
+        return earlier
+    require_holder(row, claim)
+    if not is_held(row, decision.decided_at):
+        raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
+    return record(connection, row, decision, key or None, origin, spreads=spreads)
 
 
 def _find_decision(connection: Connection, key: str) -> Decision | None:
@@ -98,9 +120,19 @@ def _content(decision: Decision) -> Decision:
 
 
 def record(
-    connection: Connection, row: Row[Any], decision: Decision, key: str | None, origin: Origin = _REVIEW
+    connection: Connection,
+    row: Row[Any],
+    decision: Decision,
+    key: str | None,
+    origin: Origin = _REVIEW,
+    *,
+    spreads: bool = False,
 ) -> Decision:
-    """Append a decision, close the case or pass it on, and note both in the audit trail."""
+    """Append a decision, close the case or pass it on, and note both in the audit trail.
+
+    The case and those that wait for it must be locked (`lock_clusters`). Of those that wait for a case that is
+    decided, one becomes the exemplar of the others, unless the decision `spreads`: then that is for the caller to do.
+    """
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
     made_as = {name: getattr(origin, name) for name in Origin.__slots__}
     query = insert(decisions).values(**fields, **made_as, token=row.token, key=key).returning(decisions.c.decision_id)
@@ -108,6 +140,10 @@ def record(
     is_final = decision.verdict is not Verdict.ESCALATE
     state = "decided" if is_final else "escalated"
     change_case(connection, row.case_id, state=state, holder=None, lease_expires_at=None)
+    if is_final and not spreads:
+        hand_over(connection, row.case_id)
+    if decision.verdict is Verdict.COUNTERFEIT and origin.spread_from is None:
+        remember_removal(connection, row)
     note_deed(
         connection,
         decision.reviewer,
@@ -120,7 +156,7 @@ def record(
         ground=decision.ground,
         note=digest(decision.note),
         snapshot=digest(row.snapshot),
-        **({} if origin == _REVIEW else {"origin": origin.origin, "spread_from": origin.spread_from}),
+        **({} if origin.origin == "review" else {"origin": origin.origin, "spread_from": origin.spread_from}),
     )
     return decision
 

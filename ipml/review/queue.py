@@ -10,10 +10,12 @@ from ipml.review.browsing import list_cases, seller_cases
 from ipml.review.bulk import BulkDecision, BulkPreview, decide_bulk, preview_bulk
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, release
+from ipml.review.clusters import list_alike
 from ipml.review.decisions import decide, list_decisions
 from ipml.review.grounds import GROUNDS
 from ipml.review.intake import Enqueued, enqueue
 from ipml.review.reversals import Reversal, undo, undo_group
+from ipml.review.spread import Spread, SpreadPreview, decide_and_spread, preview_spread
 
 __all__ = [
     "GROUNDS",
@@ -21,16 +23,21 @@ __all__ = [
     "BulkPreview",
     "Enqueued",
     "Reversal",
+    "Spread",
+    "SpreadPreview",
     "claim",
     "count_cases",
     "decide",
+    "decide_and_spread",
     "decide_bulk",
     "enqueue",
     "get_case",
     "history",
+    "list_alike",
     "list_cases",
     "list_decisions",
     "preview_bulk",
+    "preview_spread",
     "release",
     "seller_cases",
     "undo",

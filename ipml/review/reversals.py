@@ -131,6 +131,12 @@ def stands(by: datetime | None = None) -> ColumnElement[bool]:
     return ~taken_back.exists()
 
 
+def is_standing(connection: Connection, decision_id: int) -> bool:
+    """Say whether a decision is there and was not taken back."""
+    query = select(decisions.c.decision_id).where(decisions.c.decision_id == decision_id, stands())
+    return connection.scalar(query) is not None
+
+
 def _find_decisions(connection: Connection, condition: ColumnElement[bool], decision_id: int = 1) -> Sequence[Row[Any]]:
     if not 0 < decision_id <= _LARGEST_NUMBER:
         return []
