@@ -29,6 +29,8 @@ ORDERS = {"rank": "rank", "value": "value_rank", "score": "score_rank", "first c
 class Filter:
     """Which cases to list; what is None or empty does not narrow.
 
+    Near-duplicates that wait for another case are listed only by seller, by words, or in any state.
+
     Attributes
     ----------
     state : {"open", "decided", "escalated"} or None, default="open"
@@ -151,6 +153,8 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
         yield column.score_rank.between(-wanted.most_score, 0.0)
     if wanted.waiting_days is not None:
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
+    if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
+        yield column.exemplar.is_(None)
     if wanted.due_hours is not None:
         yield column.due_at <= now + timedelta(hours=wanted.due_hours)
     if wanted.free_for is not None:

@@ -134,7 +134,7 @@ cases = Table(
     Index(None, "state", "value_rank", "case_id"),
     Index(None, "exemplar"),
     # A filter reads its cases in their order, and no others; or goes through the order without reading cases.
-    Index(None, "state", "rank", "case_id", "score_rank", "enqueued_at", "due_at"),
+    Index(None, "state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar"),
     Index(None, "state", "seller_id", "rank", "case_id"),
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),

@@ -21,6 +21,7 @@ from ipml.review import queue
 from ipml.review.places import explain_place
 from ipml.review.precedents import find_precedents
 from ipml.review.seller_record import read_seller_record
+from ipml.review.spread import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.undoable import find_undoable, list_reversals
 from ipml.web.auth import get_engine, get_user
 from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back
@@ -35,6 +36,7 @@ from ipml.web.wording import seller_history
 _MOST_OTHERS = 8
 _CHOICE = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
+_FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
 CaseNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 WithinQuery = Annotated[str, Query(max_length=LONGEST, pattern="^[^\x00]*$")]
 WithinForm = Annotated[str, Form(max_length=LONGEST, pattern="^[^\x00]*$")]
@@ -86,14 +88,21 @@ def decide(
     note: Annotated[str, Form()] = "",
     trail: Annotated[str, Form(pattern=PATTERN)] = "",
     within: WithinForm = "",
+    spread: Annotated[list[_FormNumber], Form(max_length=MOST_MEMBERS)] = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
-    """Record a verdict and open the following case; `choice` is "genuine", …, or "counterfeit/GROUND"."""
+    """Record a verdict and open the following case; `choice` is "genuine", …, or "counterfeit/GROUND".
+
+    A verdict on the truth spreads to the near-duplicates that were ticked.
+    """
     engine, user = get_engine(request), get_user(request)
     case = queue.get_case(engine, case_id)
     claim = Claim(case_id, user.name, token, until)
     verdict, _, ground = choice.partition("/")
     try:
-        queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
+        if spread and Verdict(verdict) in (Verdict.COUNTERFEIT, Verdict.GENUINE):
+            decide_and_spread(engine, claim, Verdict(verdict), spread, ground=ground, note=note, key=key)
+        else:
+            queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
     except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
         return _show(request, case_id, Visit(trail, within, note, str(error)))
     return address_of(_follow(request, case, within, trail), within, trail=trail)
@@ -135,6 +144,7 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         "can_decide": can_decide,
         "may_undo_others": user.role.includes(Role.LEAD),
         "grounds": queue.GROUNDS,
+        "alike": preview_spread(engine, case_id, user.name).cases if case.n_alike else (),
         "undoable": find_undoable(engine, user.name) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(engine, case_id, state=shown.state),

@@ -80,7 +80,8 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
     is_young = number % len(TITLES) < 5
     brand = next((b for b in ("Nordhale", "Aurivo") if b in title), "Vellmar")
     median = {"Nordhale": 1450.0, "Aurivo": 260.0, "Vellmar": 890.0}[brand]
-    share = (0.09, 0.14, 0.18, 0.11, 0.3, 0.7, 0.5)[number % len(TITLES)]
+    # A title that comes again costs more each time: it is no near-duplicate, which would wait for the first.
+    share = (0.09, 0.14, 0.18, 0.11, 0.3, 0.7, 0.5)[number % len(TITLES)] * 1.2 ** (number // len(TITLES))
     listing = Listing(
         listing_id=f"L{number:04}",
         seller_id=seller,

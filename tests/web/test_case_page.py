@@ -19,7 +19,7 @@ GROUND = next(iter(queue.GROUNDS))
 
 def hidden_fields(text: str) -> dict[str, str]:
     """Return the hidden fields of the form that decides."""
-    form = re.search(r'<form method="post" action="/cases/\d+/decide">.*?</form>', text, re.DOTALL)
+    form = re.search(r'<form [^>]*action="/cases/\d+/decide">.*?</form>', text, re.DOTALL)
     assert form
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
 
@@ -318,3 +318,39 @@ def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: 
     answer = ana.post("/cases/3/decide", data={**fields, "choice": "genuine"})
     assert answer.headers["location"] == "/cases/4?trail=1&within=queue"
     assert queue.get_case(engine, 1).reviewer is None
+
+
+def enqueue_alike(engine: Engine, scored: Callable[..., ScoredListing]) -> None:
+    """Put the same offer into the queue three times, as cases 8 to 10."""
+    queue.enqueue(engine, [scored(7, listing_id=f"again{number}", seller_id="copier") for number in range(3)])
+
+
+def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+    """Near-duplicates wait behind one case; those that stay ticked get its verdict, and undo takes all back."""
+    enqueue_alike(engine, scored)
+    text = ana.get("/").text
+    assert "+2 alike" in text
+    assert text.count("data-row") == 8
+    page = ana.get("/cases/8").text
+    assert page.count('name="spread"') == 2
+    assert "The same offer as" in ana.get("/cases/9").text
+    fields = hidden_fields(ana.get("/cases/8").text)
+    ana.post("/cases/8/decide", data={**fields, "choice": "genuine", "spread": ["9", "10"]})
+    decided = [queue.get_case(engine, number).state for number in (8, 9, 10)]
+    assert decided[0] == "decided"
+    assert "decided" in decided[1:]
+    n_open = queue.count_cases(engine)["open"]
+    group = re.search(r'name="group" value="([^"]+)"', ana.get("/").text)
+    decision = re.search(r'name="decision" value="(\d+)"', ana.get("/").text)
+    ana.post("/undo", data={"group": group[1]} if group else {"decision": decision[1]} if decision else {})
+    assert queue.count_cases(engine)["open"] == n_open + decided.count("decided")
+
+
+def test_a_verdict_that_tells_no_truth_spreads_to_nothing(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """ "Cannot tell" decides the one case alone, whatever is ticked."""
+    enqueue_alike(engine, scored)
+    fields = hidden_fields(ana.get("/cases/8").text)
+    ana.post("/cases/8/decide", data={**fields, "choice": "cannot tell", "spread": ["9", "10"]})
+    assert queue.count_cases(engine) == {"open": 9, "decided": 1, "escalated": 0}

@@ -13,7 +13,7 @@ down_revision = "0007"
 identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _FILTERS = ("seller_id", "brand", "category")
-_COVERED = ("state", "rank", "case_id", "score_rank", "enqueued_at", "due_at")
+_COVERED = ("state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar")
 _BATCH_SIZE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
 
