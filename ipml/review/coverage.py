@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select
 
 from ipml.records import Verdict
+from ipml.review.reversals import stands
 from ipml.review.weighting import Cell
 from ipml.storage.tables import cases, decisions, sift_cases, sift_strata, sifts
 
@@ -50,14 +51,6 @@ class Stretch:
     done: int = 0
     fair: int = 0
     fair_counterfeit: int = 0
-
-
-def stands() -> ColumnElement[bool]:
-    """Return the condition that a decision is the one that stands for its case: the last that was not to escalate."""
-    later = decisions.alias("later")
-    is_later = and_(later.c.case_id == decisions.c.case_id, later.c.decision_id > decisions.c.decision_id)
-    is_overtaken = exists().where(is_later, later.c.verdict != Verdict.ESCALATE.value)
-    return and_(decisions.c.verdict != Verdict.ESCALATE.value, not_(is_overtaken))
 
 
 def read_stretches(connection: Connection, *, since: datetime | None = None) -> list[Stretch]:
@@ -127,7 +120,7 @@ def _reviewed(newest: Any) -> Any:
             _count(and_(is_counterfeit, has_come)).label("fair_counterfeit"),
         )
         .select_from(joined)
-        .where(sift_cases.c.sift_id.in_(newest), stands())
+        .where(sift_cases.c.sift_id.in_(newest), decisions.c.verdict != Verdict.ESCALATE.value, stands())
         .group_by(sift_cases.c.sift_id, sift_cases.c.stratum)
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, select
 
+from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
@@ -22,7 +23,18 @@ Value = str | float | int | datetime | None
 
 _OF_CASE = ("listing_id", "seller_id", "brand", "title", "price", "currency", "score", "model_version")
 CASE_COLUMNS = ("case_id", "state", "enqueued_at", *_OF_CASE)
-DECISION_COLUMNS = ("decision_id", "case_id", "verdict", "ground", "note", "reviewer", "decided_at", *_OF_CASE)
+DECISION_COLUMNS = (
+    "decision_id",
+    "case_id",
+    "verdict",
+    "ground",
+    "note",
+    "reviewer",
+    "decided_at",
+    "origin",
+    "stands",
+    *_OF_CASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +78,11 @@ def export_cases(engine: Engine, wanted: Wanted) -> Iterator[Mapping[str, Value]
 
 def export_decisions(engine: Engine, wanted: Wanted) -> Iterator[Mapping[str, Value]]:
     """Give a row of `DECISION_COLUMNS` for each decision, in the order in which they were made."""
-    own = ("decision_id", "case_id", "verdict", "ground", "note", "reviewer", "decided_at")
-    columns = [decisions.c[name] for name in own]
+    own = ("decision_id", "case_id", "verdict", "ground", "note", "reviewer", "decided_at", "origin")
+    columns = [*(decisions.c[name] for name in own), stands().label("stands")]
     query = select(*columns, cases.c.snapshot).join(cases, cases.c.case_id == decisions.c.case_id)
     for row in _read(engine, _narrow(query, wanted, decisions.c.decided_at), decisions.c.decision_id):
-        yield {**{name: getattr(row, name) for name in own}, **_describe(row)}
+        yield {**{name: getattr(row, name) for name in own}, "stands": bool(row.stands), **_describe(row)}
 
 
 def _narrow(query: Select[Any], wanted: Wanted, at: ColumnElement[datetime]) -> Select[Any]:

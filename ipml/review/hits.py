@@ -8,6 +8,7 @@ from math import sqrt
 from sqlalchemy import Engine, case, func, select
 
 from ipml.records import Verdict
+from ipml.review.reversals import stands
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
@@ -69,7 +70,7 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     """
     latest = (
         select(decisions.c.case_id, decisions.c.verdict)
-        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
+        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked", stands())
         .order_by(decisions.c.decision_id.desc())
         .limit(most)
         .subquery()

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, literal, select, union_all
 
 from ipml.records import Verdict
+from ipml.review.reversals import stands
 from ipml.storage.tables import cases, decisions, opinions
 
 _SYSTEM = "ipml"  # passes cases on where two persons disagree; it judges nothing
@@ -33,7 +34,7 @@ class Judgement:
 
 
 def list_judgements(connection: Connection, *, known_by: datetime | None = None) -> list[Judgement]:
-    """Return what was said of cases, in the order of the cases; without what was taken back.
+    """Return what was said of cases, case by case; not what was taken back or only spread.
 
     Parameters
     ----------
@@ -53,7 +54,9 @@ def list_judgements(connection: Connection, *, known_by: datetime | None = None)
 
 def _standing_decisions() -> Select[Any]:
     columns = (decisions.c.case_id, decisions.c.reviewer, decisions.c.verdict, decisions.c.decided_at)
-    return select(*columns, literal("decision").label("kind"), decisions.c.token).where(decisions.c.reviewer != _SYSTEM)
+    return select(*columns, literal("decision").label("kind"), decisions.c.token).where(
+        decisions.c.reviewer != _SYSTEM, decisions.c.origin != "spread", stands()
+    )
 
 
 def _standing_opinions() -> Select[Any]:
