@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 from sqlalchemy import Engine, case, func, select
 
 from ipml.records import Verdict
+from ipml.review.rates import count_rate
 from ipml.review.reversals import stands
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
 LOWEST_SCORES = (0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0)
 _MOST_JUDGED = 2_000
-_Z = 1.959964  # of a normal distribution, for 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,8 @@ class Hits:
     @property
     def interval(self) -> tuple[float, float]:
         """Return the 95 % interval of the share."""
-        return wilson_interval(self.counterfeit, self.judged)
+        rate = count_rate(self.counterfeit, self.judged)
+        return (rate.low, rate.high) if rate else (0.0, 1.0)
 
 
 def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
@@ -86,26 +86,6 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     )
     with reading(engine) as connection:
         return tuple(Hits(*_bounds(number), judged, found) for number, judged, found in connection.execute(query))
-
-
-def wilson_interval(found: int, total: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share (JASA 22, 1927); from nothing anything may follow.
-
-    Examples
-    --------
-    >>> [round(bound, 3) for bound in wilson_interval(9, 10)]
-    [0.596, 0.982]
-    >>> wilson_interval(0, 0)
-    (0.0, 1.0)
-    """
-    if total == 0:
-        return 0.0, 1.0
-    share, spread = found / total, _Z**2 / total
-    middle = share + spread / 2
-    reach = sqrt(max(0.0, share * (1 - share) * spread + spread**2 / 4))
-    low, high = (middle - reach) / (1 + spread), (middle + reach) / (1 + spread)
-    # Rounding must not push a bound past the share, or out of 0-1.
-    return max(0.0, min(low, share)), min(1.0, max(high, share))
 
 
 def _bounds(number: int) -> tuple[float | None, float | None]:

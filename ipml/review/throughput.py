@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from ipml.records import Verdict
+from ipml.review.reversals import stands
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, cases, decisions
 
@@ -84,7 +85,7 @@ def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None)
     days = [midnight - timedelta(days=ago) for ago in reversed(range(n_days))]
     # All states are named so that an index that begins with the state can be used.
     arrived = [_count_on(day, cases.c.enqueued_at, cases.c.state.in_(_STATES)) for day in days]
-    decided = [_count_on(day, decisions.c.decided_at) for day in days]
+    decided = [_count_on(day, decisions.c.decided_at, stands()) for day in days]
     with reading(engine) as connection:
         counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]
     return tuple(Day(day.date(), *numbers) for day, *numbers in zip(days, *counts, strict=True))
@@ -102,7 +103,7 @@ def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = Non
     hour = (type_coerce(decisions.c.decided_at, BigInteger) // literal(_HOUR, BigInteger)).label("hour")
     hours = (
         select(decisions.c.reviewer, hour, func.count().label("verdicts"))
-        .where(decisions.c.decided_at > since)
+        .where(decisions.c.decided_at > since, decisions.c.origin != "spread", stands())
         .group_by(decisions.c.reviewer, hour)
         .subquery()
     )
@@ -128,6 +129,7 @@ def time_reviews(engine: Engine, most: int = _MOST_TIMED) -> tuple[ReviewTime, .
     """
     latest = (
         select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at, decisions.c.reviewer)
+        .where(decisions.c.origin == "review", stands())
         .order_by(decisions.c.decision_id.desc())
         .limit(most)
         .subquery()

@@ -130,7 +130,7 @@ cases = Table(
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "seller_id", "rank", "case_id"),
     Index(None, "state", "due_at", "minutes"),
-    Index(None, "state", "score_rank", "case_id"),
+    Index(None, "state", "score_rank", "case_id", "rank"),
     Index(None, "state", "value_rank", "case_id"),
     Index(None, "exemplar"),
     # A filter reads its cases in their order, and no others; or goes through the order without reading cases.
@@ -138,7 +138,7 @@ cases = Table(
     Index(None, "state", "seller_id", "rank", "case_id"),
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),
-    Index(None, "state", "enqueued_at", "case_id"),
+    Index(None, "state", "enqueued_at", "case_id", "rank"),
     Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index(None, "state", "lane", "lot"),
     Index(None, "holder"),

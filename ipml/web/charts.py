@@ -8,6 +8,8 @@ from math import log10
 
 from ipml.review.estimates import Estimates, Figure
 from ipml.review.hits import Hits
+from ipml.review.look_summary import LookSummary
+from ipml.review.rates import Rate
 from ipml.review.throughput import Day
 from ipml.web.wording import count, percent, percent_range
 
@@ -157,4 +159,33 @@ def _estimate_bar(figure: Figure) -> ShareBar | None:
         says=f"{100 * figure.value:.1f} %",
         bounds=f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %",
         naive="" if figure.naive is None else f"{100 * figure.naive:.1f} %",
+    )
+
+
+def make_look_bars(looks: LookSummary) -> tuple[ShareBar, ...]:
+    """Place a bar with its interval for each kind of further look that somebody has taken.
+
+    Examples
+    --------
+    >>> (bar,) = make_look_bars(LookSummary({}, Rate(0.9, 0.7, 0.98, 20), None, None))
+    >>> bar.name, bar.says, bar.bounds
+    ('Golden items judged rightly', '90 %', '70 to 98 %')
+    """
+    named = (
+        ("Golden items judged rightly", looks.golden),
+        ("Own verdict given again", looks.repeats),
+        ("Another's verdict given again", looks.audits),
+    )
+    return tuple(_rate_bar(name, rate) for name, rate in named if rate is not None)
+
+
+def _rate_bar(name: str, rate: Rate) -> ShareBar:
+    return ShareBar(
+        name=name,
+        share=100 * rate.share,
+        low=100 * rate.low,
+        high=100 * rate.high,
+        n=round(rate.n),
+        says=percent(rate.share),
+        bounds=percent_range(rate.low, rate.high),
     )

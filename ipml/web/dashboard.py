@@ -11,9 +11,10 @@ from sqlalchemy import Engine
 from ipml.review.backlog import measure_backlog
 from ipml.review.estimates import estimate
 from ipml.review.hits import measure_hits
+from ipml.review.look_summary import summarise_looks
 from ipml.review.throughput import count_days, measure_paces, time_reviews
 from ipml.web.auth import get_engine, get_user
-from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars
+from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_look_bars
 from ipml.web.render import render
 from ipml.web.users import Role, User
 
@@ -41,6 +42,7 @@ def _measure(engine: Engine, now: datetime) -> dict[str, Any]:
         "day_chart": make_day_chart(days),
         "hits": make_hit_bars(measure_hits(engine)),
         "times": time_reviews(engine),
+        "looks": make_look_bars(summarise_looks(engine)),
     }
 
 

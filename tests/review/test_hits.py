@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.hits import LOWEST_SCORES, measure_hits, wilson_interval
+from ipml.review.hits import LOWEST_SCORES, Hits, measure_hits
 from ipml.review.queue import claim, decide, enqueue
 
 Make = Callable[..., ScoredListing]
@@ -58,7 +58,7 @@ def test_only_the_latest_verdicts_count(engine: Engine, make_scored: Make):
 def test_the_interval_is_that_of_wilson(found: int, total: int):
     """It is the one of scipy, lies in 0-1 and holds the share."""
     found = min(found, total)
-    low, high = wilson_interval(found, total)
+    low, high = Hits(0.9, 1.0, total, found).interval
     expected = binomtest(found, total).proportion_ci(method="wilson")
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
     assert 0 <= low <= found / total <= high <= 1
