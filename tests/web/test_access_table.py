@@ -193,7 +193,7 @@ def test_what_is_no_form_changes_nothing(engine: Engine, browsers: Mapping[Role 
     for kind, body in NO_FORMS.items():
         for path in set(CHANGING) - {"/logout", "/next"}:  # these take no form
             answer = lead.post(fill(path), content=body, headers={"Content-Type": kind})
-            assert answer.status_code in (400, 401, 403, 415), (path, kind, answer.status_code)
+            assert 400 <= answer.status_code < 500, (path, kind, answer.status_code)
     assert contents(engine) == before
 
 
