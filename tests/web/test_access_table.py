@@ -205,7 +205,7 @@ def test_no_header_makes_another_method_of_a_request(
     for name in ("X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"):
         for path in CHANGING:
             answer = lead.get(fill(path), params={"_method": "POST"}, headers={name: "POST"})
-            assert answer.status_code in (200, 405), path
+            assert answer.status_code in (200, 303, 400, 405), path
     assert contents(engine) == before
 
 
