@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_type_hints
 
 import httpx
 import pytest
@@ -26,10 +26,17 @@ pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("IPML_FUZZ_EXAMPLES", "60"))  # of each operation and mode; 1,000 and more for a release
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 
-FIELDS = (
-    *("name", "password", "then", "choice", "token", "until", "key", "note", "trail", "to", "state", "brand", "seller"),
-    *("after", "recorded", "what", "since", "code", "iss", "error"),
-)
+
+def find_fields() -> list[str]:
+    """Return the name of every field that any route takes, in its address or in a form."""
+    found = set()
+    for *_, answer in ROUTES:
+        for name, kind in get_type_hints(answer).items():
+            found |= {name, *getattr(kind, "model_fields", {})}
+    return sorted(found - {"request", "return"})
+
+
+FIELDS = find_fields()
 GOOD = (
     *("genuine", "counterfeit/declared_replica", "escalate", "list", "next", "previous", "open", "decided", "cases"),
     *(
