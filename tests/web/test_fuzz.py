@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_type_hints
 
 import httpx
 import pytest
@@ -25,10 +26,17 @@ pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("IPML_FUZZ_EXAMPLES", "60"))  # of each operation and mode; 1,000 and more for a release
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 
-FIELDS = (
-    *("name", "password", "then", "choice", "token", "until", "key", "note", "trail", "to", "state", "brand", "seller"),
-    *("after", "recorded", "what", "since", "code", "iss", "error"),
-)
+
+def find_fields() -> list[str]:
+    """Return the name of every field that any route takes, in its address or in a form."""
+    found = set()
+    for *_, answer in ROUTES:
+        for name, kind in get_type_hints(answer).items():
+            found |= {name, *getattr(kind, "model_fields", {})}
+    return sorted(found - {"request", "return"})
+
+
+FIELDS = find_fields()
 GOOD = (
     *("genuine", "counterfeit/declared_replica", "escalate", "list", "next", "previous", "open", "decided", "cases"),
     *(
@@ -129,7 +137,7 @@ def test_the_page_understands_or_says_that_it_does_not(lead: TestClient, method:
     def send(fields: dict[str, str], number: str, cookie: str) -> None:
         log_in_anew(lead)
         headers = {"Sec-Fetch-Site": "same-origin", "X-Forwarded-For": cookie.encode("utf-8", "replace")}
-        address = path.format(case_id=number)
+        address = re.sub(r"\{\w+\}", number, path)
         if method == "GET":
             answer = lead.get(address, params=fields, headers=headers)
         else:
@@ -167,7 +175,7 @@ def test_malformed_forms(lead: TestClient, kind: str, body: bytes) -> None:
         if method != "GET":
             log_in_anew(lead)
             headers = {"Sec-Fetch-Site": "same-origin", "Content-Type": kind.encode("latin-1")}
-            answer = lead.post(path.format(case_id=1), content=body, headers=headers)
+            answer = lead.post(re.sub(r"\{\w+\}", "1", path), content=body, headers=headers)
             assert answer.status_code < 500, (path, answer.text)
 
 
