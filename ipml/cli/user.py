@@ -46,13 +46,17 @@ def list_(database: Database = None) -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    from ipml.review.conflicts import list_sellers
     from ipml.storage.database import open_database
     from ipml.web.users import list_users
 
-    table = Table("name", "role", "may log in", "since")
-    for user in list_users(open_database(database, create=False)):
-        table.add_row(user.name, user.role, "yes" if user.is_active else "no", f"{user.created_at:%Y-%m-%d}")
+    engine = open_database(database, create=False)
+    table = Table("name", "role", "may log in", "since", "sells as")
+    for user in list_users(engine):
+        is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_sellers(engine, user.name))
+        table.add_row(user.name, user.role, is_active, f"{user.created_at:%Y-%m-%d}", Text(sellers))
     Console().print(table)
 
 

@@ -44,9 +44,9 @@ def find_look(connection: Connection, reviewer: str, now: datetime) -> Offer | N
 
 
 def find_look_of(connection: Connection, reviewer: str, case_id: int) -> Row[Any] | None:
-    """Return the look at a case that a reviewer took and nobody has taken or answered since, or None."""
+    """Return the look at a case that a reviewer took last and nobody has taken or answered since, or None."""
     is_theirs = (looks.c.case_id == case_id, looks.c.holder == reviewer, looks.c.ended_at.is_(None))
-    return connection.execute(select(looks).where(*is_theirs).order_by(looks.c.look_id).limit(1)).first()
+    return connection.execute(select(looks).where(*is_theirs).order_by(looks.c.token.desc()).limit(1)).first()
 
 
 def find_held(connection: Connection, row: Row[Any], claim: Claim) -> Row[Any] | None:

@@ -69,6 +69,7 @@ def test_who_sells_under_a_seller_is_noted(ipml, database: str):
     engine = open_database(database)
     assert ipml("user", "sells", "ana", "s1", "--database", database).exit_code == 0
     assert list_sellers(engine, "ana") == ["s1"]
+    assert re.search(r"ana .*reviewer .*s1", ipml("user", "list", "--database", database).out)
     assert ipml("user", "sells", "ana", "s1", "--no-longer", "--database", database).exit_code == 0
     assert list_sellers(engine, "ana") == []
     assert ipml("user", "sells", "bo", "s1", "--database", database).exit_code == 2

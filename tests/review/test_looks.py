@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, select
 
 from ipml.errors import AlreadyDecided, ClaimLost, KeyReused
 from ipml.records import Claim, ScoredListing, Verdict
+from ipml.review.goldens import add_golden
 from ipml.review.opinions import list_opinions
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, release
 from ipml.review.shown import shown_history, shown_state
@@ -103,6 +104,16 @@ def test_a_look_is_held_by_one(audited: Engine, look: Claim):
     assert claim(audited, "cleo", now=LATER).look_id == look.look_id
     with pytest.raises(AlreadyDecided):
         decide(audited, look, Verdict.GENUINE, now=LATER)
+
+
+def test_of_two_looks_at_a_case_the_last_one_taken_counts(audited: Engine, look: Claim):
+    """An audit whose lease ran out does not stand in the way of a golden item, and needs no answer after it."""
+    add_golden(audited, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
+    taken = claim(audited, "ben", now=LATER)
+    assert (taken.case_id, taken.look_id != look.look_id) == (1, True)
+    decide(audited, claim(audited, "ben", 1, now=LATER), Verdict.GENUINE, now=LATER)
+    assert [opinion.kind for opinion in list_opinions(audited, 1)] == ["golden"]
+    assert claim(audited, "ben", now=LATER).case_id != 1
 
 
 def test_a_lease_that_ran_out_cannot_answer(audited: Engine, look: Claim):

@@ -21,11 +21,11 @@ def test_six_at_once_share_cases_and_looks(
 ):
     """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
     set_settings(audit_share=0.25, repeat_share=0, golden_share=0.25)
-    enqueue(engine, [make_scored(f"L{number}") for number in range(60)], now=NOON)
+    enqueue(engine, [make_scored(f"L{number}") for number in range(40)], now=NOON)
 
     def work(name: str) -> list[tuple[int, int | None]]:
         done = []
-        for number in range(25):
+        for number in range(16):
             now = NOON + timedelta(seconds=number)
             if taken := claim(engine, name, now=now):
                 decide(engine, taken, Verdict.GENUINE, now=now)

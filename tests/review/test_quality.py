@@ -120,7 +120,7 @@ def test_a_leads_word_on_what_two_disagreed_about_is_no_agreement(queue: Engine)
 
 def test_disputes_are_audits_that_say_the_opposite(queue: Engine):
     """Neither doubt nor agreement is a dispute; what is known for sure comes first."""
-    _say(queue, "ben", "audit", {1: FAKE, 4: REAL, 5: UNSURE, 8: FAKE, 2: FAKE})
+    _say(queue, "ben", "audit", {1: FAKE, 3: REAL, 5: UNSURE, 8: FAKE, 2: FAKE})
     add_golden(queue, 10, FAKE, "test purchase", "lea", now=NOON)
     assert [(one.case_id, one.decided, one.said, one.by) for one in list_disputes(queue)] == [
         (10, "genuine", "counterfeit", "known"),
