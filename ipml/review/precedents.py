@@ -13,7 +13,7 @@ from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, make_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import stands
-from ipml.review.search import fold
+from ipml.review.search import searched_text, title_words
 from ipml.storage.database import reading
 from ipml.storage.tables import case_texts, cases, decisions
 
@@ -38,7 +38,7 @@ def find_precedents(engine: Engine, case: Case, most: int = 5, *, now: datetime 
     listing = case.scored.listing
     if listing.brand is None:
         return ()
-    words = _words(listing.title)
+    words = title_words(searched_text(case.scored))
     with reading(engine) as connection:
         found = _find_confirmed(connection, case)
         likest = sorted(
@@ -73,10 +73,6 @@ def _find_confirmed(connection: Connection, case: Case) -> Sequence[Row[Any]]:
     return connection.execute(query).all()
 
 
-def _words(title: str) -> frozenset[str]:
-    return frozenset(fold(title).split())
-
-
 def _likeness(words: frozenset[str], text: str) -> float:
-    others = frozenset(text.partition("\n")[0].split())
+    others = title_words(text)
     return len(words & others) / max(len(words | others), 1)

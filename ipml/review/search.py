@@ -18,6 +18,7 @@ MOST_WORDS = 8
 _LONGEST_TITLE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
 _FEW = 1_000
+_OTHER_LINES = 3  # beside the title: the listing's id, the seller's and the brand
 
 
 def fold(text: str) -> str:
@@ -49,6 +50,17 @@ def searched_text(scored: ScoredListing) -> str:
     title = [listing.title[:_LONGEST_TITLE], *filter(None, [scored.read_as])]
     said = [*title, listing.listing_id, listing.seller_id, listing.brand or ""]
     return "\n".join(map(fold, said)).replace("\0", "")
+
+
+def title_words(text: str) -> frozenset[str]:
+    """Return the words of the title in a text that `searched_text` made, as written and as read.
+
+    Examples
+    --------
+    >>> sorted(title_words("leather bag\\na7\\ns1\\n"))
+    ['bag', 'leather']
+    """
+    return frozenset(" ".join(text.split("\n")[:-_OTHER_LINES]).split())
 
 
 def split_words(search: str) -> tuple[str, ...]:

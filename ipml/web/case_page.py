@@ -144,12 +144,11 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         "can_decide": can_decide,
         "may_undo_others": user.role.includes(Role.LEAD),
         "grounds": queue.GROUNDS,
-        "alike": preview_spread(engine, case_id, user.name).cases if case.n_alike else (),
         "undoable": find_undoable(engine, user.name) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(engine, case_id, state=shown.state),
         **_tell_listing(case),
-        **_tell_seller(engine, case),
+        **_tell_seller(engine, case, user),
         **_tell_history(engine, user, case, shown.hides_history),
     }
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
@@ -164,13 +163,16 @@ def _tell_listing(case: Case) -> dict[str, Any]:
     }
 
 
-def _tell_seller(engine: Engine, case: Case) -> dict[str, Any]:
+def _tell_seller(engine: Engine, case: Case, user: User) -> dict[str, Any]:
     listing = case.scored.listing
-    others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + 1)
+    alike = preview_spread(engine, case.case_id, user.name).cases if case.n_alike else ()
+    shown = {case.case_id, *(one.case_id for one in alike)}
+    others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + len(shown))
     return {
         "seller_history": seller_history(listing),
         "chart": make_seller_chart(read_seller_record(engine, listing.seller_id)),
-        "others": [other for other in others if other.case_id != case.case_id][:_MOST_OTHERS],
+        "others": [other for other in others if other.case_id not in shown][:_MOST_OTHERS],
+        "alike": alike,
     }
 
 

@@ -228,7 +228,13 @@ def test_without_script(browser: playwright.Browser, address: str) -> None:
     ids=["light", "dark", "double-zoom", "narrow"],
 )
 def test_pictures(
-    browser: playwright.Browser, address: str, queue_of_many: Engine, scheme: str, width: int, scale: int
+    browser: playwright.Browser,
+    address: str,
+    queue_of_many: Engine,
+    scored: Callable,
+    scheme: str,
+    width: int,
+    scale: int,
 ) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
     PICTURES.mkdir(exist_ok=True)
@@ -237,6 +243,9 @@ def test_pictures(
         assert claim
         queue.decide(queue_of_many, claim, verdict, ground="wrong_features" if verdict == "counterfeit" else "")
     queue.claim(queue_of_many, "bo", 3)
+    seen = make_seen(scored, 29)
+    copies = [replace(seen, listing=replace(seen.listing, listing_id=f"{n}", seller_id="copier")) for n in range(4)]
+    queue.enqueue(queue_of_many, copies, due_at=datetime.now(UTC) + timedelta(hours=7))
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
     )
@@ -261,7 +270,7 @@ def test_pictures(
     page.goto(f"{address}/")
     press(page, "d")
     take("dashboard")
-    for number in (1, 11, 18, 22):
+    for number in (1, 11, 18, 22, 61):
         page.goto(f"{address}/cases/{number}")
         take(f"case-{number}")
     press(page, "2")
