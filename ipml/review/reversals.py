@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, u
 from ipml.errors import CannotUndo
 from ipml.records import Verdict
 from ipml.review.cases import change_case, find_cases, note_deed
+from ipml.review.ranking import rank_again
 from ipml.review.texts import check_text
 from ipml.settings import get_settings
 from ipml.storage.database import writing
@@ -182,6 +183,7 @@ def _reverse(
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     for row in undone:
         change_case(connection, row.case_id, state=_state_after(connection, row.case_id))
+        rank_again(connection, locked[row.case_id])  # the order may have changed since
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}
