@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, Row, func, select, tuple_
+from sqlalchemy import Connection, Engine, Row, and_, func, select, tuple_
 
 from ipml.review.cases import find_case
 from ipml.review.ranking import Order, current_ranking
@@ -43,14 +43,14 @@ def explain_place(engine: Engine, case_id: int, *, now: datetime | None = None) 
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
         row = find_case(connection, case_id)
-        sentences = [_say_place(connection, row)] if row.state == "open" else []
+        sentences = [_say_place(connection, row)] if row.state == "open" and row.exemplar is None else []
     if row.due_at is not None and row.state != "decided":
         sentences.append(_say_due(row.due_at, now))
     return (*sentences, *(_say_worth(read_worth(row.worth)) if row.worth else ()))
 
 
 def _say_place(connection: Connection, row: Row[object]) -> str:
-    is_open = cases.c.state == "open"
+    is_open = and_(cases.c.state == "open", cases.c.exemplar.is_(None))
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
     place = 1 + (connection.scalar(select(func.count()).where(is_open, before)) or 0)
     total = connection.scalar(select(func.count()).where(is_open))
