@@ -53,7 +53,8 @@ def explain_place(
     with reading(engine) as connection:
         row = find_case(connection, case_id)
         state = state or row.state
-        sentences = [_say_place(connection, row), *_say_alike(connection, case_id)] if state == "open" else []
+        stands_alone = state == "open" and row.exemplar is None
+        sentences = [_say_place(connection, row), *_say_alike(connection, case_id)] if stands_alone else []
     if row.due_at is not None and state != "decided":
         sentences.append(_say_due(row.due_at, now))
     return (*sentences, *(_say_worth(read_worth(row.worth)) if row.worth else ()))
@@ -69,7 +70,8 @@ def _say_place(connection: Connection, row: Row[object]) -> str:
 
 def _count(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> int:
     """Count open cases, at most so many: a database that has just ranked all of them counts slowly."""
-    found = select(cases.c.case_id).where(cases.c.state == "open", *conditions).order_by(cases.c.rank).limit(most)
+    is_shown = (cases.c.state == "open", cases.c.exemplar.is_(None))
+    found = select(cases.c.case_id).where(*is_shown, *conditions).order_by(cases.c.rank).limit(most)
     return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 

@@ -24,7 +24,15 @@ def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Ma
     """The k-th case of the list is said to be the k-th, by the order in force."""
     offers = [(0.5, 10.0), (0.5, 10.0), (None, 900.0), (0.9, None), (0.1, 4000.0)]
     for number, (score, price) in enumerate(offers):
-        enqueue(engine, [make_scored(f"L{number}", score, price=price, currency="EUR" if price else None)], now=NOON)
+        enqueue(
+            engine,
+            [
+                make_scored(
+                    f"L{number}", score, title="abcde"[number] * 9, price=price, currency="EUR" if price else None
+                )
+            ],
+            now=NOON,
+        )
     rerank(engine, order, load_policy(), now=NOON, actor="ana")
     said = [explain_place(engine, case.case_id, now=NOON)[0] for case in list_cases(engine)]
     by = {"score": "score", "value": "value per minute", "fifo": "time of arrival"}[order]

@@ -24,7 +24,7 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of likely cheap bags and unlikely dear watches."""
     bags = [make_scored(f"B{n}", 0.9 - n / 100, brand="Bagco", price=10.0, currency="EUR") for n in range(6)]
     watches = [make_scored(f"W{n}", 0.4 - n / 100, brand="Watchco", price=3000.0, currency="EUR") for n in range(6)]
-    enqueue(engine, [*bags, *watches], now=NOON)
+    enqueue(engine, [*bags, *watches], joins_alike=False, now=NOON)
     return engine
 
 
