@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Selec
 
 from ipml.errors import UnknownOrder
 from ipml.records import Case
-from ipml.review.cases import count_waiting, find_case, make_case
+from ipml.review.cases import LARGEST_NUMBER, count_waiting, find_case, make_case
 from ipml.review.search import find_few, holds, split_words
 from ipml.review.texts import is_storable
 from ipml.storage.database import reading
@@ -93,7 +93,7 @@ def browse(
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
         last = None if after is None else find_case(connection, after)
-        numbers = _find(connection, wanted, _Page(ORDERS[order], limit, last, now))
+        numbers = _find(connection, wanted, _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now))
         rows = connection.execute(select(cases).where(cases.c.case_id.in_(numbers))) if numbers else ()
         waiting = count_waiting(connection, numbers)
         found = {row.case_id: make_case(row, now, waiting.get(row.case_id, 0)) for row in rows}

@@ -16,6 +16,7 @@ from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, is_held, make_case
 from ipml.review.clusters import lock_clusters
 from ipml.review.decisions import Origin, check_decision, make_decision, record
+from ipml.review.second_person import find_scruple
 from ipml.review.snapshot import digest
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
@@ -72,7 +73,7 @@ def preview_bulk(
     wanted = _distinct(case_ids)
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
-        return _preview(find_cases(connection, wanted), wanted, reviewer, verdict, now)
+        return _preview(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now)
 
 
 def decide_bulk(
@@ -129,7 +130,7 @@ def decide_bulk(
             if earlier.group_key != group_key:
                 raise KeyReused(key, earlier.case_id)
             return _repeat(connection, group_key, wanted)
-        preview = _preview(rows, wanted, reviewer, verdict, now)
+        preview = _preview(connection, rows, wanted, reviewer, verdict, now)
         if preview.digest != token:
             raise PreviewOutdated(len(wanted))
         made: list[Decision] = []
@@ -150,9 +151,18 @@ def _distinct(case_ids: Sequence[int]) -> list[int]:
 
 
 def _preview(
-    rows: Mapping[int, Row[Any]], wanted: Sequence[int], reviewer: str, verdict: Verdict, now: datetime
+    connection: Connection,
+    rows: Mapping[int, Row[Any]],
+    wanted: Sequence[int],
+    reviewer: str,
+    verdict: Verdict,
+    now: datetime,
 ) -> BulkPreview:
-    obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
+    obstacles = {
+        case_id: find_obstacle(rows.get(case_id), reviewer, now)
+        or find_scruple(connection, rows[case_id], reviewer, verdict)
+        for case_id in wanted
+    }
     refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
     shown = [rows[case_id] for case_id, why in obstacles.items() if not why]
     seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]

@@ -16,7 +16,7 @@ from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
 STATES = ("open", "decided", "escalated")
-_LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
+LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
 _MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
 
 
@@ -49,7 +49,7 @@ def history(engine: Engine, case_id: int) -> list[audit.AuditRow]:
 
 def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
     """Return the row of a case, with `lock` kept from other writers; CaseNotFound if there is none."""
-    if not 0 < case_id <= _LARGEST_NUMBER:
+    if not 0 < case_id <= LARGEST_NUMBER:
         raise CaseNotFound(case_id)
     query = select(cases).where(cases.c.case_id == case_id)
     row = connection.execute(query.with_for_update() if lock else query).first()
@@ -64,7 +64,7 @@ def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool 
     The smallest number is locked first, as everywhere: of two transactions that want the same cases one waits.
     """
     rows: dict[int, Row[Any]] = {}
-    wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= _LARGEST_NUMBER})
+    wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= LARGEST_NUMBER})
     for start in range(0, len(wanted), _MOST_NUMBERS):
         query = select(cases).where(cases.c.case_id.in_(wanted[start : start + _MOST_NUMBERS]))
         query = query.order_by(cases.c.case_id)

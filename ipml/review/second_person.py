@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from ipml.errors import OwnListing, SamePerson
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import change_case, note_deed
-from ipml.review.conflicts import is_free_for
+from ipml.review.conflicts import is_free_for, refuse_conflict
 from ipml.review.opinions import find_halves, keep_opinion
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule, get_settings
@@ -58,7 +59,7 @@ def judge_with_two(connection: Connection, row: Row[Any], decision: Decision, ke
     """
     halves = find_halves(connection, row.case_id)
     if not halves:
-        if not _is_first_of_two(row, decision):
+        if not _meets_rule(row, decision.verdict):
             return decision
         _keep_first(connection, row, decision, key)
         return None
@@ -74,6 +75,17 @@ def judge_with_two(connection: Connection, row: Row[Any], decision: Decision, ke
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 
+def find_scruple(connection: Connection, row: Row[Any], reviewer: str, verdict: Verdict) -> str | None:
+    """Return why a reviewer cannot give a case this verdict together with others, as a phrase, or None."""
+    try:
+        refuse_conflict(connection, row, reviewer)
+    except (OwnListing, SamePerson):
+        return "another must judge it"
+    if find_halves(connection, row.case_id) or _meets_rule(row, verdict):
+        return "it needs two persons, who look at it by itself"
+    return None
+
+
 def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
     """Return the case that has waited longest for a second person, if a reviewer may be that; a Source."""
     query = (
@@ -86,9 +98,9 @@ def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[A
     return connection.execute(query.limit(1).with_for_update(skip_locked=True, of=cases)).first()
 
 
-def _is_first_of_two(row: Row[Any], decision: Decision) -> bool:
-    rules = [rule for rule in get_settings().second_person if rule.verdict == decision.verdict]
-    return bool(rules) and needs_second(decode(row.snapshot).listing, decision.verdict, rules)
+def _meets_rule(row: Row[Any], verdict: Verdict) -> bool:
+    rules = [rule for rule in get_settings().second_person if rule.verdict == verdict]
+    return bool(rules) and needs_second(decode(row.snapshot).listing, verdict, rules)
 
 
 def _keep_first(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> None:

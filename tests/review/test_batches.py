@@ -129,7 +129,7 @@ def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredList
     """What was enqueued one by one was not drawn from anything."""
     enqueue(engine, file[:1])
     assert [(case.odds, case.lane) for case in list_cases(engine)] == [(None, "ranked")]
-    assert history(engine, 1)[0].payload.keys() == {"score", "model_version", "snapshot"}
+    assert not {"odds", "lane"} & history(engine, 1)[0].payload.keys()
 
 
 def test_going_back_a_release_keeps_cases_and_decisions(engine: Engine, file: list[ScoredListing]):

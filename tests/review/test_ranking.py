@@ -135,7 +135,7 @@ def test_the_value_of_a_minute_is_what_value_order_sorts_by(rows: list[tuple[flo
         ScoredListing(listing, score, None, (), (), None, "m")
         for listing, (score, _) in zip(listings, rows, strict=True)
     ]
-    enqueue(engine, scored, now=NOON)
+    enqueue(engine, scored, joins_alike=False, now=NOON)
     rerank(engine, Order.VALUE, POLICY, now=NOON, actor="ana")
     with reading(engine) as connection:
         found = connection.execute(select(cases).order_by(cases.c.rank, cases.c.case_id)).all()

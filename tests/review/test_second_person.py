@@ -12,7 +12,7 @@ from ipml.errors import NothingToWithdraw, SamePerson
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.labels import export_labels
 from ipml.review.opinions import find_own_verdict, list_opinions, withdraw_opinion
-from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions
+from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, preview_bulk, undo
 from ipml.review.second_person import needs_second
 from ipml.review.shown import shown_state
 from ipml.settings import SecondPersonRule
@@ -146,6 +146,24 @@ def test_an_old_verdict_cannot_be_taken_back(queue: Engine):
         withdraw_opinion(queue, "ana", 1, now=SOON + timedelta(minutes=11))
     with pytest.raises(NothingToWithdraw, match="no opinion"):
         withdraw_opinion(queue, "ben", 1, now=SOON)
+
+
+def test_many_at_once_are_never_a_second_person(queue: Engine):
+    """What needs two, or waits for the second, is left out of a group and says why."""
+    (refused,) = preview_bulk(queue, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
+    assert refused == (1, "it needs two persons, who look at it by itself")
+    _say(queue, "ana")
+    assert preview_bulk(queue, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == ((1, "another must judge it"),)
+    assert preview_bulk(queue, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
+
+
+def test_a_decision_of_two_that_is_taken_back_waits_for_a_second_person_again(queue: Engine):
+    """The first verdict stands, and who gave it is still not the other."""
+    _say(queue, "ana")
+    undo(queue, _say(queue, "ben").decision_id, "ben", now=SOON)
+    with pytest.raises(SamePerson):
+        claim(queue, "ana", 1, now=SOON)
+    assert _say(queue, "ben").decision_id > 0
 
 
 @given(PRICE, PRICE, st.sampled_from(["EUR", "USD", None]))

@@ -65,7 +65,8 @@ def full(engine: Engine) -> Engine:
     with writing(engine) as connection:
         connection.execute(insert(users), ana)
         connection.execute(
-            insert(sessions), {"token_hash": "t", "user_id": 1, "created_at": MOMENT, "expires_at": MOMENT}
+            insert(sessions),
+            {"token_hash": "t", "user_id": 1, "created_at": MOMENT, "expires_at": MOMENT, "seen_at": MOMENT},
         )
     return engine
 

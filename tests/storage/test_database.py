@@ -313,7 +313,7 @@ def test_a_commit_that_fails_leaves_the_connection_usable(engine: Engine):
         "postgresql": "ALTER TABLE sessions ALTER CONSTRAINT fk_sessions_user_id DEFERRABLE INITIALLY DEFERRED",
     }
     with pytest.raises(IntegrityError):
-        _write(engine, later[engine.dialect.name], "INSERT INTO sessions VALUES ('t', 7, 0, 0)")
+        _write(engine, later[engine.dialect.name], "INSERT INTO sessions VALUES ('t', 7, 0, 0, 0)")
     with writing(engine) as connection:
         connection.execute(ROW)
         assert connection.scalar(text("SELECT count(*) FROM sessions")) == 0

@@ -10,13 +10,7 @@ identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 moment = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 real: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
 
-# A list that is narrowed by one column and sorted by another reads the one's index alone where the other is in it.
-indexes = (
-    ("due_at", "minutes"),
-    ("score_rank", "case_id", "rank"),
-    ("value_rank", "case_id"),
-    ("enqueued_at", "case_id", "rank"),
-)
+indexes = (("due_at", "minutes"), ("score_rank", "case_id"), ("value_rank", "case_id"), ("enqueued_at", "case_id"))
 
 
 def upgrade() -> None:

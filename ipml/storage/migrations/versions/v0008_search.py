@@ -31,7 +31,7 @@ def upgrade() -> None:
     _fill(op.get_bind())
     for column in _FILTERS:
         op.create_index(f"ix_cases_state_{column}_rank_case_id", "cases", ["state", column, "rank", "case_id"])
-    op.create_index("_".join(("ix_cases", *_COVERED)), "cases", _COVERED)
+    op.create_index("ix_cases_in_order", "cases", _COVERED)
     op.drop_index("ix_cases_state_rank_case_id", "cases")
     op.create_index("ix_decisions_reviewer_decision_id", "decisions", ["reviewer", "decision_id"])
 
@@ -39,7 +39,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_decisions_reviewer_decision_id", "decisions")
     op.create_index("ix_cases_state_rank_case_id", "cases", _COVERED[:3])
-    op.drop_index("_".join(("ix_cases", *_COVERED)), "cases")
+    op.drop_index("ix_cases_in_order", "cases")
     for column in reversed(_FILTERS):
         op.drop_index(f"ix_cases_state_{column}_rank_case_id", "cases")
     op.drop_table("case_texts")
