@@ -112,7 +112,7 @@ def test_a_row_against_the_rules_of_a_table_is_refused(engine: Engine, wrong: di
 
 def test_a_session_needs_its_user(engine: Engine):
     """Foreign keys hold."""
-    row = {"token_hash": "t", "user_id": 7, "created_at": MOMENT, "expires_at": MOMENT}
+    row = {"token_hash": "t", "user_id": 7, "created_at": MOMENT, "expires_at": MOMENT, "seen_at": MOMENT}
     with pytest.raises(IntegrityError), writing(engine) as connection:
         connection.execute(insert(sessions), row)
 
