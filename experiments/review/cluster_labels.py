@@ -17,8 +17,8 @@ from sqlalchemy import select
 from experiments.benchmark.protocols import drop_mislabelled, read_darknet
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Listing, ScoredListing
+from ipml.review.clusters.signatures import fold
 from ipml.review.queue import enqueue
-from ipml.review.signatures import fold
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import cases

@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, insert
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.batches import enqueue_batch
-from ipml.review.coverage import Stretch
-from ipml.review.estimates import Estimates, estimate, summarise
-from ipml.review.exploration import DEPTHS, Rule, make_ticket_drawer
+from ipml.review.exploration.batches import enqueue_batch
+from ipml.review.exploration.coverage import Stretch
+from ipml.review.exploration.estimates import Estimates, estimate, summarise
+from ipml.review.exploration.exploration import DEPTHS, Rule, make_ticket_drawer
+from ipml.review.exploration.sifting import Sift, sift_arrays
 from ipml.review.queue import claim, decide
-from ipml.review.sifting import Sift, sift_arrays
 from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, writing

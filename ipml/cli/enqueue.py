@@ -51,7 +51,7 @@ def enqueue(
     from rich.console import Console
     from rich.progress import track
 
-    from ipml.review.batches import enqueue_batch
+    from ipml.review.exploration.batches import enqueue_batch
     from ipml.scoring.batch import read_scored
     from ipml.storage.database import migrate, open_database
 

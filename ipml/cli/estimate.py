@@ -10,7 +10,7 @@ import typer
 from ipml.cli.options import Database
 
 if TYPE_CHECKING:
-    from ipml.review.estimates import Estimates, Figure
+    from ipml.review.exploration.estimates import Estimates, Figure
 
 
 def estimate(
@@ -36,7 +36,7 @@ def estimate(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.review.estimates import estimate as estimate_figures
+    from ipml.review.exploration.estimates import estimate as estimate_figures
     from ipml.storage.database import open_database
 
     if since is not None and since.tzinfo is None:
@@ -58,7 +58,7 @@ def describe(figure: Figure) -> tuple[str, str, str, str, str]:
 
     Examples
     --------
-    >>> from ipml.review.estimates import Figure
+    >>> from ipml.review.exploration.estimates import Figure
     >>> describe(Figure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
     ('prevalence', '8.0 %', '6.4 to 10.0 %', '84.0 %', '2,920')
     >>> describe(Figure("prevalence", None, None, None, None, 0))[1]
@@ -74,7 +74,7 @@ def describe(figure: Figure) -> tuple[str, str, str, str, str]:
 
 def explain(estimates: Estimates) -> list[str]:
     """Return in sentences what the figures are about, and what is missing."""
-    from ipml.review.weighting import LEAST_DRAWS
+    from ipml.review.exploration.weighting import LEAST_DRAWS
 
     files = "file" if estimates.files == 1 else "files"
     lines = [

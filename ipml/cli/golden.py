@@ -28,7 +28,7 @@ def add(
     """
     from ipml.errors import UnusableSetting
     from ipml.records import Verdict
-    from ipml.review.goldens import add_golden
+    from ipml.review.quality.goldens import add_golden
     from ipml.storage.database import open_database
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
@@ -47,7 +47,7 @@ def list_(database: Database = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.review.goldens import list_goldens
+    from ipml.review.quality.goldens import list_goldens
     from ipml.storage.database import open_database
 
     table = Table("case", "truth", "known by", "added by", "since")
@@ -63,7 +63,7 @@ def remove(case: Case, database: Database = None) -> None:
 
     Example: ipml golden remove 12
     """
-    from ipml.review.goldens import remove_golden
+    from ipml.review.quality.goldens import remove_golden
     from ipml.storage.database import open_database
 
     remove_golden(open_database(database, create=False), case, getpass.getuser())

@@ -14,8 +14,8 @@ from ipml.cli.options import Database
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
-    from ipml.review.preview import Preview
-    from ipml.review.ranking import Order
+    from ipml.review.ranking.preview import Preview
+    from ipml.review.ranking.ranking import Order
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,8 +40,8 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, database: Data
     """
     from getpass import getuser
 
-    from ipml.review.policy import load_policy
-    from ipml.review.ranking import rerank as rerank_cases
+    from ipml.review.ranking.policy import load_policy
+    from ipml.review.ranking.ranking import rerank as rerank_cases
     from ipml.storage.database import migrate, open_database
 
     chosen, weights = _parse_order(order), load_policy(policy)
@@ -67,8 +67,8 @@ def simulate_policy(
 
     Example: ipml queue simulate-policy policy.toml --first 100
     """
-    from ipml.review.policy import load_policy
-    from ipml.review.preview import simulate_policy as simulate
+    from ipml.review.ranking.policy import load_policy
+    from ipml.review.ranking.preview import simulate_policy as simulate
     from ipml.storage.database import open_database
 
     chosen, weights = _parse_order(order), load_policy(policy)
@@ -92,7 +92,7 @@ def plan(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.review.shift import plan_shift
+    from ipml.review.ranking.shift import plan_shift
     from ipml.storage.database import open_database
 
     works = plan_shift(open_database(database, create=False), minutes, now=datetime.now(UTC))
@@ -114,7 +114,7 @@ def minutes(database: Database = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.review.minutes import measure_minutes, propose_minutes
+    from ipml.review.ranking.minutes import measure_minutes, propose_minutes
     from ipml.storage.database import open_database
 
     measured = measure_minutes(open_database(database, create=False))
@@ -129,7 +129,7 @@ def minutes(database: Database = None) -> None:
 
 def _parse_order(name: str) -> Order:
     from ipml.errors import UnusableSetting
-    from ipml.review.ranking import Order
+    from ipml.review.ranking.ranking import Order
 
     try:
         return Order(name)

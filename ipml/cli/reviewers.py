@@ -11,9 +11,9 @@ from ipml.cli.options import Database
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ipml.review.agreement import Agreement
-    from ipml.review.quality import Dispute, ReviewerQuality
-    from ipml.review.rates import Rate
+    from ipml.review.quality.agreement import Agreement
+    from ipml.review.quality.quality import Dispute, ReviewerQuality
+    from ipml.review.quality.rates import Rate
 
 
 def reviewers(
@@ -32,7 +32,7 @@ def reviewers(
     """
     from rich.console import Console
 
-    from ipml.review.quality import assess_reviewers, list_disputes
+    from ipml.review.quality.quality import assess_reviewers, list_disputes
     from ipml.storage.database import open_database
 
     engine, console = open_database(database, create=False), Console()
@@ -87,7 +87,7 @@ def _percent(rate: Rate | None) -> str:
 
     Examples
     --------
-    >>> from ipml.review.rates import count_rate
+    >>> from ipml.review.quality.rates import count_rate
     >>> _percent(count_rate(8, 10))
     '80 % (49-94), n=10'
     """

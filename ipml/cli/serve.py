@@ -131,7 +131,7 @@ def _reload_on_hangup(watch: Watch, until_end: ExitStack) -> None:
 
 
 def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
-    from ipml.review.signatures import make_shingles, sign
+    from ipml.review.clusters.signatures import make_shingles, sign
     from ipml.web.app import make_app
 
     assert engine is not None

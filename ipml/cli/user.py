@@ -48,7 +48,7 @@ def list_(database: Database = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.review.conflicts import list_sellers
+    from ipml.review.quality.conflicts import list_sellers
     from ipml.storage.database import open_database
     from ipml.web.users import list_users
 
@@ -185,7 +185,7 @@ def sells(
 
     Example: ipml user sells ana harbour-outlet
     """
-    from ipml.review.conflicts import add_seller, remove_seller
+    from ipml.review.quality.conflicts import add_seller, remove_seller
     from ipml.storage.database import open_database
 
     engine = open_database(database, create=False)

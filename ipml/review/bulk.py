@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, Row, select
 from ipml.errors import KeyReused, PreviewOutdated, TooManyCases
 from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, is_held, make_case
-from ipml.review.clusters import lock_clusters
+from ipml.review.clusters.clusters import lock_clusters
 from ipml.review.decisions import Origin, check_decision, make_decision, record
-from ipml.review.second_person import find_scruple
+from ipml.review.quality.second_person import find_scruple
 from ipml.review.snapshot import digest
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine, Row, select
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Claim
 from ipml.review.cases import change_case, find_case, is_held, note_deed
-from ipml.review.conflicts import is_free_for, refuse_conflict
-from ipml.review.deadlines import find_due
-from ipml.review.looks import Offer, find_held, find_look, find_look_of, give_back, hold
-from ipml.review.second_person import find_awaiting
-from ipml.review.turns import find_drawn, find_explored
+from ipml.review.exploration.turns import find_drawn, find_explored
+from ipml.review.quality.conflicts import is_free_for, refuse_conflict
+from ipml.review.quality.looks import Offer, find_held, find_look, find_look_of, give_back, hold
+from ipml.review.quality.second_person import find_awaiting
+from ipml.review.ranking.deadlines import find_due
 from ipml.settings import get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases

@@ -12,15 +12,15 @@ from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.claims import require_holder
-from ipml.review.clusters import hand_over, lock_clusters
-from ipml.review.conflicts import refuse_conflict
+from ipml.review.clusters.clusters import hand_over, lock_clusters
+from ipml.review.clusters.relistings import remember_removal
 from ipml.review.grounds import check_ground
-from ipml.review.look_choice import want_looks
-from ipml.review.looks import answer, find_held
-from ipml.review.opinions import find_opinion
-from ipml.review.relistings import remember_removal
+from ipml.review.quality.conflicts import refuse_conflict
+from ipml.review.quality.look_choice import want_looks
+from ipml.review.quality.looks import answer, find_held
+from ipml.review.quality.opinions import find_opinion
+from ipml.review.quality.second_person import judge_with_two
 from ipml.review.reversals import stands
-from ipml.review.second_person import judge_with_two
 from ipml.review.snapshot import digest
 from ipml.review.texts import check_text
 from ipml.storage.database import reading, writing

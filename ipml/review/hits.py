@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, case, func, select
 
 from ipml.records import Verdict
-from ipml.review.rates import count_rate
+from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import stands
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions

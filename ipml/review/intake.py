@@ -12,13 +12,13 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing
-from ipml.review.arrivals import note_places
 from ipml.review.cases import change_case, find_cases, subject_of
-from ipml.review.clusters import move_forward, show_overtakers
-from ipml.review.joining import Arrival, Joining, make_arrival
-from ipml.review.ranking import Ranking, current_ranking, rank_columns
+from ipml.review.clusters.clusters import move_forward, show_overtakers
+from ipml.review.clusters.joining import Arrival, Joining, make_arrival
+from ipml.review.exploration.arrivals import note_places
+from ipml.review.exploration.sifting import Place
+from ipml.review.ranking.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
-from ipml.review.sifting import Place
 from ipml.review.snapshot import digest, encode, make_key
 from ipml.review.texts import check_text
 from ipml.settings import get_settings
@@ -83,7 +83,7 @@ def enqueue(
     A listing observed at another moment is another case. An open case takes a new score, and
     the old one stays in the audit trail. A case that was decided or escalated keeps what people have judged.
     Listings that the model could not judge need a person, too, and come last where the queue is sorted by score.
-    Cases take their place by the ranking in force (`ipml.review.ranking`).
+    Cases take their place by the ranking in force (`ipml.review.ranking.ranking`).
 
     Parameters
     ----------
@@ -179,7 +179,9 @@ class _Intake:
             locked = find_cases(connection, {*numbers.values(), *joining.candidates}, lock=True)
             entries = self._add(connection, [one for key, one in latest.items() if key not in numbers], ranking)
             exemplars = joining.write(locked, {key: number for key, (number, _) in entries.items()})
-            changes = self._rescore(connection, [locked[number] for number in sorted(numbers.values())], latest, ranking)
+            changes = self._rescore(
+                connection, [locked[number] for number in sorted(numbers.values())], latest, ranking
+            )
             if self.sift_id is not None:
                 note_places(connection, self.sift_id, {key: one.place for key, one in latest.items() if one.place})
             added = [_enter(number, entry, exemplars) for number, entry in entries.values()]

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, select
 
 from ipml.records import Label, Listing, Verdict
-from ipml.review.quality import find_label_chances
+from ipml.review.quality.quality import find_label_chances
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading

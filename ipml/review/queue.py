@@ -10,14 +10,14 @@ from ipml.review.browsing import list_cases, seller_cases
 from ipml.review.bulk import BulkDecision, BulkPreview, decide_bulk, preview_bulk
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, claim_ahead, release
-from ipml.review.clusters import list_alike
+from ipml.review.clusters.clusters import list_alike
+from ipml.review.clusters.spread import Spread, SpreadPreview, decide_and_spread, preview_spread
 from ipml.review.decisions import decide, list_decisions
 from ipml.review.grounds import GROUNDS
 from ipml.review.intake import Enqueued, enqueue
-from ipml.review.opinions import find_own_verdict
+from ipml.review.quality.opinions import find_own_verdict
+from ipml.review.quality.shown import shown_history, shown_state
 from ipml.review.reversals import Reversal, undo, undo_group
-from ipml.review.shown import shown_history, shown_state
-from ipml.review.spread import Spread, SpreadPreview, decide_and_spread, preview_spread
 
 __all__ = [
     "GROUNDS",

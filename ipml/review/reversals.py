@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, u
 from ipml.errors import CannotUndo
 from ipml.records import Verdict
 from ipml.review.cases import change_case, find_cases, note_deed
-from ipml.review.ranking import rank_again
+from ipml.review.ranking.ranking import rank_again
 from ipml.review.texts import check_text
 from ipml.settings import get_settings
 from ipml.storage.database import writing

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Row, func, select
 
 from ipml.errors import CannotUndo
 from ipml.records import Verdict
-from ipml.review.opinions import withdraw_opinion
+from ipml.review.quality.opinions import withdraw_opinion
 from ipml.review.reversals import Reversal, stands, undo
 from ipml.settings import get_settings
 from ipml.storage.database import reading

@@ -18,10 +18,10 @@ from sqlalchemy import Engine
 from ipml.errors import AlreadyDecided, ClaimLost, OwnListing, SamePerson
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
-from ipml.review.places import explain_place
+from ipml.review.clusters.spread import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.precedents import find_precedents
+from ipml.review.ranking.places import explain_place
 from ipml.review.seller_record import read_seller_record
-from ipml.review.spread import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.undoable import find_undoable, list_reversals
 from ipml.web.auth import get_engine, get_user
 from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back

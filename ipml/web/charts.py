@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
 
-from ipml.review.estimates import Estimates, Figure
+from ipml.review.exploration.estimates import Estimates, Figure
 from ipml.review.hits import Hits
-from ipml.review.look_summary import LookSummary
-from ipml.review.rates import Rate
+from ipml.review.quality.look_summary import LookSummary
+from ipml.review.quality.rates import Rate
 from ipml.review.throughput import Day
 from ipml.web.wording import count, percent, percent_range
 

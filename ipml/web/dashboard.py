@@ -9,9 +9,9 @@ from fastapi import Request, Response
 from sqlalchemy import Engine
 
 from ipml.review.backlog import measure_backlog
-from ipml.review.estimates import estimate
+from ipml.review.exploration.estimates import estimate
 from ipml.review.hits import measure_hits
-from ipml.review.look_summary import summarise_looks
+from ipml.review.quality.look_summary import summarise_looks
 from ipml.review.throughput import count_days, measure_paces, time_reviews
 from ipml.web.auth import get_engine, get_user
 from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_look_bars

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ipml.cli import app
-from ipml.review.places import explain_place
 from ipml.review.queue import list_cases
+from ipml.review.ranking.places import explain_place
 from ipml.storage.database import open_database
 
 SCORES = [0.9, 0.1, None, 0.5]

@@ -6,10 +6,10 @@ import pytest
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue, list_cases
-from ipml.review.ranking import get_ranking
+from ipml.review.ranking.ranking import get_ranking
 from ipml.storage.database import migrate, open_database
 
-POLICY = Path(__file__).parents[2] / "ipml/review/policy.toml"
+POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
 
 
 @pytest.fixture

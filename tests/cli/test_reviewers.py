@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.conflicts import list_sellers
+from ipml.review.quality.conflicts import list_sellers
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import migrate, open_database
 from ipml.web.users import PasswordCost, add_user

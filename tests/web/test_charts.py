@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.review.estimates import Estimates, Figure
+from ipml.review.exploration.estimates import Estimates, Figure
 from ipml.review.hits import Hits
 from ipml.review.throughput import Day
 from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars, round_up

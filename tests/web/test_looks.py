@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.review.conflicts import add_seller
-from ipml.review.opinions import list_opinions
+from ipml.review.quality.conflicts import add_seller
+from ipml.review.quality.opinions import list_opinions
 from ipml.settings import get_settings
 
 Visit = Callable[..., TestClient]

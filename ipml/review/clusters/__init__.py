@@ -1,0 +1,1 @@
+"""Near-duplicates: reviewed once, the decision spread, relistings recognised."""

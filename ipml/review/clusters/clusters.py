@@ -1,0 +1,109 @@
+"""Near-duplicates of one seller: the first of them is reviewed, the others wait for it.
+
+A case that comes in and is the same offer as one of the seller's that waits for review, its exemplar, joins it (see
+`joining`). An open case whose `exemplar` is set is not shown. Whenever the exemplar is decided, the verdict either
+spreads to it (see `spread`), or one of those that are left becomes the exemplar of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select, update
+
+from ipml.records import Case, Listing
+from ipml.review.cases import count_waiting, find_cases, make_case
+from ipml.review.clusters.bands import find_kept, find_room, keep
+from ipml.review.clusters.likeness import name_brand
+from ipml.review.clusters.signatures import make_bands, make_shingles, sign
+from ipml.review.snapshot import decode
+from ipml.storage.database import reading
+from ipml.storage.tables import cases
+
+LARGEST_SCORE_STEP = 0.05
+"""A case that scores higher than its exemplar by more than this is shown itself: it must not wait behind others."""
+
+_MOST_COUNTED = 20
+
+
+def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
+    """Let cases stand for themselves that now score higher than their exemplar, after these were rescored."""
+    exemplars = cases.alias()
+    higher = (
+        select(exemplars.c.case_id)
+        .where(exemplars.c.case_id == cases.c.exemplar)
+        .where(func.coalesce(cases.c.score, -1) > func.coalesce(exemplars.c.score, -1) + LARGEST_SCORE_STEP)
+    )
+    for concerned in (cases.c.case_id, cases.c.exemplar):
+        query = update(cases).where(concerned.in_(rescored), cases.c.state == "open", higher.exists())
+        connection.execute(query.values(exemplar=None))
+
+
+def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
+    """Move cases forward in the queue by the number of those that wait for them: one decision settles them all.
+
+    A rank that is the smaller the better is multiplied by the number of listings, at most 20: to look through more
+    takes longer, too. Ranks of 0 or more, such as those of first in, first out, stay.
+
+    Parameters
+    ----------
+    counted : mapping of int to int
+        By case how many of those that wait are in its rank already: none where it was just ranked.
+    """
+    waiting = count_waiting(connection, counted)
+    rows = [
+        {"moved": case_id, "factor": min(1 + n_waiting, _MOST_COUNTED) / min(1 + counted[case_id], _MOST_COUNTED)}
+        for case_id, n_waiting in waiting.items()
+    ]
+    if rows:
+        query = update(cases).where(cases.c.case_id == bindparam("moved"), cases.c.rank < 0)
+        connection.execute(query.values(rank=cases.c.rank * bindparam("factor", type_=cases.c.rank.type)), rows)
+
+
+def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int, Row[Any]]:
+    """Return the rows of cases and of the open ones that wait for them, kept from other writers."""
+    query = select(cases.c.case_id).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open")
+    locked = find_cases(connection, {*case_ids, *connection.scalars(query)}, lock=True)
+    # Whoever joined while this waited for the exemplar is there now; nobody can join any more.
+    late = set(connection.scalars(query)) - locked.keys()
+    return locked | find_cases(connection, late, lock=True)
+
+
+def hand_over(connection: Connection, case_id: int) -> None:
+    """Make the first of the open cases that wait for a case the exemplar of the others; lock them before."""
+    query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
+    heir = connection.execute(query.order_by(cases.c.rank, cases.c.case_id).limit(1)).first()
+    if heir is None:
+        return
+    connection.execute(
+        update(cases).where(cases.c.exemplar == case_id, cases.c.state == "open").values(exemplar=heir.case_id)
+    )
+    show(connection, [heir.case_id])
+    listing = decode(heir.snapshot).listing
+    numbers = seller_bands(listing, sign(make_shingles(listing.title)))
+    kept = find_kept(connection, numbers)
+    keep(connection, [(heir.case_id, find_room(kept, heir.case_id, numbers))])
+    move_forward(connection, {heir.case_id: 0})
+
+
+def show(connection: Connection, case_ids: Collection[int]) -> None:
+    """Let cases stand for themselves from now on."""
+    connection.execute(update(cases).where(cases.c.case_id.in_(case_ids)).values(exemplar=None))
+
+
+def seller_bands(listing: Listing, signature: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the bands under which a case is found by copies of its seller; none where it has no price."""
+    if listing.price is None:
+        return ()
+    scope = f"seller {listing.seller_id}\0{name_brand(listing)}\0{listing.currency}"
+    return make_bands(scope, signature, listing.image_hash)
+
+
+def list_alike(engine: Engine, case_id: int, limit: int = 50, *, now: datetime | None = None) -> list[Case]:
+    """Return the open cases that wait for a case, the most suspicious first."""
+    query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
+    with reading(engine) as connection:
+        rows = connection.execute(query.order_by(cases.c.rank, cases.c.case_id).limit(limit))
+        return [make_case(row, now or datetime.now(UTC)) for row in rows]

@@ -1,0 +1,1 @@
+"""Listings drawn with known odds, and what they tell of all the others."""

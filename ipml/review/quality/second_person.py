@@ -1,0 +1,116 @@
+"""Four eyes: verdicts that hold only when a second person, who does not see the first, says the same.
+
+Which ones is data: the setting `second_person`. After the first verdict the case is as open as any other to everybody
+but who gave it. Where the second disagrees, the case goes to a lead who gave neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from ipml.errors import OwnListing, SamePerson
+from ipml.records import Decision, Listing, Verdict
+from ipml.review.cases import change_case, note_deed
+from ipml.review.quality.conflicts import is_free_for, refuse_conflict
+from ipml.review.quality.opinions import find_halves, keep_opinion
+from ipml.review.snapshot import decode
+from ipml.settings import SecondPersonRule, get_settings
+from ipml.storage.tables import cases, looks
+
+
+def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
+    """Say whether a verdict on a listing meets a rule; what is not known of the listing counts as met.
+
+    Examples
+    --------
+    >>> rules = [SecondPersonRule(verdict="counterfeit", least_price=500, currency="EUR")]
+    >>> watch = Listing("A7", "s1", "Watch", price=900.0, currency="EUR")
+    >>> needs_second(watch, Verdict.COUNTERFEIT, rules), needs_second(watch, Verdict.GENUINE, rules)
+    (True, False)
+    """
+    return any(rule.verdict == verdict and _is_met(rule, listing) for rule in rules)
+
+
+def _is_met(rule: SecondPersonRule, listing: Listing) -> bool:
+    is_other_currency = rule.currency is not None and listing.currency not in (None, rule.currency)
+    return (
+        (rule.categories is None or listing.category is None or listing.category in rule.categories)
+        and (is_other_currency or _reaches(listing.price, rule.least_price))
+        and _reaches(listing.seller_sales, rule.least_seller_sales)
+    )
+
+
+def _reaches(found: float | None, least: float | None) -> bool:
+    return least is None or found is None or found >= least
+
+
+def judge_with_two(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> Decision | None:
+    """Keep one of the two verdicts that a case needs, and return what the case is to be closed or passed on with.
+
+    Returns
+    -------
+    Decision or None
+        The decision itself where no second person is needed, or the second agrees; one of `ipml` that passes the case
+        on to a lead where they disagree; None after the first verdict, which leaves the case open.
+    """
+    halves = find_halves(connection, row.case_id)
+    if not halves:
+        if not _meets_rule(row, decision.verdict):
+            return decision
+        _keep_first(connection, row, decision, key)
+        return None
+    look = connection.execute(_pending(row.case_id)).first()
+    if len(halves) > 1 or decision.verdict is Verdict.ESCALATE:
+        return decision
+    if look is not None:
+        connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
+    if decision.verdict == halves[0].verdict:
+        return decision
+    number = keep_opinion(connection, row, decision, "second", key, token=row.token)
+    note_deed(connection, decision.reviewer, "disagreed", row.case_id, decision.decided_at, opinion=number)
+    return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
+
+
+def find_scruple(connection: Connection, row: Row[Any], reviewer: str, verdict: Verdict) -> str | None:
+    """Return why a reviewer cannot give a case this verdict together with others, as a phrase, or None."""
+    try:
+        refuse_conflict(connection, row, reviewer)
+    except (OwnListing, SamePerson):
+        return "another must judge it"
+    if find_halves(connection, row.case_id) or _meets_rule(row, verdict):
+        return "it needs two persons, who look at it by itself"
+    return None
+
+
+def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+    """Return the case that has waited longest for a second person, if a reviewer may be that; a Source."""
+    query = (
+        select(cases)
+        .join(looks, looks.c.case_id == cases.c.case_id)
+        .where(looks.c.ended_at.is_(None), looks.c.kind == "second")
+        .where(cases.c.state == "open", is_free_for(reviewer, now))
+        .order_by(looks.c.wanted_at, looks.c.look_id)
+    )
+    return connection.execute(query.limit(1).with_for_update(skip_locked=True, of=cases)).first()
+
+
+def _meets_rule(row: Row[Any], verdict: Verdict) -> bool:
+    rules = [rule for rule in get_settings().second_person if rule.verdict == verdict]
+    return bool(rules) and needs_second(decode(row.snapshot).listing, verdict, rules)
+
+
+def _keep_first(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> None:
+    """Keep the first of two verdicts; the trail names it by number only, so that the second person cannot read it."""
+    number = keep_opinion(connection, row, decision, "first", key, token=row.token)
+    wanted = {"case_id": row.case_id, "kind": "second", "wanted_at": decision.decided_at, "not_by": decision.reviewer}
+    connection.execute(insert(looks).values(wanted))
+    change_case(connection, row.case_id, holder=None, lease_expires_at=None)
+    note_deed(connection, decision.reviewer, "first verdict", row.case_id, decision.decided_at, opinion=number)
+
+
+def _pending(case_id: int) -> Any:
+    return select(looks).where(looks.c.case_id == case_id, looks.c.kind == "second", looks.c.ended_at.is_(None))

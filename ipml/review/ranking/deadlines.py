@@ -1,0 +1,196 @@
+"""Deadlines are kept: a case that must be taken now goes before all others.
+
+A reviewer may take what is worth most as long as every deadline would still be met if, after that case, only cases
+with deadlines were taken, the earliest first. Once that is no longer so, they are. With `R` reviewers, each perhaps
+busy for the longest review, a case that comes k-th by its deadline begins at the latest when the others are through::
+
+    longest + minutes of the cases before it / R
+
+after now (Graham 1969, for any order of jobs on equal machines; minutes are those of working time). For one reviewer,
+or reviews of equal length, that keeps every deadline that any plan could keep from the moment it is known. Where not
+all can be met, as many as possible are (Moore 1968); what is overdue comes after those that are tight, and before
+everything else.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Row, func, select, type_coerce
+
+from ipml.review.cases import change_case, find_case, is_free, note_deed
+from ipml.review.quality.conflicts import is_free_for
+from ipml.review.ranking.policy import Policy
+from ipml.review.ranking.ranking import current_ranking
+from ipml.review.ranking.working_hours import FARTHEST, WorkingHours
+from ipml.storage.database import writing
+from ipml.storage.tables import cases
+
+_BUCKET = timedelta(minutes=15) // timedelta(microseconds=1)
+_MOST_TIGHT = 500  # cases looked at one by one where deadlines are tight
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Work with a deadline.
+
+    Attributes
+    ----------
+    case_id : int
+        Which case; 0 for several cases that are due at about the same time.
+    minutes : float
+        That the work takes, all of it.
+    minutes_left : float
+        Working minutes of one reviewer until the deadline.
+    longest : float
+        Minutes that the longest review among it takes.
+    """
+
+    case_id: int
+    minutes: float
+    minutes_left: float
+    longest: float
+
+
+def find_due(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+    """Return the case that must be taken now for the sake of its deadline, kept from other writers, or None."""
+    if not _has_deadlines(connection, now):
+        return None
+    policy = current_ranking(connection).policy
+    hours = policy.working_hours
+    if not are_tight(_sum_up(connection, now, policy), hours.reviewers, policy.longest_minutes):
+        return _lock_first(connection, reviewer, now, cases.c.due_at <= now)
+    kept = [due.case_id for due in keep_most(_list_due(connection, now, policy), hours.reviewers)]
+    row = _lock_first(connection, reviewer, now, cases.c.case_id.in_(kept)) if kept else None
+    return row or _lock_first(connection, reviewer, now, cases.c.due_at <= now + FARTHEST)
+
+
+def are_tight(dues: Iterable[Due], reviewers: int = 1, busy_minutes: float = 0.0) -> bool:
+    """Say whether a deadline might be missed if a reviewer took a case without one now.
+
+    Parameters
+    ----------
+    dues : iterable of Due
+        By their deadlines, the earliest first.
+    busy_minutes : float
+        Minutes for which each reviewer may be busy with something else.
+
+    Examples
+    --------
+    >>> are_tight([Due(1, 10, 30, 10), Due(2, 10, 30, 10)], busy_minutes=10)
+    False
+    >>> are_tight([Due(1, 10, 30, 10), Due(2, 10, 29, 10)], busy_minutes=10)
+    True
+    """
+    before = 0.0
+    for due in dues:
+        # Of several the one that is last begins when all others are through.
+        last_begins = busy_minutes + (before + due.minutes - due.longest) / reviewers
+        if last_begins + due.longest > due.minutes_left:
+            return True
+        before += due.minutes
+    return False
+
+
+def keep_most(dues: Sequence[Due], reviewers: int = 1) -> list[Due]:
+    """Return the most cases whose deadlines can all be met, the earliest first, for reviewers who are free now.
+
+    For one reviewer none can meet more (Moore 1968); for several the work is taken as if it could be divided.
+
+    Examples
+    --------
+    >>> [due.case_id for due in keep_most([Due(1, 9, 10, 9), Due(2, 2, 11, 2), Due(3, 2, 12, 2)])]
+    [2, 3]
+    """
+    kept: list[tuple[float, int]] = []  # a heap with the longest on top
+    total = 0.0
+    for place, due in enumerate(dues):
+        if due.minutes > due.minutes_left:
+            continue
+        heapq.heappush(kept, (-due.minutes, place))
+        total += due.minutes
+        if total > reviewers * due.minutes_left:
+            total += heapq.heappop(kept)[0]
+    return [dues[place] for place in sorted(place for _, place in kept)]
+
+
+def set_deadline(engine: Engine, case_id: int, due_at: datetime, *, actor: str, now: datetime) -> None:
+    """Say by when a case must be decided, as for one that a notice was sent about; CaseNotFound if there is none."""
+    with writing(engine) as connection:
+        find_case(connection, case_id, lock=True)
+        change_case(connection, case_id, due_at=due_at)
+        note_deed(connection, actor, "deadline set", case_id, now, due_at=due_at.isoformat())
+
+
+def notice_deadline(policy: Policy, now: datetime) -> datetime:
+    """Return by when a case must be decided that a notice comes in about now."""
+    return now + timedelta(hours=policy.notice_hours)
+
+
+def _has_deadlines(connection: Connection, now: datetime) -> bool:
+    query = select(cases.c.case_id).where(*_due_by(now + FARTHEST)).order_by(cases.c.due_at).limit(1)
+    return connection.scalar(query) is not None
+
+
+def _due_by(moment: datetime) -> tuple[Any, ...]:
+    return cases.c.state == "open", cases.c.due_at <= moment
+
+
+def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[Due]:
+    """Give what is still to come due, a quarter of an hour at a time: as one, due with the first of them."""
+    minutes = func.coalesce(cases.c.minutes, policy.usual_minutes)
+    due_at = func.min(cases.c.due_at)
+    query = (
+        select(due_at, policy.safety * func.sum(minutes), policy.safety * func.max(minutes))
+        .where(*_due_by(now + FARTHEST), cases.c.due_at > now)
+        .group_by(type_coerce(cases.c.due_at, BigInteger) // _BUCKET)
+        .order_by(due_at)
+    )
+    buckets = connection.execute(query).all()
+    most = sum(minutes for _, minutes, _ in buckets) + 2 * policy.safety * policy.longest_minutes
+    left = _MinutesLeft(policy.working_hours, now)
+    for first, total, longest in buckets:
+        minutes_left = left.until(first)
+        yield Due(0, total, minutes_left, longest)
+        if minutes_left > most:
+            return  # what is due later can wait for all there is
+
+
+def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due]:
+    """Return the next cases to come due that nobody holds, one by one."""
+    query = (
+        select(cases.c.case_id, cases.c.due_at, func.coalesce(cases.c.minutes, policy.usual_minutes).label("minutes"))
+        .where(*_due_by(now + FARTHEST), cases.c.due_at > now, is_free(now))
+        .order_by(cases.c.due_at, cases.c.case_id)
+        .limit(_MOST_TIGHT)
+    )
+    left = _MinutesLeft(policy.working_hours, now)
+    return [
+        Due(row.case_id, row.minutes, left.until(row.due_at), row.minutes) for row in connection.execute(query).all()
+    ]
+
+
+def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> Row[Any] | None:
+    """Return the first to come due of the wanted cases that nobody holds, kept from other writers."""
+    query = (
+        select(cases)
+        .where(cases.c.state == "open", wanted, is_free_for(reviewer, now))
+        .order_by(cases.c.due_at, cases.c.case_id)
+    )
+    return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
+
+
+class _MinutesLeft:
+    """Working minutes from now until moments that come later and later, each stretch counted once."""
+
+    def __init__(self, hours: WorkingHours, now: datetime) -> None:
+        self._hours, self._moment, self._minutes = hours, now, 0.0
+
+    def until(self, moment: datetime) -> float:
+        self._minutes += self._hours.minutes_between(self._moment, moment)
+        self._moment = max(self._moment, moment)
+        return self._minutes

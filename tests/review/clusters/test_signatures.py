@@ -1,0 +1,41 @@
+"""Folding titles, and signatures that find alike ones again."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.review.clusters.signatures import fold, make_bands, make_shingles, sign
+
+TITLE = "Leather wallet, brown, mirror quality 1:1"
+
+
+def test_bands_are_the_same_for_ever():
+    """They are kept in databases: another release of any library must find them again."""
+    bands = make_bands("s1", sign(make_shingles(TITLE)), "f00d")
+    assert (len(bands), bands[0], bands[-1]) == (21, -8873871986052661902, 1083559252420416950)
+
+
+@given(st.text())
+def test_folding_twice_is_folding_once(text: str):
+    """Any text has one folded form, of bounded length."""
+    assert fold(fold(text)) == fold(text)
+    assert len(fold(text)) <= 1200
+
+
+def test_a_letter_that_stands_for_many_does_not_make_a_text_long():
+    """A title of ligatures is cut off before they are counted."""
+    assert len(fold("\ufdfa" * 100_000)) <= 400
+
+
+def test_titles_with_a_word_changed_share_a_band_and_others_do_not():
+    """Near-duplicates meet under some number; what is only of the same kind meets seldom."""
+    copy, other = "LEATHER wallet brown - mirror quality 1:1 new", "Leather belt, black, with a steel buckle"
+    title, near, far = (set(make_bands("s1", sign(make_shingles(text)))) for text in (TITLE, copy, other))
+    assert title & near
+    assert not title & far
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_scopes_never_meet(one: str, other: str):
+    """Bands of one seller are not those of another."""
+    signature = sign(make_shingles(TITLE))
+    assert (one == other) == bool(set(make_bands(one, signature)) & set(make_bands(other, signature)))

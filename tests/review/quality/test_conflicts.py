@@ -1,0 +1,69 @@
+"""Nobody reviews their own listing."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from ipml.errors import OwnListing, SellerNotKept, UnknownUser
+from ipml.records import ScoredListing, Verdict
+from ipml.review.quality.conflicts import add_seller, list_sellers, remove_seller
+from ipml.review.queue import claim, decide, enqueue, list_decisions
+from ipml.storage.audit import verify
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import users
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+    """Return a queue of a case of s1, the most suspicious, and one of s2; ana is a user."""
+    row = {"password_hash": "x", "role": "reviewer", "is_active": True, "created_at": datetime(2024, 5, 1, tzinfo=UTC)}
+    with writing(engine) as connection:
+        connection.execute(insert(users), {**row, "name": "ana"})
+    enqueue(engine, [make_scored("L1", 0.9, seller_id="s1"), make_scored("L2", 0.2, seller_id="s2")])
+    return engine
+
+
+def test_the_next_case_is_never_ones_own(queue: Engine):
+    """It is passed over, and left to others."""
+    add_seller(queue, "ana", "s1")
+    assert claim(queue, "ana").case_id == 2
+    assert claim(queue, "ana") is None
+    assert claim(queue, "ben").case_id == 1
+
+
+def test_ones_own_cannot_be_claimed_by_number(queue: Engine):
+    """Nor does anybody else lose it by that."""
+    add_seller(queue, "ana", "s1")
+    with pytest.raises(OwnListing, match="ana's own"):
+        claim(queue, "ana", 1)
+    assert claim(queue, "ben").case_id == 1
+
+
+def test_a_claim_from_before_decides_nothing(queue: Engine):
+    """What counts is what is known when the verdict comes."""
+    taken = claim(queue, "ana", 1)
+    add_seller(queue, "ana", "s1")
+    with pytest.raises(OwnListing):
+        decide(queue, taken, Verdict.GENUINE)
+    assert list_decisions(queue, 1) == []
+
+
+def test_who_no_longer_sells_may_judge(queue: Engine):
+    """Noting and forgetting leave rows in the trail, and the chain whole."""
+    add_seller(queue, "ana", "s1")
+    add_seller(queue, "ana", "s1")
+    assert list_sellers(queue, "ana") == ["s1"]
+    remove_seller(queue, "ana", "s1")
+    assert claim(queue, "ana").case_id == 1
+    with reading(queue) as connection:
+        assert verify(connection).is_intact
+
+
+def test_mistakes_are_named(queue: Engine):
+    """A user who is not there, and a seller who was not noted."""
+    with pytest.raises(UnknownUser):
+        add_seller(queue, "nobody", "s1")
+    with pytest.raises(SellerNotKept, match="ana is not noted"):
+        remove_seller(queue, "ana", "s9")

@@ -1,0 +1,120 @@
+"""What cases most probably are, and how often each reviewer errs."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from ipml.records import Verdict
+from ipml.review.quality.consensus import Consensus, find_consensus
+from ipml.review.quality.judgements import Judgement
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+NAMES = ("ana", "ben", "cleo", "dan", "eve", "fay")
+MISSED = (0.03, 0.05, 0.10, 0.10, 0.20, 0.30)
+WRONGED = (0.02, 0.10, 0.05, 0.02, 0.10, 0.05)
+
+
+def say(case_id: int, reviewer: str, verdict: Verdict, kind: str = "audit") -> Judgement:
+    """Return a judgement."""
+    return Judgement(case_id, "Acme" if case_id % 2 else "Nordhale", reviewer, verdict, kind, NOON)
+
+
+def simulate(n_cases: int, looks: int, seed: int) -> tuple[list[Judgement], dict[int, bool]]:
+    """Return what reviewers of known habits said of cases, `looks` of them of each, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = {case_id: bool(rng.random() < 0.6) for case_id in range(n_cases)}
+    said = []
+    for case_id, is_counterfeit in truth.items():
+        for number in rng.choice(len(NAMES), looks, replace=False):
+            errs = rng.random() < (MISSED if is_counterfeit else WRONGED)[number]
+            verdict = Verdict.COUNTERFEIT if is_counterfeit != errs else Verdict.GENUINE
+            said.append(say(case_id, NAMES[number], verdict))
+    return said, truth
+
+
+@pytest.fixture(scope="module")
+def simulated() -> tuple[list[Judgement], dict[int, bool]]:
+    """Return what two of six reviewers said of each of 6,000 cases, and the truth."""
+    return simulate(6_000, 2, seed=3)
+
+
+@pytest.fixture(scope="module")
+def found(simulated) -> Consensus:
+    """Return what is found of them where the truth of every tenth case is known."""
+    said, truth = simulated
+    return find_consensus(said, {case_id: truth[case_id] for case_id in range(0, 6_000, 10)})
+
+
+def test_error_rates_are_recovered(simulated, found: Consensus):
+    """Each is within three points of what one counts who knows the truth, and its interval says how sure it is."""
+    said, truth = simulated
+    for name, missed, wronged in zip(NAMES, MISSED, WRONGED, strict=True):
+        mine = [one for one in said if one.reviewer == name]
+        errs = {sort: [one.verdict for one in mine if truth[one.case_id] == sort] for sort in (True, False)}
+        assert abs(found.missed(name).share - errs[True].count(Verdict.GENUINE) / len(errs[True])) < 0.03
+        assert abs(found.wronged(name).share - errs[False].count(Verdict.COUNTERFEIT) / len(errs[False])) < 0.03
+        for rate, true in ((found.missed(name), missed), (found.wronged(name), wronged)):
+            assert rate.low - 0.02 < true < rate.high + 0.02
+
+
+def test_chances_are_calibrated(simulated, found: Consensus):
+    """Of cases that are counterfeit with some probability that share is, within eight points."""
+    truth = simulated[1]
+    for low, high in ((0.0, 0.1), (0.1, 0.9), (0.9, 1.0)):
+        inside = {case: chance for case, chance in found.chances.items() if low <= chance <= high}
+        assert abs(np.mean(list(inside.values())) - np.mean([truth[case] for case in inside])) < 0.08
+
+
+def test_the_better_reviewer_weighs_more(simulated):
+    """Where ana and fay contradict each other, ana is believed."""
+    said = [*simulated[0], say(9_998, "ana", Verdict.GENUINE), say(9_998, "fay", Verdict.COUNTERFEIT)]
+    said += [say(9_999, "ana", Verdict.COUNTERFEIT), say(9_999, "fay", Verdict.GENUINE)]
+    chances = find_consensus(said).chances
+    assert chances[9_998] < 0.5 < chances[9_999]
+
+
+def test_what_is_known_stays(simulated):
+    """No number of votes changes the truth of a test purchase, and it tells of those who said otherwise."""
+    said = [say(1, name, Verdict.GENUINE) for name in NAMES]
+    assert find_consensus(said).chances[1] < 0.01
+    found = find_consensus(said, {1: True})
+    assert found.chances[1] == 1
+    assert found.missed("ana").share > find_consensus(said).missed("ana").share
+
+
+def test_the_order_of_judgements_changes_nothing(simulated):
+    """Nor do names: the figures are those of the same person."""
+    said = simulated[0][:2_000]
+    one, other = find_consensus(said), find_consensus(said[::-1])
+    assert one.missed("ana").share == pytest.approx(other.missed("ana").share, abs=1e-6)
+    assert one.chances[3] == pytest.approx(other.chances[3], abs=1e-6)
+
+
+def test_a_second_look_at_ones_own_case_is_no_second_voice():
+    """Nor is "cannot tell" a voice for either."""
+    once = find_consensus([say(1, "ana", Verdict.COUNTERFEIT)])
+    twice = find_consensus([say(1, "ana", Verdict.COUNTERFEIT), say(1, "ana", Verdict.COUNTERFEIT, "repeat")])
+    assert once.chances == twice.chances
+    unsure = find_consensus([say(1, "ana", Verdict.CANNOT_TELL), say(2, "ana", Verdict.ESCALATE)])
+    assert unsure.chances[1] == pytest.approx(unsure.chances[2])
+
+
+def test_who_judged_little_is_thought_of_as_usual(simulated):
+    """One error makes nobody wrong half of the time."""
+    said = [*simulated[0], say(0, "new", Verdict.GENUINE), say(7, "new", Verdict.COUNTERFEIT)]
+    rate = find_consensus(said).missed("new")
+    assert 0.05 < rate.share < 0.25
+    assert rate.high - rate.low > 0.2
+
+
+def test_rates_by_brand_are_of_that_brand(found: Consensus):
+    """Both together are all there are."""
+    parts = [found.missed("fay", brand).n for brand in ("Acme", "Nordhale")]
+    assert sum(parts) == pytest.approx(found.missed("fay").n)
+
+
+def test_of_nothing_nothing_follows():
+    """No judgements, no cases, no reviewers."""
+    found = find_consensus([])
+    assert (dict(found.chances), found.reviewers) == ({}, ())

@@ -1,0 +1,65 @@
+"""Which decisions are looked at again, and when: set shares, known odds, spread evenly."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import fmean
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.quality.look_choice import draw, find_gap, find_shares
+from ipml.review.queue import claim, decide, enqueue
+from ipml.settings import Settings
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+@given(st.lists(st.text(max_size=5), max_size=3))
+def test_a_draw_lies_between_0_and_1(facts: list[str]):
+    """And is the same again for the same facts."""
+    assert 0 <= draw(*facts) < 1
+    assert draw(*facts) == draw(*facts)
+
+
+def test_draws_fall_below_odds_as_often_as_the_odds_say():
+    """Of 20,000 facts a share equal to the odds is drawn, within four standard errors."""
+    for odds in (0.02, 0.3):
+        share = fmean(draw("audit", number) < odds for number in range(20_000))
+        assert abs(share - odds) < 4 * (odds * (1 - odds) / 20_000) ** 0.5
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
+def test_gaps_have_the_mean_that_the_share_asks_for(share: float):
+    """Neither too many looks nor too few in the long run, and never two in a row for long."""
+    gaps = [find_gap("audit", "ana", number, share) for number in range(4_000)]
+    assert fmean(gaps) == pytest.approx(1 / share, rel=0.03)
+    assert 0.5 / share - 1 <= min(gaps) <= max(gaps) <= 1.5 / share + 1
+
+
+def test_shares_are_of_all_reviews():
+    """With 10 % of audits there is one for nine ordinary cases."""
+    shares = find_shares(Settings(golden_share=0, repeat_share=0, audit_share=0.1))
+    assert shares["audit"] == pytest.approx(1 / 9)
+
+
+def test_the_share_of_looks_is_the_one_set(
+    engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
+):
+    """Over 120 reviews of two people a tenth are audits, give or take four; no two of a person follow each other."""
+    set_settings(audit_share=0.1, repeat_share=0, golden_share=0)
+    enqueue(engine, [make_scored(f"L{number}") for number in range(120)], now=NOON)
+    looked: Counter[str] = Counter()
+    kinds: dict[str, list[bool]] = {"ana": [], "ben": []}
+    for number in range(120):
+        name, now = ("ana", "ben")[number % 2], NOON + timedelta(seconds=number)
+        taken = claim(engine, name, now=now)
+        decide(engine, taken, Verdict.GENUINE, now=now)
+        looked[name] += taken.look_id is not None
+        kinds[name].append(taken.look_id is not None)
+    assert 8 <= looked.total() <= 16
+    assert not any(one and other for row in kinds.values() for one, other in pairwise(row))

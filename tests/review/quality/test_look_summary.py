@@ -1,0 +1,32 @@
+"""Further looks in brief."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.quality.goldens import add_golden
+from ipml.review.quality.look_summary import summarise_looks
+from ipml.review.queue import claim, decide, enqueue
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+def test_the_summary_counts_what_was_looked_at_and_what_waits(
+    engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
+):
+    """Ben meets one item of known truth and errs, and says of ana's case what she said; the others wait."""
+    set_settings(audit_share=0.25, repeat_share=0.25, golden_share=0.25)  # at these every decision is looked at again
+    enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
+    for case_id in (1, 2):
+        decide(engine, claim(engine, "ana", case_id, now=NOON), Verdict.GENUINE, now=NOON)
+    add_golden(engine, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=NOON)
+    for number in range(6):
+        now = NOON + timedelta(minutes=number)
+        decide(engine, claim(engine, "ben", now=now), Verdict.GENUINE, now=now)
+    summary = summarise_looks(engine)
+    assert (summary.golden.share, summary.golden.n) == (0, 1)
+    assert (summary.audits.share, summary.audits.n) == (1, 1)
+    assert summary.repeats is None
+    assert summary.waiting["repeat"] == 6

@@ -1,0 +1,128 @@
+"""How good the reviewing is, by reviewer and brand."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.quality.goldens import add_golden
+from ipml.review.quality.quality import ReviewerQuality, assess_reviewers, list_disputes
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import writing
+from ipml.storage.tables import opinions
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+FAKE, REAL, UNSURE = Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL
+N_CASES = 24
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
+    """Return a queue of 24 cases of two brands, of which ana called every other counterfeit."""
+    set_settings(audit_share=0, repeat_share=0, golden_share=0)
+    brands = ("Acme", "Nordhale")
+    enqueue(engine, [make_scored(f"L{number}", brand=brands[number % 2 == 0]) for number in range(1, N_CASES + 1)])
+    for case_id in range(1, N_CASES + 1):
+        verdict = FAKE if case_id % 4 < 2 else REAL
+        ground = "known_goods" if verdict is FAKE else ""
+        decide(engine, claim(engine, "ana", case_id, now=NOON), verdict, ground=ground, now=NOON)
+    return engine
+
+
+def _say(engine: Engine, name: str, kind: str, verdicts: Mapping[int, Verdict]) -> None:
+    row = {
+        "kind": kind,
+        "ground": "",
+        "note": "",
+        "reviewer": name,
+        "decided_at": NOON + timedelta(days=20),
+        "token": 9,
+    }
+    with writing(engine) as connection:
+        connection.execute(
+            insert(opinions),
+            [{**row, "case_id": case, "listing_id": f"L{case}", "verdict": said} for case, said in verdicts.items()],
+        )
+
+
+def _by_name(engine: Engine) -> dict[str, ReviewerQuality]:
+    return {one.name: one for one in assess_reviewers(engine).reviewers}
+
+
+def _like_ana(*cases: int) -> dict[int, Verdict]:
+    return {case: FAKE if case % 4 < 2 else REAL for case in cases}
+
+
+def test_without_a_second_look_nothing_is_known(queue: Engine):
+    """Decisions alone say how much was done, not how well."""
+    quality = assess_reviewers(queue)
+    (ana,) = quality.reviewers
+    assert (ana.decided, ana.looked, quality.alpha) == (N_CASES, 0, None)
+    assert ana.agreement is ana.kappa is ana.missed is ana.wronged is ana.golden is ana.steadiness is None
+
+
+def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
+    """Ben said the same of nine of twelve; for both of them that is nine of twelve."""
+    _say(queue, "ben", "audit", _like_ana(*range(1, 10)) | {10: FAKE, 11: FAKE, 12: REAL})
+    quality = assess_reviewers(queue)
+    for one in quality.reviewers:
+        assert (one.agreement.share, one.agreement.n) == (0.75, 12)
+        assert one.kappa.low < one.kappa.value < one.kappa.high
+        assert one.kappa.value == pytest.approx(0.5, abs=0.05)
+    assert quality.alpha.value == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_golden_item_counts_for_all_who_judged_it(queue: Engine):
+    """Ana decided both; one of them was right, and "cannot tell" is not right."""
+    add_golden(queue, 1, FAKE, "test purchase", "lea", now=NOON)
+    add_golden(queue, 4, REAL, "invoice", "lea", now=NOON)
+    _say(queue, "ben", "golden", {1: UNSURE})
+    found = _by_name(queue)
+    assert (found["ana"].golden.share, found["ana"].golden.n) == (0.5, 2)
+    assert (found["ben"].golden.share, found["ben"].golden.n) == (0, 1)
+
+
+def test_a_repeat_says_how_steady_one_is_and_nothing_else(queue: Engine):
+    """Ana's second look at her own cases is no agreement with another."""
+    _say(queue, "ana", "repeat", _like_ana(1, 2, 3) | {4: REAL})
+    ana = _by_name(queue)["ana"]
+    assert (ana.steadiness.share, ana.steadiness.n, ana.looked, ana.agreement) == (0.75, 4, 4, None)
+
+
+def test_who_errs_more_is_seen_to_by_known_items(queue: Engine):
+    """Ben misses half of the counterfeits that ana finds, and his rate says so."""
+    fakes = [case for case in range(1, N_CASES + 1) if case % 4 < 2]
+    for case in fakes:
+        add_golden(queue, case, FAKE, "test purchase", "lea", now=NOON)
+    _say(queue, "ben", "golden", {case: REAL if number % 2 else FAKE for number, case in enumerate(fakes)})
+    found = _by_name(queue)
+    ana, ben = found["ana"], found["ben"]
+    assert ben.missed.share > 0.2 > ana.missed.share
+    assert ben.missed.n == len(fakes)
+
+
+def test_brands_of_which_little_was_seen_are_left_out(queue: Engine):
+    """Ten looks at a brand are the least that is shown."""
+    _say(queue, "ben", "audit", _like_ana(*range(1, N_CASES + 1, 2), 2))
+    assert set(_by_name(queue)["ben"].by_brand) == {"Acme"}
+
+
+def test_a_leads_word_on_what_two_disagreed_about_is_no_agreement(queue: Engine):
+    """It was asked for because they disagreed: with one of them it must agree."""
+    _say(queue, "ben", "first", {1: FAKE})
+    _say(queue, "cleo", "second", {1: REAL})
+    found = _by_name(queue)
+    assert found["ben"].agreement.n == 1
+    assert found["ana"].agreement is None
+
+
+def test_disputes_are_audits_that_say_the_opposite(queue: Engine):
+    """Neither doubt nor agreement is a dispute; what is known for sure comes first."""
+    _say(queue, "ben", "audit", {1: FAKE, 3: REAL, 5: UNSURE, 8: FAKE, 2: FAKE})
+    add_golden(queue, 10, FAKE, "test purchase", "lea", now=NOON)
+    assert [(one.case_id, one.decided, one.said, one.by) for one in list_disputes(queue)] == [
+        (10, "genuine", "counterfeit", "known"),
+        (2, "genuine", "counterfeit", "ben"),
+    ]

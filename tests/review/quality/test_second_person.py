@@ -1,0 +1,183 @@
+"""Verdicts that need a second person: who does not see the first, and is not the same."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from ipml.errors import NothingToWithdraw, SamePerson
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.labels import export_labels
+from ipml.review.quality.opinions import find_own_verdict, list_opinions, withdraw_opinion
+from ipml.review.quality.second_person import needs_second
+from ipml.review.quality.shown import shown_state
+from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, preview_bulk, undo
+from ipml.settings import SecondPersonRule
+from ipml.storage.audit import verify
+from ipml.storage.database import reading
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+SOON = NOON + timedelta(minutes=5)
+DEAR = SecondPersonRule(least_price=500, currency="EUR")
+PRICE = st.none() | st.floats(0, 1e6)
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
+    """Return a queue of a dear case and a cheap one, where calling a dear one counterfeit takes two."""
+    set_settings(second_person=[DEAR.model_dump(exclude_none=True)], audit_share=0, repeat_share=0, golden_share=0)
+    dear, cheap = make_scored("L1", 0.9, price=900.0, currency="EUR"), make_scored("L2", price=9.0, currency="EUR")
+    enqueue(engine, [dear, cheap], now=NOON)
+    return engine
+
+
+def _say(engine: Engine, name: str, verdict: Verdict = Verdict.COUNTERFEIT, case_id: int = 1, key: str | None = None):
+    taken = claim(engine, name, case_id, now=SOON)
+    ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
+    return decide(engine, taken, verdict, ground=ground, key=key, now=SOON)
+
+
+def test_the_first_verdict_decides_nothing(queue: Engine):
+    """The case is open, nobody holds it, and no label comes of it."""
+    decision = _say(queue, "ana")
+    case = get_case(queue, 1, now=SOON)
+    assert (decision.decision_id, case.state, case.reviewer) == (0, "open", None)
+    assert list_decisions(queue, 1) == list(export_labels(queue)) == []
+
+
+def test_two_who_agree_decide(queue: Engine):
+    """The decision is the second person's; the first one's verdict stays beside it."""
+    _say(queue, "ana")
+    decision = _say(queue, "ben")
+    assert list_decisions(queue, 1) == [decision]
+    assert get_case(queue, 1).state == "decided"
+    assert [(opinion.kind, opinion.reviewer) for opinion in list_opinions(queue, 1)] == [("first", "ana")]
+
+
+def test_two_who_disagree_pass_the_case_on(queue: Engine):
+    """It is escalated in nobody's name; neither of the two decides it, a third does."""
+    _say(queue, "ana")
+    _say(queue, "ben", Verdict.GENUINE)
+    (passed_on,) = list_decisions(queue, 1)
+    assert (passed_on.verdict, passed_on.reviewer, get_case(queue, 1).state) == ("escalate", "ipml", "escalated")
+    for name in ("ana", "ben"):
+        with pytest.raises(SamePerson):
+            claim(queue, name, 1, now=SOON)
+    assert _say(queue, "lea").decision_id > 0
+    assert get_case(queue, 1).state == "decided"
+
+
+def test_the_same_person_cannot_be_both(queue: Engine):
+    """Not by number, not by asking for the next case, and not with a claim from another window."""
+    taken = claim(queue, "ana", 1, now=NOON)
+    _say(queue, "ana")
+    with pytest.raises(SamePerson):
+        claim(queue, "ana", 1, now=SOON)
+    assert claim(queue, "ana", now=SOON).case_id == 2
+    with pytest.raises(Exception, match="claim it again"):
+        decide(queue, taken, Verdict.COUNTERFEIT, ground="known_goods", now=SOON)
+    assert list_decisions(queue, 1) == []
+
+
+def test_who_comes_next_gets_the_waiting_case_first(queue: Engine, make_scored: Callable[..., ScoredListing]):
+    """Even where another is more suspicious."""
+    enqueue(queue, [make_scored("L3", 0.99)], now=NOON)
+    _say(queue, "ana")
+    assert claim(queue, "ben", now=SOON).case_id == 1
+    assert claim(queue, "cleo", now=SOON).case_id == 3
+
+
+def test_the_second_person_cannot_see_the_first_verdict(queue: Engine):
+    """The history says nothing of it, and is hidden besides, as it alone would tell."""
+    _say(queue, "ana")
+    assert shown_state(queue, "ben", 1).hides_history
+    assert not shown_state(queue, "ana", 1).hides_history
+    said = [value for deed in history(queue, 1) for value in deed.payload.values()]
+    assert not {"counterfeit", "known_goods"} & {value for value in said if isinstance(value, str)}
+
+
+@pytest.mark.parametrize(
+    ("case_id", "verdict"), [(1, Verdict.GENUINE), (1, Verdict.CANNOT_TELL), (2, Verdict.COUNTERFEIT)]
+)
+def test_what_meets_no_rule_needs_one_person(queue: Engine, case_id: int, verdict: Verdict):
+    """Another verdict, or a cheap listing, is decided at once."""
+    assert _say(queue, "ana", verdict, case_id).decision_id > 0
+
+
+def test_a_second_person_may_escalate(queue: Engine):
+    """It goes to a lead, who is then the second of the two."""
+    _say(queue, "ana")
+    _say(queue, "ben", Verdict.ESCALATE)
+    assert _say(queue, "lea").verdict == Verdict.COUNTERFEIT
+    assert [decision.reviewer for decision in list_decisions(queue, 1)] == ["ben", "lea"]
+
+
+def test_a_verdict_sent_again_counts_once(queue: Engine):
+    """The first and the second of two have keys like any other, also where they disagree."""
+    taken = claim(queue, "ana", 1, now=SOON)
+    for _ in range(2):
+        decide(queue, taken, Verdict.COUNTERFEIT, ground="known_goods", key="a", now=SOON)
+    taken = claim(queue, "ben", 1, now=SOON)
+    for _ in range(2):
+        decide(queue, taken, Verdict.GENUINE, key="b", now=SOON)
+    assert len(list_opinions(queue, 1)) == 2
+    with reading(queue) as connection:
+        assert verify(connection).is_intact
+
+
+def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):
+    """Then the case is as if nobody had judged it; who took it back may judge it again."""
+    _say(queue, "ana")
+    withdraw_opinion(queue, "ana", 1, now=SOON)
+    assert find_own_verdict(queue, "ana", 1) is None
+    _say(queue, "ana")
+    _say(queue, "ben")
+    with pytest.raises(NothingToWithdraw, match="second person"):
+        withdraw_opinion(queue, "ana", 1, now=SOON)
+
+
+def test_an_old_verdict_cannot_be_taken_back(queue: Engine):
+    """Nor can one that was never given."""
+    _say(queue, "ana")
+    with pytest.raises(NothingToWithdraw, match="one of 2024-05-02"):
+        withdraw_opinion(queue, "ana", 1, now=SOON + timedelta(minutes=11))
+    with pytest.raises(NothingToWithdraw, match="no opinion"):
+        withdraw_opinion(queue, "ben", 1, now=SOON)
+
+
+def test_many_at_once_are_never_a_second_person(queue: Engine):
+    """What needs two, or waits for the second, is left out of a group and says why."""
+    (refused,) = preview_bulk(queue, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
+    assert refused == (1, "it needs two persons, who look at it by itself")
+    _say(queue, "ana")
+    assert preview_bulk(queue, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == ((1, "another must judge it"),)
+    assert preview_bulk(queue, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
+
+
+def test_a_decision_of_two_that_is_taken_back_waits_for_a_second_person_again(queue: Engine):
+    """The first verdict stands, and who gave it is still not the other."""
+    _say(queue, "ana")
+    undo(queue, _say(queue, "ben").decision_id, "ben", now=SOON)
+    with pytest.raises(SamePerson):
+        claim(queue, "ana", 1, now=SOON)
+    assert _say(queue, "ben").decision_id > 0
+
+
+@given(PRICE, PRICE, st.sampled_from(["EUR", "USD", None]))
+def test_what_is_not_known_counts_as_met(price: float | None, sales: float | None, currency: str | None):
+    """A listing escapes a rule only by a figure that is known, comparable and below it."""
+    rule = SecondPersonRule(least_price=500, currency="EUR", least_seller_sales=10)
+    listing = Listing("L", "s", "Bag", price=price, currency=currency, seller_sales=sales)
+    is_cheap = price is not None and price < 500 and currency != "USD"
+    is_small = sales is not None and sales < 10
+    assert needs_second(listing, Verdict.COUNTERFEIT, [rule]) == (not is_cheap and not is_small)
+
+
+@pytest.mark.parametrize(("category", "needed"), [("Watches", True), (None, True), ("Toys", False)])
+def test_a_rule_may_name_categories(category: str | None, needed: bool):
+    """Only those need a second person, and what has none."""
+    rule = SecondPersonRule(categories=("Watches", "Bags"))
+    assert needs_second(Listing("L", "s", "x", category=category), Verdict.COUNTERFEIT, [rule]) == needed

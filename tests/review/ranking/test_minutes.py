@@ -1,0 +1,61 @@
+"""How long reviews take."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue, release
+from ipml.review.ranking.minutes import Measured, measure_minutes, propose_minutes
+
+Make = Callable[..., ScoredListing]
+NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def reviewed(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of 20 watches reviewed in 3 minutes each and 2 bags in 1, one of these claimed twice."""
+    watches = [make_scored(f"W{number}", 0.9, category="watches") for number in range(20)]
+    enqueue(engine, [*watches, *(make_scored(f"B{number}", 0.5, category="bags") for number in range(2))], now=NOON)
+    release(engine, claim(engine, "ana", 21, now=NOON), now=NOON)
+    for case_id in range(1, 23):
+        claimed_at = NOON + timedelta(hours=case_id)
+        taken = claim(engine, "ana", case_id, now=claimed_at)
+        verdict, minutes = (Verdict.CANNOT_TELL, 3) if case_id <= 20 else (Verdict.GENUINE, 1)
+        decide(engine, taken, verdict, now=claimed_at + timedelta(minutes=minutes))
+    return engine
+
+
+def test_minutes_are_those_from_the_claim_to_the_decision_under_it(reviewed: Engine):
+    """An earlier claim that was given back does not count."""
+    assert measure_minutes(reviewed) == [
+        Measured("all", "", 22, 3.0),
+        Measured("verdict", "cannot tell", 20, 3.0),
+        Measured("verdict", "genuine", 2, 1.0),
+        Measured("category", "watches", 20, 3.0),
+        Measured("category", "bags", 2, 1.0),
+    ]
+
+
+def test_only_the_newest_are_looked_at(reviewed: Engine):
+    """The last two decisions were on bags."""
+    assert measure_minutes(reviewed, newest=2)[0] == Measured("all", "", 2, 1.0)
+
+
+def test_what_was_decided_often_enough_is_proposed(reviewed: Engine):
+    """In the words of the policy file; two bags say nothing."""
+    assert propose_minutes(measure_minutes(reviewed)) == 'usual_minutes = 3.0\n\n[minutes]\n"watches" = 3.0'
+
+
+def test_nothing_decided_proposes_nothing(engine: Engine):
+    """An empty queue has no minutes."""
+    assert measure_minutes(engine) == []
+    assert propose_minutes([]) == ""
+
+
+def test_a_hostile_category_stays_a_text_in_the_proposal():
+    """A name with quotes and line ends cannot add a line to the policy."""
+    name = 'x"\nprevalence = 1.0\n"'
+    assert len(propose_minutes([Measured("category", name, 20, 1.0)]).splitlines()) == 2

@@ -1,0 +1,94 @@
+"""Why a case stands where it does."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.errors import CaseNotFound
+from ipml.records import ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue, list_cases
+from ipml.review.ranking import places
+from ipml.review.ranking.places import explain_place
+from ipml.review.ranking.policy import load_policy
+from ipml.review.ranking.ranking import Order, rerank
+from ipml.storage.database import migrate
+
+Make = Callable[..., ScoredListing]
+NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("order", Order)
+def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Make, order: Order):
+    """The k-th case of the list is said to be the k-th, by the order in force."""
+    offers = [(0.5, 10.0), (0.5, 10.0), (None, 900.0), (0.9, None), (0.1, 4000.0)]
+    for number, (score, price) in enumerate(offers):
+        enqueue(
+            engine,
+            [
+                make_scored(
+                    f"L{number}", score, title="abcde"[number] * 9, price=price, currency="EUR" if price else None
+                )
+            ],
+            now=NOON,
+        )
+    rerank(engine, order, load_policy(), now=NOON, actor="ana")
+    said = [explain_place(engine, case.case_id, now=NOON)[0] for case in list_cases(engine)]
+    by = {"score": "score", "value": "value per minute", "fifo": "time of arrival"}[order]
+    assert said == [f"{place} of 5 by {by}" for place in ("1st", "2nd", "3rd", "4th", "5th")]
+
+
+@pytest.mark.parametrize(("last", "said"), [(3, "3rd of 4 or more"), (4, "after the first 3 of 4 or more")])
+def test_a_place_far_down_is_not_counted(
+    engine: Engine, make_scored: Make, monkeypatch: pytest.MonkeyPatch, last: int, said: str
+):
+    """Counting ends where nobody would look any more, so that it never takes long."""
+    monkeypatch.setattr(places, "_LAST_PLACE", 3)
+    monkeypatch.setattr(places, "_MOST_COUNTED", 4)
+    enqueue(engine, [make_scored(f"L{number}", 1 - number / 10) for number in range(1, 6)], now=NOON)
+    assert explain_place(engine, last, now=NOON)[0] == f"{said} by score"
+
+
+def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
+    """A listing that tells nothing takes the usual, and the sentences say so."""
+    enqueue(engine, [make_scored("L1", None)], now=NOON)
+    said = " ".join(explain_place(engine, 1, now=NOON))
+    assert "could not judge it" in said
+    assert "price is not known" in said
+    assert "sales are not known" in said
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(180, "due in 3 h"), (15, "due in 15 min"), (-45, "overdue by 45 min")])
+def test_a_deadline_is_said(engine: Engine, make_scored: Make, minutes: int, said: str):
+    """How long there is, or how long it has been over."""
+    enqueue(engine, [make_scored()], now=NOON, due_at=NOON + timedelta(minutes=minutes))
+    assert explain_place(engine, 1, now=NOON)[1] == said
+
+
+def test_weights_are_said_where_they_matter(engine: Engine, make_scored: Make):
+    """Severity of toys is a factor; a weight of 1 is not worth a word."""
+    enqueue(engine, [make_scored("L1", category="toys"), make_scored("L2")], now=NOON)
+    assert "× 3 for severity of the category" in explain_place(engine, 1, now=NOON)[1]
+    assert "severity" not in explain_place(engine, 2, now=NOON)[1]
+
+
+def test_a_decided_case_has_no_place(engine: Engine, make_scored: Make):
+    """What is done is neither first nor due."""
+    enqueue(engine, [make_scored()], now=NOON, due_at=NOON)
+    decide(engine, claim(engine, "ana", now=NOON), Verdict.GENUINE, now=NOON)
+    assert not any(" of " in line[:12] or "due" in line for line in explain_place(engine, 1, now=NOON))
+
+
+def test_a_case_from_before_there_were_values_has_a_place_only(engine: Engine, make_scored: Make):
+    """Until the queue is ranked anew there is nothing to say of its worth."""
+    enqueue(engine, [make_scored()], now=NOON)
+    migrate(engine, "0002")
+    migrate(engine)
+    assert explain_place(engine, 1, now=NOON) == ("1st of 1 by score",)
+
+
+def test_no_case_no_place(engine: Engine):
+    """A number of no case is a mistake."""
+    with pytest.raises(CaseNotFound):
+        explain_place(engine, 1)

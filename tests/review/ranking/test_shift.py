@@ -1,0 +1,44 @@
+"""A shift planned over the real queue."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.records import ScoredListing
+from ipml.review.queue import claim, enqueue
+from ipml.review.ranking.policy import load_policy
+from ipml.review.ranking.ranking import Order, choose_ranking
+from ipml.review.ranking.shift import plan_shift
+from ipml.review.ranking.worth import Usual
+
+Make = Callable[..., ScoredListing]
+MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of watches that take 10 minutes, quick bags, and one worthless case that is due in an hour."""
+    policy = load_policy().model_copy(update={"minutes": {"watches": 10.0, "bags": 4.0}})
+    choose_ranking(engine, Order.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    watches = [make_scored(f"W{n}", 0.5, category="watches", price=500.0 + n, currency="EUR") for n in range(3)]
+    bags = [make_scored(f"B{n}", 0.5, category="bags", price=150.0 + n, currency="EUR") for n in range(3)]
+    enqueue(engine, [*watches, *bags], now=MONDAY)
+    enqueue(engine, [make_scored("D", 0.0)], now=MONDAY, due_at=MONDAY + timedelta(hours=1))
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [(1, []), (4, [6]), (10, [3]), (14, [3, 6]), (20, [3, 2]), (60, [7, 3, 2, 1, 6, 5, 4])],
+)
+def test_the_minutes_are_filled_with_what_is_worth_most(queue: Engine, minutes: float, expected: list[int]):
+    """A case that is due within them comes first, and what is worth less than it costs is left out otherwise."""
+    assert [work.case_id for work in plan_shift(queue, minutes, now=MONDAY)] == expected
+
+
+def test_what_somebody_holds_is_left_out(queue: Engine):
+    """Two reviewers are not sent to the same case."""
+    taken = claim(queue, "ana", 3, now=MONDAY)
+    assert taken.case_id not in [work.case_id for work in plan_shift(queue, 480, now=MONDAY)]

@@ -1,0 +1,188 @@
+"""What a review is worth."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.errors import UnusableSetting
+from ipml.records import Listing
+from ipml.review.ranking.policy import load_policy, parse_policy
+from ipml.review.ranking.usual import Counting
+from ipml.review.ranking.worth import Usual, read_worth, weigh
+
+POLICY = load_policy()
+KNOWN = {"price": 100.0, "currency": "EUR", "seller_sales": 50.0, "seller_age_days": 100.0}
+LISTED, SEEN = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 11, tzinfo=UTC)
+
+amounts = st.none() | st.floats(0, 1e308)
+listings = st.builds(
+    Listing,
+    st.just("A7"),
+    st.just("s1"),
+    st.just("Bag"),
+    price=amounts,
+    currency=st.sampled_from(["EUR", "USD", "XXX", None]),
+    brand=st.sampled_from([None, "Acme"]),
+    category=st.sampled_from([None, "Toys", "bags"]),
+    listed_at=st.sampled_from([None, LISTED]),
+    observed_at=st.sampled_from([None, SEEN]),
+    listing_sales=amounts,
+    seller_sales=amounts,
+    seller_listings=amounts,
+    seller_age_days=amounts,
+)
+scores = st.floats(0, 1)
+
+
+def make_listing(**fields: object) -> Listing:
+    """Return a listing of which all is known, but for what is said otherwise."""
+    return Listing("A7", "s1", "Bag", **(KNOWN | fields))
+
+
+@given(listings, st.none() | scores)
+def test_a_value_is_finite_bounded_and_adds_up(listing: Listing, score: float | None):
+    """Whatever a listing says: at most what the caps allow, never nothing of a number, and the same from its text."""
+    worth = weigh(listing, score, POLICY)
+    assert 0 <= worth.harm <= POLICY.most_price * POLICY.most_sales * 3
+    mistakes = (1 - worth.probability) * POLICY.wrongful_removal_share * POLICY.wrongful_removal_cost
+    assert worth.value == pytest.approx(worth.probability * worth.harm - worth.review_cost - mistakes)
+    assert math.isfinite(worth.per_minute)
+    assert read_worth(worth.text) == worth
+    assert worth.text.isascii()
+
+
+@given(listings, scores, scores)
+def test_the_likelier_the_more_it_is_worth(listing: Listing, one: float, other: float):
+    """A higher score never lowers the value."""
+    low, high = sorted((one, other))
+    assert weigh(listing, low, POLICY).value <= weigh(listing, high, POLICY).value + 1e-9
+
+
+@given(scores, st.floats(0, 1e6), st.floats(0, 1e6))
+def test_the_dearer_and_the_better_it_sells_the_more_it_is_worth(score: float, one: float, other: float):
+    """Neither a higher price nor more sales lower the value."""
+    low, high = sorted((one, other))
+    for name in ("price", "seller_sales"):
+        values = [weigh(make_listing(**{name: number}), score, POLICY).value for number in (low, high)]
+        assert values[0] <= values[1] + 1e-9
+
+
+def test_a_price_that_is_a_slip_of_the_pen_does_not_own_the_queue():
+    """1e308 counts as the most a price may, and a likelier listing at half of that stands above it."""
+    slip = weigh(make_listing(price=1e308), 0.1, POLICY)
+    assert slip.price == POLICY.most_price
+    assert weigh(make_listing(price=POLICY.most_price / 2), 0.9, POLICY).value > slip.value
+
+
+def test_sales_are_the_listings_own_where_known():
+    """Ten in ten days are about twenty in thirty more, drawn to what is usual; a seller's hundreds do not count."""
+    own = make_listing(listing_sales=10, listed_at=LISTED, observed_at=SEEN, seller_sales=900)
+    expected = (10 + POLICY.usual_sales_a_day * 30) / (10 + 30) * POLICY.days_until_next_look
+    assert weigh(own, 0.5, POLICY).sales == pytest.approx(expected)
+
+
+def test_sales_of_a_seller_are_shared_by_the_listings():
+    """The same seller with ten times the listings sells less of each."""
+    one, ten = (weigh(make_listing(seller_listings=number), 0.5, POLICY).sales for number in (1, 10))
+    assert one > ten > 0
+
+
+@pytest.mark.parametrize("currency", ["XXX", None])
+def test_a_price_without_a_rate_counts_as_missing(currency: str | None):
+    """It takes the usual price, and the parts say so."""
+    worth = weigh(make_listing(currency=currency), 0.5, POLICY)
+    assert (worth.price, worth.assumed) == (POLICY.usual_price, ("price",))
+
+
+def test_what_is_unknown_is_the_median_of_the_brand_then_of_the_category():
+    """The policy's own figure comes last."""
+    usual = Usual({"brand:acme": 70.0, "category:bags": 30.0}, {"category:bags": 2.0})
+    seen = [
+        weigh(Listing("A7", "s1", "Bag", **fields), 0.5, POLICY, usual)
+        for fields in ({"brand": "ACME", "category": "Bags"}, {"brand": "Other", "category": "Bags"}, {})
+    ]
+    assert [worth.price for worth in seen] == [70.0, 30.0, POLICY.usual_price]
+    assert [worth.sales for worth in seen] == pytest.approx([60.0, 60.0, POLICY.usual_sales_a_day * 30])
+
+
+def test_a_listing_without_a_score_has_the_prevalence():
+    """Where the model abstained, the policy says how likely it is."""
+    worth = weigh(make_listing(), None, POLICY)
+    assert (worth.probability, worth.assumed) == (POLICY.prevalence, ("probability",))
+
+
+def test_medians_need_five_listings():
+    """Four prices of a brand make no median."""
+    counting = Counting(POLICY)
+    for number in range(4):
+        counting.add(make_listing(brand="Acme", price=10.0 + number))
+    assert counting.medians().prices == {}
+    counting.add(make_listing(brand="acme", price=1e308))
+    assert counting.medians().prices == {"brand:acme": 12.0}
+
+
+# The policy file
+
+
+@pytest.fixture
+def write_policy(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Return a function that writes the bundled policy with one text replaced by another."""
+    bundled = (Path(__file__).parents[2] / "ipml/review/ranking/policy.toml").read_text(encoding="utf-8")
+
+    def write(old: str, new: str) -> Path:
+        assert old in bundled
+        path = tmp_path / "policy.toml"
+        path.write_text(bundled.replace(old, new), encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_a_policy_comes_back_from_its_text():
+    """What is stored with a ranking is the policy, whole, and its digest tells it from every other."""
+    assert parse_policy(POLICY.text) == POLICY
+    assert POLICY.model_copy(update={"prevalence": 0.08}).digest != POLICY.digest
+    assert json.loads(POLICY.text)["currency"] == "EUR"
+
+
+def test_names_are_found_whatever_their_case(write_policy: Callable[[str, str], Path]):
+    """Categories, brands and their spelling in the file and in listings."""
+    policy = load_policy(write_policy("[brand_weight]", '[brand_weight]\n"Straße" = 2.0'))
+    assert (policy.weight_of("STRASSE"), policy.severity_of(" TOYS"), policy.weight_of(None)) == (2.0, 3.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("prevalence = 0.07", "prevalence = 7", "prevalence = 7"),
+        ("cost_per_minute = 0.5", "cost_per_minute = nan", "cost_per_minute = nan"),
+        ("usual_minutes = 2.0", "usual_minutes = 0", "usual_minutes = 0"),
+        ("toys = 3.0", "toys = -1", "severity.toys = -1"),
+        ("USD = 0.926", "USD = inf", "rates.USD = inf"),
+        ("safety = 1.25", "safty = 1.25", "no safety; unknown safty"),
+        ('zone = "UTC"', 'zone = "Mars"', "no such time zone"),
+        ('monday = ["09:00-17:00"]', 'monday = ["09:00-08:00"]', "shifts must follow one another"),
+        ("currency =", "currency", "no TOML"),
+    ],
+)
+def test_a_policy_that_cannot_be_followed_is_refused_in_one_line(
+    write_policy: Callable[[str, str], Path], old: str, new: str, said: str
+):
+    """The line names the file, what was found and what to do."""
+    with pytest.raises(UnusableSetting) as refused:
+        load_policy(write_policy(old, new))
+    assert said in str(refused.value)
+    assert "policy.toml" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_policy_that_is_not_there_is_said(tmp_path: Path):
+    """The path is named."""
+    with pytest.raises(UnusableSetting, match=r"missing\.toml.*no such file"):
+        load_policy(tmp_path / "missing.toml")
