@@ -179,9 +179,8 @@ class _Intake:
             locked = find_cases(connection, {*numbers.values(), *joining.candidates}, lock=True)
             entries = self._add(connection, [one for key, one in latest.items() if key not in numbers], ranking)
             exemplars = joining.write(locked, {key: number for key, (number, _) in entries.items()})
-            changes = self._rescore(
-                connection, [locked[number] for number in sorted(numbers.values())], latest, ranking
-            )
+            stored = [locked[number] for number in sorted(numbers.values())]
+            changes = self._rescore(connection, stored, latest, ranking)
             if self.sift_id is not None:
                 note_places(connection, self.sift_id, {key: one.place for key, one in latest.items() if one.place})
             added = [_enter(number, entry, exemplars) for number, entry in entries.values()]

@@ -22,7 +22,7 @@ def test_a_backup_is_restored_by_two_commands(ipml: Callable, tmp_path: Path):
     assert made.out.strip().endswith(f"into backup.zip; keep this anchor: {anchor}")
     restored = ipml("restore", "backup.zip", "--database", f"sqlite:///{tmp_path}/other.db", "--anchor", anchor)
     assert restored.exit_code == 0
-    assert restored.out.startswith("2 rows of ")
+    assert restored.out.startswith("3 rows of ")
     other = open_database(f"sqlite:///{tmp_path}/other.db")
     assert read_tables(other) == read_tables(engine)
     engine.dispose()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2]))  # experiments are scripts of the project, not part of the package
+sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
 
 from experiments.review.cluster_cut import copy_and_score, edit, work
 from ipml.model.pipeline import CounterfeitClassifier

@@ -133,7 +133,7 @@ def test_medians_need_five_listings():
 @pytest.fixture
 def write_policy(tmp_path: Path) -> Callable[[str, str], Path]:
     """Return a function that writes the bundled policy with one text replaced by another."""
-    bundled = (Path(__file__).parents[2] / "ipml/review/ranking/policy.toml").read_text(encoding="utf-8")
+    bundled = (Path(__file__).parents[3] / "ipml/review/ranking/policy.toml").read_text(encoding="utf-8")
 
     def write(old: str, new: str) -> Path:
         assert old in bundled
