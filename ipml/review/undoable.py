@@ -6,7 +6,7 @@ look: the reviewer is not to tell the one from the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Row, func, select
 
 from ipml.errors import CannotUndo
 from ipml.records import Verdict
+from ipml.review.quality.goldens import Feedback, golden_feedback
 from ipml.review.quality.opinions import withdraw_opinion
 from ipml.review.reversals import Reversal, stands, undo
 from ipml.settings import get_settings
@@ -33,6 +34,8 @@ class Undoable:
         Of the decisions that were made, and are taken back, together with it.
     count : int
         How many these are.
+    feedback : Feedback or None
+        Where the case was a golden item: what its truth is. Whoever has been told can no longer take the verdict back.
     """
 
     case_id: int
@@ -40,6 +43,7 @@ class Undoable:
     token: int
     group_key: str | None = None
     count: int = 1
+    feedback: Feedback | None = None
 
 
 def find_undoable(engine: Engine, reviewer: str, *, now: datetime | None = None) -> Undoable | None:
@@ -53,14 +57,15 @@ def find_undoable(engine: Engine, reviewer: str, *, now: datetime | None = None)
         row = _latest(decision, opinion)
         if row is None or row.decided_at < since:
             return None
-        if row is opinion:  # what a second person said stands: the case has gone on from it
-            return None if row.kind == "second" else Undoable(row.case_id, Verdict(row.verdict), row.token)
-        found = Undoable(row.case_id, Verdict(row.verdict), row.token, row.group_key)
-        if row.group_key is None:
-            return found
-        count = select(func.count()).select_from(decisions).where(decisions.c.group_key == row.group_key, stands())
-        n_decisions = connection.scalar(count) or 1
-    return Undoable(found.case_id, found.verdict, found.token, found.group_key, n_decisions)
+        group_key = None if row is opinion else row.group_key
+        of_group = select(func.count()).where(decisions.c.group_key == group_key, stands())
+        n_decisions = connection.scalar(of_group) if group_key else 1
+    found = Undoable(row.case_id, Verdict(row.verdict), row.token)
+    if row is not opinion:
+        return replace(found, group_key=group_key, count=n_decisions or 1)
+    if row.kind == "second":
+        return None  # it stands: the case has gone on from it
+    return replace(found, feedback=golden_feedback(engine, reviewer, row.case_id) if row.kind == "golden" else None)
 
 
 def take_back(engine: Engine, reviewer: str, case_id: int, token: int, *, now: datetime | None = None) -> None:
@@ -76,10 +81,12 @@ def take_back(engine: Engine, reviewer: str, case_id: int, token: int, *, now: d
     with reading(engine) as connection:
         latest = select(decisions.c.decision_id).where(*mine).order_by(decisions.c.decision_id.desc())
         decision_id = connection.scalar(latest.limit(1))
-        opinion = connection.scalar(select(opinions.c.opinion_id).where(*said, opinions.c.withdrawn_at.is_(None)))
+        kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
     if decision_id is not None:
         undo(engine, decision_id, reviewer, now=now)
-    elif opinion is not None:
+    elif kind == "golden":
+        raise CannotUndo(f"on case {case_id}", "its truth has been shown")
+    elif kind is not None:
         withdraw_opinion(engine, reviewer, case_id, within_minutes=get_settings().undo_minutes, now=now)
     else:
         raise CannotUndo(f"on case {case_id}", "it has been undone already")

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.conflicts import add_seller
+from ipml.review.quality.goldens import add_golden
 from ipml.review.quality.opinions import list_opinions
 from ipml.settings import get_settings
 
@@ -115,3 +116,21 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
     assert answer.headers["location"] == f"/cases/{look}?undone=1"
     assert "the case is open again" in bo.get(f"/cases/{look}?undone=1").text
     assert queue.get_case(engine, look).state == "decided"
+
+
+def test_after_a_golden_item_its_truth_is_told_and_stands(
+    engine: Engine, visitor: Visit, set_settings: Callable[..., None]
+):
+    """The page says what the case is and offers no undo; asked for all the same, it is refused."""
+    set_settings(audit_share=0, repeat_share=0, golden_share=0.25)
+    queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE)
+    add_golden(engine, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
+    for case_id in range(2, 7):
+        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL)
+    bo = visitor("bo")
+    assert _judge(bo, 7, "genuine").startswith("/cases/1?")
+    page = bo.get(_judge(bo, 1, "genuine")).text
+    assert "whose truth is known (test purchase): <b>counterfeit</b>. You said genuine." in page
+    assert 'action="/undo"' not in page
+    answers = [bo.post("/undo", data={"case": "1", "claim": str(token)}).text for token in range(5)]
+    assert sum("its truth has been shown" in answer for answer in answers) == 1
