@@ -10,6 +10,7 @@ import typer
 from ipml.cli.options import Database
 
 if TYPE_CHECKING:
+    from ipml.review.clusters.spread_audit import SpreadPrecision
     from ipml.review.exploration.estimates import Estimates, Figure
 
 
@@ -36,12 +37,14 @@ def estimate(
     from rich.console import Console
     from rich.table import Table
 
+    from ipml.review.clusters.spread_audit import measure_spread
     from ipml.review.exploration.estimates import estimate as estimate_figures
     from ipml.storage.database import open_database
 
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
-    estimates = estimate_figures(open_database(database, create=False), since=since)
+    engine = open_database(database, create=False)
+    estimates = estimate_figures(engine, since=since)
     if not estimates.listings + estimates.uncovered:
         typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
         return
@@ -49,7 +52,7 @@ def estimate(
     for figure in estimates.figures:
         table.add_row(*describe(figure))
     Console().print(table)
-    for line in explain(estimates):
+    for line in (*explain(estimates), *describe_spread(measure_spread(engine))):
         typer.echo(line)
 
 
@@ -70,6 +73,26 @@ def describe(figure: Figure) -> tuple[str, str, str, str, str]:
         shown = (f"{100 * figure.value:.1f} %", f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %")
     naive = "" if figure.naive is None else f"{100 * figure.naive:.1f} %"
     return (figure.name, *shown, naive, f"{figure.reviews:,}")
+
+
+def describe_spread(spread: SpreadPrecision) -> list[str]:
+    """Return in a sentence how far the decisions that spread to near-duplicates can be relied on.
+
+    Examples
+    --------
+    >>> from ipml.review.clusters.spread_audit import SpreadPrecision
+    >>> describe_spread(SpreadPrecision(380, 20, 16, 16, 1.0, 0.806, 1.0))
+    ['380 decisions spread to near-duplicates. Of 16 drawn and looked at people found the same in 16: 81 to 100 %.']
+    """
+    if not spread.n_spread:
+        return []
+    said = f"{spread.n_spread:,} decisions spread to near-duplicates."
+    if spread.low is None or spread.high is None:
+        return [f"{said} None of the {spread.n_drawn:,} drawn was looked at yet."]
+    return [
+        f"{said} Of {spread.n_reviewed:,} drawn and looked at people found the same in {spread.n_agreeing:,}: "
+        f"{100 * spread.low:.0f} to {100 * spread.high:.0f} %."
+    ]
 
 
 def explain(estimates: Estimates) -> list[str]:

@@ -34,6 +34,8 @@ class Backlog:
         Cases in each state.
     held : int
         Open or escalated cases that a reviewer has in hand just now.
+    overdue : int
+        Open cases whose deadline has passed.
     ages : tuple of (str, int)
         How many open cases have waited how long, the newest band first; they sum to `open`.
     oldest_at : datetime or None
@@ -44,6 +46,7 @@ class Backlog:
     escalated: int
     decided: int
     held: int
+    overdue: int
     ages: tuple[tuple[str, int], ...]
     oldest_at: datetime | None
 
@@ -70,14 +73,16 @@ def measure_backlog(engine: Engine, *, now: datetime | None = None) -> Backlog:
     bands = [_count("open", since=since, before=before) for before, since in pairwise(ends)]
     oldest = select(func.min(cases.c.enqueued_at)).where(cases.c.state == "open").scalar_subquery()
     with reading(engine) as connection:
-        row = connection.execute(select(_count("escalated"), _count("decided"), _count_held(now), oldest, *bands)).one()
-    escalated, decided, held, oldest_at, *numbers = row
+        counts = (_count("escalated"), _count("decided"), _count_held(now), _count_overdue(now))
+        row = connection.execute(select(*counts, oldest, *bands)).one()
+    escalated, decided, held, overdue, oldest_at, *numbers = row
     names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
     return Backlog(
         open=sum(numbers),
         escalated=escalated,
         decided=decided,
         held=held,
+        overdue=overdue,
         ages=tuple(zip(names, numbers, strict=True)),
         oldest_at=oldest_at,
     )
@@ -91,6 +96,10 @@ def _count(state: str, *, since: datetime | None = None, before: datetime | None
     if before is not None:
         query = query.where(cases.c.enqueued_at <= before)
     return query.scalar_subquery()
+
+
+def _count_overdue(now: datetime) -> ScalarSelect[int]:
+    return select(func.count()).where(cases.c.state == "open", cases.c.due_at < now).scalar_subquery()
 
 
 def _count_held(now: datetime) -> ScalarSelect[int]:

@@ -7,18 +7,16 @@ them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 from sqlalchemy import Engine, and_, func, select
 
 from ipml.records import Verdict
+from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import stands
 from ipml.review.snapshot import digest
 from ipml.settings import get_settings
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions, reversals, spread_audits
-
-_Z = 1.959964  # of 95 % of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +82,6 @@ def measure_spread(engine: Engine) -> SpreadPrecision:
     with reading(engine) as connection:
         n_spread = connection.scalar(spread) or 0
         n_drawn, n_reviewed, n_agreeing = connection.execute(query.where(~taken_back.exists())).one()
-    interval = _share_with_interval(n_agreeing, n_reviewed) if n_reviewed else (None, None, None)
+    rate = count_rate(n_agreeing, n_reviewed)
+    interval = (rate.share, rate.low, rate.high) if rate else ()
     return SpreadPrecision(n_spread, n_drawn, n_reviewed, n_agreeing, *interval)
-
-
-def _share_with_interval(count: int, total: int) -> tuple[float, float, float]:
-    share, weight = count / total, _Z * _Z / total
-    middle = (share + weight / 2) / (1 + weight)
-    reach = _Z / (1 + weight) * sqrt(share * (1 - share) / total + weight / (4 * total))
-    return share, max(0.0, middle - reach), min(1.0, middle + reach)
