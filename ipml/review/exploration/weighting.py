@@ -13,15 +13,15 @@ widen intervals, and move no value.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from ipml.review.quality.rates import count_rate
 
 LEAST_DRAWS = 10
 """With fewer reviewed draws nothing is said about the listings that were not looked at."""
 
 _DRAWS_PER_GROUP = 12
-_Z = 1.959964  # 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +151,7 @@ def _total(groups: Sequence[_Group], expect: Callable[[_Group], float]) -> Total
         variance += part**2 * share * (1 - share) / group.reviews * group.unseen
     if not variance:
         return Total(value * listings, value * listings, value * listings)
-    low, high = _wilson(value, mean * (1 - mean) / variance)
-    return Total(value * listings, low * listings, high * listings)
-
-
-def _wilson(share: float, reviews: float) -> tuple[float, float]:
-    scale = 1 + _Z**2 / reviews
-    middle = (share + _Z**2 / (2 * reviews)) / scale
-    half = _Z * math.sqrt(share * (1 - share) / reviews + (_Z / (2 * reviews)) ** 2) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
+    reviews = mean * (1 - mean) / variance
+    rate = count_rate(value * reviews, reviews)
+    assert rate is not None  # where shares vary there were reviews
+    return Total(value * listings, rate.low * listings, rate.high * listings)

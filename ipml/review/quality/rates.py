@@ -18,7 +18,7 @@ class Rate:
     n: float
 
 
-def count_rate(hits: int, n: int) -> Rate | None:
+def count_rate(hits: float, n: float) -> Rate | None:
     """Return a share of counted things with Wilson's interval; None of nothing.
 
     The interval holds for small numbers, too (Wilson 1927; Brown, Cai and DasGupta 2001).
