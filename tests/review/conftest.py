@@ -16,8 +16,8 @@ from ipml.storage.tables import seeds
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs a database on every kind of database."""
-    if "database_url" in metafunc.fixturenames:
+    """Run each test that needs a database on every kind of database, unless its file is about arithmetic only."""
+    if "database_url" in metafunc.fixturenames and not getattr(metafunc.module, "IS_ARITHMETIC", False):
         metafunc.parametrize("database_url", BOTH, indirect=True)
 
 
