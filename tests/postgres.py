@@ -116,6 +116,24 @@ def shared_server(folder: Path, run: int) -> Server | None:
     return server
 
 
+@contextmanager
+def own_server(settings: Mapping[str, str]) -> Iterator[Server | None]:
+    """Give a server of one's own, for what would disturb others; None where there is no PostgreSQL."""
+    programs = find_programs()
+    if programs is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="ipml-own") as folder:
+        Path(folder).chmod(0o755)
+        server = Server(Path(folder) / "server", programs)
+        server.create()
+        server.start(settings)
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+
+
 def _lock_of(folder: Path) -> Path:
     return folder.with_suffix(".lock")
 

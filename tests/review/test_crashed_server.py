@@ -5,10 +5,9 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from postgres import LASTING, Server, find_programs
+from postgres import LASTING, Server, own_server
 from sqlalchemy import select
 
 from ipml.records import ScoredListing
@@ -26,16 +25,10 @@ REVIEWERS = 3
 @pytest.fixture
 def lasting_server() -> Iterator[Server]:
     """Give a server that waits for its disk."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL to start: install Debian's package postgresql")
-    with TemporaryDirectory(prefix="ipml-crash") as folder:
-        Path(folder).chmod(0o755)
-        server = Server(Path(folder) / "server", programs)
-        server.create()
-        server.start(LASTING)
+    with own_server(LASTING) as server:
+        if server is None:
+            pytest.skip("no PostgreSQL to start: install Debian's package postgresql")
         yield server
-        server.stop()
 
 
 def test_no_acknowledged_decision_is_lost_in_a_crash(lasting_server: Server, make_scored: Callable[..., ScoredListing]):

@@ -79,7 +79,7 @@ def _open_next(client: httpx.Client) -> tuple[int, dict[str, str]]:
     assert token
     assert until
     form = {"choice": "genuine", "token": token[1], "until": until[1], "key": uuid4().hex}
-    return int(place.rsplit("/", 1)[1]), form
+    return int(re.search(r"/cases/(\d+)", place)[1]), form
 
 
 def _decide_next(client: httpx.Client) -> int:

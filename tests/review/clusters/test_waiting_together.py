@@ -61,6 +61,8 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
             spread = decide_and_spread(engine, held, Verdict.GENUINE, wanted)
         except (AlreadyDecided, ClaimLost):
             continue  # a spread from its own exemplar came first
+        if not spread.decision.decision_id:
+            continue  # it was a further look, which decides nothing
         made += 1 + len(spread.decisions)
         if turn % 7 == 3 and not finishes:
             try:
