@@ -132,7 +132,7 @@ cases = Table(
     Index(None, "state", "due_at", "minutes"),
     Index(None, "state", "score_rank", "case_id"),
     Index(None, "state", "value_rank", "case_id"),
-    Index(None, "exemplar"),
+    Index("ix_cases_waiting", "exemplar", "state", "rank", "case_id"),
     # A filter reads its cases in their order, and no others; or goes through the order without reading cases.
     Index("ix_cases_in_order", "state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar"),
     Index(None, "state", "seller_id", "rank", "case_id"),

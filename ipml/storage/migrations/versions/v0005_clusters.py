@@ -13,7 +13,7 @@ moment = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     for name in ("exemplar", "relisting_of"):
         op.add_column("cases", sa.Column(name, identity))
-    op.create_index("ix_cases_exemplar", "cases", ["exemplar"])
+    op.create_index("ix_cases_waiting", "cases", ["exemplar", "state", "rank", "case_id"])
 
     op.add_column("decisions", sa.Column("origin", sa.Text, nullable=False, server_default="review"))
     op.add_column("decisions", sa.Column("group_key", sa.Text))
@@ -62,6 +62,6 @@ def downgrade() -> None:
     op.drop_index("ix_decisions_group_key", "decisions")
     for name in ("spread_from", "group_key", "origin"):
         op.drop_column("decisions", name)
-    op.drop_index("ix_cases_exemplar", "cases")
+    op.drop_index("ix_cases_waiting", "cases")
     for name in ("relisting_of", "exemplar"):
         op.drop_column("cases", name)
