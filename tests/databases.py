@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
+import pytest
 from postgres import Server
 from sqlalchemy import Engine, select, text
 
@@ -17,6 +18,7 @@ from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import REVISION, metadata
 
 BOTH = ("sqlite", "postgresql")
+BOTH_IN_THE_END = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))  # the fast suite is for every change
 
 _numbers = count()
 _spare: dict[Server, list[str]] = {}  # names of databases that are as new

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import BOTH
+from databases import BOTH, BOTH_IN_THE_END
 from sqlalchemy import Engine, insert
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
@@ -16,9 +17,13 @@ from ipml.storage.tables import seeds
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs a database on every kind of database, unless its file is about arithmetic only."""
+    """Run each test that needs a database on every kind of database, unless its file is about arithmetic only.
+
+    The fast suite runs those of the queue itself on both.
+    """
     if "database_url" in metafunc.fixturenames and not getattr(metafunc.module, "IS_ARITHMETIC", False):
-        metafunc.parametrize("database_url", BOTH, indirect=True)
+        is_queue = metafunc.definition.path.parent == Path(__file__).parent
+        metafunc.parametrize("database_url", BOTH if is_queue else BOTH_IN_THE_END, indirect=True)
 
 
 @pytest.fixture

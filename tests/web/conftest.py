@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from databases import BOTH, copy_postgres
+from databases import BOTH_IN_THE_END, copy_postgres
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
@@ -153,7 +153,7 @@ ON_BOTH_DATABASES = ("test_case_page.py", "test_pages.py")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of some files on every kind of database."""
     if "engine" in metafunc.fixturenames and metafunc.definition.path.name in ON_BOTH_DATABASES:
-        metafunc.parametrize("engine", BOTH, indirect=True)
+        metafunc.parametrize("engine", BOTH_IN_THE_END, indirect=True)
 
 
 @pytest.fixture
