@@ -106,6 +106,11 @@ class Settings(BaseSettings):
     repeat_share: float = Field(0.03, ge=0, le=0.25, description="share that a reviewer decided before, unseen again")
     repeat_days: float = Field(14.0, ge=0, description="how many days later at the earliest")
     audit_share: float = Field(0.02, ge=0, le=0.25, description="share that another reviewer decided")
+    audit_hours: float = Field(
+        24.0,
+        ge=0,
+        description="how many hours later at the earliest: nobody meets today what was decided today",
+    )
     second_person: tuple[SecondPersonRule, ...] = Field(
         (), description="as JSON: which verdicts hold only when a second person agrees"
     )

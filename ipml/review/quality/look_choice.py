@@ -49,9 +49,10 @@ def want_looks(connection: Connection, row: Row[Any], decision: Decision) -> Non
         return
     settings, moment = get_settings(), to_microseconds(decision.decided_at)
     odds = find_shares(settings)
+    next_day = decision.decided_at + timedelta(hours=settings.audit_hours)
     later = decision.decided_at + timedelta(days=settings.repeat_days)
     wanted: dict[str, dict[str, Any]] = {
-        "audit": {"wanted_at": decision.decided_at, "wanted_of": None, "not_by": decision.reviewer},
+        "audit": {"wanted_at": next_day, "wanted_of": None, "not_by": decision.reviewer},
         "repeat": {"wanted_at": later, "wanted_of": decision.reviewer, "not_by": None},
     }
     found = [

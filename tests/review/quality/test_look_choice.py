@@ -51,7 +51,7 @@ def test_the_share_of_looks_is_the_one_set(
     engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
 ):
     """Over 120 reviews of two people a tenth are audits, give or take four; no two of a person follow each other."""
-    set_settings(audit_share=0.1, repeat_share=0, golden_share=0)
+    set_settings(audit_share=0.1, audit_hours=0, repeat_share=0, golden_share=0)
     enqueue(engine, [make_scored(f"L{number}") for number in range(120)], now=NOON)
     looked: Counter[str] = Counter()
     kinds: dict[str, list[bool]] = {"ana": [], "ben": []}

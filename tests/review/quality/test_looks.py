@@ -25,7 +25,7 @@ SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=30)
 def audited(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
     """Return a queue in which ana decided case 1, at which another is to look, and ben two more."""
     # At these shares a look is wanted of every decision, and is due after one or two ordinary cases.
-    set_settings(audit_share=0.25, repeat_share=0.25, golden_share=0.25, repeat_days=1)
+    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25, repeat_days=1)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(9)], now=NOON)
     decide(engine, claim(engine, "ana", 1, now=NOON), Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
     for case_id in (2, 3):
