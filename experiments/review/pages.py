@@ -1,6 +1,6 @@
 """How quickly the pages answer when 100,000 cases wait: the real server, asked over one connection as a browser does.
 
-    python -m experiments.review.pages sqlite:////tmp/pages.db
+    python -m experiments.review.pages sqlite:///pages.db
     python -m experiments.review.pages postgresql+psycopg://postgres@127.0.0.1/pages --cases 100000
 
 The database is filled if it is empty, which takes some minutes, and found filled the next time. What is measured is

@@ -1,6 +1,6 @@
 """How fast cases come in and are decided, alone and by eight reviewers at once, and how long anybody waits.
 
-    python -m experiments.review.queue_speed sqlite:////tmp/speed.db
+    python -m experiments.review.queue_speed sqlite:///speed.db
     python -m experiments.review.queue_speed postgresql+psycopg://postgres@127.0.0.1/speed --cases 2000
 
 Each reviewer is a process of its own. Every case must be decided once, and none left; else the command fails. The

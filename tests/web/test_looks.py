@@ -48,9 +48,8 @@ def _outline(page: str) -> list[str]:
 @pytest.fixture
 def look(engine: Engine, set_settings: Callable[..., None]) -> int:
     """Return the case that ana called genuine, at which bo has a look after his next verdict."""
-    set_settings(
-        audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25
-    )  # at these every decision is looked at again
+    # At these shares every decision is looked at again.
+    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
     queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE, note="ana was here")
     for case_id in range(2, 6):
         queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL)

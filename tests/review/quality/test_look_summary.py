@@ -17,9 +17,8 @@ def test_the_summary_counts_what_was_looked_at_and_what_waits(
     engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
 ):
     """Ben meets one item of known truth and errs, and says of ana's case what she said; the others wait."""
-    set_settings(
-        audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25
-    )  # at these every decision is looked at again
+    # At these shares every decision is looked at again.
+    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     for case_id in (1, 2):
         decide(engine, claim(engine, "ana", case_id, now=NOON), Verdict.GENUINE, now=NOON)
