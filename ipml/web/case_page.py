@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from ipml.errors import AlreadyDecided, ClaimLost, OwnListing, SamePerson
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
+from ipml.review.clusters.relistings import explain_relisting
 from ipml.review.clusters.spread import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.precedents import find_precedents
 from ipml.review.ranking.places import explain_place
@@ -147,6 +148,7 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         "undoable": find_undoable(engine, user.name) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(engine, case_id, state=shown.state),
+        "relisting": explain_relisting(engine, case_id) if case.relisting_of else None,
         **_tell_listing(case),
         **_tell_seller(engine, case, user),
         **_tell_history(engine, user, case, shown.hides_history),

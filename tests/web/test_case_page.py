@@ -354,3 +354,16 @@ def test_a_verdict_that_tells_no_truth_spreads_to_nothing(
     fields = hidden_fields(ana.get("/cases/8").text)
     ana.post("/cases/8/decide", data={**fields, "choice": "cannot tell", "spread": ["9", "10"]})
     assert queue.count_cases(engine) == {"open": 9, "decided": 1, "escalated": 0}
+
+
+def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(
+    engine: Engine, ana: TestClient, scored: Callable[..., ScoredListing]
+) -> None:
+    """The page names the case and the seller; once its verdict is taken back, nothing is said any more."""
+    decision = queue.decide(engine, queue.claim(engine, "bo", 1), Verdict.COUNTERFEIT, ground=GROUND)
+    first = queue.get_case(engine, 1).scored
+    again = replace(first.listing, listing_id="L9999", seller_id="another", observed_at=datetime.now(UTC))
+    queue.enqueue(engine, [replace(first, listing=again)])
+    assert "Looks like the listing of case 1, of another seller" in ana.get("/cases/8").text
+    queue.undo(engine, decision.decision_id, "bo")
+    assert "Looks like the listing" not in ana.get("/cases/8").text

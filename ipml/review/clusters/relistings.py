@@ -95,19 +95,6 @@ def _find_removals(connection: Connection, case_ids: set[int]) -> dict[int, date
     return {row.case_id: row.decided_at for row in connection.execute(query)} if case_ids else {}
 
 
-def similar_removed(engine: Engine, case_id: int, limit: int = 5) -> list[Removed]:
-    """Return cases of any seller that were decided counterfeit and look like a case, the most alike first.
-
-    Raises
-    ------
-    CaseNotFound
-    """
-    with reading(engine) as connection:
-        listing = decode(find_case(connection, case_id).snapshot).listing
-        numbers = removal_bands(listing, sign(make_shingles(listing.title)))
-        return find_removed(connection, {case_id: (listing, numbers)})[case_id][:limit]
-
-
 def explain_relisting(engine: Engine, case_id: int) -> str | None:
     """Return in a sentence that a case looks like a removed one; None where it does not, or that was taken back.
 

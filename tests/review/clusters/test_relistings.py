@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.clusters.relistings import explain_relisting, similar_removed
+from ipml.review.clusters.relistings import explain_relisting
 from ipml.review.queue import claim, decide, enqueue, get_case, undo
 
 Make = Callable[..., ScoredListing]
@@ -46,7 +46,6 @@ def test_another_offer_is_no_relisting(removed: Engine, make_scored: Make, edits
     """Neither another title nor another brand."""
     assert _relist(removed, make_scored, **edits) is None
     assert explain_relisting(removed, 2) is None
-    assert similar_removed(removed, 2) == []
 
 
 def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make):
@@ -69,22 +68,17 @@ def test_a_removal_that_was_undone_counts_no_more(removed: Engine, make_scored: 
     assert _relist(removed, make_scored) == 1
     undo(removed, 1, "ana", now=NOON)
     assert explain_relisting(removed, 2) is None
-    assert similar_removed(removed, 2) == []
     enqueue(removed, [make_scored("L3", title="Leather wallet, brown, AAA", brand="Acme")])
     assert get_case(removed, 3).relisting_of is None
 
 
-def test_similar_removed_cases_come_the_most_alike_first(removed: Engine, make_scored: Make):
-    """Of any seller, but the case itself; no more than asked for."""
+def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_scored: Make):
+    """Whoever its seller is; among equals the one that was there first."""
     titles = ("Leather wallet, brown, AAA, boxed", "Leather wallet, brown, AAA", "Silk scarf")
     enqueue(removed, [make_scored(title, title=title, brand="Acme", seller_id="s2") for title in titles])
     for case_id in (2, 3, 4):
         decide(removed, claim(removed, "ana", case_id), Verdict.COUNTERFEIT, ground="test_purchase")
-    enqueue(removed, [make_scored("L9", title="Leather wallet, brown, AAA", brand="Acme", seller_id="s3")])
-    assert [(found.case_id, found.likeness == 1) for found in similar_removed(removed, 5)] == [
-        (1, True),
-        (3, True),
-        (2, False),
-    ]
-    assert len(similar_removed(removed, 5, limit=1)) == 1
-    assert 1 not in [found.case_id for found in similar_removed(removed, 1)]
+    copies = (("L8", titles[0], 2), ("L9", titles[1], 1))
+    enqueue(removed, [make_scored(name, title=title, brand="Acme", seller_id="s3") for name, title, _ in copies])
+    named = [get_case(removed, number).relisting_of for number in (5, 6)]
+    assert sorted(named) == sorted(expected for _, _, expected in copies)
