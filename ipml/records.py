@@ -231,6 +231,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Reversal:
+    """A decision that was taken back, by whom, when and why; the decision is void, and its case open again."""
+
+    reversal_id: int
+    decision_id: int
+    case_id: int
+    reviewer: str
+    reversed_at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """What training reads: a listing as it was scored, the truth people gave it, and when that became known.
 

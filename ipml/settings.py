@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     )
     model_key: Path | None = Field(None, description="file with the secret that signs model files; unsigned without")
     policy: Path | None = Field(None, description="what a review is worth; the bundled policy where none is given")
+    enforcement: Path | None = Field(
+        None, description="what follows from a decision; the bundled policy where none is given"
+    )
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

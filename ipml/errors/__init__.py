@@ -58,7 +58,14 @@ from ipml.errors.scoring import (
     WorkerLost,
 )
 from ipml.errors.settings import UnusableSetting
-from ipml.errors.storage import DatabaseBusy, DatabaseNotEmpty, UnusableBackup, UnusableDatabase, WrongRevision
+from ipml.errors.storage import (
+    DatabaseBusy,
+    DatabaseNotEmpty,
+    SellerErased,
+    UnusableBackup,
+    UnusableDatabase,
+    WrongRevision,
+)
 from ipml.errors.tracking import (
     AlreadyChampion,
     ChampionMoved,
@@ -131,6 +138,7 @@ __all__ = [
     "RunFileMissing",
     "RunInProgress",
     "SamePerson",
+    "SellerErased",
     "SellerNotKept",
     "SignatureMismatch",
     "SourceChanged",

@@ -46,6 +46,13 @@ class DatabaseNotEmpty(IpmlError):
         super().__init__(f"{name}: found rows in table {table}, expected an empty database; name another.")
 
 
+class SellerErased(IpmlError):
+    """What was sealed with the key of a seller who was erased cannot be read, by anybody."""
+
+    def __init__(self, pseudonym: str) -> None:
+        super().__init__(f"seller {pseudonym}: was erased; what was kept of them cannot be read any more.")
+
+
 class UnusableBackup(IpmlError):
     """A file is no backup, or not all of one as it was written."""
 

@@ -14,6 +14,7 @@ from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.claims import require_holder
 from ipml.review.clusters.clusters import hand_over, lock_clusters
 from ipml.review.clusters.relistings import remember_removal
+from ipml.review.consequences import consequences_of
 from ipml.review.grounds import check_ground
 from ipml.review.quality.conflicts import refuse_conflict
 from ipml.review.quality.look_choice import want_looks
@@ -181,6 +182,8 @@ def _append(connection: Connection, row: Row[Any], decision: Decision, key: str 
         snapshot=digest(row.snapshot),
         **({} if origin.origin == "review" else {"origin": origin.origin, "spread_from": origin.spread_from}),
     )
+    if consequences := consequences_of(connection):
+        consequences.follow_decision(connection, row, decision, origin.origin)
     return decision
 
 

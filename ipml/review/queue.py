@@ -6,6 +6,7 @@ caller to check. Each change and its row in the audit trail are one transaction.
 Coming in, claiming, deciding and looking have files of their own; all of the queue is found here.
 """
 
+from ipml.records import Reversal
 from ipml.review.browsing import list_cases, seller_cases
 from ipml.review.bulk import BulkDecision, BulkPreview, decide_bulk, preview_bulk
 from ipml.review.cases import count_cases, get_case, history
@@ -17,7 +18,7 @@ from ipml.review.grounds import GROUNDS
 from ipml.review.intake import Enqueued, enqueue
 from ipml.review.quality.opinions import find_own_verdict
 from ipml.review.quality.shown import shown_history, shown_state
-from ipml.review.reversals import Reversal, undo, undo_group
+from ipml.review.reversals import undo, undo_group
 
 __all__ = [
     "GROUNDS",

@@ -7,15 +7,15 @@ that were taken back, and whoever reads decisions as the truth puts it into the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, update
 
 from ipml.errors import CannotUndo
-from ipml.records import Verdict
+from ipml.records import Reversal, Verdict
 from ipml.review.cases import change_case, find_cases, note_deed
+from ipml.review.consequences import consequences_of
 from ipml.review.ranking.ranking import rank_again
 from ipml.review.texts import check_text
 from ipml.settings import get_settings
@@ -24,18 +24,6 @@ from ipml.storage.tables import cases, decisions, reversals
 
 _LONGEST_WHY = 2000
 _LARGEST_NUMBER = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Reversal:
-    """A decision that was taken back, by whom, when and why; the decision is void, and its case open again."""
-
-    reversal_id: int
-    decision_id: int
-    case_id: int
-    reviewer: str
-    reversed_at: datetime
-    why: str
 
 
 def undo(
@@ -188,6 +176,8 @@ def _reverse(
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}
         note_deed(connection, reviewer, "reversed", row.case_id, now, **payload)
+        if consequences := consequences_of(connection):
+            consequences.follow_reversal(connection, locked[row.case_id], reversal)
     return tuple(made)
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Engine, Row, func, select
 
 from ipml.errors import CannotUndo
-from ipml.records import Verdict
+from ipml.records import Reversal, Verdict
 from ipml.review.quality.goldens import Feedback, golden_feedback
 from ipml.review.quality.opinions import withdraw_opinion
-from ipml.review.reversals import Reversal, stands, undo
+from ipml.review.reversals import stands, undo
 from ipml.settings import get_settings
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions, opinions, reversals

@@ -49,6 +49,7 @@ class Lock(IntEnum):
     APPEND_TO_AUDIT = 3
     COUNT_TRIES = 7
     ADD_USER = 8
+    ADD_SELLER = 9
 
 
 def open_database(url: str | None = None, *, create: bool = True) -> Engine:

@@ -1,0 +1,1 @@
+"""What follows from a decision: evidence, measure, statement, strike, and how a wrong one is put right."""

@@ -1,0 +1,1 @@
+"""Complaints and counter-notices, and the clocks they run by."""

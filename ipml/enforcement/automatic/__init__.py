@@ -1,0 +1,1 @@
+"""Acting without review, as long as a promise of precision holds."""

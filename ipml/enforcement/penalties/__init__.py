@@ -1,0 +1,1 @@
+"""Strikes, and what they lead to."""

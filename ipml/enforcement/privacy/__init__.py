@@ -1,0 +1,1 @@
+"""Forgetting sellers, keeping no record longer than it must, and holding what a court needs."""

@@ -1,0 +1,1 @@
+"""Measures: what is done to listings, told to the platform, and undone again."""

@@ -1,0 +1,54 @@
+"""Every table, a file for each subject.
+
+Whoever changes a table adds a migration and sets `REVISION` to it; a test compares the two. From `sellers` on no
+table holds anything of a seller in the clear: a seller is a pseudonym, and what tells of them is sealed with their
+key (`ipml.storage.pseudonyms`), so that who takes the key away has erased it everywhere.
+"""
+
+from __future__ import annotations
+
+from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
+from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
+from ipml.storage.tables.people import identities, sessions, tries, user_sellers, users
+from ipml.storage.tables.quality import goldens, looks, opinions
+from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
+from ipml.storage.tables.sellers import evidence, seller_keys
+from ipml.storage.tables.takedown import enforcement_policies, measures, outbox
+from ipml.storage.tables.trail import audit
+
+REVISION = "0010"
+
+__all__ = [
+    "REVISION",
+    "Flag",
+    "Identity",
+    "Moment",
+    "Real",
+    "audit",
+    "bands",
+    "case_texts",
+    "cases",
+    "decisions",
+    "enforcement_policies",
+    "evidence",
+    "goldens",
+    "identities",
+    "looks",
+    "measures",
+    "metadata",
+    "opinions",
+    "outbox",
+    "rankings",
+    "reversals",
+    "seeds",
+    "seller_keys",
+    "sessions",
+    "sift_cases",
+    "sift_strata",
+    "sifts",
+    "spread_audits",
+    "to_microseconds",
+    "tries",
+    "user_sellers",
+    "users",
+]
