@@ -31,7 +31,7 @@ class Enforcement:
     def __init__(self, policy: EnforcementPolicy) -> None:
         self.policy = policy
 
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:  # noqa: ARG002
         """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike."""
         if decision.verdict is Verdict.ESCALATE:
             return
