@@ -7,6 +7,14 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.enforcement import (
+    EvidenceChanged,
+    EvidenceNotFound,
+    NoPackage,
+    UnsafeArchive,
+    UnusableCapture,
+    UnusableTimestamp,
+)
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -111,6 +119,8 @@ __all__ = [
     "DatabaseNotEmpty",
     "DifferentRun",
     "DifferentTests",
+    "EvidenceChanged",
+    "EvidenceNotFound",
     "GoldenExists",
     "GoldenMismatch",
     "GoldenNotFound",
@@ -126,6 +136,7 @@ __all__ = [
     "NoDriftReference",
     "NoEarlierChampion",
     "NoModelYet",
+    "NoPackage",
     "NotAModelFolder",
     "NotDecided",
     "NothingToWithdraw",
@@ -156,15 +167,18 @@ __all__ = [
     "UnknownUser",
     "UnmeasurableScores",
     "UnreadableFile",
+    "UnsafeArchive",
     "UnsplittableData",
     "UnspreadableVerdict",
     "UnstorableValue",
     "UntrustedModel",
     "UnusableBackup",
+    "UnusableCapture",
     "UnusableDatabase",
     "UnusableModelName",
     "UnusablePassword",
     "UnusableSetting",
+    "UnusableTimestamp",
     "UnusableUserName",
     "UnwritableFile",
     "UserExists",
