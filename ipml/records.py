@@ -139,6 +139,11 @@ class ScoredListing:
         As `highlights`, which are those of the title.
     read_as : str or None
         The title as the model read it, where that is not what a reader sees: the disguise undone.
+    model_digest : str or None
+        SHA-256 of the model file, in hexadecimal: the version is a part of it, this names the very file.
+    earlier_listings, earlier_suspicion : float or None
+        What was known of the seller's earlier listings: how many there were, and how suspicious they looked, summed.
+        With these and the listing the model gives the same score again.
     """
 
     listing: Listing
@@ -153,6 +158,9 @@ class ScoredListing:
     score_high: float | None = None
     description_highlights: tuple[Highlight, ...] = ()
     read_as: str | None = None
+    model_digest: str | None = None
+    earlier_listings: float | None = None
+    earlier_suspicion: float | None = None
 
 
 class Verdict(StrEnum):

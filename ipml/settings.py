@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     enforcement: Path | None = Field(
         None, description="what follows from a decision; the bundled policy where none is given"
     )
+    anchor_key: Path | None = Field(
+        None, description="file with the secret key that signs anchors of the audit trail; unsigned without"
+    )
+    anchors: Path | None = Field(
+        None, description="file outside the database to which anchors of the audit trail are added, one a line"
+    )
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -136,14 +137,18 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     from ipml.errors import IpmlError
+    from ipml.settings import get_settings
+    from ipml.storage.anchors import check_trail
     from ipml.storage.audit import verify
     from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
     from ipml.storage.database import reading
     from ipml.storage.tables import REVISION
 
+    settings = get_settings()
     try:
         with reading(engine) as connection:
-            report = verify(connection, anchor)
+            report = verify(connection, *([anchor] if anchor else []))
+            kept = check_trail(connection, settings.anchors, settings.anchor_key) if settings.anchors else []
             disagreements = list(islice(find_disagreements(connection), _MOST_LINES))
             risks = list(find_risky_settings(connection))
             server = server_version(connection)
@@ -155,6 +160,7 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("audit", "ok", f"{report.anchor.count:,} rows in one chain; keep this anchor: {report.anchor}")
     for problem in report.problems:
         yield Check("audit", "problem", problem)
+    yield from _judge_anchors(settings.anchors, kept)
     for problem in disagreements:
         yield Check("rows", "problem", problem)
     if not disagreements:
@@ -163,6 +169,19 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("server", "warning", risk)
     if not risks:
         yield Check("server", "ok", server)
+
+
+def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:
+    if path is None:
+        yield Check(
+            "anchors", "warning", "kept nowhere: a trail written anew would not show; name a file in IPML_ANCHORS"
+        )
+    elif not path.exists():
+        yield Check("anchors", "warning", f"{path} is not there; `ipml audit anchor` makes it")
+    elif not problems:
+        yield Check("anchors", "ok", f"the trail is that of {path}")
+    for problem in problems:
+        yield Check("anchors", "problem", problem)
 
 
 def check_model(source: str | None) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""How many listings of a file have been done, shown while a command works."""
+"""How many rows have been done, shown while a command works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ShowRows(Protocol):
 
 
 @contextmanager
-def show_rows() -> Iterator[ShowRows]:
+def show_rows(things: str = "listings") -> Iterator[ShowRows]:
     """Show a line on the terminal, if there is one; give the function that is told how many rows have been done."""
     import sys
 
@@ -32,7 +32,7 @@ def show_rows() -> Iterator[ShowRows]:
         pace: dict[str, Pace] = {}
 
         def show(rows: int, total: int | None = None, step: str = "") -> None:
-            line = pace.setdefault(step, Pace(step)).describe(rows, total, progress.get_time())
+            line = pace.setdefault(step, Pace(step, things)).describe(rows, total, progress.get_time())
             progress.update(task, description=line)
 
         yield show
@@ -50,8 +50,8 @@ class Pace:
     '3,000 of 9,000 listings scored, 1,000 a second, 0:00:06 left'
     """
 
-    def __init__(self, step: str) -> None:
-        self._step = step
+    def __init__(self, step: str, things: str = "listings") -> None:
+        self._step, self._things = step, things
         self._first: tuple[int, float] | None = None
 
     def describe(self, rows: int, total: int | None, seconds: float) -> str:
@@ -61,7 +61,7 @@ class Pace:
         self._first = self._first or (rows, seconds)
         done, took = rows - self._first[0], seconds - self._first[1]
         of = f" of {total:,}" if total is not None and total >= rows else ""
-        line = " ".join(filter(None, [f"{rows:,}{of} listings", self._step]))
+        line = " ".join(filter(None, [f"{rows:,}{of} {self._things}", self._step]))
         if done <= 0 or took <= 0:
             return line
         line += f", {done / took:,.0f} a second"

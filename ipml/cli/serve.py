@@ -100,6 +100,7 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
 
 
 def _open_database(url: str) -> Engine:
+    from ipml.settings import get_settings
     from ipml.storage.database import migrate, open_database
     from ipml.web.users import list_users
 
@@ -107,7 +108,24 @@ def _open_database(url: str) -> Engine:
     migrate(engine)
     if not list_users(engine):
         typer.echo("Nobody can log in yet: ipml user add NAME --role admin")
+    _check_trail(engine, get_settings())
     return engine
+
+
+def _check_trail(engine: Engine, settings: Settings) -> None:
+    """Warn where the audit trail is not that of the anchors; where it is, keep a new one."""
+    from ipml.storage.anchors import check_trail, keep_anchor, make_anchor
+    from ipml.storage.database import reading
+
+    if settings.anchors is None:
+        return
+    with reading(engine) as connection:
+        problems = check_trail(connection, settings.anchors, settings.anchor_key)
+        now = make_anchor(connection, settings.anchor_key)
+    for problem in problems:
+        typer.echo(f"Warning: the audit trail is not as it was: {problem}", err=True)
+    if not problems:
+        keep_anchor(settings.anchors, now)
 
 
 def _start_model(source: str | None, portfolios: Path | None, settings: Settings, until_end: ExitStack) -> ServedModel:

@@ -46,6 +46,13 @@ class DatabaseNotEmpty(IpmlError):
         super().__init__(f"{name}: found rows in table {table}, expected an empty database; name another.")
 
 
+class UnusableAnchor(IpmlError):
+    """What was given as an anchor of the audit trail is none."""
+
+    def __init__(self, where: str, found: str, expected: str) -> None:
+        super().__init__(f"{where}: found {found}; expected {expected}.")
+
+
 class SellerErased(IpmlError):
     """What was sealed with the key of a seller who was erased cannot be read, by anybody."""
 

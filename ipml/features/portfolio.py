@@ -56,6 +56,22 @@ class EarlierListings(NamedTuple):
         return self.suspicion / (self.n + PRIOR_LISTINGS)
 
 
+class EarlierOfEach(NamedTuple):
+    """The same for each of some listings, as arrays of shape (n_listings,)."""
+
+    n: Floats
+    suspicion: Floats
+
+    @property
+    def shares(self) -> Floats:
+        """The shares of suspicion."""
+        return np.asarray(self.suspicion / (self.n + PRIOR_LISTINGS))
+
+    def of(self, row: int) -> EarlierListings:
+        """Return what is known of one."""
+        return EarlierListings(int(self.n[row]), float(self.suspicion[row]))
+
+
 class _State(NamedTuple):
     """What is kept of a seller: sums up to the latest moment, and sums before it."""
 
@@ -113,6 +129,20 @@ class SellerPortfolios:
         for seller, suspicion, moment in rows:
             self._add(seller_key(seller), suspicion, moment)
 
+    @classmethod
+    def of_one(cls, seller: str, earlier: EarlierListings) -> SellerPortfolios:
+        """Return portfolios that know this of one seller at any moment, and nothing of others.
+
+        Examples
+        --------
+        >>> SellerPortfolios.of_one("ann", EarlierListings(3, 1.25)).known("ann", 7)
+        EarlierListings(n=3, suspicion=1.25)
+        """
+        portfolios = cls()
+        state = _State(int(earlier.n), round(earlier.suspicion * _STEPS), NEVER)
+        portfolios._states[seller_key(seller)] = state
+        return portfolios
+
     def known(self, seller: str, moment: int) -> EarlierListings:
         """Return what is known of a seller's listings before a moment.
 
@@ -125,6 +155,28 @@ class SellerPortfolios:
         """
         return self._known(seller_key(seller), moment)
 
+    def known_of_each(self, sellers: Texts, moments: Moments) -> EarlierOfEach:
+        """Return what is known of the listings each seller had before a moment, a row for each listing.
+
+        Parameters
+        ----------
+        sellers : Texts
+        moments : array of int, shape (n_listings,)
+            As `listing_moments` gives it.
+        """
+        if len(sellers) == 1 and self._states:
+            n, suspicion = self.known(sellers.text(0), int(moments[0]))
+            return EarlierOfEach(np.array([float(n)]), np.array([suspicion]))
+        earlier = EarlierOfEach(np.zeros(len(sellers)), np.zeros(len(sellers)))
+        if self._states:
+            known, states = self._sorted_states()
+            numbers, firsts = find_distinct(sellers.offsets, sellers.data)
+            keys = hash_texts(sellers.take(firsts))
+            places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+            rows = np.flatnonzero((known[places] == keys)[numbers])
+            earlier.n[rows], earlier.suspicion[rows] = _sums_before(states[places[numbers[rows]]], moments[rows])
+        return earlier
+
     def shares(self, sellers: Texts, moments: Moments) -> Floats:
         """Return the share of suspicion in what each seller listed before, shape (n_listings,).
 
@@ -134,17 +186,7 @@ class SellerPortfolios:
         moments : array of int, shape (n_listings,)
             As `listing_moments` gives it.
         """
-        if len(sellers) == 1 and self._states:
-            return np.array([self.known(sellers.text(0), int(moments[0])).share])
-        shares = np.zeros(len(sellers))
-        if self._states:
-            known, states = self._sorted_states()
-            numbers, firsts = find_distinct(sellers.offsets, sellers.data)
-            keys = hash_texts(sellers.take(firsts))
-            places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-            rows = np.flatnonzero((known[places] == keys)[numbers])
-            shares[rows] = _shares_before(states[places[numbers[rows]]], moments[rows])
-        return shares
+        return self.known_of_each(sellers, moments).shares
 
     def shares_in_time(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> Floats:
         """Return the share for each of some listings that arrive one after another, taking each in on the way.
@@ -251,13 +293,13 @@ def seller_key(seller: str) -> int:
     return hash_text(seller.encode("utf-8", "surrogatepass"))
 
 
-def _shares_before(states: NDArray[np.int64], moments: Moments) -> Floats:
-    """Return the share of suspicion of each seller's state before a moment, as `SellerPortfolios.known` gives it."""
+def _sums_before(states: NDArray[np.int64], moments: Moments) -> tuple[Floats, Floats]:
+    """Return what each seller's state says of the time before a moment, as `SellerPortfolios.known` gives it."""
     n, suspicion, latest, n_before, suspicion_before = states.T
     is_latest, is_older = moments == latest, moments < latest
     n = np.where(is_older, 0, np.where(is_latest, n_before, n))
     suspicion = np.where(is_older, 0, np.where(is_latest, suspicion_before, suspicion))
-    return np.asarray((suspicion / _STEPS) / (n + PRIOR_LISTINGS))
+    return n.astype(np.float64), suspicion / _STEPS
 
 
 def _suspicion(probabilities: Floats) -> NDArray[np.int64]:

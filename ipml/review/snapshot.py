@@ -17,7 +17,7 @@ from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
 
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
-_OPTIONAL = ("score_low", "score_high", "read_as")
+_OPTIONAL = ("score_low", "score_high", "read_as", "model_digest", "earlier_listings", "earlier_suspicion")
 _EDITABLE = (
     "title",
     "description",

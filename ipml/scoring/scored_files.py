@@ -1,8 +1,9 @@
 """Scored files: what stands in their columns, and how they are read back.
 
-A scored file holds the canonical columns of the listings, the columns of `SCORE_COLUMNS`, and for the most suspicious
-listings `read_as` and the JSON texts `reasons`, `highlights`, `price_range` and `description_highlights`. A folder of
-such files is read as one, once it says that it is whole.
+A scored file holds the canonical columns of the listings, the columns of `SCORE_COLUMNS`, those of `ORIGIN_COLUMNS`
+(which files of older releases lack), and for the most suspicious listings `read_as` and the JSON texts `reasons`,
+`highlights`, `price_range` and `description_highlights`. A folder of such files is read as one, once it says that it is
+whole.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ipml.listings.raw_table import RawTable
 from ipml.listings.schema import COLUMNS, check_listings, frame_to_listings
 from ipml.listings.tables import read_tables
 from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing
-from ipml.scoring.scorer import SCORE_COLUMNS
+from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS
 
 EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range", "description_highlights", "read_as")
 WHOLE = "_SUCCESS"
@@ -29,6 +30,7 @@ WHOLE = "_SUCCESS"
 _CHUNK_ROWS = 20_000
 
 _Score = Annotated[float, Field(ge=0, le=1)]
+_Sum = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # What stands in each column, and the JSON of an empty cell where it is JSON.
 _CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "score": (TypeAdapter(_Score | None), ""),
@@ -42,6 +44,9 @@ _CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "read_as": (TypeAdapter(str | None), ""),
     "model_version": (TypeAdapter(str), ""),
     "abstained": (TypeAdapter(str | None), ""),
+    "model_digest": (TypeAdapter(str | None), ""),
+    "earlier_listings": (TypeAdapter(_Sum | None), ""),
+    "earlier_suspicion": (TypeAdapter(_Sum | None), ""),
 }
 
 
@@ -67,7 +72,7 @@ def read_scored(path: Path) -> Iterator[ScoredListing]:
     for table in read_tables(path, _CHUNK_ROWS):
         _check_scored(table, str(path))
         frame = table.frame
-        extra = frame.reindex(columns=[*SCORE_COLUMNS, *EXPLANATION_COLUMNS]).astype(object)
+        extra = frame.reindex(columns=[*SCORE_COLUMNS, *ORIGIN_COLUMNS, *EXPLANATION_COLUMNS]).astype(object)
         rows: list[dict[Any, Any]] = extra.where(extra.notna() & (extra != ""), None).to_dict("records")
         listings = check_listings(frame.reindex(columns=list(COLUMNS)), str(path))
         for number, listing, row in zip(frame.index, frame_to_listings(listings), rows, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import have_plain_letters
-from ipml.features.portfolio import EarlierListings, SellerPortfolios, listing_moment, listing_moments
+from ipml.features.portfolio import (
+    EarlierListings,
+    EarlierOfEach,
+    SellerPortfolios,
+    listing_moment,
+    listing_moments,
+)
 from ipml.listings.kinds import make_text_column
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
 from ipml.model.artifact import load_model as load_artifact
@@ -32,6 +38,8 @@ TOO_UNCERTAIN = "too few sellers like this one have been judged"
 CAUSES = (None, NO_LETTERS, UNKNOWN_WORDS, TOO_UNCERTAIN)
 _LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
 SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
+ORIGIN_COLUMNS = ("model_digest", "earlier_listings", "earlier_suspicion")
+"""What else a score depends on besides the listing: which model file, and what was known of the seller."""
 
 Floats = NDArray[np.float64]
 
@@ -41,8 +49,7 @@ class _Judged:
     """What a model says of some listings, a row each; NaN where it abstains."""
 
     columns: ListingColumns
-    portfolios: SellerPortfolios
-    shares: Floats
+    known: EarlierOfEach
     log_odds: Floats
     score: Floats
     low: Floats
@@ -55,8 +62,7 @@ class _Judged:
 
     def earlier(self) -> list[EarlierListings]:
         """Return what is known of the earlier listings of each seller."""
-        asked = zip(self.columns.names("seller_id").strings(), listing_moments(self.columns).tolist(), strict=True)
-        return [self.portfolios.known(*one) for one in asked]
+        return [self.known.of(row) for row in range(len(self.columns))]
 
 
 class _Explained(NamedTuple):
@@ -88,6 +94,8 @@ class Scorer:
         Name and version, as every score carries them: "ipml/3f2a9c…".
     most_width : float or None, default=None
         The model abstains where the 90 % interval of the probability is wider than this; never where none is given.
+    digest : str or None, default=None
+        SHA-256 of the model file, which every score carries, too.
 
     Examples
     --------
@@ -111,15 +119,22 @@ class Scorer:
     True
     """
 
-    def __init__(self, classifier: CounterfeitClassifier, version: str, most_width: float | None = None) -> None:
+    def __init__(
+        self,
+        classifier: CounterfeitClassifier,
+        version: str,
+        most_width: float | None = None,
+        digest: str | None = None,
+    ) -> None:
         self.classifier = classifier
         self.version = version
         self.most_width = most_width
+        self.digest = digest
         self._explainer = Explainer(classifier)
 
-    def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None]]:
+    def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None, str | None]]:
         """Go to another process as what it was made of; what was worked out from that is worked out there again."""
-        return Scorer, (self.classifier, self.version, self.most_width)
+        return Scorer, (self.classifier, self.version, self.most_width, self.digest)
 
     def score(
         self,
@@ -149,15 +164,15 @@ class Scorer:
         earlier = known.known(record.seller_id, listing_moment(record))
         judged = self._judge_one(record, earlier)
         if judged and not explain:
-            return self._assemble_one(record, judged, _UNEXPLAINED)
+            return self._assemble_one(record, judged, _UNEXPLAINED, earlier)
         columns = ListingColumns.of_one(record, self.classifier.reading)
         if judged:
             (explained,) = self._explain([record], columns, [earlier])
-            return self._assemble_one(record, judged, explained)
+            return self._assemble_one(record, judged, explained, earlier)
         return self._assemble([record], self._judge(columns, known), explain)[0]
 
     def score_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> pd.DataFrame:
-        """Return the columns of `SCORE_COLUMNS`, indexed as the listings are.
+        """Return the columns of `SCORE_COLUMNS` and `ORIGIN_COLUMNS`, indexed as the listings are.
 
         Parameters
         ----------
@@ -175,6 +190,9 @@ class Scorer:
                 "log_odds": judged.log_odds,
                 "abstained": make_text_column(_name_causes(judged.causes), listings.index),
                 "model_version": make_text_column(_repeat(self.version, len(listings)), listings.index),
+                "model_digest": make_text_column(self._digests(len(listings)), listings.index),
+                "earlier_listings": judged.known.n,
+                "earlier_suspicion": judged.known.suspicion,
             },
             index=listings.index,
             copy=False,
@@ -217,14 +235,17 @@ class Scorer:
 
     def _judge(self, columns: ListingColumns, portfolios: SellerPortfolios | None) -> _Judged:
         classifier = self.classifier
-        known = classifier.portfolios_ if portfolios is None else portfolios
-        shares = known.shares(columns.raw("seller_id"), listing_moments(columns))
-        log_odds = classifier.second_stage_.log_odds(classifier.first_stage.log_odds(columns), shares)
+        portfolios = classifier.portfolios_ if portfolios is None else portfolios
+        known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
+        log_odds = classifier.second_stage_.log_odds(classifier.first_stage.log_odds(columns), known.shares)
         score, low, high = classifier.judge(columns, log_odds)
         causes = self._abstain(columns, low, high)
         for judged in (log_odds, score, low, high):
             judged[causes > 0] = np.nan
-        return _Judged(columns, known, shares, log_odds, score, low, high, causes)
+        return _Judged(columns, known, log_odds, score, low, high, causes)
+
+    def _digests(self, n: int) -> pa.Array:
+        return pa.nulls(n, pa.large_string()) if self.digest is None else _repeat(self.digest, n)
 
     def _abstain(self, columns: ListingColumns, low: Floats, high: Floats) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
@@ -258,21 +279,29 @@ class Scorer:
         return explained
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
-        explained = [_UNEXPLAINED] * len(listings)
+        explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
         if explain:
-            explained = self._explain(listings, judged.columns, judged.earlier())
+            explained = self._explain(listings, judged.columns, earlier)
         numbers = zip(
             *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high)), strict=True
         )
-        rows = zip(listings, numbers, explained, judged.abstained(), strict=True)
+        rows = zip(listings, numbers, explained, earlier, judged.abstained(), strict=True)
         return [
-            self._assemble_one(listing, Judged(*of_listing), said)
+            self._assemble_one(listing, Judged(*of_listing), said, known)
             if cause is None
-            else ScoredListing(listing, None, None, (), (), said.price_range, self.version, cause)
-            for listing, of_listing, said, cause in rows
+            else self._assemble_silent(listing, cause, said, known)
+            for listing, of_listing, said, known, cause in rows
         ]
 
-    def _assemble_one(self, listing: Listing, judged: Judged, explained: _Explained) -> ScoredListing:
+    def _assemble_silent(
+        self, listing: Listing, cause: str, explained: _Explained, earlier: EarlierListings
+    ) -> ScoredListing:
+        silent = ScoredListing(listing, None, None, (), (), explained.price_range, self.version, cause)
+        return replace(silent, **self._origin(earlier))
+
+    def _assemble_one(
+        self, listing: Listing, judged: Judged, explained: _Explained, earlier: EarlierListings
+    ) -> ScoredListing:
         return ScoredListing(
             listing=listing,
             score=judged.score,
@@ -285,7 +314,15 @@ class Scorer:
             score_high=judged.high,
             description_highlights=explained.description_highlights,
             read_as=explained.read_as,
+            **self._origin(earlier),
         )
+
+    def _origin(self, earlier: EarlierListings) -> dict[str, Any]:
+        return {
+            "model_digest": self.digest,
+            "earlier_listings": float(earlier.n),
+            "earlier_suspicion": earlier.suspicion,
+        }
 
 
 def _rows_of(columns: ListingColumns) -> Iterator[ListingColumns]:
@@ -334,7 +371,7 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
         source = str(resolve_model(source))
     key_file = get_settings().model_key
     loaded = load_artifact(Path(source), key_file=key_file, allow_version_mismatch=allow_version_mismatch)
-    return Scorer(loaded.classifier, loaded.card.full_version, get_settings().most_width)
+    return Scorer(loaded.classifier, loaded.card.full_version, get_settings().most_width, loaded.digest)
 
 
 def score_listings(

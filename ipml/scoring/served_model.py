@@ -108,6 +108,9 @@ def _as_scored(listing: Listing, row: Any) -> ScoredListing:
         abstained=row.abstained if is_silent else None,
         score_low=None if is_silent else row.score_low,
         score_high=None if is_silent else row.score_high,
+        model_digest=None if pd.isna(row.model_digest) else row.model_digest,
+        earlier_listings=row.earlier_listings,
+        earlier_suspicion=row.earlier_suspicion,
     )
 
 

@@ -1,8 +1,9 @@
 """Who did what, when: rows that are only ever appended, each holding the hash of the one before.
 
 An edited, deleted or moved row breaks the chain where it happened. Cutting off the end, or writing the whole
-trail anew, does not: that shows only against an `Anchor` that was kept outside the database. Rows hold names
-of users, ids, numbers and hashes, never the text of a listing: a seller can be forgotten and the chain holds.
+trail anew, does not: that shows only against an `Anchor` that was kept outside the database (see
+`ipml.storage.anchors`). Rows hold names of users, ids, numbers and hashes, never the text of a listing: a seller can
+be forgotten and the chain holds.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, insert, select, type_coerce
@@ -27,6 +30,8 @@ Value = str | int | float | bool | None
 _BEFORE_THE_FIRST = "0" * 64
 _LONGEST_TEXT = 200  # code points: room for an id, a version or a hash, not for a listing
 _MOST_PROBLEMS = 100
+_AT_ONCE = 10_000
+_MOST_NUMBERS = 500  # in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +171,15 @@ def append_all(
     return [_audit_row(row) for row in rows]
 
 
-def list_rows(connection: Connection, subject: str) -> list[AuditRow]:
-    """Return what was done to a subject, in the order it was done."""
-    query = select(tables.audit).where(tables.audit.c.subject == subject).order_by(tables.audit.c.sequence)
+def list_rows(connection: Connection, *subjects: str) -> list[AuditRow]:
+    """Return what was done to one subject or to several, in the order it was done."""
+    query = select(tables.audit).where(tables.audit.c.subject.in_(subjects)).order_by(tables.audit.c.sequence)
+    return [_audit_row(row._asdict()) for row in connection.execute(query)]
+
+
+def list_between(connection: Connection, first: int, last: int) -> list[AuditRow]:
+    """Return the rows from one number to another: what links a row to an anchor, as only whole rows can be hashed."""
+    query = select(tables.audit).where(tables.audit.c.sequence.between(first, last)).order_by(tables.audit.c.sequence)
     return [_audit_row(row._asdict()) for row in connection.execute(query)]
 
 
@@ -179,42 +190,97 @@ def anchor(connection: Connection) -> Anchor:
     return Anchor(last.sequence, last.hash) if last else Anchor(0, _BEFORE_THE_FIRST)
 
 
-def verify(connection: Connection, anchor: Anchor | None = None) -> AuditReport:
+def verify(
+    connection: Connection, *anchors: Anchor, show: Callable[[int, int | None], object] | None = None
+) -> AuditReport:
     """Check the whole trail, row by row.
 
     Parameters
     ----------
-    anchor : Anchor, optional
-        One that was kept elsewhere; with it a trail that was cut off or written anew is found, too.
+    *anchors : Anchor
+        What was kept elsewhere; with it a trail that was cut off or written anew is found, too. The more there are,
+        the closer is it known which rows were.
+    show : callable, optional
+        Told now and then how many rows have been checked, and of how many.
     """
-    last = Anchor(0, _BEFORE_THE_FIRST)
+    count, head, total = 0, _BEFORE_THE_FIRST, anchor(connection).count
+    wanted = {kept.count for kept in anchors}
+    found = {0: head}
     problems: list[str] = []
     for row in _stored_rows(connection):
         sequence, *_, previous, digest = row  # the order of the table
-        if sequence != last.count + 1:
-            problems.append(f"row {last.count + 1}: found row {sequence} in its place")
-        elif previous != last.head:
+        if sequence != count + 1:
+            problems.append(f"row {count + 1}: found row {sequence} in its place")
+        elif previous != head:
             problems.append(f"row {sequence}: does not follow the row before it")
         if digest != _hash(*row[:-1]):
             problems.append(f"row {sequence}: was changed")
-        last = Anchor(sequence, digest)
-        if anchor and sequence == anchor.count and digest != anchor.head:
-            problems.append(f"row {sequence}: is not the row of the anchor; the trail was written anew")
-    if anchor and last.count < anchor.count:
-        problems.append(f"row {last.count + 1}: is missing; the trail went on to row {anchor.count}")
-    return AuditReport(last, tuple(problems[:_MOST_PROBLEMS]))
+        count, head = sequence, digest
+        if count in wanted:
+            found[count] = head
+        if show and count % _AT_ONCE == 0:
+            show(count, total)
+    problems = [*problems[:_MOST_PROBLEMS], *_compare(found, count, anchors)]
+    return AuditReport(Anchor(count, head), tuple(problems))
+
+
+def compare(connection: Connection, *anchors: Anchor) -> tuple[str, ...]:
+    """Look only whether the trail still holds the rows of some anchors: at once, however long the trail is.
+
+    Returns
+    -------
+    tuple of str
+        A sentence for each place where it does not; what `verify` would say of these anchors.
+    """
+    found = {0: _BEFORE_THE_FIRST}
+    count = anchor(connection).count
+    numbers = sorted({kept.count for kept in anchors if kept.count <= count})
+    for start in range(0, len(numbers), _MOST_NUMBERS):
+        query = select(tables.audit.c.sequence, tables.audit.c.hash)
+        query = query.where(tables.audit.c.sequence.in_(numbers[start : start + _MOST_NUMBERS]))
+        found |= {row.sequence: row.hash for row in connection.execute(query)}
+    return tuple(_compare(found, count, anchors))
+
+
+def _compare(found: Mapping[int, str], count: int, anchors: Iterable[Anchor]) -> list[str]:
+    """Say where a trail of so many rows differs from what was kept of it: first rewritten, then missing rows."""
+    kept = sorted(set(anchors), key=lambda anchor: anchor.count)
+    wrong = [anchor for anchor in kept if anchor.count <= count and found.get(anchor.count) != anchor.head]
+    problems: list[str] = []
+    if wrong:
+        number = wrong[0].count
+        first = max([anchor.count for anchor in kept if anchor.count < number], default=0) + 1
+        where = "" if first == number else f", somewhere from row {first} on"
+        others = f"; so it is with {len(wrong) - 1:,} later anchors" if len(wrong) > 1 else ""
+        problems.append(f"row {number}: is not the row of the anchor; the trail was written anew{where}{others}")
+    if kept and kept[-1].count > count:
+        problems.append(f"row {count + 1}: is missing; the trail went on to row {kept[-1].count}")
+    return problems
 
 
 def _stored_rows(connection: Connection) -> Iterable[Sequence[Any]]:
-    """Give the columns of every row as it is hashed, moments in microseconds, a thousand at a time."""
+    """Give the columns of every row as it is hashed, moments in microseconds, some thousands at a time."""
     stored = [type_coerce(column, BigInteger) if column is tables.audit.c.at else column for column in tables.audit.c]
     query = select(*stored).order_by(tables.audit.c.sequence)
-    return connection.execute(query.execution_options(yield_per=1000))
+    return connection.execute(query.execution_options(yield_per=_AT_ONCE))
 
 
-def _hash(*stored: Any) -> str:
-    """Return the SHA-256 of a row's columns, all but the hash itself, in the order of the table."""
-    return hashlib.sha256(json.dumps(stored, separators=(",", ":")).encode("ascii")).hexdigest()
+def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload: str, previous: str) -> str:
+    """Return the SHA-256 of a row's columns, all but the hash itself, as a list in JSON without spaces, in ASCII.
+
+    Examples
+    --------
+    >>> row = (1, 0, "an\u00e4", "claimed", "case:12", "{}", "0" * 64)
+    >>> _hash(*row) == hashlib.sha256(json.dumps(row, separators=(",", ":")).encode("ascii")).hexdigest()
+    True
+    """
+    quote = encode_basestring_ascii
+    texts = f"{_quote_again(actor)},{_quote_again(action)},{quote(subject)},{quote(payload)},{quote(previous)}"
+    return hashlib.sha256(f"[{sequence},{at},{texts}]".encode("ascii")).hexdigest()
+
+
+# The same few people do the same few things.
+_quote_again = lru_cache(maxsize=1024)(encode_basestring_ascii)
 
 
 def _payload_text(payload: Mapping[str, Value]) -> str:

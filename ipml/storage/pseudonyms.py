@@ -21,6 +21,7 @@ from ipml.storage.tables import seller_keys
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 _PSEUDONYM_LETTERS = 32  # 128 bits: no two sellers meet
+_VEIL_LETTERS = 16
 
 
 def pseudonym_of(connection: Connection, seller_id: str, *, now: datetime | None = None) -> str:
@@ -88,6 +89,26 @@ def unseal(connection: Connection, pseudonym: str, sealed: str) -> str:
     content = b64decode(sealed, validate=True)
     cipher = AESGCM(_find_key(connection, pseudonym))
     return cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], pseudonym.encode()).decode()
+
+
+def veil(connection: Connection, pseudonym: str, name: str) -> str:
+    """Return what a person is called in papers on a seller, such as who decided: a hash keyed with the seller's key.
+
+    The same person has the same name in all papers on one seller, and another in those on another; who has the
+    database can tell whose it is by trying the users, and nobody else, nor anybody once the seller is erased.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     ann, ben = (pseudonym_of(connection, name) for name in ("ann", "ben"))
+    ...     veil(connection, ann, "eva") == veil(connection, ann, "eva"), veil(connection, ben, "eva") in (ann, ben)
+    (True, False)
+    """
+    key = _find_key(connection, pseudonym)
+    return "person-" + hmac.digest(key, f"person {name}".encode(), "sha256").hex()[:_VEIL_LETTERS]
 
 
 def _find_key(connection: Connection, pseudonym: str) -> bytes:

@@ -179,7 +179,7 @@ def _misfits_named(path: Path) -> Iterator[None]:
 
 
 def _check_trail(connection: Connection, path: Path, manifest: Manifest, kept: Anchor | None) -> None:
-    report = audit.verify(connection, kept)
+    report = audit.verify(connection, *([kept] if kept else []))
     if report.problems:
         raise UnusableBackup(str(path), f"in the audit trail {report.problems[0]}", "a whole one")
     if str(report.anchor) != manifest.anchor:

@@ -36,6 +36,9 @@ SCORED = st.builds(
     abstained=st.none() | TEXT,
     score_low=st.none() | st.floats(0, 1),
     score_high=st.none() | st.floats(0, 1),
+    model_digest=st.none() | TEXT,
+    earlier_listings=st.none() | st.integers(0, 2**40).map(float),
+    earlier_suspicion=st.none() | st.floats(0, 1e9),
 )
 
 

@@ -36,10 +36,11 @@ from ipml.records import Listing
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A classifier that has passed all checks, and its card."""
+    """A classifier that has passed all checks, its card, and the SHA-256 of its model file in hexadecimal."""
 
     classifier: Any
     card: ModelCard
+    digest: str
 
 
 def save_model(
@@ -159,7 +160,7 @@ def load_model(
     check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
     classifier = construct(unpacked, folder, allow_version_mismatch=allow_version_mismatch)
     check_golden(classifier, card.golden_log_odds, folder)
-    return LoadedModel(classifier, card)
+    return LoadedModel(classifier, card, hashlib.sha256(contents[MODEL]).hexdigest())
 
 
 def read_card(folder: Path | str) -> ModelCard:

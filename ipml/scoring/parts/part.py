@@ -28,7 +28,8 @@ from ipml.scoring.scorer import Scorer
 
 # Columns in which the same texts come again and again; to look for such texts in the others takes time for nothing.
 _REPETITIVE = [
-    *("seller_id", "brand", "category", "currency", "condition", "country", "abstained", "model_version"),
+    *("seller_id", "brand", "category", "currency", "condition", "country"),
+    *("abstained", "model_version", "model_digest"),
     *EXPLANATION_COLUMNS,
 ]
 

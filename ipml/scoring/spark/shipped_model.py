@@ -116,7 +116,7 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch)
     if loaded.card.full_version != model.version:
         raise ModelChanged(folder, MANIFEST, _SENT)
-    scorer = Scorer(loaded.classifier, model.version, model.most_width)
+    scorer = Scorer(loaded.classifier, model.version, model.most_width, loaded.digest)
     return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
 
 

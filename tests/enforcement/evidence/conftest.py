@@ -1,0 +1,64 @@
+"""What the tests of evidence share: a database in which decisions leave evidence."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, Row, delete, select
+
+from ipml.enforcement.evidence.keeping import keep_evidence
+from ipml.records import Decision, Reversal, ScoredListing, Verdict
+from ipml.review.consequences import bind
+from ipml.review.queue import claim, decide, enqueue
+from ipml.review.snapshot import make_key
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, seller_keys
+
+POLICY = "5e" * 32
+
+
+class Keeping:
+    """Decisions that close a case leave evidence."""
+
+    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+        """Keep evidence."""
+        if decision.verdict is not Verdict.ESCALATE:
+            keep_evidence(connection, case, decision, origin, POLICY)
+
+    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def keeping(engine: Engine) -> Engine:
+    """Return a database in which decisions leave evidence."""
+    return bind(engine, Keeping())
+
+
+@pytest.fixture
+def decide_on(keeping: Engine) -> Callable[..., Decision]:
+    """Return a function that enqueues a scored listing and decides on it."""
+
+    def judge(
+        scored: ScoredListing, verdict: Verdict = Verdict.COUNTERFEIT, reviewer: str = "ana", note: str = ""
+    ) -> Decision:
+        enqueue(keeping, [scored])
+        with reading(keeping) as connection:
+            query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
+            held = claim(keeping, reviewer, connection.scalars(query).one())
+        assert held is not None
+        ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+        return decide(keeping, held, verdict, ground=ground, note=note)
+
+    return judge
+
+
+@pytest.fixture
+def forget(keeping: Engine) -> Callable[[str], None]:
+    """Return a function that takes a seller's key away."""
+
+    def take_away(seller_id: str) -> None:
+        with writing(keeping) as connection:
+            connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == seller_id))
+
+    return take_away

@@ -1,0 +1,124 @@
+"""What is kept of a decision, and how it is read again."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from ipml.enforcement.evidence.content import canonical, read_scored_listing, sha256
+from ipml.enforcement.evidence.keeping import evidence_of_decision, find_evidence, read_evidence
+from ipml.errors import EvidenceChanged, EvidenceNotFound
+from ipml.records import Decision, PriceRange, ScoredListing, Verdict
+from ipml.review.cases import get_case
+from ipml.review.queue import claim, decide
+from ipml.review.reversals import undo
+from ipml.review.snapshot import digest, encode
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import evidence
+
+Decide = Callable[..., Decision]
+MakeScored = Callable[..., ScoredListing]
+
+
+def test_evidence_holds_the_snapshot_exactly(keeping: Engine, decide_on: Decide, make_scored: MakeScored):
+    """The scored listing in it is the one that was decided on; encoding it gives the very snapshot."""
+    scored = make_scored(title="Gu\u0441\u0441i \u202e bag", price=0.1 + 0.2, seller_sales=3.0, country="DE")
+    prices = PriceRange("Gucci", "EUR", 1.0, 2.0, 3.0)
+    scored = replace(scored, price_range=prices, model_digest="ab" * 32, earlier_listings=3.0, earlier_suspicion=1.25)
+    decision = decide_on(scored)
+    with reading(keeping) as connection:
+        (kept,) = find_evidence(connection, decision.case_id)
+    assert read_scored_listing(kept.content) == scored
+    assert digest(encode(read_scored_listing(kept.content))) == kept.content["case"]["snapshot"]
+    assert kept.content["seller"]["history"] == {"seller_sales": 3.0}
+
+
+def test_the_text_is_canonical_and_its_digest_is_in_the_trail(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored
+):
+    """There is one spelling, of ASCII; table and audit trail hold its SHA-256."""
+    decision = decide_on(make_scored(title="Caf\u00e9 \x1b[2J"), note="seen at the caf\u00e9")
+    with reading(keeping) as connection:
+        kept = evidence_of_decision(connection, decision.decision_id)
+        assert kept is not None
+        assert kept.text is not None
+        (row,) = audit.list_rows(connection, kept.subject)
+        (decided,) = [one for one in audit.list_rows(connection, f"case:{kept.case_id}") if one.action == "decided"]
+    assert kept.text.isascii()
+    assert kept.text.isprintable()
+    assert canonical(json.loads(kept.text)) == kept.text
+    assert sha256(kept.text.encode()) == kept.digest == row.payload["digest"]
+    assert row.payload["decision"] == decision.decision_id
+    assert kept.content["case"]["snapshot"] == decided.payload["snapshot"]
+    assert kept.content["decision"]["note_digest"] == decided.payload["note"]
+
+
+def test_who_decided_is_a_pseudonym(keeping: Engine, decide_on: Decide, make_scored: MakeScored):
+    """The login name is not in it; the same person has the same name for one seller, and another for the next."""
+    ours = [decide_on(make_scored(f"L{number}"), reviewer="anastasia") for number in range(2)]
+    other = decide_on(make_scored("L9", seller_id="s2"), reviewer="anastasia")
+    with reading(keeping) as connection:
+        kept = [find_evidence(connection, one.case_id)[0] for one in (*ours, other)]
+    names = [one.content["decision"]["reviewer"] for one in kept]
+    assert not any("anastasia" in (one.text or "") for one in kept)
+    assert names[0] == names[1] != names[2]
+
+
+def test_same_content_has_another_digest(keeping: Engine, decide_on: Decide, make_scored: MakeScored):
+    """A salt keeps who knows digests from finding what they are of by trying."""
+    decisions = [decide_on(make_scored(f"L{number}")) for number in range(2)]
+    with reading(keeping) as connection:
+        kept = [find_evidence(connection, one.case_id)[0] for one in decisions]
+    assert kept[0].content["salt"] != kept[1].content["salt"]
+
+
+def test_a_case_decided_anew_has_all_its_evidence(keeping: Engine, decide_on: Decide, make_scored: MakeScored):
+    """Escalated, decided by a lead, taken back and decided again: two pieces, in order."""
+    case_id = decide_on(make_scored(), Verdict.ESCALATE).case_id
+    with reading(keeping) as connection:
+        assert find_evidence(connection, case_id) == []
+    for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
+        held = claim(keeping, "lea", case_id)
+        assert held is not None
+        decision = decide(keeping, held, verdict)
+        if verdict is Verdict.GENUINE:
+            undo(keeping, decision.decision_id, "lea", why="a slip")
+    with reading(keeping) as connection:
+        verdicts = [one.content["decision"]["verdict"] for one in find_evidence(connection, case_id)]
+    assert verdicts == ["genuine", "cannot tell"]
+
+
+def test_an_erased_seller_leaves_digests(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, forget: Callable[[str], None]
+):
+    """Without the key nothing can be read, and nothing fails."""
+    decision = decide_on(make_scored())
+    forget("s1")
+    with reading(keeping) as connection:
+        (kept,) = find_evidence(connection, decision.case_id)
+    assert kept.is_erased
+    assert kept.content == {}
+    assert len(kept.digest) == 64
+    assert get_case(keeping, decision.case_id).state == "decided"
+
+
+@pytest.mark.parametrize("column", ["sealed", "digest"])
+def test_changed_evidence_is_not_read(keeping: Engine, decide_on: Decide, make_scored: MakeScored, column: str):
+    """Neither the sealed text nor its digest can be changed unnoticed."""
+    decision = decide_on(make_scored())
+    with writing(keeping) as connection:
+        (before,) = connection.scalars(select(evidence.c[column]))
+        other = ("A" if before[5] != "A" else "B").join((before[:5], before[6:]))
+        connection.execute(update(evidence).values({column: other}))
+    with reading(keeping) as connection, pytest.raises(EvidenceChanged, match="evidence 1"):
+        find_evidence(connection, decision.case_id)
+
+
+def test_unknown_evidence_is_told(keeping: Engine):
+    """A number that nothing bears is no crash."""
+    with reading(keeping) as connection, pytest.raises(EvidenceNotFound, match="evidence 7"):
+        read_evidence(connection, 7)
+    assert claim(keeping, "ana") is None
