@@ -7,6 +7,15 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.enforcement import (
+    MeasureNotFound,
+    MeasureNotStanding,
+    MessageNotDead,
+    MessageNotFound,
+    MessageOvertaken,
+    NothingToEnforce,
+    UnusableMeasure,
+)
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -120,6 +129,11 @@ __all__ = [
     "KeyReused",
     "LoginNeeded",
     "LoginRefused",
+    "MeasureNotFound",
+    "MeasureNotStanding",
+    "MessageNotDead",
+    "MessageNotFound",
+    "MessageOvertaken",
     "MissingColumns",
     "ModelChanged",
     "ModelNotFound",
@@ -128,6 +142,7 @@ __all__ = [
     "NoModelYet",
     "NotAModelFolder",
     "NotDecided",
+    "NothingToEnforce",
     "NothingToWithdraw",
     "OwnListing",
     "PartFailed",
@@ -162,6 +177,7 @@ __all__ = [
     "UntrustedModel",
     "UnusableBackup",
     "UnusableDatabase",
+    "UnusableMeasure",
     "UnusableModelName",
     "UnusablePassword",
     "UnusableSetting",
