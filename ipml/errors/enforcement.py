@@ -51,3 +51,53 @@ class UnusableTimestamp(IpmlError):
 
     def __init__(self, source: str, found: str, expected: str) -> None:
         super().__init__(f"time stamp of {source}: found {found}; expected {expected}.")
+
+
+class MeasureNotFound(IpmlError):
+    """There is no measure of that number."""
+
+    def __init__(self, measure_id: int) -> None:
+        super().__init__(f"No measure {measure_id}; `ipml takedown list` names them.")
+
+
+class MeasureNotStanding(IpmlError):
+    """A measure was lifted or replaced before, and cannot be changed any more."""
+
+    def __init__(self, measure_id: int, state: str) -> None:
+        super().__init__(f"Measure {measure_id}: found it {state}, expected one that stands; impose another.")
+
+
+class NothingToEnforce(IpmlError):
+    """A measure needs a decision that says the listing is counterfeit."""
+
+    def __init__(self, case_id: int) -> None:
+        super().__init__(f"Case {case_id}: found no standing decision that it is counterfeit; decide it first.")
+
+
+class UnusableMeasure(IpmlError):
+    """A measure cannot be imposed as it was asked for."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(f"measure: found {found}; expected {expected}.")
+
+
+class MessageNotFound(IpmlError):
+    """There is no message of that key in the outbox."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"No message {key[:80]!r} in the outbox; `ipml takedown dead` and `list` name them.")
+
+
+class MessageNotDead(IpmlError):
+    """Only what was given up can be tried again or dropped by a person."""
+
+    def __init__(self, key: str, state: str) -> None:
+        super().__init__(f"Message {key}: found it {state}, expected a dead one; nothing was changed.")
+
+
+class MessageOvertaken(IpmlError):
+    """A later message of the same subject went out meanwhile, so that this one would come in the wrong order."""
+
+    def __init__(self, key: str, later: str) -> None:
+        remedy = "drop it, or insist with --out-of-order"
+        super().__init__(f"Message {key}: found {later} sent after it, expected none on the same subject; {remedy}.")

@@ -1,20 +1,54 @@
 """What must reach others: put down in the transaction that causes it, delivered at least once, under a key.
 
-Whoever receives a message twice knows it by its key. Messages of one subject are delivered in the order in which they
-were put; one that cannot be delivered is tried again, later and later, and in the end lies there as dead, for people.
+Whoever receives a message twice knows it by its key. Messages on one subject go to one channel in the order in which
+they were put, at most one at a time. One that cannot be delivered is tried again, later and later, and in the end lies
+there as dead, for people (`ipml.storage.dead_letters`). A dead one holds up nothing: else a listing could not be put
+back because the message that took it down never arrived. So each message says how things stand, not what to change.
+
+Senders lease what they take. A sender that was away for too long, and whose message another has taken since, cannot
+settle it: it shows who took it and for the how-manieth time, and that is no longer so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
 
-from ipml.storage.pseudonyms import seal
+from ipml.errors import SellerErased
+from ipml.storage.pseudonyms import seal, unseal
 from ipml.storage.tables import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be delivered; `holder` and `attempts` are the lease under which it was taken.
+
+    Attributes
+    ----------
+    body : str or None
+        JSON; None where the seller was erased since, so that nobody can read it any more.
+    """
+
+    message_id: int
+    key: str
+    channel: str
+    kind: str
+    subject: str
+    pseudonym: str | None
+    body: str | None
+    put_at: datetime
+    state: str
+    attempts: int
+    next_try_at: datetime
+    holder: str | None
+    last_error: str | None
+    settled_at: datetime | None
+    dropped_by: str | None
 
 
 def put(
@@ -53,3 +87,155 @@ def put(
     query = insert(outbox).values(**fields, put_at=now, next_try_at=not_before or now, state="waiting", attempts=0)
     number: int = connection.scalars(query.returning(outbox.c.message_id)).one()
     return number
+
+
+def take(
+    connection: Connection,
+    holder: str,
+    now: datetime,
+    lease: timedelta,
+    *,
+    channels: Collection[str] = (),
+    at_most: int = 1,
+) -> list[Message]:
+    """Lease messages that are due and before which none of their subject waits; others cannot take them meanwhile.
+
+    Parameters
+    ----------
+    holder : str
+        The sender, by a name that no other sender has.
+    channels : collection of str, default=all
+    at_most : int, default=1
+    """
+    query = select(outbox.c.message_id).where(*_is_due(now), ~_is_preceded())
+    if channels:
+        query = query.where(outbox.c.channel.in_(channels))
+    query = query.order_by(outbox.c.next_try_at, outbox.c.message_id).limit(at_most)
+    numbers = connection.scalars(query.with_for_update(skip_locked=True, of=outbox)).all()
+    # Looked at once more now that they are locked: a person may have brought an earlier one back to life meanwhile.
+    still = select(outbox.c.message_id).where(outbox.c.message_id.in_(numbers), ~_is_preceded())
+    leased = {"holder": holder, "lease_expires_at": now + lease, "attempts": outbox.c.attempts + 1}
+    taken = list(connection.scalars(still).all())
+    connection.execute(update(outbox).where(outbox.c.message_id.in_(taken)).values(leased))
+    rows = connection.execute(select(outbox).where(outbox.c.message_id.in_(taken)).order_by(outbox.c.message_id))
+    return [make_message(connection, row) for row in rows.all()]
+
+
+def settle_delivered(connection: Connection, message: Message, now: datetime) -> bool:
+    """Note that a message was accepted; False where its lease is another's now, or it is settled already."""
+    return _settle(connection, message, state="delivered", settled_at=now, last_error=None)
+
+
+def settle_failed(connection: Connection, message: Message, now: datetime, why: str, next_try: datetime | None) -> bool:
+    """Note why a message did not arrive, and when to try again, or None for never; False as with `settle_delivered`."""
+    error = seal_if_told(connection, message.pseudonym, why)
+    if next_try is None:
+        return _settle(connection, message, state="dead", settled_at=now, last_error=error)
+    return _settle(connection, message, next_try_at=next_try, last_error=error)
+
+
+def give_back(connection: Connection, message: Message) -> bool:
+    """Let others take a message that was not tried; it is due as before. False as with `settle_delivered`."""
+    return _settle(connection, message, attempts=message.attempts - 1)
+
+
+def withdraw(connection: Connection, key: str, *, by: str, now: datetime) -> bool:
+    """Drop a message that nobody has tried to deliver yet; False where it may have arrived."""
+    untouched = outbox.c.key == key, outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)
+    fields = {"state": "dead", "settled_at": now, "dropped_by": by, "dropped_at": now}
+    return connection.execute(update(outbox).where(*untouched).values(fields)).rowcount == 1
+
+
+def find_message(connection: Connection, key: str) -> Message | None:
+    """Return the message of a key, if there is one."""
+    row = connection.execute(select(outbox).where(outbox.c.key == key)).first()
+    return None if row is None else make_message(connection, row)
+
+
+def find_keys(connection: Connection, subject: str) -> list[str]:
+    """Return the keys of the messages on a subject, in order, without those that were dropped."""
+    query = select(outbox.c.key).where(outbox.c.subject == subject, outbox.c.dropped_at.is_(None))
+    return list(connection.scalars(query.order_by(outbox.c.message_id)))
+
+
+def has_subject(connection: Connection, channel: str, subject: str) -> bool:
+    """Say whether a channel was ever told anything on a subject."""
+    query = select(outbox.c.message_id).where(outbox.c.subject == subject, outbox.c.channel == channel).limit(1)
+    return connection.scalar(query) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far the messages to one channel have come.
+
+    Attributes
+    ----------
+    oldest : datetime or None
+        When the oldest one that waits and is due was put down.
+    """
+
+    channel: str
+    waiting: int
+    dead: int
+    oldest: datetime | None
+
+
+def count_backlog(connection: Connection, now: datetime) -> list[Backlog]:
+    """Return, for each channel with any, how many messages wait and how many are dead and not dropped."""
+    is_waiting, is_dead = outbox.c.state == "waiting", and_(outbox.c.state == "dead", outbox.c.dropped_at.is_(None))
+    query = select(
+        outbox.c.channel,
+        func.count().filter(is_waiting).label("waiting"),
+        func.count().filter(is_dead).label("dead"),
+        func.min(outbox.c.put_at).filter(is_waiting, outbox.c.next_try_at <= now).label("oldest"),
+    )
+    query = query.where(outbox.c.state.in_(("waiting", "dead"))).group_by(outbox.c.channel).order_by(outbox.c.channel)
+    return [Backlog(*row) for row in connection.execute(query)]
+
+
+def next_due(connection: Connection, channels: Collection[str] = ()) -> datetime | None:
+    """Return when the next message that nobody has in hand will be due; None where none waits."""
+    query = select(func.min(outbox.c.next_try_at)).where(outbox.c.state == "waiting", ~_is_preceded())
+    moment: datetime | None = connection.scalar(query.where(outbox.c.channel.in_(channels)) if channels else query)
+    return moment
+
+
+def make_message(connection: Connection, row: Row[Any]) -> Message:
+    """Make the record of a row of the outbox, opened where it was sealed."""
+    fields = {name: getattr(row, name) for name in Message.__slots__}
+    opened = {name: _unseal(connection, row.pseudonym, fields[name]) for name in ("body", "last_error")}
+    return Message(**fields | opened)
+
+
+def _is_due(now: datetime) -> Sequence[ColumnElement[bool]]:
+    is_free = or_(outbox.c.lease_expires_at.is_(None), outbox.c.lease_expires_at <= now)
+    return outbox.c.state == "waiting", outbox.c.next_try_at <= now, is_free
+
+
+def _is_preceded() -> ColumnElement[bool]:
+    """Return the condition that an earlier message on the subject waits for the channel."""
+    earlier = outbox.alias("earlier")
+    same = earlier.c.channel == outbox.c.channel, earlier.c.subject == outbox.c.subject
+    is_earlier = earlier.c.message_id < outbox.c.message_id, earlier.c.state == "waiting"
+    return select(earlier.c.message_id).where(*same, *is_earlier).exists()
+
+
+def _settle(connection: Connection, message: Message, **fields: Any) -> bool:
+    lease = outbox.c.holder == message.holder, outbox.c.attempts == message.attempts
+    mine = update(outbox).where(outbox.c.message_id == message.message_id, outbox.c.state == "waiting", *lease)
+    return connection.execute(mine.values(holder=None, lease_expires_at=None, **fields)).rowcount == 1
+
+
+def seal_if_told(connection: Connection, pseudonym: str | None, text: str) -> str | None:
+    """Return a text sealed where a message tells of a seller; None where that seller was erased."""
+    try:
+        return text if pseudonym is None else seal(connection, pseudonym, text)
+    except SellerErased:
+        return None
+
+
+def _unseal(connection: Connection, pseudonym: str | None, text: str | None) -> str | None:
+    try:
+        return text if pseudonym is None or text is None else unseal(connection, pseudonym, text)
+    except SellerErased:
+        return None

@@ -13,10 +13,10 @@ from ipml.storage.tables.people import identities, sessions, tries, user_sellers
 from ipml.storage.tables.quality import goldens, looks, opinions
 from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
 from ipml.storage.tables.sellers import evidence, seller_keys
-from ipml.storage.tables.takedown import enforcement_policies, measures, outbox
+from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0010"
+REVISION = "0011"
 
 __all__ = [
     "REVISION",
@@ -34,10 +34,12 @@ __all__ = [
     "goldens",
     "identities",
     "looks",
+    "measure_messages",
     "measures",
     "metadata",
     "opinions",
     "outbox",
+    "platform_answers",
     "rankings",
     "reversals",
     "seeds",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, false, text
 
-from ipml.storage.tables.kinds import Identity, Moment, metadata
+from ipml.storage.tables.kinds import Flag, Identity, Moment, metadata
+
+# What a query looks for among very many: asked and not done, lifted and not back, about to end.
+_IS_ASKED = text("done_at IS NULL AND lifted_at IS NULL")
+_IS_LIFTED = text("lifted_at IS NOT NULL AND undone_at IS NULL")
+_IS_ENDING = text("until IS NOT NULL AND lifted_at IS NULL")
 
 enforcement_policies = Table(
     "enforcement_policies",
@@ -34,9 +39,17 @@ measures = Table(
     Column("done_at", Moment, doc="when the platform said that it is done"),
     Column("lifted_by", Text),
     Column("lifted_at", Moment),
-    Column("why_lifted", Text),
+    Column("why_lifted", Text, doc="sealed"),
     Column("undone_at", Moment, doc="when the platform said that the listing is back"),
+    Column("is_automatic", Flag, nullable=False, server_default=false(), doc="imposed by a policy without a person"),
+    Column("why", Text, doc="why this and no other, sealed"),
+    Column("replaced_by", Identity, doc="the measure that took its place"),
+    Column("refused_at", Moment, doc="when the platform last refused, or could not be reached"),
+    Column("why_refused", Text, doc="in the platform's words, sealed"),
     CheckConstraint("kind IN ('label', 'demote', 'pause', 'price-hold', 'remove', 'remove-in')", name="kind"),
+    Index("ix_measures_asked", "imposed_at", sqlite_where=_IS_ASKED, postgresql_where=_IS_ASKED),
+    Index("ix_measures_lifted", "lifted_at", sqlite_where=_IS_LIFTED, postgresql_where=_IS_LIFTED),
+    Index("ix_measures_ending", "until", sqlite_where=_IS_ENDING, postgresql_where=_IS_ENDING),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
@@ -57,11 +70,43 @@ outbox = Table(
     Column("next_try_at", Moment, nullable=False),
     Column("holder", Text, doc="the sender that has it in hand"),
     Column("lease_expires_at", Moment),
-    Column("last_error", Text),
+    Column("last_error", Text, doc="why the last attempt failed; sealed where there is a pseudonym"),
     Column("settled_at", Moment, doc="when it was delivered, or given up"),
+    Column("dropped_by", Text, doc="who said of a dead one that it need not be delivered any more"),
+    Column("dropped_at", Moment),
+    Column("why_dropped", Text, doc="sealed where there is a pseudonym"),
     CheckConstraint("state IN ('waiting', 'delivered', 'dead')", name="state"),
     Index(None, "state", "next_try_at", "message_id"),
     Index(None, "subject", "message_id"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+measure_messages = Table(
+    "measure_messages",
+    metadata,
+    Column("key", Text, primary_key=True, doc="of the message in the outbox"),
+    Column(
+        "measure_id", Identity, ForeignKey("measures.measure_id"), primary_key=True, autoincrement=False, index=True
+    ),
+    Column(
+        "effect", Text, nullable=False, doc="what is true of the measure once the platform says of the message: done"
+    ),
+    CheckConstraint("effect IN ('imposed', 'lifted')", name="effect"),
+    sqlite_strict=True,
+)
+
+platform_answers = Table(
+    "platform_answers",
+    metadata,
+    Column("answer_id", Identity, primary_key=True),
+    Column("key", Text, nullable=False, index=True, doc="of the message it answers"),
+    Column("status", Text, nullable=False),
+    Column("said_at", Moment, nullable=False, doc="by the platform's clock, but never later than received"),
+    Column("received_at", Moment, nullable=False),
+    Column("told_by", Text, nullable=False, doc="who told us: a user, the API, or the answer to a delivery"),
+    Column("why", Text, doc="in the platform's words; sealed where the message is"),
+    CheckConstraint("status IN ('accepted', 'done', 'refused', 'failed')", name="status"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -1,0 +1,246 @@
+"""Measures: what a decision does to a listing, told once, and undone when the decision falls."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.finding import find_measures, get_measure, read_whys
+from ipml.enforcement.takedown.measures import (
+    end_due,
+    impose,
+    impose_by_hand,
+    lift,
+    lift_one,
+    replace,
+    restriction_of,
+)
+from ipml.errors import MeasureNotFound, MeasureNotStanding, NothingToEnforce, UnusableMeasure
+from ipml.records import Decision, Verdict
+from ipml.review.cases import find_case, history
+from ipml.review.queue import undo
+from ipml.storage.audit import list_rows
+from ipml.storage.database import reading, writing
+from ipml.storage.outbox import Message
+from ipml.storage.tables import seller_keys
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+Judge = Callable[..., Decision]
+Told = Callable[..., list[Message]]
+
+
+def holds(message: Message) -> list[tuple[str, list[str]]]:
+    """Return kind and countries of all that a message says holds."""
+    return [(one["kind"], one["territories"]) for one in json.loads(message.body)["in_force"]]
+
+
+def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(enforced: Engine, judge: Judge, told: Told):
+    """The measure is kept with its policy, and one message names the listing and what holds."""
+    decision = judge("L1", listed_at=NOON - timedelta(hours=5), listing_sales=3.0)
+    with reading(enforced) as connection:
+        (measure,) = find_measures(connection)
+        why = read_whys(connection, measure)["why"]
+    (message,) = told(kind="measure")
+    assert (measure.kind, measure.state, measure.decision_id) == (MeasureKind.REMOVE, "asked", decision.decision_id)
+    assert (measure.listed_at, measure.sales_before, why) == (NOON - timedelta(hours=5), 3, "remove, as usual")
+    assert json.loads(message.body)["listing_id"] == "L1"
+    assert holds(message) == [("remove", [])]
+    assert message.key.startswith("measure-1-imposed-")
+
+
+def test_a_genuine_listing_gets_no_measure(judge: Judge, told: Told):
+    """Only the verdict counterfeit has consequences for the listing."""
+    judge("L1", verdict=Verdict.GENUINE)
+    assert told() == []
+
+
+def test_asked_again_for_the_same_decision_it_does_no_more(enforced: Engine, judge: Judge, told: Told):
+    """The same decision has one measure, however often it is followed."""
+    decision = judge("L1")
+    with writing(enforced) as connection:
+        again = impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
+    assert again.measure_id == 1
+    assert len(told()) == 2  # the measure, and those who bought
+
+
+def test_a_decision_taken_back_puts_the_listing_back(enforced: Engine, judge: Judge, told: Told):
+    """The platform is told that nothing holds any more, and nobody who bought is alarmed."""
+    decision = judge("L1")
+    undo(enforced, decision.decision_id, "ana", why="wrong brand", now=NOON)
+    back = told(kind="reinstatement")[0]
+    assert holds(back) == []
+    assert [message.state for message in told(kind="buyers")] == ["dead"]  # withdrawn before it went out
+    with reading(enforced) as connection:
+        measure = get_measure(connection, 1)
+        assert (measure.state, measure.lifted_by) == ("lifted", "ana")
+        assert read_whys(connection, measure)["why_lifted"] == "wrong brand"
+
+
+def test_a_listing_that_is_down_is_not_taken_down_twice(enforced: Engine, judge: Judge, told: Told):
+    """A second observation of the listing gets a measure of its own, and the platform no second message."""
+    judge("L1")
+    judge("L1", observed_at=NOON)
+    with reading(enforced) as connection:
+        assert len(find_measures(connection, standing=True)) == 2
+    assert len(told(kind="measure")) == 1
+
+
+def test_lifting_one_does_not_put_back_what_another_keeps_down(enforced: Engine, judge: Judge, told: Told):
+    """Only when the last of two decisions falls is the listing put back."""
+    first, second = judge("L1"), judge("L1", observed_at=NOON)
+    undo(enforced, first.decision_id, "ana", now=NOON)
+    assert told(kind="reinstatement") == []
+    undo(enforced, second.decision_id, "ana", now=NOON)
+    assert len(told(kind="reinstatement")) == 1
+
+
+def test_other_listings_of_the_seller_are_left_alone(enforced: Engine, judge: Judge, told: Told):
+    """Two listings are two measures with a message each, on subjects of their own."""
+    judge("L1")
+    judge("L2")
+    assert len({message.subject for message in told(kind="measure")}) == 2
+
+
+def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(enforced: Engine, judge: Judge, told: Told):
+    """What was removed everywhere is removed in two countries: one message says all that holds now."""
+    judge("L1")
+    with writing(enforced) as connection:
+        milder = replace(connection, 1, MeasureKind.REMOVE_IN, "lea", "sold there only", NOON, territories=("DE", "FR"))
+    with reading(enforced) as connection:
+        assert get_measure(connection, 1).state == "replaced"
+        assert get_measure(connection, 1).replaced_by == milder.measure_id
+    assert holds(told(kind="measure")[-1]) == [("remove-in", ["DE", "FR"])]
+    assert {message.subject for message in told(kind="measure")} == {"measure:1"}
+
+
+def test_reversal_lifts_the_measure_that_took_the_place(enforced: Engine, judge: Judge, told: Told):
+    """A measure that replaced another falls with the decision as well."""
+    decision = judge("L1")
+    with writing(enforced) as connection:
+        replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
+    with writing(enforced) as connection:
+        lifted = lift(connection, decision.decision_id, "lea", "appeal", NOON)
+    assert [one.kind for one in lifted] == [MeasureKind.PAUSE]
+    assert len(told(kind="reinstatement")) == 1
+
+
+def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(enforced: Engine, judge: Judge, told: Told):
+    """A label that stood beside a removal holds alone once that is lifted, and the platform is told so."""
+    decision = judge("L1")
+    with writing(enforced) as connection:
+        impose_by_hand(connection, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
+    assert len(told(kind="measure")) == 1
+    with writing(enforced) as connection:
+        lift_one(connection, 1, "lea", "too hard", NOON)
+    assert holds(told(kind="measure")[-1]) == [("label", [])]
+    undo(enforced, decision.decision_id, "ana", now=NOON)
+    assert holds(told(kind="reinstatement")[0]) == []
+
+
+def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge: Judge, told: Told):
+    """At its end it is lifted, once; buyers are not told that anything was wrong."""
+    judge("L1")
+    with writing(enforced) as connection:
+        replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
+    assert end_due(enforced, NOON + timedelta(days=6)) == []
+    (ended,) = end_due(enforced, NOON + timedelta(days=7))
+    assert (ended.lifted_by, ended.state) == ("ipml", "lifted")
+    assert end_due(enforced, NOON + timedelta(days=8)) == []
+    assert len(told(kind="reinstatement")) == 1
+
+
+@pytest.mark.parametrize(("sales", "expected"), [(0.0, 0), (2.0, 1), (None, 1)])
+def test_buyers_are_told_a_day_later_unless_nobody_bought(judge: Judge, told: Told, sales: float | None, expected: int):
+    """Who bought within six months is to be told; where there are none, or sales are not known, accordingly."""
+    judge("L1", listing_sales=sales)
+    found = told(kind="buyers")
+    assert [message.next_try_at for message in found] == [NOON + timedelta(hours=24)] * expected
+
+
+def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced: Engine, judge: Judge, told: Told):
+    """A message that a sender has had in hand is not withdrawn but corrected."""
+    from ipml.storage.outbox import take
+
+    decision = judge("L1")
+    later = NOON + timedelta(days=2)
+    with writing(enforced) as connection:
+        take(connection, "sender", later, timedelta(minutes=5), at_most=10)
+    undo(enforced, decision.decision_id, "lea", may_undo_others=True, now=later)
+    first, corrected = told(kind="buyers")
+    assert json.loads(corrected.body)["finding"] == "not counterfeit"
+    assert first.subject == corrected.subject
+
+
+def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(enforced: Engine, judge: Judge, told: Told):
+    """Brand, listing and measure go out; the seller does not."""
+    decision = judge("L1", brand="Acme", seller_id="harbour-outlet")
+    undo(enforced, decision.decision_id, "ana", now=NOON)
+    assert [message.kind for message in told("holder")] == ["measure", "reinstatement"]
+    assert not any("harbour-outlet" in message.body for message in told("holder"))
+
+
+def test_nothing_of_the_seller_stands_in_the_clear(enforced: Engine, judge: Judge):
+    """Measures and messages hold neither seller nor listing id in what the database keeps."""
+    judge("listing-4711", seller_id="harbour-outlet", brand="Acme")
+    with reading(enforced) as connection:
+        for table in ("measures", "outbox", "measure_messages"):
+            kept = repr(connection.exec_driver_sql(f"SELECT * FROM {table}").all())
+            assert "harbour-outlet" not in kept
+            assert "listing-4711" not in kept
+
+
+def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced: Engine, judge: Judge, told: Told):
+    """There is nobody left to tell; the measure is lifted nevertheless, and its words read as erased."""
+    decision = judge("L1")
+    with writing(enforced) as connection:
+        connection.execute(seller_keys.delete())
+    with writing(enforced) as connection:
+        (lifted,) = lift(connection, decision.decision_id, "ana", "appeal", NOON)
+        assert read_whys(connection, lifted) == {"why": "erased", "why_lifted": None, "why_refused": None}
+    assert lifted.state == "lifted"
+
+
+def test_every_change_is_noted_in_the_trail(enforced: Engine, judge: Judge):
+    """Imposed and lifted, by whom, with ids and hashes only; the case's own trail goes on as before."""
+    decision = judge("L1")
+    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with reading(enforced) as connection:
+        rows = list_rows(connection, "measure:1")
+    assert [(row.actor, row.action) for row in rows] == [("ana", "imposed"), ("ana", "lifted")]
+    assert rows[0].payload["policy"] == load_enforcement_policy().digest
+    assert [row.action for row in history(enforced, 1)] == ["enqueued", "claimed", "decided", "reversed"]
+
+
+def test_a_restriction_tells_what_a_statement_needs(enforced: Engine, judge: Judge):
+    """Listing, ground, territories and moments are those of the measure and its decision."""
+    judge("L1", ground="test_purchase")
+    with reading(enforced) as connection:
+        restriction = restriction_of(connection, get_measure(connection, 1))
+    assert (restriction.subject, restriction.ground, restriction.since) == ("measure:1", "test_purchase", NOON)
+    assert (restriction.listing.listing_id, restriction.kind) == ("L1", MeasureKind.REMOVE)
+
+
+def test_what_cannot_be_is_refused(enforced: Engine, judge: Judge):
+    """No such measure, one that is lifted, a case that is genuine, countries that do not fit: one line each."""
+    decision, policy = judge("L1"), load_enforcement_policy()
+    judge("L2", verdict=Verdict.GENUINE)
+    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        with pytest.raises(MeasureNotFound):
+            lift_one(connection, 9, "lea", "", NOON)
+        with pytest.raises(MeasureNotFound):
+            lift_one(connection, 2**70, "lea", "", NOON)
+        with pytest.raises(MeasureNotStanding):
+            replace(connection, 1, MeasureKind.LABEL, "lea", "", NOON)
+        with pytest.raises(NothingToEnforce):
+            impose_by_hand(connection, 2, MeasureKind.LABEL, "lea", "", NOON, policy)
+        with pytest.raises(UnusableMeasure):
+            impose_by_hand(connection, 2, MeasureKind.LABEL, "lea", "", NOON, policy, territories=("DE",))
+        with pytest.raises(UnusableMeasure):
+            impose_by_hand(connection, 2, MeasureKind.REMOVE_IN, "lea", "", NOON, policy, territories=("de",))
+        with pytest.raises(UnusableMeasure):
+            impose_by_hand(connection, 2, MeasureKind.LABEL, "lea", "", NOON, policy, until=NOON)

@@ -1,0 +1,78 @@
+"""Which measure follows: rules as data, the most particular first; and which of several measures count."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.in_force import Hold, covers, find_in_force
+from ipml.enforcement.takedown.rules import MeasureRules
+from ipml.records import Listing
+
+countries = st.lists(st.sampled_from(["DE", "FR", "IT"]), unique=True).map(lambda names: tuple(sorted(names)))
+ends = st.one_of(st.none(), st.integers(1, 3).map(lambda day: datetime(2024, 5, day, tzinfo=UTC)))
+sets_of_holds = st.lists(st.builds(Hold, st.sampled_from(MeasureKind), countries, ends), max_size=5)
+
+
+def test_the_rule_with_most_conditions_says():
+    """A rule for ground and brand goes before one for the ground, wherever it stands."""
+    rules = MeasureRules(
+        usual="remove",
+        rules=[
+            {"kind": "label", "grounds": ["price_and_seller"]},
+            {"kind": "demote", "grounds": ["price_and_seller"], "brands": ["ACME"]},
+        ],
+    )
+    listing = Listing("1", "s", "Bag", brand="Acme")
+    assert rules.choose(listing, 0.9, "price_and_seller").kind == "demote"
+    assert rules.choose(Listing("1", "s", "Bag"), 0.9, "price_and_seller").kind == "label"
+    assert rules.choose(listing, 0.9, "test_purchase").kind == "remove"
+
+
+def test_what_is_not_known_meets_no_condition():
+    """A seller whose age nobody knows is not one of standing."""
+    rules = load_enforcement_policy().measures
+    known = {"seller_age_days": 900.0, "seller_sales": 500.0, "seller_strikes": 0.0}
+    assert rules.choose(Listing("1", "s", "Bag", **known), 0.7, "price_and_seller").kind == "pause"
+    for name in known:
+        listing = Listing("1", "s", "Bag", **{**known, name: None})
+        assert rules.choose(listing, 0.7, "price_and_seller").kind == "remove"
+    assert rules.choose(Listing("1", "s", "Bag", **known), None, "price_and_seller").kind == "remove"
+
+
+def test_a_ground_of_its_own_goes_before_the_usual():
+    """`by_ground` is the shortest way to say it, and is told in words."""
+    choice = MeasureRules(usual="remove", by_ground={"disguised_brand": "pause"}).choose(
+        Listing("1", "s", "Bag"), 0.9, "disguised_brand"
+    )
+    assert choice.why == "pause, as the ground is disguised_brand"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"usual": "remove-in"},
+        {"usual": "burn"},
+        {"usual": "remove", "rules": [{"kind": "label"}]},
+        {"usual": "remove", "rules": [{"kind": "remove-in", "least_score": 0.5}]},
+        {"usual": "remove", "rules": [{"kind": "label", "territories": ["DE"], "least_score": 0.5}]},
+        {"usual": "remove", "rules": [{"kind": "label", "grounds": ["hearsay"]}]},
+        {"usual": "remove", "by_ground": {"hearsay": "label"}},
+    ],
+)
+def test_a_policy_that_cannot_be_followed_is_refused(rules: dict[str, object]):
+    """A rule without a condition, countries where none belong, a ground that nobody knows."""
+    with pytest.raises(ValidationError):
+        MeasureRules.model_validate(rules)
+
+
+@given(sets_of_holds)
+def test_what_is_in_force_says_all_and_nothing_twice(holds: list[Hold]):
+    """Every hold is covered by one in force; of those in force none covers another."""
+    found = [holds[at] for at in find_in_force(holds)]
+    assert all(any(covers(one, hold) for one in found) for hold in holds)
+    assert not any(covers(one, other) for one in found for other in found if one is not other)
