@@ -7,6 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.enforcement import InvalidStatement, StatementNotFound
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -116,6 +117,7 @@ __all__ = [
     "GoldenNotFound",
     "IncomparableListings",
     "InvalidListings",
+    "InvalidStatement",
     "IpmlError",
     "KeyReused",
     "LoginNeeded",
@@ -143,6 +145,7 @@ __all__ = [
     "SignatureMismatch",
     "SourceChanged",
     "SparkJobFailed",
+    "StatementNotFound",
     "SubjectTaken",
     "TooBusy",
     "TooManyCases",
