@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ipml.errors.base import IpmlError
@@ -101,3 +102,18 @@ class MessageOvertaken(IpmlError):
     def __init__(self, key: str, later: str) -> None:
         remedy = "drop it, or insist with --out-of-order"
         super().__init__(f"Message {key}: found {later} sent after it, expected none on the same subject; {remedy}.")
+
+
+class InvalidStatement(IpmlError):
+    """The transparency database would refuse a statement of reasons."""
+
+    def __init__(self, subject: str, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(f"statement about {subject}: {'; '.join(faults)}. Nothing was changed; see [statements].")
+
+
+class StatementNotFound(IpmlError):
+    """There is no statement of reasons about a subject."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"{subject}: found no statement of reasons; expected a subject such as measure:12, or a case.")

@@ -13,10 +13,11 @@ from ipml.storage.tables.people import identities, sessions, tries, user_sellers
 from ipml.storage.tables.quality import goldens, looks, opinions
 from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
 from ipml.storage.tables.sellers import evidence, seller_keys
+from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0011"
+REVISION = "0012"
 
 __all__ = [
     "REVISION",
@@ -49,6 +50,7 @@ __all__ = [
     "sift_strata",
     "sifts",
     "spread_audits",
+    "statements",
     "to_microseconds",
     "tries",
     "user_sellers",

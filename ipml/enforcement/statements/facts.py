@@ -1,0 +1,216 @@
+"""What a statement of reasons says, as facts: the one record that both the letter and the payload are written from.
+
+Nothing in it is a seller's own text. Kinds, grounds and signs are words of ours, dates and numbers are numbers, and a
+brand or a category is named only as the policy's list spells it: so whatever is written from this record tells nobody
+who the seller is, be it that they wrote their telephone number into the field for the brand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
+from ipml.enforcement.statements.rules import StatementRules
+from ipml.records import Listing, Reason
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2038, 1, 1)  # between which a listing can have appeared
+_LARGEST_PRICE = 1_000_000.0  # more digits may be anything, such as a telephone number
+_MOST_SIGNS = 4
+_SIGNS = {
+    "title": "wording",
+    "description": "wording",
+    "category": "wording",
+    "words": "wording",
+    "brand": "brand",
+    "goods": "goods",
+    "offer": "offer",
+    "price": "price",
+    "listing": "listing",
+    "seller": "seller",
+    "portfolio": "portfolio",
+}
+SIGNS = tuple(dict.fromkeys(_SIGNS.values()))
+_AUTOMATION = {"policy": "fully", "spread": "partially"}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of reasons.
+
+    Attributes
+    ----------
+    puid : str
+        Its name in the transparency database; drawn at random, so that it says nothing.
+    basis : str
+        "illegal" where it rests on the law, "terms" where on the platform's own.
+    clause : str
+        The place in the terms, for "terms".
+    signs : tuple of str
+        Some of `SIGNS`: what led to the listing, the weightiest first.
+    content_on : date
+        The day the listing appeared; where that is not known the day it was seen or decided on.
+    content_on_is : str
+        Which of them: "listed", "observed" or "decided".
+    applied_on, ends_on : date
+        From when to when it is in force, in UTC; None: until further notice.
+    source : str
+        "own", "notice", "trusted flagger" or "other notification".
+    automation : str
+        Of the decision: "fully" where a policy took it, "partially" where a person decided on a near-duplicate or a
+        rule derived a penalty from what people decided, "none" where a person decided on the listing itself.
+    """
+
+    statement_id: int
+    puid: str
+    subject: str
+    kind: MeasureKind | PenaltyKind
+    pseudonym: str
+    case_id: int
+    decision_id: int
+    ground: str
+    basis: str
+    clause: str
+    clause_url: str
+    signs: tuple[str, ...]
+    brand: str | None
+    category: str | None
+    price: float | None
+    currency: str | None
+    content_on: date
+    content_on_is: str
+    applied_on: date
+    ends_on: date | None
+    territories: tuple[str, ...]
+    source: str
+    is_detected: bool
+    automation: str
+    language: str
+    appeal_months: int
+    issued_at: datetime
+
+    @property
+    def is_of_account(self) -> bool:
+        """Whether it restricts the seller's account rather than one listing."""
+        return isinstance(self.kind, PenaltyKind)
+
+
+def state(
+    restriction: Restriction,
+    rules: StatementRules,
+    *,
+    puid: str,
+    at: datetime,
+    reasons: Iterable[Reason] = (),
+    origin: str = "review",
+) -> Statement:
+    """Return what is to be said of a restriction; its number is 0 until it is kept.
+
+    Parameters
+    ----------
+    reasons : iterable of Reason, default=()
+        Why the listing scored as it did.
+    origin : str, default="review"
+        How the decision came about; see `ipml.review.decisions.Origin`.
+    """
+    listing = restriction.listing
+    day, which = _content_day(listing, restriction.since)
+    basis = rules.basis_of(restriction.kind, restriction.ground)
+    price = _plain_price(listing)
+    return Statement(
+        statement_id=0,
+        puid=puid,
+        subject=restriction.subject,
+        kind=restriction.kind,
+        pseudonym=restriction.pseudonym,
+        case_id=restriction.case_id,
+        decision_id=restriction.decision_id,
+        ground=restriction.ground,
+        basis=basis,
+        clause=rules.clause if basis == "terms" else "",
+        clause_url=rules.clause_url if basis == "terms" else "",
+        signs=find_signs(reasons) if restriction.is_detected else (),
+        brand=rules.known_brand(listing.brand),
+        category=rules.known_category(listing.category),
+        price=price,
+        currency=listing.currency if price is not None else None,
+        content_on=day,
+        content_on_is=which,
+        applied_on=_day(restriction.since),
+        ends_on=None if restriction.until is None else _day(restriction.until),
+        territories=tuple(sorted({code for code in restriction.territories if re.fullmatch("[A-Z]{2}", code)})),
+        source=restriction.source
+        if restriction.source in ("own", "notice", "trusted flagger")
+        else "other notification",
+        is_detected=restriction.is_detected,
+        automation=_automation(restriction, origin),
+        language=rules.language_of(listing.country),
+        appeal_months=rules.appeal_months,
+        issued_at=at,
+    )
+
+
+def find_signs(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """Return what spoke for counterfeit, as words of ours, the weightiest first.
+
+    Examples
+    --------
+    >>> find_signs([Reason("price.brand", "", 2.0), Reason("title", "", 0.5), Reason("seller.rating", "", -1.0)])
+    ('price', 'wording')
+    """
+    weights: dict[str, float] = {}
+    for reason in reasons:
+        sign = _SIGNS.get(re.split(r"\.|__", reason.feature, maxsplit=1)[0])
+        if sign and reason.weight > 0:
+            weights[sign] = weights.get(sign, 0.0) + reason.weight
+    return tuple(sorted(weights, key=lambda sign: -weights[sign])[:_MOST_SIGNS])
+
+
+def encode(statement: Statement) -> str:
+    """Return a statement as JSON in ASCII; `decode` gives the same record back."""
+    return json.dumps({field.name: _plain(getattr(statement, field.name)) for field in fields(statement)})
+
+
+def decode(text: str, statement_id: int) -> Statement:
+    """Return the statement that `encode` turned into text, with its number."""
+    content: dict[str, Any] = json.loads(text)
+    kinds = PenaltyKind if content["kind"] in set(PenaltyKind) else MeasureKind
+    content |= {"kind": kinds(content["kind"]), "statement_id": statement_id}
+    content |= {name: tuple(content[name]) for name in ("signs", "territories")}
+    content |= {name: date.fromisoformat(content[name]) for name in ("content_on", "applied_on")}
+    content["ends_on"] = date.fromisoformat(content["ends_on"]) if content["ends_on"] else None
+    return Statement(**content | {"issued_at": datetime.fromisoformat(content["issued_at"])})
+
+
+def _content_day(listing: Listing, since: datetime) -> tuple[date, str]:
+    """Return the first of the listing's days that can be one: a listing of 1970 has no date, whatever it says."""
+    for moment, which in ((listing.listed_at, "listed"), (listing.observed_at, "observed")):
+        if moment is not None and FIRST_DAY <= _day(moment) <= min(_day(since), LAST_DAY):
+            return _day(moment), which
+    return _day(since), "decided"
+
+
+def _plain_price(listing: Listing) -> float | None:
+    price = listing.price
+    is_plain = price is not None and 0 <= price < _LARGEST_PRICE and re.fullmatch("[A-Z]{3}", listing.currency or "")
+    return round(price, 2) if is_plain and price is not None else None
+
+
+def _automation(restriction: Restriction, origin: str) -> str:
+    if restriction.is_automatic:
+        return "fully"
+    if isinstance(restriction.kind, PenaltyKind):
+        return "partially"
+    return _AUTOMATION.get(origin, "none")
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
