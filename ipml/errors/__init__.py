@@ -7,6 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.enforcement import CannotChangePenalty, PenaltyNotFound
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -103,6 +104,7 @@ __all__ = [
     "ApiKeyNeeded",
     "ApiRefused",
     "BadRows",
+    "CannotChangePenalty",
     "CannotUndo",
     "CaseNotFound",
     "ChampionMoved",
@@ -131,6 +133,7 @@ __all__ = [
     "NothingToWithdraw",
     "OwnListing",
     "PartFailed",
+    "PenaltyNotFound",
     "PortfoliosOfAnotherModel",
     "PreviewOutdated",
     "ProviderUnavailable",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
+from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
 from ipml.storage.tables.people import identities, sessions, tries, user_sellers, users
 from ipml.storage.tables.quality import goldens, looks, opinions
 from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
@@ -16,7 +17,7 @@ from ipml.storage.tables.sellers import evidence, seller_keys
 from ipml.storage.tables.takedown import enforcement_policies, measures, outbox
 from ipml.storage.tables.trail import audit
 
-REVISION = "0010"
+REVISION = "0011"
 
 __all__ = [
     "REVISION",
@@ -33,11 +34,14 @@ __all__ = [
     "evidence",
     "goldens",
     "identities",
+    "linked_accounts",
     "looks",
+    "measure_stakes",
     "measures",
     "metadata",
     "opinions",
     "outbox",
+    "penalties",
     "rankings",
     "reversals",
     "seeds",
@@ -47,6 +51,8 @@ __all__ = [
     "sift_strata",
     "sifts",
     "spread_audits",
+    "strikes",
+    "strikes_taken_back",
     "to_microseconds",
     "tries",
     "user_sellers",
