@@ -8,6 +8,7 @@ Import them from here; a file for each station holds them.
 
 from ipml.errors.base import IpmlError
 from ipml.errors.enforcement import (
+    CannotChangePenalty,
     EvidenceChanged,
     EvidenceNotFound,
     InvalidStatement,
@@ -18,6 +19,7 @@ from ipml.errors.enforcement import (
     MessageOvertaken,
     NoPackage,
     NothingToEnforce,
+    PenaltyNotFound,
     StatementNotFound,
     UnsafeArchive,
     UnusableCapture,
@@ -121,6 +123,7 @@ __all__ = [
     "ApiKeyNeeded",
     "ApiRefused",
     "BadRows",
+    "CannotChangePenalty",
     "CannotUndo",
     "CaseNotFound",
     "ChampionMoved",
@@ -159,6 +162,7 @@ __all__ = [
     "NothingToWithdraw",
     "OwnListing",
     "PartFailed",
+    "PenaltyNotFound",
     "PortfoliosOfAnotherModel",
     "PreviewOutdated",
     "ProviderUnavailable",

@@ -117,3 +117,17 @@ class StatementNotFound(IpmlError):
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"{subject}: found no statement of reasons; expected a subject such as measure:12, or a case.")
+
+
+class PenaltyNotFound(IpmlError):
+    """There is no penalty of that number."""
+
+    def __init__(self, penalty_id: int) -> None:
+        super().__init__(f"No penalty {penalty_id}; `ipml penalty list` shows them.")
+
+
+class CannotChangePenalty(IpmlError):
+    """A penalty cannot be confirmed or lifted, or not by this person."""
+
+    def __init__(self, penalty_id: int, verb: str, why: str) -> None:
+        super().__init__(f"Penalty {penalty_id} cannot be {verb}: {why}.")

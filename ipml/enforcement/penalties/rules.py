@@ -2,10 +2,119 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ipml.enforcement.restrictions import PenaltyKind
+from ipml.review.grounds import GROUNDS
+from ipml.review.ranking.policy import fold_name
+
+Weight = Annotated[float, Field(gt=0, le=100)]
+Days = Annotated[float, Field(gt=0, le=3660)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Money = Annotated[float, Field(ge=0, le=1e9)]
 
 
-class PenaltyRules(BaseModel):
-    """What strikes weigh, when they expire, and what they lead to."""
+def _fold_names(table: object) -> object:
+    return {fold_name(str(name)): number for name, number in table.items()} if isinstance(table, dict) else table
 
+
+class _Rules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Rung(_Rules):
+    """One rung of the ladder: from which weight, for how long, whether a person must confirm it, and what it means."""
+
+    kind: PenaltyKind
+    weight: Weight
+    days: Days | None = None
+    needs_person: bool = False
+    platform: str = Field(min_length=1, max_length=300)
+    seller: str = Field(min_length=1, max_length=300)
+
+
+class OffenceRules(_Rules):
+    """Which strikes are one offence, so that together they weigh no more than the heaviest of them."""
+
+    decided_together: bool = True
+    near_duplicates: bool = True
+    same_listing: bool = True
+
+
+class ProportionRules(_Rules):
+    """What makes a penalty a rung milder or harder, and when a person must look at it."""
+
+    great_harm: Money = 5000.0
+    small_harm: Money = 50.0
+    large_share: Share = 0.5
+    small_share: Share = 0.01
+    clean_days: Days = 730.0
+    reviewer_right: float = Field(default=0.95, gt=0.5, lt=1)
+    sure: Share = 0.9
+    person_from: PenaltyKind = PenaltyKind.HOLD_PAYOUT
+    harder_needs_person: bool = True
+
+
+class PenaltyRules(_Rules):
+    """What strikes weigh, when they expire, and what they lead to; `policy.toml` says what each rule means."""
+
+    usual_weight: Weight = 1.0
+    ground_weight: dict[str, Weight] = {}
+    severity: Annotated[dict[str, Weight], BeforeValidator(_fold_names)] = {}
+    expiry_days: Days = 365.0
+    fair_notice_days: Days = 7.0
+    memory_days: Days = 730.0
+    repeat_factor: float = Field(default=1.5, ge=1, le=10)
+    flagrant_weight: Weight = 8.0
+    offence: OffenceRules = OffenceRules()
+    proportion: ProportionRules = ProportionRules()
+    ladder: tuple[Rung, ...] = ()
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        kinds = list(PenaltyKind)
+        for lower, higher in pairwise(self.ladder):
+            if lower.weight >= higher.weight or kinds.index(lower.kind) >= kinds.index(higher.kind):
+                raise ValueError(f"the ladder must rise, in weight and in kind: {higher.kind} after {lower.kind}")
+        for rung in self.ladder:
+            if rung.kind is PenaltyKind.CLOSE and not rung.needs_person:
+                raise ValueError("an account is closed by a person only: close needs needs_person = true")
+        if unknown := sorted(set(self.ground_weight) - set(GROUNDS)):
+            raise ValueError(f"ground_weight: {', '.join(unknown)}; expected some of {', '.join(GROUNDS)}")
+        if self.proportion.small_harm >= self.proportion.great_harm:
+            raise ValueError("small_harm must be less than great_harm")
+        if self.proportion.small_share >= self.proportion.large_share:
+            raise ValueError("small_share must be less than large_share")
+        return self
+
+    def weigh(self, ground: str, category: str | None) -> float:
+        """Return what a strike weighs: by its ground, and by how dangerous fakes of its category are."""
+        return self.ground_weight.get(ground, self.usual_weight) * self.severity_of(category)
+
+    def severity_of(self, category: str | None) -> float:
+        """Return how much worse a fake of a category is; 1 where nothing is said."""
+        return self.severity.get(fold_name(category), 1.0)
+
+    def rung_at(self, weight: float) -> int:
+        """Return the place of the highest rung that a weight reaches, the lowest being 0; -1 where it reaches none.
+
+        Examples
+        --------
+        >>> from ipml.enforcement.policy import load_enforcement_policy
+        >>> rules = load_enforcement_policy().penalties
+        >>> rules.rung_at(0.1), rules.ladder[rules.rung_at(9.0)].kind.value
+        (-1, 'close')
+        """
+        return sum(rung.weight <= weight + _TINY for rung in self.ladder) - 1
+
+    def place_of(self, kind: PenaltyKind) -> int:
+        """Return the place of the lowest rung that is at least of a kind; the number of rungs where there is none."""
+        kinds = list(PenaltyKind)
+        reached = (i for i, rung in enumerate(self.ladder) if kinds.index(rung.kind) >= kinds.index(kind))
+        return next(reached, len(self.ladder))
+
+
+_TINY = 1e-9  # sums of decimal fractions fall short of the decimal they stand for

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
+from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
 from ipml.storage.tables.people import identities, sessions, tries, user_sellers, users
 from ipml.storage.tables.quality import goldens, looks, opinions
 from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
@@ -17,7 +18,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0012"
+REVISION = "0013"
 
 __all__ = [
     "REVISION",
@@ -34,12 +35,15 @@ __all__ = [
     "evidence",
     "goldens",
     "identities",
+    "linked_accounts",
     "looks",
     "measure_messages",
+    "measure_stakes",
     "measures",
     "metadata",
     "opinions",
     "outbox",
+    "penalties",
     "platform_answers",
     "rankings",
     "reversals",
@@ -51,6 +55,8 @@ __all__ = [
     "sifts",
     "spread_audits",
     "statements",
+    "strikes",
+    "strikes_taken_back",
     "to_microseconds",
     "tries",
     "user_sellers",

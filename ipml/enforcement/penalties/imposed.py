@@ -1,0 +1,141 @@
+"""Penalties as they are kept: proposed, imposed, ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+
+from ipml.enforcement.penalties.standing import Size
+from ipml.enforcement.restrictions import PenaltyKind
+from ipml.errors import PenaltyNotFound, SellerErased
+from ipml.storage.pseudonyms import seal, unseal
+from ipml.storage.tables import penalties
+
+LARGEST_NUMBER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """What is done to a seller, or proposed to a lead.
+
+    Attributes
+    ----------
+    strike_id : int
+        The last of the strikes that led to it.
+    rung : int
+        Its place on the ladder of its policy, the lowest being 0.
+    weight : float
+        Of the strikes when it was proposed.
+    size : Size
+        Of the seller then.
+    imposed_by, imposed_at
+        "ipml" where it followed by itself; None while a person must confirm it.
+    until : datetime or None
+        When it ends by itself.
+    ended_as : str or None
+        "taken back" (its strikes were), "lifted" (by a person), "dismissed" (never imposed) or "over".
+    """
+
+    penalty_id: int
+    pseudonym: str
+    strike_id: int
+    kind: PenaltyKind
+    rung: int
+    weight: float
+    size: Size
+    policy_digest: str
+    proposed_at: datetime
+    imposed_by: str | None = None
+    imposed_at: datetime | None = None
+    until: datetime | None = None
+    ended_as: str | None = None
+    ended_by: str | None = None
+    ended_at: datetime | None = None
+
+    def is_in_force(self, at: datetime) -> bool:
+        """Say whether it holds at a moment."""
+        begun = self.imposed_at is not None and self.imposed_at <= at
+        return begun and all(end is None or end > at for end in (self.until, self.ended_at))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person has yet to confirm or dismiss it."""
+        return self.imposed_at is None and self.ended_at is None
+
+    @property
+    def subject(self) -> str:
+        """Its name in the audit trail and in the outbox."""
+        return f"penalty:{self.penalty_id}"
+
+    def state(self, at: datetime) -> str:
+        """Return "proposed", "in force", or how it ended."""
+        if self.is_open:
+            return "proposed"
+        return "in force" if self.is_in_force(at) else self.ended_as or "over"
+
+
+def select_penalties(
+    connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[Penalty]:
+    """Return the penalties that meet all conditions, in order."""
+    query = select(penalties).where(*conditions).order_by(penalties.c.penalty_id).limit(limit)
+    return [_make_penalty(row) for row in connection.execute(query)]
+
+
+def get_penalty(connection: Connection, penalty_id: int) -> Penalty:
+    """Return one penalty; PenaltyNotFound if there is none of that number."""
+    found = (
+        select_penalties(connection, penalties.c.penalty_id == penalty_id) if 0 < penalty_id <= LARGEST_NUMBER else []
+    )
+    if not found:
+        raise PenaltyNotFound(penalty_id)
+    return found[0]
+
+
+def keep_penalty(connection: Connection, penalty: Penalty, sentences: Sequence[str]) -> Penalty:
+    """Append a penalty, and return it with its number."""
+    fields: dict[str, Any] = {
+        name: getattr(penalty, name) for name in Penalty.__slots__ if name not in ("penalty_id", "size")
+    }
+    fields |= {"kind": penalty.kind.value, "listings": penalty.size.listings, "age_days": penalty.size.age_days}
+    fields["why"] = seal_words(connection, penalty.pseudonym, json.dumps(list(sentences)))
+    query = insert(penalties).values(fields).returning(penalties.c.penalty_id)
+    return get_penalty(connection, connection.scalars(query).one())
+
+
+def change_penalty(connection: Connection, penalty: Penalty, why: str = "", **columns: Any) -> Penalty:
+    """Give columns of a penalty new values, and return it as it is then; with `why`, say why it ended."""
+    if why:
+        columns["why_ended"] = seal_words(connection, penalty.pseudonym, why)
+    connection.execute(update(penalties).where(penalties.c.penalty_id == penalty.penalty_id).values(columns))
+    return get_penalty(connection, penalty.penalty_id)
+
+
+def explain_penalty(connection: Connection, penalty_id: int) -> tuple[tuple[str, ...], str] | None:
+    """Return the sentences that say how a penalty came about, and why it ended; None where its seller was erased."""
+    row = connection.execute(select(penalties).where(penalties.c.penalty_id == penalty_id)).first()
+    if row is None:
+        raise PenaltyNotFound(penalty_id)
+    with suppress(SellerErased):
+        sentences = json.loads(unseal(connection, row.pseudonym, row.why))
+        return tuple(sentences), unseal(connection, row.pseudonym, row.why_ended) if row.why_ended else ""
+    return None
+
+
+def seal_words(connection: Connection, pseudonym: str, words: str) -> str:
+    """Return words sealed with a seller's key, or nothing where the seller was erased."""
+    with suppress(SellerErased):
+        return seal(connection, pseudonym, words)
+    return ""
+
+
+def _make_penalty(row: Row[Any]) -> Penalty:
+    columns = dict(row._mapping)
+    fields = {name: columns[name] for name in Penalty.__slots__ if name != "size"}
+    return Penalty(**fields | {"kind": PenaltyKind(row.kind)}, size=Size(row.listings, row.age_days))

@@ -1,0 +1,251 @@
+"""The ladder: what strikes lead to, who confirms it, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from ipml.enforcement.penalties.book import Strike, find_strikes
+from ipml.enforcement.penalties.imposed import (
+    Penalty,
+    change_penalty,
+    get_penalty,
+    keep_penalty,
+    select_penalties,
+)
+from ipml.enforcement.penalties.messages import tell_ended, tell_imposed
+from ipml.enforcement.penalties.standing import find_standing
+from ipml.enforcement.penalties.steps import (
+    BY_ITSELF,
+    TAKEN_BACK,
+    find_outdated,
+    find_steps,
+    find_uncarried,
+    impose,
+    list_told,
+    make_penalty,
+)
+from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
+from ipml.enforcement.restrictions import Restriction
+from ipml.errors import CannotChangePenalty
+from ipml.review.snapshot import decode_listing
+from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.tables import cases, decisions, enforcement_policies, penalties, strikes
+
+Tell = Callable[[Connection, Penalty], object]
+"""What else is done with a penalty in the same transaction, such as writing to the seller."""
+
+_LONGEST_WHY = 2000
+_AT_ONCE = 100
+
+
+def climb(connection: Connection, strike: Strike, policy: EnforcementPolicy) -> list[Penalty]:
+    """Impose what a seller's strikes lead to now, and propose to a lead what needs a person.
+
+    Returns
+    -------
+    list of Penalty
+        What was imposed by itself, at most one; what is proposed is not among them and restricts nothing yet.
+    """
+    serialise(connection, Lock.APPEND_TO_AUDIT)  # of two decisions on a seller the second sees what the first led to
+    at, rules = strike.struck_at, policy.penalties
+    before = find_penalties(connection, pseudonym=strike.pseudonym)
+    standing = find_standing(find_strikes(connection, strike.pseudonym), list_told(before), rules, at)
+    steps = find_steps(standing, before, at)
+    made: list[Penalty] = []
+    if steps.imposed is not None or steps.proposed is not None:
+        digest = keep_policy(connection, policy, at)
+    for rung, is_imposed in ((steps.imposed, True), (steps.proposed, False)):
+        if rung is None:
+            continue
+        for outdated in find_outdated(before, rung):
+            _end(connection, outdated, "over", BY_ITSELF, "", at)
+        penalty = make_penalty(strike, standing, rung, rules, digest)
+        kept = keep_penalty(
+            connection, impose(penalty, BY_ITSELF, at, rules) if is_imposed else penalty, standing.sentences
+        )
+        _note(connection, kept, "penalty imposed" if is_imposed else "penalty proposed", BY_ITSELF, at)
+        if is_imposed:
+            tell_imposed(connection, kept, rules.ladder[rung], at)
+            made.append(kept)
+    return made
+
+
+def find_penalties(
+    connection: Connection, *, pseudonym: str | None = None, state: str | None = None, at: datetime | None = None
+) -> list[Penalty]:
+    """Return penalties, in order.
+
+    Parameters
+    ----------
+    pseudonym : str, optional
+        Only those of a seller.
+    state : str, optional
+        Only those "proposed", "in force", "over", "lifted", "dismissed" or "taken back" at a moment.
+    at : datetime, default=the clock
+    """
+    conditions = [] if pseudonym is None else [penalties.c.pseudonym == pseudonym]
+    if state in ("proposed", "in force"):
+        conditions.append(penalties.c.ended_at.is_(None))
+    found = select_penalties(connection, *conditions)
+    moment = at or datetime.now(UTC)
+    return [one for one in found if state is None or one.state(moment) == state]
+
+
+def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
+    """Return a penalty in the words that statements and letters share; its listing is that of the last strike."""
+    query = (
+        select(strikes.c.ground, decisions.c.decision_id, decisions.c.origin, cases.c.case_id, cases.c.snapshot)
+        .join(decisions, decisions.c.decision_id == strikes.c.decision_id)
+        .join(cases, cases.c.case_id == strikes.c.case_id)
+        .where(strikes.c.strike_id == penalty.strike_id)
+    )
+    row = connection.execute(query).one()
+    return Restriction(
+        subject=penalty.subject,
+        kind=penalty.kind,
+        pseudonym=penalty.pseudonym,
+        case_id=row.case_id,
+        decision_id=row.decision_id,
+        listing=decode_listing(row.snapshot),
+        ground=row.ground,
+        since=penalty.imposed_at or penalty.proposed_at,
+        until=penalty.until,
+        is_automatic=row.origin == "policy" and penalty.imposed_by == BY_ITSELF,
+    )
+
+
+def confirm(
+    engine: Engine, penalty_id: int, by: str, *, why: str = "", now: datetime | None = None, tell: Tell | None = None
+) -> Penalty:
+    """Impose a penalty that was proposed to a lead.
+
+    Parameters
+    ----------
+    by : str
+        Who confirms it: not who decided the case that it follows from.
+    tell : callable, optional
+        Called with the connection and the penalty in the same transaction.
+
+    Raises
+    ------
+    PenaltyNotFound, CannotChangePenalty
+    """
+    check_text("why", why, _LONGEST_WHY)
+    at = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        serialise(connection, Lock.APPEND_TO_AUDIT)
+        penalty = get_penalty(connection, penalty_id)
+        if obstacle := find_obstacle(connection, penalty, by):
+            raise CannotChangePenalty(penalty_id, "confirmed", obstacle)
+        rules = _policy_of(connection, penalty.policy_digest).penalties
+        imposed = impose(penalty, by, at, rules)
+        fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
+        kept = change_penalty(connection, penalty, **fields)
+        tell_imposed(connection, kept, rules.ladder[kept.rung], at)
+        _note(connection, kept, "penalty confirmed", by, at)
+        if tell is not None:
+            tell(connection, kept)
+        return kept
+
+
+def find_obstacle(connection: Connection, penalty: Penalty, by: str) -> str | None:
+    """Return why somebody cannot confirm a penalty, as a phrase, or None."""
+    if not penalty.is_open:
+        return "it is not proposed any more" if penalty.imposed_at is None else "it was imposed before"
+    query = select(decisions.c.reviewer).join(strikes, strikes.c.decision_id == decisions.c.decision_id)
+    if connection.scalar(query.where(strikes.c.strike_id == penalty.strike_id)) == by:
+        return f"{by} decided the case it follows from; another must confirm it"
+    return None
+
+
+def lift(
+    engine: Engine, penalty_id: int, by: str, why: str, *, now: datetime | None = None, tell: Tell | None = None
+) -> Penalty:
+    """End a penalty before its time, or dismiss one that was only proposed; otherwise like `confirm`."""
+    with writing(engine) as connection:
+        serialise(connection, Lock.APPEND_TO_AUDIT)
+        return lift_within(connection, penalty_id, by, why, now or datetime.now(UTC), tell)
+
+
+def lift_within(
+    connection: Connection, penalty_id: int, by: str, why: str, at: datetime, tell: Tell | None = None
+) -> Penalty:
+    """Do what `lift` does in the caller's transaction."""
+    check_text("why", why, _LONGEST_WHY)
+    penalty = get_penalty(connection, penalty_id)
+    if not why.strip():
+        raise CannotChangePenalty(penalty_id, "lifted", "found no reason; say why")
+    if not (penalty.is_open or penalty.is_in_force(at)):
+        raise CannotChangePenalty(penalty_id, "lifted", f"it is {penalty.state(at)}")
+    ended = _end(connection, penalty, "dismissed" if penalty.is_open else "lifted", by, why, at)
+    if tell is not None and ended.imposed_at is not None:
+        tell(connection, ended)
+    return ended
+
+
+def end_due(engine: Engine, now: datetime | None = None, *, tell: Tell | None = None) -> int:
+    """End all penalties whose time is over, and return how many there were."""
+    at, ended = now or datetime.now(UTC), 0
+    is_due = (penalties.c.ended_at.is_(None), penalties.c.imposed_at.is_not(None), penalties.c.until <= at)
+    while True:
+        with writing(engine) as connection:
+            serialise(connection, Lock.APPEND_TO_AUDIT)
+            due = select_penalties(connection, *is_due, limit=_AT_ONCE)
+            for penalty in due:
+                over = _end(connection, penalty, "over", BY_ITSELF, "", at)
+                if tell is not None:
+                    tell(connection, over)
+        ended += len(due)
+        if len(due) < _AT_ONCE:
+            return ended
+
+
+def lift_uncarried(connection: Connection, pseudonym: str, by: str, why: str, at: datetime) -> list[Penalty]:
+    """End the penalties of a seller that the strikes left do not carry, and return those that were in force."""
+    before = find_penalties(connection, pseudonym=pseudonym)
+    rules_of = {digest: _policy_of(connection, digest).penalties for digest in {one.policy_digest for one in before}}
+    lifted: list[Penalty] = []
+    for penalty in list(find_uncarried(find_strikes(connection, pseudonym), before, rules_of)):
+        ended = _end(connection, penalty, TAKEN_BACK, by, why, at)
+        if penalty.is_in_force(at):
+            lifted.append(ended)
+    return lifted
+
+
+def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: str, at: datetime) -> Penalty:
+    """End a penalty or proposal; one that ended before only ceases to count as having been told."""
+    was_told = penalty.imposed_at is not None and penalty.ended_at is None
+    first = {} if penalty.ended_at is not None else {"ended_at": at, "ended_by": by}
+    ended = change_penalty(connection, penalty, why, ended_as=as_what, **first)
+    if was_told:
+        tell_ended(connection, ended, at)
+    action = "penalty lifted" if was_told and as_what != "over" else f"penalty {as_what}"
+    _note(connection, ended, action, by, at)
+    return ended
+
+
+def _note(connection: Connection, penalty: Penalty, action: str, by: str, at: datetime) -> None:
+    payload = {
+        "seller": penalty.pseudonym,
+        "strike": penalty.strike_id,
+        "kind": penalty.kind.value,
+        "weight": round(penalty.weight, 6),
+        "policy": penalty.policy_digest,
+        **({} if penalty.ended_as is None else {"ended": penalty.ended_as}),
+    }
+    audit.append(connection, by, action, penalty.subject, payload, at=at)
+
+
+def _policy_of(connection: Connection, digest: str) -> EnforcementPolicy:
+    query = select(enforcement_policies.c.policy).where(enforcement_policies.c.digest == digest)
+    return parse_enforcement_policy(connection.scalars(query).one())
+
+
+def hardest(found: Sequence[Penalty], at: datetime) -> Penalty | None:
+    """Return the hardest penalty in force at a moment, or None."""
+    return max((one for one in found if one.is_in_force(at)), key=lambda one: one.rung, default=None)

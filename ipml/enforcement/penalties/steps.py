@@ -1,0 +1,75 @@
+"""What a seller's standing changes: what is imposed, what is proposed, and which penalties no strikes carry."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ipml.enforcement.penalties.book import Strike
+from ipml.enforcement.penalties.imposed import Penalty
+from ipml.enforcement.penalties.rules import PenaltyRules
+from ipml.enforcement.penalties.standing import NO_RUNG, Standing, Told, find_standing
+
+TAKEN_BACK = "taken back"
+BY_ITSELF = "ipml"
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Places of the rungs that are imposed and proposed now; None: none."""
+
+    imposed: int | None
+    proposed: int | None
+
+
+def find_steps(standing: Standing, before: Collection[Penalty], at: datetime) -> Steps:
+    """Return what is new in a standing: what is harder than all that holds already."""
+    in_force = max((one.rung for one in before if one.is_in_force(at)), default=NO_RUNG)
+    asked = max((one.rung for one in before if one.is_open), default=NO_RUNG)
+    imposed = standing.due if standing.due > in_force else None
+    is_new = standing.proposed > max(standing.due, in_force, asked)
+    return Steps(imposed, standing.proposed if is_new else None)
+
+
+def find_outdated(before: Collection[Penalty], rung: int) -> list[Penalty]:
+    """Return the open proposals that a penalty or proposal of a rung makes needless."""
+    return [one for one in before if one.is_open and one.rung <= rung]
+
+
+def make_penalty(strike: Strike, standing: Standing, rung: int, rules: PenaltyRules, digest: str) -> Penalty:
+    """Return the penalty of a rung as a proposal, with no number yet."""
+    content = (strike.pseudonym, strike.strike_id, rules.ladder[rung].kind, rung, standing.weight, standing.size)
+    return Penalty(0, *content, digest, strike.struck_at)
+
+
+def impose(penalty: Penalty, by: str, at: datetime, rules: PenaltyRules) -> Penalty:
+    """Return a proposal as it is once somebody, or the policy, has imposed it."""
+    days = rules.ladder[penalty.rung].days
+    return replace(penalty, imposed_by=by, imposed_at=at, until=None if days is None else at + timedelta(days=days))
+
+
+def list_told(before: Collection[Penalty]) -> list[Told]:
+    """Return the penalties that a seller was told of, but for those whose strikes were taken back."""
+    return [Told(one.rung, one.imposed_at) for one in before if one.imposed_at and one.ended_as != TAKEN_BACK]
+
+
+def find_uncarried(
+    strikes: Sequence[Strike], before: Sequence[Penalty], rules_of: Mapping[str, PenaltyRules]
+) -> Iterator[Penalty]:
+    """Give the penalties that would not have come about by the strikes that still stand, in order.
+
+    Each is looked at as of the moment it was proposed, under the policy of then and with what was known of the seller
+    then; a penalty that goes is no notice for those after it.
+    """
+    left = [strike for strike in strikes if strike.taken_back_at is None]
+    told: list[Told] = []
+    for penalty in before:
+        if penalty.ended_as == TAKEN_BACK:
+            continue
+        earlier = [one for one in told if one.imposed_at <= penalty.proposed_at]
+        due = find_standing(left, earlier, rules_of[penalty.policy_digest], penalty.proposed_at, penalty.size)
+        if penalty.rung > (due.due if penalty.imposed_by == BY_ITSELF else due.proposed):
+            yield penalty
+        elif penalty.imposed_at is not None:
+            told.append(Told(penalty.rung, penalty.imposed_at))

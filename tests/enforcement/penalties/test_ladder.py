@@ -1,0 +1,161 @@
+"""What strikes lead to, who confirms it, and how it ends."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from ipml.enforcement.penalties.imposed import explain_penalty
+from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
+from ipml.enforcement.restrictions import PenaltyKind
+from ipml.errors import CannotChangePenalty, PenaltyNotFound
+from ipml.storage.audit import list_rows, verify
+from ipml.storage.database import reading
+from ipml.storage.pseudonyms import unseal
+from ipml.storage.tables import outbox
+
+from .conftest import START, Market
+
+
+def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
+    """Warned, limited, payout held, suspended; the account is closed by nobody but a lead."""
+    for day in (0, 20, 40, 60, 80, 100, 120):
+        market.strike(day=day)
+    imposed = [one.kind.value for one in market.penalties() if one.imposed_at]
+    assert imposed == ["warn", "limit", "hold payout", "suspend"]
+    assert market.kinds(state="proposed", day=120) == ["close"]
+
+
+def test_one_sweep_leads_to_one_warning(market: Market):
+    """Ten listings decided on one day, all seen before the seller was told anything."""
+    for _ in range(10):
+        market.strike()
+    assert [one.kind.value for one in market.penalties() if one.imposed_at] == ["warn"]
+
+
+def test_what_was_up_before_the_warning_arrived_is_no_repetition(market: Market):
+    """Seen on day 2, decided on day 30: the warning of day 0 counts as told from day 7 on."""
+    market.strike()
+    market.decide(market.enqueue(day=2), day=30)
+    assert market.kinds() == ["warn"]
+    market.strike(day=31)
+    assert market.kinds() == ["warn", "limit"]
+
+
+def test_expired_strikes_count_nothing(market: Market):
+    """A second offence two years later is a first one."""
+    market.strike()
+    market.strike(day=800)
+    assert market.kinds() == ["warn", "warn"]
+
+
+def test_a_person_confirms_and_not_who_decided(market: Market):
+    """The penalty then runs from when it was confirmed."""
+    for _ in range(9):
+        market.strike()
+    (proposed,) = market.penalties(state="proposed")
+    with pytest.raises(CannotChangePenalty, match="ana decided the case"):
+        confirm(market.engine, proposed.penalty_id, "ana")
+    told: list[Any] = []
+    at = START + timedelta(days=1)
+    imposed = confirm(market.engine, proposed.penalty_id, "cleo", now=at, tell=lambda _, penalty: told.append(penalty))
+    assert (imposed.imposed_by, imposed.imposed_at, told) == ("cleo", at, [imposed])
+    with pytest.raises(CannotChangePenalty, match="imposed before"):
+        confirm(market.engine, proposed.penalty_id, "cleo")
+
+
+def test_lifting_needs_a_reason_and_is_told(market: Market):
+    """The platform gets both messages, in order, each with a key of its own."""
+    market.strike()
+    with pytest.raises(CannotChangePenalty, match="say why"):
+        lift(market.engine, 1, "cleo", " ")
+    lifted = lift(market.engine, 1, "cleo", "talked to them", now=START + timedelta(days=1))
+    assert (lifted.ended_as, lifted.ended_by) == ("lifted", "cleo")
+    assert [(row.key, row.kind) for row in _messages(market.engine)] == [
+        ("penalty-1-imposed", "penalty"),
+        ("penalty-1-lifted", "penalty lifted"),
+    ]
+    with pytest.raises(CannotChangePenalty, match="it is lifted"):
+        lift(market.engine, 1, "cleo", "again")
+
+
+def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(market: Market):
+    """A lead says no."""
+    for _ in range(9):
+        market.strike()
+    (proposed,) = market.penalties(state="proposed")
+    before = len(_messages(market.engine))
+    assert lift(market.engine, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
+    assert len(_messages(market.engine)) == before
+
+
+def test_penalties_end_by_themselves_once(market: Market):
+    """A second run has nothing to do."""
+    market.strike()
+    market.strike(day=20)
+    later = START + timedelta(days=51)
+    assert (end_due(market.engine, later), end_due(market.engine, later)) == (1, 0)
+    assert market.kinds(state="over", day=51) == ["limit"]
+    assert market.kinds(state="in force", day=51) == ["warn"]
+
+
+def test_the_message_says_what_to_do_until_when(market: Market):
+    """As the policy words it; sealed while it waits."""
+    market.strike()
+    market.strike(day=20)
+    row = _messages(market.engine)[-1]
+    assert "ann" not in row.body
+    with reading(market.engine) as connection:
+        body = json.loads(unseal(connection, row.pseudonym, row.body))
+    assert body["seller_id"] == "ann"
+    assert body["do"] == "Accept no new listings of this seller."
+    assert body["until"] == (START + timedelta(days=50)).isoformat()
+
+
+def test_a_penalty_explains_itself_in_sentences(market: Market):
+    """How many strikes, what they weigh, and what made it milder."""
+    market.strike(seller_listings=10_000.0)
+    with reading(market.engine) as connection:
+        (weight, share), ended = explain_penalty(connection, 1) or ((), "")
+    assert weight == "1 strike for 1 offence weigh 1.00."
+    assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."
+    assert ended == ""
+
+
+def test_the_restriction_is_that_of_the_last_strike(market: Market):
+    """What a statement of reasons must tell."""
+    market.strike()
+    decision = market.strike(day=20, ground="declared_replica")
+    with reading(market.engine) as connection:
+        restriction = restriction_of(
+            connection, hardest(market.penalties(), decision.decided_at) or market.penalties()[0]
+        )
+    assert (restriction.subject, restriction.kind) == ("penalty:2", PenaltyKind.LIMIT)
+    assert (restriction.decision_id, restriction.ground) == (decision.decision_id, "declared_replica")
+    assert (restriction.since, restriction.until) == (decision.decided_at, decision.decided_at + timedelta(days=30))
+    assert not restriction.is_automatic
+
+
+def test_the_trail_tells_of_each_step_and_is_whole(market: Market):
+    """By pseudonym, never by the seller's id."""
+    market.undo(market.strike(), day=1)
+    with reading(market.engine) as connection:
+        rows = list_rows(connection, "penalty:1")
+        assert verify(connection).is_intact
+        assert [row.action for row in rows] == ["penalty imposed", "penalty lifted"]
+        assert [row.action for row in list_rows(connection, "strike:1")] == ["struck", "strike taken back"]
+    assert all("ann" not in row.payload.values() for row in rows)
+
+
+def test_an_unknown_penalty_is_refused_in_words(market: Market):
+    """However large the number."""
+    for number in (1, 0, 2**70):
+        with pytest.raises(PenaltyNotFound, match="No penalty"):
+            confirm(market.engine, number, "cleo")
+
+
+def _messages(engine: Engine) -> list[Any]:
+    with reading(engine) as connection:
+        return list(connection.execute(select(outbox).order_by(outbox.c.message_id)))
