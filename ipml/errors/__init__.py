@@ -7,6 +7,16 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.enforcement import (
+    AppealedAlready,
+    AppealInHand,
+    AppealNotFound,
+    IllegalStep,
+    NothingToAppeal,
+    NotTheirsToDecide,
+    UnusableOutcome,
+    WindowOver,
+)
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -102,6 +112,9 @@ __all__ = [
     "AlreadyDecided",
     "ApiKeyNeeded",
     "ApiRefused",
+    "AppealInHand",
+    "AppealNotFound",
+    "AppealedAlready",
     "BadRows",
     "CannotUndo",
     "CaseNotFound",
@@ -114,6 +127,7 @@ __all__ = [
     "GoldenExists",
     "GoldenMismatch",
     "GoldenNotFound",
+    "IllegalStep",
     "IncomparableListings",
     "InvalidListings",
     "IpmlError",
@@ -128,6 +142,8 @@ __all__ = [
     "NoModelYet",
     "NotAModelFolder",
     "NotDecided",
+    "NotTheirsToDecide",
+    "NothingToAppeal",
     "NothingToWithdraw",
     "OwnListing",
     "PartFailed",
@@ -163,12 +179,14 @@ __all__ = [
     "UnusableBackup",
     "UnusableDatabase",
     "UnusableModelName",
+    "UnusableOutcome",
     "UnusablePassword",
     "UnusableSetting",
     "UnusableUserName",
     "UnwritableFile",
     "UserExists",
     "VersionMismatch",
+    "WindowOver",
     "WorkerLost",
     "WrongRevision",
     "describe_faults",
