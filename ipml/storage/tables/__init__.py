@@ -7,6 +7,7 @@ key (`ipml.storage.pseudonyms`), so that who takes the key away has erased it ev
 
 from __future__ import annotations
 
+from ipml.storage.tables.appeals import appeal_outcomes, appeals, clock_events, clocks
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
@@ -18,7 +19,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0013"
+REVISION = "0014"
 
 __all__ = [
     "REVISION",
@@ -26,10 +27,14 @@ __all__ = [
     "Identity",
     "Moment",
     "Real",
+    "appeal_outcomes",
+    "appeals",
     "audit",
     "bands",
     "case_texts",
     "cases",
+    "clock_events",
+    "clocks",
     "decisions",
     "enforcement_policies",
     "evidence",

@@ -1,0 +1,222 @@
+"""Clocks that go by what is recorded, in the order of its recording, not by what a machine takes for the time.
+
+Every change of a clock is an event that is appended; the row in `clocks` only says what they come to. A term is over
+when its expiry is recorded, and not before: what is recorded earlier came in time. Whoever changes a clock locks its
+row first, and the row of what it runs for after that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from ipml.enforcement.clocks.profiles import Profile
+from ipml.enforcement.clocks.states import ENDS, ClockEvent, ClockState, next_state
+from ipml.enforcement.clocks.terms import Deadline, Length
+from ipml.errors import IllegalStep
+from ipml.storage import audit
+from ipml.storage.tables import clock_events, clocks
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A term that runs for something.
+
+    Attributes
+    ----------
+    subject, stage : str
+        What it runs for, and which stage of the profile it measures; a subject has one clock a stage.
+    since : datetime or None
+        The event it counts from; None until that has happened.
+    due_at : datetime or None
+        The first moment after the term.
+    latest_at : datetime or None
+        By when what follows must be done.
+    marked_at : datetime or None
+        The reading that found it past its term, as long as that is not confirmed.
+    longer_by : int
+        Days by which it was paused in all.
+    """
+
+    clock_id: int
+    subject: str
+    stage: str
+    profile: str
+    state: ClockState
+    since: datetime | None = None
+    due_at: datetime | None = None
+    latest_at: datetime | None = None
+    is_provisional: bool = False
+    marked_at: datetime | None = None
+    paused_at: datetime | None = None
+    longer_by: int = 0
+    is_extended: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in the audit trail."""
+        return f"clock:{self.clock_id}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.state in ENDS
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """One thing that happened to a clock; `sequence` is the order that counts, `at` what the machine's clock read."""
+
+    sequence: int
+    kind: ClockEvent
+    at: datetime
+    by: str
+    payload: dict[str, Any]
+
+
+def open_clock(connection: Connection, subject: str, stage: str, profile: Profile, by: str, at: datetime) -> Clock:
+    """Set up a clock that waits for the event it counts from; `begin` starts it."""
+    state = next_state(f"clock of {subject}", None, ClockEvent.OPENED)
+    fields = {"subject": subject, "stage": stage, "profile": profile.name, "state": state, "is_provisional": False}
+    query = insert(clocks).values(fields).returning(clocks.c.clock_id)
+    clock = Clock(connection.scalars(query).one(), subject, stage, profile.name, state)
+    _note(connection, clock, ClockEvent.OPENED, by, at, {"stage": stage, "profile": profile.name})
+    return clock
+
+
+def begin(connection: Connection, clock: Clock, profile: Profile, since: datetime, by: str, at: datetime) -> Clock:
+    """Start a clock that waits: its term counts from an event at `since`."""
+    return _schedule(connection, replace(clock, since=since), profile, ClockEvent.BEGAN, by, at)
+
+
+def start_clock(
+    connection: Connection, subject: str, stage: str, profile: Profile, since: datetime, by: str, at: datetime
+) -> Clock:
+    """Set up a clock and start it at once."""
+    return begin(connection, open_clock(connection, subject, stage, profile, by, at), profile, since, by, at)
+
+
+def pause(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+    """Let a term stand still until `resume`."""
+    return _change(connection, replace(clock, paused_at=at, marked_at=None), ClockEvent.PAUSED, by, at, {})
+
+
+def resume(connection: Connection, clock: Clock, profile: Profile, by: str, at: datetime) -> Clock:
+    """Let a term run on; it ends as many days later as it stood still, and never earlier than it would have."""
+    paused_at = clock.paused_at or at
+    longer_by = clock.longer_by + _paused_days(profile, _length(clock, profile), paused_at, at)
+    return _schedule(
+        connection, replace(clock, paused_at=None, longer_by=longer_by), profile, ClockEvent.RESUMED, by, at
+    )
+
+
+def extend(connection: Connection, clock: Clock, profile: Profile, by: str, at: datetime) -> Clock:
+    """Give whoever must act the longer term of the profile, once; IllegalStep where it has none."""
+    if clock.is_extended or profile.stage(clock.stage).longer is None:
+        raise IllegalStep(clock.name, clock.state, ClockEvent.EXTENDED)
+    return _schedule(connection, replace(clock, is_extended=True, marked_at=None), profile, ClockEvent.EXTENDED, by, at)
+
+
+def stop(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+    """End a clock because what it waited for has happened."""
+    return _change(connection, replace(clock, marked_at=None), ClockEvent.STOPPED, by, at, {})
+
+
+def mark(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+    """Note that a reading of the clock found the term over."""
+    return _change(connection, replace(clock, marked_at=at), ClockEvent.MARKED, by, at, {})
+
+
+def unmark(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+    """Withdraw a mark: a later reading was earlier, so one of the two was wrong."""
+    return _change(connection, replace(clock, marked_at=None), ClockEvent.UNMARKED, by, at, {})
+
+
+def expire(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+    """Record that the term is over: from here on it is."""
+    return _change(connection, clock, ClockEvent.EXPIRED, by, at, {})
+
+
+def find_clocks(connection: Connection, subject: str, *, lock: bool = False) -> dict[str, Clock]:
+    """Return the clocks of a subject by stage, with `lock` kept from other writers."""
+    query = select(clocks).where(clocks.c.subject == subject).order_by(clocks.c.clock_id)
+    rows = connection.execute(query.with_for_update() if lock else query)
+    return {row.stage: make_clock(row) for row in rows}
+
+
+def list_events(connection: Connection, clock: Clock) -> Sequence[RecordedEvent]:
+    """Return what happened to a clock, in the order in which it was recorded."""
+    query = select(clock_events).where(clock_events.c.clock_id == clock.clock_id).order_by(clock_events.c.sequence)
+    return [
+        RecordedEvent(row.sequence, ClockEvent(row.kind), row.at, row.by, json.loads(row.payload))
+        for row in connection.execute(query)
+    ]
+
+
+def make_clock(row: Row[Any]) -> Clock:
+    """Make the record of a row of clocks."""
+    return Clock(**row._asdict() | {"state": ClockState(row.state)})
+
+
+def _schedule(
+    connection: Connection, clock: Clock, profile: Profile, event: ClockEvent, by: str, at: datetime
+) -> Clock:
+    """Reckon anew when a clock is due, and record the event that made it so."""
+    since = clock.since or at
+    stage = profile.stage(clock.stage)
+    end = _end_of(clock, profile, since)
+    latest_at = profile.find_end(stage.latest, since, clock.longer_by).ends_at if stage.latest else None
+    due_at = max(end.ends_at, clock.due_at or end.ends_at)
+    scheduled = replace(clock, due_at=due_at, latest_at=latest_at, is_provisional=end.is_provisional)
+    payload: dict[str, audit.Value] = {
+        "since": since.isoformat(),
+        "due_at": due_at.isoformat(),
+        "longer_by": clock.longer_by,
+        "is_provisional": end.is_provisional,
+    }
+    return _change(connection, scheduled, event, by, at, payload)
+
+
+def _end_of(clock: Clock, profile: Profile, since: datetime) -> Deadline:
+    return profile.find_end(_length(clock, profile), since, clock.longer_by)
+
+
+def _length(clock: Clock, profile: Profile) -> Length:
+    stage = profile.stage(clock.stage)
+    return stage.longer if clock.is_extended and stage.longer else stage.length
+
+
+def _paused_days(profile: Profile, length: Length, paused_at: datetime, resumed_at: datetime) -> int:
+    if length.hours:
+        return max(0, -((paused_at - resumed_at) // _DAY))
+    counting = profile.counting
+    first, last = (moment.astimezone(counting.zone).date() for moment in (paused_at, resumed_at))
+    return counting.calendar.count_working_days(first, last) if length.working_days else max(0, (last - first).days)
+
+
+def _change(
+    connection: Connection, clock: Clock, event: ClockEvent, by: str, at: datetime, payload: dict[str, audit.Value]
+) -> Clock:
+    """Take a step of the table, and record it."""
+    changed = replace(clock, state=next_state(clock.name, clock.state, event))
+    fields = {name: getattr(changed, name) for name in Clock.__slots__ if name != "clock_id"}
+    connection.execute(update(clocks).where(clocks.c.clock_id == clock.clock_id).values(fields))
+    _note(connection, changed, event, by, at, payload)
+    return changed
+
+
+def _note(
+    connection: Connection, clock: Clock, event: ClockEvent, by: str, at: datetime, payload: dict[str, audit.Value]
+) -> None:
+    text = json.dumps(payload, separators=(",", ":"), sort_keys=True)
+    fields = {"clock_id": clock.clock_id, "kind": event, "at": at, "by": by, "payload": text}
+    sequence = connection.scalar(insert(clock_events).values(fields).returning(clock_events.c.sequence))
+    noted = {"sequence": sequence, "for": clock.subject, **payload}
+    audit.append(connection, by, f"clock {event}", clock.name, noted, at=at)
