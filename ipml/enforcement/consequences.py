@@ -10,9 +10,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
+from ipml.enforcement.evidence.keeping import keep_evidence
+from ipml.enforcement.penalties import ladder
+from ipml.enforcement.penalties.strikes import add_strike, take_back
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
+from ipml.enforcement.restrictions import Restriction
+from ipml.enforcement.statements.statements import issue, tell_lifted
+from ipml.enforcement.takedown import measures
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.consequences import bind
+
+BY_POLICY = "policy"
+"""The origin of decisions that a policy made, and no person."""
 
 
 def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine:
@@ -21,6 +30,20 @@ def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine
     Parameters
     ----------
     policy : EnforcementPolicy, default=the setting `enforcement`
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing, Verdict
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> engine = enforcing(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> with reading(engine) as connection:
+    ...     [measure.kind.value for measure in measures.find_measures(connection, decision_id=decision.decision_id)]
+    ['remove']
     """
     return bind(engine, Enforcement(policy or load_enforcement_policy()))
 
@@ -31,11 +54,27 @@ class Enforcement:
     def __init__(self, policy: EnforcementPolicy) -> None:
         self.policy = policy
 
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:  # noqa: ARG002
+    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike."""
         if decision.verdict is Verdict.ESCALATE:
             return
-        keep_policy(connection, self.policy, decision.decided_at)
+        digest = keep_policy(connection, self.policy, decision.decided_at)
+        keep_evidence(connection, case, decision, origin, digest)
+        if decision.verdict is not Verdict.COUNTERFEIT:
+            return
+        measure = measures.impose(connection, case, decision, self.policy, is_automatic=origin == BY_POLICY)
+        issue(connection, measures.restriction_of(connection, measure), self.policy)
+        strike = add_strike(connection, case, decision, self.policy)
+        for penalty in ladder.climb(connection, strike, self.policy):
+            issue(connection, ladder.restriction_of(connection, penalty), self.policy)
 
     def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
-        """Put the listing back, tell the seller, and take the strike back."""
+        """Put the listing back, take the strike back and what it led to, and tell the seller of both."""
+        deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
+        ended: list[Restriction] = []
+        for measure in measures.lift(connection, reversal.decision_id, *deed):
+            ended.append(measures.restriction_of(connection, measure))
+        for penalty in take_back(connection, reversal.decision_id, *deed):
+            ended.append(ladder.restriction_of(connection, penalty))
+        for restriction in ended:
+            tell_lifted(connection, restriction, reversal.why, reversal.reversed_at, self.policy)

@@ -9,6 +9,8 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
+from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
 from ipml.web import (
     bulk_page,
@@ -69,7 +71,7 @@ def make_app(
     Parameters
     ----------
     engine : Engine
-        The review database, migrated.
+        The review database, migrated. What is decided on the page has its consequences.
     settings : Settings
         Of these the ones of claims, sessions, proxies and OpenID Connect are used.
     cost : PasswordCost
@@ -83,7 +85,7 @@ def make_app(
     """
     check_proxy_login(settings)
     app = FastAPI(dependencies=[Depends(authorise)], openapi_url=None, redirect_slashes=False)
-    app.state.engine = engine
+    app.state.engine = enforcing(engine, load_enforcement_policy(settings.enforcement))
     app.state.settings = settings
     app.state.cost = cost
     app.state.limits = limits
