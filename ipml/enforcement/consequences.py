@@ -68,7 +68,7 @@ class Enforcement:
         for penalty in ladder.climb(connection, strike, self.policy):
             issue(connection, ladder.restriction_of(connection, penalty), self.policy)
 
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Put the listing back, take the strike back and what it led to, and tell the seller of both."""
         deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
         ended: list[Restriction] = []

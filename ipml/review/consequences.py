@@ -21,7 +21,7 @@ class Consequences(Protocol):
     def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Act on a decision that was just appended; `case` is the row as it was before, `origin` how it came about."""
 
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Undo what followed from a decision that was just taken back."""
 
 

@@ -177,7 +177,7 @@ def _reverse(
         payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}
         note_deed(connection, reviewer, "reversed", row.case_id, now, **payload)
         if consequences := consequences_of(connection):
-            consequences.follow_reversal(connection, locked[row.case_id], reversal)
+            consequences.follow_reversal(connection, reversal)
     return tuple(made)
 
 
