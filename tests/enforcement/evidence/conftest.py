@@ -1,32 +1,17 @@
 """What the tests of evidence share: a database in which decisions leave evidence."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Row, delete, select
+from keeping import Keeping
+from sqlalchemy import Engine, delete, select
 
-from ipml.enforcement.evidence.keeping import keep_evidence
-from ipml.records import Decision, Reversal, ScoredListing, Verdict
+from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.snapshot import make_key
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, seller_keys
-
-POLICY = "5e" * 32
-
-
-class Keeping:
-    """Decisions that close a case leave evidence."""
-
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Keep evidence."""
-        if decision.verdict is not Verdict.ESCALATE:
-            keep_evidence(connection, case, decision, origin, POLICY)
-
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
-        """Do nothing."""
 
 
 @pytest.fixture

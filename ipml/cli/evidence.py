@@ -1,0 +1,218 @@
+"""`ipml evidence`: what decisions were made on, as packages that anybody can check."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.options import Database, Model
+
+if TYPE_CHECKING:
+    from ipml.enforcement.evidence.timestamps import Stamp
+
+app = typer.Typer(no_args_is_help=True, help="Hand evidence on as packages that anybody can check, and check them.")
+
+Package = Annotated[
+    Path, typer.Argument(metavar="PACKAGE", help="A folder, or a .zip.", exists=True, show_default=False)
+]
+StampUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="A time-stamping authority (RFC 3161) that takes requests.", show_default=False),
+]
+Roots = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PEM", help="Certificates of the authorities whose word counts.", exists=True, show_default=False
+    ),
+]
+
+
+@app.command()
+def export(
+    case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="Where; by default evidence-case-CASE here.", show_default=False)
+    ] = None,
+    as_zip: Annotated[bool, typer.Option("--zip", help="As one file.")] = False,
+    warc: Annotated[
+        Path | None,
+        typer.Option(help="A capture of the page to put in.", exists=True, dir_okay=False, show_default=False),
+    ] = None,
+    timestamp_url: StampUrl = None,
+    timestamp_roots: Roots = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="With the login names of those who acted on the case.")
+    ] = False,
+    database: Database = None,
+) -> None:
+    """Write the evidence of a case as a folder (BagIt) with its part of the audit trail, and a program that checks it.
+
+    The anchor that is printed is for the recipient, by another way than the package: with it nobody can make the
+    package anew. It is signed where IPML_ANCHOR_KEY names a key. The export is noted in the audit trail.
+
+    Example: ipml evidence export 12 --warc page.warc.gz --timestamp-url http://timestamp.example.org
+    """
+    from ipml.cli.plain_text import printable
+    from ipml.enforcement.evidence.package import export_package
+    from ipml.enforcement.evidence.timestamps import ask_for_stamp
+    from ipml.settings import get_settings
+    from ipml.storage.database import open_database
+
+    def stamp(content: bytes) -> Stamp:
+        return ask_for_stamp(timestamp_url or "", content, timestamp_roots)
+
+    place = out or Path(f"evidence-case-{case}{'.zip' if as_zip else ''}")
+    exported = export_package(
+        open_database(database, create=False),
+        case,
+        place,
+        by=getpass.getuser(),
+        key_file=get_settings().anchor_key,
+        capture=warc,
+        stamper=stamp if timestamp_url else None,
+        with_names=names,
+        is_zipped=as_zip,
+    )
+    typer.echo(
+        f"{printable(str(place))}: {exported.n_evidence} pieces of evidence, {exported.n_rows} rows of the trail."
+    )
+    if exported.n_erased:
+        typer.echo(f"The seller was erased: of {exported.n_erased} of them only the digest is left.")
+    if exported.stamped_at:
+        typer.echo(f"Stamped at {exported.stamped_at:%Y-%m-%d %H:%M:%S} UTC.")
+    typer.echo(f"Anchor   {exported.anchor.count}:{exported.anchor.head}")
+    if exported.anchor.key:
+        typer.echo(f"Key      {exported.anchor.key}")
+
+
+@app.command()
+def stamp(
+    package: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A package.", exists=True, file_okay=False, show_default=False)
+    ],
+    url: StampUrl = None,
+    response: Annotated[
+        Path | None, typer.Option(help="What an authority answered.", exists=True, show_default=False)
+    ] = None,
+    request: Annotated[
+        Path | None, typer.Option(help="Write a request into this file, and do no more.", show_default=False)
+    ] = None,
+    roots: Roots = None,
+) -> None:
+    """Have a package stamped by a third party, so that nobody can date it back.
+
+    Without the network: --request FILE writes what an authority is to be sent, --response FILE takes what it answered.
+
+    Example: ipml evidence stamp evidence-case-12 --response answer.tsr --roots authority.pem
+    """
+    from ipml.enforcement.evidence.stamping import read_stamped, stamp_package
+    from ipml.enforcement.evidence.timestamps import ask_for_stamp, check_stamp, make_request
+    from ipml.errors import UnusableSetting
+
+    if sum(one is not None for one in (url, response, request)) != 1:
+        raise UnusableSetting("time stamp", "none or several of them", "one of --url, --response and --request")
+    content = read_stamped(package)
+    if request:
+        request.write_bytes(make_request(content))
+        typer.echo(f"{request}: send it to an authority as application/timestamp-query.")
+        return
+    made = (
+        ask_for_stamp(url, content, roots)
+        if url
+        else check_stamp(response.read_bytes() if response else b"", content, str(response), roots)
+    )
+    stamp_package(package, made)
+    typer.echo(f"Stamped at {made.at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+@app.command()
+def verify(
+    package: Package,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="Public key that the anchor must be signed with.", show_default=False),
+    ] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COUNT:HASH", help="The anchor as it was told when the package was made.", show_default=False
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PERSON=LOGIN", help="The name behind a code, where you know it.", show_default=False),
+    ] = None,
+    timestamp_roots: Roots = None,
+    rescore: Annotated[bool, typer.Option("--rescore", help="Also score the listings again with the model.")] = False,
+    model: Model = None,
+) -> None:
+    """Say whether a package is as it was made; exit code 1, with every file and line at fault, if it is not.
+
+    With --rescore or --model the listings in it are scored again, and must come out within 1e-9. What can be checked
+    without ipml is checked by the one file verify.py, which is in every package.
+
+    Example: ipml evidence verify evidence-case-12 --anchor 4711:9f2c… --model models/goods
+    """
+    from ipml.enforcement.evidence.stamping import check_stamp_of
+    from ipml.enforcement.evidence.verify import check_package
+
+    names = dict(one.split("=", 1) for one in name or () if "=" in one)
+    with _as_folder(package) as folder:
+        report = check_package(folder, key, tuple(anchor or ()), names)
+        problems = [str(finding) for finding in report.findings]
+        notes = list(report.notes)
+        if timestamp_roots and not problems:
+            notes.append(check_stamp_of(folder, timestamp_roots))
+        if (rescore or model) and not problems:
+            n_scored, differences = _rescore(folder, model)
+            problems += differences
+            notes.append(f"{n_scored - len(differences)} of {n_scored} scores came out again")
+    from ipml.cli.plain_text import printable
+
+    for problem in problems:
+        typer.echo(f"problem  {printable(problem)}")
+    for note in notes:
+        typer.echo(f"note     {printable(note)}")
+    typer.echo("The package is NOT as it was made." if problems else "The package is whole.")
+    if problems:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _as_folder(package: Path) -> Iterator[Path]:
+    from tempfile import TemporaryDirectory
+
+    from ipml.enforcement.evidence.archives import lay_out, unpack
+    from ipml.enforcement.evidence.verify import BAGIT
+    from ipml.errors import NoPackage
+
+    if package.is_dir():
+        if not (package / "data").is_dir() and not (package / "bagit.txt").is_file():
+            raise NoPackage(package, f"no {BAGIT.split(b'-')[0].decode()} folder")
+        yield package
+        return
+    with TemporaryDirectory() as place:
+        files = unpack(package, Path(place) / "unpacked")
+        yield lay_out(files, package, Path(place) / "package")
+
+
+def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
+    """Score the listings of a package again; return how many there are, and a sentence for each that differs."""
+    import json
+
+    from ipml.enforcement.evidence.content import read_scored_listing
+    from ipml.scoring.rescoring import rescore
+    from ipml.scoring.scorer import load_model
+
+    scorer, problems = load_model(model), []
+    files = sorted((folder / "data").glob("evidence-*.json"))
+    for file in files:
+        again = rescore(scorer, read_scored_listing(json.loads(file.read_text(encoding="ascii"))))
+        if not again.is_same:
+            problems.append(f"data/{file.name}: {again.problem}")
+    return len(files), problems

@@ -1,0 +1,252 @@
+"""Archives that are handed in, unpacked safely: into names of our own, after looking at all that they declare.
+
+They are .zip files (stored or deflated), .tar and .tar.gz: other ways to pack let a small file ask for much memory.
+What an archive calls its files is data: it is returned, never used as a path. Nothing but plain files is taken from it;
+what would lead out of the folder, or is no file, is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from ipml.errors import UnsafeArchive
+
+_BLOCK = 2**20
+_GZIP = b"\x1f\x8b"
+_EXPECTED = "plain files below one folder, with names of letters, digits, '.', '_' and '-'"
+_DEVICES = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an archive may hold; the ratio is that of what comes out to what went in."""
+
+    n_entries: int = 2_000
+    n_bytes: int = 512 * 2**20
+    ratio: float = 200.0
+    name: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A file that came out of an archive.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is, under a name of ours.
+    name : str
+        What the archive called it: data from a stranger.
+    """
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file in an archive: its name, its declared size, and how to read it."""
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+
+USUAL = Limits()
+
+
+def unpack(archive: Path, folder: Path, limits: Limits = USUAL) -> list[Unpacked]:
+    """Unpack a .zip, .tar or .tar.gz file into an empty folder, as `000001`, `000002`, …
+
+    Parameters
+    ----------
+    archive : Path
+    folder : Path
+        Is made; the files appear directly in it.
+    limits : Limits
+
+    Raises
+    ------
+    UnsafeArchive
+        It is no archive, is broken, is larger than the limits, holds a link, a device or an encrypted file, or two
+        files whose names are the same to some file system. Nothing of it is left in the folder then.
+    """
+    written: list[Unpacked] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, entry in enumerate(_read_entries(archive, limits), 1):
+            target = folder / f"{number:06}"
+            written.append(Unpacked(target, entry.name))
+            left = limits.n_bytes - sum(one.path.stat().st_size for one in written[:-1])
+            _copy(archive, entry, target, left)
+    except UnsafeArchive:
+        _remove(written)
+        raise
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError, RuntimeError, zlib.error) as error:
+        _remove(written)
+        raise UnsafeArchive(archive, f"no whole archive ({str(error)[:100]})", "a .zip or .tar file") from error
+    return written
+
+
+def lay_out(files: Sequence[Unpacked], archive: Path, folder: Path) -> Path:
+    """Move unpacked files to where a package has them, if each bears a name that a package has; return its folder.
+
+    Raises
+    ------
+    UnsafeArchive
+        A name is none that ipml gives, so that this is no package.
+    """
+    names = [PurePosixPath(file.name) for file in files]
+    tops = {name.parts[0] for name in names if len(name.parts) > 1}
+    if len(tops) != 1 or any(len(name.parts) not in (2, 3) for name in names):
+        raise UnsafeArchive(archive, "no single folder in it", _EXPECTED)
+    for file, name in zip(files, names, strict=True):
+        inner = name.parts[1:]
+        if not all(_is_ours(part) for part in inner) or (len(inner) > 1 and inner[0] != "data"):
+            raise UnsafeArchive(archive, f"the name {file.name[:80]!r}", _EXPECTED)
+        target = folder.joinpath(*inner)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.path.rename(target)
+    return folder
+
+
+def write_zip(folder: Path, target: Path) -> Path:
+    """Write a folder as a .zip file, itself the one folder in it, and return the file."""
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.parent).as_posix())
+    return target
+
+
+def _read_entries(archive: Path, limits: Limits) -> Iterator[_Entry]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            yield from _check(archive, _zip_entries(archive, opened), limits)
+    else:
+        with (
+            _open_plain(archive) as stream,
+            tarfile.open(fileobj=cast("IO[bytes]", _Sips(stream)), mode="r:") as opened_tar,
+        ):
+            yield from _check(archive, _tar_entries(archive, opened_tar, limits), limits)
+
+
+def _open_plain(archive: Path) -> IO[bytes]:
+    with archive.open("rb") as stream:
+        is_packed = stream.read(2) == _GZIP
+    return cast("IO[bytes]", gzip.open(archive)) if is_packed else archive.open("rb")
+
+
+class _Sips:
+    """A stream of which nobody reads more than a block at once: what describes a file in a .tar may be of any size."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.tell, self.seek, self._stream = stream.tell, stream.seek, stream
+
+    def read(self, size: int) -> bytes:
+        if size > _BLOCK:
+            raise ValueError(f"a description of {size:,} bytes")
+        return self._stream.read(size)
+
+
+def _zip_entries(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Entry]:
+    for info in opened.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if info.is_dir():
+            continue
+        if kind not in (0, stat.S_IFREG):
+            raise UnsafeArchive(archive, f"{info.filename[:80]!r}, which is a link or a device", "plain files")
+        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            found = f"{info.filename[:80]!r}, which is encrypted or packed in a way of its own"
+            raise UnsafeArchive(archive, found, "files that are stored or deflated")
+        yield _Entry(info.filename, info.file_size, partial(opened.open, info))
+
+
+def _tar_entries(archive: Path, opened: tarfile.TarFile, limits: Limits) -> Iterator[_Entry]:
+    for number, info in enumerate(opened):
+        if number > limits.n_entries:
+            raise _too_many(archive, limits)
+        if info.isdir():
+            continue
+        if not info.isreg():
+            raise UnsafeArchive(archive, f"{info.name[:80]!r}, which is a link or a device", "plain files")
+        yield _Entry(info.name, info.size, partial(_open_member, opened, info))
+
+
+def _open_member(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = opened.extractfile(info)
+    if stream is None:
+        raise ValueError(f"{info.name[:80]!r} is no file")
+    return stream
+
+
+def _check(archive: Path, entries: Iterator[_Entry], limits: Limits) -> list[_Entry]:
+    """Return the entries of an archive, once what they declare is within the limits and their names are apart."""
+    checked: list[_Entry] = []
+    folded: set[str] = set()
+    total = 0
+    for entry in entries:
+        checked.append(entry)
+        total += entry.size
+        if len(checked) > limits.n_entries:
+            raise _too_many(archive, limits)
+        if total > limits.n_bytes:
+            raise _too_large(archive, limits.n_bytes)
+        if total > max(archive.stat().st_size * limits.ratio, _BLOCK):
+            raise UnsafeArchive(archive, f"more than {limits.ratio:g} times its size in it", "an honest archive")
+        if len(entry.name) > limits.name:
+            raise UnsafeArchive(archive, f"a name of {len(entry.name)} characters", f"at most {limits.name}")
+        _check_path(archive, entry.name)
+        if entry.name.casefold() in folded:
+            raise UnsafeArchive(archive, f"two files of the name {entry.name[:80]!r}", "a name for each file")
+        folded.add(entry.name.casefold())
+    return checked
+
+
+def _check_path(archive: Path, name: str) -> None:
+    parts = name.replace("\\", "/").split("/")
+    if name[:1] in ("/", "\\") or ".." in parts or name[1:2] == ":" or "\0" in name:
+        raise UnsafeArchive(archive, f"the name {name[:80]!r}, which leads out of the folder", "names below it")
+
+
+def _copy(archive: Path, entry: _Entry, target: Path, most: int) -> None:
+    """Write a file, but not more of it than was declared, nor than may still be written."""
+    written = 0
+    with entry.open() as source, target.open("xb") as stream:
+        while block := source.read(_BLOCK):
+            written += len(block)
+            if written > entry.size or written > most:
+                raise _too_large(archive, min(entry.size, most))
+            stream.write(block)
+    if written != entry.size:
+        raise UnsafeArchive(archive, f"{entry.name[:80]!r} cut off", "a whole archive")
+
+
+def _too_many(archive: Path, limits: Limits) -> UnsafeArchive:
+    return UnsafeArchive(archive, f"more than {limits.n_entries:,} files", f"at most {limits.n_entries:,}")
+
+
+def _too_large(archive: Path, n_bytes: int) -> UnsafeArchive:
+    return UnsafeArchive(archive, f"more than {n_bytes:,} bytes", f"at most {n_bytes:,}")
+
+
+def _is_ours(part: str) -> bool:
+    if part.partition(".")[0].lower() in _DEVICES:
+        return False
+    return part.isascii() and part[:1].isalnum() and all(letter.isalnum() or letter in "._-" for letter in part)
+
+
+def _remove(files: Sequence[Unpacked]) -> None:
+    for file in files:
+        file.path.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""Time stamps of a third party (RFC 3161) on a package: the word of an authority that it existed at a moment.
+
+What is stamped is the first manifest of the tag files, and so, by its digests, every other file. The authority learns
+one SHA-256 and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+
+from ipml.errors import UnusableSetting, UnusableTimestamp, first_line
+
+_SECONDS = 20.0
+_LARGEST = 2**20
+_REQUEST, _RESPONSE = "application/timestamp-query", "application/timestamp-reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an authority answered, and the moment in it."""
+
+    response: bytes
+    at: datetime
+
+
+def make_request(content: bytes) -> bytes:
+    """Return a request to stamp a content, as it goes to an authority."""
+    client = _client()
+    request = client.TimestampRequestBuilder().data(content).hash_algorithm(client.HashAlgorithm.SHA256)
+    made: bytes = request.nonce(nonce=True).cert_request(cert_request=True).build().as_bytes()
+    return made
+
+
+def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
+    """Have an authority stamp a content.
+
+    Parameters
+    ----------
+    url : str
+        Where it takes requests, by HTTP.
+    roots : Path, optional
+        Certificates (PEM) of those whose word counts; without them only that the stamp is of this content is checked.
+
+    Raises
+    ------
+    UnusableTimestamp
+        It cannot be reached, or what it answers is no stamp of this content.
+    """
+    import httpx
+
+    try:
+        with httpx.stream(
+            *("POST", url), content=make_request(content), headers={"Content-Type": _REQUEST}, timeout=_SECONDS
+        ) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise UnusableTimestamp(url, f"HTTP status {answer.status_code}", "a stamp")
+            response = b""
+            for block in answer.iter_bytes():
+                response += block
+                if len(response) > _LARGEST:
+                    raise UnusableTimestamp(url, "an answer without end", "a stamp")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UnusableTimestamp(url, first_line(error) or "no answer", "an authority that answers") from error
+    return check_stamp(response, content, url, roots)
+
+
+def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None = None) -> Stamp:
+    """Return what an authority answered, once it is known to stamp this content.
+
+    Raises
+    ------
+    UnusableTimestamp
+        It is no answer, a refusal, of another content, or not by one of those whose word counts.
+    """
+    client = _client()
+    try:
+        decoded = client.decode_timestamp_response(response)
+        if decoded.status not in (client.PKIStatus.GRANTED, client.PKIStatus.GRANTED_WITH_MODS):
+            raise UnusableTimestamp(source, f"a refusal (status {int(decoded.status)})", "a stamp")
+        info = decoded.tst_info
+        imprint, at = info.message_imprint.message, info.gen_time
+    except ValueError as error:
+        raise UnusableTimestamp(source, f"no answer of RFC 3161 ({first_line(error)})", "a stamp") from error
+    if imprint != hashlib.sha256(content).digest():
+        raise UnusableTimestamp(source, "a stamp of something else", "the SHA-256 of tagmanifest-sha256.txt in it")
+    if roots is not None:
+        _check_signature(client, decoded, imprint, source, roots)
+    return Stamp(response, at)
+
+
+def _check_signature(client: ModuleType, decoded: object, imprint: bytes, source: str, roots: Path) -> None:
+    builder = client.VerifierBuilder()
+    for certificate in _read_certificates(roots):
+        builder = builder.add_root_certificate(certificate)
+    try:
+        builder.build().verify(decoded, imprint)
+    except (client.VerificationError, ValueError) as error:
+        raise UnusableTimestamp(source, first_line(error), f"a stamp by one of those in {roots.name}") from error
+
+
+def _read_certificates(path: Path) -> Sequence[object]:
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        return load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UnusableSetting(f"certificates {path}", first_line(error), "certificates in PEM") from error
+
+
+def _client() -> ModuleType:
+    try:
+        import rfc3161_client
+    except ImportError as error:
+        remedy = "it installed: pip install 'ipml[evidence]'"
+        raise UnusableSetting("time stamp", "no package rfc3161-client", remedy) from error
+    return rfc3161_client

@@ -1,0 +1,65 @@
+"""The part of the audit trail that concerns a case, as it goes into a package.
+
+Each line is a row of the trail, with the number of the row before it in the package (`after`) and a digest of the line
+(`check`), so that a changed, dropped, added or moved line can be named. The name of a person is withheld unless asked
+for: such a row cannot be hashed again by who does not know the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from ipml.enforcement.evidence.content import canonical, sha256
+from ipml.enforcement.evidence.keeping import is_person, name_in_papers
+from ipml.errors import SellerErased
+from ipml.review.cases import subject_of
+from ipml.storage.tables import audit, metadata, to_microseconds
+
+_NOUNS = ("evidence", "measure", "statement", "strike", "penalty", "appeal", "clock")
+_WITHHELD = "person"
+
+
+def subjects_of_case(connection: Connection, case_id: int) -> list[str]:
+    """Return what the audit trail calls a case and all that followed from it: "case:12", "measure:3"."""
+    subjects = [subject_of(case_id)]
+    for table in metadata.sorted_tables:
+        key = table.primary_key.columns.values()[0]
+        noun = key.name.removesuffix("_id")
+        if noun in _NOUNS and "case_id" in table.columns:
+            numbers = connection.scalars(select(key).where(table.c.case_id == case_id).order_by(key))
+            subjects += [f"{noun}:{number}" for number in numbers]
+    return subjects
+
+
+def read_rows(connection: Connection, subjects: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the rows about some subjects as the trail hashes them, in order."""
+    query = select(audit).where(audit.c.subject.in_(list(subjects))).order_by(audit.c.sequence)
+    return [as_hashed(row) for row in connection.execute(query)]
+
+
+def as_hashed(row: Row[Any]) -> dict[str, Any]:
+    """Return a row of the trail with the columns that its hash is of, and the hash."""
+    return {**row._asdict(), "at": to_microseconds(row.at)}
+
+
+def write_lines(rows: Iterable[dict[str, Any]], names: dict[str, str]) -> str:
+    """Return rows as the lines of a package; `names` says what persons are called in it who are not to be named."""
+    lines, after = [], 0
+    for row in rows:
+        veiled = {"actor": names[row["actor"]], "withheld": True} if row["actor"] in names else {}
+        line = {**row, **veiled, "after": after}
+        lines.append(canonical({**line, "check": sha256(canonical(line).encode("ascii"))}) + "\n")
+        after = row["sequence"]
+    return "".join(lines)
+
+
+def veil_actors(connection: Connection, pseudonym: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return what each person among the actors is called in papers on a seller; "person" once the seller was erased."""
+    actors = sorted({row["actor"] for row in rows if is_person(row["actor"])})
+    try:
+        return {actor: name_in_papers(connection, pseudonym, actor) for actor in actors}
+    except SellerErased:
+        return dict.fromkeys(actors, _WITHHELD)

@@ -1,0 +1,217 @@
+"""Archives that are handed in: what is taken from them, and what is refused (W7)."""
+
+import gzip
+import io
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipml.enforcement.evidence.archives import Limits, lay_out, unpack, write_zip
+from ipml.errors import UnsafeArchive
+
+IS_ARITHMETIC = True
+Entries = dict[str, bytes]
+
+LEADING_OUT = ("../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "\\\\host\\share\\evil", "a/..")
+STRANGE = ("CON", "aux.txt", "invoice\u202egpj.exe", "n" * 300, "nul", "-rf", "~", "a\nb", "\x1b[2J", "=1+1", " ")
+
+
+def write_zip_of(path: Path, entries: Entries) -> Path:
+    """Write a .zip file."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def write_tar_of(path: Path, entries: Entries, **kind: object) -> Path:
+    """Write a .tar file; `kind` are attributes that every entry gets."""
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+        for name, content in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for attribute, value in kind.items():
+                setattr(info, attribute, value)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+WRITERS: dict[str, Callable[[Path, Entries], Path]] = {
+    ".zip": write_zip_of,
+    ".tar": write_tar_of,
+    ".tar.gz": write_tar_of,
+}
+every_kind = pytest.mark.parametrize("suffix", WRITERS)
+
+
+def list_all(folder: Path) -> list[Path]:
+    """Return all that is in a folder."""
+    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+
+
+@every_kind
+def test_files_come_out_under_names_of_ours(suffix: str, tmp_path: Path):
+    """What the archive calls them is kept as data, however strange it is."""
+    archive = WRITERS[suffix](tmp_path / f"a{suffix}", dict.fromkeys(STRANGE, b"content"))
+    files = unpack(archive, tmp_path / "out")
+    assert sorted(file.name for file in files) == sorted(STRANGE)
+    assert [file.path.name for file in files] == [f"{number:06}" for number in range(1, len(STRANGE) + 1)]
+    assert list_all(tmp_path) == [archive, *(file.path for file in files)]
+    assert all(file.path.read_bytes() == b"content" for file in files)
+
+
+@every_kind
+@pytest.mark.parametrize("name", LEADING_OUT)
+def test_a_name_that_leads_out_is_refused(suffix: str, name: str, tmp_path: Path):
+    """And nothing is written, neither there nor here."""
+    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"good": b"1", name: b"2"})
+    with pytest.raises(UnsafeArchive, match="leads out of the folder"):
+        unpack(archive, tmp_path / "out")
+    assert list_all(tmp_path) == [archive]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(kind: bytes, tmp_path: Path):
+    """Of whatever kind."""
+    archive = write_tar_of(tmp_path / "a.tar", {"x": b""}, type=kind, linkname="/etc/passwd")
+    with pytest.raises(UnsafeArchive, match="link or a device"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path):
+    """It is one by its mode."""
+    info = zipfile.ZipInfo("x")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(UnsafeArchive, match="link or a device"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_ten_gigabytes_declared_are_refused_before_anything_is_written(tmp_path: Path):
+    """In the header of a .tar, and in the list of a .zip."""
+    info = tarfile.TarInfo("x")
+    info.size = 10 * 2**30
+    (tmp_path / "a.tar").write_bytes(info.tobuf() + b"\0" * 10_240)
+    archive = write_zip_of(tmp_path / "a.zip", {"x": b"1234"})
+    content = bytearray(archive.read_bytes())
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (0xFFFFFFF0).to_bytes(4, "little")
+    archive.write_bytes(content)
+    for path in (tmp_path / "a.tar", archive):
+        with pytest.raises(UnsafeArchive, match=r"more than 536,870,912 bytes"):
+            unpack(path, tmp_path / "out")
+    assert list_all(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+def test_a_bomb_is_refused(suffix: str, tmp_path: Path):
+    """By how much more comes out than went in."""
+    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"x": b"\0" * 20_000_000})
+    with pytest.raises(UnsafeArchive, match="200 times its size"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_file_that_is_larger_than_it_said_is_refused(tmp_path: Path):
+    """What is written never exceeds what was declared."""
+    archive = write_zip_of(tmp_path / "a.zip", {"x": b"x" * 5_000})
+    content = bytearray(archive.read_bytes())
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (10).to_bytes(4, "little")
+    archive.write_bytes(content)
+    with pytest.raises(UnsafeArchive):
+        unpack(archive, tmp_path / "out")
+    assert list_all(tmp_path / "out") == []
+
+
+@every_kind
+def test_many_entries_are_refused(suffix: str, tmp_path: Path):
+    """A hundred thousand as well as one too many."""
+    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {str(number): b"" for number in range(11)})
+    with pytest.raises(UnsafeArchive, match="more than 10 files"):
+        unpack(archive, tmp_path / "out", Limits(n_entries=10))
+
+
+@every_kind
+@pytest.mark.parametrize(("one", "other"), [("a", "A"), ("stra\u00dfe", "STRASSE")])
+def test_names_that_collide_are_refused(suffix: str, one: str, other: str, tmp_path: Path):
+    """Some file systems hold them for the same."""
+    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {one: b"1", other: b"2"})
+    with pytest.raises(UnsafeArchive, match="two files of the name"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_encrypted_and_oddly_packed_files_are_refused(tmp_path: Path):
+    """LZMA may ask for gigabytes of memory in a few bytes."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("x", b"1")
+    with pytest.raises(UnsafeArchive, match="encrypted or packed"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_a_tar_that_describes_a_file_in_megabytes_is_refused(tmp_path: Path):
+    """What stands before a file is read in sips: a small archive cannot fill the memory."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 200_000_000
+    with gzip.open(tmp_path / "a.tar.gz", "wb") as stream:
+        stream.write(info.tobuf())
+        stream.write(b"\0" * 3_000_000)
+    with pytest.raises(UnsafeArchive, match="description of"):
+        unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=600) | st.binary(max_size=60).map(lambda tail: b"PK\x03\x04" + tail))
+def test_junk_is_no_archive(content: bytes, tmp_path: Path):
+    """Whatever the bytes are: a refusal in words, and nothing written."""
+    (tmp_path / "a").write_bytes(content)
+    try:
+        files = unpack(tmp_path / "a", tmp_path / "out")
+    except UnsafeArchive:
+        files = []
+    assert files == []
+
+
+@every_kind
+def test_a_cut_archive_leaves_nothing(suffix: str, tmp_path: Path):
+    """Cut anywhere, it is refused as a whole."""
+    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"x": bytes(range(256)) * 40, "y": b"2" * 3_000})
+    whole = archive.read_bytes()
+    for length in range(1, len(whole) - 2_000 if suffix == ".tar" else len(whole), max(len(whole) // 20, 1)):
+        archive.write_bytes(whole[:length])
+        try:
+            files = unpack(archive, tmp_path / "out")
+        except UnsafeArchive:
+            files = []
+        for file in files:  # a .tar that was cut between two files is one of fewer
+            file.path.unlink()
+        assert list_all(tmp_path / "out") == []
+
+
+def test_a_package_goes_through_a_zip(tmp_path: Path):
+    """What was packed is laid out as it was."""
+    folder = tmp_path / "package"
+    (folder / "data").mkdir(parents=True)
+    for name in ("bagit.txt", "data/evidence-000001.json"):
+        (folder / name).write_text(name)
+    archive = write_zip(folder, tmp_path / "package.zip")
+    out = lay_out(unpack(archive, tmp_path / "out"), archive, tmp_path / "again")
+    assert {path.relative_to(out).as_posix(): path.read_text() for path in list_all(out)} == {
+        name: name for name in ("bagit.txt", "data/evidence-000001.json")
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["p/a b", "p/CON", "p/data/x/y", "x", "p/other/y", "p/\u0430", "p/.hidden", "p/data/-x"]
+)
+def test_an_archive_with_other_names_is_no_package(name: str, tmp_path: Path):
+    """A package has names that ipml gives, and no others."""
+    archive = write_zip_of(tmp_path / "a.zip", {"p/bagit.txt": b"", name: b""})
+    with pytest.raises(UnsafeArchive):
+        lay_out(unpack(archive, tmp_path / "out"), archive, tmp_path / "again")

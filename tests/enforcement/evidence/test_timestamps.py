@@ -1,0 +1,111 @@
+"""Time stamps by an authority of one's own, on loopback."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import bagit
+import pytest
+from authority import Authority
+from sqlalchemy import Engine
+
+from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.evidence.stamping import check_stamp_of, read_stamped, stamp_package
+from ipml.enforcement.evidence.timestamps import ask_for_stamp, check_stamp, make_request
+from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package
+from ipml.errors import NoPackage, UnusableTimestamp
+from ipml.records import Decision, ScoredListing
+
+IS_ARITHMETIC = True  # stamps know no database
+CONTENT = b"what is stamped"
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which plays the authority")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Return an authority."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def folder(
+    keeping: Engine, decide_on: Callable[..., Decision], make_scored: Callable[..., ScoredListing], tmp_path: Path
+) -> Path:
+    """Return a package without a stamp."""
+    decide_on(make_scored())
+    return export_package(keeping, 1, tmp_path / "package", by="lea").path
+
+
+def test_a_package_is_stamped_as_it_is_exported(authority: Authority, keeping: Engine, folder: Path, tmp_path: Path):
+    """The stamp is of this package for us, for verify.py, for the bag's readers and for openssl."""
+    with authority.serve() as url:
+        exported = export_package(
+            keeping, 1, tmp_path / "b", by="lea", stamper=lambda content: ask_for_stamp(url, content, authority.roots)
+        )
+    assert exported.stamped_at is not None
+    report = check_package(exported.path)
+    assert report.findings == []
+    assert any(STAMP in note for note in report.notes)
+    assert "stamped at" in check_stamp_of(exported.path, authority.roots)
+    assert authority.verify(exported.path / STAMPED, exported.path / STAMP)
+    bagit.Bag(str(exported.path)).validate()
+
+
+def test_every_changed_byte_around_a_stamp_is_named(authority: Authority, folder: Path):
+    """Also in the stamp itself and in the manifests that name it."""
+    content = read_stamped(folder)
+    stamp_package(folder, check_stamp(authority.answer(make_request(content)), content, "answer"))
+    for name in (STAMP, "tagmanifest-sha256.txt", "tagmanifest-sha384.txt", "tagmanifest-sha512.txt"):
+        whole = (folder / name).read_bytes()
+        for place in range(0, len(whole), 61):
+            (folder / name).write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            assert {finding.file for finding in check_package(folder).findings} == {name}, place
+        (folder / name).write_bytes(whole)
+
+
+def test_a_stamp_of_something_else_is_refused(authority: Authority):
+    """It stamps another content, or is by somebody unknown, or no stamp at all."""
+    response = authority.answer(make_request(b"something else"))
+    with pytest.raises(UnusableTimestamp, match="stamp of something else"):
+        check_stamp(response, CONTENT, "answer.tsr")
+    with pytest.raises(UnusableTimestamp, match="no answer of RFC 3161"):
+        check_stamp(b"hello", CONTENT, "answer.tsr")
+
+
+def test_a_stamp_by_a_stranger_is_refused(authority: Authority, tmp_path: Path):
+    """Whose word counts is for the caller to say."""
+    stranger = Authority(tmp_path)
+    response = authority.answer(make_request(CONTENT))
+    assert check_stamp(response, CONTENT, "answer.tsr", authority.roots).response == response
+    with pytest.raises(UnusableTimestamp, match=r"root\.pem"):
+        check_stamp(response, CONTENT, "answer.tsr", stranger.roots)
+
+
+def test_an_authority_that_fails_is_told(authority: Authority):
+    """By its status; one that is not there, by what went wrong."""
+    with authority.serve(503) as url, pytest.raises(UnusableTimestamp, match="HTTP status 503"):
+        ask_for_stamp(url, CONTENT)
+    with pytest.raises(UnusableTimestamp, match="expected an authority that answers"):
+        ask_for_stamp("http://127.0.0.1:9/", CONTENT)
+
+
+def test_an_export_whose_stamp_fails_leaves_nothing(authority: Authority, keeping: Engine, folder: Path):
+    """No package without the stamp that was asked for, and no half of one."""
+
+    def refuse(content: bytes):  # type: ignore[no-untyped-def]
+        raise UnusableTimestamp("nobody", "nothing", "a stamp")
+
+    before = sorted(folder.parent.iterdir())
+    with pytest.raises(UnusableTimestamp):
+        export_package(keeping, 1, folder.parent / "b", by="lea", stamper=refuse)
+    assert sorted(folder.parent.iterdir()) == before
+
+
+def test_a_package_that_is_not_whole_is_not_stamped(folder: Path):
+    """A stamp would date what was tampered with; but what a killed stamping left is no obstacle."""
+    (folder / STAMP).write_bytes(b"half")
+    assert read_stamped(folder)
+    (folder / "README.txt").write_text("other")
+    with pytest.raises(NoPackage, match="not whole"):
+        read_stamped(folder)

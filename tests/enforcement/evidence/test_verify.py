@@ -1,0 +1,250 @@
+"""What the checker of packages finds, and whom it blames."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import bagit
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from databases import copy_sqlite
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keeping import Keeping
+from sqlalchemy import Engine
+
+from ipml.enforcement.evidence.bag import close_bag
+from ipml.enforcement.evidence.package import Exported, export_package
+from ipml.enforcement.evidence.verify import check_package, is_signed, main
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.consequences import bind
+from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import undo
+from ipml.storage.anchors import make_key
+from ipml.storage.database import open_database
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return a database in which a case was decided, taken back and decided again."""
+    engine = bind(open_database(copy_sqlite(tmp_path_factory.mktemp("market"))), Keeping())
+    listing = Listing("A7", "s1", "Gu\u0441\u0441i bag", observed_at=datetime(2026, 5, 1, tzinfo=UTC))
+    enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "m/1")])
+    for note in ("mirror quality", "seen again"):
+        held = claim(engine, "ana")
+        assert held is not None
+        decision = decide(engine, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note)
+        if note == "mirror quality":
+            undo(engine, decision.decision_id, "ana")
+    return engine
+
+
+@pytest.fixture(scope="module")
+def made(market: Engine, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Return a signed package of that case."""
+    folder = tmp_path_factory.mktemp("made")
+    make_key(folder / "anchor.pem")
+    return export_package(market, 1, folder / "package", by="lea", key_file=folder / "anchor.pem")
+
+
+@pytest.fixture
+def package(made: Exported, tmp_path: Path) -> Exported:
+    """Return a copy of it to tamper with."""
+    return replace(made, path=Path(shutil.copytree(made.path, tmp_path / "package")))
+
+
+def blamed(folder: Path, *arguments: str) -> set[str]:
+    """Return the files that are found at fault."""
+    return {finding.file for finding in check_package(folder, *arguments).findings}
+
+
+def flip(folder: Path, name: str, place: int, mask: int) -> None:
+    """Change bits of a byte of a file."""
+    content = bytearray((folder / name).read_bytes())
+    content[place] ^= mask
+    (folder / name).write_bytes(content)
+
+
+def list_files(folder: Path) -> list[str]:
+    """Return the names of all files of a package."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def edit_lines(folder: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Change the lines of the audit trail."""
+    path = folder / "data/audit.jsonl"
+    path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+
+
+def write_anew(folder: Path, exported: Exported) -> None:
+    """Make all manifests fit again, as a forger would."""
+    for path in folder.glob("*manifest-*.txt"):
+        path.unlink()
+    close_bag(folder, "case:1", datetime.fromisoformat(exported.anchor.at))
+
+
+def test_a_package_is_whole_and_every_archive_can_read_it(package: Exported):
+    """Nothing is found in it, with and without the key; the Library of Congress's own reader accepts it."""
+    assert check_package(package.path).findings == []
+    assert check_package(package.path, package.anchor.key).findings == []
+    bagit.Bag(str(package.path)).validate()
+    assert main([str(package.path), "--key", package.anchor.key]) == 0
+
+
+@pytest.mark.parametrize("n_flips", [60, pytest.param(400, marks=pytest.mark.slow)])
+def test_every_changed_byte_is_named_with_its_file_and_no_other(package: Exported, n_flips: int):
+    """Whatever byte of whatever file is changed: that file is found at fault, and no other."""
+    random.seed(n_flips)
+    names = list_files(package.path)
+    for number in range(n_flips):
+        name = names[number % len(names)]
+        place, mask = random.randrange((package.path / name).stat().st_size), random.randrange(1, 256)
+        flip(package.path, name, place, mask)
+        assert blamed(package.path) == {name}, (name, place, mask)
+        flip(package.path, name, place, mask)
+
+
+def test_a_changed_line_of_the_trail_is_named(package: Exported):
+    """The finding says which line, also where the manifests were made to fit."""
+    lines = (package.path / "data/audit.jsonl").read_bytes().splitlines(keepends=True)
+    flip(package.path, "data/audit.jsonl", len(lines[0]) + len(lines[1]) + 30, 1)
+    write_anew(package.path, package)
+    assert [(one.file, one.line) for one in check_package(package.path).findings] == [("data/audit.jsonl", 3)]
+
+
+@pytest.mark.parametrize("fits", [False, True])
+@pytest.mark.parametrize(
+    ("change", "line", "word"),
+    [
+        (lambda lines: lines[1:], 1, "missing"),
+        (lambda lines: [*lines[:2], *lines[3:]], 3, "missing"),
+        (lambda lines: lines[:-1], None, "missing"),
+        (lambda lines: [*lines[:2], lines[1], *lines[2:]], 3, "out of order"),
+        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], 2, "missing"),
+    ],
+    ids=["first dropped", "dropped", "last dropped", "doubled", "moved"],
+)
+def test_dropped_added_and_moved_lines_are_named(
+    package: Exported, change: Callable[[list[bytes]], list[bytes]], line: int | None, word: str, fits: bool
+):
+    """With manifests that fit or not, the first such line is told."""
+    edit_lines(package.path, change)
+    if fits:
+        write_anew(package.path, package)
+    findings = [one for one in check_package(package.path).findings if one.line == line and word in one.what]
+    assert {one.file for one in findings} == {"data/audit.jsonl"}
+
+
+@pytest.mark.parametrize("name", ["data/evidence-000001.json", "data/export.json", "README.txt", "manifest-sha512.txt"])
+def test_a_missing_file_is_named(package: Exported, name: str):
+    """Of the payload, of the tag files, and a manifest."""
+    (package.path / name).unlink()
+    assert name in blamed(package.path)
+
+
+@pytest.mark.parametrize("name", ["data/evidence-000009.json", "data/x/y.txt", "more.txt", "tagmanifest-md5.txt"])
+def test_an_added_file_is_named(package: Exported, name: str):
+    """Wherever it lies; a link is named as well, and not followed."""
+    (package.path / name).parent.mkdir(exist_ok=True)
+    (package.path / name).write_text("{}")
+    (package.path / "data/link").symlink_to("/etc/hostname")
+    assert {name, "data/link"} <= blamed(package.path)
+
+
+def test_evidence_that_was_replaced_is_found_although_the_manifests_fit(package: Exported):
+    """The trail holds the digest of what was kept."""
+    path = package.path / "data/evidence-000001.json"
+    content = json.loads(path.read_text())
+    content["decision"]["verdict"] = "genuine"
+    path.write_text(json.dumps(content, separators=(",", ":"), sort_keys=True))
+    write_anew(package.path, package)
+    assert "data/evidence-000001.json" in blamed(package.path)
+
+
+def test_one_who_writes_everything_anew_is_found_out_by_the_key_or_an_anchor_outside(
+    package: Exported, market: Engine, tmp_path: Path
+):
+    """A package that agrees with itself in all is unmasked by what it did not come with, and by that alone."""
+    make_key(tmp_path / "forger.pem")
+    forged = export_package(market, 1, tmp_path / "forged", by="eve", key_file=tmp_path / "forger.pem")
+    true = f"{package.anchor.count}:{package.anchor.head}"
+    other = f"{forged.anchor.count}:{'0' * 64}"
+    assert check_package(forged.path).findings == []  # by itself nothing can be wrong with it
+    assert blamed(forged.path, package.anchor.key) == {"data/anchor.json"}
+    report = check_package(forged.path, None, (other,))
+    assert {one.file for one in report.findings} == {"data/anchor.json"}
+    assert check_package(package.path, package.anchor.key, (true,)).findings == []
+
+
+def test_an_anchor_without_signature_does_not_pass_for_a_signed_one(package: Exported):
+    """Taking the signature away is found as soon as a key is given."""
+    unsigned = replace(package.anchor, key="", signature="")
+    (package.path / "data/anchor.json").write_text(f"{unsigned}\n")
+    write_anew(package.path, package)
+    assert blamed(package.path) == set()
+    assert blamed(package.path, package.anchor.key) == {"data/anchor.json"}
+
+
+def test_a_payload_that_the_trail_does_not_know_is_found(package: Exported):
+    """A file that is slipped in, with manifests that fit, is not what was exported."""
+    (package.path / "data/capture.warc").write_bytes(b"WARC/1.0\r\n")
+    write_anew(package.path, package)
+    assert blamed(package.path) == {"data/export.json"}
+
+
+def test_names_are_withheld_and_can_be_proved(package: Exported):
+    """No login name is in it; who knows one can check the rows of that person, and a wrong one is told."""
+    texts = b"".join((package.path / name).read_bytes() for name in list_files(package.path))
+    assert b'"ana"' not in texts
+    assert b'"lea"' not in texts
+    rows = [json.loads(line) for line in (package.path / "data/audit.jsonl").read_text().splitlines()]
+    (person,) = {row["actor"] for row in rows if row.get("withheld")}
+    assert check_package(package.path, None, (), {person: "ana"}).findings == []
+    assert blamed_lines(package.path, {person: "ben"}) == [n for n, row in enumerate(rows, 1) if row.get("withheld")]
+
+
+def blamed_lines(folder: Path, names: dict[str, str]) -> list[int | None]:
+    """Return the lines at fault."""
+    return [one.line for one in check_package(folder, None, (), names).findings]
+
+
+def test_the_copy_in_the_package_runs_alone(package: Exported, tmp_path: Path):
+    """It is the very file, and imports nothing of ipml."""
+    alone = tmp_path / "alone" / "verify.py"
+    alone.parent.mkdir()
+    shutil.copyfile(package.path / "verify.py", alone)
+    command = [sys.executable, "-I", "-S", str(alone), str(package.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The package is whole." in done.stdout
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"\xff\xfe", b"[" * 100_000, b'{"a":1}\n', b'{"sequence":' + b"9" * 5_000 + b"}\n", b"\0\n"]
+)
+@pytest.mark.parametrize(
+    "name", ["data/audit.jsonl", "data/export.json", "data/anchor.json", "data/evidence-000001.json"]
+)
+def test_junk_in_any_file_is_found_and_breaks_nothing(package: Exported, name: str, junk: bytes):
+    """Whatever stands in a file, with manifests that fit: a finding, and no crash."""
+    (package.path / name).write_bytes(junk)
+    write_anew(package.path, package)
+    assert check_package(package.path).findings
+
+
+@settings(max_examples=10)
+@given(st.binary(max_size=200), st.binary(min_size=32, max_size=32))
+def test_signatures_are_checked_as_cryptography_does(message: bytes, seed: bytes):
+    """What the library signs is accepted; another message, key or signature is not."""
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    public, signature = key.public_key().public_bytes_raw().hex(), key.sign(message).hex()
+    assert is_signed(public, signature, message)
+    assert not is_signed(public, signature, message + b".")
+    assert not is_signed(public, signature[:-2] + ("00" if signature[-2:] != "00" else "01"), message)
+    assert not is_signed("00" * 32, signature, message)

@@ -1,0 +1,22 @@
+"""Decisions that leave evidence and nothing else, for tests that need no more of enforcement."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from ipml.enforcement.evidence.keeping import keep_evidence
+from ipml.records import Decision, Reversal, Verdict
+
+POLICY = "5e" * 32
+
+
+class Keeping:
+    """What follows from a decision that closes a case: its evidence is kept."""
+
+    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+        """Keep evidence."""
+        if decision.verdict is not Verdict.ESCALATE:
+            keep_evidence(connection, case, decision, origin, POLICY)
+
+    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+        """Do nothing."""
