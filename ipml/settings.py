@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     enforcement: Path | None = Field(
         None, description="what follows from a decision; the bundled policy where none is given"
     )
+    webhook_url: str | None = Field(None, description="where `ipml takedown deliver` sends what the platform must know")
+    webhook_urls: dict[str, str] = Field(
+        {}, description="as JSON: addresses for platform, seller, transparency or holder that differ from that one"
+    )
+    webhook_secret: Path | None = Field(None, description="file with the secrets that sign messages, one a line")
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

@@ -48,8 +48,10 @@ class MessageNotDead(IpmlError):
 
 
 class MessageOvertaken(IpmlError):
-    """A later message of the same subject went out meanwhile, so that this one would come in the wrong order."""
+    """A later message of the subject may have gone out meanwhile, so that this one would come too late."""
 
     def __init__(self, key: str, later: str) -> None:
         remedy = "drop it, or insist with --out-of-order"
-        super().__init__(f"Message {key}: found {later} sent after it, expected none on the same subject; {remedy}.")
+        super().__init__(
+            f"Message {key}: found that {later} may have gone out since, expected none on the same subject; {remedy}."
+        )
