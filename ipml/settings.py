@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     anchors: Path | None = Field(
         None, description="file outside the database to which anchors of the audit trail are added, one a line"
     )
+    webhook_url: str | None = Field(None, description="where `ipml takedown deliver` sends what the platform must know")
+    webhook_urls: dict[str, str] = Field(
+        {}, description="as JSON: addresses for platform, seller, transparency or holder that differ from that one"
+    )
+    webhook_secret: Path | None = Field(None, description="file with the secrets that sign messages, one a line")
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

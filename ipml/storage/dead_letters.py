@@ -27,7 +27,7 @@ def retry(connection: Connection, key: str, by: str, now: datetime, *, out_of_or
     Parameters
     ----------
     out_of_order : bool, default=False
-        Whether even where a later one of its subject has gone out since, which may say the contrary.
+        Whether even where a later one of its subject may have gone out since, which may say the contrary.
 
     Raises
     ------
@@ -38,7 +38,8 @@ def retry(connection: Connection, key: str, by: str, now: datetime, *, out_of_or
     # Locked, so that none of them is taken before this one is there again.
     later = select(outbox).where(outbox.c.channel == message.channel, outbox.c.subject == message.subject)
     later = later.where(outbox.c.message_id > message.message_id).order_by(outbox.c.message_id).with_for_update()
-    gone = [row.key for row in connection.execute(later) if row.state == "delivered" or row.holder is not None]
+    # An attempt whose answer got lost may have arrived as well.
+    gone = [row.key for row in connection.execute(later) if row.attempts > 0 or row.last_error is not None]
     if gone and not out_of_order:
         raise MessageOvertaken(key, gone[-1])
     fields = {"state": "waiting", "attempts": 0, "next_try_at": now, "settled_at": None}

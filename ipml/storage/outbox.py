@@ -134,9 +134,14 @@ def settle_failed(connection: Connection, message: Message, now: datetime, why: 
     return _settle(connection, message, next_try_at=next_try, last_error=error)
 
 
+def settle_unreadable(connection: Connection, message: Message, now: datetime) -> bool:
+    """Drop a message whose seller was erased: nobody can read it any more, and nobody is left whom it concerns."""
+    return _settle(connection, message, state="dead", settled_at=now, dropped_by="ipml", dropped_at=now)
+
+
 def give_back(connection: Connection, message: Message) -> bool:
-    """Let others take a message that was not tried; it is due as before. False as with `settle_delivered`."""
-    return _settle(connection, message, attempts=message.attempts - 1)
+    """Let others take a message at once, which may have gone out or not. False as with `settle_delivered`."""
+    return _settle(connection, message)
 
 
 def withdraw(connection: Connection, key: str, *, by: str, now: datetime) -> bool:

@@ -1,0 +1,127 @@
+"""Answers of the platform count in the order of what was asked, not of their arrival."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.answers import list_answers, note_answer
+from ipml.enforcement.takedown.finding import get_measure
+from ipml.enforcement.takedown.measures import impose_by_hand, replace
+from ipml.errors import MessageNotFound
+from ipml.records import Decision
+from ipml.review.queue import undo
+from ipml.storage.database import reading, writing
+from ipml.storage.outbox import Message
+from ipml.storage.tables import measures, outbox, platform_answers
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+Judge = Callable[..., Decision]
+Told = Callable[..., list[Message]]
+
+
+def answer(engine: Engine, message: Message, status: str, minutes: int = 1, **more: object) -> bool:
+    """Note an answer so many minutes after noon, and say whether it was new."""
+    now = NOON + timedelta(minutes=minutes)
+    with writing(engine) as connection:
+        return note_answer(connection, message.key, status, "platform", now, **more).is_new
+
+
+def state(engine: Engine, number: int = 1) -> str:
+    """Return how far a measure has come."""
+    with reading(engine) as connection:
+        return get_measure(connection, number).state
+
+
+def test_the_same_answer_again_changes_nothing(enforced: Engine, judge: Judge, told: Told):
+    """The first moment counts, and one row is kept."""
+    judge("L1")
+    (message,) = told(kind="measure")
+    assert answer(enforced, message, "done", 1)
+    assert not answer(enforced, message, "done", 5)
+    with reading(enforced) as connection:
+        assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=1)
+        assert len(list_answers(connection, message.key)) == 1
+
+
+@pytest.mark.parametrize(("said", "minutes"), [(-60, 0), (0.5, 0.5), (60, 1)])
+def test_a_moment_of_the_platform_lies_between_asking_and_hearing(
+    enforced: Engine, judge: Judge, told: Told, said: float, minutes: float
+):
+    """Its clock may go wrong; ours says what cannot be."""
+    judge("L1")
+    answer(enforced, told(kind="measure")[0], "done", at=NOON + timedelta(minutes=said))
+    with reading(enforced) as connection:
+        assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=minutes)
+
+
+def test_accepted_is_not_done(enforced: Engine, judge: Judge, told: Told):
+    """The platform has it, and will say more."""
+    judge("L1")
+    answer(enforced, told(kind="measure")[0], "accepted")
+    assert state(enforced) == "asked"
+
+
+def test_refused_and_then_done_is_done(enforced: Engine, judge: Judge, told: Told):
+    """The last word on the same message counts."""
+    judge("L1")
+    (message,) = told(kind="measure")
+    answer(enforced, message, "refused", why="no such listing")
+    assert state(enforced) == "refused"
+    answer(enforced, message, "done", 2)
+    assert state(enforced) == "done"
+
+
+def test_any_order_of_arrival_gives_the_same_state(enforced: Engine, judge: Judge, told: Told):
+    """Taken down and put back; the answers to both come in any order, with a late refusal of the first."""
+    decision = judge("L1")
+    undo(enforced, decision.decision_id, "ana", now=NOON)
+    (down,), (back,) = told(kind="measure"), told(kind="reinstatement")
+    for order in permutations([(down, "refused"), (down, "done"), (back, "done")]):
+        for minutes, (message, status) in enumerate(order, start=1):
+            answer(enforced, message, status, minutes)
+        assert state(enforced) == "back"
+        with writing(enforced) as connection:
+            connection.execute(platform_answers.delete())
+            connection.execute(measures.update().values(done_at=None, undone_at=None, refused_at=None))
+
+
+def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(enforced: Engine, judge: Judge, told: Told):
+    """Each says all that holds: if the first was lost, the second is enough."""
+    judge("L1")
+    with writing(enforced) as connection:
+        replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
+        impose_by_hand(connection, 1, MeasureKind.PRICE_HOLD, "lea", "held", NOON, load_enforcement_policy())
+    _, second, third = told(kind="measure")
+    answer(enforced, third, "done", 2)
+    assert [state(enforced, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
+    answer(enforced, second, "refused", 3)  # late
+    assert [state(enforced, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
+
+
+def test_a_measure_on_a_listing_that_is_down_is_done_with_the_first(enforced: Engine, judge: Judge, told: Told):
+    """No message of its own is needed, before the answer or after it."""
+    judge("L1")
+    judge("L1", observed_at=NOON)
+    answer(enforced, told(kind="measure")[0], "done")
+    judge("L1", observed_at=NOON + timedelta(hours=1))
+    assert [state(enforced, number) for number in (1, 2, 3)] == ["done"] * 3
+
+
+def test_an_unknown_key_is_an_error(enforced: Engine):
+    """Nothing was ever asked under it."""
+    with writing(enforced) as connection, pytest.raises(MessageNotFound):
+        note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
+
+
+def test_the_words_of_a_refusal_are_sealed(enforced: Engine, judge: Judge, told: Told):
+    """They may tell of the seller."""
+    judge("L1")
+    answer(enforced, told(kind="measure")[0], "refused", why="harbour-outlet is our partner")
+    with reading(enforced) as connection:
+        for table in (platform_answers, measures, outbox):
+            assert "harbour-outlet" not in repr(connection.execute(table.select()).all())

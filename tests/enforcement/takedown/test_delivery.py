@@ -1,0 +1,289 @@
+"""Delivery: each message once by its key, however often the receiver fails, and what it answers closes the loop."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from receiver import SECRET, Receiver, listening
+from sqlalchemy import Engine
+
+from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
+from ipml.enforcement.takedown.file_sink import FileSink
+from ipml.enforcement.takedown.finding import find_measures, get_measure, read_whys
+from ipml.enforcement.takedown.webhook import WebhookSink
+from ipml.records import Decision
+from ipml.review.queue import undo
+from ipml.storage import outbox
+from ipml.storage.database import reading, writing
+from ipml.storage.dead_letters import list_dead, retry
+from ipml.storage.pseudonyms import pseudonym_of
+from ipml.storage.tables import seller_keys
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+Judge = Callable[..., Decision]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Give a platform that listens."""
+    with listening(Receiver()) as receiver:
+        yield receiver
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        """Give the moment."""
+        return self.now
+
+
+def deliver(engine: Engine, sink: Sink, now: datetime = NOON) -> Tally:
+    """Deliver all that is due at a moment."""
+    clock = Clock()
+    clock.now = now
+    return sum(deliver_due(engine, sink, clock=clock, draw=lambda: 0.5), Tally())
+
+
+def deliver_all(engine: Engine, sink: Sink, seed: int = 0, hours: int = 48) -> Tally:
+    """Deliver, letting time go by wherever nothing is due, until nothing waits or the hours are over."""
+    clock, draw, tally = Clock(), random.Random(seed).random, Tally()
+    while clock.now <= NOON + timedelta(hours=hours):
+        tally += sum(deliver_due(engine, sink, clock=clock, draw=draw), Tally())
+        with reading(engine) as connection:
+            due = outbox.next_due(connection)
+        if due is None:
+            break
+        clock.now = max(clock.now, due)
+    return tally
+
+
+def webhook(receiver: Receiver) -> WebhookSink:
+    """Return a sink that sends to a receiver."""
+    return WebhookSink({"": receiver.url}, [b"an older secret that is going.", SECRET])
+
+
+@pytest.fixture
+def put(engine: Engine) -> Callable[..., None]:
+    """Return a function that puts so many messages down, each on a subject of its own."""
+
+    def put_many(number: int, **fields: object) -> None:
+        with writing(engine) as connection:
+            for at in range(number):
+                what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOON}
+                outbox.put(connection, key=f"key-{at:03}", subject=f"measure:{at}", **(what | fields))
+
+    return put_many
+
+
+def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(
+    engine: Engine, receiver: Receiver, put: Callable[..., None]
+):
+    """D6: a fifth fails before, a fifth after accepting, some by hanging up: 60 of 60, one key each, then quiet."""
+    put(60)
+    draw = random.Random(4)
+    receiver.plan = lambda *_: draw.choices(("accept", "fail before", "fail after", "cut off"), (60, 20, 10, 10))[0]
+    sink = webhook(receiver)
+    tally = deliver_all(engine, sink)
+    assert sorted(receiver.keys) == [f"key-{at:03}" for at in range(60)]
+    assert (tally.delivered, tally.dead) == (60, 0)
+    attempts = receiver.attempts.total()
+    assert attempts > 60
+    assert deliver_all(engine, sink) == Tally()
+    assert receiver.attempts.total() == attempts
+    sink.close()
+
+
+def test_every_attempt_sends_the_same_bytes(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+    """Whoever compares contents under a key sees no other content; type, key, channel and body are there."""
+    put(1)
+    receiver.plan = lambda _, attempt: "fail after" if attempt < 3 else "409"
+    sink = webhook(receiver)
+    assert deliver_all(engine, sink) == Tally(delivered=1, failed=2)
+    (message,) = receiver.accepted
+    assert (message["type"], message["key"], message["data"]) == ("ipml.measure", "key-000", {"at": 0})
+    sink.close()
+
+
+@pytest.mark.parametrize(("status", "expected"), [("400", "dead"), ("404", "dead"), ("422", "dead")])
+def test_what_the_receiver_will_never_take_is_given_up_at_once(
+    engine: Engine, receiver: Receiver, put: Callable[..., None], status: str, expected: str
+):
+    """Its words are kept for people; once the receiver is mended, the message is tried again."""
+    put(1)
+    receiver.plan = lambda *_: status
+    sink = webhook(receiver)
+    assert deliver(engine, sink) == Tally(dead=1)
+    with writing(engine) as connection:
+        (dead,) = list_dead(connection)
+        assert dead.last_error == f"HTTP {status}: words of the platform"
+        retry(connection, dead.key, "lea", NOON)
+    receiver.plan = lambda *_: "accept"
+    assert deliver(engine, sink) == Tally(delivered=1)
+    sink.close()
+
+
+@pytest.mark.parametrize("status", ["408", "425", "429", "500", "503", "move"])
+def test_what_may_go_better_later_is_tried_again(
+    engine: Engine, receiver: Receiver, put: Callable[..., None], status: str
+):
+    """Also a redirect, which nobody follows."""
+    put(1)
+    receiver.plan = lambda *_: status
+    sink = webhook(receiver)
+    assert deliver(engine, sink) == Tally(failed=1)
+    assert receiver.attempts.total() == 1
+    sink.close()
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("60", 60), ("999999999", 7_200), ("soon", 2.5), ("-5", 2.5)])
+def test_a_receiver_that_asks_for_time_gets_it_within_bounds(
+    engine: Engine, receiver: Receiver, put: Callable[..., None], asked: str, seconds: float
+):
+    """`Retry-After` is heeded up to two hours; nonsense is none."""
+    put(1)
+    receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
+    sink = webhook(receiver)
+    deliver(engine, sink)
+    with reading(engine) as connection:
+        assert outbox.next_due(connection) == NOON + timedelta(seconds=seconds)
+    sink.close()
+
+
+def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engine, put: Callable[..., None]):
+    """A receiver that is not there keeps messages waiting for most of a day, then they lie there for people."""
+    put(1)
+    sink = WebhookSink({"": "http://127.0.0.1:9/"}, [SECRET])  # nobody listens on the port "discard"
+    tally = deliver_all(engine, sink)
+    assert tally == Tally(failed=29, dead=1)
+    with reading(engine) as connection:
+        (dead,) = list_dead(connection)
+    assert timedelta(hours=12) < dead.settled_at - NOON < timedelta(hours=36)
+    assert dead.last_error == "no answer: ConnectError"
+    sink.close()
+
+
+def test_waits_grow_to_a_cap_and_are_spread():
+    """The span doubles from five seconds to two hours; a wait is any part of it."""
+    spans = [Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
+    assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
+    assert max(spans) == spans[-1] == timedelta(hours=2)
+    assert Backoff().next_try(NOON, 5, None, 0.0) == NOON
+
+
+def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(
+    engine: Engine, receiver: Receiver, put: Callable[..., None]
+):
+    """Others take it at once."""
+    put(8)
+    sink = webhook(receiver)
+    stopped = iter([False, False, False, True])  # before the round, and after three messages
+    rounds = deliver_due(engine, sink, clock=lambda: NOON, is_stopped=lambda: next(stopped, True))
+    assert list(rounds) == [Tally(delivered=3)]
+    assert deliver(engine, sink) == Tally(delivered=5)
+    sink.close()
+
+
+def test_done_in_the_answer_closes_the_loop(enforced: Engine, judge: Judge, receiver: Receiver):
+    """The platform says when; a moment that is yet to come counts as now."""
+    decision = judge("L1", listing_sales=0.0)
+    receiver.says = lambda _: {"status": "done", "at": "2024-05-01T12:00:30Z"}
+    sink = webhook(receiver)
+    deliver(enforced, sink, NOON + timedelta(minutes=1))
+    undo(enforced, decision.decision_id, "ana", now=NOON + timedelta(minutes=2))
+    receiver.says = lambda _: {"status": "done", "at": "2031-01-01T00:00:00Z"}
+    deliver(enforced, sink, NOON + timedelta(minutes=3))
+    with reading(enforced) as connection:
+        measure = get_measure(connection, 1)
+    assert (measure.done_at, measure.undone_at) == (NOON + timedelta(seconds=30), NOON + timedelta(minutes=3))
+    assert measure.state == "back"
+    sink.close()
+
+
+def test_a_measure_that_never_reached_the_platform_is_seen(enforced: Engine, judge: Judge, receiver: Receiver):
+    """It reads as refused, with why; the listing is put back nevertheless when the decision falls."""
+    decision = judge("L1", listing_sales=0.0)
+    receiver.plan = lambda *_: "400"
+    sink = webhook(receiver)
+    deliver(enforced, sink)
+    with reading(enforced) as connection:
+        measure = get_measure(connection, 1)
+        assert measure.state == "refused"
+        assert read_whys(connection, measure)["why_refused"] == "HTTP 400: words of the platform"
+    undo(enforced, decision.decision_id, "ana", now=NOON)
+    receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
+    assert deliver(enforced, sink) == Tally(delivered=1)
+    with reading(enforced) as connection:
+        assert find_measures(connection, state="back")
+    sink.close()
+
+
+@pytest.mark.parametrize("says", [[], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}])
+def test_an_answer_that_says_nothing_counts_as_accepted(
+    enforced: Engine, judge: Judge, receiver: Receiver, says: object
+):
+    """A receiver need not know our words, and cannot break anything by others."""
+    judge("L1", listing_sales=0.0)
+    receiver.says = lambda _: says
+    sink = webhook(receiver)
+    assert deliver(enforced, sink) == Tally(delivered=1)
+    sink.close()
+
+
+def test_messages_of_erased_sellers_go_nowhere(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+    """Nobody can read them; they trouble nobody as dead."""
+    with writing(engine) as connection:
+        pseudonym = pseudonym_of(connection, "s1", now=NOON)
+    put(2, pseudonym=pseudonym)
+    with writing(engine) as connection:
+        connection.execute(seller_keys.delete())
+    sink = webhook(receiver)
+    assert deliver(engine, sink) == Tally()
+    with reading(engine) as connection:
+        assert list_dead(connection) == []
+        assert outbox.next_due(connection) is None
+    sink.close()
+
+
+def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+    """Where only one channel has an address, the others wait for theirs."""
+    put(1)
+    with writing(engine) as connection:
+        what = {"kind": "letter", "body": {}, "pseudonym": None, "now": NOON}
+        outbox.put(connection, key="letter", channel="seller", subject="measure:1", **what)
+    sink = WebhookSink({"seller": receiver.url}, [SECRET])
+    deliver(engine, sink)
+    assert receiver.keys == ["letter"]
+    sink.close()
+
+
+def test_a_file_gets_each_key_once_also_after_a_crash(engine: Engine, put: Callable[..., None], tmp_path: Path):
+    """A sender was killed after writing, and within a line: neither a second copy nor half a line is left."""
+    put(3)
+    path = tmp_path / "measures.jsonl"
+    with writing(engine) as connection:
+        taken = outbox.take(connection, "killed", NOON, timedelta(minutes=5), at_most=2)
+    list(FileSink(path).deliver(taken))
+    with path.open("a") as file:
+        file.write('{"type":"ipml.mea')
+    deliver(engine, FileSink(path), NOON + timedelta(minutes=5))
+    lines = path.read_text().splitlines()
+    assert sorted(json.loads(line)["key"] for line in lines) == ["key-000", "key-001", "key-002"]
+
+
+def test_two_senders_share_a_file(engine: Engine, put: Callable[..., None], tmp_path: Path):
+    """What the other wrote meanwhile counts as known."""
+    put(4)
+    one, other = FileSink(tmp_path / "f"), FileSink(tmp_path / "f")
+    with writing(engine) as connection:
+        taken = outbox.take(connection, "a", NOON, timedelta(minutes=5), at_most=4)
+    list(one.deliver(taken[:2]))
+    list(other.deliver(taken))
+    list(one.deliver(taken))
+    assert len((tmp_path / "f").read_text().splitlines()) == 4

@@ -1,0 +1,116 @@
+"""A platform that listens: real HTTP on loopback, which fails before and after accepting as it is told to."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+SECRET = b"a secret of the platform and us."
+Plan = Callable[[str, int], str]
+
+
+def say_yes(key: str, attempt: int) -> str:
+    """Accept everything."""
+    return "accept"
+
+
+class Receiver:
+    """What came in, and what becomes of it.
+
+    Parameters
+    ----------
+    plan : callable
+        Says what to do with a key at its n-th attempt, from 1: "accept", "fail before" or "fail after" accepting,
+        "cut off" the connection after accepting, "move" it elsewhere, or an HTTP status such as "400".
+    says : callable
+        Makes the answer to a message that was accepted.
+    """
+
+    def __init__(self, plan: Plan = say_yes, says: Callable[[dict[str, Any]], Any] = lambda _: {}) -> None:
+        self.plan, self.says = plan, says
+        self.accepted: list[dict[str, Any]] = []
+        self.attempts: Counter[str] = Counter()
+        self.url = ""
+        self.headers: dict[str, str] = {}
+        self._lock = Lock()
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that count, in the order in which they came."""
+        return [message["key"] for message in self.accepted]
+
+    def receive(self, key: str, body: bytes) -> str:
+        """Do with a message as planned, and return what was done."""
+        with self._lock:
+            self.attempts[key] += 1
+            what = self.plan(key, self.attempts[key])
+            if what in ("accept", "fail after", "cut off") and key not in self.keys:
+                self.accepted.append(json.loads(body))
+            return what
+
+
+@contextmanager
+def listening(receiver: Receiver) -> Iterator[Receiver]:
+    """Let a receiver listen on a free port of this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in one piece: else each costs the 40 ms of a delayed acknowledgement
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            key = self.headers["webhook-id"]
+            signed = f"{key}.{self.headers['webhook-timestamp']}.".encode() + body
+            digest = base64.b64encode(hmac.digest(SECRET, signed, hashlib.sha256)).decode()
+            if f"v1,{digest}" not in self.headers["webhook-signature"].split():
+                self._answer(401, b"unsigned")
+                return
+            what = receiver.receive(key, body)
+            if what == "cut off":
+                self.close_connection = True
+            elif what == "move":
+                self._answer(302, b"", location=receiver.url)
+            elif what.startswith("fail"):
+                self._answer(500, b"no")
+            elif what == "accept":
+                self._answer(200, json.dumps(receiver.says(json.loads(body))).encode())
+            else:
+                self._answer(int(what), b"words of the platform", **receiver.headers)
+
+        def _answer(self, status: int, body: bytes, **headers: str) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    receiver.url = f"http://127.0.0.1:{server.server_address[1]}/"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for what another process does."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)

@@ -1,0 +1,245 @@
+"""The outbox: in order, one at a time for each subject, nothing lost, whatever senders and people do."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sqlalchemy import Engine
+
+from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
+from ipml.storage import dead_letters, outbox
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.pseudonyms import pseudonym_of
+from ipml.storage.tables import seller_keys
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+LEASE = timedelta(minutes=5)
+
+
+def put(engine: Engine, key: str, subject: str = "measure:1", channel: str = "platform", **more: object) -> None:
+    """Put a message down in a transaction of its own."""
+    with writing(engine) as connection:
+        fields = {"kind": "measure", "body": {"key": key}, "pseudonym": None, "now": NOON} | more
+        outbox.put(connection, key=key, channel=channel, subject=subject, **fields)
+
+
+def take(engine: Engine, holder: str = "a", now: datetime = NOON, **more: object) -> list[outbox.Message]:
+    """Take messages in a transaction of its own."""
+    with writing(engine) as connection:
+        return outbox.take(connection, holder, now, LEASE, **{"at_most": 10} | more)
+
+
+def test_messages_of_a_subject_go_one_after_the_other(engine: Engine):
+    """The second is taken only when the first is settled; another subject, or channel, does not wait."""
+    put(engine, "1")
+    put(engine, "2")
+    put(engine, "3", subject="measure:2")
+    put(engine, "4", channel="seller")
+    first = take(engine)
+    assert [message.key for message in first] == ["1", "3", "4"]
+    with writing(engine) as connection:
+        assert outbox.settle_delivered(connection, first[0], NOON)
+    assert [message.key for message in take(engine)] == ["2"]
+
+
+def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine: Engine):
+    """Another sender takes it afterwards, and the first can settle it no more."""
+    put(engine, "1")
+    (slow,) = take(engine)
+    assert take(engine, "b", NOON + LEASE - timedelta(seconds=1)) == []
+    (quick,) = take(engine, "b", NOON + LEASE)
+    with writing(engine) as connection:
+        assert not outbox.settle_delivered(connection, slow, NOON + LEASE)
+        assert not outbox.settle_failed(connection, slow, NOON + LEASE, "HTTP 500", None)
+        assert outbox.settle_delivered(connection, quick, NOON + LEASE)
+    assert take(engine, "c", NOON + timedelta(days=1)) == []
+
+
+def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine: Engine):
+    """Order goes before speed, as long as there is hope."""
+    put(engine, "1")
+    put(engine, "2")
+    (first,) = take(engine)
+    later = NOON + timedelta(hours=1)
+    with writing(engine) as connection:
+        outbox.settle_failed(connection, first, NOON, "HTTP 503", later)
+    assert take(engine, now=later - timedelta(seconds=1)) == []
+    with reading(engine) as connection:
+        assert outbox.next_due(connection) == later
+    assert [message.key for message in take(engine, now=later)] == ["1"]
+
+
+def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
+    """What puts a listing back must not wait for what never took it down."""
+    put(engine, "1")
+    put(engine, "2")
+    (first,) = take(engine)
+    with writing(engine) as connection:
+        outbox.settle_failed(connection, first, NOON, "HTTP 400", None)
+    (second,) = take(engine)
+    assert second.key == "2"
+    with reading(engine) as connection:
+        (dead,) = dead_letters.list_dead(connection)
+    assert (dead.key, dead.last_error) == ("1", "HTTP 400")
+    with writing(engine) as connection, pytest.raises(MessageOvertaken):
+        dead_letters.retry(connection, "1", "lea", NOON)
+    with writing(engine) as connection:
+        dead_letters.retry(connection, "1", "lea", NOON, out_of_order=True)
+    assert [message.key for message in take(engine, "b", now=NOON)] == ["1"]
+
+
+def test_people_have_dead_messages_tried_again_or_drop_them(engine: Engine):
+    """A dropped one is still there for who asks; only dead ones can be either."""
+    put(engine, "1")
+    with writing(engine) as connection:
+        with pytest.raises(MessageNotDead):
+            dead_letters.drop(connection, "1", "lea", "", NOON)
+        with pytest.raises(MessageNotFound):
+            dead_letters.retry(connection, "9", "lea", NOON)
+    (first,) = take(engine)
+    with writing(engine) as connection:
+        outbox.settle_failed(connection, first, NOON, "HTTP 400", None)
+        dead_letters.drop(connection, "1", "lea", "told them by phone", NOON)
+        assert dead_letters.list_dead(connection) == []
+        assert [message.dropped_by for message in dead_letters.list_dead(connection, with_dropped=True)] == ["lea"]
+        dead_letters.retry(connection, "1", "lea", NOON)
+    assert [message.attempts for message in take(engine)] == [1]
+
+
+def test_a_backlog_tells_how_far_each_channel_has_come(engine: Engine):
+    """Waiting, dead and not dropped, and since when the oldest that is due waits."""
+    put(engine, "1")
+    put(engine, "2", subject="measure:2", now=NOON - timedelta(hours=1))
+    put(engine, "3", subject="measure:3", channel="seller", not_before=NOON + timedelta(hours=9))
+    with reading(engine) as connection:
+        platform, seller = outbox.count_backlog(connection, NOON)
+    assert (platform.waiting, platform.dead, platform.oldest) == (2, 0, NOON - timedelta(hours=1))
+    assert (seller.channel, seller.waiting, seller.oldest) == ("seller", 1, None)
+
+
+def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engine):
+    """It has no body any more; nobody is asked about it."""
+    with writing(engine) as connection:
+        pseudonym = pseudonym_of(connection, "s1", now=NOON)
+    put(engine, "1", pseudonym=pseudonym)
+    with writing(engine) as connection:
+        connection.execute(seller_keys.delete())
+    (message,) = take(engine)
+    assert message.body is None
+    with writing(engine) as connection:
+        assert outbox.settle_unreadable(connection, message, NOON)
+        assert dead_letters.list_dead(connection) == []
+
+
+def test_only_what_nobody_tried_is_withdrawn(engine: Engine):
+    """What a sender had in hand may have arrived."""
+    put(engine, "1")
+    put(engine, "2", subject="measure:2")
+    take(engine, at_most=1)
+    with writing(engine) as connection:
+        assert not outbox.withdraw(connection, "1", by="ipml", now=NOON)
+        assert outbox.withdraw(connection, "2", by="ipml", now=NOON)
+        assert outbox.find_keys(connection, "measure:2") == []
+
+
+subjects, senders = st.integers(1, 3), st.integers(0, 2)
+
+
+class Sending(RuleBasedStateMachine):
+    """Senders that crash, are slow, and fail; people who retry and drop; and a receiver that knows keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine, self.now = open_database("sqlite://"), NOON
+        migrate(self.engine)
+        self.subjects: dict[str, str] = {}
+        self.hands: list[list[outbox.Message]] = [[], [], []]
+        self.arrived: list[str] = []
+
+    def teardown(self) -> None:
+        """In the end all that waits can be delivered, in order, and nothing is lost."""
+        self.now += LEASE
+        while taken := take(self.engine, "last", self.now):
+            with writing(self.engine) as connection:
+                for message in taken:
+                    self.arrive(message)
+                    assert outbox.settle_delivered(connection, message, self.now)
+            self.now += timedelta(hours=1)
+        with reading(self.engine) as connection:
+            states = {key: outbox.find_message(connection, key).state for key in self.subjects}
+        assert set(states.values()) <= {"delivered", "dead"}
+        assert all(key in self.arrived for key, state in states.items() if state == "delivered")
+        self.engine.dispose()
+
+    def arrive(self, message: outbox.Message) -> None:
+        """Accept a message; a key that came before counts once, and no new one may be older than one that came."""
+        if message.key not in self.arrived:
+            earlier = [key for key in self.arrived if self.subjects[key] == message.subject]
+            assert all(int(key) < int(message.key) for key in earlier)
+            self.arrived.append(message.key)
+
+    @rule(subject=subjects)
+    def put(self, subject: int) -> None:
+        """Something happens to a subject."""
+        key = str(len(self.subjects))
+        self.subjects[key] = f"measure:{subject}"
+        put(self.engine, key, subject=self.subjects[key], now=self.now)
+
+    @rule(sender=senders, at_most=st.integers(1, 3))
+    def take(self, sender: int, at_most: int) -> None:
+        """A sender takes what is due, and forgets what it had."""
+        self.hands[sender] = take(self.engine, f"sender {sender}", self.now, at_most=at_most)
+
+    @rule(sender=senders, arrives=st.booleans(), ending=st.sampled_from(["delivered", "failed", "dead", "lost"]))
+    def send(self, sender: int, arrives: bool, ending: str) -> None:
+        """It sends one, which arrives or not, and is told so or not, or cut off; only while its lease lasts."""
+        if not self.hands[sender]:
+            return
+        message = self.hands[sender].pop(0)
+        with writing(self.engine) as connection:
+            kept = outbox.find_message(connection, message.key)
+            is_mine = kept.holder == message.holder and kept.attempts == message.attempts
+            if is_mine and (arrives or ending == "delivered"):
+                self.arrive(message)
+            settled = {
+                "delivered": lambda: outbox.settle_delivered(connection, message, self.now),
+                "failed": lambda: outbox.settle_failed(connection, message, self.now, "HTTP 500", self.now),
+                "dead": lambda: outbox.settle_failed(connection, message, self.now, "HTTP 400", None),
+                "lost": lambda: is_mine and kept.state == "waiting",
+            }[ending]()
+            assert settled == (is_mine and kept.state == "waiting")
+
+    @rule(minutes=st.integers(1, 6))
+    def wait(self, minutes: int) -> None:
+        """Time goes by; leases end."""
+        self.now += timedelta(minutes=minutes)
+
+    @rule(at=st.integers(0, 20), drops=st.booleans())
+    def look_after(self, at: int, drops: bool) -> None:
+        """A person has a dead message tried again, or drops it."""
+        with writing(self.engine) as connection:
+            dead = dead_letters.list_dead(connection)
+            if not dead:
+                return
+            key = dead[at % len(dead)].key
+            try:
+                if drops:
+                    dead_letters.drop(connection, key, "lea", "", self.now)
+                else:
+                    dead_letters.retry(connection, key, "lea", self.now)
+            except MessageOvertaken:
+                pass
+
+    @invariant()
+    def one_of_each_subject_is_in_hand(self) -> None:
+        """At most one message of a subject is leased at a time."""
+        with reading(self.engine) as connection:
+            query = outbox.outbox.select().where(outbox.outbox.c.lease_expires_at > self.now)
+            held = [row.subject for row in connection.execute(query)]
+        assert len(held) == len(set(held))
+
+
+Sending.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+TestSending = Sending.TestCase
