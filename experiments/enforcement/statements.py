@@ -3,8 +3,8 @@
     python -m experiments.enforcement.statements
 
 A thousand restrictions of simulated listings, whose sellers wrote name, telephone, mail or street into them, are
-stated. Each payload is judged by ipml's own check and by a second one that was written from the rules file alone; spoilt
-in every way there is, both must refuse it, ipml's naming the field. A scanner looks for the sellers in every payload
+stated. Each payload is judged by ipml's own check and by a second one, written from the rules file alone; spoilt in
+every way there is, both must refuse it, ipml's naming the field. A scanner looks for the sellers in every payload
 (none may be there) and in every letter (where it must find many, or it would be no scanner).
 """
 
