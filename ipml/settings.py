@@ -62,6 +62,10 @@ class Settings(BaseSettings):
         {}, description="as JSON: addresses for platform, seller, transparency or holder that differ from that one"
     )
     webhook_secret: Path | None = Field(None, description="file with the secrets that sign messages, one a line")
+    transparency_url: str | None = Field(
+        None, description="where statements of reasons are sent, such as https://…/api/v1/statements"
+    )
+    transparency_token: Path | None = Field(None, description="file with the token that is shown there")
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

@@ -1,0 +1,109 @@
+"""The check accepts what the database accepts, names the field of every fault, and never raises."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipml.enforcement.statements.checking import BATCH_LIMIT, find_faults, known_fields
+from ipml.enforcement.statements.files import check_file
+
+sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
+
+from experiments.enforcement.judge import judge
+from experiments.enforcement.mutations import MUTATIONS
+
+GOOD = {
+    "decision_visibility": ["DECISION_VISIBILITY_CONTENT_REMOVED"],
+    "decision_ground": "DECISION_GROUND_ILLEGAL_CONTENT",
+    "illegal_content_legal_ground": "a law",
+    "illegal_content_explanation": "why",
+    "content_type": ["CONTENT_TYPE_PRODUCT"],
+    "category": "STATEMENT_CATEGORY_INTELLECTUAL_PROPERTY_INFRINGEMENTS",
+    "content_date": "2026-05-01",
+    "application_date": "2026-05-03",
+    "decision_facts": "what was found",
+    "source_type": "SOURCE_VOLUNTARY",
+    "automated_detection": "Yes",
+    "automated_decision": "AUTOMATED_DECISION_NOT_AUTOMATED",
+    "puid": "abc-123_X",
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def test_a_good_statement_has_no_fault():
+    """Nor has one with every optional field in its place, or with null where nothing is said."""
+    optional = {
+        "territorial_scope": ["DE", "FR"],
+        "category_addition": ["STATEMENT_CATEGORY_SCAMS_AND_FRAUD"],
+        "category_specification": ["KEYWORD_OTHER"],
+        "category_specification_other": "x",
+        "content_id": {"EAN-13": "4006381333931"},
+        "end_date_visibility_restriction": "2038-01-01",
+        "account_type": "ACCOUNT_TYPE_BUSINESS",
+        "decision_monetary": None,
+    }
+    assert find_faults(GOOD) == ()
+    assert find_faults(GOOD | optional) == ()
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_spoilt_statement_is_refused_by_the_name_of_its_field(name: str):
+    """Every mutation is found, by ipml's check with the field, and by the second check, which shares no line with it."""
+    spoilt, wanted = MUTATIONS[name](GOOD)
+    assert wanted in {fault.field.partition(".")[0] for fault in find_faults(spoilt)}
+    assert judge(spoilt)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"content_type_other": "shoes"}, "content_type_other"),
+        ({"category_specification_other": "shoes"}, "category_specification_other"),
+        ({"end_date_account_restriction": "2027-01-01"}, "end_date_account_restriction"),
+        ({"territorial_scope": ["Germany"]}, "territorial_scope"),
+        ({"content_id": {"ISBN": "1"}}, "content_id.ISBN"),
+        ({"content_id": "4006381333931"}, "content_id"),
+        ({"decision_facts": "   "}, "decision_facts"),
+        ({"incompatible_content_illegal": "Yes"}, "incompatible_content_illegal"),
+        ({"content_date": "٢٠٢٦-٠٥-٠١"}, "content_date"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_the_rules_only_imply_is_checked(fields: dict, wanted: str):
+    """Fields out of place, of no name or of another form are named alone."""
+    assert [fault.field for fault in find_faults(GOOD | fields)] == [wanted]
+
+
+@settings(max_examples=40)
+@given(JSON | st.dictionaries(st.sampled_from(sorted(known_fields())), JSON, max_size=6))
+def test_any_json_is_judged_and_none_raises(content: object):
+    """Whatever comes is answered with faults, each a line of words."""
+    if isinstance(content, dict):
+        content = GOOD | content
+    assert all(str(fault) for fault in find_faults(content))
+
+
+def test_a_file_is_checked_line_by_line(tmp_path: Path):
+    """Faults say where they are; batches may hold a hundred; a puid is given once."""
+    batch = {"statements": [GOOD | {"puid": f"p{number}"} for number in range(BATCH_LIMIT + 1)]}
+    lines = [GOOD, GOOD | {"category": "SHOES", "puid": "q"}, batch, GOOD]
+    path = tmp_path / "statements.jsonl"
+    path.write_text("\n".join([*map(json.dumps, lines), "{", "[1]"]), encoding="utf-8")
+    count, faults = check_file(path)
+    assert count == 1 + 1 + BATCH_LIMIT + 1 + 1 + 1
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "line 2, category",
+        "line 3",
+        "line 4, puid",
+        "line 5",
+        "line 6, statement",
+    ]

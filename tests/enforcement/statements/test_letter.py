@@ -1,0 +1,325 @@
+"""Letter and payload are written from one record, and say the same, field by field, in every language."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
+from ipml.enforcement.statements.facts import Statement, decode, encode, state
+from ipml.enforcement.statements.letter import quote, write_letter, write_lifted_letter
+from ipml.enforcement.statements.payload import COUNTRIES, write_payload
+from ipml.enforcement.statements.rules import languages
+from ipml.enforcement.statements.sentences import write_explanation, write_facts, write_law
+from ipml.enforcement.statements.wording import Words, load_words, read_words
+from ipml.errors import UnusableSetting
+from ipml.records import Listing, Reason
+from ipml.review.grounds import GROUNDS
+
+RULES = load_enforcement_policy().statements
+NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
+KINDS = {
+    ("DECISION_VISIBILITY_CONTENT_LABELLED",): "label",
+    ("DECISION_VISIBILITY_CONTENT_DEMOTED",): "demote",
+    ("DECISION_VISIBILITY_CONTENT_REMOVED",): "remove",
+    "DECISION_PROVISION_PARTIAL_SUSPENSION": "limit",
+    "DECISION_ACCOUNT_SUSPENDED": "suspend",
+    "DECISION_ACCOUNT_TERMINATED": "close",
+}
+SEVERAL_KINDS = {
+    ("DECISION_VISIBILITY_CONTENT_DISABLED",): {"pause", "remove-in"},
+    "DECISION_MONETARY_SUSPENSION": {"price-hold", "hold payout"},
+}
+
+restrictions = st.builds(
+    Restriction,
+    subject=st.just("measure:1"),
+    kind=st.sampled_from([*MeasureKind, *(kind for kind in PenaltyKind if kind is not PenaltyKind.WARN)]),
+    pseudonym=st.just("0" * 32),
+    case_id=st.just(1),
+    decision_id=st.just(1),
+    listing=st.builds(
+        Listing,
+        listing_id=st.just("A7"),
+        seller_id=st.just("seller-1"),
+        title=st.text(max_size=30),
+        brand=st.sampled_from([None, "nike", "Louis  Vuitton", "call 0171 5550101"]),
+        category=st.sampled_from([None, "Watches", "my street 7"]),
+        price=st.none() | st.floats(0, 1e12),
+        currency=st.sampled_from(["EUR", "USD", "0171"]),
+        listed_at=st.sampled_from([None, NOON - timedelta(days=9), datetime(1970, 1, 1, tzinfo=UTC)]),
+        observed_at=st.sampled_from([None, NOON]),
+    ),
+    ground=st.sampled_from(sorted(GROUNDS)),
+    since=st.datetimes(datetime(2026, 5, 4), datetime(2037, 12, 31), timezones=st.just(UTC)),
+    until=st.none() | st.datetimes(datetime(2038, 1, 1), datetime(2050, 1, 1), timezones=st.just(UTC)),
+    territories=st.sampled_from([(), ("FR", "DE"), ("CN", "IT")]),
+    is_detected=st.booleans(),
+    is_automatic=st.booleans(),
+    source=st.sampled_from(["own", "notice", "trusted flagger", "a call"]),
+)
+
+
+def make(restriction: Restriction, **fields: Any) -> Statement:
+    """State a restriction, with other facts where they are given."""
+    reasons = (Reason("price.brand", "Price is low", 1.0), Reason("title", "AAA", 2.0))
+    return replace(state(restriction, RULES, puid="ref", at=restriction.since, reasons=reasons), **fields)
+
+
+def read_back(text: str, template: str) -> dict[str, str]:
+    """Return what stands in the blanks of a letter; the letter must be the template to the last letter elsewhere."""
+    pieces = re.split(r"\$\{(\w+)\}", template)
+    pattern = "".join(f"(?P<{piece}>.*)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces))
+    found = re.fullmatch(pattern, text)
+    assert found
+    return found.groupdict()
+
+
+def key_of(table: dict[str, str], sentence: str) -> str:
+    """Return which word of a language's table a sentence is; there must be one."""
+    (key,) = [key for key, value in table.items() if value == sentence]
+    return key
+
+
+@pytest.mark.parametrize("language", languages())
+@settings(max_examples=12)
+@given(restriction=restrictions)
+def test_letter_and_payload_agree_field_by_field(language: str, restriction: Restriction):
+    """Each blank of the letter, read back, is what the payload says in the database's words."""
+    words, english = load_words(language), load_words("en")
+    statement = make(restriction, language=language)
+    payload = write_payload(statement)
+    assert payload is not None
+    text = write_letter(statement, restriction.listing.title, "A7", RULES).text
+    said = read_back(text, words.letter)
+    assert said["puid"] == payload["puid"]
+    kind = key_of(words.kinds, said["kind"])
+    (decision,) = (
+        payload[name] for name in payload if re.fullmatch("decision_(visibility|monetary|provision|account)", name)
+    )
+    decision = tuple(decision) if isinstance(decision, list) else decision
+    assert kind == KINDS.get(decision) or kind in SEVERAL_KINDS[decision]
+    assert said["content_on"] == words.write_day(date.fromisoformat(payload["content_date"]))
+    assert said["applied_on"] == words.write_day(date.fromisoformat(payload["application_date"]))
+    ends = [payload[name] for name in payload if name.startswith("end_date")]
+    if ends:
+        assert said["ends_on"] == words.write_day(date.fromisoformat(ends[0]))
+    elif statement.ends_on:  # later than the database can hold: told among the facts of both
+        assert words.write_day(statement.ends_on) in said["facts"] and said["ends_on"] == words.write_day(
+            statement.ends_on
+        )
+        assert english.write_day(statement.ends_on) in payload["decision_facts"]
+    else:
+        assert said["ends_on"] == words.no_end
+    if said["territories"] == words.everywhere:
+        assert set(payload["territorial_scope"]) == COUNTRIES
+    else:
+        named = {key_of(words.countries, name) for name in said["territories"].split(words.comma)}
+        assert set(payload["territorial_scope"]) == named & COUNTRIES
+    sources = {"own": "VOLUNTARY", "notice": "ARTICLE_16", "trusted flagger": "TRUSTED_FLAGGER"}
+    source = sources.get(key_of(words.sources, said["source"]), "TYPE_OTHER_NOTIFICATION")
+    assert payload["source_type"] == f"SOURCE_{source}"
+    assert key_of(words.detections, said["detection"]).capitalize() == payload["automated_detection"]
+    automation = {"fully": "FULLY", "partially": "PARTIALLY", "none": "NOT_AUTOMATED"}
+    assert (
+        payload["automated_decision"]
+        == f"AUTOMATED_DECISION_{automation[key_of(words.automations, said['automation'])]}"
+    )
+    basis = key_of(words.laws, said["law"])
+    assert basis == {"ILLEGAL": "illegal", "INCOMPATIBLE": "terms"}[payload["decision_ground"].split("_")[2]]
+    start = "illegal_content" if basis == "illegal" else "incompatible_content"
+    assert payload[f"{start}_{'legal_ground' if basis == 'illegal' else 'ground'}"] == english.laws[basis]
+    assert key_of(words.explanations, said["explanation"]) == key_of(
+        english.explanations, payload[f"{start}_explanation"]
+    )
+    assert said["facts"] == write_facts(statement, words)
+    assert payload["decision_facts"] == write_facts(statement, english)
+    if language == "en":
+        assert said["facts"] == payload["decision_facts"]
+        assert said["law"] == write_law(statement, english)
+        assert said["explanation"] == write_explanation(statement, english)
+
+
+@settings(max_examples=25)
+@given(restrictions)
+def test_a_statement_comes_back_the_same(restriction: Restriction):
+    """What is kept as JSON is the record that was stated."""
+    statement = make(restriction)
+    assert decode(encode(statement), 0) == statement
+
+
+@pytest.mark.parametrize("language", languages())
+def test_every_language_says_every_kind_and_ground(language: str, make_restriction: Callable):
+    """No letter has a gap, a blank that was not filled, or two kinds in the same words."""
+    words = load_words(language)
+    assert len(set(words.kinds.values())) == len(words.kinds)
+    for kind in (*MeasureKind, *PenaltyKind):
+        for ground in GROUNDS:
+            statement = make(make_restriction(kind, ground=ground), language=language)
+            letter = write_letter(statement, "Bag", "A7", RULES)
+            assert words.kinds[kind] in letter.text
+            assert words.grounds[ground] in letter.text
+            assert "$" not in letter.text + letter.subject
+
+
+@pytest.mark.parametrize("language", languages())
+def test_the_second_letter_names_the_reference_of_the_first(language: str, make_restriction: Callable):
+    """It says what had been done, when it ended and why."""
+    words = load_words(language)
+    statement = make(make_restriction(), language=language)
+    text = write_lifted_letter(statement, "Bag", "A7", RULES, "appeal", NOON).text
+    assert all(
+        part in text for part in ("ref", words.kinds["remove"], words.write_day(NOON.date()), words.lifted["appeal"])
+    )
+
+
+@pytest.mark.parametrize(
+    "table", ["kinds", "grounds", "signs", "laws", "sources", "automations", "facts", "goods", "lifted"]
+)
+def test_a_language_that_lacks_a_word_is_refused(table: str):
+    """The table is named; no seller gets a letter with a gap."""
+    text = files("ipml.enforcement.statements").joinpath("languages/de.toml").read_text(encoding="utf-8")
+    content = tomllib.loads(text)
+    first = next(iter(content[table]))
+    line = re.search(rf'(?ms)^\[{table}\]$.*?(^"?{re.escape(first)}"? = .*?$)', text)
+    assert line
+    with pytest.raises(UnusableSetting, match=table):
+        read_words(text.replace(line[1], "", 1), "de.toml")
+
+
+@pytest.mark.parametrize("change", ["${puid}", "${kind}", "${facts}", "${appeal_months}"])
+def test_a_template_that_leaves_something_out_is_refused(change: str):
+    """Nor may it ask for what there is not."""
+    text = files("ipml.enforcement.statements").joinpath("languages/en.toml").read_text(encoding="utf-8")
+    for other in ("", "${email}", "$ 5"):
+        with pytest.raises(UnusableSetting, match="letter"):
+            read_words(text.replace(change, other), "en.toml")
+
+
+HOSTILE = (
+    "Bag\r\nBcc: everybody@example.org\r\n\r\nYou owe us money",
+    "Bag\u202e\u2066\u2067lasrever\u2069\u2069\u2069",
+    "Bag\x00\x1b[2J\x9b2J\u200b\ufeff\u00ad",
+    "Bag \u2028\u2029\x0b\x0c\x85What was done: Nothing.",
+    "${puid} $kind {kind} %s {{ 7 * 7 }} <script>alert(1)</script>",
+    "x" * 5_000_000,
+    "\ud800 lone",
+    "\U000e0041\U000e0042 tags",
+)
+
+
+@pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_title_is_one_quoted_line_and_nothing_else(title: str, make_restriction: Callable):
+    """It adds no line, no header, no unseen letter; the letter around it is the one of a harmless title."""
+    statement = make(make_restriction())
+    letter = write_letter(statement, title, title, RULES)
+    harmless = write_letter(statement, "Bag", "Bag", RULES)
+    assert letter.subject == harmless.subject
+    assert letter.text.count("\n") == harmless.text.count("\n")
+    said = read_back(letter.text, load_words("en").letter)
+    assert {name: said[name] for name in said if name not in ("title", "listing_id")} == {
+        name: value
+        for name, value in read_back(harmless.text, load_words("en").letter).items()
+        if name not in ("title", "listing_id")
+    }
+    assert said["title"] == quote(title)
+    inner = said["title"][1:-1]
+    assert inner.isprintable()
+    assert len(inner) <= 200
+    letter.text.encode()
+
+
+def test_a_title_of_right_to_left_letters_is_kept():
+    """Arabic and Hebrew are read as written; isolated, they do not turn the line around."""
+    assert quote("حقيبة Nike")[1:-1] == "حقيبة Nike"
+
+
+@pytest.mark.parametrize(
+    ("fields", "automation"),
+    [({"is_automatic": True}, "fully"), ({}, "none"), ({"kind": PenaltyKind.LIMIT}, "partially")],
+)
+def test_how_it_was_decided_is_said(fields: dict, automation: str, make_restriction: Callable):
+    """Fully automated is only what a policy decided; a penalty follows by rule from what people decided."""
+    kind = fields.pop("kind", MeasureKind.REMOVE)
+    assert make(make_restriction(kind, **fields)).automation == automation
+
+
+def test_a_spread_decision_is_partially_automated(make_restriction: Callable):
+    """A person decided on a near-duplicate, and ipml carried that over."""
+    statement = state(make_restriction(), RULES, puid="ref", at=NOON, origin="spread")
+    assert statement.automation == "partially"
+
+
+@pytest.mark.parametrize(
+    ("listed_at", "observed_at", "wanted"),
+    [
+        (NOON - timedelta(days=3), NOON, ("2026-04-30", "listed")),
+        (None, NOON - timedelta(days=1), ("2026-05-02", "observed")),
+        (datetime(1970, 1, 1, tzinfo=UTC), None, ("2026-05-03", "decided")),
+        (NOON + timedelta(days=3), NOON, ("2026-05-03", "observed")),
+    ],
+)
+def test_a_date_that_cannot_be_is_not_bent_but_replaced_and_told(
+    listed_at: datetime, observed_at: datetime, wanted: tuple[str, str], make_restriction: Callable
+):
+    """The day it was seen or decided on takes its place, and the facts say so."""
+    statement = make(make_restriction(listed_at=listed_at, observed_at=observed_at))
+    assert (statement.content_on.isoformat(), statement.content_on_is) == wanted
+    is_told = "not known to us" in write_facts(statement, load_words("en"))
+    assert is_told == (wanted[1] != "listed")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": PenaltyKind.WARN},
+        {"territories": ("CN", "US")},
+        {"since": datetime(2019, 12, 31, tzinfo=UTC)},
+        {"since": datetime(2038, 1, 2, tzinfo=UTC)},
+    ],
+    ids=str,
+)
+def test_what_the_database_cannot_take_is_for_the_seller_only(fields: dict, make_restriction: Callable):
+    """Warnings, restrictions elsewhere and dates out of range give no payload, and none is bent until it fits."""
+    kind = fields.pop("kind", MeasureKind.REMOVE)
+    assert write_payload(make(make_restriction(kind, **fields))) is None
+
+
+def test_a_clause_of_the_terms_is_named_with_its_address(make_restriction: Callable):
+    """Where the platform's terms are the ground, both letter and payload say where in them."""
+    rules = RULES.model_copy(update={"clause": "section 7.2", "clause_url": "https://m.example/terms#7.2"})
+    statement = state(make_restriction(PenaltyKind.CLOSE), rules, puid="ref", at=NOON)
+    payload = write_payload(statement)
+    assert payload is not None
+    assert payload["incompatible_content_ground"].endswith("section 7.2")
+    assert payload["decision_ground_reference_url"] == "https://m.example/terms#7.2"
+    assert payload["incompatible_content_illegal"] == "Yes"
+    assert "section 7.2" in write_letter(statement, "Bag", "A7", rules).text
+
+
+def test_days_are_written_as_people_write_them():
+    """The first of a month is a word of its own in French."""
+    days = {language: load_words(language).write_day(date(2026, 8, 1)) for language in languages()}
+    assert days == {
+        "de": "1. August 2026",
+        "en": "1 August 2026",
+        "es": "1 de agosto de 2026",
+        "fr": "1er août 2026",
+        "zh": "2026年8月1日",
+    }
+
+
+def test_the_templates_are_templates():
+    """Every language's letter has the same blanks."""
+    blanks = [set(Template(words.letter).get_identifiers()) for words in map(load_words, languages())]
+    assert all(found == blanks[0] for found in blanks)
+    assert all(isinstance(load_words(language), Words) for language in languages())

@@ -1,0 +1,38 @@
+"""Simulated sellers are people, and only where that is asked for."""
+
+import pandas as pd
+
+from ipml.listings.schema import validate_listings
+from ipml.simulation.identities import countries_of, give_identities, leave_contacts
+from ipml.simulation.marketplace import Marketplace
+
+
+def test_a_seller_is_the_same_person_whoever_else_there_is():
+    """An identity follows from seed and seller alone; another seed makes another person."""
+    alone = give_identities({"s1": "DE"}, seed=1)["s1"]
+    assert give_identities({"s0": "US", "s1": "DE", "s2": None}, seed=1)["s1"] == alone
+    assert give_identities({"s1": "DE"}, seed=2)["s1"] != alone
+
+
+def test_people_of_every_country_have_all_that_tells_of_them():
+    """Nothing is empty; numbers begin with 100, which nobody has; mail goes nowhere."""
+    people = give_identities({f"s{country}": country for country in ("US", "GB", "DE", "FR", "ES", "BR", "RU", "CN")})
+    for person in people.values():
+        assert all(getattr(person, name) for name in person.__slots__)
+        assert person.phone_digits.startswith("100")
+        assert person.email.rpartition(".")[2] in ("example", "invalid")
+
+
+def test_some_sellers_write_who_they_are_into_their_listings(marketplace: Marketplace):
+    """Only the texts change, in a part of the listings; the same seed changes the same ones, and all stay valid."""
+    listings = marketplace.listings.head(2_000)
+    before = listings.copy()
+    people = give_identities(countries_of(listings))
+    written = leave_contacts(listings, people, seed=3)
+    pd.testing.assert_frame_equal(listings, before)
+    pd.testing.assert_frame_equal(written, leave_contacts(listings, people, seed=3))
+    changed = [name for name in listings.columns if not written[name].equals(listings[name])]
+    assert changed == ["title", "description", "brand", "category", "gtin"]
+    is_changed = (written[changed].fillna("") != listings[changed].fillna("")).any(axis=1)
+    assert 0.05 < is_changed.mean() < 0.3
+    assert validate_listings(written).problems == ()
