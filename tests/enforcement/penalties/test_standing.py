@@ -1,0 +1,203 @@
+"""Laws of the ladder: whatever the strikes, and in whatever order they come."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ipml.enforcement.penalties.book import Strike
+from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion
+from ipml.enforcement.penalties.replay import replay
+from ipml.enforcement.penalties.rules import PenaltyRules
+from ipml.enforcement.penalties.standing import Told, find_standing
+from ipml.enforcement.penalties.steps import TAKEN_BACK
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.restrictions import PenaltyKind
+from ipml.review.grounds import GROUNDS
+
+from .conftest import START
+
+IS_ARITHMETIC = True
+RULES = load_enforcement_policy().penalties
+CLOSE = len(RULES.ladder) - 1
+
+
+def _strike(
+    number: int, day: int, seen: int, ground: str, tie: int, value: float | None, score: float | None
+) -> Strike:
+    struck_at = START + timedelta(days=day)
+    facts = (None, RULES.weigh(ground, None), score, value, 40.0, 300.0, None, tie, tie)
+    moments = (struck_at - timedelta(days=seen), struck_at, struck_at + timedelta(days=365))
+    return Strike(number, number, number, "ann", ground, *facts, *moments, "digest")
+
+
+SIXTY_DAYS = st.integers(0, 60)
+
+
+@st.composite
+def _strikes(draw: st.DrawFn, days: st.SearchStrategy[int] = SIXTY_DAYS) -> list[Strike]:
+    grounds, values = st.sampled_from(sorted(GROUNDS)), st.none() | st.floats(0, 9000)
+    scores = st.none() | st.floats(0, 1)
+    made = []
+    for number in range(1, draw(st.integers(1, 8)) + 1):
+        tie = draw(st.integers(1, number))
+        made.append(
+            _strike(number, draw(days), draw(st.integers(0, 30)), draw(grounds), tie, draw(values), draw(scores))
+        )
+    return made
+
+
+TOLD = st.lists(
+    st.builds(lambda rung, day: Told(rung, START - timedelta(days=day)), st.integers(0, 3), st.integers(1, 90))
+)
+
+
+@given(strikes=_strikes(st.just(0)), told=TOLD, order=st.randoms(use_true_random=False))
+def test_the_order_of_decisions_within_a_moment_does_not_matter(strikes, told, order):
+    """The standing is the same, to the last digit; and so is the hardest penalty that comes of it."""
+    shuffled = order.sample(strikes, len(strikes))
+    assert find_standing(strikes, told, RULES, START) == find_standing(shuffled, told, RULES, START)
+    numbers = [strike.decision_id for strike in strikes]
+    renumbered = [replace(strike, decision_id=number) for strike, number in zip(shuffled, numbers, strict=True)]
+    assert _hardest(strikes) == _hardest(renumbered)
+
+
+@given(strikes=_strikes(), told=TOLD)
+def test_nobody_is_closed_down_without_a_person(strikes, told):
+    """Not by the weight, nor by the step."""
+    assert find_standing(strikes, told, RULES, START + timedelta(days=60)).due < CLOSE
+
+
+@given(strikes=_strikes(st.just(0)))
+def test_a_sweep_of_someone_never_told_anything_leads_to_the_first_rung_at_most(strikes):
+    """However much was found at once."""
+    assert find_standing(strikes, [], RULES, START).due <= 0
+
+
+@given(strikes=_strikes())
+def test_who_has_all_strikes_taken_back_has_no_penalty(strikes):
+    """In force or proposed."""
+    back = [replace(strike, taken_back_at=START + timedelta(days=90)) for strike in strikes]
+    assert all(one.ended_as in (TAKEN_BACK, "over") for one in replay(back, RULES))
+    at = START + timedelta(days=91)
+    assert not any(one.is_open or one.is_in_force(at) for one in replay(back, RULES))
+
+
+@given(strikes=_strikes(), gone=st.integers(0, 7))
+def test_taking_a_strike_back_never_makes_a_penalty_harder(strikes, gone):
+    """The hardest in force is as hard, or milder."""
+    at = START + timedelta(days=90)
+    place = gone % len(strikes)
+    fewer = [replace(one, taken_back_at=at) if i == place else one for i, one in enumerate(strikes)]
+    hardest = [
+        max([one.rung for one in replay(made, RULES) if one.is_in_force(at)], default=-1) for made in (strikes, fewer)
+    ]
+    assert hardest[1] <= hardest[0]
+
+
+GRAVITY = st.builds(
+    Gravity,
+    harm=st.none() | st.floats(0, 1e5),
+    is_harm_complete=st.booleans(),
+    found=st.integers(1, 200),
+    listings=st.none() | st.floats(1, 1e5),
+    age_days=st.none() | st.floats(0, 5000),
+    probability=st.floats(0, 1),
+    is_first=st.booleans(),
+)
+
+
+@given(gravity=GRAVITY, more=st.floats(0, 1e5))
+def test_more_harm_is_never_milder(gravity, more):
+    """Of what is otherwise the same."""
+    worse = replace(gravity, harm=(gravity.harm or 0.0) + more)
+    if gravity.harm is not None:
+        assert keep_proportion(worse, RULES.proportion).step >= keep_proportion(gravity, RULES.proportion).step
+
+
+@given(gravity=GRAVITY, more=st.floats(0, 1e5))
+def test_a_larger_clean_record_is_never_harsher(gravity, more):
+    """More listings of which no more were found counterfeit."""
+    if gravity.listings is not None:
+        larger = replace(gravity, listings=gravity.listings + more)
+        assert keep_proportion(larger, RULES.proportion).step <= keep_proportion(gravity, RULES.proportion).step
+
+
+@given(gravity=GRAVITY, less=st.integers(1, 200))
+def test_fewer_found_is_never_harsher(gravity, less):
+    """Of as many listings."""
+    fewer = replace(gravity, found=max(1, gravity.found - less))
+    assert keep_proportion(fewer, RULES.proportion).step <= keep_proportion(gravity, RULES.proportion).step
+
+
+@given(gravity=GRAVITY)
+@example(Gravity(100.0, True, 1, 1.0, 0.0, 0.99, True))
+def test_a_new_seller_is_not_punished_for_being_new(gravity):
+    """To be new is as to be of unknown age; and one listing in one proves no large share."""
+    new, unknown = replace(gravity, age_days=0.0), replace(gravity, age_days=None)
+    assert keep_proportion(new, RULES.proportion) == keep_proportion(unknown, RULES.proportion)
+    only = replace(gravity, found=1, listings=1.0)
+    assert (
+        keep_proportion(only, RULES.proportion).step
+        <= keep_proportion(replace(only, listings=None), RULES.proportion).step
+    )
+
+
+@given(gravity=GRAVITY)
+def test_the_step_is_one_rung_at_most_and_says_why(gravity):
+    """A sentence for each reason; none without one."""
+    proportion = keep_proportion(gravity, RULES.proportion)
+    assert proportion.step in (-1, 0, 1)
+    assert proportion.sentences or proportion.step == 0
+
+
+@given(score=st.floats(0, 1), more=st.floats(0, 1))
+@settings(max_examples=20)
+def test_surer_is_never_milder(score, more):
+    """What is surely counterfeit leads at least as far by itself as what is doubtful."""
+    told = [Told(3, START - timedelta(days=90))]
+    due = [
+        find_standing([_strike(i, 0, 0, "test_purchase", i, 100.0, p) for i in range(1, 9)], told, RULES, START).due
+        for p in (score, min(1.0, score + more))
+    ]
+    assert due[0] <= due[1]
+
+
+def test_a_policy_that_closes_by_itself_is_refused():
+    """Whoever writes it."""
+    with pytest.raises(ValueError, match="by a person only"):
+        PenaltyRules(ladder=[{"kind": "close", "weight": 1, "platform": "p", "seller": "s"}])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ladder": [("warn", 2), ("limit", 1)]}, "must rise"),
+        ({"ladder": [("suspend", 1), ("limit", 2)]}, "must rise"),
+        ({"ground_weight": {"hearsay": 1.0}}, "hearsay"),
+        ({"proportion": {"small_harm": 10, "great_harm": 5}}, "small_harm"),
+    ],
+)
+def test_rules_that_contradict_themselves_are_refused(changes, words):
+    """With the rule at fault."""
+    if "ladder" in changes:
+        changes = {"ladder": [{"kind": k, "weight": w, "platform": "p", "seller": "s"} for k, w in changes["ladder"]]}
+    with pytest.raises(ValueError, match=words):
+        PenaltyRules(**changes)
+
+
+def test_a_policy_without_a_ladder_punishes_nobody(policy: EnforcementPolicy):
+    """Strikes are counted and lead to nothing."""
+    strikes = [_strike(1, 0, 0, "test_purchase", 1, 100.0, 0.9)]
+    assert replay(strikes, policy.penalties.model_copy(update={"ladder": ()})) == []
+
+
+def test_the_bundled_ladder_has_every_penalty():
+    """In the order of their hardness."""
+    assert [rung.kind for rung in RULES.ladder] == list(PenaltyKind)
+
+
+def _hardest(strikes: list[Strike]) -> int:
+    return max([one.rung for one in replay(strikes, RULES) if one.imposed_at], default=-1)

@@ -1,0 +1,164 @@
+"""Counting strikes and taking them back."""
+
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select, text
+
+from ipml.enforcement.penalties.ladder import hardest
+from ipml.enforcement.penalties.replay import replay
+from ipml.enforcement.penalties.strikes import count_strikes, list_strikes, take_back, weigh
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.records import Verdict
+from ipml.review.bulk import decide_bulk, preview_bulk
+from ipml.review.clusters.spread import decide_and_spread, preview_spread
+from ipml.review.queue import claim
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.tables import metadata, seller_keys
+
+from .conftest import START, Market
+
+NEW_TABLES = ("strikes", "strikes_taken_back", "penalties", "linked_accounts", "measure_stakes")
+
+
+def test_a_strike_says_what_was_known(market: Market):
+    """Numbers to two digits; what the listing does not say stays unknown."""
+    market.strike(ground="declared_replica", category="Toys", seller_listings=1_234.0, seller_age_days=99.4)
+    (strike,) = list_strikes(market.engine, "ann")
+    assert (strike.ground, strike.category, strike.weight) == ("declared_replica", "toys", 1.5 * 1.5)
+    assert (strike.listings, strike.age_days, strike.probability) == (1200.0, 99.0, 0.9)
+    assert (strike.seen_at, strike.struck_at, strike.taken_back_at) == (START, START, None)
+
+
+def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
+    """Two hundred copies are one offence; each has a strike of its own, to be taken back with its decision."""
+    for number in range(8):
+        market.enqueue(listing_id=f"C{number}", title=f"Leather bag, brown, no. {number}")
+    at = START + timedelta(hours=1)
+    taken = claim(market.engine, "ana", now=at)
+    assert taken is not None
+    alike = [case.case_id for case in preview_spread(market.engine, taken.case_id).cases]
+    decide_and_spread(market.engine, taken, Verdict.COUNTERFEIT, alike, ground="wrong_features", now=at)
+    assert len(list_strikes(market.engine, "ann")) > 2
+    assert _weight(market) == 1.0
+
+
+def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
+    """The heaviest of them."""
+    numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
+    preview = preview_bulk(market.engine, numbers, "ana", Verdict.COUNTERFEIT, now=START)
+    content = {"ground": "wrong_features", "token": preview.digest, "now": START}
+    decide_bulk(market.engine, numbers, "ana", Verdict.COUNTERFEIT, **content)
+    assert len(list_strikes(market.engine, "ann")) == 3
+    assert _weight(market) == 1.5
+
+
+def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(market: Market):
+    """The repetition weighs more."""
+    market.strike(listing_id="A")
+    market.strike(listing_id="A", day=1)
+    assert _weight(market, day=1) == 1.0
+    market.strike(listing_id="A", day=10)
+    assert _weight(market, day=10) == 1.0 + 1.5
+
+
+def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
+    """Nor any weight; the platform is told of each that ends."""
+    made = [market.strike(day=day) for day in (0, 10, 20, 30)]
+    assert market.kinds(state="in force", day=30) == ["warn", "limit", "hold payout", "suspend"]
+    for decision in made:
+        market.undo(decision, day=31)
+    assert {one.ended_as for one in market.penalties()} == {"taken back"}
+    assert _weight(market, day=31) == 0
+    assert count_strikes(market.engine, "ann", known_by=START + timedelta(days=31)) == 0
+
+
+def test_what_the_strikes_left_carry_stays(market: Market):
+    """The suspension needed all four; the limit needs two."""
+    made = [market.strike(day=day) for day in (0, 10, 20, 30)]
+    market.undo(made[3], day=31)
+    assert market.kinds(state="in force", day=31) == ["warn", "limit", "hold payout"]
+    market.undo(made[1], day=32)
+    assert market.kinds(state="in force", day=32) == ["warn"]
+
+
+def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
+    """Also where it was over by then: the next offence is a first one."""
+    first = market.strike()
+    market.undo(first, day=400)
+    market.strike(day=401)
+    assert market.kinds(state="in force", day=401) == ["warn"]
+
+
+def test_a_strike_is_taken_back_once(market: Market):
+    """Asked again, nothing happens; nor for a decision that led to none."""
+    decision = market.strike()
+    market.undo(decision, day=1)
+    with writing(market.engine) as connection:
+        assert take_back(connection, decision.decision_id, "cleo", "again", START) == []
+        assert take_back(connection, 99, "cleo", "none", START) == []
+
+
+def test_counting_knows_only_what_was_known(market: Market):
+    """As a score at that moment may: not what came later, nor what was taken back by then."""
+    market.undo(market.strike(), day=5)
+    days = {day: count_strikes(market.engine, "ann", known_by=START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
+    assert days == {-1: 0, 0: 1, 4: 1, 5: 0}
+    assert count_strikes(market.engine, "nobody") == 0
+
+
+def test_no_new_table_names_a_seller_or_a_listing(market: Market):
+    """Nor repeats what the listing says, or why somebody took something back."""
+    names = {"seller": "Annabel-Lee", "listing_id": "Listing-77", "title": "Call 0170 1234567"}
+    market.undo(market.strike(**names), day=1, why="Annabel-Lee rang me up")
+    market.strike(day=2, **names | {"listing_id": "Listing-78"})
+    with reading(market.engine) as connection:
+        kept = " ".join(str(row) for name in NEW_TABLES for row in connection.execute(select(metadata.tables[name])))
+        kept += " ".join(map(str, connection.execute(text("SELECT payload FROM audit WHERE subject LIKE 'strike%'"))))
+    for name in ("Annabel", "Listing-77", "0170", "rang"):
+        assert name not in kept
+
+
+def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Market):
+    """Nothing that is sealed can be read, and nothing fails."""
+    decision = market.strike()
+    with writing(market.engine) as connection:
+        pseudonym = find_pseudonym(connection, "ann") or ""
+        connection.execute(delete(seller_keys))
+    assert list_strikes(market.engine, "ann") == []
+    market.undo(decision, day=1)
+    with reading(market.engine) as connection:
+        assert weigh(connection, pseudonym, START + timedelta(days=1), market.policy).weight == 0
+
+
+DAYS = st.lists(st.integers(0, 90), min_size=1, max_size=6)
+
+
+@given(days=DAYS, undone=st.sets(st.integers(0, 5)), order=st.randoms(use_true_random=False))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_replay_gives_exactly_what_happened(
+    market: Market, policy: EnforcementPolicy, days: list[int], undone: set[int], order: object
+):
+    """Whatever was struck and taken back, in order of time."""
+    seller = f"s{next(market.numbers)}"
+    made = [market.strike(day=day, seller=seller) for day in sorted(days)]
+    for place in sorted(undone):
+        if place < len(made):
+            market.undo(made[place], day=100)
+    happened = market.penalties(seller=seller)
+    replayed = replay(list_strikes(market.engine, seller), policy.penalties)
+    outcome = [(one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in happened]
+    assert outcome == [
+        (one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in replayed
+    ]
+    if len(undone & set(range(len(made)))) == len(made):
+        assert hardest(happened, START + timedelta(days=100)) is None
+
+
+def _weight(market: Market, day: float = 0) -> float:
+    with reading(market.engine) as connection:
+        pseudonym = find_pseudonym(connection, "ann") or ""
+        at = START + timedelta(days=day, hours=2)
+        return weigh(connection, pseudonym, at, market.policy).weight
