@@ -159,10 +159,32 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("rows", "problem", problem)
     if not disagreements:
         yield Check("rows", "ok", "decisions, audit trail, references and numbering agree")
+    yield _check_appeals(engine)
     for risk in risks:
         yield Check("server", "warning", risk)
     if not risks:
         yield Check("server", "ok", server)
+
+
+def _check_appeals(engine: Engine) -> Check:
+    from datetime import UTC, datetime
+
+    from ipml.enforcement.appeals.desk import count_overdue
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.errors import UnusableSetting
+    from ipml.storage.database import reading
+
+    try:
+        with reading(engine) as connection:
+            overdue = count_overdue(connection, load_enforcement_policy().appeals, datetime.now(UTC))
+    except UnusableSetting as error:
+        return Check("appeals", "problem", str(error))
+    words = (
+        f"{overdue:,} overdue; `ipml appeal list` shows them, `ipml appeal tick` must run"
+        if overdue
+        else "none overdue"
+    )
+    return Check("appeals", "warning" if overdue else "ok", words)
 
 
 def check_model(source: str | None) -> Iterator[Check]:
