@@ -165,12 +165,14 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("rows", "problem", problem)
     if not disagreements:
         yield Check("rows", "ok", "decisions, audit trail, references and numbering agree")
+    yield _check_appeals(engine)
     for risk in risks:
         yield Check("server", "warning", risk)
     if not risks:
         yield Check("server", "ok", server)
 
 
+<<<<<<< HEAD
 def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:
     if path is None:
         yield Check(
@@ -182,6 +184,27 @@ def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:
         yield Check("anchors", "ok", f"the trail is that of {path}")
     for problem in problems:
         yield Check("anchors", "problem", problem)
+=======
+def _check_appeals(engine: Engine) -> Check:
+    from datetime import UTC, datetime
+
+    from ipml.enforcement.appeals.desk import count_overdue
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.errors import UnusableSetting
+    from ipml.storage.database import reading
+
+    try:
+        with reading(engine) as connection:
+            overdue = count_overdue(connection, load_enforcement_policy().appeals, datetime.now(UTC))
+    except UnusableSetting as error:
+        return Check("appeals", "problem", str(error))
+    words = (
+        f"{overdue:,} overdue; `ipml appeal list` shows them, `ipml appeal tick` must run"
+        if overdue
+        else "none overdue"
+    )
+    return Check("appeals", "warning" if overdue else "ok", words)
+>>>>>>> 1aaeb7f8b0580a7f16388b560622751f05c7b8f5
 
 
 def check_model(source: str | None) -> Iterator[Check]:

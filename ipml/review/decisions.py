@@ -21,7 +21,7 @@ from ipml.review.quality.look_choice import want_looks
 from ipml.review.quality.looks import answer, find_held
 from ipml.review.quality.opinions import find_opinion
 from ipml.review.quality.second_person import judge_with_two
-from ipml.review.reversals import stands
+from ipml.review.reversals import BY_APPEAL, stands
 from ipml.review.snapshot import digest
 from ipml.review.texts import check_text
 from ipml.storage.database import reading, writing
@@ -32,7 +32,11 @@ _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a decision came about: a "review" of its own, in "bulk" with others, or by "spread" from another."""
+    """How a decision came about.
+
+    By a "review" of its own, in "bulk" with others, by "spread" from another; on an "appeal" of the seller, or by the
+    "clock" where a term ran out.
+    """
 
     origin: str = "review"
     group_key: str | None = None
@@ -145,13 +149,14 @@ def record(
     decided, one becomes the exemplar of the others, unless the decision `spreads`: then that is for the caller to do.
     """
     refuse_conflict(connection, row, decision.reviewer)
-    final = decision if origin.spread_from else judge_with_two(connection, row, decision, key)
+    is_final = origin.spread_from or origin.origin in BY_APPEAL
+    final = decision if is_final else judge_with_two(connection, row, decision, key)
     if final is None:
         return decision
     kept = _append(connection, row, final, key if final is decision else None, origin)
     if kept.verdict is not Verdict.ESCALATE and not spreads:
         hand_over(connection, row.case_id)
-    if origin.spread_from is None:
+    if not is_final:
         want_looks(connection, row, kept)
         if kept.verdict is Verdict.COUNTERFEIT:
             remember_removal(connection, row)

@@ -32,7 +32,8 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
         The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
         none, and do not undo an earlier verdict; a decision that was taken back gives none. Its weight is the
         probability that it is right, by the consensus of all who judged the case and from how often each of them errs;
-        1 as long as nobody has looked at anything twice.
+        1 as long as nobody has looked at anything twice, and where it was decided on an appeal: whoever decided that
+        knew what the others had not seen.
 
     Examples
     --------
@@ -53,7 +54,10 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     if known_by is not None:
         latest = latest.where(decisions.c.decided_at <= known_by)
     query = (
-        select(decisions.c.verdict, decisions.c.decided_at, decisions.c.case_id, decisions.c.odds, cases.c.snapshot)
+        select(
+            *(decisions.c.verdict, decisions.c.decided_at, decisions.c.case_id, decisions.c.odds, decisions.c.origin),
+            cases.c.snapshot,
+        )
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(decisions.c.decision_id.in_(latest))
         .order_by(decisions.c.decision_id)
@@ -62,7 +66,8 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
         chances = find_label_chances(connection, known_by=known_by)
         for row in connection.execute(query.execution_options(yield_per=500)):
             is_counterfeit = row.verdict == Verdict.COUNTERFEIT
-            weight = _weigh(chances.get(row.case_id), is_counterfeit)
+            chance = None if row.origin == "appeal" else chances.get(row.case_id)
+            weight = _weigh(chance, is_counterfeit)
             yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, weight, row.odds)
 
 

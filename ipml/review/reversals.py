@@ -25,6 +25,9 @@ from ipml.storage.tables import cases, decisions, reversals
 _LONGEST_WHY = 2000
 _LARGEST_NUMBER = 2**63 - 1
 
+BY_APPEAL = ("appeal", "clock")
+"""Origins of decisions that a person made on appeal, or that follow from a term that ran out."""
+
 
 def undo(
     engine: Engine,
@@ -68,16 +71,16 @@ def undo(
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
-        wanted = _find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
+        wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
         if not wanted:
             raise CannotUndo(decision_id, "there is none of that number")
         (first,) = wanted
-        spread = _find_decisions(connection, decisions.c.spread_from == decision_id)
+        spread = find_decisions(connection, decisions.c.spread_from == decision_id)
         locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
         if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now):
             raise CannotUndo(decision_id, obstacle)
-        following = [row for row in spread if _is_reversible(connection, row)]
-        return _reverse(connection, [first, *following], locked, reviewer, why, now)[0]
+        following = [row for row in spread if is_reversible(connection, row)]
+        return reverse(connection, [first, *following], locked, reviewer, why, now)[0]
 
 
 def undo_group(
@@ -101,15 +104,15 @@ def undo_group(
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
-        group = _find_decisions(connection, decisions.c.group_key == group_key)
+        group = find_decisions(connection, decisions.c.group_key == group_key)
         locked = find_cases(connection, [row.case_id for row in group], lock=True)
-        remaining = [row for row in group if _is_reversible(connection, row)]
+        remaining = [row for row in group if is_reversible(connection, row)]
         if not remaining:
             raise CannotUndo(f"group {group_key[:80]!r}", "there is no decision of it that stands")
         for row in remaining:
             if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now):
                 raise CannotUndo(row.decision_id, obstacle)
-        return _reverse(connection, remaining, locked, reviewer, why, now)
+        return reverse(connection, remaining, locked, reviewer, why, now)
 
 
 def stands(by: datetime | None = None) -> ColumnElement[bool]:
@@ -126,7 +129,8 @@ def is_standing(connection: Connection, decision_id: int) -> bool:
     return connection.scalar(query) is not None
 
 
-def _find_decisions(connection: Connection, condition: ColumnElement[bool], decision_id: int = 1) -> Sequence[Row[Any]]:
+def find_decisions(connection: Connection, condition: ColumnElement[bool], decision_id: int = 1) -> Sequence[Row[Any]]:
+    """Return rows of decisions, the first made first."""
     if not 0 < decision_id <= _LARGEST_NUMBER:
         return []
     return connection.execute(select(decisions).where(condition).order_by(decisions.c.decision_id)).all()
@@ -138,8 +142,10 @@ def _find_obstacle(
     """Return why this person cannot take a decision back now, as a phrase, or None."""
     if row.decision_id not in _find_standing(connection, row.case_id):
         return "it has been undone already"
-    if not _is_reversible(connection, row):
+    if not is_reversible(connection, row):
         return f"case {row.case_id} was decided anew since"
+    if row.origin in BY_APPEAL:
+        return "it follows from an appeal of the seller"
     if may_undo_others:
         return None
     if row.reviewer != reviewer:
@@ -150,7 +156,7 @@ def _find_obstacle(
     return None
 
 
-def _is_reversible(connection: Connection, row: Row[Any]) -> bool:
+def is_reversible(connection: Connection, row: Row[Any]) -> bool:
     """Say whether a decision is the last on its case that stands."""
     return _find_standing(connection, row.case_id)[-1:] == [row.decision_id]
 
@@ -160,7 +166,7 @@ def _find_standing(connection: Connection, case_id: int) -> list[int]:
     return list(connection.scalars(query.order_by(decisions.c.decision_id)))
 
 
-def _reverse(
+def reverse(
     connection: Connection,
     undone: Sequence[Row[Any]],
     locked: dict[int, Row[Any]],
@@ -168,6 +174,7 @@ def _reverse(
     why: str,
     now: datetime,
 ) -> tuple[Reversal, ...]:
+    """Take decisions back whose cases, by number in `locked`, are kept from other writers."""
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     for row in undone:
         change_case(connection, row.case_id, state=_state_after(connection, row.case_id))

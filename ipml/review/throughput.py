@@ -103,7 +103,7 @@ def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = Non
     hour = (type_coerce(decisions.c.decided_at, BigInteger) // literal(_HOUR, BigInteger)).label("hour")
     hours = (
         select(decisions.c.reviewer, hour, func.count().label("verdicts"))
-        .where(decisions.c.decided_at > since, decisions.c.origin != "spread", stands())
+        .where(decisions.c.decided_at > since, decisions.c.origin.in_(("review", "bulk")), stands())
         .group_by(decisions.c.reviewer, hour)
         .subquery()
     )

@@ -50,6 +50,7 @@ class Lock(IntEnum):
     COUNT_TRIES = 7
     ADD_USER = 8
     ADD_SELLER = 9
+    OPEN_WINDOWS = 16
 
 
 def open_database(url: str | None = None, *, create: bool = True) -> Engine:

@@ -88,11 +88,12 @@ def _step(connection: Connection, clock: Clock, now: datetime, confirm: timedelt
     """Take the one or two steps that a reading of the time allows a clock."""
     done = Ticked()
     is_over = clock.due_at is not None and clock.due_at <= now
-    if clock.state is ClockState.MARKED and clock.marked_at is not None:
-        if now < clock.marked_at:
+    if (marked_at := clock.marked_at) is not None:
+        if now < marked_at:
             clock, done = unmark(connection, clock, TICKER, now), Ticked(unmarked=1)
-        elif is_over and now >= clock.marked_at + confirm:
-            follow(connection, expire(connection, clock, TICKER, now), now)
+        elif is_over and now >= marked_at + confirm:
+            follow(connection, clock, now)  # first, as all who append to the audit trail must hold their rows already
+            expire(connection, clock, TICKER, now)
             return Ticked(expired=1)
     if clock.state is ClockState.RUNNING and is_over:
         mark(connection, clock, TICKER, now)

@@ -34,7 +34,7 @@ class Judgement:
 
 
 def list_judgements(connection: Connection, *, known_by: datetime | None = None) -> list[Judgement]:
-    """Return what was said of cases, case by case; not what was taken back or only spread.
+    """Return what was said of cases, case by case; not what was taken back, only spread, or decided on appeal.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def list_judgements(connection: Connection, *, known_by: datetime | None = None)
 def _standing_decisions() -> Select[Any]:
     columns = (decisions.c.case_id, decisions.c.reviewer, decisions.c.verdict, decisions.c.decided_at)
     return select(*columns, literal("decision").label("kind"), decisions.c.token).where(
-        decisions.c.reviewer != _SYSTEM, decisions.c.origin != "spread", stands()
+        decisions.c.reviewer != _SYSTEM, decisions.c.origin.in_(("review", "bulk")), stands()
     )
 
 

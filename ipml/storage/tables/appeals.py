@@ -20,6 +20,7 @@ appeals = Table(
     Column("text", Text, nullable=False, doc="what the seller says, sealed"),
     Column("key", Text, doc="the seller's, so that a repeated request files once"),
     Column("filed_at", Moment, nullable=False),
+    Column("reference", Text, doc="of what the rights holder filed, sealed"),
     Column("holder", Text, doc="who has it in hand"),
     Column("lease_expires_at", Moment),
     UniqueConstraint("pseudonym", "key"),

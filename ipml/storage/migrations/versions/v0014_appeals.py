@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("key", sa.Text),
         sa.Column("filed_at", moment, nullable=False),
+        sa.Column("reference", sa.Text),
         sa.Column("holder", sa.Text),
         sa.Column("lease_expires_at", moment),
         sa.PrimaryKeyConstraint("appeal_id", name="pk_appeals"),

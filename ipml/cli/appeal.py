@@ -1,0 +1,248 @@
+"""`ipml appeal`: what sellers say against restrictions, who decides it, and the terms that run."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.options import Database
+from ipml.cli.plain_text import printable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from ipml.enforcement.appeals.desk import AppealFile
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Deal with complaints and counter-notices of sellers.
+
+    Example: ipml appeal list
+    """,
+)
+Number = Annotated[int, typer.Argument(metavar="APPEAL", help="Number of an appeal.", show_default=False)]
+By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[
+        str | None,
+        typer.Option(help="Only those in this state, or all; by default those that wait.", show_default=False),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """List appeals, those first that are due first.
+
+    Example: ipml appeal list --state rejected
+    """
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.enforcement.appeals.desk import list_appeals
+    from ipml.enforcement.appeals.states import AppealState
+    from ipml.errors import UnusableSetting
+
+    if state not in (None, "all", *AppealState):
+        raise UnusableSetting("state", repr(state), f"all, {', '.join(AppealState)}")
+    now, table = datetime.now(UTC), Table("appeal", "kind", "against", "case", "rules", "state", "filed", "due")
+    for row in list_appeals(_open(database, binds=False), state):
+        appeal, due = row.appeal, _day(row.due_at) + (" OVERDUE" if row.is_overdue(now) else "")
+        shown = (appeal.appeal_id, appeal.kind, appeal.subject, appeal.case_id, appeal.profile, appeal.state)
+        table.add_row(*map(str, shown), _day(appeal.filed_at), due)
+    Console().print(table)
+
+
+@app.command()
+def show(appeal: Number, database: Database = None) -> None:
+    """Show an appeal with all that its decision needs.
+
+    Example: ipml appeal show 3
+    """
+    from ipml.enforcement.appeals.desk import get_appeal
+
+    for line in _describe(get_appeal(_open(database, binds=False), appeal)):
+        typer.echo(line)
+
+
+@app.command("file")
+def file_(
+    about: Annotated[
+        str,
+        typer.Argument(metavar="AGAINST", help="measure:12, penalty:3 or case:7.", show_default=False),
+    ],
+    seller: Annotated[str, typer.Option(help="Id of the seller.", show_default=False)],
+    text: Annotated[Path, typer.Option(help="File with what the seller says, UTF-8.", show_default=False)],
+    kind: Annotated[str, typer.Option(help="complaint or counter-notice.")] = "complaint",
+    rules: Annotated[
+        str | None, typer.Option(help="eu, china, us, platform or your own; by default the listing's.", metavar="NAME")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Sent again with the same key it is the same appeal.")] = None,
+    database: Database = None,
+) -> None:
+    """Take in an appeal that came by mail or through the platform.
+
+    Example: ipml appeal file measure:12 --seller s-1881 --text letter.txt
+    """
+    from typing import get_args
+
+    from ipml.enforcement.appeals.filing import file_appeal
+    from ipml.enforcement.clocks.profiles import Kind
+    from ipml.errors import UnreadableFile, UnusableSetting
+
+    if kind not in get_args(Kind):
+        raise UnusableSetting("kind", repr(kind), " or ".join(get_args(Kind)))
+    try:
+        words = text.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(text, f"a byte that is no UTF-8 ({error.reason})", "text in UTF-8") from error
+    chosen: Kind = "complaint" if kind == "complaint" else "counter-notice"
+    filed = file_appeal(_open(database), about, seller, words, kind=chosen, profile=rules, key=key)
+    typer.echo(f"Appeal {filed.appeal_id} against {filed.subject} is {filed.state}, by the rules of {filed.profile}.")
+
+
+@app.command()
+def decide(
+    appeal: Number,
+    outcome: Annotated[
+        str, typer.Argument(metavar="OUTCOME", help="granted, 'partly granted' or rejected.", show_default=False)
+    ],
+    why: Annotated[str, typer.Option(help="Reasons, for the seller to read.", show_default=False)],
+    measure: Annotated[
+        str | None, typer.Option(help="The milder measure, if granted in part: label, demote, pause, …")
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Decide an appeal, as a person who has not decided in the matter before.
+
+    Example: ipml appeal decide 3 granted --why "The invoice shows an authorised source."
+    """
+    from ipml.enforcement.appeals.deciding import decide_appeal
+    from ipml.enforcement.restrictions import MeasureKind
+    from ipml.errors import UnusableSetting
+
+    if measure not in (None, *MeasureKind):
+        raise UnusableSetting("measure", repr(measure), f"one of {', '.join(MeasureKind)}")
+    milder = MeasureKind(measure) if measure else None
+    made = decide_appeal(_open(database), appeal, by or getpass.getuser(), outcome, why, measure=milder)
+    typer.echo(f"Appeal {appeal} is {made.state}; the seller is told.")
+
+
+@app.command("holder-acted")
+def holder_acted(
+    appeal: Number,
+    reference: Annotated[
+        str | None, typer.Option(help="Where the rights holder complained or sued, and its number.")
+    ] = None,
+    withdrew: Annotated[bool, typer.Option("--withdrew", help="The rights holder gives up instead.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="The rights holder gets the longer term of the rules.")
+    ] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Record what the rights holder did about a counter-notice.
+
+    Example: ipml appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
+    """
+    from ipml.enforcement.appeals import counter_notices
+    from ipml.errors import UnusableSetting
+
+    if [bool(reference), withdrew, extend].count(True) != 1:
+        raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
+    engine, name = _open(database), by or getpass.getuser()
+    if extend:
+        clock = counter_notices.change_term(engine, appeal, "extend", name)
+        typer.echo(f"Appeal {appeal}: the rights holder has until {_day(clock.due_at)}.")
+    elif withdrew:
+        typer.echo(f"Appeal {appeal} is {counter_notices.holder_withdrew(engine, appeal, name).state}.")
+    else:
+        acted = counter_notices.holder_acted(engine, appeal, reference or "", name)
+        typer.echo(f"Appeal {appeal}: {acted.state}; the measure stays.")
+
+
+@app.command()
+def tick(
+    follow: Annotated[bool, typer.Option("--follow", help="Go on, once a minute, until stopped.")] = False,
+    database: Database = None,
+) -> None:
+    """Let terms begin and run out; a term is over when two readings of the clock say so.
+
+    Example: ipml appeal tick --follow
+    """
+    import signal
+    import threading
+
+    from ipml.enforcement.appeals.ticking import tick as tick_once
+    from ipml.errors import DatabaseBusy
+
+    engine, stopped = _open(database), threading.Event()
+    if follow:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+    while True:
+        try:
+            done = tick_once(engine)
+        except DatabaseBusy as error:  # the next tick does what this one could not
+            if not follow:
+                raise
+            typer.echo(str(error), err=True)
+        else:
+            if not follow or any((done.marked, done.unmarked, done.expired, done.failed)):
+                typer.echo(f"{done.expired} terms ran out, {done.marked} marked, {done.unmarked} marks withdrawn.")
+            for failure in done.failed:
+                typer.echo(printable(failure), err=True)
+            if done.failed and not follow:
+                raise typer.Exit(1)
+        if not follow or stopped.wait(60):
+            return
+
+
+def _open(database: str | None, *, binds: bool = True) -> Engine:
+    """Open the database so that what is decided has consequences; only to look, without."""
+    from ipml.enforcement.consequences import enforcing
+    from ipml.storage.database import open_database
+
+    engine = open_database(database, create=False)
+    return enforcing(engine) if binds else engine
+
+
+def _describe(file: AppealFile) -> list[str]:
+    appeal, listing = file.appeal, file.case.scored.listing
+    lines = [
+        f"Appeal {appeal.appeal_id}: {appeal.kind} against {appeal.subject}, {appeal.state}",
+        f"filed {_day(appeal.filed_at)} by the rules of {appeal.profile}",
+        f"case {appeal.case_id}: {printable(listing.title)[:120]} ({printable(listing.listing_id)[:80]})",
+        f"decided {file.decision.verdict} on {_day(file.decision.decided_at)}, ground {file.decision.ground or 'none'}",
+    ]
+    if file.alike:
+        lines.append(f"decided with it, and put right with it: cases {', '.join(map(str, file.alike))}")
+    for clock in (*file.windows, *file.clocks):
+        note = ", not all holidays of that time known" if clock.is_provisional else ""
+        lines.append(f"{clock.stage}: {clock.state}, due {_day(clock.due_at) or 'when it has begun'}{note}")
+    lines.append(f"not to be decided by: {', '.join(map(printable, sorted(file.deciders))) or 'nobody'}")
+    if file.reference:
+        lines.append(f"the rights holder filed: {printable(file.reference)}")
+    lines += [
+        "",
+        "The seller says:" if file.text is not None else "The seller was erased, and what they said with them.",
+    ]
+    lines += [f"  {printable(line)}" for line in (file.text or "").splitlines()]
+    if file.outcome:
+        lines += [
+            "",
+            f"{file.outcome.outcome} by {printable(file.outcome.decided_by)}: {printable(file.outcome.why or '')}",
+        ]
+    return lines
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""

@@ -1,0 +1,132 @@
+"""What sellers are written about their appeals, and what rights holders are told of a counter-notice.
+
+A language is a file in `languages/`. Whatever others wrote is shown without letters that could command a reader's
+screen or turn the direction of the text.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ipml.enforcement.appeals.appeal import Appeal
+from ipml.enforcement.appeals.rules import AppealRules
+from ipml.enforcement.clocks.profiles import Profile
+from ipml.records import Listing
+from ipml.storage import outbox
+from ipml.storage.pseudonyms import find_seller
+
+_LANGUAGES = Path(__file__).with_name("languages")
+_LONGEST_WORD, _LONGEST_TEXT = 200, 20_000
+_UNREADABLE = "\ufffd"
+
+
+def write_seller(
+    connection: Connection, appeal: Appeal, what: str, listing: Listing, rules: AppealRules, at: datetime, why: str = ""
+) -> bool:
+    """Put a letter to the seller into the outbox, and say whether there is one: nobody writes to who was erased.
+
+    Parameters
+    ----------
+    what : str
+        "receipt", "receipt_holder", "granted", "partly_granted", "rejected", "restored" or "withdrawn".
+    why : str
+        The reasons of who decided, for the seller to read.
+    """
+    seller_id = find_seller(connection, appeal.pseudonym)
+    if seller_id is None:
+        return False
+    language = rules.language_for(listing.country)
+    subject, text = compose(appeal, what, listing, language, why)
+    outbox.put(
+        connection,
+        key=f"appeal-{appeal.appeal_id}-{what.replace('_', '-')}",
+        channel="seller",
+        kind="appeal",
+        subject=appeal.name,
+        body={
+            "seller_id": seller_id,
+            "reference": appeal.name,
+            "language": language,
+            "subject": subject,
+            "text": text,
+        },
+        pseudonym=appeal.pseudonym,
+        now=at,
+    )
+    return True
+
+
+def compose(appeal: Appeal, what: str, listing: Listing, language: str, why: str = "") -> tuple[str, str]:
+    """Return subject and text of a letter in a language."""
+    words = _load(language)
+    is_receipt = what.startswith("receipt")
+    facts = {
+        "number": str(appeal.appeal_id),
+        "kind": words[appeal.kind.replace("-", "_")],
+        "restriction": f"{appeal.subject} ({inert(listing.listing_id)})",
+        "why": inert(why, _LONGEST_TEXT),
+        "outcome": "" if is_receipt else words[f"outcome_{what}"],
+    }
+    subject = words["receipt_subject" if is_receipt else "outcome_subject"]
+    return Template(subject).substitute(facts), Template(words[what]).substitute(facts).strip() + "\n"
+
+
+def pass_on(
+    connection: Connection, appeal: Appeal, text: str, listing: Listing, profile: Profile, at: datetime
+) -> None:
+    """Put a counter-notice into the outbox for the rights holder, with no more of the seller than the profile says."""
+    outbox.put(
+        connection,
+        key=passed_on_key(appeal.appeal_id),
+        channel="holder",
+        kind="counter-notice",
+        subject=f"counter-notice:{appeal.appeal_id}",
+        body=_tell_holder(appeal, text, listing, profile),
+        pseudonym=appeal.pseudonym,
+        now=at,
+    )
+
+
+def passed_on_key(appeal_id: int) -> str:
+    """Return the key under which a counter-notice goes to the rights holder."""
+    return f"appeal-{appeal_id}-passed-on"
+
+
+def inert(text: str, longest: int = _LONGEST_WORD) -> str:
+    """Return what others wrote without letters that command a screen or turn the text, and not too long.
+
+    Examples
+    --------
+    >>> inert("a\\x1b[2J\\u202eb\\nc")
+    'a\ufffd[2J\ufffdb\\nc'
+    """
+    return "".join(letter if letter.isprintable() or letter == "\n" else _UNREADABLE for letter in text[:longest])
+
+
+def _tell_holder(appeal: Appeal, text: str, listing: Listing, profile: Profile) -> dict[str, Any]:
+    stage = profile.stage("holder")
+    told: dict[str, Any] = {
+        "reference": appeal.name,
+        "kind": "counter-notice",
+        "rules": profile.title,
+        "term": str(stage.length),
+        "counts_from": stage.starts,
+    }
+    if "listing" in profile.passes_on:
+        told["listing"] = {"id": inert(listing.listing_id), "title": inert(listing.title)}
+        told["brand"] = inert(listing.brand or "")
+    if "statement" in profile.passes_on:
+        told["statement"] = inert(text, _LONGEST_TEXT)
+    return told
+
+
+@cache
+def _load(language: str) -> dict[str, str]:
+    return tomllib.loads((_LANGUAGES / f"{language}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,108 @@
+"""What time does to appeals: terms begin when somebody was told, and run out when nobody acted.
+
+Every step is a transaction of its own, so that a tick can be killed anywhere: the next one finishes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from ipml.enforcement.appeals.appeal import find_appeal
+from ipml.enforcement.appeals.deciding import restore
+from ipml.enforcement.appeals.letters import passed_on_key, write_seller
+from ipml.enforcement.appeals.notified import find_newly_notified
+from ipml.enforcement.appeals.remedies import find_penalty
+from ipml.enforcement.appeals.restricted import parse_subject
+from ipml.enforcement.appeals.rules import AppealRules
+from ipml.enforcement.appeals.states import AppealEvent
+from ipml.enforcement.clocks.clocks import Clock, begin, find_clocks, start_clock
+from ipml.enforcement.clocks.states import ClockState
+from ipml.enforcement.clocks.ticking import TICKER, Ticked, tick_clocks
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.review.cases import find_case
+from ipml.review.snapshot import decode_listing
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.tables import clocks, measures, outbox
+
+_AT_ONCE = 200
+_WINDOWS = ("complaint window", "counter-notice window")
+
+
+def tick(engine: Engine, *, rules: AppealRules | None = None, now: datetime | None = None) -> Ticked:
+    """Begin terms whose event has come, and let those run out that are over by two readings of the clock.
+
+    Parameters
+    ----------
+    now : datetime, default=the clock
+        What the clock reads. It may be wrong for a while: see `ipml.enforcement.clocks.ticking`.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> tick(engine).expired
+    0
+    """
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    while _open_windows(engine, rules, now) == _AT_ONCE:
+        pass
+    _begin_passed_on(engine, rules, now)
+    return tick_clocks(engine, now, rules.confirm, lambda *expired: _follow(*expired, rules=rules))
+
+
+def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
+    """Start the time for complaints and counter-notices of sellers who were told; return how many there were."""
+    with reading(engine) as connection:
+        if not find_newly_notified(connection, 1):
+            return 0
+    with writing(engine) as connection:
+        serialise(connection, Lock.OPEN_WINDOWS)
+        told = find_newly_notified(connection, _AT_ONCE)
+        for subject, at in told:
+            profile = rules.profile_for(_find_country(connection, subject))
+            for stage in _WINDOWS:
+                start_clock(connection, subject, stage, profile, at, TICKER, now)
+        return len(told)
+
+
+def _find_country(connection: Connection, subject: str) -> str | None:
+    """Return the country of the listing that a restriction came from, as far as known."""
+    kind, number = parse_subject(subject)
+    if kind == "penalty":
+        penalty = find_penalty(connection, number)
+        case_id = penalty.case_id if penalty else None
+    else:
+        case_id = connection.scalar(select(measures.c.case_id).where(measures.c.measure_id == number))
+    return None if case_id is None else decode_listing(find_case(connection, case_id).snapshot).country
+
+
+def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
+    """Start the term of rights holders whom a counter-notice has reached."""
+    query = select(clocks.c.subject).where(clocks.c.state == ClockState.WAITING).order_by(clocks.c.clock_id)
+    with reading(engine) as connection:
+        waiting = list(connection.scalars(query))
+    for subject in waiting:
+        with writing(engine) as connection:
+            _begin_one(connection, subject, rules, now)
+
+
+def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: datetime) -> None:
+    clock = find_clocks(connection, subject, lock=True)["holder"]
+    key = passed_on_key(parse_subject(subject)[1])
+    reached = select(outbox.c.settled_at).where(outbox.c.key == key, outbox.c.state == "delivered")
+    reached_at = connection.scalar(reached)
+    if clock.state is ClockState.WAITING and reached_at is not None:
+        begin(connection, clock, rules.load_profile(clock.profile), reached_at, TICKER, now)
+
+
+def _follow(connection: Connection, clock: Clock, now: datetime, *, rules: AppealRules) -> None:
+    """Do what a profile says of an expiry. A window or a late decision has no more to it than that it is recorded."""
+    if rules.load_profile(clock.profile).stage(clock.stage).at_expiry != "restore":
+        return
+    appeal = find_appeal(connection, parse_subject(clock.subject)[1], lock=True)
+    appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, TICKER, now)
+    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    write_seller(connection, appeal, "restored", listing, rules, now)

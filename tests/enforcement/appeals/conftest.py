@@ -1,0 +1,99 @@
+"""A marketplace in which a listing was decided counterfeit, its measure was imposed, and the seller may be told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from ipml.enforcement.appeals.rules import AppealRules
+from ipml.enforcement.appeals.ticking import tick
+from ipml.enforcement.policy import keep_policy, load_enforcement_policy
+from ipml.records import Decision, Reversal, Verdict
+from ipml.review.consequences import bind
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage import outbox
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import pseudonym_of, unseal
+from ipml.storage.tables import measures
+from ipml.storage.tables import outbox as messages
+
+NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
+CONFIRM = timedelta(minutes=1500)
+
+
+class Measuring:
+    """The least that follows from decisions: a measure with its statement, and its end when they are taken back."""
+
+    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+        """Impose a measure and put its statement into the outbox."""
+        if decision.verdict is not Verdict.COUNTERFEIT:
+            return
+        pseudonym = pseudonym_of(connection, case.seller_id, now=decision.decided_at)
+        digest = keep_policy(connection, load_enforcement_policy(), decision.decided_at)
+        fields = {"decision_id": decision.decision_id, "case_id": case.case_id, "pseudonym": pseudonym}
+        fields |= {"kind": "remove", "territories": "", "policy_digest": digest}
+        fields |= {"imposed_by": decision.reviewer, "imposed_at": decision.decided_at}
+        number = connection.scalar(insert(measures).values(fields).returning(measures.c.measure_id))
+        send = {"channel": "seller", "kind": "statement", "subject": f"statement:{number}", "body": {}}
+        key = f"measure-{number}-statement"
+        outbox.put(connection, key=key, **send, pseudonym=pseudonym, now=decision.decided_at)
+
+    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+        """Lift the measures of a decision."""
+        lifted = {"lifted_by": reversal.reviewer, "lifted_at": reversal.reversed_at, "why_lifted": reversal.why}
+        is_of_it = (measures.c.decision_id == reversal.decision_id, measures.c.lifted_at.is_(None))
+        connection.execute(update(measures).where(*is_of_it).values(lifted))
+
+
+@dataclass
+class Market:
+    """A database with decisions, and a clock that only moves when it is told to."""
+
+    engine: Engine
+    make_scored: Callable[..., Any]
+    now: datetime = NOON
+    rules: AppealRules = field(default_factory=lambda: load_enforcement_policy().appeals)
+
+    def take_down(self, listing_id: str = "L1", reviewer: str = "ana", **fields: Any) -> int:
+        """Enqueue a listing, decide it counterfeit, and return the number of its measure."""
+        enqueue(self.engine, [self.make_scored(listing_id, **fields)])
+        taken = claim(self.engine, reviewer, now=self.now)
+        decide(self.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=self.now)
+        return self.measures()[-1].measure_id
+
+    def deliver(self, *channels: str) -> None:
+        """Let all messages of some channels arrive now."""
+        wanted = messages.c.channel.in_(channels or ("seller", "holder"))
+        query = update(messages).where(messages.c.state == "waiting", wanted)
+        with writing(self.engine) as connection:
+            connection.execute(query.values(state="delivered", settled_at=self.now))
+
+    def tick(self, now: datetime | None = None) -> Any:
+        """Tick once."""
+        return tick(self.engine, rules=self.rules, now=now or self.now)
+
+    def pass_time(self, until: datetime) -> None:
+        """Let the clock go to a moment, and tick as often as an expiry needs."""
+        for moment in (until, until + CONFIRM):
+            self.now = moment
+            self.tick()
+
+    def measures(self) -> list[Row[Any]]:
+        """Return all measures, in order."""
+        with reading(self.engine) as connection:
+            return list(connection.execute(select(measures).order_by(measures.c.measure_id)))
+
+    def letters(self, channel: str = "seller") -> dict[str, str]:
+        """Return what waits or was sent to somebody, by key, unsealed."""
+        query = select(messages).where(messages.c.channel == channel, messages.c.kind != "statement")
+        with reading(self.engine) as connection:
+            return {row.key: unseal(connection, row.pseudonym, row.body) for row in connection.execute(query)}
+
+
+@pytest.fixture
+def market(engine: Engine, make_scored: Callable[..., Any]) -> Market:
+    """Return a marketplace whose decisions lead to measures."""
+    return Market(bind(engine, Measuring()), make_scored)

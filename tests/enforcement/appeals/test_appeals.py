@@ -1,0 +1,448 @@
+"""What sellers can do against restrictions, who decides it, and what becomes of decision, measure and label."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from ipml.enforcement.appeals.counter_notices import change_term, holder_acted, holder_withdrew
+from ipml.enforcement.appeals.deciders import may_decide
+from ipml.enforcement.appeals.deciding import claim_appeal, decide_appeal
+from ipml.enforcement.appeals.desk import count_overdue, get_appeal, list_appeals
+from ipml.enforcement.appeals.filing import file_appeal, withdraw_appeal
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.errors import (
+    AppealedAlready,
+    AppealInHand,
+    AppealNotFound,
+    CannotUndo,
+    IllegalStep,
+    KeyReused,
+    NothingToAppeal,
+    NotTheirsToDecide,
+    UnstorableValue,
+    UnusableOutcome,
+    WindowOver,
+)
+from ipml.records import Verdict
+from ipml.review.cases import get_case
+from ipml.review.clusters.spread import decide_and_spread, preview_spread
+from ipml.review.labels import export_labels
+from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import undo
+from ipml.storage import audit
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import decisions, seller_keys, user_sellers
+
+DAY = timedelta(days=1)
+
+
+def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
+    """File an appeal of seller s1."""
+    return file_appeal(market.engine, about, "s1", text, rules=market.rules, now=market.now, **options)
+
+
+def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
+    """Decide an appeal."""
+    return decide_appeal(
+        market.engine, appeal.appeal_id, by, outcome, why, rules=market.rules, now=market.now, **options
+    )
+
+
+def read_decisions(market):
+    """Return verdict, origin and reviewer of all decisions."""
+    query = select(decisions.c.verdict, decisions.c.origin, decisions.c.reviewer).order_by(decisions.c.decision_id)
+    with reading(market.engine) as connection:
+        return [tuple(row) for row in connection.execute(query)]
+
+
+def test_a_granted_appeal_puts_everything_right(market):
+    """The decision is taken back, the measure lifted, the case decided genuine, and the label with it."""
+    market.take_down()
+    appeal = decide_one(market, file_one(market))
+    (measure,) = market.measures()
+    assert (appeal.state, measure.lifted_by) == ("granted", "ben")
+    assert read_decisions(market) == [("counterfeit", "review", "ana"), ("genuine", "appeal", "ben")]
+    assert [(label.is_counterfeit, label.weight) for label in export_labels(market.engine)] == [(False, 1.0)]
+    with reading(market.engine) as connection:
+        assert audit.verify(connection).is_intact
+        assert not list(find_disagreements(connection))
+
+
+def test_a_rejected_appeal_changes_nothing_but_is_explained(market):
+    """Measure and label stay; the seller reads why, and where else they can turn."""
+    market.take_down()
+    decide_one(market, file_one(market), outcome="rejected", why="No invoice was shown.")
+    letter = market.letters()["appeal-1-rejected"]
+    assert market.measures()[0].lifted_at is None
+    assert [label.is_counterfeit for label in export_labels(market.engine)] == [True]
+    assert "No invoice was shown." in letter
+    assert "out-of-court" in letter
+
+
+def test_granted_in_part_a_milder_measure_takes_its_place(market):
+    """The decision stands, the removal is lifted, and a label takes its place."""
+    market.take_down()
+    decide_one(market, file_one(market), outcome="partly granted", measure=MeasureKind.LABEL)
+    old, new = market.measures()
+    assert old.lifted_at is not None
+    assert (new.kind, new.lifted_at) == ("label", None)
+    assert [label.is_counterfeit for label in export_labels(market.engine)] == [True]
+
+
+def test_near_duplicates_are_put_right_with_it(market):
+    """What was decided with the same decision is the same offer of the same seller: all of it is put right."""
+    titles = [f"Leather bag, brown, no. {number}" for number in range(4)]
+    bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
+    enqueue(market.engine, bags)
+    taken = claim(market.engine, "ana", now=market.now)
+    alike = [case.case_id for case in preview_spread(market.engine, taken.case_id).cases]
+    options = {"ground": "declared_replica", "now": market.now}
+    spread = decide_and_spread(market.engine, taken, Verdict.COUNTERFEIT, alike, **options)
+    assert spread.decisions
+    appeal = file_one(market, about=spread.decisions[0].case_id)
+    assert len(get_appeal(market.engine, appeal.appeal_id).alike) == len(spread.decisions)
+    decide_one(market, appeal)
+    assert all(measure.lifted_at for measure in market.measures())
+    labels = list(export_labels(market.engine))
+    assert len(labels) == 1 + len(spread.decisions)
+    assert not any(label.is_counterfeit for label in labels)
+
+
+@pytest.mark.parametrize("by", ["ana", " ANA ", "ipml", "policy:1f3a9c02", "model", "ipml clock", "", "eve"])
+def test_neither_an_earlier_decider_nor_a_machine_decides(market, by):
+    """Who decided before, whoever sells as the seller, and whatever is no person is refused, and nothing changes."""
+    market.take_down()
+    with writing(market.engine) as connection:
+        row = {"user_name": "eve", "seller_id": "s1", "since": market.now}
+        connection.execute(insert(user_sellers).values(row))
+    appeal = file_one(market)
+    for outcome in ("granted", "rejected"):
+        with pytest.raises(NotTheirsToDecide):
+            decide_one(market, appeal, by=by, outcome=outcome)
+    assert get_appeal(market.engine, 1).appeal.state == "open"
+    assert market.measures()[0].lifted_at is None
+
+
+def test_everybody_who_had_a_part_in_it_is_told_apart(market, monkeypatch):
+    """Both of two persons, and whoever decided an earlier appeal, have decided before."""
+    from ipml.settings import get_settings
+
+    monkeypatch.setenv("IPML_SECOND_PERSON", '[{"verdict": "counterfeit"}]')
+    get_settings.cache_clear()
+    enqueue(market.engine, [market.make_scored()])
+    for reviewer in ("ana", "bea"):
+        taken = claim(market.engine, reviewer, now=market.now)
+        decide(market.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=market.now)
+    get_settings.cache_clear()
+    decide_one(market, file_one(market), by="ben", outcome="partly granted", measure=MeasureKind.DEMOTE)
+    second = file_one(market, about="measure:2")
+    with reading(market.engine) as connection:
+        may = {name: may_decide(connection, second, name) is None for name in ("ana", "bea", "ben", "cyd")}
+    get_settings.cache_clear()
+    assert may == {"ana": False, "bea": False, "ben": False, "cyd": True}
+
+
+def test_complaints_are_open_six_months_from_notification(market):
+    """Not from the decision: told two months later, a seller may still complain eight months after it."""
+    market.take_down()
+    market.now += 61 * DAY
+    market.deliver()
+    market.tick()
+    market.pass_time(datetime(2025, 11, 3, 22, 59, tzinfo=UTC) - timedelta(minutes=1500))
+    assert file_one(market).state == "open"
+
+
+def test_after_its_expiry_was_recorded_a_complaint_is_refused(market):
+    """What counts is the record: late by the clock but before the record it comes in time, afterwards it does not."""
+    market.take_down()
+    market.take_down("L2", title="Silk scarf")
+    market.deliver()
+    market.tick()
+    over = datetime(2025, 9, 3, 22, 0, tzinfo=UTC)  # the end of 3 September in Brussels
+    market.now = over + timedelta(hours=2)
+    market.tick()
+    assert file_one(market, "measure:1").state == "open"
+    market.now += timedelta(minutes=1500)
+    market.tick()
+    with pytest.raises(WindowOver, match="a court is open"):
+        file_one(market, "measure:2")
+
+
+def test_a_seller_may_complain_before_they_are_told(market):
+    """Without a statement no term runs, and the way is open."""
+    market.take_down()
+    market.now += 400 * DAY
+    market.pass_time(market.now)
+    assert file_one(market).state == "open"
+
+
+@pytest.mark.parametrize(("step", "hours"), [(timedelta(days=1), 1), (timedelta(hours=-1), 30)])
+def test_a_clock_that_is_wrong_for_a_while_ends_nobodys_time(market, step, hours):
+    """A day ahead or an hour back, for an hour or more: no term is over early, and none is lost."""
+    market.take_down()
+    market.deliver()
+    market.tick()
+    over = datetime(2025, 9, 3, 22, 0, tzinfo=UTC)
+    for hour in range(-40, 0):
+        wrong = step if -20 <= hour < -20 + hours else timedelta()
+        market.tick(over + timedelta(hours=hour) + wrong)
+    market.now = over - timedelta(minutes=1)
+    appeal = file_one(market)
+    assert appeal.state == "open"
+    for hour in range(60):
+        market.tick(over + timedelta(hours=hour))
+    assert get_appeal(market.engine, appeal.appeal_id).windows[0].state == "expired"
+
+
+@pytest.mark.parametrize("fault", [timedelta(days=1), timedelta(hours=23, minutes=59)])
+def test_even_a_clock_that_stays_a_day_ahead_ends_no_time_early(market, fault):
+    """As the second look must come more than a day after the first."""
+    market.take_down()
+    market.deliver()
+    market.tick()
+    over = datetime(2025, 9, 3, 22, 0, tzinfo=UTC)
+    for hour in range(-48, 1):
+        market.tick(over + timedelta(hours=hour) + fault)
+    assert file_one(market).state == "open"
+
+
+def test_the_same_request_files_once(market):
+    """With its key it returns the same appeal; with another content the key is refused."""
+    market.take_down()
+    first = file_one(market, key="k1")
+    assert file_one(market, key="k1") == first
+    assert file_one(market, about=1, key="k1") == first
+    with pytest.raises(KeyReused):
+        file_one(market, text="Something else.", key="k1")
+    assert len(list_appeals(market.engine)) == 1
+
+
+def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
+    """Pending or rejected, the same is not examined twice; withdrawn, it may come again."""
+    market.take_down()
+    first = file_one(market)
+    with pytest.raises(AppealedAlready):
+        file_one(market)
+    withdraw_appeal(market.engine, first.appeal_id, "s1", now=market.now)
+    second = file_one(market)
+    decide_one(market, second, outcome="rejected")
+    with pytest.raises(AppealedAlready, match="court"):
+        file_one(market)
+
+
+@pytest.mark.parametrize("about", ["measure:2", "measure:99", "case:99", "penalty:1", "x", "measure:", "measure:²", 0])
+def test_only_what_restricts_this_seller_can_be_appealed(market, about):
+    """Another's measure looks like one that is not there."""
+    market.take_down()
+    market.take_down("L2", seller_id="s2", title="Silk scarf")
+    with pytest.raises(NothingToAppeal):
+        file_one(market, about=about)
+
+
+def test_what_is_lifted_cannot_be_appealed_and_a_decision_on_appeal_is_not_undone(market):
+    """A granted appeal ends the matter: neither a second appeal nor an undo has anything to work on."""
+    market.take_down()
+    decide_one(market, file_one(market))
+    with pytest.raises(NothingToAppeal):
+        file_one(market)
+    with pytest.raises(CannotUndo, match="appeal"):
+        undo(market.engine, 2, "ben", may_undo_others=True, now=market.now)
+
+
+def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
+    """Where a lead has undone the decision, granting the appeal only answers the seller."""
+    market.take_down()
+    appeal = file_one(market)
+    undo(market.engine, 1, "lea", may_undo_others=True, now=market.now)
+    assert decide_one(market, appeal).state == "granted"
+    assert get_case(market.engine, 1).state == "open"
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "a\0b", "\ud800", "x" * 20_001])
+def test_texts_that_cannot_be_kept_are_refused(market, text):
+    """Nothing, what no database holds, and more than 20,000 characters."""
+    market.take_down()
+    with pytest.raises(UnstorableValue):
+        file_one(market, text=text)
+
+
+def test_hostile_text_is_kept_as_it_is_and_passed_on_inert(market):
+    """The desk gets what the seller wrote; the rights holder gets it without what commands a screen."""
+    market.take_down(country="CN")
+    hostile = "<script>alert(1)</script>\x1b[2J\u202egenuine\r\nBcc: all@example.com =HYPERLINK()"
+    appeal = file_one(market, text=hostile, kind="counter-notice")
+    told = market.letters("holder")[f"appeal-{appeal.appeal_id}-passed-on"]
+    assert get_appeal(market.engine, appeal.appeal_id).text == hostile
+    assert "\\u001b" not in told
+    assert "\\u202e" not in told
+    assert "\\r" not in told
+
+
+def test_a_rights_holder_learns_no_more_than_the_rules_say(market):
+    """The seller's words go on under the Chinese rules, not under those of a platform; the seller's id never does."""
+    market.take_down(seller_id="s1", title="Leather bag, best")
+    filed = file_one(market, text="My words.", kind="counter-notice", profile="platform")
+    told = market.letters("holder")[f"appeal-{filed.appeal_id}-passed-on"]
+    assert "Leather bag" in told
+    assert "My words." not in told
+    assert '"s1"' not in told
+
+
+def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
+    """Fifteen days after the statement reached them the measure ends by itself; nobody is said to have judged it."""
+    market.take_down(country="CN")
+    appeal = file_one(market, kind="counter-notice")
+    market.now += 2 * DAY
+    market.deliver("holder")
+    market.tick()
+    (clock,) = get_appeal(market.engine, 1).clocks
+    assert clock.due_at == datetime(2025, 3, 20, 16, 0, tzinfo=UTC)
+    market.pass_time(clock.due_at - timedelta(minutes=1501))
+    assert market.measures()[0].lifted_at is None
+    market.pass_time(clock.due_at)
+    assert market.measures()[0].lifted_by == "ipml clock"
+    assert get_appeal(market.engine, appeal.appeal_id).appeal.state == "restored"
+    assert read_decisions(market)[-1] == ("cannot tell", "clock", "ipml clock")
+    assert list(export_labels(market.engine)) == []
+    assert "appeal-1-restored" in market.letters()
+
+
+def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
+    """The term stops; later a person decides by what came of the suit, or the holder gives up."""
+    market.take_down(country="US")
+    appeal = file_one(market, kind="counter-notice")
+    holder_acted(market.engine, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
+    market.pass_time(market.now + 60 * DAY)
+    assert get_appeal(market.engine, 1).reference == "SDNY 25-cv-1"
+    assert market.measures()[0].lifted_at is None
+    assert holder_withdrew(market.engine, 1, "lea", now=market.now).state == "restored"
+    assert market.measures()[0].lifted_at is not None
+
+
+def test_a_rights_holder_who_acts_too_late_must_give_notice_anew(market):
+    """After the expiry was recorded the step is refused, before it was it counts, whatever the clock says."""
+    market.take_down(country="US")
+    market.take_down("L2", country="US", title="Silk scarf")
+    for number in (1, 2):
+        file_one(market, about=f"measure:{number}", kind="counter-notice")
+    due_at = get_appeal(market.engine, 1).clocks[0].due_at
+    market.now = due_at + timedelta(hours=1)
+    market.tick()
+    assert holder_acted(market.engine, 1, "docket 1", "lea", now=market.now).state == "holder acted"
+    market.pass_time(market.now)
+    with pytest.raises(IllegalStep):
+        holder_acted(market.engine, 2, "docket 2", "lea", now=market.now)
+
+
+def test_the_longer_term_is_given_once(market):
+    """Twenty working days under the Chinese rules, reckoned from the same event; not twice."""
+    market.take_down(country="CN")
+    file_one(market, kind="counter-notice")
+    market.deliver("holder")
+    market.tick()
+    clock = change_term(market.engine, 1, "extend", "lea", now=market.now)
+    assert clock.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
+    with pytest.raises(IllegalStep):
+        change_term(market.engine, 1, "extend", "lea", now=market.now)
+
+
+def test_who_misses_the_platforms_four_days_may_still_complain(market):
+    """The short way closes; the complaint stays open for six months."""
+    market.rules = market.rules.model_copy(update={"profile": "platform"})
+    market.take_down()
+    market.deliver()
+    market.tick()
+    market.pass_time(market.now + 6 * DAY)
+    with pytest.raises(WindowOver, match="a complaint is still open"):
+        file_one(market, kind="counter-notice")
+    assert file_one(market).state == "open"
+
+
+def test_an_appeal_in_hand_is_left_alone(market):
+    """Another may not decide it meanwhile; when the hour is over they may."""
+    market.take_down()
+    appeal = file_one(market)
+    claim_appeal(market.engine, appeal.appeal_id, "ben", now=market.now)
+    with pytest.raises(AppealInHand):
+        decide_one(market, appeal, by="cyd")
+    market.now += timedelta(hours=2)
+    assert decide_one(market, appeal, by="cyd").state == "granted"
+    with pytest.raises(IllegalStep):
+        decide_one(market, appeal, by="dan")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why", "measure"),
+    [("maybe", "x", None), ("granted", " ", None), ("partly granted", "x", None), ("rejected", "x", MeasureKind.LABEL)],
+)
+def test_an_outcome_must_make_sense(market, outcome, why, measure):
+    """A known outcome, with reasons, and a measure where it is granted in part only."""
+    market.take_down()
+    with pytest.raises(UnusableOutcome):
+        decide_one(market, file_one(market), outcome=outcome, why=why, measure=measure)
+
+
+def test_an_undecided_complaint_is_shown_as_overdue(market):
+    """Fourteen days under the EU rules; it is never decided by its expiry."""
+    market.take_down()
+    file_one(market)
+    market.pass_time(market.now + 20 * DAY)
+    (row,) = list_appeals(market.engine)
+    assert row.is_overdue(market.now)
+    assert row.appeal.state == "open"
+    with reading(market.engine) as connection:
+        assert count_overdue(connection, market.rules, market.now) == 1
+
+
+def test_a_counter_notice_that_does_not_arrive_is_shown_as_overdue(market):
+    """Its term has not begun, but somebody must look why."""
+    market.take_down(country="CN")
+    file_one(market, kind="counter-notice")
+    with reading(market.engine) as connection:
+        assert count_overdue(connection, market.rules, market.now + 2 * DAY) == 0
+        assert count_overdue(connection, market.rules, market.now + 4 * DAY) == 1
+
+
+def test_what_an_erased_seller_said_is_gone_and_their_appeal_still_decided(market):
+    """Nothing crashes: the text is unreadable, no letter is written, the decision is put right."""
+    market.take_down()
+    appeal = file_one(market)
+    with writing(market.engine) as connection:
+        connection.execute(seller_keys.delete())
+    found = get_appeal(market.engine, appeal.appeal_id)
+    assert found.text is None
+    assert decide_one(market, appeal).state == "granted"
+    assert get_appeal(market.engine, appeal.appeal_id).outcome.why is None
+
+
+def test_there_is_no_appeal_of_an_unknown_number(market):
+    """Nor one of no number, nor another's to withdraw."""
+    market.take_down()
+    appeal = file_one(market)
+    for number in (0, -1, 99, 2**63):
+        with pytest.raises(AppealNotFound):
+            get_appeal(market.engine, number)
+    with pytest.raises(AppealNotFound):
+        withdraw_appeal(market.engine, appeal.appeal_id, "s2", now=market.now)
+
+
+def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch):
+    """What follows from an expiry and its record stand or fall together."""
+    from ipml.enforcement.appeals import ticking
+
+    market.take_down(country="US")
+    file_one(market, kind="counter-notice")
+    due_at = get_appeal(market.engine, 1).clocks[0].due_at
+
+    def fail(*_args):
+        raise RuntimeError("struck by lightning")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ticking, "write_seller", fail)
+        market.tick(due_at)
+        assert market.tick(due_at + timedelta(minutes=1500)).failed
+    assert market.measures()[0].lifted_at is None
+    assert market.tick(due_at + timedelta(minutes=1501)).expired == 1
+    assert market.measures()[0].lifted_at is not None
