@@ -7,6 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.enforcement import NothingToAllow, UnknownBrand
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -128,6 +129,7 @@ __all__ = [
     "NoModelYet",
     "NotAModelFolder",
     "NotDecided",
+    "NothingToAllow",
     "NothingToWithdraw",
     "OwnListing",
     "PartFailed",
@@ -148,6 +150,7 @@ __all__ = [
     "TooManyCases",
     "TooManyListings",
     "TrackingUnavailable",
+    "UnknownBrand",
     "UnknownColumns",
     "UnknownGround",
     "UnknownOrder",

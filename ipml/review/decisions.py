@@ -32,7 +32,7 @@ _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a decision came about: a "review" of its own, in "bulk" with others, or by "spread" from another."""
+    """How a decision came about: a "review" of its own, in "bulk", by "spread" from another, or by a "policy"."""
 
     origin: str = "review"
     group_key: str | None = None
@@ -152,7 +152,8 @@ def record(
     if kept.verdict is not Verdict.ESCALATE and not spreads:
         hand_over(connection, row.case_id)
     if origin.spread_from is None:
-        want_looks(connection, row, kept)
+        if origin.origin != "policy":  # which is watched by the cases it leaves to people
+            want_looks(connection, row, kept)
         if kept.verdict is Verdict.COUNTERFEIT:
             remember_removal(connection, row)
     return kept if final is decision else decision

@@ -7,6 +7,7 @@ key (`ipml.storage.pseudonyms`), so that who takes the key away has erased it ev
 
 from __future__ import annotations
 
+from ipml.storage.tables.automatic import automatic_decisions, automatic_draws, promises
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.people import identities, sessions, tries, user_sellers, users
@@ -16,7 +17,7 @@ from ipml.storage.tables.sellers import evidence, seller_keys
 from ipml.storage.tables.takedown import enforcement_policies, measures, outbox
 from ipml.storage.tables.trail import audit
 
-REVISION = "0010"
+REVISION = "0011"
 
 __all__ = [
     "REVISION",
@@ -25,6 +26,8 @@ __all__ = [
     "Moment",
     "Real",
     "audit",
+    "automatic_decisions",
+    "automatic_draws",
     "bands",
     "case_texts",
     "cases",
@@ -38,6 +41,7 @@ __all__ = [
     "metadata",
     "opinions",
     "outbox",
+    "promises",
     "rankings",
     "reversals",
     "seeds",
