@@ -51,6 +51,9 @@ def enqueue(
     from rich.console import Console
     from rich.progress import track
 
+    from ipml.enforcement.automatic.acting import act
+    from ipml.enforcement.consequences import enforcing
+    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.exploration.batches import enqueue_batch
     from ipml.scoring.batch import read_scored
     from ipml.storage.database import migrate, open_database
@@ -69,3 +72,7 @@ def enqueue(
     counts = batch.enqueued
     drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
     typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}")
+    policy = load_enforcement_policy()
+    if policy.automatic.is_on:
+        acted = act(enforcing(engine, policy), policy)
+        typer.echo(f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people.")

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, case, func, select
 
 from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
-from ipml.review.reversals import stands
+from ipml.review.reversals import by_people, stands
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
@@ -70,7 +70,8 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     """
     latest = (
         select(decisions.c.case_id, decisions.c.verdict)
-        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked", stands())
+        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
+        .where(stands(), by_people())
         .order_by(decisions.c.decision_id.desc())
         .limit(most)
         .subquery()

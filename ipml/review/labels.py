@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 
 from ipml.records import Label, Listing, Verdict
 from ipml.review.quality.quality import find_label_chances
-from ipml.review.reversals import stands
+from ipml.review.reversals import by_people, stands
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
@@ -30,10 +30,16 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     ------
     Label
         The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
+<<<<<<< HEAD
         none, and do not undo an earlier verdict; a decision that was taken back gives none. Its weight is the
         probability that it is right, by the consensus of all who judged the case and from how often each of them errs;
         1 as long as nobody has looked at anything twice, and where it was decided on an appeal: whoever decided that
         knew what the others had not seen.
+=======
+        none, and do not undo an earlier verdict; a decision that was taken back, or that a policy made, gives none. Its
+        weight is the probability that it is right, by the consensus of all who judged the case and from how often each
+        of them errs; 1 as long as nobody has looked at anything twice.
+>>>>>>> 6638a031c9c05371a691ca0a8a37a08e0f3c0662
 
     Examples
     --------
@@ -49,7 +55,7 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     [('A7', True)]
     """
     says_truth = decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE])
-    latest = select(func.max(decisions.c.decision_id)).where(says_truth, stands(known_by))
+    latest = select(func.max(decisions.c.decision_id)).where(says_truth, stands(known_by), by_people())
     latest = latest.group_by(decisions.c.listing_id)
     if known_by is not None:
         latest = latest.where(decisions.c.decided_at <= known_by)

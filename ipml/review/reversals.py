@@ -123,6 +123,14 @@ def stands(by: datetime | None = None) -> ColumnElement[bool]:
     return ~taken_back.exists()
 
 
+def by_people() -> ColumnElement[bool]:
+    """Return the condition that a person made a decision, by themselves or with others of its kind, and no policy.
+
+    What a policy decided says nothing of what people found: taken as the truth, it would confirm itself.
+    """
+    return decisions.c.origin != "policy"
+
+
 def is_standing(connection: Connection, decision_id: int) -> bool:
     """Say whether a decision is there and was not taken back."""
     query = select(decisions.c.decision_id).where(decisions.c.decision_id == decision_id, stands())

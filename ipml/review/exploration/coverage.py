@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func,
 
 from ipml.records import Verdict
 from ipml.review.exploration.weighting import Cell
-from ipml.review.reversals import stands
+from ipml.review.reversals import by_people, stands
 from ipml.storage.tables import cases, decisions, sift_cases, sift_strata, sifts
 
 
@@ -121,6 +121,7 @@ def _reviewed(newest: Any) -> Any:
         )
         .select_from(joined)
         .where(sift_cases.c.sift_id.in_(newest), decisions.c.verdict != Verdict.ESCALATE.value, stands())
+        .where(by_people())
         .group_by(sift_cases.c.sift_id, sift_cases.c.stratum)
     )
 

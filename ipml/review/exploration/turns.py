@@ -46,7 +46,7 @@ def is_turn(share: float, taken: int, drawn: int) -> bool:
 
 def count_recent(connection: Connection, share: float, now: datetime) -> tuple[int, int]:
     """Return how many cases were taken lately, those that are held now among them, and how many of these were drawn."""
-    query = select(decisions.c.lane).order_by(decisions.c.decision_id.desc())
+    query = select(decisions.c.lane).where(decisions.c.origin != "policy").order_by(decisions.c.decision_id.desc())
     # One short of as many as hold so many turns: the case about to be taken completes them.
     decided = connection.scalars(query.limit(math.ceil(_TURNS_REMEMBERED / share) - 1))
     is_held = (cases.c.holder > "", cases.c.lease_expires_at > now)  # unlike IS NOT NULL, SQLite looks that up

@@ -8,6 +8,7 @@ key (`ipml.storage.pseudonyms`), so that who takes the key away has erased it ev
 from __future__ import annotations
 
 from ipml.storage.tables.appeals import appeal_outcomes, appeals, clock_events, clocks
+from ipml.storage.tables.automatic import automatic_decisions, automatic_draws, promises
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
@@ -19,7 +20,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0014"
+REVISION = "0015"
 
 __all__ = [
     "REVISION",
@@ -30,6 +31,8 @@ __all__ = [
     "appeal_outcomes",
     "appeals",
     "audit",
+    "automatic_decisions",
+    "automatic_draws",
     "bands",
     "case_texts",
     "cases",
@@ -50,6 +53,7 @@ __all__ = [
     "outbox",
     "penalties",
     "platform_answers",
+    "promises",
     "rankings",
     "reversals",
     "seeds",

@@ -1,0 +1,212 @@
+"""Acting on listings without review, as far as promises are in force; a share of them is drawn for people instead.
+
+Each decision is a transaction of its own with all that follows from it, made like a person's and in the policy's name;
+so the work can be stopped anywhere and goes on where it was. A case is drawn by its own lot, which hangs on the seed of
+the database alone: to run again draws nobody anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, func, insert, select
+
+from ipml.enforcement.automatic.eligibility import choose_ground, find_obstacle, select_candidates
+from ipml.enforcement.automatic.promises import is_in_force, review_promises
+from ipml.enforcement.automatic.rules import AutomaticRules
+from ipml.enforcement.automatic.standing import Standing, find_model_version
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.records import Decision, Verdict
+from ipml.review.cases import find_cases, is_held
+from ipml.review.clusters.clusters import lock_clusters
+from ipml.review.decisions import Origin, record
+from ipml.review.exploration.arrivals import get_seed
+from ipml.review.quality.look_choice import draw
+from ipml.review.snapshot import decode
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import automatic_decisions, automatic_draws
+
+_BATCH_SIZE = 500
+_BY_POLICY = Origin("policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What a run of the policy did.
+
+    Attributes
+    ----------
+    decided : int
+        Listings acted on.
+    drawn : int
+        Cases drawn for people.
+    left : dict of str to int
+        Cases left as they are, by why.
+    """
+
+    decided: int = 0
+    drawn: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
+
+
+def act(
+    engine: Engine,
+    policy: EnforcementPolicy,
+    now: datetime | None = None,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Acted:
+    """Act on the open cases of brands whose promise is in force, and draw those from which that is known.
+
+    Does nothing unless the policy says `is_on`. Promises are looked at anew every 500 cases.
+
+    Parameters
+    ----------
+    engine : Engine
+        One that decisions have consequences in (`ipml.enforcement.consequences.enforcing`).
+    now : datetime, default=the clock
+    progress : callable, optional
+        Told how many cases were looked at so far.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> act(engine, load_enforcement_policy())
+    Acted(decided=0, drawn=0, left={})
+    """
+    rules = policy.automatic
+    if not rules.is_on or not rules.brands:
+        return Acted()
+    now = now or datetime.now(UTC)
+    run = _Run(engine, policy, rules, f"policy:{policy.digest[:8]}", get_seed(engine, now=now), now)
+    last = seen = 0
+    while True:
+        with writing(engine) as connection:
+            standings = review_promises(connection, policy, now)
+            version = find_model_version(connection)
+        rows = run.find_batch(version, last)
+        if not rows:
+            return Acted(run.decided, run.drawn, dict(run.left))
+        run.take(rows, standings)
+        last, seen = rows[-1].case_id, seen + len(rows)
+        if progress:
+            progress(seen)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run, and what it did so far."""
+
+    engine: Engine
+    policy: EnforcementPolicy
+    rules: AutomaticRules
+    actor: str
+    seed: str
+    now: datetime
+    decided: int = 0
+    drawn: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+
+    def find_batch(self, version: str, after: int) -> Sequence[Row[Any]]:
+        """Return the next cases that might be drawn or acted on."""
+        lowest = min(min(self.rules.for_brand(brand).thresholds) for brand in self.rules.brands)
+        query = select_candidates(self.rules.brands, version, lowest, after).limit(_BATCH_SIZE)
+        with reading(self.engine) as connection:
+            return connection.execute(query).all()
+
+    def take(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
+        """Draw some of the cases for people, and act on others."""
+        with reading(self.engine) as connection:
+            free = [row for row in rows if self._is_free(connection, row)]
+        chosen = {row.case_id for row in free if self._lot(row) < standings[row.brand].odds}
+        self._draw([row for row in free if row.case_id in chosen], standings)
+        for row in free:
+            standing = standings[row.brand]
+            if row.case_id in chosen or not standing.is_in_force or row.score < standing.threshold:
+                continue
+            if row.enqueued_at + timedelta(hours=self.rules.wait_hours) > self.now:
+                self.left["it came in too lately"] += 1
+            else:
+                self._decide(row.case_id, standing)
+
+    def _is_free(self, connection: Connection, row: Row[Any]) -> bool:
+        if row.score < min(self.rules.for_brand(row.brand).thresholds):
+            return False
+        obstacle = find_obstacle(connection, row, self.rules, self.actor, self.now)
+        if obstacle:
+            self.left[obstacle] += 1
+        return obstacle is None
+
+    def _lot(self, row: Row[Any]) -> float:
+        return draw("automatic", self.seed, row.listing_key)
+
+    def _draw(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
+        """Keep which cases are left to people, unless somebody came before."""
+        if not rows:
+            return
+        with writing(self.engine) as connection:
+            locked = find_cases(connection, [row.case_id for row in rows], lock=True)
+            known = select(automatic_draws.c.case_id).where(automatic_draws.c.case_id.in_(locked))
+            drawn_before = set(connection.scalars(known))
+            values = [
+                {
+                    "case_id": row.case_id,
+                    "brand": row.brand,
+                    "model_version": row.model_version,
+                    "score": row.score,
+                    "odds": standings[row.brand].odds,
+                    "drawn_at": self.now,
+                }
+                for row in locked.values()
+                if row.state == "open" and not is_held(row, self.now) and row.case_id not in drawn_before
+            ]
+            if values:
+                connection.execute(insert(automatic_draws), values)
+                # Not under the cases, whose history reviewers see.
+                span = {"first": values[0]["case_id"], "last": values[-1]["case_id"], "drawn": len(values)}
+                audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)
+        self.drawn += len(values)
+
+    def _decide(self, case_id: int, standing: Standing) -> None:
+        """Decide one case in the policy's name, if all is still as it was."""
+        with writing(self.engine) as connection:
+            row = lock_clusters(connection, [case_id])[case_id]
+            obstacle = self._find_obstacle(connection, row, standing)
+            if obstacle:
+                self.left[obstacle] += 1
+                return
+            ground = choose_ground(decode(row.snapshot), self.rules)
+            made = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
+            decision = record(connection, row, Decision(0, case_id, row.listing_id, *made), None, _BY_POLICY)
+            basis = {"promise_id": standing.promise_id, "brand": standing.brand, "decided_at": self.now}
+            connection.execute(insert(automatic_decisions).values(decision_id=decision.decision_id, **basis))
+        self.decided += 1
+
+    def _find_obstacle(self, connection: Connection, row: Row[Any], standing: Standing) -> str | None:
+        again = select_candidates([standing.brand], standing.model_version, standing.threshold, row.case_id - 1)
+        found = connection.execute(again.limit(1)).first()
+        if found is None or found.case_id != row.case_id:
+            return "it has changed meanwhile"
+        if not is_in_force(connection, standing.brand, standing.promise_id or 0):
+            return "the promise was withdrawn meanwhile"
+        if self._count_today(connection, standing.brand) >= self.rules.for_brand(standing.brand).most_a_day:
+            return "the brand has had its most of a day"
+        return find_obstacle(connection, row, self.rules, self.actor, self.now)
+
+    def _count_today(self, connection: Connection, brand: str) -> int:
+        is_today = automatic_decisions.c.decided_at > self.now - timedelta(days=1)
+        query = select(func.count()).where(automatic_decisions.c.brand == brand, is_today)
+        return connection.scalar(query) or 0
+
+    def _explain(self, standing: Standing) -> str:
+        """Return what the decision rests on, for its record."""
+        basis = f"promise {standing.promise_id}, policy {self.policy.digest}"
+        return f"Decided by policy without review ({basis}). {standing.why}"

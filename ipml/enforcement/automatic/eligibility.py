@@ -1,0 +1,110 @@
+"""Which cases a policy may meet at all: those in their turn in which nothing asks for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, exists, select
+
+from ipml.enforcement.automatic.rules import AutomaticRules
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.cases import is_held
+from ipml.review.quality.second_person import find_scruple
+from ipml.review.reversals import by_people, stands
+from ipml.review.snapshot import decode
+from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.tables import automatic_draws, cases, decisions, spread_audits
+
+
+def select_candidates(brands: Collection[str], model_version: str, lowest_score: float, after: int) -> Select[Any]:
+    """Return the query for cases a policy may act on or draw, in the order of their numbers, after one of them.
+
+    Not those that wait for another, have a deadline, were decided before (and taken back), or were drawn for people:
+    by exploration, from a spread, or by the policy itself.
+    """
+    was_decided = exists().where(decisions.c.case_id == cases.c.case_id)
+    is_drawn = exists().where(automatic_draws.c.case_id == cases.c.case_id)
+    is_spread_audit = exists().where(spread_audits.c.case_id == cases.c.case_id)
+    return (
+        select(cases)
+        .where(cases.c.state == "open", cases.c.lane == "ranked", cases.c.exemplar.is_(None), cases.c.due_at.is_(None))
+        .where(cases.c.brand.in_(list(brands)), cases.c.model_version == model_version)
+        .where(cases.c.score >= lowest_score, cases.c.case_id > after)
+        .where(~was_decided, ~is_drawn, ~is_spread_audit)
+        .order_by(cases.c.case_id)
+    )
+
+
+def find_obstacle(
+    connection: Connection, row: Row[Any], rules: AutomaticRules, actor: str, now: datetime
+) -> str | None:
+    """Return why a case is for people whatever was promised, as a phrase, or None.
+
+    Parameters
+    ----------
+    row : Row
+        One that `select_candidates` found.
+    actor : str
+        In whose name the policy would decide.
+    """
+    if is_held(row, now):
+        return "somebody is at it"
+    return (
+        find_exclusion(decode(row.snapshot).listing, rules)
+        or _find_excluded_seller(connection, row, rules)
+        or find_scruple(connection, row, actor, Verdict.COUNTERFEIT)
+        or _find_acquittal(connection, row)
+    )
+
+
+def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
+    """Return why a listing is always for people under the rules, as a phrase, or None.
+
+    Examples
+    --------
+    >>> rules = AutomaticRules(excluded_categories=("toys",), most_seller_sales=1_000)
+    >>> find_exclusion(Listing("A7", "s1", "Bag", category="bags", seller_sales=5_000), rules)
+    'its seller sells much'
+    """
+    if rules.excluded_categories and (listing.category is None or listing.category in rules.excluded_categories):
+        return "its category is for people"
+    sales, age = listing.seller_sales, listing.seller_age_days
+    if rules.most_seller_sales is not None and (sales is None or sales > rules.most_seller_sales):
+        return "its seller sells much"
+    if rules.least_seller_age_days is not None and (age is None or age < rules.least_seller_age_days):
+        return "its seller is new"
+    return None
+
+
+def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
+    """Return the ground on which a policy decides: by the weightiest reason that the rules name, else the usual one.
+
+    Examples
+    --------
+    >>> from ipml.records import Reason
+    >>> reasons = (Reason("price.brand", "Cheap", 2.0), Reason("words.replica", "Says it is a replica", 1.0))
+    >>> scored = ScoredListing(Listing("A7", "s1", "Bag"), 0.99, 3.0, reasons, (), None, "m1")
+    >>> choose_ground(scored, AutomaticRules(ground_by_reason={"words.replica": "declared_replica"}))
+    'declared_replica'
+    """
+    for reason in sorted(scored.reasons, key=lambda reason: -reason.weight):
+        for start, ground in rules.ground_by_reason.items():
+            if reason.weight > 0 and reason.feature.startswith(start):
+                return ground
+    return rules.ground
+
+
+def _find_excluded_seller(connection: Connection, row: Row[Any], rules: AutomaticRules) -> str | None:
+    if not rules.excluded_sellers:
+        return None
+    return "its seller is for people" if find_pseudonym(connection, row.seller_id) in rules.excluded_sellers else None
+
+
+def _find_acquittal(connection: Connection, row: Row[Any]) -> str | None:
+    """Return that a person found this listing genuine, as it was observed at another time."""
+    query = select(decisions.c.decision_id).where(
+        decisions.c.listing_id == row.listing_id, decisions.c.verdict == Verdict.GENUINE, stands(), by_people()
+    )
+    return "a person found it genuine before" if connection.execute(query.limit(1)).first() else None

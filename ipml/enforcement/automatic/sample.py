@@ -1,0 +1,133 @@
+"""The drawn cases: which of them count for a promise, and what people found of them.
+
+A case is drawn, or not, when the policy first meets it and before anybody knows what it is: open, in its turn, of a
+brand that is covered, with nothing that leaves it to people anyway. Those are the very cases it acts on when a promise
+is in force, so the drawn are a fair sample of them: cases brought up by a notice, by a deadline or by exploration, and
+those that people had decided before the policy came, are in neither. The odds are alike for all cases of a brand at a
+time and depend on no outcome, so each counts once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, select
+
+from ipml.records import Verdict
+from ipml.review.reversals import by_people, stands
+from ipml.storage.tables import automatic_draws, decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A drawn case: its score then, and what people said: counterfeit, something else, or nothing yet (None)."""
+
+    case_id: int
+    score: float
+    drawn_at: datetime
+    is_right: bool | None = None
+    decided_at: datetime | None = None
+    decision_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What the drawn cases of a brand from a score on come to.
+
+    Attributes
+    ----------
+    n : int
+        How many count.
+    errors : int
+        Those of them that people did not find counterfeit, among them the `overdue`, which nobody looked at in time.
+    waiting : int
+        Drawn, and not to be counted yet.
+    against : tuple of int
+        The cases that people did not find counterfeit, for a lead to look at.
+    """
+
+    n: int = 0
+    errors: int = 0
+    overdue: int = 0
+    waiting: int = 0
+    against: tuple[int, ...] = ()
+
+
+def read_drawn(
+    connection: Connection, brands: Iterable[str], model_version: str, since: datetime
+) -> dict[str, list[Drawn]]:
+    """Return the cases drawn since a moment, by brand, in the order in which they were drawn."""
+    found = and_(
+        decisions.c.case_id == automatic_draws.c.case_id,
+        decisions.c.verdict != Verdict.ESCALATE,
+        stands(),
+        by_people(),
+    )
+    query = (
+        select(automatic_draws, decisions.c.verdict, decisions.c.decided_at, decisions.c.decision_id)
+        .select_from(automatic_draws.outerjoin(decisions, found))
+        .where(automatic_draws.c.drawn_at >= since, automatic_draws.c.brand.in_(list(brands)))
+        .where(automatic_draws.c.model_version == model_version)
+        .order_by(automatic_draws.c.drawn_at, automatic_draws.c.case_id)
+    )
+    drawn: dict[str, list[Drawn]] = defaultdict(list)
+    for row in connection.execute(query):
+        is_right = None if row.verdict is None else row.verdict == Verdict.COUNTERFEIT
+        drawn[row.brand].append(
+            Drawn(row.case_id, row.score, row.drawn_at, is_right, row.decided_at, row.decision_id or 0)
+        )
+    return drawn
+
+
+def count(drawn: Sequence[Drawn], threshold: float, overdue_before: datetime) -> Count:
+    """Return what the drawn cases from a score on come to.
+
+    They count in the order in which they were drawn, up to the first that may still be reviewed in time: those that
+    were reviewed early may be the plainest. Errors behind it count all the same. "Cannot tell" is an error: what people
+    cannot tell, no policy may act on.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 5, 1, tzinfo=UTC)
+    >>> drawn = [Drawn(1, 0.99, at, True), Drawn(2, 0.99, at), Drawn(3, 0.99, at, True), Drawn(4, 0.99, at, False)]
+    >>> count(drawn, 0.98, overdue_before=at)
+    Count(n=2, errors=1, overdue=0, waiting=2, against=(4,))
+    >>> count(drawn, 0.98, overdue_before=at + timedelta(days=1))
+    Count(n=4, errors=2, overdue=1, waiting=0, against=(4,))
+    """
+    scored = [one for one in drawn if one.score >= threshold]
+    n = overdue = 0
+    for one in scored:
+        if one.is_right is None and one.drawn_at >= overdue_before:
+            break
+        overdue += one.is_right is None
+        n += 1
+    against = tuple(one.case_id for one in scored if one.is_right is False)
+    early = sum(one.is_right is False for one in scored[n:])
+    return Count(n + early, len(against) + overdue, overdue, len(scored) - n - early, against)
+
+
+def said_since(drawn: Iterable[Drawn], threshold: float, since: datetime) -> list[bool]:
+    """Return whether each case decided since a moment was counterfeit, in the order in which people decided."""
+    reviewed = [one for one in drawn if one.decided_at and one.decided_at >= since and one.score >= threshold]
+    return [bool(one.is_right) for one in sorted(reviewed, key=lambda one: one.decision_id)]
+
+
+def window_start(now: datetime, window_days: float) -> datetime:
+    """Return from when on drawn cases count: windows begin twice in their length, at dates that nobody chooses.
+
+    A window that moved with the clock would be a new look at other cases every day, and the bound would hold for none.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> days = (datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3))
+    >>> [window_start(day, 180).date().isoformat() for day in days]
+    ['2025-12-08', '2025-12-08', '2025-12-08']
+    """
+    epoch, half = datetime(1970, 1, 1, tzinfo=now.tzinfo), timedelta(days=window_days / 2)
+    return epoch + ((now - epoch) // half - 1) * half
