@@ -172,7 +172,6 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("server", "ok", server)
 
 
-<<<<<<< HEAD
 def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:
     if path is None:
         yield Check(
@@ -184,7 +183,8 @@ def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:
         yield Check("anchors", "ok", f"the trail is that of {path}")
     for problem in problems:
         yield Check("anchors", "problem", problem)
-=======
+
+
 def _check_appeals(engine: Engine) -> Check:
     from datetime import UTC, datetime
 
@@ -204,7 +204,6 @@ def _check_appeals(engine: Engine) -> Check:
         else "none overdue"
     )
     return Check("appeals", "warning" if overdue else "ok", words)
->>>>>>> 1aaeb7f8b0580a7f16388b560622751f05c7b8f5
 
 
 def check_model(source: str | None) -> Iterator[Check]:

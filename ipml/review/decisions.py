@@ -32,15 +32,11 @@ _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-<<<<<<< HEAD
     """How a decision came about.
 
-    By a "review" of its own, in "bulk" with others, by "spread" from another; on an "appeal" of the seller, or by the
-    "clock" where a term ran out.
+    By a "review" of its own, in "bulk" with others, by "spread" from another, or by a "policy" and no person; on an
+    "appeal" of the seller, or by the "clock" where a term ran out.
     """
-=======
-    """How a decision came about: a "review" of its own, in "bulk", by "spread" from another, or by a "policy"."""
->>>>>>> 6638a031c9c05371a691ca0a8a37a08e0f3c0662
 
     origin: str = "review"
     group_key: str | None = None
@@ -160,14 +156,9 @@ def record(
     kept = _append(connection, row, final, key if final is decision else None, origin)
     if kept.verdict is not Verdict.ESCALATE and not spreads:
         hand_over(connection, row.case_id)
-<<<<<<< HEAD
     if not is_final:
-        want_looks(connection, row, kept)
-=======
-    if origin.spread_from is None:
         if origin.origin != "policy":  # which is watched by the cases it leaves to people
             want_looks(connection, row, kept)
->>>>>>> 6638a031c9c05371a691ca0a8a37a08e0f3c0662
         if kept.verdict is Verdict.COUNTERFEIT:
             remember_removal(connection, row)
     return kept if final is decision else decision

@@ -30,16 +30,10 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     ------
     Label
         The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
-<<<<<<< HEAD
-        none, and do not undo an earlier verdict; a decision that was taken back gives none. Its weight is the
-        probability that it is right, by the consensus of all who judged the case and from how often each of them errs;
-        1 as long as nobody has looked at anything twice, and where it was decided on an appeal: whoever decided that
-        knew what the others had not seen.
-=======
         none, and do not undo an earlier verdict; a decision that was taken back, or that a policy made, gives none. Its
         weight is the probability that it is right, by the consensus of all who judged the case and from how often each
-        of them errs; 1 as long as nobody has looked at anything twice.
->>>>>>> 6638a031c9c05371a691ca0a8a37a08e0f3c0662
+        of them errs; 1 as long as nobody has looked at anything twice, and where it was decided on an appeal: whoever
+        decided that knew what the others had not seen.
 
     Examples
     --------

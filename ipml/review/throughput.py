@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from ipml.records import Verdict
-from ipml.review.reversals import by_people, stands
+from ipml.review.reversals import stands
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, cases, decisions
 
@@ -103,11 +103,7 @@ def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = Non
     hour = (type_coerce(decisions.c.decided_at, BigInteger) // literal(_HOUR, BigInteger)).label("hour")
     hours = (
         select(decisions.c.reviewer, hour, func.count().label("verdicts"))
-<<<<<<< HEAD
         .where(decisions.c.decided_at > since, decisions.c.origin.in_(("review", "bulk")), stands())
-=======
-        .where(decisions.c.decided_at > since, decisions.c.origin != "spread", stands(), by_people())
->>>>>>> 6638a031c9c05371a691ca0a8a37a08e0f3c0662
         .group_by(decisions.c.reviewer, hour)
         .subquery()
     )

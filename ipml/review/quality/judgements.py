@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, literal, select, union_all
 
 from ipml.records import Verdict
-from ipml.review.reversals import by_people, stands
+from ipml.review.reversals import stands
 from ipml.storage.tables import cases, decisions, opinions
 
 _SYSTEM = "ipml"  # passes cases on where two persons disagree; it judges nothing
@@ -55,11 +55,7 @@ def list_judgements(connection: Connection, *, known_by: datetime | None = None)
 def _standing_decisions() -> Select[Any]:
     columns = (decisions.c.case_id, decisions.c.reviewer, decisions.c.verdict, decisions.c.decided_at)
     return select(*columns, literal("decision").label("kind"), decisions.c.token).where(
-<<<<<<< HEAD
         decisions.c.reviewer != _SYSTEM, decisions.c.origin.in_(("review", "bulk")), stands()
-=======
-        decisions.c.reviewer != _SYSTEM, decisions.c.origin != "spread", stands(), by_people()
->>>>>>> 6638a031c9c05371a691ca0a8a37a08e0f3c0662
     )
 
 

@@ -73,13 +73,7 @@ decisions = Table(
     Column("key", Text, unique=True, doc="the caller's, so that a repeated request decides once"),
     Column("odds", Real, doc="with which the case had been shown"),
     Column("lane", Text, nullable=False, server_default="ranked", doc="in which the case was taken"),
-<<<<<<< HEAD
     Column("origin", Text, nullable=False, server_default="review", doc="how it came about: review, bulk, spread, …"),
-=======
-    Column(
-        "origin", Text, nullable=False, server_default="review", doc="how it came about: review, bulk, spread or policy"
-    ),
->>>>>>> 6638a031c9c05371a691ca0a8a37a08e0f3c0662
     Column("group_key", Text, doc="shared by the decisions that were made, and can be undone, as one"),
     Column("spread_from", Identity, doc="the decision on the exemplar that it repeats"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
