@@ -18,5 +18,5 @@ class Keeping:
         if decision.verdict is not Verdict.ESCALATE:
             keep_evidence(connection, case, decision, origin, POLICY)
 
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Do nothing."""

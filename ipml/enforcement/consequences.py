@@ -71,10 +71,11 @@ class Enforcement:
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Put the listing back, take the strike back and what it led to, and tell the seller of both."""
         deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
+        why = "appeal" if reversal.why.startswith("appeal ") else "review"
         ended: list[Restriction] = []
         for measure in measures.lift(connection, reversal.decision_id, *deed):
             ended.append(measures.restriction_of(connection, measure))
         for penalty in take_back(connection, reversal.decision_id, *deed):
             ended.append(ladder.restriction_of(connection, penalty))
         for restriction in ended:
-            tell_lifted(connection, restriction, reversal.why, reversal.reversed_at, self.policy)
+            tell_lifted(connection, restriction, why, reversal.reversed_at, self.policy)

@@ -12,7 +12,7 @@ from ipml.enforcement.appeals.deciders import may_decide
 from ipml.enforcement.appeals.filing import stop_all
 from ipml.enforcement.appeals.letters import write_seller
 from ipml.enforcement.appeals.outcomes import keep_outcome
-from ipml.enforcement.appeals.remedies import lift_penalty, lighten_strike, soften
+from ipml.enforcement.appeals.remedies import lift_penalty, pardon, soften
 from ipml.enforcement.appeals.restricted import parse_subject
 from ipml.enforcement.appeals.rules import AppealRules
 from ipml.enforcement.appeals.states import OUTCOMES, AppealEvent
@@ -154,8 +154,8 @@ def _put_right(
         return _end_restriction(connection, appeal, Verdict.GENUINE, by, why, at)
     if measure is not None and _stands(connection, appeal):
         soften(connection, parse_subject(appeal.subject)[1], measure, by, why, at)
-        if rules.strike_in_part != "kept":
-            lighten_strike(connection, appeal.decision_id, by, why, at, rules.strike_in_part)
+        if rules.strike_in_part == "taken back":
+            pardon(connection, appeal.decision_id, by, why, at)
     return ()
 
 

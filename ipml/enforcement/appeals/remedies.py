@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
+from ipml.enforcement.penalties.imposed import get_penalty
+from ipml.enforcement.penalties.ladder import lift_within, restriction_of
+from ipml.enforcement.penalties.strikes import take_back
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.storage.tables import measures
+from ipml.enforcement.statements.statements import issue, tell_lifted
+from ipml.enforcement.takedown import measures
+from ipml.errors import PenaltyNotFound
+from ipml.storage.tables import strikes
+
+_WHY = "appeal"  # as letters know it
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +30,33 @@ class Penalised:
 
 
 def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, why: str, at: datetime) -> int:
-    """Put a milder measure in the place of one, and return its number."""
-    query = select(measures).where(measures.c.measure_id == measure_id)
-    old = connection.execute(query.with_for_update()).one()
-    lifted = {"lifted_by": by, "lifted_at": at, "why_lifted": why}
-    connection.execute(update(measures).where(measures.c.measure_id == measure_id).values(lifted))
-    kept = ("decision_id", "case_id", "pseudonym", "territories", "policy_digest", "listed_at", "sales_before")
-    fields = {name: getattr(old, name) for name in kept} | {"kind": kind, "imposed_by": by, "imposed_at": at}
-    number: int = connection.scalars(insert(measures).values(fields).returning(measures.c.measure_id)).one()
-    return number
+    """Put a milder measure in the place of one, with a statement of its own, and return its number."""
+    milder = measures.replace(connection, measure_id, kind, by, why, at)
+    issue(connection, measures.restriction_of(connection, milder), load_enforcement_policy())
+    return milder.measure_id
 
 
-def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:  # noqa: ARG001
-    """Return a penalty that stands."""
-    return None
+def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:
+    """Return a penalty that was imposed and has not ended."""
+    try:
+        penalty = get_penalty(connection, penalty_id)
+    except PenaltyNotFound:
+        return None
+    if penalty.imposed_at is None or penalty.ended_at is not None:
+        return None
+    query = select(strikes.c.case_id, strikes.c.decision_id).where(strikes.c.strike_id == penalty.strike_id)
+    return Penalised(penalty.pseudonym, *connection.execute(query).one())
 
 
 def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at: datetime) -> None:
-    """Lift a penalty; the strikes stay."""
+    """Lift a penalty, and tell the seller; the strikes stay."""
+    policy = load_enforcement_policy()
+    lifted = lift_within(connection, penalty_id, by, why, at)
+    tell_lifted(connection, restriction_of(connection, lifted), _WHY, at, policy)
 
 
-def lighten_strike(connection: Connection, decision_id: int, by: str, why: str, at: datetime, how: str) -> None:
-    """Let the strike of a decision weigh half, or nothing, where its appeal was granted in part."""
+def pardon(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
+    """Take the strike of a decision back, where its appeal was granted in part and the policy says so."""
+    policy = load_enforcement_policy()
+    for penalty in take_back(connection, decision_id, by, why, at):
+        tell_lifted(connection, restriction_of(connection, penalty), _WHY, at, policy)

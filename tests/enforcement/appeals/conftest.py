@@ -41,7 +41,7 @@ class Measuring:
         key = f"measure-{number}-statement"
         outbox.put(connection, key=key, **send, pseudonym=pseudonym, now=decision.decided_at)
 
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift the measures of a decision."""
         lifted = {"lifted_by": reversal.reviewer, "lifted_at": reversal.reversed_at, "why_lifted": reversal.why}
         is_of_it = (measures.c.decision_id == reversal.decision_id, measures.c.lifted_at.is_(None))

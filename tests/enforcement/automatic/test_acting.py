@@ -208,7 +208,7 @@ def test_consequences_follow_as_after_a_person(market):
         def follow_decision(self, connection, case, decision, origin):
             heard.append((case.case_id, decision.verdict, decision.ground, origin))
 
-        def follow_reversal(self, connection, case, reversal):
+        def follow_reversal(self, connection, reversal):
             pass
 
     market.qualify()
@@ -230,7 +230,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
             if Failing.calls == 3:
                 raise KeyboardInterrupt
 
-        def follow_reversal(self, connection, case, reversal):
+        def follow_reversal(self, connection, reversal):
             pass
 
     market.qualify()

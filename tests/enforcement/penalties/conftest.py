@@ -34,7 +34,7 @@ class Striking:
         if decision.verdict is Verdict.COUNTERFEIT:
             climb(connection, add_strike(connection, case, decision, self.policy), self.policy)
 
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Take the strike back."""
         take_back(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 

@@ -28,7 +28,7 @@ class Measures:
         if decision.verdict is Verdict.COUNTERFEIT:
             impose(connection, case, decision, load_enforcement_policy())
 
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift it."""
         lift(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 
