@@ -19,7 +19,7 @@ class Scanner:
 
     Examples
     --------
-    >>> ann = Identity("s", "Ann Thrumbold", "+44 100 5550101", "ann.t@mail.example", "1 Lane", "Ombury", "GB", "", "")
+    >>> ann = Identity("s-7", "Ann Thrumbold", "+44 100 5550101", "ann.t@mail.test", "1 Lane", "Ombury", "GB", "", "")
     >>> scanner = Scanner([ann])
     >>> sorted(scanner.find("ask for THRUMBOLD, 1 0 0-555.0101")), sorted(scanner.find("Air Max 100, 23.50 EUR"))
     (['name', 'phone'], [])
@@ -35,7 +35,7 @@ class Scanner:
             self._marks["name"] |= {_plain(part) for part in (person.name, *person.name.split()[1:])}
             self._marks["account"].add(_plain(person.payout))
             self._marks["seller"].add(_plain(person.seller_id))
-        self._finders = {kind: _finder(marks - {""}) for kind, marks in self._marks.items()}
+        self._finders = {kind: _finder(marks - {""}) for kind, marks in self._marks.items() if marks - {""}}
 
     def find(self, text: str) -> set[str]:
         """Return the kinds of what was found: name, phone, email, address, account, seller."""
