@@ -7,6 +7,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
+import ahocorasick
+
 from ipml.simulation.identities import Identity
 
 _LEAST_DIGITS = 7
@@ -17,7 +19,7 @@ class Scanner:
 
     Examples
     --------
-    >>> ann = Identity("s", "Ann Thrumbold", "+44 100 5550101", "ann.t@mail.example", "1 Lane", "Ombury", "GB", "", "")
+    >>> ann = Identity("s-7", "Ann Thrumbold", "+44 100 5550101", "ann.t@mail.test", "1 Lane", "Ombury", "GB", "", "")
     >>> scanner = Scanner([ann])
     >>> sorted(scanner.find("ask for THRUMBOLD, 1 0 0-555.0101")), sorted(scanner.find("Air Max 100, 23.50 EUR"))
     (['name', 'phone'], [])
@@ -33,15 +35,23 @@ class Scanner:
             self._marks["name"] |= {_plain(part) for part in (person.name, *person.name.split()[1:])}
             self._marks["account"].add(_plain(person.payout))
             self._marks["seller"].add(_plain(person.seller_id))
-        self._marks = {kind: marks - {""} for kind, marks in self._marks.items()}
+        self._finders = {kind: _finder(marks - {""}) for kind, marks in self._marks.items() if marks - {""}}
 
     def find(self, text: str) -> set[str]:
         """Return the kinds of what was found: name, phone, email, address, account, seller."""
         plain = _plain(text)
         digits = re.findall(r"\d(?:\W{0,3}\d)+", text)
         numbers = " ".join(re.sub(r"\D", "", number) for number in digits)
-        where = {kind: numbers if kind == "phone" else plain for kind in self._marks}
-        return {kind for kind, marks in self._marks.items() if any(mark in where[kind] for mark in marks)}
+        where = {kind: numbers if kind == "phone" else plain for kind in self._finders}
+        return {kind for kind, finder in self._finders.items() if next(finder.iter(where[kind]), None)}
+
+
+def _finder(marks: Iterable[str]) -> ahocorasick.Automaton:
+    finder = ahocorasick.Automaton()
+    for mark in marks:
+        finder.add_word(mark, mark)
+    finder.make_automaton()
+    return finder
 
 
 def _plain(text: str) -> str:

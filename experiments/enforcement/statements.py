@@ -5,7 +5,7 @@
 A thousand restrictions of simulated listings, whose sellers wrote name, telephone, mail or street into them, are
 stated. Each payload is judged by ipml's own check and by a second one, written from the rules file alone; spoilt in
 every way there is, both must refuse it, ipml's naming the field. A scanner looks for the sellers in every payload
-(none may be there) and in every letter (where it must find many, or it would be no scanner).
+(none may be there) and in every letter (where it must find those who stand in a title, or it would be no scanner).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Figures:
     accepted_by_judge: int = 0
     told_of: int = 0
     in_letters: int = 0
+    in_titles: int = 0
     in_listings: int = 0
     spoilt: int = 0
     refused: int = 0
@@ -60,6 +61,7 @@ def measure(n_listings: int, seed: int = 0, n_spoilt: int = 20) -> Figures:
         figures.accepted_by_judge += not judge(payload)
         figures.told_of += bool(scanner.find(json.dumps(payload, ensure_ascii=False) + encode(statement)))
         figures.in_letters += bool(scanner.find(letter.text))
+        figures.in_titles += bool(scanner.find(listing.title))
         texts = (listing.title, listing.description, listing.brand, listing.category, listing.gtin)
         figures.in_listings += bool(scanner.find(" | ".join(filter(None, texts))))
         if figures.stated <= n_spoilt:
@@ -89,7 +91,8 @@ def main() -> None:
     print(f"accepted by ipml's check                 {found.accepted:,} (all)")
     print(f"accepted by the second check             {found.accepted_by_judge:,} (all)")
     print(f"payloads and facts in which one is found {found.told_of:,} (0)")
-    print(f"letters in which one is found            {found.in_letters:,} (many; listings: {found.in_listings:,})")
+    print(f"letters in which one is found            {found.in_letters:,} (titles: {found.in_titles:,})")
+    print(f"listings in which one is found           {found.in_listings:,}")
     print(f"kinds of mutation                        {len(MUTATIONS)} (50 or more)")
     print(f"spoilt                                   {found.spoilt:,}")
     print(f"refused, naming the field                {found.refused:,} (all)")

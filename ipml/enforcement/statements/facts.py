@@ -16,7 +16,9 @@ from typing import Any
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.enforcement.statements.rules import StatementRules
+from ipml.errors import InvalidStatement
 from ipml.records import Listing, Reason
+from ipml.review.grounds import GROUNDS
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2038, 1, 1)  # between which a listing can have appeared
 _LARGEST_PRICE = 1_000_000.0  # more digits may be anything, such as a telephone number
@@ -116,7 +118,15 @@ def state(
         Why the listing scored as it did.
     origin : str, default="review"
         How the decision came about; see `ipml.review.decisions.Origin`.
+
+    Raises
+    ------
+    InvalidStatement
+        The ground is none of ours, so there are no words for it.
     """
+    if restriction.ground not in GROUNDS:
+        found = f"ground: found {restriction.ground!r:.80}, expected one of {', '.join(GROUNDS)}"
+        raise InvalidStatement(restriction.subject, [found])
     listing = restriction.listing
     day, which = _content_day(listing, restriction.since)
     basis = rules.basis_of(restriction.kind, restriction.ground)

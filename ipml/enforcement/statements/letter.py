@@ -61,7 +61,8 @@ def write_lifted_letter(
     Parameters
     ----------
     why : str
-        "appeal", "review" or "ended"; anything else counts as "review", as it may be a note that is not for sellers.
+        "appeal", "review", "counter-notice", "replaced" or "ended"; anything else counts as "review", as it may be a
+        note that is not for sellers.
     """
     words = load_words(statement.language)
     blanks = _of_both(statement, title, listing_id, rules, words, at) | {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ from ipml.enforcement.statements.letter import Letter, write_letter, write_lifte
 from ipml.enforcement.statements.payload import why_not_stated, write_payload
 from ipml.enforcement.statements.rules import StatementRules
 from ipml.errors import InvalidStatement, StatementNotFound
+from ipml.records import Reason
 from ipml.review.snapshot import decode as decode_snapshot
 from ipml.review.snapshot import digest
 from ipml.storage import audit, outbox
@@ -95,6 +97,22 @@ def issue(
     return statement
 
 
+def preview(
+    restriction: Restriction,
+    policy: EnforcementPolicy,
+    *,
+    reasons: Iterable[Reason] = (),
+    origin: str = "review",
+    language: str | None = None,
+) -> tuple[Letter, dict[str, Any] | None]:
+    """Return letter and payload as they would be; nothing is kept, and the reference is yet to be drawn."""
+    rules = policy.statements
+    statement = state(restriction, rules, puid="-", at=restriction.since, reasons=reasons, origin=origin)
+    statement = replace(statement, language=language or statement.language)
+    listing = restriction.listing
+    return write_letter(statement, listing.title, listing.listing_id, rules), write_payload(statement)
+
+
 def tell_lifted(
     connection: Connection, restriction: Restriction, why: str, at: datetime, policy: EnforcementPolicy
 ) -> bool:
@@ -103,8 +121,9 @@ def tell_lifted(
     Parameters
     ----------
     why : str
-        "appeal" where a complaint was upheld, "review" where the decision was taken back, "ended" where its time was
-        over. Anything else counts as "review": what people note for themselves is not written to sellers.
+        "appeal" where a complaint was upheld, "review" where the decision was taken back, "counter-notice" where the
+        rights holder did not act in time, "replaced" where another restriction took its place, "ended" where its time
+        was over. Anything else counts as "review": what people note for themselves is not written to sellers.
 
     Returns
     -------
@@ -113,7 +132,7 @@ def tell_lifted(
         already, or was erased.
     """
     statement = find_statement(connection, restriction.subject)
-    key = f"{_dashed(restriction.subject)}-lifted-statement"
+    key = f"{_dashed(restriction.subject)}-lifted-letter"
     if statement is None or _is_put(connection, key) or find_seller(connection, statement.pseudonym) is None:
         return False
     listing = restriction.listing

@@ -47,7 +47,7 @@ _CHOICES: dict[str, Iterable[str]] = {
     "detections": ("yes", "no"),
     "automations": ("fully", "partially", "none"),
     "content_days": ("observed", "decided"),
-    "lifted": ("appeal", "review", "ended"),
+    "lifted": ("appeal", "review", "counter-notice", "replaced", "ended"),
     "goods": ("brand and category", "brand", "category", "neither"),
     "facts": _SENTENCES,
 }

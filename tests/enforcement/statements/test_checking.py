@@ -56,7 +56,7 @@ def test_a_good_statement_has_no_fault():
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_spoilt_statement_is_refused_by_the_name_of_its_field(name: str):
-    """Every mutation is found, by ipml's check with the field, and by the second check, which shares no line with it."""
+    """Every mutation is found: by ipml's check with the field, and by the second one, written apart from it."""
     spoilt, wanted = MUTATIONS[name](GOOD)
     assert wanted in {fault.field.partition(".")[0] for fault in find_faults(spoilt)}
     assert judge(spoilt)

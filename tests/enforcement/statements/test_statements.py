@@ -16,10 +16,11 @@ from ipml.enforcement.statements.statements import (
     issue,
     list_statements,
     notified_at,
+    preview,
     read_letter,
     tell_lifted,
 )
-from ipml.errors import SellerErased, StatementNotFound
+from ipml.errors import InvalidStatement, SellerErased, StatementNotFound
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import unseal
@@ -152,3 +153,17 @@ def test_every_kind_can_be_issued(decided: Engine, make_restriction: Callable, p
             )
             issue(connection, restriction, POLICY)
         assert len(list_statements(connection, 1)) == 11
+
+
+def test_a_preview_keeps_nothing(make_restriction: Callable):
+    """It is what would be sent, with the reference left open, in any language."""
+    letter, payload = preview(make_restriction(), POLICY, language="fr")
+    assert "L’annonce a été retirée." in letter.text
+    assert payload is not None
+    assert find_faults(payload) == ()
+
+
+def test_a_restriction_on_no_ground_cannot_be_stated(make_restriction: Callable):
+    """There are no words for it, and it says so."""
+    with pytest.raises(InvalidStatement, match="ground"):
+        preview(make_restriction(ground=""), POLICY)

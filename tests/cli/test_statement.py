@@ -1,0 +1,91 @@
+"""`ipml statement` shows, checks, exports and sends statements of reasons."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, delete
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind, Restriction
+from ipml.enforcement.statements.statements import issue
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.pseudonyms import pseudonym_of
+from ipml.storage.tables import seller_keys
+
+
+@pytest.fixture
+def stated(ipml, tmp_path: Path) -> Engine:
+    """Return the database of the test's own folder, with one removal of a listing with a hostile title."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    migrate(engine)
+    listing = Listing("A7", "seller-1", "Bag\x1b[2J\u202e 1:1", brand="Nike", country="DE")
+    enqueue(engine, [ScoredListing(listing, 0.9, None, (), (), None, "m")])
+    decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="wrong_features")
+    with writing(engine) as connection:
+        pseudonym = pseudonym_of(connection, "seller-1")
+        since = datetime(2026, 5, 3, tzinfo=UTC)
+        restriction = Restriction(
+            "measure:1", MeasureKind.REMOVE, pseudonym, 1, decision.decision_id, listing, "wrong_features", since
+        )
+        issue(connection, restriction, load_enforcement_policy())
+    return engine
+
+
+@pytest.mark.parametrize("subject", ["1", "measure:1"])
+def test_a_statement_is_shown_by_case_or_subject(ipml, stated: Engine, subject: str):
+    """Letter and payload, nothing of which commands the terminal."""
+    answer = ipml("statement", "show", subject)
+    assert answer.exit_code == 0
+    assert "Das Angebot wurde entfernt." in answer.out
+    assert '"DECISION_VISIBILITY_CONTENT_REMOVED"' in answer.out
+    assert "\x1b" not in answer.out
+    assert "The listing was removed." in ipml("statement", "show", subject, "--lang", "en").out
+
+
+def test_a_statement_of_an_erased_seller_is_shown_without_its_letter(ipml, stated: Engine):
+    """What is public is still there."""
+    with writing(stated) as connection:
+        connection.execute(delete(seller_keys))
+    answer = ipml("statement", "show", "1")
+    assert answer.exit_code == 0
+    assert "the seller was erased" in answer.out
+    assert "CONTENT_REMOVED" in answer.out
+
+
+@pytest.mark.parametrize("arguments", [("show", "2"), ("show", "measure:9"), ("show", "1", "--lang", "tlh"), ("send",)])
+def test_what_cannot_be_done_is_said_in_one_line(ipml, stated: Engine, arguments: tuple[str, ...]):
+    """No such case, subject or language; no address to send to."""
+    answer = ipml("statement", *arguments)
+    assert answer.exit_code == 2
+    assert answer.err.startswith("ipml: ")
+    assert answer.err.count("\n") == 1
+
+
+def test_exported_statements_pass_the_check_and_spoilt_ones_do_not(ipml, stated: Engine, tmp_path: Path):
+    """The file is not written over; a fault is named by line and field, and makes the exit code 1."""
+    assert ipml("statement", "export", "out.jsonl").exit_code == 0
+    assert ipml("statement", "export", "out.jsonl").exit_code == 2
+    assert ipml("statement", "check", "out.jsonl").out == "1 statements, 0 faults.\n"
+    content = json.loads((tmp_path / "out.jsonl").read_text())
+    (tmp_path / "bad.jsonl").write_text(json.dumps(content | {"category": "SHOES\x1b[2J"}), encoding="utf-8")
+    answer = ipml("statement", "check", "bad.jsonl")
+    assert answer.exit_code == 1
+    assert answer.out.startswith("line 1, category: found 'SHOES")
+    assert "\x1b" not in answer.out
+
+
+def test_a_dry_run_sends_nothing(ipml, stated: Engine):
+    """It says how many wait."""
+    assert ipml("statement", "send", "--dry-run").out == "1 statements wait.\n"
+
+
+def test_what_cannot_be_sent_waits(ipml, stated: Engine):
+    """Nobody answers at the address: exit code 1, and the statement waits on."""
+    answer = ipml("statement", "send", "--to", "http://127.0.0.1:1/api")
+    assert answer.exit_code == 1
+    assert "0 taken, 0 refused, 1 left for later." in answer.out
+    assert ipml("statement", "send", "--dry-run").out == "1 statements wait.\n"

@@ -1,0 +1,207 @@
+"""Statements reach the transparency database in batches, each once, whatever becomes of the others."""
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.statements.batches import (
+    Answer,
+    Sent,
+    count_waiting,
+    deliver,
+    send_waiting,
+    settle_batch,
+    take_batch,
+)
+from ipml.enforcement.statements.facts import state
+from ipml.enforcement.statements.payload import write_payload
+from ipml.enforcement.statements.sending import open_client, post_to, read_answer, read_token
+from ipml.errors import UnusableSetting
+from ipml.storage.database import reading, writing
+from ipml.storage.outbox import put
+from ipml.storage.tables import outbox
+
+sys.path.append(str(Path(__file__).parent))
+
+from receiver import Receiver, open_receiver
+
+NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
+RULES = load_enforcement_policy().statements
+TOKEN = "1|secret"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Give a transparency database on loopback."""
+    with open_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def wait(engine: Engine, make_restriction: Callable) -> Callable[[int], None]:
+    """Return a function that lets so many statements wait, named p0, p1, …"""
+
+    def fill(count: int) -> None:
+        with writing(engine) as connection:
+            for number in range(count):
+                statement = state(make_restriction(), RULES, puid=f"p{number}", at=NOON)
+                body = write_payload(statement)
+                assert body is not None
+                where = {"channel": "transparency", "kind": "statement", "subject": f"transparency:{number}"}
+                put(connection, key=f"p{number}", body=body, pseudonym=None, now=NOON, **where)
+
+    return fill
+
+
+def send(engine: Engine, receiver: Receiver, *, token: str = TOKEN, minutes: float = 0, **options: Any) -> Sent:
+    """Send what waits, so many minutes after noon."""
+    with open_client() as client:
+        post = post_to(receiver.url, token, client)
+        return send_waiting(engine, post, now=NOON + timedelta(minutes=minutes), **options)
+
+
+def states(engine: Engine) -> dict[str, str]:
+    """Return the state of each message by its key."""
+    with reading(engine) as connection:
+        return {row.key: row.state for row in connection.execute(select(outbox))}
+
+
+def test_batches_hold_a_hundred(engine: Engine, receiver: Receiver, wait: Callable):
+    """Of 250 statements each reaches the database once, in three requests, and a second sending finds none."""
+    wait(250)
+    assert send(engine, receiver) == Sent(delivered=250)
+    assert receiver.batches == [100, 100, 50]
+    assert len(receiver.taken) == 250
+    assert send(engine, receiver) == Sent()
+    assert count_waiting(engine) == 0
+
+
+def test_one_that_is_refused_holds_up_no_other(engine: Engine, receiver: Receiver, wait: Callable):
+    """It lies there as dead with the field at fault, the others are taken."""
+    wait(30)
+    receiver.refused = {"p3", "p20"}
+    sent = send(engine, receiver)
+    assert (sent.delivered, sent.dead, sent.waiting) == (28, 2, 0)
+    assert {key for key, state in states(engine).items() if state == "dead"} == {"p3", "p20"}
+    assert len(receiver.taken) == 28
+    with reading(engine) as connection:
+        assert connection.scalar(select(outbox.c.last_error).where(outbox.c.key == "p3")) == (
+            "decision_facts: is not wanted"
+        )
+
+
+def test_one_that_is_refused_is_found_by_halves_where_the_answer_does_not_name_it(
+    engine: Engine, receiver: Receiver, wait: Callable
+):
+    """A database that only says no gets smaller and smaller batches."""
+    wait(16)
+    receiver.refused, receiver.is_vague = {"p5"}, True
+    sent = send(engine, receiver)
+    assert (sent.delivered, sent.dead) == (15, 1)
+    assert states(engine)["p5"] == "dead"
+
+
+def test_a_lost_answer_doubles_nothing(engine: Engine, receiver: Receiver, wait: Callable):
+    """What was taken before is known by its puid when it comes again, and counts as delivered."""
+    wait(5)
+    receiver.failures = ["after"]
+    sent = send(engine, receiver)
+    assert (sent.delivered, sent.waiting) == (0, 5)
+    assert len(receiver.taken) == 5
+    wait_more = send(engine, receiver, minutes=1)
+    assert wait_more.delivered == 5
+    assert len(receiver.taken) == 5
+
+
+@pytest.mark.parametrize("failure", ["before", "busy", "redirect"])
+def test_an_outage_is_no_fault_of_a_statement(failure: str, engine: Engine, receiver: Receiver, wait: Callable):
+    """They wait, first a minute and then longer, with the reason; a redirection is not followed."""
+    wait(3)
+    receiver.failures = [failure] * 2
+    assert send(engine, receiver).waiting == 3
+    assert send(engine, receiver, minutes=0.5) == Sent()  # not due yet
+    assert send(engine, receiver, minutes=1).waiting == 3
+    assert send(engine, receiver, minutes=2.5) == Sent()
+    assert send(engine, receiver, minutes=3).delivered == 3
+
+
+def test_a_wrong_token_loses_nothing(engine: Engine, receiver: Receiver, wait: Callable):
+    """All wait on, and the answer is told."""
+    wait(2)
+    sent = send(engine, receiver, token="wrong")
+    assert (sent.waiting, sent.words) == (2, "401: Unauthenticated.")
+
+
+def test_whoever_comes_too_late_settles_nothing(engine: Engine, wait: Callable):
+    """After ten minutes another sender has them in hand, and the first one's word no longer counts."""
+    wait(2)
+    first = take_batch(engine, now=NOON)
+    assert first
+    assert take_batch(engine, now=NOON) is None
+    second = take_batch(engine, now=NOON + timedelta(minutes=10))
+    assert second
+    settle_batch(engine, first, deliver(first.payloads, lambda batch: Answer(422)), now=NOON)
+    assert set(states(engine).values()) == {"waiting"}
+    settle_batch(engine, second, deliver(second.payloads, lambda batch: Answer(201)), now=NOON)
+    assert set(states(engine).values()) == {"delivered"}
+
+
+def test_through_a_database_that_fails_before_and_after_all_arrive_once(
+    engine: Engine, receiver: Receiver, wait: Callable
+):
+    """A fifth of the requests fail before the statements were taken, a fifth after; in the end each is there once."""
+    wait(60)
+    rng = random.Random(6)
+    receiver.failures = rng.choices(["before", "after", ""], weights=[20, 20, 60], k=400)
+    minutes = 0.0
+    while count_waiting(engine):
+        send(engine, receiver, minutes=minutes, most=7)
+        minutes += 61
+    assert sorted(receiver.taken) == sorted(f"p{number}" for number in range(60))
+    assert set(states(engine).values()) == {"delivered"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"<html>",
+        b'{"errors": 7}',
+        b'{"errors": {"existing_puids": 7, "statement_x": 1}}',
+        b"[" * 9**4,
+    ],
+    ids=range(7),
+)
+def test_any_answer_is_read(body: bytes):
+    """What makes no sense names no statement and no puid."""
+    answer = read_answer(422, body)
+    assert (dict(answer.refused), answer.known) == ({}, frozenset())
+
+
+def test_faults_may_be_named_in_either_form():
+    """The database has written the place of a statement in two ways."""
+    body = b'{"errors": {"statements.2.puid": ["bad"], "statement_4": {"category": ["no"]}, "statements.2.x": "y"}}'
+    assert read_answer(422, body).refused == {2: "puid: bad; x: y", 4: "category: no"}
+
+
+def test_the_token_is_not_shown_on_the_way():
+    """Over plain http it goes to this machine only."""
+    with open_client() as client, pytest.raises(UnusableSetting, match="https"):
+        post_to("http://transparency.example/api", TOKEN, client)
+
+
+def test_a_file_without_a_token_is_refused(tmp_path: Path):
+    """An empty file, or one that is not there, is told by the name of the setting."""
+    (tmp_path / "token").write_text("\n", encoding="ascii")
+    for name in ("token", "none"):
+        with pytest.raises(UnusableSetting, match="transparency_token"):
+            read_token(tmp_path / name)

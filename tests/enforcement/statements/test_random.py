@@ -1,0 +1,33 @@
+"""Statements of random decisions hold, spoilt ones are refused, and no seller is found in them."""
+
+import doctest
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
+
+from experiments.enforcement import scanner
+from experiments.enforcement.mutations import MUTATIONS
+from experiments.enforcement.statements import measure
+
+
+@pytest.mark.parametrize(
+    ("n_listings", "n_spoilt"), [(150, 5), pytest.param(1_000, 100, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_random_statements_hold_and_tell_of_nobody(n_listings: int, n_spoilt: int):
+    """Both checks accept all, and refuse each in more than 50 ways; the scanner finds sellers in letters only."""
+    found = measure(n_listings, seed=1, n_spoilt=n_spoilt)
+    assert found.stated == found.accepted == found.accepted_by_judge == n_listings
+    assert found.told_of == 0
+    assert found.in_letters == found.in_titles > n_listings / 20
+    assert found.in_listings > n_listings / 5
+    assert len(MUTATIONS) >= 50
+    assert found.spoilt == found.refused == found.refused_by_judge == n_spoilt * len(MUTATIONS)
+
+
+def test_the_examples_of_the_scanner_are_so():
+    """It finds what is spaced or cased otherwise, and takes a price for no telephone."""
+    found = doctest.testmod(scanner)
+    assert (found.attempted > 0, found.failed) == (True, 0)
