@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     anchors: Path | None = Field(
         None, description="file outside the database to which anchors of the audit trail are added, one a line"
     )
+    erased: Path | None = Field(
+        None, description="file outside the database that tells erased sellers from others, so that a restore can"
+    )
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import audit, golden, queue, user
+from ipml.cli import audit, golden, queue, retention, seller, user
 from ipml.cli.backup import backup
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
@@ -83,6 +83,8 @@ app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")
 app.add_typer(golden.app, name="golden")
 app.add_typer(audit.app, name="audit")
+app.add_typer(seller.app, name="seller")
+app.add_typer(retention.app, name="retention")
 
 
 def _show_version(is_asked: bool) -> None:

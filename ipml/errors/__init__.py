@@ -7,6 +7,13 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.enforcement import (
+    HoldNotFound,
+    MessagesWaiting,
+    SellerUnknown,
+    UnderLegalHold,
+    UnusableErasedList,
+)
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -115,12 +122,14 @@ __all__ = [
     "GoldenExists",
     "GoldenMismatch",
     "GoldenNotFound",
+    "HoldNotFound",
     "IncomparableListings",
     "InvalidListings",
     "IpmlError",
     "KeyReused",
     "LoginNeeded",
     "LoginRefused",
+    "MessagesWaiting",
     "MissingColumns",
     "ModelChanged",
     "ModelNotFound",
@@ -141,6 +150,7 @@ __all__ = [
     "SamePerson",
     "SellerErased",
     "SellerNotKept",
+    "SellerUnknown",
     "SignatureMismatch",
     "SourceChanged",
     "SparkJobFailed",
@@ -149,6 +159,7 @@ __all__ = [
     "TooManyCases",
     "TooManyListings",
     "TrackingUnavailable",
+    "UnderLegalHold",
     "UnknownColumns",
     "UnknownGround",
     "UnknownOrder",
@@ -164,6 +175,7 @@ __all__ = [
     "UnusableAnchor",
     "UnusableBackup",
     "UnusableDatabase",
+    "UnusableErasedList",
     "UnusableModelName",
     "UnusablePassword",
     "UnusableSetting",

@@ -30,7 +30,8 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     ------
     Label
         The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
-        none, and do not undo an earlier verdict; a decision that was taken back gives none. Its weight is the
+        none, and do not undo an earlier verdict; a decision that was taken back gives none, nor does one on a listing
+        that was erased since. Its weight is the
         probability that it is right, by the consensus of all who judged the case and from how often each of them errs;
         1 as long as nobody has looked at anything twice.
 
@@ -55,7 +56,7 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     query = (
         select(decisions.c.verdict, decisions.c.decided_at, decisions.c.case_id, decisions.c.odds, cases.c.snapshot)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(decisions.c.decision_id.in_(latest))
+        .where(decisions.c.decision_id.in_(latest), cases.c.erased_at.is_(None))
         .order_by(decisions.c.decision_id)
     )
     with reading(engine) as connection:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.people import identities, sessions, tries, user_sellers, users
+from ipml.storage.tables.privacy import erasures, legal_holds
 from ipml.storage.tables.quality import goldens, looks, opinions
 from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
 from ipml.storage.tables.sellers import evidence, seller_keys
 from ipml.storage.tables.takedown import enforcement_policies, measures, outbox
 from ipml.storage.tables.trail import audit
 
-REVISION = "0010"
+REVISION = "0011"
 
 __all__ = [
     "REVISION",
@@ -30,9 +31,11 @@ __all__ = [
     "cases",
     "decisions",
     "enforcement_policies",
+    "erasures",
     "evidence",
     "goldens",
     "identities",
+    "legal_holds",
     "looks",
     "measures",
     "metadata",
