@@ -52,7 +52,25 @@ def bag(number: int, seller: str, score: float, **fields: Any) -> ScoredListing:
     return ScoredListing(listing, score, 1.0, reasons, (Highlight(0, 7, 0.5),), None, "m1", read_as=listing.title)
 
 
+_copies: list[tuple[bytes, str]] = []  # of a SQLite file that was filled once, with the pseudonym
+
+
 def plant(engine: Engine) -> str:
+    """Do what `plant_anew` does; into a SQLite file by a copy, which is quicker."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or path is None:
+        return plant_anew(engine)
+    if not _copies:
+        pseudonym = plant_anew(engine)
+        engine.dispose()  # the last connection moves the log into the file
+        _copies.append((Path(path).read_bytes(), pseudonym))
+    engine.dispose()
+    content, pseudonym = _copies[0]
+    Path(path).write_bytes(content)
+    return pseudonym
+
+
+def plant_anew(engine: Engine) -> str:
     """Fill a queue with listings of two sellers and what people typed about them; return the pseudonym of one."""
     said = {"title": f"{NAME} sells bags", "description": f"call {PHONE}, {STREET} 5", "gtin": PHONE, "country": "DE"}
     theirs = [bag(n, SELLER, 0.9 - n / 50, **said, brand=f"{NAME} own", category=STREET) for n in range(5)]

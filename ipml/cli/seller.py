@@ -37,9 +37,8 @@ def show(seller: Seller, database: Database = None) -> None:
         typer.echo(f"{kind.records:>8,}  {kind.name.replace('_', ' ')}: {until}")
     for hold in kept.holds:
         of = "everything" if hold.case_id is None else f"case {hold.case_id}"
-        typer.echo(
-            f"hold {hold.hold_id}: {of}, until {hold.until:%Y-%m-%d}, by {hold.placed_by}: {printable(hold.why)}"
-        )
+        said = f"{of}, until {hold.last_day}, by {hold.placed_by}: {hold.why}"
+        typer.echo(printable(f"hold {hold.hold_id}: {said}"))
 
 
 @app.command()
@@ -137,9 +136,7 @@ def release(
 def tell_erased(erased: Erased) -> None:
     """Say who was erased, by pseudonym, and what remains."""
     for one in erased.sellers:
-        typer.echo(
-            f"Erased: seller {one.pseudonym}, with {one.cases:,} listings and {one.decisions:,} decisions on them"
-        )
+        typer.echo(f"Erased seller {one.pseudonym}: {one.cases:,} listings, with {one.decisions:,} decisions on them.")
     if not erased.sellers:
         typer.echo("Nobody was left to erase; whatever traces an interrupted run had left are gone.")
     for words in erased.remarks:

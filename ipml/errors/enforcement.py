@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 
 from ipml.errors.base import IpmlError
 
@@ -18,8 +18,8 @@ class SellerUnknown(IpmlError):
 class UnderLegalHold(IpmlError):
     """What is held for a claim or a court cannot be erased (Article 17(3) of the GDPR)."""
 
-    def __init__(self, pseudonym: str, holds: Sequence[tuple[int, str, datetime]]) -> None:
-        said = "; ".join(f"hold {number} until {until:%Y-%m-%d} ({why})" for number, why, until in holds)
+    def __init__(self, pseudonym: str, holds: Sequence[tuple[int, str, date]]) -> None:
+        said = "; ".join(f"hold {number} until {until} ({why})" for number, why, until in holds)
         super().__init__(f"seller {pseudonym}: found {said}; nothing was erased. `ipml seller release` ends a hold.")
 
 

@@ -120,7 +120,7 @@ def refuse(connection: Connection, seller_id: str, now: datetime) -> None:
     if pseudonym is None:
         return
     if holds := find_holds(connection, pseudonym, now):
-        raise UnderLegalHold(pseudonym, [(hold.hold_id, hold.why, hold.until) for hold in holds])
+        raise UnderLegalHold(pseudonym, [(hold.hold_id, hold.why, hold.last_day) for hold in holds])
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):
         raise MessagesWaiting(pseudonym, count)

@@ -6,7 +6,7 @@ Article 17(3) of the GDPR allows it; a hold says why, and ends by itself on a da
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, insert, or_, select, update
@@ -33,6 +33,11 @@ class Hold:
     placed_by: str
     placed_at: datetime
     until: datetime
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which it is in force, in UTC."""
+        return (self.until - timedelta.resolution).date()
 
 
 def place_hold(
@@ -63,7 +68,6 @@ def place_hold(
 
     Examples
     --------
-    >>> from datetime import timedelta
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import enqueue
     >>> from ipml.storage.database import migrate, open_database
@@ -138,16 +142,14 @@ def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
 
     A row tells its seller by its columns `pseudonym` or `seller_id`, and its case by `case_id`.
     """
-    hold = legal_holds
+    hold, held = legal_holds, select(legal_holds.c.hold_id)
     if "pseudonym" in table.c:
-        is_theirs: ColumnElement[bool] = hold.c.pseudonym == table.c.pseudonym
+        held = held.where(hold.c.pseudonym == table.c.pseudonym)
     else:
-        keys = select(seller_keys.c.pseudonym).where(seller_keys.c.seller_id == table.c.seller_id)
-        is_theirs = hold.c.pseudonym == keys.scalar_subquery()
+        held = held.join(seller_keys, seller_keys.c.pseudonym == hold.c.pseudonym)
+        held = held.where(seller_keys.c.seller_id == table.c.seller_id)
     is_its_case = hold.c.case_id == table.c.case_id if "case_id" in table.c else hold.c.case_id.is_not(None)
-    return (
-        select(hold.c.hold_id).where(is_theirs, or_(hold.c.case_id.is_(None), is_its_case), is_in_force(now)).exists()
-    )
+    return held.where(or_(hold.c.case_id.is_(None), is_its_case), is_in_force(now)).correlate(table).exists()
 
 
 def require_known(connection: Connection, seller_id: str) -> None:

@@ -20,6 +20,7 @@ from planted_seller import (
     find_markers,
     key_of,
     plant,
+    plant_anew,
 )
 from postgres import FORGETFUL, own_server
 from sqlalchemy import Engine, func, select, text, update
@@ -79,7 +80,7 @@ def test_nothing_of_an_erased_seller_is_left_in_any_column(engine: Engine):
 def test_no_byte_of_an_erased_seller_is_left_in_the_files(tmp_path: Path):
     """Not in the database, its log, its index or the free pages, while it is open, and while others have it open."""
     engine = open_database(copy_sqlite(tmp_path))
-    plant(engine)
+    plant_anew(engine)
     markers = [*MARKERS, key_of(engine, SELLER)]
     other = open_database(str(engine.url))
     with reading(other) as connection:
@@ -101,7 +102,7 @@ def test_no_byte_of_an_erased_seller_is_left_in_the_tables_of_a_server(tmp_path:
             pytest.skip("no PostgreSQL to start: install Debian's package postgresql")
         engine = open_database(server.url("postgres"))
         migrate(engine)
-        plant(engine)
+        plant_anew(engine)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("ANALYZE"))
             connection.execute(text("CHECKPOINT"))
