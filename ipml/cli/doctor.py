@@ -136,6 +136,7 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
+    from ipml.enforcement.privacy.erasure import find_unswept
     from ipml.errors import IpmlError
     from ipml.settings import get_settings
     from ipml.storage.anchors import check_trail
@@ -165,6 +166,9 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("rows", "problem", problem)
     if not disagreements:
         yield Check("rows", "ok", "decisions, audit trail, references and numbering agree")
+    if unswept := len(find_unswept(engine)):
+        words = f"{unswept:,} erased sellers have left traces in the files of the database: `ipml seller sweep`"
+        yield Check("erased", "problem", words)
     for risk in risks:
         yield Check("server", "warning", risk)
     if not risks:

@@ -87,6 +87,20 @@ def erase(
 
 
 @app.command()
+def sweep(database: Database = None) -> None:
+    """Finish an erasure that was interrupted: no trace of the erased is left in the files of the database.
+
+    `ipml seller erase` does this by itself; others may have been reading, or the machine went down.
+
+    Example: ipml seller sweep
+    """
+    from ipml.enforcement.privacy.erasure import Erased, sweep_erased
+    from ipml.storage.database import open_database
+
+    tell_erased(Erased((), sweep_erased(open_database(database, create=False))))
+
+
+@app.command()
 def hold(
     seller: Seller,
     why: Annotated[str, typer.Option(help="For which claim, court or authority.", show_default=False)],

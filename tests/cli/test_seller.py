@@ -9,6 +9,7 @@ from planted_seller import MARKERS, NAME, SELLER, find_clear, find_markers, plan
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
+from ipml.enforcement.privacy import erasure
 from ipml.errors import SellerUnknown, UnderLegalHold, UnusableSetting
 from ipml.settings import get_settings
 from ipml.storage.database import open_database
@@ -55,6 +56,17 @@ def test_a_seller_is_erased_once_and_asked_for_before(url: str, tmp_path: Path):
     assert isinstance(run(url, "seller", "show", SELLER).exception, SellerUnknown)
 
 
+def test_the_doctor_finds_an_erasure_that_was_interrupted(url: str, monkeypatch: pytest.MonkeyPatch):
+    """And says which line finishes it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "sweep_erased", lambda *_, **__: ())
+        run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes")
+    doctor = "problem  erased: 1 erased sellers have left traces"
+    assert doctor in run(url, "doctor").stdout
+    assert run(url, "seller", "sweep").exit_code == 0
+    assert doctor not in run(url, "doctor").stdout
+
+
 def test_without_a_list_a_warning_tells_of_backups(url: str, monkeypatch: pytest.MonkeyPatch):
     """Who erases should know what a restore would do."""
     monkeypatch.delenv("IPML_ERASED")
@@ -66,9 +78,8 @@ def test_a_hold_is_placed_shown_and_released(url: str):
     """While it is in force erasing is refused."""
     placed = run(url, "seller", "hold", SELLER, "--why", "claim\x1b[2J 12", "--until", "2999-12-31", "--by", "lea")
     assert placed.stdout == "Hold 1 is in force to the end of 2999-12-31 (UTC).\n"
-    assert (
-        "hold 1: everything, until 3000-01-01, by lea: claim\ufffd[2J 12" in run(url, "seller", "show", SELLER).stdout
-    )
+    shown = run(url, "seller", "show", SELLER).stdout
+    assert "hold 1: everything, until 2999-12-31, by lea: claim\ufffd[2J 12" in shown
     refused = run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes")
     assert isinstance(refused.exception, UnderLegalHold)
     assert run(url, "seller", "release", SELLER).stdout == "1 hold(s) ended.\n"

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, and_, case, or_
+from sqlalchemy import Column, ColumnElement, Table, and_, case, or_, select
 
-from ipml.storage.tables import evidence, legal_holds, outbox, sessions, tries
+from ipml.enforcement.privacy.places import TEXTS, Holds
+from ipml.storage.tables import cases, evidence, legal_holds, metadata, outbox, seller_keys, sessions, tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,22 @@ class RecordClass:
 _ENDED = case((legal_holds.c.released_at.is_not(None), legal_holds.c.released_at), else_=legal_holds.c.until)
 _DELIVERED = outbox.c.state == "delivered"
 
+
+def _opens_nothing() -> ColumnElement[bool]:
+    """Return the condition that with the key of a seller nothing can be read any more, and no listing is left."""
+    sealed = [
+        select(1).where(table.c.pseudonym == seller_keys.c.pseudonym, table.c[column] != "").exists()
+        for table, column in (
+            (metadata.tables[name], column)
+            for name, columns in TEXTS.items()
+            for column, held in columns.items()
+            if held is Holds.SEALED
+        )
+    ]
+    listing = select(cases.c.case_id).where(cases.c.seller_id == seller_keys.c.seller_id, cases.c.erased_at.is_(None))
+    return ~or_(*sealed, listing.exists())
+
+
 CLASSES = (
     RecordClass("evidence", evidence, evidence.c.kept_at),
     RecordClass(
@@ -74,6 +91,7 @@ CLASSES = (
     ),
     RecordClass("dead_messages", outbox, outbox.c.settled_at, condition=outbox.c.state == "dead"),
     RecordClass("ended_holds", legal_holds, _ENDED),
+    RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("sessions", sessions, sessions.c.expires_at),
     RecordClass("tries", tries, tries.c.at),
 )

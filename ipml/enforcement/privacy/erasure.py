@@ -100,7 +100,7 @@ def erase_sellers(
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     done: list[Erasure] = []
-    is_finishing = bool(_find_unswept(engine))
+    is_finishing = bool(find_unswept(engine))
     for seller_id in seller_ids:
         if seller_id and seller_id in why:
             raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
@@ -151,7 +151,7 @@ def erase(
 
 def sweep_erased(engine: Engine, *, now: datetime | None = None) -> tuple[str, ...]:
     """Do the second step for all who were erased and not swept yet; return what a server keeps all the same."""
-    numbers = _find_unswept(engine)
+    numbers = find_unswept(engine)
     if not numbers:
         return ()
     remarks = sweep(engine, touched_tables())
@@ -201,7 +201,8 @@ def _blank_sealed(connection: Connection, pseudonym: str, now: datetime) -> None
             connection.execute(update(table).where(table.c.pseudonym == pseudonym).values(**columns))
 
 
-def _find_unswept(engine: Engine) -> Sequence[int]:
+def find_unswept(engine: Engine) -> Sequence[int]:
+    """Return the numbers of the erasures of which traces are left in the files of the database."""
     with reading(engine) as connection:
         return connection.scalars(select(erasures.c.erasure_id).where(erasures.c.swept_at.is_(None))).all()
 

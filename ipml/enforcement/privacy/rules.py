@@ -26,5 +26,6 @@ class RetentionRules(BaseModel):
     delivered_messages: int = Field(gt=0)
     dead_messages: int = Field(gt=0)
     ended_holds: int = Field(gt=0)
+    idle_sellers: int = Field(ge=_APPEALS_DAYS)
     sessions: int = Field(gt=0)
     tries: int = Field(gt=0)

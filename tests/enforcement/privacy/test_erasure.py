@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from databases import copy_sqlite, read_tables
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from planted_seller import (
     MARKERS,
     NAME,
@@ -56,6 +58,8 @@ from ipml.storage.restoring import restore
 from ipml.storage.tables import cases, erasures, evidence, outbox, user_sellers
 
 LATER = NOON + timedelta(days=1)
+MEMORY = open_database("sqlite://")
+migrate(MEMORY)
 
 
 def forget(engine: Engine, seller: str = SELLER, **options: Any) -> erasure.Erased:
@@ -205,6 +209,19 @@ def test_brand_and_category_stay_where_others_have_them(engine: Engine):
         ("Acme", "Bags", 41.0),
         (None, "Bags", 43.0),
     ]
+
+
+WORDS = st.text("abcdefghijklmnopqrstuvwxyz 0123456789+-@.", min_size=9, max_size=40).map(lambda text: f"zq{text}zq")
+FIELDS = ("title", "description", "brand", "category", "condition", "country", "gtin", "image_hash")
+
+
+@settings(max_examples=12)
+@given(st.lists(WORDS, min_size=len(FIELDS), max_size=len(FIELDS), unique=True))
+def test_whatever_a_seller_writes_wherever_is_gone(words: list[str]):
+    """No field of a listing keeps what only this seller wrote there."""
+    queue.enqueue(MEMORY, [bag(1, SELLER, 0.9, **dict(zip(FIELDS, words, strict=True)))], now=NOON)
+    forget(MEMORY)
+    assert list(find_clear(MEMORY, [*words, SELLER])) == []
 
 
 def test_a_seller_who_lists_again_is_a_new_one(engine: Engine):

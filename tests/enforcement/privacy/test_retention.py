@@ -25,6 +25,7 @@ from ipml.review import queue
 from ipml.review.reversals import undo
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import find_seller
 from ipml.storage.tables import cases, evidence, outbox, tries
 
 POLICY = load_enforcement_policy()
@@ -206,6 +207,22 @@ def test_an_expired_listing_tells_as_little_as_an_erased_one(engine: Engine):
     run(engine, after(9000))
     left = {place.partition(".")[0] for place in find_clear(engine, ("zqanneliese", "zqelmstreet", "zq015112345"))}
     assert left == set()
+
+
+def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(engine: Engine):
+    """As long as a listing is there, or something their key opens, the link stays; a hold keeps it, too."""
+    pseudonym = plant(engine)
+    run(engine, after(RULES.counterfeit_listings))
+    with reading(engine) as connection:
+        assert find_seller(connection, pseudonym) == SELLER  # the evidence is still there
+    place_hold(engine, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    run(engine, after(8999))
+    with reading(engine) as connection:
+        assert find_seller(connection, pseudonym) == SELLER
+    run(engine, after(9000))  # the evidence goes
+    run(engine, after(9000 + RULES.ended_holds))  # so does the reason of the hold, and then the link
+    with reading(engine) as connection:
+        assert find_seller(connection, pseudonym) is None
 
 
 def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.MonkeyPatch):
