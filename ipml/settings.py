@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         None, description="where statements of reasons are sent, such as https://…/api/v1/statements"
     )
     transparency_token: Path | None = Field(None, description="file with the token that is shown there")
+    erased: Path | None = Field(
+        None, description="file outside the database that tells erased sellers from others, so that a restore can"
+    )
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )

@@ -136,6 +136,7 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
+    from ipml.enforcement.privacy.erasure import find_unswept
     from ipml.errors import IpmlError
     from ipml.settings import get_settings
     from ipml.storage.anchors import check_trail
@@ -166,6 +167,9 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     if not disagreements:
         yield Check("rows", "ok", "decisions, audit trail, references and numbering agree")
     yield _check_appeals(engine)
+    if unswept := len(find_unswept(engine)):
+        words = f"{unswept:,} erased sellers have left traces in the files of the database: `ipml seller sweep`"
+        yield Check("erased", "problem", words)
     for risk in risks:
         yield Check("server", "warning", risk)
     if not risks:

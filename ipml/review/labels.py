@@ -30,10 +30,10 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     ------
     Label
         The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
-        none, and do not undo an earlier verdict; a decision that was taken back, or that a policy made, gives none. Its
-        weight is the probability that it is right, by the consensus of all who judged the case and from how often each
-        of them errs; 1 as long as nobody has looked at anything twice, and where it was decided on an appeal: whoever
-        decided that knew what the others had not seen.
+        none, and do not undo an earlier verdict; a decision that was taken back, or that a policy made, gives none, nor
+        does one on a listing that was erased since. Its weight is the probability that it is right, by the consensus of
+        all who judged the case and from how often each of them errs; 1 as long as nobody has looked at anything twice,
+        and where it was decided on an appeal: whoever decided that knew what the others had not seen.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
             cases.c.snapshot,
         )
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(decisions.c.decision_id.in_(latest))
+        .where(decisions.c.decision_id.in_(latest), cases.c.erased_at.is_(None))
         .order_by(decisions.c.decision_id)
     )
     with reading(engine) as connection:

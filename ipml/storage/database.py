@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, inspect, text
+from sqlalchemy import Connection, CursorResult, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -39,6 +39,9 @@ _PATIENCE_SECONDS = 20.0
 
 # PostgreSQL's words for: you cannot go on beside the others (a deadlock, a conflict, a lock that took too long).
 _IN_THE_WAY_OF_OTHERS = ("40P01", "40001", "55P03")
+
+
+_Answer = TypeVar("_Answer")
 
 
 class Lock(IntEnum):
@@ -128,6 +131,32 @@ def writing(engine: Engine) -> Iterator[Connection]:
         _patiently(lambda: _begin(connection))
         yield connection
         _commit(connection)
+
+
+Command = Callable[[str], list[tuple[Any, ...]]]
+"""Runs a command in the words of the database, and gives the rows of its answer."""
+
+
+@contextmanager
+def outside_transactions(engine: Engine) -> Iterator[Command]:
+    """Give a function that runs commands which stand in no transaction, such as VACUUM, each patiently."""
+    with _turn(engine), _in_words(engine):
+        if engine.dialect.name == "postgresql":
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield lambda command: _rows(connection.exec_driver_sql(command))
+            return
+        raw = engine.raw_connection()
+        try:
+            file = raw.driver_connection
+            assert isinstance(file, sqlite3.Connection)
+            file.execute("PRAGMA query_only = OFF")
+            yield lambda command: _patiently(lambda: file.execute(command).fetchall())
+        finally:
+            raw.close()
+
+
+def _rows(result: CursorResult[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def try_writing(engine: Engine) -> str:
@@ -265,17 +294,15 @@ def _turn(engine: Engine) -> AbstractContextManager[None]:
     return turn(Path(f"{path}-turn"), _PATIENCE_SECONDS)
 
 
-def _patiently(step: Callable[[], object]) -> None:
-    """Take a step, again and again at random moments while others hold the lock."""
+def _patiently(step: Callable[[], _Answer]) -> _Answer:
+    """Take a step, again and again at random moments while others hold the lock; return what it gives."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            step()
+            return step()
         except (sqlite3.Error, DatabaseError) as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise
-        else:
-            return
         time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - only spreads the attempts
 
 

@@ -13,6 +13,7 @@ from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sift
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
 from ipml.storage.tables.people import identities, sessions, tries, user_sellers, users
+from ipml.storage.tables.privacy import erasures, legal_holds
 from ipml.storage.tables.quality import goldens, looks, opinions
 from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
 from ipml.storage.tables.sellers import evidence, seller_keys
@@ -20,7 +21,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0015"
+REVISION = "0016"
 
 __all__ = [
     "REVISION",
@@ -40,9 +41,11 @@ __all__ = [
     "clocks",
     "decisions",
     "enforcement_policies",
+    "erasures",
     "evidence",
     "goldens",
     "identities",
+    "legal_holds",
     "linked_accounts",
     "looks",
     "measure_messages",

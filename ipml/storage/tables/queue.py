@@ -38,6 +38,7 @@ cases = Table(
     Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
     Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
     Column("category", Text),
+    Column("erased_at", Moment, doc="when the listing was erased; what is there instead only stands in for it"),
     CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "seller_id", "rank", "case_id"),

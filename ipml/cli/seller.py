@@ -1,0 +1,157 @@
+"""`ipml seller`: what is kept of a seller, forgetting them, and holding what a claim needs."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.options import Database
+
+if TYPE_CHECKING:
+    from ipml.enforcement.privacy.erasure import Erased
+
+app = typer.Typer(no_args_is_help=True, help="Say what is kept of a seller, forget them, or hold what a claim needs.")
+
+Seller = Annotated[str, typer.Argument(metavar="SELLER", help="Id of the seller.", show_default=False)]
+By = Annotated[str | None, typer.Option(help="Who is noted in the audit trail; by default you.", show_default=False)]
+
+
+@app.command()
+def show(seller: Seller, database: Database = None) -> None:
+    """Say what is kept of a seller, by class of record, and until when.
+
+    Example: ipml seller show s-1207
+    """
+    from ipml.cli.plain_text import printable
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.enforcement.privacy.kept import find_kept
+    from ipml.storage.database import open_database
+
+    kept = find_kept(open_database(database, create=False), seller, load_enforcement_policy())
+    typer.echo(f"Seller {printable(seller)}, pseudonym {kept.pseudonym or 'none yet'}")
+    for kind in kept.classes:
+        until = f"the last until {kind.until:%Y-%m-%d}" if kind.until else "no end"
+        typer.echo(f"{kind.records:>8,}  {kind.name.replace('_', ' ')}: {until}")
+    for hold in kept.holds:
+        of = "everything" if hold.case_id is None else f"case {hold.case_id}"
+        said = f"{of}, until {hold.last_day}, by {hold.placed_by}: {hold.why}"
+        typer.echo(printable(f"hold {hold.hold_id}: {said}"))
+
+
+@app.command()
+def erase(
+    seller: Annotated[
+        list[str] | None, typer.Argument(metavar="SELLER…", help="Ids of sellers.", show_default=False)
+    ] = None,
+    why: Annotated[
+        str | None, typer.Option(help="Such as the number of the request; no name, as it is kept.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Erase whoever is in the file IPML_ERASED and came back with a backup.")
+    ] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Forget sellers: nothing that tells of them is left in the database, nor in its files. It cannot be undone.
+
+    Refused while a legal hold is in force, or while messages that tell of them wait. Interrupted, the same line goes
+    on. On PostgreSQL tables are rewritten, and nobody reads them meanwhile.
+
+    Example: ipml seller erase s-1207 --why "request 93"
+    """
+    from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
+    from ipml.errors import UnusableSetting
+    from ipml.settings import get_settings
+    from ipml.storage.database import open_database
+
+    listed_in = get_settings().erased
+    engine = open_database(database, create=False)
+    by = by or getpass.getuser()
+    if again:
+        if seller or listed_in is None:
+            raise UnusableSetting("--again", "a seller, or no file in IPML_ERASED", "the file, and no seller")
+        tell_erased(erase_again(engine, listed_in, by=by))
+        return
+    if not seller or not why:
+        raise UnusableSetting("erase", "no seller, or no reason", "at least one seller and --why")
+    if not yes:
+        typer.confirm(f"Erase {len(seller):,} seller(s) for good?", abort=True)
+    tell_erased(erase_sellers(engine, seller, why=why, by=by, listed_in=listed_in))
+    if listed_in is None:
+        words = "a backup that is restored brings them back: name a file outside the database in IPML_ERASED"
+        typer.echo(f"Warning: {words}", err=True)
+
+
+@app.command()
+def sweep(database: Database = None) -> None:
+    """Finish an erasure that was interrupted: no trace of the erased is left in the files of the database.
+
+    `ipml seller erase` does this by itself; others may have been reading, or the machine went down.
+
+    Example: ipml seller sweep
+    """
+    from ipml.enforcement.privacy.erasure import Erased, sweep_erased
+    from ipml.storage.database import open_database
+
+    tell_erased(Erased((), sweep_erased(open_database(database, create=False))))
+
+
+@app.command()
+def hold(
+    seller: Seller,
+    why: Annotated[str, typer.Option(help="For which claim, court or authority.", show_default=False)],
+    until: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day on which it holds.", show_default=False)
+    ],
+    case: Annotated[
+        int | None, typer.Option(help="Only what belongs to this case; by default everything.", show_default=False)
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Hold what is kept of a seller: until that day it is neither erased nor does it expire.
+
+    Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
+    """
+    from ipml.enforcement.privacy.holds import place_hold
+    from ipml.storage.database import open_database
+
+    end = until.replace(tzinfo=UTC) + timedelta(days=1)
+    engine = open_database(database, create=False)
+    placed = place_hold(engine, seller, why=why, until=end, by=by or getpass.getuser(), case_id=case)
+    typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
+
+
+@app.command()
+def release(
+    seller: Seller,
+    number: Annotated[
+        int | None, typer.Option("--hold", help="Number of one hold; by default all of them.", show_default=False)
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """End the legal holds on a seller.
+
+    Example: ipml seller release s-1207
+    """
+    from ipml.enforcement.privacy.holds import release_holds
+    from ipml.storage.database import open_database
+
+    engine = open_database(database, create=False)
+    count = release_holds(engine, seller, by=by or getpass.getuser(), hold_id=number)
+    typer.echo(f"{count:,} hold(s) ended.")
+
+
+def tell_erased(erased: Erased) -> None:
+    """Say who was erased, by pseudonym, and what remains."""
+    for one in erased.sellers:
+        typer.echo(f"Erased seller {one.pseudonym}: {one.cases:,} listings, with {one.decisions:,} decisions on them.")
+    if not erased.sellers:
+        typer.echo("Nobody was left to erase; whatever traces an interrupted run had left are gone.")
+    for words in erased.remarks:
+        typer.echo(f"What remains: {words}.")

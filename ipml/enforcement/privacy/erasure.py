@@ -1,0 +1,228 @@
+"""Forgetting a seller: what is sealed loses its key, the rest is replaced, and no trace is left in the files.
+
+It goes in two steps. First, in one transaction, everything that tells of the seller is deleted or replaced, and that is
+noted; then the files of the database are written anew, as deleted rows leave traces in them. Killed in between, the
+second step is still to be done, and is by whatever erases next (`sweep_erased`). Cases, decisions and the audit trail
+can still be counted and verified: to them a seller is a pseudonym.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, union, update
+
+from ipml.enforcement.privacy.erased_list import ErasedList, note_erased, read_erased
+from ipml.enforcement.privacy.holds import find_holds
+from ipml.enforcement.privacy.places import BLANKED, touched_tables
+from ipml.enforcement.privacy.stand_ins import replace_listings
+from ipml.errors import MessagesWaiting, SellerUnknown, UnderLegalHold, UnusableSetting
+from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
+from ipml.storage.remains import overwrite_deleted, sweep
+from ipml.storage.tables import cases, decisions, erasures, metadata, outbox, seller_keys, user_sellers
+
+_LONGEST_WHY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """That a seller was erased: what they are called now, and how many cases and decisions told of them."""
+
+    pseudonym: str
+    cases: int
+    decisions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What erasing came to.
+
+    Attributes
+    ----------
+    sellers : tuple of Erasure
+        Those who were erased.
+    remarks : tuple of str
+        What a database server keeps all the same, and for how long.
+    """
+
+    sellers: tuple[Erasure, ...]
+    remarks: tuple[str, ...]
+
+
+def erase_sellers(
+    engine: Engine,
+    seller_ids: Iterable[str],
+    *,
+    why: str,
+    by: str,
+    listed_in: Path | None = None,
+    now: datetime | None = None,
+) -> Erased:
+    """Erase sellers, each in a transaction of its own, and then all traces of them in the files of the database.
+
+    Parameters
+    ----------
+    why : str
+        Such as the number of the request; at most 200 characters, and no name, as it is kept.
+    listed_in : Path, optional
+        File by which they are known again where an older backup is restored.
+
+    Raises
+    ------
+    SellerUnknown
+        Nothing is kept of one of them, nor is there anything left to finish; those before are erased.
+    UnderLegalHold, MessagesWaiting
+        One of them cannot be erased now.
+    DatabaseBusy
+        They are erased, but somebody went on reading what was there before: traces are left in the files until this
+        is called again, with whomever, or `sweep_erased`.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue, get_case
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag of Ann"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> erase_sellers(engine, ["ann"], why="request 7", by="lea").sellers[0].cases
+    1
+    >>> get_case(engine, 1).scored.listing.title
+    '(erased)'
+    """
+    check_text("why", why, _LONGEST_WHY)
+    now = now or datetime.now(UTC)
+    done: list[Erasure] = []
+    is_finishing = bool(find_unswept(engine))
+    for seller_id in seller_ids:
+        if seller_id and seller_id in why:
+            raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
+        try:
+            with writing(engine) as connection:
+                refuse(connection, seller_id, now)
+                done.append(erase(connection, seller_id, why=why, by=by, listed_in=listed_in, now=now))
+        except SellerUnknown:
+            if not is_finishing:
+                raise
+    return Erased(tuple(done), sweep_erased(engine, now=now))
+
+
+def refuse(connection: Connection, seller_id: str, now: datetime) -> None:
+    """Raise UnderLegalHold or MessagesWaiting where a seller cannot be erased now."""
+    pseudonym = find_pseudonym(connection, seller_id)
+    if pseudonym is None:
+        return
+    if holds := find_holds(connection, pseudonym, now):
+        raise UnderLegalHold(pseudonym, [(hold.hold_id, hold.why, hold.last_day) for hold in holds])
+    waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
+    if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):
+        raise MessagesWaiting(pseudonym, count)
+
+
+def erase(
+    connection: Connection, seller_id: str, *, why: str, by: str, listed_in: Path | None, now: datetime
+) -> Erasure:
+    """Do the first step for one seller, in the caller's transaction, whatever speaks against it."""
+    overwrite_deleted(connection)
+    serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile
+    rows = connection.execute(_cases_of(seller_id).with_for_update()).all()
+    pseudonym = _name(connection, seller_id, rows, now)
+    numbers = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
+    count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
+    n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(numbers))) or 0
+    _blank_sealed(connection, pseudonym, now)
+    for table in (user_sellers, seller_keys):
+        connection.execute(delete(table).where(table.c.seller_id == seller_id))
+    fields = {"pseudonym": pseudonym, "erased_by": by, "erased_at": now, "why": why, "cases": count}
+    connection.execute(insert(erasures).values(fields))
+    payload: dict[str, audit.Value] = {"cases": count, "decisions": n_decisions}
+    audit.append(connection, by, "erased", f"seller:{pseudonym}", payload, at=now)
+    if listed_in is not None:  # last, when nothing but the disk can still refuse
+        note_erased(listed_in, seller_id, pseudonym, now)
+    return Erasure(pseudonym, count, n_decisions)
+
+
+def sweep_erased(engine: Engine, *, now: datetime | None = None) -> tuple[str, ...]:
+    """Do the second step for all who were erased and not swept yet; return what a server keeps all the same."""
+    numbers = find_unswept(engine)
+    if not numbers:
+        return ()
+    remarks = sweep(engine, touched_tables())
+    with writing(engine) as connection:
+        query = update(erasures).where(erasures.c.erasure_id.in_(numbers))
+        connection.execute(query.values(swept_at=now or datetime.now(UTC)))
+    return remarks
+
+
+def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | None = None) -> Erased:
+    """Erase whoever is in a list of erased sellers and has come back with an older backup.
+
+    A seller of whom everything here is younger than their erasure came back by themselves, and stays.
+    """
+    erased = read_erased(listed_in)
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        resurrected = [seller for seller, since in _find_sellers(connection) if _is_resurrected(erased, *seller, since)]
+    done: list[Erasure] = []
+    for seller_id, _ in resurrected:  # whatever held them then has ended since
+        with writing(engine) as connection:
+            done.append(erase(connection, seller_id, why="restored", by=by, listed_in=None, now=now))
+    return Erased(tuple(done), sweep_erased(engine, now=now))
+
+
+def _cases_of(seller_id: str) -> Any:
+    return select(cases).where(cases.c.seller_id == seller_id, cases.c.erased_at.is_(None)).order_by(cases.c.case_id)
+
+
+def _name(connection: Connection, seller_id: str, rows: Sequence[Row[Any]], now: datetime) -> str:
+    """Return the pseudonym of a seller, be it made for this alone; SellerUnknown where nothing is kept of them."""
+    if known := find_pseudonym(connection, seller_id):
+        return known
+    sells = connection.scalar(select(user_sellers.c.user_name).where(user_sellers.c.seller_id == seller_id).limit(1))
+    if not rows and sells is None:
+        raise SellerUnknown(seller_id)
+    return pseudonym_of(connection, seller_id, now=now)
+
+
+def _blank_sealed(connection: Connection, pseudonym: str, now: datetime) -> None:
+    """Empty what others wrote beside what is sealed, and give up what nobody can open any more."""
+    waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
+    connection.execute(update(outbox).where(*waiting).values(state="dead", settled_at=now))
+    for (name, found_by), columns in BLANKED.items():
+        if found_by == "pseudonym":
+            table = metadata.tables[name]
+            connection.execute(update(table).where(table.c.pseudonym == pseudonym).values(**columns))
+
+
+def find_unswept(engine: Engine) -> Sequence[int]:
+    """Return the numbers of the erasures of which traces are left in the files of the database."""
+    with reading(engine) as connection:
+        return connection.scalars(select(erasures.c.erasure_id).where(erasures.c.swept_at.is_(None))).all()
+
+
+def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], datetime]]:
+    """Return each seller's id and pseudonym, and since when something is kept of them."""
+    moments = union(
+        select(cases.c.seller_id, func.min(cases.c.enqueued_at).label("since"))
+        .where(cases.c.erased_at.is_(None))
+        .group_by(cases.c.seller_id),
+        select(seller_keys.c.seller_id, seller_keys.c.created_at.label("since")),
+        select(user_sellers.c.seller_id, user_sellers.c.since),
+    )
+    known = dict(connection.execute(select(seller_keys.c.seller_id, seller_keys.c.pseudonym)).all())
+    since: dict[str, datetime] = {}
+    for seller_id, moment in connection.execute(moments):
+        since[seller_id] = min(moment, since.get(seller_id, moment))
+    return [((seller_id, known.get(seller_id)), moment) for seller_id, moment in since.items()]
+
+
+def _is_resurrected(erased: ErasedList, seller_id: str, pseudonym: str | None, since: datetime) -> bool:
+    at = erased.find(seller_id, pseudonym)
+    return at is not None and since <= at

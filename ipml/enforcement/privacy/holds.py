@@ -1,0 +1,167 @@
+"""Legal holds: what is needed for a claim, or by a court or an authority, is neither erased nor expires meanwhile.
+
+Article 17(3) of the GDPR allows it; a hold says why, and ends by itself on a day that is named when it is placed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, insert, or_, select, update
+
+from ipml.errors import HoldNotFound, SellerErased, SellerUnknown, UnusableSetting
+from ipml.review.cases import find_case
+from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
+from ipml.storage.tables import cases, legal_holds, seller_keys
+
+_LONGEST_WHY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold on all records of a seller, or on those of one of their cases."""
+
+    hold_id: int
+    pseudonym: str
+    case_id: int | None
+    why: str
+    placed_by: str
+    placed_at: datetime
+    until: datetime
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which it is in force, in UTC."""
+        return (self.until - timedelta.resolution).date()
+
+
+def place_hold(
+    engine: Engine,
+    seller_id: str,
+    *,
+    why: str,
+    until: datetime,
+    by: str,
+    case_id: int | None = None,
+    now: datetime | None = None,
+) -> Hold:
+    """Hold the records of a seller, or of one case of theirs, until a day.
+
+    Parameters
+    ----------
+    why : str
+        At most 500 characters; sealed with the seller's key.
+    until : datetime
+        When the hold ends by itself.
+
+    Raises
+    ------
+    SellerUnknown
+        Nothing is kept of the seller, or the case is not theirs.
+    UnusableSetting
+        The day has passed.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> hold = place_hold(engine, "ann", why="claim 12", until=now + timedelta(days=90), by="lea", now=now)
+    >>> hold.hold_id, hold.why
+    (1, 'claim 12')
+    """
+    check_text("why", why, _LONGEST_WHY)
+    now = now or datetime.now(UTC)
+    if until <= now:
+        raise UnusableSetting("until", f"{until:%Y-%m-%d}", "a day to come")
+    with writing(engine) as connection:
+        require_known(connection, seller_id)
+        if case_id is not None and find_case(connection, case_id).seller_id != seller_id:
+            raise SellerUnknown(f"{seller_id}, case {case_id}")
+        pseudonym = pseudonym_of(connection, seller_id, now=now)
+        fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
+        query = insert(legal_holds).values(**fields, sealed=seal(connection, pseudonym, why))
+        number: int = connection.scalars(query.returning(legal_holds.c.hold_id)).one()
+        payload: dict[str, audit.Value] = {"hold": number, "case": case_id, "until": until.isoformat()}
+        audit.append(connection, by, "held", f"seller:{pseudonym}", payload, at=now)
+    return Hold(number, pseudonym, case_id, why, by, now, until)
+
+
+def release_holds(
+    engine: Engine, seller_id: str, *, by: str, hold_id: int | None = None, now: datetime | None = None
+) -> int:
+    """End the holds on a seller that are in force, or one of them; return how many.
+
+    Raises
+    ------
+    HoldNotFound
+        There is none.
+    """
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        pseudonym = find_pseudonym(connection, seller_id)
+        wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
+        if not wanted:
+            raise HoldNotFound(f"seller {seller_id[:80]!r}" if hold_id is None else f"hold {hold_id}")
+        numbers = [hold.hold_id for hold in wanted]
+        query = update(legal_holds).where(legal_holds.c.hold_id.in_(numbers))
+        connection.execute(query.values(released_by=by, released_at=now))
+        entries = [(f"seller:{pseudonym}", {"hold": number}) for number in numbers]
+        audit.append_all(connection, by, "released from hold", entries, at=now)
+    return len(wanted)
+
+
+def find_holds(connection: Connection, pseudonym: str, now: datetime) -> list[Hold]:
+    """Return the holds on a seller that are in force."""
+    query = select(legal_holds).where(legal_holds.c.pseudonym == pseudonym, is_in_force(now))
+    return [_make_hold(connection, row) for row in connection.execute(query.order_by(legal_holds.c.hold_id))]
+
+
+def list_holds(engine: Engine, *, now: datetime | None = None) -> list[Hold]:
+    """Return all holds that are in force."""
+    with reading(engine) as connection:
+        query = select(legal_holds).where(is_in_force(now or datetime.now(UTC)))
+        return [_make_hold(connection, row) for row in connection.execute(query.order_by(legal_holds.c.hold_id))]
+
+
+def is_in_force(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a hold was neither released nor has ended."""
+    return and_(legal_holds.c.released_at.is_(None), legal_holds.c.until > now)
+
+
+def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a row of a table is under a hold: its seller is, or its case.
+
+    A row tells its seller by its columns `pseudonym` or `seller_id`, and its case by `case_id`.
+    """
+    hold, held = legal_holds, select(legal_holds.c.hold_id)
+    if "pseudonym" in table.c:
+        held = held.where(hold.c.pseudonym == table.c.pseudonym)
+    else:
+        held = held.join(seller_keys, seller_keys.c.pseudonym == hold.c.pseudonym)
+        held = held.where(seller_keys.c.seller_id == table.c.seller_id)
+    is_its_case = hold.c.case_id == table.c.case_id if "case_id" in table.c else hold.c.case_id.is_not(None)
+    return held.where(or_(hold.c.case_id.is_(None), is_its_case), is_in_force(now)).correlate(table).exists()
+
+
+def require_known(connection: Connection, seller_id: str) -> None:
+    """Raise SellerUnknown where neither a case nor a key of a seller is kept."""
+    has_case = connection.scalar(select(cases.c.case_id).where(cases.c.seller_id == seller_id).limit(1))
+    if has_case is None and find_pseudonym(connection, seller_id) is None:
+        raise SellerUnknown(seller_id)
+
+
+def _make_hold(connection: Connection, row: Row[Any]) -> Hold:
+    try:
+        why = unseal(connection, row.pseudonym, row.sealed)
+    except SellerErased:
+        why = "(erased)"
+    return Hold(row.hold_id, row.pseudonym, row.case_id, why, row.placed_by, row.placed_at, row.until)

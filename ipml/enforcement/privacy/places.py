@@ -1,0 +1,93 @@
+"""Where in the database something of a seller may stand: every column of text, declared.
+
+A new column of text must be put here, or a test fails. What is `CLEAR` must also be named in `BLANKED`, or be
+replaced by `ipml.enforcement.privacy.stand_ins`: erasing a seller goes by these, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ipml.storage.tables import metadata
+
+
+class Holds(StrEnum):
+    """What a column holds of a seller."""
+
+    NOTHING = "nothing"
+    PSEUDONYM = "a pseudonym, or what is made of it"
+    SEALED = "what only the seller's key opens"
+    CLEAR = "what tells of them in the clear, or may, as whatever people type"
+
+
+NOTHING, PSEUDONYM, SEALED, CLEAR = Holds
+
+# Names of staff (reviewer, holder, actor, …) are theirs, not the seller's.
+TEXTS: dict[str, dict[str, Holds]] = {
+    "audit": dict.fromkeys(("actor", "action", "previous", "hash"), NOTHING)
+    | {"subject": PSEUDONYM, "payload": PSEUDONYM},
+    "case_texts": {"text": CLEAR},
+    "cases": dict.fromkeys(("model_version", "state", "holder", "worth", "lane"), NOTHING)
+    | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category"), CLEAR),
+    "decisions": dict.fromkeys(("verdict", "ground", "reviewer", "lane", "origin", "group_key"), NOTHING)
+    | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
+    "enforcement_policies": {"digest": NOTHING, "policy": NOTHING},
+    "erasures": {"pseudonym": PSEUDONYM, "erased_by": NOTHING, "why": NOTHING},
+    "evidence": {"pseudonym": PSEUDONYM, "digest": PSEUDONYM, "sealed": SEALED},
+    "goldens": {"truth": NOTHING, "source": CLEAR, "added_by": NOTHING},
+    "identities": {"issuer": NOTHING, "subject": NOTHING},
+    "legal_holds": {"pseudonym": PSEUDONYM, "sealed": SEALED, "placed_by": NOTHING, "released_by": NOTHING},
+    "looks": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
+    "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "why_lifted": CLEAR},
+    "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
+    | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
+    "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "body": SEALED, "last_error": CLEAR},
+    "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
+    "reversals": {"reviewer": NOTHING, "why": CLEAR},
+    "seeds": {"seed": NOTHING},
+    "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
+    "sessions": {"token_hash": NOTHING},
+    "sifts": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
+    "spread_audits": {"verdict": NOTHING},
+    "tries": {"address": NOTHING, "name_hash": NOTHING},
+    "user_sellers": {"user_name": NOTHING, "seller_id": CLEAR},
+    "users": dict.fromkeys(("name", "password_hash", "role"), NOTHING),
+}
+
+# What takes the place of texts in rows of the seller, which are found by this column.
+BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
+    ("decisions", "case_id"): {"note": "", "key": None},
+    ("opinions", "case_id"): {"note": "", "key": None},
+    ("goldens", "case_id"): {"source": ""},
+    ("measures", "case_id"): {"why_lifted": None},
+    ("reversals", "decision_id"): {"why": ""},
+    ("outbox", "pseudonym"): {"last_error": None},
+}
+
+# Rows that go with the seller.
+REMOVED: dict[str, str] = {
+    "case_texts": "case_id",
+    "bands": "case_id",
+    "user_sellers": "seller_id",
+    "seller_keys": "seller_id",
+}
+
+# What stands in for a listing, and for what was made of it.
+REPLACED: dict[str, tuple[str, ...]] = {
+    "cases": ("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category"),
+    "decisions": ("listing_id",),
+    "opinions": ("listing_id",),
+    "rankings": ("usual",),
+}
+
+
+def touched_tables() -> frozenset[str]:
+    """Return the tables from which erasing a seller takes something."""
+    return frozenset({*(table for table, _ in BLANKED), *REMOVED, *REPLACED})
+
+
+def sealed_tables() -> list[str]:
+    """Return the tables that name sellers by their pseudonym, in order."""
+    return [name for name in metadata.tables if "pseudonym" in metadata.tables[name].c and name != "seller_keys"]

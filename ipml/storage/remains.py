@@ -1,0 +1,120 @@
+"""What a database keeps of rows that are gone: free pages, logs, statistics; and how to be rid of it.
+
+A row that is deleted or changed is only taken out of sight. `overwrite_deleted` has SQLite write zeros over it from
+now on; `sweep` writes whole files anew, so that nothing is left in them of what was deleted before, either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import Connection, Engine
+
+from ipml.errors import DatabaseBusy
+from ipml.storage.database import Command, outside_transactions
+
+_PATIENCE_SECONDS = 20.0
+_PAUSE_SECONDS = 0.05
+_RIGHTS = ("42501", "0LP01")  # PostgreSQL's words for: only the owner, or a superuser, may
+
+_WAL_REMARK = (
+    "the server's write-ahead log (pg_wal), its archive and its replicas keep older pages until they are recycled or "
+    "deleted: as long as your server keeps them"
+)
+
+
+def overwrite_deleted(connection: Connection) -> None:
+    """Have what this connection deletes from a SQLite file overwritten; a server's tables are rewritten by `sweep`."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+def sweep(engine: Engine, tables: Iterable[str], patience_seconds: float = _PATIENCE_SECONDS) -> tuple[str, ...]:
+    """Write the files of a database anew, without what was deleted.
+
+    On PostgreSQL nobody reads a table while it is rewritten; on SQLite the whole file is.
+
+    Parameters
+    ----------
+    tables : iterable of str
+        Those from which something was deleted; a SQLite file is always written as a whole.
+
+    Returns
+    -------
+    tuple of str
+        What remains all the same, and for how long, in sentences.
+
+    Raises
+    ------
+    DatabaseBusy
+        Somebody went on reading what was there before; everything is as it was, and can be tried again.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> sweep(engine, ["cases"])
+    ()
+    """
+    name = engine.url.render_as_string(hide_password=True)
+    patience = _Patience(name, time.monotonic() + patience_seconds)
+    with outside_transactions(engine) as run:
+        if engine.dialect.name == "postgresql":
+            return _sweep_postgres(run, tables, patience)
+        _sweep_sqlite(run, patience)
+        return ()
+
+
+class _Patience:
+    """Trying again until it works, or for too long."""
+
+    def __init__(self, name: str, deadline: float) -> None:
+        self._name, self._deadline = name, deadline
+
+    def until(self, is_done: Callable[[], bool]) -> None:
+        while not is_done():
+            if time.monotonic() > self._deadline:
+                raise DatabaseBusy(self._name, "others go on reading what was there before")
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _sweep_sqlite(run: Command, patience: _Patience) -> None:
+    # First the log, so that the pages as they were before leave it; then the file; then the log once more.
+    truncate = "PRAGMA wal_checkpoint(TRUNCATE)"
+    patience.until(lambda: run(truncate)[0][0] == 0)
+    run("VACUUM")
+    patience.until(lambda: run(truncate)[0][0] == 0)
+
+
+def _sweep_postgres(run: Command, tables: Iterable[str], patience: _Patience) -> tuple[str, ...]:
+    # A table that is rewritten keeps rows that an older transaction may still see.
+    (reached,) = run("SELECT pg_current_xact_id()::xid::text")[0]
+    others = "pid <> pg_backend_pid() AND datname = current_database()"
+    is_older = f"age(backend_xmin) > age('{int(reached)}'::xid)"
+    older = f"SELECT count(*) FROM pg_stat_activity WHERE {others} AND {is_older}"  # noqa: S608 - nothing from outside
+    patience.until(lambda: run(older)[0][0] == 0)
+    for table in sorted(set(tables)):
+        run(f'VACUUM (FULL, ANALYZE) "{table}"')
+    # Statistics hold the commonest values of columns.
+    remarks = [
+        words
+        for command, words in (
+            ("VACUUM FULL pg_catalog.pg_statistic", "statistics of the tables as they were, until the server vacuums"),
+            ("CHECKPOINT", "the files of the tables as they were, until the server's next checkpoint"),
+        )
+        if not _may(run, command)
+    ]
+    return (*remarks, _WAL_REMARK)
+
+
+def _may(run: Command, command: str) -> bool:
+    """Run a command, and say whether this user may."""
+    try:
+        run(command)
+    except Exception as error:
+        if getattr(getattr(error, "orig", error), "sqlstate", None) in _RIGHTS:
+            return False
+        raise
+    return True

@@ -1,0 +1,421 @@
+"""Forgetting a seller: no byte of them is left, the trail holds, and the others are as they were."""
+
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databases import copy_sqlite, read_tables
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted_seller import (
+    MARKERS,
+    NAME,
+    NOON,
+    SELLER,
+    bag,
+    clear_columns,
+    find_clear,
+    find_markers,
+    key_of,
+    plant,
+    plant_anew,
+)
+from postgres import FORGETFUL, own_server
+from sqlalchemy import Engine, func, select, text, update
+
+from ipml.enforcement.privacy import erasure
+from ipml.enforcement.privacy.erased_list import note_erased, read_erased
+from ipml.enforcement.privacy.erasure import erase_again, erase_sellers, sweep_erased
+from ipml.enforcement.privacy.holds import place_hold, release_holds
+from ipml.errors import (
+    DatabaseBusy,
+    MessagesWaiting,
+    SellerErased,
+    SellerUnknown,
+    UnderLegalHold,
+    UnusableErasedList,
+    UnusableSetting,
+)
+from ipml.review import queue
+from ipml.review.browsing import Filter, browse
+from ipml.review.clusters.relistings import explain_relisting
+from ipml.review.exploration.estimates import estimate
+from ipml.review.exports import Wanted, export_cases, export_decisions
+from ipml.review.labels import export_labels
+from ipml.review.precedents import find_precedents
+from ipml.review.quality.quality import assess_reviewers
+from ipml.review.seller_record import read_seller_record
+from ipml.storage import audit
+from ipml.storage.backup import back_up
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.pseudonyms import pseudonym_of, unseal
+from ipml.storage.restoring import restore
+from ipml.storage.tables import cases, erasures, evidence, outbox, user_sellers
+
+LATER = NOON + timedelta(days=1)
+MEMORY = open_database("sqlite://")
+migrate(MEMORY)
+
+
+def forget(engine: Engine, seller: str = SELLER, **options: Any) -> erasure.Erased:
+    """Erase a seller."""
+    return erase_sellers(engine, [seller], why="request 7", by="lea", now=LATER, **options)
+
+
+def test_the_story_leaves_a_trace_in_every_place_that_may_hold_one(engine: Engine):
+    """What the tests below look for was there before."""
+    plant(engine)
+    assert set(find_clear(engine, [*MARKERS, key_of(engine, SELLER)])) == clear_columns()
+
+
+def test_nothing_of_an_erased_seller_is_left_in_any_column(engine: Engine):
+    """Not their id, not what they wrote, not what others wrote of them, not their key."""
+    plant(engine)
+    markers = [*MARKERS, key_of(engine, SELLER)]
+    forget(engine)
+    assert list(find_clear(engine, markers)) == []
+
+
+def test_no_byte_of_an_erased_seller_is_left_in_the_files(tmp_path: Path):
+    """Not in the database, its log, its index or the free pages, while it is open, and while others have it open."""
+    engine = open_database(copy_sqlite(tmp_path))
+    plant_anew(engine)
+    markers = [*MARKERS, key_of(engine, SELLER)]
+    other = open_database(str(engine.url))
+    with reading(other) as connection:
+        connection.execute(select(cases)).all()
+    assert list(find_markers(tmp_path.iterdir(), markers))
+    forget(engine)
+    assert {path.name for path in tmp_path.iterdir()} >= {"ipml.db", "ipml.db-wal", "ipml.db-turn"}
+    assert list(find_markers(tmp_path.iterdir(), markers)) == []
+    engine.dispose()
+    other.dispose()
+    assert list(find_markers(tmp_path.iterdir(), markers)) == []
+
+
+@pytest.mark.slow
+def test_no_byte_of_an_erased_seller_is_left_in_the_tables_of_a_server(tmp_path: Path):
+    """On PostgreSQL the files of tables, indexes and statistics are clean; what is not said to be is the log alone."""
+    with own_server(FORGETFUL) as server:
+        if server is None:
+            pytest.skip("no PostgreSQL to start: install Debian's package postgresql")
+        engine = open_database(server.url("postgres"))
+        migrate(engine)
+        plant_anew(engine)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE"))
+            connection.execute(text("CHECKPOINT"))
+        markers = [*MARKERS, key_of(engine, SELLER)]
+        data = server.folder / "data"
+        assert list(find_markers((path for path in (data / "base").rglob("*") if path.is_file()), markers))
+        remarks = forget(engine).remarks
+        outside = [path for path in data.rglob("*") if path.is_file() and "pg_wal" not in path.parts]
+        assert list(find_markers(outside, markers)) == []
+        assert len(remarks) == 1
+        assert "write-ahead log" in remarks[0]
+        engine.dispose()
+
+
+def test_the_trail_and_all_counts_hold(engine: Engine):
+    """Cases, decisions and audit rows are all there, agree, and the chain verifies to its old anchor."""
+    pseudonym = plant(engine)
+    with reading(engine) as connection:
+        anchor = audit.anchor(connection)
+    before = {name: len(rows) for name, rows in read_tables(engine).items()}
+    erased = forget(engine)
+    after = {name: len(rows) for name, rows in read_tables(engine).items()}
+    assert erased.sellers == (erasure.Erasure(pseudonym, 5, 3),)
+    gone = {"case_texts": 5, "user_sellers": 1, "seller_keys": 1}
+    for name in before.keys() - {"bands", "audit", "erasures"}:
+        assert after[name] == before[name] - gone.get(name, 0), name
+    with reading(engine) as connection:
+        assert audit.verify(connection, anchor).is_intact
+        assert list(find_disagreements(connection)) == []
+        (row,) = audit.list_rows(connection, f"seller:{pseudonym}")
+        assert (row.actor, row.action, row.payload) == ("lea", "erased", {"cases": 5, "decisions": 3})
+
+
+def test_the_others_are_as_they_were(engine: Engine):
+    """Every row that is not the seller's is the same, value by value."""
+    pseudonym = plant(engine)
+    before = read_tables(engine)
+    forget(engine)
+    after = read_tables(engine)
+    theirs = {row[0] for row in after["cases"] if f"erased:{pseudonym}" in row}
+    assert len(theirs) == 5
+    assert [row for row in before["cases"] if row[0] not in theirs] == [
+        row for row in after["cases"] if row[0] not in theirs
+    ]
+    for name in ("case_texts", "bands"):
+        place = 0 if name == "case_texts" else 1
+        assert [row for row in before[name] if row[place] not in theirs] == after[name]
+    for name in ("users", "seeds", "sifts", "sift_cases", "enforcement_policies", "evidence"):
+        assert before[name] == after[name], name
+
+
+def test_what_was_sealed_cannot_be_opened_any_more(engine: Engine):
+    """The rows are there, and the key is not."""
+    pseudonym = plant(engine)
+    forget(engine)
+    with reading(engine) as connection, pytest.raises(SellerErased):
+        unseal(connection, pseudonym, str(connection.scalar(select(evidence.c.sealed))))
+
+
+def test_every_way_to_look_at_cases_copes(engine: Engine):
+    """Lists, searches, pages, precedents, exports, estimates and labels go on, and tell nothing of the erased."""
+    pseudonym = plant(engine)
+    enqueue_alike = [bag(90, "third", 0.99, title=f"{NAME} sells bags", brand="Acme")]
+    queue.enqueue(engine, enqueue_alike, now=NOON)
+    forget(engine)
+    assert [case.scored.listing.title for case in browse(engine, Filter(state="decided"))].count("(erased)") == 5
+    assert [case.scored.listing.seller_id for case in browse(engine, Filter(search=NAME, state=None))] == ["third"]
+    assert browse(engine, Filter(seller_id=SELLER, state=None)) == []
+    assert len(read_seller_record(engine, f"erased:{pseudonym}").looks) == 5
+    for case in browse(engine, Filter(state=None), limit=100):
+        find_precedents(engine, case)
+        explain_relisting(engine, case.case_id)
+        queue.history(engine, case.case_id)
+        queue.list_decisions(engine, case.case_id, with_reversed=True)
+    assert [row["seller_id"] for row in export_cases(engine, Wanted())].count(f"erased:{pseudonym}") == 5
+    assert {row["note"] for row in export_decisions(engine, Wanted())} == {""}
+    assert list(export_labels(engine)) == []
+    estimate(engine)
+    assess_reviewers(engine)
+
+
+def test_no_reviewer_is_offered_an_erased_listing(engine: Engine):
+    """Neither as a case nor for a further look; what was held is held no more."""
+    plant(engine)
+    taken = iter(lambda: queue.claim(engine, "cy", now=NOON), None)
+    held = next(one for one in taken if queue.get_case(engine, one.case_id).scored.listing.seller_id == SELLER)
+    forget(engine)
+    offered = list(iter(lambda: queue.claim(engine, "dora", now=LATER), None))
+    sellers = {queue.get_case(engine, one.case_id).scored.listing.seller_id for one in offered}
+    assert sellers == {"other"}
+    assert queue.get_case(engine, held.case_id).state == "decided"
+
+
+def test_brand_and_category_stay_where_others_have_them(engine: Engine):
+    """What many sellers write tells of none of them; verdicts by brand still count."""
+    queue.enqueue(engine, [bag(1, SELLER, 0.9), bag(2, "other", 0.8), bag(3, SELLER, 0.7, brand="Own")], now=NOON)
+    forget(engine)
+    found = [queue.get_case(engine, number).scored.listing for number in (1, 3)]
+    assert [(listing.brand, listing.category, listing.price) for listing in found] == [
+        ("Acme", "Bags", 41.0),
+        (None, "Bags", 43.0),
+    ]
+
+
+WORDS = st.text("abcdefghijklmnopqrstuvwxyz 0123456789+-@.", min_size=9, max_size=40).map(lambda text: f"zq{text}zq")
+FIELDS = ("title", "description", "brand", "category", "condition", "country", "gtin", "image_hash")
+
+
+@settings(max_examples=12)
+@given(st.lists(WORDS, min_size=len(FIELDS), max_size=len(FIELDS), unique=True))
+def test_whatever_a_seller_writes_wherever_is_gone(words: list[str]):
+    """No field of a listing keeps what only this seller wrote there."""
+    queue.enqueue(MEMORY, [bag(1, SELLER, 0.9, **dict(zip(FIELDS, words, strict=True)))], now=NOON)
+    forget(MEMORY)
+    assert list(find_clear(MEMORY, [*words, SELLER])) == []
+
+
+def test_a_seller_who_lists_again_is_a_new_one(engine: Engine):
+    """The same id gets another pseudonym, and the same observation of a listing becomes a new case."""
+    old = plant(engine)
+    forget(engine)
+    assert queue.enqueue(engine, [bag(0, SELLER, 0.9)], now=LATER).added == 1
+    with writing(engine) as connection:
+        assert pseudonym_of(connection, SELLER) != old
+
+
+def test_a_seller_without_a_case_who_only_works_here_is_erased_too(engine: Engine):
+    """What is noted of reviewers who sell is part of it."""
+    plant(engine)
+    with writing(engine) as connection:
+        connection.execute(update(user_sellers).values(seller_id="lone"))
+    assert forget(engine, "lone").sellers[0].cases == 0
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(user_sellers)) == 0
+
+
+def test_a_seller_nothing_is_kept_of_is_told(engine: Engine):
+    """A misspelt id is not taken for an erased seller, nor is what stands in for one."""
+    pseudonym = plant(engine)
+    with pytest.raises(SellerUnknown, match="how the id is written"):
+        forget(engine, "nobody")
+    forget(engine)
+    for seller in (SELLER, f"erased:{pseudonym}"):
+        with pytest.raises(SellerUnknown):
+            forget(engine, seller)
+
+
+def test_a_reason_that_names_the_seller_is_refused(engine: Engine):
+    """The reason is kept, so it must not undo what it is for."""
+    plant(engine)
+    with pytest.raises(UnusableSetting, match="names nobody"):
+        erase_sellers(engine, [SELLER], why=f"{SELLER} asked", by="lea")
+
+
+def test_a_legal_hold_keeps_a_seller_until_it_ends(engine: Engine):
+    """Erasing says why not, and until when; a hold on one case is enough."""
+    plant(engine)
+    before = read_tables(engine)
+    number = before["cases"][0][0]
+    place_hold(engine, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", case_id=number, now=NOON)
+    before = read_tables(engine)
+    with pytest.raises(UnderLegalHold, match=r"hold 1 until 2026-03-12 \(claim 12\); nothing was erased"):
+        forget(engine)
+    assert read_tables(engine) == before
+    with pytest.raises(SellerUnknown):
+        place_hold(engine, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
+    release_holds(engine, SELLER, by="lea", now=LATER)
+    assert forget(engine).sellers[0].cases == 5
+
+
+def test_a_hold_ends_by_itself(engine: Engine):
+    """When its day has come nobody needs to remember it."""
+    plant(engine)
+    place_hold(engine, SELLER, why="claim 12", until=LATER - timedelta(hours=1), by="lea", now=NOON)
+    assert forget(engine).sellers[0].cases == 5
+
+
+def test_messages_that_wait_are_delivered_first(engine: Engine):
+    """A takedown or a reinstatement is not lost because the seller is forgotten."""
+    plant(engine)
+    with writing(engine) as connection:
+        connection.execute(update(outbox).values(state="waiting", settled_at=None))
+    with pytest.raises(MessagesWaiting, match="1 messages"):
+        forget(engine)
+
+
+def test_what_was_interrupted_before_the_files_were_swept_is_finished_by_the_same_line(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+):
+    """The first step is whole or not there; the second is still owed until it is done."""
+    plant(engine)
+
+    def be_busy(*_: object) -> tuple[str, ...]:
+        raise DatabaseBusy("x", "others")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "sweep", be_busy)
+        with pytest.raises(DatabaseBusy):
+            forget(engine)
+    assert forget(engine).sellers == ()
+    with reading(engine) as connection:
+        assert connection.scalars(select(erasures.c.swept_at)).all() == [LATER]
+    assert sweep_erased(engine) == ()
+
+
+KILLED = """
+import os, signal, sys
+from sqlalchemy import event
+from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.storage.database import open_database
+engine, left = open_database(sys.argv[1]), int(sys.argv[2])
+def count(statement):
+    global left
+    left -= statement.startswith(("INSERT", "UPDATE", "DELETE", "VACUUM"))
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+event.listen(engine, "before_cursor_execute", lambda connection, cursor, statement, *_: count(statement))
+@event.listens_for(engine, "connect")
+def trace(connection, record):
+    connection.set_trace_callback(lambda statement: count(statement) if statement.startswith("VACUUM") else None)
+engine.dispose()
+erase_sellers(engine, [sys.argv[3]], why="request 7", by="lea")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [range(1, 60, 12), range(7, 60, 12)], ids=["one", "other"])
+def test_killed_at_any_statement_the_same_line_goes_on(tmp_path: Path, steps: range):
+    """After each kill the seller is there whole, or gone; in the end no byte is left."""
+    engine = open_database(copy_sqlite(tmp_path))
+    plant(engine)
+    markers = [*MARKERS, key_of(engine, SELLER)]
+    engine.dispose()
+    for step in steps:
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(engine.url), str(step), SELLER], check=False)
+        found = set(find_clear(engine, markers))
+        assert found in (set(), clear_columns())
+        engine.dispose()
+        if killed.returncode == 0:
+            break
+        assert killed.returncode == -signal.SIGKILL
+    else:
+        forget(engine)
+    assert list(find_markers(tmp_path.iterdir(), markers)) == []
+
+
+def test_a_reader_who_does_not_end_is_told_of(tmp_path: Path):
+    """As long as somebody reads what was there before, traces are left, and that is said."""
+    engine = open_database(copy_sqlite(tmp_path))
+    plant(engine)
+    other = open_database(str(engine.url))
+    from ipml.storage.remains import sweep
+
+    with reading(other) as connection:
+        connection.execute(select(func.count()).select_from(cases)).all()
+        with writing(engine) as changing:
+            changing.execute(update(cases).values(holder=None))
+        with pytest.raises(DatabaseBusy, match="go on reading"):
+            sweep(engine, ["cases"], patience_seconds=0.2)
+    assert sweep(engine, ["cases"]) == ()
+    engine.dispose()
+    other.dispose()
+
+
+def test_an_older_backup_does_not_bring_an_erased_seller_back(tmp_path: Path):
+    """By the list outside the database they are known, whether they had a pseudonym then or not, and erased again."""
+    engine = open_database(copy_sqlite(tmp_path))
+    listed = tmp_path / "erased.jsonl"
+    plant(engine)
+    queue.enqueue(engine, [bag(7, "unnamed", 0.4)], now=NOON)
+    back_up(engine, tmp_path / "backup.zip", now=NOON)
+    erase_sellers(engine, [SELLER, "unnamed"], why="requests 7, 8", by="lea", listed_in=listed, now=LATER)
+    assert listed.stat().st_mode & 0o077 == 0
+    assert list(find_markers([listed], [*MARKERS, "unnamed"])) == []
+    (tmp_path / "restored").mkdir()
+    restored = open_database(f"sqlite:///{tmp_path}/restored/ipml.db")
+    restore(restored, tmp_path / "backup.zip")
+    assert set(find_clear(restored, MARKERS)) == clear_columns() - {"seller_keys.key"}
+    assert len(erase_again(restored, listed, by="restore", now=LATER).sellers) == 2
+    assert list(find_clear(restored, [*MARKERS, "unnamed"])) == []
+    assert list(find_markers((tmp_path / "restored").iterdir(), MARKERS)) == []
+    assert erase_again(restored, listed, by="restore", now=LATER).sellers == ()
+
+
+def test_who_came_back_by_themselves_is_not_erased_again(engine: Engine, tmp_path: Path):
+    """Only what is older than the erasure came with a backup."""
+    queue.enqueue(engine, [bag(1, SELLER, 0.9)], now=LATER)
+    note_erased(tmp_path / "erased.jsonl", SELLER, "5f1c", NOON)
+    assert erase_again(engine, tmp_path / "erased.jsonl", by="restore").sellers == ()
+
+
+def test_even_what_was_held_or_waiting_then_is_erased_again(engine: Engine, tmp_path: Path):
+    """A hold that is in an older backup has ended since, or the seller could not have been erased."""
+    pseudonym = plant(engine)
+    place_hold(engine, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+    with writing(engine) as connection:
+        connection.execute(update(outbox).values(state="waiting", settled_at=None))
+    note_erased(tmp_path / "erased.jsonl", SELLER, pseudonym, LATER)
+    erase_again(engine, tmp_path / "erased.jsonl", by="restore", now=LATER)
+    assert list(find_clear(engine, MARKERS)) == []
+    with reading(engine) as connection:
+        assert connection.scalars(select(outbox.c.state)).all() == ["dead"]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "nonsense\n", '{"format":"other","key":"00"}\n', '{"format":"ipml erased sellers 1"}\n']
+)
+def test_what_is_no_list_of_erased_sellers_is_refused(tmp_path: Path, content: str):
+    """A damaged list is named, rather than taken for an empty one."""
+    (tmp_path / "erased.jsonl").write_text(content)
+    with pytest.raises(UnusableErasedList):
+        read_erased(tmp_path / "erased.jsonl")

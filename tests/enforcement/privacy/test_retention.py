@@ -1,0 +1,286 @@
+"""Keeping records: exactly those that are due go, a legal hold goes before, and a second run does nothing."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from databases import read_tables
+from hypothesis import given
+from hypothesis import strategies as st
+from planted_seller import NOON, SELLER, bag, find_clear, plant
+from pydantic import ValidationError
+from sqlalchemy import Engine, func, insert, select, update
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.privacy import retention
+from ipml.enforcement.privacy.classes import CLASSES
+from ipml.enforcement.privacy.expired_listings import find_class
+from ipml.enforcement.privacy.holds import list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.kept import find_kept
+from ipml.enforcement.privacy.retention import run_retention
+from ipml.enforcement.privacy.rules import RetentionRules
+from ipml.errors import HoldNotFound, SellerUnknown
+from ipml.records import Verdict
+from ipml.review import queue
+from ipml.review.reversals import undo
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import find_seller
+from ipml.storage.tables import cases, evidence, outbox, tries
+
+POLICY = load_enforcement_policy()
+RULES = POLICY.retention
+GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
+MOMENT = timedelta(microseconds=1)
+
+
+def after(days: float) -> datetime:
+    """Return a moment so many days after noon."""
+    return NOON + timedelta(days=days)
+
+
+def decide_all(engine: Engine, verdicts: dict[int, Verdict], at: datetime = NOON) -> None:
+    """Decide cases; those of no verdict stay open."""
+    for case_id, verdict in verdicts.items():
+        taken = queue.claim(engine, "ana", case_id=case_id, now=at)
+        assert taken is not None
+        queue.decide(engine, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
+
+
+@pytest.fixture
+def listed(engine: Engine) -> Engine:
+    """Return a queue of six listings of six sellers, five of them decided ten days later."""
+    queue.enqueue(engine, [bag(n, f"seller{n}", 0.9 - n / 50) for n in range(1, 7)], now=NOON)
+    verdicts = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.GENUINE, Verdict.ESCALATE)
+    decide_all(engine, dict(enumerate(verdicts, 1)), after(10))
+    return engine
+
+
+def erased(engine: Engine) -> list[int]:
+    """Return the numbers of the cases whose listing is gone."""
+    with reading(engine) as connection:
+        gone = select(cases.c.case_id).where(cases.c.erased_at.is_not(None))
+        return list(connection.scalars(gone.order_by(cases.c.case_id)))
+
+
+def run(engine: Engine, at: datetime, **options: Any) -> dict[str, int]:
+    """Run at a moment; return the classes of which something was due."""
+    return {name: count for name, count in run_retention(engine, POLICY, now=at, **options).counts.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("days", "gone"),
+    [
+        (0, []),
+        (RULES.undecided_listings, [5, 6]),
+        (10 + RULES.genuine_listings, [2, 3, 4, 5, 6]),
+        (10 + RULES.counterfeit_listings, [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_listings_expire_by_their_last_verdict_to_the_microsecond(listed: Engine, days: int, gone: list[int]):
+    """Nothing goes a moment too early; at the moment itself exactly those that are due do."""
+    run(listed, after(days) - MOMENT)
+    assert len(erased(listed)) < len(gone) or not gone
+    run(listed, after(days))
+    assert erased(listed) == gone
+
+
+def test_a_second_run_changes_nothing(listed: Engine):
+    """Only the trail says that it ran."""
+    at = after(5000)
+    assert run(listed, at) == {"undecided_listings": 2, "genuine_listings": 3, "counterfeit_listings": 1}
+    before = read_tables(listed)
+    assert run(listed, at) == {}
+    after_all = read_tables(listed)
+    assert {name for name in before if before[name] != after_all[name]} == {"audit"}
+
+
+def test_a_dry_run_counts_and_changes_nothing(listed: Engine):
+    """It says what a run would do."""
+    at, before = after(5000), read_tables(listed)
+    counted = run(listed, at, dry_run=True)
+    assert read_tables(listed) == before
+    assert counted == run(listed, at)
+
+
+def test_a_decision_that_was_taken_back_does_not_count(listed: Engine):
+    """The days of a case that is open again count from when it came in."""
+    undo(listed, 1, "ana", may_undo_others=True, now=after(11))
+    run(listed, after(RULES.undecided_listings))
+    assert erased(listed) == [1, 5, 6]
+
+
+def test_a_hold_goes_before_and_its_end_lets_go(listed: Engine):
+    """Of a seller, or of one case: what is held stays as it is, everything else goes."""
+    at, until = after(5000), after(6000)
+    place_hold(listed, "seller2", why="claim 1", until=until, by="lea", now=at)
+    place_hold(listed, "seller5", why="claim 2", until=until, by="lea", case_id=5, now=at)
+    held = [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)]
+    run(listed, at)
+    assert erased(listed) == [1, 3, 4, 6]
+    assert [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)] == held
+    assert release_holds(listed, "seller2", by="lea", now=at) == 1
+    run(listed, at)
+    assert erased(listed) == [1, 2, 3, 4, 6]
+    run(listed, until)  # the other ends by itself
+    assert erased(listed) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_hold_on_one_case_lets_the_others_of_the_seller_go(engine: Engine):
+    """It holds no more than it says."""
+    unlike = [bag(n, SELLER, 0.9, title=f"{word} thing", brand=word) for n, word in enumerate("ABC", 1)]
+    queue.enqueue(engine, unlike, now=NOON)
+    place_hold(engine, SELLER, why="claim", until=after(6000), by="lea", case_id=2, now=NOON)
+    run(engine, after(5000))
+    assert erased(engine) == [1, 3]
+
+
+def test_holds_are_listed_released_and_asked_for_by_their_seller(listed: Engine):
+    """One hold can end alone; what is not there is told."""
+    place_hold(listed, "seller2", why="claim 1", until=after(20), by="lea", now=NOON)
+    place_hold(listed, "seller2", why="claim 2", until=after(30), by="lea", now=NOON)
+    assert [hold.why for hold in list_holds(listed, now=NOON)] == ["claim 1", "claim 2"]
+    assert release_holds(listed, "seller2", by="lea", hold_id=1, now=NOON) == 1
+    assert [hold.hold_id for hold in list_holds(listed, now=after(29))] == [2]
+    assert list_holds(listed, now=after(30)) == []
+    with pytest.raises(HoldNotFound, match="hold 1"):
+        release_holds(listed, "seller2", by="lea", hold_id=1, now=NOON)
+    with pytest.raises(SellerUnknown):
+        place_hold(listed, "nobody", why="claim", until=after(20), by="lea", now=NOON)
+
+
+def test_each_run_is_noted_with_its_counts(listed: Engine):
+    """By class as it happens, and in one row at the end, with the policy."""
+    run(listed, after(10 + RULES.genuine_listings))
+    with reading(listed) as connection:
+        rows = audit.list_rows(connection, "retention")
+        assert audit.verify(connection).is_intact
+    assert [(row.action, row.payload.get("class"), row.payload.get("rows")) for row in rows[:-1]] == [
+        ("expired", "genuine_listings", 3),
+        ("expired", "undecided_listings", 2),
+    ]
+    assert rows[-1].action == "ran"
+    assert rows[-1].payload["policy"] == POLICY.digest
+    assert (rows[-1].payload["genuine_listings"], rows[-1].payload["tries"]) == (3, 0)
+
+
+def test_whoever_waits_for_an_expired_case_is_shown(engine: Engine):
+    """A near-duplicate that came later does not wait for ever."""
+    queue.enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
+    later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
+    queue.enqueue(engine, later, now=after(100))
+    assert len(queue.list_alike(engine, 1)) == 2
+    run(engine, after(RULES.undecided_listings))
+    assert [queue.get_case(engine, number).exemplar for number in (2, 3)] == [None, 2]
+
+
+def test_records_of_each_class_go_when_they_are_due(engine: Engine):
+    """Evidence and messages of a seller, attempts to log in: each by its own days, and no row beside."""
+    plant(engine)
+    with writing(engine) as connection:
+        connection.execute(insert(tries).values(address="10.0.0.1", name_hash="x", at=NOON))
+        connection.execute(insert(tries).values(address="10.0.0.2", name_hash="x", at=after(1)))
+    assert run(engine, after(RULES.tries)) == {"tries": 1}
+    assert run(engine, after(RULES.delivered_messages)) == {"tries": 1, "delivered_messages": 1}
+    with reading(engine) as connection:
+        assert connection.execute(select(outbox.c.key, outbox.c.body)).all() == [("measure-1-imposed", "")]
+    place_hold(engine, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    assert run(engine, after(RULES.evidence)).get("evidence") is None
+    release_holds(engine, SELLER, by="lea", now=after(RULES.evidence))
+    assert run(engine, after(RULES.evidence))["evidence"] == 1
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(evidence)) == 0
+
+
+def test_a_dead_message_waits_for_people_longer(engine: Engine):
+    """It is kept with its words until its own days are over, and then goes as a whole."""
+    plant(engine)
+    with writing(engine) as connection:
+        connection.execute(update(outbox).values(state="dead"))
+    assert run(engine, after(RULES.dead_messages) - MOMENT).get("delivered_messages") is None
+    assert run(engine, after(RULES.dead_messages))["dead_messages"] == 1
+
+
+def test_an_expired_listing_tells_as_little_as_an_erased_one(engine: Engine):
+    """Nothing that its seller or a reviewer wrote is left; what is sealed has days of its own."""
+    plant(engine)
+    run(engine, after(9000))
+    left = {place.partition(".")[0] for place in find_clear(engine, ("zqanneliese", "zqelmstreet", "zq015112345"))}
+    assert left == set()
+
+
+def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(engine: Engine):
+    """As long as a listing is there, or something their key opens, the link stays; a hold keeps it, too."""
+    pseudonym = plant(engine)
+    run(engine, after(RULES.counterfeit_listings))
+    with reading(engine) as connection:
+        assert find_seller(connection, pseudonym) == SELLER  # the evidence is still there
+    place_hold(engine, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    run(engine, after(8999))
+    with reading(engine) as connection:
+        assert find_seller(connection, pseudonym) == SELLER
+    run(engine, after(9000))  # the evidence goes
+    run(engine, after(9000 + RULES.ended_holds))  # so does the reason of the hold, and then the link
+    with reading(engine) as connection:
+        assert find_seller(connection, pseudonym) is None
+
+
+def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.MonkeyPatch):
+    """Each transaction is whole: what was done is done, what was not is still due."""
+    monkeypatch.setattr(retention, "_AT_ONCE", 2)
+    expire, calls = retention.expire, []
+
+    def fail_at_the_second(*given: Any) -> int:
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return expire(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "expire", fail_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            run(listed, after(5000))
+    assert erased(listed) == [1, 2]
+    run(listed, after(5000))
+    assert erased(listed) == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
+    """By class, with the day on which the last record goes, and what holds it."""
+    pseudonym = plant(engine)
+    place_hold(engine, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    kept = find_kept(engine, SELLER, POLICY, now=NOON)
+    assert kept.pseudonym == pseudonym
+    assert {kind.name: kind.records for kind in kept.classes} == {
+        "undecided_listings": 3,
+        "counterfeit_listings": 1,
+        "genuine_listings": 1,
+        "evidence": 1,
+        "delivered_messages": 1,
+        "ended_holds": 1,
+        "measures": 1,
+    }
+    until = {kind.name: kind.until for kind in kept.classes}
+    assert until["counterfeit_listings"] == after(RULES.counterfeit_listings)
+    assert until["measures"] is None
+    assert [hold.why for hold in kept.holds] == ["claim"]
+
+
+@pytest.mark.parametrize("name", ["counterfeit_listings", "evidence"])
+def test_nothing_an_appeal_needs_may_go_before_six_months(name: str):
+    """A policy that says so is refused."""
+    with pytest.raises(ValidationError, match=name):
+        RetentionRules.model_validate(RULES.model_dump() | {name: 100})
+
+
+def test_every_class_has_its_days():
+    """A class without a rule, or a rule without a class, is a mistake."""
+    assert {*retention.LISTINGS, *(kind.name for kind in CLASSES)} == set(RetentionRules.model_fields)
+
+
+@given(st.sampled_from(["open", "decided", "escalated"]), st.none() | st.sampled_from(list(Verdict)))
+def test_every_case_is_of_one_class(state: str, verdict: Verdict | None):
+    """Whatever became of a case, its days count from some moment that has passed."""
+    name, since = find_class(state, NOON, None if verdict is None else (verdict, after(1)))
+    assert name in retention.LISTINGS
+    assert since in (NOON, after(1))

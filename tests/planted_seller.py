@@ -1,0 +1,149 @@
+"""A queue in which a seller left traces wherever there is room for one."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, Text, insert, select, update
+
+from ipml.enforcement.privacy.places import TEXTS, Holds
+from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
+from ipml.review.quality.conflicts import add_seller
+from ipml.review.quality.goldens import add_golden
+from ipml.review.queue import claim, decide, enqueue
+from ipml.review.ranking.policy import load_policy
+from ipml.review.reversals import undo
+from ipml.storage.database import writing
+from ipml.storage.outbox import put
+from ipml.storage.pseudonyms import pseudonym_of, seal
+from ipml.storage.tables import (
+    cases,
+    enforcement_policies,
+    evidence,
+    looks,
+    measures,
+    metadata,
+    opinions,
+    outbox,
+    rankings,
+    seller_keys,
+    users,
+)
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+SELLER, NAME, PHONE, STREET = "zqseller4711", "zqanneliese", "zq015112345", "zqelmstreet"
+MARKERS = (SELLER, NAME, PHONE, STREET)
+OTHERS = 6
+
+
+def bag(number: int, seller: str, score: float, **fields: Any) -> ScoredListing:
+    """Return a scored listing."""
+    observed: dict[str, Any] = {
+        "title": f"Leather bag {seller} no {number}",
+        "brand": "Acme",
+        "category": "Bags",
+        "currency": "EUR",
+    }
+    listing = Listing(
+        f"{seller}-L{number}", seller, **(observed | {"price": 40.0 + number, "observed_at": NOON} | fields)
+    )
+    reasons = (Reason("text.contact", f"Says {listing.title}", 1.5),)
+    return ScoredListing(listing, score, 1.0, reasons, (Highlight(0, 7, 0.5),), None, "m1", read_as=listing.title)
+
+
+_copies: list[tuple[bytes, str]] = []  # of a SQLite file that was filled once, with the pseudonym
+
+
+def plant(engine: Engine) -> str:
+    """Do what `plant_anew` does; into a SQLite file by a copy, which is quicker."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or path is None:
+        return plant_anew(engine)
+    if not _copies:
+        pseudonym = plant_anew(engine)
+        engine.dispose()  # the last connection moves the log into the file
+        _copies.append((Path(path).read_bytes(), pseudonym))
+    engine.dispose()
+    content, pseudonym = _copies[0]
+    Path(path).write_bytes(content)
+    return pseudonym
+
+
+def plant_anew(engine: Engine) -> str:
+    """Fill a queue with listings of two sellers and what people typed about them; return the pseudonym of one."""
+    said = {"title": f"{NAME} sells bags", "description": f"call {PHONE}, {STREET} 5", "gtin": PHONE, "country": "DE"}
+    theirs = [bag(n, SELLER, 0.9 - n / 50, **said, brand=f"{NAME} own", category=STREET) for n in range(5)]
+    enqueue(engine, [*theirs, *(bag(n, "other", 0.5 - n / 50) for n in range(OTHERS))], now=NOON)
+    enqueue(engine, [bag(0, SELLER, 0.95, **said, seller_sales=3)], now=NOON)  # looked different before
+    first = _decide(engine, Verdict.COUNTERFEIT, note=f"{NAME} lives in {STREET}", key=f"key {PHONE}")
+    _decide(engine, Verdict.GENUINE, note=PHONE)
+    undone = _decide(engine, Verdict.GENUINE)
+    undo(engine, undone, "ana", may_undo_others=True, why=f"{NAME} called", now=NOON)
+    add_golden(engine, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
+    with writing(engine) as connection:
+        connection.execute(insert(users).values(name="bo", password_hash="", role="reviewer", created_at=NOON))
+    add_seller(engine, "bo", SELLER, now=NOON)
+    return _plant_more(engine, first)
+
+
+def _decide(engine: Engine, verdict: Verdict, **said: str) -> int:
+    ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+    return decide(engine, claim(engine, "ana", now=NOON), verdict, ground=ground, now=NOON, **said).decision_id
+
+
+def _plant_more(engine: Engine, decision_id: int) -> str:
+    """Add what enforcement keeps, and traces in every other column that may hold one."""
+    with writing(engine) as connection:
+        pseudonym = pseudonym_of(connection, SELLER, now=NOON)
+        said = seal(connection, pseudonym, f"{NAME}, {PHONE}, {STREET}")
+        connection.execute(insert(enforcement_policies).values(digest="d", policy="{}", first_used_at=NOON))
+        case_id = connection.scalar(select(cases.c.case_id).where(cases.c.seller_id == SELLER).limit(1))
+        known = {"decision_id": decision_id, "case_id": case_id, "pseudonym": pseudonym}
+        connection.execute(insert(evidence).values(**known, digest="d", sealed=said, kept_at=NOON))
+        did = {"kind": "remove", "territories": "", "policy_digest": "d", "imposed_by": "ana", "imposed_at": NOON}
+        connection.execute(insert(measures).values(**known, **did, why_lifted=f"{NAME} proved it"))
+        message = {"channel": "seller", "kind": "measure", "subject": "measure:1", "pseudonym": pseudonym, "now": NOON}
+        put(connection, key="measure-1-imposed", body={"to": NAME, "phone": PHONE}, **message)
+        connection.execute(update(outbox).values(state="delivered", settled_at=NOON, last_error=f"400: no {NAME}"))
+        look = {"case_id": case_id, "kind": "audit", "wanted_at": NOON, "not_by": "ana", "token": 0}
+        look_id = connection.scalars(insert(looks).values(look).returning(looks.c.look_id)).one()
+        opinion = {"look_id": look_id, "case_id": case_id, "kind": "audit", "verdict": "genuine", "ground": ""}
+        opinion |= {"listing_id": f"{SELLER}-L0", "note": NAME, "key": PHONE, "reviewer": "bo", "decided_at": NOON}
+        opinion |= {"token": 1}
+        connection.execute(insert(opinions).values(opinion))
+        usual = f'{{"prices":{{"brand:{NAME} own":1.0,"brand:acme":2.0}},"sales_a_day":{{}}}}'
+        row = {"at": NOON, "actor": "lea", "order": "value", "usual": usual}
+        row |= {"policy": load_policy().text, "policy_digest": load_policy().digest}
+        connection.execute(insert(rankings).values(row))
+    return pseudonym
+
+
+def key_of(engine: Engine, seller: str) -> str:
+    """Return the key of a seller, which must not be left either."""
+    with engine.connect() as connection:
+        return str(connection.scalar(select(seller_keys.c.key).where(seller_keys.c.seller_id == seller)))
+
+
+def find_markers(paths: Iterable[Path], markers: Iterable[str]) -> Iterator[str]:
+    """Give each file in which a marker stands, however it is written."""
+    wanted = [marker.encode() for marker in markers]
+    for path in paths:
+        content = path.read_bytes().lower()
+        yield from (f"{path.name}: {marker.decode()}" for marker in wanted if marker in content)
+
+
+def find_clear(engine: Engine, markers: Iterable[str]) -> Iterator[str]:
+    """Give each column in which a marker stands."""
+    with engine.connect() as connection:
+        for table in metadata.tables.values():
+            for column in table.c:
+                if isinstance(column.type, Text):
+                    texts = " ".join(str(text).lower() for text in connection.scalars(select(column)))
+                    yield from (f"{table.name}.{column.name}" for marker in markers if marker in texts)
+
+
+def clear_columns() -> set[str]:
+    """Return the columns that are declared to tell of sellers in the clear."""
+    places = ((table, name, held) for table, columns in TEXTS.items() for name, held in columns.items())
+    return {f"{table}.{name}" for table, name, held in places if held is Holds.CLEAR}

@@ -1,0 +1,52 @@
+"""What the pages say of a listing whose seller was erased: that it is, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.records import Verdict
+from ipml.review import queue
+
+SELLER = "harbour-outlet"  # of cases 1 and 2
+PAGES = (
+    "/",
+    "/?state=decided",
+    "/?state=escalated",
+    f"/?q={SELLER}",
+    "/?q=erased",
+    "/cases/1",
+    "/cases/2",
+    "/cases/3",
+    "/dashboard",
+)
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/export.csv", "/export.csv?what=decisions"])
+def test_every_page_copes_with_an_erased_seller(engine: Engine, visitor: Callable[..., TestClient], page: str) -> None:
+    """One case was decided and one was open; each page answers, and names neither seller nor listing."""
+    claim = queue.claim(engine, "ana", 1)
+    assert claim
+    queue.decide(engine, claim, Verdict.COUNTERFEIT, ground="declared_replica", note=f"{SELLER} again")
+    lea = visitor("lea")
+    erase_sellers(engine, [SELLER], why="request 7", by="lea")
+    answer = lea.get(page)
+    assert answer.status_code == 200
+    assert "AAA quality" not in answer.text
+    assert SELLER not in answer.text.replace(page.partition("q=")[2] or "\0", "")
+    if page == "/cases/1":
+        assert "(erased)" in answer.text
+
+
+def test_an_erased_case_can_be_decided_by_nobody(engine: Engine, ana: TestClient) -> None:
+    """Who had its page open is told; nothing is lost."""
+    page = ana.get("/cases/2").text
+    assert 'name="token"' in page
+    erase_sellers(engine, [SELLER], why="request 7", by="lea")
+    answer = ana.post("/cases/2/decide", data={"verdict": "genuine", "token": "1"})
+    assert answer.status_code in (303, 400, 409)
+    assert queue.list_decisions(engine, 2) == []
