@@ -139,7 +139,7 @@ def compare(engine: Engine, put: list[str], file: Path) -> dict[str, Any]:
     with reading(engine) as connection:
         table = outbox.outbox
         states = dict(connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).all())
-        attempts = connection.scalar(select(func.sum(table.c.attempts)))
+        attempts = int(connection.scalar(select(func.sum(table.c.attempts))) or 0)
         is_intact = verify(connection).is_intact
     return {
         "put": len(put),
