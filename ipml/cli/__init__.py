@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import appeal, audit, automatic, evidence, golden, queue, retention, seller, statement, user
+from ipml.cli import appeal, audit, automatic, evidence, golden, queue, retention, seller, statement, takedown, user
 from ipml.cli.backup import backup
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
@@ -89,6 +89,7 @@ app.add_typer(appeal.app, name="appeal")
 app.add_typer(automatic.app, name="automatic")
 app.add_typer(seller.app, name="seller")
 app.add_typer(retention.app, name="retention")
+app.add_typer(takedown.app, name="takedown")
 
 
 def _show_version(is_asked: bool) -> None:

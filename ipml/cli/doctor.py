@@ -174,6 +174,39 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("server", "warning", risk)
     if not risks:
         yield Check("server", "ok", server)
+    yield from _check_deliveries(engine)
+
+
+def _check_deliveries(engine: Engine) -> Iterator[Check]:
+    """Look whether what others must know reaches them, and whether the platform answers."""
+    from datetime import UTC, datetime, timedelta
+
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.enforcement.takedown.timing import count_overdue
+    from ipml.errors import IpmlError
+    from ipml.storage.database import reading
+    from ipml.storage.outbox import count_backlog
+
+    now = datetime.now(UTC)
+    try:
+        hours = load_enforcement_policy().measures.overdue_hours
+        with reading(engine) as connection:
+            backlogs, overdue = count_backlog(connection, now), count_overdue(connection, now, hours)
+    except IpmlError as error:
+        yield Check("delivery", "problem", str(error))
+        return
+    for backlog in backlogs:
+        if backlog.dead:
+            words = f"{backlog.dead:,} messages to {backlog.channel} were given up; see `ipml takedown dead`"
+            yield Check("delivery", "warning", words)
+        if backlog.oldest and now - backlog.oldest > timedelta(hours=1):
+            words = f"messages to {backlog.channel} wait since {backlog.oldest:%Y-%m-%d %H:%M}"
+            yield Check("delivery", "warning", f"{words}; is `ipml takedown deliver --follow` running?")
+    if overdue:
+        words = f"{overdue:,} without a word of the platform for {hours:g} hours; see `ipml takedown list`"
+        yield Check("measures", "warning", words)
+    waiting = sum(backlog.waiting for backlog in backlogs)
+    yield Check("delivery", "ok", f"{waiting:,} messages wait")
 
 
 def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:

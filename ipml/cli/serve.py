@@ -159,12 +159,16 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
 
 def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:
     """Make the API, beside the page where there is a database."""
+    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.json_schema import make_json_schema
     from ipml.web.api import make_api, put_beside
     from ipml.web.metrics import Metrics
+    from ipml.web.outbox_metrics import OutboxFacts
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = Metrics(served)
+    if engine is not None:
+        metrics.add(OutboxFacts(engine, load_enforcement_policy().measures.overdue_hours))
     api = make_api(served, metrics, access, make_json_schema(), engine)
     return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
 

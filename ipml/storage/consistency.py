@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select, text
 
 from ipml.storage.numbering import find_lagging
-from ipml.storage.tables import audit, decisions, metadata
+from ipml.storage.tables import audit, decisions, measures, metadata, reversals
 
 _AT_ONCE = 1000
 _OLDEST_SERVER = 14
@@ -27,6 +27,8 @@ def find_disagreements(connection: Connection) -> Iterator[str]:
     []
     """
     yield from _decisions_without_record(connection)
+    yield from _measures_without_record(connection)
+    yield from _measures_without_decision(connection)
     yield from _rows_that_refer_to_none(connection)
     for table in find_lagging(connection):
         yield f"{table}: its counter is behind its rows, so that new rows are refused; restore a backup, or use setval"
@@ -82,6 +84,28 @@ def _decisions_without_record(connection: Connection) -> Iterator[str]:
         noted.discard(number)
     for number in sorted(noted):
         yield f"decision {number}: is gone, though the audit trail tells of it"
+
+
+def _measures_without_record(connection: Connection) -> Iterator[str]:
+    """Compare the measures with those that the audit trail tells of: the same numbers, each once."""
+    told = select(audit.c.subject).where(audit.c.action == "imposed", audit.c.subject.like("measure:%"))
+    noted: set[str] = set()
+    for subject in connection.execute(told.execution_options(yield_per=_AT_ONCE)).scalars():
+        if subject in noted:
+            yield f"{subject}: the audit trail tells of it for the second time"
+        noted.add(subject)
+    there = connection.execute(select(measures.c.measure_id).execution_options(yield_per=_AT_ONCE)).scalars()
+    kept = {f"measure:{number}" for number in there}
+    for subject in sorted(kept ^ noted):
+        is_gone = subject in noted
+        yield f"{subject}: {'is gone, though the audit trail tells of it' if is_gone else 'the audit trail lacks it'}"
+
+
+def _measures_without_decision(connection: Connection) -> Iterator[str]:
+    """Look for measures that stand though the decision they follow from was taken back."""
+    query = select(measures.c.measure_id).join(reversals, reversals.c.decision_id == measures.c.decision_id)
+    for number in connection.scalars(query.where(measures.c.lifted_at.is_(None)).order_by(measures.c.measure_id)):
+        yield f"measure {number}: stands, though its decision was taken back; lift it with `ipml takedown lift`"
 
 
 def _rows_that_refer_to_none(connection: Connection) -> Iterator[str]:

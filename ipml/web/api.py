@@ -1,4 +1,6 @@
-"""The API: listings in, scores out, for programs. It knows no model; one is handed over, a new one at any moment.
+"""The API for programs: listings in, scores out, and what the platform did.
+
+It knows no model; one is handed over, a new one at any moment.
 
 A new address is a row of `API_ROUTES`; `authorise_program` refuses whatever is not in this table. Sessions of the
 reviewers' page open nothing here, and keys of the API open nothing there.
@@ -23,8 +25,16 @@ from ipml.errors import ApiRefused, InvalidListings, NoModelYet, TooBusy, TooMan
 from ipml.records import Problem
 from ipml.web.api_access import Access, check_site
 from ipml.web.api_answers import describe_scores, make_json_answer, write_json
-from ipml.web.api_document import HEALTH_DOCUMENT, METRICS_DOCUMENT, OWN_DOCUMENT, SCORE_DOCUMENT, make_document
+from ipml.web.api_document import (
+    ANSWER_DOCUMENT,
+    HEALTH_DOCUMENT,
+    METRICS_DOCUMENT,
+    OWN_DOCUMENT,
+    SCORE_DOCUMENT,
+    make_document,
+)
 from ipml.web.api_errors import add_error_answers
+from ipml.web.api_measures import answer_message
 from ipml.web.health import show_health
 from ipml.web.json_body import parse_json, read_body
 from ipml.web.metrics import CONTENT_TYPE, Metrics
@@ -79,6 +89,7 @@ API_ROUTES: tuple[tuple[str, str, bool, Callable[..., Any], Mapping[str, Any]], 
     ("GET", "/metrics", True, show_metrics, METRICS_DOCUMENT),
     ("GET", "/openapi.json", True, show_document, OWN_DOCUMENT),
     ("POST", "/v1/score", False, score, SCORE_DOCUMENT),
+    ("POST", "/v1/measures/{key}/answer", False, answer_message, ANSWER_DOCUMENT),
 )
 
 
@@ -102,7 +113,7 @@ def make_api(
     listing_schema : mapping
         JSON Schema of a listing, for the documentation.
     engine : Engine, optional
-        The review database, where one is served beside; `/health` looks after it, too.
+        The review database, where one is served beside: answers of the platform go there, `/health` looks after it.
     """
     app = FastAPI(
         dependencies=[Depends(authorise_program)],

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ipml.records import Problem, ScoredListing
 
@@ -66,6 +66,23 @@ class ScoresShape(_Shape):
 
     model_version: str = Field(description="the model of all these scores", examples=["ipml/3f2a90c1b2d4"])
     scores: list[ScoreShape]
+
+
+class AnswerShape(_Shape):
+    """What became of a message that told the platform what to do."""
+
+    status: Literal["accepted", "done", "refused"]
+    at: AwareDatetime | None = Field(None, description="when, with its time zone; now where nothing is said")
+    why: str | None = Field(None, max_length=2000, description="why it was refused")
+
+
+class NotedShape(_Shape):
+    """What was noted of an answer."""
+
+    key: str
+    status: Literal["accepted", "done", "refused"]
+    said_at: AwareDatetime
+    is_new: bool = Field(description="false where the same had been said before")
 
 
 class ProblemShape(_Shape):

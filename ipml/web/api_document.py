@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from ipml.web.api_answers import PROBLEM_TYPE, ErrorShape, ScoresShape
+from ipml.web.api_answers import PROBLEM_TYPE, AnswerShape, ErrorShape, NotedShape, ScoresShape
 
 _ABOUT = """Send listings as JSON, get the calibrated probability that each is counterfeit, with its 90 % interval.
 
@@ -47,6 +47,7 @@ _ERRORS: dict[int, tuple[str, str]] = {
     413: ("Too long, or too many listings", "Found 1,001 listings; expected at most 1,000 in one request."),
     415: ("Another kind of content", "Found Content-Type 'text/plain'; expected application/json."),
     422: ("Listings that break the rules; every field at fault is named", "1 of the listings breaks the rules; …"),
+    404: ("There was never such a message", "No message 'measure-9-imposed-00000000' in the outbox; …"),
     503: ("No model is loaded yet, or too many requests at once", "No model could be loaded yet. Try again later."),
 }
 
@@ -95,7 +96,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
     "summary": "Score listings",
     "responses": {
         200: {"model": ScoresShape},
-        **{status: _describe_error(status) for status in _ERRORS},
+        **{status: _describe_error(status) for status in _ERRORS if status != 404},
     },
     "openapi_extra": {
         "requestBody": {
@@ -104,6 +105,28 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
                 "application/json": {
                     "schema": {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]},
                     "examples": _show_examples(one=_LISTING, many={"listings": [_LISTING]}),
+                }
+            },
+        },
+    },
+}
+ANSWER_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "answer",
+    "summary": "Say what became of a message",
+    "responses": {
+        200: {"model": NotedShape},
+        **{status: _describe_error(status) for status in _ERRORS},
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/AnswerShape"},
+                    "examples": _show_examples(
+                        done={"status": "done", "at": "2026-05-01T12:00:00Z"},
+                        refused={"status": "refused", "why": "no such listing"},
+                    ),
                 }
             },
         },
@@ -138,13 +161,15 @@ def make_document(app: FastAPI, listing_schema: Mapping[str, Any], *, needs_key:
             "additionalProperties": False,
         },
         "ErrorShape": error_schema,
+        "AnswerShape": AnswerShape.model_json_schema(),
     }
     _show(document, "/v1/score", "post", 200, examples=_show_examples(**_SCORES))
     _show(document, "/health", "get", 200, example=_HEALTH)
     _show(document, "/health", "get", 503, example=_FAILING)
     if needs_key:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        document["paths"]["/v1/score"]["post"]["security"] = [{"key": []}]
+        for path in ("/v1/score", "/v1/measures/{key}/answer"):
+            document["paths"][path]["post"]["security"] = [{"key": []}]
     return document
 
 

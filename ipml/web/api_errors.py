@@ -23,6 +23,9 @@ _STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
     errors.TooManyListings: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NoModelYet: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.MessageNotFound: HTTPStatus.NOT_FOUND,
+    errors.UnstorableValue: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},

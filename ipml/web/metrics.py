@@ -53,6 +53,10 @@ class Metrics:
         self._scored.inc(len(scored) - silent)
         self._abstained.inc(silent)
 
+    def add(self, facts: Collector) -> None:
+        """Show further figures, looked up at each reading."""
+        self._registry.register(facts)
+
     def write(self) -> bytes:
         """Return all figures as a monitor reads them."""
         return generate_latest(self._registry)

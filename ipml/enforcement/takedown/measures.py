@@ -10,21 +10,27 @@ import dataclasses
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, select
 
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy, parse_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, Restriction
+from ipml.enforcement.takedown.changes import (
+    add_measure,
+    find_listing,
+    insert_measure,
+    lift_measure,
+    mark_lifted,
+    note_change,
+)
 from ipml.enforcement.takedown.finding import Measure, find_measures, find_on_listing, get_measure
 from ipml.enforcement.takedown.rules import Choice, MeasureRules
 from ipml.enforcement.takedown.telling import Change, tell
-from ipml.errors import MeasureNotStanding, NothingToEnforce, SellerErased, UnusableMeasure
-from ipml.records import Decision, Listing, Verdict
+from ipml.errors import MeasureNotStanding, NothingToEnforce, UnusableMeasure
+from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode, decode_listing
-from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.pseudonyms import pseudonym_of, seal
 from ipml.storage.tables import decisions, enforcement_policies, measures
 
 _AT_ONCE = 100
@@ -59,7 +65,7 @@ def impose(
     scored = decode(case.snapshot)
     choice = policy.measures.choose(scored.listing, scored.score, decision.ground)
     by, at = decision.reviewer, decision.decided_at
-    return _impose(connection, scored.listing, decision, policy, choice, by, at, is_automatic=is_automatic)
+    return add_measure(connection, scored.listing, decision, policy, choice, by, at, is_automatic=is_automatic)
 
 
 def impose_by_hand(
@@ -91,7 +97,7 @@ def impose_by_hand(
     if row is None or row.verdict != Verdict.COUNTERFEIT:
         raise NothingToEnforce(case_id)
     listing, choice = decode_listing(case.snapshot), Choice(kind, why, territories)
-    return _impose(connection, listing, row, policy, choice, by, at, until=until)
+    return add_measure(connection, listing, row, policy, choice, by, at, until=until)
 
 
 def replace(
@@ -116,7 +122,7 @@ def replace(
     old = get_measure(connection, measure_id)
     if not old.stands:
         raise MeasureNotStanding(measure_id, old.state)
-    listing, ground = _find_listing(connection, old)
+    listing, ground = find_listing(connection, old)
     before = find_on_listing(connection, listing.listing_id, old.pseudonym)
     wanted = dataclasses.replace(
         old,
@@ -129,12 +135,12 @@ def replace(
         done_at=None,
         refused_at=None,
     )
-    new = _insert(connection, wanted, why)
-    _end(connection, old, by, why, at, replaced_by=new.measure_id)
+    new = insert_measure(connection, wanted, why)
+    mark_lifted(connection, old, by, why, at, replaced_by=new.measure_id)
     after = find_on_listing(connection, listing.listing_id, old.pseudonym)
     change = Change(new, "imposed", listing, ground, before, after, at)
     key = tell(connection, change, _rules_of(connection, old.policy_digest))
-    _note(connection, by, "imposed", new, at, key, replaces=old.measure_id)
+    note_change(connection, by, "imposed", new, at, key, replaces=old.measure_id)
     return get_measure(connection, new.measure_id)
 
 
@@ -142,7 +148,7 @@ def lift(connection: Connection, decision_id: int, by: str, why: str, at: dateti
     """Lift every measure of a decision that was wrong, and return them; those lifted before are not among them."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     standing = find_measures(connection, decision_id=decision_id, standing=True)
-    return [_lift(connection, measure, by, why, at, corrects=True) for measure in reversed(standing)]
+    return [lift_measure(connection, measure, by, why, at, corrects=True) for measure in reversed(standing)]
 
 
 def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> Measure:
@@ -156,7 +162,7 @@ def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: dat
     measure = get_measure(connection, measure_id)
     if not measure.stands:
         raise MeasureNotStanding(measure_id, measure.state)
-    return _lift(connection, measure, by, why, at, corrects=True)
+    return lift_measure(connection, measure, by, why, at, corrects=True)
 
 
 def end_due(engine: Engine, now: datetime) -> list[Measure]:
@@ -174,12 +180,12 @@ def end_some_due(connection: Connection, now: datetime) -> list[Measure]:
     """Lift at most a hundred measures whose time is over, in the caller's transaction, and return them."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     due = find_measures(connection, measures.c.until <= now, standing=True, at_most=_AT_ONCE)
-    return [_lift(connection, one, "ipml", "its time is over", now, corrects=False) for one in due]
+    return [lift_measure(connection, one, "ipml", "its time is over", now, corrects=False) for one in due]
 
 
 def restriction_of(connection: Connection, measure: Measure) -> Restriction:
     """Return a measure with what a statement of reasons must tell of it."""
-    listing, ground = _find_listing(connection, measure)
+    listing, ground = find_listing(connection, measure)
     return Restriction(
         subject=measure.subject,
         kind=measure.kind,
@@ -193,100 +199,6 @@ def restriction_of(connection: Connection, measure: Measure) -> Restriction:
         territories=measure.territories,
         is_automatic=measure.is_automatic,
     )
-
-
-def _impose(
-    connection: Connection,
-    listing: Listing,
-    decision: Decision | Row[Any],
-    policy: EnforcementPolicy,
-    choice: Choice,
-    by: str,
-    at: datetime,
-    *,
-    until: datetime | None = None,
-    is_automatic: bool = False,
-) -> Measure:
-    pseudonym = pseudonym_of(connection, listing.seller_id, now=at)
-    before = find_on_listing(connection, listing.listing_id, pseudonym)
-    wanted = Measure(
-        measure_id=0,
-        decision_id=decision.decision_id,
-        case_id=decision.case_id,
-        pseudonym=pseudonym,
-        kind=choice.kind,
-        territories=choice.territories,
-        until=until or choice.until(at),
-        policy_digest=keep_policy(connection, policy, at),
-        imposed_by=by,
-        imposed_at=at,
-        listed_at=listing.listed_at,
-        sales_before=None if listing.listing_sales is None else int(listing.listing_sales),
-        is_automatic=is_automatic,
-    )
-    new = _insert(connection, wanted, choice.why)
-    change = Change(new, "imposed", listing, decision.ground, before, [*before, new], at)
-    key = tell(connection, change, policy.measures)
-    _note(connection, by, "imposed", new, at, key)
-    return get_measure(connection, new.measure_id)
-
-
-def _insert(connection: Connection, wanted: Measure, why: str) -> Measure:
-    fields = {name: getattr(wanted, name) for name in Measure.__slots__ if name != "measure_id"}
-    fields |= {"kind": wanted.kind.value, "territories": ",".join(wanted.territories)}
-    fields["why"] = _seal(connection, wanted.pseudonym, why)
-    query = insert(measures).values(fields).returning(measures.c.measure_id)
-    return dataclasses.replace(wanted, measure_id=connection.scalars(query).one())
-
-
-def _lift(connection: Connection, measure: Measure, by: str, why: str, at: datetime, *, corrects: bool) -> Measure:
-    listing, ground = _find_listing(connection, measure)
-    before = find_on_listing(connection, listing.listing_id, measure.pseudonym)
-    _end(connection, measure, by, why, at)
-    after = find_on_listing(connection, listing.listing_id, measure.pseudonym)
-    change = Change(measure, "lifted", listing, ground, before, after, at)
-    key = tell(connection, change, None, corrects=corrects)
-    _note(connection, by, "lifted", measure, at, key)
-    return get_measure(connection, measure.measure_id)
-
-
-def _end(
-    connection: Connection, measure: Measure, by: str, why: str, at: datetime, replaced_by: int | None = None
-) -> None:
-    fields = {"lifted_by": by, "lifted_at": at, "why_lifted": _seal(connection, measure.pseudonym, why)}
-    fields |= {"replaced_by": replaced_by, "refused_at": None, "why_refused": None}
-    connection.execute(update(measures).where(measures.c.measure_id == measure.measure_id).values(fields))
-
-
-def _note(
-    connection: Connection,
-    by: str,
-    action: str,
-    measure: Measure,
-    at: datetime,
-    key: str | None,
-    replaces: int | None = None,
-) -> None:
-    payload: dict[str, audit.Value] = {"case": measure.case_id, "decision": measure.decision_id, "message": key}
-    if action == "imposed":
-        payload |= {"kind": measure.kind.value, "territories": ",".join(measure.territories)}
-        payload["until"] = None if measure.until is None else measure.until.isoformat()
-        payload["policy"] = measure.policy_digest
-        payload |= {"automatic": measure.is_automatic, "replaces": replaces}
-    audit.append(connection, by, action, measure.subject, payload, at=at)
-
-
-def _seal(connection: Connection, pseudonym: str, text: str) -> str | None:
-    try:
-        return seal(connection, pseudonym, text) if text else None
-    except SellerErased:
-        return None
-
-
-def _find_listing(connection: Connection, measure: Measure) -> tuple[Listing, str]:
-    """Return the listing of a measure as it was decided on, and the ground of the decision."""
-    ground = connection.scalar(select(decisions.c.ground).where(decisions.c.decision_id == measure.decision_id))
-    return decode_listing(find_case(connection, measure.case_id).snapshot), ground or ""
 
 
 def _rules_of(connection: Connection, digest: str) -> MeasureRules:

@@ -59,6 +59,13 @@ class WebhookSink:
         for message in messages:
             yield self._post(message)
 
+    def only(self, channels: Collection[str]) -> WebhookSink:
+        """Return this sink, for some channels only, of those that have an address."""
+        self.channels = [channel for channel in channels if channel in self._urls or "" in self._urls]
+        if not self.channels:
+            raise UnusableSetting("IPML_WEBHOOK_URL", f"none for {', '.join(channels)}", "an address for it")
+        return self
+
     def close(self) -> None:
         """Hang up."""
         self._client.close()

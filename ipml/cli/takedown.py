@@ -1,0 +1,246 @@
+"""`ipml takedown`: what is done to listings, by whom, and how far the platform has come with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli import delivery
+from ipml.cli.options import Database
+from ipml.cli.plain_text import printable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ipml.enforcement.restrictions import MeasureKind
+    from ipml.enforcement.takedown.finding import Measure
+    from ipml.enforcement.takedown.timing import Span
+
+app = typer.Typer(no_args_is_help=True, help="Take listings down, put them back, and see that the platform does it.")
+for command in (delivery.deliver, delivery.answer, delivery.dead, delivery.retry, delivery.drop):
+    app.command()(command)
+
+Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a measure.", show_default=False)]
+Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.", show_default=False)]
+Why = Annotated[str, typer.Option(help="Why; kept with the measure.", show_default=False)]
+Countries = Annotated[str, typer.Option("--in", help="For remove-in: countries, such as DE,FR.")]
+Days = Annotated[float | None, typer.Option(min=0.01, max=3660, help="After how many days it ends by itself.")]
+_SHOWN = 50
+
+
+@app.command("list")
+def list_(
+    state: Annotated[
+        str | None, typer.Option(help="asked, done, refused, lifted, back, replaced, or overdue.", show_default=False)
+    ] = None,
+    case: Annotated[int | None, typer.Option(help="Those of one case only.", show_default=False)] = None,
+    before: Annotated[int | None, typer.Option(help="Older ones than this number.", show_default=False)] = None,
+    database: Database = None,
+) -> None:
+    """List measures, the newest first, and how far the platform has come with each.
+
+    Example: ipml takedown list --state overdue
+    """
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.enforcement.takedown.finding import STATES, find_measures, read_whys
+    from ipml.enforcement.takedown.timing import find_overdue
+    from ipml.errors import UnusableSetting
+    from ipml.storage.database import open_database, reading
+
+    if state not in (None, "overdue", *STATES):
+        raise UnusableSetting("state", repr(state), f"one of {', '.join(STATES)}, overdue")
+    hours = load_enforcement_policy().measures.overdue_hours
+    table = Table("measure", "case", "what", "state", "by", "since", "why")
+    with reading(open_database(database, create=False)) as connection:
+        if state == "overdue":
+            found = find_overdue(connection, datetime.now(UTC), hours, before=before, at_most=_SHOWN)
+        else:
+            found = find_measures(connection, case_id=case, state=state, before=before, at_most=_SHOWN)
+        for measure in found:
+            whys = read_whys(connection, measure)
+            why = (whys["why_refused"] if measure.state == "refused" else whys["why_lifted"]) or whys["why"] or ""
+            since = f"{measure.imposed_at:%Y-%m-%d %H:%M}"
+            texts = (measure.state, printable(measure.imposed_by), since, printable(why)[:80])
+            table.add_row(str(measure.measure_id), str(measure.case_id), _describe(measure), *map(Text, texts))
+    Console().print(table)
+    if len(found) == _SHOWN:
+        typer.echo(f"Older ones: --before {found[-1].measure_id}")
+
+
+@app.command()
+def impose(
+    case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.", show_default=False)],
+    kind: Kind,
+    why: Why,
+    countries: Countries = "",
+    days: Days = None,
+    database: Database = None,
+) -> None:
+    """Impose a measure of your choice on a listing that was decided counterfeit, beside those there are.
+
+    Example: ipml takedown impose 12 --kind price-hold --why "payout frozen by court order"
+    """
+    from getpass import getuser
+
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.enforcement.takedown.measures import impose_by_hand
+    from ipml.storage.database import open_database, writing
+
+    chosen, policy, now = _parse_kind(kind), load_enforcement_policy(), _now()
+    where = {"territories": _split(countries), "until": _end(now, days)}
+    with writing(open_database(database, create=False)) as connection:
+        measure = impose_by_hand(connection, case, chosen, getuser(), why, now, policy, **where)  # type: ignore[arg-type]
+    typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
+
+
+@app.command()
+def change(
+    measure: Number,
+    kind: Kind,
+    why: Why,
+    countries: Countries = "",
+    days: Days = None,
+    database: Database = None,
+) -> None:
+    """Put a milder or harder measure in the place of one.
+
+    Example: ipml takedown change 7 --kind remove-in --in DE,FR --why "genuine elsewhere"
+    """
+    from getpass import getuser
+
+    from ipml.enforcement.takedown.measures import replace
+    from ipml.storage.database import open_database, writing
+
+    chosen, now = _parse_kind(kind), _now()
+    where = {"territories": _split(countries), "until": _end(now, days)}
+    with writing(open_database(database, create=False)) as connection:
+        new = replace(connection, measure, chosen, getuser(), why, now, **where)  # type: ignore[arg-type]
+    typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
+
+
+@app.command()
+def lift(measure: Number, why: Why, database: Database = None) -> None:
+    """Lift a measure; the decision stays. Where nothing else stands against the listing it is put back.
+
+    Example: ipml takedown lift 7 --why "licence shown"
+    """
+    from getpass import getuser
+
+    from ipml.enforcement.takedown.measures import lift_one
+    from ipml.storage.database import open_database, writing
+
+    with writing(open_database(database, create=False)) as connection:
+        lift_one(connection, measure, getuser(), why, _now())
+    typer.echo(f"Measure {measure} is lifted.")
+
+
+@app.command()
+def end(database: Database = None) -> None:
+    """Lift the measures whose time is over; run it every hour or day.
+
+    Example: ipml takedown end
+    """
+    from ipml.enforcement.takedown.measures import end_due
+    from ipml.storage.database import open_database
+
+    typer.echo(f"{len(end_due(open_database(database, create=False), _now())):,} measures ended.")
+
+
+@app.command()
+def explain(
+    case: Annotated[int, typer.Argument(metavar="CASE", show_default=False)], database: Database = None
+) -> None:
+    """Say what the policy in force would do to a listing on each ground, and why; nothing is done.
+
+    Example: ipml takedown explain 12
+    """
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.review.cases import get_case
+    from ipml.review.grounds import GROUNDS
+    from ipml.storage.database import open_database
+
+    scored, rules = (
+        get_case(open_database(database, create=False), case).scored,
+        load_enforcement_policy().measures,
+    )
+    for ground in GROUNDS:
+        typer.echo(f"{ground}: {printable(rules.choose(scored.listing, scored.score, ground).why)}")
+
+
+@app.command()
+def times(
+    by: Annotated[str, typer.Option(help="all, brand, category or month.")] = "all",
+    database: Database = None,
+) -> None:
+    """Show how long it takes from a listing to its measure, and how many came before the first sale.
+
+    Example: ipml takedown times --by month
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.enforcement.takedown.timing import GROUPINGS, STAGES, measure_times
+    from ipml.errors import UnusableSetting
+    from ipml.storage.database import open_database, reading
+
+    if by not in GROUPINGS:
+        raise UnusableSetting("by", repr(by), f"one of {', '.join(GROUPINGS)}")
+    table = Table(by, "measures", *STAGES, "before the first sale", caption="median / nine in ten within")
+    with reading(open_database(database, create=False)) as connection:
+        for group in measure_times(connection, by):
+            spans = [_describe_span(group.spans.get(stage)) for stage in STAGES]
+            share = "" if group.before_first_sale is None else f"{group.before_first_sale:.0%} of {group.sales_known:,}"
+            table.add_row(Text(printable(group.group)[:40]), f"{group.measures:,}", *spans, share)
+    Console().print(table)
+
+
+def _describe(measure: Measure) -> str:
+    where = f" {','.join(measure.territories)}" if measure.territories else ""
+    until = f" until {measure.until:%Y-%m-%d}" if measure.until else ""
+    return f"{measure.kind}{where}{until}"
+
+
+def _describe_span(span: Span | None) -> str:
+    return "" if span is None else f"{_hours(span.median)} / {_hours(span.p90)}"
+
+
+def _hours(span: object) -> str:
+    from datetime import timedelta
+
+    assert isinstance(span, timedelta)
+    hours = span / timedelta(hours=1)
+    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"
+
+
+def _parse_kind(name: str) -> MeasureKind:
+    from ipml.enforcement.restrictions import MeasureKind
+    from ipml.errors import UnusableSetting
+
+    try:
+        return MeasureKind(name)
+    except ValueError as error:
+        raise UnusableSetting("kind", repr(name[:80]), f"one of {', '.join(MeasureKind)}") from error
+
+
+def _split(countries: str) -> tuple[str, ...]:
+    return tuple(name.strip().upper() for name in countries.split(",") if name.strip())
+
+
+def _now() -> datetime:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+def _end(now: datetime, days: float | None) -> datetime | None:
+    from datetime import timedelta
+
+    return None if days is None else now + timedelta(days=days)

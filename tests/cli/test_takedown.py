@@ -1,0 +1,161 @@
+"""`ipml takedown` from the command line: what is done to listings, and that it reaches the platform."""
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from receiver import SECRET, Receiver, listening, wait_until
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.takedown.measures import impose
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.cases import find_case
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import migrate, open_database, writing
+
+
+@pytest.fixture
+def database(tmp_path) -> str:
+    """Return the URL of a queue of one counterfeit listing with its measure, and one that waits."""
+    url = f"sqlite:///{tmp_path}/ipml.db"
+    engine = open_database(url)
+    migrate(engine)
+    bags = [Listing(f"L{number}", f"s{number}", "Bag", brand="[red]Acme", listing_sales=0.0) for number in (1, 2)]
+    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
+    decision = decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
+    with writing(engine) as connection:
+        impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def secret(tmp_path) -> Path:
+    """Return the file of the secret that the receiver knows."""
+    path = tmp_path / "secret"
+    path.write_text(f"whsec_{base64.b64encode(SECRET).decode()}\n")
+    return path
+
+
+def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
+    """What one command did the next one shows."""
+    ipml("takedown", "impose", 1, "--kind", "price-hold", "--why", "[b]court order", "--database", database)
+    assert (
+        "Measure 3 takes the place of 1"
+        in ipml(
+            *("takedown", "change", 1, "--kind", "remove-in", "--in", "de, fr", "--days", 30),
+            *("--why", "genuine elsewhere", "--database", database),
+        ).out
+    )
+    assert ipml("takedown", "lift", 2, "--why", "order is void", "--database", database).exit_code == 0
+    shown = ipml("takedown", "list", "--database", database).out
+    assert "remove-in DE,FR until" in shown
+    assert "order is void" in shown
+    assert "[b]court order" not in ipml("takedown", "list", "--state", "asked", "--database", database).out
+    assert ipml("takedown", "end", "--database", database).out == "0 measures ended.\n"
+
+
+def test_mistakes_are_answered_with_one_line(ipml, database: str):
+    """A kind that is none, a case that is not counterfeit, a measure and a message that are not there."""
+    why = ("--why", "x", "--database", database)
+    for arguments in (
+        ("impose", 1, "--kind", "burn", *why),
+        ("impose", 2, "--kind", "label", *why),
+        ("change", 9, "--kind", "label", *why),
+        ("lift", 9, *why),
+        ("answer", "k", "done", "--database", database),
+        ("answer", "k", "eaten", "--database", database),
+        ("list", "--state", "lost", "--database", database),
+        ("times", "--by", "moon", "--database", database),
+        ("retry", "--database", database),
+        ("retry", "k", "--database", database),
+        ("drop", "k", *why),
+        ("deliver", "--database", database),
+        ("deliver", "--channel", "press", "--to", "f", "--database", database),
+    ):
+        answer = ipml("takedown", *arguments)
+        assert (answer.exit_code, answer.err.count("\n")) == (2, 1), arguments
+
+
+@pytest.mark.parametrize("url", ["http://platform.example/", "ftp://127.0.0.1/", "platform", "https://"])
+def test_an_address_over_which_others_could_read_along_is_refused(
+    ipml, database: str, secret: Path, monkeypatch: pytest.MonkeyPatch, url: str
+):
+    """Letters and names go over https, or stay on this machine."""
+    monkeypatch.setenv("IPML_WEBHOOK_URL", url)
+    monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
+    answer = ipml("takedown", "deliver", "--database", database)
+    assert answer.exit_code == 2
+    assert "https" in answer.err
+
+
+def test_nothing_is_sent_unsigned(ipml, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Without a secret, or with a short one, it says what is needed."""
+    monkeypatch.setenv("IPML_WEBHOOK_URL", "http://127.0.0.1:9/")
+    assert "whsec_" in ipml("takedown", "deliver", "--database", database).err
+    (tmp_path / "short").write_text("whsec_c2hvcnQ=")
+    monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(tmp_path / "short"))
+    assert ipml("takedown", "deliver", "--database", database).exit_code == 2
+
+
+def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, tmp_path: Path):
+    """Delivered once; a second run has nothing to do; the platform's word is noted."""
+    told = ipml("takedown", "deliver", "--to", "out.jsonl", "--database", database)
+    assert told.out == "2 delivered, 0 to be tried again, 0 given up.\n"
+    assert ipml("takedown", "deliver", "--to", "out.jsonl", "--database", database).out.startswith("0 delivered")
+    keys = [json.loads(line)["key"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert ipml("takedown", "answer", keys[0], "done", "--database", database).out == f"Message {keys[0]}: done.\n"
+    assert "as was known" in ipml("takedown", "answer", keys[0], "done", "--database", database).out
+    assert "done" in ipml("takedown", "list", "--database", database).out
+    assert "[red]Acme" in ipml("takedown", "times", "--by", "brand", "--database", database).out
+
+
+def test_dead_messages_are_listed_retried_and_dropped(
+    ipml, database: str, secret: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A platform that refuses for good is seen, in `doctor` as well, until a person has looked after it."""
+    monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
+    with listening(Receiver(lambda *_: "400")) as receiver:
+        monkeypatch.setenv("IPML_WEBHOOK_URL", receiver.url)
+        assert ipml("takedown", "deliver", "--database", database).out.endswith("2 given up.\n")
+        shown = ipml("takedown", "dead", "--database", database).out
+        assert "words of the platform" in shown
+        assert "messages to platform were given up" in ipml("doctor", "--database", database).out
+        receiver.plan = lambda *_: "accept"
+        assert ipml("takedown", "retry", "--all", "--database", database).out.startswith("2 messages wait again")
+        told = ipml("takedown", "deliver", "--channel", "platform", "--database", database)
+        assert told.out.startswith("1 delivered")
+        receiver.plan = lambda *_: "400"
+        ipml("takedown", "deliver", "--database", database)
+        (key,) = {key for key in receiver.attempts if "holder" in key}
+    assert ipml("takedown", "drop", key, "--why", "by phone", "--database", database).exit_code == 0
+    assert key not in ipml("takedown", "dead", "--database", database).out
+    assert "dropped by" in ipml("takedown", "dead", "--dropped", "--database", database).out
+
+
+def test_the_policy_is_explained_in_words(ipml, database: str):
+    """Each ground, what would be done, and why."""
+    told = ipml("takedown", "explain", 1, "--database", database).out
+    assert "test_purchase: remove, as usual\n" in told
+
+
+@pytest.mark.slow
+def test_a_sender_that_follows_ends_cleanly_on_sigterm(database: str, secret: Path, tmp_path: Path):
+    """It delivers what is there and what comes, and exits with 0 when told to."""
+    with listening(Receiver()) as receiver:
+        environment = {"IPML_WEBHOOK_URL": receiver.url, "IPML_WEBHOOK_SECRET": str(secret), "PATH": "/usr/bin:/bin"}
+        command = [sys.executable, "-m", "ipml", "takedown", "deliver", "--follow", "--database", database]
+        sender = subprocess.Popen(
+            command, env=environment, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            wait_until(lambda: len(receiver.accepted) == 2)
+        finally:
+            sender.send_signal(signal.SIGTERM)
+            told, _ = sender.communicate(timeout=20)
+    assert sender.returncode == 0
+    assert told == "2 delivered, 0 to be tried again, 0 given up.\n"
