@@ -150,14 +150,18 @@ def verify(
     timestamp_roots: Roots = None,
     rescore: Annotated[bool, typer.Option("--rescore", help="Also score the listings again with the model.")] = False,
     model: Model = None,
+    trail: Annotated[bool, typer.Option("--trail", help="Also compare its rows with those of the database.")] = False,
+    database: Database = None,
 ) -> None:
     """Say whether a package is as it was made; exit code 1, with every file and line at fault, if it is not.
 
-    With --rescore or --model the listings in it are scored again, and must come out within 1e-9. What can be checked
-    without ipml is checked by the one file verify.py, which is in every package.
+    With --rescore or --model the listings in it are scored again, and must come out within 1e-9; with --trail its rows
+    must be those of the audit trail. What can be checked without ipml is checked by the one file verify.py, which is in
+    every package.
 
     Example: ipml evidence verify evidence-case-12 --anchor 4711:9f2c… --model models/goods
     """
+    from ipml.cli.plain_text import printable
     from ipml.enforcement.evidence.stamping import check_stamp_of
     from ipml.enforcement.evidence.verify import check_package
 
@@ -168,12 +172,13 @@ def verify(
         notes = list(report.notes)
         if timestamp_roots and not problems:
             notes.append(check_stamp_of(folder, timestamp_roots))
+        if trail and not problems:
+            problems += _compare(folder, database)
+            notes.append("all rows were compared with the audit trail")
         if (rescore or model) and not problems:
             n_scored, differences = _rescore(folder, model)
             problems += differences
             notes.append(f"{n_scored - len(differences)} of {n_scored} scores came out again")
-    from ipml.cli.plain_text import printable
-
     for problem in problems:
         typer.echo(f"problem  {printable(problem)}")
     for note in notes:
@@ -188,17 +193,24 @@ def _as_folder(package: Path) -> Iterator[Path]:
     from tempfile import TemporaryDirectory
 
     from ipml.enforcement.evidence.archives import lay_out, unpack
-    from ipml.enforcement.evidence.verify import BAGIT
     from ipml.errors import NoPackage
 
     if package.is_dir():
         if not (package / "data").is_dir() and not (package / "bagit.txt").is_file():
-            raise NoPackage(package, f"no {BAGIT.split(b'-')[0].decode()} folder")
+            raise NoPackage(package, "another folder")
         yield package
         return
     with TemporaryDirectory() as place:
         files = unpack(package, Path(place) / "unpacked")
         yield lay_out(files, package, Path(place) / "package")
+
+
+def _compare(folder: Path, database: str | None) -> list[str]:
+    from ipml.enforcement.evidence.trail_check import compare_with_trail
+    from ipml.storage.database import open_database, reading
+
+    with reading(open_database(database, create=False)) as connection:
+        return compare_with_trail(connection, folder)
 
 
 def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:

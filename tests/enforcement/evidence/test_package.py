@@ -1,0 +1,231 @@
+"""Packages of evidence: what stands in them, and what a mishap leaves."""
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import bagit
+import pytest
+from sqlalchemy import Engine, delete, update
+
+from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.evidence.trail_check import compare_with_trail
+from ipml.enforcement.evidence.verify import check_package
+from ipml.errors import CaseNotFound, EvidenceNotFound, UnusableCapture, UnwritableFile
+from ipml.records import Decision, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import undo
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import audit as audit_table
+
+Decide = Callable[..., Decision]
+MakeScored = Callable[..., ScoredListing]
+
+
+def write_capture(path: Path, n_records: int = 2) -> Path:
+    """Write a WARC file."""
+    records = []
+    for number in range(n_records):
+        page = f"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>page {number}</html>".encode()
+        head = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:{uuid4()}>\r\n"
+        head += "WARC-Target-URI: http://shop.example/A7\r\nWARC-Date: 2026-05-01T12:00:00Z\r\n"
+        head += f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(page)}\r\n\r\n"
+        record = head.encode() + page + b"\r\n\r\n"
+        records.append(gzip.compress(record) if path.suffix == ".gz" else record)
+    path.write_bytes(b"".join(records))
+    return path
+
+
+def test_all_that_concerns_a_case_is_in_its_package(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
+):
+    """Escalated, decided by a lead, taken back, decided again: both pieces of evidence, and every row, in order."""
+    case_id = decide_on(make_scored(), Verdict.ESCALATE).case_id
+    decide_on(make_scored("other", seller_id="s9"))
+    for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
+        held = claim(keeping, "lea", case_id)
+        assert held is not None
+        decision = decide(keeping, held, verdict)
+        if verdict is Verdict.GENUINE:
+            undo(keeping, decision.decision_id, "lea", why="a slip")
+    exported = export_package(keeping, case_id, tmp_path / "package", by="lea")
+    rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
+    actions = [row["action"] for row in rows]
+    expected = ["enqueued", "claimed", "escalated", "claimed", "decided", "evidence kept", "reversed"]
+    assert actions == [*expected, "claimed", "decided", "evidence kept"]
+    assert {row["subject"] for row in rows} == {f"case:{case_id}", "evidence:2", "evidence:3"}
+    assert (exported.n_evidence, exported.n_rows, exported.n_erased) == (2, len(rows), 0)
+    assert check_package(exported.path).findings == []
+    with reading(keeping) as connection:
+        assert compare_with_trail(connection, exported.path) == []
+        assert audit.verify(connection).is_intact
+
+
+def test_the_trail_says_who_exported_what(keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path):
+    """The row of the export ends the trail up to the anchor, and the next package tells of it."""
+    decide_on(make_scored())
+    first = export_package(keeping, 1, tmp_path / "one", by="lea")
+    with reading(keeping) as connection:
+        assert audit.anchor(connection) == audit.Anchor(first.anchor.count, first.anchor.head)
+        *_, who, what = audit.list_rows(connection, "case:1")
+    assert (who.actor, who.action) == ("lea", "exported evidence")
+    assert who.payload["content"] == what.payload["content"]
+    second = export_package(keeping, 1, tmp_path / "two", by="lea", with_names=True)
+    assert second.n_rows == first.n_rows + 2
+    rows = [json.loads(line) for line in (second.path / "data/audit.jsonl").read_text().splitlines()]
+    assert not any(row.get("withheld") for row in rows)
+    assert "lea" in {row["actor"] for row in rows}
+    assert check_package(second.path).findings == []
+
+
+def test_an_erased_seller_is_a_plain_line(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, forget: Callable[[str], None], tmp_path: Path
+):
+    """The package has the digests, and says why it has no more."""
+    decide_on(make_scored(title="Mirror quality"))
+    forget("s1")
+    exported = export_package(keeping, 1, tmp_path / "package", by="lea")
+    assert exported.n_erased == 1
+    assert not list((exported.path / "data").glob("evidence-*"))
+    assert "the seller was erased" in (exported.path / "README.txt").read_text()
+    report = check_package(exported.path)
+    assert report.findings == []
+    assert any("erased" in note for note in report.notes)
+
+
+def test_an_edited_trail_disowns_the_package(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
+):
+    """Rows that the trail lost, and rows that it has and the package lacks, are both told."""
+    decide_on(make_scored())
+    folder = export_package(keeping, 1, tmp_path / "package", by="lea").path
+    with writing(keeping) as connection:
+        audit.append(connection, "eve", "claimed", "case:1", {})
+        connection.execute(update(audit_table).where(audit_table.c.sequence == 2).values(hash="0" * 64))
+        connection.execute(delete(audit_table).where(audit_table.c.sequence == 3))
+    with reading(keeping) as connection:
+        problems = compare_with_trail(connection, folder)
+    assert [problem.partition(":")[0] for problem in problems] == [
+        "data/audit.jsonl, line 2",
+        "data/audit.jsonl, line 3",
+    ]
+
+
+def test_a_dropped_row_is_missed_by_the_trail(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
+):
+    """Whoever made a package anew without a row cannot make the trail forget it."""
+    decide_on(make_scored())
+    folder = export_package(keeping, 1, tmp_path / "package", by="lea").path
+    lines = (folder / "data/audit.jsonl").read_text().splitlines(keepends=True)
+    (folder / "data/audit.jsonl").write_text("".join([lines[0], *lines[2:]]))
+    with reading(keeping) as connection:
+        (problem,) = compare_with_trail(connection, folder)
+    assert "row 2 of the trail is missing (claimed)" in problem
+
+
+@pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
+def test_a_capture_is_part_of_the_package(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path, suffix: str
+):
+    """Byte for byte, under a name of ours."""
+    decide_on(make_scored())
+    capture = write_capture(tmp_path / f"\u202egpj{suffix}")
+    exported = export_package(keeping, 1, tmp_path / "package", by="lea", capture=capture)
+    assert (exported.path / f"data/capture{suffix}").read_bytes() == capture.read_bytes()
+    assert check_package(exported.path).findings == []
+    bagit.Bag(str(exported.path)).validate()
+
+
+@pytest.mark.parametrize("length", [0, 40, -30])
+def test_a_capture_that_is_cut_or_none_is_refused(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path, length: int
+):
+    """Then nothing is written."""
+    decide_on(make_scored())
+    capture = write_capture(tmp_path / "page.warc")
+    capture.write_bytes(capture.read_bytes()[:length])
+    with pytest.raises(UnusableCapture):
+        export_package(keeping, 1, tmp_path / "package", by="lea", capture=capture)
+    (tmp_path / "other.warc").write_text("<html>no capture</html>")
+    with pytest.raises(UnusableCapture):
+        export_package(keeping, 1, tmp_path / "package", by="lea", capture=tmp_path / "other.warc")
+    assert not (tmp_path / "package").exists()
+
+
+def test_what_cannot_be_exported_is_told(keeping: Engine, make_scored: MakeScored, decide_on: Decide, tmp_path: Path):
+    """No such case, one that nobody decided, a place that is taken or not there."""
+    with pytest.raises(CaseNotFound):
+        export_package(keeping, 7, tmp_path / "package", by="lea")
+    enqueue(keeping, [make_scored("open")])
+    with pytest.raises(EvidenceNotFound, match="case 1"):
+        export_package(keeping, 1, tmp_path / "package", by="lea")
+    decide_on(make_scored("L2", title="Silk scarf"))
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(UnwritableFile, match="something of that name"):
+        export_package(keeping, 2, tmp_path / "taken", by="lea")
+    with pytest.raises(UnwritableFile):
+        export_package(keeping, 2, tmp_path / "no" / "such", by="lea")
+
+
+def test_only_its_owner_can_read_a_package(keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path):
+    """It tells of a seller."""
+    decide_on(make_scored())
+    exported = export_package(keeping, 1, tmp_path / "package", by="lea")
+    assert exported.path.stat().st_mode & 0o077 == 0
+
+
+_KILLED = """
+import os, signal, sys, threading
+from pathlib import Path
+from ipml.enforcement.evidence import bag, package
+from ipml.storage.database import open_database
+
+calls = int(sys.argv[3])
+def strike(frame, event, argument):
+    global calls
+    if event == "call" and "/evidence/" in frame.f_code.co_filename:
+        calls -= 1
+        if calls == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+engine = open_database(sys.argv[1])
+sys.setprofile(strike)
+package.export_package(engine, 1, Path(sys.argv[2]), by="lea")
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_export_leaves_no_half_package(
+    database_url: str, keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
+):
+    """Killed anywhere, there is a whole package or none, and the next export clears away what was left."""
+    decide_on(make_scored())
+    n_killed = 0
+    for number, calls in enumerate((3, 10, 20, 30, 40, 60)):
+        out = tmp_path / f"package-{number}"
+        done = subprocess.run([sys.executable, "-c", _KILLED, database_url, str(out), str(calls)], check=False)
+        n_killed += done.returncode == -signal.SIGKILL
+        assert not out.exists() or check_package(out).findings == []
+        if not out.exists():
+            assert check_package(export_package(keeping, 1, out, by="lea").path).findings == []
+    assert n_killed >= 3
+    assert not list(tmp_path.glob(".*.partial-*"))
+    with reading(keeping) as connection:
+        assert audit.verify(connection).is_intact
+
+
+def test_moments_in_a_package_are_those_given(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
+):
+    """Nothing in it asks the clock."""
+    decide_on(make_scored())
+    exported = export_package(keeping, 1, tmp_path / "package", by="lea", now=datetime(2031, 5, 1, tzinfo=UTC))
+    assert exported.anchor.at.startswith("2031-05-01T00:00:00")
+    assert "Bagging-Date: 2031-05-01" in (exported.path / "bag-info.txt").read_text()
