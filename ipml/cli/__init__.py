@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import golden, queue, user
+from ipml.cli import golden, penalty, queue, user
 from ipml.cli.backup import backup
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
@@ -22,6 +22,7 @@ from ipml.cli.estimate import estimate
 from ipml.cli.label_errors import label_errors
 from ipml.cli.labels import labels
 from ipml.cli.leakage_audit import leakage_audit
+from ipml.cli.ledger import ledger
 from ipml.cli.portfolios import portfolios
 from ipml.cli.promote import promote
 from ipml.cli.report import report
@@ -77,11 +78,13 @@ for command in (
     restore,
     estimate,
     reviewers,
+    ledger,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")
 app.add_typer(golden.app, name="golden")
+app.add_typer(penalty.app, name="penalty")
 
 
 def _show_version(is_asked: bool) -> None:

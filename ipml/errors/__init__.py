@@ -7,7 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
-from ipml.errors.enforcement import CannotChangePenalty, PenaltyNotFound
+from ipml.errors.enforcement import CannotChangePenalty, LinkNotFound, PenaltyNotFound
 from ipml.errors.listings import (
     BadRows,
     InvalidListings,
@@ -120,6 +120,7 @@ __all__ = [
     "InvalidListings",
     "IpmlError",
     "KeyReused",
+    "LinkNotFound",
     "LoginNeeded",
     "LoginRefused",
     "MissingColumns",

@@ -17,3 +17,10 @@ class CannotChangePenalty(IpmlError):
 
     def __init__(self, penalty_id: int, verb: str, why: str) -> None:
         super().__init__(f"Penalty {penalty_id} cannot be {verb}: {why}.")
+
+
+class LinkNotFound(IpmlError):
+    """There is no recommended account of that number."""
+
+    def __init__(self, link_id: int) -> None:
+        super().__init__(f"No link {link_id}; `ipml penalty links` shows them.")
