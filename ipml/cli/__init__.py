@@ -11,7 +11,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import appeal, audit, automatic, evidence, golden, queue, retention, seller, statement, takedown, user
+from ipml.cli import (
+    appeal,
+    audit,
+    automatic,
+    evidence,
+    golden,
+    penalty,
+    queue,
+    retention,
+    seller,
+    statement,
+    takedown,
+    user,
+)
 from ipml.cli.backup import backup
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
@@ -22,6 +35,7 @@ from ipml.cli.estimate import estimate
 from ipml.cli.label_errors import label_errors
 from ipml.cli.labels import labels
 from ipml.cli.leakage_audit import leakage_audit
+from ipml.cli.ledger import ledger
 from ipml.cli.portfolios import portfolios
 from ipml.cli.promote import promote
 from ipml.cli.report import report
@@ -77,6 +91,7 @@ for command in (
     restore,
     estimate,
     reviewers,
+    ledger,
 ):
     app.command()(command)
 app.add_typer(user.app, name="user")
@@ -90,6 +105,7 @@ app.add_typer(automatic.app, name="automatic")
 app.add_typer(seller.app, name="seller")
 app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
+app.add_typer(penalty.app, name="penalty")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -57,6 +57,7 @@ def doctor(
         check_disk,
         check_compiler,
         lambda: check_database(database, kept),
+        lambda: check_fairness(database),
         lambda: check_model(model),
         check_access,
     )
@@ -241,6 +242,22 @@ def _check_appeals(engine: Engine) -> Check:
         else "none overdue"
     )
     return Check("appeals", "warning" if overdue else "ok", words)
+
+
+def check_fairness(url: str | None) -> Iterator[Check]:
+    """Look whether small or new sellers are wronged more often than the others."""
+    from contextlib import suppress
+
+    from ipml.enforcement.ledger.fairness import find_alarms
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.errors import IpmlError
+    from ipml.storage.database import open_database
+
+    with suppress(IpmlError):  # of the database, which has a line of its own
+        engine = open_database(url, create=False)
+        for found in find_alarms(engine, load_enforcement_policy()):
+            yield Check("fairness", "problem" if found.state == "alarm" else "ok", found.words)
+        engine.dispose()
 
 
 def check_model(source: str | None) -> Iterator[Check]:

@@ -244,3 +244,10 @@ class UnusableErasedList(IpmlError):
 
     def __init__(self, where: str, found: str) -> None:
         super().__init__(f"{where}: found {found}; expected a line that `ipml seller erase` wrote.")
+
+
+class LinkNotFound(IpmlError):
+    """There is no recommended account of that number."""
+
+    def __init__(self, link_id: int) -> None:
+        super().__init__(f"No link {link_id}; `ipml penalty links` shows them.")

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ipml.enforcement.restrictions import PenaltyKind
+from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.review.grounds import GROUNDS
 from ipml.review.ranking.policy import fold_name
 
@@ -58,6 +58,33 @@ class ProportionRules(_Rules):
     harder_needs_person: bool = True
 
 
+class LinkRules(_Rules):
+    """When an account that is linked to a penalised seller is shown to a lead."""
+
+    least_weight: Share = 0.8
+    penalised_from: PenaltyKind = PenaltyKind.SUSPEND
+
+
+class LedgerRules(_Rules):
+    """How what wrongful takedowns cost is told, and when it is an alarm."""
+
+    size_bands: Annotated[tuple[float, ...], Field(min_length=1, max_length=10)] = (10.0, 100.0, 1000.0)
+    age_bands: Annotated[tuple[float, ...], Field(min_length=1, max_length=10)] = (90.0, 730.0)
+    alarm_ratio: float = Field(default=1.25, gt=1, le=100)
+    least_judged: int = Field(default=30, ge=1)
+    least_wrong: int = Field(default=5, ge=1)
+    soon_minutes: float = Field(default=60.0, ge=0)
+    lost_share: dict[MeasureKind, Share] = {}
+
+    @model_validator(mode="after")
+    def _rise(self) -> Self:
+        for name in ("size_bands", "age_bands"):
+            bounds = getattr(self, name)
+            if any(lower >= higher for lower, higher in pairwise(bounds)) or bounds[0] <= 0:
+                raise ValueError(f"{name} must rise from above 0")
+        return self
+
+
 class PenaltyRules(_Rules):
     """What strikes weigh, when they expire, and what they lead to; `policy.toml` says what each rule means."""
 
@@ -71,6 +98,8 @@ class PenaltyRules(_Rules):
     flagrant_weight: Weight = 8.0
     offence: OffenceRules = OffenceRules()
     proportion: ProportionRules = ProportionRules()
+    links: LinkRules = LinkRules()
+    ledger: LedgerRules = LedgerRules()
     ladder: tuple[Rung, ...] = ()
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select
@@ -84,18 +84,6 @@ def weigh(connection: Connection, pseudonym: str, at: datetime, policy: Enforcem
     """Return where a seller stands at a moment: the weight of their strikes, and the rung due."""
     told = list_told(find_penalties(connection, pseudonym=pseudonym))
     return find_standing(find_strikes(connection, pseudonym), told, policy.penalties, at)
-
-
-def count_strikes(engine: Engine, seller_id: str, *, known_by: datetime | None = None) -> int:
-    """Return how many strikes stood against a seller at a moment, as a score may know them.
-
-    Parameters
-    ----------
-    known_by : datetime, default=now
-        Strikes that expired by then, or were taken back, are not counted.
-    """
-    moment = known_by or datetime.now(UTC)
-    return sum(strike.counts_at(moment) for strike in list_strikes(engine, seller_id))
 
 
 def read_facts(case: Row[Any]) -> dict[str, Any]:

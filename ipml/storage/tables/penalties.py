@@ -84,7 +84,7 @@ linked_accounts = Table(
     Column("penalty_id", Identity, ForeignKey("penalties.penalty_id"), nullable=False),
     Column("kind", Text, nullable=False, doc="of evidence: phone, payout, address, …"),
     Column("weight", Real, nullable=False, doc="0-1: how sure the link is"),
-    Column("evidence", Text, nullable=False, doc="what they share, sealed with the key of the account"),
+    Column("evidence", Text, nullable=False, doc="what they share, sealed with the keys of both"),
     Column("recommended_at", Moment, nullable=False),
     Column("outcome", Text, doc="what a lead made of it"),
     Column("decided_by", Text),

@@ -6,9 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 
+from ipml.enforcement.penalties.history import count_strikes
 from ipml.enforcement.penalties.ladder import hardest
 from ipml.enforcement.penalties.replay import replay
-from ipml.enforcement.penalties.strikes import count_strikes, list_strikes, take_back, weigh
+from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.records import Verdict
 from ipml.review.bulk import decide_bulk, preview_bulk

@@ -1,0 +1,190 @@
+"""`ipml penalty`: strikes and penalties of sellers, what a lead must confirm, and what another policy would change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from getpass import getuser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.linked_accounts import link, links
+from ipml.cli.options import Database
+from ipml.cli.penalty_simulation import PolicyFile, in_utc, simulate
+from ipml.cli.plain_text import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ipml.enforcement.penalties.imposed import Penalty
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Look after strikes and penalties of sellers.
+
+    Example: ipml penalty list --state proposed
+    """,
+)
+
+Number = Annotated[int, typer.Argument(metavar="PENALTY", help="Its number, as listed.", show_default=False)]
+Seller = Annotated[str, typer.Argument(metavar="SELLER", help="The seller's id.", show_default=False)]
+Why = Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)]
+By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
+_DATE = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+KnownBy = Annotated[
+    datetime | None,
+    typer.Option(metavar="DATE", formats=_DATE, help="Only what was known by then, UTC.", show_default=False),
+]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[
+        str, typer.Option(help="proposed, in force, over, lifted, dismissed, taken back, or all.")
+    ] = "in force",
+    database: Database = None,
+) -> None:
+    """List penalties; those proposed wait for a lead.
+
+    Example: ipml penalty list --state proposed
+    """
+    from rich.console import Console
+
+    from ipml.enforcement.penalties.ladder import find_penalties
+    from ipml.errors import UnusableSetting
+    from ipml.storage.database import open_database, reading
+
+    states = ("proposed", "in force", "over", "lifted", "dismissed", "taken back", "all")
+    if state not in states:
+        raise UnusableSetting("state", repr(state[:40]), f"one of {', '.join(states)}")
+    now = datetime.now(UTC)
+    with reading(open_database(database, create=False)) as connection:
+        found = find_penalties(connection, state=None if state == "all" else state, at=now)
+    Console().print(_penalty_table(found, now))
+
+
+@app.command()
+def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -> None:
+    """Show a seller's strikes and penalties, with the reasons, and where they stand now.
+
+    Example: ipml penalty show s-1029
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.enforcement.penalties.imposed import explain_penalty
+    from ipml.enforcement.penalties.ladder import find_penalties
+    from ipml.enforcement.penalties.strikes import list_strikes, weigh
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.storage.database import open_database, reading
+    from ipml.storage.pseudonyms import find_pseudonym
+
+    engine, now, rules = open_database(database, create=False), datetime.now(UTC), load_enforcement_policy(policy)
+    with reading(engine) as connection:
+        pseudonym = find_pseudonym(connection, seller)
+        if pseudonym is None:
+            typer.echo(f"Nothing is kept of seller {printable(seller)}.")
+            return
+        found = find_penalties(connection, pseudonym=pseudonym)
+        standing = weigh(connection, pseudonym, now, rules)
+        reasons = {one.penalty_id: explain_penalty(connection, one.penalty_id) for one in found}
+    table = Table("decision", "case", "ground", "weight", "on", "expires", "taken back", title="Strikes")
+    for strike in list_strikes(engine, seller):
+        back = f"{strike.taken_back_at:%Y-%m-%d}" if strike.taken_back_at else ""
+        numbers = (str(strike.decision_id), str(strike.case_id), strike.ground, f"{strike.weight:.2f}")
+        table.add_row(*numbers, f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", back)
+    Console().print(table)
+    Console().print(_penalty_table(found, now))
+    for number, reason in reasons.items():
+        words, ended = reason or (("its seller was erased",), "")
+        typer.echo(f"{number}: {' '.join(words)}" + (f" Ended: {printable(ended)}" if ended else ""))
+    typer.echo(f"Their strikes weigh {standing.weight:.2f} now.")
+
+
+@app.command()
+def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = None) -> None:
+    """Impose a penalty that was proposed; whoever decided its case cannot.
+
+    Example: ipml penalty confirm 12 --why "third sweep in a month"
+    """
+    from ipml.enforcement.penalties.ladder import confirm as confirm_penalty
+    from ipml.storage.database import open_database
+
+    made = confirm_penalty(open_database(database, create=False), penalty, by or getuser(), why=why)
+    typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
+
+
+@app.command()
+def lift(penalty: Number, why: Why, by: By = None, database: Database = None) -> None:
+    """End a penalty before its time, or dismiss one that was proposed.
+
+    Example: ipml penalty lift 12 --why "the goods were authorised"
+    """
+    from ipml.enforcement.penalties.ladder import lift as lift_penalty
+    from ipml.storage.database import open_database
+
+    ended = lift_penalty(open_database(database, create=False), penalty, by or getuser(), why)
+    typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
+
+
+@app.command()
+def end(database: Database = None) -> None:
+    """End the penalties whose time is over, and tell the platform; to be run every day.
+
+    Example: ipml penalty end
+    """
+    from ipml.enforcement.penalties.ladder import end_due
+    from ipml.storage.database import open_database
+
+    typer.echo(f"{end_due(open_database(database, create=False)):,} penalties ended.")
+
+
+app.command()(simulate)
+app.command()(links)
+app.command()(link)
+
+
+@app.command()
+def events(
+    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="CSV of seller events.", show_default=False)],
+    known_by: KnownBy = None,
+    policy: PolicyFile = None,
+    database: Database = None,
+) -> None:
+    """Write strikes as seller events, as seller history reads them; what was taken back is not among them.
+
+    Example: ipml penalty events struck.csv --known-by 2026-05-01
+    """
+    import csv
+
+    from ipml.enforcement.penalties.history import list_events
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.storage.database import open_database
+
+    engine, rules = open_database(database, create=False), load_enforcement_policy(policy).penalties
+    written = 0
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("seller_id", "kind", "occurred_at", "known_at", "amount"))
+        for event in list_events(engine, known_by=in_utc(known_by), rules=rules):
+            moments = (event.occurred_at.isoformat(), event.known_at.isoformat())
+            writer.writerow((event.seller_id, event.kind, *moments, f"{event.amount:g}"))
+            written += 1
+    typer.echo(f"{written:,} events into {target}.")
+
+
+def _penalty_table(found: list[Penalty], now: datetime) -> Table:
+    from rich.table import Table
+
+    table = Table("penalty", "seller", "kind", "state", "since", "until", "weight", title="Penalties")
+    for one in found:
+        since = f"{one.imposed_at or one.proposed_at:%Y-%m-%d}"
+        until = f"{one.until:%Y-%m-%d}" if one.until else ""
+        name = (str(one.penalty_id), one.pseudonym[:8], one.kind.value, one.state(now))
+        table.add_row(*name, since, until, f"{one.weight:.2f}")
+    return table
+
+
+def _until(penalty: Penalty) -> str:
+    return f" until {penalty.until:%Y-%m-%d}" if penalty.until else " until it is lifted"

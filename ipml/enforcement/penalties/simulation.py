@@ -1,0 +1,232 @@
+"""What another policy would have made of the decisions there are; nothing changes.
+
+Decisions and their reversals are read seller by seller, and each seller is forgotten when the next one comes, so that
+millions fit. What a strike is about comes from the strike where there is one, else from the case. People's own steps,
+confirming and lifting, are not replayed: what needs a person stays proposed, under either policy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, func, select
+
+from ipml.enforcement.bands import Bands
+from ipml.enforcement.penalties.book import Strike, latest
+from ipml.enforcement.penalties.imposed import Penalty
+from ipml.enforcement.penalties.replay import replay
+from ipml.enforcement.penalties.rules import PenaltyRules
+from ipml.enforcement.penalties.steps import TAKEN_BACK
+from ipml.enforcement.penalties.strikes import read_facts, seen_at
+from ipml.records import Verdict
+from ipml.review.ranking.policy import fold_name
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, decisions, reversals, strikes
+
+_AT_ONCE = 500
+_DAY = timedelta(days=1)
+NOTHING = "nothing"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a policy made of all sellers.
+
+    Attributes
+    ----------
+    imposed, proposed : Counter of str
+        Penalties by kind.
+    wrong : Counter of str
+        Those imposed whose strikes were taken back, by kind.
+    wrong_days : Counter of str
+        For how many days together they held.
+    hardest : Counter of (str, str)
+        Sellers by a band, of size or of age, and the hardest penalty that was imposed on them.
+    """
+
+    imposed: Counter[str] = field(default_factory=Counter)
+    proposed: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    wrong_days: Counter[str] = field(default_factory=Counter)
+    hardest: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Simulation:
+    """Two policies on the same history.
+
+    Attributes
+    ----------
+    decisions, sellers : int
+        That were replayed.
+    now, then : Outcome
+        Under the policy in force, and under the other.
+    harder, milder : int
+        Sellers who would have met a harder, or a milder, hardest penalty.
+    honest, honest_now, honest_then : int
+        Sellers all of whose decisions were taken back, and how many of them a penalty hit under each policy.
+    """
+
+    now: Outcome = field(default_factory=Outcome)
+    then: Outcome = field(default_factory=Outcome)
+    decisions: int = 0
+    sellers: int = 0
+    harder: int = 0
+    milder: int = 0
+    honest: int = 0
+    honest_now: int = 0
+    honest_then: int = 0
+
+
+def simulate_penalties(
+    engine: Engine,
+    in_force: PenaltyRules,
+    other: PenaltyRules,
+    *,
+    since: datetime | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Simulation:
+    """Replay the decisions there are under two policies.
+
+    Parameters
+    ----------
+    since : datetime, optional
+        Only penalties from then on are counted; what was struck before is still what it leads up to.
+    progress : callable, default says nothing
+        Called with the number of decisions replayed so far.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine, rules = open_database("sqlite://"), load_enforcement_policy().penalties
+    >>> migrate(engine)
+    >>> simulate_penalties(engine, rules, rules).sellers
+    0
+    """
+    found = Simulation()
+    for struck in read_history(engine):
+        _count(found, struck, (replay(struck, in_force), replay(struck, other)), in_force, since)
+        progress(found.decisions)
+    return found
+
+
+def read_history(engine: Engine) -> Iterator[list[Strike]]:
+    """Give the strikes of one seller after another: one for each decision that a listing is counterfeit."""
+    with reading(engine) as connection:
+        groups = {row.group_key: row.first for row in connection.execute(_first_of_groups())}
+        firsts: dict[str, int] = {}
+        rows = connection.execute(_select_history().execution_options(yield_per=_AT_ONCE))
+        for _, of_seller in groupby(rows, key=lambda row: row.seller_id):
+            firsts.clear()  # a listing has one seller
+            history = list(of_seller)
+            facts = _read_missing_facts(connection, [row.case_id for row in history if row.strike_id is None])
+            yield [_make_strike(row, facts.get(row.case_id), groups, firsts) for row in history]
+
+
+def _select_history() -> Any:
+    """Return the query for decisions, as light as it can be: it is sorted by seller, and snapshots are long."""
+    kept = [strikes.c[name] for name in ("strike_id", "probability", "value", "listings", "age_days")]
+    return (
+        select(
+            *(decisions.c[name] for name in ("decision_id", "ground", "decided_at", "group_key", "listing_id")),
+            *(cases.c[name] for name in ("case_id", "seller_id", "observed_at", "enqueued_at")),
+            cases.c.category.label("case_category"),
+            reversals.c.reversed_at,
+            *kept,
+            *(strikes.c[name] for name in ("category", "cluster", "made_with", "same_as", "seen_at")),
+        )
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .join(reversals, reversals.c.decision_id == decisions.c.decision_id, isouter=True)
+        .join(strikes, strikes.c.decision_id == decisions.c.decision_id, isouter=True)
+        .where(decisions.c.verdict == Verdict.COUNTERFEIT)
+        .order_by(cases.c.seller_id, decisions.c.decision_id)
+    )
+
+
+def _first_of_groups() -> Any:
+    query = select(decisions.c.group_key, func.min(decisions.c.decision_id).label("first"))
+    return query.where(decisions.c.group_key.is_not(None)).group_by(decisions.c.group_key)
+
+
+def _read_missing_facts(connection: Connection, case_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Read from the cases what strikes would say, for decisions that were made before there were any."""
+    facts: dict[int, dict[str, Any]] = {}
+    columns = [cases.c[name] for name in ("case_id", "snapshot", "worth", "category", "score", "exemplar")]
+    for start in range(0, len(case_ids), _AT_ONCE):
+        query = select(*columns).where(cases.c.case_id.in_(case_ids[start : start + _AT_ONCE]))
+        facts |= {row.case_id: read_facts(row) for row in connection.execute(query)}
+    return facts
+
+
+def _make_strike(row: Row[Any], facts: dict[str, Any] | None, groups: dict[str, int], firsts: dict[str, int]) -> Strike:
+    first = firsts.setdefault(row.listing_id, row.case_id)
+    if facts is None:
+        names = ("probability", "value", "listings", "age_days", "cluster", "made_with", "same_as", "seen_at")
+        facts = {name: getattr(row, name) for name in names}
+        facts["category"] = fold_name(row.case_category) or row.category
+    else:
+        facts |= {"made_with": groups.get(row.group_key), "same_as": first, "seen_at": seen_at(row, row.decided_at)}
+    return Strike(
+        strike_id=row.decision_id,
+        decision_id=row.decision_id,
+        case_id=row.case_id,
+        pseudonym="",
+        ground=row.ground,
+        weight=0.0,  # the rules that it is replayed under say
+        struck_at=row.decided_at,
+        expires_at=row.decided_at,
+        policy_digest="",
+        taken_back_at=row.reversed_at,
+        **facts,
+    )
+
+
+def _count(
+    found: Simulation,
+    struck: list[Strike],
+    made: tuple[list[Penalty], list[Penalty]],
+    rules: PenaltyRules,
+    since: datetime | None,
+) -> None:
+    last = latest(struck)
+    size = f"listings {Bands(rules.ledger.size_bands).find(last.listings)}"
+    age = f"days old {Bands(rules.ledger.age_bands).find(last.age_days)}"
+    hits = []
+    for outcome, penalties in zip((found.now, found.then), made, strict=True):
+        counted = [one for one in penalties if since is None or one.proposed_at >= since]
+        hits.append(_count_outcome(outcome, counted, (size, age)))
+    found.decisions += len(struck)
+    found.sellers += 1
+    found.harder += hits[1] > hits[0]
+    found.milder += hits[1] < hits[0]
+    if all(strike.taken_back_at is not None for strike in struck):
+        found.honest += 1
+        found.honest_now += hits[0] >= 0
+        found.honest_then += hits[1] >= 0
+
+
+def _count_outcome(outcome: Outcome, penalties: list[Penalty], bands: tuple[str, str]) -> int:
+    """Count a seller's penalties, and return how hard the hardest was that was imposed: -1 where there is none."""
+    imposed = [one for one in penalties if one.imposed_at is not None]
+    outcome.imposed.update(one.kind.value for one in imposed)
+    outcome.proposed.update(one.kind.value for one in penalties if one.imposed_at is None)
+    for one in imposed:
+        if one.ended_as == TAKEN_BACK:
+            outcome.wrong[one.kind.value] += 1
+            outcome.wrong_days[one.kind.value] += _days_held(one)
+    hardest = max(imposed, key=lambda one: one.rung, default=None)
+    kind = NOTHING if hardest is None else hardest.kind.value
+    outcome.hardest.update((band, kind) for band in bands)
+    return -1 if hardest is None else list(type(hardest.kind)).index(hardest.kind)
+
+
+def _days_held(penalty: Penalty) -> int:
+    ends = [end for end in (penalty.until, penalty.ended_at) if end is not None]
+    assert penalty.imposed_at is not None
+    return round((min(ends) - penalty.imposed_at) / _DAY)

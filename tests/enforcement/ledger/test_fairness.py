@@ -1,0 +1,96 @@
+"""Whether small or new sellers are wronged more often than the others."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from ipml.enforcement.ledger.fairness import Counts, compare, find_alarms
+from ipml.enforcement.penalties.rules import LedgerRules
+from ipml.records import Decision
+from ipml.storage.database import writing
+from ipml.storage.tables import looks, opinions
+
+from .conftest import START, Market
+
+RULES = LedgerRules()
+FEW = LedgerRules(least_judged=2, least_wrong=1)
+
+
+def _look_again(market: Market, decision: Decision, verdict: str) -> None:
+    """Let another person judge a decision's case in an audit."""
+    at = START + timedelta(days=2)
+    content = {"case_id": decision.case_id, "kind": "audit"}
+    with writing(market.engine) as connection:
+        look = {"decision_id": decision.decision_id, "wanted_at": at, "ended_at": at, "odds": 0.1}
+        number = connection.scalars(insert(looks).values(content | look).returning(looks.c.look_id)).one()
+        said = {"listing_id": decision.listing_id, "verdict": verdict, "ground": "", "note": "", "reviewer": "ben"}
+        connection.execute(insert(opinions).values(content | said | {"look_id": number, "decided_at": at, "token": 1}))
+
+
+def test_overturned_decisions_are_counted_by_band(market: Market):
+    """Those taken back late, without slips and without those found counterfeit again."""
+    for wrong in (True, True, True, False):
+        decision = market.take_down(seller_listings=3.0)
+        if wrong:
+            market.undo(decision, day=5)
+    market.undo(market.take_down(), day=0.001)
+    market.take_down()
+    market.take_down(seller_listings=None)
+    small, new = find_alarms(market.engine, market.policy)
+    assert (small.source, small.of_group, small.of_rest) == ("overturned", Counts(4, 3), Counts(2, 0))
+    assert small.state == "too few"
+    assert (new.of_group, new.state) == (Counts(0, 0), "too few")
+
+
+def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market):
+    """It is drawn by lot: sellers who know how to appeal are not seen more often."""
+    rules = market.policy.penalties.model_copy(update={"ledger": FEW})
+    policy = market.policy.model_copy(update={"penalties": rules})
+    for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
+        _look_again(market, market.take_down(seller_listings=listings), verdict)
+    market.undo(market.take_down(), day=9)
+    small, _ = find_alarms(market.engine, policy)
+    assert (small.source, small.of_group, small.of_rest) == ("looked again", Counts(2, 2), Counts(2, 0))
+    assert small.state in ("alarm", "watch")
+
+
+@pytest.mark.parametrize(
+    ("of_group", "of_rest", "state"),
+    [
+        (Counts(400, 40), Counts(4000, 100), "alarm"),
+        (Counts(400, 10), Counts(4000, 100), "ok"),
+        (Counts(400, 13), Counts(4000, 100), "watch"),
+        (Counts(29, 20), Counts(4000, 100), "too few"),
+        (Counts(100, 4), Counts(4000, 10), "ok"),
+        (Counts(400, 2), Counts(4000, 100), "ok"),
+        (Counts(0, 0), Counts(10, 1), "too few"),
+    ],
+)
+def test_an_alarm_is_above_the_bound_and_not_by_chance(of_group: Counts, of_rest: Counts, state: str):
+    """A quarter more often, of enough decisions, and the interval above 1."""
+    assert compare("small sellers", "overturned", of_group, of_rest, RULES).state == state
+
+
+@given(judged=st.integers(1, 500), wrong=st.integers(0, 500), more=st.integers(0, 500), rest=st.integers(1, 5000))
+def test_more_errors_never_end_an_alarm(judged: int, wrong: int, more: int, rest: int):
+    """Of as many decisions."""
+    wrong, of_rest = min(wrong, judged), Counts(rest, rest // 10)
+    ranks = ["too few", "ok", "watch", "alarm"]
+    states = [
+        compare("new sellers", "overturned", Counts(judged, min(judged, wrong + extra)), of_rest, RULES).state
+        for extra in (0, more)
+    ]
+    assert ranks.index(states[0]) <= ranks.index(states[1])
+
+
+@given(judged=st.integers(1, 500), wrong=st.integers(0, 500))
+def test_the_interval_holds_the_ratio(judged: int, wrong: int):
+    """Low, ratio, high."""
+    found = compare("new sellers", "overturned", Counts(judged, min(wrong, judged)), Counts(300, 30), RULES)
+    assert found.low is not None
+    assert found.ratio is not None
+    assert found.high is not None
+    assert found.low <= found.ratio <= found.high

@@ -1,0 +1,115 @@
+"""Accounts linked to penalised sellers are shown to a lead, and never struck."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from databases import read_tables
+from sqlalchemy import delete
+
+from ipml.enforcement.penalties.history import count_strikes
+from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
+from ipml.errors import LinkNotFound, UnreadableFile
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.tables import seller_keys
+
+from .conftest import START, Market
+
+LATER = START + timedelta(days=81)
+PAYOUT = Link("bob", "ann", "payout", 0.95, "both are paid to account DE00 1234")
+
+
+@pytest.fixture
+def suspended(market: Market) -> Market:
+    """Return a marketplace in which ann is suspended, and bob has done nothing."""
+    for day in (0, 20, 40, 80):
+        market.strike(day=day, seller="ann")
+    return market
+
+
+def test_a_linked_account_is_recommended_with_the_evidence_once(suspended: Market):
+    """In whichever direction the link is told."""
+    with writing(suspended.engine) as connection:
+        (made,) = recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
+        assert recommend_linked(connection, [PAYOUT], suspended.policy, LATER) == []
+        assert made.pseudonym == find_pseudonym(connection, "bob")
+        assert made.linked_to == find_pseudonym(connection, "ann")
+        assert made.evidence == PAYOUT.evidence
+        assert list_linked(connection) == [made]
+
+
+def test_no_path_strikes_a_linked_account(suspended: Market):
+    """Whatever links are handed in and however a lead decides: strikes and penalties are untouched."""
+    tables = ("strikes", "strikes_taken_back", "penalties", "measures", "decisions")
+    before = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
+    links = [PAYOUT, Link("ann", "cid", "phone", 1.0, "one phone"), Link("bob", "cid", "device", 1.0, "one device")]
+    with writing(suspended.engine) as connection:
+        made = recommend_linked(connection, links, suspended.policy, LATER)
+    for one, outcome in zip(made, ("look", "nothing"), strict=True):
+        decide_link(suspended.engine, one.link_id, "cleo", outcome, "seen", now=LATER)
+    after = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
+    assert before == after
+    assert [count_strikes(suspended.engine, seller, known_by=LATER) for seller in ("bob", "cid")] == [0, 0]
+    assert suspended.penalties(seller="bob") == suspended.penalties(seller="cid") == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        Link("ann", "bob", "phone", 0.5, "a courier's phone"),
+        Link("bob", "cid", "phone", 1.0, "neither is penalised"),
+        Link("ann", "ann", "phone", 1.0, "themselves"),
+    ],
+    ids=lambda link: link.evidence,
+)
+def test_what_proves_nothing_is_not_recommended(suspended: Market, link: Link):
+    """Too weak a link, or none to a penalised seller."""
+    with writing(suspended.engine) as connection:
+        assert recommend_linked(connection, [link], suspended.policy, LATER) == []
+
+
+def test_evidence_is_gone_with_either_seller(suspended: Market):
+    """It tells of both."""
+    with writing(suspended.engine) as connection:
+        recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
+        connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == "ann"))
+        (made,) = list_linked(connection)
+    assert made.evidence is None
+
+
+def test_what_was_decided_is_no_longer_open(suspended: Market):
+    """It is kept, by whom and when."""
+    with writing(suspended.engine) as connection:
+        (made,) = recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
+    decided = decide_link(suspended.engine, made.link_id, "cleo", "look", "plausible", now=LATER)
+    assert (decided.outcome, decided.decided_by, decided.decided_at) == ("look", "cleo", LATER)
+    with reading(suspended.engine) as connection:
+        assert list_linked(connection) == []
+        assert list_linked(connection, pseudonym=made.linked_to, is_open=False) == [decided]
+    with pytest.raises(LinkNotFound, match="No link 99"):
+        decide_link(suspended.engine, 99, "cleo", "look", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seller,other\n", "no column kind, weight, evidence"),
+        ("seller,other,kind,weight,evidence\na,b,phone,2,x\n", "row 1: weight '2'"),
+        ("seller,other,kind,weight,evidence\na,b,phone,,x\n", "row 1: weight ''"),
+        ("seller,other,kind,weight,evidence\na,,phone,1,x\n", "0 characters of other"),
+    ],
+)
+def test_a_file_of_links_that_breaks_a_rule_is_refused(tmp_path: Path, text: str, words: str):
+    """With the row and the column."""
+    path = tmp_path / "links.csv"
+    path.write_text(text)
+    with pytest.raises(UnreadableFile, match=words):
+        read_links(path)
+
+
+def test_a_file_of_links_is_read(tmp_path: Path):
+    """As it was written."""
+    path = tmp_path / "links.csv"
+    path.write_text('seller,other,kind,weight,evidence\nbob,ann,payout,0.95,"both are paid to account DE00 1234"\n')
+    assert read_links(path) == [PAYOUT]
