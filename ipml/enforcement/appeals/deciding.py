@@ -15,11 +15,11 @@ from ipml.enforcement.appeals.outcomes import keep_outcome
 from ipml.enforcement.appeals.remedies import lift_penalty, lighten_strike, soften
 from ipml.enforcement.appeals.restricted import parse_subject
 from ipml.enforcement.appeals.rules import AppealRules
-from ipml.enforcement.appeals.states import OUTCOMES, AppealEvent
+from ipml.enforcement.appeals.states import OUTCOMES, AppealEvent, next_state
 from ipml.enforcement.clocks.clocks import find_clocks
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.errors import AppealInHand, NotTheirsToDecide, UnusableOutcome
+from ipml.errors import AppealInHand, IllegalStep, NotTheirsToDecide, UnusableOutcome
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.corrections import correct
@@ -45,6 +45,8 @@ def claim_appeal(
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     with writing(engine) as connection:
         appeal = find_appeal(connection, appeal_id, lock=True)
+        if not appeal.is_pending:
+            raise IllegalStep(appeal.name, appeal.state, "taken in hand")
         _refuse(connection, appeal, by, now)
         lease = {"holder": by, "lease_expires_at": now + timedelta(minutes=rules.claim_minutes)}
         change_appeal(connection, appeal_id, **lease)
@@ -137,6 +139,7 @@ def _check_outcome(appeal: Appeal, outcome: str, why: str, measure: MeasureKind 
         raise UnusableOutcome(number, f"{outcome!r} with measure {measure}", "a milder measure if granted in part only")
     if is_partly and not appeal.subject.startswith("measure:"):
         raise UnusableOutcome(number, f"{outcome!r} of {appeal.subject}", "granted or rejected, as it is no measure")
+    next_state(number, appeal.state, AppealEvent(outcome))  # who comes too late hears that, whoever they are
     return AppealEvent(outcome)
 
 
