@@ -41,5 +41,5 @@ def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at:
     """Lift a penalty; the strikes stay."""
 
 
-def lighten_strike(connection: Connection, decision_id: int, by: str, why: str, at: datetime, how: str) -> None:
-    """Let the strike of a decision weigh half, or nothing, where its appeal was granted in part."""
+def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
+    """Take the strike of a decision back, though the decision stands."""

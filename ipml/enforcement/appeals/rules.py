@@ -31,7 +31,7 @@ class AppealRules(BaseModel):
     confirm_minutes: float = Field(1500.0, ge=1, le=14 * 1440)
     claim_minutes: float = Field(60.0, gt=0, le=1440)
     unreached_days: float = Field(3.0, gt=0, le=365)
-    strike_in_part: Literal["kept", "halved", "taken back"] = "halved"
+    strike_in_part: Literal["kept", "taken back"] = "kept"
     language: Language = "en"
     language_by_country: dict[str, Language] = {}
 
