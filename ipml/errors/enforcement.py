@@ -138,7 +138,7 @@ class IllegalStep(IpmlError):
     """Something was asked of a clock or an appeal that its state does not allow."""
 
     def __init__(self, what: str, state: str | None, event: str) -> None:
-        super().__init__(f"{what}: found {event!r} in state {state or 'none'!r}; it cannot take that step now.")
+        super().__init__(f"{what}: found '{event}' in state '{state or 'none'}'; it cannot take that step now.")
 
 
 class NothingToAppeal(IpmlError):

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.appeals.appeal import Appeal, change_appeal, find_appeal, move
 from ipml.enforcement.appeals.deciders import may_decide
 from ipml.enforcement.appeals.filing import stop_all
 from ipml.enforcement.appeals.letters import write_seller
 from ipml.enforcement.appeals.outcomes import keep_outcome
-from ipml.enforcement.appeals.remedies import lift_penalty, pardon, soften
+from ipml.enforcement.appeals.remedies import lift_penalty, soften, take_strike_back
 from ipml.enforcement.appeals.restricted import parse_subject
 from ipml.enforcement.appeals.rules import AppealRules
-from ipml.enforcement.appeals.states import OUTCOMES, AppealEvent
+from ipml.enforcement.appeals.states import OUTCOMES, AppealEvent, next_state
 from ipml.enforcement.clocks.clocks import find_clocks
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.errors import AppealInHand, NotTheirsToDecide, UnusableOutcome
+from ipml.errors import AppealInHand, IllegalStep, NotTheirsToDecide, UnusableOutcome
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.corrections import correct
@@ -28,7 +28,7 @@ from ipml.review.snapshot import decode_listing
 from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import writing
-from ipml.storage.tables import decisions
+from ipml.storage.tables import decisions, measures
 
 LONGEST_WHY = 5_000
 
@@ -45,6 +45,8 @@ def claim_appeal(
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     with writing(engine) as connection:
         appeal = find_appeal(connection, appeal_id, lock=True)
+        if not appeal.is_pending:
+            raise IllegalStep(appeal.name, appeal.state, "taken in hand")
         _refuse(connection, appeal, by, now)
         lease = {"holder": by, "lease_expires_at": now + timedelta(minutes=rules.claim_minutes)}
         change_appeal(connection, appeal_id, **lease)
@@ -137,6 +139,7 @@ def _check_outcome(appeal: Appeal, outcome: str, why: str, measure: MeasureKind 
         raise UnusableOutcome(number, f"{outcome!r} with measure {measure}", "a milder measure if granted in part only")
     if is_partly and not appeal.subject.startswith("measure:"):
         raise UnusableOutcome(number, f"{outcome!r} of {appeal.subject}", "granted or rejected, as it is no measure")
+    next_state(number, appeal.state, AppealEvent(outcome))  # who comes too late hears that, whoever they are
     return AppealEvent(outcome)
 
 
@@ -152,11 +155,22 @@ def _put_right(
     why = f"appeal {appeal.appeal_id} {event}"
     if event is AppealEvent.GRANTED:
         return _end_restriction(connection, appeal, Verdict.GENUINE, by, why, at)
-    if measure is not None and _stands(connection, appeal):
-        soften(connection, parse_subject(appeal.subject)[1], measure, by, why, at)
+    if measure is not None:
+        soften(connection, _find_harder(connection, appeal, measure), measure, by, why, at)
         if rules.strike_in_part == "taken back":
-            pardon(connection, appeal.decision_id, by, why, at)
+            take_strike_back(connection, appeal.decision_id, by, why, at)
     return ()
+
+
+def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind) -> int:
+    """Return the number of the measure that an appeal is against, if it stands and is harder than another."""
+    number, kinds = parse_subject(appeal.subject)[1], list(MeasureKind)
+    query = select(measures.c.kind).where(measures.c.measure_id == number, measures.c.lifted_at.is_(None))
+    kind = connection.scalar(query)
+    if kind is None or kinds.index(milder) >= kinds.index(MeasureKind(kind)) or milder is MeasureKind.REMOVE_IN:
+        found = f"{milder!s} in the place of {kind or 'a measure that has ended'}"
+        raise UnusableOutcome(appeal.appeal_id, found, "a milder measure that holds everywhere, or granted or rejected")
+    return number
 
 
 def _end_restriction(

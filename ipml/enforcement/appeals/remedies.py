@@ -14,6 +14,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import issue, tell_lifted
 from ipml.enforcement.takedown import measures
+from ipml.enforcement.takedown.finding import get_measure
 from ipml.errors import PenaltyNotFound
 from ipml.storage.tables import strikes
 
@@ -30,9 +31,11 @@ class Penalised:
 
 
 def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, why: str, at: datetime) -> int:
-    """Put a milder measure in the place of one, with a statement of its own, and return its number."""
+    """Put a milder measure in the place of one, tell the seller of both, and return its number."""
+    policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
     milder = measures.replace(connection, measure_id, kind, by, why, at)
-    issue(connection, measures.restriction_of(connection, milder), load_enforcement_policy())
+    tell_lifted(connection, measures.restriction_of(connection, old), "replaced", at, policy)
+    issue(connection, measures.restriction_of(connection, milder), policy)
     return milder.measure_id
 
 
@@ -55,8 +58,8 @@ def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at:
     tell_lifted(connection, restriction_of(connection, lifted), _WHY, at, policy)
 
 
-def pardon(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
-    """Take the strike of a decision back, where its appeal was granted in part and the policy says so."""
+def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
+    """Take the strike of a decision back, though the decision stands, and tell the seller of penalties that end."""
     policy = load_enforcement_policy()
     for penalty in take_back(connection, decision_id, by, why, at):
         tell_lifted(connection, restriction_of(connection, penalty), _WHY, at, policy)

@@ -88,7 +88,7 @@ def _step(connection: Connection, clock: Clock, now: datetime, confirm: timedelt
     """Take the one or two steps that a reading of the time allows a clock."""
     done = Ticked()
     is_over = clock.due_at is not None and clock.due_at <= now
-    if (marked_at := clock.marked_at) is not None:
+    if clock.state is ClockState.MARKED and (marked_at := clock.marked_at) is not None:
         if now < marked_at:
             clock, done = unmark(connection, clock, TICKER, now), Ticked(unmarked=1)
         elif is_over and now >= marked_at + confirm:

@@ -375,10 +375,16 @@ def test_an_appeal_in_hand_is_left_alone(market):
 
 @pytest.mark.parametrize(
     ("outcome", "why", "measure"),
-    [("maybe", "x", None), ("granted", " ", None), ("partly granted", "x", None), ("rejected", "x", MeasureKind.LABEL)],
+    [
+        ("maybe", "x", None),
+        ("granted", " ", None),
+        ("partly granted", "x", None),
+        ("partly granted", "x", MeasureKind.REMOVE),
+        ("rejected", "x", MeasureKind.LABEL),
+    ],
 )
 def test_an_outcome_must_make_sense(market, outcome, why, measure):
-    """A known outcome, with reasons, and a measure where it is granted in part only."""
+    """A known outcome, with reasons, and a milder measure where it is granted in part only."""
     market.take_down()
     with pytest.raises(UnusableOutcome):
         decide_one(market, file_one(market), outcome=outcome, why=why, measure=measure)

@@ -1,0 +1,86 @@
+"""`ipml appeal`: filed, shown inert, decided by another person, and kept from those who may not."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import migrate, open_database
+
+HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
+
+
+@pytest.fixture
+def database(tmp_path) -> str:
+    """Return the URL of a queue with one case, which ana decided counterfeit, and put an appeal beside it as a file."""
+    url = f"sqlite:///{tmp_path}/ipml.db"
+    engine = open_database(url)
+    migrate(engine)
+    bag = Listing("L1", "s1", "Bag\x1b[31m", country="CN", observed_at=datetime(2024, 5, 1, tzinfo=UTC))
+    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
+    decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
+    engine.dispose()
+    (tmp_path / "letter.txt").write_text(HOSTILE, encoding="utf-8")
+    return url
+
+
+def file_one(ipml, database: str, *options: str):
+    """File the letter."""
+    return ipml("appeal", "file", "case:1", "--seller", "s1", "--text", "letter.txt", "--database", database, *options)
+
+
+def test_an_appeal_is_filed_shown_and_decided(ipml, database: str):
+    """What the seller wrote is shown without what a terminal obeys; the first reviewer may not decide it."""
+    assert "is open, by the rules of china" in file_one(ipml, database).out
+    assert "complaint" in ipml("appeal", "list", "--database", database).out
+    shown = ipml("appeal", "show", 1, "--database", database).out
+    assert "[red]=HYPERLINK(1)[/red]" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
+    assert "not to be decided by: ana" in shown
+    options = ("--why", "See the invoice.", "--database", database)
+    refused = ipml("appeal", "decide", 1, "granted", "--by", "ana", *options)
+    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
+    assert (
+        ipml("appeal", "decide", 1, "granted", "--by", "ben", *options).out
+        == "Appeal 1 is granted; the seller is told.\n"
+    )
+    assert "granted by ben: See the invoice." in ipml("appeal", "show", 1, "--database", database).out
+
+
+def test_a_rights_holder_acts(ipml, database: str):
+    """Sent to the holder, extended is refused before the term began, then the suit is recorded."""
+    assert "is with holder" in file_one(ipml, database, "--kind", "counter-notice").out
+    assert ipml("appeal", "holder-acted", 1, "--extend", "--database", database).exit_code == 2
+    acted = ipml("appeal", "holder-acted", 1, "--reference", "LG Hamburg 312 O 5/26", "--database", database)
+    assert acted.out == "Appeal 1: holder acted; the measure stays.\n"
+    assert "LG Hamburg" in ipml("appeal", "show", 1, "--database", database).out
+    withdrew = ipml("appeal", "holder-acted", 1, "--withdrew", "--database", database)
+    assert withdrew.out == "Appeal 1 is restored.\n"
+
+
+def test_a_tick_says_what_it_did(ipml, database: str):
+    """Nothing is due yet."""
+    told = ipml("appeal", "tick", "--database", database)
+    assert told.out == "0 terms ran out, 0 marked, 0 marks withdrawn.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list", "--state", "lost"),
+        ("show", 99),
+        ("decide", 99, "granted", "--why", "x"),
+        ("decide", 99, "granted", "--why", "x", "--measure", "burn"),
+        ("holder-acted", 99),
+        ("holder-acted", 99, "--reference", "x"),
+        ("file", "case:1", "--seller", "s2", "--text", "letter.txt"),
+        ("file", "case:1", "--seller", "s1", "--text", "letter.txt", "--kind", "prayer"),
+        ("file", "case:1", "--seller", "s1", "--text", "letter.txt", "--rules", "atlantis"),
+        ("file", "case:1", "--seller", "s1", "--text", "ipml.db"),
+    ],
+)
+def test_mistakes_are_answered_with_one_line(ipml, database: str, arguments):
+    """Unknown numbers, states, measures, rules and files that are no text."""
+    answer = ipml("appeal", *arguments, "--database", database)
+    assert (answer.exit_code, answer.err.count("\n")) == (2, 1)

@@ -1,0 +1,192 @@
+"""Appeals driven at random: no step that the table lacks, none lost, and measures are where they belong."""
+
+import itertools
+import os
+from datetime import timedelta
+
+import pytest
+from databases import empty_tables
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from ipml.enforcement.appeals.counter_notices import holder_acted, holder_withdrew
+from ipml.enforcement.appeals.deciding import decide_appeal
+from ipml.enforcement.appeals.desk import get_appeal, list_appeals
+from ipml.enforcement.appeals.filing import file_appeal, withdraw_appeal
+from ipml.enforcement.appeals.states import PENDING, TRANSITIONS, AppealEvent, AppealState, next_state
+from ipml.enforcement.clocks.clocks import find_clocks
+from ipml.errors import AppealedAlready, IllegalStep, NothingToAppeal, NotTheirsToDecide, WindowOver
+from ipml.review.labels import export_labels
+from ipml.storage.audit import verify
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import reading
+
+# A failure is told as it was found: to make it smaller takes minutes on a database.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "5"))
+BACK = (AppealState.GRANTED, AppealState.RESTORED)
+COUNTRIES = ["DE", "CN", "US"]
+
+
+@pytest.mark.parametrize(("state", "event"), sorted(itertools.product(AppealState, AppealEvent)))
+def test_what_is_not_in_the_table_cannot_happen(state, event):
+    """Every pair of state and event either has its place in the table, or is refused."""
+    if (state, event) in TRANSITIONS:
+        assert next_state(1, state, event) is TRANSITIONS[state, event]
+    else:
+        with pytest.raises(IllegalStep):
+            next_state(1, state, event)
+
+
+def test_only_a_person_says_no():
+    """A term that runs out may bring a listing back; it never rejects what a seller says."""
+    by_silence = {after for (_, event), after in TRANSITIONS.items() if event is AppealEvent.HOLDER_SILENT}
+    assert by_silence == {AppealState.RESTORED}
+    assert all(event is AppealEvent.REJECTED for (_, event), after in TRANSITIONS.items() if after == "rejected")
+
+
+class Appeals(RuleBasedStateMachine):
+    """Does what sellers, holders, deciders and time can do, right or wrong, and keeps count of it."""
+
+    def __init__(self, market):
+        super().__init__()
+        self.market, self.states, self.against = market, {}, {}
+        market.now = market.now.replace(year=2025, month=3, day=3)
+        empty_tables(market.engine)
+
+    @initialize()
+    def take_down(self):
+        """Take down a listing in each country, and tell the sellers."""
+        for number, country in enumerate(COUNTRIES):
+            self.market.take_down(f"L{number}", title=f"Bag {'abc'[number] * 5}", country=country)
+        self.market.deliver("seller")
+        self.market.tick()
+
+    @rule(number=st.integers(1, 3), kind=st.sampled_from(["complaint", "counter-notice"]))
+    def file(self, number, kind):
+        """File an appeal: refused while one is pending, after one was rejected, or when there is nothing any more."""
+        earlier = [self.states[appeal] for appeal, subject in self.against.items() if subject == number]
+        options = {"kind": kind, "rules": self.market.rules, "now": self.market.now}
+        try:
+            filed = file_appeal(self.market.engine, f"measure:{number}", "s1", "It is genuine.", **options)
+        except AppealedAlready:
+            assert any(state in (*PENDING, AppealState.REJECTED) for state in earlier)
+        except NothingToAppeal:
+            assert any(state in BACK for state in earlier)
+        except WindowOver:
+            assert self.is_over(number, kind)
+        else:
+            assert all(state is AppealState.WITHDRAWN for state in earlier)
+            assert not self.is_over(number, kind)
+            self.states[filed.appeal_id], self.against[filed.appeal_id] = filed.state, number
+
+    def is_over(self, number, kind):
+        """Say whether the expiry of a window was recorded."""
+        with reading(self.market.engine) as connection:
+            return find_clocks(connection, f"measure:{number}")[f"{kind} window"].state == "expired"
+
+    def take(self, number, event, act):
+        """Try a step; it happens if the table has it, and else nothing does."""
+        if number not in self.states:
+            return
+        after = TRANSITIONS.get((self.states[number], event))
+        try:
+            appeal = act()
+        except IllegalStep:
+            assert after is None
+        else:
+            assert appeal.state is after
+            self.states[number] = appeal.state
+
+    @rule(number=st.integers(1, 4), outcome=st.sampled_from(["granted", "rejected"]), by=st.sampled_from("abx"))
+    def decide(self, number, outcome, by):
+        """Decide an appeal, as the first reviewer or another."""
+        name = "ana" if by == "a" else by
+        options = {"rules": self.market.rules, "now": self.market.now}
+
+        def act():
+            return decide_appeal(self.market.engine, number, name, outcome, "Because.", **options)
+
+        if name == "ana" and self.states.get(number) in PENDING:
+            with pytest.raises(NotTheirsToDecide):
+                act()
+        elif name != "ana":
+            self.take_unless_decided(number, AppealEvent(outcome), act)
+
+    def take_unless_decided(self, number, event, act):
+        """Try a verdict; who decided an earlier appeal of the same case is refused."""
+        try:
+            self.take(number, event, act)
+        except NotTheirsToDecide:
+            assert sum(subject == self.against[number] for subject in self.against.values()) > 1
+
+    @rule(number=st.integers(1, 4))
+    def withdraw(self, number):
+        """Give an appeal up."""
+        options = {"rules": self.market.rules, "now": self.market.now}
+        self.take(number, AppealEvent.WITHDRAWN, lambda: withdraw_appeal(self.market.engine, number, "s1", **options))
+
+    @rule(number=st.integers(1, 4))
+    def holder_acts(self, number):
+        """Let the holder sue."""
+        act = lambda: holder_acted(self.market.engine, number, "docket", "lea", now=self.market.now)  # noqa: E731
+        self.take(number, AppealEvent.HOLDER_ACTED, act)
+
+    @rule(number=st.integers(1, 4))
+    def holder_gives_up(self, number):
+        """Let the holder give up."""
+        options = {"rules": self.market.rules, "now": self.market.now}
+        act = lambda: holder_withdrew(self.market.engine, number, "lea", **options)  # noqa: E731
+        self.take(number, AppealEvent.HOLDER_WITHDREW, act)
+
+    @rule()
+    def deliver(self):
+        """Let what waits reach the holders."""
+        self.market.deliver("holder")
+
+    @rule(days=st.sampled_from([0, 1, 2, 12, 20, 100]), fault=st.sampled_from([0, 0, -1, 24]))
+    def tick(self, days, fault):
+        """Let time pass, and tick by a clock up to a day wrong."""
+        self.market.now += timedelta(days=days)
+        assert self.market.tick(self.market.now + timedelta(hours=fault)).failed == ()
+        self.note_restored()
+
+    def note_restored(self):
+        """Learn what the holders' silence brought back; nothing else may have changed by itself."""
+        for number, state in self.states.items():
+            found = get_appeal(self.market.engine, number).appeal.state
+            if found is not state:
+                assert (state, found) == (AppealState.WITH_HOLDER, AppealState.RESTORED)
+                self.states[number] = found
+
+    @invariant()
+    def is_sound(self):
+        """Appeals are as they are known to be; measures are lifted where one brought the listing back, only there."""
+        found = {row.appeal.appeal_id: row.appeal.state for row in list_appeals(self.market.engine, "all")}
+        assert found == self.states
+        back = {self.against[number] for number, state in self.states.items() if state in BACK}
+        assert {row.measure_id for row in self.market.measures() if row.lifted_at} == back
+
+    def teardown(self):
+        """In the end every counter-notice that reached its holder has come to something; the trail is whole."""
+        self.market.deliver("holder")
+        for days in (0, 60, 2):
+            self.market.now += timedelta(days=days)
+            self.market.tick()
+        self.note_restored()
+        self.is_sound()
+        assert AppealState.WITH_HOLDER not in self.states.values()
+        granted = sum(state is AppealState.GRANTED for state in self.states.values())
+        assert sum(not label.is_counterfeit for label in export_labels(self.market.engine)) == granted
+        with reading(self.market.engine) as connection:
+            assert verify(connection).is_intact
+            assert not list(find_disagreements(connection))
+
+
+def test_no_illegal_step_and_no_appeal_lost(market):
+    """Whatever sellers, holders, deciders and clocks do in whatever order."""
+    calm = settings(
+        max_examples=EXAMPLES, stateful_step_count=15, suppress_health_check=list(HealthCheck), phases=PHASES
+    )
+    run_state_machine_as_test(lambda: Appeals(market), settings=calm)

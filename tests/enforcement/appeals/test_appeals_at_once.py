@@ -1,0 +1,118 @@
+"""Several at once, and killed anywhere: each term has its end once, with all that follows from it or nothing."""
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from ipml.enforcement.appeals.counter_notices import holder_acted
+from ipml.enforcement.appeals.deciding import decide_appeal
+from ipml.enforcement.appeals.desk import get_appeal, list_appeals
+from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.appeals.ticking import tick
+from ipml.errors import AppealedAlready, IllegalStep, IpmlError
+from ipml.records import Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.audit import verify
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import reading
+from ipml.storage.tables import appeals, clock_events, decisions, reversals
+
+NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
+TICKER = Path(__file__).with_name("ticker.py")
+pytestmark = pytest.mark.slow
+
+
+def file_many(engine: Engine, make_scored, count: int) -> datetime:
+    """Decide as many listings counterfeit, file a counter-notice against each, and return when their terms end."""
+    enqueue(engine, [make_scored(f"L{n}", title=f"{chr(97 + n) * 6} bag", seller_id=f"s{n}") for n in range(count)])
+    while taken := claim(engine, "ana", now=NOON):
+        decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
+    query = select(decisions.c.case_id, decisions.c.listing_id).order_by(decisions.c.case_id)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+    for row in rows:
+        options = {"kind": "counter-notice", "profile": "us", "now": NOON}
+        file_appeal(engine, row.case_id, row.listing_id.replace("L", "s"), "It is genuine.", **options)
+    return get_appeal(engine, 1).clocks[0].due_at
+
+
+def check_whole(engine: Engine, restored: int) -> None:
+    """Check that as many terms ran out as listings came back, each once, and that the records agree."""
+    with reading(engine) as connection:
+        expired = connection.scalar(select(func.count()).where(clock_events.c.kind == "expired"))
+        by_clock = select(func.count()).where(decisions.c.origin == "clock")
+        back = select(func.count()).where(reversals.c.reviewer == "ipml clock")
+        states = select(func.count()).where(appeals.c.state == "restored")
+        assert [expired, *map(connection.scalar, (by_clock, back, states))] == [restored] * 4
+        assert verify(connection).is_intact
+        assert not list(find_disagreements(connection))
+
+
+def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_scored):
+    """Killed again and again while terms run out; in the end each has run out once, with all that follows."""
+    due_at = file_many(engine, make_scored, 12)
+    lots = random.Random(7)
+    for _ in range(6):
+        command = [sys.executable, str(TICKER), database_url, due_at.isoformat()]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(lots.uniform(0.0, 0.5))
+            process.kill()
+    for hours in (100, 150):
+        assert tick(engine, now=due_at + timedelta(hours=hours)).failed == ()
+    check_whole(engine, 12)
+
+
+def test_ticks_deciders_and_holders_at_once(engine, make_scored):
+    """Whoever comes first has it; the others hear so, and nothing is done twice."""
+    due_at = file_many(engine, make_scored, 12)
+    tick(engine, now=due_at)
+    later = due_at + timedelta(hours=26)
+
+    def work(number: int) -> list[str]:
+        done = []
+        for appeal_id in random.Random(number).sample(range(1, 13), 12):
+            try:
+                if number == 0:
+                    holder_acted(engine, appeal_id, "docket", "lea", now=later)
+                elif number == 1:
+                    decide_appeal(engine, appeal_id, "ben", "granted", "Because.", now=later)
+                else:
+                    assert tick(engine, now=later).failed == ()
+            except IllegalStep:
+                done.append("late")
+        return done
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    found = Counter(row.appeal.state for row in list_appeals(engine, "all"))
+    assert sum(found.values()) == 12
+    check_whole(engine, found["restored"])
+
+
+def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
+    """With one key all get the same appeal; with keys of their own one has it, and the others hear so."""
+    file_many(engine, make_scored, 0 + 1)
+    enqueue(engine, [make_scored("L9", title="steel watch"), make_scored("L8", title="silk scarf")])
+    while taken := claim(engine, "ana", now=NOON):
+        decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
+
+    def send(case_id: int, key: str):
+        try:
+            return file_appeal(engine, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
+        except IpmlError as error:
+            return type(error)
+
+    with ThreadPoolExecutor(8) as threads:
+        same = set(threads.map(lambda _: send(2, "k"), range(8)))
+        own = Counter(threads.map(lambda number: send(3, f"k{number}"), range(8)))
+    assert same == {2}
+    assert own[AppealedAlready] == 7

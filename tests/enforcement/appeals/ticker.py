@@ -1,0 +1,20 @@
+"""A process of its own that lets terms run out, by moments that it is told, and prints each: to be killed anywhere."""
+
+import sys
+from datetime import datetime, timedelta
+
+from ipml.enforcement.appeals.ticking import tick
+from ipml.storage.database import open_database
+
+
+def tick_often(url: str, since: str) -> None:
+    """Tick at a moment and ten hours later, again and again, until the moments are three days on."""
+    engine, now = open_database(url), datetime.fromisoformat(since)
+    print("ready", flush=True)
+    for hours in range(0, 72, 10):
+        tick(engine, now=now + timedelta(hours=hours))
+        print(hours, flush=True)
+
+
+if __name__ == "__main__":
+    tick_often(*sys.argv[1:])
