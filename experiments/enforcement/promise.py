@@ -9,8 +9,9 @@ By default queue, policy, withdrawals and complaints are the real ones, on a rea
 staff that cannot look at everything. With --quick the same judgement of promises (`standing.judge`) is fed with larger
 numbers and a higher promise and no database: drawn cases are reviewed after a day on average.
 
-    IPML_REPEAT_SHARE=0 IPML_AUDIT_SHARE=0 python -m experiments.enforcement.promise --seeds 20
-    python -m experiments.enforcement.promise --quick --seeds 40 --promise 0.99 --a-day 60
+    export IPML_REPEAT_SHARE=0 IPML_AUDIT_SHARE=0
+    python -m experiments.enforcement.promise --brands Acme,Umbra --a-day 4 --audit-share 0.35
+    python -m experiments.enforcement.promise --quick --seeds 40 --promise 0.99 --a-day 30
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Plan:
     audit_share: float
     all_drift: bool
     months: int
+    names: tuple[str, ...]
 
     @property
     def brands(self) -> tuple[Brand, ...]:
@@ -72,6 +74,7 @@ class Plan:
         return tuple(
             Brand(name, self.a_day, error, self.all_drift or name in ("Acme", "Umbra"))
             for name, error in errors.items()
+            if name in self.names
         )
 
     @property
@@ -243,11 +246,13 @@ def main() -> None:
     parser.add_argument("--a-day", type=float, default=2.0)
     parser.add_argument("--audit-share", type=float, default=0.1)
     parser.add_argument("--all-drift", action="store_true")
+    parser.add_argument("--brands", default="Acme,Umbra,Stark,Tyrell")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--events", action="store_true")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     given = parser.parse_args()
-    plan = Plan(given.promise, given.drift_to, given.a_day, given.audit_share, given.all_drift, given.months)
+    names = tuple(given.brands.split(","))
+    plan = Plan(given.promise, given.drift_to, given.a_day, given.audit_share, given.all_drift, given.months, names)
     run, began, outcomes = simulate_quickly if given.quick else simulate, perf_counter(), []
     with ProcessPoolExecutor(given.processes) as pool:
         for outcome in pool.map(partial(run, plan), range(given.first, given.first + given.seeds)):
