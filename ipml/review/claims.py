@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, select
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Claim
 from ipml.review.cases import change_case, find_case, is_held, note_deed
-from ipml.review.exploration.turns import find_drawn, find_explored
+from ipml.review.exploration.turns import find_drawn, find_explored, find_left_to_people
 from ipml.review.quality.conflicts import is_free_for, refuse_conflict
 from ipml.review.quality.looks import Offer, find_held, find_look, find_look_of, give_back, hold
 from ipml.review.quality.second_person import find_awaiting
@@ -155,7 +155,7 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
 
 
-AHEAD: tuple[Source, ...] = (find_due, find_awaiting, find_look, find_explored)
+AHEAD: tuple[Source, ...] = (find_due, find_awaiting, find_look, find_explored, find_left_to_people)
 """What comes before the ranked cases, now and then."""
 
 SOURCES: tuple[Source, ...] = (*AHEAD, find_best, find_drawn)

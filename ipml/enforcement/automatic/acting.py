@@ -118,7 +118,7 @@ class _Run:
     def find_batch(self, version: str, after: int) -> Sequence[Row[Any]]:
         """Return the next cases that might be drawn or acted on."""
         lowest = min(min(self.rules.for_brand(brand).thresholds) for brand in self.rules.brands)
-        query = select_candidates(self.rules.brands, version, lowest, after).limit(_BATCH_SIZE)
+        query = select_candidates(self.rules.brands, version, lowest, after, self._span()).limit(_BATCH_SIZE)
         with reading(self.engine) as connection:
             return connection.execute(query).all()
 
@@ -132,10 +132,15 @@ class _Run:
             standing = standings[row.brand]
             if row.case_id in chosen or not standing.is_in_force or row.score < standing.threshold:
                 continue
-            if row.enqueued_at + timedelta(hours=self.rules.wait_hours) > self.now:
-                self.left["it came in too lately"] += 1
+            if row.enqueued_at > (standing.vouched_until or datetime.min.replace(tzinfo=UTC)):
+                self.left["drawn cases of its time are to be looked at first"] += 1
             else:
                 self._decide(row.case_id, standing)
+
+    def _span(self) -> tuple[datetime, datetime]:
+        """Return between which moments those came in that may be drawn or acted on."""
+        latest = self.now - timedelta(hours=self.rules.wait_hours)
+        return latest - timedelta(days=self.rules.most_age_days), latest
 
     def _is_free(self, connection: Connection, row: Row[Any]) -> bool:
         if row.score < min(self.rules.for_brand(row.brand).thresholds):
@@ -191,7 +196,8 @@ class _Run:
         self.decided += 1
 
     def _find_obstacle(self, connection: Connection, row: Row[Any], standing: Standing) -> str | None:
-        again = select_candidates([standing.brand], standing.model_version, standing.threshold, row.case_id - 1)
+        of_brand = ([standing.brand], standing.model_version, standing.threshold)
+        again = select_candidates(*of_brand, row.case_id - 1, self._span())
         found = connection.execute(again.limit(1)).first()
         if found is None or found.case_id != row.case_id:
             return "it has changed meanwhile"

@@ -18,11 +18,13 @@ from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import automatic_draws, cases, decisions, spread_audits
 
 
-def select_candidates(brands: Collection[str], model_version: str, lowest_score: float, after: int) -> Select[Any]:
+def select_candidates(
+    brands: Collection[str], model_version: str, lowest_score: float, after: int, enqueued: tuple[datetime, datetime]
+) -> Select[Any]:
     """Return the query for cases a policy may act on or draw, in the order of their numbers, after one of them.
 
     Not those that wait for another, have a deadline, were decided before (and taken back), or were drawn for people:
-    by exploration, from a spread, or by the policy itself.
+    by exploration, from a spread, or by the policy itself. Nor those that came in before or after a span of time.
     """
     was_decided = exists().where(decisions.c.case_id == cases.c.case_id)
     is_drawn = exists().where(automatic_draws.c.case_id == cases.c.case_id)
@@ -32,6 +34,7 @@ def select_candidates(brands: Collection[str], model_version: str, lowest_score:
         .where(cases.c.state == "open", cases.c.lane == "ranked", cases.c.exemplar.is_(None), cases.c.due_at.is_(None))
         .where(cases.c.brand.in_(list(brands)), cases.c.model_version == model_version)
         .where(cases.c.score >= lowest_score, cases.c.case_id > after)
+        .where(cases.c.enqueued_at.between(*enqueued))
         .where(~was_decided, ~is_drawn, ~is_spread_audit)
         .order_by(cases.c.case_id)
     )

@@ -52,7 +52,9 @@ class AutomaticRules(BrandRules):
     by_brand: dict[str, dict[str, Any]] = {}
     window_days: float = Field(180, gt=0)
     grace_days: float = Field(14, ge=0)
-    wait_hours: float = Field(24, ge=0)
+    wait_hours: float = Field(0, ge=0)
+    most_age_days: float = Field(7, gt=0)
+    vouching: int = Field(5, ge=0)
     alarm: float = Field(100, gt=1)
     least_reversals: int = Field(2, ge=1)
     measure: MeasureKind | None = None

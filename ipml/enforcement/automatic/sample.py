@@ -111,6 +111,39 @@ def count(drawn: Sequence[Drawn], threshold: float, overdue_before: datetime) ->
     return Count(n + early, len(against) + overdue, overdue, len(scored) - n - early, against)
 
 
+def vouched_until(
+    drawn: Sequence[Drawn], threshold: float, overdue_before: datetime, vouching: int, now: datetime
+) -> datetime | None:
+    """Return until when listings came in for which the last drawn cases vouch; None where these speak against any.
+
+    So many must have been looked at that were drawn with a listing or after it, in the order in which they were drawn,
+    the latest of them, and all be counterfeit: inspection by lots, each accepted without an error or not at all (Dodge
+    and Romig 1941).
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> days = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
+    >>> said = [False, True, True, None]
+    >>> drawn = [Drawn(number, 0.99, at, is_right) for number, (at, is_right) in enumerate(zip(days, said))]
+    >>> vouched_until(drawn, 0.9, days[0], 2, days[3]).day
+    2
+    >>> vouched_until(drawn, 0.9, days[0], 3, days[3]) is None
+    True
+    """
+    if not vouching:
+        return now
+    known: list[Drawn] = []
+    for one in drawn:
+        if one.score < threshold:
+            continue
+        if one.is_right is None and one.drawn_at >= overdue_before:
+            break
+        known.append(one)
+    last = known[-vouching:]
+    return last[0].drawn_at if len(last) == vouching and all(one.is_right for one in last) else None
+
+
 def said_since(drawn: Iterable[Drawn], threshold: float, since: datetime) -> list[bool]:
     """Return whether each case decided since a moment was counterfeit, in the order in which people decided."""
     reviewed = [one for one in drawn if one.decided_at and one.decided_at >= since and one.score >= threshold]

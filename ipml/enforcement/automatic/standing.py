@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from ipml.enforcement.automatic.bounds import lasting_bound, suspicion
 from ipml.enforcement.automatic.record import Record, read_records
 from ipml.enforcement.automatic.rules import AutomaticRules, BrandRules
-from ipml.enforcement.automatic.sample import Count, Drawn, count, read_drawn, said_since, window_start
+from ipml.enforcement.automatic.sample import Count, Drawn, count, read_drawn, said_since, vouched_until, window_start
 from ipml.storage.tables import automatic_decisions, cases, reversals
 
 
@@ -31,6 +31,8 @@ class Standing:
         From when on drawn cases count.
     odds : float
         With which cases are drawn now.
+    vouched_until : datetime or None
+        Until when listings must have come in to be acted on now; None: none of them are.
     cause : str
         What decided: "data", "alarm", "reversals", "model" or "person".
     why : str
@@ -51,6 +53,7 @@ class Standing:
     cause: str
     why: str
     promise_id: int | None = None
+    vouched_until: datetime | None = None
 
 
 def assess(connection: Connection, rules: AutomaticRules, now: datetime) -> list[Standing]:
@@ -59,7 +62,13 @@ def assess(connection: Connection, rules: AutomaticRules, now: datetime) -> list
     records = read_records(connection, rules.brands)
     start = window_start(now, rules.window_days)
     drawn = read_drawn(connection, rules.brands, version, start)
-    return [_assess(connection, rules, records[brand], drawn.get(brand, []), version, now) for brand in rules.brands]
+    standings = []
+    for brand in rules.brands:
+        record = records[brand]
+        since = find_since(rules, record, now)
+        given_back = (0, 0) if record.given is None else _count_given_back(connection, brand, since)
+        standings.append(judge(rules, record, drawn.get(brand, []), version, now, given_back))
+    return standings
 
 
 def find_model_version(connection: Connection) -> str:
@@ -82,21 +91,35 @@ def describe(count: Count, threshold: float, bound: float, rules: BrandRules) ->
     return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, promised {rules.promise:g}."
 
 
-def _assess(
-    connection: Connection,
+def find_since(rules: AutomaticRules, record: Record, now: datetime) -> datetime:
+    """Return from when on drawn cases count: the start of the window, or the last withdrawal after which all begins."""
+    start = window_start(now, rules.window_days)
+    return start if record.restarted_at is None else max(start, record.restarted_at)
+
+
+def judge(
     rules: AutomaticRules,
     record: Record,
     drawn: Sequence[Drawn],
     version: str,
     now: datetime,
+    given_back: tuple[int, int] = (0, 0),
 ) -> Standing:
+    """Return how the promise of a brand stands by what is on record, what was drawn, and what was given back.
+
+    Parameters
+    ----------
+    given_back : tuple of int
+        Decisions of the policy that were taken back, and all it made, since the drawn cases count.
+    """
     promise = rules.for_brand(record.brand)
-    since = max(window_start(now, rules.window_days), record.restarted_at or datetime.min.replace(tzinfo=now.tzinfo))
+    since = find_since(rules, record, now)
     counted = [one for one in drawn if one.drawn_at >= since]
-    threshold, bound, found = _choose(promise, counted, now - timedelta(days=rules.grace_days))
+    overdue_before = now - timedelta(days=rules.grace_days)
+    threshold, bound, found = _choose(promise, counted, overdue_before)
     holds = found.n >= promise.least_reviews and bound >= promise.promise
     sentence = describe(found, threshold, bound, promise)
-    cause, why = _find_objection(connection, rules, record, counted, version, since) or ("data", sentence)
+    cause, why = _find_objection(rules, record, counted, version, since, given_back) or ("data", sentence)
     is_in_force = holds and cause == "data"
     if not is_in_force and cause == "data" and found.n < promise.least_reviews:
         why = f"{sentence} At least {promise.least_reviews:,} must be reviewed."
@@ -113,6 +136,7 @@ def _assess(
         cause,
         why,
         record.promise_id,
+        vouched_until(counted, threshold, overdue_before, rules.vouching, now),
     )
 
 
@@ -129,12 +153,12 @@ def _choose(promise: BrandRules, drawn: Sequence[Drawn], overdue_before: datetim
 
 
 def _find_objection(
-    connection: Connection,
     rules: AutomaticRules,
     record: Record,
     drawn: Sequence[Drawn],
     version: str,
     since: datetime,
+    given_back: tuple[int, int],
 ) -> tuple[str, str] | None:
     """Return what speaks against acting whatever the bound: a person, the latest drawn cases, what was given back."""
     if record.banned is not None:
@@ -147,9 +171,9 @@ def _find_objection(
     if suspicion(said, rules.for_brand(record.brand).promise) >= rules.alarm:
         wrong = said.count(False)
         return "alarm", f"Of {len(said):,} drawn cases reviewed since it was given {wrong:,} were not counterfeit."
-    given_back, done = _count_given_back(connection, record.brand, since)
-    if given_back >= rules.least_reversals and given_back > (1 - rules.for_brand(record.brand).promise) * done:
-        return "reversals", f"Of {done:,} listings acted on since {since:%Y-%m-%d} {given_back:,} were given back."
+    undone, done = given_back
+    if undone >= rules.least_reversals and undone > (1 - rules.for_brand(record.brand).promise) * done:
+        return "reversals", f"Of {done:,} listings acted on since {since:%Y-%m-%d} {undone:,} were given back."
     return None
 
 

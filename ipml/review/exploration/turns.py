@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from ipml.review.quality.conflicts import is_free_for
 from ipml.settings import get_settings
-from ipml.storage.tables import cases, decisions
+from ipml.storage.tables import automatic_draws, cases, decisions
 
+_PATIENCE = timedelta(days=1)
 _TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
 
 
@@ -21,6 +22,21 @@ def find_explored(connection: Connection, reviewer: str, now: datetime) -> Row[A
     if share and is_turn(share, *count_recent(connection, share, now)):
         return find_drawn(connection, reviewer, now)
     return None
+
+
+def find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+    """Return the case that has waited longest of those a policy drew to be watched by, once it has waited for a day.
+
+    Most come up in their own turn; whatever the order is, the others must not wait for ever.
+    """
+    query = (
+        select(cases)
+        .join(automatic_draws, automatic_draws.c.case_id == cases.c.case_id)
+        .where(automatic_draws.c.drawn_at <= now - _PATIENCE, cases.c.state == "open", is_free_for(reviewer, now))
+        .order_by(automatic_draws.c.drawn_at, automatic_draws.c.case_id)
+        .limit(1)
+    )
+    return connection.execute(query.with_for_update(skip_locked=True, of=cases)).first()
 
 
 def find_drawn(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:

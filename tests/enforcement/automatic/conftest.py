@@ -28,6 +28,7 @@ RULES = {
     "qualifying_share": 1.0,
     "audit_share": 0.3,
     "wait_hours": 0,
+    "vouching": 0,
     "alarm": 20,
 }
 

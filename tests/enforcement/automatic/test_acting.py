@@ -100,6 +100,7 @@ def test_what_is_excluded_stays_with_people(make_market, rules, fields):
     """Scores too low, other brands, excluded categories, large, new or unknown sellers, a full day, too early."""
     market = make_market(**rules)
     market.bring(20, category="bags", seller_sales=5.0, seller_age_days=900.0)
+    market.now += timedelta(hours=24)
     market.act()
     market.review()
     market.bring(5, **fields)
@@ -109,9 +110,12 @@ def test_what_is_excluded_stays_with_people(make_market, rules, fields):
 def test_a_waiting_listing_is_acted_on_when_its_time_has_come(make_market):
     """What came in too lately is left, and acted on later."""
     market = make_market(wait_hours=24)
-    market.qualify()
+    market.bring(20)
+    market.now += timedelta(hours=24)
+    market.act()
+    market.review()
     market.bring(10)
-    assert market.act().decided == 0
+    assert (market.act().decided, market.last.drawn) == (0, 0)
     market.now += timedelta(hours=24)
     assert market.act().decided > 0
 
@@ -138,6 +142,40 @@ def test_what_somebody_holds_is_left_to_them(market):
     market.bring(1)
     claim(market.engine, "ana", 21, now=market.now + timedelta(minutes=59))
     assert market.act().left == {"somebody is at it": 1}
+
+
+def test_drawn_cases_vouch_for_those_that_came_with_them(make_market):
+    """Listings are acted on when the drawn ones of their time have been looked at and were right, and not before."""
+    market = make_market(vouching=3)
+    market.qualify()
+    market.bring(20)
+    assert market.act().decided == 0
+    assert market.review() >= 3
+    assert market.act().decided > 0
+    market.bring(20)
+    market.act()
+    market.review(Verdict.GENUINE, most=1)
+    assert market.review() >= 1
+    assert market.act().decided == 0
+
+
+def test_what_waited_too_long_is_left_to_people(market):
+    """A listing of ten days ago is not acted on by what is known today, nor drawn."""
+    market.qualify()
+    market.bring(10)
+    market.now += timedelta(days=10)
+    assert (market.act().decided, market.last.drawn) == (0, 0)
+
+
+def test_what_is_drawn_does_not_wait_for_ever(market):
+    """After a day a drawn case comes before those of a better rank."""
+    market.bring(1, score=0.91)
+    market.act()
+    market.bring(1, score=0.99)
+    first = claim(market.engine, "ana", now=market.now)
+    assert first.case_id == 2
+    market.now += timedelta(days=1)
+    assert claim(market.engine, "ben", now=market.now).case_id == 1
 
 
 def test_a_decision_given_back_is_not_made_again(market):

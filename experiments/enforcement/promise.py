@@ -1,0 +1,266 @@
+"""Whether a policy that acts without review keeps its promise: 24 months with a month of drift, month by month.
+
+Brands come in with scores alike, some good enough for the promise, one just at it, one not. In one month, drawn for
+each seed, what comes in of some brands turns genuine far more often at the same scores (parallel imports; a model that
+learnt yesterday's trade), then all is as before. Counted are the listings acted on without review by what they are in
+truth, whether or not they were given back later.
+
+By default queue, policy, withdrawals and complaints are the real ones, on a real database, with reviewers who err and a
+staff that cannot look at everything. With --quick the same judgement of promises (`standing.judge`) is fed with larger
+numbers and a higher promise and no database: drawn cases are reviewed after a day on average.
+
+    export IPML_REPEAT_SHARE=0 IPML_AUDIT_SHARE=0
+    python -m experiments.enforcement.promise --brands Acme,Umbra --a-day 4 --audit-share 0.35
+    python -m experiments.enforcement.promise --quick --seeds 40 --promise 0.99 --a-day 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+
+from ipml.enforcement.automatic.record import Event, Record, list_events
+from ipml.enforcement.automatic.rules import AutomaticRules
+from ipml.enforcement.automatic.sample import Drawn
+from ipml.enforcement.automatic.standing import judge
+from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.records import Listing, ScoredListing
+from ipml.simulation.operations import Operations, Staff
+from ipml.storage.database import migrate, open_database, reading
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+MONTH = timedelta(days=365 / 12)
+N_MONTHS = 24
+BAR = 0.95
+
+
+@dataclass(frozen=True)
+class Brand:
+    """A brand: how many suspicious listings come in a day, how often they are genuine, and whether it drifts."""
+
+    name: str
+    a_day: float
+    error: float
+    drifts: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is simulated; `drift_to` is the precision in the month of drift."""
+
+    promise: float
+    drift_to: float
+    a_day: float
+    audit_share: float
+    all_drift: bool
+    months: int
+    names: tuple[str, ...]
+
+    @property
+    def brands(self) -> tuple[Brand, ...]:
+        """Brands whose precision is far above, above, just at, and below what is promised."""
+        allowed = 1 - self.promise
+        errors = {"Acme": allowed / 10, "Umbra": allowed / 4, "Stark": allowed, "Tyrell": allowed * 3}
+        return tuple(
+            Brand(name, self.a_day, error, self.all_drift or name in ("Acme", "Umbra"))
+            for name, error in errors.items()
+            if name in self.names
+        )
+
+    @property
+    def rules(self) -> AutomaticRules:
+        """The bundled rules, switched on for the brands."""
+        bundled = load_enforcement_policy().automatic
+        least = min(bundled.least_reviews, round(3 / (1 - self.promise)))
+        changed = {
+            "is_on": True,
+            "brands": tuple(brand.name for brand in self.brands),
+            "promise": self.promise,
+            "thresholds": (0.9,),
+            "least_reviews": least,
+            "audit_share": self.audit_share,
+        }
+        return AutomaticRules.model_validate(bundled.model_dump() | changed)
+
+
+@dataclass(frozen=True)
+class Month:
+    """What was acted on without review in a month, and how much of it wrongly; of a brand, or of all."""
+
+    number: int
+    done: int
+    wrong: int
+    is_drift: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The months of one seed, and after how many days in the drift each promise was withdrawn."""
+
+    months: tuple[Month, ...]
+    days_to_withdrawal: tuple[float, ...]
+    events: tuple[tuple[str, str, str, str], ...]
+
+
+def draw_drift(plan: Plan, seed: int) -> int:
+    """Return the month of drift: from the seventh to the last but one."""
+    return int(np.random.default_rng([seed, 1]).integers(min(6, plan.months - 2), plan.months - 1))
+
+
+def is_genuine(plan: Plan, brand: Brand, drift: int, day: datetime, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return which of a day's suspicious listings of a brand are genuine."""
+    in_drift = brand.drifts and int((day - START) / MONTH) == drift
+    return rng.random(n) < (1 - plan.drift_to if in_drift else brand.error)
+
+
+def simulate(plan: Plan, seed: int) -> Outcome:
+    """Run one marketplace on a real database."""
+    drift = draw_drift(plan, seed)
+    engine = open_database("sqlite://")
+    migrate(engine)
+    bundled = load_enforcement_policy()
+    policy = EnforcementPolicy.model_validate(bundled.model_dump() | {"automatic": plan.rules.model_dump()})
+    # Three in four of what comes in is what three people can look at.
+    staff = Staff(reviews_a_day=max(1, round(plan.a_day * len(plan.brands) / 4)))
+    market = Operations(enforcing(engine, policy), policy, partial(bring, plan, drift), staff, seed=seed)
+    done, wrong = np.zeros(plan.months, int), np.zeros(plan.months, int)
+    for day in market.run(START, int(plan.months * MONTH / DAY)):
+        done[int((day.at - START) / MONTH)] += day.automatic
+        wrong[int((day.at - START) / MONTH)] += day.automatic_wrong
+    with reading(engine) as connection:
+        return conclude(done, wrong, drift, list_events(connection))
+
+
+def bring(plan: Plan, drift: int, day: datetime, rng: np.random.Generator) -> list[tuple[ScoredListing, bool]]:
+    """Return the suspicious listings of a day: scores of 0.9 and more, and whether each is counterfeit."""
+    arrived = []
+    for brand in plan.brands:
+        n = rng.poisson(brand.a_day)
+        for number, genuine in enumerate(is_genuine(plan, brand, drift, day, n, rng)):
+            name = f"{brand.name}-{day:%Y%m%d}-{number}"
+            listing = Listing(name, f"seller-{name}", f"{brand.name} bag {number}", brand=brand.name, price=30.0)
+            score = float(1 - 0.1 * rng.beta(1, 3))
+            arrived.append((ScoredListing(listing, score, None, (), (), None, "m1"), not genuine))
+    return arrived
+
+
+def simulate_quickly(plan: Plan, seed: int) -> Outcome:
+    """Run the same judgement of promises on numbers alone."""
+    drift, rules, rng = draw_drift(plan, seed), plan.rules, np.random.default_rng([seed, 2])
+    done, wrong, events = np.zeros(plan.months, int), np.zeros(plan.months, int), []
+    for brand in plan.brands:
+        record, drawn, backlog = Record(brand.name), [], []
+        for number in range(int(plan.months * MONTH / DAY)):
+            now = START + number * DAY
+            standing = judge(rules, record, [known_at(one, now) for one in recent(drawn, now)], "m1", now)
+            events += follow(record, standing, now)
+            arrived = is_genuine(plan, brand, drift, now, rng.poisson(brand.a_day), rng)
+            lots = rng.random(len(arrived))
+            for genuine in arrived[lots < standing.odds]:
+                says_wrong = rng.random() < (
+                    1 - 0.003 if genuine else 0.03 * 0.005
+                )  # the lead looks at what speaks against
+                at = now + timedelta(days=float(rng.exponential(1.0)))
+                drawn.append(Drawn(len(drawn), 0.95, now, not says_wrong, at, int(at.timestamp() * 1e6)))
+            backlog = [one for one in backlog if one[0] >= now - rules.most_age_days * DAY]
+            backlog += [(now, genuine) for genuine in arrived[lots >= standing.odds]]
+            if standing.is_in_force and standing.vouched_until is not None:
+                acted = [one for one in backlog if one[0] <= standing.vouched_until][: rules.most_a_day]
+                backlog = backlog[len(acted) :]
+                done[int((now - START) / MONTH)] += len(acted)
+                wrong[int((now - START) / MONTH)] += sum(genuine for _, genuine in acted)
+    return conclude(done, wrong, drift, sorted(events, key=lambda event: event.at))
+
+
+def recent(drawn: list[Drawn], now: datetime) -> list[Drawn]:
+    """Return the cases drawn in the last 200 days: no window reaches further back."""
+    first = next((at for at, one in enumerate(drawn) if one.drawn_at >= now - 200 * DAY), len(drawn))
+    return drawn[first:]
+
+
+def known_at(one: Drawn, now: datetime) -> Drawn:
+    """Return a drawn case as it is known at a moment: not decided if that comes later."""
+    return one if one.decided_at <= now else replace(one, is_right=None, decided_at=None)
+
+
+def follow(record: Record, standing, now: datetime) -> list[Event]:
+    """Note what `review_promises` would note."""
+    event = "given" if standing.is_in_force and record.given is None else None
+    event = "withdrawn" if record.given is not None and not standing.is_in_force else event
+    if event is None:
+        return []
+    figures = ("m1", standing.threshold, standing.promised, standing.bound, standing.count.n, standing.count.errors)
+    made = Event(0, now, record.brand, event, standing.cause, "policy", standing.why, *figures, standing.since, "")
+    record.follow(made)
+    return [made]
+
+
+def conclude(done: np.ndarray, wrong: np.ndarray, drift: int, events: Iterable[Event]) -> Outcome:
+    """Return months and events of one seed."""
+    begins, ends = START + drift * MONTH, START + (drift + 1) * MONTH
+    told = [event for event in events if event.event != "held"]
+    gone = tuple((e.at - begins) / DAY for e in told if e.event == "withdrawn" and begins <= e.at < ends)
+    pairs = zip(done, wrong, strict=True)
+    months = tuple(Month(number, int(n), int(k), number == drift) for number, (n, k) in enumerate(pairs))
+    return Outcome(months, gone, tuple((f"{e.at:%Y-%m-%d}", e.brand, e.event, e.cause) for e in told))
+
+
+def report(plan: Plan, outcomes: list[Outcome], seconds: float) -> None:
+    """Print what came out, against the bar."""
+    months = [month for outcome in outcomes for month in outcome.months]
+    active = [month for month in months if month.done]
+    kept = [month for month in active if month.wrong <= (1 - plan.promise) * month.done + 1e-9]
+    drift = [month for month in active if month.is_drift]
+    done, wrong = sum(month.done for month in months), sum(month.wrong for month in months)
+    of_drift = sum(month.is_drift for month in kept)
+    print(f"{len(outcomes)} seeds of {plan.months} months, promise {plan.promise:g}, {seconds:,.0f} s; bar {BAR}")
+    print(f"months within the promise, of {len(active):,} with any action: {len(kept) / max(len(active), 1):.4f}")
+    print(f"months within the promise, of all {len(months):,}: {1 - (len(active) - len(kept)) / len(months):.4f}")
+    print(f"  among the months of drift: {of_drift} of {len(drift)} with any action")
+    print(f"  among the others: {len(kept) - of_drift:,} of {len(active) - len(drift):,}")
+    print(f"acted on without review: {done:,} ({done / len(months):,.0f} a month), wrongly {wrong / max(done, 1):.4f}")
+    if gone := [days for outcome in outcomes for days in outcome.days_to_withdrawal]:
+        print(
+            f"withdrawn in the drift: {len(gone)}, after {np.median(gone):.1f} days (median), {max(gone):.1f} at most"
+        )
+
+
+def main() -> None:
+    """Simulate all seeds and print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--months", type=int, default=N_MONTHS)
+    parser.add_argument("--promise", type=float, default=0.95)
+    parser.add_argument("--drift-to", type=float, default=0.6)
+    parser.add_argument("--a-day", type=float, default=2.0)
+    parser.add_argument("--audit-share", type=float, default=0.1)
+    parser.add_argument("--all-drift", action="store_true")
+    parser.add_argument("--brands", default="Acme,Umbra,Stark,Tyrell")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--events", action="store_true")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+    names = tuple(given.brands.split(","))
+    plan = Plan(given.promise, given.drift_to, given.a_day, given.audit_share, given.all_drift, given.months, names)
+    run, began, outcomes = simulate_quickly if given.quick else simulate, perf_counter(), []
+    with ProcessPoolExecutor(given.processes) as pool:
+        for outcome in pool.map(partial(run, plan), range(given.first, given.first + given.seeds)):
+            outcomes.append(outcome)
+            if given.events:
+                print(*outcome.events, [(m.done, m.wrong, m.is_drift) for m in outcome.months], sep="\n", flush=True)
+    report(plan, outcomes, perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()
