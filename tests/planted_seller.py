@@ -14,6 +14,7 @@ from ipml.review.quality.goldens import add_golden
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
+from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.outbox import put
 from ipml.storage.pseudonyms import pseudonym_of, seal
@@ -102,10 +103,11 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         known = {"decision_id": decision_id, "case_id": case_id, "pseudonym": pseudonym}
         connection.execute(insert(evidence).values(**known, digest="d", sealed=said, kept_at=NOON))
         did = {"kind": "remove", "territories": "", "policy_digest": "d", "imposed_by": "ana", "imposed_at": NOON}
-        connection.execute(insert(measures).values(**known, **did, why_lifted=f"{NAME} proved it"))
+        connection.execute(insert(measures).values(**known, **did, why_lifted=said))
+        audit.append(connection, "ana", "imposed", "measure:1", {}, at=NOON)
         message = {"channel": "seller", "kind": "measure", "subject": "measure:1", "pseudonym": pseudonym, "now": NOON}
         put(connection, key="measure-1-imposed", body={"to": NAME, "phone": PHONE}, **message)
-        connection.execute(update(outbox).values(state="delivered", settled_at=NOON, last_error=f"400: no {NAME}"))
+        connection.execute(update(outbox).values(state="delivered", settled_at=NOON, last_error=said))
         look = {"case_id": case_id, "kind": "audit", "wanted_at": NOON, "not_by": "ana", "token": 0}
         look_id = connection.scalars(insert(looks).values(look).returning(looks.c.look_id)).one()
         opinion = {"look_id": look_id, "case_id": case_id, "kind": "audit", "verdict": "genuine", "ground": ""}

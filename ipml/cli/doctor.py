@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -137,6 +137,7 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
+    from ipml.enforcement.consistency import find_gaps
     from ipml.enforcement.privacy.erasure import find_unswept
     from ipml.errors import IpmlError
     from ipml.settings import get_settings
@@ -151,7 +152,8 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         with reading(engine) as connection:
             report = verify(connection, *([anchor] if anchor else []))
             kept = check_trail(connection, settings.anchors, settings.anchor_key) if settings.anchors else []
-            disagreements = list(islice(find_disagreements(connection), _MOST_LINES))
+            lines = chain(find_disagreements(connection), find_gaps(connection))
+            disagreements = list(islice(lines, _MOST_LINES))
             risks = list(find_risky_settings(connection))
             server = server_version(connection)
     except IpmlError as error:

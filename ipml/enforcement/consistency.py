@@ -12,7 +12,6 @@ from ipml.storage.tables import audit, decisions, evidence, measures, penalties,
 
 _NOTED = (
     (evidence.c.evidence_id, "evidence", "evidence kept"),
-    (measures.c.measure_id, "measure", "imposed"),
     (strikes.c.strike_id, "strike", "struck"),
 )
 
@@ -38,9 +37,7 @@ def find_gaps(connection: Connection) -> Iterator[str]:
     is_back = select(strikes_taken_back.c.strike_id).where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
     yield from _say(connection, against.where(~select(measures).where(of_it).exists()), "decision {}: has no measure")
     yield from _say(connection, against.where(~select(strikes).where(struck).exists()), "decision {}: has no strike")
-    down = select(measures).where(of_it, measures.c.lifted_at.is_(None))
     taken_back = against.where(~stands())
-    yield from _say(connection, taken_back.where(down.exists()), "decision {}: was taken back, its measure stands")
     counted = select(strikes).where(struck, ~is_back.exists())
     yield from _say(connection, taken_back.where(counted.exists()), "decision {}: was taken back, its strike counts")
     yield from _unstated(connection)

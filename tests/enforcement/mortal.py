@@ -11,19 +11,22 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
 from ipml.storage.database import open_database
 
-url, left = sys.argv[1], int(sys.argv[2])
-engine = enforcing(open_database(url))
+
+def main(url: str, steps: int) -> None:
+    """Decide and undo until the steps are over."""
+    engine, left = enforcing(open_database(url)), steps
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def count(connection, cursor, statement, *_):
+        nonlocal left
+        left -= statement.lstrip().startswith(("INSERT", "UPDATE", "DELETE"))
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    while taken := claim(engine, "ana"):
+        decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica")
+        undo(engine, decision.decision_id, "ana", why="slip")
 
 
-@event.listens_for(engine, "before_cursor_execute")
-def count(connection, cursor, statement, *_):
-    """Count down, and die at 0."""
-    global left
-    left -= statement.lstrip().startswith(("INSERT", "UPDATE", "DELETE"))
-    if left <= 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-while taken := claim(engine, "ana"):
-    decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica")
-    undo(engine, decision.decision_id, "ana", why="slip")
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -24,11 +24,18 @@ NOTHING, PSEUDONYM, SEALED, CLEAR = Holds
 
 # Names of staff (reviewer, holder, actor, …) are theirs, not the seller's.
 TEXTS: dict[str, dict[str, Holds]] = {
+    "appeal_outcomes": dict.fromkeys(("outcome", "decided_by", "measure_kind"), NOTHING) | {"why": SEALED},
+    "appeals": dict.fromkeys(("subject", "kind", "profile", "state", "key", "holder"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "text": SEALED, "reference": SEALED},
     "audit": dict.fromkeys(("actor", "action", "previous", "hash"), NOTHING)
     | {"subject": PSEUDONYM, "payload": PSEUDONYM},
+    "automatic_decisions": {"brand": CLEAR},
+    "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
     "case_texts": {"text": CLEAR},
     "cases": dict.fromkeys(("model_version", "state", "holder", "worth", "lane"), NOTHING)
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category"), CLEAR),
+    "clock_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
+    "clocks": dict.fromkeys(("subject", "stage", "profile", "state"), NOTHING),
     "decisions": dict.fromkeys(("verdict", "ground", "reviewer", "lane", "origin", "group_key"), NOTHING)
     | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
     "enforcement_policies": {"digest": NOTHING, "policy": NOTHING},
@@ -37,13 +44,21 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "goldens": {"truth": NOTHING, "source": CLEAR, "added_by": NOTHING},
     "identities": {"issuer": NOTHING, "subject": NOTHING},
     "legal_holds": {"pseudonym": PSEUDONYM, "sealed": SEALED, "placed_by": NOTHING, "released_by": NOTHING},
+    "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": SEALED, "why": SEALED},
     "looks": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
     "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "why_lifted": CLEAR},
+    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_lifted": SEALED, "why_refused": SEALED},
+    "measure_messages": {"key": NOTHING, "effect": NOTHING},
+    "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),
     "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
     | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
-    "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "body": SEALED, "last_error": CLEAR},
+    "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder", "dropped_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "body": SEALED, "last_error": SEALED, "why_dropped": SEALED},
+    "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_ended": SEALED},
+    "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": SEALED},
+    "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
     "seeds": {"seed": NOTHING},
@@ -51,6 +66,11 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "sessions": {"token_hash": NOTHING},
     "sifts": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
     "spread_audits": {"verdict": NOTHING},
+    # Facts and payload name brands and categories of the policy only, and nobody.
+    "statements": dict.fromkeys(("subject", "puid", "facts", "payload", "policy_digest"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "letter": SEALED},
+    "strikes": dict.fromkeys(("ground", "category", "policy_digest"), NOTHING) | {"pseudonym": PSEUDONYM},
+    "strikes_taken_back": {"by": NOTHING, "why": SEALED},
     "tries": {"address": NOTHING, "name_hash": NOTHING},
     "user_sellers": {"user_name": NOTHING, "seller_id": CLEAR},
     "users": dict.fromkeys(("name", "password_hash", "role"), NOTHING),
@@ -61,9 +81,9 @@ BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
     ("decisions", "case_id"): {"note": "", "key": None},
     ("opinions", "case_id"): {"note": "", "key": None},
     ("goldens", "case_id"): {"source": ""},
-    ("measures", "case_id"): {"why_lifted": None},
     ("reversals", "decision_id"): {"why": ""},
-    ("outbox", "pseudonym"): {"last_error": None},
+    ("automatic_draws", "case_id"): {"brand": ""},
+    ("automatic_decisions", "decision_id"): {"brand": ""},
 }
 
 # Rows that go with the seller.

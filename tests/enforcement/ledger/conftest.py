@@ -45,7 +45,7 @@ class TakingDown:
         number = connection.scalars(insert(measures).values(columns).returning(measures.c.measure_id)).one()
         keep_stakes(connection, number, case, at, self.policy)
 
-    def follow_reversal(self, connection: Connection, case: Row[Any], reversal: Reversal) -> None:
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift the measure."""
         lifted = {"lifted_by": reversal.reviewer, "lifted_at": reversal.reversed_at}
         connection.execute(update(measures).where(measures.c.decision_id == reversal.decision_id).values(lifted))

@@ -1,7 +1,6 @@
 """Statements reach the transparency database in batches, each once, whatever becomes of the others."""
 
 import random
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from transparency_receiver import Receiver, open_receiver
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.statements.batches import (
@@ -27,10 +27,6 @@ from ipml.errors import UnusableSetting
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import put
 from ipml.storage.tables import outbox
-
-sys.path.append(str(Path(__file__).parent))
-
-from receiver import Receiver, open_receiver
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 RULES = load_enforcement_policy().statements
