@@ -102,8 +102,11 @@ def test_the_page_warns_of_a_broken_trail_and_keeps_an_anchor_of_a_whole_one(
     assert len(read_anchors(anchors)) == 1
     change(database, "DELETE FROM audit WHERE sequence = 3")
     _open_database(f"sqlite:///{database}").dispose()
-    assert "Warning: the audit trail is not as it was: row 3: is missing" in capsys.readouterr().err
+    assert "Warning: the audit trail is not that of the anchors: row 3: is missing" in capsys.readouterr().err
     assert len(read_anchors(anchors)) == 1
+    anchors.write_text("nonsense")
+    _open_database(f"sqlite:///{database}").dispose()
+    assert "anchors.jsonl, line 1: found 'nonsense'" in capsys.readouterr().err
 
 
 def test_the_doctor_looks_at_the_anchors(database: Path):

@@ -106,7 +106,6 @@ def erase_sellers(
             raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
         try:
             with writing(engine) as connection:
-                refuse(connection, seller_id, now)
                 done.append(erase(connection, seller_id, why=why, by=by, listed_in=listed_in, now=now))
         except SellerUnknown:
             if not is_finishing:
@@ -114,11 +113,8 @@ def erase_sellers(
     return Erased(tuple(done), sweep_erased(engine, now=now))
 
 
-def refuse(connection: Connection, seller_id: str, now: datetime) -> None:
+def refuse(connection: Connection, pseudonym: str, now: datetime) -> None:
     """Raise UnderLegalHold or MessagesWaiting where a seller cannot be erased now."""
-    pseudonym = find_pseudonym(connection, seller_id)
-    if pseudonym is None:
-        return
     if holds := find_holds(connection, pseudonym, now):
         raise UnderLegalHold(pseudonym, [(hold.hold_id, hold.why, hold.last_day) for hold in holds])
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
@@ -127,13 +123,28 @@ def refuse(connection: Connection, seller_id: str, now: datetime) -> None:
 
 
 def erase(
-    connection: Connection, seller_id: str, *, why: str, by: str, listed_in: Path | None, now: datetime
+    connection: Connection,
+    seller_id: str,
+    *,
+    why: str,
+    by: str,
+    now: datetime,
+    listed_in: Path | None = None,
+    in_any_case: bool = False,
 ) -> Erasure:
-    """Do the first step for one seller, in the caller's transaction, whatever speaks against it."""
+    """Do the first step for one seller, in the caller's transaction.
+
+    Parameters
+    ----------
+    in_any_case : bool, default=False
+        Whether holds and messages that wait do not matter.
+    """
     overwrite_deleted(connection)
-    serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile
+    serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile, and no hold
     rows = connection.execute(_cases_of(seller_id).with_for_update()).all()
     pseudonym = _name(connection, seller_id, rows, now)
+    if not in_any_case:  # whoever was deciding on a case of theirs has finished by now
+        refuse(connection, pseudonym, now)
     numbers = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
     count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
     n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(numbers))) or 0
@@ -173,7 +184,7 @@ def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | Non
     done: list[Erasure] = []
     for seller_id, _ in resurrected:  # whatever held them then has ended since
         with writing(engine) as connection:
-            done.append(erase(connection, seller_id, why="restored", by=by, listed_in=None, now=now))
+            done.append(erase(connection, seller_id, why="restored", by=by, now=now, in_any_case=True))
     return Erased(tuple(done), sweep_erased(engine, now=now))
 
 
