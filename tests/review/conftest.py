@@ -19,11 +19,12 @@ from ipml.storage.tables import seeds
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that needs a database on every kind of database, unless its file is about arithmetic only.
 
-    The fast suite runs those of the queue itself on both.
+    The fast suite runs those of the queue itself on both, but for files that are `SLOW_ON_POSTGRES`.
     """
     if "database_url" in metafunc.fixturenames and not getattr(metafunc.module, "IS_ARITHMETIC", False):
         is_queue = metafunc.definition.path.parent == Path(__file__).parent
-        metafunc.parametrize("database_url", BOTH if is_queue else BOTH_IN_THE_END, indirect=True)
+        is_fast = is_queue and not getattr(metafunc.module, "SLOW_ON_POSTGRES", False)
+        metafunc.parametrize("database_url", BOTH if is_fast else BOTH_IN_THE_END, indirect=True)
 
 
 @pytest.fixture

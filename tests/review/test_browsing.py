@@ -11,6 +11,8 @@ from ipml.records import Case, ScoredListing
 from ipml.review.browsing import ORDERS, Filter, browse
 from ipml.review.queue import enqueue
 
+SLOW_ON_POSTGRES = True
+
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 

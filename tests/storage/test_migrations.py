@@ -15,6 +15,8 @@ from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import get_revision, migrate, open_database
 from ipml.storage.tables import REVISION
 
+SLOW_ON_POSTGRES = True
+
 REVISIONS = [f"{number:04}" for number in range(1, int(REVISION) + 1)]
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
