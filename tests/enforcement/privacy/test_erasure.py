@@ -297,6 +297,7 @@ def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
     undo(engine, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
     assert set(find_clear(engine, [NAME])) == {"reversals.why"}
+    assert queue.get_case(engine, 1).state == "decided"  # taken back, but nobody can look at it again
     forget(engine)
     assert list(find_clear(engine, [*MARKERS])) == []
 
