@@ -105,6 +105,7 @@ def key(
     """Make the secret key that signs anchors, in a file for your eyes alone, and print its public half.
 
     Give the public half to whoever will check: auditors, rights holders, a court. Name the file in IPML_ANCHOR_KEY.
+    With a new key begin a new file of anchors; the old one is checked with `ipml audit verify --anchor OLD --key HEX`.
 
     Example: ipml audit key anchor.pem
     """

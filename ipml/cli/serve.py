@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Database
-from ipml.errors import AddressInUse, UnusableSetting
+from ipml.errors import AddressInUse, UnusableAnchor, UnusableSetting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -120,10 +120,13 @@ def _check_trail(engine: Engine, settings: Settings) -> None:
     if settings.anchors is None:
         return
     with reading(engine) as connection:
-        problems = check_trail(connection, settings.anchors, settings.anchor_key)
         now = make_anchor(connection, settings.anchor_key)
+        try:
+            problems = check_trail(connection, settings.anchors, settings.anchor_key)
+        except UnusableAnchor as error:
+            problems = [str(error)]
     for problem in problems:
-        typer.echo(f"Warning: the audit trail is not as it was: {problem}", err=True)
+        typer.echo(f"Warning: the audit trail is not that of the anchors: {problem}", err=True)
     if not problems:
         keep_anchor(settings.anchors, now)
 

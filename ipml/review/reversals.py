@@ -185,8 +185,9 @@ def reverse(
     """Take decisions back whose cases, by number in `locked`, are kept from other writers."""
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     for row in undone:
-        change_case(connection, row.case_id, state=_state_after(connection, row.case_id))
-        rank_again(connection, locked[row.case_id])  # the order may have changed since
+        if locked[row.case_id].erased_at is None:  # what is gone nobody can look at again
+            change_case(connection, row.case_id, state=_state_after(connection, row.case_id))
+            rank_again(connection, locked[row.case_id])  # the order may have changed since
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}

@@ -162,8 +162,10 @@ def parse_anchor(text: str, where: str = "anchor") -> SignedAnchor:
 
 def keep_anchor(path: Path, anchor: SignedAnchor) -> None:
     """Write an anchor at the end of a file of anchors; it is on the disk when this returns."""
-    with path.open("ab") as file:
-        file.write(f"{anchor}\n".encode("ascii"))
+    with path.open("a+b") as file:
+        file.seek(max(0, path.stat().st_size - 1))
+        is_torn = file.read(1) not in (b"", b"\n")  # a line that a crash cut off stays a line of its own
+        file.write(b"\n" * is_torn + f"{anchor}\n".encode("ascii"))
         file.flush()
         os.fsync(file.fileno())
 

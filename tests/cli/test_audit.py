@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
+from ipml.cli.doctor import Check, check_database
 from ipml.cli.serve import _open_database
 from ipml.settings import get_settings
 from ipml.storage import audit
@@ -101,14 +102,19 @@ def test_the_page_warns_of_a_broken_trail_and_keeps_an_anchor_of_a_whole_one(
     assert len(read_anchors(anchors)) == 1
     change(database, "DELETE FROM audit WHERE sequence = 3")
     _open_database(f"sqlite:///{database}").dispose()
-    assert "Warning: the audit trail is not as it was: row 3: is missing" in capsys.readouterr().err
+    assert "Warning: the audit trail is not that of the anchors: row 3: is missing" in capsys.readouterr().err
     assert len(read_anchors(anchors)) == 1
+    anchors.write_text("nonsense")
+    _open_database(f"sqlite:///{database}").dispose()
+    assert "anchors.jsonl, line 1: found 'nonsense'" in capsys.readouterr().err
 
 
 def test_the_doctor_looks_at_the_anchors(database: Path):
     """A trail that was cut off is a problem there, too."""
     run("anchor", database=database)
-    doctor = ["doctor", "--database", f"sqlite:///{database}"]
-    assert "ok       anchors: the trail is that of" in CliRunner().invoke(app, doctor).stdout
+    url = f"sqlite:///{database}"
+    whole = Check("anchors", "ok", f"the trail is that of {database.with_name('anchors.jsonl')}")
+    assert whole in check_database(url, None)
     change(database, "DELETE FROM audit WHERE sequence = 3")
-    assert "problem  anchors: row 3: is missing" in CliRunner().invoke(app, doctor).stdout
+    problems = [check.words for check in check_database(url, None) if check.state == "problem"]
+    assert problems == ["row 3: is missing; the trail went on to row 3"]

@@ -177,6 +177,27 @@ def test_a_file_of_anchors_only_grows(trail: Engine, anchors: Path):
     assert [anchor.count for anchor in read_anchors(anchors)] == [ROWS, ROWS + AGAIN]
 
 
+def test_a_line_that_a_crash_cut_off_does_not_spoil_the_next(trail: Engine, anchors: Path, key: Path):
+    """It is named, and once it is taken out all others are there."""
+    anchors.write_bytes(anchors.read_bytes()[:-30])
+    with reading(trail) as connection:
+        keep_anchor(anchors, make_anchor(connection, key))
+    with pytest.raises(UnusableAnchor, match="line 2"):
+        read_anchors(anchors)
+    first, _, last = anchors.read_text().splitlines()
+    anchors.write_text(f"{first}\n{last}\n")
+    assert [anchor.count for anchor in read_anchors(anchors)] == [ROWS, ROWS + AGAIN]
+
+
+def test_who_waits_for_a_long_trail_is_told_how_far_it_is(trail: Engine, monkeypatch: pytest.MonkeyPatch):
+    """Now and then, with the number of all rows."""
+    monkeypatch.setattr(audit, "_AT_ONCE", 4)
+    told: list[tuple[int, int | None]] = []
+    with reading(trail) as connection:
+        audit.verify(connection, show=lambda *said: told.append(said))
+    assert told == [(4, 10), (8, 10)]
+
+
 def test_where_no_anchor_was_kept_yet_there_is_nothing_to_compare(trail: Engine, tmp_path: Path):
     """The first start with a new file is no problem."""
     with reading(trail) as connection:

@@ -9,6 +9,7 @@ can still be counted and verified: to them a seller is a pseudonym.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, un
 from ipml.enforcement.privacy.erased_list import ErasedList, note_erased, read_erased
 from ipml.enforcement.privacy.holds import find_holds
 from ipml.enforcement.privacy.places import BLANKED, touched_tables
-from ipml.enforcement.privacy.stand_ins import replace_listings
+from ipml.enforcement.privacy.stand_ins import empty_notes, replace_listings
 from ipml.errors import MessagesWaiting, SellerUnknown, UnderLegalHold, UnusableSetting
 from ipml.review.texts import check_text
 from ipml.storage import audit
@@ -100,25 +101,20 @@ def erase_sellers(
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     done: list[Erasure] = []
-    is_finishing = bool(find_unswept(engine))
-    for seller_id in seller_ids:
-        if seller_id and seller_id in why:
-            raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
-        try:
-            with writing(engine) as connection:
-                refuse(connection, seller_id, now)
+    wanted, is_finishing = list(seller_ids), bool(find_unswept(engine))
+    if any(seller_id in why for seller_id in wanted if seller_id):
+        raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
+    try:
+        for seller_id in wanted:
+            with suppress(*[SellerUnknown] * is_finishing), writing(engine) as connection:
                 done.append(erase(connection, seller_id, why=why, by=by, listed_in=listed_in, now=now))
-        except SellerUnknown:
-            if not is_finishing:
-                raise
-    return Erased(tuple(done), sweep_erased(engine, now=now))
+    finally:  # where one cannot be erased, those before are
+        remarks = sweep_erased(engine, now=now)
+    return Erased(tuple(done), remarks)
 
 
-def refuse(connection: Connection, seller_id: str, now: datetime) -> None:
+def refuse(connection: Connection, pseudonym: str, now: datetime) -> None:
     """Raise UnderLegalHold or MessagesWaiting where a seller cannot be erased now."""
-    pseudonym = find_pseudonym(connection, seller_id)
-    if pseudonym is None:
-        return
     if holds := find_holds(connection, pseudonym, now):
         raise UnderLegalHold(pseudonym, [(hold.hold_id, hold.why, hold.last_day) for hold in holds])
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
@@ -127,16 +123,32 @@ def refuse(connection: Connection, seller_id: str, now: datetime) -> None:
 
 
 def erase(
-    connection: Connection, seller_id: str, *, why: str, by: str, listed_in: Path | None, now: datetime
+    connection: Connection,
+    seller_id: str,
+    *,
+    why: str,
+    by: str,
+    now: datetime,
+    listed_in: Path | None = None,
+    in_any_case: bool = False,
 ) -> Erasure:
-    """Do the first step for one seller, in the caller's transaction, whatever speaks against it."""
+    """Do the first step for one seller, in the caller's transaction.
+
+    Parameters
+    ----------
+    in_any_case : bool, default=False
+        Whether holds and messages that wait do not matter.
+    """
     overwrite_deleted(connection)
-    serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile
+    serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile, and no hold
     rows = connection.execute(_cases_of(seller_id).with_for_update()).all()
     pseudonym = _name(connection, seller_id, rows, now)
-    numbers = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
+    if not in_any_case:  # whoever was deciding on a case of theirs has finished by now
+        refuse(connection, pseudonym, now)
     count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
-    n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(numbers))) or 0
+    theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
+    empty_notes(connection, connection.scalars(theirs).all())  # those on listings that had expired before, too
+    n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0
     _blank_sealed(connection, pseudonym, now)
     for table in (user_sellers, seller_keys):
         connection.execute(delete(table).where(table.c.seller_id == seller_id))
@@ -173,7 +185,7 @@ def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | Non
     done: list[Erasure] = []
     for seller_id, _ in resurrected:  # whatever held them then has ended since
         with writing(engine) as connection:
-            done.append(erase(connection, seller_id, why="restored", by=by, listed_in=None, now=now))
+            done.append(erase(connection, seller_id, why="restored", by=by, now=now, in_any_case=True))
     return Erased(tuple(done), sweep_erased(engine, now=now))
 
 

@@ -15,7 +15,7 @@ from ipml.errors import HoldNotFound, SellerErased, SellerUnknown, UnusableSetti
 from ipml.review.cases import find_case
 from ipml.review.texts import check_text
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
 from ipml.storage.tables import cases, legal_holds, seller_keys
 
@@ -83,6 +83,7 @@ def place_hold(
     if until <= now:
         raise UnusableSetting("until", f"{until:%Y-%m-%d}", "a day to come")
     with writing(engine) as connection:
+        serialise(connection, Lock.ENQUEUE)  # so that they are not erased meanwhile
         require_known(connection, seller_id)
         if case_id is not None and find_case(connection, case_id).seller_id != seller_id:
             raise SellerUnknown(f"{seller_id}, case {case_id}")

@@ -49,6 +49,19 @@ def replace_listings(connection: Connection, rows: Sequence[Row[Any]], seller: s
     return len(rows)
 
 
+def empty_notes(connection: Connection, case_ids: Sequence[int]) -> None:
+    """Empty what people typed about cases."""
+    for start in range(0, len(case_ids), _MOST_NUMBERS):
+        numbers = case_ids[start : start + _MOST_NUMBERS]
+        decided = select(decisions.c.decision_id).where(decisions.c.case_id.in_(numbers))
+        for (name, found_by), columns in BLANKED.items():
+            table = metadata.tables[name]
+            if found_by in ("case_id", "decision_id"):
+                wanted = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
+                is_left = or_(*(table.c[column].is_distinct_from(value) for column, value in columns.items()))
+                connection.execute(update(table).where(wanted, is_left).values(**columns))
+
+
 def stand_in_for(scored: ScoredListing, case_id: int, seller: str, lone: Collection[tuple[str, str]]) -> ScoredListing:
     """Return a scored listing of which only what tells of nobody is left.
 
@@ -108,7 +121,7 @@ def _replace(
     for table in (case_texts, bands):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     _end_looks(connection, numbers, at)
-    _blank(connection, numbers)
+    empty_notes(connection, numbers)
 
 
 def _end_looks(connection: Connection, numbers: Sequence[int], at: datetime) -> None:
@@ -117,17 +130,6 @@ def _end_looks(connection: Connection, numbers: Sequence[int], at: datetime) -> 
     connection.execute(update(looks).where(*pending).values(ended_at=at))
     listed = goldens.c.case_id.in_(numbers), goldens.c.removed_at.is_(None)
     connection.execute(update(goldens).where(*listed).values(removed_at=at))
-
-
-def _blank(connection: Connection, numbers: Sequence[int]) -> None:
-    """Empty what people typed about the cases."""
-    decided = select(decisions.c.decision_id).where(decisions.c.case_id.in_(numbers))
-    for (name, found_by), columns in BLANKED.items():
-        table = metadata.tables[name]
-        if found_by in ("case_id", "decision_id"):
-            wanted = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
-            is_left = or_(*(table.c[column].is_distinct_from(value) for column, value in columns.items()))
-            connection.execute(update(table).where(wanted, is_left).values(**columns))
 
 
 def _find_lone_names(connection: Connection, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:

@@ -27,10 +27,12 @@ from planted_seller import (
 from postgres import FORGETFUL, own_server
 from sqlalchemy import Engine, func, select, text, update
 
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
 from ipml.enforcement.privacy.erased_list import note_erased, read_erased
 from ipml.enforcement.privacy.erasure import erase_again, erase_sellers, sweep_erased
 from ipml.enforcement.privacy.holds import place_hold, release_holds
+from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import (
     DatabaseBusy,
     MessagesWaiting,
@@ -48,6 +50,7 @@ from ipml.review.exports import Wanted, export_cases, export_decisions
 from ipml.review.labels import export_labels
 from ipml.review.precedents import find_precedents
 from ipml.review.quality.quality import assess_reviewers
+from ipml.review.reversals import undo
 from ipml.review.seller_record import read_seller_record
 from ipml.storage import audit
 from ipml.storage.backup import back_up
@@ -275,6 +278,28 @@ def test_a_legal_hold_keeps_a_seller_until_it_ends(engine: Engine):
         place_hold(engine, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
     release_holds(engine, SELLER, by="lea", now=LATER)
     assert forget(engine).sellers[0].cases == 5
+
+
+def test_where_one_of_several_is_held_those_before_are_gone_for_good(tmp_path: Path):
+    """The line says which one; of the others no trace is left in the files."""
+    engine = open_database(copy_sqlite(tmp_path))
+    plant(engine)
+    place_hold(engine, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+    with pytest.raises(UnderLegalHold):
+        erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
+    assert list(find_markers(tmp_path.iterdir(), MARKERS)) == []
+    engine.dispose()
+
+
+def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine: Engine):
+    """A note that came after the listing had gone does not stay."""
+    plant(engine)
+    run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
+    undo(engine, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
+    assert set(find_clear(engine, [NAME])) == {"reversals.why"}
+    assert queue.get_case(engine, 1).state == "decided"  # taken back, but nobody can look at it again
+    forget(engine)
+    assert list(find_clear(engine, [*MARKERS])) == []
 
 
 def test_a_hold_ends_by_itself(engine: Engine):
