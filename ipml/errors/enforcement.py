@@ -113,6 +113,13 @@ class InvalidStatement(IpmlError):
         super().__init__(f"statement about {subject}: {'; '.join(faults)}. Nothing was changed; see [statements].")
 
 
+class LetterExpired(IpmlError):
+    """A letter was kept for as long as the policy says, and is gone."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"{subject}: the letter about it is gone, as its time is over; its facts are still there.")
+
+
 class StatementNotFound(IpmlError):
     """There is no statement of reasons about a subject."""
 

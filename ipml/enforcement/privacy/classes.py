@@ -13,7 +13,19 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Table, and_, case, or_, select
 
 from ipml.enforcement.privacy.places import TEXTS, Holds
-from ipml.storage.tables import cases, evidence, legal_holds, metadata, outbox, seller_keys, sessions, tries
+from ipml.storage.tables import (
+    appeals,
+    cases,
+    evidence,
+    legal_holds,
+    measures,
+    metadata,
+    outbox,
+    seller_keys,
+    sessions,
+    statements,
+    tries,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ def _opens_nothing() -> ColumnElement[bool]:
             (metadata.tables[name], column)
             for name, columns in TEXTS.items()
             for column, held in columns.items()
-            if held is Holds.SEALED
+            if held is Holds.SEALED and "pseudonym" in metadata.tables[name].c
         )
     ]
     listing = select(cases.c.case_id).where(cases.c.seller_id == seller_keys.c.seller_id, cases.c.erased_at.is_(None))
@@ -90,6 +102,9 @@ CLASSES = (
         outbox.c.state == "delivered",
     ),
     RecordClass("dead_messages", outbox, outbox.c.settled_at, condition=outbox.c.state == "dead"),
+    RecordClass("letters", statements, statements.c.issued_at, {"letter": ""}),
+    RecordClass("appeals", appeals, appeals.c.filed_at, {"text": "", "reference": None}),
+    RecordClass("notes", measures, measures.c.lifted_at, {"why": None, "why_lifted": None, "why_refused": None}),
     RecordClass("ended_holds", legal_holds, _ENDED),
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("sessions", sessions, sessions.c.expires_at),

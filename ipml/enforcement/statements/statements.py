@@ -23,7 +23,7 @@ from ipml.enforcement.statements.facts import Statement, decode, encode, state
 from ipml.enforcement.statements.letter import Letter, write_letter, write_lifted_letter
 from ipml.enforcement.statements.payload import why_not_stated, write_payload
 from ipml.enforcement.statements.rules import StatementRules
-from ipml.errors import InvalidStatement, StatementNotFound
+from ipml.errors import InvalidStatement, LetterExpired, StatementNotFound
 from ipml.records import Reason
 from ipml.review.snapshot import decode as decode_snapshot
 from ipml.review.snapshot import digest
@@ -182,6 +182,8 @@ def read_letter(
         There is no statement about this subject.
     """
     row = _get_row(connection, subject)
+    if not row.letter:
+        raise LetterExpired(subject)
     content = json.loads(unseal(connection, row.pseudonym, row.letter))
     statement = decode(row.facts, row.statement_id)
     if rules is None or language in (None, statement.language):
