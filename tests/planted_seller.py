@@ -103,7 +103,7 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         known = {"decision_id": decision_id, "case_id": case_id, "pseudonym": pseudonym}
         connection.execute(insert(evidence).values(**known, digest="d", sealed=said, kept_at=NOON))
         did = {"kind": "remove", "territories": "", "policy_digest": "d", "imposed_by": "ana", "imposed_at": NOON}
-        connection.execute(insert(measures).values(**known, **did, why_lifted=said))
+        connection.execute(insert(measures).values(**known, **did, lifted_by="ana", lifted_at=NOON, why_lifted=said))
         audit.append(connection, "ana", "imposed", "measure:1", {}, at=NOON)
         message = {"channel": "seller", "kind": "measure", "subject": "measure:1", "pseudonym": pseudonym, "now": NOON}
         put(connection, key="measure-1-imposed", body={"to": NAME, "phone": PHONE}, **message)
