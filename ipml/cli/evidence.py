@@ -243,7 +243,11 @@ def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
     scorer, problems = load_model(model), []
     files = sorted((folder / "data").glob("evidence-*.json"))
     for file in files:
-        again = rescore(scorer, read_scored_listing(json.loads(file.read_text(encoding="ascii"))))
-        if not again.is_same:
-            problems.append(f"data/{file.name}: {again.problem}")
+        try:
+            scored = read_scored_listing(json.loads(file.read_text(encoding="ascii")))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            problems.append(f"data/{file.name}: holds no listing that this release can read")
+            continue
+        if problem := rescore(scorer, scored).problem:
+            problems.append(f"data/{file.name}: {problem}")
     return len(files), problems
