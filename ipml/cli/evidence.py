@@ -15,6 +15,8 @@ from ipml.cli.options import Database, Model
 if TYPE_CHECKING:
     from ipml.enforcement.evidence.timestamps import Stamp
 
+_LARGEST = 4 * 2**30  # a capture may be large
+
 app = typer.Typer(no_args_is_help=True, help="Hand evidence on as packages that anybody can check, and check them.")
 
 Package = Annotated[
@@ -199,7 +201,8 @@ def verify(
 def _as_folder(package: Path) -> Iterator[Path]:
     from tempfile import TemporaryDirectory
 
-    from ipml.enforcement.evidence.archives import lay_out, unpack
+    from ipml.enforcement.evidence.archives import Limits, unpack
+    from ipml.enforcement.evidence.zipped import lay_out
     from ipml.errors import NoPackage
 
     if package.is_dir():
@@ -208,7 +211,7 @@ def _as_folder(package: Path) -> Iterator[Path]:
         yield package
         return
     with TemporaryDirectory() as place:
-        files = unpack(package, Path(place) / "unpacked")
+        files = unpack(package, Path(place) / "unpacked", Limits(n_bytes=_LARGEST))
         yield lay_out(files, package, Path(place) / "package")
 
 

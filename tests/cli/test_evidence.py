@@ -73,6 +73,7 @@ def test_what_is_at_fault_is_printed(ipml: Callable[..., Any], folder: Path):
     assert checked.out.splitlines()[0] == "problem  README.txt: was changed"
 
 
+@pytest.mark.slow
 def test_another_model_is_told(
     ipml: Callable[..., Any], folder: Path, classifier: CounterfeitClassifier, tmp_path: Path
 ):
@@ -96,6 +97,7 @@ def test_hostile_text_stays_inert(ipml: Callable[..., Any], folder: Path):
     assert "The package is whole." not in (package / "README.txt").read_text().splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which plays the authority")
 def test_a_package_is_stamped_with_and_without_network(ipml: Callable[..., Any], folder: Path):
     """By an address; or by a request that is carried to the authority, and its answer carried back."""

@@ -430,7 +430,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--name", action="append", default=[], help="PERSON=LOGIN, for names that are withheld")
     given = parser.parse_args(arguments)
     names = dict(one.split("=", 1) for one in given.name if "=" in one)
-    report = check_package(given.folder, given.key, tuple(given.anchor), names)
+    try:
+        report = check_package(given.folder, given.key, tuple(given.anchor), names)
+    except OSError as error:
+        print(_plain(f"cannot be read: {error}"))
+        return 2
     for finding in report.findings:
         print(f"problem  {finding}")
     for note in report.notes:

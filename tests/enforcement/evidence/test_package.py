@@ -211,14 +211,14 @@ def test_a_killed_export_leaves_no_half_package(
     """Killed anywhere, there is a whole package or none, and the next export clears away what was left."""
     decide_on(make_scored())
     n_killed = 0
-    for number, calls in enumerate((3, 10, 20, 30, 40, 60)):
+    for number, calls in enumerate((10, 25, 40, 60)):
         out = tmp_path / f"package-{number}"
         done = subprocess.run([sys.executable, "-c", _KILLED, database_url, str(out), str(calls)], check=False)
         n_killed += done.returncode == -signal.SIGKILL
         assert not out.exists() or check_package(out).findings == []
         if not out.exists():
             assert check_package(export_package(keeping, 1, out, by="lea").path).findings == []
-    assert n_killed >= 3
+    assert n_killed >= 2
     assert not list(tmp_path.glob(".*.partial-*"))
     with reading(keeping) as connection:
         assert audit.verify(connection).is_intact
