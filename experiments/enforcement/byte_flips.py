@@ -4,9 +4,9 @@
 
 The package is signed, stamped by an authority of its own (`openssl ts`, where there is one) and holds a capture. One
 byte after another is changed to another value, half of them drawn evenly over all bytes, half evenly over the files, in
-all files: payload, manifests, tag manifests, README.txt, verify.py, the stamp. Named means: that file is found at
-fault and no other. Then the same, with all manifests made to fit again, as a forger would who cannot sign: found means
-that anything is, by the package alone.
+all files: payload, manifests, tag manifests, README.txt, verify.py, stamp. Named means: that file is found at fault and
+no other. Then the same, with all manifests made to fit again, as a forger would who cannot sign: found means that
+anything is, by the package alone.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,8 @@ from ipml.cli.options import Database, Model
 
 if TYPE_CHECKING:
     from ipml.enforcement.evidence.timestamps import Stamp
+
+_LARGEST = 4 * 2**30  # a capture may be large
 
 app = typer.Typer(no_args_is_help=True, help="Hand evidence on as packages that anybody can check, and check them.")
 
@@ -53,7 +55,8 @@ def export(
     """Write the evidence of a case as a folder (BagIt) with its part of the audit trail, and a program that checks it.
 
     The anchor that is printed is for the recipient, by another way than the package: with it nobody can make the
-    package anew. It is signed where IPML_ANCHOR_KEY names a key. The export is noted in the audit trail.
+    package anew. It is signed where IPML_ANCHOR_KEY names a key, and added to the file that IPML_ANCHORS names. The
+    export is noted in the audit trail.
 
     Example: ipml evidence export 12 --warc page.warc.gz --timestamp-url http://timestamp.example.org
     """
@@ -61,18 +64,20 @@ def export(
     from ipml.enforcement.evidence.package import export_package
     from ipml.enforcement.evidence.timestamps import ask_for_stamp
     from ipml.settings import get_settings
+    from ipml.storage.anchors import keep_anchor
     from ipml.storage.database import open_database
 
     def stamp(content: bytes) -> Stamp:
         return ask_for_stamp(timestamp_url or "", content, timestamp_roots)
 
+    settings = get_settings()
     place = out or Path(f"evidence-case-{case}{'.zip' if as_zip else ''}")
     exported = export_package(
         open_database(database, create=False),
         case,
         place,
         by=getpass.getuser(),
-        key_file=get_settings().anchor_key,
+        key_file=settings.anchor_key,
         capture=warc,
         stamper=stamp if timestamp_url else None,
         with_names=names,
@@ -81,6 +86,8 @@ def export(
     typer.echo(
         f"{printable(str(place))}: {exported.n_evidence} pieces of evidence, {exported.n_rows} rows of the trail."
     )
+    if settings.anchors:
+        keep_anchor(settings.anchors, exported.anchor)
     if exported.n_erased:
         typer.echo(f"The seller was erased: of {exported.n_erased} of them only the digest is left.")
     if exported.stamped_at:
@@ -140,7 +147,9 @@ def verify(
     anchor: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COUNT:HASH", help="The anchor as it was told when the package was made.", show_default=False
+            metavar="FILE|COUNT:HASH",
+            help="The anchor as told when it was made, or a file of anchors.",
+            show_default=False,
         ),
     ] = None,
     name: Annotated[
@@ -167,7 +176,7 @@ def verify(
 
     names = dict(one.split("=", 1) for one in name or () if "=" in one)
     with _as_folder(package) as folder:
-        report = check_package(folder, key, tuple(anchor or ()), names)
+        report = check_package(folder, key, _read_anchors(anchor or ()), names)
         problems = [str(finding) for finding in report.findings]
         notes = list(report.notes)
         if timestamp_roots and not problems:
@@ -192,7 +201,8 @@ def verify(
 def _as_folder(package: Path) -> Iterator[Path]:
     from tempfile import TemporaryDirectory
 
-    from ipml.enforcement.evidence.archives import lay_out, unpack
+    from ipml.enforcement.evidence.archives import Limits, unpack
+    from ipml.enforcement.evidence.zipped import lay_out
     from ipml.errors import NoPackage
 
     if package.is_dir():
@@ -201,8 +211,20 @@ def _as_folder(package: Path) -> Iterator[Path]:
         yield package
         return
     with TemporaryDirectory() as place:
-        files = unpack(package, Path(place) / "unpacked")
+        files = unpack(package, Path(place) / "unpacked", Limits(n_bytes=_LARGEST))
         yield lay_out(files, package, Path(place) / "package")
+
+
+def _read_anchors(given: Sequence[str]) -> tuple[str, ...]:
+    """Return anchors as COUNT:HASH, those of files among them."""
+    from ipml.storage.anchors import read_anchors
+    from ipml.storage.audit import Anchor
+
+    found: list[Anchor] = []
+    for one in given:
+        in_file = read_anchors(Path(one)) if Path(one).is_file() else []
+        found += [Anchor(signed.count, signed.head) for signed in in_file] or [Anchor.parse(one)]
+    return tuple(str(each) for each in found)
 
 
 def _compare(folder: Path, database: str | None) -> list[str]:
@@ -224,7 +246,11 @@ def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
     scorer, problems = load_model(model), []
     files = sorted((folder / "data").glob("evidence-*.json"))
     for file in files:
-        again = rescore(scorer, read_scored_listing(json.loads(file.read_text(encoding="ascii"))))
-        if not again.is_same:
-            problems.append(f"data/{file.name}: {again.problem}")
+        try:
+            scored = read_scored_listing(json.loads(file.read_text(encoding="ascii")))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            problems.append(f"data/{file.name}: holds no listing that this release can read")
+            continue
+        if problem := rescore(scorer, scored).problem:
+            problems.append(f"data/{file.name}: {problem}")
     return len(files), problems

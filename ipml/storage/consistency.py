@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select, text
 
 from ipml.storage.numbering import find_lagging
-from ipml.storage.tables import audit, decisions, measures, metadata, reversals
+from ipml.storage.tables import audit, decisions, evidence, measures, metadata, reversals
 
 _AT_ONCE = 1000
 _OLDEST_SERVER = 14
@@ -29,6 +29,7 @@ def find_disagreements(connection: Connection) -> Iterator[str]:
     yield from _decisions_without_record(connection)
     yield from _measures_without_record(connection)
     yield from _measures_without_decision(connection)
+    yield from _evidence_without_record(connection)
     yield from _rows_that_refer_to_none(connection)
     for table in find_lagging(connection):
         yield f"{table}: its counter is behind its rows, so that new rows are refused; restore a backup, or use setval"
@@ -106,6 +107,18 @@ def _measures_without_decision(connection: Connection) -> Iterator[str]:
     query = select(measures.c.measure_id).join(reversals, reversals.c.decision_id == measures.c.decision_id)
     for number in connection.scalars(query.where(measures.c.lifted_at.is_(None)).order_by(measures.c.measure_id)):
         yield f"measure {number}: stands, though its decision was taken back; lift it with `ipml takedown lift`"
+
+
+def _evidence_without_record(connection: Connection) -> Iterator[str]:
+    """Compare the digests of evidence with those in the audit trail; evidence may go in time, but not change."""
+    told = select(audit.c.subject, audit.c.payload).where(audit.c.action == "evidence kept")
+    noted: dict[str, str] = {}
+    for subject, payload in connection.execute(told.execution_options(yield_per=_AT_ONCE)):
+        noted[subject] = json.loads(payload).get("digest")
+    there = select(evidence.c.evidence_id, evidence.c.digest).order_by(evidence.c.evidence_id)
+    for number, digest in connection.execute(there.execution_options(yield_per=_AT_ONCE)):
+        if noted.get(f"evidence:{number}") != digest:
+            yield f"evidence {number}: is not what the audit trail says was kept"
 
 
 def _rows_that_refer_to_none(connection: Connection) -> Iterator[str]:

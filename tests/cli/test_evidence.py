@@ -10,6 +10,7 @@ from authority import Authority
 from databases import copy_sqlite
 from keeping import Keeping
 
+from ipml.model.artifact import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Verdict
 from ipml.review.consequences import bind
@@ -24,18 +25,25 @@ HOSTILE = (
 ).replace("\x00", "")
 
 
-@pytest.fixture
-def folder(saved_model: Path, market: Any, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def decided(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a database in which a real score was decided on, and a key for anchors."""
-    engine = bind(open_database(copy_sqlite(tmp_path)), Keeping())
+    folder = tmp_path_factory.mktemp("decided")
+    engine = bind(open_database(copy_sqlite(folder)), Keeping())
     listing = {"listing_id": "=1+1", "seller_id": "s1", "title": f"AAA replica watch {HOSTILE}", "brand": "Rolex"}
     enqueue(engine, [load_model(saved_model).score(listing)])
     held = claim(engine, "ana")
     assert held is not None
     decide(engine, held, Verdict.COUNTERFEIT, ground="declared_replica", note=HOSTILE)
     engine.dispose()
-    make_key(tmp_path / "anchor.pem")
-    return tmp_path
+    make_key(folder / "anchor.pem")
+    return folder
+
+
+@pytest.fixture
+def folder(decided: Path, tmp_path: Path) -> Path:
+    """Return a copy of it, in which the commands run."""
+    return Path(shutil.copytree(decided, tmp_path, dirs_exist_ok=True))
 
 
 def test_a_package_goes_out_and_is_checked(
@@ -43,6 +51,7 @@ def test_a_package_goes_out_and_is_checked(
 ):
     """Exported as one file; whole by its key and anchor, its rows those of the trail, its score the same again."""
     monkeypatch.setenv("IPML_ANCHOR_KEY", str(folder / "anchor.pem"))
+    monkeypatch.setenv("IPML_ANCHORS", "anchors.jsonl")
     exported = ipml("evidence", "export", 1, "--zip")
     assert exported.exit_code == 0
     words = exported.out.split()
@@ -52,6 +61,7 @@ def test_a_package_goes_out_and_is_checked(
     assert (checked.exit_code, checked.err) == (0, "")
     assert "1 of 1 scores came out again" in checked.out
     assert "kept outside" in checked.out
+    assert "kept outside" in ipml("evidence", "verify", "evidence-case-1.zip", "--anchor", "anchors.jsonl").out
 
 
 def test_what_is_at_fault_is_printed(ipml: Callable[..., Any], folder: Path):
@@ -63,12 +73,11 @@ def test_what_is_at_fault_is_printed(ipml: Callable[..., Any], folder: Path):
     assert checked.out.splitlines()[0] == "problem  README.txt: was changed"
 
 
+@pytest.mark.slow
 def test_another_model_is_told(
     ipml: Callable[..., Any], folder: Path, classifier: CounterfeitClassifier, tmp_path: Path
 ):
     """A score that another file made cannot come out again, and that is a problem."""
-    from ipml.model.artifact import save_model
-
     save_model(classifier, tmp_path / "other", name="other", data_digest="0", experiment={}, figures={})
     ipml("evidence", "export", 1)
     checked = ipml("evidence", "verify", "evidence-case-1", "--model", tmp_path / "other")
@@ -88,6 +97,7 @@ def test_hostile_text_stays_inert(ipml: Callable[..., Any], folder: Path):
     assert "The package is whole." not in (package / "README.txt").read_text().splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which plays the authority")
 def test_a_package_is_stamped_with_and_without_network(ipml: Callable[..., Any], folder: Path):
     """By an address; or by a request that is carried to the authority, and its answer carried back."""

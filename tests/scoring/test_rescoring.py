@@ -23,7 +23,7 @@ def scorer(classifier: CounterfeitClassifier) -> Scorer:
     return Scorer(classifier, "market/1", digest=DIGEST)
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("suffix", [".parquet", pytest.param(".csv", marks=pytest.mark.slow)])
 def test_what_went_through_files_and_queue_scores_the_same(scorer: Scorer, market, tmp_path: Path, suffix: str):  # type: ignore[no-untyped-def]
     """Scored with portfolios, written, read, kept as a snapshot: the model says the same again, within 1e-9."""
     listings = market.listings.head(400)

@@ -15,17 +15,16 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, cast
 
 from ipml.errors import UnsafeArchive
 
 _BLOCK = 2**20
 _GZIP = b"\x1f\x8b"
-_EXPECTED = "plain files below one folder, with names of letters, digits, '.', '_' and '-'"
-_DEVICES = frozenset(
-    ("con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)))
-)
+# The end of a .zip says how long its list of files is; it may be followed by a comment of 65,535 bytes.
+_END_MARK, _LARGE_MARK, _END, _LONGEST_END = b"PK\x05\x06", b"PK\x06\x07", 22, 22 + 65_535 + 20
+_LONGEST_ENTRY = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,39 +98,9 @@ def unpack(archive: Path, folder: Path, limits: Limits = USUAL) -> list[Unpacked
     return written
 
 
-def lay_out(files: Sequence[Unpacked], archive: Path, folder: Path) -> Path:
-    """Move unpacked files to where a package has them, if each bears a name that a package has; return its folder.
-
-    Raises
-    ------
-    UnsafeArchive
-        A name is none that ipml gives, so that this is no package.
-    """
-    names = [PurePosixPath(file.name) for file in files]
-    tops = {name.parts[0] for name in names if len(name.parts) > 1}
-    if len(tops) != 1 or any(len(name.parts) not in (2, 3) for name in names):
-        raise UnsafeArchive(archive, "no single folder in it", _EXPECTED)
-    for file, name in zip(files, names, strict=True):
-        inner = name.parts[1:]
-        if not all(_is_ours(part) for part in inner) or (len(inner) > 1 and inner[0] != "data"):
-            raise UnsafeArchive(archive, f"the name {file.name[:80]!r}", _EXPECTED)
-        target = folder.joinpath(*inner)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        file.path.rename(target)
-    return folder
-
-
-def write_zip(folder: Path, target: Path) -> Path:
-    """Write a folder as a .zip file, itself the one folder in it, and return the file."""
-    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder.parent).as_posix())
-    return target
-
-
 def _read_entries(archive: Path, limits: Limits) -> Iterator[_Entry]:
     if zipfile.is_zipfile(archive):
+        _check_directory(archive, limits)
         with zipfile.ZipFile(archive) as opened:
             yield from _check(archive, _zip_entries(archive, opened), limits)
     else:
@@ -140,6 +109,17 @@ def _read_entries(archive: Path, limits: Limits) -> Iterator[_Entry]:
             tarfile.open(fileobj=cast("IO[bytes]", _Sips(stream)), mode="r:") as opened_tar,
         ):
             yield from _check(archive, _tar_entries(archive, opened_tar, limits), limits)
+
+
+def _check_directory(archive: Path, limits: Limits) -> None:
+    """Refuse a .zip whose list of files is long before all of it is read: it would fill the memory."""
+    with archive.open("rb") as stream:
+        stream.seek(-min(archive.stat().st_size, _LONGEST_END), 2)
+        end = stream.read()
+    at = len(end) - _END if end[-_END:].startswith(_END_MARK) and end.endswith(b"\0\0") else end.rfind(_END_MARK)
+    size = int.from_bytes(end[at + 12 : at + 16], "little")
+    if size > limits.n_entries * _LONGEST_ENTRY or end[max(at - 20, 0) : at].startswith(_LARGE_MARK):
+        raise _too_many(archive, limits)
 
 
 def _open_plain(archive: Path) -> IO[bytes]:
@@ -239,12 +219,6 @@ def _too_many(archive: Path, limits: Limits) -> UnsafeArchive:
 
 def _too_large(archive: Path, n_bytes: int) -> UnsafeArchive:
     return UnsafeArchive(archive, f"more than {n_bytes:,} bytes", f"at most {n_bytes:,}")
-
-
-def _is_ours(part: str) -> bool:
-    if part.partition(".")[0].lower() in _DEVICES:
-        return False
-    return part.isascii() and part[:1].isalnum() and all(letter.isalnum() or letter in "._-" for letter in part)
 
 
 def _remove(files: Sequence[Unpacked]) -> None:

@@ -25,6 +25,7 @@ from ipml.storage.tables import evidence
 KEPT = "evidence kept"
 """The action of a row of the audit trail that holds the digest of a piece of evidence."""
 _SYSTEM = "ipml"
+_NO_PERSONS = frozenset((_SYSTEM, "seller", "holder", "platform"))  # as the audit trail calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def is_person(actor: str) -> bool:
     >>> is_person("ana"), is_person("ipml"), is_person("ipml clock"), is_person("policy:3f2a90c1")
     (True, False, False, False)
     """
-    return not (actor == _SYSTEM or " " in actor or ":" in actor)  # a user's name holds neither
+    return not (actor in _NO_PERSONS or " " in actor or ":" in actor)  # a user's name holds neither
 
 
 def read_evidence(connection: Connection, evidence_id: int) -> Evidence:

@@ -19,7 +19,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.evidence import verify
-from ipml.enforcement.evidence.archives import write_zip
 from ipml.enforcement.evidence.bag import add_stamp, close_bag, list_digests
 from ipml.enforcement.evidence.captures import copy_capture
 from ipml.enforcement.evidence.content import canonical, sha256
@@ -27,6 +26,7 @@ from ipml.enforcement.evidence.keeping import Evidence, find_evidence, name_in_p
 from ipml.enforcement.evidence.readme import write_readme
 from ipml.enforcement.evidence.timestamps import Stamp
 from ipml.enforcement.evidence.trail import as_hashed, read_rows, subjects_of_case, veil_actors, write_lines
+from ipml.enforcement.evidence.zipped import write_zip
 from ipml.errors import EvidenceNotFound, SellerErased, UnwritableFile
 from ipml.review.cases import find_case, subject_of
 from ipml.storage import audit, tables

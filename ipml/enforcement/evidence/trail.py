@@ -10,28 +10,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from ipml.enforcement.evidence.content import canonical, sha256
 from ipml.enforcement.evidence.keeping import is_person, name_in_papers
 from ipml.errors import SellerErased
 from ipml.review.cases import subject_of
-from ipml.storage.tables import audit, metadata, to_microseconds
+from ipml.storage.tables import audit, cases, metadata, outbox, to_microseconds
 
 _NOUNS = ("evidence", "measure", "statement", "strike", "penalty", "appeal", "clock")
 _WITHHELD = "person"
 
 
 def subjects_of_case(connection: Connection, case_id: int) -> list[str]:
-    """Return what the audit trail calls a case and all that followed from it: "case:12", "measure:3"."""
-    subjects = [subject_of(case_id)]
-    for table in metadata.sorted_tables:
-        key = table.primary_key.columns.values()[0]
+    """Return what the audit trail calls a case and all that followed from it: "case:12", "measure:3".
+
+    That is whatever names the case, what refers to that (a penalty to a strike), and the messages about any of it.
+    """
+    subjects, found = [subject_of(case_id)], {cases.name: [case_id]}
+    for table in metadata.sorted_tables:  # those that are referred to come first
+        key = next(iter(table.primary_key.columns))
         noun = key.name.removesuffix("_id")
-        if noun in _NOUNS and "case_id" in table.columns:
-            numbers = connection.scalars(select(key).where(table.c.case_id == case_id).order_by(key))
-            subjects += [f"{noun}:{number}" for number in numbers]
-    return subjects
+        if noun not in _NOUNS:
+            continue
+        ways = [
+            each.parent.in_(found[each.column.table.name])
+            for each in table.foreign_keys
+            if each.column.table.name in found
+        ]
+        found[table.name] = list(connection.scalars(select(key).where(or_(*ways)).order_by(key))) if ways else []
+        subjects += [f"{noun}:{number}" for number in found[table.name]]
+    messages = select(outbox.c.message_id).where(outbox.c.subject.in_(subjects)).order_by(outbox.c.message_id)
+    return subjects + [f"message:{number}" for number in connection.scalars(messages)]
 
 
 def read_rows(connection: Connection, subjects: Iterable[str]) -> list[dict[str, Any]]:

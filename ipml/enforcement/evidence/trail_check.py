@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from ipml.enforcement.evidence.trail import read_rows, subjects_of_case
 from ipml.enforcement.evidence.verify import AUDIT, EXPORT
+from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage.tables import audit
 
 
@@ -38,6 +39,8 @@ def compare_with_trail(connection: Connection, folder: Path) -> list[str]:
 
 
 def _holds(connection: Connection, row: Mapping[str, Any]) -> bool:
+    if not 0 < row["sequence"] <= LARGEST_NUMBER:
+        return False
     query = select(audit.c.hash).where(audit.c.sequence == row["sequence"])
     return bool(connection.scalar(query) == row["hash"])
 

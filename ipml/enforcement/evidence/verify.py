@@ -98,7 +98,8 @@ class _Package:
             lines, expected = self._read("bagit.txt").split(b"\n"), BAGIT.split(b"\n")
             at = [number for number, line in enumerate(expected, 1) if lines[number - 1 : number] != [line]]
             self._find("bagit.txt", "was changed", at[0] if at else len(expected))
-        stamped = ("tagmanifest-sha384.txt",) if STAMP in self.files else ()
+        is_stamped = STAMP in self.files or "tagmanifest-sha384.txt" in self.files
+        stamped = (STAMP, "tagmanifest-sha384.txt") if is_stamped else ()
         needed = {
             "bagit.txt",
             "manifest-sha256.txt",
@@ -227,7 +228,7 @@ class _Package:
             self._find(AUDIT, f"ends with row {last}; row {said.get('last')} is missing")
         elif not has_bad_line and said.get("rows") != len(rows):
             self._find(AUDIT, f"has {len(rows)} lines; expected {said.get('rows')}")
-        elif not any(self._is_blamed(name) for name in self.files if name.startswith("data/")):
+        elif not any(one.file.startswith("data/") for one in self.findings):
             payload = [name for name in self.files if name.startswith("data/") and name not in (EXPORT, ANCHOR)]
             lines = [f"{self._digests(name, ['sha256'])['sha256']}  {name}\n" for name in sorted(payload)]
             if _sha256("".join(lines).encode("utf-8", "surrogatepass")) != said.get("content"):
@@ -429,7 +430,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--name", action="append", default=[], help="PERSON=LOGIN, for names that are withheld")
     given = parser.parse_args(arguments)
     names = dict(one.split("=", 1) for one in given.name if "=" in one)
-    report = check_package(given.folder, given.key, tuple(given.anchor), names)
+    try:
+        report = check_package(given.folder, given.key, tuple(given.anchor), names)
+    except OSError as error:
+        print(_plain(f"cannot be read: {error}"))
+        return 2
     for finding in report.findings:
         print(f"problem  {finding}")
     for note in report.notes:

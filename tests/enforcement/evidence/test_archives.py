@@ -7,12 +7,14 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipml.enforcement.evidence.archives import Limits, lay_out, unpack, write_zip
+from ipml.enforcement.evidence.archives import Limits, unpack
+from ipml.enforcement.evidence.zipped import lay_out, write_zip
 from ipml.errors import UnsafeArchive
 
 IS_ARITHMETIC = True
@@ -136,6 +138,17 @@ def test_many_entries_are_refused(suffix: str, tmp_path: Path):
     archive = WRITERS[suffix](tmp_path / f"a{suffix}", {str(number): b"" for number in range(11)})
     with pytest.raises(UnsafeArchive, match="more than 10 files"):
         unpack(archive, tmp_path / "out", Limits(n_entries=10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["{}", "{}/"])
+def test_a_hundred_thousand_entries_are_refused_before_they_are_read(name: str, tmp_path: Path):
+    """By what the end of the .zip says of its list, be they files or folders."""
+    archive = write_zip_of(tmp_path / "a.zip", {name.format(number): b"" for number in range(100_000)})
+    before = perf_counter()
+    with pytest.raises(UnsafeArchive, match=r"more than 2,000 files"):
+        unpack(archive, tmp_path / "out")
+    assert perf_counter() - before < 1
 
 
 @every_kind

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, select, update
 
 from ipml.enforcement.evidence.content import canonical, read_scored_listing, sha256
 from ipml.enforcement.evidence.keeping import evidence_of_decision, find_evidence, read_evidence
@@ -16,6 +16,7 @@ from ipml.review.queue import claim, decide
 from ipml.review.reversals import undo
 from ipml.review.snapshot import digest, encode
 from ipml.storage import audit
+from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import evidence
 
@@ -122,3 +123,15 @@ def test_unknown_evidence_is_told(keeping: Engine):
     with reading(keeping) as connection, pytest.raises(EvidenceNotFound, match="evidence 7"):
         read_evidence(connection, 7)
     assert claim(keeping, "ana") is None
+
+
+def test_the_doctor_sees_evidence_with_another_digest(keeping: Engine, decide_on: Decide, make_scored: MakeScored):
+    """Table and trail must say the same; evidence that is gone, as in time it may be, is no fault."""
+    for number in (1, 2):
+        decide_on(make_scored(f"L{number}"))
+    with writing(keeping) as connection:
+        connection.execute(update(evidence).where(evidence.c.evidence_id == 1).values(digest="0" * 64))
+        connection.execute(delete(evidence).where(evidence.c.evidence_id == 2))
+    with reading(keeping) as connection:
+        problems = list(find_disagreements(connection))
+    assert problems == ["evidence 1: is not what the audit trail says was kept"]

@@ -97,7 +97,7 @@ def test_a_package_is_whole_and_every_archive_can_read_it(package: Exported):
     assert main([str(package.path), "--key", package.anchor.key]) == 0
 
 
-@pytest.mark.parametrize("n_flips", [60, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_flips", [60, pytest.param(300, marks=pytest.mark.slow)])
 def test_every_changed_byte_is_named_with_its_file_and_no_other(package: Exported, n_flips: int):
     """Whatever byte of whatever file is changed: that file is found at fault, and no other."""
     random.seed(n_flips)
