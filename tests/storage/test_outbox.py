@@ -133,6 +133,17 @@ def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engin
         assert dead_letters.list_dead(connection) == []
 
 
+def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine: Engine):
+    """What is meant to wait goes on waiting."""
+    put(engine, "1")
+    put(engine, "2", subject="measure:2", not_before=NOON + timedelta(days=1))
+    (first,) = take(engine)
+    with writing(engine) as connection:
+        outbox.settle_failed(connection, first, NOON, "HTTP 503", NOON + timedelta(hours=2))
+        assert outbox.hurry(connection, NOON) == 1
+    assert [message.key for message in take(engine)] == ["1"]
+
+
 def test_only_what_nobody_tried_is_withdrawn(engine: Engine):
     """What a sender had in hand may have arrived."""
     put(engine, "1")
