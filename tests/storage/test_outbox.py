@@ -1,11 +1,13 @@
 """The outbox: in order, one at a time for each subject, nothing lost, whatever senders and people do."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
+from databases import empty_tables
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
 from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
@@ -155,6 +157,13 @@ def test_only_what_nobody_tried_is_withdrawn(engine: Engine):
         assert outbox.find_keys(connection, "measure:2") == []
 
 
+@cache
+def _database() -> Engine:
+    engine = open_database("sqlite://")
+    migrate(engine)
+    return engine
+
+
 subjects, senders = st.integers(1, 3), st.integers(0, 2)
 
 
@@ -163,8 +172,8 @@ class Sending(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine, self.now = open_database("sqlite://"), NOON
-        migrate(self.engine)
+        self.engine, self.now = _database(), NOON
+        empty_tables(self.engine)  # far quicker than a new one
         self.subjects: dict[str, str] = {}
         self.hands: list[list[outbox.Message]] = [[], [], []]
         self.arrived: list[str] = []
@@ -182,7 +191,6 @@ class Sending(RuleBasedStateMachine):
             states = {key: outbox.find_message(connection, key).state for key in self.subjects}
         assert set(states.values()) <= {"delivered", "dead"}
         assert all(key in self.arrived for key, state in states.items() if state == "delivered")
-        self.engine.dispose()
 
     def arrive(self, message: outbox.Message) -> None:
         """Accept a message; a key that came before counts once, and no new one may be older than one that came."""
@@ -252,5 +260,12 @@ class Sending(RuleBasedStateMachine):
         assert len(held) == len(set(held))
 
 
-Sending.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
-TestSending = Sending.TestCase
+def test_nothing_is_lost_doubled_or_overtaken():
+    """Whatever senders, receiver and people do in turn."""
+    run_state_machine_as_test(Sending, settings=settings(max_examples=6, stateful_step_count=25))
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_doubled_or_overtaken_in_the_long_run():
+    """The same, many times."""
+    run_state_machine_as_test(Sending, settings=settings(max_examples=40, stateful_step_count=40))
