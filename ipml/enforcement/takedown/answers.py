@@ -71,9 +71,8 @@ def note_answer(
     fields["why"] = seal_if_told(connection, message.pseudonym, why[:_LONGEST_WHY]) if why else None
     is_last_word = not _is_answered_later(connection, message)
     connection.execute(insert(platform_answers).values(fields))
-    if status != "accepted":
-        for measure, effect in _find_measures(connection, key):
-            _change(connection, measure, _meaning(measure, effect, status, said_at, fields["why"], is_last_word))
+    for measure, effect in _find_measures(connection, key):
+        _change(connection, measure, _meaning(measure, effect, status, said_at, fields["why"], is_last_word))
     payload: dict[str, audit.Value] = {"key": key, "status": status, "said_at": said_at.isoformat()}
     audit.append(connection, told_by, "answered", f"message:{message.message_id}", payload, at=now)
     return Answer(key, status, said_at, is_new=True)
