@@ -52,8 +52,12 @@ class Receiver:
             self.attempts[key] += 1
             what = self.plan(key, self.attempts[key])
             if what in ("accept", "fail after", "cut off") and key not in self.keys:
-                self.accepted.append(json.loads(body))
+                self.keep(json.loads(body))
             return what
+
+    def keep(self, message: dict[str, Any]) -> None:
+        """Accept a message that is new; nobody else is let in meanwhile."""
+        self.accepted.append(message)
 
 
 @contextmanager
@@ -95,7 +99,11 @@ def listening(receiver: Receiver, port: int = 0) -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             """Stay quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Stay quiet where a sender was killed."""
+
+    server = Server(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     receiver.url = f"http://127.0.0.1:{server.server_address[1]}/"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -83,16 +83,13 @@ class Durable(Receiver):
             path.write_bytes(whole + b"\n" if whole else b"")
             self.accepted = [json.loads(line)["message"] for line in whole.splitlines()]
 
-    def receive(self, key: str, body: bytes) -> str:
-        """Do with a message as planned, and keep it."""
-        known = len(self.accepted)
-        what = super().receive(key, body)
+    def keep(self, message: dict[str, Any]) -> None:
+        """Accept a message once it is on the disk."""
         with self._path.open("ab") as file:
-            for message in self.accepted[known:]:
-                file.write(json.dumps({"message": message}).encode() + b"\n")
+            file.write(json.dumps({"message": message}).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        return what
+        super().keep(message)
 
 
 def receive(path: Path, port: int) -> None:

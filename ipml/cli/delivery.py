@@ -110,28 +110,34 @@ def dead(
 def retry(
     key: Annotated[str | None, typer.Argument(metavar="KEY", help="Key of a message.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="All that were given up and not dropped.")] = False,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="At once those that wait for another attempt, too; the receiver is back.")
+    ] = False,
     out_of_order: Annotated[
         bool, typer.Option("--out-of-order", help="Even where a later one on the same subject may have gone out.")
     ] = False,
     database: Database = None,
 ) -> None:
-    """Have messages that were given up tried again.
+    """Have messages tried again that were given up, or at once that wait for another attempt.
 
-    Example: ipml takedown retry --all
+    Example: ipml takedown retry --all --waiting
     """
     from datetime import UTC, datetime
     from getpass import getuser
 
     from ipml.errors import MessageOvertaken, UnusableSetting
-    from ipml.storage import dead_letters
+    from ipml.storage import dead_letters, outbox
     from ipml.storage.database import open_database, reading, writing
 
-    if (key is None) != every:
-        raise UnusableSetting("messages", "neither or both", "a KEY, or --all")
+    if bool(key) + (every or waiting) != 1:
+        raise UnusableSetting("messages", "neither or both", "a KEY, or --all or --waiting")
     engine = open_database(database, create=False)
     with reading(engine) as connection:
-        keys = [key] if key else [message.key for message in dead_letters.list_dead(connection)]
+        keys = [key] if key else [message.key for message in dead_letters.list_dead(connection)] if every else []
     overtaken = 0
+    if waiting:
+        with writing(engine) as connection:
+            typer.echo(f"{outbox.hurry(connection, datetime.now(UTC)):,} messages that waited are due now.")
     for one in keys:
         try:
             with writing(engine) as connection:
@@ -140,7 +146,9 @@ def retry(
             if not every:
                 raise
             overtaken += 1
-    typer.echo(f"{len(keys) - overtaken:,} messages wait again; {overtaken:,} stay, as later ones may have gone out.")
+    if keys or every:
+        stay = f"; {overtaken:,} stay, as later ones may have gone out" if overtaken else ""
+        typer.echo(f"{len(keys) - overtaken:,} messages wait again{stay}.")
 
 
 def drop(

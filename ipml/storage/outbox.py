@@ -144,6 +144,12 @@ def give_back(connection: Connection, message: Message) -> bool:
     return _settle(connection, message)
 
 
+def hurry(connection: Connection, now: datetime) -> int:
+    """Let every message that failed before be tried again at once, and return how many; for when a receiver is back."""
+    late = outbox.c.state == "waiting", outbox.c.next_try_at > now, outbox.c.last_error.is_not(None)
+    return connection.execute(update(outbox).where(*late).values(next_try_at=now)).rowcount
+
+
 def withdraw(connection: Connection, key: str, *, by: str, now: datetime) -> bool:
     """Drop a message that nobody has tried to deliver yet; False where it may have arrived."""
     untouched = outbox.c.key == key, outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)

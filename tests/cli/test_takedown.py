@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from receiver import SECRET, Receiver, listening, wait_until
 
+from ipml.cli.doctor import check_database
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.takedown.measures import impose
 from ipml.records import Listing, ScoredListing, Verdict
@@ -117,16 +118,18 @@ def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, t
 def test_dead_messages_are_listed_retried_and_dropped(
     ipml, database: str, secret: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A platform that refuses for good is seen, in `doctor` as well, until a person has looked after it."""
+    """A platform that refuses for good is seen, by `ipml doctor` as well, until a person has looked after it."""
     monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
     with listening(Receiver(lambda *_: "400")) as receiver:
         monkeypatch.setenv("IPML_WEBHOOK_URL", receiver.url)
         assert ipml("takedown", "deliver", "--database", database).out.endswith("2 given up.\n")
         shown = ipml("takedown", "dead", "--database", database).out
         assert "words of the platform" in shown
-        assert "messages to platform were given up" in ipml("doctor", "--database", database).out
+        words = [check.words for check in check_database(database, None) if check.subject == "delivery"]
+        assert "1 messages to platform were given up; see `ipml takedown dead`" in words
         receiver.plan = lambda *_: "accept"
         assert ipml("takedown", "retry", "--all", "--database", database).out.startswith("2 messages wait again")
+        assert ipml("takedown", "retry", "--waiting", "--database", database).out.startswith("0 messages that waited")
         told = ipml("takedown", "deliver", "--channel", "platform", "--database", database)
         assert told.out.startswith("1 delivered")
         receiver.plan = lambda *_: "400"

@@ -1,11 +1,13 @@
 """The outbox: in order, one at a time for each subject, nothing lost, whatever senders and people do."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
+from databases import empty_tables
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
 from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
@@ -133,6 +135,17 @@ def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engin
         assert dead_letters.list_dead(connection) == []
 
 
+def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine: Engine):
+    """What is meant to wait goes on waiting."""
+    put(engine, "1")
+    put(engine, "2", subject="measure:2", not_before=NOON + timedelta(days=1))
+    (first,) = take(engine)
+    with writing(engine) as connection:
+        outbox.settle_failed(connection, first, NOON, "HTTP 503", NOON + timedelta(hours=2))
+        assert outbox.hurry(connection, NOON) == 1
+    assert [message.key for message in take(engine)] == ["1"]
+
+
 def test_only_what_nobody_tried_is_withdrawn(engine: Engine):
     """What a sender had in hand may have arrived."""
     put(engine, "1")
@@ -144,6 +157,13 @@ def test_only_what_nobody_tried_is_withdrawn(engine: Engine):
         assert outbox.find_keys(connection, "measure:2") == []
 
 
+@cache
+def _database() -> Engine:
+    engine = open_database("sqlite://")
+    migrate(engine)
+    return engine
+
+
 subjects, senders = st.integers(1, 3), st.integers(0, 2)
 
 
@@ -152,8 +172,8 @@ class Sending(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine, self.now = open_database("sqlite://"), NOON
-        migrate(self.engine)
+        self.engine, self.now = _database(), NOON
+        empty_tables(self.engine)  # far quicker than a new one
         self.subjects: dict[str, str] = {}
         self.hands: list[list[outbox.Message]] = [[], [], []]
         self.arrived: list[str] = []
@@ -171,7 +191,6 @@ class Sending(RuleBasedStateMachine):
             states = {key: outbox.find_message(connection, key).state for key in self.subjects}
         assert set(states.values()) <= {"delivered", "dead"}
         assert all(key in self.arrived for key, state in states.items() if state == "delivered")
-        self.engine.dispose()
 
     def arrive(self, message: outbox.Message) -> None:
         """Accept a message; a key that came before counts once, and no new one may be older than one that came."""
@@ -241,5 +260,12 @@ class Sending(RuleBasedStateMachine):
         assert len(held) == len(set(held))
 
 
-Sending.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
-TestSending = Sending.TestCase
+def test_nothing_is_lost_doubled_or_overtaken():
+    """Whatever senders, receiver and people do in turn."""
+    run_state_machine_as_test(Sending, settings=settings(max_examples=6, stateful_step_count=25))
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_doubled_or_overtaken_in_the_long_run():
+    """The same, many times."""
+    run_state_machine_as_test(Sending, settings=settings(max_examples=40, stateful_step_count=40))

@@ -16,7 +16,7 @@ from ipml.enforcement.takedown.finding import Measure, make_measure
 from ipml.errors import MessageNotFound
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.outbox import Message, find_message, seal_if_told
+from ipml.storage.outbox import Message, find_message, make_message, seal_if_told
 from ipml.storage.tables import measure_messages, measures, outbox, platform_answers
 
 Status = Literal["accepted", "done", "refused", "failed"]
@@ -71,12 +71,18 @@ def note_answer(
     fields["why"] = seal_if_told(connection, message.pseudonym, why[:_LONGEST_WHY]) if why else None
     is_last_word = not _is_answered_later(connection, message)
     connection.execute(insert(platform_answers).values(fields))
-    if status != "accepted":
-        for measure, effect in _find_measures(connection, key):
-            _change(connection, measure, _meaning(measure, effect, status, said_at, fields["why"], is_last_word))
+    for measure, effect in _find_measures(connection, key):
+        _change(connection, measure, _meaning(measure, effect, status, said_at, fields["why"], is_last_word))
     payload: dict[str, audit.Value] = {"key": key, "status": status, "said_at": said_at.isoformat()}
     audit.append(connection, told_by, "answered", f"message:{message.message_id}", payload, at=now)
     return Answer(key, status, said_at, is_new=True)
+
+
+def list_messages(connection: Connection, measure_id: int) -> list[Message]:
+    """Return the messages that told the platform of a measure, in the order in which they were put."""
+    query = select(outbox).join(measure_messages, measure_messages.c.key == outbox.c.key)
+    query = query.where(measure_messages.c.measure_id == measure_id).order_by(outbox.c.message_id)
+    return [make_message(connection, row) for row in connection.execute(query).all()]
 
 
 def list_answers(connection: Connection, key: str) -> list[Row[Any]]:

@@ -136,15 +136,21 @@ def deliver_due(
     lease : timedelta, default=5 minutes
         After which others take what this sender, killed, had in hand.
     is_stopped : callable
-        Asked before each message; what was taken and not sent is given back.
+        Asked after each message; what was taken and not sent is given back.
     """
     holder = f"sender-{secrets.token_hex(8)}"
     while not is_stopped():
+        began = clock()
         with writing(engine) as connection:
-            taken = outbox.take(connection, holder, clock(), lease, channels=sink.channels, at_most=sink.at_once)
+            taken = outbox.take(connection, holder, began, lease, channels=sink.channels, at_most=sink.at_once)
         if not taken:
             return
-        yield _send(engine, sink, taken, clock, backoff, draw, is_stopped)
+        enough = began + lease / 2  # the rest of the lease is for the message that is being sent by then
+
+        def is_enough() -> bool:
+            return is_stopped() or clock() >= enough  # noqa: B023 - asked before the next round only
+
+        yield _send(engine, sink, taken, clock, backoff, draw, is_enough)
 
 
 def _send(
@@ -154,14 +160,14 @@ def _send(
     clock: Callable[[], datetime],
     backoff: Backoff,
     draw: Callable[[], float],
-    is_stopped: Callable[[], bool],
+    is_enough: Callable[[], bool],
 ) -> Tally:
     readable = [message for message in taken if message.body is not None]
     outcomes: list[tuple[Message, Outcome]] = []
     try:
         for message, outcome in zip(readable, sink.deliver(readable), strict=True):
             outcomes.append((message, outcome))
-            if is_stopped():
+            if is_enough():
                 break
     finally:
         tally = _settle_all(engine, taken, outcomes, clock(), backoff, draw)
@@ -199,6 +205,8 @@ def _settle(
         if outcome.status:  # also from a sender that came too late to settle
             said = {"at": outcome.said_at, "why": outcome.said_why}
             note_answer(connection, message.key, outcome.status, "platform", now, **said)  # type: ignore[arg-type]
+        elif message.channel == "platform" and message.last_error:  # it may have read as failed
+            note_answer(connection, message.key, "accepted", "platform", now)
         return Tally(delivered=1)
     next_try = None if outcome.is_final else backoff.next_try(now, message.attempts, outcome.wait, share)
     is_mine = outbox.settle_failed(connection, message, now, outcome.why, next_try)

@@ -40,7 +40,7 @@ class WebhookSink:
         Gives the moment that is signed along.
     """
 
-    at_once = 10  # so that ten times the longest wait is shorter than a lease
+    at_once = 10
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.answers import list_answers, note_answer
+from ipml.enforcement.takedown.answers import list_answers, list_messages, note_answer
 from ipml.enforcement.takedown.finding import get_measure
 from ipml.enforcement.takedown.measures import impose_by_hand, replace
 from ipml.errors import MessageNotFound
@@ -46,6 +46,7 @@ def test_the_same_answer_again_changes_nothing(enforced: Engine, judge: Judge, t
     with reading(enforced) as connection:
         assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=1)
         assert len(list_answers(connection, message.key)) == 1
+        assert list_messages(connection, 1) == [message]
 
 
 @pytest.mark.parametrize(("said", "minutes"), [(-60, 0), (0.5, 0.5), (60, 1)])

@@ -224,6 +224,37 @@ def test_a_measure_that_never_reached_the_platform_is_seen(enforced: Engine, jud
     sink.close()
 
 
+def test_what_reaches_the_platform_in_the_end_no_longer_reads_as_refused(
+    enforced: Engine, judge: Judge, receiver: Receiver
+):
+    """A person had it tried again; the platform accepts it, and has still to say that it is done."""
+    judge("L1", listing_sales=0.0)
+    receiver.plan = lambda *_: "400"
+    sink = webhook(receiver)
+    deliver(enforced, sink)
+    with writing(enforced) as connection:
+        retry(connection, list_dead(connection)[0].key, "lea", NOON)
+    receiver.plan = lambda *_: "accept"
+    deliver(enforced, sink)
+    with reading(enforced) as connection:
+        assert get_measure(connection, 1).state == "asked"
+    sink.close()
+
+
+def test_a_sender_stops_in_time_before_its_lease_is_over(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+    """Where each message takes a minute, it sends three of a lease of five, and gives the others back."""
+    put(8)
+    sink, clock = webhook(receiver), Clock()
+
+    def take_a_minute(key: str, attempt: int) -> str:
+        clock.now += timedelta(minutes=1)
+        return "accept"
+
+    receiver.plan = take_a_minute
+    assert list(deliver_due(engine, sink, clock=clock)) == [Tally(3), Tally(3), Tally(2)]
+    sink.close()
+
+
 @pytest.mark.parametrize("says", [[], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}])
 def test_an_answer_that_says_nothing_counts_as_accepted(
     enforced: Engine, judge: Judge, receiver: Receiver, says: object
