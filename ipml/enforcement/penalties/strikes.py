@@ -62,7 +62,7 @@ def take_back(connection: Connection, decision_id: int, by: str, why: str, at: d
         return []
     words = seal_words(connection, strike.pseudonym, why)
     connection.execute(insert(strikes_taken_back).values(strike_id=strike.strike_id, by=by, at=at, why=words))
-    lifted = lift_uncarried(connection, strike.pseudonym, by, why, at)
+    lifted = lift_uncarried(connection, strike, by, why, at)
     audit.append(connection, by, "strike taken back", _subject(strike), _payload(strike), at=at)
     return lifted
 

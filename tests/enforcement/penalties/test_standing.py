@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import ipml.enforcement.penalties.replay as replaying
 from ipml.enforcement.penalties.book import Strike
 from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion
 from ipml.enforcement.penalties.replay import replay
@@ -95,6 +96,17 @@ def test_taking_a_strike_back_never_makes_a_penalty_harder(strikes, gone):
         max([one.rung for one in replay(made, RULES) if one.is_in_force(at)], default=-1) for made in (strikes, fewer)
     ]
     assert hardest[1] <= hardest[0]
+
+
+@given(strikes=_strikes(), undone=st.sets(st.integers(0, 7), max_size=3))
+def test_what_is_passed_over_as_settled_would_have_changed_nothing(strikes, undone):
+    """Looking at every strike each time gives the same penalties."""
+    at = START + timedelta(days=61)
+    struck = [replace(one, taken_back_at=at) if i in undone else one for i, one in enumerate(strikes)]
+    quick = replay(struck, RULES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replaying, "is_settled", lambda *_: False)
+        assert replay(struck, RULES) == quick
 
 
 GRAVITY = st.builds(
