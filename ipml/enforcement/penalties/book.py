@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from math import floor, log10
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
 
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.storage.tables import strikes, strikes_taken_back
@@ -74,6 +74,38 @@ def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
     """Return all strikes of a seller, those taken back among them, in order."""
     query = select_strikes().where(strikes.c.pseudonym == pseudonym).order_by(strikes.c.strike_id)
     return [make_strike(row) for row in connection.execute(query)]
+
+
+def sum_up_strikes(
+    connection: Connection, pseudonym: str, rules: PenaltyRules, n_told: int, at: datetime
+) -> tuple[float, datetime]:
+    """Return what a seller's strikes weigh at most, whatever is tied to what, and when a listing was seen last.
+
+    Parameters
+    ----------
+    n_told : int
+        How many penalties the seller may have been told of: each may make an offence a repeated one, and another.
+    """
+    tie: ColumnElement[Any] = strikes.c.strike_id
+    if rules.offence.decided_together:
+        tie = func.coalesce(strikes.c.made_with, -strikes.c.strike_id)
+    is_back = exists().where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
+    counting = (strikes.c.pseudonym == pseudonym, strikes.c.expires_at > at, ~is_back)
+    heaviest = func.max(strikes.c.weight).label("weight")
+    offences = select(heaviest, func.max(strikes.c.seen_at).label("seen_at")).where(*counting).group_by(tie).subquery()
+    row = connection.execute(select(func.sum(offences.c.weight), func.max(offences.c.seen_at))).one()
+    return bound_weight(row[0] or 0.0, rules, n_told), row[1] or at
+
+
+def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
+    """Return what offences weigh at most, if they may be repeated and split at each of some penalties.
+
+    Examples
+    --------
+    >>> bound_weight(2.0, PenaltyRules(), 0), bound_weight(2.0, PenaltyRules(), 1)
+    (2.0, 6.0)
+    """
+    return weight if n_told == 0 else weight * (n_told + 1) * rules.repeat_factor
 
 
 def select_strikes() -> Select[Any]:

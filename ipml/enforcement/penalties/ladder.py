@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from ipml.enforcement.penalties.book import Strike, find_strikes
+from ipml.enforcement.penalties.book import Strike, find_strikes, sum_up_strikes
 from ipml.enforcement.penalties.imposed import (
     Penalty,
     change_penalty,
@@ -24,6 +24,7 @@ from ipml.enforcement.penalties.steps import (
     find_steps,
     find_uncarried,
     impose,
+    is_settled,
     list_told,
     make_penalty,
 )
@@ -54,6 +55,8 @@ def climb(connection: Connection, strike: Strike, policy: EnforcementPolicy) -> 
     serialise(connection, Lock.APPEND_TO_AUDIT)  # of two decisions on a seller the second sees what the first led to
     at, rules = strike.struck_at, policy.penalties
     before = find_penalties(connection, pseudonym=strike.pseudonym)
+    if is_settled(*sum_up_strikes(connection, strike.pseudonym, rules, len(before), at), before, rules, at):
+        return []
     standing = find_standing(find_strikes(connection, strike.pseudonym), list_told(before), rules, at)
     steps = find_steps(standing, before, at)
     made: list[Penalty] = []
@@ -62,7 +65,7 @@ def climb(connection: Connection, strike: Strike, policy: EnforcementPolicy) -> 
     for rung, is_imposed in ((steps.imposed, True), (steps.proposed, False)):
         if rung is None:
             continue
-        for outdated in find_outdated(before, rung):
+        for outdated in find_outdated(before, rung) if is_imposed else ():
             _end(connection, outdated, "over", BY_ITSELF, "", at)
         penalty = make_penalty(strike, standing, rung, rules, digest)
         kept = keep_penalty(
@@ -205,12 +208,13 @@ def end_due(engine: Engine, now: datetime | None = None, *, tell: Tell | None = 
             return ended
 
 
-def lift_uncarried(connection: Connection, pseudonym: str, by: str, why: str, at: datetime) -> list[Penalty]:
-    """End the penalties of a seller that the strikes left do not carry, and return those that were in force."""
+def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at: datetime) -> list[Penalty]:
+    """End the penalties that do not hold without a strike that was taken back, and return those that were in force."""
+    pseudonym = strike.pseudonym
     before = find_penalties(connection, pseudonym=pseudonym)
     rules_of = {digest: _policy_of(connection, digest).penalties for digest in {one.policy_digest for one in before}}
     lifted: list[Penalty] = []
-    for penalty in list(find_uncarried(find_strikes(connection, pseudonym), before, rules_of)):
+    for penalty in list(find_uncarried(find_strikes(connection, pseudonym), before, rules_of, strike.struck_at)):
         ended = _end(connection, penalty, TAKEN_BACK, by, why, at)
         if penalty.is_in_force(at):
             lifted.append(ended)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from ipml.enforcement.penalties.book import Strike, reweigh
+from ipml.enforcement.penalties.book import Strike, bound_weight, reweigh
 from ipml.enforcement.penalties.imposed import Penalty
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import find_standing
@@ -17,6 +17,7 @@ from ipml.enforcement.penalties.steps import (
     find_steps,
     find_uncarried,
     impose,
+    is_settled,
     list_told,
     make_penalty,
 )
@@ -54,12 +55,20 @@ def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
     """
     standing: dict[int, Strike] = {}
     made: list[Penalty] = []
+    weights: dict[int, float] = {}  # of what was decided together the heaviest
+    last_seen = datetime.min.replace(tzinfo=UTC)
     for event in list_events(reweigh(strike, rules) for strike in strikes):
-        standing[event.strike.strike_id] = event.strike
+        strike = event.strike
+        standing[strike.strike_id] = strike
         if event.is_taken_back:
-            made = _without_uncarried(list(standing.values()), made, rules, event.at)
-        else:
-            made = _climb(event.strike, list(standing.values()), made, rules)
+            made = _without_uncarried(list(standing.values()), made, rules, event)
+            continue
+        tie = strike.made_with if rules.offence.decided_together and strike.made_with else -strike.strike_id
+        weights[tie] = max(weights.get(tie, 0.0), strike.weight)
+        last_seen = max(last_seen, strike.seen_at)
+        most_weight = bound_weight(sum(weights.values()), rules, len(made))
+        if not is_settled(most_weight, last_seen, made, rules, event.at):
+            made = _climb(strike, list(standing.values()), made, rules)
     return made
 
 
@@ -71,7 +80,7 @@ def _climb(strike: Strike, strikes: list[Strike], before: list[Penalty], rules: 
     for rung, is_imposed in ((steps.imposed, True), (steps.proposed, False)):
         if rung is None:
             continue
-        needless = find_outdated(made, rung)
+        needless = find_outdated(made, rung) if is_imposed else []
         made = [replace(one, ended_as="over", ended_at=at) if one in needless else one for one in made]
         penalty = replace(make_penalty(strike, standing, rung, rules, _DIGEST), penalty_id=len(made) + 1)
         made.append(impose(penalty, BY_ITSELF, at, rules) if is_imposed else penalty)
@@ -79,10 +88,10 @@ def _climb(strike: Strike, strikes: list[Strike], before: list[Penalty], rules: 
 
 
 def _without_uncarried(
-    strikes: list[Strike], before: list[Penalty], rules: PenaltyRules, at: datetime
+    strikes: list[Strike], before: list[Penalty], rules: PenaltyRules, event: Event
 ) -> list[Penalty]:
-    gone = {one.penalty_id for one in find_uncarried(strikes, before, {_DIGEST: rules})}
-    return [_take_back(one, at) if one.penalty_id in gone else one for one in before]
+    gone = {one.penalty_id for one in find_uncarried(strikes, before, {_DIGEST: rules}, event.strike.struck_at)}
+    return [_take_back(one, event.at) if one.penalty_id in gone else one for one in before]
 
 
 def _take_back(penalty: Penalty, at: datetime) -> Penalty:

@@ -5,7 +5,7 @@ Nothing here knows a database, so that what happens, what is taken back and what
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -81,7 +81,7 @@ def find_standing(
     if size is None:
         last = latest(counting)
         size = Size(last.listings, last.age_days)
-    remembered = [one for one in told if one.imposed_at + timedelta(days=rules.memory_days) > at]
+    remembered = list_remembered(told, rules, at)
     moments = sorted(_told_at(one, rules) for one in remembered)
     offences = find_offences(counting, moments, rules)
     weight = sum_weights(offences)
@@ -93,11 +93,13 @@ def find_standing(
     if by_weight == NO_RUNG:
         return Standing(weight, NO_RUNG, NO_RUNG, size, tuple(sentences))
     wanted = _bound(by_weight + proportion.step, rules)
-    cap = _cap(counting, remembered, rules)
+    cap = find_cap(max(strike.seen_at for strike in counting), remembered, rules)
     if wanted > cap:
-        sentences.append("The seller was not told of the rung before in time, so no further than one rung.")
+        sentences.append("The listings were seen before a milder penalty had been told, so the next rung at most.")
     by_itself = min(wanted, by_weight) if rules.proportion.harder_needs_person else wanted
-    due = _without_person(min(by_itself, cap), proportion.is_doubtful, rules)
+    if proportion.is_doubtful:
+        by_itself = min(by_itself, rules.place_of(rules.proportion.person_from) - 1)
+    due = without_person(min(by_itself, cap), rules)
     proposed = max(due, wanted if weight >= rules.flagrant_weight else min(wanted, cap))
     return Standing(weight, due, proposed, size, tuple(sentences))
 
@@ -106,16 +108,18 @@ def _told_at(one: Told, rules: PenaltyRules) -> datetime:
     return one.imposed_at + timedelta(days=rules.fair_notice_days)
 
 
-def _cap(counting: Sequence[Strike], told: Collection[Told], rules: PenaltyRules) -> int:
+def list_remembered(told: Collection[Told], rules: PenaltyRules, at: datetime) -> list[Told]:
+    """Return the penalties that count as told at a moment, or will: not those too long ago."""
+    return [one for one in told if one.imposed_at + timedelta(days=rules.memory_days) > at]
+
+
+def find_cap(last_seen: datetime, told: Collection[Told], rules: PenaltyRules) -> int:
     """Return the highest rung that fair notice allows: one above the highest told before a listing was seen again."""
-    last_seen = max(strike.seen_at for strike in counting)
     return 1 + max((one.rung for one in told if _told_at(one, rules) < last_seen), default=NO_RUNG)
 
 
-def _without_person(rung: int, is_doubtful: bool, rules: PenaltyRules) -> int:
+def without_person(rung: int, rules: PenaltyRules) -> int:
     """Return the highest rung, up to one, that needs nobody to confirm it."""
-    if is_doubtful:
-        rung = min(rung, rules.place_of(rules.proportion.person_from) - 1)
     while rung > NO_RUNG and rules.ladder[rung].needs_person:
         rung -= 1
     return rung

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from ipml.enforcement.penalties.book import Strike
 from ipml.enforcement.penalties.imposed import Penalty
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import NO_RUNG, Standing, Told, find_standing
+from ipml.enforcement.penalties.standing import (
+    NO_RUNG,
+    Standing,
+    Told,
+    find_cap,
+    find_standing,
+    list_remembered,
+    without_person,
+)
 
 TAKEN_BACK = "taken back"
 BY_ITSELF = "ipml"
@@ -25,15 +33,44 @@ class Steps:
 
 def find_steps(standing: Standing, before: Collection[Penalty], at: datetime) -> Steps:
     """Return what is new in a standing: what is harder than all that holds already."""
-    in_force = max((one.rung for one in before if one.is_in_force(at)), default=NO_RUNG)
-    asked = max((one.rung for one in before if one.is_open), default=NO_RUNG)
+    in_force = _hardest_rung(before, at)
     imposed = standing.due if standing.due > in_force else None
-    is_new = standing.proposed > max(standing.due, in_force, asked)
+    is_asked = any(one.is_open and one.rung > standing.due for one in before)
+    is_new = standing.proposed > max(standing.due, in_force) and not is_asked
     return Steps(imposed, standing.proposed if is_new else None)
 
 
+def is_settled(
+    most_weight: float, last_seen: datetime, before: Collection[Penalty], rules: PenaltyRules, at: datetime
+) -> bool:
+    """Say, without looking at strikes one by one, whether they surely change nothing; else they must be looked at.
+
+    A sweep may find thousands of listings of one seller: once they are warned and a lead is asked, the rest is quick.
+
+    Parameters
+    ----------
+    most_weight : float
+        The offences weigh together no more than this.
+    last_seen : datetime
+        When the last of the listings was seen up.
+    """
+    if not rules.ladder:
+        return True
+    in_force, top = _hardest_rung(before, at), len(rules.ladder) - 1
+    cap = find_cap(last_seen, list_remembered(list_told(before), rules, at), rules)
+    by_weight = rules.rung_at(most_weight)
+    if in_force < without_person(min(cap, by_weight + 1, top), rules):
+        return False
+    highest = top if most_weight >= rules.flagrant_weight else min(by_weight + 1, cap, top)
+    return highest <= in_force or any(one.is_open and one.rung > in_force for one in before)
+
+
+def _hardest_rung(before: Collection[Penalty], at: datetime) -> int:
+    return max((one.rung for one in before if one.is_in_force(at)), default=NO_RUNG)
+
+
 def find_outdated(before: Collection[Penalty], rung: int) -> list[Penalty]:
-    """Return the open proposals that a penalty or proposal of a rung makes needless."""
+    """Return the open proposals that a penalty of a rung makes needless."""
     return [one for one in before if one.is_open and one.rung <= rung]
 
 
@@ -55,21 +92,30 @@ def list_told(before: Collection[Penalty]) -> list[Told]:
 
 
 def find_uncarried(
-    strikes: Sequence[Strike], before: Sequence[Penalty], rules_of: Mapping[str, PenaltyRules]
+    strikes: Sequence[Strike], before: Sequence[Penalty], rules_of: Mapping[str, PenaltyRules], since: datetime
 ) -> Iterator[Penalty]:
     """Give the penalties that would not have come about by the strikes that still stand, in order.
 
     Each is looked at as of the moment it was proposed, under the policy of then and with what was known of the seller
     then; a penalty that goes is no notice for those after it.
+
+    Parameters
+    ----------
+    since : datetime
+        When the strike was made that was taken back last: it carries no penalty from before.
     """
     left = [strike for strike in strikes if strike.taken_back_at is None]
     told: list[Told] = []
     for penalty in before:
         if penalty.ended_as == TAKEN_BACK:
             continue
-        earlier = [one for one in told if one.imposed_at <= penalty.proposed_at]
-        due = find_standing(left, earlier, rules_of[penalty.policy_digest], penalty.proposed_at, penalty.size)
-        if penalty.rung > (due.due if penalty.imposed_by == BY_ITSELF else due.proposed):
+        if penalty.proposed_at >= since and not _is_carried(penalty, left, told, rules_of[penalty.policy_digest]):
             yield penalty
         elif penalty.imposed_at is not None:
             told.append(Told(penalty.rung, penalty.imposed_at))
+
+
+def _is_carried(penalty: Penalty, left: Sequence[Strike], told: Sequence[Told], rules: PenaltyRules) -> bool:
+    earlier = [one for one in told if one.imposed_at <= penalty.proposed_at]
+    standing = find_standing(left, earlier, rules, penalty.proposed_at, penalty.size)
+    return penalty.rung <= (standing.due if penalty.imposed_by == BY_ITSELF else standing.proposed)

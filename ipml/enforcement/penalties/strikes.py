@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select
 from ipml.enforcement.penalties.book import Strike, find_strikes, make_strike, select_strikes, to_two_digits
 from ipml.enforcement.penalties.imposed import Penalty, seal_words
 from ipml.enforcement.penalties.ladder import find_penalties, lift_uncarried
+from ipml.enforcement.penalties.rules import Rung
 from ipml.enforcement.penalties.standing import Standing, find_standing
-from ipml.enforcement.penalties.steps import list_told
+from ipml.enforcement.penalties.steps import find_steps, list_told
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
 from ipml.records import Decision
 from ipml.review.ranking.policy import fold_name
@@ -23,32 +25,55 @@ from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
 from ipml.storage.tables import decisions, strikes, strikes_taken_back
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a decision would lead to: the weight of its strike, where the seller would stand, and the rungs that follow.
+
+    Attributes
+    ----------
+    imposed, proposed : Rung or None
+        What would be imposed by itself, and what a lead would be asked about.
+    """
+
+    weight: float
+    standing: Standing
+    imposed: Rung | None
+    proposed: Rung | None
+
+
 def add_strike(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> Strike:
     """Count a strike for a decision that a listing is counterfeit; one that came before gives the earlier."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     if earlier := find_strike(connection, decision.decision_id):
         return earlier
-    at, rules = decision.decided_at, policy.penalties
-    facts = read_facts(case)
-    category = facts["category"] if facts["category"] in rules.severity else None
-    columns = facts | {
-        "decision_id": decision.decision_id,
-        "case_id": case.case_id,
+    at = decision.decided_at
+    columns = _describe(connection, case, decision, policy) | {
         "pseudonym": pseudonym_of(connection, case.seller_id, now=at),
-        "ground": decision.ground,
-        "category": category,
-        "weight": rules.weigh(decision.ground, category),
-        "made_with": _find_first_of_group(connection, decision.decision_id),
-        "same_as": _find_first_case(connection, decision),
-        "seen_at": seen_at(case, at),
-        "struck_at": at,
-        "expires_at": at + timedelta(days=rules.expiry_days),
         "policy_digest": keep_policy(connection, policy, at),
     }
     number = connection.scalars(insert(strikes).values(columns).returning(strikes.c.strike_id)).one()
     strike = Strike(number, **columns)
     audit.append(connection, "ipml", "struck", _subject(strike), _payload(strike), at=at)
     return strike
+
+
+def foresee(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> Foreseen:
+    """Return what a decision that a listing is counterfeit would lead to; nothing changes.
+
+    Parameters
+    ----------
+    decision : Decision
+        As it would be made: its moment and its ground count, its number is 0.
+    """
+    pseudonym = find_pseudonym(connection, case.seller_id)
+    before = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym)
+    known = [] if pseudonym is None else find_strikes(connection, pseudonym)
+    strike = Strike(0, **_describe(connection, case, decision, policy), pseudonym=pseudonym or "", policy_digest="")
+    rules, at = policy.penalties, decision.decided_at
+    standing = find_standing([*known, strike], list_told(before), rules, at)
+    steps = find_steps(standing, before, at)
+    imposed, proposed = (None if rung is None else rules.ladder[rung] for rung in (steps.imposed, steps.proposed))
+    return Foreseen(strike.weight, standing, imposed, proposed)
 
 
 def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[Penalty]:
@@ -62,7 +87,7 @@ def take_back(connection: Connection, decision_id: int, by: str, why: str, at: d
         return []
     words = seal_words(connection, strike.pseudonym, why)
     connection.execute(insert(strikes_taken_back).values(strike_id=strike.strike_id, by=by, at=at, why=words))
-    lifted = lift_uncarried(connection, strike.pseudonym, by, why, at)
+    lifted = lift_uncarried(connection, strike, by, why, at)
     audit.append(connection, by, "strike taken back", _subject(strike), _payload(strike), at=at)
     return lifted
 
@@ -106,6 +131,24 @@ def seen_at(case: Row[Any], decided_at: datetime) -> datetime:
     return min(moment, decided_at)
 
 
+def _describe(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> dict[str, Any]:
+    """Return what a strike says, but for whose it is and by which policy."""
+    at, rules, facts = decision.decided_at, policy.penalties, read_facts(case)
+    category = facts["category"] if facts["category"] in rules.severity else None
+    return facts | {
+        "decision_id": decision.decision_id,
+        "case_id": case.case_id,
+        "ground": decision.ground,
+        "category": category,
+        "weight": rules.weigh(decision.ground, category),
+        "made_with": _find_first_of_group(connection, decision.decision_id),
+        "same_as": _find_first_case(connection, case),
+        "seen_at": seen_at(case, at),
+        "struck_at": at,
+        "expires_at": at + timedelta(days=rules.expiry_days),
+    }
+
+
 def _find_first_of_group(connection: Connection, decision_id: int) -> int | None:
     """Return the first of the decisions that were made as one with a decision; None where it was made alone."""
     group = select(decisions.c.group_key).where(decisions.c.decision_id == decision_id).scalar_subquery()
@@ -114,11 +157,11 @@ def _find_first_of_group(connection: Connection, decision_id: int) -> int | None
     return first
 
 
-def _find_first_case(connection: Connection, decision: Decision) -> int:
+def _find_first_case(connection: Connection, case: Row[Any]) -> int:
     """Return the case of the first decision on a listing, which may have been seen several times."""
-    query = select(decisions.c.case_id).where(decisions.c.listing_id == decision.listing_id)
+    query = select(decisions.c.case_id).where(decisions.c.listing_id == case.listing_id)
     first = connection.scalar(query.order_by(decisions.c.decision_id).limit(1))
-    return decision.case_id if first is None else first
+    return int(case.case_id) if first is None else first
 
 
 def _payload(strike: Strike) -> dict[str, audit.Value]:

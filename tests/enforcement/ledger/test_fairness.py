@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
@@ -74,6 +74,7 @@ def test_an_alarm_is_above_the_bound_and_not_by_chance(of_group: Counts, of_rest
     assert compare("small sellers", "overturned", of_group, of_rest, RULES).state == state
 
 
+@settings(max_examples=20)
 @given(judged=st.integers(1, 500), wrong=st.integers(0, 500), more=st.integers(0, 500), rest=st.integers(1, 5000))
 def test_more_errors_never_end_an_alarm(judged: int, wrong: int, more: int, rest: int):
     """Of as many decisions."""
@@ -86,6 +87,7 @@ def test_more_errors_never_end_an_alarm(judged: int, wrong: int, more: int, rest
     assert ranks.index(states[0]) <= ranks.index(states[1])
 
 
+@settings(max_examples=20)
 @given(judged=st.integers(1, 500), wrong=st.integers(0, 500))
 def test_the_interval_holds_the_ratio(judged: int, wrong: int):
     """Low, ratio, high."""

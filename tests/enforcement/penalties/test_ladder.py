@@ -1,6 +1,7 @@
 """What strikes lead to, who confirms it, and how it ends."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from ipml.enforcement.penalties.imposed import explain_penalty
 from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
+from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import CannotChangePenalty, PenaltyNotFound
 from ipml.storage.audit import list_rows, verify
@@ -29,8 +31,8 @@ def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
 
 
 def test_one_sweep_leads_to_one_warning(market: Market):
-    """Ten listings decided on one day, all seen before the seller was told anything."""
-    for _ in range(10):
+    """Four listings decided on one day, all seen before the seller was told anything."""
+    for _ in range(4):
         market.strike()
     assert [one.kind.value for one in market.penalties() if one.imposed_at] == ["warn"]
 
@@ -51,9 +53,10 @@ def test_expired_strikes_count_nothing(market: Market):
     assert market.kinds() == ["warn", "warn"]
 
 
-def test_a_person_confirms_and_not_who_decided(market: Market):
+def test_a_person_confirms_and_not_who_decided(market: Market, make_market: Callable[..., Market]):
     """The penalty then runs from when it was confirmed."""
-    for _ in range(9):
+    market = make_market(_asking_early(market.policy))
+    for _ in range(2):
         market.strike()
     (proposed,) = market.penalties(state="proposed")
     with pytest.raises(CannotChangePenalty, match="ana decided the case"):
@@ -81,9 +84,10 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
         lift(market.engine, 1, "cleo", "again")
 
 
-def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(market: Market):
+def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(market: Market, make_market: Callable[..., Market]):
     """A lead says no."""
-    for _ in range(9):
+    market = make_market(_asking_early(market.policy))
+    for _ in range(2):
         market.strike()
     (proposed,) = market.penalties(state="proposed")
     before = len(_messages(market.engine))
@@ -154,6 +158,12 @@ def test_an_unknown_penalty_is_refused_in_words(market: Market):
     for number in (1, 0, 2**70):
         with pytest.raises(PenaltyNotFound, match="No penalty"):
             confirm(market.engine, number, "cleo")
+
+
+def _asking_early(policy: EnforcementPolicy) -> EnforcementPolicy:
+    """Return a policy under which a lead is asked from the second strike on."""
+    rules = policy.penalties.model_copy(update={"flagrant_weight": 2.0})
+    return policy.model_copy(update={"penalties": rules})
 
 
 def _messages(engine: Engine) -> list[Any]:

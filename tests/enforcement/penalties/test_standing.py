@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import ipml.enforcement.penalties.replay as replaying
 from ipml.enforcement.penalties.book import Strike
 from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion
 from ipml.enforcement.penalties.replay import replay
@@ -20,6 +21,7 @@ from ipml.review.grounds import GROUNDS
 from .conftest import START
 
 IS_ARITHMETIC = True
+FEW = settings(max_examples=max(15, settings().max_examples // 4))
 RULES = load_enforcement_policy().penalties
 CLOSE = len(RULES.ladder) - 1
 
@@ -54,6 +56,7 @@ TOLD = st.lists(
 )
 
 
+@FEW
 @given(strikes=_strikes(st.just(0)), told=TOLD, order=st.randoms(use_true_random=False))
 def test_the_order_of_decisions_within_a_moment_does_not_matter(strikes, told, order):
     """The standing is the same, to the last digit; and so is the hardest penalty that comes of it."""
@@ -64,18 +67,21 @@ def test_the_order_of_decisions_within_a_moment_does_not_matter(strikes, told, o
     assert _hardest(strikes) == _hardest(renumbered)
 
 
+@FEW
 @given(strikes=_strikes(), told=TOLD)
 def test_nobody_is_closed_down_without_a_person(strikes, told):
     """Not by the weight, nor by the step."""
     assert find_standing(strikes, told, RULES, START + timedelta(days=60)).due < CLOSE
 
 
+@FEW
 @given(strikes=_strikes(st.just(0)))
 def test_a_sweep_of_someone_never_told_anything_leads_to_the_first_rung_at_most(strikes):
     """However much was found at once."""
     assert find_standing(strikes, [], RULES, START).due <= 0
 
 
+@FEW
 @given(strikes=_strikes())
 def test_who_has_all_strikes_taken_back_has_no_penalty(strikes):
     """In force or proposed."""
@@ -85,6 +91,7 @@ def test_who_has_all_strikes_taken_back_has_no_penalty(strikes):
     assert not any(one.is_open or one.is_in_force(at) for one in replay(back, RULES))
 
 
+@FEW
 @given(strikes=_strikes(), gone=st.integers(0, 7))
 def test_taking_a_strike_back_never_makes_a_penalty_harder(strikes, gone):
     """The hardest in force is as hard, or milder."""
@@ -95,6 +102,18 @@ def test_taking_a_strike_back_never_makes_a_penalty_harder(strikes, gone):
         max([one.rung for one in replay(made, RULES) if one.is_in_force(at)], default=-1) for made in (strikes, fewer)
     ]
     assert hardest[1] <= hardest[0]
+
+
+@FEW
+@given(strikes=_strikes(), undone=st.sets(st.integers(0, 7), max_size=3))
+def test_what_is_passed_over_as_settled_would_have_changed_nothing(strikes, undone):
+    """Looking at every strike each time gives the same penalties."""
+    at = START + timedelta(days=61)
+    struck = [replace(one, taken_back_at=at) if i in undone else one for i, one in enumerate(strikes)]
+    quick = replay(struck, RULES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replaying, "is_settled", lambda *_: False)
+        assert replay(struck, RULES) == quick
 
 
 GRAVITY = st.builds(
@@ -109,6 +128,7 @@ GRAVITY = st.builds(
 )
 
 
+@FEW
 @given(gravity=GRAVITY, more=st.floats(0, 1e5))
 def test_more_harm_is_never_milder(gravity, more):
     """Of what is otherwise the same."""
@@ -117,6 +137,7 @@ def test_more_harm_is_never_milder(gravity, more):
         assert keep_proportion(worse, RULES.proportion).step >= keep_proportion(gravity, RULES.proportion).step
 
 
+@FEW
 @given(gravity=GRAVITY, more=st.floats(0, 1e5))
 def test_a_larger_clean_record_is_never_harsher(gravity, more):
     """More listings of which no more were found counterfeit."""
@@ -125,6 +146,7 @@ def test_a_larger_clean_record_is_never_harsher(gravity, more):
         assert keep_proportion(larger, RULES.proportion).step <= keep_proportion(gravity, RULES.proportion).step
 
 
+@FEW
 @given(gravity=GRAVITY, less=st.integers(1, 200))
 def test_fewer_found_is_never_harsher(gravity, less):
     """Of as many listings."""
@@ -132,6 +154,7 @@ def test_fewer_found_is_never_harsher(gravity, less):
     assert keep_proportion(fewer, RULES.proportion).step <= keep_proportion(gravity, RULES.proportion).step
 
 
+@FEW
 @given(gravity=GRAVITY)
 @example(Gravity(100.0, True, 1, 1.0, 0.0, 0.99, True))
 def test_a_new_seller_is_not_punished_for_being_new(gravity):
@@ -145,6 +168,7 @@ def test_a_new_seller_is_not_punished_for_being_new(gravity):
     )
 
 
+@FEW
 @given(gravity=GRAVITY)
 def test_the_step_is_one_rung_at_most_and_says_why(gravity):
     """A sentence for each reason; none without one."""
@@ -153,8 +177,8 @@ def test_the_step_is_one_rung_at_most_and_says_why(gravity):
     assert proportion.sentences or proportion.step == 0
 
 
+@FEW
 @given(score=st.floats(0, 1), more=st.floats(0, 1))
-@settings(max_examples=20)
 def test_surer_is_never_milder(score, more):
     """What is surely counterfeit leads at least as far by itself as what is doubtful."""
     told = [Told(3, START - timedelta(days=90))]

@@ -1,0 +1,107 @@
+"""`ipml penalty` and `ipml ledger`: strikes, penalties and what errors cost, from the command line."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ipml.enforcement.penalties.ladder import climb
+from ipml.enforcement.penalties.strikes import add_strike
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.cases import find_case
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import migrate, open_database, writing
+
+ROOT = Path(__file__).parents[2]
+EVENTS_HEAD = "seller_id,kind,occurred_at,known_at,amount"
+
+
+@pytest.fixture(scope="module")
+def struck(tmp_path_factory) -> bytes:
+    """Return a database in which a seller with a hostile name has nine strikes of one morning."""
+    path, policy = tmp_path_factory.mktemp("struck") / "ipml.db", load_enforcement_policy()
+    engine, now = open_database(f"sqlite:///{path}"), datetime.now(UTC) - timedelta(days=1)
+    migrate(engine)
+    known = {"seller_id": "\x1b[2Jann", "price": 100.0, "currency": "EUR", "observed_at": now}
+    bags = [Listing(f"L{number}", title=f"Bag no. {number}", **known) for number in range(9)]
+    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags], now=now)
+    for number in range(1, 10):
+        taken = claim(engine, "ana", number, now=now)
+        decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="wrong_features", now=now)
+        with writing(engine) as connection:
+            climb(connection, add_strike(connection, find_case(connection, number), decision, policy), policy)
+    engine.dispose()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def database(tmp_path, struck: bytes) -> str:
+    """Return the URL of that database."""
+    (tmp_path / "ipml.db").write_bytes(struck)
+    return f"sqlite:///{tmp_path}/ipml.db"
+
+
+def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, database: str):
+    """Not who decided the case, and not twice."""
+    assert "close" in ipml("penalty", "list", "--state", "proposed", "--database", database).out
+    refused = ipml("penalty", "confirm", 2, "--by", "ana", "--database", database)
+    assert (refused.exit_code, "another must confirm it" in refused.err) == (2, True)
+    told = ipml("penalty", "confirm", 2, "--by", "cleo", "--database", database)
+    assert told.out == "Penalty 2 (close) is in force until it is lifted.\n"
+    assert ipml("penalty", "lift", 2, "--why", "appealed", "--by", "cleo", "--database", database).exit_code == 0
+    assert "lifted" in ipml("penalty", "list", "--state", "all", "--database", database).out
+    assert ipml("penalty", "end", "--database", database).out == "0 penalties ended.\n"
+
+
+def test_a_seller_is_shown_with_the_reasons(ipml, database: str):
+    """Whatever they call themselves, the terminal obeys nobody."""
+    told = ipml("penalty", "show", "\x1b[2Jann", "--database", database)
+    assert "8 strikes for 8 offences weigh 8.00." in told.out
+    assert "Their strikes weigh 9.00 now." in told.out
+    assert "\x1b[2J" not in ipml("penalty", "show", "\x1b[2Jben", "--database", database).out
+
+
+def test_another_policy_is_simulated(ipml, database: str, tmp_path):
+    """The same one changes nothing; a milder one does."""
+    same = ipml("penalty", "simulate", "--database", database)
+    assert "9 decisions on 1 sellers: 0 would have met a harder penalty, 0 a milder one." in same.out
+    text = (ROOT / "ipml/enforcement/policy.toml").read_text(encoding="utf-8")
+    (tmp_path / "milder.toml").write_text(text.replace("usual_weight = 1.0", "usual_weight = 0.04"))
+    milder = ipml("penalty", "simulate", "--policy", tmp_path / "milder.toml", "--database", database)
+    assert "0 would have met a harder penalty, 1 a milder one" in milder.out
+    assert ipml("penalty", "simulate", "--since", "2999-01-01", "--database", database).exit_code == 0
+
+
+def test_links_are_looked_at_and_decided(ipml, database: str, tmp_path):
+    """From a file to a lead."""
+    (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,bob,payout,0.9,=one account\n")
+    ipml("penalty", "confirm", 2, "--by", "cleo", "--database", database)
+    told = ipml("penalty", "links", tmp_path / "links.csv", "--database", database)
+    assert "1 links, 1 accounts newly recommended." in told.out
+    assert "=one account" in told.out
+    assert (
+        ipml("penalty", "link", 1, "nothing", "--why", "a courier", "--database", database).out == "Link 1: nothing.\n"
+    )
+    assert ipml("penalty", "link", 1, "strike", "--database", database).exit_code == 2
+
+
+def test_strikes_are_written_as_events(ipml, database: str, tmp_path):
+    """One for each offence."""
+    assert ipml("penalty", "events", "struck.csv", "--database", database).out.startswith("9 events")
+    assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
+
+
+def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):
+    """And says that there is too little to compare."""
+    told = ipml("ledger", "--csv", "ledger.csv", "--database", database)
+    assert told.exit_code == 0
+    assert "too few: small sellers: no decision was judged again yet." in told.out
+    assert (tmp_path / "ledger.csv").read_text(encoding="utf-8").startswith("by,band,currency,right,caught,wrong")
+
+
+def test_what_is_not_known_is_refused_in_one_line(ipml, database: str):
+    """With what to do."""
+    for arguments in (("lift", 99, "--why", "x"), ("list", "--state", "odd"), ("link", 7, "look")):
+        told = ipml("penalty", *arguments, "--database", database)
+        assert (told.exit_code, told.err.count("\n")) == (2, 1)
