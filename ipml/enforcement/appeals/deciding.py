@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -106,6 +107,19 @@ def decide_appeal(
         keep_outcome(connection, appeal, by, why, now, measure, **corrected)
         write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
         return appeal
+
+
+def why_lifted(why: str) -> str:
+    """Return for the reason of a reversal what a seller is told: "appeal", "counter-notice", or else "review".
+
+    Examples
+    --------
+    >>> why_lifted("appeal 3 granted"), why_lifted("holder silent, appeal 3"), why_lifted("wrong brand")
+    ('appeal', 'counter-notice', 'review')
+    """
+    if re.fullmatch(r"appeal \d+ granted", why):
+        return "appeal"
+    return "counter-notice" if re.fullmatch(r"holder \w+, appeal \d+", why) else "review"
 
 
 def restore(connection: Connection, appeal: Appeal, event: AppealEvent, by: str, at: datetime) -> Appeal:

@@ -61,6 +61,7 @@ clocks = Table(
     Column("is_extended", Flag, nullable=False, default=False),
     UniqueConstraint("subject", "stage"),
     Index(None, "state", "due_at"),
+    Index(None, "stage", "since"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
 
 from ipml.enforcement.appeals.counter_notices import change_term, holder_acted, holder_withdrew
 from ipml.enforcement.appeals.deciders import may_decide
@@ -33,7 +33,7 @@ from ipml.review.reversals import undo
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import decisions, seller_keys, user_sellers
+from ipml.storage.tables import clocks, decisions, outbox, seller_keys, user_sellers
 
 DAY = timedelta(days=1)
 
@@ -452,3 +452,21 @@ def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch
     assert market.measures()[0].lifted_at is None
     assert market.tick(due_at + timedelta(minutes=1501)).expired == 1
     assert market.measures()[0].lifted_at is not None
+
+
+def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch):
+    """Told in another order than written to, over many months without a tick, and killed in between."""
+    from ipml.enforcement.appeals import ticking
+
+    monkeypatch.setattr(ticking, "_AT_ONCE", 2)
+    for number in range(5):
+        market.take_down(f"L{number}", title=f"{'abcde'[number] * 6} bag")
+    for number in (3, 1, 5, 2, 4):
+        market.now += 90 * DAY
+        query = update(outbox).where(outbox.c.key == f"measure-{number}-statement")
+        with writing(market.engine) as connection:
+            connection.execute(query.values(state="delivered", settled_at=market.now))
+    ticking._open_windows(market.engine, market.rules, market.now)
+    market.tick()
+    with reading(market.engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(clocks)) == 5
