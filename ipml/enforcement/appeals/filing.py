@@ -143,7 +143,9 @@ def _find_sent(
     pseudonym = find_pseudonym(connection, seller_id)
     if not key or pseudonym is None:
         return None
-    row = connection.execute(select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.key == key)).first()
+    row = connection.execute(
+        select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.key == digest(key))
+    ).first()
     if row is None:
         return None
     subject = f"case:{about}" if isinstance(about, int) else about
@@ -195,7 +197,7 @@ def _keep(
     fields = {
         **{"subject": found.subject, "case_id": found.case_id, "decision_id": found.decision_id},
         **{"pseudonym": pseudonym, "kind": kind, "profile": profile.name, "state": next_state(0, None, event)},
-        **{"text": sealed, "key": key or None, "filed_at": now},
+        **{"text": sealed, "key": digest(key) if key else None, "filed_at": now},
     }
     number: int = connection.scalars(insert(appeals).values(fields).returning(appeals.c.appeal_id)).one()
     appeal = find_appeal(connection, number)

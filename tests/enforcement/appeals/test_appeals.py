@@ -178,6 +178,34 @@ def test_a_seller_may_complain_before_they_are_told(market):
     assert file_one(market).state == "open"
 
 
+def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
+    """Taken back and decided counterfeit again while the appeal waits: granted, it is the new decision that falls."""
+    market.take_down()
+    appeal = file_one(market)
+    undo(market.engine, 1, "lea", may_undo_others=True, now=market.now)
+    taken = claim(market.engine, "bea", 1, now=market.now)
+    decide(market.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=market.now)
+    with pytest.raises(NotTheirsToDecide):
+        decide_one(market, appeal, by="bea")
+    decide_one(market, appeal)
+    assert all(measure.lifted_at for measure in market.measures())
+
+
+def test_silence_brings_back_only_what_was_countered(market):
+    """The near-duplicates were decided with it, but nobody spoke for them: they stay down."""
+    bags = [market.make_scored(f"B{n}", title=f"Leather bag, no. {n}", price=50.0, currency="EUR") for n in range(4)]
+    enqueue(market.engine, bags)
+    taken = claim(market.engine, "ana", now=market.now)
+    alike = [case.case_id for case in preview_spread(market.engine, taken.case_id).cases]
+    options = {"ground": "declared_replica", "now": market.now}
+    spread = decide_and_spread(market.engine, taken, Verdict.COUNTERFEIT, alike, **options)
+    file_one(market, about=taken.case_id, kind="counter-notice", profile="us")
+    market.pass_time(market.now + 30 * DAY)
+    lifted = [measure.case_id for measure in market.measures() if measure.lifted_at]
+    assert spread.decisions
+    assert lifted == [taken.case_id]
+
+
 @pytest.mark.parametrize(("step", "hours"), [(timedelta(days=1), 5), (timedelta(hours=-1), 30)])
 def test_a_clock_that_is_wrong_for_a_while_ends_nobodys_time(market, step, hours):
     """A day ahead or an hour back, for an hour or more: no term is over early, and none is lost."""
