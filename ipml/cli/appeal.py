@@ -225,6 +225,8 @@ def _describe(file: AppealFile) -> list[str]:
     ]
     if file.alike:
         lines.append(f"decided with it, and put right with it: cases {', '.join(map(str, file.alike))}")
+    if file.together:
+        lines.append(f"decided by the same act, and left as they are: cases {', '.join(map(str, file.together))}")
     for clock in (*file.windows, *file.clocks):
         note = ", not all holidays of that time known" if clock.is_provisional else ""
         lines.append(f"{clock.stage}: {clock.state}, due {_day(clock.due_at) or 'when it has begun'}{note}")

@@ -32,14 +32,14 @@ class Correction:
 def correct(
     connection: Connection, decision_id: int, verdict: Verdict, by: str, why: str, at: datetime, *, origin: str
 ) -> Correction:
-    """Take a decision back and decide its case anew, with the near-duplicates that were decided with it.
+    """Take a decision back and decide its case anew; on appeal with the near-duplicates that were decided with it.
 
     Parameters
     ----------
     why : str
         Goes into the reversal and the note; nothing in it may tell of the seller.
     origin : str
-        "appeal" where a person decides, "clock" where a term ran out.
+        "appeal" where a person decides what holds for the near-duplicates, too; "clock" where a term ran out.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def correct(
     OwnListing, SamePerson
         The case is not for this person.
     """
-    wanted = find_family(connection, decision_id)
+    wanted = find_family(connection, decision_id)[: None if origin == "appeal" else 1]
     locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
     standing = [row for row in wanted if is_reversible(connection, row)]  # since they were locked, that is
     if not standing or standing[0].decision_id != decision_id:

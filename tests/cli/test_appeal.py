@@ -65,9 +65,9 @@ def test_a_tick_says_what_it_did(ipml, database: str):
     assert told.out == "0 terms ran out, 0 marked, 0 marks withdrawn.\n"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+def test_mistakes_are_answered_with_one_line(ipml, database: str):
+    """Unknown numbers, states, measures, rules and files that are no text."""
+    for arguments in (
         ("list", "--state", "lost"),
         ("show", 99),
         ("decide", 99, "granted", "--why", "x"),
@@ -78,9 +78,6 @@ def test_a_tick_says_what_it_did(ipml, database: str):
         ("file", "case:1", "--seller", "s1", "--text", "letter.txt", "--kind", "prayer"),
         ("file", "case:1", "--seller", "s1", "--text", "letter.txt", "--rules", "atlantis"),
         ("file", "case:1", "--seller", "s1", "--text", "ipml.db"),
-    ],
-)
-def test_mistakes_are_answered_with_one_line(ipml, database: str, arguments):
-    """Unknown numbers, states, measures, rules and files that are no text."""
-    answer = ipml("appeal", *arguments, "--database", database)
-    assert (answer.exit_code, answer.err.count("\n")) == (2, 1)
+    ):
+        answer = ipml("appeal", *arguments, "--database", database)
+        assert (answer.exit_code, answer.err.count("\n")) == (2, 1), arguments

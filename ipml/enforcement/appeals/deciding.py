@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +24,7 @@ from ipml.errors import AppealInHand, IllegalStep, NotTheirsToDecide, UnusableOu
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.corrections import correct
-from ipml.review.reversals import find_decisions, is_reversible
+from ipml.review.reversals import find_decisions, stands
 from ipml.review.snapshot import decode_listing
 from ipml.review.texts import check_text
 from ipml.storage import audit
@@ -108,6 +109,19 @@ def decide_appeal(
         return appeal
 
 
+def why_lifted(why: str) -> str:
+    """Return for the reason of a reversal what a seller is told: "appeal", "counter-notice", or else "review".
+
+    Examples
+    --------
+    >>> why_lifted("appeal 3 granted"), why_lifted("holder silent, appeal 3"), why_lifted("wrong brand")
+    ('appeal', 'counter-notice', 'review')
+    """
+    if re.fullmatch(r"appeal \d+ granted", why):
+        return "appeal"
+    return "counter-notice" if re.fullmatch(r"holder \w+, appeal \d+", why) else "review"
+
+
 def restore(connection: Connection, appeal: Appeal, event: AppealEvent, by: str, at: datetime) -> Appeal:
     """End a restriction because the rights holder did not act or gave up; nobody judges the listing by that.
 
@@ -181,12 +195,15 @@ def _end_restriction(
     if kind == "penalty":
         lift_penalty(connection, number, by, why, at)
         return ()
-    if not _stands(connection, appeal):
+    decision_id = _find_standing(connection, appeal)
+    if decision_id is None:
         return ()  # others have taken it back meanwhile
     origin = "appeal" if verdict is Verdict.GENUINE else "clock"
-    return correct(connection, appeal.decision_id, verdict, by, why, at, origin=origin).decisions
+    return correct(connection, decision_id, verdict, by, why, at, origin=origin).decisions
 
 
-def _stands(connection: Connection, appeal: Appeal) -> bool:
-    rows = find_decisions(connection, decisions.c.decision_id == appeal.decision_id, appeal.decision_id)
-    return bool(rows) and is_reversible(connection, rows[0])
+def _find_standing(connection: Connection, appeal: Appeal) -> int | None:
+    """Return the decision that keeps the listing down now: perhaps not the one that was appealed against."""
+    is_there = (decisions.c.case_id == appeal.case_id) & stands()
+    rows = find_decisions(connection, is_there)
+    return rows[-1].decision_id if rows and rows[-1].verdict == Verdict.COUNTERFEIT else None

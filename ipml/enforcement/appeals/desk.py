@@ -21,12 +21,13 @@ from ipml.records import Case, Decision
 from ipml.review.cases import find_case, make_case
 from ipml.review.corrections import find_family
 from ipml.review.decisions import make_decision
-from ipml.review.reversals import is_reversible
+from ipml.review.reversals import is_reversible, stands
 from ipml.storage import audit
 from ipml.storage.database import reading
 from ipml.storage.pseudonyms import unseal
-from ipml.storage.tables import appeals, clocks
+from ipml.storage.tables import appeals, clocks, decisions
 
+_MOST_TOGETHER = 200
 _IS_ITS_CLOCK = clocks.c.subject == literal("appeal:") + cast(appeals.c.appeal_id, String)
 
 
@@ -58,6 +59,8 @@ class AppealFile:
         Against which it is.
     alike : tuple of int
         Cases of near-duplicates that would be put right with it.
+    together : tuple of int
+        Other cases that were decided with it by one act, at most 200: a lead may want to look at them again.
     windows, clocks : tuple of Clock
         Until when the seller may appeal, and the terms of this appeal.
     deciders : frozenset of str
@@ -70,6 +73,7 @@ class AppealFile:
     case: Case
     decision: Decision
     alike: tuple[int, ...]
+    together: tuple[int, ...]
     windows: tuple[Clock, ...]
     clocks: tuple[Clock, ...]
     outcome: Outcome | None
@@ -107,12 +111,22 @@ def get_appeal(engine: Engine, appeal_id: int, *, now: datetime | None = None) -
             case=make_case(find_case(connection, appeal.case_id), now or datetime.now(UTC)),
             decision=make_decision(family[0]),
             alike=tuple(kin.case_id for kin in family[1:] if is_reversible(connection, kin)),
+            together=_find_together(connection, [row.case_id for row in family], family[0].group_key),
             windows=tuple(find_clocks(connection, appeal.subject).values()),
             clocks=tuple(find_clocks(connection, appeal.name).values()),
             outcome=find_outcome(connection, appeal),
             deciders=find_deciders(connection, appeal),
             history=tuple(audit.list_rows(connection, appeal.name)),
         )
+
+
+def _find_together(connection: Connection, but: Sequence[int], group_key: str | None) -> tuple[int, ...]:
+    if group_key is None:
+        return ()
+    query = select(decisions.c.case_id).where(
+        decisions.c.group_key == group_key, decisions.c.case_id.not_in(but), stands()
+    )
+    return tuple(connection.scalars(query.order_by(decisions.c.case_id).limit(_MOST_TOGETHER)))
 
 
 def list_of_case(connection: Connection, case_id: int) -> Sequence[Appeal]:

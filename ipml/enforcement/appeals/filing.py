@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from ipml.enforcement.appeals.appeal import Appeal, find_appeal, make_appeal, move
 from ipml.enforcement.appeals.letters import pass_on, write_seller
+from ipml.enforcement.appeals.notified import COMPLAINT, COUNTER_NOTICE
 from ipml.enforcement.appeals.outcomes import keep_outcome
 from ipml.enforcement.appeals.restricted import Restricted, find_restricted
 from ipml.enforcement.appeals.rules import AppealRules
@@ -82,7 +83,7 @@ def file_appeal(
             return earlier  # it was sent twice at once
         _refuse_second(connection, found)
         _refuse_late(found.subject, kind, windows)
-        window = windows.get(f"{kind} window")
+        window = _find_window(windows, kind)
         chosen = rules.load_profile(profile or (window.profile if window else rules.profile_for(listing.country).name))
         appeal = _keep(connection, found, pseudonym_of(connection, seller_id, now=now), text, kind, chosen, key, now)
         goes_to_holder = appeal.state is AppealState.WITH_HOLDER
@@ -142,7 +143,9 @@ def _find_sent(
     pseudonym = find_pseudonym(connection, seller_id)
     if not key or pseudonym is None:
         return None
-    row = connection.execute(select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.key == key)).first()
+    row = connection.execute(
+        select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.key == digest(key))
+    ).first()
     if row is None:
         return None
     subject = f"case:{about}" if isinstance(about, int) else about
@@ -167,11 +170,16 @@ def _refuse_second(connection: Connection, found: Restricted) -> None:
 
 def _refuse_late(subject: str, kind: str, windows: dict[str, Clock]) -> None:
     """Refuse what is recorded after the expiry of its term was; before that everything came in time."""
-    window, other = windows.get(f"{kind} window"), windows.get("complaint window")
+    window, other = _find_window(windows, kind), windows.get(COMPLAINT)
     if window is None or window.state is not ClockState.EXPIRED:
         return
     is_open = other is not None and other.state is not ClockState.EXPIRED
     raise WindowOver(subject, kind, "a complaint is still open" if is_open else "a court is open to you")
+
+
+def _find_window(windows: dict[str, Clock], kind: str) -> Clock | None:
+    complaint = windows.get(COMPLAINT)
+    return complaint if kind == "complaint" else windows.get(COUNTER_NOTICE, complaint)
 
 
 def _keep(
@@ -189,7 +197,7 @@ def _keep(
     fields = {
         **{"subject": found.subject, "case_id": found.case_id, "decision_id": found.decision_id},
         **{"pseudonym": pseudonym, "kind": kind, "profile": profile.name, "state": next_state(0, None, event)},
-        **{"text": sealed, "key": key or None, "filed_at": now},
+        **{"text": sealed, "key": digest(key) if key else None, "filed_at": now},
     }
     number: int = connection.scalars(insert(appeals).values(fields).returning(appeals.c.appeal_id)).one()
     appeal = find_appeal(connection, number)

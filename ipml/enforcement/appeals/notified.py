@@ -6,14 +6,18 @@ The letter with the statement of "measure:12" has the key "measure-12-statement"
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, func, select
 
 from ipml.storage.tables import clocks, outbox
 
+COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
+"""The stages that run for a restriction: the second only where it differs from the first."""
+
 _KIND, _SUFFIX = "statement", "-statement"
+_SLACK = timedelta(days=3)  # for clocks that were wrong when messages were delivered
 _SUBJECT = func.replace(func.replace(outbox.c.key, _SUFFIX, ""), "-", ":")
 
 
@@ -23,11 +27,17 @@ def notified_at(connection: Connection, subject: str) -> datetime | None:
     return connection.scalar(select(outbox.c.settled_at).where(outbox.c.key == key, *_is_delivered()))
 
 
-def find_newly_notified(connection: Connection, at_most: int) -> Sequence[Row[Any, Any]]:
-    """Return subject and moment of restrictions the seller was told of, whose clocks do not run yet."""
+def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> Sequence[Row[Any, Any]]:
+    """Return subject and moment of restrictions the seller was told of, whose clocks do not run yet, in that order.
+
+    Clocks are started in the order of these moments, so what lies well before the latest of them is done.
+    """
+    latest = connection.scalar(select(func.max(clocks.c.since)).where(clocks.c.stage == COMPLAINT))
     has_clock = exists().where(clocks.c.subject == _SUBJECT)
     query = select(_SUBJECT.label("subject"), outbox.c.settled_at).where(*_is_delivered(), ~has_clock)
-    return connection.execute(query.order_by(outbox.c.message_id).limit(at_most)).all()
+    if latest is not None:
+        query = query.where(outbox.c.settled_at >= min(latest, now) - _SLACK)
+    return connection.execute(query.order_by(outbox.c.settled_at, outbox.c.message_id).limit(at_most)).all()
 
 
 def _is_delivered() -> tuple[Any, ...]:

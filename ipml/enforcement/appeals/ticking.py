@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from ipml.enforcement.appeals.appeal import find_appeal
 from ipml.enforcement.appeals.deciding import restore
 from ipml.enforcement.appeals.letters import passed_on_key, write_seller
-from ipml.enforcement.appeals.notified import find_newly_notified
+from ipml.enforcement.appeals.notified import COMPLAINT, COUNTER_NOTICE, find_newly_notified
 from ipml.enforcement.appeals.remedies import find_penalty
 from ipml.enforcement.appeals.restricted import parse_subject
 from ipml.enforcement.appeals.rules import AppealRules
@@ -27,7 +27,6 @@ from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import clocks, measures, outbox
 
 _AT_ONCE = 200
-_WINDOWS = ("complaint window", "counter-notice window")
 
 
 def tick(engine: Engine, *, rules: AppealRules | None = None, now: datetime | None = None) -> Ticked:
@@ -56,15 +55,16 @@ def tick(engine: Engine, *, rules: AppealRules | None = None, now: datetime | No
 def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
     """Start the time for complaints and counter-notices of sellers who were told; return how many there were."""
     with reading(engine) as connection:
-        if not find_newly_notified(connection, 1):
+        if not find_newly_notified(connection, now, 1):
             return 0
     with writing(engine) as connection:
         serialise(connection, Lock.OPEN_WINDOWS)
-        told = find_newly_notified(connection, _AT_ONCE)
+        told = find_newly_notified(connection, now, _AT_ONCE)
         for subject, at in told:
             profile = rules.profile_for(_find_country(connection, subject))
-            for stage in _WINDOWS:
-                start_clock(connection, subject, stage, profile, at, TICKER, now)
+            start_clock(connection, subject, COMPLAINT, profile, at, TICKER, now)
+            if profile.windows.counter_notice != profile.windows.complaint:
+                start_clock(connection, subject, COUNTER_NOTICE, profile, at, TICKER, now)
         return len(told)
 
 

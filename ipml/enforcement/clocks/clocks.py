@@ -83,11 +83,8 @@ class RecordedEvent:
 
 def open_clock(connection: Connection, subject: str, stage: str, profile: Profile, by: str, at: datetime) -> Clock:
     """Set up a clock that waits for the event it counts from; `begin` starts it."""
-    state = next_state(f"clock of {subject}", None, ClockEvent.OPENED)
-    fields = {"subject": subject, "stage": stage, "profile": profile.name, "state": state, "is_provisional": False}
-    query = insert(clocks).values(fields).returning(clocks.c.clock_id)
-    clock = Clock(connection.scalars(query).one(), subject, stage, profile.name, state)
-    _note(connection, clock, ClockEvent.OPENED, by, at, {"stage": stage, "profile": profile.name})
+    clock = _open(connection, subject, stage, profile, by, at)
+    audit.append(connection, by, "clock opened", clock.name, {"for": subject, "stage": stage}, at=at)
     return clock
 
 
@@ -100,7 +97,7 @@ def start_clock(
     connection: Connection, subject: str, stage: str, profile: Profile, since: datetime, by: str, at: datetime
 ) -> Clock:
     """Set up a clock and start it at once."""
-    return begin(connection, open_clock(connection, subject, stage, profile, by, at), profile, since, by, at)
+    return begin(connection, _open(connection, subject, stage, profile, by, at), profile, since, by, at)
 
 
 def pause(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
@@ -165,6 +162,15 @@ def make_clock(row: Row[Any]) -> Clock:
     return Clock(**row._asdict() | {"state": ClockState(row.state)})
 
 
+def _open(connection: Connection, subject: str, stage: str, profile: Profile, by: str, at: datetime) -> Clock:
+    state = next_state(f"clock of {subject}", None, ClockEvent.OPENED)
+    fields = {"subject": subject, "stage": stage, "profile": profile.name, "state": state, "is_provisional": False}
+    query = insert(clocks).values(fields).returning(clocks.c.clock_id)
+    clock = Clock(connection.scalars(query).one(), subject, stage, profile.name, state)
+    _record(connection, clock, ClockEvent.OPENED, by, at, {"stage": stage, "profile": profile.name})
+    return clock
+
+
 def _schedule(
     connection: Connection, clock: Clock, profile: Profile, event: ClockEvent, by: str, at: datetime
 ) -> Clock:
@@ -208,15 +214,17 @@ def _change(
     changed = replace(clock, state=next_state(clock.name, clock.state, event))
     fields = {name: getattr(changed, name) for name in Clock.__slots__ if name != "clock_id"}
     connection.execute(update(clocks).where(clocks.c.clock_id == clock.clock_id).values(fields))
-    _note(connection, changed, event, by, at, payload)
+    sequence = _record(connection, changed, event, by, at, payload)
+    noted = {"sequence": sequence, "for": clock.subject, "stage": clock.stage, **payload}
+    audit.append(connection, by, f"clock {event}", clock.name, noted, at=at)
     return changed
 
 
-def _note(
+def _record(
     connection: Connection, clock: Clock, event: ClockEvent, by: str, at: datetime, payload: dict[str, audit.Value]
-) -> None:
+) -> int:
+    """Append an event, and return its place in the order."""
     text = json.dumps(payload, separators=(",", ":"), sort_keys=True)
     fields = {"clock_id": clock.clock_id, "kind": event, "at": at, "by": by, "payload": text}
-    sequence = connection.scalar(insert(clock_events).values(fields).returning(clock_events.c.sequence))
-    noted = {"sequence": sequence, "for": clock.subject, **payload}
-    audit.append(connection, by, f"clock {event}", clock.name, noted, at=at)
+    sequence: int = connection.scalars(insert(clock_events).values(fields).returning(clock_events.c.sequence)).one()
+    return sequence

@@ -18,7 +18,7 @@ appeals = Table(
     Column("profile", Text, nullable=False, doc="by whose rules"),
     Column("state", Text, nullable=False),
     Column("text", Text, nullable=False, doc="what the seller says, sealed"),
-    Column("key", Text, doc="the seller's, so that a repeated request files once"),
+    Column("key", Text, doc="SHA-256 of the seller's, so that a repeated request files once"),
     Column("filed_at", Moment, nullable=False),
     Column("reference", Text, doc="of what the rights holder filed, sealed"),
     Column("holder", Text, doc="who has it in hand"),
@@ -61,6 +61,7 @@ clocks = Table(
     Column("is_extended", Flag, nullable=False, default=False),
     UniqueConstraint("subject", "stage"),
     Index(None, "state", "due_at"),
+    Index(None, "stage", "since"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

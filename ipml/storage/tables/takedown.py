@@ -78,6 +78,7 @@ outbox = Table(
     CheckConstraint("state IN ('waiting', 'delivered', 'dead')", name="state"),
     Index(None, "state", "next_try_at", "message_id"),
     Index(None, "subject", "message_id"),
+    Index(None, "kind", "settled_at"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

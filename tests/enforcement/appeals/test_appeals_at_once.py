@@ -1,5 +1,6 @@
 """Several at once, and killed anywhere: each term has its end once, with all that follows from it or nothing."""
 
+import os
 import random
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading
 from ipml.storage.tables import appeals, clock_events, decisions, reversals
 
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 TICKER = Path(__file__).with_name("ticker.py")
 pytestmark = pytest.mark.slow
@@ -60,7 +62,7 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
     """Killed again and again while terms run out; in the end each has run out once, with all that follows."""
     due_at = file_many(engine, make_scored, 12)
     lots = random.Random(7)
-    for _ in range(6):
+    for _ in range(KILLS):
         command = [sys.executable, str(TICKER), database_url, due_at.isoformat()]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "ready\n"

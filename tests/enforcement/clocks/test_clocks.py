@@ -60,14 +60,14 @@ def _can_end(state, seen):
     return any(_can_end(after, seen | {state}) for after in onward)
 
 
-@pytest.mark.parametrize(("state", "event"), sorted(itertools.product(ClockState, ClockEvent)))
-def test_what_is_not_in_the_table_cannot_happen(state, event):
+def test_what_is_not_in_the_table_cannot_happen():
     """Every pair of state and event either has its place in the table, or is refused."""
-    if (state, event) in TRANSITIONS:
-        assert next_state("clock:1", state, event) is TRANSITIONS[state, event]
-    else:
-        with pytest.raises(IllegalStep):
-            next_state("clock:1", state, event)
+    for state, event in itertools.product(ClockState, ClockEvent):
+        if (state, event) in TRANSITIONS:
+            assert next_state("clock:1", state, event) is TRANSITIONS[state, event]
+        else:
+            with pytest.raises(IllegalStep):
+                next_state("clock:1", state, event)
 
 
 class Clocks(RuleBasedStateMachine):

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_clocks_stage_since", "clocks", ["stage", "since"])
     op.create_index("ix_clocks_state_due_at", "clocks", ["state", "due_at"])
     op.create_table(
         "clock_events",
@@ -88,9 +89,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_clock_events_clock_id", "clock_events", ["clock_id"])
+    op.create_index("ix_outbox_kind_settled_at", "outbox", ["kind", "settled_at"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_outbox_kind_settled_at", "outbox")
     op.drop_table("clock_events")
     op.drop_table("clocks")
     op.drop_table("appeal_outcomes")
