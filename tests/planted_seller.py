@@ -19,6 +19,8 @@ from ipml.storage.database import writing
 from ipml.storage.outbox import put
 from ipml.storage.pseudonyms import pseudonym_of, seal
 from ipml.storage.tables import (
+    automatic_decisions,
+    automatic_draws,
     cases,
     enforcement_policies,
     evidence,
@@ -27,6 +29,7 @@ from ipml.storage.tables import (
     metadata,
     opinions,
     outbox,
+    promises,
     rankings,
     seller_keys,
     users,
@@ -105,6 +108,20 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         did = {"kind": "remove", "territories": "", "policy_digest": "d", "imposed_by": "ana", "imposed_at": NOON}
         connection.execute(insert(measures).values(**known, **did, lifted_by="ana", lifted_at=NOON, why_lifted=said))
         audit.append(connection, "ana", "imposed", "measure:1", {}, at=NOON)
+        promise = {
+            "policy_digest": "d",
+            "at": NOON,
+            "brand": "*",
+            "event": "allowed",
+            "cause": "person",
+            "actor": "lea",
+            "why": "",
+        }
+        promise_id = connection.scalars(insert(promises).values(promise).returning(promises.c.promise_id)).one()
+        draw = {"case_id": case_id, "brand": NAME, "model_version": "m", "score": 0.9, "odds": 0.1, "drawn_at": NOON}
+        connection.execute(insert(automatic_draws).values(draw))
+        made = {"decision_id": decision_id, "promise_id": promise_id, "brand": NAME, "decided_at": NOON}
+        connection.execute(insert(automatic_decisions).values(made))
         message = {"channel": "seller", "kind": "measure", "subject": "measure:1", "pseudonym": pseudonym, "now": NOON}
         put(connection, key="measure-1-imposed", body={"to": NAME, "phone": PHONE}, **message)
         connection.execute(update(outbox).values(state="delivered", settled_at=NOON, last_error=said))

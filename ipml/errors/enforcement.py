@@ -229,6 +229,16 @@ class UnderLegalHold(IpmlError):
         super().__init__(f"seller {pseudonym}: found {said}; nothing was erased. `ipml seller release` ends a hold.")
 
 
+class AppealPending(IpmlError):
+    """Erasing a seller now would end an appeal of theirs undecided."""
+
+    def __init__(self, pseudonym: str, appeal_id: int) -> None:
+        super().__init__(
+            f"seller {pseudonym}: found appeal {appeal_id} undecided; nothing was erased. "
+            "Decide it, or let the seller withdraw it, and try again."
+        )
+
+
 class MessagesWaiting(IpmlError):
     """Erasing a seller now would lose messages that must still reach others."""
 

@@ -21,15 +21,16 @@ from ipml.enforcement.privacy.erased_list import ErasedList, note_erased, read_e
 from ipml.enforcement.privacy.holds import find_holds
 from ipml.enforcement.privacy.places import BLANKED, touched_tables
 from ipml.enforcement.privacy.stand_ins import empty_notes, replace_listings
-from ipml.errors import MessagesWaiting, SellerUnknown, UnderLegalHold, UnusableSetting
+from ipml.errors import AppealPending, MessagesWaiting, SellerUnknown, UnderLegalHold, UnusableSetting
 from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
 from ipml.storage.remains import overwrite_deleted, sweep
-from ipml.storage.tables import cases, decisions, erasures, metadata, outbox, seller_keys, user_sellers
+from ipml.storage.tables import appeals, cases, decisions, erasures, metadata, outbox, seller_keys, user_sellers
 
 _LONGEST_WHY = 200
+_PENDING = ("open", "with holder", "holder acted")  # of an appeal
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,12 @@ def erase_sellers(
 
 
 def refuse(connection: Connection, pseudonym: str, now: datetime) -> None:
-    """Raise UnderLegalHold or MessagesWaiting where a seller cannot be erased now."""
+    """Raise UnderLegalHold, AppealPending or MessagesWaiting where a seller cannot be erased now."""
     if holds := find_holds(connection, pseudonym, now):
         raise UnderLegalHold(pseudonym, [(hold.hold_id, hold.why, hold.last_day) for hold in holds])
+    pending = appeals.c.pseudonym == pseudonym, appeals.c.state.in_(_PENDING)
+    if (appeal_id := connection.scalar(select(func.min(appeals.c.appeal_id)).where(*pending))) is not None:
+        raise AppealPending(pseudonym, appeal_id)
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):
         raise MessagesWaiting(pseudonym, count)

@@ -169,6 +169,7 @@ def test_what_was_sealed_cannot_be_opened_any_more(engine: Engine):
         unseal(connection, pseudonym, str(connection.scalar(select(evidence.c.sealed))))
 
 
+@pytest.mark.slow
 def test_every_way_to_look_at_cases_copes(engine: Engine):
     """Lists, searches, pages, precedents, exports, estimates and labels go on, and tell nothing of the erased."""
     pseudonym = plant(engine)
@@ -396,6 +397,7 @@ def test_a_reader_who_does_not_end_is_told_of(tmp_path: Path):
     other.dispose()
 
 
+@pytest.mark.slow
 def test_an_older_backup_does_not_bring_an_erased_seller_back(tmp_path: Path):
     """By the list outside the database they are known, whether they had a pseudonym then or not, and erased again."""
     engine = open_database(copy_sqlite(tmp_path))
