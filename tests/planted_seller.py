@@ -108,6 +108,7 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         did = {"kind": "remove", "territories": "", "policy_digest": "d", "imposed_by": "ana", "imposed_at": NOON}
         connection.execute(insert(measures).values(**known, **did, lifted_by="ana", lifted_at=NOON, why_lifted=said))
         audit.append(connection, "ana", "imposed", "measure:1", {}, at=NOON)
+        audit.append(connection, "ipml", "evidence kept", "evidence:1", {"digest": "d"}, at=NOON)
         promise = {
             "policy_digest": "d",
             "at": NOON,

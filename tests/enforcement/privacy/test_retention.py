@@ -262,7 +262,6 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
     }
     until = {kind.name: kind.until for kind in kept.classes}
     assert until["counterfeit_listings"] == after(RULES.counterfeit_listings)
-    assert until["measures"] is None
     assert [hold.why for hold in kept.holds] == ["claim"]
 
 
