@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from ipml.enforcement.evidence.keeping import keep_evidence
+from ipml.enforcement.ledger.stakes import keep_stakes
 from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.strikes import add_strike, take_back
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
@@ -63,6 +64,7 @@ class Enforcement:
         if decision.verdict is not Verdict.COUNTERFEIT:
             return
         measure = measures.impose(connection, case, decision, self.policy, is_automatic=origin == BY_POLICY)
+        keep_stakes(connection, measure.measure_id, case, decision.decided_at, self.policy)
         issue(connection, measures.restriction_of(connection, measure), self.policy)
         strike = add_strike(connection, case, decision, self.policy)
         for penalty in ladder.climb(connection, strike, self.policy):

@@ -12,6 +12,7 @@ settle it: it shows who took it and for the how-manieth time, and that is no lon
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -51,6 +52,20 @@ class Message:
     dropped_by: str | None
 
 
+def make_key(name: str) -> str:
+    """Return a key for what is called "measure-12-imposed", with letters drawn at random at its end.
+
+    Numbers may come again after an older backup was restored. Keys never do: else a receiver would take a new message
+    for one it knows, and drop it.
+
+    Examples
+    --------
+    >>> make_key("measure-12-imposed") == make_key("measure-12-imposed")
+    False
+    """
+    return f"{name}-{secrets.token_hex(4)}"
+
+
 def put(
     connection: Connection,
     *,
@@ -68,7 +83,7 @@ def put(
     Parameters
     ----------
     key : str
-        By which the receiver knows the message; the same for the same thing, for ever: "measure-12-imposed".
+        By which the receiver knows the message, for ever; see `make_key`.
     channel : str
         To whom: "platform", "seller", "transparency" or "holder".
     kind : str

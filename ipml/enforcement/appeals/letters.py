@@ -46,7 +46,7 @@ def write_seller(
     subject, text = compose(appeal, what, listing, language, why)
     outbox.put(
         connection,
-        key=f"appeal-{appeal.appeal_id}-{what.replace('_', '-')}",
+        key=outbox.make_key(f"appeal-{appeal.appeal_id}-{what.replace('_', '-')}"),
         channel="seller",
         kind="appeal",
         subject=appeal.name,
@@ -84,19 +84,19 @@ def pass_on(
     """Put a counter-notice into the outbox for the rights holder, with no more of the seller than the profile says."""
     outbox.put(
         connection,
-        key=passed_on_key(appeal.appeal_id),
+        key=outbox.make_key(f"appeal-{appeal.appeal_id}-passed-on"),
         channel="holder",
         kind="counter-notice",
-        subject=f"counter-notice:{appeal.appeal_id}",
+        subject=passed_on_subject(appeal.appeal_id),
         body=_tell_holder(appeal, text, listing, profile),
         pseudonym=appeal.pseudonym,
         now=at,
     )
 
 
-def passed_on_key(appeal_id: int) -> str:
-    """Return the key under which a counter-notice goes to the rights holder."""
-    return f"appeal-{appeal_id}-passed-on"
+def passed_on_subject(appeal_id: int) -> str:
+    """Return the subject of the message by which a counter-notice goes to the rights holder."""
+    return f"counter-notice:{appeal_id}"
 
 
 def inert(text: str, longest: int = _LONGEST_WORD) -> str:

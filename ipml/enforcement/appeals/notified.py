@@ -1,6 +1,6 @@
 """When sellers learnt of what was done to them: the moment their statement of reasons was delivered.
 
-The letter with the statement of "measure:12" has the key "measure-12-statement" in the outbox.
+The letter with the statement of a restriction has the restriction's subject in the outbox.
 """
 
 from __future__ import annotations
@@ -16,15 +16,7 @@ from ipml.storage.tables import clocks, outbox
 COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
 """The stages that run for a restriction: the second only where it differs from the first."""
 
-_KIND, _SUFFIX = "statement", "-statement"
 _SLACK = timedelta(days=3)  # for clocks that were wrong when messages were delivered
-_SUBJECT = func.replace(func.replace(outbox.c.key, _SUFFIX, ""), "-", ":")
-
-
-def notified_at(connection: Connection, subject: str) -> datetime | None:
-    """Return when the seller was told of a restriction; None as long as the statement was not delivered."""
-    key = f"{subject.replace(':', '-')}{_SUFFIX}"
-    return connection.scalar(select(outbox.c.settled_at).where(outbox.c.key == key, *_is_delivered()))
 
 
 def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> Sequence[Row[Any, Any]]:
@@ -33,12 +25,12 @@ def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> 
     Clocks are started in the order of these moments, so what lies well before the latest of them is done.
     """
     latest = connection.scalar(select(func.max(clocks.c.since)).where(clocks.c.stage == COMPLAINT))
-    has_clock = exists().where(clocks.c.subject == _SUBJECT)
-    query = select(_SUBJECT.label("subject"), outbox.c.settled_at).where(*_is_delivered(), ~has_clock)
+    has_clock = exists().where(clocks.c.subject == outbox.c.subject)
+    query = select(outbox.c.subject, outbox.c.settled_at).where(*_is_delivered(), ~has_clock)
     if latest is not None:
         query = query.where(outbox.c.settled_at >= min(latest, now) - _SLACK)
     return connection.execute(query.order_by(outbox.c.settled_at, outbox.c.message_id).limit(at_most)).all()
 
 
 def _is_delivered() -> tuple[Any, ...]:
-    return outbox.c.channel == "seller", outbox.c.kind == _KIND, outbox.c.state == "delivered"
+    return outbox.c.channel == "seller", outbox.c.kind == "statement", outbox.c.state == "delivered"

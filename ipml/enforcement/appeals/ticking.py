@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.appeals.appeal import find_appeal
 from ipml.enforcement.appeals.deciding import restore
-from ipml.enforcement.appeals.letters import passed_on_key, write_seller
+from ipml.enforcement.appeals.letters import passed_on_subject, write_seller
 from ipml.enforcement.appeals.notified import COMPLAINT, COUNTER_NOTICE, find_newly_notified
 from ipml.enforcement.appeals.remedies import find_penalty
 from ipml.enforcement.appeals.restricted import parse_subject
@@ -91,9 +91,8 @@ def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
 
 def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: datetime) -> None:
     clock = find_clocks(connection, subject, lock=True)["holder"]
-    key = passed_on_key(parse_subject(subject)[1])
-    reached = select(outbox.c.settled_at).where(outbox.c.key == key, outbox.c.state == "delivered")
-    reached_at = connection.scalar(reached)
+    is_passed_on = outbox.c.subject == passed_on_subject(parse_subject(subject)[1]), outbox.c.state == "delivered"
+    reached_at = connection.scalar(select(outbox.c.settled_at).where(*is_passed_on))
     if clock.state is ClockState.WAITING and reached_at is not None:
         begin(connection, clock, rules.load_profile(clock.profile), reached_at, TICKER, now)
 

@@ -35,7 +35,7 @@ def _put(connection: Connection, penalty: Penalty, kind: str, what: str, content
     }
     outbox.put(
         connection,
-        key=f"penalty-{penalty.penalty_id}-{what}",
+        key=outbox.make_key(f"penalty-{penalty.penalty_id}-{what}"),
         channel="platform",
         kind=kind,
         subject=penalty.subject,

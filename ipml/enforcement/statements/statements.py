@@ -75,7 +75,7 @@ def issue(
     letter = write_letter(statement, listing.title, listing.listing_id, policy.statements)
     content = {"subject": letter.subject, "text": letter.text, "title": listing.title, "listing_id": listing.listing_id}
     statement = _keep(connection, statement, payload, content, keep_policy(connection, policy, at))
-    _send_letter(connection, statement, letter, f"{_dashed(statement.subject)}-statement", "statement", at)
+    _send_letter(connection, statement, letter, "statement", at)
     if payload is not None:
         outbox.put(
             connection,
@@ -132,12 +132,13 @@ def tell_lifted(
         already, or was erased.
     """
     statement = find_statement(connection, restriction.subject)
-    key = f"{_dashed(restriction.subject)}-lifted-letter"
-    if statement is None or _is_put(connection, key) or find_seller(connection, statement.pseudonym) is None:
+    if statement is None or _is_told_of_end(connection, statement):
+        return False
+    if find_seller(connection, statement.pseudonym) is None:
         return False
     listing = restriction.listing
     letter = write_lifted_letter(statement, listing.title, listing.listing_id, policy.statements, why, at)
-    _send_letter(connection, statement, letter, key, "lifted", at)
+    _send_letter(connection, statement, letter, "lifted", at)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
     audit.append(connection, _ACTOR, "told of the end", statement.subject, noted, at=at)
     return True
@@ -145,9 +146,8 @@ def tell_lifted(
 
 def notified_at(connection: Connection, statement: Statement) -> datetime | None:
     """Return when the letter was delivered, from which the time for complaints runs; None as long as it was not."""
-    key = f"{_dashed(statement.subject)}-statement"
-    query = select(messages.c.settled_at).where(messages.c.key == key, messages.c.state == "delivered")
-    return connection.scalar(query)
+    letter = messages.c.subject == statement.subject, messages.c.channel == "seller", messages.c.kind == "statement"
+    return connection.scalar(select(messages.c.settled_at).where(*letter, messages.c.state == "delivered"))
 
 
 def find_statement(connection: Connection, subject: str) -> Statement | None:
@@ -230,9 +230,7 @@ def _keep(
     return replace(statement, statement_id=connection.scalars(query).one())
 
 
-def _send_letter(
-    connection: Connection, statement: Statement, letter: Letter, key: str, kind: str, at: datetime
-) -> None:
+def _send_letter(connection: Connection, statement: Statement, letter: Letter, kind: str, at: datetime) -> None:
     body = {
         "seller_id": find_seller(connection, statement.pseudonym),
         "reference": statement.puid,
@@ -242,10 +240,10 @@ def _send_letter(
     }
     outbox.put(
         connection,
-        key=key,
+        key=outbox.make_key(f"{statement.subject.replace(':', '-')}-{kind}"),
         channel="seller",
         kind=kind,
-        subject=f"statement:{statement.statement_id}",
+        subject=statement.subject,
         body=body,
         pseudonym=statement.pseudonym,
         now=at,
@@ -259,9 +257,6 @@ def _get_row(connection: Connection, subject: str) -> Row[Any]:
     return row
 
 
-def _is_put(connection: Connection, key: str) -> bool:
-    return connection.scalar(select(messages.c.message_id).where(messages.c.key == key)) is not None
-
-
-def _dashed(subject: str) -> str:
-    return subject.replace(":", "-")
+def _is_told_of_end(connection: Connection, statement: Statement) -> bool:
+    told = messages.c.subject == statement.subject, messages.c.channel == "seller", messages.c.kind == "lifted"
+    return connection.scalar(select(messages.c.message_id).where(*told)) is not None

@@ -1,12 +1,11 @@
 """Who is told of a change: the platform, which carries it out, the rights holder, and those who bought.
 
 The platform's messages on one listing have one subject, so that they arrive in order, and each names all that holds
-from then on. Keys end in letters drawn at random: numbers may come again after an old backup is restored, keys never.
+from then on.
 """
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -198,4 +197,4 @@ def _put(
 
 
 def _make_key(measure: Measure, what: str) -> str:
-    return f"measure-{measure.measure_id}-{what}-{secrets.token_hex(4)}"
+    return outbox.make_key(f"measure-{measure.measure_id}-{what}")

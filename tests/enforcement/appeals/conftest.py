@@ -37,8 +37,8 @@ class Measuring:
         fields |= {"kind": "remove", "territories": "", "policy_digest": digest}
         fields |= {"imposed_by": decision.reviewer, "imposed_at": decision.decided_at}
         number = connection.scalar(insert(measures).values(fields).returning(measures.c.measure_id))
-        send = {"channel": "seller", "kind": "statement", "subject": f"statement:{number}", "body": {}}
-        key = f"measure-{number}-statement"
+        send = {"channel": "seller", "kind": "statement", "subject": f"measure:{number}", "body": {}}
+        key = outbox.make_key(f"measure-{number}-statement")
         outbox.put(connection, key=key, **send, pseudonym=pseudonym, now=decision.decided_at)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
@@ -85,6 +85,11 @@ class Market:
         """Return all measures, in order."""
         with reading(self.engine) as connection:
             return list(connection.execute(select(measures).order_by(measures.c.measure_id)))
+
+    def letter(self, name: str, channel: str = "seller") -> str:
+        """Return what waits or was sent to somebody under a key of this name."""
+        (found,) = (body for key, body in self.letters(channel).items() if key.startswith(name))
+        return found
 
     def letters(self, channel: str = "seller") -> dict[str, str]:
         """Return what waits or was sent to somebody, by key, unsealed."""

@@ -74,7 +74,7 @@ def test_a_rejected_appeal_changes_nothing_but_is_explained(market):
     """Measure and label stay; the seller reads why, and where else they can turn."""
     market.take_down()
     decide_one(market, file_one(market), outcome="rejected", why="No invoice was shown.")
-    letter = market.letters()["appeal-1-rejected"]
+    letter = market.letter("appeal-1-rejected")
     assert market.measures()[0].lifted_at is None
     assert [label.is_counterfeit for label in export_labels(market.engine)] == [True]
     assert "No invoice was shown." in letter
@@ -300,7 +300,7 @@ def test_hostile_text_is_kept_as_it_is_and_passed_on_inert(market):
     market.take_down(country="CN")
     hostile = "<script>alert(1)</script>\x1b[2J\u202egenuine\r\nBcc: all@example.com =HYPERLINK()"
     appeal = file_one(market, text=hostile, kind="counter-notice")
-    told = market.letters("holder")[f"appeal-{appeal.appeal_id}-passed-on"]
+    told = market.letter(f"appeal-{appeal.appeal_id}-passed-on", "holder")
     assert get_appeal(market.engine, appeal.appeal_id).text == hostile
     assert "\\u001b" not in told
     assert "\\u202e" not in told
@@ -311,7 +311,7 @@ def test_a_rights_holder_learns_no_more_than_the_rules_say(market):
     """The seller's words go on under the Chinese rules, not under those of a platform; the seller's id never does."""
     market.take_down(seller_id="s1", title="Leather bag, best")
     filed = file_one(market, text="My words.", kind="counter-notice", profile="platform")
-    told = market.letters("holder")[f"appeal-{filed.appeal_id}-passed-on"]
+    told = market.letter(f"appeal-{filed.appeal_id}-passed-on", "holder")
     assert "Leather bag" in told
     assert "My words." not in told
     assert '"s1"' not in told
@@ -333,7 +333,7 @@ def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     assert get_appeal(market.engine, appeal.appeal_id).appeal.state == "restored"
     assert read_decisions(market)[-1] == ("cannot tell", "clock", "ipml clock")
     assert list(export_labels(market.engine)) == []
-    assert "appeal-1-restored" in market.letters()
+    assert market.letter("appeal-1-restored")
 
 
 def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
@@ -488,7 +488,7 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
         market.take_down(f"L{number}", title=f"{'abcde'[number] * 6} bag")
     for number in (3, 1, 5, 2, 4):
         market.now += 90 * DAY
-        query = update(outbox).where(outbox.c.key == f"measure-{number}-statement")
+        query = update(outbox).where(outbox.c.subject == f"measure:{number}")
         with writing(market.engine) as connection:
             connection.execute(query.values(state="delivered", settled_at=market.now))
     ticking._open_windows(market.engine, market.rules, market.now)
