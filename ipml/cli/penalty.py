@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from getpass import getuser
 from pathlib import Path
@@ -54,6 +55,7 @@ def list_(
     from ipml.enforcement.penalties.ladder import find_penalties
     from ipml.errors import UnusableSetting
     from ipml.storage.database import open_database, reading
+    from ipml.storage.pseudonyms import find_seller
 
     states = ("proposed", "in force", "over", "lifted", "dismissed", "taken back", "all")
     if state not in states:
@@ -61,7 +63,8 @@ def list_(
     now = datetime.now(UTC)
     with reading(open_database(database, create=False)) as connection:
         found = find_penalties(connection, state=None if state == "all" else state, at=now)
-    Console().print(_penalty_table(found, now))
+        sellers = {one.pseudonym: find_seller(connection, one.pseudonym) for one in found}
+    Console().print(_penalty_table(found, now, sellers))
 
 
 @app.command()
@@ -95,7 +98,7 @@ def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -
         numbers = (str(strike.decision_id), str(strike.case_id), strike.ground, f"{strike.weight:.2f}")
         table.add_row(*numbers, f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", back)
     Console().print(table)
-    Console().print(_penalty_table(found, now))
+    Console().print(_penalty_table(found, now, {pseudonym: seller}))
     for number, reason in reasons.items():
         words, ended = reason or (("its seller was erased",), "")
         typer.echo(f"{number}: {' '.join(words)}" + (f" Ended: {printable(ended)}" if ended else ""))
@@ -174,15 +177,16 @@ def events(
     typer.echo(f"{written:,} events into {target}.")
 
 
-def _penalty_table(found: list[Penalty], now: datetime) -> Table:
+def _penalty_table(found: list[Penalty], now: datetime, sellers: Mapping[str, str | None]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("penalty", "seller", "kind", "state", "since", "until", "weight", title="Penalties")
     for one in found:
         since = f"{one.imposed_at or one.proposed_at:%Y-%m-%d}"
         until = f"{one.until:%Y-%m-%d}" if one.until else ""
-        name = (str(one.penalty_id), one.pseudonym[:8], one.kind.value, one.state(now))
-        table.add_row(*name, since, until, f"{one.weight:.2f}")
+        seller = Text(printable(sellers.get(one.pseudonym) or "erased"))
+        table.add_row(str(one.penalty_id), seller, one.kind.value, one.state(now), since, until, f"{one.weight:.2f}")
     return table
 
 
