@@ -29,7 +29,7 @@ from ipml.review.quality.look_choice import draw
 from ipml.review.snapshot import decode
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import automatic_decisions, automatic_draws
+from ipml.storage.tables import automatic_decisions, automatic_draws, cases
 
 _BATCH_SIZE = 500
 _BY_POLICY = Origin("policy")
@@ -197,9 +197,8 @@ class _Run:
 
     def _find_obstacle(self, connection: Connection, row: Row[Any], standing: Standing) -> str | None:
         of_brand = ([standing.brand], standing.model_version, standing.threshold)
-        again = select_candidates(*of_brand, row.case_id - 1, self._span())
-        found = connection.execute(again.limit(1)).first()
-        if found is None or found.case_id != row.case_id:
+        again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id == row.case_id)
+        if connection.execute(again).first() is None:
             return "it has changed meanwhile"
         if not is_in_force(connection, standing.brand, standing.promise_id or 0):
             return "the promise was withdrawn meanwhile"
