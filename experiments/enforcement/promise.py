@@ -130,8 +130,8 @@ def simulate(plan: Plan, seed: int) -> Outcome:
     migrate(engine)
     bundled = load_enforcement_policy()
     policy = EnforcementPolicy.model_validate(bundled.model_dump() | {"automatic": plan.rules.model_dump()})
-    # Three in four of what comes in is what three people can look at.
-    staff = Staff(reviews_a_day=max(1, round(plan.a_day * len(plan.brands) / 4)))
+    # Three in four of what comes in can be looked at.
+    staff = Staff(reviewers=("ana",), reviews_a_day=max(1, round(plan.a_day * len(plan.brands) * 0.75)))
     market = Operations(enforcing(engine, policy), policy, partial(bring, plan, drift), staff, seed=seed)
     done, wrong = np.zeros(plan.months, int), np.zeros(plan.months, int)
     for day in market.run(START, int(plan.months * MONTH / DAY)):
