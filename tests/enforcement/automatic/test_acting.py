@@ -10,6 +10,7 @@ from ipml.records import Verdict
 from ipml.review.exploration.turns import count_recent
 from ipml.review.hits import measure_hits
 from ipml.review.labels import export_labels
+from ipml.review.precedents import find_precedents
 from ipml.review.quality.judgements import list_judgements
 from ipml.review.queue import claim, get_case, history, undo
 from ipml.review.throughput import measure_paces
@@ -231,7 +232,7 @@ def test_what_a_person_acquitted_is_left_to_people(market):
 
 
 def test_the_policy_teaches_nobody(market):
-    """Its decisions are no labels, no judgements of a reviewer, no hits of the order, no turns, and nobody's pace."""
+    """Its decisions are no labels, judgements, precedents, hits of the order or turns, and nobody's pace."""
     market.qualify()
     market.bring(10)
     decided = market.act().decided
@@ -239,6 +240,8 @@ def test_the_policy_teaches_nobody(market):
     assert len(list(export_labels(market.engine))) == 20
     assert {pace.reviewer for pace in measure_paces(market.engine, now=market.now)} == {"ana"}
     assert sum(hits.judged for hits in measure_hits(market.engine)) == 20
+    precedents = find_precedents(market.engine, get_case(market.engine, 1), 99)
+    assert {one.decision.reviewer for one in precedents} == {"ana"}
     with reading(market.engine) as connection:
         assert {one.reviewer for one in list_judgements(connection)} == {"ana"}
         assert count_recent(connection, 0.05, market.now)[0] == 20
