@@ -1,5 +1,7 @@
 """`ipml automatic` acts only where a policy says so, shows why not, and obeys a person."""
 
+import json
+
 import pytest
 
 from ipml.records import Listing, ScoredListing
@@ -41,6 +43,14 @@ def test_without_such_a_policy_nothing_is_done(ipml, tmp_path):
 def test_run_says_what_was_done(ipml, policy):
     """Nothing is acted on without evidence."""
     assert ipml("automatic", "run").out.startswith("0 listings acted on")
+
+
+def test_enqueue_acts_too(ipml, policy, tmp_path):
+    """Where the policy is on, what comes in is drawn or acted on at once."""
+    row = {"listing_id": "L1", "seller_id": "s1", "title": "Bag", "brand": "Acme", "score": 0.99, "log_odds": 4.0}
+    scored = tmp_path / "scored.jsonl"
+    scored.write_text(json.dumps(row | {"model_version": "m1", "abstained": None, "reasons": "[]"}) + "\n")
+    assert "0 acted on without review" in ipml("enqueue", scored).out
 
 
 def test_status_says_why_it_is_not_in_force(ipml, policy):

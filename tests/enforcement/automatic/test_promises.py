@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from ipml.enforcement.automatic.bounds import lasting_bound
 from ipml.enforcement.automatic.promises import allow, is_in_force, withdraw
-from ipml.enforcement.automatic.record import list_events
+from ipml.enforcement.automatic.record import Record, list_events
 from ipml.enforcement.automatic.rules import AutomaticRules
 from ipml.enforcement.automatic.sample import Count, Drawn, count
-from ipml.enforcement.automatic.standing import _choose
+from ipml.enforcement.automatic.standing import judge
 from ipml.errors import NothingToAllow, UnknownBrand
 from ipml.records import Verdict
 from ipml.review.queue import undo
@@ -35,14 +35,15 @@ def events(market):
     st.sampled_from([0.5, 0.7, 0.9]),
 )
 def test_never_in_force_below_the_promise(said, promise):
-    """Whatever people said of what was drawn: where a threshold holds, its bound reaches the promise."""
-    rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3)
+    """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
+    rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
     drawn = [Drawn(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
-    threshold, bound, found = _choose(rules, drawn, START + timedelta(days=1))
-    above = [is_right for score, is_right in said if score >= threshold]
+    standing = judge(rules, Record("Acme"), drawn, "m1", START + timedelta(days=1))
+    above = [is_right for score, is_right in said if score >= standing.threshold]
     wrong = sum(is_right is not True for is_right in above)  # nobody looked in time: an error
-    assert (found.n, found.errors) == (len(above), wrong)
-    assert bound == lasting_bound(len(above), wrong, promise, rules.confidence_each)
+    bound = lasting_bound(len(above), wrong, promise, rules.confidence_each)
+    assert (standing.count.n, standing.count.errors, standing.bound) == (len(above), wrong, bound)
+    assert standing.is_in_force == (bound >= promise and len(above) >= 3)
 
 
 @settings(max_examples=20)
