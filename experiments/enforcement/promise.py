@@ -65,6 +65,7 @@ class Plan:
     all_drift: bool
     months: int
     names: tuple[str, ...]
+    vouching: int
 
     @property
     def brands(self) -> tuple[Brand, ...]:
@@ -89,6 +90,7 @@ class Plan:
             "thresholds": (0.9,),
             "least_reviews": least,
             "audit_share": self.audit_share,
+            "vouching": self.vouching,
         }
         return AutomaticRules.model_validate(bundled.model_dump() | changed)
 
@@ -130,8 +132,8 @@ def simulate(plan: Plan, seed: int) -> Outcome:
     migrate(engine)
     bundled = load_enforcement_policy()
     policy = EnforcementPolicy.model_validate(bundled.model_dump() | {"automatic": plan.rules.model_dump()})
-    # Three in four of what comes in is what three people can look at.
-    staff = Staff(reviews_a_day=max(1, round(plan.a_day * len(plan.brands) / 4)))
+    # Three in four of what comes in can be looked at.
+    staff = Staff(reviewers=("ana",), reviews_a_day=max(1, round(plan.a_day * len(plan.brands) * 0.75)))
     market = Operations(enforcing(engine, policy), policy, partial(bring, plan, drift), staff, seed=seed)
     done, wrong = np.zeros(plan.months, int), np.zeros(plan.months, int)
     for day in market.run(START, int(plan.months * MONTH / DAY)):
@@ -247,12 +249,14 @@ def main() -> None:
     parser.add_argument("--audit-share", type=float, default=0.1)
     parser.add_argument("--all-drift", action="store_true")
     parser.add_argument("--brands", default="Acme,Umbra,Stark,Tyrell")
+    parser.add_argument("--vouching", type=int, default=load_enforcement_policy().automatic.vouching)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--events", action="store_true")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     given = parser.parse_args()
     names = tuple(given.brands.split(","))
-    plan = Plan(given.promise, given.drift_to, given.a_day, given.audit_share, given.all_drift, given.months, names)
+    drift = (given.promise, given.drift_to, given.a_day, given.audit_share, given.all_drift, given.months)
+    plan = Plan(*drift, names, given.vouching)
     run, began, outcomes = simulate_quickly if given.quick else simulate, perf_counter(), []
     with ProcessPoolExecutor(given.processes) as pool:
         for outcome in pool.map(partial(run, plan), range(given.first, given.first + given.seeds)):

@@ -29,7 +29,7 @@ from ipml.review.quality.look_choice import draw
 from ipml.review.snapshot import decode
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import automatic_decisions, automatic_draws
+from ipml.storage.tables import automatic_decisions, automatic_draws, cases
 
 _BATCH_SIZE = 500
 _BY_POLICY = Origin("policy")
@@ -124,13 +124,14 @@ class _Run:
 
     def take(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
         """Draw some of the cases for people, and act on others."""
+        eligible = [row for row in rows if row.score >= min(self.rules.for_brand(row.brand).thresholds)]
+        by_lot = {row.case_id for row in eligible if self._lot(row) < standings[row.brand].odds}
         with reading(self.engine) as connection:
-            free = [row for row in rows if self._is_free(connection, row)]
-        chosen = {row.case_id for row in free if self._lot(row) < standings[row.brand].odds}
-        self._draw([row for row in free if row.case_id in chosen], standings)
-        for row in free:
+            chosen = [row for row in eligible if row.case_id in by_lot and self._is_free(connection, row)]
+        self._draw(chosen, standings)
+        for row in eligible:
             standing = standings[row.brand]
-            if row.case_id in chosen or not standing.is_in_force or row.score < standing.threshold:
+            if row.case_id in by_lot or not standing.is_in_force or row.score < standing.threshold:
                 continue
             if row.enqueued_at > (standing.vouched_until or datetime.min.replace(tzinfo=UTC)):
                 self.left["drawn cases of its time are to be looked at first"] += 1
@@ -143,8 +144,6 @@ class _Run:
         return latest - timedelta(days=self.rules.most_age_days), latest
 
     def _is_free(self, connection: Connection, row: Row[Any]) -> bool:
-        if row.score < min(self.rules.for_brand(row.brand).thresholds):
-            return False
         obstacle = find_obstacle(connection, row, self.rules, self.actor, self.now)
         if obstacle:
             self.left[obstacle] += 1
@@ -197,9 +196,8 @@ class _Run:
 
     def _find_obstacle(self, connection: Connection, row: Row[Any], standing: Standing) -> str | None:
         of_brand = ([standing.brand], standing.model_version, standing.threshold)
-        again = select_candidates(*of_brand, row.case_id - 1, self._span())
-        found = connection.execute(again.limit(1)).first()
-        if found is None or found.case_id != row.case_id:
+        again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id == row.case_id)
+        if connection.execute(again).first() is None:
             return "it has changed meanwhile"
         if not is_in_force(connection, standing.brand, standing.promise_id or 0):
             return "the promise was withdrawn meanwhile"

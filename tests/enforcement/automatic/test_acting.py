@@ -10,12 +10,16 @@ from ipml.records import Verdict
 from ipml.review.exploration.turns import count_recent
 from ipml.review.hits import measure_hits
 from ipml.review.labels import export_labels
+from ipml.review.precedents import find_precedents
 from ipml.review.quality.judgements import list_judgements
 from ipml.review.queue import claim, get_case, history, undo
 from ipml.review.throughput import measure_paces
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import automatic_decisions, automatic_draws, looks, promises
+
+from .conftest import make_policy
 
 
 def test_nothing_is_done_before_the_promise_is_shown(market):
@@ -82,31 +86,53 @@ def test_reviewers_cannot_tell_which_were_drawn(market):
     assert [row.action for row in history(market.engine, 1)] == ["enqueued"]
 
 
-@pytest.mark.parametrize(
-    ("rules", "fields"),
-    [
-        ({}, {"score": 0.89}),
-        ({}, {"brand": "Umbra"}),
-        ({"excluded_categories": ["toys"]}, {"category": "toys"}),
-        ({"excluded_categories": ["toys"]}, {"category": None}),
-        ({"most_seller_sales": 1_000}, {"seller_sales": 1_001.0}),
-        ({"most_seller_sales": 1_000}, {}),
-        ({"least_seller_age_days": 30}, {"seller_age_days": 3.0}),
-        ({"most_a_day": 0}, {}),
-        ({"wait_hours": 24}, {}),
-    ],
-)
-def test_what_is_excluded_stays_with_people(make_market, rules, fields):
-    """Scores too low, other brands, excluded categories, large, new or unknown sellers, a full day, too early."""
-    market = make_market(**rules)
-    market.bring(20, category="bags", seller_sales=5.0, seller_age_days=900.0)
-    market.now += timedelta(hours=24)
+def test_what_is_excluded_stays_with_people(make_market):
+    """Scores too low, other brands, categories excluded or unknown, sellers large, new or unknown."""
+    market = make_market(excluded_categories=["toys"], most_seller_sales=1_000, least_seller_age_days=30)
+    usual = {"category": "bags", "seller_sales": 5.0, "seller_age_days": 900.0}
+    market.bring(20, **usual)
     market.act()
     market.review()
-    market.bring(5, **fields)
+    market.bring(2, score=0.89, **usual)
+    for fields in (
+        {"brand": "Umbra"},
+        {"category": "toys"},
+        {"category": None},
+        {"seller_sales": 1_001.0},
+        {"seller_sales": None},
+        {"seller_age_days": 3.0},
+        {"seller_age_days": None},
+    ):
+        market.bring(2, **(usual | fields))
+    acted = market.act()
+    assert (acted.decided, acted.drawn) == (0, 0)
+    assert acted.left == {"its category is for people": 4, "its seller sells much": 4, "its seller is new": 4}
+
+
+@pytest.mark.slow
+def test_no_more_is_done_in_a_day_than_the_policy_says(make_market):
+    """Of twenty listings three are acted on, three more a day later."""
+    market = make_market(most_a_day=3)
+    market.qualify()
+    market.bring(20)
+    assert market.act().decided == 3
     assert market.act().decided == 0
+    market.now += timedelta(days=1)
+    assert market.act().decided == 3
 
 
+def test_a_seller_is_excluded_by_pseudonym(make_market):
+    """The policy names no seller in the clear."""
+    market = make_market()
+    market.qualify()
+    with writing(market.engine) as connection:
+        pseudonym = pseudonym_of(connection, "s20")
+    market.policy = make_policy(excluded_sellers=[pseudonym])
+    market.bring(1)
+    assert market.act().left == {"its seller is for people": 1}
+
+
+@pytest.mark.slow
 def test_a_waiting_listing_is_acted_on_when_its_time_has_come(make_market):
     """What came in too lately is left, and acted on later."""
     market = make_market(wait_hours=24)
@@ -206,7 +232,7 @@ def test_what_a_person_acquitted_is_left_to_people(market):
 
 
 def test_the_policy_teaches_nobody(market):
-    """Its decisions are no labels, no judgements of a reviewer, no hits of the order, no turns, and nobody's pace."""
+    """Its decisions are no labels, judgements, precedents, hits of the order or turns, and nobody's pace."""
     market.qualify()
     market.bring(10)
     decided = market.act().decided
@@ -214,6 +240,8 @@ def test_the_policy_teaches_nobody(market):
     assert len(list(export_labels(market.engine))) == 20
     assert {pace.reviewer for pace in measure_paces(market.engine, now=market.now)} == {"ana"}
     assert sum(hits.judged for hits in measure_hits(market.engine)) == 20
+    precedents = find_precedents(market.engine, get_case(market.engine, 1), 99)
+    assert {one.decision.reviewer for one in precedents} == {"ana"}
     with reading(market.engine) as connection:
         assert {one.reviewer for one in list_judgements(connection)} == {"ana"}
         assert count_recent(connection, 0.05, market.now)[0] == 20

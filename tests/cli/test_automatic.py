@@ -1,0 +1,71 @@
+"""`ipml automatic` acts only where a policy says so, shows why not, and obeys a person."""
+
+import json
+
+import pytest
+
+from ipml.records import Listing, ScoredListing
+from ipml.review.queue import enqueue
+from ipml.storage.database import migrate, open_database
+
+POLICY = """
+[measures]
+usual = "remove"
+[automatic]
+is_on = true
+brands = ["Acme"]
+[penalties]
+[appeals]
+[statements]
+[retention]
+"""
+
+
+@pytest.fixture
+def policy(ipml, tmp_path, monkeypatch):
+    """Put a policy in force that covers one brand, and a listing of it into the queue of the test's own folder."""
+    (tmp_path / "policy.toml").write_text(POLICY)
+    monkeypatch.setenv("IPML_ENFORCEMENT", str(tmp_path / "policy.toml"))
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    migrate(engine)
+    enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag", brand="Acme"), 0.99, None, (), (), None, "m1")])
+
+
+def test_without_such_a_policy_nothing_is_done(ipml, tmp_path):
+    """The bundled policy says no."""
+    answer = ipml("automatic", "run")
+    assert (answer.exit_code, answer.out) == (
+        0,
+        "The policy acts on nothing without review: is_on is false in its section [automatic].\n",
+    )
+
+
+def test_run_says_what_was_done(ipml, policy):
+    """Nothing is acted on without evidence."""
+    assert ipml("automatic", "run").out.startswith("0 listings acted on")
+
+
+def test_enqueue_acts_too(ipml, policy, tmp_path):
+    """Where the policy is on, what comes in is drawn or acted on at once."""
+    row = {"listing_id": "L1", "seller_id": "s1", "title": "Bag", "brand": "Acme", "score": 0.99, "log_odds": 4.0}
+    scored = tmp_path / "scored.jsonl"
+    scored.write_text(json.dumps(row | {"model_version": "m1", "abstained": None, "reasons": "[]"}) + "\n")
+    assert "0 acted on without review" in ipml("enqueue", scored).out
+
+
+def test_status_says_why_it_is_not_in_force(ipml, policy):
+    """The brand, what was reviewed, what is promised, and what is missing."""
+    answer = ipml("automatic", "status")
+    assert answer.exit_code == 0
+    assert "Acme" in answer.out
+    assert "At least 300 must be reviewed." in answer.out
+
+
+def test_a_person_withdraws_and_allows(ipml, policy):
+    """What a person said is shown, and can be taken back; a brand that is not covered is refused in one line."""
+    assert ipml("automatic", "withdraw", "Acme", "--why", "parallel imports").exit_code == 0
+    assert "Withdrawn by" in ipml("automatic", "status").out
+    assert ipml("automatic", "allow", "Acme").exit_code == 0
+    answer = ipml("automatic", "withdraw", "Umbra")
+    assert answer.exit_code == 2
+    assert answer.err == "ipml: Automatic action: found brand 'Umbra'; the policy covers Acme.\n"
