@@ -13,11 +13,13 @@ from sqlalchemy import Connection, Select, select
 from ipml.enforcement.appeals.appeal import Appeal
 from ipml.errors import OwnListing, SamePerson
 from ipml.review.cases import find_case
-from ipml.review.quality.conflicts import refuse_conflict
-from ipml.storage.tables import appeal_outcomes, appeals, decisions, measures, opinions, reversals, users
+from ipml.review.quality.conflicts import may_judge, refuse_conflict
+from ipml.storage.tables import appeal_outcomes, appeals, cases, decisions, measures, opinions, reversals, users
 from ipml.storage.tables import audit as trail
 
 _MACHINES = ("ipml", "policy", "model", "seller", "command line")
+_DECIDED = "they decided in this matter before; another person must"
+_OWN = "they sell as this seller"
 _ROLES = ("reviewer", "lead", "admin")
 
 
@@ -28,14 +30,24 @@ def may_decide(connection: Connection, appeal: Appeal, by: str) -> str | None:
     if obstacle := _find_role(connection, by):
         return obstacle
     if _fold(by) in {_fold(name) for name in find_deciders(connection, appeal)}:
-        return "they decided in this matter before; another person must"
+        return _DECIDED
     try:
         refuse_conflict(connection, find_case(connection, appeal.case_id), by)
     except OwnListing:
-        return "they sell as this seller"
+        return _OWN
     except SamePerson:
         return "they gave one of the verdicts it is about"
     return None
+
+
+def find_obstacles(connection: Connection, some: Sequence[Appeal], by: str) -> dict[int, str]:
+    """Return why a lead may not decide some of several appeals, by their numbers: what `may_decide` says of each."""
+    numbers = {appeal.case_id for appeal in some}
+    own = set(connection.scalars(select(cases.c.case_id).where(cases.c.case_id.in_(numbers), ~may_judge(by))))
+    deciders = find_deciders_of(connection, some)
+    found = {appeal.appeal_id: _OWN for appeal in some if appeal.case_id in own}
+    before = [number for number, names in deciders.items() if _fold(by) in map(_fold, names)]
+    return found | dict.fromkeys(before, _DECIDED)
 
 
 def find_deciders(connection: Connection, appeal: Appeal) -> frozenset[str]:
