@@ -102,13 +102,20 @@ def _climb(
     """Return where the seller stands and would stand, and what would be imposed and proposed."""
     rules = policy.penalties
     pseudonym = find_pseudonym(connection, case.seller_id)
-    strikes = [] if pseudonym is None else find_strikes(connection, pseudonym)
-    before = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, at=at)
+    # As if nothing had been decided on this case: whoever takes a further look at it must not see that it was.
+    strikes = [] if pseudonym is None else _others(find_strikes(connection, pseudonym), case.case_id)
+    known = {strike.strike_id for strike in strikes}
+    penalties = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, at=at)
+    before = [penalty for penalty in penalties if penalty.strike_id in known]
     told = list_told(before)
     then = find_standing([*strikes, _strike(case, policy, at)], told, rules, at)
     steps = find_steps(then, before, at)
     kinds = [None if rung is None else rules.ladder[rung].kind for rung in (steps.imposed, steps.proposed)]
     return find_standing(strikes, told, rules, at), then, kinds[0], kinds[1]
+
+
+def _others(strikes: list[Strike], case_id: int) -> list[Strike]:
+    return [strike for strike in strikes if strike.case_id != case_id]
 
 
 def _strike(case: Row[Any], policy: EnforcementPolicy, at: datetime) -> Strike:

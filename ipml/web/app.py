@@ -13,14 +13,17 @@ from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
 from ipml.web import (
+    appeals_page,
     bulk_page,
     case_page,
     dashboard,
     exports,
     login,
+    measure_page,
     oidc_login,
     pages,
     password_page,
+    seller_page,
     undo,
 )
 from ipml.web.auth import authorise
@@ -48,6 +51,14 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/cases/{case_id}", Role.VIEWER, case_page.show_case),
     ("POST", "/cases/{case_id}/decide", Role.REVIEWER, case_page.decide),
     ("POST", "/cases/{case_id}/leave", Role.REVIEWER, case_page.leave),
+    ("GET", "/cases/{case_id}/seller", Role.VIEWER, seller_page.show_seller),
+    ("POST", "/cases/{case_id}/measure", Role.LEAD, measure_page.change),
+    ("POST", "/cases/{case_id}/penalty", Role.LEAD, seller_page.change_penalty),
+    ("GET", "/cases/{case_id}/evidence.zip", Role.LEAD, measure_page.download_evidence),
+    ("GET", "/appeals", Role.LEAD, appeals_page.show_appeals),
+    ("GET", "/appeals/{appeal_id}", Role.LEAD, appeals_page.show_appeal),
+    ("POST", "/appeals/{appeal_id}/take", Role.LEAD, appeals_page.take),
+    ("POST", "/appeals/{appeal_id}/decide", Role.LEAD, appeals_page.decide),
     ("GET", "/login/oidc", None, oidc_login.go_to_provider),
     ("GET", BACK, None, oidc_login.come_back),
     ("GET", "/export.csv", Role.LEAD, exports.export),
@@ -85,7 +96,8 @@ def make_app(
     """
     check_proxy_login(settings)
     app = FastAPI(dependencies=[Depends(authorise)], openapi_url=None, redirect_slashes=False)
-    app.state.engine = enforcing(engine, load_enforcement_policy(settings.enforcement))
+    app.state.policy = load_enforcement_policy(settings.enforcement)
+    app.state.engine = enforcing(engine, app.state.policy)
     app.state.settings = settings
     app.state.cost = cost
     app.state.limits = limits
@@ -93,6 +105,7 @@ def make_app(
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = Kept(_STAND_SECONDS)
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
+    app.state.alarms = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)
     app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies or THIS_MACHINE))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fastapi import Request, Response
 from sqlalchemy import Engine
 
+from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import LoginNeeded, RoleTooLow
 from ipml.web.proxy_login import find_proxy_user
 from ipml.web.sessions import find_user
@@ -37,6 +38,12 @@ def get_engine(request: Request) -> Engine:
     """Return the review database."""
     engine: Engine = request.app.state.engine
     return engine
+
+
+def get_policy(request: Request) -> EnforcementPolicy:
+    """Return what follows from decisions here."""
+    policy: EnforcementPolicy = request.app.state.policy
+    return policy
 
 
 def get_user(request: Request) -> User:

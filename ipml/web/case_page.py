@@ -15,6 +15,8 @@ from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
+from ipml.enforcement.followed import read_followed
+from ipml.enforcement.outlook import foresee
 from ipml.errors import AlreadyDecided, ClaimLost, OwnListing, SamePerson
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
@@ -24,7 +26,8 @@ from ipml.review.precedents import find_precedents
 from ipml.review.ranking.places import explain_place
 from ipml.review.seller_record import read_seller_record
 from ipml.review.undoable import find_undoable, list_reversals
-from ipml.web.auth import get_engine, get_user
+from ipml.web.auth import get_engine, get_policy, get_user
+from ipml.web.enforcement_wording import tell_term
 from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back
 from ipml.web.price_scale import make_price_scale
 from ipml.web.protection import is_from_elsewhere
@@ -76,7 +79,7 @@ def show_case(
     undone: Annotated[int, Query(ge=0, le=1)] = 0,
 ) -> Response:
     """Show a case, and claim it for the reviewer who opens it."""
-    return _show(request, case_id, Visit(trail, within, is_undone=bool(undone)))
+    return show(request, case_id, Visit(trail, within, is_undone=bool(undone)))
 
 
 def decide(
@@ -105,7 +108,7 @@ def decide(
         else:
             queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
     except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
-        return _show(request, case_id, Visit(trail, within, note, str(error)))
+        return show(request, case_id, Visit(trail, within, note, str(error)))
     return address_of(_follow(request, case, within, trail), within, trail=trail)
 
 
@@ -129,7 +132,8 @@ def leave(
     return RedirectResponse(f"{address_of_list(within)}#case-{case_id}", HTTPStatus.SEE_OTHER)
 
 
-def _show(request: Request, case_id: int, visit: Visit) -> Response:
+def show(request: Request, case_id: int, visit: Visit) -> Response:
+    """Show a case to a visitor; with a message what they asked for was not done."""
     engine, user = get_engine(request), get_user(request)
     shown = queue.shown_state(engine, user.name, case_id)
     case = replace(queue.get_case(engine, case_id), state=shown.state)
@@ -152,6 +156,7 @@ def _show(request: Request, case_id: int, visit: Visit) -> Response:
         **_tell_listing(case),
         **_tell_seller(engine, case, user),
         **_tell_history(engine, user, case, shown.hides_history),
+        **_tell_consequences(request, case, claim, shown.hides_history),
     }
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
 
@@ -188,6 +193,16 @@ def _tell_history(engine: Engine, user: User, case: Case, hides: bool) -> dict[s
         "last_standing": standing[-1] if standing else None,
         "deeds": queue.shown_history(engine, user.name, case.case_id),
         "precedents": find_precedents(engine, case),
+    }
+
+
+def _tell_consequences(request: Request, case: Case, claim: Claim | None, hides: bool) -> dict[str, Any]:
+    """Tell what "counterfeit" would lead to, before the decision, and what followed, after it."""
+    engine, policy = get_engine(request), get_policy(request)
+    return {
+        "outlook": foresee(engine, case.case_id, policy) if claim else None,
+        "followed": None if hides else read_followed(engine, case.case_id),
+        "terms_of": lambda clocks: [tell_term(clock, policy.appeals) for clock in clocks],
     }
 
 

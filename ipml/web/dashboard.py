@@ -8,12 +8,15 @@ from typing import Any
 from fastapi import Request, Response
 from sqlalchemy import Engine
 
+from ipml.enforcement.ledger.fairness import find_alarms
+from ipml.enforcement.overview import measure_enforcement
+from ipml.enforcement.policy import EnforcementPolicy
 from ipml.review.backlog import measure_backlog
 from ipml.review.exploration.estimates import estimate
 from ipml.review.hits import measure_hits
 from ipml.review.quality.look_summary import summarise_looks
 from ipml.review.throughput import count_days, measure_paces, time_reviews
-from ipml.web.auth import get_engine, get_user
+from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_look_bars
 from ipml.web.render import render
 from ipml.web.users import Role, User
@@ -24,14 +27,15 @@ def show_dashboard(request: Request) -> Response:
     engine, user, state = get_engine(request), get_user(request), request.app.state
     now = datetime.now(UTC)
     context = {
-        **state.stand.get(lambda: _measure(engine, now)),
+        **state.stand.get(lambda: _measure(engine, get_policy(request), now)),
+        "alarms": state.alarms.get(lambda: find_alarms(engine, get_policy(request))),
         "estimates": make_estimate_bars(state.estimates.get(lambda: estimate(engine))),
         **_paces(engine, user, now),
     }
     return render(request, "dashboard.html", context)
 
 
-def _measure(engine: Engine, now: datetime) -> dict[str, Any]:
+def _measure(engine: Engine, policy: EnforcementPolicy, now: datetime) -> dict[str, Any]:
     days = count_days(engine, now=now)
     backlog = measure_backlog(engine, now=now)
     return {
@@ -42,6 +46,7 @@ def _measure(engine: Engine, now: datetime) -> dict[str, Any]:
         "day_chart": make_day_chart(days),
         "hits": make_hit_bars(measure_hits(engine)),
         "times": time_reviews(engine),
+        "enforcement": measure_enforcement(engine, policy, now=now),
         "looks": make_look_bars(summarise_looks(engine)),
     }
 

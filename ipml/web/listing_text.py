@@ -98,6 +98,18 @@ def cut_pieces(
     return (*cut, Piece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
 
 
+def cut_quotes(text: str) -> list[tuple[str, bool]]:
+    """Cut a letter into pieces, and say of each whether it is a seller's own words, which stand isolated in it.
+
+    Examples
+    --------
+    >>> cut_quotes("Listing: \u2068Bag\u2069.")
+    [('Listing: ', False), ('Bag', True), ('.', False)]
+    """
+    pieces = re.split("\u2068([^\u2068\u2069]*)\u2069", text)
+    return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
+
+
 def is_invisible(letter: str) -> bool:
     """Tell whether a character cannot be seen, or reorders what can.
 

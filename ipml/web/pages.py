@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from ipml.enforcement.appeal_desk import count_appeals
 from ipml.review import queue
 from ipml.review.browsing import ORDERS, browse
 from ipml.review.undoable import find_undoable
@@ -38,6 +39,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         "can_decide": can_decide,
         "can_export": user.role.includes(Role.LEAD),
         "undoable": find_undoable(engine, user.name) if can_decide else None,
+        "pending_appeals": count_appeals(engine) if user.role.includes(Role.LEAD) else None,
         "link": lambda **changes: f"/?{asked.write(**changes)}",
         "previous_link": _link(asked, passed[:-1]) if passed else None,
         "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,

@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ipml.web.listing_text import cut_pieces, show_invisible
-from ipml.web.wording import age, due_in, money, percent, percent_range
+from ipml.web.enforcement_wording import MEASURES, PENALTIES, name_restriction, tell_platform
+from ipml.web.listing_text import cut_pieces, cut_quotes, show_invisible
+from ipml.web.wording import age, due_in, duration, money, percent, percent_range
 
 
 def _finalize(value: object) -> object:
@@ -33,10 +34,16 @@ _templates = Environment(
 _templates.globals |= {
     "age": age,
     "cut_pieces": cut_pieces,
+    "cut_quotes": cut_quotes,
     "due_in": due_in,
+    "duration": duration,
+    "measure_names": MEASURES,
     "money": money,
+    "name_restriction": name_restriction,
+    "penalty_names": PENALTIES,
     "percent": percent,
     "percent_range": percent_range,
+    "tell_platform": tell_platform,
 }
 
 

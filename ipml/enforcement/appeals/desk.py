@@ -135,6 +135,11 @@ def list_of_case(connection: Connection, case_id: int) -> Sequence[Appeal]:
     return [make_appeal(row) for row in connection.execute(query)]
 
 
+def count_pending(connection: Connection) -> int:
+    """Return how many appeals wait for somebody."""
+    return connection.scalar(select(func.count()).where(appeals.c.state.in_(PENDING))) or 0
+
+
 def count_overdue(connection: Connection, rules: AppealRules, now: datetime) -> int:
     """Return how many appeals should have been dealt with: undecided in time, or not yet with the rights holder."""
     is_late = or_(

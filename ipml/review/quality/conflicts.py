@@ -30,14 +30,19 @@ def may_judge(reviewer: str) -> ColumnElement[bool]:
 
 def refuse_conflict(connection: Connection, row: Row[Any], reviewer: str) -> None:
     """Raise OwnListing or SamePerson unless a reviewer may judge the case in a row."""
+    refuse_own(connection, row, reviewer)
+    given = select(opinions.c.opinion_id).where(_is_half_of_two(reviewer), opinions.c.case_id == row.case_id)
+    if connection.execute(given).first() is not None:
+        raise SamePerson(row.case_id, reviewer)
+
+
+def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:
+    """Raise OwnListing where somebody sells as the seller of the case in a row."""
     own = select(user_sellers.c.since).where(
         user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == row.seller_id
     )
     if connection.execute(own).first() is not None:
         raise OwnListing(row.case_id, reviewer)
-    given = select(opinions.c.opinion_id).where(_is_half_of_two(reviewer), opinions.c.case_id == row.case_id)
-    if connection.execute(given).first() is not None:
-        raise SamePerson(row.case_id, reviewer)
 
 
 def add_seller(engine: Engine, name: str, seller_id: str, *, now: datetime | None = None) -> None:

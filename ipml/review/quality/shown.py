@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.records import Claim
 from ipml.review.cases import find_case, is_held, subject_of
@@ -14,6 +14,7 @@ from ipml.review.quality.looks import find_look_of
 from ipml.review.quality.opinions import find_halves
 from ipml.storage import audit
 from ipml.storage.database import reading
+from ipml.storage.tables import looks
 
 _SYSTEM = "ipml"  # the actor of what no person did
 
@@ -61,6 +62,13 @@ def shown_state(engine: Engine, user_name: str, case_id: int, *, now: datetime |
         hides = row.state != "decided" and _is_halfway(connection, case_id, user_name)
         claim = _claim_of(row, case_id, now) if row.holder == user_name else None
         return ShownCase(row.state, hides, claim)
+
+
+def find_hidden(engine: Engine, user_name: str) -> frozenset[int]:
+    """Return the decided cases that a user has a further look at, so that what followed is kept from them."""
+    query = select(looks.c.case_id).where(looks.c.holder == user_name, looks.c.ended_at.is_(None))
+    with reading(engine) as connection:
+        return frozenset(connection.scalars(query))
 
 
 def shown_history(engine: Engine, user_name: str, case_id: int) -> list[audit.AuditRow]:

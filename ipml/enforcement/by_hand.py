@@ -1,0 +1,157 @@
+"""What a lead changes by hand: a measure lifted or replaced, a penalty confirmed or lifted; the seller is told.
+
+Nobody does so where they sell as the seller. Sent twice, a change is made once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from ipml.enforcement.penalties import ladder
+from ipml.enforcement.penalties.imposed import Penalty, get_penalty
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.statements.statements import issue, tell_lifted
+from ipml.enforcement.takedown import measures
+from ipml.enforcement.takedown.finding import Measure, get_measure, read_whys
+from ipml.errors import UnusableMeasure
+from ipml.review.cases import find_case
+from ipml.review.quality.conflicts import refuse_own
+from ipml.review.texts import check_text
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import strikes
+
+LONGEST_WHY = 2000
+_WHY = "review"  # as letters know it
+
+
+def lift_measure(
+    engine: Engine, measure_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> Measure:
+    """Lift a measure, and tell the seller; the decision stands, and its strike.
+
+    Parameters
+    ----------
+    why : str
+        For the record, at most 2,000 characters; the seller is told that the decision was looked at again.
+
+    Raises
+    ------
+    MeasureNotFound, MeasureNotStanding, OwnListing
+    UnusableMeasure
+        No reason is given.
+    """
+    _check_why(why, "lifted")
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        measure = get_measure(connection, measure_id)
+        refuse_own(connection, find_case(connection, measure.case_id), by)
+        if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
+            return measure
+        lifted = measures.lift_one(connection, measure_id, by, why, now)
+        tell_lifted(connection, measures.restriction_of(connection, lifted), _WHY, now, policy)
+        return lifted
+
+
+def change_measure(
+    engine: Engine,
+    measure_id: int,
+    kind: MeasureKind,
+    by: str,
+    why: str,
+    policy: EnforcementPolicy,
+    *,
+    territories: tuple[str, ...] = (),
+    now: datetime | None = None,
+) -> Measure:
+    """Put another measure in the place of one, with a statement of its own; otherwise like `lift_measure`.
+
+    Parameters
+    ----------
+    territories : tuple of str
+        Countries, for `MeasureKind.REMOVE_IN`.
+
+    Raises
+    ------
+    SellerErased
+        There is nobody left to whom it could be stated.
+    """
+    _check_why(why, "changed")
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        old = get_measure(connection, measure_id)
+        refuse_own(connection, find_case(connection, old.case_id), by)
+        if old.replaced_by is not None and _is_sent_again(connection, old, by, why):
+            new = get_measure(connection, old.replaced_by)
+            if (new.kind, new.territories) == (kind, territories):
+                return new
+        if old.stands and (old.kind, old.territories) == (kind, territories):
+            raise UnusableMeasure(f"{kind} in the place of the same", "another kind of measure")
+        new = measures.replace(connection, measure_id, kind, by, why, now, territories=territories)
+        issue(connection, measures.restriction_of(connection, new), policy)
+        old = get_measure(connection, measure_id)
+        tell_lifted(connection, measures.restriction_of(connection, old), "replaced", now, policy)
+        return new
+
+
+def confirm_penalty(
+    engine: Engine, penalty_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> Penalty:
+    """Impose a penalty that was proposed, and state to the seller why.
+
+    Raises
+    ------
+    PenaltyNotFound, CannotChangePenalty, OwnListing, SellerErased
+    """
+    penalty = _look_at(engine, penalty_id, by)
+    if penalty.imposed_by == by:
+        return penalty
+    return ladder.confirm(
+        engine,
+        penalty_id,
+        by,
+        why=why,
+        now=now,
+        tell=lambda connection, kept: issue(connection, ladder.restriction_of(connection, kept), policy),
+    )
+
+
+def lift_penalty(
+    engine: Engine, penalty_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> Penalty:
+    """End a penalty before its time, and tell the seller; or dismiss one that was proposed, of which nobody was told.
+
+    Raises
+    ------
+    PenaltyNotFound, CannotChangePenalty, OwnListing
+    """
+    at = now or datetime.now(UTC)
+    penalty = _look_at(engine, penalty_id, by)
+    if penalty.ended_by == by and penalty.ended_as in ("lifted", "dismissed"):
+        return penalty
+
+    def tell(connection: Connection, ended: Penalty) -> object:
+        return tell_lifted(connection, ladder.restriction_of(connection, ended), _WHY, at, policy)
+
+    return ladder.lift(engine, penalty_id, by, why, now=at, tell=tell)
+
+
+def _look_at(engine: Engine, penalty_id: int, by: str) -> Penalty:
+    """Return a penalty, unless who asks sells as the seller."""
+    with reading(engine) as connection:
+        penalty = get_penalty(connection, penalty_id)
+        number = connection.scalars(select(strikes.c.case_id).where(strikes.c.strike_id == penalty.strike_id)).one()
+        refuse_own(connection, find_case(connection, number), by)
+        return penalty
+
+
+def _check_why(why: str, what: str) -> None:
+    check_text("why", why, LONGEST_WHY)
+    if not why.strip():
+        raise UnusableMeasure(f"a measure to be {what} without a reason", "a reason, for the record")
+
+
+def _is_sent_again(connection: Connection, measure: Measure, by: str, why: str) -> bool:
+    return measure.lifted_by == by and read_whys(connection, measure)["why_lifted"] == why

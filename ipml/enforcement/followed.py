@@ -1,0 +1,170 @@
+"""What followed from the decisions on a case, gathered for the page: evidence, measures, letters, strikes, appeals.
+
+Where the seller was erased, the texts are None; numbers, kinds and moments stay.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from ipml.enforcement.appeals.desk import Due, list_of_case
+from ipml.enforcement.clocks.clocks import Clock, find_clocks
+from ipml.enforcement.evidence.keeping import Evidence, find_evidence
+from ipml.enforcement.penalties.book import Strike, make_strike, select_strikes
+from ipml.enforcement.penalties.imposed import Penalty, explain_penalty, select_penalties
+from ipml.enforcement.statements.facts import Statement
+from ipml.enforcement.statements.letter import Letter
+from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
+from ipml.enforcement.takedown.finding import Measure, find_measures, read_whys
+from ipml.errors import EvidenceChanged, SellerErased
+from ipml.storage.database import reading
+from ipml.storage.tables import penalties, strikes
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A statement of reasons as it went out.
+
+    Attributes
+    ----------
+    letter : Letter or None
+        None where the seller was erased.
+    payload : dict or None
+        What the transparency database gets; None where it gets nothing, and `why_not_stated` says why.
+    notified_at : datetime or None
+        When the letter was delivered.
+    windows : tuple of Clock
+        Until when the seller may appeal.
+    """
+
+    statement: Statement
+    letter: Letter | None
+    payload: dict[str, Any] | None
+    why_not_stated: str | None
+    notified_at: datetime | None
+    windows: tuple[Clock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenMeasure:
+    """A measure, and why it was imposed, lifted and refused; `told` is its statement."""
+
+    measure: Measure
+    why: str | None
+    why_lifted: str | None
+    why_refused: str | None
+    told: Told | None
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the listing to the measure; None where it is not known when it was listed."""
+        listed_at = self.measure.listed_at
+        return None if listed_at is None else max(self.measure.imposed_at - listed_at, timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPenalty:
+    """A penalty, how it came about, and why it ended; both are None where the seller was erased."""
+
+    penalty: Penalty
+    sentences: tuple[str, ...] | None
+    why_ended: str | None
+    told: Told | None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What followed from the decisions on a case; measures the newest first, everything else in order.
+
+    Attributes
+    ----------
+    damage : str or None
+        What is wrong with the evidence, of which nothing is shown then.
+    """
+
+    evidence: tuple[Evidence, ...]
+    measures: tuple[TakenMeasure, ...]
+    strikes: tuple[Strike, ...]
+    penalties: tuple[GivenPenalty, ...]
+    appeals: tuple[Due, ...]
+    damage: str | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing is recorded."""
+        found = self.evidence or self.measures or self.strikes or self.penalties or self.appeals
+        return not found and self.damage is None
+
+
+def read_followed(engine: Engine, case_id: int) -> Followed:
+    """Return what followed from the decisions on a case.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.consequences import enforcing
+    >>> from ipml.records import Listing, ScoredListing, Verdict
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> engine = enforcing(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> followed = read_followed(engine, 1)
+    >>> followed.measures[0].why, [one.penalty.kind.value for one in followed.penalties]
+    ('remove, as usual', ['warn'])
+    """
+    with reading(engine) as connection:
+        told = {one.subject: read_told(connection, one) for one in list_statements(connection, case_id)}
+        struck = [make_strike(row) for row in connection.execute(_strikes_of(case_id))]
+        led_to = select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck]))
+        evidence, damage = _find_evidence(connection, case_id)
+        return Followed(
+            evidence=evidence,
+            damage=damage,
+            measures=tuple(
+                TakenMeasure(measure, **read_whys(connection, measure), told=told.get(measure.subject))
+                for measure in find_measures(connection, case_id=case_id)
+            ),
+            strikes=tuple(struck),
+            penalties=tuple(read_penalty(connection, penalty, told.get(penalty.subject)) for penalty in led_to),
+            appeals=tuple(Due(one, find_due(connection, one.name)) for one in list_of_case(connection, case_id)),
+        )
+
+
+def read_told(connection: Connection, statement: Statement) -> Told:
+    """Return how a statement was told to the seller and to the public."""
+    kept, letter = get_statement(connection, statement.subject), None
+    with suppress(SellerErased):
+        letter = read_letter(connection, statement.subject)
+    windows = tuple(find_clocks(connection, statement.subject).values())
+    at = notified_at(connection, statement)
+    return Told(statement, letter, kept.payload, kept.why_not_stated, at, windows)
+
+
+def read_penalty(connection: Connection, penalty: Penalty, told: Told | None = None) -> GivenPenalty:
+    """Return a penalty with its reasons."""
+    sentences, why_ended = explain_penalty(connection, penalty.penalty_id) or (None, None)
+    return GivenPenalty(penalty, sentences, why_ended, told)
+
+
+def find_due(connection: Connection, subject: str) -> datetime | None:
+    """Return when the next of the terms that run for something is over; None where none runs."""
+    clocks = find_clocks(connection, subject).values()
+    return min((one.due_at for one in clocks if one.due_at is not None and not one.has_ended), default=None)
+
+
+def _find_evidence(connection: Connection, case_id: int) -> tuple[tuple[Evidence, ...], str | None]:
+    try:
+        return tuple(find_evidence(connection, case_id)), None
+    except EvidenceChanged as error:
+        return (), str(error)
+
+
+def _strikes_of(case_id: int) -> Any:
+    return select_strikes().where(strikes.c.case_id == case_id).order_by(strikes.c.strike_id)
