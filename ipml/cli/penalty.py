@@ -111,10 +111,13 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
 
     Example: ipml penalty confirm 12 --why "third sweep in a month"
     """
-    from ipml.enforcement.penalties.ladder import confirm as confirm_penalty
+    from ipml.enforcement.by_hand import confirm_penalty
+    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
 
-    made = confirm_penalty(open_database(database, create=False), penalty, by or getuser(), why=why)
+    made = confirm_penalty(
+        open_database(database, create=False), penalty, by or getuser(), why, load_enforcement_policy()
+    )
     typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
 
 
@@ -124,23 +127,14 @@ def lift(penalty: Number, why: Why, by: By = None, database: Database = None) ->
 
     Example: ipml penalty lift 12 --why "the goods were authorised"
     """
-    from ipml.enforcement.penalties.ladder import lift as lift_penalty
+    from ipml.enforcement.by_hand import lift_penalty
+    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
 
-    ended = lift_penalty(open_database(database, create=False), penalty, by or getuser(), why)
+    ended = lift_penalty(
+        open_database(database, create=False), penalty, by or getuser(), why, load_enforcement_policy()
+    )
     typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
-
-
-@app.command()
-def end(database: Database = None) -> None:
-    """End the penalties whose time is over, and tell the platform; to be run every day.
-
-    Example: ipml penalty end
-    """
-    from ipml.enforcement.penalties.ladder import end_due
-    from ipml.storage.database import open_database
-
-    typer.echo(f"{end_due(open_database(database, create=False)):,} penalties ended.")
 
 
 app.command()(simulate)

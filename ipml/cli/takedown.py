@@ -89,14 +89,14 @@ def impose(
     """
     from getpass import getuser
 
+    from ipml.enforcement.by_hand import impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.enforcement.takedown.measures import impose_by_hand
-    from ipml.storage.database import open_database, writing
+    from ipml.storage.database import open_database
 
     chosen, policy, now = _parse_kind(kind), load_enforcement_policy(), _now()
-    where = {"territories": _split(countries), "until": _end(now, days)}
-    with writing(open_database(database, create=False)) as connection:
-        measure = impose_by_hand(connection, case, chosen, getuser(), why, now, policy, **where)  # type: ignore[arg-type]
+    where, until = _split(countries), _end(now, days)
+    engine = open_database(database, create=False)
+    measure = impose_measure(engine, case, chosen, getuser(), why, policy, territories=where, until=until, now=now)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 
@@ -115,13 +115,14 @@ def change(
     """
     from getpass import getuser
 
-    from ipml.enforcement.takedown.measures import replace
-    from ipml.storage.database import open_database, writing
+    from ipml.enforcement.by_hand import change_measure
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.storage.database import open_database
 
-    chosen, now = _parse_kind(kind), _now()
-    where = {"territories": _split(countries), "until": _end(now, days)}
-    with writing(open_database(database, create=False)) as connection:
-        new = replace(connection, measure, chosen, getuser(), why, now, **where)  # type: ignore[arg-type]
+    chosen, policy, now = _parse_kind(kind), load_enforcement_policy(), _now()
+    where, until = _split(countries), _end(now, days)
+    engine = open_database(database, create=False)
+    new = change_measure(engine, measure, chosen, getuser(), why, policy, territories=where, until=until, now=now)
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
 
@@ -133,24 +134,26 @@ def lift(measure: Number, why: Why, database: Database = None) -> None:
     """
     from getpass import getuser
 
-    from ipml.enforcement.takedown.measures import lift_one
-    from ipml.storage.database import open_database, writing
+    from ipml.enforcement.by_hand import lift_measure
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.storage.database import open_database
 
-    with writing(open_database(database, create=False)) as connection:
-        lift_one(connection, measure, getuser(), why, _now())
+    lift_measure(open_database(database, create=False), measure, getuser(), why, load_enforcement_policy())
     typer.echo(f"Measure {measure} is lifted.")
 
 
 @app.command()
 def end(database: Database = None) -> None:
-    """Lift the measures whose time is over; run it every hour or day.
+    """End the measures and penalties whose time is over, and tell platform and sellers; run it every hour or day.
 
     Example: ipml takedown end
     """
-    from ipml.enforcement.takedown.measures import end_due
+    from ipml.enforcement.ending import end_due
+    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
 
-    typer.echo(f"{len(end_due(open_database(database, create=False), _now())):,} measures ended.")
+    ended = end_due(open_database(database, create=False), load_enforcement_policy())
+    typer.echo(f"{ended.measures:,} measures and {ended.penalties:,} penalties ended.")
 
 
 @app.command()

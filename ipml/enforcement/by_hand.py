@@ -55,6 +55,42 @@ def lift_measure(
         return lifted
 
 
+def impose_measure(
+    engine: Engine,
+    case_id: int,
+    kind: MeasureKind,
+    by: str,
+    why: str,
+    policy: EnforcementPolicy,
+    *,
+    territories: tuple[str, ...] = (),
+    until: datetime | None = None,
+    now: datetime | None = None,
+) -> Measure:
+    """Impose a measure beside those there are on a listing that was decided counterfeit, and state to the seller why.
+
+    Parameters
+    ----------
+    territories : tuple of str
+        Countries, for `MeasureKind.REMOVE_IN`.
+    until : datetime, optional
+        When it ends by itself.
+
+    Raises
+    ------
+    NothingToEnforce, UnusableMeasure, OwnListing, SellerErased
+    """
+    _check_why(why, "imposed")
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        refuse_own(connection, find_case(connection, case_id), by)
+        measure = measures.impose_by_hand(
+            connection, case_id, kind, by, why, now, policy, territories=territories, until=until
+        )
+        issue(connection, measures.restriction_of(connection, measure), policy)
+        return measure
+
+
 def change_measure(
     engine: Engine,
     measure_id: int,
@@ -64,6 +100,7 @@ def change_measure(
     policy: EnforcementPolicy,
     *,
     territories: tuple[str, ...] = (),
+    until: datetime | None = None,
     now: datetime | None = None,
 ) -> Measure:
     """Put another measure in the place of one, with a statement of its own; otherwise like `lift_measure`.
@@ -72,6 +109,8 @@ def change_measure(
     ----------
     territories : tuple of str
         Countries, for `MeasureKind.REMOVE_IN`.
+    until : datetime, optional
+        When it ends by itself.
 
     Raises
     ------
@@ -89,7 +128,7 @@ def change_measure(
                 return new
         if old.stands and (old.kind, old.territories) == (kind, territories):
             raise UnusableMeasure(f"{kind} in the place of the same", "another kind of measure")
-        new = measures.replace(connection, measure_id, kind, by, why, now, territories=territories)
+        new = measures.replace(connection, measure_id, kind, by, why, now, territories=territories, until=until)
         issue(connection, measures.restriction_of(connection, new), policy)
         old = get_measure(connection, measure_id)
         tell_lifted(connection, measures.restriction_of(connection, old), "replaced", now, policy)

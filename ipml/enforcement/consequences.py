@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
+from ipml.enforcement.appeals.deciding import why_lifted
 from ipml.enforcement.evidence.keeping import keep_evidence
 from ipml.enforcement.ledger.stakes import keep_stakes
 from ipml.enforcement.penalties import ladder
@@ -73,7 +74,7 @@ class Enforcement:
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Put the listing back, take the strike back and what it led to, and tell the seller of both."""
         deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
-        why = "appeal" if reversal.why.startswith("appeal ") else "review"
+        why = why_lifted(reversal.why)
         ended: list[Restriction] = []
         for measure in measures.lift(connection, reversal.decision_id, *deed):
             ended.append(measures.restriction_of(connection, measure))

@@ -52,7 +52,9 @@ def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:
 
 
 def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at: datetime) -> None:
-    """Lift a penalty, and tell the seller; the strikes stay."""
+    """Lift a penalty, unless it has ended meanwhile, and tell the seller; the strikes stay."""
+    if not get_penalty(connection, penalty_id).is_in_force(at):
+        return
     policy = load_enforcement_policy()
     lifted = lift_within(connection, penalty_id, by, why, at)
     tell_lifted(connection, restriction_of(connection, lifted), _WHY, at, policy)

@@ -10,7 +10,7 @@ import dataclasses
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.policy import EnforcementPolicy, parse_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, Restriction
@@ -30,7 +30,7 @@ from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode, decode_listing
-from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import decisions, enforcement_policies, measures
 
 _AT_ONCE = 100
@@ -163,17 +163,6 @@ def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: dat
     if not measure.stands:
         raise MeasureNotStanding(measure_id, measure.state)
     return lift_measure(connection, measure, by, why, at, corrects=True)
-
-
-def end_due(engine: Engine, now: datetime) -> list[Measure]:
-    """Lift the measures whose time is over by a moment, in portions, and return them."""
-    ended: list[Measure] = []
-    while True:
-        with writing(engine) as connection:
-            due = end_some_due(connection, now)
-        if not due:
-            return ended
-        ended += due
 
 
 def end_some_due(connection: Connection, now: datetime) -> list[Measure]:

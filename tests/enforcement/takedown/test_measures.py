@@ -11,7 +11,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.finding import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.measures import (
-    end_due,
+    end_some_due,
     impose,
     impose_by_hand,
     lift,
@@ -146,10 +146,11 @@ def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge:
     judge("L1")
     with writing(enforced) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
-    assert end_due(enforced, NOON + timedelta(days=6)) == []
-    (ended,) = end_due(enforced, NOON + timedelta(days=7))
-    assert (ended.lifted_by, ended.state) == ("ipml", "lifted")
-    assert end_due(enforced, NOON + timedelta(days=8)) == []
+    with writing(enforced) as connection:
+        assert end_some_due(connection, NOON + timedelta(days=6)) == []
+        (ended,) = end_some_due(connection, NOON + timedelta(days=7))
+        assert (ended.lifted_by, ended.state) == ("ipml", "lifted")
+        assert end_some_due(connection, NOON + timedelta(days=8)) == []
     assert len(told(kind="reinstatement")) == 1
 
 
