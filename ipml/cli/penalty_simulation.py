@@ -11,6 +11,7 @@ import typer
 from ipml.cli.options import Database
 
 if TYPE_CHECKING:
+    from ipml.enforcement.penalties.rules import PenaltyRules
     from ipml.enforcement.penalties.simulation import Simulation
 
 PolicyFile = Annotated[
@@ -50,7 +51,7 @@ def simulate(policy: PolicyFile = None, since: Since = None, database: Database 
             since=in_utc(since),
             progress=lambda done: status.update(f"Replaying decisions: {done:,}"),
         )
-    _show_simulation(found)
+    _show_simulation(found, in_force)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:
@@ -58,16 +59,15 @@ def in_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
-def _show_simulation(found: Simulation) -> None:
+def _show_simulation(found: Simulation, rules: PenaltyRules) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from ipml.enforcement.penalties.simulation import name_bands
     from ipml.enforcement.restrictions import PenaltyKind
 
     kinds = [kind.value for kind in PenaltyKind]
-    table = Table(
-        "penalty", "imposed now", "then", "proposed now", "then", "wrongly now", "then", "for days now", "then"
-    )
+    table = Table("penalty: now > then", "imposed", "proposed", "wrongly imposed", "for days")
     for kind in kinds:
         pairs = [(getattr(found.now, name)[kind], getattr(found.then, name)[kind]) for name in _COUNTED]
         table.add_row(kind, *(_change(*pair) for pair in pairs))
@@ -75,7 +75,8 @@ def _show_simulation(found: Simulation) -> None:
     console.print(table)
     table = Table("sellers", *("nothing", *kinds), title="The hardest each seller met: now > then")
     now, then = found.now.hardest, found.then.hardest
-    for band in sorted({band for band, _ in (*now, *then)}):
+    met = {band for band, _ in (*now, *then)}
+    for band in [band for band in name_bands(rules) if band in met]:
         table.add_row(band, *(_change(now[band, kind], then[band, kind]) for kind in ("nothing", *kinds)))
     console.print(table)
     changed = f"{found.harder:,} would have met a harder penalty, {found.milder:,} a milder one"

@@ -86,7 +86,7 @@ class Comparison:
     def words(self) -> str:
         """It in a sentence."""
         if self.ratio is None:
-            return f"{self.group}: no decision was judged again yet."
+            return f"{self.group}: nothing to compare with yet."
         counts = f"{self.of_group} against {self.of_rest}"
         times = f"{self.ratio:.2f} times ({self.low:.2f} to {self.high:.2f}) as often wronged as the others"
         return f"{self.group}: {times}, {counts} {self.source}."

@@ -31,6 +31,7 @@ from ipml.storage.tables import cases, decisions, reversals, strikes
 _AT_ONCE = 500
 _DAY = timedelta(days=1)
 NOTHING = "nothing"
+_SIZE, _AGE = "listings", "days old"
 
 
 @dataclass(slots=True)
@@ -116,6 +117,12 @@ def simulate_penalties(
     return found
 
 
+def name_bands(rules: PenaltyRules) -> list[str]:
+    """Return the bands that sellers are counted by, in order: of size, then of age."""
+    sizes = [f"{_SIZE} {name}" for name in Bands(rules.ledger.size_bands).names]
+    return sizes + [f"{_AGE} {name}" for name in Bands(rules.ledger.age_bands).names]
+
+
 def read_history(engine: Engine) -> Iterator[list[Strike]]:
     """Give the strikes of one seller after another: one for each decision that a listing is counterfeit."""
     with reading(engine) as connection:
@@ -195,8 +202,8 @@ def _count(
     since: datetime | None,
 ) -> None:
     last = latest(struck)
-    size = f"listings {Bands(rules.ledger.size_bands).find(last.listings)}"
-    age = f"days old {Bands(rules.ledger.age_bands).find(last.age_days)}"
+    size = f"{_SIZE} {Bands(rules.ledger.size_bands).find(last.listings)}"
+    age = f"{_AGE} {Bands(rules.ledger.age_bands).find(last.age_days)}"
     hits = []
     for outcome, penalties in zip((found.now, found.then), made, strict=True):
         counted = [one for one in penalties if since is None or one.proposed_at >= since]
