@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select
 
+from ipml.enforcement.ledger.stakes import keep_stakes
 from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.imposed import Penalty, get_penalty
 from ipml.enforcement.policy import EnforcementPolicy
@@ -87,7 +88,7 @@ def impose_measure(
         measure = measures.impose_by_hand(
             connection, case_id, kind, by, why, now, policy, territories=territories, until=until
         )
-        issue(connection, measures.restriction_of(connection, measure), policy)
+        _state(connection, measure, policy)
         return measure
 
 
@@ -129,7 +130,7 @@ def change_measure(
         if old.stands and (old.kind, old.territories) == (kind, territories):
             raise UnusableMeasure(f"{kind} in the place of the same", "another kind of measure")
         new = measures.replace(connection, measure_id, kind, by, why, now, territories=territories, until=until)
-        issue(connection, measures.restriction_of(connection, new), policy)
+        _state(connection, new, policy)
         old = get_measure(connection, measure_id)
         tell_lifted(connection, measures.restriction_of(connection, old), "replaced", now, policy)
         return new
@@ -184,6 +185,13 @@ def _look_at(engine: Engine, penalty_id: int, by: str) -> Penalty:
         number = connection.scalars(select(strikes.c.case_id).where(strikes.c.strike_id == penalty.strike_id)).one()
         refuse_own(connection, find_case(connection, number), by)
         return penalty
+
+
+def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) -> None:
+    """Tell the seller of a new measure, and keep what it puts at stake."""
+    case = find_case(connection, measure.case_id)
+    keep_stakes(connection, measure.measure_id, case, measure.imposed_at, policy)
+    issue(connection, measures.restriction_of(connection, measure), policy)
 
 
 def _check_why(why: str, what: str) -> None:

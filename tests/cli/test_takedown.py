@@ -57,7 +57,7 @@ def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
     assert "remove-in DE,FR until" in shown
     assert "order is void" in shown
     assert "[b]court order" not in ipml("takedown", "list", "--state", "asked", "--database", database).out
-    assert ipml("takedown", "end", "--database", database).out == "0 measures ended.\n"
+    assert ipml("takedown", "end", "--database", database).out == "0 measures and 0 penalties ended.\n"
 
 
 def test_mistakes_are_answered_with_one_line(ipml, database: str):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from ipml.enforcement.ledger.stakes import keep_stakes
 from ipml.enforcement.penalties.imposed import get_penalty
 from ipml.enforcement.penalties.ladder import lift_within, restriction_of
 from ipml.enforcement.penalties.strikes import take_back
@@ -16,6 +17,7 @@ from ipml.enforcement.statements.statements import issue, tell_lifted
 from ipml.enforcement.takedown import measures
 from ipml.enforcement.takedown.finding import get_measure
 from ipml.errors import PenaltyNotFound
+from ipml.review.cases import find_case
 from ipml.storage.tables import strikes
 
 _WHY = "appeal"  # as letters know it
@@ -35,6 +37,7 @@ def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, 
     policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
     milder = measures.replace(connection, measure_id, kind, by, why, at)
     tell_lifted(connection, measures.restriction_of(connection, old), "replaced", at, policy)
+    keep_stakes(connection, milder.measure_id, find_case(connection, milder.case_id), at, policy)
     issue(connection, measures.restriction_of(connection, milder), policy)
     return milder.measure_id
 

@@ -6,46 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Engine, Row, select, update
 
 from ipml.enforcement.appeals.rules import AppealRules
 from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.policy import keep_policy, load_enforcement_policy
-from ipml.records import Decision, Reversal, Verdict
-from ipml.review.consequences import bind
+from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage import outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import pseudonym_of, unseal
+from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import measures
 from ipml.storage.tables import outbox as messages
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 CONFIRM = timedelta(minutes=1500)
-
-
-class Measuring:
-    """The least that follows from decisions: a measure with its statement, and its end when they are taken back."""
-
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Impose a measure and put its statement into the outbox."""
-        if decision.verdict is not Verdict.COUNTERFEIT:
-            return
-        pseudonym = pseudonym_of(connection, case.seller_id, now=decision.decided_at)
-        digest = keep_policy(connection, load_enforcement_policy(), decision.decided_at)
-        fields = {"decision_id": decision.decision_id, "case_id": case.case_id, "pseudonym": pseudonym}
-        fields |= {"kind": "remove", "territories": "", "policy_digest": digest}
-        fields |= {"imposed_by": decision.reviewer, "imposed_at": decision.decided_at}
-        number = connection.scalar(insert(measures).values(fields).returning(measures.c.measure_id))
-        send = {"channel": "seller", "kind": "statement", "subject": f"measure:{number}", "body": {}}
-        key = outbox.make_key(f"measure-{number}-statement")
-        outbox.put(connection, key=key, **send, pseudonym=pseudonym, now=decision.decided_at)
-
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Lift the measures of a decision."""
-        lifted = {"lifted_by": reversal.reviewer, "lifted_at": reversal.reversed_at, "why_lifted": reversal.why}
-        is_of_it = (measures.c.decision_id == reversal.decision_id, measures.c.lifted_at.is_(None))
-        connection.execute(update(measures).where(*is_of_it).values(lifted))
 
 
 @dataclass
@@ -101,4 +76,4 @@ class Market:
 @pytest.fixture
 def market(engine: Engine, make_scored: Callable[..., Any]) -> Market:
     """Return a marketplace whose decisions lead to measures."""
-    return Market(bind(engine, Measuring()), make_scored)
+    return Market(enforcing(engine), make_scored)

@@ -263,7 +263,7 @@ def test_only_what_restricts_this_seller_can_be_appealed(market):
     """Another's measure looks like one that is not there."""
     market.take_down()
     market.take_down("L2", seller_id="s2", title="Silk scarf")
-    for about in ("measure:2", "measure:99", "case:99", "penalty:1", "x", "measure:", "measure:²", 0, 2):
+    for about in ("measure:2", "measure:99", "case:99", "penalty:2", "penalty:99", "x", "measure:", "measure:²", 0, 2):
         with pytest.raises(NothingToAppeal):
             file_one(market, about=about)
 

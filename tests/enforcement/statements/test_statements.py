@@ -101,7 +101,7 @@ def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(
         letter = json.loads(unseal(connection, statement.pseudonym, row.body))
     assert statement.puid in letter["text"]
     assert note not in letter["text"]
-    assert row.subject == "statement:1"  # so it does not overtake the first letter
+    assert row.subject == "measure:1"  # so it does not overtake the first letter
 
 
 def test_what_was_kept_of_an_erased_seller_cannot_be_read(
