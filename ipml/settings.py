@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     )
     webhook_url: str | None = Field(None, description="where `ipml takedown deliver` sends what the platform must know")
     webhook_urls: dict[str, str] = Field(
-        {}, description="as JSON: addresses for platform, seller, transparency or holder that differ from that one"
+        {}, description="as JSON: addresses for platform, seller or holder that differ from that one"
     )
     webhook_secret: Path | None = Field(None, description="file with the secrets that sign messages, one a line")
     transparency_url: str | None = Field(

@@ -31,7 +31,7 @@ def deliver(
     ] = None,
     channel: Annotated[
         list[str] | None,
-        typer.Option(help="Only to platform, seller, transparency or holder; may be repeated.", show_default=False),
+        typer.Option(help="Only to platform, seller or holder; may be repeated.", show_default=False),
     ] = None,
     database: Database = None,
 ) -> None:
@@ -172,16 +172,17 @@ def drop(
 
 
 def _make_sink(to: Path | None, channels: list[str] | None) -> WebhookSink | FileSink:
+    from ipml.enforcement.takedown.delivery import CHANNELS
     from ipml.enforcement.takedown.envelope import read_secrets
     from ipml.enforcement.takedown.file_sink import FileSink
-    from ipml.enforcement.takedown.webhook import CHANNELS, make_webhook_sink
+    from ipml.enforcement.takedown.webhook import make_webhook_sink
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
 
     if unknown := set(channels or ()) - set(CHANNELS):
         raise UnusableSetting("channel", ", ".join(sorted(unknown))[:80], f"some of {', '.join(CHANNELS)}")
     if to is not None:
-        return FileSink(to, channels or ())
+        return FileSink(to, channels or CHANNELS)
     settings = get_settings()
     sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret))
     return sink.only(channels) if channels else sink

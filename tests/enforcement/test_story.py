@@ -1,14 +1,13 @@
 """The story of enforcement, told once: decisions, measures through a receiver that fails, statements, appeals."""
 
 import random
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from receiver import SECRET, Receiver, listening
 from sqlalchemy import select
+from transparency_receiver import open_receiver
 
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.filing import file_appeal
@@ -18,7 +17,9 @@ from ipml.enforcement.consistency import find_gaps
 from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.delivery import Tally, deliver_due
+from ipml.enforcement.statements.batches import send_waiting
+from ipml.enforcement.statements.sending import open_client, post_to
+from ipml.enforcement.takedown.delivery import CHANNELS, Tally, deliver_due
 from ipml.enforcement.takedown.finding import find_measures, find_on_listing, in_force
 from ipml.enforcement.takedown.webhook import WebhookSink
 from ipml.errors import WindowOver
@@ -33,10 +34,6 @@ from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
-
-sys.path.append(str(Path(__file__).parents[2]))  # experiments are scripts of the project, not part of the package
-
-from experiments.enforcement.judge import judge
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +85,7 @@ class Story:
         while self.now <= until:
             sum(deliver_due(self.engine, self.sink, clock=lambda: self.now, draw=draw), Tally())
             with reading(self.engine) as connection:
-                due = outbox.next_due(connection)
+                due = outbox.next_due(connection, CHANNELS)
             if due is None:
                 break
             self.now = max(self.now, due)
@@ -132,7 +129,8 @@ def story(tmp_path_factory, market):
 def test_each_message_arrived_once_by_its_key(story):
     """However often the receiver failed, it has every message, each counts once, and nothing waits or is dead."""
     with reading(story.engine) as connection:
-        kept = {row.key: row.state for row in connection.execute(select(messages.c.key, messages.c.state))}
+        wanted = select(messages.c.key, messages.c.state).where(messages.c.channel.in_(CHANNELS))
+        kept = {row.key: row.state for row in connection.execute(wanted)}
     assert set(kept.values()) == {"delivered"}
     assert Counter(story.receiver.keys) == Counter(kept.keys())
     assert sum(story.receiver.attempts.values()) > 1.4 * len(kept)
@@ -153,12 +151,16 @@ def test_the_platform_knows_what_stands(story):
 
 
 def test_every_statement_is_one_the_transparency_database_takes(story):
-    """A check written from its rules alone finds no fault, and each restriction of a listing has a statement."""
+    """One that judges by its rules alone, and fails before and after accepting, has each of them once in the end."""
     with reading(story.engine) as connection:
-        count = sum(1 for _ in connection.execute(select(statements).where(statements.c.payload.is_not(None))))
-    sent = [one["data"] for one in story.receiver.accepted if one["channel"] == "transparency"]
-    assert len(sent) == count
-    assert [fault for statement in sent for fault in judge(statement)] == []
+        stated = connection.scalars(select(statements.c.puid).where(statements.c.payload.is_not(None)))
+        puids = sorted(stated)
+    with open_receiver() as database, open_client() as client:
+        database.failures = ["before", "after"]
+        post = post_to(database.url, database.token, client)
+        sent = [send_waiting(story.engine, post, now=story.now + timedelta(hours=hours)) for hours in range(3)]
+        assert sorted(database.taken) == puids
+    assert [tally.dead for tally in sent] == [0, 0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +216,6 @@ def test_in_the_end_everything_agrees(story, appealed):
         assert verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
         assert list(find_gaps(connection)) == []
-        keys = Counter(connection.scalars(select(messages.c.key)))
+        keys = Counter(connection.scalars(select(messages.c.key).where(messages.c.channel.in_(CHANNELS))))
     assert Counter(story.receiver.keys) == keys
     assert appealed

@@ -20,6 +20,9 @@ from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.outbox import Message
 
+CHANNELS = ("platform", "seller", "holder")
+"""Whom these senders reach; the transparency database has one of its own (`ipml.enforcement.statements.batches`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

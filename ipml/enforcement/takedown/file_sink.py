@@ -10,7 +10,7 @@ from io import SEEK_END
 from pathlib import Path
 from typing import BinaryIO
 
-from ipml.enforcement.takedown.delivery import Outcome
+from ipml.enforcement.takedown.delivery import CHANNELS, Outcome
 from ipml.enforcement.takedown.envelope import write_envelope
 from ipml.storage.outbox import Message
 
@@ -25,12 +25,12 @@ class FileSink:
     ----------
     path : Path
         Made where it is not there.
-    channels : collection of str, default=all
+    channels : collection of str, default=CHANNELS
     """
 
     at_once = 200
 
-    def __init__(self, path: Path, channels: Collection[str] = ()) -> None:
+    def __init__(self, path: Path, channels: Collection[str] = CHANNELS) -> None:
         self.channels = channels
         self._path, self._known, self._read_to = path, set[str](), 0
 

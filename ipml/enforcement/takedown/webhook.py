@@ -12,13 +12,12 @@ from typing import Any
 import httpx
 
 from ipml.enforcement.takedown.answers import SAID
-from ipml.enforcement.takedown.delivery import Outcome
+from ipml.enforcement.takedown.delivery import CHANNELS, Outcome
 from ipml.enforcement.takedown.envelope import sign, write_envelope
 from ipml.errors import UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.outbox import Message
 
-CHANNELS = ("platform", "seller", "transparency", "holder")
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _MOST_SECONDS = 20.0  # for an answer's body, however slowly it drips
 _MOST_BYTES = 65_536
@@ -51,7 +50,7 @@ class WebhookSink:
         timeout: httpx.Timeout = _TIMEOUT,
     ) -> None:
         self._urls, self._secrets, self._clock = urls, secrets, clock
-        self.channels: Collection[str] = () if "" in urls else tuple(urls)
+        self.channels: Collection[str] = CHANNELS if "" in urls else tuple(urls)
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
     def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
