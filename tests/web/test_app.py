@@ -36,7 +36,9 @@ def test_every_route_is_in_the_table(app: FastAPI) -> None:
 def test_roles(method: str, path: str, least: Role | None, visitor: Callable) -> None:
     """Who has too low a role is refused on every route, and who has the role is not."""
     for role, name in USERS.items():
-        answer = visitor(name).request(method, path.format(case_id=1), data=FORM if method == "POST" else None)
+        answer = visitor(name).request(
+            method, path.format(case_id=1, appeal_id=1), data=FORM if method == "POST" else None
+        )
         is_refused = answer.status_code in (401, 403) or answer.headers.get("location", "").startswith("/login?")
         is_due = least is not None and (role is None or not role.includes(least))
         if path != "/login":

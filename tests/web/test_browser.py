@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,36 +9,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import uvicorn
+from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, log_in, press, serve_page, start_browser
 from sqlalchemy import Engine
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database
-from ipml.web.app import make_app
-from ipml.web.users import PasswordCost, Role, add_user
+from ipml.web.users import Role, add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PICTURES = Path(__file__).parents[1] / "output"
-OVERHANGING = """
-[...document.body.querySelectorAll("*")]
-  .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-  .map((e) => e.outerHTML.slice(0, 80))
-  .filter(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
-"""
 OWNED = "document.title='owned'"
 HOSTILE = (
     f'Bag <img src=x onerror="{OWNED}"> \u202etxet',
@@ -54,8 +34,6 @@ HOSTILE = (
     f"<form action='/logout' method='post'><button data-key='j 1 2'>{OWNED}</button>",
     f"<meta http-equiv='refresh' content='0;url=javascript:{OWNED}'><base href='//x.invalid'>\u2028{OWNED}//",
 )
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
@@ -88,47 +66,15 @@ def make_seen(scored: Callable, number: int) -> ScoredListing:
 @pytest.fixture
 def address(queue_of_many: Engine) -> Iterator[str]:
     """Serve the page on a free port of this machine, and give its address."""
-    app = make_app(queue_of_many, Settings(), cost=CHEAP)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    queue_of_many.dispose()
+    with serve_page(queue_of_many) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
     """Start the system's browser; skip, saying so, where it is absent."""
-    if not CHROMIUM.is_file():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with playwright.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+    with start_browser() as browser:
         yield browser
-        browser.close()
-
-
-def log_in(page: playwright.Page, address: str) -> None:
-    """Log in by keyboard: the name has the focus."""
-    page.goto(address)
-    page.locator("#name:focus").wait_for()
-    page.keyboard.type("ana")
-    page.keyboard.press("Tab")
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("table.cases")
-    page.wait_for_load_state()  # keys do nothing before the page's script has run
-
-
-def press(page: playwright.Page, *keys: str) -> None:
-    """Press keys; the last of them leads to another page."""
-    for key in keys[:-1]:
-        page.keyboard.press(key)
-    with page.expect_navigation():
-        page.keyboard.press(keys[-1])
 
 
 def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of_many: Engine) -> None:
@@ -222,11 +168,7 @@ def test_without_script(browser: playwright.Browser, address: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width", "scale"),
-    [("light", 1440, 1), ("dark", 1440, 1), ("dark", 720, 2), ("light", 360, 1)],
-    ids=["light", "dark", "double-zoom", "narrow"],
-)
+@pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
 def test_pictures(
     browser: playwright.Browser,
     address: str,

@@ -98,7 +98,7 @@ def test_after_the_verdict_all_that_followed_is_shown(bound: Engine, ana: TestCl
         "Measure 1 Removed by ana",
         "2 days after it was listed",
         "Asked of the platform, no answer yet",
-        "The letter has not been delivered yet",
+        "The letter to the seller has not been delivered yet",
         "decision_visibility DECISION_VISIBILITY_CONTENT_REMOVED",
         "Weight 1.50",
         "Warning by itself",
@@ -390,7 +390,7 @@ def test_the_dashboard_tells_how_enforcement_stands(bound: Engine, lea: TestClie
     text = plain(lea.get("/dashboard").text)
     for told in (
         "Appeals that wait 1",
-        "Platform 9",
+        "Platform 3",
         "Penalties to confirm 0",
         "small sellers",
         "Decisions without review",

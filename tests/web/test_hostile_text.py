@@ -9,11 +9,19 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from ipml.enforcement.appeals.deciding import decide_appeal
+from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.by_hand import change_measure
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.finding import find_measures
 from ipml.records import Claim, Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.storage.database import reading
 from ipml.web.app import ROUTES
 
 # Harmless markers: were one of them alive, the page would hold an element, an attribute or an address named by it.
@@ -150,6 +158,37 @@ def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list
         paths += [link for link in sorted(links) if link.startswith("/") and len(seen) + len(paths) < MOST_PAGES]
     for payload in PAYLOADS:
         assert payload.split("\u2028")[0] in said
+
+
+def test_nothing_that_follows_comes_to_life(app: FastAPI, visitor: Callable[..., TestClient]) -> None:
+    """Letters, appeals, reasons and refusals with every payload, on the pages of case, appeal and seller."""
+    engine, lead, policy = app.state.engine, visitor("lea"), app.state.policy
+    for number, payload in enumerate(PAYLOADS):
+        make_consequences(engine, payload, number, policy)
+        case_id = 8 + number
+        said = ""
+        for path in (f"/cases/{case_id}", f"/cases/{case_id}/seller", f"/appeals/{number + 1}", "/appeals?state=all"):
+            answer = lead.get(path)
+            assert answer.status_code == 200, path
+            assert list(find_live(answer.text)) == [], path
+            said += "".join(Page(answer.text).said)
+        for place in ("note", "appeal", "change", "answer"):
+            assert f"{place} {payload}".split("\u2028")[0] in said, (place, payload)
+
+
+def make_consequences(engine: Engine, payload: str, number: int, policy: EnforcementPolicy) -> None:
+    """Decide a hostile listing, let its seller appeal, change its measure, let the platform refuse, and answer."""
+    scored = make_hostile(payload, number)
+    queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
+    claim = queue.claim(engine, "ana", 8 + number)
+    assert claim
+    queue.decide(engine, claim, Verdict.COUNTERFEIT, ground="declared_replica", note=f"note {payload}")
+    seller = scored.listing.seller_id
+    file_appeal(engine, 8 + number, seller, f"appeal {payload}")
+    with reading(engine) as connection:
+        (measure,) = find_measures(connection, case_id=8 + number)
+    change_measure(engine, measure.measure_id, MeasureKind.LABEL, "bo", f"change {payload}", policy)
+    decide_appeal(engine, number + 1, "lea", "rejected", f"answer {payload}")
 
 
 def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient]) -> None:

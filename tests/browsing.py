@@ -1,0 +1,87 @@
+"""A real browser for tests of the page: started, logged in, worked by keyboard, and looked at."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from sqlalchemy import Engine
+
+from ipml.settings import Settings
+from ipml.web.app import make_app
+from ipml.web.users import PasswordCost
+
+CHROMIUM = Path("/usr/bin/chromium")
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PICTURES = Path(__file__).parent / "output"
+OVERHANGING = """
+[...document.body.querySelectorAll("*")]
+  .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .map((e) => e.outerHTML.slice(0, 80))
+  .filter(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
+"""
+SIZES = [("light", 1440, 1), ("dark", 1440, 1), ("dark", 720, 2), ("light", 360, 1)]
+SIZE_NAMES = ["light", "dark", "double-zoom", "narrow"]
+CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
+PASSWORD = "correct horse battery"
+
+
+@contextmanager
+def start_browser() -> Iterator[Any]:
+    """Start the system's browser; skip, saying so, where it is absent."""
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.is_file():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serve_page(engine: Engine) -> Iterator[str]:
+    """Serve the page on a free port of this machine, and give its address."""
+    app = make_app(engine, Settings(), cost=CHEAP)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    engine.dispose()
+
+
+def log_in(page: Any, address: str, name: str = "ana") -> None:
+    """Log in by keyboard: the name has the focus."""
+    page.goto(address)
+    page.locator("#name:focus").wait_for()
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("table.cases")
+    page.wait_for_load_state()  # keys do nothing before the page's script has run
+
+
+def press(page: Any, *keys: str) -> None:
+    """Press keys; the last of them leads to another page."""
+    for key in keys[:-1]:
+        page.keyboard.press(key)
+    with page.expect_navigation():
+        page.keyboard.press(keys[-1])

@@ -1,0 +1,184 @@
+"""A lead's desk in a real browser: an appeal decided by keyboard, and pictures of the pages to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, log_in, press, serve_page, start_browser
+from sqlalchemy import Engine
+
+from ipml.enforcement.appeals.desk import list_appeals
+from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.appeals.ticking import tick
+from ipml.enforcement.by_hand import change_measure, confirm_penalty
+from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.penalties.ladder import find_penalties
+from ipml.enforcement.penalties.links import Link, recommend_linked
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.answers import note_answer
+from ipml.enforcement.takedown.finding import find_measures
+from ipml.records import Verdict
+from ipml.review import queue
+from ipml.storage import tables
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.web.users import Role, add_user
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+
+APPEALS = (
+    "The bag is mine: I bought it in Lyon in 2019 and have the receipt.\n\nPlease look at the pictures again; the "
+    "stitching is that of the 2019 series. I have sold here for four years and was never told of anything.",
+    "I have a licence of the brand, number 4471, and have sent you a copy twice.",
+    "<script>document.title='owned'</script> \u202egnihton dlos I {{ 7 * 7 }} <b data-key='1'>grant me</b>",
+)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, scored: Callable) -> Engine:
+    """Return a database with decisions and all that followed: a changed measure, a strict penalty, three appeals."""
+    engine = open_database(f"sqlite:///{tmp_path}/desk.db")
+    migrate(engine)
+    for name, role in (("lea", Role.LEAD), ("ana", Role.REVIEWER)):
+        add_user(engine, name, PASSWORD, role, CHEAP)
+    engine, policy = enforcing(engine), load_enforcement_policy()
+    now = datetime.now(UTC)
+    listings = []
+    for number in range(40):
+        seen = now - timedelta(days=40 - number, hours=3)
+        grave = {"seller_id": "kx_trade88"} if number % 7 == 3 else {}
+        growing = {"seller_sales": 4.0 * number, "seller_complaints": number // 5, "listing_sales": number % 3}
+        listings.append(
+            scored(number, observed_at=seen, listed_at=seen - timedelta(days=2), country="GB", **grave, **growing)
+        )
+    queue.enqueue(engine, [replace(one, score=0.99) for one in listings])
+    for number in range(1, 31):
+        claim = queue.claim(engine, "ana" if number % 5 else "lea", number)
+        if claim is None or number % 7 in (6, 0):
+            continue
+        ground = list(queue.GROUNDS)[number % 3]
+        queue.decide(engine, claim, Verdict.COUNTERFEIT, ground=ground, note="see picture 3" if number == 1 else "")
+    with writing(engine) as connection:
+        keys = connection.scalars(tables.outbox.select().with_only_columns(tables.outbox.c.key)).all()
+        for number, key in enumerate(keys):
+            if key.startswith("measure-") and key.split("-")[2] == "imposed":
+                note_answer(connection, key, "refused" if number % 9 == 4 else "done", "platform", now, why="busy")
+        told = tables.outbox.c.channel == "seller"
+        connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
+    tick(engine)
+    with reading(engine) as connection:
+        first = find_measures(connection, case_id=2)[0]
+    change_measure(
+        engine, first.measure_id, MeasureKind.REMOVE_IN, "lea", "a licence for Spain", policy, territories=("DE", "FR")
+    )
+    for number, text in zip((1, 4, 5), APPEALS, strict=True):
+        file_appeal(engine, number, queue.get_case(engine, number).scored.listing.seller_id, text)
+    with writing(engine) as connection:
+        link = Link("harbour-outlet", "kx_trade88", "payout", 0.93, "the same account at a bank, ends in 41")
+        proposed = find_penalties(connection, state="proposed")
+    confirm_penalty(engine, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
+    with writing(engine) as connection:
+        recommend_linked(connection, [link], policy, now)
+    return engine
+
+
+@pytest.fixture
+def address(desk: Engine) -> Iterator[str]:
+    """Serve the page on a free port of this machine, and give its address."""
+    with serve_page(desk) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    """Start the system's browser; skip, saying so, where it is absent."""
+    with start_browser() as browser:
+        yield browser
+
+
+def test_an_appeal_by_keyboard(browser: playwright.Browser, address: str, desk: Engine) -> None:
+    """A lead takes an appeal in hand, writes why and grants it, without a mouse; nothing comes to life."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    log_in(page, address, "lea")
+    press(page, "a")
+    assert page.title() == "Appeals · ipml"
+    press(page, "j", "j", "k", "Enter")
+    assert page.title() == "Appeal 1 · ipml"
+    press(page, "t")
+    page.keyboard.press("n")
+    page.keyboard.type("The receipt of 2019 is genuine: 1 bag, 2 pictures, 3 seams.")  # digits decide nothing
+    page.keyboard.press("Escape")
+    press(page, "1")
+    assert "Granted" in page.locator("#outcome + p").inner_text()
+    press(page, "l")
+    assert page.locator("table.appeals tbody tr").count() == 2
+    page.goto(f"{address}/appeals/2")
+    page.keyboard.press("1")  # without reasons the browser asks for them
+    assert page.title() == "Appeal 2 · ipml"
+    page.goto(f"{address}/appeals/3")
+    assert page.title() == "Appeal 3 · ipml"
+    assert page.locator("script:not([src]), [data-key='1']:not(button)").count() == 0
+    assert [due.appeal.appeal_id for due in list_appeals(desk)] == [2, 3]
+    assert complaints == []
+    page.close()
+
+
+def test_a_measure_without_script(browser: playwright.Browser, address: str, desk: Engine) -> None:
+    """With scripts turned off a lead lifts a measure by the mouse."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    log_in(page, address, "lea")
+    page.goto(f"{address}/cases/1")
+    page.locator("summary", has_text="Lift or change it").click()
+    page.locator(".by-hand textarea").fill("the receipt is good")
+    page.locator(".by-hand button").click()
+    assert "the receipt is good" in page.locator("#followed + dl").inner_text()
+    with reading(desk) as connection:
+        assert not find_measures(connection, case_id=1, standing=True)
+    context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
+def test_pictures(browser: playwright.Browser, address: str, scheme: str, width: int, scale: int) -> None:
+    """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
+    PICTURES.mkdir(exist_ok=True)
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
+    )
+    page = context.new_page()
+
+    def take(name: str) -> None:
+        page.screenshot(path=PICTURES / f"enforcement-{name}-{scheme}-{width}.png", full_page=True)
+        assert page.evaluate(OVERHANGING) == [], name
+
+    log_in(page, address, "lea")
+    take("list")
+    for path, name in (
+        ("/appeals", "appeals"),
+        ("/appeals/1", "appeal"),
+        ("/appeals/2", "appeal-barred"),
+        ("/appeals/3", "appeal-hostile"),
+        ("/cases/1/seller", "seller"),
+        ("/cases/3/seller", "seller-grave"),
+        ("/dashboard", "dashboard"),
+    ):
+        page.goto(address + path)
+        take(name)
+    for number in (1, 2, 31):
+        page.goto(f"{address}/cases/{number}")
+        take(f"case-{number}")
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        take(f"case-{number}-unfolded")
+    page.goto(f"{address}/cases/3/seller")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    take("seller-unfolded")
+    context.close()
