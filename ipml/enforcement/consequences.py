@@ -64,7 +64,9 @@ class Enforcement:
         keep_evidence(connection, case, decision, origin, digest)
         if decision.verdict is not Verdict.COUNTERFEIT:
             return
-        measure = measures.impose(connection, case, decision, self.policy, is_automatic=origin == BY_POLICY)
+        is_automatic = origin == BY_POLICY
+        kind = self.policy.automatic.measure if is_automatic else None
+        measure = measures.impose(connection, case, decision, self.policy, kind=kind, is_automatic=is_automatic)
         keep_stakes(connection, measure.measure_id, case, decision.decided_at, self.policy)
         issue(connection, measures.restriction_of(connection, measure), self.policy)
         strike = add_strike(connection, case, decision, self.policy)

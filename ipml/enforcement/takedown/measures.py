@@ -42,6 +42,7 @@ def impose(
     decision: Decision,
     policy: EnforcementPolicy,
     *,
+    kind: MeasureKind | None = None,
     is_automatic: bool = False,
 ) -> Measure:
     """Do to a listing what the policy says of a decision that it is counterfeit; asked again it does no more.
@@ -50,6 +51,8 @@ def impose(
     ----------
     case : Row
         Of `cases`.
+    kind : MeasureKind, optional
+        What is done, whatever the rules for measures say.
     is_automatic : bool, default=False
         Whether the decision is a policy's and no person's.
 
@@ -64,6 +67,8 @@ def impose(
         return earlier[-1]
     scored = decode(case.snapshot)
     choice = policy.measures.choose(scored.listing, scored.score, decision.ground)
+    if kind is not None:
+        choice = Choice(kind, f"{kind}, as the policy says where nobody reviewed")
     by, at = decision.reviewer, decision.decided_at
     return add_measure(connection, scored.listing, decision, policy, choice, by, at, is_automatic=is_automatic)
 
