@@ -56,6 +56,7 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/penalty", Role.LEAD, seller_page.change_penalty),
     ("GET", "/cases/{case_id}/evidence.zip", Role.LEAD, measure_page.download_evidence),
     ("GET", "/appeals", Role.LEAD, appeals_page.show_appeals),
+    ("GET", "/appeals.csv", Role.LEAD, appeals_page.export),
     ("GET", "/appeals/{appeal_id}", Role.LEAD, appeals_page.show_appeal),
     ("POST", "/appeals/{appeal_id}/take", Role.LEAD, appeals_page.take),
     ("POST", "/appeals/{appeal_id}/decide", Role.LEAD, appeals_page.decide),

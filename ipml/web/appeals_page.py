@@ -6,21 +6,23 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Form, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Engine
 
 from ipml.enforcement.appeal_desk import count_appeals, list_desk, read_desk
 from ipml.enforcement.appeals.deciding import LONGEST_WHY, claim_appeal, decide_appeal
+from ipml.enforcement.appeals.exports import COLUMNS, export_appeals
 from ipml.enforcement.appeals.states import AppealState
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import AppealInHand, IllegalStep, NotTheirsToDecide, UnusableOutcome
 from ipml.review import queue
 from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.enforcement_wording import MEASURES, list_choices, tell_term
+from ipml.web.exports import write_csv
 from ipml.web.price_scale import make_price_scale
 from ipml.web.render import render
 
-MOST = 100
+MOST = 50
 PENDING, ALL = "pending", "all"
 STATES = (PENDING, *AppealState, ALL)
 _STATE = f"^({'|'.join(STATES)})$"
@@ -35,6 +37,13 @@ def show_appeals(request: Request, state: Annotated[str, Query(pattern=_STATE)] 
     listed = list_desk(engine, user.name, None if state == PENDING else state, MOST)
     context = {"listed": listed, "state": state, "states": STATES, "most": MOST, "pending": count_appeals(engine)}
     return render(request, "appeals.html", context)
+
+
+def export(request: Request) -> Response:
+    """Give all appeals as CSV, without anything that sellers wrote."""
+    rows = export_appeals(get_engine(request))
+    headers = {"Content-Disposition": 'attachment; filename="appeals.csv"'}
+    return StreamingResponse(write_csv(COLUMNS, rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def show_appeal(request: Request, appeal_id: AppealNumber) -> Response:

@@ -227,6 +227,16 @@ def test_the_desk_lists_what_waits(bound: Engine, lea: TestClient) -> None:
     assert "None." in lea.get("/appeals?state=granted").text
 
 
+def test_appeals_are_taken_away_without_what_sellers_wrote(bound: Engine, lea: TestClient) -> None:
+    """As CSV, numbers and moments only."""
+    decide(bound, 1)
+    appeal(bound)
+    lines = lea.get("/appeals.csv").content.decode("utf-8-sig").splitlines()
+    assert lines[1].startswith('1,1,1,"measure:1","complaint"')
+    assert "licence" not in "".join(lines)
+    assert "harbour" not in "".join(lines)
+
+
 def test_reviewers_have_no_desk(ana: TestClient) -> None:
     """Nor a link to it."""
     assert ana.get("/appeals").status_code == 403
