@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ipml.errors import UnusableSetting, describe_faults
+
+Rules = TypeVar("Rules", bound=BaseModel)
 
 
 class SecondPersonRule(BaseModel, frozen=True, extra="forbid"):
@@ -135,6 +138,31 @@ class Settings(BaseSettings):
     second_person: tuple[SecondPersonRule, ...] = Field(
         (), description="as JSON: which verdicts hold only when a second person agrees"
     )
+
+
+def read_rules(model: type[Rules], path: Path, bundled: str) -> Rules:
+    """Read a file of rules, such as a policy.
+
+    Parameters
+    ----------
+    model : type
+        What it must hold.
+    bundled : str
+        The file in ipml that shows what is expected.
+
+    Raises
+    ------
+    UnusableSetting
+        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
+    """
+    try:
+        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UnusableSetting(f"policy {path}", "no such file", f"a copy of {bundled}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnusableSetting(f"policy {path}", f"no TOML ({error})", f"a copy of {bundled}") from error
+    except ValidationError as error:
+        raise UnusableSetting(f"policy {path}", describe_faults(error), f"values like those in {bundled}") from error
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,8 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import settings
 from postgres import Server, choose_folder, shared_server
 from sqlalchemy import Engine
 
+from ipml.records import Highlight, Listing, Reason, ScoredListing
 from ipml.storage.database import open_database
 
 # Timing is measured in benchmarks; a property is not wrong because the kernel was being compiled.
@@ -125,3 +127,22 @@ def classifier(market):
     labelled = market.listings[market.listings["is_counterfeit"].notna()]
     features = make_features(brand_table(market.brands))
     return CounterfeitClassifier(features, n_folds=3).fit(labelled, labelled["is_counterfeit"].to_numpy(dtype=int))
+
+
+@pytest.fixture
+def make_scored() -> Callable[..., ScoredListing]:
+    """Return a function that makes a scored listing of an id, a score and any fields of the listing."""
+
+    def make(
+        listing_id: str = "L1", score: float | None = 0.5, model_version: str = "m1", **fields: Any
+    ) -> ScoredListing:
+        observed = {
+            "seller_id": "s1",
+            "title": "Leather wallet",
+            "observed_at": datetime(2024, 5, 1, tzinfo=UTC),
+        }
+        reasons = (Reason("price__below_quarter", "Price is low", 1.5),)
+        listing = Listing(listing_id, **(observed | fields))
+        return ScoredListing(listing, score, None, reasons, (Highlight(0, 7, 0.5),), None, model_version)
+
+    return make

@@ -102,7 +102,8 @@ def main() -> None:
     with reading(engine) as connection:
         n_appeals = connection.scalar(select(func.count()).select_from(appeals))
     print(
-        f"{engine.dialect.name}, {queue.count_cases(engine)}, {len(find_struck(engine)):,} measures, {n_appeals:,} appeals"
+        f"{engine.dialect.name}, {queue.count_cases(engine)}, {len(find_struck(engine)):,} measures, "
+        f"{n_appeals:,} appeals"
     )
 
 

@@ -21,7 +21,7 @@ from ipml.enforcement.statements.facts import Statement
 from ipml.enforcement.statements.letter import Letter
 from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
 from ipml.enforcement.takedown.finding import Measure, find_measures, read_whys
-from ipml.errors import EvidenceChanged, SellerErased
+from ipml.errors import EvidenceChanged, LetterExpired, SellerErased
 from ipml.storage.database import reading
 from ipml.storage.tables import penalties, strikes
 
@@ -140,7 +140,7 @@ def read_followed(engine: Engine, case_id: int) -> Followed:
 def read_told(connection: Connection, statement: Statement) -> Told:
     """Return how a statement was told to the seller and to the public."""
     kept, letter = get_statement(connection, statement.subject), None
-    with suppress(SellerErased):
+    with suppress(SellerErased, LetterExpired):
         letter = read_letter(connection, statement.subject)
     windows = tuple(find_clocks(connection, statement.subject).values())
     at = notified_at(connection, statement)

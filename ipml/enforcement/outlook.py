@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
@@ -12,13 +12,13 @@ from ipml.enforcement.penalties.book import Strike, find_strikes
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.standing import Standing, find_standing
 from ipml.enforcement.penalties.steps import find_steps, list_told
-from ipml.enforcement.penalties.strikes import read_facts, seen_at
+from ipml.enforcement.penalties.strikes import describe
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import state
 from ipml.enforcement.statements.letter import Letter, write_letter
 from ipml.enforcement.takedown.rules import Choice
-from ipml.records import Listing
+from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.grounds import GROUNDS
 from ipml.review.snapshot import decode
@@ -108,7 +108,7 @@ def _climb(
     penalties = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, at=at)
     before = [penalty for penalty in penalties if penalty.strike_id in known]
     told = list_told(before)
-    then = find_standing([*strikes, _strike(case, policy, at)], told, rules, at)
+    then = find_standing([*strikes, _strike(connection, case, policy, at)], told, rules, at)
     steps = find_steps(then, before, at)
     kinds = [None if rung is None else rules.ladder[rung].kind for rung in (steps.imposed, steps.proposed)]
     return find_standing(strikes, told, rules, at), then, kinds[0], kinds[1]
@@ -118,26 +118,12 @@ def _others(strikes: list[Strike], case_id: int) -> list[Strike]:
     return [strike for strike in strikes if strike.case_id != case_id]
 
 
-def _strike(case: Row[Any], policy: EnforcementPolicy, at: datetime) -> Strike:
+def _strike(connection: Connection, case: Row[Any], policy: EnforcementPolicy, at: datetime) -> Strike:
     """Return the strike that the heaviest ground would give."""
-    rules, facts = policy.penalties, read_facts(case)
-    category = facts["category"] if facts["category"] in rules.severity else None
-    ground = max(GROUNDS, key=lambda ground: rules.weigh(ground, category))
-    return Strike(
-        strike_id=0,
-        decision_id=0,
-        case_id=case.case_id,
-        pseudonym=_NOBODY,
-        ground=ground,
-        weight=rules.weigh(ground, category),
-        made_with=None,
-        same_as=case.case_id,
-        seen_at=seen_at(case, at),
-        struck_at=at,
-        expires_at=at + timedelta(days=rules.expiry_days),
-        policy_digest=policy.digest,
-        **facts | {"category": category},
-    )
+    ground = max(GROUNDS, key=lambda ground: policy.penalties.weigh(ground, case.category))
+    decision = Decision(0, case.case_id, case.listing_id, Verdict.COUNTERFEIT, ground, "", _NOBODY, at)
+    facts = describe(connection, case, decision, policy)
+    return Strike(0, **facts, pseudonym=_NOBODY, policy_digest=policy.digest)
 
 
 def _restrict(case: Row[Any], listing: Listing, ground: str, choice: Choice, at: datetime) -> Restriction:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, insert, select
 
 from ipml.enforcement.appeals.rules import AppealRules
@@ -18,11 +17,9 @@ from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.privacy.rules import RetentionRules
 from ipml.enforcement.statements.rules import StatementRules
 from ipml.enforcement.takedown.rules import MeasureRules
-from ipml.errors import UnusableSetting, describe_faults
-from ipml.settings import get_settings
+from ipml.settings import get_settings, read_rules
 from ipml.storage.tables import enforcement_policies
 
-_COPY = "a copy of ipml/enforcement/policy.toml"
 _BUNDLED = Path(__file__).with_name("policy.toml")
 
 
@@ -63,16 +60,7 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    path = path or get_settings().enforcement or _BUNDLED
-    try:
-        return EnforcementPolicy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise UnusableSetting(f"policy {path}", "no such file", _COPY) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnusableSetting(f"policy {path}", f"no TOML ({error})", _COPY) from error
-    except ValidationError as error:
-        expected = "values like those in ipml/enforcement/policy.toml"
-        raise UnusableSetting(f"policy {path}", describe_faults(error), expected) from error
+    return read_rules(EnforcementPolicy, path or get_settings().enforcement or _BUNDLED, "ipml/enforcement/policy.toml")
 
 
 @lru_cache(maxsize=4)

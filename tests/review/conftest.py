@@ -10,7 +10,6 @@ import pytest
 from databases import BOTH, BOTH_IN_THE_END
 from sqlalchemy import Engine, insert
 
-from ipml.records import Highlight, Listing, Reason, ScoredListing
 from ipml.settings import get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import seeds
@@ -25,25 +24,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         is_queue = metafunc.definition.path.parent == Path(__file__).parent
         is_fast = is_queue and not getattr(metafunc.module, "SLOW_ON_POSTGRES", False)
         metafunc.parametrize("database_url", BOTH if is_fast else BOTH_IN_THE_END, indirect=True)
-
-
-@pytest.fixture
-def make_scored() -> Callable[..., ScoredListing]:
-    """Return a function that makes a scored listing of an id, a score and any fields of the listing."""
-
-    def make(
-        listing_id: str = "L1", score: float | None = 0.5, model_version: str = "m1", **fields: Any
-    ) -> ScoredListing:
-        observed = {
-            "seller_id": "s1",
-            "title": "Leather wallet",
-            "observed_at": datetime(2024, 5, 1, tzinfo=UTC),
-        }
-        reasons = (Reason("price__below_quarter", "Price is low", 1.5),)
-        listing = Listing(listing_id, **(observed | fields))
-        return ScoredListing(listing, score, None, reasons, (Highlight(0, 7, 0.5),), None, model_version)
-
-    return make
 
 
 @pytest.fixture

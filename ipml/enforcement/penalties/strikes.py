@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +10,8 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select
 from ipml.enforcement.penalties.book import Strike, find_strikes, make_strike, select_strikes, to_two_digits
 from ipml.enforcement.penalties.imposed import Penalty, seal_words
 from ipml.enforcement.penalties.ladder import find_penalties, lift_uncarried
-from ipml.enforcement.penalties.rules import Rung
 from ipml.enforcement.penalties.standing import Standing, find_standing
-from ipml.enforcement.penalties.steps import find_steps, list_told
+from ipml.enforcement.penalties.steps import list_told
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
 from ipml.records import Decision
 from ipml.review.ranking.policy import fold_name
@@ -25,29 +23,13 @@ from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
 from ipml.storage.tables import decisions, strikes, strikes_taken_back
 
 
-@dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What a decision would lead to: the weight of its strike, where the seller would stand, and the rungs that follow.
-
-    Attributes
-    ----------
-    imposed, proposed : Rung or None
-        What would be imposed by itself, and what a lead would be asked about.
-    """
-
-    weight: float
-    standing: Standing
-    imposed: Rung | None
-    proposed: Rung | None
-
-
 def add_strike(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> Strike:
     """Count a strike for a decision that a listing is counterfeit; one that came before gives the earlier."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     if earlier := find_strike(connection, decision.decision_id):
         return earlier
     at = decision.decided_at
-    columns = _describe(connection, case, decision, policy) | {
+    columns = describe(connection, case, decision, policy) | {
         "pseudonym": pseudonym_of(connection, case.seller_id, now=at),
         "policy_digest": keep_policy(connection, policy, at),
     }
@@ -55,25 +37,6 @@ def add_strike(connection: Connection, case: Row[Any], decision: Decision, polic
     strike = Strike(number, **columns)
     audit.append(connection, "ipml", "struck", _subject(strike), _payload(strike), at=at)
     return strike
-
-
-def foresee(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> Foreseen:
-    """Return what a decision that a listing is counterfeit would lead to; nothing changes.
-
-    Parameters
-    ----------
-    decision : Decision
-        As it would be made: its moment and its ground count, its number is 0.
-    """
-    pseudonym = find_pseudonym(connection, case.seller_id)
-    before = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym)
-    known = [] if pseudonym is None else find_strikes(connection, pseudonym)
-    strike = Strike(0, **_describe(connection, case, decision, policy), pseudonym=pseudonym or "", policy_digest="")
-    rules, at = policy.penalties, decision.decided_at
-    standing = find_standing([*known, strike], list_told(before), rules, at)
-    steps = find_steps(standing, before, at)
-    imposed, proposed = (None if rung is None else rules.ladder[rung] for rung in (steps.imposed, steps.proposed))
-    return Foreseen(strike.weight, standing, imposed, proposed)
 
 
 def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[Penalty]:
@@ -131,8 +94,8 @@ def seen_at(case: Row[Any], decided_at: datetime) -> datetime:
     return min(moment, decided_at)
 
 
-def _describe(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> dict[str, Any]:
-    """Return what a strike says, but for whose it is and by which policy."""
+def describe(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> dict[str, Any]:
+    """Return what the strike of a decision says, but for whose it is and by which policy."""
     at, rules, facts = decision.decided_at, policy.penalties, read_facts(case)
     category = facts["category"] if facts["category"] in rules.severity else None
     return facts | {

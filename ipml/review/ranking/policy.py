@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ipml.errors import UnusableSetting, describe_faults
 from ipml.review.ranking.working_hours import WorkingHours
-from ipml.settings import get_settings
+from ipml.settings import get_settings, read_rules
 
-_COPY = "a copy of ipml/review/ranking/policy.toml"
 _BUNDLED = Path(__file__).with_name("policy.toml")
 
 
@@ -125,17 +122,7 @@ def load_policy(path: Path | None = None) -> Policy:
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    path = path or get_settings().policy or _BUNDLED
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Policy.model_validate(content)
-    except FileNotFoundError as error:
-        raise UnusableSetting(f"policy {path}", "no such file", _COPY) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnusableSetting(f"policy {path}", f"no TOML ({error})", _COPY) from error
-    except ValidationError as error:
-        expected = "values like those in ipml/review/ranking/policy.toml"
-        raise UnusableSetting(f"policy {path}", describe_faults(error), expected) from error
+    return read_rules(Policy, path or get_settings().policy or _BUNDLED, "ipml/review/ranking/policy.toml")
 
 
 @lru_cache(maxsize=4)

@@ -9,11 +9,10 @@ from sqlalchemy import delete, select, text
 from ipml.enforcement.penalties.history import count_strikes
 from ipml.enforcement.penalties.ladder import hardest
 from ipml.enforcement.penalties.replay import replay
-from ipml.enforcement.penalties.strikes import foresee, list_strikes, take_back, weigh
+from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.records import Decision, Verdict
+from ipml.records import Verdict
 from ipml.review.bulk import decide_bulk, preview_bulk
-from ipml.review.cases import find_case
 from ipml.review.clusters.spread import decide_and_spread, preview_spread
 from ipml.review.queue import claim
 from ipml.storage.database import reading, writing
@@ -109,22 +108,6 @@ def test_counting_knows_only_what_was_known(market: Market):
     days = {day: count_strikes(market.engine, "ann", known_by=START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
     assert days == {-1: 0, 0: 1, 4: 1, 5: 0}
     assert count_strikes(market.engine, "nobody") == 0
-
-
-def test_what_a_decision_would_lead_to_is_foreseen(market: Market):
-    """Exactly what then happens; looking changes nothing."""
-    for day in (0, 20, 21):
-        number = market.enqueue(day=day)
-        at = START + timedelta(days=day)
-        decision = Decision(0, number, "", Verdict.COUNTERFEIT, "wrong_features", "", "ana", at)
-        with reading(market.engine) as connection:
-            foreseen = foresee(connection, find_case(connection, number), decision, market.policy)
-        before = market.kinds()
-        made = market.decide(number, day=day)
-        assert market.kinds()[len(before) :] == [rung.kind.value for rung in [foreseen.imposed] if rung]
-        assert foreseen.weight == list_strikes(market.engine, "ann")[-1].weight
-        assert made.decided_at == at
-    assert market.kinds() == ["warn", "limit"]
 
 
 def test_no_new_table_names_a_seller_or_a_listing(market: Market):
