@@ -1,9 +1,19 @@
-"""Linked sellers as groups, and groups that share enough to be one.
+"""Sellers who share enough as groups, and groups that share enough to be one.
 
-Links missing between accounts of one network are made up for by what its parts have in common: groups are compared
-like sellers, with two differences. A value counts by how many *groups* have it, so that a template all of a large
-network uses, and nobody else, says as much as it should. And a value that few members of a group have says less, by
-log2 of that share: among many members one shares something with anybody by chance.
+Who is linked is not simply joined, or one chance link would make one network of two. Groups are compared, sellers who
+are alone among them, by all that their members have in common; those that share most are joined first. Groups are
+compared like sellers, with four differences:
+
+- A value counts by how many *groups* have it: a template all of a large network uses, and nobody else, says as much
+  as it should. What more sellers have than its kind allows still says nothing, unless several in each group have it:
+  the customers of a phone agent are strewn over groups, the users of a network's template are not.
+- A value that few members of a group have says less, by log2 of that share: among many members one has something in
+  common with anybody by chance.
+- A value that suffices alone, such as a payout account, keeps its full worth: a larger group is as much likelier to
+  be where somebody belongs.
+- Two groups need more, by log2 of the members of the smaller: each of them, if they belonged, would have had a chance
+  to share something.
+
 All groups that share enough are joined at once, then all are compared again: no order of rows can matter.
 """
 
@@ -25,14 +35,23 @@ from ipml.cooperation.network.sharing import Sharing, add_up_pairs
 Codes = npt.NDArray[np.int64]
 
 
+# Bits above what is needed, from which groups are joined, one step after the other.
+_STEPS = (16, 12, 8, 4, 0)
+# From how many sellers a group on, on average, a value that many have is one of groups.
+_HOLDERS_IN_A_GROUP = 3
+
+
 def group_sellers(holdings: Holdings, links: Links, rules: NetworkRules) -> Codes:
     """Return the group of each seller: the position of its first member (of one who is alone, their own)."""
-    group = join(np.arange(holdings.n_sellers), links.first, links.second)
-    while True:
-        first, second = find_alike(holdings, group, rules)
-        if not len(first):
-            return group
-        group = join(group, first, second)
+    group = np.arange(holdings.n_sellers)
+    needed = needed_to_link(holdings.n_sellers, rules)
+    for step in _STEPS:
+        while True:
+            first, second = find_alike(holdings, group, links, rules, needed + step * HUNDREDTHS)
+            if not len(first):
+                break
+            group = join(group, first, second)
+    return group
 
 
 def join(group: Codes, first: Codes, second: Codes) -> Codes:
@@ -50,16 +69,20 @@ def join(group: Codes, first: Codes, second: Codes) -> Codes:
     return named
 
 
-def find_alike(holdings: Holdings, group: Codes, rules: NetworkRules) -> tuple[Codes, Codes]:
-    """Return pairs of groups, at least one of them of several sellers, that share enough to be one."""
+def find_alike(holdings: Holdings, group: Codes, links: Links, rules: NetworkRules, needed: int) -> tuple[Codes, Codes]:
+    """Return pairs of groups, linked or at least one of them of several sellers, that share enough to be one."""
     shares = _share_of_groups(holdings, group, rules)
     sizes = np.bincount(group, minlength=len(group))
-    needed = needed_to_link(holdings.n_sellers, rules)
     sharing = shares.sharing
     is_near = np.isin(sharing.value, sharing.value[sizes[sharing.who] > 1])
     hopeful = sharing.keep(is_near).without_hopeless(len(group), needed)
     first, second, _ = add_up_pairs(hopeful, needed, among=np.flatnonzero(sizes > 1))
-    is_enough = shares.between(first, second) >= needed
+    pairs = np.concatenate(
+        [np.stack([first, second]), np.sort(np.stack([group[links.first], group[links.second]]), 0)], 1
+    )
+    first, second = np.unique(pairs[:, pairs[0] != pairs[1]], axis=1)
+    more = np.rint(np.log2(np.minimum(sizes[first], sizes[second])) * HUNDREDTHS)
+    is_enough = shares.between(first, second) >= needed + more
     return first[is_enough], second[is_enough]
 
 
@@ -70,6 +93,7 @@ class _Shares:
     sharing: Sharing
     discount: Codes
     n_values: int
+    needed: int
 
     def between(self, first: Codes, second: Codes) -> Codes:
         """Return what pairs of groups share, in hundredths of a bit."""
@@ -81,7 +105,8 @@ class _Shares:
         is_shared = keys[other] == key if len(keys) else np.zeros(0, dtype=bool)
         pair, place, other = pair[is_shared], place[is_shared], other[is_shared]
         value = sharing.value[place]
-        worth = np.maximum(sharing.weights[value] - self.discount[place] - self.discount[other], 0)
+        weight, discount = sharing.weights[value], self.discount[place] + self.discount[other]
+        worth = np.where(weight >= self.needed, weight, np.maximum(weight - discount, 0))
         n_kinds = len(sharing.ceilings)
         sums = np.bincount(pair * n_kinds + sharing.kinds[value], worth, minlength=len(first) * n_kinds)
         shared: Codes = np.minimum(sums.reshape(-1, n_kinds).astype(np.int64), sharing.ceilings).sum(axis=1)
@@ -100,8 +125,11 @@ def _share_of_groups(holdings: Holdings, group: Codes, rules: NetworkRules) -> _
     once, members = np.unique(group[holdings.seller] * n_values + holdings.value, return_counts=True)
     who, value = once // n_values, once % n_values
     holders = np.bincount(value, minlength=len(holdings.values))
+    is_hub = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules) == 0
+    is_strewn = holdings.holders < _HOLDERS_IN_A_GROUP * holders
     weights = weigh(holders, holdings.kinds, holdings.n_sellers, rules)
+    weights[is_hub & is_strewn] = 0
     sizes = np.bincount(group, minlength=len(group))
     discount = np.rint(np.log2(sizes[who] / members) * HUNDREDTHS).astype(np.int64)
     sharing = Sharing(who, value, holdings.kinds, weights, ceilings(holdings.n_sellers, rules))
-    return _Shares(sharing, discount, n_values)
+    return _Shares(sharing, discount, n_values, needed_to_link(holdings.n_sellers, rules))
