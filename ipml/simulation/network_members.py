@@ -12,6 +12,7 @@ SELLERS_TO_A_DISTRIBUTOR = 9
 ACCOUNTS_TO_A_PAYOUT = (2, 6)
 ACCOUNTS_TO_A_DEVICE = (2, 7)
 IMAGES_TO_A_CELL = 12
+LATE_SOURCE = 0.4
 CAREFUL = {"payout": 0.3, "device": 0.4}  # the part of accounts that have one of their own
 
 
@@ -34,10 +35,12 @@ def plant_network(rows: Rows, members: Codes, joined: Days, rng: np.random.Gener
 
 
 def _open_accounts(members: Codes, roles: Codes, joined: Days, rng: np.random.Generator) -> Days:
-    """Accounts of sellers are opened after those of who supplies them, most of them in waves."""
+    """Accounts of sellers are opened after those of who supplies them; a source may come to the marketplace late."""
     first = rng.uniform(0.0, 150.0)
     delay = np.array([0.0, 12.0, 60.0])[roles]
     start = first + delay * rng.gamma(2.0, 0.5, len(members))
+    if rng.random() < LATE_SOURCE:
+        start[0] += rng.exponential(30.0)
     joined[members] = start
     return start
 
@@ -73,7 +76,7 @@ def _add_goods(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Day
     """Pictures come from the source by way of the cells; phrases and a template are the whole network's."""
     n_cells = int(cell.max()) + 1
     made = new_values(IMAGES_TO_A_CELL * (1 + n_cells // 3), rng)
-    out = start[0] + rng.exponential(20.0, len(made))  # when the source has each
+    out = start.min() + rng.exponential(20.0, len(made))  # when the source has each
     for one in range(n_cells):
         stock = rng.choice(len(made), IMAGES_TO_A_CELL, replace=False)
         for place in np.flatnonzero(cell == one):
@@ -81,8 +84,9 @@ def _add_goods(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Day
             used = rng.choice(stock, int(rng.integers(6, 11) if is_distributor else rng.integers(2, 7)), replace=False)
             lag = rng.exponential(6.0 if is_distributor else 30.0, len(used))
             rows.add("image", members[place], made[used], np.maximum(start[place], out[used]) + lag)
-    shown = rng.random(len(made)) < 0.7  # some are only ever sent to distributors
-    rows.add("image", members[0], made[shown], out[shown] + rng.exponential(3.0, int(shown.sum())))
+    shown = rng.random(len(made)) < 0.6  # some are only ever sent to distributors
+    since = np.maximum(start[0], out[shown]) + rng.exponential(5.0, int(shown.sum()))
+    rows.add("image", members[0], made[shown], since)
     for kind, count, share in (("phrase", 3, 0.45), ("template", 1, 0.6)):
         for value in new_values(count, rng):
             uses = rng.random(len(members)) < share

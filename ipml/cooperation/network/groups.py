@@ -27,6 +27,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from ipml.cooperation.network.holdings import Holdings
+from ipml.cooperation.network.kinds import KINDS
 from ipml.cooperation.network.links import Links
 from ipml.cooperation.network.rarity import HUNDREDTHS, ceilings, needed_to_link, weigh
 from ipml.cooperation.network.rules import NetworkRules
@@ -71,11 +72,11 @@ def join(group: Codes, first: Codes, second: Codes) -> Codes:
 
 def find_alike(holdings: Holdings, group: Codes, links: Links, rules: NetworkRules, needed: int) -> tuple[Codes, Codes]:
     """Return pairs of groups, linked or at least one of them of several sellers, that share enough to be one."""
-    shares = _share_of_groups(holdings, group, rules)
+    shares = _share_of_groups(holdings, group, links, rules)
     sizes = np.bincount(group, minlength=len(group))
     sharing = shares.sharing
     is_near = np.isin(sharing.value, sharing.value[sizes[sharing.who] > 1])
-    hopeful = sharing.keep(is_near).without_hopeless(len(group), needed)
+    hopeful = sharing.keep(is_near).without_hopeless(needed)
     first, second, _ = add_up_pairs(hopeful, needed, among=np.flatnonzero(sizes > 1))
     pairs = np.concatenate(
         [np.stack([first, second]), np.sort(np.stack([group[links.first], group[links.second]]), 0)], 1
@@ -120,16 +121,32 @@ class _Shares:
         return pair, np.arange(len(pair)) - np.repeat(np.cumsum(count) - count - start, count)
 
 
-def _share_of_groups(holdings: Holdings, group: Codes, rules: NetworkRules) -> _Shares:
+def _share_of_groups(holdings: Holdings, group: Codes, links: Links, rules: NetworkRules) -> _Shares:
     n_values = max(len(holdings.values), 1)
-    once, members = np.unique(group[holdings.seller] * n_values + holdings.value, return_counts=True)
+    sizes = np.bincount(group, minlength=len(group))
+    rows = _rows_that_matter(holdings, sizes[group] > 1, links, rules)
+    once, members = np.unique(group[holdings.seller[rows]] * n_values + holdings.value[rows], return_counts=True)
     who, value = once // n_values, once % n_values
     holders = np.bincount(value, minlength=len(holdings.values))
     is_hub = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules) == 0
     is_strewn = holdings.holders < _HOLDERS_IN_A_GROUP * holders
     weights = weigh(holders, holdings.kinds, holdings.n_sellers, rules)
     weights[is_hub & is_strewn] = 0
-    sizes = np.bincount(group, minlength=len(group))
     discount = np.rint(np.log2(sizes[who] / members) * HUNDREDTHS).astype(np.int64)
     sharing = Sharing(who, value, holdings.kinds, weights, ceilings(holdings.n_sellers, rules))
     return _Shares(sharing, discount, n_values, needed_to_link(holdings.n_sellers, rules))
+
+
+def _rows_that_matter(
+    holdings: Holdings, is_grouped: npt.NDArray[np.bool_], links: Links, rules: NetworkRules
+) -> npt.NDArray[np.bool_]:
+    """Leave out values that nobody linked has, and those that too many have who are alone: they say nothing."""
+    is_active = is_grouped.copy()
+    is_active[links.first] = is_active[links.second] = True
+    is_row_active = is_active[holdings.seller]
+    n_values = len(holdings.values)
+    most = np.array([rules.kinds[kind].most for kind in KINDS])[holdings.kinds]
+    alone = np.bincount(holdings.value[~is_row_active], minlength=n_values)
+    matters = (np.bincount(holdings.value[is_row_active], minlength=n_values) > 0) & (alone <= most)
+    is_row: npt.NDArray[np.bool_] = matters[holdings.value]
+    return is_row

@@ -21,8 +21,8 @@ class AttributeKind(StrEnum):
 
 KINDS: tuple[AttributeKind, ...] = tuple(AttributeKind)
 
-# What can show where goods come from: who had it first, and from where it is sent.
-SUPPLY_KINDS = frozenset({AttributeKind.IMAGE, AttributeKind.PHRASE, AttributeKind.TEMPLATE, AttributeKind.SHIP_FROM})
+# What is made once and taken over by others, so that it tells who had it first.
+GOODS_KINDS = frozenset({AttributeKind.IMAGE, AttributeKind.PHRASE, AttributeKind.TEMPLATE})
 
 IN_WORDS = {
     AttributeKind.PAYOUT: "payout account",

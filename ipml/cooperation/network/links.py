@@ -57,7 +57,7 @@ def find_links(holdings: Holdings, rules: NetworkRules, among: Codes | None = No
     if among is not None:
         sharing = sharing.keep(np.isin(sharing.who, among))
     needed = needed_to_link(holdings.n_sellers, rules)
-    return Links(*add_up_pairs(sharing.without_hopeless(holdings.n_sellers, needed), needed))
+    return Links(*add_up_pairs(sharing.without_hopeless(needed), needed))
 
 
 def find_touched(holdings: Holdings, rules: NetworkRules) -> Codes:

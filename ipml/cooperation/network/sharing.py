@@ -37,25 +37,25 @@ class Sharing:
         """Return this without some rows."""
         return Sharing(self.who[is_kept], self.value[is_kept], self.kinds, self.weights, self.ceilings)
 
-    def at_most(self, n_who: int) -> Codes:
-        """Return how much each could share with any other at most."""
-        total = np.zeros(n_who, dtype=np.int64)
-        for kind, ceiling in enumerate(self.ceilings):
-            is_kind = self.kinds[self.value] == kind
-            sums = np.bincount(self.who[is_kind], self.weights[self.value[is_kind]], minlength=n_who)
-            total += np.minimum(sums.astype(np.int64), ceiling)
-        return total
-
-    def without_hopeless(self, n_who: int, needed: int) -> Sharing:
+    def without_hopeless(self, needed: int) -> Sharing:
         """Leave out, again and again, who cannot reach what is needed, and values that one alone is left with."""
         sharing = self.keep(self.weights[self.value] > 0)
         while True:
             shared = np.bincount(sharing.value, minlength=len(self.weights)) > 1
-            hopeful = sharing.at_most(n_who) >= needed
-            is_kept = shared[sharing.value] & hopeful[sharing.who]
+            is_kept = shared[sharing.value] & sharing._is_hopeful(needed)
             if is_kept.all():
                 return sharing
             sharing = sharing.keep(is_kept)
+
+    def _is_hopeful(self, needed: int) -> npt.NDArray[np.bool_]:
+        """Say of each row whether who it is of could share enough with anybody, at most."""
+        place = np.cumsum(np.diff(self.who, prepend=self.who[:1]) != 0)
+        n_kinds = len(self.ceilings)
+        n_cells = n_kinds * (1 + int(place.max(initial=0)))
+        sums = np.bincount(place * n_kinds + self.kinds[self.value], self.weights[self.value], minlength=n_cells)
+        at_most = np.minimum(sums.reshape(-1, n_kinds), self.ceilings).sum(axis=1)
+        is_hopeful: npt.NDArray[np.bool_] = (at_most >= needed)[place]
+        return is_hopeful
 
 
 def add_up_pairs(sharing: Sharing, needed: int, among: Codes | None = None) -> tuple[Codes, Codes, Codes]:
