@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,7 @@ def strongest_path(networks: Networks, first: int, second: int) -> list[Tie]:
     """
     links = networks.links_of(int(networks.numbering.number[first]))
     places = _walk(strongest_links(links), first, second)
-    return [explain_tie(networks, *pair) for pair in zip(places, places[1:], strict=False)]
+    return [explain_tie(networks, *pair) for pair in pairwise(places)]
 
 
 def strongest_links(links: Links) -> Links:
