@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import golden, queue, user
+from ipml.cli import golden, network, queue, user
 from ipml.cli.backup import backup
 from ipml.cli.compare import compare
 from ipml.cli.demo import demo
@@ -82,6 +82,7 @@ for command in (
 app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")
 app.add_typer(golden.app, name="golden")
+app.add_typer(network.app, name="network")
 
 
 def _show_version(is_asked: bool) -> None:

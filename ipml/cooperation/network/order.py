@@ -12,7 +12,7 @@ from ipml.cooperation.network.networks import Networks
 
 Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
-_GOODS = np.array([kind in GOODS_KINDS for kind in KINDS])
+GOODS = np.array([kind in GOODS_KINDS for kind in KINDS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Order:
 def order_members(networks: Networks, members: Codes) -> Order:
     """Return who of some sellers had first what several of them have."""
     holdings = networks.holdings
-    rows = np.flatnonzero(np.isin(holdings.seller, members) & _GOODS[holdings.kinds[holdings.value]])
+    rows = np.flatnonzero(np.isin(holdings.seller, members) & GOODS[holdings.kinds[holdings.value]])
     rows = rows[np.lexsort((holdings.seller[rows], holdings.first_seen[rows], holdings.value[rows]))]
     place = np.searchsorted(members, holdings.seller[rows])
     n = len(members)

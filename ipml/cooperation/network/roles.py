@@ -2,7 +2,7 @@
 
 The source makes pictures and sends goods; on the marketplace this shows in who lists a picture first, from whom most
 others take over, and who ships from a place that members with a store of their own ship from too. Each sign has a
-weight, fitted on simulated networks (`python -m experiments.cooperation.network_roles`); real networks may differ, and
+weight, fitted on simulated networks (`experiments/cooperation/network_roles.py`); real networks may differ, and
 the source may have no account at all. So the outcome is a ranked hypothesis and is called one.
 """
 
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from ipml.cooperation.network.kinds import KINDS, AttributeKind
 from ipml.cooperation.network.networks import Networks
-from ipml.cooperation.network.order import Order, order_members
+from ipml.cooperation.network.order import GOODS, Order, order_members
+from ipml.cooperation.network.rarity import weigh
 
 Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
@@ -31,9 +32,13 @@ class Role(StrEnum):
 
 
 # The weights of the signs: see the docstring of the module.
-_WEIGHTS = {"first": 2.5, "reach": 5.0, "supply": 4.0}
-# How likely it is that the source has no account in what was found of the network; one in eight of the simulated.
-_ELSEWHERE = 0.12
+WEIGHTS = {"first": 2.42, "reach": 4.85, "supply": 3.72}
+# Who has so many of the things that several members have may be the source, though not linked enough to be a member.
+_NEAR = 3
+# How likely it is that the source is none of the candidates: 3 % of the simulated, but a real source needs no account.
+_ELSEWHERE = 0.1
+# From this belief on somebody is called the source in the list of members.
+_CALLED_SOURCE = 0.5
 # Who had at least so many things first among all but the source, and took over this part of what they have at most.
 _DISTRIBUTES_FROM = 2
 _DISTRIBUTES_SHARE = 0.3
@@ -49,12 +54,15 @@ class Hypothesis:
         Who.
     belief : float
         How likely, if real networks are like the simulated ones; what all leave to 1 is that it is somebody else.
+    is_member : bool
+        Whether they are in the network; else they only share its pictures, phrases or templates.
     reasons : tuple of str
         What speaks for it, in sentences.
     """
 
     seller_id: str
     belief: float
+    is_member: bool
     reasons: tuple[str, ...]
 
 
@@ -82,22 +90,27 @@ def guess_roles(networks: Networks, number: int) -> Roles:
     ('ann', 'Listed 1 of 1 shared pictures, phrases and templates first, 3 days ahead on the median.')
     """
     members = networks.members_of(number)
-    order, places = order_members(networks, members), _places_of(networks, members)
-    signs = _read_signs(order, places)
-    score = np.sum([_WEIGHTS[name] * sign for name, sign in signs.items()], axis=0)
+    who = np.union1d(members, find_near(networks, members))
+    order, places = order_members(networks, who), _places_of(networks, who)
+    signs = read_signs(order, places)
+    score = np.sum([WEIGHTS[name] * sign for name, sign in signs.items()], axis=0)
     belief = np.exp(score - score.max())
     belief *= (1 - _ELSEWHERE) / belief.sum()
-    ranked = np.lexsort((members, -belief))
+    ranked = np.lexsort((who, -belief))
     hypotheses = tuple(
         Hypothesis(
-            str(networks.holdings.seller_ids[members[place]]), float(belief[place]), _explain(order, places, place)
+            str(networks.holdings.seller_ids[who[place]]),
+            float(belief[place]),
+            bool(np.isin(who[place], members)),
+            _explain(order, places, place),
         )
         for place in ranked.tolist()
     )
-    return Roles(members, _assign(order, int(ranked[0])), hypotheses)
+    role = _assign(order, int(ranked[0]), belief[ranked[0]] >= _CALLED_SOURCE)
+    return Roles(members, tuple(role[place] for place in np.searchsorted(who, members).tolist()), hypotheses)
 
 
-def _read_signs(order: Order, places: npt.NDArray[np.bool_]) -> dict[str, Array]:
+def read_signs(order: Order, places: npt.NDArray[np.bool_]) -> dict[str, Array]:
     """Return what speaks for each member as the source, each sign in 0-1."""
     n = len(order.members)
     return {
@@ -105,6 +118,24 @@ def _read_signs(order: Order, places: npt.NDArray[np.bool_]) -> dict[str, Array]
         "reach": (order.before > 0).sum(axis=1) / n,
         "supply": (_supplied(places) > 0).astype(np.float64),
     }
+
+
+def find_near(networks: Networks, members: Codes) -> Codes:
+    """Return sellers in no network who have three or more of the things that several members have.
+
+    A source may share so little else with the accounts it supplies that it is not linked to them.
+    """
+    holdings = networks.holdings
+    is_own = np.zeros(holdings.n_sellers, dtype=bool)
+    is_own[members] = True
+    is_row_own = is_own[holdings.seller]
+    shared = np.bincount(holdings.value[is_row_own], minlength=len(holdings.values)) > 1
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, networks.rules)
+    shared &= GOODS[holdings.kinds] & (weights > 0)
+    is_alone = networks.numbering.number[holdings.seller] == 0
+    sellers, count = np.unique(holdings.seller[is_alone & shared[holdings.value]], return_counts=True)
+    near: Codes = sellers[count >= _NEAR]
+    return near
 
 
 def _places_of(networks: Networks, members: Codes) -> npt.NDArray[np.bool_]:
@@ -127,7 +158,7 @@ def _supplied(places: npt.NDArray[np.bool_]) -> Codes:
     return supplied
 
 
-def _assign(order: Order, source: int) -> tuple[Role, ...]:
+def _assign(order: Order, source: int, is_called_source: bool) -> tuple[Role, ...]:
     """Return the likeliest role of each: who leads among all but the source distributes."""
     before = order.before.copy()
     before[source, :] = before[:, source] = 0
@@ -135,7 +166,8 @@ def _assign(order: Order, source: int) -> tuple[Role, ...]:
     is_distributor = (led >= _DISTRIBUTES_FROM) & (followed <= _DISTRIBUTES_SHARE * (led + followed))
     is_distributor &= (before > 0).sum(axis=1) >= _DISTRIBUTES_FROM
     roles = [Role.DISTRIBUTOR if leads else Role.SELLER for leads in is_distributor.tolist()]
-    roles[source] = Role.SOURCE
+    if is_called_source:
+        roles[source] = Role.SOURCE
     return tuple(roles)
 
 
