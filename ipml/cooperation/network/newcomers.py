@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from ipml.cooperation.network.evidence import Tie, explain_tie, moment_of
 from ipml.cooperation.network.networks import Networks
+
+Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,10 @@ class Newcomer:
 
 
 def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
-    """Return the sellers that nobody knew before, and who are in a network that was known; in order of seller.
+    """Return the sellers that nobody knew before, and who belong to a network that was known; in order of seller.
+
+    They do if they are in it now, or if one link joins them to who was in it before: a new account that shares a
+    payout with a member is named even while the two together share too little with the others.
 
     Examples
     --------
@@ -49,19 +55,35 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
     [('cid', 1)]
     """
     holdings, number = after.holdings, after.numbering.number
+    known = np.zeros(holdings.n_sellers, dtype=np.int64)
     is_new = np.ones(holdings.n_sellers, dtype=bool)
-    is_new[np.searchsorted(holdings.seller_ids, before.holdings.seller_ids)] = False
-    is_known = (number > 0) & (number <= before.numbering.given)
+    moved = np.searchsorted(holdings.seller_ids, before.holdings.seller_ids)
+    known[moved], is_new[moved] = before.numbering.number, False
+    closest = _closest_members(after, is_new, known)
+    is_inside = is_new & (number > 0) & (number <= before.numbering.given)
     found = []
-    for place in np.flatnonzero(is_new & is_known).tolist():
-        tie = _closest_tie(after, place, np.flatnonzero((number == number[place]) & ~is_new))
-        found.append(
-            Newcomer(str(holdings.seller_ids[place]), int(number[place]), moment_of(holdings.joined[place]), tie)
-        )
+    for place in np.union1d(np.flatnonzero(is_inside), list(closest)).astype(np.int64).tolist():
+        if is_inside[place]:
+            network = int(number[place])
+            others = np.flatnonzero((number == network) & ~is_new).tolist()
+        else:
+            network, others = int(known[closest[place]]), []
+        tie = _closest_tie(after, place, [closest[place]] if place in closest else others)
+        found.append(Newcomer(str(holdings.seller_ids[place]), network, moment_of(holdings.joined[place]), tie))
     return found
 
 
-def _closest_tie(networks: Networks, seller: int, others: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tie:
+def _closest_members(after: Networks, is_new: npt.NDArray[np.bool_], known: Codes) -> dict[int, int]:
+    """Return for each new seller the member of a known network with whom they have the strongest link."""
+    links = after.links
+    first, second = np.concatenate([links.first, links.second]), np.concatenate([links.second, links.first])
+    rows = np.flatnonzero(is_new[first] & (known[second] > 0))
+    rows = rows[np.lexsort((second[rows], np.concatenate([links.weight] * 2)[rows] * -1, first[rows]))]
+    sellers, start = np.unique(first[rows], return_index=True)
+    return dict(zip(sellers.tolist(), second[rows][start].tolist(), strict=True))
+
+
+def _closest_tie(networks: Networks, seller: int, others: list[int]) -> Tie:
     """Return what a seller shares with the one of some others with whom they share most."""
-    ties = (explain_tie(networks, seller, other) for other in others.tolist())
+    ties = (explain_tie(networks, seller, other) for other in others)
     return max(ties, key=lambda tie: (tie.bits, tie.second))
