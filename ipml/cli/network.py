@@ -26,7 +26,7 @@ def find(
 ) -> None:
     """Find networks in what sellers share, or add the events of a day to those found before.
 
-    Sellers nobody knew before, who are in a network that was known, are named.
+    Sellers who come into a network that was known are named: new accounts most of all.
 
     Example: ipml network find attributes.parquet --out networks
     """

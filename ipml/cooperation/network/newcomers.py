@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ipml.cooperation.network.evidence import Tie, explain_tie, moment_of
+from ipml.cooperation.network.links import Links
 from ipml.cooperation.network.networks import Networks
 
 Codes = npt.NDArray[np.int64]
@@ -16,7 +17,7 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A seller seen for the first time, and the network that was known before.
+    """A seller who came into a network that was known before.
 
     Attributes
     ----------
@@ -25,7 +26,7 @@ class Newcomer:
     network : int
         Its number.
     seen_at : datetime
-        When the seller was first seen.
+        When the seller was first seen: for a new account, on the day.
     tie : Tie
         What joins them to the member with whom they share most.
     """
@@ -37,10 +38,11 @@ class Newcomer:
 
 
 def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
-    """Return the sellers that nobody knew before, and who belong to a network that was known; in order of seller.
+    """Return the sellers who were in no network and came into one that was known, in order of seller.
 
-    They do if they are in it now, or if one link joins them to who was in it before: a new account that shares a
-    payout with a member is named even while the two together share too little with the others.
+    New accounts most of all, and older ones of which something was seen only now. They came into it if they are in it,
+    or if a new link joins them to who was in it before: an account that shares a payout with a member is named even
+    while the two together share too little with the others.
 
     Examples
     --------
@@ -56,16 +58,15 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
     """
     holdings, number = after.holdings, after.numbering.number
     known = np.zeros(holdings.n_sellers, dtype=np.int64)
-    is_new = np.ones(holdings.n_sellers, dtype=bool)
     moved = np.searchsorted(holdings.seller_ids, before.holdings.seller_ids)
-    known[moved], is_new[moved] = before.numbering.number, False
-    closest = _closest_members(after, is_new, known)
-    is_inside = is_new & (number > 0) & (number <= before.numbering.given)
+    known[moved] = before.numbering.number
+    closest = _closest_members(after, before.links.renamed(moved), known)
+    is_inside = (known == 0) & (number > 0) & (number <= before.numbering.given)
     found = []
     for place in np.union1d(np.flatnonzero(is_inside), list(closest)).astype(np.int64).tolist():
         if is_inside[place]:
             network = int(number[place])
-            others = np.flatnonzero((number == network) & ~is_new).tolist()
+            others = np.flatnonzero((number == network) & (known > 0)).tolist()
         else:
             network, others = int(known[closest[place]]), []
         tie = _closest_tie(after, place, [closest[place]] if place in closest else others)
@@ -73,12 +74,13 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
     return found
 
 
-def _closest_members(after: Networks, is_new: npt.NDArray[np.bool_], known: Codes) -> dict[int, int]:
-    """Return for each new seller the member of a known network with whom they have the strongest link."""
-    links = after.links
+def _closest_members(after: Networks, old: Links, known: Codes) -> dict[int, int]:
+    """Return for each seller outside the member of a known network with whom they have the strongest new link."""
+    links, n = after.links, after.holdings.n_sellers
+    links = links.keep(~np.isin(links.first * n + links.second, old.first * n + old.second))
     first, second = np.concatenate([links.first, links.second]), np.concatenate([links.second, links.first])
-    rows = np.flatnonzero(is_new[first] & (known[second] > 0))
-    rows = rows[np.lexsort((second[rows], np.concatenate([links.weight] * 2)[rows] * -1, first[rows]))]
+    rows = np.flatnonzero((known[first] == 0) & (known[second] > 0))
+    rows = rows[np.lexsort((second[rows], -np.concatenate([links.weight, links.weight])[rows], first[rows]))]
     sellers, start = np.unique(first[rows], return_index=True)
     return dict(zip(sellers.tolist(), second[rows][start].tolist(), strict=True))
 
