@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.worth import Estimate, estimate_total
 from ipml.errors import MissingColumns, UnreadableFile
 
+_ENOUGH = 5  # known listings of a network, for others to draw from them
 _COLUMNS = ("seller_id", "units", "value")
 
 
@@ -48,6 +50,14 @@ def estimate_sales(networks: Networks, number: int, listings: pd.DataFrame) -> t
     for name in ("units", "value"):
         amount = listings[name].to_numpy(dtype=np.float64)
         is_known = ~np.isnan(amount)
-        others = amount[is_known & ~is_own & (network > 0)]
+        others = _by_network(amount, np.where(is_known & ~is_own, network, 0))
         estimates.append(estimate_total(amount[is_known & is_own], n_listings, others))
     return n_listings, estimates[0], estimates[1]
+
+
+def _by_network(amount: npt.NDArray[np.float64], network: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
+    """Return the amounts of each network (0: none) of which enough are known to draw from."""
+    order = np.argsort(network, kind="stable")
+    order = order[network[order] > 0]
+    pieces = np.split(amount[order], np.flatnonzero(np.diff(network[order])) + 1)
+    return [piece for piece in pieces if len(piece) >= _ENOUGH]

@@ -86,9 +86,9 @@ def test_a_description_names_a_hypothesis_as_one(networks, largest):
 def test_the_total_of_what_is_known_is_the_least():
     """No draw takes away what was seen; where all is known there is nothing to draw."""
     known = np.array([0.0, 3.0, 40.0])
-    estimate = estimate_total(known, 30, np.array([1.0, 2.0, 500.0]))
+    estimate = estimate_total(known, 30, [np.array([1.0, 2.0, 500.0])])
     assert 43 <= estimate.low <= estimate.total <= estimate.high
-    assert estimate_total(known, 3, known).high == 43
+    assert estimate_total(known, 3, [known]).high == 43
 
 
 def test_sellers_of_another_name_only_change_names(sellers):
