@@ -41,7 +41,7 @@ def weigh(holders: Codes, kinds: Codes, n_sellers: int, rules: NetworkRules) -> 
     >>> from ipml.cooperation.network.rules import load_network_rules
     >>> payouts = np.zeros(3, dtype=np.int64)
     >>> weigh(np.array([2, 5, 201]), payouts, 50_000, load_network_rules()).tolist()
-    [2700, 2500, 0]
+    [3200, 3000, 0]
     """
     lead = np.array([rules.kinds[kind].lead for kind in KINDS])[kinds]
     most = np.array([rules.kinds[kind].most for kind in KINDS])[kinds]
