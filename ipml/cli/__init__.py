@@ -17,6 +17,7 @@ from ipml.cli import (
     automatic,
     evidence,
     golden,
+    network,
     penalty,
     queue,
     retention,
@@ -106,6 +107,7 @@ app.add_typer(seller.app, name="seller")
 app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
 app.add_typer(penalty.app, name="penalty")
+app.add_typer(network.app, name="network")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -7,6 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+from ipml.errors.cooperation import NetworkNotFound, NoNetworks
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -179,9 +180,11 @@ __all__ = [
     "MissingColumns",
     "ModelChanged",
     "ModelNotFound",
+    "NetworkNotFound",
     "NoDriftReference",
     "NoEarlierChampion",
     "NoModelYet",
+    "NoNetworks",
     "NoPackage",
     "NotAModelFolder",
     "NotDecided",

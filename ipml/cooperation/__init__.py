@@ -1,0 +1,1 @@
+"""What others tell us and what we tell them: the network behind the sellers."""

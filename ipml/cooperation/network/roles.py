@@ -1,0 +1,190 @@
+"""Who in a network may be the source, who distributes and who sells: hypotheses, with what speaks for them.
+
+The source makes pictures and sends goods; on the marketplace this shows in who lists a picture first, from whom most
+others take over, and who ships from a place that members with a store of their own ship from too. Each sign has a
+weight, fitted on simulated networks (`experiments/cooperation/network_roles.py`); real networks may differ, and
+the source may have no account at all. So the outcome is a ranked hypothesis and is called one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from ipml.cooperation.network.kinds import KINDS, AttributeKind
+from ipml.cooperation.network.networks import Networks
+from ipml.cooperation.network.order import GOODS, Order, order_members
+from ipml.cooperation.network.rarity import weigh
+
+Codes = npt.NDArray[np.int64]
+Array = npt.NDArray[np.float64]
+
+
+class Role(StrEnum):
+    """What a member of a network does."""
+
+    SOURCE = "source"
+    DISTRIBUTOR = "distributor"
+    SELLER = "seller"
+
+
+# The weights of the signs: see the docstring of the module.
+WEIGHTS = {"first": 2.42, "reach": 4.85, "supply": 3.72}
+# Who has so many of the things that several members have may be the source, though not linked enough to be a member.
+_NEAR = 3
+# How likely it is that the source is none of the candidates: 3 % of the simulated, but a real source needs no account.
+_ELSEWHERE = 0.1
+# From this belief on somebody is called the source in the list of members.
+_CALLED_SOURCE = 0.5
+# Who had at least so many things first among all but the source, and took over this part of what they have at most.
+_DISTRIBUTES_FROM = 2
+_DISTRIBUTES_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A member that may be the source.
+
+    Attributes
+    ----------
+    seller_id : str
+        Who.
+    belief : float
+        How likely, if real networks are like the simulated ones; what all leave to 1 is that it is somebody else.
+    is_member : bool
+        Whether they are in the network; else they only share its pictures, phrases or templates.
+    reasons : tuple of str
+        What speaks for it, in sentences.
+    """
+
+    seller_id: str
+    belief: float
+    is_member: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The roles in a network: each member's, and the hypotheses on the source, likeliest first."""
+
+    members: Codes
+    role: tuple[Role, ...]
+    hypotheses: tuple[Hypothesis, ...]
+
+
+def guess_roles(networks: Networks, number: int) -> Roles:
+    """Return the roles in a network, as far as they show.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ipml.cooperation.network.networks import find_networks
+    >>> day = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 3, 9, 0, 2, 8], unit="D")
+    >>> sellers = {"seller_id": ["ann", "ben", "cid"] * 2, "kind": ["image"] * 3 + ["payout"] * 3}
+    >>> networks = find_networks(pd.DataFrame(sellers | {"value": ["x"] * 3 + ["y"] * 3, "seen_at": day}))
+    >>> best = guess_roles(networks, 1).hypotheses[0]
+    >>> best.seller_id, best.reasons[0]
+    ('ann', 'Listed 1 of 1 shared pictures, phrases and templates first, 3 days ahead on the median.')
+    """
+    members = networks.members_of(number)
+    who = np.union1d(members, find_near(networks, members))
+    order, places = order_members(networks, who), _places_of(networks, who)
+    signs = read_signs(order, places)
+    score = np.sum([WEIGHTS[name] * sign for name, sign in signs.items()], axis=0)
+    belief = np.exp(score - score.max())
+    belief *= (1 - _ELSEWHERE) / belief.sum()
+    ranked = np.lexsort((who, -belief))
+    hypotheses = tuple(
+        Hypothesis(
+            str(networks.holdings.seller_ids[who[place]]),
+            float(belief[place]),
+            bool(np.isin(who[place], members)),
+            _explain(order, places, place),
+        )
+        for place in ranked.tolist()
+    )
+    role = _assign(order, int(ranked[0]), belief[ranked[0]] >= _CALLED_SOURCE)
+    return Roles(members, tuple(role[place] for place in np.searchsorted(who, members).tolist()), hypotheses)
+
+
+def read_signs(order: Order, places: npt.NDArray[np.bool_]) -> dict[str, Array]:
+    """Return what speaks for each member as the source, each sign in 0-1."""
+    n = len(order.members)
+    return {
+        "first": (order.first + 0.3) / (order.had + 1.0),
+        "reach": (order.before > 0).sum(axis=1) / n,
+        "supply": (_supplied(places) > 0).astype(np.float64),
+    }
+
+
+def find_near(networks: Networks, members: Codes) -> Codes:
+    """Return sellers in no network who have three or more of the things that several members have.
+
+    A source may share so little else with the accounts it supplies that it is not linked to them.
+    """
+    holdings = networks.holdings
+    is_own = np.zeros(holdings.n_sellers, dtype=bool)
+    is_own[members] = True
+    is_row_own = is_own[holdings.seller]
+    shared = np.bincount(holdings.value[is_row_own], minlength=len(holdings.values)) > 1
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, networks.rules)
+    shared &= GOODS[holdings.kinds] & (weights > 0)
+    is_alone = networks.numbering.number[holdings.seller] == 0
+    sellers, count = np.unique(holdings.seller[is_alone & shared[holdings.value]], return_counts=True)
+    near: Codes = sellers[count >= _NEAR]
+    return near
+
+
+def _places_of(networks: Networks, members: Codes) -> npt.NDArray[np.bool_]:
+    """Say who ships from which of the places that several members ship from: shape (n_members, n_places)."""
+    holdings = networks.holdings
+    is_place = holdings.kinds[holdings.value] == KINDS.index(AttributeKind.SHIP_FROM)
+    rows = np.flatnonzero(is_place & np.isin(holdings.seller, members))
+    values, place = np.unique(holdings.value[rows], return_inverse=True)
+    ships = np.zeros((len(members), len(values)), dtype=bool)
+    ships[np.searchsorted(members, holdings.seller[rows]), place] = True
+    shared: npt.NDArray[np.bool_] = ships[:, ships.sum(axis=0) > 1]
+    return shared
+
+
+def _supplied(places: npt.NDArray[np.bool_]) -> Codes:
+    """Return how many members ship both from the one place of a member and from another."""
+    count = places.sum(axis=1)
+    together = places.astype(np.int64) @ places.T.astype(np.int64)
+    supplied: Codes = np.where(count == 1, (together * (count > 1)).sum(axis=1), 0)
+    return supplied
+
+
+def _assign(order: Order, source: int, is_called_source: bool) -> tuple[Role, ...]:
+    """Return the likeliest role of each: who leads among all but the source distributes."""
+    before = order.before.copy()
+    before[source, :] = before[:, source] = 0
+    led, followed = before.sum(axis=1), before.sum(axis=0)
+    is_distributor = (led >= _DISTRIBUTES_FROM) & (followed <= _DISTRIBUTES_SHARE * (led + followed))
+    is_distributor &= (before > 0).sum(axis=1) >= _DISTRIBUTES_FROM
+    roles = [Role.DISTRIBUTOR if leads else Role.SELLER for leads in is_distributor.tolist()]
+    if is_called_source:
+        roles[source] = Role.SOURCE
+    return tuple(roles)
+
+
+def _explain(order: Order, places: npt.NDArray[np.bool_], place: int) -> tuple[str, ...]:
+    reasons = []
+    if order.had[place]:
+        ahead = f", {_days(order.lead_days[place])} ahead on the median" if order.first[place] else ""
+        reasons.append(
+            f"Listed {order.first[place]} of {order.had[place]} shared pictures, phrases and templates first{ahead}."
+        )
+    if followers := int((order.before[place] > 0).sum()):
+        others = len(order.members) - 1
+        reasons.append(f"{followers} of the {others} others listed some of them later.")
+    if supplied := int(_supplied(places)[place]):
+        reasons.append(f"Ships from where {supplied} who have another place of dispatch ship from too.")
+    return tuple(reasons) or ("Nothing shared tells who came first.",)
+
+
+def _days(days: float) -> str:
+    return "less than a day" if days < 1 else f"{days:.0f} day{'s' * (round(days) != 1)}"

@@ -1,0 +1,73 @@
+"""What a network sold, estimated from the listings of which the sales are known.
+
+Sales are heavy-tailed: one listing can outsell a hundred. An interval from the few that are known alone would be too
+narrow, as the one that outsells them all is seldom among them. So the listings that are not known are drawn from those
+known of this network and, as if ten more had been seen, from those known of another network, each time one drawn anew
+(a Bayesian bootstrap of a finite population: Lo 1988). What is known counts as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+_DRAWS = 1_000
+# As how many listings of the network those known of another network count: set so that on simulated networks the
+# intervals held the truth in nine of ten.
+_AS_MANY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An estimated total, and an interval that holds the truth in nine of ten networks."""
+
+    total: float
+    low: float
+    high: float
+    n_known: int
+    n_listings: int
+
+    def __str__(self) -> str:
+        known = f"from {self.n_known:,} of {self.n_listings:,} listings"
+        return f"{self.total:,.0f} (90 %: {self.low:,.0f} to {self.high:,.0f}; {known})"
+
+
+def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int = 0) -> Estimate:
+    """Estimate the total over all listings of a network.
+
+    Parameters
+    ----------
+    known : array of shape (n_known,)
+        Units, or value, of the listings of which they are known; which these are must not depend on the sales.
+    n_listings : int
+        How many listings the network has.
+    others : list of arrays
+        The same of the known listings of other networks, an array for each.
+    seed : int
+        The same seed gives the same draws.
+
+    Examples
+    --------
+    >>> known = np.array([1.0, 0.0, 3.0])
+    >>> print(estimate_total(known, 3, [known]))
+    4 (90 %: 4 to 4; from 3 of 3 listings)
+    """
+    unseen = n_listings - len(known)
+    total = float(known.sum())
+    others = [other for other in others if len(other)]
+    if unseen <= 0 or not (len(known) or others):
+        return Estimate(total, total, total if unseen <= 0 else float("inf"), len(known), n_listings)
+    rng = np.random.default_rng(seed)
+    totals = np.array([total + _draw_unseen(known, others, unseen, rng) for _ in range(_DRAWS)])
+    low, middle, high = np.quantile(totals, [0.05, 0.5, 0.95])
+    return Estimate(float(middle), float(low), float(high), len(known), n_listings)
+
+
+def _draw_unseen(known: Array, others: list[Array], unseen: int, rng: np.random.Generator) -> float:
+    other = others[rng.integers(len(others))] if others else known[:0]
+    weight = np.concatenate([np.ones(len(known)), np.full(len(other), _AS_MANY / max(len(other), 1))])
+    shares = rng.standard_gamma(weight)
+    return float(rng.multinomial(unseen, shares / shares.sum()) @ np.concatenate([known, other]))
