@@ -60,6 +60,7 @@ def measure(browser: Browser, engine: Engine, n_times: int) -> None:
     rng, struck = np.random.default_rng(5), find_struck(engine)
     with reading(engine) as connection:
         numbers = list(connection.scalars(select(appeals.c.appeal_id)))
+        pending = list(connection.scalars(select(appeals.c.appeal_id).where(appeals.c.state == "open")))
         most = select(cases.c.seller_id).join(measures, measures.c.case_id == cases.c.case_id)
         most = most.group_by(cases.c.seller_id).order_by(func.count().desc()).limit(1)
         largest = connection.scalars(select(cases.c.case_id).where(cases.c.seller_id == connection.scalar(most))).all()
@@ -77,8 +78,7 @@ def measure(browser: Browser, engine: Engine, n_times: int) -> None:
         browser.get("appeal", f"/appeals/{rng.choice(numbers)}")
         browser.get("dashboard", "/dashboard")
         form = {"outcome": "rejected", "why": f"nothing new was shown, {next(rejected)}"}
-        number = numbers.pop()
-        browser.post("appeal, decided", f"/appeals/{number}/decide", form)
+        browser.post("appeal, decided", f"/appeals/{pending.pop()}/decide", form)
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ def desk(tmp_path: Path, scored: Callable) -> Engine:
         proposed = find_penalties(connection, state="proposed")
     confirm_penalty(engine, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
     with writing(engine) as connection:
-        recommend_linked(connection, [link], policy, now)
+        recommend_linked(connection, [link], policy, datetime.now(UTC))
     return engine
 
 

@@ -402,7 +402,7 @@ def test_the_dashboard_tells_how_enforcement_stands(bound: Engine, lea: TestClie
         "Appeals that wait 1",
         "Platform 3",
         "Penalties to confirm 0",
-        "small sellers",
+        "Small sellers",
         "Decisions without review",
     ):
         assert told in text, told
