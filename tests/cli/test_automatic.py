@@ -1,24 +1,17 @@
 """`ipml automatic` acts only where a policy says so, shows why not, and obeys a person."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from ipml.enforcement import policy as policy_module
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage.database import migrate, open_database
 
-POLICY = """
-[measures]
-usual = "remove"
-[automatic]
-is_on = true
-brands = ["Acme"]
-[penalties]
-[appeals]
-[statements]
-[retention]
-"""
+BUNDLED = Path(policy_module.__file__).with_name("policy.toml").read_text("utf-8")
+POLICY = BUNDLED.replace("is_on = false", "is_on = true").replace("\nbrands = []", '\nbrands = ["Acme"]')
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_what_is_kept_is_shown_and_none_of_it_is_told_in_words(url: str):
     """Counts and days, with the pseudonym; not what was written."""
     shown = run(url, "seller", "show", SELLER).stdout
     assert "1  evidence: the last until 2036-" in shown
-    assert "1  measures: no end" in shown
+    assert "1  notes: the last until 2031-" in shown
     assert NAME not in shown
 
 
@@ -62,10 +62,10 @@ def test_the_doctor_finds_an_erasure_that_was_interrupted(url: str, monkeypatch:
     with monkeypatch.context() as patched:
         patched.setattr(erasure, "sweep_erased", lambda *_, **__: ())
         run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes")
-    (found,) = (check for check in check_database(url, None) if check.state == "problem")
+    (found,) = (check for check in check_database(url, None) if check.subject == "erased")
     assert found.words.startswith("1 erased sellers have left traces")
     assert run(url, "seller", "sweep").exit_code == 0
-    assert all(check.state != "problem" for check in check_database(url, None))
+    assert all(check.subject != "erased" for check in check_database(url, None))
 
 
 def test_without_a_list_a_warning_tells_of_backups(url: str, monkeypatch: pytest.MonkeyPatch):
