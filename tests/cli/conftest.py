@@ -20,6 +20,14 @@ class Answer(NamedTuple):
     err: str
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run commands among the slow tests: each reads a file and opens a database before it does what it is tested for."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def ipml(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
     """Return a function that runs `ipml` with some arguments, in the test's own folder and with default settings."""

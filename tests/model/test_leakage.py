@@ -11,6 +11,8 @@ from ipml.listings.sellers import history_as_of
 from ipml.model.leakage import audit_leakage
 from ipml.model.one_column import Folds, is_text_column, is_word_column, predict_by
 
+pytestmark = pytest.mark.slow
+
 N = 600
 WORDS = ["".join(letters) for letters in product("abc", "eiou", "lmnr", "ao")]
 

@@ -21,6 +21,8 @@ from ipml.review import queue
 from ipml.review.labels import export_labels
 from ipml.storage.database import open_database
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "15"))
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 

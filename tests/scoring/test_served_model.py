@@ -21,6 +21,8 @@ from ipml.scoring.portfolio_store import read_store, start_store, write_store
 from ipml.scoring.scorer import Scorer, load_model
 from ipml.scoring.served_model import ModelInUse, ServedModel, watching
 
+pytestmark = pytest.mark.slow
+
 TITLES = (
     "AAA quality Vellmar tote bag 1:1 mirror",
     "Leather belt worn twice",

@@ -24,6 +24,8 @@ from ipml.storage.database import get_revision, migrate, migrating, open_databas
 from ipml.storage.restoring import restore
 from ipml.storage.tables import REVISION, Flag, Moment, cases, decisions, metadata, sessions, users
 
+pytestmark = pytest.mark.slow
+
 SLOW_ON_POSTGRES = True
 
 MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)

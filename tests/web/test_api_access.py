@@ -16,6 +16,8 @@ from ipml.web.api_access import Access, is_loopback, make_access
 from ipml.web.app import make_app
 from ipml.web.metrics import Metrics
 
+pytestmark = pytest.mark.slow
+
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 PATH = "/v1/score"
 KEY, NEXT_KEY = "k" * 40, "n-._~+/" * 8 + "="

@@ -33,6 +33,8 @@ from ipml.web.oidc import Provider, Registration, make_provider
 from ipml.web.passwords import PasswordCost
 from ipml.web.users import Role, add_user, disable_user, list_users, set_role
 
+pytestmark = pytest.mark.slow
+
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PASSWORD = "correct horse battery"
 HERE = "https://testserver"

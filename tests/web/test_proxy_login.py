@@ -21,6 +21,8 @@ from ipml.web.forwarded import find_sender, is_within, parse_networks
 from ipml.web.passwords import PasswordCost
 from ipml.web.users import Role, add_user, disable_user
 
+pytestmark = pytest.mark.slow
+
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PROXY, STRANGER = "10.0.0.2", "192.0.2.7"
 HEADER = "X-Forwarded-User"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,6 +101,7 @@ def test_ten_at_once_are_ten(tmp_path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1_200), st.sampled_from(["ana", "bo"])), max_size=25))
 def test_never_more_than_allowed_in_any_quarter_of_an_hour(arrivals: list[tuple[int, str]]) -> None:

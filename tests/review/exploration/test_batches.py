@@ -18,6 +18,8 @@ from ipml.storage.audit import verify
 from ipml.storage.database import migrate, reading
 from ipml.storage.tables import cases, decisions, metadata, seeds, sift_cases, sift_strata, sifts
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 N_LISTINGS, TOP = 300, 60
 

@@ -15,6 +15,8 @@ from ipml.review.exploration.exploration import Rule
 from ipml.review.exploration.sifting import Sift, sift_arrays
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 
+pytestmark = pytest.mark.slow
+
 IS_ARITHMETIC = True  # test_batches.py reads and writes these tables on both databases
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 TOP, EXPLORE = 100, 0.4

@@ -16,6 +16,8 @@ from ipml.settings import get_settings
 from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 

@@ -195,6 +195,7 @@ def module_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return engine
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(due=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 25)), min_size=1, max_size=4), others=fillers)
 def test_a_reviewer_who_takes_what_the_queue_gives_misses_nothing_that_could_be_met(

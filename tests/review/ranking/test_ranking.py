@@ -119,6 +119,7 @@ def test_ranking_goes_on_over_many_batches(engine: Engine, make_scored: Make):
     assert names(engine)[:3] == ["L0", "L1", "L2"]
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(st.tuples(st.floats(0, 1) | st.none(), st.floats(0, 1e308)), min_size=1, max_size=8))
 def test_the_value_of_a_minute_is_what_value_order_sorts_by(rows: list[tuple[float | None, float]]):
