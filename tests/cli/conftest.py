@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run commands among the slow tests: each reads a file and opens a database before it does what it is tested for."""
+    """Run commands among the slow tests: each reads files and opens a database before it does anything."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slow)
