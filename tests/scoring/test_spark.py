@@ -21,7 +21,7 @@ from ipml.listings.writers import write_listings
 from ipml.model.artifact import save_model
 from ipml.scoring.batch import BatchCounts
 from ipml.scoring.portfolio_store import start_store, write_store
-from ipml.scoring.scorer import SCORE_COLUMNS, Scorer, load_model
+from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer, load_model
 from ipml.scoring.spark import job, score_dataframe, score_on_spark
 from ipml.scoring.spark.rows import ID_COLUMNS
 
@@ -105,7 +105,7 @@ def score(session, source, model, tmp_path) -> Callable[..., BatchCounts]:
 def read_scores(folder: Path) -> pd.DataFrame:
     """Return the table of scores in the order of ids."""
     scores = pd.read_parquet(folder).astype({"model_version": "str", "abstained": "str", "run": "str"})
-    return scores.sort_values("listing_id", ignore_index=True)[["run", *ID_COLUMNS, *SCORE_COLUMNS]]
+    return scores.sort_values("listing_id", ignore_index=True)[["run", *ID_COLUMNS, *SCORE_COLUMNS, *ORIGIN_COLUMNS]]
 
 
 def expect(scorer: Scorer, listings: pd.DataFrame, portfolios=None, run: str = "night") -> pd.DataFrame:

@@ -77,7 +77,7 @@ def score_dataframe(
     Returns
     -------
     DataFrame
-        listing_id, observed_at, seller_id and the columns of `ipml.scoring.scorer.SCORE_COLUMNS`.
+        listing_id, observed_at, seller_id and the columns of `ipml.scoring.scorer.SCORE_COLUMNS` and `ORIGIN_COLUMNS`.
 
     Raises
     ------

@@ -27,12 +27,12 @@ from ipml.listings.readers import RawTable, keep_rows, read_tables
 from ipml.listings.schema import Validation, validate_rows
 from ipml.listings.writers import to_arrow
 from ipml.records import Problem
-from ipml.scoring.scorer import SCORE_COLUMNS, Scorer
+from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer
 
 ID_COLUMNS = ("listing_id", "observed_at", "seller_id")
 PLACE_COLUMNS = ("__file", "__block", "__id")
 """Where a row stands in the source: a number of its file, start of its block, a number that grows within the block."""
-JUDGED_COLUMNS = tuple(name for name in SCORE_COLUMNS if name != "model_version")
+JUDGED_COLUMNS = tuple(name for name in (*SCORE_COLUMNS, *ORIGIN_COLUMNS) if name != "model_version")
 """What is said of each listing; the driver knows of which model, which is the same for all."""
 BROKEN = "__broken"
 """Name of the column in which Spark keeps a row of a CSV file that it could not read."""
@@ -45,7 +45,7 @@ _FAULTS_DDL = "problems array<struct<column:string,value:string,expected:string>
 _FAULT = pa.struct([("column", pa.string()), ("value", pa.string()), ("expected", pa.string())])
 _FAULTS = {"problems": pa.list_(_FAULT), "raw": pa.string()}
 _TYPES = {field.name: _DDL.get(field.kind, "double") for field in FIELDS} | {
-    name: "string" if name == "abstained" else "double" for name in JUDGED_COLUMNS
+    name: "string" if name in ("abstained", "model_digest") else "double" for name in JUDGED_COLUMNS
 }
 
 
