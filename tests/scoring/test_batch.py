@@ -24,6 +24,8 @@ from ipml.scoring.batch import read_scored, score_file
 from ipml.scoring.parts.changes import keep_top
 from ipml.scoring.scorer import NO_LETTERS, Scorer
 
+pytestmark = pytest.mark.slow
+
 SUFFIXES = [".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz"]
 BAD = "listing_id,seller_id,title,price,currency\n1,s,Bag,9.5,EUR\n2,s,Belt,9;5,EUR\n3,s,Wool hat,1.0,EUR\n"
 SCORE_MANY = """

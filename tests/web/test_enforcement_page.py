@@ -26,6 +26,8 @@ from ipml.storage import audit, tables
 from ipml.storage.database import reading, writing
 from ipml.web.users import PasswordCost, Role, add_user
 
+pytestmark = pytest.mark.slow
+
 GROUND = "declared_replica"
 PASSWORD = "correct horse battery"
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)

@@ -24,6 +24,8 @@ from ipml.review import queue
 from ipml.storage.database import reading
 from ipml.web.app import ROUTES
 
+pytestmark = pytest.mark.slow
+
 # Harmless markers: were one of them alive, the page would hold an element, an attribute or an address named by it.
 PAYLOADS = (
     "<script src=/xss-marker></script>",

@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 
 from ipml.review import queue
 
+pytestmark = pytest.mark.slow
+
 FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},

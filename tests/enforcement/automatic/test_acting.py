@@ -21,6 +21,8 @@ from ipml.storage.tables import automatic_decisions, automatic_draws, looks, pro
 
 from .conftest import make_policy
 
+pytestmark = pytest.mark.slow
+
 
 def test_nothing_is_done_before_the_promise_is_shown(market):
     """As long as too little was reviewed, everything is for people."""

@@ -42,6 +42,8 @@ from ipml.model.tracking import (
 from ipml.model.tracking.flavor import MODEL_FOLDER
 from ipml.model.tracking.store import make_active
 
+pytestmark = pytest.mark.slow
+
 FRAME = listings_to_frame(GOLDEN_LISTINGS)
 LONG = "word " * 2_000
 

@@ -20,6 +20,8 @@ from ipml.model.training import Experiment
 from ipml.model.training import sweep as sweeping
 from ipml.model.training.sweep import compare_trials, list_trials, sweep
 
+pytestmark = pytest.mark.slow
+
 Y = np.array([True, False] * 20)
 
 
