@@ -3,10 +3,11 @@
     python -m experiments.cooperation.networks               # quality over ten seeds, sales, day by day
     python -m experiments.cooperation.networks --million     # time and memory with a million sellers
 
-Rules and weights were tuned on seeds from 101 on; the seeds here were not looked at. Each figure is printed with its
-bar. "Joined" counts planted networks that share with another the found network in which most of them are; "mixed"
-counts found networks with two or more members of each of two planted ones, which is stricter. Pairs within honest
-firms with several shops are neither right nor wrong; every other pair that is not of one planted network is wrong.
+Rules and weights were tuned on seeds from 101 on; those from 11 to 20 were not looked at before the rules were final.
+Each figure is printed with its bar. "Joined" counts planted networks that share with another the found network in which
+most of them are; "mixed" counts found networks with two or more members of each of two planted ones, which is stricter.
+Pairs within honest firms with several shops are neither right nor wrong; every other pair that is not of one planted
+network is wrong.
 """
 
 from __future__ import annotations
