@@ -64,9 +64,10 @@ class Processes:
         """End the processes at once; what they were writing is no harm, for it has no name yet."""
         for process in self._started.values():
             process.kill()
-        for pipe, process in self._started.items():
+        for process in self._started.values():
             process.join()
-            pipe.close()
+        # A pipe closes with its last user: closed here, its number could be that of another one already while a thread
+        # that was about to hand on a task still writes to it.
         self._started = {}
 
 
