@@ -1,4 +1,6 @@
-"""A second validator of statements, written from the rules file alone and sharing no line with ipml's own.
+"""A second validator of statements, written from the rules file alone and apart from ipml's own.
+
+Only the table of which field takes which list stands in both, as the file leaves that to its reader.
 
 It says field by field why a statement is refused. Tests let it judge what ipml writes, and stand in for the database.
 """
