@@ -235,7 +235,7 @@ class AppealPending(IpmlError):
     def __init__(self, pseudonym: str, appeal_id: int) -> None:
         super().__init__(
             f"seller {pseudonym}: found appeal {appeal_id} undecided; nothing was erased. "
-            "Decide it, or let the seller withdraw it, and try again."
+            "Decide it with `ipml appeal decide`, and try again."
         )
 
 
