@@ -25,7 +25,7 @@ from planted_seller import (
     plant_anew,
 )
 from postgres import FORGETFUL, own_server
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, func, insert, select, text, update
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
@@ -34,6 +34,7 @@ from ipml.enforcement.privacy.erasure import erase_again, erase_sellers, sweep_e
 from ipml.enforcement.privacy.holds import place_hold, release_holds
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import (
+    AppealPending,
     DatabaseBusy,
     MessagesWaiting,
     SellerErased,
@@ -58,7 +59,7 @@ from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.pseudonyms import pseudonym_of, unseal
 from ipml.storage.restoring import restore
-from ipml.storage.tables import cases, erasures, evidence, outbox, user_sellers
+from ipml.storage.tables import appeals, cases, erasures, evidence, outbox, user_sellers
 
 LATER = NOON + timedelta(days=1)
 MEMORY = open_database("sqlite://")
@@ -74,6 +75,28 @@ def test_the_story_leaves_a_trace_in_every_place_that_may_hold_one(engine: Engin
     """What the tests below look for was there before."""
     plant(engine)
     assert set(find_clear(engine, [*MARKERS, key_of(engine, SELLER)])) == clear_columns()
+
+
+def test_nobody_is_erased_while_their_appeal_is_pending(engine: Engine):
+    """It would end undecided: the seller stays until a person has decided it."""
+    pseudonym = plant(engine)
+    with writing(engine) as connection:
+        evidence_row = connection.execute(select(evidence)).one()
+        row = {"case_id": evidence_row.case_id, "decision_id": evidence_row.decision_id, "pseudonym": pseudonym}
+        row |= {
+            "subject": "measure:1",
+            "kind": "complaint",
+            "profile": "eu",
+            "state": "open",
+            "text": "",
+            "filed_at": NOON,
+        }
+        connection.execute(insert(appeals).values(row))
+    with pytest.raises(AppealPending, match="appeal decide"):
+        forget(engine)
+    with writing(engine) as connection:
+        connection.execute(update(appeals).values(state="rejected"))
+    forget(engine)
 
 
 def test_nothing_of_an_erased_seller_is_left_in_any_column(engine: Engine):
