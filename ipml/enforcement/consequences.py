@@ -6,6 +6,7 @@ an appeal) goes without.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
@@ -20,7 +21,7 @@ from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.statements.statements import issue, tell_lifted
 from ipml.enforcement.takedown import measures
 from ipml.records import Decision, Reversal, Verdict
-from ipml.review.consequences import bind
+from ipml.review.consequences import Made, bind
 
 BY_POLICY = "policy"
 """The origin of decisions that a policy made, and no person."""
@@ -56,8 +57,12 @@ class Enforcement:
     def __init__(self, policy: EnforcementPolicy) -> None:
         self.policy = policy
 
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
         """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike."""
+        for case, decision in made:
+            self._follow(connection, case, decision, origin)
+
+    def _follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         if decision.verdict is Verdict.ESCALATE:
             return
         digest = keep_policy(connection, self.policy, decision.decided_at)

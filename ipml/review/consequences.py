@@ -6,6 +6,7 @@ no way to a decision, alone, in bulk, by spreading or by taking back, can forget
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, Row
@@ -14,12 +15,15 @@ from ipml.records import Decision, Reversal
 
 _OPTION = "ipml_consequences"
 
+Made = tuple[Row[Any], Decision]
+"""A decision with its case, as the row was before."""
+
 
 class Consequences(Protocol):
     """What is done when a case is decided, and when a decision is taken back; an exception undoes both."""
 
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Act on a decision that was just appended; `case` is the row as it was before, `origin` how it came about."""
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Act on decisions that were just appended together; `origin` says how they came about."""
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Undo what followed from a decision that was just taken back."""
@@ -34,8 +38,9 @@ def bind(engine: Engine, consequences: Consequences) -> Engine:
     >>> from ipml.review.queue import claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database
     >>> class Telling:
-    ...     def follow_decision(self, connection, case, decision, origin):
-    ...         print(case.listing_id, decision.verdict, origin)
+    ...     def follow_decisions(self, connection, made, origin):
+    ...         for case, decision in made:
+    ...             print(case.listing_id, decision.verdict, origin)
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])

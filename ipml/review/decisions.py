@@ -189,7 +189,7 @@ def _append(connection: Connection, row: Row[Any], decision: Decision, key: str 
         **({} if origin.origin == "review" else {"origin": origin.origin, "spread_from": origin.spread_from}),
     )
     if consequences := consequences_of(connection):
-        consequences.follow_decision(connection, row, decision, origin.origin)
+        consequences.follow_decisions(connection, [(row, decision)], origin.origin)
     return decision
 
 

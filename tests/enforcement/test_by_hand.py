@@ -186,7 +186,7 @@ def test_what_nobody_acted_on_shows_nothing(engine):
 
 
 class _Nothing:
-    def follow_decision(self, *_args):
+    def follow_decisions(self, *_args):
         """Do nothing."""
 
     def follow_reversal(self, *_args):

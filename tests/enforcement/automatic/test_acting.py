@@ -273,7 +273,11 @@ def test_consequences_follow_as_after_a_person(market):
     heard = []
 
     class Listening:
-        def follow_decision(self, connection, case, decision, origin):
+        def follow_decisions(self, connection, made, origin):
+            for case, decision in made:
+                self.follow(connection, case, decision, origin)
+
+        def follow(self, connection, case, decision, origin):
             heard.append((case.case_id, decision.verdict, decision.ground, origin))
 
         def follow_reversal(self, connection, reversal):
@@ -293,7 +297,11 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     class Failing:
         calls = 0
 
-        def follow_decision(self, connection, case, decision, origin):
+        def follow_decisions(self, connection, made, origin):
+            for case, decision in made:
+                self.follow(connection, case, decision, origin)
+
+        def follow(self, connection, case, decision, origin):
             Failing.calls += 1
             if Failing.calls == 3:
                 raise KeyboardInterrupt

@@ -1,6 +1,6 @@
 """What the tests of the ledger share: decisions with measures, as a marketplace would have them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from ipml.enforcement.ledger.stakes import keep_stakes
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict
-from ipml.review.consequences import bind
+from ipml.review.consequences import Made, bind
 from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -27,7 +27,12 @@ class TakingDown:
     def __init__(self, policy: EnforcementPolicy) -> None:
         self.policy = policy
 
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Follow each."""
+        for case, decision in made:
+            self.follow(connection, case, decision, origin)
+
+    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Keep a measure and its stakes."""
         if decision.verdict is not Verdict.COUNTERFEIT:
             return

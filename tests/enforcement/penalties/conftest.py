@@ -1,6 +1,6 @@
 """What the tests of penalties share: a marketplace in which decisions lead to strikes, and penalties to messages."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,7 +14,7 @@ from ipml.enforcement.penalties.ladder import climb, find_penalties
 from ipml.enforcement.penalties.strikes import add_strike, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict
-from ipml.review.consequences import bind
+from ipml.review.consequences import Made, bind
 from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.database import reading
 from ipml.storage.pseudonyms import find_pseudonym
@@ -29,7 +29,12 @@ class Striking:
     def __init__(self, policy: EnforcementPolicy) -> None:
         self.policy = policy
 
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Follow each."""
+        for case, decision in made:
+            self.follow(connection, case, decision, origin)
+
+    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Count a strike, and climb."""
         if decision.verdict is Verdict.COUNTERFEIT:
             climb(connection, add_strike(connection, case, decision, self.policy), self.policy)

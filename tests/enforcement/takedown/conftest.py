@@ -1,6 +1,6 @@
 """Decisions that are followed by measures, and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Row
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.takedown.measures import impose, lift
 from ipml.records import Decision, Reversal, ScoredListing, Verdict
-from ipml.review.consequences import bind
+from ipml.review.consequences import Made, bind
 from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import get_settings
 from ipml.storage.database import reading
@@ -23,7 +23,12 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 class Measures:
     """What follows from decisions here."""
 
-    def follow_decision(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Follow each."""
+        for case, decision in made:
+            self.follow(connection, case, decision, origin)
+
+    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Impose what the policy says."""
         if decision.verdict is Verdict.COUNTERFEIT:
             impose(connection, case, decision, load_enforcement_policy())
