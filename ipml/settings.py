@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     enforcement: Path | None = Field(
         None, description="what follows from a decision; the bundled policy where none is given"
     )
+    cooperation: Path | None = Field(
+        None, description="how others are heard and told; the bundled policy where none is given"
+    )
+    networks: Path | None = Field(None, description="folder that `ipml network find` wrote, for the page and for clues")
     anchor_key: Path | None = Field(
         None, description="file with the secret key that signs anchors of the audit trail; unsigned without"
     )

@@ -51,6 +51,12 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "why": SEALED, "why_lifted": SEALED, "why_refused": SEALED},
     "measure_messages": {"key": NOTHING, "effect": NOTHING},
     "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),
+    # Notifiers are no sellers: what is sealed here with a key of theirs is in `sealed`, `reference`, `why`.
+    "notice_items": {"listing_digest": PSEUDONYM, "location": SEALED, "pseudonym": PSEUDONYM, "state": NOTHING},
+    "notices": dict.fromkeys(("reference", "kind", "brand", "key", "content_digest", "tier"), NOTHING)
+    | {"sealed": SEALED},
+    "notifier_steps": {"kind": NOTHING, "taken_by": NOTHING, "why": SEALED},
+    "notifiers": dict.fromkeys(("address", "pseudonym", "key", "kind"), NOTHING),
     "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
     | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
     "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder", "dropped_by"), NOTHING)
@@ -63,6 +69,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
     "seeds": {"seed": NOTHING},
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
+    "rights_documents": {"brand": NOTHING, "reference": NOTHING, "checked_by": NOTHING},
     "sessions": {"token_hash": NOTHING},
     "sifts": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
     "spread_audits": {"verdict": NOTHING},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ipml.storage.tables.appeals import appeal_outcomes, appeals, clock_events, clocks
 from ipml.storage.tables.automatic import automatic_decisions, automatic_draws, promises
+from ipml.storage.tables.cooperation import notice_items, notices, notifier_steps, notifiers, rights_documents
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
@@ -21,7 +22,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0016"
+REVISION = "0017"
 
 __all__ = [
     "REVISION",
@@ -52,6 +53,10 @@ __all__ = [
     "measure_stakes",
     "measures",
     "metadata",
+    "notice_items",
+    "notices",
+    "notifier_steps",
+    "notifiers",
     "opinions",
     "outbox",
     "penalties",
@@ -59,6 +64,7 @@ __all__ = [
     "promises",
     "rankings",
     "reversals",
+    "rights_documents",
     "seeds",
     "seller_keys",
     "sessions",

@@ -1,0 +1,45 @@
+"""From a decision to those who gave notice: told in the transaction that decides.
+
+`cooperating` binds this to a database together with what enforcement does (`ipml.enforcement.consequences`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine
+
+from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.enforcement.consequences import Enforcement
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.records import Reversal
+from ipml.review.consequences import Made, bind
+
+
+def cooperating(
+    engine: Engine, enforcement: EnforcementPolicy | None = None, policy: CooperationPolicy | None = None
+) -> Engine:
+    """Return the same database, in which decisions have their consequences, and notifiers learn of them.
+
+    Parameters
+    ----------
+    enforcement : EnforcementPolicy, default=the setting `enforcement`
+    policy : CooperationPolicy, default=the setting `cooperation`
+    """
+    enforcing = Enforcement(enforcement or load_enforcement_policy())
+    return bind(engine, Cooperation(enforcing, policy or load_cooperation_policy()))
+
+
+class Cooperation:
+    """What follows from decisions, for sellers and for notifiers; see `ipml.review.consequences.Consequences`."""
+
+    def __init__(self, enforcement: Enforcement, policy: CooperationPolicy) -> None:
+        self.enforcement, self.policy = enforcement, policy
+
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Let enforcement follow, then settle the notices."""
+        self.enforcement.follow_decisions(connection, made, origin)
+
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+        """Let enforcement undo, then tell notifiers that what they were told no longer holds."""
+        self.enforcement.follow_reversal(connection, reversal)

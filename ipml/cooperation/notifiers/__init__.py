@@ -1,0 +1,1 @@
+"""Who gives notice, how often they were right, and what follows from that."""

@@ -1,0 +1,1 @@
+"""What brands and the public are told, in figures."""

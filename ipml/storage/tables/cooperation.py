@@ -1,0 +1,101 @@
+"""Who gives notice, of which listings, and what came of it.
+
+Notifiers are people too: what tells of them is sealed with a key of their own, as with sellers.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint, false, text
+
+from ipml.storage.tables.kinds import Flag, Identity, Moment, metadata
+
+_WAITS = text("settled_at IS NULL")
+
+notifiers = Table(
+    "notifiers",
+    metadata,
+    Column("notifier_id", Identity, primary_key=True),
+    Column("address", Text, unique=True, doc="e-mail in small letters; empty once erased"),
+    Column("pseudonym", Text, nullable=False, unique=True, doc="what everything else calls them"),
+    Column("key", Text, doc="hexadecimal, as of a seller; empty once erased"),
+    Column("kind", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    CheckConstraint("kind IN ('rights holder', 'trusted flagger', 'consumer', 'authority')", name="kind"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+rights_documents = Table(
+    "rights_documents",
+    metadata,
+    Column("document_id", Identity, primary_key=True),
+    Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
+    Column("brand", Text, nullable=False),
+    Column("reference", Text, nullable=False, doc="such as the number of the trade mark, sealed by the notifier's key"),
+    Column("filed_at", Moment, nullable=False),
+    Column("checked_by", Text, doc="who has looked at it"),
+    Column("checked_at", Moment),
+    Column("is_accepted", Flag),
+    UniqueConstraint("notifier_id", "brand"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("notice_id", Identity, primary_key=True),
+    Column("reference", Text, nullable=False, unique=True, doc="what the notifier knows it by; not to be guessed"),
+    Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False, doc="a notice of counterfeits, or a consumer's complaint"),
+    Column("brand", Text),
+    Column("sealed", Text, nullable=False, doc="name, explanation and what else was said, by the notifier's key"),
+    Column("key", Text, doc="SHA-256 of the notifier's, so that a repeated request gives notice once"),
+    Column("content_digest", Text, nullable=False, doc="keyed: tells the same content again, and nothing else"),
+    Column("tier", Text, nullable=False, doc="of the notifier when it came"),
+    Column("received_at", Moment, nullable=False),
+    Column("is_suspended", Flag, nullable=False, server_default=false(), doc="its notifier was, when it came"),
+    Column("settled_at", Moment, doc="when the last of its listings was decided on"),
+    CheckConstraint("kind IN ('counterfeit', 'complaint')", name="kind"),
+    UniqueConstraint("notifier_id", "key"),
+    Index(None, "notifier_id", "content_digest"),
+    Index("ix_notices_waiting", "received_at", sqlite_where=_WAITS, postgresql_where=_WAITS),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+notice_items = Table(
+    "notice_items",
+    metadata,
+    Column("item_id", Identity, primary_key=True),
+    Column("notice_id", Identity, ForeignKey("notices.notice_id"), nullable=False),
+    Column("position", Identity, nullable=False, doc="in the notice, from 1"),
+    Column("listing_digest", Text, nullable=False, index=True, doc="keyed hash of the listing's id; empty once erased"),
+    Column("location", Text, nullable=False, doc="as the notifier wrote it: sealed by the seller's key once known"),
+    Column("pseudonym", Text, index=True, doc="of the seller; empty while nobody knows the listing"),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), index=True),
+    Column("state", Text, nullable=False),
+    Column("decision_id", Identity, ForeignKey("decisions.decision_id"), doc="that settled it"),
+    Column("settled_at", Moment),
+    Column("overturned_at", Moment, doc="when an appeal or a lead took that decision back"),
+    UniqueConstraint("notice_id", "position"),
+    CheckConstraint("state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'repeated')", name="state"),
+    Index(None, "state", "item_id"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+notifier_steps = Table(
+    "notifier_steps",
+    metadata,
+    Column("step_id", Identity, primary_key=True),
+    Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("taken_by", Text, nullable=False),
+    Column("taken_at", Moment, nullable=False),
+    Column("until", Moment, doc="when a suspension ends by itself"),
+    Column("why", Text, nullable=False, doc="sealed by the notifier's key"),
+    CheckConstraint("kind IN ('warn', 'suspend', 'lift')", name="kind"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
