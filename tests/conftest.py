@@ -1,5 +1,6 @@
 """What all tests share: where real data lies, and how properties are searched."""
 
+import gc
 import hashlib
 import os
 import re
@@ -29,7 +30,20 @@ COMPILED = Path(__file__).parents[1] / "ipml"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Throw away machine code made from other sources: numba looks at a function's own file, not at what it calls."""
+    """Collect without looking for garbage, and throw away machine code that was made from other sources."""
+    gc.disable()
+    _forget_outdated_code(config)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what the tests make, and not each time in the thousands of tests that stay."""
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def _forget_outdated_code(config: pytest.Config) -> None:
+    """Remove what numba would run though it is outdated: it looks at a function's own file, not at what it calls."""
     if hasattr(config, "workerinput"):
         return
     compiled = re.compile(r"^@(\w*njit|inner)\b", re.MULTILINE)

@@ -31,6 +31,29 @@ def copy_sqlite(folder: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def copy_memory(saved: bytes | None = None) -> Engine:
+    """Return a database in memory, open: one that was saved, or one that is migrated and empty."""
+    engine = open_database("sqlite://")
+    with engine.connect() as connection:
+        connection.connection.driver_connection.deserialize(saved or _migrated_memory())
+    return engine
+
+
+def save_memory(engine: Engine) -> bytes:
+    """Close a database in memory, and return what it held."""
+    with engine.connect() as connection:
+        saved: bytes = connection.connection.driver_connection.serialize()
+    engine.dispose()
+    return saved
+
+
+@cache
+def _migrated_memory() -> bytes:
+    engine = open_database("sqlite://")
+    migrate(engine)
+    return save_memory(engine)
+
+
 @cache
 def _migrated_file() -> bytes:
     with TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from databases import BOTH_IN_THE_END, copy_postgres
+from databases import BOTH_IN_THE_END, copy_memory, copy_postgres, save_memory
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
@@ -24,7 +24,7 @@ from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
 from ipml.review import queue
 from ipml.scoring.checked_records import check_records
 from ipml.settings import Settings
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 from ipml.web.api import make_api
 from ipml.web.api_access import Access
 from ipml.web.app import make_app
@@ -156,17 +156,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("engine", BOTH_IN_THE_END, indirect=True)
 
 
+@pytest.fixture(scope="module")
+def filled() -> bytes:
+    """Return a database in memory with a lead, two reviewers, a viewer, and seven open cases."""
+    engine = copy_memory()
+    _fill(engine)
+    return save_memory(engine)
+
+
 @pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Give a database with a lead, two reviewers, a viewer, and seven open cases; in memory unless asked for both."""
+def engine(request: pytest.FixtureRequest, filled: bytes) -> Iterator[Engine]:
+    """Give a database with four users and seven open cases; in memory unless asked for both."""
     with ExitStack() as until_end:
         if getattr(request, "param", "sqlite") == "sqlite":
-            engine = open_database("sqlite://")
-            migrate(engine)
+            engine = copy_memory(filled)
         else:
             engine = open_database(until_end.enter_context(copy_postgres(request.getfixturevalue("postgres"))))
+            _fill(engine)
         until_end.callback(engine.dispose)
-        _fill(engine)
         yield engine
 
 
