@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, shortest_path
 
@@ -23,7 +22,8 @@ from ipml.cooperation.network.networks import Networks
 Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
 
-_STEPS = 40  # of stress majorisation; more change nothing that one sees
+_TURNS = 30  # of the power method, for where to begin
+_STEPS = 60  # of stress majorisation; more change little that one sees
 _PUSHES = 120  # at most, until no two members overlap
 _SPACING = 0.5  # room for a member of a part, as a part of a link's length
 _GAP = 1.2  # between two parts that are linked
@@ -133,11 +133,11 @@ def _majorise(distances: Array) -> Array:
     weight = np.zeros_like(distances)
     np.divide(1.0, distances**2, out=weight, where=distances > 0)
     pull = weight * distances
-    laplacian = np.diag(weight.sum(axis=1)) - weight
-    factor = cho_factor(laplacian + 1.0 / n)
+    total = weight.sum(axis=1)[:, np.newaxis]
     for _ in range(_STEPS):
+        # Each goes to where all others would have it, on the mean.
         ratio = pull / np.maximum(_distances(place), 1e-9)
-        place = cho_solve(factor, place * ratio.sum(axis=1)[:, np.newaxis] - ratio @ place)
+        place = (_multiply(weight - ratio, place) + place * ratio.sum(axis=1)[:, np.newaxis]) / total
     return place
 
 
@@ -146,8 +146,7 @@ def _scale_classically(distances: Array) -> Array:
     squared = distances**2
     middle = squared.mean(axis=0)
     product = -0.5 * (squared - middle - middle[:, np.newaxis] + middle.mean())
-    values, vectors = np.linalg.eigh(product)
-    axes = vectors[:, -2:][:, ::-1] * np.sqrt(np.maximum(values[-2:][::-1], 0.0))
+    axes = _main_axes(product)
     axes *= np.where(axes[np.abs(axes).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
     # Members with the same links would stand on one point for good.
     angle = np.arange(len(axes)) * 2.399963
@@ -156,11 +155,29 @@ def _scale_classically(distances: Array) -> Array:
     return placed
 
 
+def _main_axes(product: Array) -> Array:
+    """Return the two main axes of a symmetric matrix, nearly: what follows only begins from them."""
+    rows = np.arange(len(product))
+    axes = np.stack([np.cos(2.399963 * rows), np.sin(2.399963 * rows)], axis=1)
+    length = np.ones(2)
+    for _ in range(_TURNS):
+        axes = _multiply(product, axes)
+        axes[:, 1] -= axes[:, 0] * (axes[:, 0] * axes[:, 1]).sum() / max((axes[:, 0] ** 2).sum(), 1e-12)
+        length = np.maximum(np.sqrt((axes**2).sum(axis=0)), 1e-12)
+        axes = axes / length
+    scaled: Array = axes * np.sqrt(length)
+    return scaled
+
+
 def _distances(place: Array) -> Array:
-    squared = (place**2).sum(axis=1)
-    apart = squared[:, np.newaxis] + squared - 2.0 * (place @ place.T)
-    distances: Array = np.sqrt(np.maximum(apart, 0.0))
+    x, y = place.T
+    distances: Array = np.sqrt((x[:, np.newaxis] - x) ** 2 + (y[:, np.newaxis] - y) ** 2)
     return distances
+
+
+def _multiply(matrix: Array, place: Array) -> Array:
+    # As `matrix @ place`, whose threads would wait for each other longer than they work.
+    return np.stack([(matrix * column).sum(axis=1) for column in place.T], axis=1)
 
 
 def _turn(place: Array, joined: Codes) -> Array:
