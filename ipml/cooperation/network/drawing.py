@@ -43,7 +43,7 @@ class Layout:
     Attributes
     ----------
     members : array of shape (n_members,)
-        Positions of the members in the holdings, in order.
+        Positions in the holdings of those that are drawn, in order.
     x, y, radius : arrays of shape (n_members,)
         Where each stands, and how large: the more links, the larger. No two overlap.
     part : array of shape (n_members,)
@@ -66,8 +66,13 @@ class Layout:
     height: float
 
 
-def lay_out(networks: Networks, number: int) -> Layout:
+def lay_out(networks: Networks, number: int, most: int = 500) -> Layout:
     """Return where the members of a network stand; the earlier of them rather to the left.
+
+    Parameters
+    ----------
+    most : int, default=500
+        How many are drawn; of a larger network those with the most links.
 
     Examples
     --------
@@ -79,7 +84,9 @@ def lay_out(networks: Networks, number: int) -> Layout:
     >>> layout.x.round(2).tolist(), layout.y.round(2).tolist(), layout.height
     ([0.06, 0.94], [0.25, 0.25], 0.5)
     """
-    members, links = networks.members_of(number), networks.links_of(number)
+    links = networks.links_of(number)
+    members = _best_linked(networks.members_of(number), links, most)
+    links = links.keep(np.isin(links.first, members) & np.isin(links.second, members))
     links = Links(np.searchsorted(members, links.first), np.searchsorted(members, links.second), links.weight)
     weights = _as_matrix(links, len(members))
     part = find_communities(weights)
@@ -90,6 +97,15 @@ def lay_out(networks: Networks, number: int) -> Layout:
     n = max(len(members), 1)
     is_backbone = np.isin(links.first * n + links.second, tree.first * n + tree.second)
     return Layout(members, x, y, radius, part, links, is_backbone, height)
+
+
+def _best_linked(members: Codes, links: Links, most: int) -> Codes:
+    if len(members) <= most:
+        return members
+    ends = np.searchsorted(members, np.concatenate([links.first, links.second]))
+    degree = np.bincount(ends, minlength=len(members))
+    best: Codes = np.sort(members[np.argsort(-degree, kind="stable")[:most]])
+    return best
 
 
 def _as_matrix(links: Links, n: int) -> Array:
