@@ -7,7 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
-from ipml.errors.cooperation import NetworkNotFound, NoNetworks
+from ipml.errors.cooperation import MemberNotFound, NetworkNotFound, NoNetworks
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -173,6 +173,7 @@ __all__ = [
     "LoginRefused",
     "MeasureNotFound",
     "MeasureNotStanding",
+    "MemberNotFound",
     "MessageNotDead",
     "MessageNotFound",
     "MessageOvertaken",

@@ -19,3 +19,10 @@ class NetworkNotFound(IpmlError):
 
     def __init__(self, number: int, became: str) -> None:
         super().__init__(f"No network {number}: {became}. `ipml network list` shows those there are.")
+
+
+class MemberNotFound(IpmlError):
+    """A network has fewer members."""
+
+    def __init__(self, network: int, place: int, members: int) -> None:
+        super().__init__(f"No member {place} of network {network}: it has {members:,}. Open the network again.")

@@ -22,6 +22,7 @@ from ipml.web import (
     exports,
     login,
     measure_page,
+    networks_page,
     oidc_login,
     pages,
     password_page,
@@ -34,6 +35,7 @@ from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
 from ipml.web.health import show_health
 from ipml.web.identities import parse_group_roles
 from ipml.web.kept import Kept
+from ipml.web.network_shelf import NetworkShelf
 from ipml.web.oidc import BACK, make_provider
 from ipml.web.passwords import DEFAULT_COST, PasswordCost
 from ipml.web.protection import protect
@@ -62,6 +64,10 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/appeals/{appeal_id}", Role.LEAD, appeals_page.show_appeal),
     ("POST", "/appeals/{appeal_id}/take", Role.LEAD, appeals_page.take),
     ("POST", "/appeals/{appeal_id}/decide", Role.LEAD, appeals_page.decide),
+    ("GET", "/networks", Role.LEAD, networks_page.show_networks),
+    ("GET", "/networks/{number}", Role.LEAD, networks_page.show_network),
+    ("GET", "/networks/{number}/members/{place}", Role.LEAD, networks_page.show_member),
+    ("GET", "/networks/{number}/ties/{one}/{other}", Role.LEAD, networks_page.show_tie),
     ("GET", "/login/oidc", None, oidc_login.go_to_provider),
     ("GET", BACK, None, oidc_login.come_back),
     ("GET", "/export.csv", Role.LEAD, exports.export),
@@ -87,7 +93,7 @@ def make_app(
     engine : Engine
         The review database, migrated. What is decided on the page has its consequences.
     settings : Settings
-        Of these the ones of claims, sessions, proxies and OpenID Connect are used.
+        Of these the ones of claims, sessions, proxies, OpenID Connect and networks are used.
     cost : PasswordCost
         What one guess of a password costs.
     limits : Limits
@@ -108,6 +114,7 @@ def make_app(
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = Kept(_STAND_SECONDS)
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
+    app.state.networks = NetworkShelf(settings.networks)
     app.state.alarms = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)

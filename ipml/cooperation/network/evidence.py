@@ -68,9 +68,9 @@ def explain_tie(networks: Networks, first: int, second: int) -> Tie:
     holdings, rules = networks.holdings, networks.rules
     one, other = _rows_of(holdings, first), _rows_of(holdings, second)
     values, mine, theirs = np.intersect1d(holdings.value[one], holdings.value[other], return_indices=True)
-    weights = weigh(holdings.holders[values], holdings.kinds[values], holdings.n_sellers, rules)
+    weights = weigh(holdings.holders[values], holdings.kinds[values], holdings.n_marketplace, rules)
     sums = np.bincount(holdings.kinds[values], weights, minlength=len(KINDS))
-    bits = float(np.minimum(sums, ceilings(holdings.n_sellers, rules)).sum()) / HUNDREDTHS
+    bits = float(np.minimum(sums, ceilings(holdings.n_marketplace, rules)).sum()) / HUNDREDTHS
     shared = [
         Shared(
             KINDS[holdings.kinds[value]],

@@ -14,11 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ipml.cooperation.network.catalogue import write_catalogue
 from ipml.cooperation.network.holdings import COLUMNS, hold
 from ipml.cooperation.network.links import Links
 from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.newcomers import Newcomer
 from ipml.cooperation.network.numbers import Change, Numbering
+from ipml.cooperation.network.portraits import write_portraits
 from ipml.cooperation.network.rules import NetworkRules
 from ipml.errors import NoNetworks
 
@@ -59,6 +61,8 @@ def keep_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcomer
         closest=[newcomer.tie.second for newcomer in found],
         because=["; ".join(map(str, newcomer.tie.shared[:3])) for newcomer in found],
     )
+    write_portraits(networks, new)
+    write_catalogue(networks, new)
     (new / _RULES).write_text(networks.rules.model_dump_json(indent=1), encoding="utf-8")
     if folder.exists():
         folder.rename(old)

@@ -70,6 +70,8 @@ class Holdings:
         and how many of them came by it with the events added last.
     seller, value, first_seen, last_seen : arrays of shape (n_rows,)
         Who has which of these (positions), since when and until when (microseconds since 1970), in order.
+    among : int
+        Of how many sellers these are some; 0 where they are all there are.
     """
 
     held: pa.Table
@@ -83,6 +85,7 @@ class Holdings:
     value: Codes
     first_seen: Codes
     last_seen: Codes
+    among: int = 0
 
     @property
     def last_day(self) -> int:
@@ -93,6 +96,11 @@ class Holdings:
     def n_sellers(self) -> int:
         """How many sellers were ever seen."""
         return len(self.seller_ids)
+
+    @property
+    def n_marketplace(self) -> int:
+        """How many sellers the marketplace has, by which what is shared is weighed."""
+        return self.among or self.n_sellers
 
     def find_seller(self, seller_id: str) -> int | None:
         """Return the position of a seller; None where nothing was ever seen of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +91,15 @@ def keep_numbers(before: Numbering, moved: Codes, group: Codes, at: int) -> Numb
     number = np.where(is_member, numbers[group], 0)
     changes = _note_changes(before, pairs, numbers, taken, at)
     return Numbering(number, before.given + len(fresh), before.changes + changes)
+
+
+def tell_what_became(numbering: Numbering, number: int) -> str:
+    """Return what became of a network that is no more, or that there was none of that number, in words."""
+    for change in reversed(numbering.changes):
+        if change.network == number and change.what != "split":
+            at = datetime.fromtimestamp(change.at / 1e6, UTC)
+            return f"on {at:%Y-%m-%d} it {change.what}" + f" into {change.other}" * (change.other > 0)
+    return f"{numbering.given:,} numbers were given"
 
 
 def _match(numbers: Codes, groups: Codes, common: Codes) -> dict[int, int]:

@@ -34,7 +34,7 @@ class Role(StrEnum):
 # The weights of the signs: see the docstring of the module.
 WEIGHTS = {"first": 2.42, "reach": 4.85, "supply": 3.72}
 # Who has so many of the things that several members have may be the source, though not linked enough to be a member.
-_NEAR = 3
+NEAR = 3
 # How likely it is that the source is none of the candidates: 3 % of the simulated, but a real source needs no account.
 _ELSEWHERE = 0.1
 # From this belief on somebody is called the source in the list of members.
@@ -92,7 +92,7 @@ def guess_roles(networks: Networks, number: int) -> Roles:
     members = networks.members_of(number)
     who = np.union1d(members, find_near(networks, members))
     order, places = order_members(networks, who), _places_of(networks, who)
-    signs = read_signs(order, places)
+    signs, supplied = read_signs(order, places), _supplied(places)
     score = np.sum([WEIGHTS[name] * sign for name, sign in signs.items()], axis=0)
     belief = np.exp(score - score.max())
     belief *= (1 - _ELSEWHERE) / belief.sum()
@@ -102,7 +102,7 @@ def guess_roles(networks: Networks, number: int) -> Roles:
             str(networks.holdings.seller_ids[who[place]]),
             float(belief[place]),
             bool(np.isin(who[place], members)),
-            _explain(order, places, place),
+            _explain(order, int(supplied[place]), place),
         )
         for place in ranked.tolist()
     )
@@ -130,11 +130,11 @@ def find_near(networks: Networks, members: Codes) -> Codes:
     is_own[members] = True
     is_row_own = is_own[holdings.seller]
     shared = np.bincount(holdings.value[is_row_own], minlength=len(holdings.values)) > 1
-    weights = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, networks.rules)
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
     shared &= GOODS[holdings.kinds] & (weights > 0)
     is_alone = networks.numbering.number[holdings.seller] == 0
     sellers, count = np.unique(holdings.seller[is_alone & shared[holdings.value]], return_counts=True)
-    near: Codes = sellers[count >= _NEAR]
+    near: Codes = sellers[count >= NEAR]
     return near
 
 
@@ -171,7 +171,7 @@ def _assign(order: Order, source: int, is_called_source: bool) -> tuple[Role, ..
     return tuple(roles)
 
 
-def _explain(order: Order, places: npt.NDArray[np.bool_], place: int) -> tuple[str, ...]:
+def _explain(order: Order, supplied: int, place: int) -> tuple[str, ...]:
     reasons = []
     if order.had[place]:
         ahead = f", {_days(order.lead_days[place])} ahead on the median" if order.first[place] else ""
@@ -181,7 +181,7 @@ def _explain(order: Order, places: npt.NDArray[np.bool_], place: int) -> tuple[s
     if followers := int((order.before[place] > 0).sum()):
         others = len(order.members) - 1
         reasons.append(f"{followers} of the {others} others listed some of them later.")
-    if supplied := int(_supplied(places)[place]):
+    if supplied:
         reasons.append(f"Ships from where {supplied} who have another place of dispatch ship from too.")
     return tuple(reasons) or ("Nothing shared tells who came first.",)
 

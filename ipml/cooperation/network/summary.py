@@ -8,6 +8,7 @@ import numpy as np
 
 from ipml.cooperation.network.evidence import explain_tie, moment_of, strongest_links
 from ipml.cooperation.network.networks import Networks
+from ipml.cooperation.network.numbers import tell_what_became
 from ipml.cooperation.network.roles import Role, guess_roles
 from ipml.cooperation.network.timeline import tell_timeline
 from ipml.errors import NetworkNotFound
@@ -25,7 +26,7 @@ def describe_network(networks: Networks, number: int, most: int = 20) -> Iterato
     """
     members = networks.members_of(number)
     if not len(members):
-        raise NetworkNotFound(number, _what_became(networks, number))
+        raise NetworkNotFound(number, tell_what_became(networks.numbering, number))
     joined = networks.holdings.joined[members]
     first, last = moment_of(joined.min()), moment_of(joined.max())
     yield f"Network {number}: {len(members)} sellers, first seen from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
@@ -66,10 +67,3 @@ def _describe_links(networks: Networks, number: int, most: int) -> Iterator[str]
 def _how_many_more(count: int, most: int, what: str) -> Iterator[str]:
     if count > most:
         yield f"  … and {count - most:,} more {what}"
-
-
-def _what_became(networks: Networks, number: int) -> str:
-    for change in reversed(networks.numbering.changes):
-        if change.network == number and change.what != "split":
-            return f"on {moment_of(change.at):%Y-%m-%d} it {change.what}" + f" into {change.other}" * (change.other > 0)
-    return f"{networks.numbering.given:,} numbers were given"

@@ -1,0 +1,138 @@
+"""What the review database knows of the members of a network: cases, what was confirmed, what counts against them.
+
+The folder of networks may name sellers by their ids or by their pseudonyms; both are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, func, select
+
+from ipml.records import Verdict
+from ipml.review.reversals import stands
+from ipml.review.texts import is_storable
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_taken_back
+
+_AT_ONCE = 500  # names in one query
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """A member of a network in the review database.
+
+    Attributes
+    ----------
+    seller_id : str
+        As the cases name them.
+    case_id : int
+        Their newest case, by which the page of the seller is reached.
+    cases, open, confirmed : int
+        How many cases they have, how many of these are open, and on how many the decision that they are counterfeit
+        stands.
+    strikes : int
+        How many strikes they got that were not taken back.
+    brands : tuple of str
+        Which brands their cases are about, the most frequent first.
+    """
+
+    seller_id: str
+    case_id: int
+    cases: int
+    open: int
+    confirmed: int
+    strikes: int
+    brands: tuple[str, ...]
+
+
+def read_members(
+    engine: Engine, names: Sequence[str], *, hidden: Collection[int] = frozenset()
+) -> dict[str, MemberRecord]:
+    """Return what is known of some sellers, by the names the network gives them; who has no case is left out.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Ids or pseudonyms.
+    hidden : collection of int
+        Cases that must not show.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.intake import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bag = Listing("A7", "ann", "Bag, mirror quality", brand="Vellmar")
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05")])
+    >>> read_members(engine, ["ann", "ben"])["ann"]
+    MemberRecord(seller_id='ann', case_id=1, cases=1, open=1, confirmed=0, strikes=0, brands=('Vellmar',))
+    """
+    found = {}
+    with reading(engine) as connection:
+        asked = list(filter(is_storable, names))
+        for start in range(0, len(asked), _AT_ONCE):
+            known_as = _find_names(connection, asked[start : start + _AT_ONCE])
+            for record in _read(connection, list(known_as), hidden):
+                found[known_as[record.seller_id]] = record
+    return found
+
+
+def _find_names(connection: Connection, names: Sequence[str]) -> dict[str, str]:
+    """Return by which ids cases may name sellers, and how the network names each."""
+    keys = select(seller_keys.c.pseudonym, seller_keys.c.seller_id).where(seller_keys.c.pseudonym.in_(names))
+    by_pseudonym = {row.seller_id: row.pseudonym for row in connection.execute(keys)}
+    erased = {f"erased:{name}": name for name in names}
+    return erased | by_pseudonym | {name: name for name in names}
+
+
+def _read(connection: Connection, ids: list[str], hidden: Collection[int]) -> Iterator[MemberRecord]:
+    shown = cases.c.seller_id.in_(ids), cases.c.case_id.not_in(hidden)
+    is_open = func.count().filter(cases.c.state == "open").label("open")
+    counted = select(
+        cases.c.seller_id,
+        cases.c.brand,
+        func.count().label("cases"),
+        is_open,
+        func.max(cases.c.case_id).label("newest"),
+    ).where(*shown)
+    rows: dict[str, list[tuple[int, int, int, str | None]]] = {}
+    for row in connection.execute(counted.group_by(cases.c.seller_id, cases.c.brand)):
+        rows.setdefault(row.seller_id, []).append((row.cases, row.open, row.newest, row.brand))
+    confirmed, struck = _count_confirmed(connection, ids, hidden), _count_strikes(connection, ids, hidden)
+    for seller_id, parts in rows.items():
+        parts.sort(key=lambda part: (-part[0], part[3] or ""))
+        yield MemberRecord(
+            seller_id,
+            max(part[2] for part in parts),
+            sum(part[0] for part in parts),
+            sum(part[1] for part in parts),
+            confirmed.get(seller_id, 0),
+            struck.get(seller_id, 0),
+            tuple(part[3] for part in parts if part[3]),
+        )
+
+
+def _count_confirmed(connection: Connection, ids: list[str], hidden: Collection[int]) -> dict[str, int]:
+    query = (
+        select(cases.c.seller_id, func.count(cases.c.case_id.distinct()))
+        .join(decisions, decisions.c.case_id == cases.c.case_id)
+        .where(cases.c.seller_id.in_(ids), cases.c.case_id.not_in(hidden), cases.c.state == "decided")
+        .where(decisions.c.verdict == Verdict.COUNTERFEIT, stands())
+        .group_by(cases.c.seller_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _count_strikes(connection: Connection, ids: list[str], hidden: Collection[int]) -> dict[str, int]:
+    is_back = select(strikes_taken_back.c.strike_id).where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
+    query = (
+        select(cases.c.seller_id, func.count())
+        .join(strikes, strikes.c.case_id == cases.c.case_id)
+        .where(cases.c.seller_id.in_(ids), cases.c.case_id.not_in(hidden), ~is_back.exists())
+        .group_by(cases.c.seller_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
