@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Text, insert, select, update
+from sqlalchemy import Connection, Engine, Text, insert, select, update
 
 from ipml.enforcement.privacy.places import TEXTS, Holds
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
@@ -16,6 +16,7 @@ from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
 from ipml.storage import audit
 from ipml.storage.database import writing
+from ipml.storage.notifiers import notifier_of
 from ipml.storage.outbox import put
 from ipml.storage.pseudonyms import pseudonym_of, seal
 from ipml.storage.tables import (
@@ -27,6 +28,8 @@ from ipml.storage.tables import (
     looks,
     measures,
     metadata,
+    notice_items,
+    notices,
     opinions,
     outbox,
     promises,
@@ -136,7 +139,20 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         row = {"at": NOON, "actor": "lea", "order": "value", "usual": usual}
         row |= {"policy": load_policy().text, "policy_digest": load_policy().digest}
         connection.execute(insert(rankings).values(row))
+        _plant_notice(connection, case_id, pseudonym, said)
     return pseudonym
+
+
+def _plant_notice(connection: Connection, case_id: int, pseudonym: str, said: str) -> None:
+    """Let a rights holder have told of the seller."""
+    notifier = notifier_of(connection, "ann@acme.test", "rights holder", NOON)
+    notice = {"reference": "r", "notifier_id": notifier.notifier_id, "kind": "counterfeit", "brand": "Acme"}
+    notice |= {"sealed": seal(connection, notifier.pseudonym, "{}"), "explanation": f"{NAME} again", "tier": "standard"}
+    notice |= {"content_digest": "d", "received_at": NOON, "settled_at": NOON}
+    notice_id = connection.scalars(insert(notices).values(notice).returning(notices.c.notice_id)).one()
+    item = {"notice_id": notice_id, "position": 1, "noted_at": NOON, "listing_digest": SELLER, "location": said}
+    item |= {"pseudonym": pseudonym, "case_id": case_id, "state": "upheld", "settled_at": NOON}
+    connection.execute(insert(notice_items).values(item))
 
 
 def key_of(engine: Engine, seller: str) -> str:

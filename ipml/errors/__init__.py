@@ -8,6 +8,13 @@ Import them from here; a file for each station holds them.
 
 from ipml.errors.base import IpmlError
 from ipml.errors.cooperation import MemberNotFound, NetworkNotFound, NoNetworks
+from ipml.errors.cooperation import (
+    InvalidNotice,
+    NetworkNotFound,
+    NoNetworks,
+    NoticeKeyReused,
+    NoticeNotFound,
+)
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -164,6 +171,7 @@ __all__ = [
     "IllegalStep",
     "IncomparableListings",
     "InvalidListings",
+    "InvalidNotice",
     "InvalidStatement",
     "IpmlError",
     "KeyReused",
@@ -194,6 +202,8 @@ __all__ = [
     "NothingToAppeal",
     "NothingToEnforce",
     "NothingToWithdraw",
+    "NoticeKeyReused",
+    "NoticeNotFound",
     "OwnListing",
     "PartFailed",
     "PenaltyNotFound",

@@ -1,10 +1,15 @@
-"""What can go wrong with networks and what is told of them."""
+"""What can go wrong with networks, with notices, and with what is told of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ipml.errors.base import IpmlError
+
+if TYPE_CHECKING:
+    from ipml.records import Problem
 
 
 class NoNetworks(IpmlError):
@@ -26,3 +31,28 @@ class MemberNotFound(IpmlError):
 
     def __init__(self, network: int, place: int, members: int) -> None:
         super().__init__(f"No member {place} of network {network}: it has {members:,}. Open the network again.")
+class InvalidNotice(IpmlError):
+    """A notice breaks the rules; everything wrong with it is in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem], source: str = "notice") -> None:
+        self.problems = tuple(problems)
+        shown = [
+            f"{found.column or 'all of it'}: found {found.value!r}, expected {found.expected}" for found in problems
+        ]
+        more = "" if len(shown) <= 3 else f"; and {len(shown) - 3} more"
+        count = f"{len(shown)} fault{'s' * (len(shown) != 1)}"
+        super().__init__(f"{source}: {count}: {'; '.join(shown[:3])}{more}. Mend them and send it again.")
+
+
+class NoticeKeyReused(IpmlError):
+    """The key of an earlier notice came again with another content."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Key {key!r} came before with another notice; expected a new one for another content.")
+
+
+class NoticeNotFound(IpmlError):
+    """There is no notice of that reference, or nobody is told of it."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"No notice {reference[:80]!r}; expected the reference that its receipt names.")

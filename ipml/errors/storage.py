@@ -54,7 +54,7 @@ class UnusableAnchor(IpmlError):
 
 
 class SellerErased(IpmlError):
-    """What was sealed with the key of a seller who was erased cannot be read, by anybody."""
+    """What was sealed with the key of a seller, or of a notifier, who was erased cannot be read, by anybody."""
 
     def __init__(self, pseudonym: str) -> None:
         super().__init__(f"seller {pseudonym}: was erased; what was kept of them cannot be read any more.")

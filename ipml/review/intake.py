@@ -132,8 +132,19 @@ def enqueue_placed(
     joins_alike = get_settings().near_duplicates if joins_alike is None else joins_alike
     while batch := list(islice(remaining, _BATCH_SIZE)):
         newcomers = [_Newcomer(scored, place, _columns(scored)) for scored, place in batch]
-        total += _Intake(engine, sift_id, due_at, joins_alike, now).take(newcomers)
+        total += _Intake(sift_id, due_at, joins_alike, now).take(engine, newcomers)
     return total
+
+
+def enqueue_within(
+    connection: Connection, scored: Iterable[ScoredListing], *, due_at: datetime | None = None, now: datetime
+) -> Enqueued:
+    """Put a few scored listings into the queue in the caller's transaction, each for itself; otherwise like `enqueue`.
+
+    Whoever keeps cases from other writers besides has taken `Lock.ENQUEUE` before.
+    """
+    newcomers = [_Newcomer(one, None, _columns(one)) for one in scored]
+    return _Intake(None, due_at, joins_alike=False, now=now).take_within(connection, newcomers, {})
 
 
 def _columns(scored: ScoredListing) -> dict[str, Any]:
@@ -162,30 +173,36 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
 class _Intake:
     """How a batch of listings comes in."""
 
-    engine: Engine
     sift_id: int | None
     due_at: datetime | None
     joins_alike: bool
     now: datetime
 
-    def take(self, batch: Sequence[_Newcomer]) -> Enqueued:
-        """Make cases of the new ones, give open cases a new score, and note both, in one transaction."""
+    def take(self, engine: Engine, batch: Sequence[_Newcomer]) -> Enqueued:
+        """Take a batch in, in a transaction of its own."""
         latest = {newcomer.key: newcomer for newcomer in batch}
-        arrivals = _make_arrivals(self.engine, latest) if self.joins_alike else {}
-        with writing(self.engine) as connection:
-            serialise(connection, Lock.ENQUEUE)
-            ranking, numbers = current_ranking(connection), _find_numbers(connection, latest)
-            joining = Joining(connection, [arrival for key, arrival in arrivals.items() if key not in numbers])
-            locked = find_cases(connection, {*numbers.values(), *joining.candidates}, lock=True)
-            entries = self._add(connection, [one for key, one in latest.items() if key not in numbers], ranking)
-            exemplars = joining.write(locked, {key: number for key, (number, _) in entries.items()})
-            stored = [locked[number] for number in sorted(numbers.values())]
-            changes = self._rescore(connection, stored, latest, ranking)
-            if self.sift_id is not None:
-                note_places(connection, self.sift_id, {key: one.place for key, one in latest.items() if one.place})
-            added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
-            audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
-            audit.append_all(connection, _SYSTEM, "rescored", changes, at=self.now)
+        arrivals = _make_arrivals(engine, latest) if self.joins_alike else {}
+        with writing(engine) as connection:
+            return self.take_within(connection, batch, arrivals)
+
+    def take_within(
+        self, connection: Connection, batch: Sequence[_Newcomer], arrivals: Mapping[str, Arrival]
+    ) -> Enqueued:
+        """Make cases of the new ones, give open cases a new score, and note both."""
+        latest = {newcomer.key: newcomer for newcomer in batch}
+        serialise(connection, Lock.ENQUEUE)
+        ranking, numbers = current_ranking(connection), _find_numbers(connection, latest)
+        joining = Joining(connection, [arrival for key, arrival in arrivals.items() if key not in numbers])
+        locked = find_cases(connection, {*numbers.values(), *joining.candidates}, lock=True)
+        entries = self._add(connection, [one for key, one in latest.items() if key not in numbers], ranking)
+        exemplars = joining.write(locked, {key: number for key, (number, _) in entries.items()})
+        stored = [locked[number] for number in sorted(numbers.values())]
+        changes = self._rescore(connection, stored, latest, ranking)
+        if self.sift_id is not None:
+            note_places(connection, self.sift_id, {key: one.place for key, one in latest.items() if one.place})
+        added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
+        audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
+        audit.append_all(connection, _SYSTEM, "rescored", changes, at=self.now)
         return Enqueued(len(added), len(changes), len(batch) - len(added) - len(changes))
 
     def _add(

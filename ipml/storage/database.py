@@ -54,6 +54,7 @@ class Lock(IntEnum):
     ADD_USER = 8
     ADD_SELLER = 9
     OPEN_WINDOWS = 16
+    ADD_NOTIFIER = 17
 
 
 def open_database(url: str | None = None, *, create: bool = True) -> Engine:

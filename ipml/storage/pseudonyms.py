@@ -1,23 +1,25 @@
-"""Sellers as pseudonyms, and what tells of them sealed with a key of their own.
+"""Sellers, and those who give notice of them, as pseudonyms; what tells of each is sealed with a key of their own.
 
-A pseudonym is a keyed hash of the seller's id, so nobody who lacks the key can tell whose it is. What is sealed can
-be read as long as the key is there: taking the key away (`ipml.enforcement.privacy`) erases it from every table, and
-from every copy of a table, at once, while pseudonyms, digests and the audit trail stay as they are.
+A pseudonym is a keyed hash of the seller's id, or of the notifier's address (`ipml.storage.notifiers`), so nobody who
+lacks the key can tell whose it is. What is sealed can be read as long as the key is there: taking the key away
+(`ipml.enforcement.privacy`) erases it from every table, and from every copy of a table, at once, while pseudonyms,
+digests and the audit trail stay as they are.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, union_all
 
 from ipml.errors import SellerErased
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import seller_keys
+from ipml.storage.tables import notifiers, seller_keys
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 _PSEUDONYM_LETTERS = 32  # 128 bits: no two sellers meet
@@ -42,11 +44,16 @@ def pseudonym_of(connection: Connection, seller_id: str, *, now: datetime | None
     serialise(connection, Lock.ADD_SELLER)
     if known := find_pseudonym(connection, seller_id):
         return known  # another made it while we waited
-    key = secrets.token_bytes(_KEY_BYTES)
-    pseudonym = hmac.digest(key, seller_id.encode(), "sha256").hex()[:_PSEUDONYM_LETTERS]
-    fields = {"seller_id": seller_id, "pseudonym": pseudonym, "key": key.hex(), "created_at": now or datetime.now(UTC)}
+    pseudonym, key = make_pseudonym(seller_id)
+    fields = {"seller_id": seller_id, "pseudonym": pseudonym, "key": key, "created_at": now or datetime.now(UTC)}
     connection.execute(insert(seller_keys).values(fields))
     return pseudonym
+
+
+def make_pseudonym(name: str) -> tuple[str, str]:
+    """Return a new pseudonym for a name, and the key it was made with, in hexadecimal."""
+    key = secrets.token_bytes(_KEY_BYTES)
+    return hmac.digest(key, name.encode(), "sha256").hex()[:_PSEUDONYM_LETTERS], key.hex()
 
 
 def find_pseudonym(connection: Connection, seller_id: str) -> str | None:
@@ -62,7 +69,7 @@ def find_seller(connection: Connection, pseudonym: str) -> str | None:
 
 
 def seal(connection: Connection, pseudonym: str, content: str) -> str:
-    """Return a text that only who has the seller's key can read (AES-256 in GCM, base64).
+    """Return a text that only who has the key of a seller, or of a notifier, can read (AES-256 in GCM, base64).
 
     Raises
     ------
@@ -111,8 +118,31 @@ def veil(connection: Connection, pseudonym: str, name: str) -> str:
     return "person-" + hmac.digest(key, f"person {name}".encode(), "sha256").hex()[:_VEIL_LETTERS]
 
 
+def keyed_digest(connection: Connection, pseudonym: str, content: str) -> str:
+    """Return a hash by which the same content of the same person is known again: nothing to who lacks the key.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     ann, ben = (pseudonym_of(connection, name) for name in ("ann", "ben"))
+    ...     one, again, other = (keyed_digest(connection, whose, "a bag") for whose in (ann, ann, ben))
+    >>> one == again, one == other
+    (True, False)
+    """
+    return hmac.digest(_find_key(connection, pseudonym), f"content {content}".encode(), "sha256").hex()
+
+
+def digest_listing(listing_id: str) -> str:
+    """Return what stands for a listing while nobody knows whose it is, and what told of it goes with the seller."""
+    return hashlib.sha256(f"listing {listing_id}".encode()).hexdigest()
+
+
 def _find_key(connection: Connection, pseudonym: str) -> bytes:
-    key = connection.scalar(select(seller_keys.c.key).where(seller_keys.c.pseudonym == pseudonym))
+    keys = (select(table.c.key).where(table.c.pseudonym == pseudonym) for table in (seller_keys, notifiers))
+    key = connection.scalar(union_all(*keys))
     if key is None:
         raise SellerErased(pseudonym)
     return bytes.fromhex(key)

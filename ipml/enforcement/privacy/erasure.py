@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, un
 
 from ipml.enforcement.privacy.erased_list import ErasedList, note_erased, read_erased
 from ipml.enforcement.privacy.holds import find_holds
+from ipml.enforcement.privacy.noted import empty_explanations
 from ipml.enforcement.privacy.places import BLANKED, touched_tables
 from ipml.enforcement.privacy.stand_ins import empty_notes, replace_listings
 from ipml.errors import AppealPending, MessagesWaiting, SellerUnknown, UnderLegalHold, UnusableSetting
@@ -151,7 +152,9 @@ def erase(
         refuse(connection, pseudonym, now)
     count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
     theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
-    empty_notes(connection, connection.scalars(theirs).all())  # those on listings that had expired before, too
+    numbers = connection.scalars(theirs).all()
+    empty_notes(connection, numbers)  # those on listings that had expired before, too
+    empty_explanations(connection, numbers)
     n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0
     _blank_sealed(connection, pseudonym, now)
     for table in (user_sellers, seller_keys):

@@ -51,10 +51,11 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "why": SEALED, "why_lifted": SEALED, "why_refused": SEALED},
     "measure_messages": {"key": NOTHING, "effect": NOTHING},
     "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),
-    # Notifiers are no sellers: what is sealed here with a key of theirs is in `sealed`, `reference`, `why`.
-    "notice_items": {"listing_digest": PSEUDONYM, "location": SEALED, "pseudonym": PSEUDONYM, "state": NOTHING},
+    # Notifiers are no sellers: what is sealed here with a key of theirs is in `sealed`, `reference`, `why`. So is an
+    # explanation, but it tells of sellers: to them it is as good as in the clear.
+    "notice_items": {"listing_digest": CLEAR, "location": SEALED, "pseudonym": PSEUDONYM, "state": NOTHING},
     "notices": dict.fromkeys(("reference", "kind", "brand", "key", "content_digest", "tier"), NOTHING)
-    | {"sealed": SEALED},
+    | {"sealed": SEALED, "explanation": CLEAR},
     "notifier_steps": {"kind": NOTHING, "taken_by": NOTHING, "why": SEALED},
     "notifiers": dict.fromkeys(("address", "pseudonym", "key", "kind"), NOTHING),
     "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
@@ -91,6 +92,8 @@ BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
     ("reversals", "decision_id"): {"why": ""},
     ("automatic_draws", "case_id"): {"brand": ""},
     ("automatic_decisions", "decision_id"): {"brand": ""},
+    ("notice_items", "case_id"): {"listing_digest": ""},
+    ("notices", "notice_id"): {"explanation": ""},
 }
 
 # Rows that go with the seller.

@@ -25,6 +25,8 @@ class RetentionRules(BaseModel):
     evidence: int = Field(ge=_APPEALS_DAYS)
     letters: int = Field(ge=_APPEALS_DAYS)
     appeals: int = Field(ge=_APPEALS_DAYS)
+    notices: int = Field(ge=_APPEALS_DAYS)
+    noted_listings: int = Field(ge=_APPEALS_DAYS)
     notes: int = Field(gt=0)
     delivered_messages: int = Field(gt=0)
     dead_messages: int = Field(gt=0)

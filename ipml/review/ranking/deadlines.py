@@ -15,18 +15,19 @@ everything else.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Row, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce, update
 
-from ipml.review.cases import change_case, find_case, is_free, note_deed
+from ipml.review.cases import change_case, find_case, is_free, note_deed, subject_of
 from ipml.review.quality.conflicts import is_free_for
 from ipml.review.ranking.policy import Policy
 from ipml.review.ranking.ranking import current_ranking
 from ipml.review.ranking.working_hours import FARTHEST, WorkingHours
+from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
 
@@ -124,6 +125,33 @@ def set_deadline(engine: Engine, case_id: int, due_at: datetime, *, actor: str, 
         find_case(connection, case_id, lock=True)
         change_case(connection, case_id, due_at=due_at)
         note_deed(connection, actor, "deadline set", case_id, now, due_at=due_at.isoformat())
+
+
+def bring_forward(
+    connection: Connection, rows: Collection[Row[Any]], due_at: datetime, *, actor: str, now: datetime
+) -> list[int]:
+    """Have cases decided by a moment, in the caller's transaction; a deadline that is earlier stays.
+
+    A near-duplicate is decided with the case it waits for, so that one comes forward with it.
+
+    Parameters
+    ----------
+    rows : collection of rows of `cases`
+        Kept from other writers; those that are decided are left as they are.
+
+    Returns
+    -------
+    list of int
+        The cases that have a new deadline.
+    """
+    wanted = {row.case_id for row in rows if row.state != "decided"} | {row.exemplar for row in rows if row.exemplar}
+    query = select(cases.c.case_id).where(cases.c.case_id.in_(wanted), cases.c.state != "decided")
+    later = or_(cases.c.due_at.is_(None), cases.c.due_at > due_at)
+    moved = list(connection.scalars(query.where(later).order_by(cases.c.case_id)))
+    connection.execute(update(cases).where(cases.c.case_id.in_(moved)).values(due_at=due_at))
+    entries = [(subject_of(case_id), {"due_at": due_at.isoformat()}) for case_id in moved]
+    audit.append_all(connection, actor, "deadline set", entries, at=now)
+    return moved
 
 
 def notice_deadline(policy: Policy, now: datetime) -> datetime:

@@ -55,6 +55,7 @@ cases = Table(
     Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index(None, "state", "lane", "lot"),
     Index(None, "holder"),
+    Index(None, "listing_id"),  # by which notices find the case of a listing
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )

@@ -257,6 +257,7 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
         "genuine_listings": 1,
         "evidence": 1,
         "delivered_messages": 1,
+        "noted_listings": 1,
         "notes": 1,
         "ended_holds": 1,
     }

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("brand", sa.Text),
         sa.Column("sealed", sa.Text, nullable=False),
+        sa.Column("explanation", sa.Text, nullable=False),
         sa.Column("key", sa.Text),
         sa.Column("content_digest", sa.Text, nullable=False),
         sa.Column("tier", sa.Text, nullable=False),
@@ -77,11 +78,13 @@ def upgrade() -> None:
         sa.Column("item_id", identity, nullable=False),
         sa.Column("notice_id", identity, nullable=False),
         sa.Column("position", identity, nullable=False),
+        sa.Column("noted_at", moment, nullable=False),
         sa.Column("listing_digest", sa.Text, nullable=False),
         sa.Column("location", sa.Text, nullable=False),
         sa.Column("pseudonym", sa.Text),
         sa.Column("case_id", identity),
         sa.Column("state", sa.Text, nullable=False),
+        sa.Column("repeats", identity),
         sa.Column("decision_id", identity),
         sa.Column("settled_at", moment),
         sa.Column("overturned_at", moment),
@@ -93,6 +96,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["notice_id"], ["notices.notice_id"], name="fk_notice_items_notice_id"),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name="fk_notice_items_case_id"),
+        sa.ForeignKeyConstraint(["repeats"], ["notice_items.item_id"], name="fk_notice_items_repeats"),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.decision_id"], name="fk_notice_items_decision_id"),
         sqlite_strict=True,
         sqlite_autoincrement=True,
@@ -115,8 +119,10 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_notifier_steps_notifier_id", "notifier_steps", ["notifier_id"])
+    op.create_index("ix_cases_listing_id", "cases", ["listing_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_cases_listing_id", "cases")
     for table in ("notifier_steps", "notice_items", "notices", "rights_documents", "notifiers"):
         op.drop_table(table)

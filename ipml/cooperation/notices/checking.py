@@ -1,0 +1,221 @@
+"""Checking a notice: all that is wrong with it at once, each fault with its place, before anything is kept.
+
+What Article 16(2) of Regulation (EU) 2022/2065 asks for: a substantiated explanation, where the listings are exactly,
+name and e-mail of who gives notice, and that they believe in good faith that it is accurate and complete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+
+from ipml.cooperation.notices import fields as read
+from ipml.cooperation.notices.fields import Faults
+from ipml.cooperation.notices.notice import NotedListing, Notice, NoticeKind, Order
+from ipml.cooperation.notices.rules import NoticeRules
+from ipml.errors import InvalidNotice
+from ipml.records import Listing
+
+MOST_LISTINGS = 300
+LONGEST_EXPLANATION = 10_000
+LONGEST_KEY = 255
+_LONGEST_NAME = 200
+_KINDS = ("counterfeit", "complaint")
+_NAMES = (
+    "explanation",
+    "listings",
+    "name",
+    "email",
+    "good_faith",
+    "brand",
+    "rights",
+    "kind",
+    "language",
+    "key",
+    "order",
+)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_NOT_TOLD = ("is_counterfeit", "labelled_at", "label_weight", "label_odds")
+_LISTING_TYPES = {field.name: str(field.type).removesuffix(" | None") for field in fields(Listing)}
+_LONGEST_TEXTS = {"title": 2_000, "description": 50_000}
+
+
+def check_notice(
+    content: object,
+    rules: NoticeRules,
+    *,
+    row: int = 1,
+    takes_listings: bool = True,
+    source: str = "notice",
+    now: datetime | None = None,
+) -> Notice:
+    """Return what a notice says, as it came in JSON.
+
+    Parameters
+    ----------
+    content : object
+        As `json.loads` gives it.
+    row : int, default=1
+        Where it stands in a file.
+    takes_listings : bool, default=True
+        Whether whoever sends it is trusted with telling what a listing is like.
+
+    Raises
+    ------
+    InvalidNotice
+        With everything that is wrong with it.
+
+    Examples
+    --------
+    >>> from ipml.cooperation.policy import load_cooperation_policy
+    >>> said = {"explanation": "fake", "listings": [{"url": "ftp://x"}], "name": "Ann", "email": "ann", "brand": "Acme"}
+    >>> check_notice(said, load_cooperation_policy().notices)
+    Traceback (most recent call last):
+    ipml.errors.InvalidNotice: notice: 4 faults: explanation: found '4 letters that can be seen', expected at least 20
+    letters; good_faith: ... email: ...
+    """
+    now, faults = now or datetime.now(UTC), Faults(row)
+    said = read.read_object(faults, "", content, _NAMES)
+    kind = _read_kind(faults, said)
+    explanation = read.read_text(
+        faults,
+        "explanation",
+        said.get("explanation"),
+        longest=LONGEST_EXPLANATION,
+        least_seen=rules.least_explanation,
+        is_line=False,
+    )
+    if said.get("good_faith") is not True:
+        faults.add("good_faith", said.get("good_faith"), "true: that you believe it to be accurate and complete")
+    name = read.read_text(faults, "name", said.get("name"), longest=_LONGEST_NAME)
+    email = read.read_email(faults, "email", said.get("email"))
+    brand = _read_optional(faults, said, "brand", is_needed=kind == "counterfeit")
+    rights = _read_optional(faults, said, "rights")
+    key = _read_optional(faults, said, "key", LONGEST_KEY)
+    language = _read_language(faults, said.get("language"))
+    order = _read_order(faults, said.get("order"), kind, now)
+    listings = _read_listings(faults, said.get("listings"), rules, takes_listings, now)
+    if faults.found:
+        raise InvalidNotice(faults.found, source)
+    assert explanation is not None
+    assert name is not None
+    assert email is not None
+    return Notice(kind, explanation, name, email, tuple(listings), brand, rights, language, key, order)
+
+
+def _read_kind(faults: Faults, said: Mapping[str, object]) -> NoticeKind:
+    found = read.read_choice(faults, "kind", said.get("kind", "counterfeit"), _KINDS)
+    return "complaint" if found == "complaint" else "counterfeit"
+
+
+def _read_optional(
+    faults: Faults, said: Mapping[str, object], name: str, longest: int = _LONGEST_NAME, *, is_needed: bool = False
+) -> str | None:
+    value = said.get(name)
+    return read.read_text(faults, name, value, longest=longest) if is_needed or value is not None else None
+
+
+def _read_language(faults: Faults, value: object) -> str | None:
+    if value is None or (isinstance(value, str) and len(value) <= 35 and _LANGUAGE.fullmatch(value)):
+        return None if value is None else str(value)
+    faults.add("language", value, "a language such as en or zh-Hans")
+    return None
+
+
+def _read_order(faults: Faults, value: object, kind: NoticeKind, now: datetime) -> Order | None:
+    if value is None:
+        return None
+    if kind != "complaint":
+        faults.add("order", value, "none, but for a complaint")
+        return None
+    said = read.read_object(faults, "order", value, ("order_id", "bought_at"))
+    number = read.read_text(faults, "order.order_id", said.get("order_id"), longest=_LONGEST_NAME)
+    bought_at = said.get("bought_at")
+    moment = None if bought_at is None else read.read_moment(faults, "order.bought_at", bought_at, now)
+    return None if number is None else Order(number, moment)
+
+
+def _read_listings(
+    faults: Faults, value: object, rules: NoticeRules, takes_listings: bool, now: datetime
+) -> list[NotedListing]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_LISTINGS:
+        faults.add("listings", value, f"a list of 1 to {MOST_LISTINGS}")
+        return []
+    found: dict[str, int] = {}
+    noted: list[NotedListing] = []
+    for number, entry in enumerate(value):
+        place = f"listings[{number}]"
+        one = _read_listing(faults, place, entry, rules, takes_listings, now)
+        if one is None:
+            continue
+        first = found.setdefault(one.digest, number)
+        if first != number:
+            faults.add_words(place, f"the listing of listings[{first}] again", "each listing once")
+        noted.append(one)
+    return noted
+
+
+def _read_listing(
+    faults: Faults, place: str, value: object, rules: NoticeRules, takes_listings: bool, now: datetime
+) -> NotedListing | None:
+    before = len(faults.found)
+    said = read.read_object(faults, place, value, ("url", "listing_id", "listing"))
+    if not isinstance(value, Mapping):
+        return None
+    url, listing_id = said.get("url"), said.get("listing_id")
+    if url is None and listing_id is None:
+        faults.add_words(place, "neither url nor listing_id", "at least one of them")
+    if url is not None:
+        url = read.read_url(faults, f"{place}.url", url)
+    if listing_id is not None:
+        listing_id = read.read_text(faults, f"{place}.listing_id", listing_id, longest=_LONGEST_NAME)
+    if url is not None:
+        listing_id = _find_id(faults, place, url, listing_id, rules)
+    listing = None
+    if said.get("listing") is not None:
+        listing = _read_told(faults, f"{place}.listing", said["listing"], listing_id, takes_listings, now)
+    return NotedListing(listing_id, url, listing) if len(faults.found) == before else None
+
+
+def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules: NoticeRules) -> str | None:
+    """Return the id of the listing at an address, which must be the one that is named beside it."""
+    if not rules.listing_urls:
+        return listing_id
+    found = rules.find_listing_id(url)
+    if found is None:
+        faults.add(f"{place}.url", url, "the address of a listing on this marketplace")
+    elif listing_id not in (None, found):
+        faults.add(f"{place}.listing_id", listing_id, "the id of the listing at that address")
+    return found
+
+
+def _read_told(
+    faults: Faults, place: str, value: object, listing_id: str | None, takes_listings: bool, now: datetime
+) -> Listing | None:
+    """Return what a platform's front end knows of a listing."""
+    if not takes_listings:
+        faults.add(place, value, "nothing, as this service asks for no key: give url or listing_id alone")
+        return None
+    said = read.read_object(faults, place, value, [name for name in _LISTING_TYPES if name not in _NOT_TOLD])
+    if not isinstance(value, Mapping):
+        return None
+    before = len(faults.found)
+    given = {"listing_id": listing_id} | {name: told for name, told in said.items() if told is not None}
+    if given["listing_id"] != listing_id or listing_id is None:
+        faults.add(f"{place}.listing_id", given["listing_id"], "the listing_id beside it")
+    for name in ("seller_id", "title"):
+        given.setdefault(name, None)
+    known = {name: _read_told_field(faults, f"{place}.{name}", name, told, now) for name, told in given.items()}
+    return Listing(**known) if len(faults.found) == before else None  # type: ignore[arg-type]
+
+
+def _read_told_field(faults: Faults, place: str, name: str, value: object, now: datetime) -> object:
+    kind = _LISTING_TYPES.get(name)
+    if kind == "float":
+        return read.read_number(faults, place, value)
+    if kind == "datetime":
+        return read.read_moment(faults, place, value, now)
+    longest = _LONGEST_TEXTS.get(name, _LONGEST_NAME)
+    return read.read_text(faults, place, value, longest=longest, is_line=name not in _LONGEST_TEXTS)

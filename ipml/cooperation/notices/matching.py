@@ -1,0 +1,126 @@
+"""Notices of listings that nobody knew when they came: joined to their cases once these are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select, update
+
+from ipml.cooperation.notices.joining import Coming, find_latest, join
+from ipml.cooperation.notices.keeping import get_notice, read_location, seal_location, settle
+from ipml.cooperation.notices.notice import NotedListing
+from ipml.cooperation.notices.rules import NoticeRules
+from ipml.cooperation.notifiers.lanes import lane_of
+from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.notifiers import get_notifier
+from ipml.storage.pseudonyms import digest_listing
+from ipml.storage.tables import notice_items, notices, notifiers
+
+_AT_ONCE = 500
+_ACTOR = "ipml"
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """How many listings of notices were found among the cases, and how many nobody knows still."""
+
+    found: int = 0
+    unknown: int = 0
+
+
+def match_notices(
+    engine: Engine,
+    *,
+    policy: CooperationPolicy | None = None,
+    show: Callable[[int], object] | None = None,
+    now: datetime | None = None,
+) -> Matched:
+    """Look for the cases of all listings that were unknown when a notice of them came; doing it again changes nothing.
+
+    Each notice is a transaction of its own. The terms of the notifiers' lanes begin now, as nothing could be decided
+    before.
+
+    Parameters
+    ----------
+    policy : CooperationPolicy, default=the setting `cooperation`
+    show : callable, optional
+        Told now and then how many listings were looked for.
+    """
+    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    found = looked = after = 0
+    while items := _read_unknown(engine, policy.notices, after):
+        with reading(engine) as connection:
+            latest = find_latest(connection, [one.listing_id for _, _, one in items if one and one.listing_id])
+        known = {notice_id for _, notice_id, one in items if one and one.listing_id in latest}
+        found += sum(_join_notice(engine, notice_id, policy, now) for notice_id in sorted(known))
+        looked, after = looked + len(items), items[-1][0]
+        if show:
+            show(looked)
+    return Matched(found, looked - found)
+
+
+def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[tuple[int, int, NotedListing | None]]:
+    """Return the next unknown items: number, notice and what the item points at."""
+    query = (
+        select(notice_items, notifiers.c.pseudonym.label("theirs"))
+        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+        .where(notice_items.c.state == "unknown", notice_items.c.item_id > after)
+        .order_by(notice_items.c.item_id)
+        .limit(_AT_ONCE)
+    )
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+        return [
+            (row.item_id, row.notice_id, _find_id(rules, read_location(connection, row, row.theirs))) for row in rows
+        ]
+
+
+def _find_id(rules: NoticeRules, noted: NotedListing | None) -> NotedListing | None:
+    """Return what an item points at, with the id that the patterns of today find in its address."""
+    if noted is None or noted.listing_id is not None or noted.url is None:
+        return noted
+    return NotedListing(rules.find_listing_id(noted.url), noted.url)
+
+
+def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now: datetime) -> int:
+    """Join the unknown listings of a notice to their cases; return how many have one."""
+    with writing(engine) as connection:
+        notice = get_notice(connection, notice_id)
+        notifier = get_notifier(connection, notice.notifier_id, lock=True)
+        query = select(notice_items).where(notice_items.c.notice_id == notice_id, notice_items.c.state == "unknown")
+        pointed = [
+            (row.item_id, noted)
+            for row in connection.execute(query.order_by(notice_items.c.position)).all()
+            if (noted := _find_id(policy.notices, read_location(connection, row, notifier.pseudonym)))
+        ]
+        lane = lane_of(connection, notifier.notifier_id, policy, now)
+        listings = [one for _, one in pointed]
+        coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
+        joined = join(connection, coming, policy.notices, now)
+        found = [(item_id, one, at) for (item_id, one), at in zip(pointed, joined, strict=True) if at.pseudonym]
+        for item_id, one, at in found:
+            assert at.pseudonym is not None
+            assert one.listing_id is not None
+            fields = {
+                "listing_digest": digest_listing(one.listing_id),
+                "location": seal_location(connection, at.pseudonym, one),
+                "pseudonym": at.pseudonym,
+                "case_id": at.case_id,
+                "state": at.state,
+                "decision_id": at.decision_id,
+                "settled_at": None if at.state == "waiting" else now,
+            }
+            connection.execute(update(notice_items).where(notice_items.c.item_id == item_id).values(fields))
+        settle(connection, notice_id, now)
+        _note(connection, notice_id, [at.case_id for _, _, at in found if at.case_id is not None], now)
+        return len(found)
+
+
+def _note(connection: Connection, notice_id: int, case_ids: Sequence[int], now: datetime) -> None:
+    entries = [(f"case:{case_id}", {"notice": notice_id}) for case_id in sorted(set(case_ids))]
+    audit.append_all(connection, _ACTOR, "noticed", entries, at=now)

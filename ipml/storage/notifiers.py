@@ -1,0 +1,78 @@
+"""Who gives notice, known by their address, with a pseudonym and a key of their own as sellers have.
+
+Whoever keeps a notifier from other writers does so before cases: in that order all who need both wait for each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, insert, select
+
+from ipml.storage.database import Lock, serialise
+from ipml.storage.pseudonyms import make_pseudonym
+from ipml.storage.tables import notifiers
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Who gives notice.
+
+    Attributes
+    ----------
+    address : str or None
+        E-mail in small letters; None once erased.
+    kind : str
+        "rights holder", "trusted flagger", "consumer" or "authority".
+    """
+
+    notifier_id: int
+    address: str | None
+    pseudonym: str
+    kind: str
+    created_at: datetime
+
+
+def notifier_of(connection: Connection, address: str, kind: str, now: datetime) -> Notifier:
+    """Return who writes from an address, kept from other writers; one who is new gets a key, and is of this kind.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     first, again = (notifier_of(connection, a, "consumer", now) for a in ("Ann@shop.test", "ann@shop.test"))
+    >>> first == again, first.kind
+    (True, 'consumer')
+    """
+    address = address.lower()
+    if known := find_notifier(connection, address, lock=True):
+        return known
+    serialise(connection, Lock.ADD_NOTIFIER)
+    if known := find_notifier(connection, address, lock=True):
+        return known  # another made it while we waited
+    pseudonym, key = make_pseudonym(address)
+    fields = {"address": address, "pseudonym": pseudonym, "key": key, "kind": kind, "created_at": now}
+    row = connection.execute(insert(notifiers).values(fields).returning(notifiers)).one()
+    return make_notifier(row)
+
+
+def find_notifier(connection: Connection, address: str, *, lock: bool = False) -> Notifier | None:
+    """Return who writes from an address, if they are known; with `lock` kept from other writers."""
+    query = select(notifiers).where(notifiers.c.address == address.lower())
+    row = connection.execute(query.with_for_update() if lock else query).first()
+    return None if row is None else make_notifier(row)
+
+
+def get_notifier(connection: Connection, notifier_id: int, *, lock: bool = False) -> Notifier:
+    """Return the notifier of a number that stands in another table; with `lock` kept from other writers."""
+    query = select(notifiers).where(notifiers.c.notifier_id == notifier_id)
+    return make_notifier(connection.execute(query.with_for_update() if lock else query).one())
+
+
+def make_notifier(row: Row[tuple[object, ...]]) -> Notifier:
+    """Make the record of a row of notifiers."""
+    return Notifier(**{name: getattr(row, name) for name in Notifier.__slots__})

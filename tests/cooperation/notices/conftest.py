@@ -1,0 +1,33 @@
+"""What the tests of notices share: that they run on both databases, and what takes a notice in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from databases import BOTH_IN_THE_END
+from given_notices import NOON, POLICY
+from sqlalchemy import Engine
+
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.notice import Notice
+from ipml.cooperation.notices.receipts import Receipt
+from ipml.cooperation.policy import CooperationPolicy
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs a database on both kinds; on PostgreSQL in the slow suite only."""
+    if "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", BOTH_IN_THE_END, indirect=True)
+
+
+@pytest.fixture
+def give(engine: Engine) -> Callable[..., Receipt]:
+    """Return what takes a notice in, at noon."""
+
+    def take_in(notice: Notice, now: datetime = NOON, policy: CooperationPolicy = POLICY, **options: Any) -> Receipt:
+        return receive(engine, notice, policy=policy, now=now, **options)
+
+    return take_in

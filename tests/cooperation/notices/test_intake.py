@@ -1,0 +1,202 @@
+"""Notices come in: kept once, joined to the cases of their listings, and confirmed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from given_notices import NOON, POLICY, WORDS, complain, offer, say
+from sqlalchemy import Engine, func, select
+
+from ipml.cooperation.notices.matching import match_notices
+from ipml.cooperation.notices.on_cases import find_notices
+from ipml.cooperation.notices.receipts import Receipt, find_receipt
+from ipml.errors import InvalidNotice, NoticeKeyReused, NoticeNotFound
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.storage import audit
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import reading
+from ipml.storage.outbox import find_keys, find_message
+from ipml.storage.tables import measures, notice_items, notices, strikes
+
+Give = Callable[..., Receipt]
+GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
+LATER = NOON + timedelta(hours=1)
+
+
+def states(receipt: Receipt) -> list[str]:
+    """Return how the listings of a notice stand."""
+    return [one.state for one in receipt.listings]
+
+
+def count(engine: Engine, table) -> int:
+    """Count the rows of a table."""
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def judge(engine: Engine, case_id: int, verdict: Verdict) -> int:
+    """Decide a case; return the number of the decision."""
+    held = claim(engine, "ana", case_id=case_id, now=NOON)
+    assert held is not None
+    return decide(engine, held, verdict, ground=GROUNDS.get(verdict, ""), now=NOON).decision_id
+
+
+def test_an_open_case_comes_forward_and_the_reviewer_reads_why(engine: Engine, give: Give):
+    """It has a deadline, the notice is behind it, and a receipt is on its way that names nothing of the seller."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    receipt = give(say("L1", "L2"))
+    assert (states(receipt), receipt.is_new) == (["waiting", "unknown"], True)
+    due_at = get_case(engine, 1).due_at
+    assert due_at is not None
+    assert NOON < due_at <= NOON + timedelta(days=7)
+    with reading(engine) as connection:
+        (behind,) = find_notices(connection, 1)
+        assert (behind.explanation, behind.brand, behind.notifier_kind) == (WORDS, "Acme", "rights holder")
+        (key,) = find_keys(connection, f"notice:{receipt.notice_id}")
+        body = find_message(connection, key).body
+        assert receipt.reference in body
+        assert '"to":"ann@acme.test"' in body
+        assert "s1" not in body
+        assert find_receipt(connection, receipt.reference).listings == receipt.listings
+        assert audit.verify(connection).is_intact
+        assert list(find_disagreements(connection)) == []
+
+
+def test_a_deadline_only_ever_comes_forward(engine: Engine, give: Give):
+    """A case that must be decided sooner stays so."""
+    sooner = NOON + timedelta(hours=2)
+    enqueue(engine, [offer("L1")], due_at=sooner, now=NOON)
+    give(say())
+    assert get_case(engine, 1).due_at == sooner
+
+
+def test_the_same_again_is_the_same_notice(engine: Engine, give: Give):
+    """By its key whatever the time, by its content for a while; another content under the key is refused."""
+    first = give(say(key="k1"))
+    again = give(say(key="k1"), now=NOON + timedelta(days=900))
+    same = give(say(key="k2"))
+    assert {first.reference} == {again.reference, same.reference}
+    assert (first.is_new, again.is_new, same.is_new) == (True, False, False)
+    with pytest.raises(NoticeKeyReused, match="came before"):
+        give(say("L9", key="k1"))
+    assert give(say(), now=NOON + timedelta(days=POLICY.notices.repeat_days + 1)).is_new
+    assert count(engine, notices) == 2
+
+
+def test_a_listing_noted_before_is_repeated_and_told_as_it_stands(engine: Engine, give: Give):
+    """It counts once; of another notifier it is a notice of its own about the same case."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    give(say("L1"))
+    again = give(say("L1", "L2", explanation=WORDS + " Again."))
+    assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", True), ("unknown", False)]
+    give(say("L1", email="bo@acme.test"))
+    with reading(engine) as connection:
+        assert len({one.notifier for one in find_notices(connection, 1)}) == len(find_notices(connection, 1)) == 2
+
+
+def test_a_listing_offered_anew_may_be_noted_again(engine: Engine, give: Give):
+    """Another observation is another case."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    give(say())
+    anew = ScoredListing(Listing("L1", "s1", "Other bag", observed_at=LATER), 0.5, 0.0, (), (), None, "m1")
+    enqueue(engine, [anew], joins_alike=False, now=LATER)
+    assert [one.is_repeated for one in give(say(explanation=WORDS + " Still."), now=LATER).listings] == [False]
+
+
+def test_what_was_found_counterfeit_answers_at_once(engine: Engine, give: Give):
+    """The notice is settled by the decision that stands."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    judge(engine, 1, Verdict.COUNTERFEIT)
+    receipt = give(say())
+    assert (states(receipt), receipt.settled_at) == (["upheld"], NOON)
+
+
+def test_what_was_found_genuine_comes_back_to_a_person_as_often_as_the_policy_says(engine: Engine, give: Give):
+    """Nothing is taken back; after that the notice is answered by what was decided."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    judge(engine, 1, Verdict.GENUINE)
+    assert states(give(say())) == ["waiting"]
+    case = get_case(engine, 1)
+    assert (case.state, case.due_at is not None) == ("escalated", True)
+    judge(engine, 1, Verdict.GENUINE)
+    assert states(give(say(email="bo@acme.test"))) == ["rejected"]
+    assert get_case(engine, 1).state == "decided"
+    with reading(engine) as connection:
+        assert list(find_disagreements(connection)) == []
+
+
+def test_a_listing_that_comes_along_becomes_a_case(engine: Engine, give: Give):
+    """Unscored where there is no model; with one by its score."""
+    told = {"seller_id": "s7", "title": "Bag", "price": 9}
+    unscored = say(listings=[{"listing_id": "L7", "listing": told}])
+    scored = say(listings=[{"listing_id": "L8", "listing": told}])
+    assert states(give(unscored)) == states(give(scored, score=lambda some: [offer(some[0].listing_id, "s7")]))
+    first, second = get_case(engine, 1), get_case(engine, 2)
+    assert (first.scored.score, second.scored.score) == (None, 0.5)
+    assert "came with a notice" in (first.scored.abstained or "")
+    assert first.due_at == second.due_at is not None
+
+
+def test_an_unknown_listing_is_joined_once_it_arrives(engine: Engine, give: Give):
+    """Its term begins then; looking again changes nothing."""
+    receipt = give(say("L1", "L2"))
+    assert (match_notices(engine, now=NOON).found, states(receipt)) == (0, ["unknown"] * 2)
+    enqueue(engine, [offer("L2")], now=LATER)
+    matched = match_notices(engine, now=LATER)
+    assert (matched.found, matched.unknown) == (1, 1)
+    assert match_notices(engine, now=LATER).found == 0
+    with reading(engine) as connection:
+        found = find_receipt(connection, receipt.reference)
+        assert [(one.state, one.location) for one in found.listings] == [("unknown", "L1"), ("waiting", "L2")]
+        assert len(find_notices(connection, 1)) == 1
+    assert get_case(engine, 1).due_at > LATER + timedelta(hours=1)
+
+
+def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
+    """Later ones need not, however the brand is written; nothing is kept of one that is refused."""
+    with pytest.raises(InvalidNotice, match="rights: found 'nothing'"):
+        give(say(rights=None))
+    assert count(engine, notices) == 0
+    give(say())
+    assert give(say("L2", rights=None, brand="ACME")).is_new
+
+
+def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: Engine, give: Give):
+    """As many as the policy says, each once; their complaints wait with it."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    needed = POLICY.notices.complaints_needed
+    for number in range(needed - 1):
+        give(complain("L1", f"c{number}"))
+        give(complain("L1", f"c{number}", explanation=WORDS + " Really."))
+    assert get_case(engine, 1).due_at is None
+    give(complain("L1", "another"))
+    assert get_case(engine, 1).due_at is not None
+
+
+def test_notices_alone_change_nothing_for_the_seller(engine: Engine, give: Give):
+    """Only a decision does: no measure and no strike follows from any number of notices."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    for number in range(5):
+        give(say(email=f"n{number}@acme.test"))
+    assert count(engine, measures) == count(engine, strikes) == 0
+    assert get_case(engine, 1).state == "open"
+
+
+def test_nothing_of_who_or_what_stands_in_the_clear(engine: Engine, give: Give):
+    """But the address by which the notifier is known again."""
+    enqueue(engine, [offer("L1", "zqseller")], now=NOON)
+    give(say("L1", name="Zqann", explanation=f"{WORDS} Zqmeier sells it."))
+    with reading(engine) as connection:
+        rows = [*connection.execute(select(notices)), *connection.execute(select(notice_items))]
+    shown = " ".join(map(str, rows)).lower()
+    assert not any(word in shown for word in ("zqann", "zqmeier", "zqseller", "'l1'"))
+
+
+def test_nobody_guesses_a_reference(engine: Engine, give: Give):
+    """It is drawn, and a number is none."""
+    give(say())
+    with reading(engine) as connection, pytest.raises(NoticeNotFound):
+        find_receipt(connection, "1")
