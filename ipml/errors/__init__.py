@@ -7,7 +7,16 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
-from ipml.errors.cooperation import NetworkNotFound, NoNetworks
+from ipml.errors.cooperation import (
+    NetworkNotFound,
+    NoNetworks,
+    NothingToAnswer,
+    NothingToLift,
+    NotifierNotFound,
+    NotWarned,
+    RightsDocumentNotFound,
+    SuspendedAlready,
+)
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -189,16 +198,21 @@ __all__ = [
     "NotAModelFolder",
     "NotDecided",
     "NotTheirsToDecide",
+    "NotWarned",
     "NothingToAllow",
+    "NothingToAnswer",
     "NothingToAppeal",
     "NothingToEnforce",
+    "NothingToLift",
     "NothingToWithdraw",
+    "NotifierNotFound",
     "OwnListing",
     "PartFailed",
     "PenaltyNotFound",
     "PortfoliosOfAnotherModel",
     "PreviewOutdated",
     "ProviderUnavailable",
+    "RightsDocumentNotFound",
     "RoleTooLow",
     "RunFileMissing",
     "RunInProgress",
@@ -211,6 +225,7 @@ __all__ = [
     "SparkJobFailed",
     "StatementNotFound",
     "SubjectTaken",
+    "SuspendedAlready",
     "TooBusy",
     "TooManyCases",
     "TooManyListings",

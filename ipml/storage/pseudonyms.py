@@ -2,7 +2,8 @@
 
 A pseudonym is a keyed hash of the seller's id, so nobody who lacks the key can tell whose it is. What is sealed can
 be read as long as the key is there: taking the key away (`ipml.enforcement.privacy`) erases it from every table, and
-from every copy of a table, at once, while pseudonyms, digests and the audit trail stay as they are.
+from every copy of a table, at once, while pseudonyms, digests and the audit trail stay as they are. Notifiers have
+pseudonyms and keys of the same kind (`ipml.cooperation.notifiers`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, union_all
 
 from ipml.errors import SellerErased
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import seller_keys
+from ipml.storage.tables import notifiers, seller_keys
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 _PSEUDONYM_LETTERS = 32  # 128 bits: no two sellers meet
@@ -112,7 +113,8 @@ def veil(connection: Connection, pseudonym: str, name: str) -> str:
 
 
 def _find_key(connection: Connection, pseudonym: str) -> bytes:
-    key = connection.scalar(select(seller_keys.c.key).where(seller_keys.c.pseudonym == pseudonym))
+    keys = [select(table.c.key).where(table.c.pseudonym == pseudonym) for table in (seller_keys, notifiers)]
+    key = connection.scalar(union_all(*keys))
     if key is None:
         raise SellerErased(pseudonym)
     return bytes.fromhex(key)
