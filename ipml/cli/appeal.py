@@ -181,6 +181,7 @@ def tick(
     import signal
     import threading
 
+    from ipml.cooperation.notices.counter import pass_on
     from ipml.enforcement.appeals.ticking import tick as tick_once
     from ipml.errors import DatabaseBusy
 
@@ -190,6 +191,7 @@ def tick(
             signal.signal(number, lambda *_: stopped.set())
     while True:
         try:
+            pass_on(engine)  # first: a term begins when whoever gave notice has been told, too
             done = tick_once(engine)
         except DatabaseBusy as error:  # the next tick does what this one could not
             if not follow:
@@ -208,11 +210,11 @@ def tick(
 
 def _open(database: str | None, *, binds: bool = True) -> Engine:
     """Open the database so that what is decided has consequences; only to look, without."""
-    from ipml.enforcement.consequences import enforcing
+    from ipml.cooperation.consequences import cooperating
     from ipml.storage.database import open_database
 
     engine = open_database(database, create=False)
-    return enforcing(engine) if binds else engine
+    return cooperating(engine) if binds else engine
 
 
 def _describe(file: AppealFile) -> list[str]:

@@ -27,8 +27,8 @@ def run(database: Database = None) -> None:
     """
     from rich.console import Console
 
+    from ipml.cooperation.consequences import cooperating
     from ipml.enforcement.automatic.acting import act
-    from ipml.enforcement.consequences import enforcing
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
 
@@ -36,7 +36,7 @@ def run(database: Database = None) -> None:
     if not policy.automatic.is_on:
         typer.echo("The policy acts on nothing without review: is_on is false in its section [automatic].")
         return
-    engine = enforcing(open_database(database, create=False), policy)
+    engine = cooperating(open_database(database, create=False), policy)
     with Console(stderr=True).status("Looking at cases") as status:
         acted = act(engine, policy, progress=lambda seen: status.update(f"Looking at cases: {seen:,}"))
     typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")

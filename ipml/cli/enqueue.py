@@ -51,8 +51,8 @@ def enqueue(
     from rich.console import Console
     from rich.progress import track
 
+    from ipml.cooperation.consequences import cooperating
     from ipml.enforcement.automatic.acting import act
-    from ipml.enforcement.consequences import enforcing
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.exploration.batches import enqueue_batch
     from ipml.scoring.batch import read_scored
@@ -74,5 +74,5 @@ def enqueue(
     typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}")
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
-        acted = act(enforcing(engine, policy), policy)
+        acted = act(cooperating(engine, policy), policy)
         typer.echo(f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people.")

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine
 
+from ipml.cooperation.notices.outcomes import reopen, settle_decided
+from ipml.cooperation.notices.sources import find_sources
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.consequences import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
@@ -26,7 +28,7 @@ def cooperating(
     enforcement : EnforcementPolicy, default=the setting `enforcement`
     policy : CooperationPolicy, default=the setting `cooperation`
     """
-    enforcing = Enforcement(enforcement or load_enforcement_policy())
+    enforcing = Enforcement(enforcement or load_enforcement_policy(), find_sources)
     return bind(engine, Cooperation(enforcing, policy or load_cooperation_policy()))
 
 
@@ -39,7 +41,9 @@ class Cooperation:
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
         """Let enforcement follow, then settle the notices."""
         self.enforcement.follow_decisions(connection, made, origin)
+        settle_decided(connection, made, self.policy.notifiers)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Let enforcement undo, then tell notifiers that what they were told no longer holds."""
         self.enforcement.follow_reversal(connection, reversal)
+        reopen(connection, reversal, self.policy.notifiers)

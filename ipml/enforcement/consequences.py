@@ -6,7 +6,7 @@ an appeal) goes without.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
@@ -17,7 +17,7 @@ from ipml.enforcement.ledger.stakes import keep_stakes
 from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.strikes import add_strike, take_back
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
-from ipml.enforcement.restrictions import Restriction
+from ipml.enforcement.restrictions import OWN, Restriction, Source
 from ipml.enforcement.statements.statements import issue, tell_lifted
 from ipml.enforcement.takedown import measures
 from ipml.records import Decision, Reversal, Verdict
@@ -51,18 +51,34 @@ def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine
     return bind(engine, Enforcement(policy or load_enforcement_policy()))
 
 
-class Enforcement:
-    """What follows from decisions under a policy; see `ipml.review.consequences.Consequences`."""
+Sources = Callable[[Connection, Sequence[int]], Mapping[int, Source]]
+"""Tells of cases, by number, who pointed to them; a case it does not name was found by the platform itself."""
 
-    def __init__(self, policy: EnforcementPolicy) -> None:
-        self.policy = policy
+
+def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, Source]:
+    return {}
+
+
+class Enforcement:
+    """What follows from decisions under a policy; see `ipml.review.consequences.Consequences`.
+
+    Parameters
+    ----------
+    sources : callable, optional
+        Tells who gave notice of which cases; without it nobody did.
+    """
+
+    def __init__(self, policy: EnforcementPolicy, sources: Sources = _nobody) -> None:
+        self.policy, self.sources = policy, sources
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
         """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike."""
+        found = [case.case_id for case, decision in made if decision.verdict is Verdict.COUNTERFEIT]
+        sources = self.sources(connection, found)
         for case, decision in made:
-            self._follow(connection, case, decision, origin)
+            self._follow(connection, case, decision, origin, sources.get(case.case_id, OWN))
 
-    def _follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def _follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str, source: Source) -> None:
         if decision.verdict is Verdict.ESCALATE:
             return
         digest = keep_policy(connection, self.policy, decision.decided_at)
@@ -71,7 +87,9 @@ class Enforcement:
             return
         is_automatic = origin == BY_POLICY
         kind = self.policy.automatic.measure if is_automatic else None
-        measure = measures.impose(connection, case, decision, self.policy, kind=kind, is_automatic=is_automatic)
+        measure = measures.impose(
+            connection, case, decision, self.policy, kind=kind, is_automatic=is_automatic, source=source
+        )
         keep_stakes(connection, measure.measure_id, case, decision.decided_at, self.policy)
         issue(connection, measures.restriction_of(connection, measure), self.policy)
         strike = add_strike(connection, case, decision, self.policy)

@@ -31,6 +31,25 @@ class PenaltyKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Who pointed to a listing, as a statement of reasons must tell (Article 17(3)(b) of the Digital Services Act).
+
+    Attributes
+    ----------
+    source : str
+        "own" where nobody gave notice, else "notice", "trusted flagger" or "other notification".
+    is_detected : bool
+        Whether a model had found the listing before anybody gave notice.
+    """
+
+    source: str = "own"
+    is_detected: bool = True
+
+
+OWN = Source()
+
+
+@dataclass(frozen=True, slots=True)
 class Restriction:
     """A measure or a penalty, with what a statement of reasons must tell of it.
 
@@ -47,11 +66,11 @@ class Restriction:
     until : datetime or None
         When it ends by itself.
     is_detected : bool
-        Whether a model found the listing, rather than a notice.
+        Whether a model found the listing, before a notice did if there was one.
     is_automatic : bool
         Whether a policy decided and no person.
     source : str
-        "own" where nobody gave notice, else "notice" or "trusted flagger".
+        Who pointed to it: see `Source`.
     """
 
     subject: str

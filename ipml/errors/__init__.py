@@ -6,14 +6,22 @@ what was found, what was expected and what to do. The commands print that line a
 Import them from here; a file for each station holds them.
 """
 
-from ipml.errors.base import IpmlError
-from ipml.errors.cooperation import MemberNotFound, NetworkNotFound, NoNetworks
+from ipml.errors.base import (
+    IpmlError,
+)
 from ipml.errors.cooperation import (
     InvalidNotice,
+    MemberNotFound,
     NetworkNotFound,
     NoNetworks,
+    NothingToAnswer,
+    NothingToLift,
     NoticeKeyReused,
     NoticeNotFound,
+    NotifierNotFound,
+    NotWarned,
+    RightsDocumentNotFound,
+    SuspendedAlready,
 )
 from ipml.errors.enforcement import (
     AppealedAlready,
@@ -102,7 +110,9 @@ from ipml.errors.scoring import (
     SparkJobFailed,
     WorkerLost,
 )
-from ipml.errors.settings import UnusableSetting
+from ipml.errors.settings import (
+    UnusableSetting,
+)
 from ipml.errors.storage import (
     DatabaseBusy,
     DatabaseNotEmpty,
@@ -140,7 +150,11 @@ from ipml.errors.web import (
     UnusableUserName,
     UserExists,
 )
-from ipml.errors.wording import describe_faults, first_line, hide_password
+from ipml.errors.wording import (
+    describe_faults,
+    first_line,
+    hide_password,
+)
 
 __all__ = [
     "AddressInUse",
@@ -198,18 +212,23 @@ __all__ = [
     "NotAModelFolder",
     "NotDecided",
     "NotTheirsToDecide",
+    "NotWarned",
     "NothingToAllow",
+    "NothingToAnswer",
     "NothingToAppeal",
     "NothingToEnforce",
+    "NothingToLift",
     "NothingToWithdraw",
     "NoticeKeyReused",
     "NoticeNotFound",
+    "NotifierNotFound",
     "OwnListing",
     "PartFailed",
     "PenaltyNotFound",
     "PortfoliosOfAnotherModel",
     "PreviewOutdated",
     "ProviderUnavailable",
+    "RightsDocumentNotFound",
     "RoleTooLow",
     "RunFileMissing",
     "RunInProgress",
@@ -222,6 +241,7 @@ __all__ = [
     "SparkJobFailed",
     "StatementNotFound",
     "SubjectTaken",
+    "SuspendedAlready",
     "TooBusy",
     "TooManyCases",
     "TooManyListings",

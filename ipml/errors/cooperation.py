@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ class MemberNotFound(IpmlError):
 
     def __init__(self, network: int, place: int, members: int) -> None:
         super().__init__(f"No member {place} of network {network}: it has {members:,}. Open the network again.")
+
+
 class InvalidNotice(IpmlError):
     """A notice breaks the rules; everything wrong with it is in `problems`."""
 
@@ -56,3 +59,53 @@ class NoticeNotFound(IpmlError):
 
     def __init__(self, reference: str) -> None:
         super().__init__(f"No notice {reference[:80]!r}; expected the reference that its receipt names.")
+
+
+class NotifierNotFound(IpmlError):
+    """There is no notifier of that number, address or pseudonym."""
+
+    def __init__(self, name: str | int) -> None:
+        super().__init__(f"No notifier {str(name)[:80]}; `ipml notifier list` shows those there are.")
+
+
+class NotWarned(IpmlError):
+    """A notifier can be suspended only after a warning, and after time to heed it."""
+
+    def __init__(self, notifier_id: int, found: str) -> None:
+        super().__init__(
+            f"notifier {notifier_id}: found {found}; expected an earlier warning that was not heeded: "
+            "`ipml notifier warn`, and see what comes then."
+        )
+
+
+class SuspendedAlready(IpmlError):
+    """A notifier is suspended, and cannot be suspended or erased beside that."""
+
+    def __init__(self, notifier_id: int, until: datetime) -> None:
+        super().__init__(
+            f"notifier {notifier_id}: is suspended until {until:%Y-%m-%d %H:%M} UTC; end that first with "
+            "`ipml notifier lift`."
+        )
+
+
+class NothingToLift(IpmlError):
+    """A notifier is neither suspended nor warned."""
+
+    def __init__(self, notifier_id: int) -> None:
+        super().__init__(
+            f"notifier {notifier_id}: found neither a suspension nor a warning in force; there is no need."
+        )
+
+
+class RightsDocumentNotFound(IpmlError):
+    """There is no document of rights of that number."""
+
+    def __init__(self, document_id: int) -> None:
+        super().__init__(f"No document {document_id}; `ipml notifier show NOTIFIER` lists those of a notifier.")
+
+
+class NothingToAnswer(IpmlError):
+    """No counter-notice against a notice waits for its notifier."""
+
+    def __init__(self, reference: str, found: str) -> None:
+        super().__init__(f"notice {reference[:80]}: {found}; `ipml appeal list` shows the counter-notices that wait.")

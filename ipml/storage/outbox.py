@@ -178,9 +178,11 @@ def find_message(connection: Connection, key: str) -> Message | None:
     return None if row is None else make_message(connection, row)
 
 
-def find_keys(connection: Connection, subject: str) -> list[str]:
-    """Return the keys of the messages on a subject, in order, without those that were dropped."""
+def find_keys(connection: Connection, subject: str, *kinds: str) -> list[str]:
+    """Return the keys of the messages on a subject, in order, of some kinds or all, without those dropped."""
     query = select(outbox.c.key).where(outbox.c.subject == subject, outbox.c.dropped_at.is_(None))
+    if kinds:
+        query = query.where(outbox.c.kind.in_(kinds))
     return list(connection.scalars(query.order_by(outbox.c.message_id)))
 
 
@@ -262,6 +264,6 @@ def seal_if_told(connection: Connection, pseudonym: str | None, text: str) -> st
 
 def _unseal(connection: Connection, pseudonym: str | None, text: str | None) -> str | None:
     try:
-        return text if pseudonym is None or text is None else unseal(connection, pseudonym, text)
+        return (text or None) if pseudonym is None or not text else unseal(connection, pseudonym, text)
     except SellerErased:
         return None

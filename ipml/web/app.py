@@ -11,7 +11,8 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute
 
-from ipml.enforcement.consequences import enforcing
+from ipml.cooperation.consequences import cooperating
+from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
 from ipml.web import (
@@ -106,7 +107,7 @@ def make_app(
     check_proxy_login(settings)
     app = FastAPI(dependencies=[Depends(authorise)], openapi_url=None, redirect_slashes=False)
     app.state.policy = load_enforcement_policy(settings.enforcement)
-    app.state.engine = enforcing(engine, app.state.policy)
+    app.state.engine = cooperating(engine, app.state.policy, load_cooperation_policy(settings.cooperation))
     app.state.settings = settings
     app.state.cost = cost
     app.state.limits = limits

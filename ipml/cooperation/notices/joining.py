@@ -115,7 +115,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
             brought.append(row)
         settled_by = decision.decision_id if decision is not None and state != "waiting" else None
         joined.append(Joined(state, row.case_id, pseudonyms[row.seller_id], settled_by))
-    _bring(connection, brought[: coming.lane.room], due_at, now)
+    _bring(connection, brought[: coming.lane.left_today], due_at, now)
     return joined
 
 

@@ -1,42 +1,102 @@
-"""Which lane the notices of a notifier go in: by when they must be decided, and what they can bring about."""
+"""The lane a notice comes in: how soon its listings are looked at, what it must bring, and how much of it a day.
+
+However much somebody sends, only so many cases a day get a deadline for it; what is more waits in ordinary order, so
+that no notifier can keep reviewers from what others gave notice of.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, func, select
 
+from ipml.cooperation.notifiers.finding import get_notifier
+from ipml.cooperation.notifiers.record import record_of
+from ipml.cooperation.notifiers.rules import NotifierRules, Tier
+from ipml.cooperation.notifiers.steps import find_suspension
+from ipml.cooperation.notifiers.tiers import asks_record, choose_tier
 from ipml.cooperation.policy import CooperationPolicy
-
-_HOURS = 72.0
+from ipml.storage.tables import notice_items, notices
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """How notices of a notifier are dealt with.
+    """How the next notice of a notifier is dealt with.
 
     Attributes
     ----------
-    hours : float
-        Within which the cases of their listings must be decided.
     tier : str
-        What the notifier is called by the policy.
+        The name of their tier.
+    hours : float
+        From the notice to the deadline of the cases that it raises.
     burden : str
-        What the notifier must bring, in words for the reviewer.
+        What the reviewer reads of how much must be shown.
     is_suspended : bool
-        Whether notices are only kept, and open nothing.
-    room : int or None
-        How many more cases they may bring forward for now; None: any number.
+        Whether what they send is kept and opens nothing.
+    left_today : int or None
+        How many more cases of theirs get a deadline today (UTC); None: as many as there are.
     """
 
-    hours: float
     tier: str
-    burden: str = ""
+    hours: float
+    burden: str
     is_suspended: bool = False
-    room: int | None = None
+    needs_rights_document: bool = True
+    least_explanation_letters: int = 0
+    left_today: int | None = None
+
+    def due_at(self, received_at: datetime) -> datetime:
+        """Return by when a case raised by a notice must be decided."""
+        return received_at + timedelta(hours=self.hours)
 
 
-def lane_of(connection: Connection, notifier_id: int, policy: CooperationPolicy, now: datetime) -> Lane:  # noqa: ARG001
-    """Return the lane of a notifier at a moment."""
-    return Lane(_HOURS, "standard")
+def lane_of(
+    connection: Connection, notifier: Row[Any] | int, policy: CooperationPolicy, now: datetime | None = None
+) -> Lane:
+    """Return the lane of a notifier.
+
+    Parameters
+    ----------
+    notifier : Row or int
+        Of the table of notifiers, or the number of one.
+    now : datetime, default=the clock
+
+    Raises
+    ------
+    NotifierNotFound
+        There is none of that number.
+    """
+    rules, now = policy.notifiers, now or datetime.now(UTC)
+    known = get_notifier(connection, notifier) if isinstance(notifier, int) else notifier
+    number = known.notifier_id
+    tier = tier_of(connection, number, known.kind, rules, now)
+    return Lane(
+        tier=tier.name,
+        hours=tier.deadline_hours,
+        burden=tier.burden,
+        is_suspended=find_suspension(connection, number, now) is not None,
+        needs_rights_document=tier.needs_rights_document,
+        least_explanation_letters=tier.least_explanation_letters,
+        left_today=_count_left(connection, number, tier.raised_a_day, now),
+    )
+
+
+def tier_of(connection: Connection, notifier_id: int, kind: str, rules: NotifierRules, now: datetime) -> Tier:
+    """Return the tier of a notifier at a moment; the record is looked up only where it matters."""
+    record = record_of(connection, notifier_id, rules, now) if asks_record(kind, rules) else None
+    return choose_tier(kind, record, rules)
+
+
+def _count_left(connection: Connection, notifier_id: int, raised_a_day: int | None, now: datetime) -> int | None:
+    if raised_a_day is None:
+        return None
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    query = select(func.count()).select_from(notice_items)
+    query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
+    query = query.where(notices.c.notifier_id == notifier_id, notices.c.received_at >= midnight)
+    raised = (
+        connection.scalar(query.where(notice_items.c.case_id.is_not(None), notice_items.c.state != "repeated")) or 0
+    )
+    return max(0, raised_a_day - raised)

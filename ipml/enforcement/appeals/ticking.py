@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, or_, select
 
 from ipml.enforcement.appeals.appeal import find_appeal
 from ipml.enforcement.appeals.deciding import restore
@@ -91,9 +91,12 @@ def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
 
 def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: datetime) -> None:
     clock = find_clocks(connection, subject, lock=True)["holder"]
-    is_passed_on = outbox.c.subject == passed_on_subject(parse_subject(subject)[1]), outbox.c.state == "delivered"
-    reached_at = connection.scalar(select(outbox.c.settled_at).where(*is_passed_on))
-    if clock.state is ClockState.WAITING and reached_at is not None:
+    passed_on = passed_on_subject(parse_subject(subject)[1])
+    # Besides the rights holder those may be told who gave notice; a message that was given up keeps nobody waiting.
+    of_it = or_(outbox.c.subject == passed_on, outbox.c.subject.like(f"{passed_on}:%")), outbox.c.state != "dead"
+    told = connection.execute(select(outbox.c.state, outbox.c.settled_at).where(*of_it)).all()
+    reached_at = max((row.settled_at for row in told if row.state == "delivered"), default=None)
+    if clock.state is ClockState.WAITING and reached_at is not None and all(row.state == "delivered" for row in told):
         begin(connection, clock, rules.load_profile(clock.profile), reached_at, TICKER, now)
 
 

@@ -35,7 +35,7 @@ from ipml.review.snapshot import decode_listing
 from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.tables import cases, decisions, enforcement_policies, penalties, strikes
+from ipml.storage.tables import cases, decisions, enforcement_policies, measures, penalties, strikes
 
 Tell = Callable[[Connection, Penalty], object]
 """What else is done with a penalty in the same transaction, such as writing to the seller."""
@@ -108,6 +108,8 @@ def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
         .where(strikes.c.strike_id == penalty.strike_id)
     )
     row = connection.execute(query).one()
+    of_listing = select(measures.c.source, measures.c.is_detected).where(measures.c.decision_id == row.decision_id)
+    pointed_to = connection.execute(of_listing.order_by(measures.c.measure_id).limit(1)).first()
     return Restriction(
         subject=penalty.subject,
         kind=penalty.kind,
@@ -119,6 +121,7 @@ def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
         since=penalty.imposed_at or penalty.proposed_at,
         until=penalty.until,
         is_automatic=row.origin == "policy" and penalty.imposed_by == BY_ITSELF,
+        **({} if pointed_to is None else pointed_to._asdict()),
     )
 
 

@@ -47,7 +47,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": SEALED, "why": SEALED},
     "looks": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
-    "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by"), NOTHING)
+    "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": SEALED, "why_lifted": SEALED, "why_refused": SEALED},
     "measure_messages": {"key": NOTHING, "effect": NOTHING},
     "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),

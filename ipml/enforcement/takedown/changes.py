@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
+from ipml.enforcement.restrictions import OWN, Source
 from ipml.enforcement.takedown.finding import Measure, find_on_listing, get_measure
 from ipml.enforcement.takedown.rules import Choice
 from ipml.enforcement.takedown.telling import Change, tell
@@ -32,6 +33,7 @@ def add_measure(
     *,
     until: datetime | None = None,
     is_automatic: bool = False,
+    source: Source = OWN,
 ) -> Measure:
     """Impose a measure that was chosen, tell whom it concerns, and note it."""
     pseudonym = pseudonym_of(connection, listing.seller_id, now=at)
@@ -50,6 +52,8 @@ def add_measure(
         listed_at=listing.listed_at,
         sales_before=None if listing.listing_sales is None else int(listing.listing_sales),
         is_automatic=is_automatic,
+        source=source.source,
+        is_detected=source.is_detected,
     )
     new = insert_measure(connection, wanted, choice.why)
     change = Change(new, "imposed", listing, decision.ground, before, [*before, new], at)
@@ -105,7 +109,7 @@ def note_change(
         payload |= {"kind": measure.kind.value, "territories": ",".join(measure.territories)}
         payload["until"] = None if measure.until is None else measure.until.isoformat()
         payload["policy"] = measure.policy_digest
-        payload |= {"automatic": measure.is_automatic, "replaces": replaces}
+        payload |= {"automatic": measure.is_automatic, "replaces": replaces, "source": measure.source}
     audit.append(connection, by, action, measure.subject, payload, at=at)
 
 

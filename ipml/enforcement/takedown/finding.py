@@ -31,6 +31,8 @@ class Measure:
         Of the listing when it was decided on, as far as known.
     is_automatic : bool
         Whether a policy imposed it and no person.
+    source, is_detected
+        Who pointed to the listing; see `ipml.enforcement.restrictions.Source`.
     done_at, undone_at : datetime or None
         When the platform said that it is done, and that it is undone.
     refused_at : datetime or None
@@ -58,6 +60,8 @@ class Measure:
     undone_at: datetime | None = None
     refused_at: datetime | None = None
     replaced_by: int | None = None
+    source: str = "own"
+    is_detected: bool = True
 
     @property
     def subject(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.policy import EnforcementPolicy, parse_enforcement_policy
-from ipml.enforcement.restrictions import MeasureKind, Restriction
+from ipml.enforcement.restrictions import OWN, MeasureKind, Restriction, Source
 from ipml.enforcement.takedown.changes import (
     add_measure,
     find_listing,
@@ -44,6 +44,7 @@ def impose(
     *,
     kind: MeasureKind | None = None,
     is_automatic: bool = False,
+    source: Source = OWN,
 ) -> Measure:
     """Do to a listing what the policy says of a decision that it is counterfeit; asked again it does no more.
 
@@ -55,6 +56,8 @@ def impose(
         What is done, whatever the rules for measures say.
     is_automatic : bool, default=False
         Whether the decision is a policy's and no person's.
+    source : Source, default=the platform itself
+        Who pointed to the listing.
 
     Returns
     -------
@@ -70,7 +73,8 @@ def impose(
     if kind is not None:
         choice = Choice(kind, f"{kind}, as the policy says where nobody reviewed")
     by, at = decision.reviewer, decision.decided_at
-    return add_measure(connection, scored.listing, decision, policy, choice, by, at, is_automatic=is_automatic)
+    listing = scored.listing
+    return add_measure(connection, listing, decision, policy, choice, by, at, is_automatic=is_automatic, source=source)
 
 
 def impose_by_hand(
@@ -102,7 +106,8 @@ def impose_by_hand(
     if row is None or row.verdict != Verdict.COUNTERFEIT:
         raise NothingToEnforce(case_id)
     listing, choice = decode_listing(case.snapshot), Choice(kind, why, territories)
-    return add_measure(connection, listing, row, policy, choice, by, at, until=until)
+    source = _source_of(connection, row.decision_id)
+    return add_measure(connection, listing, row, policy, choice, by, at, until=until, source=source)
 
 
 def replace(
@@ -192,7 +197,15 @@ def restriction_of(connection: Connection, measure: Measure) -> Restriction:
         until=measure.until,
         territories=measure.territories,
         is_automatic=measure.is_automatic,
+        source=measure.source,
+        is_detected=measure.is_detected,
     )
+
+
+def _source_of(connection: Connection, decision_id: int) -> Source:
+    """Return who pointed to the listing of a decision, as its first measure says."""
+    earlier = find_measures(connection, decision_id=decision_id)
+    return Source(earlier[-1].source, earlier[-1].is_detected) if earlier else OWN
 
 
 def _rules_of(connection: Connection, digest: str) -> MeasureRules:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, false, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, false, text, true
 
 from ipml.storage.tables.kinds import Flag, Identity, Moment, metadata
 
@@ -46,6 +46,8 @@ measures = Table(
     Column("replaced_by", Identity, doc="the measure that took its place"),
     Column("refused_at", Moment, doc="when the platform last refused, or could not be reached"),
     Column("why_refused", Text, doc="in the platform's words, sealed"),
+    Column("source", Text, nullable=False, server_default="own", doc="who pointed to the listing: own, notice, …"),
+    Column("is_detected", Flag, nullable=False, server_default=true(), doc="a model found it before anybody said so"),
     CheckConstraint("kind IN ('label', 'demote', 'pause', 'price-hold', 'remove', 'remove-in')", name="kind"),
     Index("ix_measures_asked", "imposed_at", sqlite_where=_IS_ASKED, postgresql_where=_IS_ASKED),
     Index("ix_measures_lifted", "lifted_at", sqlite_where=_IS_LIFTED, postgresql_where=_IS_LIFTED),

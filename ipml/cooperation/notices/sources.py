@@ -1,0 +1,58 @@
+"""Who pointed to a listing: the platform's own search, a notice, or a trusted flagger.
+
+A notice counts where it waited for the case when the case was decided, whether or not the listing was in the queue
+before. That a model had found it first is told beside that, as both can be true. What came from a suspended notifier
+was not looked at, and led to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, select
+
+from ipml.enforcement.restrictions import Source
+from ipml.storage.tables import cases, notice_items, notices, notifiers
+
+_AT_ONCE = 500  # numbers in one query
+_WEIGHT = {"other notification": 0, "notice": 1, "trusted flagger": 2}
+
+
+def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, Source]:
+    """Return for cases that a notice waits for who gave it; of several a trusted flagger, before any other notifier.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     find_sources(connection, [1, 2])
+    {}
+    """
+    found: dict[int, Source] = {}
+    for start in range(0, len(case_ids), _AT_ONCE):
+        query = (
+            select(notice_items.c.case_id, notices.c.kind, notifiers.c.kind.label("of"))
+            .add_columns(notices.c.received_at, cases.c.enqueued_at, cases.c.score)
+            .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+            .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+            .join(cases, cases.c.case_id == notice_items.c.case_id)
+            .where(notice_items.c.case_id.in_(case_ids[start : start + _AT_ONCE]))
+            .where(notice_items.c.state == "waiting", ~notices.c.is_suspended)
+        )
+        for row in connection.execute(query):
+            was_found = row.score is not None and row.enqueued_at < row.received_at
+            known = found.get(row.case_id)
+            source = _name(row.kind, row.of)
+            if known is not None:
+                source = max(source, known.source, key=_WEIGHT.__getitem__)
+                was_found = was_found and known.is_detected  # before each of them, that is
+            found[row.case_id] = Source(source, was_found)
+    return found
+
+
+def _name(kind: str, of: str) -> str:
+    if of == "trusted flagger":
+        return "trusted flagger"
+    return "notice" if kind == "counterfeit" else "other notification"

@@ -1,0 +1,163 @@
+"""What becomes of the listings in a notice, and what its notifier is told."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from noticing import Desk
+from sqlalchemy import select, update
+
+from ipml.cooperation.notices.outcomes import settle_erased
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.records import Verdict
+from ipml.review.bulk import decide_bulk, preview_bulk
+from ipml.review.queue import undo
+from ipml.storage.audit import verify
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import notices
+from ipml.storage.tables import outbox as messages
+
+RULES = load_cooperation_policy().notifiers
+
+
+def deliver(desk: Desk) -> None:
+    """Let all messages arrive."""
+    with writing(desk.engine) as connection:
+        waiting = update(messages).where(messages.c.state == "waiting")
+        connection.execute(waiting.values(state="delivered", settled_at=desk.now))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [(Verdict.COUNTERFEIT, "upheld"), (Verdict.GENUINE, "rejected"), (Verdict.CANNOT_TELL, "undecided")],
+)
+def test_a_decision_settles_what_waits_for_its_case(desk: Desk, verdict: Verdict, state: str):
+    """With the decision that settled it, and when; whoever gave notice of the same is answered as well."""
+    case_id = desk.add_case("L1")
+    given = [desk.give_notice([case_id], by) for by in ("brand", "agency")]
+    decision = desk.decide(case_id, verdict)
+    for notice_id in given:
+        (item,) = desk.items(notice_id)
+        assert (item.state, item.decision_id, item.settled_at) == (state, decision.decision_id, decision.decided_at)
+        ((kind, body),) = desk.told(f"notice:{notice_id}")
+        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice outcome", state)
+
+
+def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
+    """Not one for each; it says of each what was decided, how, and what can be done about it."""
+    first, second = desk.add_case("L1"), desk.add_case("L2")
+    notice_id = desk.give_notice([first, second])
+    desk.decide(first, Verdict.COUNTERFEIT)
+    assert desk.told(f"notice:{notice_id}") == []
+    desk.decide(second, Verdict.GENUINE)
+    ((_, text),) = desk.told(f"notice:{notice_id}")
+    body = json.loads(text)
+    assert body["to"] == "brand@example.com"
+    assert [(one["position"], one["outcome"]) for one in body["listings"]] == [(1, "upheld"), (2, "rejected")]
+    assert {one["how"] for one in body["listings"]} == {"decided by a person"}
+    assert "complain" in body["redress"]
+    with reading(desk.engine) as connection:
+        assert verify(connection).is_intact
+
+
+def test_a_listing_that_nobody_knows_yet_keeps_its_notice_open(desk: Desk):
+    """As the notifier is still to be answered about it."""
+    notice_id = desk.give_notice([desk.add_case("L1"), None])
+    desk.decide(1, Verdict.GENUINE)
+    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["rejected", "unknown"], [])
+
+
+def test_passing_a_case_on_settles_nothing(desk: Desk):
+    """A lead is yet to decide."""
+    notice_id = desk.give_notice([desk.add_case("L1")])
+    desk.decide(1, Verdict.ESCALATE)
+    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["waiting"], [])
+
+
+def test_decisions_made_together_settle_their_notices_together(desk: Desk):
+    """Also where they are made in bulk: one message for each notice."""
+    numbers = [desk.add_case(f"L{n}") for n in range(6)]
+    given = [desk.give_notice(numbers[:3]), desk.give_notice(numbers[2:], "agency")]
+    how = (desk.engine, numbers, "ana", Verdict.COUNTERFEIT)
+    preview = preview_bulk(*how, now=desk.pass_time())
+    decide_bulk(*how, ground="declared_replica", token=preview.digest, now=desk.now)
+    for notice_id in given:
+        assert set(desk.states(notice_id)) == {"upheld"}
+        assert len(desk.told(f"notice:{notice_id}")) == 1
+
+
+def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
+    """The notifier hears that it is open again, and then how it ended; the item says since when it was overturned."""
+    notice_id = desk.give_notice([desk.add_case("L1")])
+    decision = desk.decide(1, Verdict.COUNTERFEIT)
+    deliver(desk)
+    undone = undo(desk.engine, decision.decision_id, "ana", now=desk.pass_time())
+    (item,) = desk.items(notice_id)
+    assert (item.state, item.decision_id, item.overturned_at) == ("waiting", None, undone.reversed_at)
+    deliver(desk)
+    desk.decide(1, Verdict.GENUINE)
+    told = [(kind, json.loads(body)) for kind, body in desk.told(f"notice:{notice_id}")]
+    outcomes = [(kind, body["is_settled"], body["listings"][0]["outcome"]) for kind, body in told]
+    assert outcomes == [
+        ("notice outcome", True, "upheld"),
+        ("notice correction", False, "waiting"),
+        ("notice correction", True, "rejected"),
+    ]
+
+
+def test_what_nobody_tried_to_deliver_yet_is_dropped_in_favour_of_the_next(desk: Desk):
+    """A slip that is taken back at once confuses nobody: the notifier gets one answer, the last."""
+    notice_id = desk.give_notice([desk.add_case("L1")])
+    decision = desk.decide(1, Verdict.COUNTERFEIT)
+    undo(desk.engine, decision.decision_id, "ana", now=desk.pass_time())
+    assert desk.told(f"notice:{notice_id}") == []
+    desk.decide(1, Verdict.GENUINE)
+    ((kind, body),) = desk.told(f"notice:{notice_id}")
+    assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice outcome", "rejected")
+
+
+def test_upheld_anew_it_is_overturned_no_more(desk: Desk):
+    """Who was right in the end has nothing against them."""
+    notice_id = desk.give_notice([desk.add_case("L1")])
+    decision = desk.decide(1, Verdict.COUNTERFEIT)
+    undo(desk.engine, decision.decision_id, "ana", now=desk.pass_time())
+    desk.decide(1, Verdict.COUNTERFEIT)
+    (item,) = desk.items(notice_id)
+    assert (item.state, item.overturned_at) == ("upheld", None)
+
+
+def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
+    """Of the other listings its notifier is told; where there is none, nothing."""
+    theirs, other = desk.add_case("L1", seller_id="ann"), desk.add_case("L2", seller_id="ben")
+    both, alone = desk.give_notice([theirs, other]), desk.give_notice([theirs], "agency")
+    erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        assert settle_erased(connection, desk.pass_time(), RULES) == 2
+    desk.decide(other, Verdict.GENUINE)
+    assert desk.states(both) == ["undecided", "rejected"]
+    ((_, text),) = desk.told(f"notice:{both}")
+    assert [one["position"] for one in json.loads(text)["listings"]] == [2]
+    assert (desk.states(alone), desk.told(f"notice:{alone}")) == (["undecided"], [])
+
+
+def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
+    """Nobody can look at the listing again."""
+    notice_id = desk.give_notice([desk.add_case("L1", seller_id="ann")])
+    decision = desk.decide(1, Verdict.GENUINE)
+    deliver(desk)
+    erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
+    undo(desk.engine, decision.decision_id, "lea", may_undo_others=True, now=desk.pass_time() + timedelta(days=1))
+    assert desk.states(notice_id) == ["undecided"]
+    assert len(desk.told(f"notice:{notice_id}")) == 1
+
+
+def test_settled_is_settled_for_the_whole_notice(desk: Desk):
+    """A notice is settled exactly when none of its items waits."""
+    first, second = desk.add_case("L1"), desk.add_case("L2")
+    notice_id = desk.give_notice([first, second])
+    for case_id, is_settled in ((first, False), (second, True)):
+        desk.decide(case_id, Verdict.GENUINE)
+        with reading(desk.engine) as connection:
+            settled_at = connection.scalar(select(notices.c.settled_at).where(notices.c.notice_id == notice_id))
+        assert (settled_at is not None) == is_settled

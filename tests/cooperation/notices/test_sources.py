@@ -1,0 +1,72 @@
+"""Who pointed to a listing, as the statement of reasons says."""
+
+import json
+
+import pytest
+from noticing import Desk
+from sqlalchemy import select
+
+from ipml.enforcement.restrictions import Source
+from ipml.enforcement.takedown.finding import get_measure
+from ipml.enforcement.takedown.measures import restriction_of
+from ipml.records import Verdict
+from ipml.storage.database import reading
+from ipml.storage.tables import outbox as messages
+
+
+def payloads(desk: Desk) -> list[tuple[str, str]]:
+    """Return source and detection as the transparency database gets them, in order."""
+    query = select(messages.c.body).where(messages.c.channel == "transparency").order_by(messages.c.message_id)
+    with reading(desk.engine) as connection:
+        bodies = [json.loads(body) for body in connection.scalars(query)]
+    return [(body["source_type"], body["automated_detection"]) for body in bodies]
+
+
+def source_of(desk: Desk, measure_id: int = 1) -> Source:
+    """Return who a measure says pointed to its listing, as a statement reads it."""
+    with reading(desk.engine) as connection:
+        found = restriction_of(connection, get_measure(connection, measure_id))
+    return Source(found.source, found.is_detected)
+
+
+def test_without_a_notice_the_platform_found_it_itself(desk: Desk):
+    """With its model."""
+    desk.decide(desk.add_case("L1"), Verdict.COUNTERFEIT)
+    assert (source_of(desk), payloads(desk)) == (Source(), [("SOURCE_VOLUNTARY", "Yes")])
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "told"),
+    [
+        ("rights holder", "notice", "SOURCE_ARTICLE_16"),
+        ("trusted flagger", "trusted flagger", "SOURCE_TRUSTED_FLAGGER"),
+    ],
+)
+def test_with_a_notice_its_kind_is_told_and_that_a_model_had_found_it(desk: Desk, kind: str, source: str, told: str):
+    """Both can be true of a listing."""
+    desk.add_notifier("she", kind)
+    desk.give_notice([desk.add_case("L1")], "she")
+    desk.decide(1, Verdict.COUNTERFEIT)
+    assert (source_of(desk), payloads(desk)) == (Source(source, True), [(told, "Yes")])
+
+
+def test_a_listing_that_came_with_its_notice_was_not_detected(desk: Desk):
+    """The notice was there first."""
+    early = desk.now
+    desk.give_notice([desk.add_case("L1")], received_at=early)
+    desk.decide(1, Verdict.COUNTERFEIT)
+    assert (source_of(desk), payloads(desk)) == (Source("notice", False), [("SOURCE_ARTICLE_16", "No")])
+
+
+def test_of_several_notices_a_trusted_flagger_is_named(desk: Desk):
+    """A complaint of a consumer counts least, and what came from a suspended notifier not at all."""
+    desk.add_notifier("flagger", "trusted flagger")
+    one, two = desk.add_case("L1"), desk.add_case("L2")
+    desk.give_notice([one], "buyer", kind="complaint")
+    desk.give_notice([one], "flagger")
+    desk.give_notice([one, two], "brand", is_suspended=True)
+    desk.give_notice([two], "buyer", kind="complaint")
+    for case_id in (one, two):
+        desk.decide(case_id, Verdict.COUNTERFEIT)
+    assert [source_of(desk, number).source for number in (1, 2)] == ["trusted flagger", "other notification"]
+    assert [source for source, _ in payloads(desk)] == ["SOURCE_TRUSTED_FLAGGER", "SOURCE_TYPE_OTHER_NOTIFICATION"]

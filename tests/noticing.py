@@ -1,0 +1,108 @@
+"""Notices as rows, for tests of what becomes of them: who gives notice, of which cases, and when."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, Row, insert, select
+
+from ipml.records import Decision, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import pseudonym_of, unseal
+from ipml.storage.tables import cases, notice_items, notices, notifiers
+from ipml.storage.tables import outbox as messages
+
+NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
+
+
+@dataclass
+class Desk:
+    """A database in which notice is given and people decide, and a clock that goes on a minute with each."""
+
+    engine: Engine
+    make_scored: Callable[..., Any]
+    now: datetime = NOON
+    _known: dict[str, int] = field(default_factory=dict)
+
+    def pass_time(self, **span: float) -> datetime:
+        """Let the clock go on."""
+        self.now += timedelta(**span or {"minutes": 1})
+        return self.now
+
+    def add_case(self, listing_id: str, score: float = 0.9, seller_id: str = "s1", **fields: Any) -> int:
+        """Enqueue a listing, and return the number of its case."""
+        listing = {"seller_id": seller_id, "title": f"Bag no. {listing_id}", **fields}
+        enqueue(self.engine, [self.make_scored(listing_id, score, **listing)], now=self.pass_time())
+        with reading(self.engine) as connection:
+            return connection.scalars(select(cases.c.case_id).where(cases.c.listing_id == listing_id)).one()
+
+    def add_notifier(self, name: str = "brand", kind: str = "rights holder") -> int:
+        """Return the number of a notifier, who is new the first time."""
+        if name not in self._known:
+            fields = {"address": f"{name}@example.com", "pseudonym": secrets.token_hex(16), "kind": kind}
+            fields |= {"key": secrets.token_hex(32), "created_at": self.now}
+            with writing(self.engine) as connection:
+                query = insert(notifiers).values(fields).returning(notifiers.c.notifier_id)
+                self._known[name] = connection.scalars(query).one()
+        return self._known[name]
+
+    def give_notice(
+        self, case_ids: Sequence[int | None], by: str = "brand", *, state: str = "waiting", **fields: Any
+    ) -> int:
+        """Let a notifier give notice of the listings of some cases; None is a listing that nobody knows."""
+        given = {
+            "reference": secrets.token_hex(8),
+            "notifier_id": self.add_notifier(by),
+            "kind": "counterfeit",
+            "sealed": "",
+            "content_digest": secrets.token_hex(8),
+            "tier": "usual",
+            "received_at": self.pass_time(),
+        }
+        with writing(self.engine) as connection:
+            query = insert(notices).values(given | fields).returning(notices.c.notice_id)
+            notice_id = connection.scalars(query).one()
+            sellers = select(cases.c.case_id, cases.c.seller_id).where(cases.c.case_id.in_([*filter(None, case_ids)]))
+            whose = {row.case_id: pseudonym_of(connection, row.seller_id) for row in connection.execute(sellers).all()}
+            rows = [
+                {
+                    "notice_id": notice_id,
+                    "position": position,
+                    "listing_digest": f"{notice_id}-{position}",
+                    "location": "",
+                    "pseudonym": whose.get(case_id),
+                    "case_id": case_id,
+                    "state": "unknown" if case_id is None else state,
+                }
+                for position, case_id in enumerate(case_ids, 1)
+            ]
+            connection.execute(insert(notice_items), rows)
+        return notice_id
+
+    def decide(self, case_id: int, verdict: Verdict, reviewer: str = "ana") -> Decision:
+        """Let a reviewer decide a case."""
+        taken = claim(self.engine, reviewer, case_id, now=self.pass_time())
+        ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+        return decide(self.engine, taken, verdict, ground=ground, now=self.now)
+
+    def items(self, notice_id: int) -> list[Row[Any]]:
+        """Return the items of a notice, in order."""
+        query = select(notice_items).where(notice_items.c.notice_id == notice_id).order_by(notice_items.c.position)
+        with reading(self.engine) as connection:
+            return list(connection.execute(query))
+
+    def states(self, notice_id: int) -> list[str]:
+        """Return how the items of a notice stand."""
+        return [item.state for item in self.items(notice_id)]
+
+    def told(self, subject: str, *, dropped: bool = False) -> list[tuple[str, str]]:
+        """Return kind and body of the messages to notifiers on a subject, in order, without those dropped."""
+        query = select(messages).where(messages.c.channel == "holder", messages.c.subject == subject)
+        if not dropped:
+            query = query.where(messages.c.dropped_at.is_(None))
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(messages.c.message_id)).all()
+            return [(row.kind, unseal(connection, row.pseudonym, row.body)) for row in rows]
