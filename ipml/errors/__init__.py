@@ -7,7 +7,14 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
-from ipml.errors.cooperation import NetworkNotFound, NoNetworks
+from ipml.errors.cooperation import (
+    AlreadySigned,
+    ClueNotFound,
+    ClueTooSmall,
+    NetworkNotFound,
+    NoNetworks,
+    NothingNew,
+)
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -139,6 +146,7 @@ __all__ = [
     "AddressInUse",
     "AlreadyChampion",
     "AlreadyDecided",
+    "AlreadySigned",
     "ApiKeyNeeded",
     "ApiRefused",
     "AppealInHand",
@@ -151,6 +159,8 @@ __all__ = [
     "CaseNotFound",
     "ChampionMoved",
     "ClaimLost",
+    "ClueNotFound",
+    "ClueTooSmall",
     "DatabaseBusy",
     "DatabaseNotEmpty",
     "DifferentRun",
@@ -189,6 +199,7 @@ __all__ = [
     "NotAModelFolder",
     "NotDecided",
     "NotTheirsToDecide",
+    "NothingNew",
     "NothingToAllow",
     "NothingToAppeal",
     "NothingToEnforce",
