@@ -16,6 +16,7 @@ from ipml.enforcement.privacy.places import TEXTS, Holds
 from ipml.storage.tables import (
     appeals,
     cases,
+    disclosures,
     evidence,
     legal_holds,
     measures,
@@ -109,6 +110,7 @@ CLASSES = (
     RecordClass("notices", notices, notices.c.received_at, {"sealed": "", "explanation": ""}),
     RecordClass("noted_listings", notice_items, notice_items.c.noted_at, {"location": "", "listing_digest": ""}),
     RecordClass("notes", measures, measures.c.lifted_at, {"why": None, "why_lifted": None, "why_refused": None}),
+    RecordClass("disclosures", disclosures, disclosures.c.disclosed_at),
     RecordClass("ended_holds", legal_holds, _ENDED),
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("sessions", sessions, sessions.c.expires_at),
