@@ -24,6 +24,7 @@ from ipml.cli import (
     seller,
     statement,
     takedown,
+    transparency,
     user,
 )
 from ipml.cli.backup import backup
@@ -108,6 +109,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
 app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
+app.add_typer(transparency.app, name="transparency")
 
 
 def _show_version(is_asked: bool) -> None:
