@@ -115,7 +115,7 @@ class Filler:
         self._put(decisions, **made, verdict=verdict, decided_at=decided, **said)
         self._look_again(number, brand, verdict, origin, decided, is_drawn)
         if draw.random() < 0.09:
-            self._give_notice(number, enqueued, decided, verdict)
+            self._give_notice(number, brand, enqueued, decided, verdict)
         if verdict == "counterfeit":
             self._enforce(number, seller, listed, decided, origin == "policy")
 
@@ -135,10 +135,17 @@ class Filler:
             known = {"brand": brand, "model_version": "m1", "score": 0.99, "odds": 0.1}
             self._put(automatic_draws, case_id=number, drawn_at=decided - timedelta(hours=2), **known)
 
-    def _give_notice(self, number: int, enqueued: datetime, decided: datetime, verdict: str) -> None:
+    def _give_notice(self, number: int, brand: str, enqueued: datetime, decided: datetime, verdict: str) -> None:
         notifier = self.draw.randrange(len(_NOTIFIERS)) + 1
         kind = "complaint" if _NOTIFIERS[notifier - 1] == "consumer" else "counterfeit"
-        known = {"reference": f"r{number}", "notifier_id": notifier, "kind": kind, "sealed": "", "tier": "new"}
+        known = {
+            "reference": f"r{number}",
+            "notifier_id": notifier,
+            "kind": kind,
+            "sealed": "",
+            "tier": "new",
+            "brand": brand,
+        }
         times = {"received_at": enqueued, "settled_at": decided}
         self._put(notices, notice_id=number, **known, content_digest=f"c{number}", **times)
         state = {"counterfeit": "upheld", "genuine": "rejected"}.get(verdict, "undecided")

@@ -15,6 +15,7 @@ from ipml.cli import (
     appeal,
     audit,
     automatic,
+    brand,
     evidence,
     golden,
     network,
@@ -109,6 +110,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
 app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
+app.add_typer(brand.app, name="brand")
 app.add_typer(transparency.app, name="transparency")
 
 

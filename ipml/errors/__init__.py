@@ -7,7 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
-from ipml.errors.cooperation import NetworkNotFound, NoNetworks
+from ipml.errors.cooperation import BrandUnknown, NetworkNotFound, NoNetworks
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -146,6 +146,7 @@ __all__ = [
     "AppealPending",
     "AppealedAlready",
     "BadRows",
+    "BrandUnknown",
     "CannotChangePenalty",
     "CannotUndo",
     "CaseNotFound",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ipml.errors.base import IpmlError
@@ -19,3 +20,13 @@ class NetworkNotFound(IpmlError):
 
     def __init__(self, number: int, became: str) -> None:
         super().__init__(f"No network {number}: {became}. `ipml network list` shows those there are.")
+
+
+class BrandUnknown(IpmlError):
+    """A report was asked for on a brand that no case and no notice has."""
+
+    def __init__(self, brand: str, alike: Iterable[str]) -> None:
+        known = ", ".join(repr(name[:40]) for name in alike) or "none that begins like it"
+        super().__init__(
+            f"No case and no notice has the brand {brand[:80]!r}; there is {known}. Write it as listings have it."
+        )

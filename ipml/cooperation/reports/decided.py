@@ -122,7 +122,7 @@ def count_seen(connection: Connection, period: Period) -> int | None:
 
 def count_sellers(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Sellers:
     """Return how many sellers had listings that are found counterfeit."""
-    found = _found(period, as_of, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
+    found = select_found(period, as_of, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
     if brand is not None:
         found = found.where(cases.c.brand == brand)
     by_seller = found.group_by(cases.c.seller_id).subquery()
@@ -136,7 +136,7 @@ def count_by(
 ) -> list[tuple[str, int, int]]:
     """Return groups of listings found counterfeit with how many there are and of how many sellers, most first."""
     listings, sellers = func.count().label("listings"), func.count(cases.c.seller_id.distinct())
-    query = _found(period, as_of, column, listings, sellers).where(column.is_not(None)).group_by(column)
+    query = select_found(period, as_of, column, listings, sellers).where(column.is_not(None)).group_by(column)
     return [(name, n, of) for name, n, of in connection.execute(query.order_by(listings.desc(), column))]
 
 
@@ -164,7 +164,7 @@ def is_standing() -> ColumnElement[Any]:
     return case((reversals.c.reversal_id.is_(None), 1), else_=0)
 
 
-def _found(period: Period, as_of: datetime, *columns: Any) -> Any:
+def select_found(period: Period, as_of: datetime, *columns: Any) -> Any:
     """Return the query for cases that a standing decision of the period found counterfeit."""
     return (
         select(*columns)

@@ -149,7 +149,7 @@ def seller_quantities(sellers: Sellers, least: int = 0) -> tuple[Quantity, ...]:
     return tuple(Quantity(key, name, *tell_count(n, least, means)) for key, name, n, means in named)
 
 
-def tell_count(n: int, least: int, means: str) -> tuple[int | str, Unit, str]:
+def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
     """Return a count with unit and meaning; where it is small, only that it is.
 
     Examples
@@ -165,9 +165,13 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
     if linked is None:
         return (Quantity("networks", "Networks behind them", None, "count", "No networks were given to this report."),)
     means = "Accounts that share payout, device, address and the like, as far as chance does not explain it."
+    small = sum(sellers for sellers, _ in linked.active if sellers < least)
+    told = tell_count(linked.sellers, least, "Of those above.")
+    if 0 < small < least <= linked.sellers:  # they would follow from the whole and the larger networks
+        told = (None, "count", f"Not told: fewer than {least} of them are in the smaller networks.")
     return (
         Quantity("networks", "Networks behind them", *tell_count(len(linked.active), least, means)),
-        Quantity("network_sellers", "Sellers in these networks", *tell_count(linked.sellers, least, "Of those above.")),
+        Quantity("network_sellers", "Sellers in these networks", *told),
         Quantity("network_listings", "Listings of these networks found counterfeit", linked.listings, "count"),
     )
 

@@ -13,14 +13,14 @@ from ipml.cooperation.reports.tables import Chart, Columns, Quantity, Row, Secti
 from ipml.records import Verdict
 
 _FAKE = Verdict.COUNTERFEIT
-_WAY_NAMES = {
+WAY_NAMES = {
     "people": "by people",
     "spread": "repeated for near-duplicates",
     "policy": "by policy, without a person",
     "appeal": "corrected on appeal or by a lead",
     "all": "all together",
 }
-_LEGEND = tuple((f"s{place}", _WAY_NAMES[way]) for place, way in enumerate(WAYS))
+_LEGEND = tuple((f"s{place}", WAY_NAMES[way]) for place, way in enumerate(WAYS))
 
 
 def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section:
@@ -69,7 +69,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
             Quantity("counterfeit", "Found counterfeit", decided.count(verdict=_FAKE, stands=True), "count", _STANDS),
             *(
                 Quantity(
-                    f"counterfeit_{way}", f"of these {_WAY_NAMES[way]}", decided.count(way, _FAKE, stands=True), "count"
+                    f"counterfeit_{way}", f"of these {WAY_NAMES[way]}", decided.count(way, _FAKE, stands=True), "count"
                 )
                 for way in WAYS
             ),
@@ -116,7 +116,7 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
     """Return the chapter on how sure it is that what was found counterfeit is counterfeit."""
     rows = tuple(
         (
-            _WAY_NAMES[part.way],
+            WAY_NAMES[part.way],
             part.decided,
             part.taken_back,
             part.drawn,
@@ -195,4 +195,4 @@ def draw_outcomes(table: Table, label: str) -> Chart:
 
 def _decision_row(decided: Decided, way: str | None) -> tuple[str | int, ...]:
     counts = [decided.count(way, verdict) for verdict in VERDICTS]
-    return _WAY_NAMES[way or "all"], *counts, sum(counts), decided.count(way, stands=False)
+    return WAY_NAMES[way or "all"], *counts, sum(counts), decided.count(way, stands=False)
