@@ -16,6 +16,7 @@ from ipml.cli import (
     audit,
     automatic,
     clue,
+    brand,
     evidence,
     golden,
     network,
@@ -25,6 +26,7 @@ from ipml.cli import (
     seller,
     statement,
     takedown,
+    transparency,
     user,
 )
 from ipml.cli.backup import backup
@@ -110,6 +112,8 @@ app.add_typer(takedown.app, name="takedown")
 app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
 app.add_typer(clue.app, name="clue")
+app.add_typer(brand.app, name="brand")
+app.add_typer(transparency.app, name="transparency")
 
 
 def _show_version(is_asked: bool) -> None:

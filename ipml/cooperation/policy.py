@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.notices.rules import NoticeRules
 from ipml.cooperation.notifiers.rules import NotifierRules
-from ipml.cooperation.reports.rules import TraderRules
+from ipml.cooperation.reports.rules import ReportRules, TraderRules
 from ipml.settings import get_settings, read_rules
 
 _BUNDLED = Path(__file__).with_name("policy.toml")
@@ -23,6 +23,7 @@ class CooperationPolicy(BaseModel):
     notices: NoticeRules
     notifiers: NotifierRules
     clues: ClueRules
+    reports: ReportRules = ReportRules()
     traders: TraderRules
 
 

@@ -27,6 +27,8 @@ from ipml.errors.cooperation import (
     RightsDocumentNotFound,
     SuspendedAlready,
 )
+from ipml.errors.base import IpmlError
+from ipml.errors.cooperation import BrandUnknown, NetworkNotFound, NoNetworks
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -172,6 +174,7 @@ __all__ = [
     "AppealPending",
     "AppealedAlready",
     "BadRows",
+    "BrandUnknown",
     "CannotChangePenalty",
     "CannotUndo",
     "CaseNotFound",

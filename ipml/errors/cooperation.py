@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,3 +139,11 @@ class AlreadySigned(IpmlError):
 
     def __init__(self, clue_id: int, received_by: str, received_at: datetime) -> None:
         super().__init__(f"Clue {clue_id}: {received_by} signed for it on {received_at:%Y-%m-%d}; a receipt stands.")
+class BrandUnknown(IpmlError):
+    """A report was asked for on a brand that no case and no notice has."""
+
+    def __init__(self, brand: str, alike: Iterable[str]) -> None:
+        known = ", ".join(repr(name[:40]) for name in alike) or "none that begins like it"
+        super().__init__(
+            f"No case and no notice has the brand {brand[:80]!r}; there is {known}. Write it as listings have it."
+        )

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ReportRules(BaseModel):
+    """What reports say of the platform, and what they leave out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    provider: str = Field("", max_length=200)
+    service: str = Field("", max_length=200)
+    previous_report: date | None = None
+    least_sellers: int = Field(5, ge=2, le=1000)
 
 
 class TraderRules(BaseModel):
-    """A section of the policy."""
+    """What is asked of traders."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,0 +1,200 @@
+"""What was done to listings and sellers: measures by kind and cause, how long they took, strikes, statements.
+
+How long a takedown took is told of the first measure of each decision, as on the page and by `ipml takedown times`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, select
+
+from ipml.cooperation.reports.period import Period, day_number
+from ipml.cooperation.reports.spans import ALL, between, measure_spans
+from ipml.enforcement.takedown.timing import Span
+from ipml.storage.tables import (
+    cases,
+    measures,
+    notice_items,
+    notices,
+    notifiers,
+    outbox,
+    penalties,
+    statements,
+    strikes,
+    strikes_taken_back,
+)
+
+SOURCES = ("own", "notice", "trusted flagger")
+STAGES = ("listed to measure", "queued to measure", "measure to done", "listed to done", "notice to measure")
+
+
+@dataclass(frozen=True, slots=True)
+class Imposed:
+    """Restrictions of one kind: of what source, whether a policy imposed them without a person, and how many."""
+
+    kind: str
+    source: str
+    is_automatic: bool
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Takedowns:
+    """How long takedowns took, and how many came before the first sale.
+
+    Attributes
+    ----------
+    spans : mapping of str to Span
+        By a name of `STAGES`; what is known of none is left out.
+    unsold, sales_known : int
+        Listings that had sold nothing, of those of which that is known.
+    """
+
+    n: int
+    spans: Mapping[str, Span]
+    unsold: int
+    sales_known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Statements of reasons: issued, meant for the transparency database, and delivered there."""
+
+    issued: int
+    stated: int
+    delivered: int
+
+
+def count_measures(connection: Connection, period: Period) -> tuple[Imposed, ...]:
+    """Return the measures that were imposed, by kind, by what brought the listing up, and by who decided."""
+    source = _source(measures.c.case_id, measures.c.imposed_at).label("source")
+    query = select(measures.c.kind, source, measures.c.is_automatic, func.count())
+    query = query.where(period.holds(measures.c.imposed_at)).group_by(measures.c.kind, source, measures.c.is_automatic)
+    return tuple(sorted((Imposed(*row) for row in connection.execute(query)), key=repr))
+
+
+def measure_takedowns(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Takedowns:
+    """Return how long it took from a listing, the queue and a notice to the measure, and until it was done."""
+    done = case((measures.c.done_at <= as_of, measures.c.done_at))
+    ends: dict[str, tuple[Any, Any]] = {
+        "listed to measure": (measures.c.listed_at, measures.c.imposed_at),
+        "queued to measure": (cases.c.enqueued_at, measures.c.imposed_at),
+        "measure to done": (measures.c.imposed_at, done),
+        "listed to done": (measures.c.listed_at, done),
+        "notice to measure": (_first_notice(), measures.c.imposed_at),
+    }
+    spans: dict[str, Span] = {}
+    for stage, (start, end) in ends.items():
+        spent = between(start, end)
+        found = measure_spans(
+            connection, _first_measures(period, brand, literal(ALL).label("group"), spent.label("span"))
+        )
+        if ALL in found:
+            spans[stage] = found[ALL]
+    unsold = func.sum(case((measures.c.sales_before == 0, 1), else_=0))
+    counts = _first_measures(period, brand, func.count(), func.count(measures.c.sales_before), unsold)
+    n, known, without = connection.execute(counts).one()
+    return Takedowns(n, spans, int(without or 0), known)
+
+
+def time_by_month(connection: Connection, period: Period, brand: str | None = None) -> dict[str, Span]:
+    """Return how long it took from the queue to the measure, by the month of the measure."""
+    month = _month(measures.c.imposed_at, period)
+    spent = between(cases.c.enqueued_at, measures.c.imposed_at)
+    return measure_spans(connection, _first_measures(period, brand, month.label("group"), spent.label("span")))
+
+
+def count_penalties(connection: Connection, period: Period) -> dict[str, int]:
+    """Return how many penalties came into force, by kind."""
+    query = select(penalties.c.kind, func.count()).where(period.holds(penalties.c.imposed_at))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(penalties.c.kind))}
+
+
+def count_strikes(connection: Connection, period: Period, as_of: datetime) -> tuple[int, int]:
+    """Return how many strikes were given, and how many of them were taken back."""
+    back = and_(strikes_taken_back.c.strike_id == strikes.c.strike_id, strikes_taken_back.c.at <= as_of)
+    query = select(func.count(), func.count(strikes_taken_back.c.strike_id)).select_from(
+        strikes.outerjoin(strikes_taken_back, back)
+    )
+    given, taken = connection.execute(query.where(period.holds(strikes.c.struck_at))).one()
+    return given, taken
+
+
+def count_statements(connection: Connection, period: Period, as_of: datetime) -> Told:
+    """Return how many statements of reasons there are."""
+    there = and_(
+        outbox.c.key == statements.c.puid,
+        outbox.c.channel == "transparency",
+        outbox.c.state == "delivered",
+        outbox.c.settled_at <= as_of,
+    )
+    query = (
+        select(func.count(), func.count(statements.c.payload), func.count(outbox.c.message_id))
+        .select_from(statements.outerjoin(outbox, there))
+        .where(period.holds(statements.c.issued_at))
+    )
+    return Told(*connection.execute(query).one())
+
+
+def _source(case_id: ColumnElement[Any], at: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return what brought a listing up: the notice of a trusted flagger, another's, or the platform's own search."""
+    told = (
+        select(notice_items.c.item_id)
+        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+        .where(notice_items.c.case_id == case_id, notices.c.received_at <= at)
+    )
+    by_trusted = told.where(notifiers.c.kind == "trusted flagger")
+    return case((by_trusted.exists(), "trusted flagger"), (told.exists(), "notice"), else_="own")
+
+
+def _first_notice() -> Any:
+    """Return when the first notice of the listing came, of those before the measure."""
+    told = select(func.min(notices.c.received_at)).join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
+    told = told.where(notice_items.c.case_id == measures.c.case_id, notices.c.received_at <= measures.c.imposed_at)
+    return told.correlate(measures).scalar_subquery()
+
+
+def _first_measures(period: Period, brand: str | None, *columns: Any) -> Select[Any]:
+    """Return the query for the first measure of each decision, with its case."""
+    earlier = measures.alias("earlier")
+    is_later = select(earlier.c.measure_id).where(
+        earlier.c.decision_id == measures.c.decision_id, earlier.c.measure_id < measures.c.measure_id
+    )
+    query = select(*columns).select_from(measures.join(cases, cases.c.case_id == measures.c.case_id))
+    query = query.where(period.holds(measures.c.imposed_at), ~is_later.exists())
+    return query if brand is None else query.where(cases.c.brand == brand)
+
+
+def _month(moment: Any, period: Period) -> ColumnElement[str]:
+    """Return the month of a moment as a column, from the few that the period has."""
+    day = day_number(moment)
+    starts = _month_starts(period)
+    return case(*((day < end, name) for name, end in starts), else_=starts[-1][0])
+
+
+def _month_starts(period: Period) -> list[tuple[str, int]]:
+    """Return the months of a period, each with the number of the first day after it."""
+    names = period.months()
+    following = [date(int(name[:4]) + int(name[5:]) // 12, int(name[5:]) % 12 + 1, 1) for name in names]
+    return [(name, (end - date(1970, 1, 1)).days) for name, end in zip(names, following, strict=True)]
+
+
+def total(imposed: Iterable[Imposed], *, source: str | None = None, automatic: bool | None = None) -> int:
+    """Return how many restrictions there are, of one source, or by policy or by people only, where given.
+
+    Examples
+    --------
+    >>> some = [Imposed("remove", "own", False, 3), Imposed("remove", "notice", True, 2)]
+    >>> total(some), total(some, source="own"), total(some, automatic=True)
+    (5, 3, 2)
+    """
+    return sum(
+        one.n
+        for one in imposed
+        if (source is None or one.source == source) and (automatic is None or one.is_automatic == automatic)
+    )

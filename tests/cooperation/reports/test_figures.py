@@ -1,0 +1,155 @@
+"""Figures are what a plain count over the rows gives, add up, and say nothing of what is not known."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert, literal, select, union_all
+
+from experiments.cooperation.report_speed import NOW, YEAR
+from ipml.cooperation.reports.figures import measure_figures
+from ipml.cooperation.reports.period import Period, month_of
+from ipml.cooperation.reports.precision import measure_precision
+from ipml.cooperation.reports.spans import measure_spans
+from ipml.cooperation.reports.takedowns import total
+from ipml.enforcement.takedown.timing import Span, measure_times
+from ipml.errors import UnusableSetting
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.tables import cases, decisions, looks, opinions, reversals
+
+
+@pytest.fixture(scope="module")
+def empty():
+    """Return a database with nothing in it."""
+    engine = open_database("sqlite://")
+    migrate(engine)
+    return engine
+
+
+def test_counts_are_those_of_the_rows(year, figures):
+    """Counterfeits by month, brand and seller are what one gets who reads every decision."""
+    with reading(year) as connection:
+        gone = set(connection.scalars(select(reversals.c.decision_id).where(reversals.c.reversed_at <= NOW)))
+        query = select(decisions, cases.c.brand, cases.c.seller_id).join(cases, cases.c.case_id == decisions.c.case_id)
+        rows = connection.execute(query.where(YEAR.holds(decisions.c.decided_at))).all()
+    found = [row for row in rows if row.verdict == "counterfeit" and row.decision_id not in gone]
+    decided = figures.decided
+    assert decided.count() == len(rows)
+    by_month = {month: decided.count(verdict="counterfeit", month=month, stands=True) for month in YEAR.months()}
+    assert by_month == {month: n for month, n in Counter(f"{row.decided_at:%Y-%m}" for row in found).items() if n}
+    assert {name: n for name, n, _ in figures.brands} == Counter(row.brand for row in found)
+    sellers = Counter(row.seller_id for row in found)
+    assert (figures.sellers.n, figures.sellers.repeated) == (len(sellers), sum(n > 1 for n in sellers.values()))
+
+
+def test_times_are_those_of_the_page(year, figures):
+    """Spans sorted by the database are those that `ipml takedown times` works out in memory."""
+    with reading(year) as connection:
+        (times,) = measure_times(connection, since=YEAR.start, until=YEAR.end)
+    for stage, span in times.spans.items():
+        assert figures.takedowns.spans[stage] == span
+    assert (figures.takedowns.n, figures.takedowns.sales_known) == (times.measures, times.sales_known)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 10**12)), min_size=1, max_size=25))
+def test_spans_are_those_worked_out_in_memory(empty, rows):
+    """Median and 90th percentile of each group are those of `Span.of`."""
+    query = union_all(*(select(literal(name).label("group"), literal(span).label("span")) for name, span in rows))
+    with reading(empty) as connection:
+        found = measure_spans(connection, select(query.subquery()))
+    for name in {name for name, _ in rows}:
+        expected = Span.of([timedelta(microseconds=span) for group, span in rows if group == name])
+        assert (found[name].known, found[name].p90) == (expected.known, expected.p90)
+        assert abs(found[name].median - expected.median) <= timedelta(microseconds=1)
+
+
+def test_halves_add_up_to_the_year(year, figures):
+    """What is counted in two halves of a year is what is counted in the year."""
+    halves = [measure_figures(year, half, as_of=NOW) for half in YEAR.halves()]
+
+    def count(one):
+        return Counter(
+            decided=one.decided.count(),
+            back=one.decided.count(stands=False),
+            queued=sum(one.queued.values()),
+            measures=total(one.measures),
+            automatic=total(one.measures, automatic=True),
+            strikes=one.strikes[0],
+            penalties=sum(one.penalties.values()),
+            statements=one.statements.issued,
+            complaints=one.complaints.count(),
+            rejected=one.complaints.count(outcome="rejected"),
+            notices=one.notices.received(),
+            upheld=one.notices.listings(state="upheld"),
+            looks=one.confirmed.drawn,
+            warned=one.notices.taken("warn"),
+        )
+
+    assert count(halves[0]) + count(halves[1]) == count(figures)
+
+
+def test_what_happens_later_changes_nothing(own_year):
+    """A report as things stood is the same when more has happened since."""
+    as_of = datetime(2026, 9, 1, tzinfo=UTC)
+    before = measure_figures(own_year, YEAR.halves()[0], as_of=as_of)
+    with writing(own_year) as connection:
+        gone = select(reversals.c.decision_id)
+        first = connection.scalar(select(decisions.c.decision_id).where(decisions.c.decision_id.not_in(gone)).limit(1))
+        later = {"reviewer": "lea", "why": "", "reversed_at": as_of + timedelta(days=1)}
+        connection.execute(insert(reversals).values(decision_id=first, **later))
+    assert measure_figures(own_year, YEAR.halves()[0], as_of=as_of) == before
+
+
+def test_what_is_not_known_is_not_zero(empty):
+    """Of an empty database no share, no time and no number of scored listings is told."""
+    figures = measure_figures(empty, YEAR, as_of=NOW)
+    assert figures.seen is None
+    assert figures.networks is None
+    assert figures.takedowns.spans == {}
+    assert [part.rate for part in figures.precision] == [None] * 4
+
+
+def test_a_rarer_draw_counts_more(own_year):
+    """A decision drawn with odds of 1 in 100 speaks for a hundred, and one of 1 in 10 for ten."""
+    with writing(own_year) as connection:
+        for table in (opinions, looks):
+            connection.execute(table.delete())
+        query = select(decisions).where(decisions.c.verdict == "counterfeit", decisions.c.origin == "review").limit(2)
+        for odds, verdict, row in zip(
+            (0.01, 0.1), ("counterfeit", "genuine"), connection.execute(query).all(), strict=True
+        ):
+            look = {"case_id": row.case_id, "decision_id": row.decision_id, "kind": "audit", "odds": odds}
+            number = connection.scalars(insert(looks).values(**look, wanted_at=NOW).returning(looks.c.look_id)).one()
+            said = {"look_id": number, "kind": "audit", "ground": "", "note": "", "reviewer": "x", "token": 1}
+            at = {"case_id": row.case_id, "listing_id": row.listing_id, "decided_at": row.decided_at}
+            connection.execute(insert(opinions).values(**said, **at, verdict=verdict))
+    figures = measure_figures(own_year, YEAR, as_of=NOW)
+    people = figures.precision[0]
+    assert people.rate is not None
+    assert people.rate.share == pytest.approx(100 / 110)
+    assert people.rate.n == pytest.approx(110**2 / (100**2 + 10**2))
+
+
+def test_precision_of_all_is_between_that_of_its_parts(year, figures):
+    """What is put together lies between the best and the worst part, and its interval around it."""
+    rates = [part.rate for part in figures.precision[:-1] if part.rate]
+    whole = figures.confirmed.rate
+    assert min(rate.share for rate in rates) <= whole.share <= max(rate.share for rate in rates)
+    assert whole.low <= whole.share <= whole.high
+    with reading(year) as connection:
+        assert measure_precision(connection, YEAR, NOW, figures.decided)[-1] == figures.confirmed
+
+
+@pytest.mark.parametrize("year", [1989, 2201, 0])
+def test_years_no_report_is_about_are_refused(year):
+    """A year far off is a slip of the keyboard."""
+    with pytest.raises(UnusableSetting, match="year"):
+        Period.of_year(year)
+
+
+@given(st.integers(-20_000, 60_000))
+def test_the_month_of_a_day_is_that_of_the_calendar(day):
+    """Days since 1970 fall in the month of their date."""
+    assert month_of(day) == f"{datetime(1970, 1, 1) + timedelta(days=day):%Y-%m}"
