@@ -7,21 +7,24 @@ an appeal) goes without.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from ipml.enforcement.appeals.deciding import why_lifted
-from ipml.enforcement.evidence.keeping import keep_evidence
-from ipml.enforcement.ledger.stakes import keep_stakes
+from ipml.enforcement.decided import Decided, read_decided
+from ipml.enforcement.evidence.keeping import keep_all_evidence
+from ipml.enforcement.ledger.stakes import keep_all_stakes
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.strikes import add_strike, take_back
+from ipml.enforcement.penalties.climbing import climb_all
+from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
-from ipml.enforcement.restrictions import OWN, Restriction, Source
-from ipml.enforcement.statements.statements import issue, tell_lifted
+from ipml.enforcement.restrictions import Restriction, Source
+from ipml.enforcement.statements.statements import issue_all, tell_lifted
 from ipml.enforcement.takedown import measures
-from ipml.records import Decision, Reversal, Verdict
+from ipml.enforcement.takedown.measures import impose_all, make_restriction
+from ipml.records import Reversal, Verdict
 from ipml.review.consequences import Made, bind
+from ipml.storage.keyrings import Keyring
 
 BY_POLICY = "policy"
 """The origin of decisions that a policy made, and no person."""
@@ -72,29 +75,32 @@ class Enforcement:
         self.policy, self.sources = policy, sources
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike."""
-        found = [case.case_id for case, decision in made if decision.verdict is Verdict.COUNTERFEIT]
-        sources = self.sources(connection, found)
-        for case, decision in made:
-            self._follow(connection, case, decision, origin, sources.get(case.case_id, OWN))
+        """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike.
 
-    def _follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str, source: Source) -> None:
-        if decision.verdict is Verdict.ESCALATE:
+        Decisions made together are followed together, stage by stage, as if it were done one after the other.
+        """
+        closing = [(case, decision) for case, decision in made if decision.verdict is not Verdict.ESCALATE]
+        if not closing:
             return
-        digest = keep_policy(connection, self.policy, decision.decided_at)
-        keep_evidence(connection, case, decision, origin, digest)
-        if decision.verdict is not Verdict.COUNTERFEIT:
-            return
-        is_automatic = origin == BY_POLICY
+        digest = keep_policy(connection, self.policy, closing[0][1].decided_at)
+        found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
+        decided, keys = read_decided(connection, closing, self.sources(connection, found))
+        keep_all_evidence(connection, decided, keys, origin, digest)
+        if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
+            self._enforce(connection, against, keys, is_automatic=origin == BY_POLICY)
+
+    def _enforce(self, connection: Connection, found: Sequence[Decided], keys: Keyring, *, is_automatic: bool) -> None:
+        """Do what follows where listings are counterfeit."""
         kind = self.policy.automatic.measure if is_automatic else None
-        measure = measures.impose(
-            connection, case, decision, self.policy, kind=kind, is_automatic=is_automatic, source=source
-        )
-        keep_stakes(connection, measure.measure_id, case, decision.decided_at, self.policy)
-        issue(connection, measures.restriction_of(connection, measure), self.policy)
-        strike = add_strike(connection, case, decision, self.policy)
-        for penalty in ladder.climb(connection, strike, self.policy):
-            issue(connection, ladder.restriction_of(connection, penalty), self.policy)
+        imposed = impose_all(connection, found, self.policy, keys, kind=kind, is_automatic=is_automatic)
+        taken_down = [(measure, one, one.scored.listing) for measure, one in zip(imposed, found, strict=True)]
+        stakes = [(measure.measure_id, one.case, listing, measure.imposed_at) for measure, one, listing in taken_down]
+        keep_all_stakes(connection, stakes, self.policy)
+        stated = [make_restriction(measure, listing, one.decision.ground) for measure, one, listing in taken_down]
+        issue_all(connection, stated, self.policy, keys)
+        strikes = add_strikes(connection, found, self.policy)
+        penalties = climb_all(connection, strikes, self.policy, keys)
+        issue_all(connection, ladder.restrictions_of(connection, penalties), self.policy, keys)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Put the listing back, take the strike back and what it led to, and tell the seller of both."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -41,12 +41,12 @@ class EnforcementPolicy(BaseModel):
     statements: StatementRules
     retention: RetentionRules
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The policy as JSON in ASCII: the same policy gives the same text."""
         return json.dumps(self.model_dump(mode="json"), separators=(",", ":"), sort_keys=True)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the text, in hexadecimal."""
         return hashlib.sha256(self.text.encode()).hexdigest()

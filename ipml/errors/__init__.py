@@ -11,6 +11,7 @@ from ipml.errors.base import (
 )
 from ipml.errors.cooperation import (
     AlreadySigned,
+    BrandUnknown,
     ClueNotFound,
     ClueTooSmall,
     InvalidNotice,
@@ -27,8 +28,6 @@ from ipml.errors.cooperation import (
     RightsDocumentNotFound,
     SuspendedAlready,
 )
-from ipml.errors.base import IpmlError
-from ipml.errors.cooperation import BrandUnknown, NetworkNotFound, NoNetworks
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,

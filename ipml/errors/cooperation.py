@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +138,8 @@ class AlreadySigned(IpmlError):
 
     def __init__(self, clue_id: int, received_by: str, received_at: datetime) -> None:
         super().__init__(f"Clue {clue_id}: {received_by} signed for it on {received_at:%Y-%m-%d}; a receipt stands.")
+
+
 class BrandUnknown(IpmlError):
     """A report was asked for on a brand that no case and no notice has."""
 

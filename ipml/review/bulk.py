@@ -15,8 +15,8 @@ from ipml.errors import KeyReused, PreviewOutdated, TooManyCases
 from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, is_held, make_case
 from ipml.review.clusters.clusters import lock_clusters
-from ipml.review.decisions import Origin, check_decision, make_decision, record
-from ipml.review.quality.second_person import find_scruple
+from ipml.review.decisions import Origin, check_decision, make_decision, record_all
+from ipml.review.quality.second_person import find_scruples
 from ipml.review.snapshot import digest
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
@@ -73,7 +73,8 @@ def preview_bulk(
     wanted = _distinct(case_ids)
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
-        return _preview(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now)
+        seen = _look_through(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now)
+        return BulkPreview(verdict, tuple(make_case(row, now) for row in seen.rows), seen.refused, seen.digest)
 
 
 def decide_bulk(
@@ -130,17 +131,13 @@ def decide_bulk(
             if earlier.group_key != group_key:
                 raise KeyReused(key, earlier.case_id)
             return _repeat(connection, group_key, wanted)
-        preview = _preview(connection, rows, wanted, reviewer, verdict, now)
-        if preview.digest != token:
+        seen = _look_through(connection, rows, wanted, reviewer, verdict, now)
+        if seen.digest != token:
             raise PreviewOutdated(len(wanted))
-        made: list[Decision] = []
-        for case in preview.cases:
-            row = rows[case.case_id]
-            decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, reviewer, now)
-            # The first of them bears the key itself: the table then holds it once, whoever sends it.
-            bears_key = key if not made else None
-            made.append(record(connection, row, decision, bears_key or None, Origin("bulk", group_key)))
-    return BulkDecision(group_key, tuple(made), preview.refused)
+        said = (verdict, ground, note, reviewer, now)
+        asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in seen.rows]
+        made = record_all(connection, asked, key or None, Origin("bulk", group_key))
+    return BulkDecision(group_key, tuple(made), seen.refused)
 
 
 def _distinct(case_ids: Sequence[int]) -> list[int]:
@@ -150,24 +147,31 @@ def _distinct(case_ids: Sequence[int]) -> list[int]:
     return wanted
 
 
-def _preview(
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The cases that can be decided together, those that cannot, and what stands for what was looked at."""
+
+    rows: tuple[Row[Any], ...]
+    refused: tuple[tuple[int, str], ...]
+    digest: str
+
+
+def _look_through(
     connection: Connection,
     rows: Mapping[int, Row[Any]],
     wanted: Sequence[int],
     reviewer: str,
     verdict: Verdict,
     now: datetime,
-) -> BulkPreview:
-    obstacles = {
-        case_id: find_obstacle(rows.get(case_id), reviewer, now)
-        or find_scruple(connection, rows[case_id], reviewer, verdict)
-        for case_id in wanted
-    }
+) -> _Seen:
+    obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
+    free = [rows[case_id] for case_id, why in obstacles.items() if not why]
+    obstacles |= find_scruples(connection, free, reviewer, verdict)
     refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
-    shown = [rows[case_id] for case_id, why in obstacles.items() if not why]
+    shown = tuple(row for row in free if not obstacles[row.case_id])
     seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]
     text = json.dumps([verdict, reviewer, seen, refused])
-    return BulkPreview(verdict, tuple(make_case(row, now) for row in shown), refused, digest(text))
+    return _Seen(shown, refused, digest(text))
 
 
 def find_obstacle(row: Row[Any] | None, reviewer: str, now: datetime) -> str | None:

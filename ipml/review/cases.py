@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,6 +75,14 @@ def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool 
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
     """Give columns of a case new values."""
     connection.execute(update(cases).where(cases.c.case_id == case_id).values(**columns))
+
+
+def close_cases(connection: Connection, case_ids: Sequence[int], state: str) -> None:
+    """Put cases into another state, in which nobody holds them."""
+    free = {"state": state, "holder": None, "lease_expires_at": None}
+    for start in range(0, len(case_ids), _MOST_NUMBERS):
+        wanted = cases.c.case_id.in_(case_ids[start : start + _MOST_NUMBERS])
+        connection.execute(update(cases).where(wanted).values(free))
 
 
 def note_deed(

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
-from ipml.review.cases import change_case, find_case, is_held, note_deed
+from ipml.review.cases import close_cases, find_case, is_held, subject_of
 from ipml.review.claims import require_holder
-from ipml.review.clusters.clusters import hand_over, lock_clusters
-from ipml.review.clusters.relistings import remember_removal
-from ipml.review.consequences import consequences_of
+from ipml.review.clusters.clusters import hand_over_all, lock_clusters
+from ipml.review.clusters.relistings import remember_removals
+from ipml.review.consequences import Made, consequences_of
 from ipml.review.grounds import check_ground
-from ipml.review.quality.conflicts import refuse_conflict
+from ipml.review.quality.conflicts import refuse_conflicts
 from ipml.review.quality.look_choice import want_looks
 from ipml.review.quality.looks import answer, find_held
-from ipml.review.quality.opinions import find_opinion
+from ipml.review.quality.opinions import find_halves, find_opinion
 from ipml.review.quality.second_person import judge_with_two
 from ipml.review.reversals import BY_APPEAL, stands
 from ipml.review.snapshot import digest
 from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.appending import append_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
@@ -143,54 +146,108 @@ def record(
     *,
     spreads: bool = False,
 ) -> Decision:
-    """Close the case in a row or pass it on, unless it is not for this reviewer or needs a second person yet.
+    """Close the case in a row or pass it on; see `record_all`."""
+    (kept,) = record_all(connection, [(row, decision)], key, origin, spreads=spreads)
+    return kept
 
-    The case and those that wait for it must be locked (`lock_clusters`). Of those that wait for a case that is
-    decided, one becomes the exemplar of the others, unless the decision `spreads`: then that is for the caller to do.
+
+def record_all(
+    connection: Connection,
+    wanted: Sequence[Made],
+    key: str | None,
+    origin: Origin = _REVIEW,
+    *,
+    spreads: bool = False,
+) -> list[Decision]:
+    """Close cases or pass them on, unless one is not for its reviewer; those that need a second person stay open.
+
+    All is as if they were decided one after the other. The cases and those that wait for them must be locked
+    (`lock_clusters`). Of those that wait for a case that is decided, one becomes the exemplar of the others, unless
+    the decision `spreads`: then that is for the caller to do.
+
+    Parameters
+    ----------
+    wanted : sequence of (Row, Decision)
+        Of different cases.
+    key : str or None
+        What identifies the request; the first of the decisions bears it.
+
+    Returns
+    -------
+    list of Decision
+        As many, in the same order; the number of one that closed no case is 0.
     """
-    refuse_conflict(connection, row, decision.reviewer)
-    is_final = origin.spread_from or origin.origin in BY_APPEAL
-    final = decision if is_final else judge_with_two(connection, row, decision, key)
-    if final is None:
-        return decision
-    kept = _append(connection, row, final, key if final is decision else None, origin)
-    if kept.verdict is not Verdict.ESCALATE and not spreads:
-        hand_over(connection, row.case_id)
+    if not wanted:
+        return []
+    refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted])
+    keys = [key, *[None] * (len(wanted) - 1)]
+    is_final = origin.spread_from is not None or origin.origin in BY_APPEAL
+    finals = [decision for _, decision in wanted] if is_final else _judge_with_two(connection, wanted, keys)
+    closing = [(row, final) for (row, _), final in zip(wanted, finals, strict=True) if final is not None]
+    if not spreads:
+        hand_over_all(connection, [row.case_id for row, final in closing if final.verdict is not Verdict.ESCALATE])
+    is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
+    kept = _append(connection, closing, key if is_own[0] else None, origin)
     if not is_final:
         if origin.origin != "policy":  # which is watched by the cases it leaves to people
-            want_looks(connection, row, kept)
-        if kept.verdict is Verdict.COUNTERFEIT:
-            remember_removal(connection, row)
-    return kept if final is decision else decision
+            want_looks(connection, kept)
+        remember_removals(connection, [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT])
+    numbered = {made.case_id: made for _, made in kept}
+    return [
+        numbered[decision.case_id] if is_same else decision
+        for (_, decision), is_same in zip(wanted, is_own, strict=True)
+    ]
 
 
-def _append(connection: Connection, row: Row[Any], decision: Decision, key: str | None, origin: Origin) -> Decision:
-    """Append a decision, close the case or pass it on, and note both in the audit trail."""
-    fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
+def _judge_with_two(
+    connection: Connection, wanted: Sequence[Made], keys: Sequence[str | None]
+) -> list[Decision | None]:
+    halves = find_halves(connection, [row.case_id for row, _ in wanted])
+    return [
+        judge_with_two(connection, row, decision, key, halves[row.case_id])
+        for (row, decision), key in zip(wanted, keys, strict=True)
+    ]
+
+
+def _append(connection: Connection, closing: Sequence[Made], key: str | None, origin: Origin) -> list[Made]:
+    """Append decisions, close the cases or pass them on, note all of it in the audit trail, and do what follows."""
+    if not closing:
+        return []
     made_as = {name: getattr(origin, name) for name in Origin.__slots__}
-    shown_as = {"odds": row.odds, "lane": row.lane, "token": row.token}
-    query = insert(decisions).values(**fields, **made_as, **shown_as, key=key).returning(decisions.c.decision_id)
-    decision = replace(decision, decision_id=connection.scalars(query).one())
-    is_final = decision.verdict is not Verdict.ESCALATE
-    state = "decided" if is_final else "escalated"
-    change_case(connection, row.case_id, state=state, holder=None, lease_expires_at=None)
-    note_deed(
-        connection,
-        decision.reviewer,
-        state,
-        row.case_id,
-        decision.decided_at,
-        token=row.token,
-        decision=decision.decision_id,
-        verdict=decision.verdict.value,
-        ground=decision.ground,
-        note=digest(decision.note),
-        snapshot=digest(row.snapshot),
-        **({} if origin.origin == "review" else {"origin": origin.origin, "spread_from": origin.spread_from}),
-    )
+    rows = [_columns(row, decision) | made_as | {"key": None} for row, decision in closing]
+    rows[0]["key"] = key
+    numbers = append_rows(connection, decisions, rows)
+    made = [(row, replace(final, decision_id=number)) for number, (row, final) in zip(numbers, closing, strict=True)]
+    for state in ("decided", "escalated"):
+        close_cases(connection, [row.case_id for row, decision in made if _state_after(decision) == state], state)
+    audit.append_deeds(connection, [_make_deed(row, decision, origin) for row, decision in made])
     if consequences := consequences_of(connection):
-        consequences.follow_decisions(connection, [(row, decision)], origin.origin)
-    return decision
+        consequences.follow_decisions(connection, made, origin.origin)
+    return made
+
+
+def _columns(row: Row[Any], decision: Decision) -> dict[str, Any]:
+    fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
+    return fields | {"odds": row.odds, "lane": row.lane, "token": row.token}
+
+
+def _state_after(decision: Decision) -> str:
+    return "escalated" if decision.verdict is Verdict.ESCALATE else "decided"
+
+
+def _make_deed(row: Row[Any], decision: Decision, origin: Origin) -> audit.Deed:
+    """Return what the audit trail says of a decision."""
+    payload: dict[str, audit.Value] = {
+        "token": row.token,
+        "decision": decision.decision_id,
+        "verdict": decision.verdict.value,
+        "ground": decision.ground,
+        "note": digest(decision.note),
+        "snapshot": digest(row.snapshot),
+        **({} if origin.origin == "review" else {"origin": origin.origin, "spread_from": origin.spread_from}),
+    }
+    by, action = decision.reviewer, _state_after(decision)
+    return audit.Deed(decision.decided_at, by, action, subject_of(row.case_id), payload)
 
 
 def list_decisions(engine: Engine, case_id: int, *, with_reversed: bool = False) -> list[Decision]:

@@ -84,6 +84,11 @@ def decode_listing(text: str) -> Listing:
     return Listing(**_with_moments(json.loads(text)["listing"]))
 
 
+def decode_reasons(text: str) -> tuple[Reason, ...]:
+    """Return the reasons alone of what `encode` turned into text."""
+    return tuple(Reason(**reason) for reason in json.loads(text)["reasons"])
+
+
 def digest(text: str) -> str:
     """Return the SHA-256 of a text in hexadecimal.
 

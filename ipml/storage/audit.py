@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, insert, select, type_coerce
 
@@ -46,6 +46,16 @@ class AuditRow:
     payload: Mapping[str, Value]
     previous: str
     hash: str
+
+
+class Deed(NamedTuple):
+    """What a row is to say: `actor` does `action` to `subject` at a moment; `payload` says more in ids and numbers."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    payload: Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,30 +155,31 @@ def append_all(
     *,
     at: datetime | None = None,
 ) -> list[AuditRow]:
-    """Append a row for each (subject, payload); otherwise like `append`.
+    """Append a row for each (subject, payload); otherwise like `append`."""
+    at = at or datetime.now(UTC)
+    return append_deeds(connection, [Deed(at, actor, action, *entry) for entry in entries])
+
+
+def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> list[AuditRow]:
+    """Append a row for each deed, in order; otherwise like `append`.
 
     Call it after the other changes of the transaction, as all who append wait for each other until it ends.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    at = at or datetime.now(UTC)
     last = anchor(connection)
-    rows: list[dict[str, Any]] = []
-    for subject, payload in entries:
-        row: dict[str, Any] = {
-            "sequence": last.count + 1,
-            "at": at,
-            "actor": actor,
-            "action": action,
-            "subject": subject,
-            "payload": _payload_text(payload),
-            "previous": last.head,
-        }
-        row["hash"] = _hash(*(row | {"at": to_microseconds(at)}).values())
+    rows: list[AuditRow] = []
+    stored: list[dict[str, Any]] = []
+    for deed in deeds:
+        text = _payload_text(deed.payload)
+        named = (deed.actor, deed.action, deed.subject)
+        hashed = _hash(last.count + 1, to_microseconds(deed.at), *named, text, last.head)
+        row = AuditRow(last.count + 1, deed.at, *named, dict(deed.payload), last.head, hashed)
         rows.append(row)
-        last = Anchor(row["sequence"], row["hash"])
-    if rows:
-        connection.execute(insert(tables.audit), rows)
-    return [_audit_row(row) for row in rows]
+        stored.append({name: getattr(row, name) for name in AuditRow.__slots__} | {"payload": text})
+        last = Anchor(row.sequence, row.hash)
+    if stored:
+        connection.execute(insert(tables.audit), stored)
+    return rows
 
 
 def list_rows(connection: Connection, *subjects: str) -> list[AuditRow]:

@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
 
 from ipml.errors import SellerErased
+from ipml.storage.keyrings import Keyring, read_keys
 from ipml.storage.pseudonyms import seal, unseal
 from ipml.storage.tables import outbox
 
@@ -66,21 +67,11 @@ def make_key(name: str) -> str:
     return f"{name}-{secrets.token_hex(4)}"
 
 
-def put(
-    connection: Connection,
-    *,
-    key: str,
-    channel: str,
-    kind: str,
-    subject: str,
-    body: Mapping[str, Any],
-    pseudonym: str | None,
-    now: datetime,
-    not_before: datetime | None = None,
-) -> int:
-    """Put a message down in the caller's transaction, and return its number.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message that is yet to be put down.
 
-    Parameters
+    Attributes
     ----------
     key : str
         By which the receiver knows the message, for ever; see `make_key`.
@@ -94,14 +85,69 @@ def put(
         What goes over the wire, as JSON.
     pseudonym : str or None
         The seller with whose key the body is sealed while it waits; None where it tells of no seller.
-    not_before : datetime, default=`now`
+    not_before : datetime or None
+        When it may go out; None: at once.
     """
-    text = json.dumps(body, separators=(",", ":"), sort_keys=True, allow_nan=False)
-    sealed = text if pseudonym is None else seal(connection, pseudonym, text)
-    fields = {"key": key, "channel": channel, "kind": kind, "subject": subject, "pseudonym": pseudonym, "body": sealed}
-    query = insert(outbox).values(**fields, put_at=now, next_try_at=not_before or now, state="waiting", attempts=0)
-    number: int = connection.scalars(query.returning(outbox.c.message_id)).one()
-    return number
+
+    key: str
+    channel: str
+    kind: str
+    subject: str
+    body: Mapping[str, Any]
+    pseudonym: str | None
+    now: datetime
+    not_before: datetime | None = None
+
+
+def put(
+    connection: Connection,
+    *,
+    key: str,
+    channel: str,
+    kind: str,
+    subject: str,
+    body: Mapping[str, Any],
+    pseudonym: str | None,
+    now: datetime,
+    not_before: datetime | None = None,
+) -> None:
+    """Put a message down in the caller's transaction; the parameters are the attributes of `Draft`."""
+    put_all(connection, [Draft(key, channel, kind, subject, body, pseudonym, now, not_before)])
+
+
+def put_all(connection: Connection, drafts: Sequence[Draft], keys: Keyring | None = None) -> None:
+    """Put messages down in the caller's transaction, in their order.
+
+    Parameters
+    ----------
+    keys : Keyring, optional
+        Of the sellers whom they tell of, where the caller has read them.
+
+    Raises
+    ------
+    SellerErased
+        One of them tells of a seller who was erased.
+    """
+    if not drafts:
+        return
+    keys = keys or read_keys(connection, {draft.pseudonym for draft in drafts if draft.pseudonym is not None})
+    connection.execute(insert(outbox), [_make_row(draft, keys) for draft in drafts])
+
+
+def _make_row(draft: Draft, keys: Keyring) -> dict[str, Any]:
+    text = json.dumps(draft.body, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return {
+        "key": draft.key,
+        "channel": draft.channel,
+        "kind": draft.kind,
+        "subject": draft.subject,
+        "pseudonym": draft.pseudonym,
+        "body": text if draft.pseudonym is None else keys.seal(draft.pseudonym, text),
+        "put_at": draft.now,
+        "next_try_at": draft.not_before or draft.now,
+        "state": "waiting",
+        "attempts": 0,
+    }
 
 
 def take(

@@ -11,19 +11,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, insert, select, union_all
+from sqlalchemy import Connection, insert, select
 
-from ipml.errors import SellerErased
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import notifiers, seller_keys
+from ipml.storage.keyrings import read_keys
+from ipml.storage.tables import seller_keys
 
-_KEY_BYTES, _NONCE_BYTES = 32, 12
+_KEY_BYTES = 32
 _PSEUDONYM_LETTERS = 32  # 128 bits: no two sellers meet
-_VEIL_LETTERS = 16
+_MOST_NAMES = 500  # in one query
 
 
 def pseudonym_of(connection: Connection, seller_id: str, *, now: datetime | None = None) -> str:
@@ -39,15 +39,36 @@ def pseudonym_of(connection: Connection, seller_id: str, *, now: datetime | None
     >>> ann == again, ann == ben, len(ann)
     (True, False, 32)
     """
-    if known := find_pseudonym(connection, seller_id):
-        return known
-    serialise(connection, Lock.ADD_SELLER)
-    if known := find_pseudonym(connection, seller_id):
-        return known  # another made it while we waited
+    return pseudonyms_of(connection, [seller_id], now=now)[seller_id]
+
+
+def pseudonyms_of(
+    connection: Connection, seller_ids: Iterable[str], *, now: datetime | None = None
+) -> Mapping[str, str]:
+    """Return the pseudonyms of sellers by their ids, as `pseudonym_of` does of one."""
+    wanted = list(dict.fromkeys(seller_ids))
+    known = _find_known(connection, wanted)
+    if missing := [name for name in wanted if name not in known]:
+        serialise(connection, Lock.ADD_SELLER)
+        known |= _find_known(connection, missing)  # another may have made some while we waited
+        made = [_make_key(name, now or datetime.now(UTC)) for name in missing if name not in known]
+        if made:
+            connection.execute(insert(seller_keys), made)
+        known |= {row["seller_id"]: row["pseudonym"] for row in made}
+    return known
+
+
+def _find_known(connection: Connection, seller_ids: Sequence[str]) -> dict[str, str]:
+    columns, known = (seller_keys.c.seller_id, seller_keys.c.pseudonym), dict[str, str]()
+    for start in range(0, len(seller_ids), _MOST_NAMES):
+        query = select(*columns).where(seller_keys.c.seller_id.in_(seller_ids[start : start + _MOST_NAMES]))
+        known |= {row.seller_id: row.pseudonym for row in connection.execute(query)}
+    return known
+
+
+def _make_key(seller_id: str, now: datetime) -> dict[str, Any]:
     pseudonym, key = make_pseudonym(seller_id)
-    fields = {"seller_id": seller_id, "pseudonym": pseudonym, "key": key, "created_at": now or datetime.now(UTC)}
-    connection.execute(insert(seller_keys).values(fields))
-    return pseudonym
+    return {"seller_id": seller_id, "pseudonym": pseudonym, "key": key, "created_at": now}
 
 
 def make_pseudonym(name: str) -> tuple[str, str]:
@@ -86,16 +107,12 @@ def seal(connection: Connection, pseudonym: str, content: str) -> str:
     ...     unseal(connection, ann, seal(connection, ann, "a bag, mirror quality"))
     'a bag, mirror quality'
     """
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = AESGCM(_find_key(connection, pseudonym)).encrypt(nonce, content.encode(), pseudonym.encode())
-    return b64encode(nonce + sealed).decode("ascii")
+    return read_keys(connection, [pseudonym]).seal(pseudonym, content)
 
 
 def unseal(connection: Connection, pseudonym: str, sealed: str) -> str:
     """Return what was sealed; SellerErased where its key is gone, InvalidTag where it was changed."""
-    content = b64decode(sealed, validate=True)
-    cipher = AESGCM(_find_key(connection, pseudonym))
-    return cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], pseudonym.encode()).decode()
+    return read_keys(connection, [pseudonym]).unseal(pseudonym, sealed)
 
 
 def veil(connection: Connection, pseudonym: str, name: str) -> str:
@@ -114,8 +131,7 @@ def veil(connection: Connection, pseudonym: str, name: str) -> str:
     ...     veil(connection, ann, "eva") == veil(connection, ann, "eva"), veil(connection, ben, "eva") in (ann, ben)
     (True, False)
     """
-    key = _find_key(connection, pseudonym)
-    return "person-" + hmac.digest(key, f"person {name}".encode(), "sha256").hex()[:_VEIL_LETTERS]
+    return read_keys(connection, [pseudonym]).veil(pseudonym, name)
 
 
 def keyed_digest(connection: Connection, pseudonym: str, content: str) -> str:
@@ -132,17 +148,9 @@ def keyed_digest(connection: Connection, pseudonym: str, content: str) -> str:
     >>> one == again, one == other
     (True, False)
     """
-    return hmac.digest(_find_key(connection, pseudonym), f"content {content}".encode(), "sha256").hex()
+    return read_keys(connection, [pseudonym]).digest(pseudonym, content)
 
 
 def digest_listing(listing_id: str) -> str:
     """Return what stands for a listing while nobody knows whose it is, and what told of it goes with the seller."""
     return hashlib.sha256(f"listing {listing_id}".encode()).hexdigest()
-
-
-def _find_key(connection: Connection, pseudonym: str) -> bytes:
-    keys = (select(table.c.key).where(table.c.pseudonym == pseudonym) for table in (seller_keys, notifiers))
-    key = connection.scalar(union_all(*keys))
-    if key is None:
-        raise SellerErased(pseudonym)
-    return bytes.fromhex(key)

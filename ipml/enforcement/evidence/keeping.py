@@ -7,19 +7,22 @@ was kept; after the seller was erased, the digests are all that is left.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, select
 
+from ipml.enforcement.decided import Decided, read_decided
 from ipml.enforcement.evidence.content import sha256, write_evidence
 from ipml.errors import EvidenceChanged, EvidenceNotFound, SellerErased
 from ipml.records import Decision
 from ipml.storage import audit
-from ipml.storage.pseudonyms import pseudonym_of, seal, unseal, veil
+from ipml.storage.appending import append_rows
+from ipml.storage.keyrings import Keyring
+from ipml.storage.pseudonyms import unseal, veil
 from ipml.storage.tables import evidence
 
 KEPT = "evidence kept"
@@ -79,23 +82,45 @@ def keep_evidence(
     policy_digest : str
         Of the enforcement policy in force.
     """
-    pseudonym = pseudonym_of(connection, case.seller_id, now=decision.decided_at)
-    reviewer = name_in_papers(connection, pseudonym, decision.reviewer)
-    names = {"pseudonym": pseudonym, "reviewer": reviewer, "origin": origin, "policy_digest": policy_digest}
-    text = write_evidence(case, decision, **names)
-    fields = {
-        "decision_id": decision.decision_id,
-        "case_id": case.case_id,
-        "pseudonym": pseudonym,
-        "digest": sha256(text.encode("ascii")),
-        "kept_at": decision.decided_at,
-    }
-    query = insert(evidence).values(**fields, sealed=seal(connection, pseudonym, text))
-    kept = Evidence(connection.scalars(query.returning(evidence.c.evidence_id)).one(), **fields, text=text)
+    (kept,) = keep_all_evidence(connection, *read_decided(connection, [(case, decision)]), origin, policy_digest)
+    return kept
+
+
+def keep_all_evidence(
+    connection: Connection, decided: Sequence[Decided], keys: Keyring, origin: str, policy_digest: str
+) -> list[Evidence]:
+    """Do what `keep_evidence` does for decisions that were made together."""
+    texts = [_write(one, keys, origin, policy_digest) for one in decided]
+    columns = [
+        {
+            "decision_id": one.decision.decision_id,
+            "case_id": one.case.case_id,
+            "pseudonym": one.pseudonym,
+            "digest": sha256(text.encode("ascii")),
+            "kept_at": one.decision.decided_at,
+        }
+        for one, text in zip(decided, texts, strict=True)
+    ]
+    rows = [
+        fields | {"sealed": keys.seal(fields["pseudonym"], text)} for fields, text in zip(columns, texts, strict=True)
+    ]
+    numbers = append_rows(connection, evidence, rows)
+    kept = [Evidence(number, **fields, text=text) for number, fields, text in zip(numbers, columns, texts, strict=True)]
+    audit.append_deeds(connection, [_make_deed(one, origin, policy_digest) for one in kept])
+    return kept
+
+
+def _write(one: Decided, keys: Keyring, origin: str, policy_digest: str) -> str:
+    by = one.decision.reviewer
+    reviewer = keys.veil(one.pseudonym, by) if is_person(by) else by
+    names = {"pseudonym": one.pseudonym, "reviewer": reviewer, "origin": origin, "policy_digest": policy_digest}
+    return write_evidence(one.case, one.decision, **names)
+
+
+def _make_deed(kept: Evidence, origin: str, policy_digest: str) -> audit.Deed:
     payload: dict[str, audit.Value] = {"case": kept.case_id, "decision": kept.decision_id, "digest": kept.digest}
     payload |= {"policy": policy_digest, "origin": origin}
-    audit.append(connection, _SYSTEM, KEPT, kept.subject, payload, at=kept.kept_at)
-    return kept
+    return audit.Deed(kept.kept_at, _SYSTEM, KEPT, kept.subject, payload)
 
 
 def name_in_papers(connection: Connection, pseudonym: str, actor: str) -> str:

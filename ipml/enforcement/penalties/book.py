@@ -6,13 +6,13 @@ another one. Taking a strike back is a row of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import floor, log10
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select
+from sqlalchemy import Connection, Row, Select, select
 
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.storage.tables import strikes, strikes_taken_back
@@ -76,25 +76,13 @@ def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
     return [make_strike(row) for row in connection.execute(query)]
 
 
-def sum_up_strikes(
-    connection: Connection, pseudonym: str, rules: PenaltyRules, n_told: int, at: datetime
-) -> tuple[float, datetime]:
-    """Return what a seller's strikes weigh at most, whatever is tied to what, and when a listing was seen last.
-
-    Parameters
-    ----------
-    n_told : int
-        How many penalties the seller may have been told of: each may make an offence a repeated one, and another.
-    """
-    tie: ColumnElement[Any] = strikes.c.strike_id
-    if rules.offence.decided_together:
-        tie = func.coalesce(strikes.c.made_with, -strikes.c.strike_id)
-    is_back = exists().where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
-    counting = (strikes.c.pseudonym == pseudonym, strikes.c.expires_at > at, ~is_back)
-    heaviest = func.max(strikes.c.weight).label("weight")
-    offences = select(heaviest, func.max(strikes.c.seen_at).label("seen_at")).where(*counting).group_by(tie).subquery()
-    row = connection.execute(select(func.sum(offences.c.weight), func.max(offences.c.seen_at))).one()
-    return bound_weight(row[0] or 0.0, rules, n_told), row[1] or at
+def find_strikes_of(connection: Connection, pseudonyms: Collection[str]) -> dict[str, list[Strike]]:
+    """Return what `find_strikes` does, for each of several sellers."""
+    found: dict[str, list[Strike]] = {pseudonym: [] for pseudonym in pseudonyms}
+    query = select_strikes().where(strikes.c.pseudonym.in_(found)).order_by(strikes.c.strike_id)
+    for row in connection.execute(query):
+        found[row.pseudonym].append(make_strike(row))
+    return found
 
 
 def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:

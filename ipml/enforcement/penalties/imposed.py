@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, select, update
 
 from ipml.enforcement.penalties.standing import Size
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import PenaltyNotFound, SellerErased
+from ipml.storage import audit
+from ipml.storage.appending import append_rows
+from ipml.storage.keyrings import Keyring
 from ipml.storage.pseudonyms import seal, unseal
 from ipml.storage.tables import penalties
 
@@ -98,15 +101,31 @@ def get_penalty(connection: Connection, penalty_id: int) -> Penalty:
     return found[0]
 
 
-def keep_penalty(connection: Connection, penalty: Penalty, sentences: Sequence[str]) -> Penalty:
-    """Append a penalty, and return it with its number."""
+def keep_penalties(connection: Connection, wanted: Sequence[tuple[Penalty, Sequence[str]]], keys: Keyring) -> list[int]:
+    """Append penalties, each with the sentences that say how it came about, and return their numbers."""
+    return append_rows(connection, penalties, [_columns(penalty, said, keys) for penalty, said in wanted])
+
+
+def _columns(penalty: Penalty, sentences: Sequence[str], keys: Keyring) -> dict[str, Any]:
     fields: dict[str, Any] = {
         name: getattr(penalty, name) for name in Penalty.__slots__ if name not in ("penalty_id", "size")
     }
     fields |= {"kind": penalty.kind.value, "listings": penalty.size.listings, "age_days": penalty.size.age_days}
-    fields["why"] = seal_words(connection, penalty.pseudonym, json.dumps(list(sentences)))
-    query = insert(penalties).values(fields).returning(penalties.c.penalty_id)
-    return get_penalty(connection, connection.scalars(query).one())
+    words = json.dumps(list(sentences))
+    return fields | {"why": keys.seal(penalty.pseudonym, words) if penalty.pseudonym in keys else ""}
+
+
+def describe_change(penalty: Penalty, action: str, by: str, at: datetime) -> audit.Deed:
+    """Return what the audit trail says of what was done with a penalty."""
+    payload: dict[str, audit.Value] = {
+        "seller": penalty.pseudonym,
+        "strike": penalty.strike_id,
+        "kind": penalty.kind.value,
+        "weight": round(penalty.weight, 6),
+        "policy": penalty.policy_digest,
+        **({} if penalty.ended_as is None else {"ended": penalty.ended_as}),
+    }
+    return audit.Deed(at, by, action, penalty.subject, payload)
 
 
 def change_penalty(connection: Connection, penalty: Penalty, why: str = "", **columns: Any) -> Penalty:

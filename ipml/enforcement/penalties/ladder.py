@@ -4,37 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Row, Select, select
 
-from ipml.enforcement.penalties.book import Strike, find_strikes, sum_up_strikes
+from ipml.enforcement.penalties.book import Strike, find_strikes
+from ipml.enforcement.penalties.climbing import climb_all
 from ipml.enforcement.penalties.imposed import (
     Penalty,
     change_penalty,
+    describe_change,
     get_penalty,
-    keep_penalty,
     select_penalties,
 )
 from ipml.enforcement.penalties.messages import tell_ended, tell_imposed
-from ipml.enforcement.penalties.standing import find_standing
-from ipml.enforcement.penalties.steps import (
-    BY_ITSELF,
-    TAKEN_BACK,
-    find_outdated,
-    find_steps,
-    find_uncarried,
-    impose,
-    is_settled,
-    list_told,
-    make_penalty,
-)
+from ipml.enforcement.penalties.steps import BY_ITSELF, TAKEN_BACK, find_uncarried, impose
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
-from ipml.enforcement.restrictions import Restriction
+from ipml.enforcement.restrictions import OWN, Restriction, Source
 from ipml.errors import CannotChangePenalty
 from ipml.review.snapshot import decode_listing
 from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.keyrings import read_keys
 from ipml.storage.tables import cases, decisions, enforcement_policies, measures, penalties, strikes
 
 Tell = Callable[[Connection, Penalty], object]
@@ -52,30 +44,8 @@ def climb(connection: Connection, strike: Strike, policy: EnforcementPolicy) -> 
     list of Penalty
         What was imposed by itself, at most one; what is proposed is not among them and restricts nothing yet.
     """
-    serialise(connection, Lock.APPEND_TO_AUDIT)  # of two decisions on a seller the second sees what the first led to
-    at, rules = strike.struck_at, policy.penalties
-    before = find_penalties(connection, pseudonym=strike.pseudonym)
-    if is_settled(*sum_up_strikes(connection, strike.pseudonym, rules, len(before), at), before, rules, at):
-        return []
-    standing = find_standing(find_strikes(connection, strike.pseudonym), list_told(before), rules, at)
-    steps = find_steps(standing, before, at)
-    made: list[Penalty] = []
-    if steps.imposed is not None or steps.proposed is not None:
-        digest = keep_policy(connection, policy, at)
-    for rung, is_imposed in ((steps.imposed, True), (steps.proposed, False)):
-        if rung is None:
-            continue
-        for outdated in find_outdated(before, rung) if is_imposed else ():
-            _end(connection, outdated, "over", BY_ITSELF, "", at)
-        penalty = make_penalty(strike, standing, rung, rules, digest)
-        kept = keep_penalty(
-            connection, impose(penalty, BY_ITSELF, at, rules) if is_imposed else penalty, standing.sentences
-        )
-        _note(connection, kept, "penalty imposed" if is_imposed else "penalty proposed", BY_ITSELF, at)
-        if is_imposed:
-            tell_imposed(connection, kept, rules.ladder[rung], at)
-            made.append(kept)
-    return made
+    keep_policy(connection, policy, strike.struck_at)
+    return climb_all(connection, [strike], policy, read_keys(connection, [strike.pseudonym]))
 
 
 def find_penalties(
@@ -101,15 +71,36 @@ def find_penalties(
 
 def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
     """Return a penalty in the words that statements and letters share; its listing is that of the last strike."""
-    query = (
-        select(strikes.c.ground, decisions.c.decision_id, decisions.c.origin, cases.c.case_id, cases.c.snapshot)
+    return restrictions_of(connection, [penalty])[0]
+
+
+def restrictions_of(connection: Connection, found: Sequence[Penalty]) -> list[Restriction]:
+    """Return what `restriction_of` does, for each penalty."""
+    if not found:
+        return []
+    named = strikes.c.strike_id, strikes.c.ground, decisions.c.decision_id, decisions.c.origin
+    query: Select[Any] = (
+        select(*named, cases.c.case_id, cases.c.snapshot)
         .join(decisions, decisions.c.decision_id == strikes.c.decision_id)
         .join(cases, cases.c.case_id == strikes.c.case_id)
-        .where(strikes.c.strike_id == penalty.strike_id)
+        .where(strikes.c.strike_id.in_({penalty.strike_id for penalty in found}))
     )
-    row = connection.execute(query).one()
-    of_listing = select(measures.c.source, measures.c.is_detected).where(measures.c.decision_id == row.decision_id)
-    pointed_to = connection.execute(of_listing.order_by(measures.c.measure_id).limit(1)).first()
+    rows = {row.strike_id: row for row in connection.execute(query)}
+    sources = _find_sources(connection, [row.decision_id for row in rows.values()])
+    return [
+        _restrict(penalty, row, sources.get(row.decision_id, OWN))
+        for penalty, row in ((penalty, rows[penalty.strike_id]) for penalty in found)
+    ]
+
+
+def _find_sources(connection: Connection, decision_ids: Sequence[int]) -> dict[int, Source]:
+    """Return who pointed to the listings of decisions, as the first measure of each says."""
+    query = select(measures.c.decision_id, measures.c.source, measures.c.is_detected)
+    query = query.where(measures.c.decision_id.in_(decision_ids)).order_by(measures.c.measure_id.desc())
+    return {row.decision_id: Source(row.source, row.is_detected) for row in connection.execute(query)}
+
+
+def _restrict(penalty: Penalty, row: Row[Any], source: Source) -> Restriction:
     return Restriction(
         subject=penalty.subject,
         kind=penalty.kind,
@@ -121,7 +112,8 @@ def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
         since=penalty.imposed_at or penalty.proposed_at,
         until=penalty.until,
         is_automatic=row.origin == "policy" and penalty.imposed_by == BY_ITSELF,
-        **({} if pointed_to is None else pointed_to._asdict()),
+        source=source.source,
+        is_detected=source.is_detected,
     )
 
 
@@ -237,15 +229,7 @@ def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: s
 
 
 def _note(connection: Connection, penalty: Penalty, action: str, by: str, at: datetime) -> None:
-    payload = {
-        "seller": penalty.pseudonym,
-        "strike": penalty.strike_id,
-        "kind": penalty.kind.value,
-        "weight": round(penalty.weight, 6),
-        "policy": penalty.policy_digest,
-        **({} if penalty.ended_as is None else {"ended": penalty.ended_as}),
-    }
-    audit.append(connection, by, action, penalty.subject, payload, at=at)
+    audit.append_deeds(connection, [describe_change(penalty, action, by, at)])
 
 
 def _policy_of(connection: Connection, digest: str) -> EnforcementPolicy:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ipml.enforcement.penalties.book import Strike, bound_weight, reweigh
 from ipml.enforcement.penalties.imposed import Penalty
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import find_standing
 from ipml.enforcement.penalties.steps import (
-    BY_ITSELF,
     TAKEN_BACK,
-    find_outdated,
-    find_steps,
+    after_steps,
     find_uncarried,
-    impose,
     is_settled,
-    list_told,
-    make_penalty,
+    take_steps,
 )
+from ipml.enforcement.penalties.sums import Sum
 
 _DIGEST = "replayed"
 
@@ -55,35 +51,18 @@ def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
     """
     standing: dict[int, Strike] = {}
     made: list[Penalty] = []
-    weights: dict[int, float] = {}  # of what was decided together the heaviest
-    last_seen = datetime.min.replace(tzinfo=UTC)
+    found = Sum()
     for event in list_events(reweigh(strike, rules) for strike in strikes):
         strike = event.strike
         standing[strike.strike_id] = strike
         if event.is_taken_back:
             made = _without_uncarried(list(standing.values()), made, rules, event)
             continue
-        tie = strike.made_with if rules.offence.decided_together and strike.made_with else -strike.strike_id
-        weights[tie] = max(weights.get(tie, 0.0), strike.weight)
-        last_seen = max(last_seen, strike.seen_at)
-        most_weight = bound_weight(sum(weights.values()), rules, len(made))
-        if not is_settled(most_weight, last_seen, made, rules, event.at):
-            made = _climb(strike, list(standing.values()), made, rules)
-    return made
-
-
-def _climb(strike: Strike, strikes: list[Strike], before: list[Penalty], rules: PenaltyRules) -> list[Penalty]:
-    at = strike.struck_at
-    standing = find_standing(strikes, list_told(before), rules, at)
-    steps = find_steps(standing, before, at)
-    made = before
-    for rung, is_imposed in ((steps.imposed, True), (steps.proposed, False)):
-        if rung is None:
-            continue
-        needless = find_outdated(made, rung) if is_imposed else []
-        made = [replace(one, ended_as="over", ended_at=at) if one in needless else one for one in made]
-        penalty = replace(make_penalty(strike, standing, rung, rules, _DIGEST), penalty_id=len(made) + 1)
-        made.append(impose(penalty, BY_ITSELF, at, rules) if is_imposed else penalty)
+        found.add(strike, rules)
+        most_weight = bound_weight(found.weight, rules, len(made))
+        if not is_settled(most_weight, found.last_seen or event.at, made, rules, event.at):
+            steps = take_steps(strike, list(standing.values()), made, rules, _DIGEST)
+            made = [replace(one, penalty_id=place) for place, one in enumerate(after_steps(made, steps), 1)]
     return made
 
 

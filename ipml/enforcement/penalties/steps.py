@@ -40,6 +40,46 @@ def find_steps(standing: Standing, before: Collection[Penalty], at: datetime) ->
     return Steps(imposed, standing.proposed if is_new else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What becomes of a penalty: it is "imposed" or "proposed", as `sentences` say, or a proposal that is "over"."""
+
+    what: str
+    penalty: Penalty
+    sentences: tuple[str, ...] = ()
+
+
+def take_steps(
+    strike: Strike, strikes: Sequence[Strike], before: Sequence[Penalty], rules: PenaltyRules, digest: str
+) -> list[Step]:
+    """Return what a strike leads to where it is the last of a seller's strikes; new penalties have no number yet."""
+    at = strike.struck_at
+    standing = find_standing(strikes, list_told(before), rules, at)
+    found = find_steps(standing, before, at)
+    taken: list[Step] = []
+    if found.imposed is not None:
+        outdated = find_outdated(before, found.imposed)
+        taken += [Step("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF)) for one in outdated]
+        imposed = impose(make_penalty(strike, standing, found.imposed, rules, digest), BY_ITSELF, at, rules)
+        taken.append(Step("imposed", imposed, standing.sentences))
+    if found.proposed is not None:
+        proposed = make_penalty(strike, standing, found.proposed, rules, digest)
+        taken.append(Step("proposed", proposed, standing.sentences))
+    return taken
+
+
+def after_steps(before: Sequence[Penalty], taken: Sequence[Step]) -> list[Penalty]:
+    """Return a seller's penalties as they are once some steps were taken, in order."""
+    over = {name_penalty(step.penalty): step.penalty for step in taken if step.what == "over"}
+    kept = [over.get(name_penalty(one), one) for one in before]
+    return kept + [step.penalty for step in taken if step.what != "over"]
+
+
+def name_penalty(penalty: Penalty) -> tuple[int, int]:
+    """Return what tells a penalty from every other, even while it has no number: its last strike, and its rung."""
+    return penalty.strike_id, penalty.rung
+
+
 def is_settled(
     most_weight: float, last_seen: datetime, before: Collection[Penalty], rules: PenaltyRules, at: datetime
 ) -> bool:

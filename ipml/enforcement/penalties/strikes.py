@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select
 
+from ipml.enforcement.decided import Decided, read_decided
 from ipml.enforcement.penalties.book import Strike, find_strikes, make_strike, select_strikes, to_two_digits
 from ipml.enforcement.penalties.imposed import Penalty, seal_words
 from ipml.enforcement.penalties.ladder import find_penalties, lift_uncarried
+from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Standing, find_standing
 from ipml.enforcement.penalties.steps import list_told
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
-from ipml.records import Decision
+from ipml.records import Decision, Listing
 from ipml.review.ranking.policy import fold_name
 from ipml.review.ranking.worth import read_worth
-from ipml.review.snapshot import decode_listing
+from ipml.review.snapshot import decode, decode_listing
 from ipml.storage import audit
+from ipml.storage.appending import append_rows
 from ipml.storage.database import Lock, reading, serialise
-from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
+from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import decisions, strikes, strikes_taken_back
 
 
 def add_strike(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> Strike:
     """Count a strike for a decision that a listing is counterfeit; one that came before gives the earlier."""
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    if earlier := find_strike(connection, decision.decision_id):
-        return earlier
-    at = decision.decided_at
-    columns = describe(connection, case, decision, policy) | {
-        "pseudonym": pseudonym_of(connection, case.seller_id, now=at),
-        "policy_digest": keep_policy(connection, policy, at),
-    }
-    number = connection.scalars(insert(strikes).values(columns).returning(strikes.c.strike_id)).one()
-    strike = Strike(number, **columns)
-    audit.append(connection, "ipml", "struck", _subject(strike), _payload(strike), at=at)
+    keep_policy(connection, policy, decision.decided_at)
+    decided, _ = read_decided(connection, [(case, decision)])
+    (strike,) = add_strikes(connection, decided, policy)
     return strike
+
+
+def add_strikes(connection: Connection, decided: Sequence[Decided], policy: EnforcementPolicy) -> list[Strike]:
+    """Do what `add_strike` does for decisions that were made together, under a policy that is kept (`keep_policy`)."""
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    is_theirs = strikes.c.decision_id.in_([one.decision.decision_id for one in decided])
+    struck = {row.decision_id: make_strike(row) for row in connection.execute(select_strikes().where(is_theirs))}
+    new = [one for one in decided if one.decision.decision_id not in struck]
+    rows = [
+        facts | {"pseudonym": one.pseudonym, "policy_digest": policy.digest}
+        for one, facts in zip(new, describe_all(connection, new, policy), strict=True)
+    ]
+    made = [Strike(number, **row) for number, row in zip(append_rows(connection, strikes, rows), rows, strict=True)]
+    deeds = [audit.Deed(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
+    audit.append_deeds(connection, deeds)
+    struck |= {strike.decision_id: strike for strike in made}
+    return [struck[one.decision.decision_id] for one in decided]
 
 
 def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[Penalty]:
@@ -74,9 +87,9 @@ def weigh(connection: Connection, pseudonym: str, at: datetime, policy: Enforcem
     return find_standing(find_strikes(connection, pseudonym), told, policy.penalties, at)
 
 
-def read_facts(case: Row[Any]) -> dict[str, Any]:
-    """Return what a case says of a strike, whatever the policy."""
-    listing = decode_listing(case.snapshot)
+def read_facts(case: Row[Any], listing: Listing | None = None) -> dict[str, Any]:
+    """Return what a case says of a strike, whatever the policy; its listing is read again unless it is given."""
+    listing = listing or decode_listing(case.snapshot)
     worth = read_worth(case.worth) if case.worth else None
     return {
         "category": fold_name(case.category or listing.category) or None,
@@ -96,35 +109,57 @@ def seen_at(case: Row[Any], decided_at: datetime) -> datetime:
 
 def describe(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> dict[str, Any]:
     """Return what the strike of a decision says, but for whose it is and by which policy."""
-    at, rules, facts = decision.decided_at, policy.penalties, read_facts(case)
+    (facts,) = describe_all(connection, [Decided(case, decision, decode(case.snapshot), "")], policy)
+    return facts
+
+
+def describe_all(connection: Connection, decided: Sequence[Decided], policy: EnforcementPolicy) -> list[dict[str, Any]]:
+    """Do what `describe` does for decisions that were made together."""
+    made_with, same_as = _find_firsts_of_groups(connection, decided), _find_first_cases(connection, decided)
+    return [
+        _describe(one, policy.penalties)
+        | {
+            "made_with": made_with.get(one.decision.decision_id),
+            "same_as": same_as.get(one.case.listing_id, one.case.case_id),
+        }
+        for one in decided
+    ]
+
+
+def _describe(one: Decided, rules: PenaltyRules) -> dict[str, Any]:
+    at, facts = one.decision.decided_at, read_facts(one.case, one.scored.listing)
     category = facts["category"] if facts["category"] in rules.severity else None
     return facts | {
-        "decision_id": decision.decision_id,
-        "case_id": case.case_id,
-        "ground": decision.ground,
+        "decision_id": one.decision.decision_id,
+        "case_id": one.case.case_id,
+        "ground": one.decision.ground,
         "category": category,
-        "weight": rules.weigh(decision.ground, category),
-        "made_with": _find_first_of_group(connection, decision.decision_id),
-        "same_as": _find_first_case(connection, case),
-        "seen_at": seen_at(case, at),
+        "weight": rules.weigh(one.decision.ground, category),
+        "seen_at": seen_at(one.case, at),
         "struck_at": at,
         "expires_at": at + timedelta(days=rules.expiry_days),
     }
 
 
-def _find_first_of_group(connection: Connection, decision_id: int) -> int | None:
-    """Return the first of the decisions that were made as one with a decision; None where it was made alone."""
-    group = select(decisions.c.group_key).where(decisions.c.decision_id == decision_id).scalar_subquery()
-    query = select(func.min(decisions.c.decision_id)).where(decisions.c.group_key == group)
-    first: int | None = connection.scalar(query)
-    return first
+def _find_firsts_of_groups(connection: Connection, decided: Sequence[Decided]) -> dict[int, int]:
+    """Return for each decision the first of those that were made as one with it; none that was made alone."""
+    is_wanted = decisions.c.decision_id.in_([one.decision.decision_id for one in decided])
+    query = select(decisions.c.decision_id, decisions.c.group_key).where(is_wanted, decisions.c.group_key.is_not(None))
+    groups = {row.decision_id: row.group_key for row in connection.execute(query)}
+    if not groups:
+        return {}
+    first = select(decisions.c.group_key, func.min(decisions.c.decision_id))
+    first = first.where(decisions.c.group_key.in_(set(groups.values()))).group_by(decisions.c.group_key)
+    firsts = dict(connection.execute(first).all())
+    return {decision_id: firsts[group] for decision_id, group in groups.items()}
 
 
-def _find_first_case(connection: Connection, case: Row[Any]) -> int:
-    """Return the case of the first decision on a listing, which may have been seen several times."""
-    query = select(decisions.c.case_id).where(decisions.c.listing_id == case.listing_id)
-    first = connection.scalar(query.order_by(decisions.c.decision_id).limit(1))
-    return int(case.case_id) if first is None else first
+def _find_first_cases(connection: Connection, decided: Sequence[Decided]) -> dict[str, int]:
+    """Return for each listing the case of the first decision on it, as it may have been seen several times."""
+    is_theirs = decisions.c.listing_id.in_({one.case.listing_id for one in decided})
+    first = select(func.min(decisions.c.decision_id)).where(is_theirs).group_by(decisions.c.listing_id)
+    query = select(decisions.c.listing_id, decisions.c.case_id).where(decisions.c.decision_id.in_(first))
+    return dict(connection.execute(query).all())
 
 
 def _payload(strike: Strike) -> dict[str, audit.Value]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
 from ipml.enforcement.restrictions import Restriction
@@ -24,11 +24,12 @@ from ipml.enforcement.statements.letter import Letter, write_letter, write_lifte
 from ipml.enforcement.statements.payload import why_not_stated, write_payload
 from ipml.enforcement.statements.rules import StatementRules
 from ipml.errors import InvalidStatement, LetterExpired, StatementNotFound
-from ipml.records import Reason
-from ipml.review.snapshot import decode as decode_snapshot
-from ipml.review.snapshot import digest
+from ipml.records import Listing, Reason
+from ipml.review.snapshot import decode_reasons, digest
 from ipml.storage import audit, outbox
-from ipml.storage.pseudonyms import find_seller, seal, unseal
+from ipml.storage.appending import append_rows
+from ipml.storage.keyrings import Keyring, read_keys
+from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
 
@@ -64,37 +65,98 @@ def issue(
     SellerErased
         There is nobody any more to whom a letter could go.
     """
-    if earlier := find_statement(connection, restriction.subject):
-        return earlier
-    at = at or restriction.since
-    statement = _state(connection, restriction, policy.statements, at)
+    keep_policy(connection, policy, at or restriction.since)
+    keys = read_keys(connection, [restriction.pseudonym])
+    (statement,) = issue_all(connection, [restriction], policy, keys, at=at)
+    return statement
+
+
+def issue_all(
+    connection: Connection,
+    restrictions: Sequence[Restriction],
+    policy: EnforcementPolicy,
+    keys: Keyring,
+    *,
+    at: datetime | None = None,
+) -> list[Statement]:
+    """Do what `issue` does for restrictions of different subjects, under a policy that is kept (`keep_policy`)."""
+    if not restrictions:
+        return []
+    found = _find_statements(connection, [one.subject for one in restrictions])
+    new = [one for one in restrictions if one.subject not in found]
+    if not new:
+        return [found[one.subject] for one in restrictions]
+    drawn = [_draw_up(one, policy.statements, at) for one in _with_reasons(connection, new)]
+    numbers = append_rows(connection, statements, [one.columns(keys, policy.digest) for one in drawn])
+    kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
+    outbox.put_all(connection, [draft for one in kept for draft in one.drafts(keys)], keys)
+    audit.append_deeds(connection, [one.deed() for one in kept])
+    found |= {one.statement.subject: one.statement for one in kept}
+    return [found[one.subject] for one in restrictions]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A statement that is drawn up, with its letter and its payload, as object and as text."""
+
+    statement: Statement
+    listing: Listing
+    letter: Letter
+    payload: dict[str, Any] | None
+    text: str | None
+
+    def numbered(self, statement_id: int) -> _Drawn:
+        return replace(self, statement=replace(self.statement, statement_id=statement_id))
+
+    def columns(self, keys: Keyring, policy_digest: str) -> dict[str, Any]:
+        named = ("subject", "decision_id", "case_id", "pseudonym", "puid", "issued_at")
+        content = {"subject": self.letter.subject, "text": self.letter.text}
+        content |= {"title": self.listing.title, "listing_id": self.listing.listing_id}
+        return {
+            **{name: getattr(self.statement, name) for name in named},
+            "facts": encode(self.statement),
+            "payload": self.text,
+            "letter": keys.seal(self.statement.pseudonym, json.dumps(content)),
+            "policy_digest": policy_digest,
+        }
+
+    def drafts(self, keys: Keyring) -> Iterator[outbox.Draft]:
+        at = self.statement.issued_at
+        yield _draft_letter(self.statement, self.letter, "statement", keys.find_seller(self.statement.pseudonym), at)
+        if self.payload is not None:
+            subject = f"transparency:{self.statement.statement_id}"
+            yield outbox.Draft(self.statement.puid, "transparency", "statement", subject, self.payload, None, at)
+
+    def deed(self) -> audit.Deed:
+        told: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
+        told |= {"language": self.statement.language, "letter": digest(self.letter.text)}
+        told["payload"] = digest(self.text) if self.text else None
+        return audit.Deed(self.statement.issued_at, _ACTOR, "stated", self.statement.subject, told)
+
+
+def _draw_up(found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRules, at: datetime | None) -> _Drawn:
+    restriction, origin, reasons = found
+    since = at or restriction.since
+    statement = state(restriction, rules, puid=draw_puid(), at=since, reasons=reasons, origin=origin)
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):
         raise InvalidStatement(restriction.subject, [str(fault) for fault in faults])
     listing = restriction.listing
-    letter = write_letter(statement, listing.title, listing.listing_id, policy.statements)
-    content = {"subject": letter.subject, "text": letter.text, "title": listing.title, "listing_id": listing.listing_id}
-    statement = _keep(connection, statement, payload, content, keep_policy(connection, policy, at))
-    _send_letter(connection, statement, letter, "statement", at)
-    if payload is not None:
-        outbox.put(
-            connection,
-            key=statement.puid,
-            channel="transparency",
-            kind="statement",
-            subject=f"transparency:{statement.statement_id}",
-            body=payload,
-            pseudonym=None,
-            now=at,
-        )
-    noted: dict[str, audit.Value] = {
-        "statement": statement.statement_id,
-        "kind": statement.kind.value,
-        "language": statement.language,
-    }
-    noted |= {"letter": digest(letter.text), "payload": digest(json.dumps(payload)) if payload else None}
-    audit.append(connection, _ACTOR, "stated", statement.subject, noted, at=at)
-    return statement
+    letter = write_letter(statement, listing.title, listing.listing_id, rules)
+    return _Drawn(statement, listing, letter, payload, None if payload is None else json.dumps(payload))
+
+
+def _with_reasons(
+    connection: Connection, restrictions: Sequence[Restriction]
+) -> list[tuple[Restriction, str, Sequence[Reason]]]:
+    """Return restrictions with how each decision came about, and why its listing scored as it did."""
+    of_case = cases.c.case_id.in_({one.case_id for one in restrictions})
+    snapshots = dict(connection.execute(select(cases.c.case_id, cases.c.snapshot).where(of_case)).all())
+    reasons = {case_id: decode_reasons(snapshot) for case_id, snapshot in snapshots.items()}
+    of_decision = decisions.c.decision_id.in_({one.decision_id for one in restrictions})
+    query = select(decisions.c.decision_id, decisions.c.origin).where(of_decision)
+    origins = dict(connection.execute(query).all())
+    return [(one, origins.get(one.decision_id) or "review", reasons.get(one.case_id, ())) for one in restrictions]
 
 
 def preview(
@@ -134,11 +196,13 @@ def tell_lifted(
     statement = find_statement(connection, restriction.subject)
     if statement is None or _is_told_of_end(connection, statement):
         return False
-    if find_seller(connection, statement.pseudonym) is None:
+    keys = read_keys(connection, [statement.pseudonym])
+    if statement.pseudonym not in keys:
         return False
     listing = restriction.listing
     letter = write_lifted_letter(statement, listing.title, listing.listing_id, policy.statements, why, at)
-    _send_letter(connection, statement, letter, "lifted", at)
+    draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
+    outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
     audit.append(connection, _ACTOR, "told of the end", statement.subject, noted, at=at)
     return True
@@ -203,51 +267,21 @@ def draw_puid() -> str:
     return "".join(secrets.choice(_PUID_LETTERS) for _ in range(_PUID_LENGTH))
 
 
-def _state(connection: Connection, restriction: Restriction, rules: StatementRules, at: datetime) -> Statement:
-    snapshot = connection.scalar(select(cases.c.snapshot).where(cases.c.case_id == restriction.case_id))
-    query = select(decisions.c.origin).where(decisions.c.decision_id == restriction.decision_id)
-    reasons = decode_snapshot(snapshot).reasons if snapshot else ()
-    origin = connection.scalar(query) or "review"
-    return state(restriction, rules, puid=draw_puid(), at=at, reasons=reasons, origin=origin)
+def _find_statements(connection: Connection, subjects: Sequence[str]) -> dict[str, Statement]:
+    query = select(statements).where(statements.c.subject.in_(subjects))
+    return {row.subject: decode(row.facts, row.statement_id) for row in connection.execute(query)}
 
 
-def _keep(
-    connection: Connection,
-    statement: Statement,
-    payload: dict[str, Any] | None,
-    content: dict[str, str],
-    policy_digest: str,
-) -> Statement:
-    fields = {name: getattr(statement, name) for name in ("subject", "decision_id", "case_id", "pseudonym", "puid")}
-    fields |= {
-        "facts": encode(statement),
-        "payload": json.dumps(payload) if payload is not None else None,
-        "letter": seal(connection, statement.pseudonym, json.dumps(content)),
-        "policy_digest": policy_digest,
-        "issued_at": statement.issued_at,
-    }
-    query = insert(statements).values(fields).returning(statements.c.statement_id)
-    return replace(statement, statement_id=connection.scalars(query).one())
-
-
-def _send_letter(connection: Connection, statement: Statement, letter: Letter, kind: str, at: datetime) -> None:
+def _draft_letter(statement: Statement, letter: Letter, kind: str, seller_id: str | None, at: datetime) -> outbox.Draft:
     body = {
-        "seller_id": find_seller(connection, statement.pseudonym),
+        "seller_id": seller_id,
         "reference": statement.puid,
         "language": letter.language,
         "subject": letter.subject,
         "text": letter.text,
     }
-    outbox.put(
-        connection,
-        key=outbox.make_key(f"{statement.subject.replace(':', '-')}-{kind}"),
-        channel="seller",
-        kind=kind,
-        subject=statement.subject,
-        body=body,
-        pseudonym=statement.pseudonym,
-        now=at,
-    )
+    key = outbox.make_key(f"{statement.subject.replace(':', '-')}-{kind}")
+    return outbox.Draft(key, "seller", kind, statement.subject, body, statement.pseudonym, at)
 
 
 def _get_row(connection: Connection, subject: str) -> Row[Any]:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy
+from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import OWN, Source
-from ipml.enforcement.takedown.finding import Measure, find_on_listing, get_measure
+from ipml.enforcement.takedown.finding import Measure, find_on_listing, find_on_listings, get_measure
 from ipml.enforcement.takedown.rules import Choice
-from ipml.enforcement.takedown.telling import Change, tell
+from ipml.enforcement.takedown.telling import Announcing, Change, tell
 from ipml.errors import SellerErased
 from ipml.records import Decision, Listing
 from ipml.review.cases import find_case
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit
-from ipml.storage.pseudonyms import pseudonym_of, seal
+from ipml.storage.appending import append_rows
+from ipml.storage.keyrings import Keyring
+from ipml.storage.pseudonyms import seal
 from ipml.storage.tables import decisions, measures
 
 
-def add_measure(
-    connection: Connection,
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A measure that is to be imposed: what it is to be, with no number yet, on which listing, the ground, and why."""
+
+    measure: Measure
+    listing: Listing
+    ground: str
+    why: str
+
+
+def want_measure(
     listing: Listing,
+    pseudonym: str,
     decision: Decision | Row[Any],
     policy: EnforcementPolicy,
     choice: Choice,
@@ -34,11 +48,9 @@ def add_measure(
     until: datetime | None = None,
     is_automatic: bool = False,
     source: Source = OWN,
-) -> Measure:
-    """Impose a measure that was chosen, tell whom it concerns, and note it."""
-    pseudonym = pseudonym_of(connection, listing.seller_id, now=at)
-    before = find_on_listing(connection, listing.listing_id, pseudonym)
-    wanted = Measure(
+) -> Wanted:
+    """Return a measure that was chosen as it is to be imposed."""
+    measure = Measure(
         measure_id=0,
         decision_id=decision.decision_id,
         case_id=decision.case_id,
@@ -46,7 +58,7 @@ def add_measure(
         kind=choice.kind,
         territories=choice.territories,
         until=until or choice.until(at),
-        policy_digest=keep_policy(connection, policy, at),
+        policy_digest=policy.digest,
         imposed_by=by,
         imposed_at=at,
         listed_at=listing.listed_at,
@@ -55,20 +67,49 @@ def add_measure(
         source=source.source,
         is_detected=source.is_detected,
     )
-    new = insert_measure(connection, wanted, choice.why)
-    change = Change(new, "imposed", listing, decision.ground, before, [*before, new], at)
-    key = tell(connection, change, policy.measures)
-    note_change(connection, by, "imposed", new, at, key)
-    return get_measure(connection, new.measure_id)
+    return Wanted(measure, listing, decision.ground, choice.why)
 
 
-def insert_measure(connection: Connection, wanted: Measure, why: str) -> Measure:
-    """Keep a measure, and return it with its number."""
-    fields = {name: getattr(wanted, name) for name in Measure.__slots__ if name != "measure_id"}
-    fields |= {"kind": wanted.kind.value, "territories": ",".join(wanted.territories)}
-    fields["why"] = _seal(connection, wanted.pseudonym, why)
-    query = insert(measures).values(fields).returning(measures.c.measure_id)
-    return dataclasses.replace(wanted, measure_id=connection.scalars(query).one())
+def add_measures(
+    connection: Connection, wanted: Sequence[Wanted], policy: EnforcementPolicy, keys: Keyring
+) -> list[Measure]:
+    """Impose measures, tell whom they concern, and note them, as if it were done one after the other.
+
+    Parameters
+    ----------
+    policy : EnforcementPolicy
+        That must be kept (`keep_policy`).
+    keys : Keyring
+        Of the sellers.
+    """
+    on_listing = find_on_listings(connection, [(one.listing.listing_id, one.measure.pseudonym) for one in wanted])
+    numbers = insert_measures(connection, [(one.measure, one.why) for one in wanted], keys)
+    telling = Announcing(connection, policy.measures, keys)
+    imposed: list[Measure] = []
+    deeds: list[audit.Deed] = []
+    for one, number in zip(wanted, numbers, strict=True):
+        new = dataclasses.replace(one.measure, measure_id=number)
+        there = on_listing[one.listing.listing_id, new.pseudonym]
+        change = Change(new, "imposed", one.listing, one.ground, list(there), [*there, new], new.imposed_at)
+        key, told = telling.tell(change)
+        there.append(told)
+        imposed.append(told)
+        deeds.append(describe_change(new.imposed_by, "imposed", new, new.imposed_at, key))
+    telling.finish()
+    audit.append_deeds(connection, deeds)
+    return imposed
+
+
+def insert_measures(connection: Connection, wanted: Sequence[tuple[Measure, str]], keys: Keyring) -> list[int]:
+    """Keep measures, each with why it is this and no other, and return their numbers."""
+    return append_rows(connection, measures, [_columns(measure, why, keys) for measure, why in wanted])
+
+
+def _columns(measure: Measure, why: str, keys: Keyring) -> dict[str, Any]:
+    fields = {name: getattr(measure, name) for name in Measure.__slots__ if name != "measure_id"}
+    is_told = why and measure.pseudonym in keys
+    sealed = keys.seal(measure.pseudonym, why) if is_told else None
+    return fields | {"kind": measure.kind.value, "territories": ",".join(measure.territories), "why": sealed}
 
 
 def lift_measure(
@@ -104,13 +145,20 @@ def note_change(
     replaces: int | None = None,
 ) -> None:
     """Note in the trail that a measure was imposed or lifted, and under which key the platform was told."""
+    audit.append_deeds(connection, [describe_change(by, action, measure, at, key, replaces)])
+
+
+def describe_change(
+    by: str, action: str, measure: Measure, at: datetime, key: str | None, replaces: int | None = None
+) -> audit.Deed:
+    """Return what the trail says of a measure that was imposed or lifted."""
     payload: dict[str, audit.Value] = {"case": measure.case_id, "decision": measure.decision_id, "message": key}
     if action == "imposed":
         payload |= {"kind": measure.kind.value, "territories": ",".join(measure.territories)}
         payload["until"] = None if measure.until is None else measure.until.isoformat()
         payload["policy"] = measure.policy_digest
         payload |= {"automatic": measure.is_automatic, "replaces": replaces, "source": measure.source}
-    audit.append(connection, by, action, measure.subject, payload, at=at)
+    return audit.Deed(at, by, action, measure.subject, payload)
 
 
 def _seal(connection: Connection, pseudonym: str, text: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -147,9 +147,19 @@ def find_measures(
 
 def find_on_listing(connection: Connection, listing_id: str, pseudonym: str) -> list[Measure]:
     """Return every measure there ever was on a seller's listing, however often it was observed, the oldest first."""
-    query = select(measures).join(decisions, measures.c.decision_id == decisions.c.decision_id)
-    query = query.where(decisions.c.listing_id == listing_id, measures.c.pseudonym == pseudonym)
-    return [make_measure(row) for row in connection.execute(query.order_by(measures.c.measure_id))]
+    return find_on_listings(connection, [(listing_id, pseudonym)])[listing_id, pseudonym]
+
+
+def find_on_listings(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Measure]]:
+    """Return what `find_on_listing` does, for each listing and pseudonym."""
+    found: dict[tuple[str, str], list[Measure]] = {place: [] for place in wanted}
+    query = select(measures, decisions.c.listing_id).join(decisions, measures.c.decision_id == decisions.c.decision_id)
+    query = query.where(decisions.c.listing_id.in_({listing_id for listing_id, _ in found}))
+    query = query.where(measures.c.pseudonym.in_({pseudonym for _, pseudonym in found}))
+    for row in connection.execute(query.order_by(measures.c.measure_id)):
+        if (place := (row.listing_id, row.pseudonym)) in found:
+            found[place].append(make_measure(row))
+    return found
 
 
 def in_force(on_listing: list[Measure]) -> list[Measure]:

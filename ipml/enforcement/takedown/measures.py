@@ -7,30 +7,36 @@ whoever else does: all of them append to the audit trail, so its lock comes firs
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.policy import EnforcementPolicy, parse_enforcement_policy
+from ipml.enforcement.decided import Decided, read_decided
+from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
 from ipml.enforcement.restrictions import OWN, MeasureKind, Restriction, Source
 from ipml.enforcement.takedown.changes import (
-    add_measure,
+    Wanted,
+    add_measures,
     find_listing,
-    insert_measure,
+    insert_measures,
     lift_measure,
     mark_lifted,
     note_change,
+    want_measure,
 )
 from ipml.enforcement.takedown.finding import Measure, find_measures, find_on_listing, get_measure
 from ipml.enforcement.takedown.rules import Choice, MeasureRules
 from ipml.enforcement.takedown.telling import Change, tell
 from ipml.errors import MeasureNotStanding, NothingToEnforce, UnusableMeasure
-from ipml.records import Decision, Verdict
+from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.reversals import stands
-from ipml.review.snapshot import decode, decode_listing
+from ipml.review.snapshot import decode_listing
 from ipml.storage.database import Lock, serialise
+from ipml.storage.keyrings import Keyring, read_keys
+from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import decisions, enforcement_policies, measures
 
 _AT_ONCE = 100
@@ -66,15 +72,43 @@ def impose(
         already by another decision no message is needed: then the listing is not put back until both are lifted.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    if earlier := find_measures(connection, decision_id=decision.decision_id, standing=True):
-        return earlier[-1]
-    scored = decode(case.snapshot)
-    choice = policy.measures.choose(scored.listing, scored.score, decision.ground)
+    keep_policy(connection, policy, decision.decided_at)
+    decided, keys = read_decided(connection, [(case, decision)], {case.case_id: source})
+    (imposed,) = impose_all(connection, decided, policy, keys, kind=kind, is_automatic=is_automatic)
+    return imposed
+
+
+def impose_all(
+    connection: Connection,
+    decided: Sequence[Decided],
+    policy: EnforcementPolicy,
+    keys: Keyring,
+    *,
+    kind: MeasureKind | None = None,
+    is_automatic: bool = False,
+) -> list[Measure]:
+    """Do what `impose` does for decisions that were made together, under a policy that is kept (`keep_policy`)."""
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    imposed = _find_imposed(connection, decided)
+    new = [one for one in decided if one.decision.decision_id not in imposed]
+    wanted = [_want(one, policy, kind, is_automatic) for one in new]
+    imposed |= {measure.decision_id: measure for measure in add_measures(connection, wanted, policy, keys)}
+    return [imposed[one.decision.decision_id] for one in decided]
+
+
+def _find_imposed(connection: Connection, decided: Sequence[Decided]) -> dict[int, Measure]:
+    """Return the measures that stand by some decisions already: of each the first."""
+    is_theirs = measures.c.decision_id.in_([one.decision.decision_id for one in decided])
+    return {measure.decision_id: measure for measure in find_measures(connection, is_theirs, standing=True)}
+
+
+def _want(one: Decided, policy: EnforcementPolicy, kind: MeasureKind | None, is_automatic: bool) -> Wanted:
+    decision, listing = one.decision, one.scored.listing
+    choice = policy.measures.choose(listing, one.scored.score, decision.ground)
     if kind is not None:
         choice = Choice(kind, f"{kind}, as the policy says where nobody reviewed")
-    by, at = decision.reviewer, decision.decided_at
-    listing = scored.listing
-    return add_measure(connection, listing, decision, policy, choice, by, at, is_automatic=is_automatic, source=source)
+    chosen = (decision, policy, choice, decision.reviewer, decision.decided_at)
+    return want_measure(listing, one.pseudonym, *chosen, is_automatic=is_automatic, source=one.source)
 
 
 def impose_by_hand(
@@ -105,9 +139,13 @@ def impose_by_hand(
     row = connection.execute(query.limit(1)).first()
     if row is None or row.verdict != Verdict.COUNTERFEIT:
         raise NothingToEnforce(case_id)
+    keep_policy(connection, policy, at)
+    pseudonym = pseudonym_of(connection, case.seller_id, now=at)
     listing, choice = decode_listing(case.snapshot), Choice(kind, why, territories)
     source = _source_of(connection, row.decision_id)
-    return add_measure(connection, listing, row, policy, choice, by, at, until=until, source=source)
+    wanted = want_measure(listing, pseudonym, row, policy, choice, by, at, until=until, source=source)
+    (imposed,) = add_measures(connection, [wanted], policy, read_keys(connection, [pseudonym]))
+    return imposed
 
 
 def replace(
@@ -145,7 +183,8 @@ def replace(
         done_at=None,
         refused_at=None,
     )
-    new = insert_measure(connection, wanted, why)
+    (number,) = insert_measures(connection, [(wanted, why)], read_keys(connection, [old.pseudonym]))
+    new = dataclasses.replace(wanted, measure_id=number)
     mark_lifted(connection, old, by, why, at, replaced_by=new.measure_id)
     after = find_on_listing(connection, listing.listing_id, old.pseudonym)
     change = Change(new, "imposed", listing, ground, before, after, at)
@@ -184,7 +223,11 @@ def end_some_due(connection: Connection, now: datetime) -> list[Measure]:
 
 def restriction_of(connection: Connection, measure: Measure) -> Restriction:
     """Return a measure with what a statement of reasons must tell of it."""
-    listing, ground = find_listing(connection, measure)
+    return make_restriction(measure, *find_listing(connection, measure))
+
+
+def make_restriction(measure: Measure, listing: Listing, ground: str) -> Restriction:
+    """Return what `restriction_of` does, where the listing as it was decided on, and the ground, are known."""
     return Restriction(
         subject=measure.subject,
         kind=measure.kind,

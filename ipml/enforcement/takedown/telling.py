@@ -6,18 +6,18 @@ from then on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ipml.enforcement.takedown.finding import Measure, in_force
 from ipml.enforcement.takedown.in_force import covers
 from ipml.enforcement.takedown.rules import MeasureRules, Telling
-from ipml.errors import SellerErased
 from ipml.records import Listing
 from ipml.storage import outbox
+from ipml.storage.keyrings import Keyring, read_keys
 from ipml.storage.tables import measure_messages, measures
 
 
@@ -54,38 +54,149 @@ def tell(connection: Connection, change: Change, rules: MeasureRules | None, *, 
     corrects : bool, default=False
         Whether the measure was a mistake, so that those who were told of it are told that, too.
     """
-    try:
+    telling = Announcing(connection, rules, read_keys(connection, [change.measure.pseudonym]))
+    key, _ = telling.tell(change, corrects=corrects)
+    telling.finish()
+    return key
+
+
+class Announcing:
+    """Tells of changes that are made one after the other in a transaction; `finish` puts all of it down at once.
+
+    Parameters
+    ----------
+    rules : MeasureRules or None
+        As for `tell`.
+    keys : Keyring
+        Of the sellers of the listings.
+    """
+
+    def __init__(self, connection: Connection, rules: MeasureRules | None, keys: Keyring) -> None:
+        self._connection, self._rules, self._keys = connection, rules, keys
+        self._drafts: list[outbox.Draft] = []
+        self._effects: list[dict[str, Any]] = []
+        self._done: list[dict[str, Any]] = []
+
+    def tell(self, change: Change, *, corrects: bool = False) -> tuple[str | None, Measure]:
+        """Tell of one change; return the key of the platform's message, if one was needed, and the measure as it is."""
         if not change.is_felt:
-            _rely_on_another(connection, change)
-            return None
-        key = _tell_platform(connection, change)
-        _tell_holder(connection, change, rules)
-        if rules is not None:
-            _tell_buyers(connection, change, rules)
+            return None, self._rely_on_another(change)
+        if change.measure.pseudonym not in self._keys:
+            return None, change.measure  # there is nobody's listing left to act on
+        key = self._tell_platform(change)
+        self._tell_holder(change)
+        self._tell_buyers(change)
         if corrects:
-            _correct_buyers(connection, change)
-    except SellerErased:
-        return None  # there is nobody's listing left to act on
-    return key
+            self._correct_buyers(change)
+        return key, change.measure
 
+    def finish(self) -> None:
+        """Put down what was gathered."""
+        outbox.put_all(self._connection, self._drafts, self._keys)
+        if self._effects:
+            self._connection.execute(insert(measure_messages), self._effects)
+        if self._done:
+            done = update(measures).where(measures.c.measure_id == bindparam("number")).values(done_at=bindparam("at"))
+            self._connection.execute(done, self._done)
 
-def _tell_platform(connection: Connection, change: Change) -> str:
-    holding = in_force(change.after)
-    key = _make_key(change.measure, change.verb)
-    body = {
-        "change": change.verb,
-        "measure": change.measure.subject,
-        "listing_id": change.listing.listing_id,
-        "seller_id": change.listing.seller_id,
-        "ground": change.ground,
-        "at": change.at.isoformat(),
-        "in_force": [_describe(measure) for measure in holding],
-    }
-    _put(connection, change, key, "platform", "measure" if holding else "reinstatement", change.thread, body)
-    effects = [(measure.measure_id, effect) for measure in change.after if (effect := _effect_on(measure))]
-    rows = [{"key": key, "measure_id": number, "effect": effect} for number, effect in effects]
-    connection.execute(insert(measure_messages), rows)
-    return key
+    def _tell_platform(self, change: Change) -> str:
+        holding = in_force(change.after)
+        key = _make_key(change.measure, change.verb)
+        body = {
+            "change": change.verb,
+            "measure": change.measure.subject,
+            "listing_id": change.listing.listing_id,
+            "seller_id": change.listing.seller_id,
+            "ground": change.ground,
+            "at": change.at.isoformat(),
+            "in_force": [_describe(measure) for measure in holding],
+        }
+        self._put(change, key, "platform", "measure" if holding else "reinstatement", change.thread, body)
+        effects = [(measure.measure_id, effect) for measure in change.after if (effect := _effect_on(measure))]
+        self._effects += [{"key": key, "measure_id": number, "effect": effect} for number, effect in effects]
+        return key
+
+    def _rely_on_another(self, change: Change) -> Measure:
+        """Let a measure that changes nothing be done as soon as the one is that says the same."""
+        if change.verb != "imposed":
+            return change.measure
+        new = change.measure
+        other = next((one for one in in_force(change.before) if covers(one.hold, new.hold)), None)
+        if other is None:
+            return new
+        if other.done_at:
+            self._done.append({"number": new.measure_id, "at": change.at})
+            return replace(new, done_at=change.at)
+        said_by = [row["key"] for row in self._effects if row["measure_id"] == other.measure_id]
+        query = select(measure_messages.c.key).where(
+            measure_messages.c.measure_id == other.measure_id, measure_messages.c.effect == "imposed"
+        )
+        for key in (*said_by, *self._connection.scalars(query)):
+            self._effects.append({"key": key, "measure_id": new.measure_id, "effect": "imposed"})
+        return new
+
+    def _tell_holder(self, change: Change) -> None:
+        """Tell the rights holder what became of a listing under their brand; of the end only if they know the start."""
+        is_wanted = self._rules is not None and self._rules.telling_of(change.measure.kind).holder
+        if not change.listing.brand or not (is_wanted or self._is_known_to_holder(change)):
+            return
+        holding = in_force(change.after)
+        body = {
+            "brand": change.listing.brand,
+            "listing_id": change.listing.listing_id,
+            "ground": change.ground,
+            "at": change.at.isoformat(),
+            "in_force": [_describe(measure) for measure in holding],
+        }
+        key = _make_key(change.measure, f"holder-{change.verb}")
+        self._put(change, key, "holder", "measure" if holding else "reinstatement", change.thread, body)
+
+    def _is_known_to_holder(self, change: Change) -> bool:
+        if len(change.after) == 1 and not change.before:
+            return False  # its thread begins with it
+        if any(draft.channel == "holder" and draft.subject == change.thread for draft in self._drafts):
+            return True
+        return outbox.has_subject(self._connection, "holder", change.thread)
+
+    def _tell_buyers(self, change: Change) -> None:
+        """Have those who bought told, later; not where nobody did, nor a second time."""
+        rules = self._rules
+        if rules is None:
+            return
+        telling = rules.telling_of(change.measure.kind)
+        told_before = any(rules.telling_of(one.kind).buyers_days for one in in_force(change.before))
+        if telling.buyers_days is None or told_before or change.measure.sales_before == 0:
+            return
+        since = change.at - timedelta(days=telling.buyers_days)
+        body = _buyers_body(change, "counterfeit") | {"bought_since": since.isoformat()}
+        key = _make_key(change.measure, "buyers")
+        subject = f"buyers:{change.measure.measure_id}"
+        self._put(change, key, "platform", "buyers", subject, body, not_before=_buyers_at(change, telling))
+
+    def _correct_buyers(self, change: Change) -> None:
+        """Take back what was to be told to buyers; where it may have been told already, have the mistake told."""
+        if in_force(change.after):
+            return  # something else still stands against the listing
+        for measure in change.after:
+            subject = f"buyers:{measure.measure_id}"
+            keys = outbox.find_keys(self._connection, subject)
+            if len(keys) != 1 or outbox.withdraw(self._connection, keys[0], by="ipml", now=change.at):
+                continue
+            body = _buyers_body(change, "not counterfeit")
+            self._put(change, _make_key(measure, "buyers-corrected"), "platform", "buyers", subject, body)
+
+    def _put(
+        self,
+        change: Change,
+        key: str,
+        channel: str,
+        kind: str,
+        subject: str,
+        body: dict[str, Any],
+        not_before: datetime | None = None,
+    ) -> None:
+        named = (key, channel, kind, subject)
+        self._drafts.append(outbox.Draft(*named, body, change.measure.pseudonym, change.at, not_before))
 
 
 def _describe(measure: Measure) -> dict[str, Any]:
@@ -101,99 +212,14 @@ def _effect_on(measure: Measure) -> str | None:
     return None if measure.undone_at else "lifted"
 
 
-def _rely_on_another(connection: Connection, change: Change) -> None:
-    """Let a measure that changes nothing be done as soon as the one is that says the same."""
-    if change.verb != "imposed":
-        return
-    other = next((one for one in in_force(change.before) if covers(one.hold, change.measure.hold)), None)
-    if other is None:
-        return
-    if other.done_at:
-        numbered = measures.c.measure_id == change.measure.measure_id
-        connection.execute(update(measures).where(numbered).values(done_at=change.at))
-        return
-    query = select(measure_messages.c.key).where(
-        measure_messages.c.measure_id == other.measure_id, measure_messages.c.effect == "imposed"
-    )
-    for key in connection.scalars(query).all():
-        row = {"key": key, "measure_id": change.measure.measure_id, "effect": "imposed"}
-        connection.execute(insert(measure_messages).values(row))
-
-
-def _tell_holder(connection: Connection, change: Change, rules: MeasureRules | None) -> None:
-    """Tell the rights holder what became of a listing under their brand; of the end only where they know the start."""
-    is_wanted = rules is not None and rules.telling_of(change.measure.kind).holder
-    if not change.listing.brand or not (is_wanted or outbox.has_subject(connection, "holder", change.thread)):
-        return
-    holding = in_force(change.after)
-    body = {
-        "brand": change.listing.brand,
-        "listing_id": change.listing.listing_id,
-        "ground": change.ground,
-        "at": change.at.isoformat(),
-        "in_force": [_describe(measure) for measure in holding],
-    }
-    key = _make_key(change.measure, f"holder-{change.verb}")
-    _put(connection, change, key, "holder", "measure" if holding else "reinstatement", change.thread, body)
-
-
-def _tell_buyers(connection: Connection, change: Change, rules: MeasureRules) -> None:
-    """Have those who bought told, later; not where nobody did, nor a second time."""
-    telling = rules.telling_of(change.measure.kind)
-    told_before = any(rules.telling_of(one.kind).buyers_days for one in in_force(change.before))
-    if telling.buyers_days is None or told_before or change.measure.sales_before == 0:
-        return
-    since = change.at - timedelta(days=telling.buyers_days)
-    body = _buyers_body(change, "counterfeit") | {"bought_since": since.isoformat()}
-    key = _make_key(change.measure, "buyers")
-    subject = f"buyers:{change.measure.measure_id}"
-    _put(connection, change, key, "platform", "buyers", subject, body, not_before=_buyers_at(change, telling))
-
-
 def _buyers_at(change: Change, telling: Telling) -> datetime:
     return change.at + timedelta(hours=telling.buyers_after_hours)
-
-
-def _correct_buyers(connection: Connection, change: Change) -> None:
-    """Take back what was to be told to buyers; where it may have been told already, have the mistake told."""
-    if in_force(change.after):
-        return  # something else still stands against the listing
-    for measure in change.after:
-        subject = f"buyers:{measure.measure_id}"
-        keys = outbox.find_keys(connection, subject)
-        if len(keys) != 1 or outbox.withdraw(connection, keys[0], by="ipml", now=change.at):
-            continue
-        body = _buyers_body(change, "not counterfeit")
-        _put(connection, change, _make_key(measure, "buyers-corrected"), "platform", "buyers", subject, body)
 
 
 def _buyers_body(change: Change, finding: str) -> dict[str, Any]:
     listing = change.listing
     body = {"listing_id": listing.listing_id, "seller_id": listing.seller_id, "finding": finding}
     return body | {"ground": change.ground, "at": change.at.isoformat()}
-
-
-def _put(
-    connection: Connection,
-    change: Change,
-    key: str,
-    channel: str,
-    kind: str,
-    subject: str,
-    body: dict[str, Any],
-    not_before: datetime | None = None,
-) -> None:
-    outbox.put(
-        connection,
-        key=key,
-        channel=channel,
-        kind=kind,
-        subject=subject,
-        body=body,
-        pseudonym=change.measure.pseudonym,
-        now=change.at,
-        not_before=not_before,
-    )
 
 
 def _make_key(measure: Measure, what: str) -> str:

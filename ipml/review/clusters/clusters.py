@@ -7,7 +7,7 @@ spreads to it (see `spread`), or one of those that are left becomes the exemplar
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,19 +73,38 @@ def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int
 
 def hand_over(connection: Connection, case_id: int) -> None:
     """Make the first of the open cases that wait for a case the exemplar of the others; lock them before."""
-    query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
-    heir = connection.execute(query.order_by(cases.c.rank, cases.c.case_id).limit(1)).first()
+    hand_over_all(connection, [case_id])
+
+
+def hand_over_all(connection: Connection, case_ids: Sequence[int]) -> None:
+    """Do what `hand_over` does for cases that are decided one after the other, though all of them are open yet.
+
+    None of them becomes the exemplar of others once its turn has come.
+    """
+    waiting = select(cases.c.exemplar).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open").distinct()
+    exemplars = set(connection.scalars(waiting))
+    gone: list[int] = []
+    for case_id in case_ids:
+        gone.append(case_id)
+        if case_id in exemplars and (heir := _hand_over(connection, case_id, gone)):
+            exemplars.add(heir)
+
+
+def _hand_over(connection: Connection, case_id: int, gone: Collection[int]) -> int | None:
+    is_waiting = (cases.c.exemplar == case_id, cases.c.state == "open", cases.c.case_id.not_in(gone))
+    query = select(cases).where(*is_waiting).order_by(cases.c.rank, cases.c.case_id)
+    heir = connection.execute(query.limit(1)).first()
     if heir is None:
-        return
-    connection.execute(
-        update(cases).where(cases.c.exemplar == case_id, cases.c.state == "open").values(exemplar=heir.case_id)
-    )
+        return None
+    connection.execute(update(cases).where(*is_waiting).values(exemplar=heir.case_id))
     show(connection, [heir.case_id])
     listing = decode(heir.snapshot).listing
     numbers = seller_bands(listing, sign(make_shingles(listing.title)))
     kept = find_kept(connection, numbers)
     keep(connection, [(heir.case_id, find_room(kept, heir.case_id, numbers))])
     move_forward(connection, {heir.case_id: 0})
+    number: int = heir.case_id
+    return number
 
 
 def show(connection: Connection, case_ids: Collection[int]) -> None:

@@ -6,7 +6,7 @@ one of them has the number of that case in `relisting_of`; a person decides on i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from ipml.review.clusters.bands import choose_candidates, find_kept, find_room, 
 from ipml.review.clusters.likeness import compare_looks, name_brand
 from ipml.review.clusters.signatures import make_bands, make_shingles, sign
 from ipml.review.reversals import stands
-from ipml.review.snapshot import decode
+from ipml.review.snapshot import decode, decode_listing
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
@@ -45,12 +45,14 @@ def removal_bands(listing: Listing, signature: tuple[int, ...]) -> tuple[int, ..
     return make_bands(f"removed {name_brand(listing)}", signature, listing.image_hash)
 
 
-def remember_removal(connection: Connection, row: Row[Any]) -> None:
-    """Keep the listing of a case that was decided counterfeit, so that it is recognised when it comes again."""
-    listing = decode(row.snapshot).listing
-    numbers = removal_bands(listing, sign(make_shingles(listing.title)))
-    kept = find_kept(connection, numbers)
-    keep(connection, [(row.case_id, find_room(kept, row.case_id, numbers))])
+def remember_removals(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    """Keep the listings of cases that were decided counterfeit, so that they are recognised when they come again."""
+    numbers: dict[int, tuple[int, ...]] = {}
+    for row in rows:
+        listing = decode_listing(row.snapshot)
+        numbers[row.case_id] = removal_bands(listing, sign(make_shingles(listing.title)))
+    kept = find_kept(connection, (band for of_case in numbers.values() for band in of_case))
+    keep(connection, [(case_id, find_room(kept, case_id, of_case)) for case_id, of_case in numbers.items()])
 
 
 def find_removed(

@@ -16,13 +16,14 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 
 from ipml.errors import UnspreadableVerdict
 from ipml.records import Case, Claim, Decision, Verdict
-from ipml.review.cases import find_case, is_held, make_case, note_deed
+from ipml.review.cases import find_case, is_held, make_case, subject_of
 from ipml.review.clusters.clusters import hand_over, lock_clusters, show
 from ipml.review.clusters.likeness import is_same_offer
 from ipml.review.clusters.spread_audit import is_drawn
-from ipml.review.decisions import Origin, check_decision, decide_claimed, record
+from ipml.review.decisions import Origin, check_decision, decide_claimed, record_all
 from ipml.review.reversals import is_standing
 from ipml.review.snapshot import decode
+from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, spread_audits
 
@@ -161,11 +162,8 @@ def _spread(
     show(connection, [*drawn, *(number for number, _ in left_out)])
     _note_drawn(connection, decision, drawn)
     origin = Origin("spread", _group_of(connection, decision), decision.decision_id)
-    made = [
-        record(connection, member, _repeat(decision, member), None, origin)
-        for member in free
-        if member.case_id not in drawn
-    ]
+    asked = [(member, _repeat(decision, member)) for member in free if member.case_id not in drawn]
+    made = record_all(connection, asked, None, origin)
     hand_over(connection, row.case_id)
     return Spread(decision, tuple(made), tuple(drawn), left_out)
 
@@ -198,5 +196,5 @@ def _note_drawn(connection: Connection, decision: Decision, drawn: Collection[in
     if drawn:
         fields = {"decision_id": decision.decision_id, "verdict": decision.verdict}
         connection.execute(insert(spread_audits), [fields | {"case_id": number} for number in drawn])
-    for number in drawn:
-        note_deed(connection, "ipml", "drawn", number, decision.decided_at, decision=decision.decision_id)
+    entries = [(subject_of(number), {"decision": decision.decision_id}) for number in drawn]
+    audit.append_all(connection, "ipml", "drawn", entries, at=decision.decided_at)

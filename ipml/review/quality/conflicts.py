@@ -5,6 +5,7 @@ A source of cases passes over them with `is_free_for`; whoever asks for one by i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +31,38 @@ def may_judge(reviewer: str) -> ColumnElement[bool]:
 
 def refuse_conflict(connection: Connection, row: Row[Any], reviewer: str) -> None:
     """Raise OwnListing or SamePerson unless a reviewer may judge the case in a row."""
-    refuse_own(connection, row, reviewer)
-    given = select(opinions.c.opinion_id).where(_is_half_of_two(reviewer), opinions.c.case_id == row.case_id)
-    if connection.execute(given).first() is not None:
-        raise SamePerson(row.case_id, reviewer)
+    refuse_conflicts(connection, [(row, reviewer)])
+
+
+def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[Row[Any], str]]) -> None:
+    """Raise OwnListing or SamePerson unless each reviewer may judge the case in the row beside them."""
+    for error in find_conflicts(connection, wanted):
+        if error is not None:
+            raise error
+
+
+def find_conflicts(
+    connection: Connection, wanted: Sequence[tuple[Row[Any], str]]
+) -> list[OwnListing | SamePerson | None]:
+    """Return for each case, and the reviewer beside it, why that reviewer must not judge it; None where they may."""
+    own, halves = set[tuple[str, str]](), set[tuple[str, int]]()
+    for reviewer in {name for _, name in wanted}:
+        rows = [row for row, name in wanted if name == reviewer]
+        sold = select(user_sellers.c.seller_id).where(user_sellers.c.user_name == reviewer)
+        sold_in = user_sellers.c.seller_id.in_({row.seller_id for row in rows})
+        own |= {(reviewer, seller_id) for seller_id in connection.scalars(sold.where(sold_in))}
+        given = select(opinions.c.case_id).where(_is_half_of_two(reviewer))
+        given_in = opinions.c.case_id.in_([row.case_id for row in rows])
+        halves |= {(reviewer, case_id) for case_id in connection.scalars(given.where(given_in))}
+    return [_name_conflict(row, reviewer, own, halves) for row, reviewer in wanted]
+
+
+def _name_conflict(
+    row: Row[Any], reviewer: str, own: set[tuple[str, str]], halves: set[tuple[str, int]]
+) -> OwnListing | SamePerson | None:
+    if (reviewer, row.seller_id) in own:
+        return OwnListing(row.case_id, reviewer)
+    return SamePerson(row.case_id, reviewer) if (reviewer, row.case_id) in halves else None
 
 
 def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:

@@ -7,6 +7,7 @@ A draw hangs on the moment of a decision to the microsecond, so that neither the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -43,25 +44,31 @@ def find_shares(settings: Settings) -> dict[str, float]:
     return {kind: share / ordinary for kind, share in shares.items()}
 
 
-def want_looks(connection: Connection, row: Row[Any], decision: Decision) -> None:
-    """Draw whether a decision is to be looked at again: by another reviewer, by the same one later, or not at all."""
+def want_looks(connection: Connection, made: Sequence[tuple[Row[Any], Decision]]) -> None:
+    """Draw which decisions are to be looked at again: by another reviewer, by the same one later, or not at all."""
+    settings = get_settings()
+    odds = find_shares(settings)
+    found = [look for row, decision in made for look in _draw_looks(row, decision, settings, odds)]
+    if found:
+        connection.execute(insert(looks), found)
+
+
+def _draw_looks(
+    row: Row[Any], decision: Decision, settings: Settings, odds: Mapping[str, float]
+) -> Iterator[dict[str, Any]]:
     if decision.verdict is Verdict.ESCALATE:
         return
-    settings, moment = get_settings(), to_microseconds(decision.decided_at)
-    odds = find_shares(settings)
+    moment = to_microseconds(decision.decided_at)
     next_day = decision.decided_at + timedelta(hours=settings.audit_hours)
     later = decision.decided_at + timedelta(days=settings.repeat_days)
     wanted: dict[str, dict[str, Any]] = {
         "audit": {"wanted_at": next_day, "wanted_of": None, "not_by": decision.reviewer},
         "repeat": {"wanted_at": later, "wanted_of": decision.reviewer, "not_by": None},
     }
-    found = [
-        {"case_id": row.case_id, "decision_id": decision.decision_id, "kind": kind, "odds": min(odds[kind], 1.0), **who}
-        for kind, who in wanted.items()
-        if draw(kind, row.listing_key, decision.reviewer, moment) < odds[kind]
-    ]
-    if found:
-        connection.execute(insert(looks), found)
+    named = {"case_id": row.case_id, "decision_id": decision.decision_id}
+    for kind, who in wanted.items():
+        if draw(kind, row.listing_key, decision.reviewer, moment) < odds[kind]:
+            yield {**named, "kind": kind, "odds": min(odds[kind], 1.0), **who}
 
 
 def is_time_for(connection: Connection, kind: str, reviewer: str, share: float) -> bool:

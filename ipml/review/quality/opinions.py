@@ -5,6 +5,7 @@ One is given in a further look at a decided case, or as one of the two verdicts 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,14 +58,17 @@ def keep_opinion(
     return int(connection.scalars(query).one())
 
 
-def find_halves(connection: Connection, case_id: int) -> list[Row[Any]]:
-    """Return the verdicts given on a case that needs two persons, in order, without those taken back."""
+def find_halves(connection: Connection, case_ids: Collection[int]) -> dict[int, list[Row[Any]]]:
+    """Return for each case the verdicts given where it needs two persons, in order, without those taken back."""
     query = select(opinions).where(
-        opinions.c.case_id == case_id,
+        opinions.c.case_id.in_(case_ids),
         opinions.c.kind.in_(["first", "second"]),
         opinions.c.withdrawn_at.is_(None),
     )
-    return list(connection.execute(query.order_by(opinions.c.opinion_id)))
+    found: dict[int, list[Row[Any]]] = {case_id: [] for case_id in case_ids}
+    for row in connection.execute(query.order_by(opinions.c.opinion_id)):
+        found[row.case_id].append(row)
+    return found
 
 
 def find_opinion(connection: Connection, key: str) -> Decision | None:
@@ -150,7 +154,7 @@ def note_opinion(
 
 
 def _is_answered(connection: Connection, case: Row[Any]) -> bool:
-    return case.state == "decided" or len(find_halves(connection, case.case_id)) > 1
+    return case.state == "decided" or len(find_halves(connection, [case.case_id])[case.case_id]) > 1
 
 
 def _open_again(connection: Connection, opinion: Row[Any], now: datetime) -> None:

@@ -12,10 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ipml.errors import OwnListing, SamePerson
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import change_case, note_deed
-from ipml.review.quality.conflicts import is_free_for, refuse_conflict
+from ipml.review.quality.conflicts import find_conflicts, is_free_for
 from ipml.review.quality.opinions import find_halves, keep_opinion
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule, get_settings
@@ -48,8 +47,15 @@ def _reaches(found: float | None, least: float | None) -> bool:
     return least is None or found is None or found >= least
 
 
-def judge_with_two(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> Decision | None:
+def judge_with_two(
+    connection: Connection, row: Row[Any], decision: Decision, key: str | None, halves: Sequence[Row[Any]]
+) -> Decision | None:
     """Keep one of the two verdicts that a case needs, and return what the case is to be closed or passed on with.
+
+    Parameters
+    ----------
+    halves : sequence of Row
+        Those given before, of `find_halves`.
 
     Returns
     -------
@@ -57,7 +63,6 @@ def judge_with_two(connection: Connection, row: Row[Any], decision: Decision, ke
         The decision itself where no second person is needed, or the second agrees; one of `ipml` that passes the case
         on to a lead where they disagree; None after the first verdict, which leaves the case open.
     """
-    halves = find_halves(connection, row.case_id)
     if not halves:
         if not _meets_rule(row, decision.verdict):
             return decision
@@ -77,13 +82,24 @@ def judge_with_two(connection: Connection, row: Row[Any], decision: Decision, ke
 
 def find_scruple(connection: Connection, row: Row[Any], reviewer: str, verdict: Verdict) -> str | None:
     """Return why a reviewer cannot give a case this verdict together with others, as a phrase, or None."""
-    try:
-        refuse_conflict(connection, row, reviewer)
-    except (OwnListing, SamePerson):
-        return "another must judge it"
-    if find_halves(connection, row.case_id) or _meets_rule(row, verdict):
-        return "it needs two persons, who look at it by itself"
-    return None
+    return find_scruples(connection, [row], reviewer, verdict)[row.case_id]
+
+
+def find_scruples(
+    connection: Connection, rows: Sequence[Row[Any]], reviewer: str, verdict: Verdict
+) -> dict[int, str | None]:
+    """Return `find_scruple` of each case, by its number."""
+    conflicts = find_conflicts(connection, [(row, reviewer) for row in rows])
+    halves = find_halves(connection, [row.case_id for row in rows])
+    found: dict[int, str | None] = {}
+    for row, conflict in zip(rows, conflicts, strict=True):
+        if conflict is not None:
+            found[row.case_id] = "another must judge it"
+        elif halves[row.case_id] or _meets_rule(row, verdict):
+            found[row.case_id] = "it needs two persons, who look at it by itself"
+        else:
+            found[row.case_id] = None
+    return found
 
 
 def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:

@@ -96,7 +96,7 @@ def shown_history(engine: Engine, user_name: str, case_id: int) -> list[audit.Au
 
 def _is_halfway(connection: Connection, case_id: int, user_name: str) -> bool:
     """Say whether one of two verdicts was given, and by another."""
-    halves = find_halves(connection, case_id)
+    halves = find_halves(connection, [case_id])[case_id]
     return len(halves) == 1 and halves[0].reviewer != user_name
 
 
