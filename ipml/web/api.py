@@ -1,4 +1,4 @@
-"""The API for programs: listings in, scores out, and what the platform did.
+"""The API for programs: listings in, scores out; what the platform did; notices in, and how they stand.
 
 It knows no model; one is handed over, a new one at any moment.
 
@@ -21,6 +21,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ipml.cooperation.policy import load_cooperation_policy
 from ipml.errors import ApiRefused, InvalidListings, NoModelYet, TooBusy, TooManyListings
 from ipml.records import Problem
 from ipml.web.api_access import Access, check_site
@@ -35,6 +36,8 @@ from ipml.web.api_document import (
 )
 from ipml.web.api_errors import add_error_answers
 from ipml.web.api_measures import answer_message
+from ipml.web.api_notice_document import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes
+from ipml.web.api_notices import give_notice, show_notice
 from ipml.web.health import show_health
 from ipml.web.json_body import parse_json, read_body
 from ipml.web.metrics import CONTENT_TYPE, Metrics
@@ -90,6 +93,8 @@ API_ROUTES: tuple[tuple[str, str, bool, Callable[..., Any], Mapping[str, Any]], 
     ("GET", "/openapi.json", True, show_document, OWN_DOCUMENT),
     ("POST", "/v1/score", False, score, SCORE_DOCUMENT),
     ("POST", "/v1/measures/{key}/answer", False, answer_message, ANSWER_DOCUMENT),
+    ("POST", "/v1/notices", False, give_notice, GIVE_DOCUMENT),
+    ("GET", "/v1/notices/{reference}", False, show_notice, STATUS_DOCUMENT),
 )
 
 
@@ -113,7 +118,8 @@ def make_api(
     listing_schema : mapping
         JSON Schema of a listing, for the documentation.
     engine : Engine, optional
-        The review database, where one is served beside: answers of the platform go there, `/health` looks after it.
+        The review database, where one is served beside: answers of the platform and notices go there, `/health` looks
+        after it.
     """
     app = FastAPI(
         dependencies=[Depends(authorise_program)],
@@ -123,6 +129,7 @@ def make_api(
         redirect_slashes=False,
     )
     app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
+    app.state.cooperation = None if engine is None else load_cooperation_policy()
     app.state.is_free = {(method, path): is_free for method, path, is_free, _, _ in API_ROUTES}
     app.state.crowd = Crowd(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
@@ -130,7 +137,7 @@ def make_api(
         app.add_api_route(path, answer, methods=[method], response_class=Response, **says)
     app.add_middleware(_ProtectingHeaders)
     add_error_answers(app)
-    app.openapi = lambda: make_document(app, listing_schema, needs_key=bool(access.keys))  # type: ignore[method-assign]
+    app.openapi = lambda: make_document(app, listing_schema, describe_shapes(), needs_key=bool(access.keys))  # type: ignore[method-assign]
     return app
 
 

@@ -86,9 +86,9 @@ class NotedShape(_Shape):
 
 
 class ProblemShape(_Shape):
-    """One thing wrong with one field, or with a listing as a whole."""
+    """One thing wrong with one field, or with a listing or a notice as a whole."""
 
-    row: int = Field(ge=1, description="number of the listing in the request, from 1")
+    row: int = Field(ge=1, description="number of the listing in the request, from 1; always 1 for a notice")
     field: str = Field(description='name of the field; "" where the listing as a whole is at fault')
     found: str = Field(description="what was found, shortened")
     expected: str = Field(description="what was expected, as a phrase")

@@ -14,6 +14,9 @@ _ABOUT = """Send listings as JSON, get the calibrated probability that each is c
 
 One request holds one listing or up to 1,000, in at most 4 MiB. All scores of an answer are by one model, which
 `model_version` names. A listing is scored by itself: its score is the same alone and among others.
+
+Rights holders give notice of up to 300 counterfeits, consumers complain of what they bought; both get a receipt at once
+and can ask how it stands.
 """
 _REFERENCE = {"$ref": "#/components/schemas/Listing"}
 _LISTING = {
@@ -52,14 +55,17 @@ _ERRORS: dict[int, tuple[str, str]] = {
 }
 
 
-def _describe_error(status: int) -> dict[str, Any]:
-    meaning, detail = _ERRORS[status]
-    example = {"title": meaning, "status": status, "detail": detail} | ({"problems": [_BAD]} if status == 422 else {})
+def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, Any] = _BAD) -> dict[str, Any]:
+    """Return what is said of an answer that is an error, with an example of what it names."""
+    usual, detail = _ERRORS[status]
+    meaning = meaning or usual
+    example = {"title": meaning, "status": status, "detail": detail} | ({"problems": [bad]} if status == 422 else {})
     schema = {"$ref": "#/components/schemas/ErrorShape"}
     return {"description": meaning, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}
 
 
-def _show_examples(**values: Any) -> dict[str, Any]:
+def show_examples(**values: Any) -> dict[str, Any]:
+    """Return values as examples, each under its name."""
     return {name: {"value": value} for name, value in values.items()}
 
 
@@ -96,7 +102,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
     "summary": "Score listings",
     "responses": {
         200: {"model": ScoresShape},
-        **{status: _describe_error(status) for status in _ERRORS if status != 404},
+        **{status: describe_error(status) for status in _ERRORS if status != 404},
     },
     "openapi_extra": {
         "requestBody": {
@@ -104,7 +110,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
             "content": {
                 "application/json": {
                     "schema": {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]},
-                    "examples": _show_examples(one=_LISTING, many={"listings": [_LISTING]}),
+                    "examples": show_examples(one=_LISTING, many={"listings": [_LISTING]}),
                 }
             },
         },
@@ -115,7 +121,7 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
     "summary": "Say what became of a message",
     "responses": {
         200: {"model": NotedShape},
-        **{status: _describe_error(status) for status in _ERRORS},
+        **{status: describe_error(status) for status in _ERRORS},
     },
     "openapi_extra": {
         "requestBody": {
@@ -123,7 +129,7 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
             "content": {
                 "application/json": {
                     "schema": {"$ref": "#/components/schemas/AnswerShape"},
-                    "examples": _show_examples(
+                    "examples": show_examples(
                         done={"status": "done", "at": "2026-05-01T12:00:00Z"},
                         refused={"status": "refused", "why": "no such listing"},
                     ),
@@ -134,7 +140,9 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
 }
 
 
-def make_document(app: FastAPI, listing_schema: Mapping[str, Any], *, needs_key: bool) -> dict[str, Any]:
+def make_document(
+    app: FastAPI, listing_schema: Mapping[str, Any], shapes: Mapping[str, Any], *, needs_key: bool
+) -> dict[str, Any]:
     """Return the OpenAPI document of the API.
 
     Parameters
@@ -142,13 +150,18 @@ def make_document(app: FastAPI, listing_schema: Mapping[str, Any], *, needs_key:
     app : FastAPI
     listing_schema : mapping
         JSON Schema of a listing.
+    shapes : mapping
+        JSON Schemas of what else is sent, by name.
     needs_key : bool
         Whether a key has to be shown.
     """
     from importlib.metadata import version
 
     document: dict[str, Any] = get_openapi(
-        title="ipml: scores of listings", version=version("ipml"), description=_ABOUT, routes=app.routes
+        title="ipml: scores of listings, and notices of counterfeits",
+        version=version("ipml"),
+        description=_ABOUT,
+        routes=app.routes,
     )
     components = document.setdefault("components", {})
     error_schema = ErrorShape.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -162,14 +175,16 @@ def make_document(app: FastAPI, listing_schema: Mapping[str, Any], *, needs_key:
         },
         "ErrorShape": error_schema,
         "AnswerShape": AnswerShape.model_json_schema(),
+        **shapes,
     }
-    _show(document, "/v1/score", "post", 200, examples=_show_examples(**_SCORES))
+    _show(document, "/v1/score", "post", 200, examples=show_examples(**_SCORES))
     _show(document, "/health", "get", 200, example=_HEALTH)
     _show(document, "/health", "get", 503, example=_FAILING)
     if needs_key:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        for path in ("/v1/score", "/v1/measures/{key}/answer"):
-            document["paths"][path]["post"]["security"] = [{"key": []}]
+        for path, operations in document["paths"].items():
+            for operation in operations.values() if path.startswith("/v1/") else ():
+                operation["security"] = [{"key": []}]
     return document
 
 

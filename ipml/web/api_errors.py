@@ -25,6 +25,8 @@ _STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
     errors.TooBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.MessageNotFound: HTTPStatus.NOT_FOUND,
+    errors.NoticeNotFound: HTTPStatus.NOT_FOUND,
+    errors.NoticeKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnstorableValue: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _HEADERS = {
@@ -42,6 +44,7 @@ _log = logging.getLogger(__name__)
 def add_error_answers(app: FastAPI) -> None:
     """Answer every error of an application in the one shape."""
     app.add_exception_handler(errors.InvalidListings, _answer_bad_listings)
+    app.add_exception_handler(errors.InvalidNotice, _answer_bad_notice)
     app.add_exception_handler(errors.IpmlError, _answer_ipml_error)
     app.add_exception_handler(RequestValidationError, _answer_bad_question)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -53,6 +56,12 @@ def _answer_bad_listings(_request: Request, error: Exception) -> Response:
     rows = len({problem.row for problem in problems})
     detail = f"{rows:,} of the listings break{'s' * (rows == 1)} the rules; nothing was scored."
     return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems)
+
+
+def _answer_bad_notice(_request: Request, error: Exception) -> Response:
+    problems = error.problems if isinstance(error, errors.InvalidNotice) else ()
+    found = "One thing in the notice breaks" if len(problems) == 1 else f"{len(problems):,} things in the notice break"
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"{found} the rules; nothing was kept.", problems)
 
 
 def _answer_ipml_error(_request: Request, error: Exception) -> Response:

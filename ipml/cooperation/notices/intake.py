@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine
@@ -22,6 +23,7 @@ from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.receipts import Receipt, make_receipt, send_receipt
 from ipml.cooperation.notifiers.lanes import Lane, lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.errors import InvalidListings, InvalidNotice
 from ipml.records import Listing, ScoredListing
 from ipml.review.snapshot import digest
 from ipml.storage import audit
@@ -56,11 +58,9 @@ def receive(
     Raises
     ------
     InvalidNotice
-        It is the notifier's first on this brand, and names no right.
+        It is the notifier's first on this brand and names no right, or what it says of a listing cannot be scored.
     NoticeKeyReused
         Its key came before with another content.
-    InvalidListings
-        What it says of a listing cannot be scored.
 
     Examples
     --------
@@ -106,8 +106,17 @@ def _score_unknown(engine: Engine, notice: Notice, score: Score | None) -> Mappi
     with reading(engine) as connection:
         known = find_latest(connection, told)
     unknown = [listing for listing_id, listing in told.items() if listing_id not in known]
-    scored = score(unknown) if score is not None and unknown else list(map(_leave_unscored, unknown))
-    return {one.listing.listing_id: one for one in scored}
+    if score is None or not unknown:
+        return {listing.listing_id: _leave_unscored(listing) for listing in unknown}
+    try:
+        return {one.listing.listing_id: one for one in score(unknown)}
+    except InvalidListings as error:
+        places = [next(n for n, one in enumerate(notice.listings) if one.listing is listing) for listing in unknown]
+        problems = [
+            replace(found, row=1, column=f"listings[{places[found.row - 1]}].listing.{found.column}")
+            for found in error.problems
+        ]
+        raise InvalidNotice(problems) from error
 
 
 def _leave_unscored(listing: Listing) -> ScoredListing:

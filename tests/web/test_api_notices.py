@@ -1,0 +1,134 @@
+"""Notices over HTTP: confirmed at once, refused with every fault by its field, asked after by their reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from given_notices import SAID
+from sqlalchemy import Engine, func, select
+
+from ipml.records import Verdict
+from ipml.review.queue import claim, decide, get_case
+from ipml.storage.database import reading
+from ipml.storage.tables import notices
+from ipml.web.api_access import Access
+from ipml.web.api_notice_document import ReceiptShape
+
+PATH = "/v1/notices"
+GIVEN = SAID | {"listings": [{"listing_id": "L0001"}, {"listing_id": "L9999"}]}
+
+
+@pytest.fixture
+def door(judges: Any, engine: Engine, open_door: Callable, make_server_app: Callable) -> Iterator[httpx.Client]:
+    """Return a client of an API beside the database."""
+    return open_door(make_server_app(judges, Access(), engine))
+
+
+def count(engine: Engine) -> int:
+    """Count the notices that are kept."""
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(notices)) or 0
+
+
+def test_a_notice_is_confirmed_and_asked_after(door: httpx.Client, engine: Engine):
+    """The receipt says how each listing stands; later its reference does, and tells nothing of the seller."""
+    given = door.post(PATH, json=GIVEN)
+    assert given.status_code == 201
+    receipt = ReceiptShape.model_validate(given.json())
+    assert ([one.state for one in receipt.listings], receipt.is_new) == (["waiting", "unknown"], True)
+    assert get_case(engine, 2).due_at is not None
+    decide(engine, claim(engine, "ana", case_id=2), Verdict.GENUINE)
+    shown = door.get(f"{PATH}/{receipt.reference}")
+    ReceiptShape.model_validate(shown.json())
+    assert (shown.status_code, shown.json()["listings"][1]["location"]) == (200, "L9999")
+    assert "harbour-outlet" not in given.text + shown.text
+
+
+def test_the_same_request_again_is_answered_alike(door: httpx.Client, engine: Engine):
+    """By its key, in the header or the body, or by its content; another content under the key is refused."""
+    headers = {"Idempotency-Key": "k-1"}
+    first = door.post(PATH, json=GIVEN, headers=headers)
+    for again in (
+        door.post(PATH, json=GIVEN, headers=headers),
+        door.post(PATH, json=GIVEN | {"key": "k-1"}),
+        door.post(PATH, json=GIVEN | {"key": "k-1"}, headers=headers),
+        door.post(PATH, json=GIVEN),
+    ):
+        assert (again.status_code, again.json()["reference"]) == (200, first.json()["reference"])
+    assert door.post(PATH, json=GIVEN | {"name": "Bo"}, headers=headers).status_code == 422
+    assert door.post(PATH, json=GIVEN | {"key": "k-2"}, headers=headers).json()["problems"][0]["field"] == "key"
+    assert count(engine) == 1
+
+
+def test_every_fault_is_named_by_its_field(door: httpx.Client, engine: Engine):
+    """All at once, in the shape of every other error; nothing is kept."""
+    listings = [{"url": "ftp://x"}, {"listing_id": "A"}, {"listing_id": "A"}, {"link": "A"}]
+    answer = door.post(PATH, json=GIVEN | {"good_faith": "true", "email": "a@b\nBcc: c@d.test", "listings": listings})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    fields = [problem["field"] for problem in answer.json()["problems"]]
+    expected = {"good_faith", "email", "listings[0].url", "listings[2]", "listings[3].link", "listings[3]"}
+    assert set(fields) == expected
+    assert count(engine) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"{", 400),
+        (b'{"name": "a", "name": "b"}', 400),
+        (b"[" * 100_000, 400),
+        (b"[]", 422),
+        (b"null", 422),
+        (b'{"name": "\\ud800"}', 422),
+        (json.dumps(GIVEN | {"explanation": [[[[]]]]}).encode(), 422),
+        (b" " * (4 << 20) + b"{}", 413),
+    ],
+    ids=["broken", "twice", "deep", "list", "null", "surrogate", "nested", "long"],
+)
+def test_what_is_no_notice_is_refused(door: httpx.Client, content: bytes, status: int):
+    """Each with the status that says why."""
+    answer = door.post(PATH, content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text
+
+
+def test_a_listing_that_comes_along_is_scored_by_the_model_in_use(door: httpx.Client, engine: Engine):
+    """Its case has a score and reasons; what the model cannot read is named by its place in the notice."""
+    told = {"seller_id": "s9", "title": "Tote bag", "price": 20, "currency": "EUR"}
+    named = [{"listing_id": "N1", "listing": told}, {"listing_id": "N2", "listing": told | {"currency": "euros"}}]
+    refused = door.post(PATH, json=GIVEN | {"listings": named})
+    assert [problem["field"] for problem in refused.json()["problems"]] == ["listings[1].listing.currency"]
+    assert door.post(PATH, json=GIVEN | {"listings": named[:1]}).status_code == 201
+    case = get_case(engine, 8)
+    assert (case.scored.score, len(case.scored.reasons)) == (0.25, 1)
+
+
+def test_who_needs_no_key_is_not_believed_what_a_listing_is_like(
+    judges: Any, engine: Engine, open_door: Callable, make_server_app: Callable
+):
+    """An API that answers whoever can reach it opens no cases of what strangers tell."""
+    client = open_door(make_server_app(judges, Access(is_open=True), engine))
+    named = [{"listing_id": "N1", "listing": {"seller_id": "s9", "title": "Bag"}}]
+    answer = client.post(PATH, json=GIVEN | {"listings": named})
+    assert [problem["field"] for problem in answer.json()["problems"]] == ["listings[0].listing"]
+
+
+def test_an_unknown_reference_is_not_found(door: httpx.Client):
+    """Whatever it is made of."""
+    for reference in ("1", "0" * 32, "%00", "%FF%FE", "x" * 5_000, "a%2Fb"):
+        assert door.get(f"{PATH}/{reference}").status_code == 404, reference
+
+
+def test_a_service_that_only_scores_takes_no_notices(api: httpx.Client):
+    """It has nowhere to keep them."""
+    assert api.post(PATH, json=GIVEN).status_code == api.get(f"{PATH}/{'0' * 32}").status_code == 404
+
+
+def test_the_examples_of_the_document_are_taken(door: httpx.Client):
+    """A reader may copy them."""
+    operation = door.get("/openapi.json").json()["paths"][PATH]["post"]
+    for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
+        assert door.post(PATH, json=example["value"]).status_code == 201, example
