@@ -18,6 +18,8 @@ from ipml.cli import (
     evidence,
     golden,
     network,
+    notice,
+    notifier,
     penalty,
     queue,
     retention,
@@ -108,6 +110,8 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
 app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
+app.add_typer(notice.app, name="notice")
+app.add_typer(notifier.app, name="notifier")
 
 
 def _show_version(is_asked: bool) -> None:
