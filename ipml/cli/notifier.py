@@ -104,7 +104,8 @@ def show(notifier: Name, database: Database = None) -> None:
         found = find_notifier(connection, notifier)
         record = record_of(connection, found.notifier_id, policy.notifiers, now)
         lane = lane_of(connection, found.notifier_id, policy, now)
-        documents, steps = (read(connection, found.notifier_id) for read in (list_documents, list_steps))
+        documents = list_documents(connection, found.notifier_id)
+        steps = list_steps(connection, found.notifier_id)
     typer.echo(f"Notifier {found.notifier_id}: {_who(found)}, {found.kind}, since {_day(found.created_at)}")
     typer.echo(f"Tier {printable(lane.tier)}: decided within {lane.hours:g} hours. {printable(lane.burden)}")
     if lane.left_today is not None:
