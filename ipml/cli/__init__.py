@@ -20,6 +20,8 @@ from ipml.cli import (
     evidence,
     golden,
     network,
+    notice,
+    notifier,
     penalty,
     queue,
     retention,
@@ -114,6 +116,8 @@ app.add_typer(network.app, name="network")
 app.add_typer(clue.app, name="clue")
 app.add_typer(brand.app, name="brand")
 app.add_typer(transparency.app, name="transparency")
+app.add_typer(notice.app, name="notice")
+app.add_typer(notifier.app, name="notifier")
 
 
 def _show_version(is_asked: bool) -> None:

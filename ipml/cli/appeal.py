@@ -181,7 +181,7 @@ def tick(
     import signal
     import threading
 
-    from ipml.cooperation.notices.counter import pass_on
+    from ipml.cooperation.notices.ticking import tick as tick_notices
     from ipml.enforcement.appeals.ticking import tick as tick_once
     from ipml.errors import DatabaseBusy
 
@@ -191,7 +191,7 @@ def tick(
             signal.signal(number, lambda *_: stopped.set())
     while True:
         try:
-            pass_on(engine)  # first: a term begins when whoever gave notice has been told, too
+            tick_notices(engine)  # first: a term begins when whoever gave notice has been told, too
             done = tick_once(engine)
         except DatabaseBusy as error:  # the next tick does what this one could not
             if not follow:

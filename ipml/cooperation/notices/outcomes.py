@@ -88,13 +88,18 @@ def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) ->
 
     Nobody will decide on those. They end undecided, and the notifier is told of the other listings only.
     """
-    waiting = [item for item in _find_waiting(connection, None) if item.erased_at is not None]
+    waiting = _find_waiting(connection, None)
     if waiting:
         serialise(connection, Lock.APPEND_TO_AUDIT)
         ended = [{"number": item.item_id, "state": "undecided", "settled_at": at} for item in waiting]
         _change(connection, ended)
         settle_notices(connection, {item.notice_id for item in waiting}, at, rules)
     return len(waiting)
+
+
+def has_erased(connection: Connection) -> bool:
+    """Say whether an item waits for a case whose listing was erased."""
+    return bool(_find_waiting(connection, None))
 
 
 def _wait_again(
@@ -114,7 +119,7 @@ def _wait_again(
 
 def _find_waiting(connection: Connection, case_ids: Iterable[int] | None) -> list[Row[Any]]:
     """Return the items that wait for some cases, or those that wait for cases that were erased."""
-    query = select(notice_items, cases.c.erased_at).join(cases, cases.c.case_id == notice_items.c.case_id)
+    query = select(notice_items).join(cases, cases.c.case_id == notice_items.c.case_id)
     query = query.where(notice_items.c.state == "waiting").order_by(notice_items.c.item_id)
     if case_ids is None:
         return list(connection.execute(query.where(cases.c.erased_at.is_not(None))))

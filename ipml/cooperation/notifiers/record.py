@@ -90,6 +90,11 @@ def record_of(connection: Connection, notifier_id: int, rules: NotifierRules, no
     return make_record(since, counts, find_priors(connection, rules, now), rules.confidence)
 
 
+def empty_record(connection: Connection, rules: NotifierRules, now: datetime) -> Record:
+    """Return the record of somebody of whose listings nothing was settled in the window."""
+    return make_record(now - rules.months * _MONTH, Counts(), find_priors(connection, rules, now), rules.confidence)
+
+
 def make_record(since: datetime, counts: Counts, priors: Priors, confidence: float) -> Record:
     """Return the record that some counts make."""
     put_up = counts.upheld + counts.overturned

@@ -1,0 +1,300 @@
+"""`ipml notifier`: who gives notice, how often they were right, and what is done about misuse."""
+
+from __future__ import annotations
+
+from getpass import getuser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.options import Database
+from ipml.cli.plain_text import printable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from ipml.cooperation.notifiers.finding import Notifier
+    from ipml.cooperation.notifiers.record import Record
+    from ipml.cooperation.notifiers.shrinkage import Rate
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Look after those who give notice: their record, their tier, and misuse.
+
+    Example: ipml notifier list
+    """,
+)
+document = typer.Typer(no_args_is_help=True, help="Say whether a document shows the rights it is to show.")
+app.add_typer(document, name="document")
+
+Name = Annotated[
+    str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.", show_default=False)
+]
+Number = Annotated[
+    int, typer.Argument(metavar="DOCUMENT", help="Number, as `ipml notifier show` lists it.", show_default=False)
+]
+Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.", show_default=False)]
+By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
+_KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str | None, typer.Option(help=f"Only one of {', '.join(_KINDS)}; by default all.", show_default=False)
+    ] = None,
+    database: Database = None,
+) -> None:
+    """List notifiers with tier and record.
+
+    The share upheld is given with its interval; the policy (IPML_COOPERATION) says of what window.
+
+    Example: ipml notifier list --kind "rights holder"
+    """
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.cooperation.notifiers.finding import list_notifiers
+    from ipml.cooperation.notifiers.record import empty_record, list_records
+    from ipml.cooperation.notifiers.steps import find_suspension
+    from ipml.cooperation.notifiers.tiers import choose_tier
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.errors import UnusableSetting
+    from ipml.storage.database import open_database, reading
+
+    if kind not in (None, *_KINDS):
+        raise UnusableSetting("kind", repr(kind), f"one of {', '.join(_KINDS)}")
+    rules, now = load_cooperation_policy().notifiers, datetime.now(UTC)
+    table = Table("notifier", "who", "kind", "tier", "settled", "upheld", "put back", "suspended")
+    with reading(open_database(database, create=False)) as connection:
+        records, unknown = list_records(connection, rules, now), empty_record(connection, rules, now)
+        for one in list_notifiers(connection, kind):
+            record = records.get(one.notifier_id, unknown)
+            suspension = find_suspension(connection, one.notifier_id, now)
+            tier = choose_tier(one.kind, record, rules).name
+            shown = (f"{record.counts.settled:,}", _share(record.success), _share(record.overturned))
+            until = _day(suspension.until) if suspension else ""
+            table.add_row(str(one.notifier_id), Text(_who(one)), one.kind, Text(tier), *shown, until)
+    Console().print(table)
+
+
+@app.command()
+def show(notifier: Name, database: Database = None) -> None:
+    """Show a notifier: record, tier and what it means, documents of rights, and what was done about misuse.
+
+    Example: ipml notifier show brand@example.com
+    """
+    from datetime import UTC, datetime
+
+    from ipml.cooperation.notifiers.documents import list_documents
+    from ipml.cooperation.notifiers.finding import find_notifier
+    from ipml.cooperation.notifiers.lanes import lane_of
+    from ipml.cooperation.notifiers.record import record_of
+    from ipml.cooperation.notifiers.steps import list_steps
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.storage.database import open_database, reading
+
+    policy, now = load_cooperation_policy(), datetime.now(UTC)
+    with reading(open_database(database, create=False)) as connection:
+        found = find_notifier(connection, notifier)
+        record = record_of(connection, found.notifier_id, policy.notifiers, now)
+        lane = lane_of(connection, found.notifier_id, policy, now)
+        documents = list_documents(connection, found.notifier_id)
+        steps = list_steps(connection, found.notifier_id)
+    typer.echo(f"Notifier {found.notifier_id}: {_who(found)}, {found.kind}, since {_day(found.created_at)}")
+    typer.echo(f"Tier {printable(lane.tier)}: decided within {lane.hours:g} hours. {printable(lane.burden)}")
+    if lane.left_today is not None:
+        typer.echo(f"{lane.left_today:,} more cases today get that deadline.")
+    for line in _describe(record):
+        typer.echo(line)
+    for one in documents:
+        state = "waits to be looked at" if one.is_accepted is None else "accepted" if one.is_accepted else "rejected"
+        said = f"document {one.document_id} for {one.brand}: {one.reference or 'erased'}, {state}"
+        typer.echo(printable(said))
+    for step in steps:
+        until = f" until {_day(step.until)}" if step.until else ""
+        said = f"{_day(step.taken_at)} {step.kind}{until} by {step.taken_by}: {step.why or 'erased'}"
+        typer.echo(printable(said))
+    if lane.is_suspended:
+        typer.echo("They are suspended: what they send is kept, and not looked at.")
+
+
+@app.command()
+def tiers() -> None:
+    """Show the tiers of the policy (IPML_COOPERATION): who belongs to them, and what follows.
+
+    Example: ipml notifier tiers
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.cooperation.policy import load_cooperation_policy
+
+    table = Table("tier", "for", "settled", "upheld", "put back", "hours", "cases a day")
+    for tier in load_cooperation_policy().notifiers.tiers:
+        asked = "" if tier.success_at_least is None else f"≥ {tier.success_at_least:.0%}"
+        asked += "" if tier.success_below is None else f"< {tier.success_below:.0%}"
+        back = "" if tier.overturned_at_most is None else f"≤ {tier.overturned_at_most:.0%}"
+        cap = "all" if tier.raised_a_day is None else f"{tier.raised_a_day:,}"
+        least = f"≥ {tier.least_settled}" if tier.least_settled else ""
+        table.add_row(tier.name, ", ".join(tier.kinds) or "all", least, asked, back, f"{tier.deadline_hours:g}", cap)
+    Console().print(table)
+
+
+@app.command()
+def check(database: Database = None) -> None:
+    """Look for misuse, and say what a lead may do about it, with the circumstances; nothing is done.
+
+    Example: ipml notifier check
+    """
+    from datetime import UTC, datetime
+
+    from ipml.cooperation.notifiers.misuse import find_misuse
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.storage.database import open_database, reading
+
+    rules = load_cooperation_policy().notifiers
+    with reading(open_database(database, create=False)) as connection:
+        found = find_misuse(connection, rules, datetime.now(UTC))
+    for proposal in found:
+        number = proposal.notifier.notifier_id
+        typer.echo(f"Notifier {number} ({_who(proposal.notifier)}): ipml notifier {proposal.kind} {number} --why …")
+        for sentence in proposal.sentences:
+            typer.echo(f"  {sentence}")
+    if not found:
+        typer.echo("Nobody misuses notices, as far as people have decided on them.")
+
+
+@app.command()
+def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> None:
+    """Warn a notifier whose notices are manifestly unfounded.
+
+    Example: ipml notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
+    """
+    from ipml.cooperation.notifiers import steps
+
+    engine, number = _find(notifier, database)
+    step = steps.warn(engine, number, by or getuser(), why)
+    typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {_day(step.until)}.")
+
+
+@app.command()
+def suspend(
+    notifier: Name,
+    why: Why,
+    days: Annotated[
+        float | None, typer.Option(help="For how long; by default as the policy says.", min=0, show_default=False)
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Look at no notices of a notifier for a time, who went on after a warning.
+
+    Example: ipml notifier suspend 7 --why "After our warning of May you sent forty more."
+    """
+    from ipml.cooperation.notifiers import steps
+
+    engine, number = _find(notifier, database)
+    step = steps.suspend(engine, number, by or getuser(), why, days=days)
+    typer.echo(f"Notifier {step.notifier_id} is suspended until {_day(step.until)}.")
+
+
+@app.command()
+def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> None:
+    """End a suspension before its time, and take back the warning before it.
+
+    Example: ipml notifier lift 7 --why "The notices were founded, as we see now."
+    """
+    from ipml.cooperation.notifiers import steps
+
+    engine, number = _find(notifier, database)
+    step = steps.lift(engine, number, by or getuser(), why)
+    typer.echo(f"Notifier {step.notifier_id} is neither suspended nor warned.")
+
+
+@app.command()
+def erase(
+    notifier: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Forget a notifier: nothing that tells of them is left. It cannot be undone.
+
+    Example: ipml notifier erase 7
+    """
+    from ipml.cooperation.notifiers.erasing import erase_notifier
+    from ipml.cooperation.notifiers.finding import find_notifier
+    from ipml.storage.database import open_database, reading
+
+    engine = open_database(database, create=False)
+    with reading(engine) as connection:
+        found = find_notifier(connection, notifier)
+    if not yes:
+        typer.confirm(f"Erase notifier {found.notifier_id} ({_who(found)})? It cannot be undone", abort=True)
+    for remark in erase_notifier(engine, found.notifier_id, by or getuser()):
+        typer.echo(f"The server keeps {remark}.")
+    typer.echo(f"Notifier {found.notifier_id} is erased.")
+
+
+@document.command()
+def accept(document: Number, by: By = None, database: Database = None) -> None:
+    """Say that a document shows the rights: later notices for the brand need none.
+
+    Example: ipml notifier document accept 3
+    """
+    _check(document, by, database, is_accepted=True)
+
+
+@document.command()
+def reject(document: Number, by: By = None, database: Database = None) -> None:
+    """Say that a document does not show the rights.
+
+    Example: ipml notifier document reject 3
+    """
+    _check(document, by, database, is_accepted=False)
+
+
+def _check(number: int, by: str | None, database: str | None, *, is_accepted: bool) -> None:
+    from ipml.cooperation.notifiers.documents import check_document
+    from ipml.storage.database import open_database
+
+    engine = open_database(database, create=False)
+    checked = check_document(engine, number, by or getuser(), is_accepted=is_accepted)
+    said = f"Document {number} of notifier {checked.notifier_id} is {'accepted' if is_accepted else 'rejected'}."
+    typer.echo(said)
+
+
+def _find(name: str, database: str | None) -> tuple[Engine, int]:
+    from ipml.cooperation.notifiers.finding import find_notifier
+    from ipml.storage.database import open_database, reading
+
+    engine = open_database(database, create=False)
+    with reading(engine) as connection:
+        return engine, find_notifier(connection, name).notifier_id
+
+
+def _describe(record: Record) -> list[str]:
+    counts = record.counts
+    found = f"{counts.upheld:,} upheld, {counts.rejected:,} rejected, {counts.undecided:,} undecided"
+    return [
+        f"Since {_day(record.since)}: {found}, {counts.overturned:,} put back after they were upheld.",
+        f"Share upheld: {_share(record.success)}; put back of those upheld: {_share(record.overturned)}.",
+    ]
+
+
+def _share(rate: Rate) -> str:
+    return f"{rate.mean:.0%} ({rate.low:.0%}–{rate.high:.0%})"
+
+
+def _who(notifier: Notifier) -> str:
+    return printable(notifier.address or f"erased, {notifier.whose[:8]}")
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""

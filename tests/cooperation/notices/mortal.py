@@ -1,0 +1,34 @@
+"""A reviewer who decides and undoes, and kills itself just before the n-th statement that changes something."""
+
+import os
+import signal
+import sys
+
+from sqlalchemy import event
+
+from ipml.cooperation.consequences import cooperating
+from ipml.records import Verdict
+from ipml.review.queue import claim, decide, undo
+from ipml.storage.database import open_database
+
+
+def main(url: str, steps: int) -> None:
+    """Decide, undo and decide anew until the steps are over."""
+    engine, left = cooperating(open_database(url)), steps
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def count(connection, cursor, statement, *_):
+        nonlocal left
+        left -= statement.lstrip().startswith(("INSERT", "UPDATE", "DELETE"))
+        if left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    while taken := claim(engine, "ana"):
+        decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica")
+        if taken.case_id % 2:
+            undo(engine, decision.decision_id, "ana", why="slip")
+            decide(engine, claim(engine, "ana", taken.case_id), Verdict.GENUINE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

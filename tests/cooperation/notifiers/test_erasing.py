@@ -1,0 +1,79 @@
+"""Documents of rights, and forgetting a notifier."""
+
+import pytest
+from noticing import NOON, Desk
+from sqlalchemy import insert, select
+
+from ipml.cooperation.notifiers.documents import check_document, list_documents
+from ipml.cooperation.notifiers.erasing import erase_notifier
+from ipml.cooperation.notifiers.finding import find_notifier, list_notifiers
+from ipml.cooperation.notifiers.steps import lift, list_steps, suspend, warn
+from ipml.errors import NotifierNotFound, RightsDocumentNotFound, SuspendedAlready
+from ipml.records import Verdict
+from ipml.storage.audit import verify
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import seal
+from ipml.storage.tables import notifiers, rights_documents
+
+
+@pytest.fixture
+def filed(desk: Desk) -> Desk:
+    """Return a desk with a notifier who filed a document."""
+    number = desk.add_notifier()
+    with writing(desk.engine) as connection:
+        whose = connection.scalars(select(notifiers.c.pseudonym)).one()
+        fields = {"notifier_id": number, "brand": "Acme", "reference": seal(connection, whose, "EUTM 018123456")}
+        connection.execute(insert(rights_documents).values(**fields, filed_at=NOON))
+    return desk
+
+
+def test_a_person_says_whether_a_document_shows_the_rights(filed: Desk):
+    """And the notifier is told; it can be looked at again."""
+    for is_accepted, by in ((False, "lea"), (True, "max")):
+        checked = check_document(filed.engine, 1, by, is_accepted=is_accepted, now=filed.pass_time())
+        assert (checked.is_accepted, checked.checked_by, checked.reference) == (is_accepted, by, "EUTM 018123456")
+    assert [kind for kind, _ in filed.told("notifier:1")] == ["rights document"] * 2
+    with reading(filed.engine) as connection:
+        assert list_documents(connection, 1) == [checked]
+    with pytest.raises(RightsDocumentNotFound):
+        check_document(filed.engine, 2, "lea", is_accepted=True)
+
+
+def test_a_notifier_is_found_by_number_address_and_pseudonym(filed: Desk):
+    """In whatever letters the address is written."""
+    with reading(filed.engine) as connection:
+        (known,) = list_notifiers(connection)
+        for name in ("1", "BRAND@example.com", known.whose):
+            assert find_notifier(connection, name) == known
+        for name in ("2", "x@example.com", "nobody", "9" * 30):
+            with pytest.raises(NotifierNotFound):
+                find_notifier(connection, name)
+        assert list_notifiers(connection, "consumer") == []
+
+
+def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk, tmp_path):
+    """No address, no key, no reasons, and nothing that waits for them; what their notices led to stays."""
+    filed.give_notice([filed.add_case("L1")], "brand", sealed="x")
+    filed.decide(1, Verdict.COUNTERFEIT)
+    check_document(filed.engine, 1, "lea", is_accepted=True, now=filed.pass_time())
+    warn(filed.engine, 1, "lea", "plainly unfounded", now=filed.pass_time())
+    suspend(filed.engine, 1, "lea", "it went on", now=filed.pass_time(days=8))
+    with pytest.raises(SuspendedAlready):
+        erase_notifier(filed.engine, 1, "lea", now=filed.pass_time())
+    lift(filed.engine, 1, "lea", "enough", now=filed.pass_time())
+    with reading(filed.engine) as connection:
+        key = connection.scalars(select(notifiers.c.key)).one()
+    for _ in range(2):  # called again it finishes
+        erase_notifier(filed.engine, 1, "lea", now=filed.pass_time())
+    with reading(filed.engine) as connection:
+        (known,) = list_notifiers(connection)
+        assert (known.address, known.kind) == (None, "rights holder")
+        assert {step.why for step in list_steps(connection, 1)} == {None}
+        assert list_documents(connection, 1)[0].reference is None
+        assert verify(connection).is_intact
+    assert filed.told("notifier:1") == filed.told("notice:1") == []
+    assert filed.states(1) == ["upheld"]
+    if filed.engine.dialect.name == "sqlite":
+        content = b"".join(path.read_bytes() for path in tmp_path.glob("ipml.db*"))
+        assert b"brand@example.com" not in content
+        assert key.encode() not in content

@@ -1,0 +1,197 @@
+"""Misuse: what is proposed to a lead, who acts on it, and that no seller feels it."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from databases import read_tables
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from noticing import NOON, Desk
+from sqlalchemy import insert, update
+
+from ipml.cooperation.notifiers.misuse import find_misuse, propose
+from ipml.cooperation.notifiers.steps import find_suspension, lift, list_steps, suspend, warn
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.errors import NothingToLift, NotifierNotFound, NotWarned, SuspendedAlready, UnstorableValue
+from ipml.records import Verdict
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import decisions, notice_items, notifier_steps
+
+RULES = load_cooperation_policy().notifiers
+
+
+def settle(desk: Desk, by: str, rejected: int, upheld: int = 0, *, score: float = 0.01, sellers: int = 9) -> list[int]:
+    """Let a notifier have given notice of as many listings, on which people decided; return the numbers of the items.
+
+    Written as rows: a decision with all that follows for each is tested elsewhere.
+    """
+    first = desk.add_case(f"{by}-{desk.now:%d%H%M}", score)
+    received_at = desk.pass_time()
+    notice_id = desk.give_notice([first] * (rejected + upheld), by, received_at=received_at)
+    desk.pass_time(hours=1)
+    with writing(desk.engine) as connection:
+        decided = {"case_id": first, "listing_id": "L", "ground": "", "note": "", "reviewer": "ana", "token": 1}
+        verdicts = [Verdict.GENUINE] * rejected + [Verdict.COUNTERFEIT] * upheld
+        rows = [decided | {"verdict": verdict, "decided_at": desk.now} for verdict in verdicts]
+        numbers = connection.scalars(insert(decisions).returning(decisions.c.decision_id), rows).all()
+        items = desk.items(notice_id)
+        for at, (item, number, verdict) in enumerate(zip(items, sorted(numbers), verdicts, strict=True)):
+            state = "rejected" if verdict is Verdict.GENUINE else "upheld"
+            fields = {"state": state, "decision_id": number, "settled_at": desk.now, "pseudonym": f"p{at % sellers}"}
+            one = update(notice_items).where(notice_items.c.item_id == item.item_id)
+            connection.execute(one.values(fields))
+    return [item.item_id for item in items]
+
+
+def proposal(desk: Desk, by: str = "brand"):
+    """Return what is proposed about a notifier now."""
+    with reading(desk.engine) as connection:
+        return propose(connection, desk.add_notifier(by), RULES, desk.now)
+
+
+def test_many_manifestly_unfounded_notices_are_proposed_for_a_warning(desk: Desk):
+    """With the number, the share and its interval; others are not."""
+    items = settle(desk, "brand", rejected=25, upheld=2)
+    settle(desk, "agency", rejected=2, upheld=25)
+    with reading(desk.engine) as connection:
+        (found,) = find_misuse(connection, RULES, desk.now)
+    assert (found.notifier.address, found.kind) == ("brand@example.com", "warn")
+    assert found.assessment.items == tuple(items[:25])
+    assert found.sentences[0].startswith("25 listings in 1 notices were manifestly unfounded since")
+
+
+@pytest.mark.parametrize(
+    ("rejected", "upheld", "score"),
+    [(15, 0, 0.01), (25, 40, 0.01), (25, 0, 0.5)],
+    ids=["too few", "a small share", "the model had seen something, too"],
+)
+def test_what_is_no_misuse_is_not_proposed(desk: Desk, rejected: int, upheld: int, score: float):
+    """One may be mistaken, as long as that is not all one does."""
+    settle(desk, "brand", rejected, upheld, score=score)
+    assert proposal(desk) is None
+
+
+def test_harm_makes_fewer_enough(desk: Desk):
+    """Where listings were taken down on such notices and had to be put back."""
+    settle(desk, "brand", rejected=14)
+    assert proposal(desk) is None
+    items = settle(desk, "brand", rejected=3, score=0.9)
+    with writing(desk.engine) as connection:
+        harmed = notice_items.c.item_id.in_(items)
+        connection.execute(update(notice_items).where(harmed).values(overturned_at=desk.now))
+        numbers = [item.decision_id for item in desk.items(2)]
+        appealed = decisions.c.decision_id.in_(numbers)
+        connection.execute(update(decisions).where(appealed).values(origin="appeal"))
+    found = proposal(desk)
+    assert found is not None
+    assert "3 listings were taken down on their notices and put back when the sellers objected." in found.sentences
+
+
+def test_that_they_are_aimed_at_one_seller_is_said(desk: Desk):
+    """It tells of intent; and of a trusted flagger, that the authority is to be told."""
+    desk.add_notifier("flagger", "trusted flagger")
+    settle(desk, "flagger", rejected=25, sellers=1)
+    found = proposal(desk, "flagger")
+    assert found.sentences[-2:] == (
+        "100% of them are aimed at one seller.",
+        "They are a trusted flagger: tell the authority that gave the status as well (Article 22(6)).",
+    )
+
+
+def test_who_was_warned_is_judged_by_what_came_after(desk: Desk):
+    """Heeding the warning, they are not suspended; going on, it is proposed; suspended, nothing is."""
+    number = desk.add_notifier()
+    settle(desk, "brand", rejected=25)
+    warn(desk.engine, number, "lea", "plainly unfounded", now=desk.pass_time())
+    desk.pass_time(days=8)
+    assert proposal(desk) is None
+    settle(desk, "brand", rejected=25)
+    assert proposal(desk).kind == "suspend"
+    suspend(desk.engine, number, "lea", "it went on", now=desk.pass_time())
+    assert proposal(desk) is None
+
+
+def test_steps_are_told_with_reasons_and_noted(desk: Desk):
+    """Sealed with the notifier's key; in the trail stands only who did it, and a digest."""
+    number = desk.add_notifier()
+    warn(desk.engine, number, "lea", "These are plainly not of your brand.", now=desk.now)
+    suspend(desk.engine, number, "lea", "You went on.", days=14, now=desk.pass_time(days=8))
+    lift(desk.engine, number, "max", "We were mistaken.", now=desk.pass_time())
+    told = [(kind, json.loads(body)) for kind, body in desk.told(f"notifier:{number}")]
+    assert [kind for kind, _ in told] == ["notifier warning", "notifier suspension", "notifier lift"]
+    assert [body["why"] for _, body in told][1:] == ["You went on.", "We were mistaken."]
+    assert told[1][1]["until"] == (NOON + timedelta(days=22)).isoformat()
+    with reading(desk.engine) as connection:
+        rows = audit.list_rows(connection, f"notifier:{number}")
+        steps = list_steps(connection, number)
+        kept = [row.why for row in connection.execute(notifier_steps.select())]
+    assert [(row.actor, row.action) for row in rows] == [
+        ("lea", "notifier warned"),
+        ("lea", "notifier suspended"),
+        ("max", "notifier lifted"),
+    ]
+    assert [step.why for step in steps] == [body["why"] for _, body in told]
+    assert not any("plainly" in text for text in (*kept, *(str(row.payload) for row in rows)))
+
+
+def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
+    """Nor twice at once; and what is not there cannot be lifted."""
+    number = desk.add_notifier()
+    with pytest.raises(NotWarned, match="no warning in force"):
+        suspend(desk.engine, number, "lea", "why", now=desk.now)
+    with pytest.raises(NothingToLift):
+        lift(desk.engine, number, "lea", "why", now=desk.now)
+    warn(desk.engine, number, "lea", "why", now=desk.now)
+    with pytest.raises(NotWarned, match="too little time"):
+        suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=1))
+    suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=8))
+    with pytest.raises(SuspendedAlready):
+        suspend(desk.engine, number, "lea", "why", now=desk.pass_time())
+    with pytest.raises(UnstorableValue):
+        warn(desk.engine, number, "lea", " ", now=desk.now)
+    with pytest.raises(NotifierNotFound):
+        warn(desk.engine, 99, "lea", "why", now=desk.now)
+
+
+def test_each_suspension_is_longer_than_the_one_before(desk: Desk):
+    """As the policy says, and it ends by itself."""
+    number, days = desk.add_notifier(), []
+    for _ in range(4):
+        warn(desk.engine, number, "lea", "why", now=desk.pass_time())
+        step = suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=8))
+        days.append((step.until - step.taken_at).days)
+        desk.now = step.until
+        with reading(desk.engine) as connection:
+            assert find_suspension(connection, number, desk.now) is None
+    assert days == [30, 90, 180, 180]
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(1, 4), st.lists(st.integers(1, 3), max_size=5)), max_size=6))
+def test_notices_without_decisions_touch_no_seller(flooded: Desk, floods):
+    """However many come, from whomever: measures, strikes, penalties and statements stay as they were."""
+    before = _enforced(flooded)
+    for by, case_ids in floods:
+        if case_ids:
+            flooded.give_notice(case_ids, f"notifier-{by}")
+    with reading(flooded.engine) as connection:
+        find_misuse(connection, RULES, flooded.now)
+    assert _enforced(flooded) == before
+
+
+@pytest.fixture
+def flooded(desk: Desk) -> Desk:
+    """Return a desk with three listings, one of which was taken down."""
+    for number in range(1, 4):
+        desk.add_case(f"L{number}")
+    desk.decide(1, Verdict.COUNTERFEIT)
+    return desk
+
+
+def _enforced(desk: Desk) -> dict[str, list]:
+    names = ("measures", "strikes", "penalties", "statements", "decisions", "reversals")
+    tables = read_tables(desk.engine)
+    assert tables["cases"]
+    return {name: tables[name] for name in names}

@@ -1,0 +1,108 @@
+"""What counts in a notifier's record, and what does not."""
+
+from datetime import timedelta
+
+from noticing import Desk
+from sqlalchemy import update
+
+from ipml.cooperation.notifiers.record import Counts, count_settled, find_priors, record_of
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.enforcement.appeals.deciding import decide_appeal
+from ipml.enforcement.appeals.filing import file_appeal
+from ipml.records import Verdict
+from ipml.review.queue import undo
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import decisions, notice_items
+
+RULES = load_cooperation_policy().notifiers
+
+
+def counts_of(desk: Desk, by: str = "brand") -> Counts:
+    """Return what counts for a notifier now."""
+    with reading(desk.engine) as connection:
+        return record_of(connection, desk.add_notifier(by), RULES, desk.now).counts
+
+
+def give_and_decide(desk: Desk, listing_id: str, verdict: Verdict, **fields) -> int:
+    """Let notice be given of a new listing, and a person decide on it; return the number of the decision."""
+    case_id = desk.add_case(listing_id)
+    desk.give_notice([case_id], **fields)
+    return desk.decide(case_id, verdict).decision_id
+
+
+def test_what_people_decide_after_the_notice_counts(desk: Desk):
+    """Upheld and rejected; what nobody can tell is for neither side."""
+    for at, verdict in enumerate((Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)):
+        give_and_decide(desk, f"L{at}", verdict)
+    counts = counts_of(desk)
+    assert counts == Counts(upheld=2, rejected=1, overturned=0, undecided=1)
+    assert counts.settled == 3
+    assert counts_of(desk, "another") == Counts()
+
+
+def test_pointing_to_what_was_decided_before_counts_nothing(desk: Desk):
+    """Else a record could be made from what others found."""
+    decision = desk.decide(desk.add_case("L1"), Verdict.COUNTERFEIT)
+    desk.give_notice([1], state="upheld")
+    with writing(desk.engine) as connection:
+        fields = {"decision_id": decision.decision_id, "settled_at": desk.now}
+        connection.execute(update(notice_items).values(fields))
+    assert counts_of(desk) == Counts()
+
+
+def test_what_a_policy_decided_counts_nothing(desk: Desk):
+    """It says what a model thinks, and no person found anything."""
+    number = give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
+    with writing(desk.engine) as connection:
+        connection.execute(update(decisions).where(decisions.c.decision_id == number).values(origin="policy"))
+    assert counts_of(desk) == Counts()
+
+
+def test_near_duplicates_that_one_look_decided_count_once(desk: Desk):
+    """Hundreds of copies are one judgement; each decided by itself is one of its own."""
+    first = give_and_decide(desk, "L0", Verdict.GENUINE)
+    others = [give_and_decide(desk, f"L{n}", Verdict.GENUINE) for n in range(1, 4)]
+    with writing(desk.engine) as connection:
+        copies = update(decisions).where(decisions.c.decision_id.in_(others[:2]))
+        connection.execute(copies.values(spread_from=first, origin="spread"))
+    assert counts_of(desk) == Counts(rejected=2)
+
+
+def test_what_a_suspended_notifier_sends_counts_nothing(desk: Desk):
+    """Nobody looked at it because of them."""
+    give_and_decide(desk, "L1", Verdict.COUNTERFEIT, is_suspended=True)
+    assert counts_of(desk) == Counts()
+
+
+def test_only_the_window_counts(desk: Desk):
+    """What is older than the months of the policy is over."""
+    give_and_decide(desk, "L1", Verdict.GENUINE)
+    assert counts_of(desk).rejected == 1
+    desk.pass_time(days=31 * RULES.months)
+    assert counts_of(desk) == Counts()
+
+
+def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
+    """It is rejected then, and was put back; a lead's slip that is taken back is not held against the notifier."""
+    give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
+    appeal = file_appeal(desk.engine, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
+    decide_appeal(desk.engine, appeal.appeal_id, "eva", "granted", "The invoice is good.", now=desk.pass_time())
+    assert counts_of(desk) == Counts(rejected=1, overturned=1)
+    slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
+    undo(desk.engine, slip, "ana", now=desk.pass_time())
+    desk.decide(2, Verdict.GENUINE)
+    assert counts_of(desk) == Counts(rejected=2, overturned=1)
+
+
+def test_what_is_presumed_is_the_same_all_day(desk: Desk):
+    """Others who are settled meanwhile change nobody's tier before the next day."""
+    with reading(desk.engine) as connection:
+        before = find_priors(connection, RULES, desk.now)
+    rules = RULES.model_copy(update={"prior": RULES.prior.model_copy(update={"least_notifiers": 2})})
+    for at in range(6):
+        give_and_decide(desk, f"L{at}", Verdict.GENUINE, by=f"notifier-{at % 3}")
+    with reading(desk.engine) as connection:
+        assert find_priors(connection, rules, desk.now) == before
+        later = find_priors(connection, rules, desk.now + timedelta(days=1))
+        assert count_settled(connection, desk.now - timedelta(days=1), desk.now).keys() == {1, 2, 3}
+    assert later.success.mean < before.success.mean

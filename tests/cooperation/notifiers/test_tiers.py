@@ -1,0 +1,95 @@
+"""Tiers: what a record leads to."""
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+import ipml.cooperation
+from ipml.cooperation.notifiers.record import Counts, Priors, Record, make_record
+from ipml.cooperation.notifiers.rules import NotifierRules
+from ipml.cooperation.notifiers.shrinkage import Prior
+from ipml.cooperation.notifiers.tiers import asks_record, choose_tier
+from ipml.cooperation.policy import load_cooperation_policy
+
+IS_ARITHMETIC = True
+RULES = load_cooperation_policy().notifiers
+KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
+PRIORS = Priors(Prior(0.7, 2), Prior(0.05, 2))
+
+
+def record(upheld: int = 0, rejected: int = 0, overturned: int = 0) -> Record:
+    """Return the record that so many listings make."""
+    counts = Counts(upheld, rejected, overturned)
+    return make_record(datetime(2025, 3, 1, tzinfo=UTC), counts, PRIORS, RULES.confidence)
+
+
+def rules(change: str, by: str) -> dict:
+    """Return the bundled rules for notifiers with a line of the file changed."""
+    text = (Path(ipml.cooperation.__file__).parent / "policy.toml").read_text(encoding="utf-8")
+    assert change in text
+    return tomllib.loads(text.replace(change, by))["notifiers"]
+
+
+@pytest.mark.parametrize(
+    ("known", "tier"),
+    [
+        (record(), "usual"),
+        (record(20, 0), "usual"),  # too few
+        (record(27, 3), "usual"),  # nine of ten may be chance
+        (record(90, 3), "proven"),
+        (record(900, 60), "proven"),
+        (record(900, 60, 200), "usual"),  # many of which were put back
+        (record(1, 3), "usual"),
+        (record(2, 20), "doubtful"),
+        (record(500, 480), "usual"),
+    ],
+)
+def test_a_rights_holder_is_in_the_tier_that_their_record_shows(known: Record, tier: str):
+    """A good tier and a bad one are earned, by the end of the interval that speaks against it."""
+    assert choose_tier("rights holder", known, RULES).name == tier
+
+
+@given(st.sampled_from(KINDS), st.tuples(*[st.integers(0, 500)] * 3))
+def test_everybody_is_in_a_tier(kind: str, counts: tuple[int, int, int]):
+    """Trusted flaggers in one of their own whatever their record: the status is the authority's to take."""
+    tier = choose_tier(kind, record(*counts), RULES)
+    assert (tier.name == "trusted") == (kind in ("trusted flagger", "authority"))
+    assert all(tier.deadline_hours <= other.deadline_hours for other in RULES.tiers) or tier.name != "trusted"
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 50))
+def test_one_who_is_right_more_often_never_waits_longer(upheld: int, rejected: int, more: int):
+    """Nor does one who is wrong more often wait less."""
+    kind = "rights holder"
+    hours = choose_tier(kind, record(upheld, rejected), RULES).deadline_hours
+    assert choose_tier(kind, record(upheld + more, rejected), RULES).deadline_hours <= hours
+    assert choose_tier(kind, record(upheld, rejected + more), RULES).deadline_hours >= hours
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_record_is_asked_for_only_where_it_matters(kind: str):
+    """For whom it does not, the tier is the same without."""
+    if not asks_record(kind, RULES):
+        assert choose_tier(kind, None, RULES) == choose_tier(kind, record(1, 400), RULES)
+
+
+@pytest.mark.parametrize(
+    ("change", "by", "said"),
+    [
+        ('name = "usual"', 'name = "proven"', "name of its own"),
+        ('name = "usual"', 'name = "usual"\nleast_settled = 1', "must take everybody"),
+        ("deadline_hours = 12\n", "deadline_hours = 25\n", "come first"),
+        ('kinds = ["trusted flagger", "authority"]', 'kinds = ["authority"]', "a tier of their own"),
+        ("deadline_hours = 12\n", "deadline_hours = 12\nraised_a_day = 10\n", "no cap"),
+        ("confidence = 0.9", "confidence = 1.9", "less than 1"),
+    ],
+)
+def test_rules_that_cannot_be_followed_are_refused(change: str, by: str, said: str):
+    """With what is wrong."""
+    with pytest.raises(ValidationError, match=said):
+        NotifierRules.model_validate(rules(change, by))
