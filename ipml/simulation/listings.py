@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ipml.listings.brands import Brands
@@ -30,14 +31,24 @@ BRANDED_SHARES = {
 
 
 def write_listings(
-    offers: pd.DataFrame, seller_ids: pd.Series[Any], brands: Brands, craft: Craft, rng: np.random.Generator
+    offers: pd.DataFrame,
+    seller_ids: pd.Series[Any],
+    brands: Brands,
+    craft: Craft,
+    rng: np.random.Generator,
+    habits: npt.NDArray[np.floating] | None = None,
 ) -> pd.DataFrame:
-    """Return the listings of the offers, without seller history and labels, shape (n_offers, 14)."""
+    """Return the listings of the offers, without seller history and labels, shape (n_offers, 14).
+
+    The `habits` are the choices of words that each style likes to make, shape (n_styles, N_CHOICES), each in 0-1; they
+    are drawn where not given.
+    """
+    habits = rng.random((int(offers["style"].max()) + 1, N_CHOICES)) if habits is None else habits
     return pd.DataFrame(
         {
             "listing_id": number_listings(len(offers)),
             "seller_id": take_words(seller_ids, offers["seller"]),
-            **_write_texts_in_blocks(offers, brands, craft, rng),
+            **_write_texts_in_blocks(offers, brands, craft, habits, rng),
             "brand": _name_brands(offers, brands, rng),
             "category": take_words([brand.category for brand in brands], offers["brand"]),
             "price": offers["price"],
@@ -52,9 +63,9 @@ def write_listings(
     )
 
 
-def number_listings(n_listings: int) -> pd.Series[Any]:
+def number_listings(n_listings: int, first: int = 0) -> pd.Series[Any]:
     """Return the ids of listings in the order in which they are observed."""
-    return pd.Series([f"listing-{number:07d}" for number in range(n_listings)], dtype="str")
+    return pd.Series([f"listing-{number:07d}" for number in range(first, first + n_listings)], dtype="str")
 
 
 def take_words(words: Iterable[str], positions: pd.Series[Any]) -> pd.Series[Any]:
@@ -81,10 +92,13 @@ def to_moments(days: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _write_texts_in_blocks(
-    offers: pd.DataFrame, brands: Brands, craft: Craft, rng: np.random.Generator
+    offers: pd.DataFrame,
+    brands: Brands,
+    craft: Craft,
+    habits: npt.NDArray[np.floating],
+    rng: np.random.Generator,
 ) -> dict[str, pd.Series[Any]]:
     """Write block by block, so that only one block's texts are Python objects at a time."""
-    habits = rng.random((int(offers["style"].max()) + 1, N_CHOICES))
     blocks = []
     for start in range(0, len(offers), BLOCK_ROWS):
         titles, descriptions = write_texts(offers.iloc[start : start + BLOCK_ROWS], brands, craft, habits, rng)

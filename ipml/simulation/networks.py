@@ -46,7 +46,13 @@ class NetworkedSellers:
 
 
 def simulate_networks(
-    seed: int, *, n_sellers: int = 50_000, n_networks: int = 43, missing: float = 0.2, known_sales: float = 0.15
+    seed: int,
+    *,
+    n_sellers: int = 50_000,
+    n_networks: int = 43,
+    missing: float = 0.2,
+    known_sales: float = 0.15,
+    most_members: int | None = None,
 ) -> NetworkedSellers:
     """Make sellers, some of them in networks.
 
@@ -60,6 +66,8 @@ def simulate_networks(
         The part of what network members have that nobody saw.
     known_sales : float
         The part of their listings of which the sales are known.
+    most_members : int, optional
+        Of all networks together; they become smaller to fit, but have five members each.
 
     Examples
     --------
@@ -69,6 +77,8 @@ def simulate_networks(
     """
     rng = np.random.default_rng(seed)
     sizes = _draw_sizes(n_networks, n_sellers, rng)
+    if most_members is not None and sizes.sum() > most_members:
+        sizes = np.maximum(sizes * most_members // sizes.sum(), _SMALLEST)
     place = rng.permutation(n_sellers)  # nobody's number tells of their network
     joined = np.sort(rng.uniform(-700.0, YEAR_DAYS, n_sellers))[rng.permutation(n_sellers)]
     network, firm = np.zeros(n_sellers, dtype=np.int64), np.zeros(n_sellers, dtype=np.int64)

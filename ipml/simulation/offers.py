@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -19,8 +21,39 @@ Codes = npt.NDArray[np.int64]
 MAX_BRANDS_PER_SELLER = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """Which brands each style carries.
+
+    Attributes
+    ----------
+    carried, wanted : array of shape (n_styles, MAX_BRANDS_PER_SELLER)
+        Positions of brands, of genuine goods and of fakes; the latter are those that sell.
+    breadth : array of shape (n_styles,)
+        How many of them, from the first.
+    """
+
+    carried: npt.NDArray[np.integer]
+    wanted: npt.NDArray[np.integer]
+    breadth: npt.NDArray[np.integer]
+
+
+def stock_shelves(n_styles: int, brands: Brands, rng: np.random.Generator) -> Shelves:
+    """Give each style a handful of brands, counterfeiters those they like."""
+    attraction = np.array([GOODS[goods_of(brand.category)].attraction for brand in brands])
+    popular = attraction**1.5 / (attraction**1.5).sum()
+    carried = rng.choice(len(brands), size=(n_styles, MAX_BRANDS_PER_SELLER))
+    wanted = rng.choice(len(brands), size=(n_styles, MAX_BRANDS_PER_SELLER), p=popular)
+    return Shelves(carried, wanted, rng.integers(1, MAX_BRANDS_PER_SELLER + 1, size=n_styles))
+
+
 def make_offers(
-    sellers: pd.DataFrame, brands: Brands, craft: Craft, difficulty: float, rng: np.random.Generator
+    sellers: pd.DataFrame,
+    brands: Brands,
+    craft: Craft,
+    difficulty: float,
+    rng: np.random.Generator,
+    shelves: Shelves | None = None,
 ) -> pd.DataFrame:
     """Return the offers of all sellers in the order in which they are observed.
 
@@ -36,6 +69,8 @@ def make_offers(
         In 0-1.
     rng : numpy Generator
         Source of chance.
+    shelves : Shelves, optional
+        Which brands each style carries; drawn where not given.
 
     Returns
     -------
@@ -51,7 +86,9 @@ def make_offers(
     offers = offers.reset_index(drop=True).assign(
         seller=seller, is_counterfeit=place < sellers["n_fakes"].to_numpy()[seller]
     )
-    offers["brand"] = _choose_brands(sellers, offers, brands, rng)
+    offers["brand"] = _choose_brands(
+        sellers, offers, brands, shelves or stock_shelves(int(sellers["style"].max()) + 1, brands, rng), rng
+    )
     offers["model"] = (MODELS_PER_BRAND * rng.random(len(offers)) ** 1.5).astype(np.int64)
     offers["goods"] = np.array([goods_of(brand.category) for brand in brands])[offers["brand"]]
     offers = offers.assign(**_choose_moments(offers, craft, difficulty, rng))
@@ -65,18 +102,13 @@ def make_offers(
     return offers.drop(columns=["active_day", "left_day"])
 
 
-def _choose_brands(sellers: pd.DataFrame, offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> Codes:
-    """Give each style a handful of brands, counterfeiters those they like; an authorised seller carries one."""
-    attraction = np.array([GOODS[goods_of(brand.category)].attraction for brand in brands])
-    n_styles = int(sellers["style"].max()) + 1
-    popular = attraction**1.5 / (attraction**1.5).sum()
-    carried = rng.choice(len(brands), size=(n_styles, MAX_BRANDS_PER_SELLER))
-    wanted = rng.choice(len(brands), size=(n_styles, MAX_BRANDS_PER_SELLER), p=popular)
-    breadth = rng.integers(1, MAX_BRANDS_PER_SELLER + 1, size=n_styles)
-
+def _choose_brands(
+    sellers: pd.DataFrame, offers: pd.DataFrame, brands: Brands, shelves: Shelves, rng: np.random.Generator
+) -> Codes:
+    """Take a brand from the seller's shelf; an authorised seller carries one."""
     style = offers["style"].to_numpy()
-    shelf = (breadth[style] * rng.random(len(offers))).astype(np.int64)
-    chosen = np.where(offers["is_counterfeit"], wanted[style, shelf], carried[style, shelf])
+    shelf = (shelves.breadth[style] * rng.random(len(offers))).astype(np.int64)
+    chosen = np.where(offers["is_counterfeit"], shelves.wanted[style, shelf], shelves.carried[style, shelf])
     authorised = sellers["kind"].to_numpy() == KIND_CODES["authorised"]
     contract = (np.cumsum(authorised) - 1) % len(brands)
     return np.where(authorised[offers["seller"]], contract[offers["seller"]], chosen)

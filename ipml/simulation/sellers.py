@@ -119,9 +119,27 @@ def recruit_sellers(n_listings: int, craft: Craft, difficulty: float, rng: np.ra
         one), market (position in `MARKETS`), n_listings, n_fakes, and the days joined_day, active_day, left_day.
     """
     kinds = _share_out_kinds(max(20, n_listings // LISTINGS_PER_SELLER), difficulty, rng)
-    n_sellers = len(kinds)
     n_fakes = share_out_fakes(kinds, round(PREVALENCE * n_listings), rng)
-    networks = _form_networks(kinds, rng)
+    return settle_sellers(kinds, n_fakes, _form_networks(kinds, rng), n_listings, craft, rng)
+
+
+def settle_sellers(
+    kinds: Codes, n_fakes: Codes, networks: Codes, n_listings: int, craft: Craft, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return sellers of whom it is known how they trade, what they counterfeit and with whom, as `recruit_sellers` does.
+
+    Parameters
+    ----------
+    kinds : array of shape (n_sellers,)
+        Codes of `SELLER_KINDS`.
+    n_fakes : array of shape (n_sellers,)
+        Counterfeits that each offers.
+    networks : array of shape (n_sellers,)
+        The network of each, -1 for none.
+    n_listings, craft, rng
+        As for `recruit_sellers`.
+    """
+    n_sellers = len(kinds)
     sellers = pd.DataFrame(
         {
             "seller_id": [f"seller-{number:06d}" for number in rng.permutation(n_sellers)],
@@ -152,7 +170,7 @@ def share_out_fakes(kinds: Codes, n_fakes: int, rng: np.random.Generator) -> Cod
     # The worst are counterfeiters; in the long tail the two kinds are mingled.
     worst_first[10:] = rng.permutation(worst_first[10:])
     shares = np.zeros(len(kinds), dtype=np.int64)
-    shares[worst_first] = _largest_remainder(_zipf_parts(len(worst_first)), n_fakes)
+    shares[worst_first] = share_out(_zipf_parts(len(worst_first)), n_fakes)
     return shares
 
 
@@ -168,7 +186,8 @@ def _zipf_parts(n_offenders: int) -> Array:
     return np.asarray(parts / parts.sum())
 
 
-def _largest_remainder(parts: Array, total: int) -> Codes:
+def share_out(parts: Array, total: int) -> Codes:
+    """Share a number of things out by parts that sum to 1, so that what each gets is whole and nothing is left over."""
     exact = parts * total
     whole = np.floor(exact).astype(np.int64)
     largest = np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]
@@ -178,7 +197,7 @@ def _largest_remainder(parts: Array, total: int) -> Codes:
 
 def _share_out_kinds(n_sellers: int, difficulty: float, rng: np.random.Generator) -> Codes:
     shares = np.array([blend(*kind.share, difficulty) for kind in SELLER_KINDS])
-    counts = _largest_remainder(shares / shares.sum(), n_sellers)
+    counts = share_out(shares / shares.sum(), n_sellers)
     return rng.permutation(np.repeat(np.arange(len(SELLER_KINDS)), counts))
 
 

@@ -61,7 +61,7 @@ def load_vocabulary(language: str) -> Vocabulary:
 
 
 def write_texts(
-    offers: pd.DataFrame, brands: Brands, craft: Craft, habits: Array, rng: np.random.Generator
+    offers: pd.DataFrame, brands: Brands, craft: Craft, habits: npt.NDArray[np.floating], rng: np.random.Generator
 ) -> tuple[list[str], list[str]]:
     """Write titles and descriptions of offers.
 
@@ -127,7 +127,7 @@ def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator
     return names
 
 
-def _choose_words(styles: npt.NDArray[np.int64], habits: Array, rng: np.random.Generator) -> Array:
+def _choose_words(styles: npt.NDArray[np.int64], habits: npt.NDArray[np.floating], rng: np.random.Generator) -> Array:
     choices = rng.random((len(styles), N_CHOICES))
     is_habit = rng.random(len(styles)) < HABIT
     choices[is_habit, _TITLE:] = habits[styles[is_habit], _TITLE:]

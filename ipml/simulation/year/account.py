@@ -1,0 +1,215 @@
+"""The account of a year: what the database says was done, held against the truth that only the simulation knows.
+
+Every figure is counted from the rows that the programme wrote, one pass for each, so that an account of a hundred times
+as many costs no more memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, Row, Select, distinct, func, select
+
+from ipml.records import Verdict
+from ipml.simulation.year.truth import Truth
+from ipml.storage.database import reading
+from ipml.storage.tables import appeal_outcomes, appeals, cases, decisions, measures, outbox, penalties, strikes
+
+_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Takedowns:
+    """Listings taken down.
+
+    Attributes
+    ----------
+    right, wrong : int
+        Listings that are counterfeit, and such as are not.
+    done : int
+        Of all, those of which the platform said that it is done.
+    right_standing, wrong_standing : int
+        Those of which the measure still holds at the end of the year.
+    right_lifted : int
+        Counterfeits that were put back.
+    wronged_sellers : int
+        Sellers of whom a genuine listing was taken down.
+    automatic, automatic_wrong : int
+        Taken down by the policy, without a person.
+    median_hours : float or None
+        From when the listing was first seen until the platform said that it is done.
+    before_first_sale : float or None
+        Part of the counterfeits of which nothing had been sold when they were seen, where that is known.
+    brands : int
+        Of the counterfeits.
+    """
+
+    right: int
+    wrong: int
+    done: int
+    right_standing: int
+    wrong_standing: int
+    right_lifted: int
+    wronged_sellers: int
+    automatic: int
+    automatic_wrong: int
+    median_hours: float | None
+    before_first_sale: float | None
+    brands: int
+
+
+def count_takedowns(engine: Engine, truth: Truth) -> Takedowns:
+    """Count the listings that were taken down, each once, however often it was."""
+    query = (
+        select(
+            *(decisions.c.listing_id, measures.c.pseudonym, measures.c.is_automatic, measures.c.sales_before),
+            *(measures.c.imposed_at, measures.c.done_at, measures.c.lifted_at, cases.c.observed_at, cases.c.brand),
+        )
+        .join(decisions, decisions.c.decision_id == measures.c.decision_id)
+        .join(cases, cases.c.case_id == measures.c.case_id)
+        .order_by(measures.c.case_id, measures.c.measure_id)
+    )
+    counts = np.zeros((2, 4), dtype=np.int64)  # genuine or counterfeit; all, done, standing, automatic
+    wronged: set[str] = set()
+    brands: set[str] = set()
+    hours, sold, with_sales = [], 0, 0
+    for row in _last_of_each(engine, query):
+        is_fake = truth.is_fake(row.listing_id)
+        counts[int(is_fake)] += [1, row.done_at is not None, row.lifted_at is None, row.is_automatic]
+        if not is_fake:
+            wronged.add(row.pseudonym)
+        elif row.brand:
+            brands.add(row.brand)
+        if is_fake and row.done_at is not None and row.observed_at is not None:
+            hours.append((row.done_at - row.observed_at).total_seconds() / 3600)
+        if is_fake and row.sales_before is not None:
+            with_sales, sold = with_sales + 1, sold + (row.sales_before > 0)
+    (wrong, wrong_done, wrong_standing, wrong_automatic), (right, right_done, right_standing, right_automatic) = (
+        counts.tolist()
+    )
+    return Takedowns(
+        right=right,
+        wrong=wrong,
+        done=right_done + wrong_done,
+        right_standing=right_standing,
+        wrong_standing=wrong_standing,
+        right_lifted=right - right_standing,
+        wronged_sellers=len(wronged),
+        automatic=right_automatic + wrong_automatic,
+        automatic_wrong=wrong_automatic,
+        median_hours=float(np.median(hours)) if hours else None,
+        before_first_sale=1 - sold / with_sales if with_sales else None,
+        brands=len(brands),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What people and the programme did.
+
+    Attributes
+    ----------
+    waiting, decided : int
+        Cases of the queue.
+    missed : int
+        Counterfeits that people looked at and found genuine.
+    by_origin : dict of str to int
+        Decisions that a listing is counterfeit, by how they came about.
+    penalised, wrongly_penalised : int
+        Sellers, and those of them of whose strikes none was for a counterfeit.
+    penalties : dict of str to int
+        Imposed, by kind.
+    appeals : dict of str to int
+        By how they ended, "pending" among them.
+    messages : dict of str to int
+        By their state.
+    """
+
+    waiting: int
+    decided: int
+    missed: int
+    by_origin: dict[str, int]
+    penalised: int
+    wrongly_penalised: int
+    penalties: dict[str, int]
+    appeals: dict[str, int]
+    messages: dict[str, int]
+
+
+def count_work(engine: Engine, truth: Truth) -> Work:
+    """Count what was decided, who was penalised, and how appeals ended."""
+    is_imposed = penalties.c.imposed_at.is_not(None)
+    states = _count(engine, select(cases.c.state, func.count()).group_by(cases.c.state))
+    is_fake_found = decisions.c.verdict == Verdict.COUNTERFEIT
+    ended = _count(engine, select(appeal_outcomes.c.outcome, func.count()).group_by(appeal_outcomes.c.outcome))
+    with reading(engine) as connection:
+        n_appeals = connection.scalar(select(func.count()).select_from(appeals)) or 0
+        penalised = connection.scalar(select(func.count(distinct(penalties.c.pseudonym))).where(is_imposed)) or 0
+    return Work(
+        waiting=states.get("open", 0) + states.get("escalated", 0),
+        decided=states.get("decided", 0),
+        missed=_count_missed(engine, truth),
+        by_origin=_count(
+            engine, select(decisions.c.origin, func.count()).where(is_fake_found).group_by(decisions.c.origin)
+        ),
+        penalised=penalised,
+        wrongly_penalised=_count_wrongly_penalised(engine, truth),
+        penalties=_count(engine, select(penalties.c.kind, func.count()).where(is_imposed).group_by(penalties.c.kind)),
+        appeals=ended | {"pending": n_appeals - sum(ended.values())},
+        messages=_count(engine, select(outbox.c.state, func.count()).group_by(outbox.c.state)),
+    )
+
+
+def list_struck_sellers(engine: Engine) -> dict[str, int]:
+    """Return how many takedowns of each seller stand."""
+    query = (
+        select(cases.c.seller_id, func.count())
+        .join(measures, measures.c.case_id == cases.c.case_id)
+        .where(measures.c.lifted_at.is_(None))
+        .group_by(cases.c.seller_id)
+    )
+    return _count(engine, query)
+
+
+def _count(engine: Engine, query: Select[Any]) -> dict[str, int]:
+    with reading(engine) as connection:
+        return {str(name): int(number) for name, number in connection.execute(query)}
+
+
+def _stream(engine: Engine, query: Select[Any]) -> Iterator[Row[Any]]:
+    with reading(engine) as connection:
+        yield from connection.execution_options(yield_per=_AT_ONCE).execute(query)
+
+
+def _last_of_each(engine: Engine, query: Select[Any]) -> Iterator[Row[Any]]:
+    """Yield the last of the rows of each listing, which come one after another."""
+    before: Row[Any] | None = None
+    for row in _stream(engine, query):
+        if before is not None and before.listing_id != row.listing_id:
+            yield before
+        before = row
+    if before is not None:
+        yield before
+
+
+def _count_missed(engine: Engine, truth: Truth) -> int:
+    """Count the counterfeits whose last decision is that they are genuine."""
+    query = select(decisions.c.listing_id, decisions.c.verdict).order_by(decisions.c.case_id, decisions.c.decision_id)
+    return sum(row.verdict == Verdict.GENUINE and truth.is_fake(row.listing_id) for row in _last_of_each(engine, query))
+
+
+def _count_wrongly_penalised(engine: Engine, truth: Truth) -> int:
+    """Count the sellers with a penalty of whose strikes none was for a counterfeit."""
+    query = (
+        select(strikes.c.pseudonym, decisions.c.listing_id)
+        .join(decisions, decisions.c.decision_id == strikes.c.decision_id)
+        .where(strikes.c.pseudonym.in_(select(penalties.c.pseudonym).where(penalties.c.imposed_at.is_not(None))))
+        .order_by(strikes.c.pseudonym)
+    )
+    guilty: dict[str, bool] = {}
+    for row in _stream(engine, query):
+        guilty[row.pseudonym] = guilty.get(row.pseudonym, False) or truth.is_fake(row.listing_id)
+    return sum(not is_guilty for is_guilty in guilty.values())

@@ -1,0 +1,104 @@
+"""The networks behind the sellers: found in what they share, and told from honest firms by what was taken down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ipml.cooperation.network.networks import Networks, find_networks
+from ipml.cooperation.network.sales import estimate_sales, read_sales
+
+LEAST_STRUCK = 2
+"""Members with takedowns that stand, from which on a network is a matter for the police."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gangs:
+    """Networks with counterfeiters among their members.
+
+    Attributes
+    ----------
+    planted, found : int
+    precision, recall : float
+        Of pairs of sellers in one network.
+    members : int
+        Sellers in those found.
+    value : float
+        Estimated sales of those found.
+    value_low, value_high : float
+        Sums of the bounds of the estimates.
+    numbers : tuple of int
+        Of those found, the most valuable first.
+    """
+
+    planted: int
+    found: int
+    precision: float
+    recall: float
+    members: int
+    value: float
+    value_low: float
+    value_high: float
+    numbers: tuple[int, ...]
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall."""
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / total if total else 0.0
+
+
+def find_gangs(folder: Path, struck: Mapping[str, int]) -> tuple[Networks, Gangs]:
+    """Find networks in what sellers share, and keep those with counterfeiters among them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `ipml.simulation.year.watch` wrote what sellers share and sold, and the truth.
+    struck : mapping of str to int
+        How many takedowns of each seller stand.
+    """
+    networks = find_networks(folder / "attributes.parquet")
+    number = networks.numbering.number
+    ids = networks.holdings.seller_ids
+    is_struck = np.array([seller in struck for seller in ids.tolist()], dtype=bool)
+    counts = np.bincount(number[is_struck], minlength=int(number.max(initial=0)) + 1)
+    counts[0] = 0
+    gangs = np.flatnonzero(counts >= LEAST_STRUCK)
+    told = pd.read_parquet(folder / "networks-truth.parquet").set_index("seller_id")["network"]
+    planted = told.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
+    precision, recall = _judge_pairs(np.where(np.isin(number, gangs), number, 0), planted)
+    sales = read_sales(folder / "sales.parquet")
+    estimates = {int(one): estimate_sales(networks, int(one), sales)[2] for one in gangs}
+    by_value = sorted(estimates, key=lambda one: -estimates[one].total)
+    bounded = [one for one in estimates.values() if np.isfinite(one.high)]
+    return networks, Gangs(
+        planted=int(told[told >= 0].nunique()),
+        found=len(gangs),
+        precision=precision,
+        recall=recall,
+        members=int(np.isin(number, gangs).sum()),
+        value=float(sum(one.total for one in bounded)),
+        value_low=float(sum(one.low for one in bounded)),
+        value_high=float(sum(one.high for one in bounded)),
+        numbers=tuple(by_value),
+    )
+
+
+def _judge_pairs(found: npt.NDArray[np.int64], planted: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Return which part of the pairs found is right, and which part of the planted ones was found."""
+    both = (found > 0) & (planted >= 0)
+    joint = pd.Series(found[both]).astype("str") + "-" + pd.Series(planted[both]).astype("str")
+    right = _count_pairs(joint.value_counts().to_numpy())
+    n_found = _count_pairs(np.bincount(found[found > 0]))
+    n_planted = _count_pairs(np.bincount(planted[planted >= 0]))
+    return right / max(n_found, 1), right / max(n_planted, 1)
+
+
+def _count_pairs(sizes: npt.NDArray[np.int64]) -> int:
+    return int((sizes * (sizes - 1) // 2).sum())

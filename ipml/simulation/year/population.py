@@ -1,0 +1,158 @@
+"""Who sells in the simulated year: many honest sellers, and few who offer a hundred counterfeits each.
+
+The historical programme handled 99 infringing listings for each member that it penalised; so the counterfeits lie with
+few, the worst of whom offer thousands. Some of them are the accounts of networks, and share what these share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ipml.simulation.attackers import craft_of
+from ipml.simulation.difficulty import blend
+from ipml.simulation.networks import FIRST_DAY, simulate_networks
+from ipml.simulation.sellers import (
+    KIND_CODES,
+    LISTINGS_PER_SELLER,
+    SELLER_KINDS,
+    YEAR_DAYS,
+    settle_sellers,
+    share_out,
+    share_out_fakes,
+)
+from ipml.simulation.year.plan import FIRST_MORNING, Plan
+
+Codes = npt.NDArray[np.int64]
+
+_MIXED_SHARE = 0.2  # of the offenders: honest trades that sell fakes besides
+_NETWORKED_SHARE = 0.6  # of the offenders, at most
+_TOGETHER = 950  # offenders among whom the worst are told from the others: as many as at 1/1000
+_MOST_OBSERVED = 150_000  # sellers of whom is known what they share with others: whoever is suspect, and so many others
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The sellers of a year.
+
+    Attributes
+    ----------
+    sellers : DataFrame of shape (n_sellers, ...)
+        As `recruit_sellers` returns them; `network` counts from 0, -1 for none.
+    attributes : DataFrame of shape (n_rows, 4)
+        seller_id, kind, value, seen_at: what is seen of sellers that they may share with others.
+    sales : DataFrame of shape (n_rows, 3)
+        seller_id, units, value of listings of network members, missing where nobody knows them.
+    """
+
+    sellers: pd.DataFrame
+    attributes: pd.DataFrame
+    sales: pd.DataFrame
+
+    @property
+    def offenders(self) -> npt.NDArray[np.bool_]:
+        """Which sellers offer counterfeits."""
+        return self.sellers["n_fakes"].to_numpy() > 0
+
+
+def recruit_population(plan: Plan, *, offenders_more: int = 1) -> Population:
+    """Recruit the sellers of a year.
+
+    Parameters
+    ----------
+    plan : Plan
+    offenders_more : int, default=1
+        So many times as many offenders as planned, with the same counterfeits among them.
+
+    Examples
+    --------
+    >>> people = recruit_population(Plan(0.0001))
+    >>> int(people.sellers["n_fakes"].sum()), int(people.offenders.sum()), people.sellers["network"].nunique() - 1
+    (9400, 95, 4)
+    """
+    rng = np.random.default_rng([plan.seed, 1])
+    kinds = _choose_kinds(plan, plan.n_offenders * offenders_more, rng)
+    offenders = np.flatnonzero(kinds >= KIND_CODES["mixed"])
+    n_fakes = np.zeros(len(kinds), dtype=np.int64)
+    n_fakes[offenders] = np.maximum(_share_out(kinds[offenders], plan.n_fakes, rng), 1)
+    n_fakes[offenders[np.argmax(n_fakes[offenders])]] -= int(n_fakes.sum()) - plan.n_fakes
+    lone = np.full(len(kinds), -1, dtype=np.int64)
+    sellers = settle_sellers(kinds, n_fakes, lone, plan.n_listings, craft_of(plan.difficulty), rng)
+    return _join_networks(plan, sellers, rng)
+
+
+def _choose_kinds(plan: Plan, n_offenders: int, rng: np.random.Generator) -> Codes:
+    """Give each seller a kind, in no order: so many offenders, and honest ones in their usual proportions."""
+    honest = SELLER_KINDS[: KIND_CODES["mixed"]]
+    shares = np.array([blend(*kind.share, plan.difficulty) for kind in honest])
+    counts = share_out(shares / shares.sum(), max(20, plan.n_listings // LISTINGS_PER_SELLER - n_offenders))
+    n_mixed = round(_MIXED_SHARE * n_offenders)
+    return rng.permutation(np.repeat(np.arange(len(SELLER_KINDS)), [*counts, n_mixed, n_offenders - n_mixed]))
+
+
+def _share_out(kinds: Codes, n_fakes: int, rng: np.random.Generator) -> Codes:
+    """Share fakes out among offenders, a thousand of them at a time: however many there are, the worst are alike."""
+    groups = np.array_split(np.arange(len(kinds)), max(1, round(len(kinds) / _TOGETHER)))
+    parts = share_out(np.full(len(groups), 1 / len(groups)), n_fakes)
+    return np.concatenate(
+        [share_out_fakes(kinds[group], int(part), rng) for group, part in zip(groups, parts, strict=True)]
+    )
+
+
+def _join_networks(plan: Plan, sellers: pd.DataFrame, rng: np.random.Generator) -> Population:
+    """Let counterfeiters be the accounts of networks, and begin to sell when these open them."""
+    counterfeiters = rng.permutation(np.flatnonzero(sellers["kind"] == KIND_CODES["counterfeiter"]))
+    others = rng.permutation(np.flatnonzero(sellers["kind"] != KIND_CODES["counterfeiter"]))
+    most = max(round(_NETWORKED_SHARE * plan.n_offenders), 5)
+    n_observed = min(len(sellers), max(_MOST_OBSERVED, 2 * plan.n_offenders))
+    known = simulate_networks(
+        plan.seed, n_sellers=n_observed, n_networks=plan.n_networks, most_members=min(most, len(counterfeiters))
+    )
+    network = known.truth["network"].to_numpy()
+    is_member = network > 0
+    place = np.zeros(n_observed, dtype=np.int64)
+    place[is_member] = counterfeiters[: is_member.sum()]
+    place[~is_member] = np.concatenate([counterfeiters[is_member.sum() :], others])[: n_observed - is_member.sum()]
+    sellers = sellers.copy()
+    number = np.full(len(sellers), -1, dtype=np.int64)
+    number[place[is_member]] = network[is_member] - 1
+    sellers["network"] = number
+    sellers["style"] = np.where(number >= 0, len(sellers) + number, np.arange(len(sellers)))
+    names = dict(zip(known.truth["seller_id"], sellers["seller_id"].to_numpy()[place], strict=True))
+    attributes = known.attributes.assign(
+        seller_id=known.attributes["seller_id"].map(names), seen_at=known.attributes["seen_at"] + _move()
+    )
+    return Population(_open_accounts(sellers, attributes, plan), attributes, _publish_sales(known.listings, names))
+
+
+def _move() -> pd.Timedelta:
+    """Return how much later this year begins than that in which networks are simulated."""
+    return FIRST_MORNING - FIRST_DAY
+
+
+def _open_accounts(sellers: pd.DataFrame, attributes: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Let members of networks sell from the day on which something was first seen of them, for as long as usual."""
+    first = attributes.groupby("seller_id")["seen_at"].min()
+    seen = sellers["seller_id"].map(first)
+    day = ((seen - FIRST_MORNING) / pd.Timedelta(days=1) - YEAR_DAYS).to_numpy()
+    is_member = (sellers["network"] >= 0).to_numpy() & ~np.isnan(day)
+    stay = np.maximum(sellers["left_day"] - sellers["active_day"], craft_of(plan.difficulty).active_days).to_numpy()
+    active = np.where(is_member, np.clip(day, -YEAR_DAYS, -14.0), sellers["active_day"])
+    joined = np.where(is_member, np.minimum(sellers["joined_day"], active), sellers["joined_day"])
+    left = np.where(is_member, np.minimum(active + stay, 0.0), sellers["left_day"])
+    return sellers.assign(active_day=active, joined_day=joined, left_day=left)
+
+
+def _publish_sales(listings: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """Return the sales of listings of networks, as far as a marketplace would know them."""
+    known = listings["is_known"]
+    return pd.DataFrame(
+        {
+            "seller_id": listings["seller_id"].map(names),
+            "units": listings["units"].where(known),
+            "value": listings["value"].where(known),
+        }
+    )

@@ -1,0 +1,175 @@
+"""A year of the programme on a simulated marketplace, day by day, with the real queue, decisions and what follows.
+
+In the morning the listings of the day before come in scored, and notices with them; the policy acts; reviewers decide;
+sellers complain and the lead hears them; at night messages go out. What sellers list does not depend on what was done
+to them: an account that was closed goes on here, so that the year brings the programme as much work as history did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Engine
+
+from ipml.enforcement.appeals.ticking import tick
+from ipml.enforcement.automatic.acting import act
+from ipml.enforcement.ending import end_due
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.statements.batches import send_waiting
+from ipml.enforcement.takedown.delivery import deliver_due
+from ipml.records import ScoredListing
+from ipml.review.cases import count_cases
+from ipml.review.intake import enqueue
+from ipml.scoring.scored_files import read_scored
+from ipml.simulation.operations import Complaints, Staff
+from ipml.simulation.year.memory import Stations, peak_bytes
+from ipml.simulation.year.model import Learnt
+from ipml.simulation.year.notices import Give, Post
+from ipml.simulation.year.plan import FIRST_MORNING, N_DAYS, Plan
+from ipml.simulation.year.platform import ObedientPlatform, take_statements
+from ipml.simulation.year.sellers_appeal import Appeals
+from ipml.simulation.year.staff import People
+from ipml.simulation.year.truth import Truth
+from ipml.simulation.year.watch import Opened, Watched, watching
+
+STAFF = Staff(reviews_a_day=400)
+COMPLAINTS = Complaints(wronged=0.6, others=0.01, delay_days=6.0)
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Lived:
+    """What a year leaves besides the database: the truth, where the time went, and what was never looked at.
+
+    Attributes
+    ----------
+    n_sellers, n_offenders : int
+        On the marketplace.
+    unfound : int
+        Counterfeits below the threshold, a part of which notices brought to light.
+    peaks : tuple of int
+        Bytes of memory at most: of this process, and of that which writes and scores the listings.
+    """
+
+    truth: Truth = field(default_factory=Truth)
+    stations: Stations = field(default_factory=Stations)
+    n_sellers: int = 0
+    n_offenders: int = 0
+    unfound: int = 0
+    peaks: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Year:
+    """A year to be lived through.
+
+    Attributes
+    ----------
+    engine : Engine
+        A database of its own, bound to what follows from decisions.
+    folder : Path
+        For the files of the weeks and the messages.
+    give : callable
+        Gives a notice.
+    """
+
+    plan: Plan
+    engine: Engine
+    policy: EnforcementPolicy
+    learnt: Learnt
+    folder: Path
+    give: Give
+    say: Say = lambda _: None
+    lived: Lived = field(default_factory=Lived)
+
+    def live(self) -> Lived:
+        """Live through the days of the plan, and return what they leave besides the database."""
+        began = time.perf_counter()
+        people = People(self.engine, self.policy, self.lived.truth, STAFF)
+        appeals, post = Appeals(self.engine, self.policy, COMPLAINTS), Post(self.engine, self.give)
+        with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
+            with self._at("waiting for listings"):
+                opened: Opened = next(weeks)
+            self.lived.n_sellers, self.lived.n_offenders = opened.n_sellers, opened.n_offenders
+            self.lived.stations.add("making listings", opened.making)
+            while True:
+                with self._at("waiting for listings"):
+                    week: Watched | None = next(weeks, None)
+                if week is None:
+                    break
+                self._live_week(week, people, appeals, post)
+                self.lived.seconds = time.perf_counter() - began
+        self.lived.seconds = time.perf_counter() - began
+        return self.lived
+
+    def _live_week(self, week: Watched, people: People, appeals: Appeals, post: Post) -> None:
+        self.lived.truth.add(week.truth)
+        self.lived.unfound += int((week.truth & ~week.is_found).sum())
+        self.lived.stations.add("making listings", week.making)
+        self.lived.stations.add("scoring", week.scoring)
+        with self._at("reading scored files"):
+            by_row = {int(one.listing.listing_id[8:]) - week.first: one for one in read_scored(week.path)}
+        post.add(week.notices, by_row)
+        for day in range(7 * week.number, min(7 * week.number + 7, self.plan.n_days)):
+            arrived = [one for row, one in by_row.items() if week.is_found[row] and _day_of(one) == day]
+            self._live_day(day, arrived, people, appeals, post)
+        week.path.unlink()
+        self.lived.peaks = (peak_bytes(), week.peak)
+
+    def _live_day(self, day: int, arrived: list[ScoredListing], people: People, appeals: Appeals, post: Post) -> None:
+        """Live through the day after the one on which the listings were observed."""
+        rng = np.random.default_rng([self.plan.seed, 5, day])
+        morning = _morning(day + 1)
+        self.say(f"day {day + 1} of {self.plan.n_days}")
+        with self._at("queue"):
+            enqueue(self.engine, arrived, joins_alike=False, now=morning)
+        with self._at("notices"):
+            post.deliver(morning + timedelta(hours=1))
+        with self._at("policy"):
+            act(self.engine, self.policy, morning + timedelta(hours=2))
+        with self._at("review and what follows"):
+            people.review(count_cases(self.engine)["open"], morning + timedelta(hours=9), rng)
+        with self._at("appeals"):
+            appeals.hear(people, morning + timedelta(hours=12), rng)
+            appeals.think_of_complaining(people, rng)
+        with self._at("penalties"):
+            people.confirm_penalties(morning + timedelta(hours=17))
+            end_due(self.engine, self.policy, now=morning + timedelta(hours=17))
+        self._send(day, morning + timedelta(hours=18))
+
+    def _send(self, day: int, now: datetime) -> None:
+        with self._at("delivery"):
+            path = self.folder / f"messages-{day // 7:02d}.jsonl"
+            for _ in deliver_due(self.engine, ObedientPlatform(path, now), clock=lambda: now):
+                pass
+        with self._at("statements"):
+            send_waiting(self.engine, take_statements, now=now)
+        if day % 7 == 6 or day == self.plan.n_days - 1:
+            with self._at("clocks"):
+                tick(self.engine, rules=self.policy.appeals, now=now)
+
+    def _at(self, name: str):  # type: ignore[no-untyped-def]
+        return self.lived.stations.at(name)
+
+
+def list_mornings(plan: Plan) -> Iterator[datetime]:
+    """Yield the mornings of the days that are lived through."""
+    return (_morning(day) for day in range(plan.n_days))
+
+
+def _morning(day: int) -> datetime:
+    return (FIRST_MORNING + timedelta(days=day)).to_pydatetime()
+
+
+def _day_of(scored: ScoredListing) -> int:
+    """Return on which day of the year a listing was observed, from 0."""
+    observed = scored.listing.observed_at
+    assert observed is not None
+    return min((observed - FIRST_MORNING).days, N_DAYS - 1)
