@@ -53,9 +53,9 @@ def start_browser() -> Iterator[Any]:
 
 
 @contextmanager
-def serve_page(engine: Engine) -> Iterator[str]:
+def serve_page(engine: Engine, settings: Settings | None = None) -> Iterator[str]:
     """Serve the page on a free port of this machine, and give its address."""
-    app = make_app(engine, Settings(), cost=CHEAP)
+    app = make_app(engine, settings or Settings(), cost=CHEAP)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

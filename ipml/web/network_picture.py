@@ -31,7 +31,7 @@ _SORT_OF = {kind: sort for sort, kinds in SORTS.items() for kind in kinds}
 _DAY = 86_400_000_000
 _BARS = 72
 _LEAST_PART = 4  # members of a part that gets a ground of its own
-_LABELS = 9
+_LABELS = 7
 _LONGEST_LABEL = 18
 
 
@@ -127,7 +127,7 @@ def draw_network(view: NetworkView, records: Mapping[str, MemberRecord]) -> Netw
         members=tuple(_draw_members(view, records)),
         kinds=tuple(_count_kinds(view)),
         arrivals=_chart_arrivals(view),
-        weakest=int(bits.min(initial=0)) if len(bits) else 0,
+        weakest=int(bits.min()) if len(bits) else 0,
         strongest=int(bits.max(initial=0)),
         undrawn=len(view.roles.members) - len(layout.members),
     )

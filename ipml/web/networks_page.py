@@ -10,7 +10,7 @@ from fastapi import Path, Query, Request, Response
 
 from ipml.cooperation.network.catalogue import ORDERS, RECENT_DAYS
 from ipml.cooperation.network.evidence import Tie, moment_of
-from ipml.cooperation.network.kinds import IN_WORDS
+from ipml.cooperation.network.kinds import IN_WORDS, IN_WORDS_OF_MANY
 from ipml.cooperation.network.members import MemberRecord, read_members
 from ipml.cooperation.network.roles import Hypothesis, Role
 from ipml.cooperation.network.viewing import NetworkView
@@ -60,9 +60,15 @@ def show_networks(
     """Show the largest networks, or those that grow fastest; or the one a seller is in."""
     shelf = _shelf(request)
     listed, count = shelf.list(order, MOST_NETWORKS) if shelf.is_there else ([], 0)
+    views = [shelf.view(one.number) for one in listed]
+    names = [name for view in views for name in view.seller_ids]
+    records = _read_records(request, names) if names else {}
     context = {
         "is_there": shelf.is_there,
-        "listed": [(one, draw_small(shelf.view(one.number).layout)) for one in listed],
+        "listed": [
+            (one, draw_small(view.layout), _sum_up([records.get(name) for name in view.seller_ids]))
+            for one, view in zip(listed, views, strict=True)
+        ],
         "count": count,
         "order": order,
         "orders": list(ORDERS),
@@ -70,6 +76,7 @@ def show_networks(
         "seller": seller.strip(),
         "found": shelf.find_number(seller.strip()) if seller.strip() else None,
         "in_words": IN_WORDS,
+        "plurals": IN_WORDS_OF_MANY,
     }
     return render(request, "networks.html", context)
 
@@ -77,14 +84,16 @@ def show_networks(
 def show_network(request: Request, number: NetworkNumber) -> Response:
     """Show a network: the picture, who may be the source, and every member."""
     view = _shelf(request).view(number)
-    records = _read_records(request, view)
+    records = _read_records(request, view.seller_ids)
     rows = _make_rows(view, records)
     context = {
         "view": view,
         "picture": draw_network(view, records),
         "rows": sorted(rows, key=_rank)[:MOST_MEMBERS],
         "n_members": len(rows),
-        "facts": _sum_up(rows),
+        "facts": _sum_up([row.record for row in rows]),
+        "unlinked": sum(row.links == 0 for row in rows),
+        "newcomers": sum(bool(row.newcomer) for row in rows),
         **_tell_source(view),
     }
     return render(request, "network.html", context)
@@ -97,7 +106,7 @@ def show_member(request: Request, number: NetworkNumber, place: Place) -> Respon
     neighbours = view.neighbours_of(place - 1)
     context = {
         "view": view,
-        "row": _make_rows(view, _read_records(request, view, [view.seller_ids[place - 1]]))[place - 1],
+        "row": _make_rows(view, _read_records(request, [view.seller_ids[place - 1]]))[place - 1],
         "neighbours": [Neighbour(one + 1, view.tie(place - 1, one)) for one in neighbours[:MOST_TIES]],
         "n_links": len(neighbours),
         "hypothesis": next((one for one in view.roles.hypotheses if one.seller_id == view.seller_ids[place - 1]), None),
@@ -113,8 +122,22 @@ def show_tie(request: Request, number: NetworkNumber, one: Place, other: Place) 
     _check_place(view, other)
     tie = view.tie(one - 1, other - 1)
     is_link = other - 1 in view.neighbours_of(one - 1)
-    context = {"view": view, "one": one, "other": other, "tie": tie, "is_link": is_link, "in_words": IN_WORDS}
+    context = {
+        "view": view,
+        "one": one,
+        "other": other,
+        "tie": tie,
+        "is_link": is_link,
+        "needed": view.needed,
+        "in_words": IN_WORDS,
+    }
     return render(request, "network_tie.html", context)
+
+
+def find_network(request: Request, *names: str | None) -> int | None:
+    """Return the number of the network that a seller is in, by whichever name networks know them."""
+    found = (_shelf(request).find_number(name) for name in names if name)
+    return next((number for number in found if number), None)
 
 
 def _shelf(request: Request) -> NetworkShelf:
@@ -127,10 +150,9 @@ def _check_place(view: NetworkView, place: int) -> None:
         raise MemberNotFound(view.number, place, len(view.roles.members))
 
 
-def _read_records(request: Request, view: NetworkView, names: list[str] | None = None) -> dict[str, MemberRecord]:
+def _read_records(request: Request, names: list[str]) -> dict[str, MemberRecord]:
     engine = get_engine(request)
-    hidden = find_hidden(engine, get_user(request).name)
-    return read_members(engine, view.seller_ids if names is None else names, hidden=hidden)
+    return read_members(engine, names, hidden=find_hidden(engine, get_user(request).name))
 
 
 def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[MemberRow]:
@@ -154,8 +176,8 @@ def _rank(row: MemberRow) -> tuple[int, int, int]:
     return list(Role).index(row.role), -confirmed, -row.links
 
 
-def _sum_up(rows: list[MemberRow]) -> dict[str, Any]:
-    known = [row.record for row in rows if row.record]
+def _sum_up(records: list[MemberRecord | None]) -> dict[str, Any]:
+    known = [record for record in records if record]
     brands: dict[str, int] = {}
     for record in known:
         for brand in record.brands:
@@ -167,8 +189,6 @@ def _sum_up(rows: list[MemberRow]) -> dict[str, Any]:
         "open": sum(record.open for record in known),
         "strikes": sum(record.strikes for record in known),
         "brands": sorted(brands, key=lambda brand: (-brands[brand], brand)),
-        "unlinked": sum(row.links == 0 for row in rows),
-        "newcomers": sum(bool(row.newcomer) for row in rows),
     }
 
 

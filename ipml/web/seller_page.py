@@ -17,6 +17,7 @@ from ipml.review.seller_record import read_seller_record
 from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.case_page import CaseNumber
 from ipml.web.measure_page import FormNumber
+from ipml.web.networks_page import find_network
 from ipml.web.render import render
 from ipml.web.seller_chart import make_seller_chart
 from ipml.web.users import Role
@@ -52,12 +53,15 @@ def _show(request: Request, case_id: int, message: str = "") -> Response:
     engine, user, policy = get_engine(request), get_user(request), get_policy(request)
     hidden = find_hidden(engine, user.name)
     listing = queue.get_case(engine, case_id).scored.listing
+    file = read_seller_file(engine, case_id, policy, user.name, hidden=hidden)
+    is_lead = user.role.includes(Role.LEAD)
     context = {
         "case_id": case_id,
-        "file": read_seller_file(engine, case_id, policy, user.name, hidden=hidden),
+        "file": file,
+        "network": find_network(request, file.seller_id, file.pseudonym) if is_lead else None,
         "seller_history": seller_history(listing),
         "chart": make_seller_chart(read_seller_record(engine, listing.seller_id)),
-        "is_lead": user.role.includes(Role.LEAD),
+        "is_lead": is_lead,
         "grounds": queue.GROUNDS,
         "most": MOST,
         "message": message,

@@ -6,13 +6,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
+from browsing import CHEAP, PASSWORD
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from ipml.cooperation.network.folder import keep_networks
+from ipml.cooperation.network.networks import find_networks
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.filing import file_appeal
 from ipml.enforcement.by_hand import change_measure
@@ -21,8 +26,9 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.finding import find_measures
 from ipml.records import Claim, Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.settings import Settings
 from ipml.storage.database import reading
-from ipml.web.app import ROUTES
+from ipml.web.app import ROUTES, make_app
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +62,7 @@ FORBIDDEN = {
 }
 SKIPPED = {"/login/oidc", "/login/oidc/back", "/export.csv"}  # not there without a provider; no page
 MOST_PAGES = 70
-OWN_SCRIPTS = {"/static/keys.js"}
+OWN_SCRIPTS = {"/static/keys.js", "/static/network.js"}
 
 
 class Page(HTMLParser):
@@ -191,6 +197,29 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
         (measure,) = find_measures(connection, case_id=8 + number)
     change_measure(engine, measure.measure_id, MeasureKind.LABEL, "bo", f"change {payload}", policy)
     decide_appeal(engine, number + 1, "lea", "rejected", f"answer {payload}")
+
+
+def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
+    """Sellers and brands named by every payload, in the list, the picture, the table, on members and links."""
+    moment = pd.Timestamp("2026-03-01", tz="UTC")
+    events = pd.DataFrame({"seller_id": PAYLOADS, "kind": "payout", "value": "x", "seen_at": moment})
+    keep_networks(find_networks(events), tmp_path / "networks")
+    for number, payload in enumerate(PAYLOADS):
+        scored = make_hostile(payload, number)
+        queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, seller_id=payload, brand=payload))])
+    app = make_app(engine, Settings(networks=tmp_path / "networks"), cost=CHEAP)
+    lead = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    lead.post("/login", data={"name": "lea", "password": PASSWORD})
+    said = ""
+    members = [f"/networks/1/members/{place}" for place in range(1, len(PAYLOADS) + 1)]
+    for path in ("/networks", "/networks/1", "/networks/1/ties/1/2", *members):
+        answer = lead.get(path)
+        assert answer.status_code == 200, path
+        assert list(find_live(answer.text)) == [], path
+        said += "".join(Page(answer.text).said)
+    for payload in PAYLOADS:
+        assert payload.split("\u2028")[0] in said
+        assert list(find_live(lead.get("/networks", params={"seller": payload[:200]}).text)) == []
 
 
 def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient]) -> None:

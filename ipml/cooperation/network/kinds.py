@@ -35,3 +35,9 @@ IN_WORDS = {
     AttributeKind.TEMPLATE: "template",
     AttributeKind.TIMING: "moment of listing",
 }
+
+IN_WORDS_OF_MANY = {kind: f"{words}s" for kind, words in IN_WORDS.items()} | {
+    AttributeKind.ADDRESS: "addresses",
+    AttributeKind.SHIP_FROM: "places of dispatch",
+    AttributeKind.TIMING: "moments of listing",
+}

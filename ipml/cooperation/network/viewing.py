@@ -14,6 +14,7 @@ from ipml.cooperation.network.drawing import Layout, lay_out
 from ipml.cooperation.network.evidence import Tie, explain_tie
 from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.portraits import load_network
+from ipml.cooperation.network.rarity import HUNDREDTHS, needed_to_link
 from ipml.cooperation.network.roles import Roles, guess_roles
 from ipml.cooperation.network.strands import Strands, find_strands
 
@@ -55,6 +56,11 @@ class NetworkView:
     def seller_ids(self) -> list[str]:
         """The members, in order."""
         return [str(name) for name in self.networks.holdings.seller_ids[self.roles.members]]
+
+    @property
+    def needed(self) -> float:
+        """From how many bits on two sellers are linked."""
+        return needed_to_link(self.networks.holdings.n_marketplace, self.networks.rules) / HUNDREDTHS
 
     def neighbours_of(self, place: int) -> list[int]:
         """Return the members (places) to whom one is linked, most strongly first."""
