@@ -1,4 +1,4 @@
-"""The keys of some sellers and notifiers, read once: with them much can be sealed and opened without asking the database again."""
+"""The keys of some sellers and notifiers, read once: with them much is sealed and opened without asking again."""
 
 from __future__ import annotations
 
