@@ -58,6 +58,7 @@ class Desk:
             "notifier_id": self.add_notifier(by),
             "kind": "counterfeit",
             "sealed": "",
+            "explanation": "",
             "content_digest": secrets.token_hex(8),
             "tier": "usual",
             "received_at": self.pass_time(),

@@ -147,7 +147,7 @@ class Filler:
             "brand": brand,
         }
         times = {"received_at": enqueued, "settled_at": decided}
-        self._put(notices, notice_id=number, **known, content_digest=f"c{number}", **times)
+        self._put(notices, notice_id=number, explanation="", **known, content_digest=f"c{number}", **times)
         state = {"counterfeit": "upheld", "genuine": "rejected"}.get(verdict, "undecided")
         item = {"notice_id": number, "position": 1, "listing_digest": f"d{number}", "location": "", "case_id": number}
         self._put(notice_items, **item, state=state, decision_id=number, settled_at=decided)

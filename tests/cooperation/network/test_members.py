@@ -1,7 +1,6 @@
 """What the review database knows of members, by whatever name the network gives them."""
 
 import pytest
-from databases import BOTH_IN_THE_END
 from sqlalchemy import Engine
 
 from ipml.cooperation.network.members import read_members
@@ -11,8 +10,6 @@ from ipml.review import queue
 from ipml.review.reversals import undo
 from ipml.storage.database import writing
 from ipml.storage.pseudonyms import pseudonym_of
-
-pytestmark = pytest.mark.parametrize("database_url", BOTH_IN_THE_END, indirect=True)
 
 
 @pytest.fixture
