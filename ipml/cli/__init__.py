@@ -15,9 +15,11 @@ from ipml.cli import (
     appeal,
     audit,
     automatic,
+    complaint,
     evidence,
     golden,
     network,
+    notice,
     penalty,
     queue,
     retention,
@@ -108,6 +110,8 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
 app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
+app.add_typer(notice.app, name="notice")
+app.add_typer(complaint.app, name="complaint")
 
 
 def _show_version(is_asked: bool) -> None:
