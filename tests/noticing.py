@@ -77,6 +77,7 @@ class Desk:
                     "pseudonym": whose.get(case_id),
                     "case_id": case_id,
                     "state": "unknown" if case_id is None else state,
+                    "noted_at": given["received_at"],
                 }
                 for position, case_id in enumerate(case_ids, 1)
             ]

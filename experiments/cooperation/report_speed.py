@@ -150,7 +150,7 @@ class Filler:
         self._put(notices, notice_id=number, explanation="", **known, content_digest=f"c{number}", **times)
         state = {"counterfeit": "upheld", "genuine": "rejected"}.get(verdict, "undecided")
         item = {"notice_id": number, "position": 1, "listing_digest": f"d{number}", "location": "", "case_id": number}
-        self._put(notice_items, **item, state=state, decision_id=number, settled_at=decided)
+        self._put(notice_items, **item, state=state, decision_id=number, settled_at=decided, noted_at=enqueued)
 
     def _enforce(self, number: int, seller: int, listed: datetime, decided: datetime, automatic: bool) -> None:
         draw, basis = self.draw, {"decision_id": number, "case_id": number, "pseudonym": f"p{seller}"}

@@ -17,6 +17,7 @@ from ipml.cli import (
     automatic,
     brand,
     clue,
+    complaint,
     evidence,
     golden,
     network,
@@ -118,6 +119,8 @@ app.add_typer(brand.app, name="brand")
 app.add_typer(transparency.app, name="transparency")
 app.add_typer(notice.app, name="notice")
 app.add_typer(notifier.app, name="notifier")
+app.add_typer(notice.app, name="notice")
+app.add_typer(complaint.app, name="complaint")
 
 
 def _show_version(is_asked: bool) -> None:

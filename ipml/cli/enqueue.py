@@ -52,6 +52,7 @@ def enqueue(
     from rich.progress import track
 
     from ipml.cooperation.consequences import cooperating
+    from ipml.cooperation.notices.matching import match_notices
     from ipml.enforcement.automatic.acting import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.exploration.batches import enqueue_batch
@@ -72,6 +73,8 @@ def enqueue(
     counts = batch.enqueued
     drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
     typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}")
+    if matched := match_notices(engine, now=now).found:
+        typer.echo(f"{matched:,} of them notices had come of: `ipml notice waiting`.")
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
         acted = act(cooperating(engine, policy), policy)

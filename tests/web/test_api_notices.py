@@ -20,6 +20,16 @@ from ipml.web.api_notice_document import ReceiptShape
 
 PATH = "/v1/notices"
 GIVEN = SAID | {"listings": [{"listing_id": "L0001"}, {"listing_id": "L9999"}]}
+BROKEN = (
+    (b"{", 400),
+    (b'{"name": "a", "name": "b"}', 400),
+    (b"[" * 100_000, 400),
+    (b"[]", 422),
+    (b"null", 422),
+    (b'{"name": "\\ud800"}', 422),
+    (json.dumps(GIVEN | {"explanation": [[[[]]]]}).encode(), 422),
+    (b" " * (4 << 20) + b"{}", 413),
+)
 
 
 @pytest.fixture
@@ -75,24 +85,11 @@ def test_every_fault_is_named_by_its_field(door: httpx.Client, engine: Engine):
     assert count(engine) == 0
 
 
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [
-        (b"{", 400),
-        (b'{"name": "a", "name": "b"}', 400),
-        (b"[" * 100_000, 400),
-        (b"[]", 422),
-        (b"null", 422),
-        (b'{"name": "\\ud800"}', 422),
-        (json.dumps(GIVEN | {"explanation": [[[[]]]]}).encode(), 422),
-        (b" " * (4 << 20) + b"{}", 413),
-    ],
-    ids=["broken", "twice", "deep", "list", "null", "surrogate", "nested", "long"],
-)
-def test_what_is_no_notice_is_refused(door: httpx.Client, content: bytes, status: int):
+def test_what_is_no_notice_is_refused(door: httpx.Client):
     """Each with the status that says why."""
-    answer = door.post(PATH, content=content, headers={"content-type": "application/json"})
-    assert answer.status_code == status, answer.text
+    for content, status in BROKEN:
+        answer = door.post(PATH, content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == status, content[:80]
 
 
 def test_a_listing_that_comes_along_is_scored_by_the_model_in_use(door: httpx.Client, engine: Engine):

@@ -1,0 +1,63 @@
+"""`ipml complaint`: what consumers complained of, as seller history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ipml.cli.options import Database
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Turn complaints of consumers into seller history.
+
+    Example: ipml complaint export complaints.parquet
+    """,
+)
+
+
+@app.callback()
+def complaint() -> None:
+    """Keep `export` a command of its own while there is only one."""
+
+
+@app.command()
+def export(
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
+    ],
+    known_by: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            help="Only complaints made by then; UTC where no zone is given.",
+            show_default=False,
+        ),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Write complaints as seller events "complained": once for each consumer and listing, as seller history reads them.
+
+    Those of consumers who were suspended when they complained are left out, as are those of erased sellers.
+
+    Example: ipml complaint export complaints.parquet --known-by 2026-05-01
+    """
+    import pandas as pd
+
+    from ipml.cooperation.notices.complaints import list_complaints
+    from ipml.listings.writers import write_listings
+    from ipml.storage.database import open_database
+
+    if known_by is not None and known_by.tzinfo is None:
+        known_by = known_by.replace(tzinfo=UTC)
+    found = list(list_complaints(open_database(database, create=False), known_by=known_by))
+    names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
+    events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
+    for name in ("occurred_at", "known_at"):
+        events[name] = pd.to_datetime(events[name], utc=True)
+    write_listings(events, target)
+    typer.echo(f"{len(events):,} complaints into {target}.")

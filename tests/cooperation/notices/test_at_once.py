@@ -1,0 +1,42 @@
+"""Notices that come at the same moment: none is lost, none is doubled, each has one receipt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from given_notices import NOON, POLICY, offer, say
+from sqlalchemy import Engine, func, select
+
+from ipml.cooperation.notices.intake import receive
+from ipml.review.queue import enqueue
+from ipml.storage import audit
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import reading
+from ipml.storage.tables import notice_items, notices, notifiers, outbox
+
+TIMES, LISTINGS, NOTIFIERS = 3, 4, 3
+
+
+def test_notices_at_once_are_each_kept_once(engine: Engine):
+    """From several notifiers, each sent three times, about the same few listings, some of them unknown."""
+    enqueue(engine, [offer(f"L{number}") for number in range(LISTINGS // 2)], joins_alike=False, now=NOON)
+    given = [
+        say(*(f"L{(first + number) % LISTINGS}" for number in range(2)), email=f"n{who}@acme.test", key=f"k{first}")
+        for who in range(NOTIFIERS)
+        for first in range(LISTINGS)
+    ] * TIMES
+    with ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(lambda notice: receive(engine, notice, policy=POLICY, now=NOON), given))
+    assert sum(receipt.is_new for receipt in receipts) == NOTIFIERS * LISTINGS
+    assert set(Counter(receipt.reference for receipt in receipts).values()) == {TIMES}
+    with reading(engine) as connection:
+        counts = [
+            connection.scalar(select(func.count()).select_from(table))
+            for table in (notifiers, notices, notice_items, outbox)
+        ]
+        assert counts == [NOTIFIERS, NOTIFIERS * LISTINGS, 2 * NOTIFIERS * LISTINGS, NOTIFIERS * LISTINGS]
+        fresh = select(notice_items.c.listing_digest, func.count()).where(notice_items.c.state != "repeated")
+        assert {count for _, count in connection.execute(fresh.group_by(notice_items.c.listing_digest))} == {NOTIFIERS}
+        assert audit.verify(connection).is_intact
+        assert list(find_disagreements(connection)) == []

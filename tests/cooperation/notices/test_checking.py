@@ -1,0 +1,166 @@
+"""Checking a notice: everything that is wrong with it, each thing by its field, and nothing that is right."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from given_notices import NOON, RULES, SAID, say
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipml.cooperation.notices.checking import check_notice
+from ipml.cooperation.notices.rules import NoticeRules
+from ipml.errors import InvalidNotice
+
+HERE = RULES.model_copy(update={"listing_urls": (r"https://shop\.test/item/(?P<listing_id>\d+)",)})
+TOLD = {"seller_id": "s1", "title": "Bag"}
+COMPLAINT = {"kind": "complaint", "rights": None, "brand": None}
+LATER = (NOON + timedelta(days=1)).isoformat()
+INVISIBLE = "\u200b\u3164 \u2800"
+
+# What is changed in a good notice, and the fields that are named for it.
+FAULTY: list[tuple[dict[str, Any], set[str]]] = [
+    ({"explanation": None}, {"explanation"}),
+    ({"explanation": 7}, {"explanation"}),
+    ({"explanation": "fake"}, {"explanation"}),
+    ({"explanation": INVISIBLE * 20}, {"explanation"}),
+    ({"explanation": "x" * 10_001}, {"explanation"}),
+    ({"explanation": "a long explanation with \0 in it"}, {"explanation"}),
+    ({"explanation": "a long explanation with \ud800 in it"}, {"explanation"}),
+    ({"explanation": {"text": "nested"}}, {"explanation"}),
+    ({"name": INVISIBLE}, {"name"}),
+    ({"name": "Ann\r\nBcc: eve@evil.test"}, {"name"}),
+    ({"name": "x" * 201}, {"name"}),
+    ({"email": None}, {"email"}),
+    ({"email": "ann"}, {"email"}),
+    ({"email": "ann@acme"}, {"email"}),
+    ({"email": "ann@acme.test\nBcc: eve@evil.test"}, {"email"}),
+    ({"email": "ann@acme.test, eve@evil.test"}, {"email"}),
+    ({"email": ["ann@acme.test"]}, {"email"}),
+    ({"email": "a" * 250 + "@acme.test"}, {"email"}),
+    ({"good_faith": False}, {"good_faith"}),
+    ({"good_faith": "true"}, {"good_faith"}),
+    ({"good_faith": 1}, {"good_faith"}),
+    ({"good_faith": None}, {"good_faith"}),
+    ({"brand": ["Acme"]}, {"brand"}),
+    ({"brand": None}, {"brand"}),
+    ({"rights": 18123456}, {"rights"}),
+    ({"kind": "theft"}, {"kind"}),
+    ({"kind": None}, {"kind"}),
+    ({"language": "English, please"}, {"language"}),
+    ({"key": ""}, {"key"}),
+    ({"key": "k" * 256}, {"key"}),
+    ({"order": {"order_id": "1"}}, {"order"}),
+    (COMPLAINT | {"order": {"order_id": "1", "bought_at": LATER}}, {"order.bought_at"}),
+    (COMPLAINT | {"order": {"order_id": "1", "bought_at": "2026-01-01T00:00:00"}}, {"order.bought_at"}),
+    (COMPLAINT | {"order": {"order_id": "1", "bought_at": "0001-01-01T00:00:00+14:00"}}, {"order.bought_at"}),
+    (COMPLAINT | {"order": {"bought_at": None, "price": 3}}, {"order.price", "order.order_id"}),
+    ({"explanations": "typo"}, {"explanations"}),
+    ({"\x1b[2J": 1}, {"\\x1b[2J"}),
+    ({"listings": None}, {"listings"}),
+    ({"listings": []}, {"listings"}),
+    ({"listings": {"listing_id": "A"}}, {"listings"}),
+    ({"listings": [{"listing_id": str(number)} for number in range(301)]}, {"listings"}),
+    ({"listings": ["A"]}, {"listings[0]"}),
+    ({"listings": [{}]}, {"listings[0]"}),
+    ({"listings": [{"listing_id": "A"}, {"listing_id": "A"}]}, {"listings[1]"}),
+    ({"listings": [{"listing_id": "A"}, {"listing_id": 7}]}, {"listings[1].listing_id"}),
+    ({"listings": [{"listing_id": "A" * 201}]}, {"listings[0].listing_id"}),
+    ({"listings": [{"url": "javascript:alert(1)"}]}, {"listings[0].url"}),
+    ({"listings": [{"url": "//shop.test/item/1"}]}, {"listings[0].url"}),
+    ({"listings": [{"url": "https://shop.test@evil.test/item/1"}]}, {"listings[0].url"}),
+    ({"listings": [{"url": "https://[::1"}]}, {"listings[0].url"}),
+    ({"listings": [{"url": "https://shop.test/item/1\n2"}]}, {"listings[0].url"}),
+    ({"listings": [{"url": "https://shop.test/" + "x" * 2_048}]}, {"listings[0].url"}),
+    ({"listings": [{"url": "https://other.test/item/1"}]}, {"listings[0].url"}),
+    ({"listings": [{"url": "https://shop.test/item/1", "listing_id": "2"}]}, {"listings[0].listing_id"}),
+    ({"listings": [{"listing_id": "A", "listing": "Bag"}]}, {"listings[0].listing"}),
+    ({"listings": [{"listing_id": "A", "listing": TOLD | {"price": "9"}}]}, {"listings[0].listing.price"}),
+    ({"listings": [{"listing_id": "A", "listing": TOLD | {"price": -1}}]}, {"listings[0].listing.price"}),
+    ({"listings": [{"listing_id": "A", "listing": TOLD | {"price": True}}]}, {"listings[0].listing.price"}),
+    ({"listings": [{"listing_id": "A", "listing": {"title": "Bag"}}]}, {"listings[0].listing.seller_id"}),
+    ({"listings": [{"listing_id": "A", "listing": TOLD | {"listing_id": "B"}}]}, {"listings[0].listing.listing_id"}),
+    (
+        {"listings": [{"listing_id": "A", "listing": TOLD | {"observed_at": LATER}}]},
+        {"listings[0].listing.observed_at"},
+    ),
+    (
+        {"listings": [{"listing_id": "A", "listing": TOLD | {"is_counterfeit": "yes"}}]},
+        {"listings[0].listing.is_counterfeit"},
+    ),
+]
+
+
+def find_faults(content: object, rules: NoticeRules = HERE) -> set[str]:
+    """Return the fields that are at fault."""
+    with pytest.raises(InvalidNotice) as refused:
+        check_notice(content, rules, now=NOON)
+    return {found.column for found in refused.value.problems}
+
+
+@pytest.mark.parametrize(("changes", "fields"), FAULTY, ids=[f"{n}" for n in range(len(FAULTY))])
+def test_every_fault_is_named_by_its_field(changes: dict[str, Any], fields: set[str]):
+    """What was found is shortened, and commands no screen."""
+    with pytest.raises(InvalidNotice) as refused:
+        check_notice(SAID | changes, HERE, now=NOON)
+    problems = refused.value.problems
+    assert {found.column for found in problems} == fields
+    assert all(len(found.value) <= 80 and found.value.isprintable() and found.expected for found in problems)
+    str(refused.value).encode()
+
+
+def test_all_faults_are_named_at_once():
+    """Nobody has to send a notice five times to learn of five faults."""
+    every = SAID | {"explanation": "fake", "email": "x", "good_faith": None, "listings": [{"url": "x"}], "typo": 1}
+    assert find_faults(every) == {"explanation", "email", "good_faith", "listings[0].url", "typo"}
+
+
+@pytest.mark.parametrize("content", [None, 7, "notice", [SAID], True], ids=str)
+def test_what_is_no_object_is_no_notice(content: object):
+    """All of it is at fault, and what it lacks."""
+    assert "" in find_faults(content)
+
+
+def test_a_good_notice_is_read():
+    """Blanks around texts go, an address is in small letters, an id is found in the address of a listing."""
+    said = SAID | {"name": "  Ann Lee ", "email": "Ann@ACME.test", "listings": [{"url": "https://shop.test/item/77"}]}
+    notice = check_notice(said, HERE, now=NOON)
+    assert (notice.name, notice.email, notice.kind) == ("Ann Lee", "ann@acme.test", "counterfeit")
+    assert [(one.listing_id, one.location) for one in notice.listings] == [("77", "https://shop.test/item/77")]
+
+
+def test_three_hundred_listings_are_not_too_many():
+    """One more is."""
+    assert len(say(*map(str, range(300))).listings) == 300
+
+
+def test_an_address_without_a_pattern_leads_to_no_listing_by_itself():
+    """Where the marketplace has not said what its addresses look like, the id must stand beside."""
+    listings = [{"url": "https://shop.test/a"}, {"url": "https://shop.test/b", "listing_id": "7"}]
+    assert [one.listing_id for one in say(listings=listings).listings] == [None, "7"]
+
+
+def test_the_content_is_the_same_whatever_the_key():
+    """By it a repeated notice is known again; another word makes it another."""
+    assert say(key="a").content == say().content != say(name="Bo").content
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(content=st.dictionaries(st.sampled_from([*SAID, "kind", "key", "order", "language"]), JSON) | JSON)
+def test_whatever_comes_is_a_notice_or_refused_in_words(content: object):
+    """Never anything else, and in words that any screen and any database can hold."""
+    problems = ()
+    try:
+        check_notice(content, HERE, now=NOON)
+    except InvalidNotice as refused:
+        problems = refused.problems
+        str(refused).encode()
+    assert all(found.value.isprintable() for found in problems)

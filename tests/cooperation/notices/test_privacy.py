@@ -1,0 +1,98 @@
+"""Notices keep nothing of a seller who was erased, whatever notifiers wrote, and go on without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from databases import copy_sqlite
+from given_notices import NOON, POLICY, WORDS, offer, say
+from planted_seller import find_clear, find_markers
+from sqlalchemy import Engine, select
+
+from ipml.cooperation.notices.complaints import list_complaints
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.matching import match_notices
+from ipml.cooperation.notices.on_cases import find_notices
+from ipml.cooperation.notices.receipts import find_receipt
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.enforcement.privacy.retention import run_retention
+from ipml.review.queue import enqueue
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import open_database, reading, writing
+from ipml.storage.pseudonyms import keyed_digest, pseudonym_of, seal, unseal
+from ipml.storage.tables import notice_items, notices
+
+LATER = NOON + timedelta(days=1)
+
+
+def forget(engine: Engine, seller_id: str) -> None:
+    """Erase a seller."""
+    erase_sellers(engine, [seller_id], why="request 7", by="lea", now=LATER)
+
+
+def test_an_explanation_goes_with_the_seller_it_may_name(engine: Engine, give: Callable):
+    """The listing waits for nobody any more; the notice's other listing of another seller is as it was."""
+    enqueue(engine, [offer("L1", "ann"), offer("L2", "ben")], now=NOON)
+    receipt = give(say("L1", "L2", explanation=f"{WORDS} Ann Meier sells them."))
+    forget(engine, "ann")
+    with reading(engine) as connection:
+        (left,) = find_notices(connection, 2)
+        assert (left.explanation, left.state) == (None, "waiting")
+        found = find_receipt(connection, receipt.reference).listings
+        assert [(one.state, one.location) for one in found] == [("undecided", None), ("waiting", "L2")]
+        assert connection.scalars(select(notices.c.explanation)).all() == [""]
+        assert list(find_disagreements(connection)) == []
+
+
+def test_where_a_listing_was_goes_with_the_seller_even_if_nobody_had_joined_it(engine: Engine, give: Callable):
+    """The notice came before the listing, and the seller was erased before the two met."""
+    receipt = give(say("L1"))
+    enqueue(engine, [offer("L1", "ann")], now=NOON)
+    forget(engine, "ann")
+    with reading(engine) as connection:
+        row = connection.execute(select(notice_items)).one()
+        assert (row.location, row.listing_digest, row.state) == ("", "", "undecided")
+        assert connection.scalars(select(notices.c.explanation)).all() == [""]
+        assert find_receipt(connection, receipt.reference).settled_at == LATER
+    assert match_notices(engine, now=LATER).found == 0
+
+
+def test_no_byte_of_an_erased_seller_is_left_of_notices_in_the_files(tmp_path: Path):
+    """Neither sealed with a key that is left, nor in the free pages."""
+    engine = open_database(copy_sqlite(tmp_path))
+    enqueue(engine, [offer("zqlisting1", "zqseller")], now=NOON)
+    receive(engine, say("zqlisting1", explanation=f"{WORDS} zqmeier"), policy=POLICY, now=NOON)
+    with reading(engine) as connection:
+        sealed = connection.scalars(select(notices.c.explanation)).one()
+    forget(engine, "zqseller")
+    assert list(find_clear(engine, ["zqseller", "zqlisting1", "zqmeier"])) == []
+    engine.dispose()
+    assert list(find_markers(tmp_path.iterdir(), ["zqseller", "zqlisting1", sealed[:40]])) == []
+
+
+def test_notices_expire_by_the_policy(engine: Engine, give: Callable):
+    """What was said and where goes; that there was a notice, and how it ended, stays."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    receipt = give(say("L1"))
+    policy = load_enforcement_policy()
+    at = NOON + timedelta(days=policy.retention.notices + 1)
+    counts = run_retention(engine, policy, now=at).counts
+    assert (counts["notices"], counts["noted_listings"]) == (1, 1)
+    assert run_retention(engine, policy, now=at).total == 0
+    with reading(engine) as connection:
+        (one,) = find_receipt(connection, receipt.reference).listings
+        assert (one.location, one.state) == (None, "undecided")
+    assert list(list_complaints(engine, known_by=at)) == []
+
+
+def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: Engine, give: Callable):
+    """One way to seal for both, and each with a key of its own."""
+    give(say())
+    with writing(engine) as connection:
+        seller = pseudonym_of(connection, "ann")
+        (behind,) = connection.scalars(select(notices.c.sealed)).all()
+        assert unseal(connection, seller, seal(connection, seller, "a")) == "a"
+        assert behind != keyed_digest(connection, seller, "a") != keyed_digest(connection, seller, "b")
