@@ -19,7 +19,7 @@ from ipml.storage.tables import outbox as messages
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("IPML_TEST_KILLS", "6"))
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "4"))
 STEPS = 130  # of two decisions, one of which is undone and made anew
 
 

@@ -1,0 +1,63 @@
+"""`ipml notifier` and `ipml notice answer`: who gives notice, from the command line."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from noticing import Desk
+from sqlalchemy import insert, select
+
+from ipml.cooperation.consequences import cooperating
+from ipml.enforcement.appeals.filing import file_appeal
+from ipml.records import Verdict
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import seal
+from ipml.storage.tables import notices, notifiers, rights_documents
+
+HOSTILE = "EUTM\x1b[2J 018"
+
+
+@pytest.fixture
+def desk(engine, make_scored) -> Desk:
+    """Return a desk of today at which a notifier has filed a document, and was right once."""
+    desk = Desk(cooperating(engine), make_scored, datetime.now(UTC) - timedelta(hours=1))
+    number = desk.add_notifier()
+    desk.give_notice([desk.add_case("L1", country="CN")])
+    desk.decide(1, Verdict.COUNTERFEIT)
+    with writing(engine) as connection:
+        whose = connection.scalars(select(notifiers.c.pseudonym)).one()
+        fields = {"notifier_id": number, "brand": "Acme", "reference": seal(connection, whose, HOSTILE)}
+        connection.execute(insert(rights_documents).values(**fields, filed_at=desk.now))
+    return desk
+
+
+def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk, database_url: str):
+    """Whatever they write, the terminal obeys nobody; nobody is suspended without a warning and time."""
+    where = ("--database", database_url)
+    assert "brand@example.com" in ipml("notifier", "list", *where).out
+    assert "usual" in ipml("notifier", "tiers").out
+    assert ipml("notifier", "check", *where).out.startswith("Nobody misuses notices")
+    assert ipml("notifier", "document", "accept", 1, *where).out == "Document 1 of notifier 1 is accepted.\n"
+    refused = ipml("notifier", "suspend", "brand@example.com", "--why", "too many", *where)
+    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
+    assert "is warned" in ipml("notifier", "warn", 1, "--why", "Unfounded\x1b[2J.", *where).out
+    shown = ipml("notifier", "show", "brand@example.com", *where).out
+    assert "1 upheld, 0 rejected" in shown
+    assert "accepted" in shown
+    assert "warn until" in shown
+    assert "\x1b" not in shown
+    assert ipml("notifier", "lift", 1, "--why", "mistaken", *where).exit_code == 0
+    assert ipml("notifier", "list", "--kind", "nobody", *where).exit_code == 2
+    assert ipml("notifier", "erase", 1, "--yes", *where).out.endswith("Notifier 1 is erased.\n")
+    assert "erased" in ipml("notifier", "show", 1, *where).out
+
+
+def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk, database_url: str):
+    """Told by the tick, giving up puts the listing back."""
+    file_appeal(desk.engine, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
+    where = ("--database", database_url)
+    assert ipml("appeal", "tick", *where).exit_code == 0
+    assert len(desk.told("counter-notice:1:notifier:1")) == 1
+    with reading(desk.engine) as connection:
+        reference = connection.scalars(select(notices.c.reference)).one()
+    assert ipml("notice", "answer", reference, *where).exit_code == 2
+    assert ipml("notice", "answer", reference, "--withdrawn", *where).out == "Appeal 1 is restored.\n"
