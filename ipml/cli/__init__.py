@@ -25,6 +25,7 @@ from ipml.cli import (
     seller,
     statement,
     takedown,
+    trader,
     transparency,
     user,
 )
@@ -112,6 +113,7 @@ app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
 app.add_typer(brand.app, name="brand")
 app.add_typer(transparency.app, name="transparency")
+app.add_typer(trader.app, name="trader")
 
 
 def _show_version(is_asked: bool) -> None:
