@@ -29,6 +29,7 @@ from ipml.cli import (
     seller,
     statement,
     takedown,
+    trader,
     transparency,
     user,
 )
@@ -121,6 +122,7 @@ app.add_typer(notice.app, name="notice")
 app.add_typer(notifier.app, name="notifier")
 app.add_typer(notice.app, name="notice")
 app.add_typer(complaint.app, name="complaint")
+app.add_typer(trader.app, name="trader")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.notices.rules import NoticeRules
 from ipml.cooperation.notifiers.rules import NotifierRules
-from ipml.cooperation.reports.rules import ReportRules, TraderRules
+from ipml.cooperation.reports.rules import ReportRules
+from ipml.cooperation.reports.traders.rules import TraderRules
 from ipml.settings import get_settings, read_rules
 
 _BUNDLED = Path(__file__).with_name("policy.toml")

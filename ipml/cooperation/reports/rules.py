@@ -16,9 +16,3 @@ class ReportRules(BaseModel):
     service: str = Field("", max_length=200)
     previous_report: date | None = None
     least_sellers: int = Field(5, ge=2, le=1000)
-
-
-class TraderRules(BaseModel):
-    """What is asked of traders."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
