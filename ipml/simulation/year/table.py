@@ -31,7 +31,7 @@ def make_figures(plan: Plan, lived: Lived, taken: Takedowns, work: Work, gangs: 
         *_list_found(plan, lived, taken, work),
         *_list_wrong(taken, work),
         *_list_pace(taken, work),
-        *_list_gangs(plan, gangs),
+        *_list_gangs(gangs),
     ]
 
 
@@ -123,7 +123,7 @@ def _list_pace(taken: Takedowns, work: Work) -> Iterator[Figure]:
     yield Figure("messages delivered", _NOT_GIVEN, "", f"{work.messages.get('delivered', 0):,}", _spell(work.messages))
 
 
-def _list_gangs(plan: Plan, gangs: Gangs) -> Iterator[Figure]:
+def _list_gangs(gangs: Gangs) -> Iterator[Figure]:
     quality = f"pairs: F1 {gangs.f1:.2f}, precision {gangs.precision:.2f}, recall {gangs.recall:.2f}"
     yield Figure("gangs", f"{HISTORY['gangs']}", f"{gangs.planted}", f"{gangs.found}", quality)
     yield Figure(
