@@ -96,6 +96,7 @@ from ipml.errors.scoring import (
     WorkerLost,
 )
 from ipml.errors.settings import UnusableSetting
+from ipml.errors.simulation import YearBroken
 from ipml.errors.storage import (
     DatabaseBusy,
     DatabaseNotEmpty,
@@ -248,6 +249,7 @@ __all__ = [
     "WindowOver",
     "WorkerLost",
     "WrongRevision",
+    "YearBroken",
     "describe_faults",
     "first_line",
     "hide_password",
