@@ -10,5 +10,5 @@ class YearBroken(IpmlError):
 
     def __init__(self, found: str) -> None:
         super().__init__(
-            f"the listings of the year: found {found}; expected them week by week. Live through it anew with another --out."
+            f"the listings of the year: found {found}; expected them week by week. Begin anew with another --out."
         )

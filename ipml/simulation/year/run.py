@@ -20,7 +20,7 @@ from ipml.simulation.year.closing import count_brands, hand_over, tell_public
 from ipml.simulation.year.gangs import find_gangs
 from ipml.simulation.year.giving import giving
 from ipml.simulation.year.memory import peak_bytes
-from ipml.simulation.year.model import Learnt, learn_model
+from ipml.simulation.year.model import LISTINGS, Learnt, learn_model
 from ipml.simulation.year.noted import count_notices
 from ipml.simulation.year.plan import FIRST_MORNING, Plan
 from ipml.simulation.year.table import Figure, Handed, make_figures
@@ -42,7 +42,14 @@ class Account:
     figures: list[Figure]
 
 
-def run_year(plan: Plan, folder: Path, say: Say = lambda _: None, *, automatic: bool = True) -> Account:
+def run_year(
+    plan: Plan,
+    folder: Path,
+    say: Say = lambda _: None,
+    *,
+    automatic: bool = True,
+    learn_from: int = LISTINGS,
+) -> Account:
     """Live through a year in a folder of its own, and return its account.
 
     Parameters
@@ -54,6 +61,8 @@ def run_year(plan: Plan, folder: Path, say: Say = lambda _: None, *, automatic: 
         Told what is being done.
     automatic : bool, default=True
         Whether the policy may act without people on any brand, once the brand's cases have shown what it promises.
+    learn_from : int
+        Listings of the earlier marketplace that the model learns from.
 
     Raises
     ------
@@ -68,7 +77,7 @@ def run_year(plan: Plan, folder: Path, say: Say = lambda _: None, *, automatic: 
     lived = Lived()
     say("learning")
     with lived.stations.at("learning"):
-        learnt = learn_model(plan, folder)
+        learnt = learn_model(plan, folder, n_listings=learn_from)
     policy, cooperation = make_policy(automatic=automatic), load_cooperation_policy()
     engine = cooperating(engine, policy, cooperation)
     Year(plan, engine, policy, learnt, folder, giving(cooperation), say, lived).live()

@@ -6,22 +6,22 @@ import pytest
 from ipml.listings.brands import load_brands
 from ipml.simulation.year.plan import FIRST_MORNING, Plan
 from ipml.simulation.year.population import recruit_population
-from ipml.simulation.year.rights import Holder, draw_notices, name_holders
+from ipml.simulation.year.rights import DrawnNotice, Holder, draw_notices, name_holders
 from ipml.simulation.year.weeks import Week, write_weeks
 
 
 @pytest.fixture(scope="module")
 def drawn() -> tuple[Week, np.ndarray]:
     """Return a week of a small marketplace, and the kinds of its sellers."""
-    sellers = recruit_population(Plan(0.0005, seed=2)).sellers
+    sellers = recruit_population(Plan(0.0003, seed=2)).sellers
     week = next(write_weeks(sellers, 0.5, 2, n_weeks=1))
     return week, sellers["kind"].to_numpy()[week.seller]
 
 
-def notices_of(drawn, holders, found=False):
+def notices_of(drawn: tuple[Week, np.ndarray], holders: list[Holder]) -> list[DrawnNotice]:
+    """Draw the notices of a week of which the model found nothing."""
     week, kinds = drawn
-    is_found = np.full(len(kinds), found)
-    return draw_notices(week, is_found, kinds, holders, np.random.default_rng(1))
+    return draw_notices(week, np.zeros(len(kinds), dtype=bool), kinds, holders, np.random.default_rng(1))
 
 
 def test_rights_holders_note_their_own_brand_once_the_week_is_over(drawn):

@@ -9,7 +9,7 @@ from ipml.simulation.year.plan import FIRST_MORNING, N_WEEKS, Plan
 from ipml.simulation.year.population import recruit_population
 from ipml.simulation.year.weeks import Week, write_weeks
 
-PLAN = Plan(0.00003, seed=4)
+PLAN = Plan(0.00001, seed=4)
 
 
 @pytest.fixture(scope="module")
