@@ -7,9 +7,9 @@ from pathlib import Path
 import typer
 
 HEAD = """\
-A simulated year at {scale:g} of the historical programme (2012): the listings, the people and the passing of time are made
-up; the model, the queue, the decisions and all that follows from them are ipml's. What is counterfeit is known here alone.
-The figures show that the programme bears the load and what it does wrong, not how good it is on your listings.
+A simulated year at {scale:g} of the historical programme of 2012. The listings, the people and the passing of time are
+made up; the model, the queue, the decisions and all that follows from them are ipml's. The figures show what load the
+programme bears and what it does wrong, not how good it is on your listings.
 """
 
 

@@ -118,6 +118,8 @@ from ipml.errors.scoring import (
 from ipml.errors.settings import (
     UnusableSetting,
 )
+from ipml.errors.settings import UnusableSetting
+from ipml.errors.simulation import YearBroken
 from ipml.errors.storage import (
     DatabaseBusy,
     DatabaseNotEmpty,
@@ -289,6 +291,7 @@ __all__ = [
     "WindowOver",
     "WorkerLost",
     "WrongRevision",
+    "YearBroken",
     "describe_faults",
     "first_line",
     "hide_password",

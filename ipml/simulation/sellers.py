@@ -126,7 +126,7 @@ def recruit_sellers(n_listings: int, craft: Craft, difficulty: float, rng: np.ra
 def settle_sellers(
     kinds: Codes, n_fakes: Codes, networks: Codes, n_listings: int, craft: Craft, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return sellers of whom it is known how they trade, what they counterfeit and with whom, as `recruit_sellers` does.
+    """Return the sellers of a marketplace as `recruit_sellers` does, once it is known how they trade and with whom.
 
     Parameters
     ----------

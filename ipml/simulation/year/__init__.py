@@ -1,1 +1,1 @@
-"""The historical year of a marketplace's programme against counterfeits, simulated at a scale, on the real programme."""
+"""The historical year of a programme against counterfeits, simulated at a scale and lived through by ours."""

@@ -95,7 +95,7 @@ class Conduct:
         """Draw what listings had sold when they were observed: their part of the seller's usual sales since then."""
         days = (offers["observed_day"] - offers["listed_day"]).to_numpy()
         each = self._sales_a_day[seller] / self._sizes[seller]
-        return rng.poisson(np.clip(each * days, 0.0, 1_000.0)).astype(np.float64)
+        return np.asarray(rng.poisson(np.clip(each * days, 0.0, 1_000.0)), dtype=np.float64)
 
 
 def _draw_rates(bounds: list[tuple[float, float]], kinds: Codes, difficulty: float, rng: np.random.Generator) -> Floats:

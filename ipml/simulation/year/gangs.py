@@ -100,5 +100,5 @@ def _judge_pairs(found: npt.NDArray[np.int64], planted: npt.NDArray[np.int64]) -
     return right / max(n_found, 1), right / max(n_planted, 1)
 
 
-def _count_pairs(sizes: npt.NDArray[np.int64]) -> int:
+def _count_pairs(sizes: npt.NDArray[np.integer]) -> int:
     return int((sizes * (sizes - 1) // 2).sum())

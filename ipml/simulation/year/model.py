@@ -13,7 +13,7 @@ from ipml.features.brand import brand_table
 from ipml.listings.brands import load_brands, write_brands
 from ipml.model.evaluation import MODEL
 from ipml.model.training.data import read_training_listings
-from ipml.model.training.experiment import Experiment
+from ipml.model.training.experiment import DataPart, EvaluationPart, Experiment
 from ipml.model.training.learning import learn, save_learnt
 from ipml.simulation.reviewing import MISSED_SHARE, WRONGED_SHARE
 from ipml.simulation.sellers import YEAR_DAYS
@@ -68,8 +68,8 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
     experiment = Experiment(
         name="year",
         seed=plan.seed,
-        data=_NAMES,  # type: ignore[arg-type] - pydantic makes the part of it
-        evaluation={"attacks": "none", "n_resamples": 10},  # type: ignore[arg-type]
+        data=DataPart(listings=(_NAMES["listings"],), brands=_NAMES["brands"], truth=_NAMES["truth"]),
+        evaluation=EvaluationPart(attacks="none", n_resamples=10),
         folder=market,
     )
     learnt = learn(experiment, read_training_listings(experiment), brand_table(load_brands(market / _NAMES["brands"])))
@@ -81,7 +81,7 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
 def choose_threshold(
     y: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64], precision: float
 ) -> tuple[float, float]:
-    """Return the lowest score from which on so large a part is counterfeit, and which part of the counterfeits is above.
+    """Return the lowest score from which on so large a part is counterfeit, and the part of counterfeits above it.
 
     Examples
     --------

@@ -44,6 +44,6 @@ class ObedientPlatform:
         """Do nothing, as the sink."""
 
 
-def take_statements(batch: Sequence[Payload]) -> Answer:
+def take_statements(_: Sequence[Payload]) -> Answer:
     """Answer as the transparency database does when nothing is wrong."""
     return Answer(201)

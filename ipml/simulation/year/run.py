@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from ipml.cooperation.consequences import cooperating
+from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.automatic.rules import AutomaticRules
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.errors import UnwritableFile
 from ipml.listings.brands import load_brands
 from ipml.simulation.year.account import count_takedowns, count_work, list_struck_sellers
+from ipml.simulation.year.closing import count_brands, hand_over, tell_public
 from ipml.simulation.year.gangs import find_gangs
-from ipml.simulation.year.giving import give_notice
+from ipml.simulation.year.giving import giving
 from ipml.simulation.year.memory import peak_bytes
-from ipml.simulation.year.model import Learnt, learn_model
-from ipml.simulation.year.plan import Plan
-from ipml.simulation.year.table import Figure, make_figures
-from ipml.simulation.year.year import Lived, Year
+from ipml.simulation.year.model import LISTINGS, Learnt, learn_model
+from ipml.simulation.year.noted import count_notices
+from ipml.simulation.year.plan import FIRST_MORNING, Plan
+from ipml.simulation.year.table import Figure, Handed, make_figures
+from ipml.simulation.year.year import STAFF, Lived, Year
 from ipml.storage.database import migrate, open_database
 
 DATABASE = "ipml.db"
@@ -38,7 +42,14 @@ class Account:
     figures: list[Figure]
 
 
-def run_year(plan: Plan, folder: Path, say: Say = lambda _: None, *, automatic: bool = True) -> Account:
+def run_year(
+    plan: Plan,
+    folder: Path,
+    say: Say = lambda _: None,
+    *,
+    automatic: bool = True,
+    learn_from: int = LISTINGS,
+) -> Account:
     """Live through a year in a folder of its own, and return its account.
 
     Parameters
@@ -50,6 +61,8 @@ def run_year(plan: Plan, folder: Path, say: Say = lambda _: None, *, automatic: 
         Told what is being done.
     automatic : bool, default=True
         Whether the policy may act without people on any brand, once the brand's cases have shown what it promises.
+    learn_from : int
+        Listings of the earlier marketplace that the model learns from.
 
     Raises
     ------
@@ -64,10 +77,11 @@ def run_year(plan: Plan, folder: Path, say: Say = lambda _: None, *, automatic: 
     lived = Lived()
     say("learning")
     with lived.stations.at("learning"):
-        learnt = learn_model(plan, folder)
-    policy = make_policy(automatic=automatic)
-    Year(plan, cooperating(engine, policy), policy, learnt, folder, give_notice, say, lived).live()
-    figures = count_year(plan, engine, folder, lived, say)
+        learnt = learn_model(plan, folder, n_listings=learn_from)
+    policy, cooperation = make_policy(automatic=automatic), load_cooperation_policy()
+    engine = cooperating(engine, policy, cooperation)
+    Year(plan, engine, policy, learnt, folder, giving(cooperation), say, lived).live()
+    figures = close_year(plan, engine, folder, lived, cooperation, say)
     lived.peaks = (peak_bytes(), lived.peaks[1])
     return Account(plan, learnt, lived, figures)
 
@@ -78,12 +92,22 @@ def make_policy(*, automatic: bool) -> EnforcementPolicy:
     return load_enforcement_policy().model_copy(update={"automatic": AutomaticRules(is_on=automatic, brands=brands)})
 
 
-def count_year(plan: Plan, engine: Engine, folder: Path, lived: Lived, say: Say = lambda _: None) -> list[Figure]:
-    """Return the figures of a year that was lived through, all of them counted from its database."""
+def close_year(
+    plan: Plan, engine: Engine, folder: Path, lived: Lived, policy: CooperationPolicy, say: Say = lambda _: None
+) -> list[Figure]:
+    """Hand the networks over, tell the public, and return the figures, all of them counted from the database."""
+    now = (FIRST_MORNING + timedelta(days=plan.n_days + 1)).to_pydatetime()
     say("finding networks")
     with lived.stations.at("networks"):
-        _, gangs = find_gangs(folder, list_struck_sellers(engine))
+        networks, gangs = find_gangs(folder, list_struck_sellers(engine))
+    say("building clues")
+    with lived.stations.at("clues"):
+        n_clues = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)
+        n_brands = count_brands(engine, networks, gangs)
+    say("writing the transparency report")
+    with lived.stations.at("transparency report"):
+        tell_public(engine, folder, plan, policy, now)
     say("counting")
     with lived.stations.at("counting"):
-        taken, work = count_takedowns(engine, lived.truth), count_work(engine, lived.truth)
-    return make_figures(plan, lived, taken, work, gangs)
+        taken, work, noted = (count(engine, lived.truth) for count in (count_takedowns, count_work, count_notices))
+    return make_figures(plan, lived, taken, work, noted, Handed(gangs, n_clues, n_brands))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.imposed import select_penalties
+from ipml.enforcement.penalties.imposed import Penalty, select_penalties
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import issue
 from ipml.errors import CannotChangePenalty
@@ -66,8 +66,8 @@ class People:
         with reading(self.engine) as connection:
             proposed = select_penalties(connection, penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None))
 
-        def tell(connection: object, penalty: ladder.Penalty) -> object:
-            return issue(connection, ladder.restriction_of(connection, penalty), self.policy)  # type: ignore[arg-type]
+        def tell(connection: Connection, penalty: Penalty) -> object:
+            return issue(connection, ladder.restriction_of(connection, penalty), self.policy)
 
         confirmed = 0
         for penalty in proposed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipml.simulation.year.account import Takedowns, Work
 from ipml.simulation.year.gangs import Gangs
 from ipml.simulation.year.memory import Stations
+from ipml.simulation.year.noted import Noted
 from ipml.simulation.year.plan import HISTORY, N_DAYS, Plan
 from ipml.simulation.year.year import Lived
 
@@ -25,13 +26,23 @@ class Figure:
     note: str = ""
 
 
-def make_figures(plan: Plan, lived: Lived, taken: Takedowns, work: Work, gangs: Gangs) -> list[Figure]:
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Networks that were found, on how many of them clues were built, and on how many brands."""
+
+    gangs: Gangs
+    n_clues: int
+    n_brands: int
+
+
+def make_figures(plan: Plan, lived: Lived, taken: Takedowns, work: Work, noted: Noted, handed: Handed) -> list[Figure]:
     """Return the figures of a year."""
     return [
         *_list_found(plan, lived, taken, work),
         *_list_wrong(taken, work),
         *_list_pace(taken, work),
-        *_list_gangs(plan, gangs),
+        *_list_notices(noted),
+        *_list_handed(handed),
     ]
 
 
@@ -89,7 +100,7 @@ def _list_found(plan: Plan, lived: Lived, taken: Takedowns, work: Work) -> Itera
         *("members penalised", f"{HISTORY['penalised']:,}", f"{HISTORY['penalised'] * plan.scale:,.0f}"),
         *(f"{work.penalised:,}", f"of {lived.n_offenders:,} who offer counterfeits; {_spell(work.penalties)}"),
     )
-    yield Figure("brands among the takedowns", f"{HISTORY['brands']}", f"{HISTORY['brands']}", f"{taken.brands}")
+    yield Figure("brands among the takedowns", _NOT_GIVEN, "", f"{taken.brands}")
 
 
 def _list_wrong(taken: Takedowns, work: Work) -> Iterator[Figure]:
@@ -123,9 +134,19 @@ def _list_pace(taken: Takedowns, work: Work) -> Iterator[Figure]:
     yield Figure("messages delivered", _NOT_GIVEN, "", f"{work.messages.get('delivered', 0):,}", _spell(work.messages))
 
 
-def _list_gangs(plan: Plan, gangs: Gangs) -> Iterator[Figure]:
+def _list_notices(noted: Noted) -> Iterator[Figure]:
+    yield Figure("notices", _NOT_GIVEN, "", f"{noted.notices:,}", _spell(noted.kinds))
+    yield Figure("  listings noted", _NOT_GIVEN, "", f"{noted.items:,}", f"{noted.right:,} counterfeit in truth")
+    yield Figure("  of them taken down", _NOT_GIVEN, "", f"{noted.taken_down:,}", f"{noted.taken_down_wrong:,} wrongly")
+
+
+def _list_handed(handed: Handed) -> Iterator[Figure]:
+    gangs = handed.gangs
     quality = f"pairs: F1 {gangs.f1:.2f}, precision {gangs.precision:.2f}, recall {gangs.recall:.2f}"
     yield Figure("gangs", f"{HISTORY['gangs']}", f"{gangs.planted}", f"{gangs.found}", quality)
+    yield Figure("clues for the police", _NOT_GIVEN, "", f"{handed.n_clues:,}", "one on each network that has enough")
+    brands = f"{HISTORY['brands']}"
+    yield Figure("brands in the clues", brands, brands, f"{handed.n_brands}")
     yield Figure(
         *("suspects", f"{HISTORY['suspects']}", f"{HISTORY['suspects'] * gangs.planted // HISTORY['gangs']}"),
         *(f"{gangs.members:,}", "accounts in these networks; how many people is not known"),

@@ -6,11 +6,11 @@ weeks ahead, so that neither memory nor disk grows with the year.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ipml.errors import PartFailed
+from ipml.errors import YearBroken, first_line
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
 from ipml.scoring.scorer import Scorer, load_model
@@ -33,6 +33,7 @@ from ipml.simulation.year.population import Population, recruit_population
 from ipml.simulation.year.rights import DrawnNotice, draw_notices, name_holders
 from ipml.simulation.year.weeks import write_weeks
 
+_log = logging.getLogger(__name__)
 _AHEAD = 2
 """Weeks that may be finished before they are asked for."""
 
@@ -84,8 +85,8 @@ def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterato
 
     Raises
     ------
-    PartFailed
-        Something went wrong in the other process; said there.
+    YearBroken
+        Something went wrong in the other process, or it was killed.
     """
     context = get_context("spawn")
     weeks = context.Queue(maxsize=_AHEAD)
@@ -104,12 +105,12 @@ def _receive(process: BaseProcess, weeks: Any) -> Iterator[Any]:
             came = weeks.get(timeout=1.0)
         except queue.Empty:
             if not process.is_alive():
-                raise PartFailed("the listings of the year", "the process that writes them is gone") from None
+                raise YearBroken("that the process that makes them is gone") from None
             continue
         if came is None:
             return
         if isinstance(came, str):
-            raise PartFailed("the listings of the year", came)
+            raise YearBroken(came)
         yield came
 
 
@@ -120,8 +121,9 @@ def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) 
         for came in watch_weeks(plan, folder, load_model(model), threshold):
             weeks.put(came)
         weeks.put(None)
-    except Exception:  # whatever it is, the one who waits must learn of it
-        weeks.put(traceback.format_exc())
+    except Exception as error:  # whatever it is, the one who waits must learn of it
+        _log.exception("the listings of the year cannot be made")
+        weeks.put(f"{type(error).__name__}, {first_line(error)}")
     weeks.close()
     weeks.join_thread()
 

@@ -8,7 +8,8 @@ to them: an account that was closed goes on here, so that the year brings the pr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -155,13 +156,8 @@ class Year:
             with self._at("clocks"):
                 tick(self.engine, rules=self.policy.appeals, now=now)
 
-    def _at(self, name: str):  # type: ignore[no-untyped-def]
+    def _at(self, name: str) -> AbstractContextManager[None]:
         return self.lived.stations.at(name)
-
-
-def list_mornings(plan: Plan) -> Iterator[datetime]:
-    """Yield the mornings of the days that are lived through."""
-    return (_morning(day) for day in range(plan.n_days))
 
 
 def _morning(day: int) -> datetime:

@@ -1,0 +1,85 @@
+"""A simulated year on the real programme, from nothing to its account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from ipml.errors import UnwritableFile, YearBroken
+from ipml.simulation.year.account import count_takedowns, count_work
+from ipml.simulation.year.plan import Plan
+from ipml.simulation.year.run import DATABASE, Account, run_year
+from ipml.simulation.year.watch import watching
+from ipml.storage.audit import verify
+from ipml.storage.database import open_database, reading
+from ipml.storage.tables import cases, decisions, measures, notices, outbox
+
+pytestmark = pytest.mark.slow
+PLAN = Plan(0.0001, seed=1, n_days=10)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The folder of the year."""
+    return tmp_path_factory.mktemp("home") / "year"
+
+
+@pytest.fixture(scope="module")
+def account(folder) -> Account:
+    """The account of ten days."""
+    return run_year(PLAN, folder, learn_from=4_000)
+
+
+@pytest.fixture(scope="module")
+def engine(folder, account):
+    """The database of the year."""
+    return open_database(f"sqlite:///{folder / DATABASE}", create=False)
+
+
+def test_every_figure_adds_up_from_the_database(engine, account):
+    """Counterfeits are taken down, or not; cases are decided, or wait; and each figure is what its rows say."""
+    truth, shown = account.lived.truth, {one.name: one.simulated for one in account.figures}
+    taken, work = count_takedowns(engine, truth), count_work(engine, truth)
+    with reading(engine) as connection:
+        listings = select(decisions.c.listing_id).join(measures, measures.c.decision_id == decisions.c.decision_id)
+        down = set(connection.scalars(listings))
+        states = dict(connection.execute(select(cases.c.state, func.count()).group_by(cases.c.state)).all())
+        n_notices = connection.scalar(select(func.count()).select_from(notices))
+    assert taken.right == sum(map(truth.is_fake, down)) > 0
+    assert taken.wrong == len(down) - taken.right
+    assert shown["infringing listings handled"] == f"{taken.right:,}"
+    assert shown["counterfeit and never taken down"] == f"{truth.n_fakes - taken.right:,}"
+    assert shown["WRONGFUL TAKEDOWNS: listings"] == f"{taken.wrong:,}"
+    assert shown["notices"] == f"{n_notices:,}"
+    assert work.decided + work.waiting == sum(states.values())
+    assert work.waiting == 0
+
+
+def test_all_that_was_decided_has_reached_the_platform(engine, account):
+    """No message is dead, what waits is not due yet, and the platform has done all it was told."""
+    with reading(engine) as connection:
+        states = set(connection.scalars(select(outbox.c.state)))
+        assert connection.scalar(select(func.count()).where(measures.c.done_at.is_(None))) == 0
+    assert states <= {"delivered", "waiting"}
+
+
+def test_the_trail_is_whole_and_nothing_is_left_over(engine, folder, account):
+    """The audit trail verifies, and the files of the weeks are gone."""
+    with reading(engine) as connection:
+        assert verify(connection).is_intact
+    assert not list(folder.glob("week-*"))
+    assert (folder / "transparency" / "report.html").exists()
+
+
+def test_a_second_year_in_the_same_folder_is_refused(folder, account):
+    """The database of the first is not touched."""
+    with pytest.raises(UnwritableFile, match="a year is there already"):
+        run_year(PLAN, folder)
+
+
+def test_what_goes_wrong_in_the_other_process_is_told(tmp_path):
+    """A model that is none ends the year with a word on why."""
+    with pytest.raises(YearBroken, match="no-model"), watching(PLAN, tmp_path, tmp_path / "no-model", 0.5) as weeks:
+        next(weeks)
