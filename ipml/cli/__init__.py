@@ -15,6 +15,7 @@ from ipml.cli import (
     appeal,
     audit,
     automatic,
+    clue,
     evidence,
     golden,
     network,
@@ -108,6 +109,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
 app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
+app.add_typer(clue.app, name="clue")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -175,8 +175,8 @@ def verify(
     from ipml.enforcement.evidence.verify import check_package
 
     names = dict(one.split("=", 1) for one in name or () if "=" in one)
-    with _as_folder(package) as folder:
-        report = check_package(folder, key, _read_anchors(anchor or ()), names)
+    with as_folder(package) as folder:
+        report = check_package(folder, key, read_given_anchors(anchor or ()), names)
         problems = [str(finding) for finding in report.findings]
         notes = list(report.notes)
         if timestamp_roots and not problems:
@@ -198,7 +198,8 @@ def verify(
 
 
 @contextmanager
-def _as_folder(package: Path) -> Iterator[Path]:
+def as_folder(package: Path) -> Iterator[Path]:
+    """Give the folder of a package, unpacked where it is one file."""
     from tempfile import TemporaryDirectory
 
     from ipml.enforcement.evidence.archives import Limits, unpack
@@ -215,8 +216,8 @@ def _as_folder(package: Path) -> Iterator[Path]:
         yield lay_out(files, package, Path(place) / "package")
 
 
-def _read_anchors(given: Sequence[str]) -> tuple[str, ...]:
-    """Return anchors as COUNT:HASH, those of files among them."""
+def read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the anchors of a command line as COUNT:HASH, those of files among them."""
     from ipml.storage.anchors import read_anchors
     from ipml.storage.audit import Anchor
 

@@ -21,16 +21,20 @@ By = Annotated[str | None, typer.Option(help="Who is noted in the audit trail; b
 
 @app.command()
 def show(seller: Seller, database: Database = None) -> None:
-    """Say what is kept of a seller, by class of record, and until when.
+    """Say what is kept of a seller, by class of record, and until when; and to whom they were named, in which clue.
+
+    A clue of which a seller may not hear is marked: leave it out of the answer to their request.
 
     Example: ipml seller show s-1207
     """
     from ipml.cli.plain_text import printable
+    from ipml.cooperation.clues.log import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.kept import find_kept
-    from ipml.storage.database import open_database
+    from ipml.storage.database import open_database, reading
 
-    kept = find_kept(open_database(database, create=False), seller, load_enforcement_policy())
+    engine = open_database(database, create=False)
+    kept = find_kept(engine, seller, load_enforcement_policy())
     typer.echo(f"Seller {printable(seller)}, pseudonym {kept.pseudonym or 'none yet'}")
     for kind in kept.classes:
         until = f"the last until {kind.until:%Y-%m-%d}" if kind.until else "no end"
@@ -39,6 +43,12 @@ def show(seller: Seller, database: Database = None) -> None:
         of = "everything" if hold.case_id is None else f"case {hold.case_id}"
         said = f"{of}, until {hold.last_day}, by {hold.placed_by}: {hold.why}"
         typer.echo(printable(f"hold {hold.hold_id}: {said}"))
+    with reading(engine) as connection:
+        told = find_disclosures(connection, kept.pseudonym) if kept.pseudonym else []
+    for one in told:
+        mark = "" if one.tells_sellers else " [the seller may NOT hear of this]"
+        said = f"{one.disclosed_at:%Y-%m-%d} to {one.recipient}, as {one.name}, for: {one.purpose}{mark}"
+        typer.echo(printable(f"clue {one.clue_id}: named on {said}"))
 
 
 @app.command()

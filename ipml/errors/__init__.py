@@ -7,7 +7,18 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
+<<<<<<< HEAD
 from ipml.errors.cooperation import MemberNotFound, NetworkNotFound, NoNetworks
+=======
+from ipml.errors.cooperation import (
+    AlreadySigned,
+    ClueNotFound,
+    ClueTooSmall,
+    NetworkNotFound,
+    NoNetworks,
+    NothingNew,
+)
+>>>>>>> af01e26b8c4fec7ff46f227869fd5a28a8a253f6
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,
@@ -139,6 +150,7 @@ __all__ = [
     "AddressInUse",
     "AlreadyChampion",
     "AlreadyDecided",
+    "AlreadySigned",
     "ApiKeyNeeded",
     "ApiRefused",
     "AppealInHand",
@@ -151,6 +163,8 @@ __all__ = [
     "CaseNotFound",
     "ChampionMoved",
     "ClaimLost",
+    "ClueNotFound",
+    "ClueTooSmall",
     "DatabaseBusy",
     "DatabaseNotEmpty",
     "DifferentRun",
@@ -190,6 +204,7 @@ __all__ = [
     "NotAModelFolder",
     "NotDecided",
     "NotTheirsToDecide",
+    "NothingNew",
     "NothingToAllow",
     "NothingToAppeal",
     "NothingToEnforce",

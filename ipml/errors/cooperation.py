@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from ipml.errors.base import IpmlError
@@ -21,8 +22,38 @@ class NetworkNotFound(IpmlError):
         super().__init__(f"No network {number}: {became}. `ipml network list` shows those there are.")
 
 
+<<<<<<< HEAD
 class MemberNotFound(IpmlError):
     """A network has fewer members."""
 
     def __init__(self, network: int, place: int, members: int) -> None:
         super().__init__(f"No member {place} of network {network}: it has {members:,}. Open the network again.")
+=======
+class ClueTooSmall(IpmlError):
+    """A network has fewer members or confirmed counterfeits than the profile of a recipient asks for."""
+
+    def __init__(self, number: int, found: str, expected: str) -> None:
+        super().__init__(f"Network {number}: found {found}; expected {expected}, as this recipient's profile asks for.")
+
+
+class NothingNew(IpmlError):
+    """The same network was told to the same recipient, and nothing is new since."""
+
+    def __init__(self, number: int, reference: str, built_at: datetime) -> None:
+        said = f"Network {number}: nothing is new since clue {reference} of {built_at:%Y-%m-%d}"
+        super().__init__(f"{said} to the same recipient; build it with --again if it was lost.")
+
+
+class ClueNotFound(IpmlError):
+    """There is no clue of that number."""
+
+    def __init__(self, clue_id: int) -> None:
+        super().__init__(f"No clue {clue_id}. `ipml clue list` shows those there are.")
+
+
+class AlreadySigned(IpmlError):
+    """Somebody has signed for a clue before."""
+
+    def __init__(self, clue_id: int, received_by: str, received_at: datetime) -> None:
+        super().__init__(f"Clue {clue_id}: {received_by} signed for it on {received_at:%Y-%m-%d}; a receipt stands.")
+>>>>>>> af01e26b8c4fec7ff46f227869fd5a28a8a253f6

@@ -14,11 +14,12 @@ from ipml.cooperation.network.networks import Networks
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened."""
+    """One thing that happened; `what` ends with the id of the `other` seller, where there is one."""
 
     at: datetime
     seller_id: str
     what: str
+    other: str = ""
 
 
 def tell_timeline(networks: Networks, number: int) -> list[Event]:
@@ -47,6 +48,7 @@ def tell_timeline(networks: Networks, number: int) -> list[Event]:
             first = row
             continue
         thing = IN_WORDS[KINDS[holdings.kinds[holdings.value[row]]]]
-        what = f"had the {thing} of {names[holdings.seller[first]]}"
-        told.append(Event(moment_of(holdings.first_seen[row]), str(names[holdings.seller[row]]), what))
+        other = str(names[holdings.seller[first]])
+        at, who = moment_of(holdings.first_seen[row]), str(names[holdings.seller[row]])
+        told.append(Event(at, who, f"had the {thing} of {other}", other))
     return sorted(told, key=lambda event: (event.at, event.seller_id, not event.what.startswith("was"), event.what))

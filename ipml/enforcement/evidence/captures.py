@@ -12,7 +12,7 @@ _BLOCK = 2**20
 _GZIP = b"\x1f\x8b"
 
 
-def copy_capture(source: Path, folder: Path) -> Path:
+def copy_capture(source: Path, folder: Path, name: str = "capture") -> Path:
     """Copy a WARC file into a folder, under a name of our own, once every record of it could be read.
 
     Raises
@@ -28,7 +28,7 @@ def copy_capture(source: Path, folder: Path) -> Path:
     except OSError as error:
         raise UnusableCapture(source, error.strerror or "no file") from error
     _check_records(source)
-    target = folder / ("capture.warc.gz" if is_packed else "capture.warc")
+    target = folder / f"{name}.warc{'.gz' if is_packed else ''}"
     shutil.copyfile(source, target)
     return target
 

@@ -7,35 +7,29 @@ signed with, finds out a package that was made anew from end to end. The names o
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
 from ipml.enforcement.evidence import verify
-from ipml.enforcement.evidence.bag import add_stamp, close_bag, list_digests
+from ipml.enforcement.evidence.bag import add_stamp
 from ipml.enforcement.evidence.captures import copy_capture
-from ipml.enforcement.evidence.content import canonical, sha256
+from ipml.enforcement.evidence.closing import close_package, digest_payload, new_place, note_package, put_in_place
 from ipml.enforcement.evidence.keeping import Evidence, find_evidence, name_in_papers
 from ipml.enforcement.evidence.readme import write_readme
 from ipml.enforcement.evidence.timestamps import Stamp
-from ipml.enforcement.evidence.trail import as_hashed, read_rows, subjects_of_case, veil_actors, write_lines
-from ipml.enforcement.evidence.zipped import write_zip
-from ipml.errors import EvidenceNotFound, SellerErased, UnwritableFile
+from ipml.enforcement.evidence.trail import read_rows, subjects_of_case, veil_actors, write_lines
+from ipml.errors import EvidenceNotFound, SellerErased
 from ipml.review.cases import find_case, subject_of
-from ipml.storage import audit, tables
-from ipml.storage.anchors import SignedAnchor, make_anchor
+from ipml.storage.anchors import SignedAnchor
 from ipml.storage.database import reading, writing
 
 Stamper = Callable[[bytes], Stamp]
 """Has an authority stamp a content; see `ipml.enforcement.evidence.timestamps`."""
-_SYSTEM = "ipml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +107,7 @@ def export_package(
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
         contents = _read_contents(connection, case_id, by, with_names=with_names)
-    with _new_place(out) as place:
+    with new_place(out) as place:
         folder = place / f"evidence-case-{case_id}"
         folder.mkdir(mode=0o700)  # it tells of a seller, who is not everybody's business
         data = folder / "data"
@@ -123,19 +117,28 @@ def export_package(
                 (data / f"evidence-{one.evidence_id:06}.json").write_bytes(one.text.encode("ascii"))
         (data / "audit.jsonl").write_bytes(write_lines(contents.rows, contents.names).encode("ascii"))
         has_capture = capture is not None and bool(copy_capture(capture, data))
-        payload = sha256(list_digests(folder, list(data.iterdir())).encode())
-        anchor = _note_export(engine, case_id, contents, payload, data, by, key_file, now)
-        readme = write_readme(case_id, contents.evidence, anchor, has_capture=has_capture, has_names=with_names)
-        (folder / "README.txt").write_bytes(readme.encode())
-        shutil.copyfile(verify.__file__, folder / "verify.py")
-        close_bag(folder, subject_of(case_id), now)
+        with writing(engine) as connection:
+            noted = note_package(
+                connection,
+                subject_of(case_id),
+                "exported evidence",
+                digest_payload(folder),
+                contents.rows,
+                by=by,
+                exporter=contents.exporter,
+                key_file=key_file,
+                now=now,
+            )
+        shown = {"has_capture": has_capture, "has_names": with_names}
+        readme = write_readme(case_id, contents.evidence, noted.anchor, **shown)
+        close_package(folder, noted, readme, subject_of(case_id), now)
         stamp = stamper((folder / verify.STAMPED).read_bytes()) if stamper else None
         if stamp:
             add_stamp(folder, stamp.response)
-        (write_zip(folder, place / "package.zip") if is_zipped else folder).rename(out)
+        put_in_place(folder, out, is_zipped=is_zipped)
     n_erased = sum(one.is_erased for one in contents.evidence)
     counts = (len(contents.evidence), n_erased, len(contents.rows))
-    return Exported(out, *counts, anchor, stamp.at if stamp else None)
+    return Exported(out, *counts, noted.anchor, stamp.at if stamp else None)
 
 
 def _read_contents(connection: Connection, case_id: int, by: str, *, with_names: bool) -> _Contents:
@@ -151,50 +154,3 @@ def _read_contents(connection: Connection, case_id: int, by: str, *, with_names:
     except SellerErased:
         exporter = "person"
     return _Contents(evidence, rows, names, exporter)
-
-
-def _note_export(
-    engine: Engine,
-    case_id: int,
-    contents: _Contents,
-    payload: str,
-    data: Path,
-    by: str,
-    key_file: Path | None,
-    now: datetime,
-) -> SignedAnchor:
-    """Note in the trail who exports, and what; write the second row, which names nobody, and the anchor up to it."""
-    said: dict[str, audit.Value] = {
-        "content": payload,
-        "rows": len(contents.rows),
-        "last": contents.rows[-1]["sequence"] if contents.rows else 0,
-        "by": contents.exporter,
-    }
-    with writing(engine) as connection:
-        subject = subject_of(case_id)
-        audit.append(connection, by, "exported evidence", subject, {"content": payload}, at=now)
-        row = audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
-        stored = connection.execute(select(tables.audit).where(tables.audit.c.sequence == row.sequence)).one()
-        anchor = make_anchor(connection, key_file, now=now)
-    (data / "export.json").write_bytes(canonical(as_hashed(stored)).encode("ascii") + b"\n")
-    (data / "anchor.json").write_bytes(f"{anchor}\n".encode("ascii"))
-    return anchor
-
-
-@contextmanager
-def _new_place(out: Path) -> Iterator[Path]:
-    """Give a hidden folder beside a place at which nothing is yet; it goes, whatever happens.
-
-    What a killed export of the same name has left goes first.
-    """
-    if out.exists() or out.is_symlink():
-        raise UnwritableFile(out, "something of that name", "a new name: a package is never written over")
-    prefix = f".{out.name}.partial-"
-    try:
-        for left in out.parent.glob(f"{prefix}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        place = tempfile.TemporaryDirectory(prefix=prefix, dir=out.parent)
-    except OSError as error:
-        raise UnwritableFile(out, error.strerror or str(error), "a folder that can be written to") from error
-    with place as name:
-        yield Path(name)

@@ -11,6 +11,22 @@ from ipml.storage.anchors import SignedAnchor
 _LONGEST = 300
 _SHOWN = ("listing_id", "seller_id", "title", "brand", "category", "price", "currency", "listed_at", "observed_at")
 
+HOW_TO_CHECK = """\
+How to check it
+---------------
+You need Python 3.9 or later and nothing else. Take verify.py from the marketplace or from the makers of ipml, not from
+this folder: who can forge the folder can forge the program in it. Then, beside the folder:
+
+    python verify.py FOLDER
+
+It names every file and line that was changed, added, dropped or moved. One who makes the whole folder anew cannot be
+found out by the folder alone. So ask the marketplace, by a way of your own, for {ask} this anchor, and give
+verify.py what you were told (--key KEY, --anchor ANCHOR):
+
+    {anchor}
+"""
+"""Of any package; `ask` and `anchor` are filled in by `explain_checking`."""
+
 _ABOUT = """\
 EVIDENCE ON CASE {case}
 
@@ -37,19 +53,7 @@ verify.py              a program that checks all of this
 
 The layout is BagIt 1.0 (RFC 8493). The names of persons are {names}.
 
-How to check it
----------------
-You need Python 3.9 or later and nothing else. Take verify.py from the marketplace or from the makers of ipml, not from
-this folder: who can forge the folder can forge the program in it. Then, beside the folder:
-
-    python verify.py FOLDER
-
-It names every file and line that was changed, added, dropped or moved. One who makes the whole folder anew cannot be
-found out by the folder alone. So ask the marketplace, by a way of your own, for {ask} this anchor, and give
-verify.py what you were told (--key KEY, --anchor ANCHOR):
-
-    {anchor}
-
+{checking}
 The marketplace can also say whether its audit trail still holds these rows, and score the listing again.
 """
 
@@ -65,9 +69,14 @@ def write_readme(
         signed=", signed by the marketplace" if anchor.signature else "",
         extra="data/capture.warc…     the page as it was captured (WARC, for web archives)\n" if has_capture else "",
         names="given" if has_names else "withheld: each is called by the same code throughout",
-        ask="its public key or for" if anchor.key else "",
-        anchor=f"{anchor.count}:{anchor.head}",
+        checking=explain_checking(anchor),
     )
+
+
+def explain_checking(anchor: SignedAnchor) -> str:
+    """Return how a package with an anchor is checked, and what to ask for by another way."""
+    ask = "its public key or for" if anchor.key else ""
+    return HOW_TO_CHECK.format(ask=ask, anchor=f"{anchor.count}:{anchor.head}")
 
 
 def _describe(evidence: Evidence) -> str:

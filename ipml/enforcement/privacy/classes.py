@@ -16,6 +16,7 @@ from ipml.enforcement.privacy.places import TEXTS, Holds
 from ipml.storage.tables import (
     appeals,
     cases,
+    disclosures,
     evidence,
     legal_holds,
     measures,
@@ -105,6 +106,7 @@ CLASSES = (
     RecordClass("letters", statements, statements.c.issued_at, {"letter": ""}),
     RecordClass("appeals", appeals, appeals.c.filed_at, {"text": "", "reference": None}),
     RecordClass("notes", measures, measures.c.lifted_at, {"why": None, "why_lifted": None, "why_refused": None}),
+    RecordClass("disclosures", disclosures, disclosures.c.disclosed_at),
     RecordClass("ended_holds", legal_holds, _ENDED),
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("sessions", sessions, sessions.c.expires_at),

@@ -78,21 +78,35 @@ def place_hold(
     >>> hold.hold_id, hold.why
     (1, 'claim 12')
     """
-    check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        return hold_within(connection, seller_id, why=why, until=until, by=by, case_id=case_id, now=now)
+
+
+def hold_within(
+    connection: Connection,
+    seller_id: str,
+    *,
+    why: str,
+    until: datetime,
+    by: str,
+    now: datetime,
+    case_id: int | None = None,
+) -> Hold:
+    """Do what `place_hold` does in the caller's transaction."""
+    check_text("why", why, _LONGEST_WHY)
     if until <= now:
         raise UnusableSetting("until", f"{until:%Y-%m-%d}", "a day to come")
-    with writing(engine) as connection:
-        serialise(connection, Lock.ENQUEUE)  # so that they are not erased meanwhile
-        require_known(connection, seller_id)
-        if case_id is not None and find_case(connection, case_id).seller_id != seller_id:
-            raise SellerUnknown(f"{seller_id}, case {case_id}")
-        pseudonym = pseudonym_of(connection, seller_id, now=now)
-        fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
-        query = insert(legal_holds).values(**fields, sealed=seal(connection, pseudonym, why))
-        number: int = connection.scalars(query.returning(legal_holds.c.hold_id)).one()
-        payload: dict[str, audit.Value] = {"hold": number, "case": case_id, "until": until.isoformat()}
-        audit.append(connection, by, "held", f"seller:{pseudonym}", payload, at=now)
+    serialise(connection, Lock.ENQUEUE)  # so that they are not erased meanwhile
+    require_known(connection, seller_id)
+    if case_id is not None and find_case(connection, case_id).seller_id != seller_id:
+        raise SellerUnknown(f"{seller_id}, case {case_id}")
+    pseudonym = pseudonym_of(connection, seller_id, now=now)
+    fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
+    query = insert(legal_holds).values(**fields, sealed=seal(connection, pseudonym, why))
+    number: int = connection.scalars(query.returning(legal_holds.c.hold_id)).one()
+    payload: dict[str, audit.Value] = {"hold": number, "case": case_id, "until": until.isoformat()}
+    audit.append(connection, by, "held", f"seller:{pseudonym}", payload, at=now)
     return Hold(number, pseudonym, case_id, why, by, now, until)
 
 

@@ -36,8 +36,18 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category"), CLEAR),
     "clock_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
     "clocks": dict.fromkeys(("subject", "stage", "profile", "state"), NOTHING),
+    "clue_outcomes": dict.fromkeys(("kind", "why", "noted_by"), NOTHING),
+    "clues": dict.fromkeys(
+        (
+            *("reference", "recipient", "brand", "purpose", "built_by", "content_digest", "currency", "signs"),
+            "received_by",
+        ),
+        NOTHING,
+    )
+    | {"members_digest": PSEUDONYM},
     "decisions": dict.fromkeys(("verdict", "ground", "reviewer", "lane", "origin", "group_key"), NOTHING)
     | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
+    "disclosures": {"pseudonym": PSEUDONYM, "name": PSEUDONYM},
     "enforcement_policies": {"digest": NOTHING, "policy": NOTHING},
     "erasures": {"pseudonym": PSEUDONYM, "erased_by": NOTHING, "why": NOTHING},
     "evidence": {"pseudonym": PSEUDONYM, "digest": PSEUDONYM, "sealed": SEALED},

@@ -28,6 +28,7 @@ class RetentionRules(BaseModel):
     notes: int = Field(gt=0)
     delivered_messages: int = Field(gt=0)
     dead_messages: int = Field(gt=0)
+    disclosures: int = Field(ge=_APPEALS_DAYS)
     ended_holds: int = Field(gt=0)
     idle_sellers: int = Field(ge=_APPEALS_DAYS)
     sessions: int = Field(gt=0)

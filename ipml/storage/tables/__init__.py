@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ipml.storage.tables.appeals import appeal_outcomes, appeals, clock_events, clocks
 from ipml.storage.tables.automatic import automatic_decisions, automatic_draws, promises
+from ipml.storage.tables.clues import clue_outcomes, clues, disclosures
 from ipml.storage.tables.cooperation import notice_items, notices, notifier_steps, notifiers, rights_documents
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
@@ -22,7 +23,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0017"
+REVISION = "0018"
 
 __all__ = [
     "REVISION",
@@ -40,7 +41,10 @@ __all__ = [
     "cases",
     "clock_events",
     "clocks",
+    "clue_outcomes",
+    "clues",
     "decisions",
+    "disclosures",
     "enforcement_policies",
     "erasures",
     "evidence",

@@ -1,0 +1,108 @@
+"""The machine-readable files of a package: tables as CSV, the network as GraphML and JSON, the value as JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from io import StringIO
+from math import isfinite
+from xml.sax.saxutils import escape, quoteattr
+
+from ipml.cooperation.clues.disclosure import Table, Told
+from ipml.cooperation.network.worth import Estimate
+from ipml.spreadsheet import defuse_within
+
+_NODE_KEYS = {"role": "string", "found_counterfeit": "int"}
+_EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed": "boolean"}
+
+
+def write_csv(table: Table) -> str:
+    r"""Return a table as CSV that no spreadsheet takes for formulas.
+
+    Examples
+    --------
+    >>> write_csv(Table(("title", "price"), (("=1+1", 2.5),)))
+    "title,price\r\n'=1+1,2.5\r\n"
+    """
+    out = StringIO()
+    writer = csv.writer(out)
+    writer.writerow(table.header)
+    writer.writerows([defuse_within(cell) if isinstance(cell, str) else cell for cell in row] for row in table.rows)
+    return out.getvalue()
+
+
+def write_graphml(told: Told) -> str:
+    """Return members and links as GraphML, which programs that draw and count graphs read."""
+    keys = [f'<key id="{name}" for="node" attr.name="{name}" attr.type="{kind}"/>' for name, kind in _NODE_KEYS.items()]
+    keys += [
+        f'<key id="{name}" for="edge" attr.name="{name}" attr.type="{kind}"/>' for name, kind in _EDGE_KEYS.items()
+    ]
+    nodes = [
+        f"<node id={quoteattr(node.name)}>{_data(role=node.role.value, found_counterfeit=node.n_counterfeit)}</node>"
+        for node in told.nodes
+    ]
+    edges = [
+        f"<edge source={quoteattr(edge.first)} target={quoteattr(edge.second)}>"
+        + _data(
+            bits=f"{edge.bits:.2f}",
+            words=edge.words,
+            since=f"{edge.since:%Y-%m-%d}",
+            is_needed=str(edge.is_needed).lower(),
+        )
+        + "</edge>"
+        for edge in told.edges
+    ]
+    body = "\n".join(
+        [*keys, f'<graph id="network-{told.number}" edgedefault="undirected">', *nodes, *edges, "</graph>"]
+    )
+    opening = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}\n{body}\n</graphml>\n'
+
+
+def write_graph_json(told: Told) -> str:
+    """Return the same as JSON: nodes and links, by the names of the package."""
+    nodes = [{"id": one.name, "role": one.role.value, "found_counterfeit": one.n_counterfeit} for one in told.nodes]
+    links = [
+        {
+            "source": one.first,
+            "target": one.second,
+            "bits": round(one.bits, 2),
+            "words": one.words,
+            "since": f"{one.since:%Y-%m-%d}",
+            "is_needed": one.is_needed,
+        }
+        for one in told.edges
+    ]
+    return write_json({"network": told.number, "nodes": nodes, "links": links})
+
+
+def write_value(told: Told) -> str:
+    """Return the estimates of units and value, with their intervals and how they came about."""
+    worth = told.worth
+    return write_json(
+        {
+            "how": worth.how,
+            "currency": worth.currency or None,
+            "listings": worth.n_listings,
+            "interval": "holds the truth in nine of ten networks, if they are like the simulated ones",
+            "units": _estimate(worth.units),
+            "value": _estimate(worth.value),
+            "value_known_of_listings_found_counterfeit": worth.confirmed_value,
+        }
+    )
+
+
+def write_json(content: Mapping[str, object]) -> str:
+    """Return JSON that people can read too, in ASCII."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _estimate(estimate: Estimate) -> dict[str, float | None]:
+    """Return an estimate; a bound that nothing is known of is null."""
+    return {name: round(value, 2) if isfinite(value) else None for name, value in asdict(estimate).items()}
+
+
+def _data(**values: object) -> str:
+    return "".join(f'<data key="{name}">{escape(str(value))}</data>' for name, value in values.items())
