@@ -7,18 +7,15 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import IpmlError
-<<<<<<< HEAD
-from ipml.errors.cooperation import MemberNotFound, NetworkNotFound, NoNetworks
-=======
 from ipml.errors.cooperation import (
     AlreadySigned,
     ClueNotFound,
     ClueTooSmall,
+    MemberNotFound,
     NetworkNotFound,
     NoNetworks,
     NothingNew,
 )
->>>>>>> af01e26b8c4fec7ff46f227869fd5a28a8a253f6
 from ipml.errors.enforcement import (
     AppealedAlready,
     AppealInHand,

@@ -22,13 +22,13 @@ class NetworkNotFound(IpmlError):
         super().__init__(f"No network {number}: {became}. `ipml network list` shows those there are.")
 
 
-<<<<<<< HEAD
 class MemberNotFound(IpmlError):
     """A network has fewer members."""
 
     def __init__(self, network: int, place: int, members: int) -> None:
         super().__init__(f"No member {place} of network {network}: it has {members:,}. Open the network again.")
-=======
+
+
 class ClueTooSmall(IpmlError):
     """A network has fewer members or confirmed counterfeits than the profile of a recipient asks for."""
 
@@ -56,4 +56,3 @@ class AlreadySigned(IpmlError):
 
     def __init__(self, clue_id: int, received_by: str, received_at: datetime) -> None:
         super().__init__(f"Clue {clue_id}: {received_by} signed for it on {received_at:%Y-%m-%d}; a receipt stands.")
->>>>>>> af01e26b8c4fec7ff46f227869fd5a28a8a253f6

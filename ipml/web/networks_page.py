@@ -166,7 +166,7 @@ def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[Memb
             moment_of(joined[place]),
             int(view.degree[place]),
             records.get(name),
-            view.newcomers.get(name, ""),
+            str(view.newcomers.get(name, "")),
         )
         for place, name in enumerate(view.seller_ids)
     ]

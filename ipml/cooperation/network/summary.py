@@ -25,13 +25,7 @@ def describe_network(networks: Networks, number: int, most: int = 20) -> Iterato
     NetworkNotFound
         There is no network of that number, or no longer.
     """
-<<<<<<< HEAD
-    members = networks.members_of(number)
-    if not len(members):
-        raise NetworkNotFound(number, tell_what_became(networks.numbering, number))
-=======
     members = require_members(networks, number)
->>>>>>> af01e26b8c4fec7ff46f227869fd5a28a8a253f6
     joined = networks.holdings.joined[members]
     first, last = moment_of(joined.min()), moment_of(joined.max())
     yield f"Network {number}: {len(members)} sellers, first seen from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
@@ -47,7 +41,7 @@ def require_members(networks: Networks, number: int) -> npt.NDArray[np.int64]:
     """Return the positions of a network's members; NetworkNotFound where there is none, and what became of it."""
     members = networks.members_of(number)
     if not len(members):
-        raise NetworkNotFound(number, _what_became(networks, number))
+        raise NetworkNotFound(number, tell_what_became(networks.numbering, number))
     return members
 
 
