@@ -11,6 +11,8 @@ import typer
 from ipml.cli.options import Database
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from ipml.enforcement.privacy.erasure import Erased
 
 app = typer.Typer(no_args_is_help=True, help="Say what is kept of a seller, forget them, or hold what a claim needs.")
@@ -88,6 +90,7 @@ def erase(
         return
     if not seller or not why:
         raise UnusableSetting("erase", "no seller, or no reason", "at least one seller and --why")
+    _warn_of_clues(engine, seller)
     if not yes:
         typer.confirm(f"Erase {len(seller):,} seller(s) for good?", abort=True)
     tell_erased(erase_sellers(engine, seller, why=why, by=by, listed_in=listed_in))
@@ -155,6 +158,20 @@ def release(
     engine = open_database(database, create=False)
     count = release_holds(engine, seller, by=by or getpass.getuser(), hold_id=number)
     typer.echo(f"{count:,} hold(s) ended.")
+
+
+def _warn_of_clues(engine: Engine, sellers: list[str]) -> None:
+    """Say in which clues that were not dropped sellers are named: whoever follows these may still need the records."""
+    from ipml.cli.plain_text import printable
+    from ipml.cooperation.clues.log import find_open
+    from ipml.storage.database import reading
+    from ipml.storage.pseudonyms import find_pseudonym
+
+    with reading(engine) as connection:
+        for seller_id in sellers:
+            for clue in find_open(connection, find_pseudonym(connection, seller_id) or ""):
+                named = f"{seller_id} is named in clue {clue.clue_id} to {clue.recipient}, which was not dropped"
+                typer.echo(printable(f"Warning: {named}: `ipml seller hold` keeps what it may need"), err=True)
 
 
 def tell_erased(erased: Erased) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import Known
@@ -261,14 +261,11 @@ def read_known(connection: Connection) -> list[Known]:
     ]
 
 
-def count_open(connection: Connection, pseudonym: str) -> int:
-    """Return how many clues that named a seller are were not dropped."""
-    last = select(func.max(clue_outcomes.c.outcome_id)).where(clue_outcomes.c.clue_id == disclosures.c.clue_id)
-    dropped = select(clue_outcomes.c.outcome_id).where(
-        clue_outcomes.c.outcome_id == last.scalar_subquery(), clue_outcomes.c.kind == "dropped"
-    )
-    query = select(func.count()).select_from(disclosures).where(disclosures.c.pseudonym == pseudonym)
-    return connection.scalar(query.where(~dropped.exists())) or 0
+def find_open(connection: Connection, pseudonym: str) -> list[Disclosed]:
+    """Return the clues that named a seller and were not dropped: whoever erases the seller should know of them."""
+    told = find_disclosures(connection, pseudonym)
+    became = find_outcomes(connection, [one.clue_id for one in told]) if told else {}
+    return [one for one in told if one.clue_id not in became or became[one.clue_id][-1].kind != "dropped"]
 
 
 def _make(row: Row[Any]) -> Clue:

@@ -72,7 +72,7 @@ def learn_solvability(rules: SolvabilityRules, known: Sequence[Known]) -> Solvab
     >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> rules, signs = load_cooperation_policy().clues.solvability, dict.fromkeys(SIGNS, 0.5)
     >>> [f"{learn_solvability(rules, [Known(signs, False)] * n).judge(signs):.2f}" for n in (0, 1, 20)]
-    ['0.68', '0.59', '0.17']
+    ['0.68', '0.51', '0.11']
     """
     prior = np.array([rules.intercept, *(rules.weights[name] for name in SIGNS)])
     rows = np.array([_row(one.signs) for one in known]).reshape(len(known), len(prior))

@@ -1,7 +1,7 @@
 """A marketplace with networks and decisions, filled once; each test works on a copy of its database."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,12 +27,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> ClueMarket:
 
 
 @pytest.fixture
-def market(filled: ClueMarket, tmp_path: Path) -> ClueMarket:
-    """Return a copy of that marketplace."""
+def market(filled: ClueMarket, tmp_path: Path) -> Iterator[ClueMarket]:
+    """Give a copy of that marketplace."""
     source = make_url(str(filled.engine.url)).database
     assert source is not None
     shutil.copyfile(source, tmp_path / "copy.db")
-    return replace(filled, engine=cooperating(open_database(f"sqlite:///{tmp_path / 'copy.db'}")))
+    engine = open_database(f"sqlite:///{tmp_path / 'copy.db'}")
+    yield replace(filled, engine=cooperating(engine))
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

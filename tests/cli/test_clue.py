@@ -1,0 +1,81 @@
+"""`ipml clue`: from a folder of networks to a package, a receipt, an outcome."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from databases import copy_sqlite
+
+from experiments.cooperation.clue_market import ClueMarket, fill_market
+from ipml.cooperation.network.folder import keep_networks
+from ipml.storage.database import open_database
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> tuple[Path, ClueMarket]:
+    """Fill a database and a folder of networks once."""
+    folder = tmp_path_factory.mktemp("clues")
+    market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=5)
+    market.engine.dispose()
+    keep_networks(market.networks, folder / "networks")
+    return folder, market
+
+
+@pytest.fixture
+def market(filled, ipml, tmp_path, monkeypatch) -> ClueMarket:
+    """Put a copy of both into the folder of the test."""
+    folder, market = filled
+    shutil.copyfile(folder / "ipml.db", tmp_path / "ipml.db")
+    shutil.copytree(folder / "networks", tmp_path / "networks")
+    monkeypatch.setenv("IPML_ANCHORS", str(tmp_path / "anchors"))
+    return market
+
+
+def test_a_clue_is_ranked_built_verified_signed_for_and_learnt_from(ipml, market, tmp_path):
+    """The whole way, as somebody would go it."""
+    number = market.numbers[0]
+    assert "learnt from 0 outcomes" in ipml("clue", "rank").out
+    built = ipml("clue", "build", number, "--out", "clue.zip", "--zip")
+    assert built.exit_code == 0, built.err
+    assert "Clue 1 (C-" in built.out
+    assert "is held for it" in built.out
+    assert "The package is whole." in ipml("clue", "verify", "clue.zip", "--anchor", "anchors").out
+    assert "nothing is new since clue C-" in ipml("clue", "build", number, "--out", "again").err
+    assert ipml("clue", "receipt", 1, "--by", "KHK Weber").exit_code == 0
+    assert ipml("clue", "outcome", 1, "--arrests", 4).exit_code == 0
+    assert "one of --opened" in ipml("clue", "outcome", 1).err
+    assert "one of too little" in ipml("clue", "outcome", 1, "--dropped", "Ann").err
+    listed = ipml("clue", "list").out
+    assert "KHK Weber" in listed
+    assert "arrests 4" in listed
+    assert "learnt from 1 outcomes" in ipml("clue", "rank").out
+
+
+def test_a_seller_s_file_says_to_whom_they_were_named(ipml, market, tmp_path):
+    """With the mark where they may not hear of it; whoever erases them is warned, and refused while it is held."""
+    ipml("clue", "build", market.numbers[0], "--out", "police")
+    ipml("clue", "build", market.numbers[0], "--out", "customs", "--recipient", "customs")
+    with (tmp_path / "police/data/members.csv").open(encoding="utf-8") as stream:
+        seller = next(row["seller_id"] for row in csv.DictReader(stream) if row["found_counterfeit"] != "0")
+    shown = ipml("seller", "show", seller).out
+    assert "to police-criminal, as S-0" in shown
+    assert shown.count("may NOT hear") == 1
+    refused = ipml("seller", "erase", seller, "--why", "request 1", "--yes")
+    assert "named in clue 2 to customs" in refused.err
+    assert refused.exit_code == 2
+
+
+def test_a_changed_package_is_found_out(ipml, market, tmp_path):
+    """With exit code 1, and the file named."""
+    ipml("clue", "build", market.numbers[0], "--out", "customs", "--recipient", "customs")
+    (tmp_path / "customs/data/value.json").write_text("{}")
+    answer = ipml("clue", "verify", "customs")
+    assert (answer.exit_code, "data/value.json: was changed" in answer.out) == (1, True)
+
+
+def test_who_is_told_what_can_be_read(ipml):
+    """All profiles, with their purpose and terms."""
+    shown = ipml("clue", "profiles").out
+    assert "police-criminal: Criminal police" in shown
+    assert "do not hear of it" in shown
