@@ -9,6 +9,7 @@ Import them from here; a file for each station holds them.
 from ipml.errors.base import (
     IpmlError,
 )
+from ipml.errors.base import IpmlError
 from ipml.errors.cooperation import (
     AlreadySigned,
     BrandUnknown,

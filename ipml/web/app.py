@@ -115,7 +115,7 @@ def make_app(
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = Kept(_STAND_SECONDS)
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
-    app.state.networks = NetworkShelf(settings.networks)
+    app.state.networks = NetworkShelf(settings.networks, settings.erased)
     app.state.alarms = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
     app.middleware("http")(protect)

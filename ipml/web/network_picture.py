@@ -10,17 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from ipml.cooperation.network.drawing import Layout
 from ipml.cooperation.network.kinds import IN_WORDS, KINDS, AttributeKind
 from ipml.cooperation.network.members import MemberRecord
 from ipml.cooperation.network.rarity import HUNDREDTHS
 from ipml.cooperation.network.roles import Role
 from ipml.cooperation.network.viewing import NetworkView
+from ipml.web.network_shapes import WIDTH, Label, draw_grounds, place_labels, shorten
 from ipml.web.wording import count
 
-Array = npt.NDArray[np.float64]
-
-WIDTH = 1000
 # What is followed first of all, and what tells least, decides the colour of a link.
 SORTS: dict[str, tuple[AttributeKind, ...]] = {
     "money": (AttributeKind.PAYOUT,),
@@ -30,9 +27,6 @@ SORTS: dict[str, tuple[AttributeKind, ...]] = {
 _SORT_OF = {kind: sort for sort, kinds in SORTS.items() for kind in kinds}
 _DAY = 86_400_000_000
 _BARS = 72
-_LEAST_PART = 4  # members of a part that gets a ground of its own
-_LABELS = 7
-_LONGEST_LABEL = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +45,6 @@ class DrawnMember:
         When first seen, in days since 1970.
     says : str
         The same in words.
-    label : str
-        What stands beside them; empty where nothing does.
     """
 
     place: int
@@ -62,7 +54,6 @@ class DrawnMember:
     classes: str
     since: int
     says: str
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +95,7 @@ class NetworkPicture:
     grounds: tuple[str, ...]
     lines: Markup
     members: tuple[DrawnMember, ...]
+    labels: tuple[Label, ...]
     kinds: tuple[LinkKind, ...]
     arrivals: Arrivals
     weakest: int
@@ -122,9 +114,10 @@ def draw_network(view: NetworkView, records: Mapping[str, MemberRecord]) -> Netw
     return NetworkPicture(
         width=WIDTH,
         height=round(layout.height * WIDTH),
-        grounds=tuple(_draw_grounds(layout)),
+        grounds=tuple(draw_grounds(layout)),
         lines=draw_lines(view),
         members=tuple(_draw_members(view, records)),
+        labels=tuple(place_labels(view)),
         kinds=tuple(_count_kinds(view)),
         arrivals=_chart_arrivals(view),
         weakest=int(bits.min()) if len(bits) else 0,
@@ -153,16 +146,6 @@ def draw_lines(view: NetworkView) -> Markup:
     )
 
 
-def draw_small(layout: Layout) -> tuple[str, str, int]:
-    """Return a small picture: a path of the strongest links, a path of dots, and its height at a width of 1,000."""
-    x, y = (layout.x * WIDTH).round().astype(int).tolist(), (layout.y * WIDTH).round().astype(int).tolist()
-    links = layout.links.keep(layout.is_backbone)
-    pairs = zip(links.first.tolist(), links.second.tolist(), strict=True)
-    lines = "".join(f"M{x[one]} {y[one]}L{x[other]} {y[other]}" for one, other in pairs)
-    dots = "".join(f"M{at} {down}h0" for at, down in zip(x, y, strict=True))
-    return lines, dots, round(layout.height * WIDTH)
-
-
 def _sorts_of(kinds: npt.NDArray[np.bool_]) -> list[str]:
     names = list(SORTS)
     has = np.stack([kinds[:, [KINDS.index(kind) for kind in SORTS[name]]].any(axis=1) for name in names], axis=1)
@@ -172,7 +155,6 @@ def _sorts_of(kinds: npt.NDArray[np.bool_]) -> list[str]:
 def _draw_members(view: NetworkView, records: Mapping[str, MemberRecord]) -> list[DrawnMember]:
     layout, members, joined = view.layout, view.roles.members, view.networks.holdings.joined
     names, place = view.seller_ids, np.searchsorted(view.roles.members, view.layout.members).tolist()
-    labelled = _choose_labels(view, place)
     drawn = []
     for at, one in enumerate(place):
         name, role = names[one], view.roles.role[one]
@@ -187,7 +169,6 @@ def _draw_members(view: NetworkView, records: Mapping[str, MemberRecord]) -> lis
                 " ".join(_classes(role, record, is_new=name in view.newcomers)),
                 since,
                 _say(view, one, record, since),
-                _shorten(name) if one in labelled else "",
             )
         )
     return drawn
@@ -201,7 +182,7 @@ def _classes(role: Role, record: MemberRecord | None, *, is_new: bool) -> list[s
 
 
 def _say(view: NetworkView, place: int, record: MemberRecord | None, since: int) -> str:
-    said = [_shorten(view.seller_ids[place], 60), name_role(view.roles.role[place])]
+    said = [shorten(view.seller_ids[place], 60), name_role(view.roles.role[place])]
     if view.seller_ids[place] in view.newcomers:
         said.append("newcomer")
     said.append(f"first seen {day_of(since):%Y-%m-%d}")
@@ -218,60 +199,6 @@ def name_role(role: Role) -> str:
     ('perhaps the source', 'seller')
     """
     return "seller" if role is Role.SELLER else f"perhaps {'the source' if role is Role.SOURCE else 'a distributor'}"
-
-
-def _choose_labels(view: NetworkView, place: list[int]) -> set[int]:
-    """Choose who is named in the picture: the source, and of the other parts the best linked, far from each other."""
-    layout = view.layout
-    is_source = np.array([view.roles.role[one] is Role.SOURCE for one in place])
-    is_distributor = np.array([view.roles.role[one] is Role.DISTRIBUTOR for one in place])
-    order = np.lexsort((-layout.radius, ~is_distributor, ~is_source))
-    chosen: list[int] = []
-    for at in order.tolist():
-        near = [
-            one
-            for one in chosen
-            if abs(layout.y[one] - layout.y[at]) < 0.03 and abs(layout.x[one] - layout.x[at]) < 0.17
-        ]
-        if not near and not any(layout.part[one] == layout.part[at] for one in chosen):
-            chosen.append(at)
-        if len(chosen) == _LABELS:
-            break
-    return {place[at] for at in chosen}
-
-
-def _shorten(name: str, most: int = _LONGEST_LABEL) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
-
-
-def _draw_grounds(layout: Layout) -> list[str]:
-    """Return a path around the members of each larger part."""
-    sizes = np.bincount(layout.part)
-    grounds = []
-    for part in np.flatnonzero(sizes >= _LEAST_PART).tolist():
-        own = np.flatnonzero(layout.part == part)
-        corners = _hull(np.stack([layout.x[own], layout.y[own]], axis=1) * WIDTH)
-        grounds.append("M" + "L".join(f"{x:.0f} {y:.0f}" for x, y in corners) + "Z")
-    return grounds
-
-
-def _hull(points: Array) -> list[tuple[float, float]]:
-    """Return the corners of the smallest convex shape around some points (Andrew's monotone chain)."""
-    ordered = sorted({(float(x), float(y)) for x, y in points})
-
-    def half(some: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        chain: list[tuple[float, float]] = []
-        for x, y in some:
-            while len(chain) > 1 and _turn(chain[-2], chain[-1], (x, y)) <= 0:
-                chain.pop()
-            chain.append((x, y))
-        return chain[:-1]
-
-    return half(ordered) + half(ordered[::-1]) or ordered
-
-
-def _turn(one: tuple[float, float], two: tuple[float, float], three: tuple[float, float]) -> float:
-    return (two[0] - one[0]) * (three[1] - one[1]) - (two[1] - one[1]) * (three[0] - one[0])
 
 
 def _count_kinds(view: NetworkView) -> list[LinkKind]:

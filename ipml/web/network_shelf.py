@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ipml.cooperation.network.catalogue import NetworkFigures, find_number, list_networks
 from ipml.cooperation.network.viewing import NetworkView, view_network
+from ipml.enforcement.privacy.erased_list import ErasedList, read_erased
 from ipml.errors import NoNetworks
 from ipml.web.kept import Kept
 
@@ -29,11 +30,13 @@ class NetworkShelf:
     ----------
     folder : Path or None
         As `ipml network find` wrote it; None: there are none.
+    erased : Path, optional
+        File that names who was erased; nobody of them is shown by name.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self._kept: OrderedDict[tuple[_Stamp, int], Kept[NetworkView]] = OrderedDict()
+    def __init__(self, folder: Path | None, erased: Path | None = None) -> None:
+        self._folder, self._erased = folder, erased
+        self._kept: OrderedDict[tuple[_Stamp, _Stamp, int], Kept[NetworkView]] = OrderedDict()
         self._lock = Lock()
 
     @property
@@ -47,16 +50,25 @@ class NetworkShelf:
 
     def find_number(self, seller_id: str) -> int | None:
         """Return the number of the network that a seller is in; None where in none, or where there are none."""
-        return None if self._folder is None else find_number(self._folder, seller_id)
+        erased = self._read_erased()
+        if self._folder is None or (erased is not None and erased.find(seller_id, seller_id)):
+            return None
+        return find_number(self._folder, seller_id)
 
     def view(self, number: int) -> NetworkView:
         """Return a network; NoNetworks, NetworkNotFound where there is none."""
-        return self._read(lambda folder: self._keep(_stamp(folder), number).get(lambda: view_network(folder, number)))
+        return self._read(
+            lambda folder: self._keep(folder, number).get(lambda: view_network(folder, number, self._read_erased()))
+        )
 
-    def _keep(self, stamp: _Stamp, number: int) -> Kept[NetworkView]:
+    def _read_erased(self) -> ErasedList | None:
+        return read_erased(self._erased) if self._erased is not None and self._erased.exists() else None
+
+    def _keep(self, folder: Path, number: int) -> Kept[NetworkView]:
+        key = _stamp(folder), _stamp(self._erased), number
         with self._lock:
-            kept = self._kept.setdefault((stamp, number), Kept(math.inf))
-            self._kept.move_to_end((stamp, number))
+            kept = self._kept.setdefault(key, Kept(math.inf))
+            self._kept.move_to_end(key)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
             return kept
@@ -79,9 +91,11 @@ class NetworkShelf:
         raise AssertionError("the last try returns or raises")
 
 
-def _stamp(folder: Path) -> _Stamp:
+def _stamp(path: Path | None) -> _Stamp:
     try:
-        found = folder.stat()
+        found = path.stat() if path is not None else None
     except OSError:
+        return None
+    if found is None:
         return None
     return found.st_ino, found.st_mtime_ns

@@ -17,7 +17,8 @@ from ipml.cooperation.network.viewing import NetworkView
 from ipml.errors import MemberNotFound
 from ipml.review.quality.shown import find_hidden
 from ipml.web.auth import get_engine, get_user
-from ipml.web.network_picture import draw_network, draw_small, name_role
+from ipml.web.network_picture import draw_network, name_role
+from ipml.web.network_shapes import draw_small
 from ipml.web.network_shelf import NetworkShelf
 from ipml.web.render import render
 
@@ -165,7 +166,7 @@ def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[Memb
             moment_of(joined[place]),
             int(view.degree[place]),
             records.get(name),
-            view.newcomers.get(name, ""),
+            str(view.newcomers.get(name, "")),
         )
         for place, name in enumerate(view.seller_ids)
     ]

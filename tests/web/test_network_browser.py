@@ -96,7 +96,7 @@ def test_it_is_explored_by_mouse(browser: playwright.Browser, address: str) -> N
     page.locator("[data-row]").first.click()
     page.wait_for_function(READY)
     members, links = page.evaluate(THERE), page.evaluate(DRAWN)
-    page.locator(".member.distributor").first.click()
+    page.locator(".member.confirmed.distributor").first.click()
     page.locator("#about .ties").wait_for()
     assert 1 < page.evaluate(LIT) < members
     page.locator("#about .bits").first.click()
@@ -149,7 +149,7 @@ def test_it_is_read_without_a_script(browser: playwright.Browser, address: str) 
     log_in(page, address, "lea")
     page.goto(f"{address}/networks/1")
     assert page.locator("#until").is_hidden()
-    page.locator("a.member.distributor").first.click()
+    page.locator("a.member.confirmed.distributor").first.click()
     page.locator(".bits").first.click()
     assert page.locator(".shared li").count() > 0
     context.close()

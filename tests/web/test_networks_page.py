@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from planted_network import keep_planted
 from sqlalchemy import Engine
 
 from ipml.cooperation.network.networks import Networks
+from ipml.enforcement.privacy.erased_list import note_erased
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings
@@ -134,3 +136,16 @@ def test_a_network_is_read_once_until_its_folder_is_replaced(tmp_path: Path):
     assert shelf.view(1) is first
     after = keep_planted(folder, 30, 50)
     assert shelf.view(1).seller_ids == after.holdings.seller_ids[after.members_of(1)].tolist()
+
+
+def test_who_was_erased_is_not_named(kept: tuple[Path, Networks], tmp_path: Path):
+    """Though the folder still holds the name; from the moment on at which they are erased."""
+    name = str(kept[1].holdings.seller_ids[kept[1].members_of(1)[4]])
+    shelf = NetworkShelf(kept[0], tmp_path / "erased.jsonl")
+    assert name in shelf.view(1).seller_ids
+    note_erased(tmp_path / "erased.jsonl", name, "5f1c", datetime.now(UTC))
+    view = shelf.view(1)
+    assert name not in view.seller_ids
+    assert view.seller_ids[4].startswith("(erased ")
+    assert all(name not in (tie.first, tie.second) for tie in (view.tie(4, one) for one in view.neighbours_of(4)))
+    assert shelf.find_number(name) is None

@@ -92,7 +92,7 @@ def join_network(connection: Connection, networks: Networks, number: int, sales:
 def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]]) -> float:
     """Return the part of some sellers who have a payout account, phone, device or address that another of them has."""
     holdings = networks.holdings
-    says = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, networks.rules) > 0
+    says = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules) > 0
     says &= np.isin(holdings.kinds, [KINDS.index(kind) for kind in HARD_KINDS])
     rows = np.isin(holdings.seller, places) & says[holdings.value]
     is_shared = np.bincount(holdings.value[rows], minlength=len(holdings.values)) > 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,21 @@ from ipml.cooperation.network.portraits import load_network
 from ipml.cooperation.network.rarity import HUNDREDTHS, needed_to_link
 from ipml.cooperation.network.roles import Roles, guess_roles
 from ipml.cooperation.network.strands import Strands, find_strands
+from ipml.enforcement.privacy.erased_list import ErasedList
 
 Codes = npt.NDArray[np.int64]
 _NEWCOMERS = "newcomers.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Why a newcomer is thought to belong to a network: the member with whom they share most, and what."""
+
+    closest: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"With {self.closest}: {self.because}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class NetworkView:
         What the links that are drawn are made of.
     degree : array of shape (n_members,)
         How many links each of all members has.
-    newcomers : mapping of str to str
+    newcomers : mapping of str to Arrival
         Who came with the events added last, and why they are thought to belong.
     """
 
@@ -50,7 +62,7 @@ class NetworkView:
     layout: Layout
     strands: Strands
     degree: Codes
-    newcomers: Mapping[str, str]
+    newcomers: Mapping[str, Arrival]
 
     @property
     def seller_ids(self) -> list[str]:
@@ -76,8 +88,13 @@ class NetworkView:
         return explain_tie(self.networks, int(self.roles.members[one]), int(self.roles.members[other]))
 
 
-def view_network(folder: Path, number: int) -> NetworkView:
+def view_network(folder: Path, number: int, erased: ErasedList | None = None) -> NetworkView:
     """Read one network of a folder to be looked at.
+
+    Parameters
+    ----------
+    erased : ErasedList, optional
+        Who was erased: they are named by a number alone, though the folder may still hold their name.
 
     Raises
     ------
@@ -85,20 +102,32 @@ def view_network(folder: Path, number: int) -> NetworkView:
         The folder holds none, or there is no network of that number.
     """
     networks = load_network(folder, number)
+    newcomers = read_newcomers(folder, number)
+    if erased is not None:
+        names = hide_erased([str(name) for name in networks.holdings.seller_ids], erased)
+        is_shown = set(names)
+        newcomers = {name: one for name, one in newcomers.items() if name in is_shown and one.closest in is_shown}
+        holdings = replace(networks.holdings, seller_ids=np.array(names, dtype=object))
+        networks = replace(networks, holdings=holdings)
     layout = lay_out(networks, number)
     strands = find_strands(networks, layout.members, layout.links)
     members, links = networks.members_of(number), networks.links_of(number)
     ends = np.searchsorted(members, np.concatenate([links.first, links.second]))
     degree = np.bincount(ends, minlength=len(members))
     roles = guess_roles(networks, number)
-    return NetworkView(number, networks, roles, layout, strands, degree, read_newcomers(folder, number))
+    return NetworkView(number, networks, roles, layout, strands, degree, newcomers)
 
 
-def read_newcomers(folder: Path, number: int) -> dict[str, str]:
+def hide_erased(names: Sequence[str], erased: ErasedList) -> list[str]:
+    """Return names of sellers with a number in the place of each who was erased, be they ids or pseudonyms."""
+    return [f"(erased {place})" if erased.find(name, name) else name for place, name in enumerate(names, start=1)]
+
+
+def read_newcomers(folder: Path, number: int) -> dict[str, Arrival]:
     """Return who came into a network with the events added last, and why they are thought to belong."""
     path = folder / _NEWCOMERS
     if not path.exists():
         return {}
     columns = ["seller_id", "closest", "because"]
     rows = pq.read_table(path, columns=columns, filters=[("network", "==", number)]).to_pylist()
-    return {row["seller_id"]: f"With {row['closest']}: {row['because']}." for row in rows}
+    return {row["seller_id"]: Arrival(row["closest"], row["because"]) for row in rows}
