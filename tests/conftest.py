@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import copy_postgres, copy_sqlite
+from databases import copy_postgres, copy_sqlite, open_hasty
 from hypothesis import settings
 from postgres import Server, choose_folder, shared_server
 from sqlalchemy import Engine
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
-from ipml.storage.database import open_database
 
 # Timing is measured in benchmarks; a property is not wrong because the kernel was being compiled.
 settings.register_profile("ipml", deadline=None, derandomize="CI" in os.environ, print_blob=True, max_examples=60)
@@ -111,7 +110,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """Give that database, open."""
-    engine = open_database(database_url)
+    engine = open_hasty(database_url)
     yield engine
     engine.dispose()
 

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 from postgres import Server
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Dialect, Engine, event, select, text
+from sqlalchemy.util import LRUCache
 
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import REVISION, metadata
@@ -21,7 +22,22 @@ BOTH = ("sqlite", "postgresql")
 BOTH_IN_THE_END = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))  # the fast suite is for every change
 
 _numbers = count()
+_compiled: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}
 _spare: dict[Server, list[str]] = {}  # names of databases that are as new
+
+
+def open_hasty(url: str) -> Engine:
+    """Open a database that does not wait for the disk: tests need not outlive a power cut.
+
+    What SQLAlchemy has compiled for one database of a process it need not compile for the next.
+    """
+    engine = open_database(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+        engine.dispose()  # the connection that there is waits
+    engine.dialect, compiled = _compiled.setdefault(engine.dialect.name, (engine.dialect, LRUCache(2_000)))
+    engine.update_execution_options(compiled_cache=compiled)
+    return engine
 
 
 def copy_sqlite(folder: Path) -> str:
@@ -33,7 +49,7 @@ def copy_sqlite(folder: Path) -> str:
 
 def copy_memory(saved: bytes | None = None) -> Engine:
     """Return a database in memory, open: one that was saved, or one that is migrated and empty."""
-    engine = open_database("sqlite://")
+    engine = open_hasty("sqlite://")
     with engine.connect() as connection:
         connection.connection.driver_connection.deserialize(saved or _migrated_memory())
     return engine
