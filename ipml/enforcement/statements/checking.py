@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -127,7 +127,13 @@ def _wrong_items(name: str, value: object) -> Iterator[Fault]:
         yield Fault(name, _show(value), "a list of texts")
         return
     for item in value:
-        yield from _wrong_text(name, item)
+        yield from _wrong_item(name, item) if isinstance(item, str) else _wrong_text(name, item)
+
+
+@lru_cache(maxsize=1024)
+def _wrong_item(name: str, item: str) -> tuple[Fault, ...]:
+    """Return what is wrong with an item; statements name the same few countries and kinds again and again."""
+    return tuple(_wrong_text(name, item))
 
 
 def _wrong_text(name: str, value: object) -> Iterator[Fault]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cached_property
 from importlib.resources import files
 from typing import Annotated, Literal, Self
 
@@ -78,16 +79,29 @@ class StatementRules(BaseModel):
 
     def known_brand(self, written: str | None) -> str | None:
         """Return a brand as this list spells it, never as a seller wrote it; None where it is not on the list."""
-        return _find(self.brands, written)
+        return _find(self._known_brands, written)
 
     def known_category(self, written: str | None) -> str | None:
         """Return a category as this list spells it; None where it is not on the list."""
-        return _find(self.categories, written)
+        return _find(self._known_categories, written)
+
+    @cached_property
+    def _known_brands(self) -> dict[str, str]:
+        return _by_plain(self.brands)
+
+    @cached_property
+    def _known_categories(self) -> dict[str, str]:
+        return _by_plain(self.categories)
 
 
-def _find(known: tuple[str, ...], written: str | None) -> str | None:
+def _by_plain(names: tuple[str, ...]) -> dict[str, str]:
+    """Return names by how they are compared; of several alike the first counts."""
+    return {_plain(name): name for name in reversed(names)}
+
+
+def _find(known: dict[str, str], written: str | None) -> str | None:
     wanted = _plain(written or "")
-    return next((name for name in known if _plain(name) == wanted), None) if wanted else None
+    return known.get(wanted) if wanted else None
 
 
 def _plain(text: str) -> str:

@@ -36,6 +36,7 @@ from ipml.storage.tables import outbox as messages
 _ACTOR = "ipml"
 # Consonants only, 129 bits: it spells no name and looks like no number of anybody.
 _PUID_LETTERS, _PUID_LENGTH = "bcdfghjklmnpqrstvwxz", 30
+_PUIDS = len(_PUID_LETTERS) ** _PUID_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +265,12 @@ def draw_puid() -> str:
     >>> len(draw_puid()), draw_puid() == draw_puid()
     (30, False)
     """
-    return "".join(secrets.choice(_PUID_LETTERS) for _ in range(_PUID_LENGTH))
+    number = secrets.randbelow(_PUIDS)
+    letters: list[str] = []
+    for _ in range(_PUID_LENGTH):
+        number, place = divmod(number, len(_PUID_LETTERS))
+        letters.append(_PUID_LETTERS[place])
+    return "".join(letters)
 
 
 def _find_statements(connection: Connection, subjects: Sequence[str]) -> dict[str, Statement]:
