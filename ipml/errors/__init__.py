@@ -9,7 +9,6 @@ Import them from here; a file for each station holds them.
 from ipml.errors.base import (
     IpmlError,
 )
-from ipml.errors.base import IpmlError
 from ipml.errors.cooperation import (
     AlreadySigned,
     BrandUnknown,
@@ -119,8 +118,9 @@ from ipml.errors.scoring import (
 from ipml.errors.settings import (
     UnusableSetting,
 )
-from ipml.errors.settings import UnusableSetting
-from ipml.errors.simulation import YearBroken
+from ipml.errors.simulation import (
+    YearBroken,
+)
 from ipml.errors.storage import (
     DatabaseBusy,
     DatabaseNotEmpty,
