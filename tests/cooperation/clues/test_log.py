@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from databases import BOTH_IN_THE_END
 from planted_seller import NOON
 from sqlalchemy import Engine
 
@@ -27,12 +26,6 @@ from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
-
-
-def pytest_generate_tests(metafunc):
-    """Run each on both kinds of database; on PostgreSQL in the slow suite only."""
-    if "database_url" in metafunc.fixturenames:
-        metafunc.parametrize("database_url", BOTH_IN_THE_END, indirect=True)
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def test_so_many_cases_a_day_get_a_deadline(desk: Desk):
     notice_id = desk.give_notice([desk.add_case("L1"), None])
     assert lane(desk).left_today == 199
     rows = [
-        {"notice_id": notice_id, "position": at, "listing_digest": "", "location": "", "case_id": 1, "state": "waiting"}
+        {"notice_id": notice_id, "position": at, "case_id": 1, "state": "waiting", "noted_at": desk.now}
+        | {"listing_digest": "", "location": ""}
         for at in range(3, 303)
     ]
     with writing(desk.engine) as connection:
