@@ -1,4 +1,4 @@
-"""What the tests of notices share: that they run on both databases, and what takes a notice in."""
+"""What the tests of notices share: what takes one in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from databases import BOTH_IN_THE_END
 from given_notices import NOON, POLICY
 from sqlalchemy import Engine
 
@@ -15,12 +14,6 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.receipts import Receipt
 from ipml.cooperation.policy import CooperationPolicy
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs a database on both kinds; on PostgreSQL in the slow suite only."""
-    if "database_url" in metafunc.fixturenames:
-        metafunc.parametrize("database_url", BOTH_IN_THE_END, indirect=True)
 
 
 @pytest.fixture

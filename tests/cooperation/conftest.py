@@ -1,0 +1,10 @@
+"""What the tests of notices and notifiers share: that those which need a database run on both kinds."""
+
+import pytest
+from databases import BOTH_IN_THE_END
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that needs a database on both kinds; on PostgreSQL in the slow suite only."""
+    if "database_url" in metafunc.fixturenames and not getattr(metafunc.module, "IS_ARITHMETIC", False):
+        metafunc.parametrize("database_url", BOTH_IN_THE_END, indirect=True)
