@@ -45,7 +45,7 @@ def test_a_table_is_taken_in_once_and_looked_through(ipml, database: str, tmp_pa
     enqueue(engine, [offer("L3")], now=NOON)
     engine.dispose()
     assert ipml("notice", "match", "--database", database).out == "1 listings of notices found, 1 unknown still.\n"
-    assert "standard" in ipml("notice", "waiting", "--database", database).out
+    assert "usual" in ipml("notice", "waiting", "--database", database).out
 
 
 def test_bad_rows_are_named_and_the_good_ones_taken_when_told_so(ipml, database: str, tmp_path: Path):

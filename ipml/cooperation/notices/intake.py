@@ -17,6 +17,7 @@ from ipml.cooperation.notices.keeping import (
     keep_listings,
     keep_notice,
     keep_rights,
+    require_reasons,
     settle,
 )
 from ipml.cooperation.notices.notice import Notice
@@ -58,7 +59,8 @@ def receive(
     Raises
     ------
     InvalidNotice
-        It is the notifier's first on this brand and names no right, or what it says of a listing cannot be scored.
+        It is the notifier's first on this brand and names no right, it says less than the notifier's tier asks for, or
+        what it says of a listing cannot be scored.
     NoticeKeyReused
         Its key came before with another content.
 
@@ -82,7 +84,8 @@ def receive(
         if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
             return make_receipt(connection, earlier, is_new=False)
         lane = lane_of(connection, notifier.notifier_id, policy, now)
-        keep_rights(connection, notifier, notice, policy.notices, now)
+        require_reasons(notice, lane)
+        keep_rights(connection, notifier, notice, lane, now)
         kept = keep_notice(connection, notifier, notice, lane, now)
         places = _find_places(connection, notifier, notice, scored, lane, policy, now)
         keep_listings(connection, notifier, notice, kept.notice_id, places, now)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -93,7 +93,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     ]
     sellers = {row.seller_id for row in rows.values()} | {scored.listing.seller_id for scored in opened}
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
-    due_at = now + timedelta(hours=coming.lane.hours)
+    due_at = coming.lane.due_at(now)
     if opened:
         enqueue_within(connection, opened, due_at=due_at, now=now)
         rows |= lock_latest(connection, [scored.listing.listing_id for scored in opened])

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from ipml.cooperation.notices.fields import count_seen
 from ipml.cooperation.notices.joining import Joined
 from ipml.cooperation.notices.notice import NotedListing, Notice
 from ipml.cooperation.notices.rules import NoticeRules
@@ -57,9 +58,15 @@ def find_earlier(
     return connection.execute(same.order_by(notices.c.notice_id.desc()).limit(1)).first()
 
 
-def keep_rights(
-    connection: Connection, notifier: Notifier, notice: Notice, rules: NoticeRules, now: datetime, row: int = 1
-) -> None:
+def require_reasons(notice: Notice, lane: Lane) -> None:
+    """Raise InvalidNotice where a notifier of this lane must say more of why the listings are counterfeit."""
+    seen, least = count_seen(notice.explanation), lane.least_explanation_letters
+    if seen < least:
+        expected = f"at least {least}, of a notifier of whom no more is known"
+        raise InvalidNotice([Problem(1, "explanation", f"{seen} letters that can be seen", expected)])
+
+
+def keep_rights(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> None:
     """Keep the document of a right that a notice names; InvalidNotice where one is needed, and there is none."""
     if notice.brand is None or notice.kind == "complaint":
         return
@@ -69,8 +76,8 @@ def keep_rights(
     if is_known:
         return
     if notice.rights is None:
-        if rules.needs_rights:
-            raise InvalidNotice([Problem(row, "rights", "nothing", _DOCUMENT)])
+        if lane.needs_rights_document:
+            raise InvalidNotice([Problem(1, "rights", "nothing", _DOCUMENT)])
         return
     reference = seal(connection, notifier.pseudonym, notice.rights)
     fields = {"notifier_id": whose, "brand": notice.brand, "reference": reference, "filed_at": now}

@@ -129,14 +129,19 @@ def _make_status(connection: Connection, item: Row[Any], theirs: str) -> Listing
 
 
 def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, receipt: Receipt, now: datetime) -> None:
-    """Put the receipt into the outbox: whoever gives notice electronically is told so without delay (Article 16(4))."""
+    """Put the receipt into the outbox: whoever gives notice electronically is told so without delay (Article 16(4)).
+
+    It names listings by their place in the notice alone: the notifier's key stays when a seller is forgotten.
+    """
+    said = describe_receipt(receipt)
+    said["listings"] = [{name: value for name, value in one.items() if name != "location"} for one in said["listings"]]
     outbox.put(
         connection,
         key=outbox.make_key(f"notice-{receipt.notice_id}-receipt"),
         channel=_CHANNEL,
         kind="notice receipt",
         subject=f"notice:{receipt.notice_id}",
-        body={"to": notifier.address, "name": notice.name, "language": notice.language, **describe_receipt(receipt)},
+        body={"to": notifier.address, "name": notice.name, "language": notice.language, **said},
         pseudonym=notifier.pseudonym,
         now=now,
     )

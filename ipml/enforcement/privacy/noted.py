@@ -1,14 +1,11 @@
-"""Notices of listings that are gone: they do not say whose the listing was.
-
-Their notifiers are told of the other listings, as soon as somebody looks (`ipml.cooperation.notices.ticking`).
-"""
+"""Notices of listings that are gone: nothing in them says whose the listing was, or where."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from ipml.enforcement.privacy.places import BLANKED
 from ipml.storage.pseudonyms import digest_listing
@@ -17,25 +14,23 @@ from ipml.storage.tables import notice_items, notices
 _MOST_NUMBERS = 500  # in one query
 
 
-def detach_notices(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    """Let no notice say where the listing was of cases that are closed for good; no more than some hundred of them.
+def join_notices(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    """Join notices to the cases of listings that they have not met yet, and empty where these are.
 
-    A notice that has not found its listing yet knows where it is by the notifier's key alone: that is emptied.
+    That is known by the notifier's key alone, which stays. From now on they wait for cases that are closed for good.
 
     Parameters
     ----------
     rows : sequence of rows of `cases`
-        As they were before something else stood in for their listings.
+        As they were before something else stood in for their listings; no more than some hundred.
     """
-    digests = {digest_listing(row.listing_id): row.case_id for row in rows}
-    on_them = or_(notice_items.c.case_id.in_([row.case_id for row in rows]), notice_items.c.listing_digest.in_(digests))
-    lost = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(
-        on_them, notice_items.c.pseudonym.is_(None)
-    )
-    for item in connection.execute(lost).all():
-        one = update(notice_items).where(notice_items.c.item_id == item.item_id)
-        known = {"case_id": digests.get(item.listing_digest), "location": "", "listing_digest": ""}
-        connection.execute(one.values(known | ({"state": "waiting"} if item.state == "unknown" else {})))
+    numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
+    unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.pseudonym.is_(None)
+    query = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(*unjoined)
+    for item in connection.execute(query).all():
+        state = "waiting" if item.state == "unknown" else item.state
+        fields = {"case_id": numbers[item.listing_digest], "state": state, "location": "", "listing_digest": ""}
+        connection.execute(update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields))
 
 
 def empty_explanations(connection: Connection, case_ids: Sequence[int]) -> None:

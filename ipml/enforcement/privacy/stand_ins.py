@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, cast, delete, func, literal, or_, select, update
 
-from ipml.enforcement.privacy.noted import detach_notices
+from ipml.enforcement.privacy.noted import join_notices
 from ipml.enforcement.privacy.places import BLANKED
 from ipml.records import Listing, ScoredListing
 from ipml.review.cases import note_deed
@@ -122,7 +122,7 @@ def _replace(
     for table in (case_texts, bands):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     _end_looks(connection, numbers, at)
-    detach_notices(connection, rows)
+    join_notices(connection, rows)
     empty_notes(connection, numbers)
 
 

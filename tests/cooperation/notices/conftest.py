@@ -1,4 +1,4 @@
-"""What the tests of notices share: what takes a notice in."""
+"""What the tests of notices share: what takes one in."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from given_notices import NOON, POLICY, WORDS, complain, offer, say
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select
 
 from ipml.cooperation.notices.matching import match_notices
 from ipml.cooperation.notices.on_cases import find_notices
@@ -17,9 +17,9 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, get_case
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
-from ipml.storage.tables import measures, notice_items, notices, strikes
+from ipml.storage.tables import measures, notice_items, notices, notifier_steps, strikes
 
 Give = Callable[..., Receipt]
 GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
@@ -60,6 +60,7 @@ def test_an_open_case_comes_forward_and_the_reviewer_reads_why(engine: Engine, g
         assert receipt.reference in body
         assert '"to":"ann@acme.test"' in body
         assert "s1" not in body
+        assert "L1" not in body
         assert find_receipt(connection, receipt.reference).listings == receipt.listings
         assert audit.verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
@@ -157,10 +158,10 @@ def test_an_unknown_listing_is_joined_once_it_arrives(engine: Engine, give: Give
 
 def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
     """Later ones need not, however the brand is written; nothing is kept of one that is refused."""
-    with pytest.raises(InvalidNotice, match="rights: found 'nothing'"):
-        give(say(rights=None))
-    assert count(engine, notices) == 0
     give(say())
+    with pytest.raises(InvalidNotice, match="rights: found 'nothing'"):
+        give(say("L2", rights=None, brand="Other"))
+    assert count(engine, notices) == 1
     assert give(say("L2", rights=None, brand="ACME")).is_new
 
 
@@ -183,6 +184,24 @@ def test_notices_alone_change_nothing_for_the_seller(engine: Engine, give: Give)
         give(say(email=f"n{number}@acme.test"))
     assert count(engine, measures) == count(engine, strikes) == 0
     assert get_case(engine, 1).state == "open"
+
+
+def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
+    """What they send is kept and the receipt says so; once the suspension is over they may say it again."""
+    enqueue(engine, [offer("L1")], now=NOON)
+    give(say("L9"))
+    until = NOON + timedelta(days=30)
+    step = {"notifier_id": 1, "kind": "suspend", "taken_by": "lea", "taken_at": NOON, "until": until, "why": ""}
+    with writing(engine) as connection:
+        connection.execute(insert(notifier_steps).values(step))
+    kept = give(say("L1"), now=LATER)
+    assert (kept.is_suspended, kept.settled_at, states(kept)) == (True, LATER, ["undecided"])
+    assert "not looked at" in kept.says
+    assert get_case(engine, 1).due_at is None
+    with reading(engine) as connection:
+        assert find_notices(connection, 1) == []
+    again = give(say("L1", explanation=WORDS + " Still."), now=until + timedelta(days=1))
+    assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", False)]
 
 
 def test_nothing_of_who_or_what_stands_in_the_clear(engine: Engine, give: Give):

@@ -36,7 +36,7 @@ def forget(engine: Engine, seller_id: str) -> None:
 
 
 def test_an_explanation_goes_with_the_seller_it_may_name(engine: Engine, give: Callable):
-    """The listing waits for nobody any more; the notice's other listing of another seller is as it was."""
+    """Where the listing was goes, too; the notice's other listing of another seller is as it was."""
     enqueue(engine, [offer("L1", "ann"), offer("L2", "ben")], now=NOON)
     receipt = give(say("L1", "L2", explanation=f"{WORDS} Ann Meier sells them."))
     forget(engine, "ann")
@@ -44,7 +44,7 @@ def test_an_explanation_goes_with_the_seller_it_may_name(engine: Engine, give: C
         (left,) = find_notices(connection, 2)
         assert (left.explanation, left.state) == (None, "waiting")
         found = find_receipt(connection, receipt.reference).listings
-        assert [(one.state, one.location) for one in found] == [("undecided", None), ("waiting", "L2")]
+        assert [(one.state, one.location) for one in found] == [("waiting", None), ("waiting", "L2")]
         assert connection.scalars(select(notices.c.explanation)).all() == [""]
         assert list(find_disagreements(connection)) == []
 
@@ -56,9 +56,9 @@ def test_where_a_listing_was_goes_with_the_seller_even_if_nobody_had_joined_it(e
     forget(engine, "ann")
     with reading(engine) as connection:
         row = connection.execute(select(notice_items)).one()
-        assert (row.location, row.listing_digest, row.state) == ("", "", "undecided")
+        assert (row.location, row.listing_digest, row.case_id) == ("", "", 1)
         assert connection.scalars(select(notices.c.explanation)).all() == [""]
-        assert find_receipt(connection, receipt.reference).settled_at == LATER
+        assert [one.location for one in find_receipt(connection, receipt.reference).listings] == [None]
     assert match_notices(engine, now=LATER).found == 0
 
 
@@ -87,7 +87,7 @@ def test_notices_expire_by_the_policy(engine: Engine, give: Callable):
     tick(engine, now=at)
     with reading(engine) as connection:
         (one,) = find_receipt(connection, receipt.reference).listings
-        assert (one.location, one.state) == (None, "undecided")
+        assert (one.location, one.state) == (None, "waiting")
     assert list(list_complaints(engine, known_by=at)) == []
 
 

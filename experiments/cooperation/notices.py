@@ -1,0 +1,152 @@
+"""Whether any of 1,000 notices that come at once is lost or doubled, through a real server.
+
+    python -m experiments.cooperation.notices                # SQLite
+    python -m experiments.cooperation.notices --postgres     # a PostgreSQL of its own
+
+Each is sent at the same moment as all others, once more while the first may be under way, and again for as long as the
+server says that it is too busy or hangs up. A quarter of the notifiers give several notices; most notices
+name listings of the queue, of which others give notice, too. Bar: none lost, none doubled, one receipt each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import random
+import socket
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+from sqlalchemy import func, select
+
+from experiments.enforcement.audit_speed import a_database
+from ipml.records import Listing, ScoredListing
+from ipml.review.queue import enqueue
+from ipml.storage import audit
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.tables import notice_items, notices, outbox
+
+CASES = 2_000
+_SEED = 7
+
+
+class NoModels:
+    """A service that has no model: what comes is judged by people, unscored."""
+
+    n_reloads = n_failures = 0
+
+    def current(self) -> None:
+        """Return no model."""
+
+
+def main() -> None:
+    """Send, count, and print what was kept of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--notices", type=int, default=1_000)
+    parser.add_argument("--listings", type=int, default=3, help="in each")
+    parser.add_argument("--postgres", action="store_true")
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder, a_database(Path(folder), options.postgres) as url, ExitStack() as until_end:
+        engine = open_database(url)
+        migrate(engine)
+        listed = [Listing(f"L{number}", f"s{number % 500}", f"Bag no {number}") for number in range(CASES)]
+        enqueue(engine, [ScoredListing(one, 0.5, 0.0, (), (), None, "m") for one in listed], joins_alike=False)
+        engine.dispose()
+        listener = socket.create_server(("127.0.0.1", 0), backlog=2_048)
+        server = multiprocessing.get_context("fork").Process(target=serve, args=(url, listener), daemon=True)
+        server.start()
+        until_end.callback(server.join)
+        until_end.callback(server.terminate)
+        given = make_notices(options.notices, options.listings)
+        start = time.perf_counter()
+        answers = asyncio.run(send_all(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/notices", given))
+        seconds = time.perf_counter() - start
+        print(json.dumps({"database": engine.dialect.name, "seconds": round(seconds, 1)} | count(url, given, answers)))
+
+
+def serve(url: str, listener: socket.socket) -> None:
+    """Serve the API beside a database, as `ipml serve` does."""
+    import uvicorn
+
+    from ipml.web.api import make_api
+    from ipml.web.api_access import Access
+    from ipml.web.metrics import Metrics
+
+    models = NoModels()
+    api = make_api(models, Metrics(models), Access(), {}, open_database(url))
+    uvicorn.Server(uvicorn.Config(api, access_log=False, log_level="error")).run(sockets=[listener])
+
+
+def make_notices(count: int, listings: int) -> list[dict[str, Any]]:
+    """Return notices of several notifiers about the listings of the queue, and about some that nobody knows."""
+    draw = random.Random(_SEED)  # noqa: S311 - only spreads them
+    return [
+        {
+            "explanation": f"We never made a bag like that, and the seams are not ours (letter {number}).",
+            "listings": [{"listing_id": f"L{one}"} for one in draw.sample(range(CASES + 200), listings)],
+            "name": "Ann Lee",
+            "email": f"ann{draw.randrange(count * 3 // 4)}@brand.example",
+            "good_faith": True,
+            "brand": "Acme",
+            "rights": "EUTM 018123456",
+            "key": f"letter-{number}",
+        }
+        for number in range(count)
+    ]
+
+
+async def send_all(address: str, given: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Send all notices at once, each twice; return the two receipts of each."""
+    limits = httpx.Limits(max_connections=2 * len(given))
+    async with httpx.AsyncClient(limits=limits, timeout=120) as client:
+        pairs = [asyncio.gather(*(send(client, address, notice) for _ in range(2))) for notice in given]
+        return list(await asyncio.gather(*pairs))
+
+
+async def send(client: httpx.AsyncClient, address: str, notice: dict[str, Any]) -> dict[str, Any]:
+    """Send a notice for as long as the server is too busy or hangs up; return the receipt and how often it was sent."""
+    tries = 0
+    while True:
+        tries += 1
+        with suppress(httpx.TransportError):  # whether it arrived the sender cannot know
+            answer = await client.post(address, json=notice)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return {"status": answer.status_code, "tries": tries, **answer.json()}
+        await asyncio.sleep(random.uniform(0.2, 1.5))  # noqa: S311 - only spreads the attempts
+
+
+def count(url: str, given: list[dict[str, Any]], answers: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Compare what was sent with what is kept, and with the receipts."""
+    engine = open_database(url)
+    statuses = Counter(str(answer["status"]) for pair in answers for answer in pair)
+    references = [{answer.get("reference") for answer in pair} for pair in answers]
+    with reading(engine) as connection:
+        kept = connection.scalar(select(func.count()).select_from(notices)) or 0
+        receipts = connection.scalar(select(func.count()).where(outbox.c.kind == "notice receipt")) or 0
+        items = connection.scalar(select(func.count()).select_from(notice_items)) or 0
+        is_sound = audit.verify(connection).is_intact and not list(find_disagreements(connection))
+    engine.dispose()
+    return {
+        "sent": len(given),
+        "kept": kept,
+        "lost": len(given) - len(set().union(*references) - {None}),
+        "doubled": sum(len(pair) > 1 for pair in references) + max(0, kept - len(given)),
+        "receipts": receipts,
+        "listings": items,
+        "answers": dict(statuses),
+        "most_tries": max(answer["tries"] for pair in answers for answer in pair),
+        "sound": is_sound,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
