@@ -26,6 +26,7 @@ class RetentionRules(BaseModel):
     letters: int = Field(ge=_APPEALS_DAYS)
     appeals: int = Field(ge=_APPEALS_DAYS)
     notes: int = Field(gt=0)
+    notifier_steps: int = Field(ge=_APPEALS_DAYS)
     delivered_messages: int = Field(gt=0)
     dead_messages: int = Field(gt=0)
     ended_holds: int = Field(gt=0)
