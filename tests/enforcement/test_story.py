@@ -9,10 +9,10 @@ from receiver import SECRET, Receiver, listening
 from sqlalchemy import select
 from transparency_receiver import open_receiver
 
+from ipml.cooperation.consequences import cooperating
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.filing import file_appeal
 from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.consistency import find_gaps
 from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.policy import load_enforcement_policy
@@ -115,7 +115,7 @@ def story(tmp_path_factory, market):
     engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('story') / 'ipml.db'}")
     migrate(engine)
     with listening(Receiver(fail_often, lambda _: {"status": "done"})) as receiver:
-        told = Story(enforcing(engine), receiver, market)
+        told = Story(cooperating(engine), receiver, market)
         told.enqueue(frame_to_listings(check_listings(market.listings.tail(2 * DECISIONS))))
         told.review()
         told.deliver()

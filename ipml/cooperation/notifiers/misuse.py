@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, and_, func, select
 from ipml.cooperation.notifiers.finding import Notifier, get_notifier
 from ipml.cooperation.notifiers.record import count_settled, find_priors, tells_of_notifier
 from ipml.cooperation.notifiers.rules import TRUSTED, MisuseRules, NotifierRules
-from ipml.cooperation.notifiers.shrinkage import Prior, Rate, shrink
+from ipml.cooperation.notifiers.shrinkage import Rate, shrink
 from ipml.cooperation.notifiers.steps import find_suspension, find_warning
 from ipml.storage.tables import cases, decisions, notice_items, notices
 
@@ -123,8 +123,7 @@ def assess(
     aimed_at = Counter(row.pseudonym for row in unfounded if row.pseudonym)
     overturned = count_settled(connection, since, now, notifier_id)
     # Of one of whom nothing is known no more is presumed to be unfounded than what is rejected of all.
-    usual = find_priors(connection, rules, now).success
-    prior = Prior(1 - usual.mean, usual.weight)
+    prior = find_priors(connection, rules, now).success.complement
     return Assessment(
         since=since,
         unfounded=shrink(len(unfounded), len(rows), prior, rules.confidence),

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ColumnElement, Connection, Pool, and_, func, or_, select
 
 from ipml.cooperation.notifiers.rules import NotifierRules
-from ipml.cooperation.notifiers.shrinkage import Prior, Rate, fit_prior, shrink
+from ipml.cooperation.notifiers.shrinkage import Prior, Rate, learn_prior, shrink
 from ipml.review.reversals import BY_APPEAL, by_people
 from ipml.storage.tables import decisions, notice_items, notices
 
@@ -82,8 +82,8 @@ def record_of(connection: Connection, notifier_id: int, rules: NotifierRules, no
     >>> migrate(engine)
     >>> with reading(engine) as connection:
     ...     record = record_of(connection, 1, load_cooperation_policy().notifiers, datetime(2026, 5, 1, tzinfo=UTC))
-    >>> record.counts.settled, round(record.success.low, 2), round(record.success.mean, 2)
-    (0, 0.18, 0.7)
+    >>> record.counts.settled, round(record.success.mean, 2), record.success.high > 0.99
+    (0, 0.7, True)
     """
     since = now - rules.months * _MONTH
     counts = count_settled(connection, since, now, notifier_id).get(notifier_id, Counts())
@@ -154,7 +154,7 @@ def find_priors(connection: Connection, rules: NotifierRules, now: datetime) -> 
     known = _OF_TODAY.get(pool)
     if known is None or known[0] != key:
         counted = count_settled(connection, midnight - rules.months * _MONTH, midnight).values()
-        known = (key, _fit(list(counted), rules))
+        known = (key, _learn(list(counted), rules))
         _OF_TODAY[pool] = known
     return known[1]
 
@@ -163,13 +163,10 @@ def find_priors(connection: Connection, rules: NotifierRules, now: datetime) -> 
 _OF_TODAY: WeakKeyDictionary[Pool, tuple[tuple[datetime, NotifierRules], Priors]] = WeakKeyDictionary()
 
 
-def _fit(counted: list[Counts], rules: NotifierRules) -> Priors:
+def _learn(counted: list[Counts], rules: NotifierRules) -> Priors:
     prior = rules.prior
-
-    def fit(records: list[tuple[int, int]], presumed: float) -> Prior:
-        fallback = Prior(presumed, prior.weight)
-        return fit_prior(records, fallback, least=prior.least_notifiers, most_weight=prior.most_weight)
-
-    success = fit([(one.upheld, one.settled) for one in counted], prior.success)
-    put_up = [(one.overturned, one.upheld + one.overturned) for one in counted]
-    return Priors(success, fit(put_up, prior.overturned))
+    success = learn_prior(
+        ((one.upheld, one.settled) for one in counted), prior.success, prior.weight, most_weight=prior.most_weight
+    )
+    put_up = ((one.overturned, one.upheld + one.overturned) for one in counted)
+    return Priors(success, learn_prior(put_up, prior.overturned, prior.weight, most_weight=prior.most_weight))

@@ -61,7 +61,6 @@ class PriorRules(_Rules):
     overturned: float = Field(default=0.05, gt=0, lt=1)
     weight: float = Field(default=2.0, gt=0, le=100)
     most_weight: float = Field(default=50.0, gt=0, le=10_000)
-    least_notifiers: int = Field(default=10, ge=2)
 
 
 class MisuseRules(_Rules):

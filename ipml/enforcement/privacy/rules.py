@@ -28,6 +28,7 @@ class RetentionRules(BaseModel):
     notices: int = Field(ge=_APPEALS_DAYS)
     noted_listings: int = Field(ge=_APPEALS_DAYS)
     notes: int = Field(gt=0)
+    notifier_steps: int = Field(ge=_APPEALS_DAYS)
     delivered_messages: int = Field(gt=0)
     dead_messages: int = Field(gt=0)
     disclosures: int = Field(ge=_APPEALS_DAYS)

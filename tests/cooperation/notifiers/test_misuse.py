@@ -75,7 +75,7 @@ def test_what_is_no_misuse_is_not_proposed(desk: Desk, rejected: int, upheld: in
 
 def test_harm_makes_fewer_enough(desk: Desk):
     """Where listings were taken down on such notices and had to be put back."""
-    settle(desk, "brand", rejected=14)
+    settle(desk, "brand", rejected=18)
     assert proposal(desk) is None
     items = settle(desk, "brand", rejected=3, score=0.9)
     with writing(desk.engine) as connection:

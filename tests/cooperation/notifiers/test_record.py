@@ -98,11 +98,10 @@ def test_what_is_presumed_is_the_same_all_day(desk: Desk):
     """Others who are settled meanwhile change nobody's tier before the next day."""
     with reading(desk.engine) as connection:
         before = find_priors(connection, RULES, desk.now)
-    rules = RULES.model_copy(update={"prior": RULES.prior.model_copy(update={"least_notifiers": 2})})
     for at in range(6):
         give_and_decide(desk, f"L{at}", Verdict.GENUINE, by=f"notifier-{at % 3}")
     with reading(desk.engine) as connection:
-        assert find_priors(connection, rules, desk.now) == before
-        later = find_priors(connection, rules, desk.now + timedelta(days=1))
+        assert find_priors(connection, RULES, desk.now) == before
+        later = find_priors(connection, RULES, desk.now + timedelta(days=1))
         assert count_settled(connection, desk.now - timedelta(days=1), desk.now).keys() == {1, 2, 3}
     assert later.success.mean < before.success.mean

@@ -19,7 +19,7 @@ from ipml.cooperation.policy import load_cooperation_policy
 IS_ARITHMETIC = True
 RULES = load_cooperation_policy().notifiers
 KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
-PRIORS = Priors(Prior(0.7, 2), Prior(0.05, 2))
+PRIORS = Priors(Prior.certain(0.7, 2), Prior.certain(0.05, 2))
 
 
 def record(upheld: int = 0, rejected: int = 0, overturned: int = 0) -> Record:
