@@ -2,8 +2,8 @@
 
     python -m experiments.cooperation.network_page --sellers 100000
 
-Times are of the processor, in milliseconds, the best of five; the largest network of the marketplace is looked at. Last,
-300 members with 3,000 links, which no simulated network has, are laid out.
+Times are of the processor, in milliseconds, the best of five; the largest network of the marketplace is looked at. Last
+of all 300 members with 3,000 links are laid out, which no simulated network has.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from ipml.settings import Settings
 from ipml.simulation.networks import simulate_networks
 from ipml.storage.database import migrate, open_database
 from ipml.web.app import make_app
-from ipml.web.users import PasswordCost, Role, add_user
+from ipml.web.passwords import PasswordCost
+from ipml.web.users import Role, add_user
 
 _TRIES = 5
 
