@@ -13,12 +13,15 @@ from starlette.routing import BaseRoute
 
 from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import load_cooperation_policy
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
 from ipml.web import (
     appeals_page,
     bulk_page,
     case_page,
+    clues_page,
     dashboard,
     exports,
     login,
@@ -69,6 +72,10 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/networks/{number}", Role.LEAD, networks_page.show_network),
     ("GET", "/networks/{number}/members/{place}", Role.LEAD, networks_page.show_member),
     ("GET", "/networks/{number}/ties/{one}/{other}", Role.LEAD, networks_page.show_tie),
+    ("POST", "/networks/{number}/clue", Role.LEAD, clues_page.hand_out),
+    ("GET", "/clues", Role.LEAD, clues_page.show_clues),
+    ("POST", "/clues/{clue_id}/receipt", Role.LEAD, clues_page.note_receipt),
+    ("POST", "/clues/{clue_id}/outcome", Role.LEAD, clues_page.note),
     ("GET", "/login/oidc", None, oidc_login.go_to_provider),
     ("GET", BACK, None, oidc_login.come_back),
     ("GET", "/export.csv", Role.LEAD, exports.export),
@@ -81,6 +88,7 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
 )
 
 _STAND_SECONDS = 10.0
+_CANDIDATES_SECONDS = 600.0  # each is joined to all that was decided of its members
 _ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
 
 
@@ -115,6 +123,8 @@ def make_app(
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = Kept(_STAND_SECONDS)
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
+    app.state.cooperation = load_cooperation_policy(settings.cooperation)
+    app.state.candidates = Kept(_CANDIDATES_SECONDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
     app.state.alarms = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}

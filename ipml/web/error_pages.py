@@ -21,6 +21,7 @@ _STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
     errors.AppealNotFound: HTTPStatus.NOT_FOUND,
     errors.NetworkNotFound: HTTPStatus.NOT_FOUND,
     errors.NoNetworks: HTTPStatus.NOT_FOUND,
+    errors.ClueNotFound: HTTPStatus.NOT_FOUND,
     errors.MemberNotFound: HTTPStatus.NOT_FOUND,
     errors.EvidenceNotFound: HTTPStatus.NOT_FOUND,
     errors.MeasureNotFound: HTTPStatus.NOT_FOUND,

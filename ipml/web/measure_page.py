@@ -64,10 +64,13 @@ def download_evidence(request: Request, case_id: CaseNumber) -> Response:
         place = Path(folder) / name
         by = get_user(request).name
         export_package(get_engine(request), case_id, place, by=by, key_file=settings.anchor_key, is_zipped=True)
-        file = place.open("rb")  # is read on when its name is gone: nothing of it stays behind, however this ends
-        size = place.stat().st_size
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(size)}
-    return StreamingResponse(_read(file), media_type="application/zip", headers=headers)
+        return send_file(place, name)
+
+
+def send_file(place: Path, name: str) -> Response:
+    """Give a package that may be removed at once: it is read on when its name is gone, and nothing stays behind."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(place.stat().st_size)}
+    return StreamingResponse(_read(place.open("rb")), media_type="application/zip", headers=headers)
 
 
 def _read(file: IO[bytes]) -> Iterator[bytes]:

@@ -25,6 +25,8 @@ SORTS: dict[str, tuple[AttributeKind, ...]] = {
     "goods": (AttributeKind.IMAGE, AttributeKind.PHRASE, AttributeKind.TEMPLATE, AttributeKind.TIMING),
 }
 _SORT_OF = {kind: sort for sort, kinds in SORTS.items() for kind in kinds}
+MOST_LINES = 4000  # of more, a browser would take longer than a second, and an eye tell less
+MANY_LINES = 1500
 _DAY = 86_400_000_000
 _BARS = 72
 
@@ -101,6 +103,7 @@ class NetworkPicture:
     weakest: int
     strongest: int
     undrawn: int
+    n_links: int
 
 
 def day_of(days: int) -> datetime:
@@ -123,6 +126,7 @@ def draw_network(view: NetworkView, records: Mapping[str, MemberRecord]) -> Netw
         weakest=int(bits.min()) if len(bits) else 0,
         strongest=int(bits.max(initial=0)),
         undrawn=len(view.roles.members) - len(layout.members),
+        n_links=int(view.degree.sum()) // 2,
     )
 
 
@@ -134,7 +138,7 @@ def draw_lines(view: NetworkView) -> Markup:
     mask = (strands.kinds @ (1 << np.arange(len(KINDS)))).tolist()
     bits, since = (layout.links.weight // HUNDREDTHS).tolist(), (strands.since // _DAY).tolist()
     sorts = _sorts_of(strands.kinds)
-    order = np.lexsort((layout.links.weight, layout.is_backbone)).tolist()  # the strongest lie on top
+    order = np.lexsort((layout.links.weight, layout.is_backbone))[-MOST_LINES:].tolist()  # the strongest lie on top
     first, second, backbone = layout.links.first.tolist(), layout.links.second.tolist(), layout.is_backbone.tolist()
     return Markup("\n").join(
         Markup(  # noqa: S704  nothing but numbers and names of ours

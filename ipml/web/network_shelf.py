@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from time import sleep
 from typing import TypeVar
 
-from ipml.cooperation.network.catalogue import NetworkFigures, find_number, list_networks
+from ipml.cooperation.network.catalogue import NetworkFigures, add_up, find_number, list_networks
 from ipml.cooperation.network.viewing import NetworkView, view_network
 from ipml.enforcement.privacy.erased_list import ErasedList, read_erased
 from ipml.errors import NoNetworks
@@ -54,6 +54,10 @@ class NetworkShelf:
         if self._folder is None or (erased is not None and erased.find(seller_id, seller_id)):
             return None
         return find_number(self._folder, seller_id)
+
+    def add_up(self, counted: Mapping[str, int]) -> dict[int, int]:
+        """Return the sum of something counted by seller for each network; NoNetworks without a folder."""
+        return self._read(lambda folder: add_up(folder, counted))
 
     def view(self, number: int) -> NetworkView:
         """Return a network; NoNetworks, NetworkNotFound where there is none."""

@@ -17,7 +17,7 @@ from ipml.cooperation.network.viewing import NetworkView
 from ipml.errors import MemberNotFound
 from ipml.review.quality.shown import find_hidden
 from ipml.web.auth import get_engine, get_user
-from ipml.web.network_picture import draw_network, name_role
+from ipml.web.network_picture import MANY_LINES, MOST_LINES, draw_network, name_role
 from ipml.web.network_shapes import draw_small
 from ipml.web.network_shelf import NetworkShelf
 from ipml.web.render import render
@@ -90,6 +90,8 @@ def show_network(request: Request, number: NetworkNumber) -> Response:
     context = {
         "view": view,
         "picture": draw_network(view, records),
+        "most_lines": MOST_LINES,
+        "many_lines": MANY_LINES,
         "rows": sorted(rows, key=_rank)[:MOST_MEMBERS],
         "n_members": len(rows),
         "facts": _sum_up([row.record for row in rows]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -105,6 +106,25 @@ def find_number(folder: Path, seller_id: str) -> int | None:
         return None
     found = pq.read_table(path, columns=["network"], filters=[("seller_id", "==", seller_id)])
     return int(found["network"][0].as_py()) if found.num_rows else None
+
+
+def add_up(folder: Path, counted: Mapping[str, int]) -> dict[int, int]:
+    """Return the sum of something counted by seller, named as in the folder, for each network of which any is a member.
+
+    Raises
+    ------
+    NoNetworks
+        The folder holds none.
+    """
+    try:
+        names = pa.array(list(counted), pa.string())
+        members = pq.read_table(folder / _MEMBERS, columns=["seller_id", "network"])
+    except (OSError, ValueError) as error:
+        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+    sums: dict[int, int] = {}
+    for row in members.filter(pc.is_in(members["seller_id"], value_set=names)).to_pylist():
+        sums[row["network"]] = sums.get(row["network"], 0) + counted[row["seller_id"]]
+    return sums
 
 
 def _figures_of(row: dict[str, Any]) -> NetworkFigures:

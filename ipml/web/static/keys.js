@@ -56,7 +56,7 @@ document.querySelector("button[data-key='?']")?.addEventListener("click", () => 
 
 // A form is sent once, however fast the fingers are.
 document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post") return;
+  if (event.target.method !== "post" || "download" in event.target.dataset) return;
   if (event.target.dataset.sent) return event.preventDefault();
   event.target.dataset.sent = "yes";
 });

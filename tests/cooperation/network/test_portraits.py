@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipml.cooperation.network.catalogue import ORDERS, find_number, list_networks
+from ipml.cooperation.network.catalogue import ORDERS, add_up, find_number, list_networks
 from ipml.cooperation.network.drawing import lay_out
 from ipml.cooperation.network.evidence import explain_tie
 from ipml.cooperation.network.folder import keep_networks
@@ -68,6 +68,13 @@ def test_the_network_of_a_seller_is_found_by_their_name(networks: Networks, fold
     for place in (0, *networks.members_of(1)[:3]):
         number = int(networks.numbering.number[place])
         assert find_number(folder, str(networks.holdings.seller_ids[place])) == (number or None)
+
+
+def test_what_is_counted_by_seller_adds_up_by_network(networks: Networks, folder: Path, numbers: list[int]):
+    """Sellers in no network, and names that nobody has, count for none."""
+    counted = {str(name): 2 for name in networks.holdings.seller_ids} | {"nobody": 7}
+    sums = add_up(folder, counted)
+    assert sums == {number: 2 * len(networks.members_of(number)) for number in numbers}
 
 
 def test_what_is_not_there_is_said(folder: Path, tmp_path: Path):

@@ -1,0 +1,116 @@
+"""The desk from which networks are handed over: what is worth it, the package, the receipt, and what became of it."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from browsing import CHEAP, PASSWORD
+from databases import copy_sqlite
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select
+
+from experiments.cooperation.clue_market import ClueMarket, fill_market
+from ipml.cooperation.clues.desk import list_handed_out
+from ipml.cooperation.network.folder import keep_networks
+from ipml.settings import Settings
+from ipml.storage.database import open_database, reading
+from ipml.storage.tables import audit
+from ipml.web.app import make_app
+from ipml.web.users import Role, add_user
+
+pytestmark = pytest.mark.slow
+
+POLICE = {"recipient": "police-criminal"}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClueMarket, Path]:
+    """Fill a database with listings of two networks, most of them decided, and keep the networks in a folder."""
+    folder = tmp_path_factory.mktemp("clues")
+    market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=6)
+    add_user(market.engine, "lea", PASSWORD, Role.LEAD, CHEAP)
+    market.engine.dispose()
+    keep_networks(market.networks, folder / "networks")
+    return market, folder
+
+
+@pytest.fixture
+def engine(filled: tuple[ClueMarket, Path], tmp_path: Path) -> Iterator[Engine]:
+    """Give a copy of that database."""
+    shutil.copyfile(filled[1] / "ipml.db", tmp_path / "copy.db")
+    engine = open_database(f"sqlite:///{tmp_path / 'copy.db'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def app(engine: Engine, filled: tuple[ClueMarket, Path]) -> FastAPI:
+    """Return the application with the folder of networks."""
+    return make_app(engine, Settings(networks=filled[1] / "networks"), cost=CHEAP)
+
+
+@pytest.fixture
+def lead(visitor: Callable[..., TestClient]) -> TestClient:
+    """Return a lead's browser."""
+    return visitor("lea")
+
+
+def test_networks_stand_by_worth_with_its_parts(lead: TestClient, filled: tuple[ClueMarket, Path]) -> None:
+    """Value with its interval, solvability with its interval and signs, effort; the most worth an hour first."""
+    page = lead.get("/clues").text
+    assert sorted(map(int, re.findall(r'<li class="card" id="network-(\d+)"', page))) == sorted(filled[0].numbers)
+    assert re.search(r"Value</dt><dd>[\d,]+ to [\d,]+ EUR", page)
+    assert re.search(r"<b>\d+ %</b> <span class=\"quiet\">\(\d+ to \d+ %\)", page)
+    worths = [int(found.replace(",", "")) for found in re.findall(r"Worth an hour</dt><dd><b>([\d,]+)</b>", page)]
+    assert worths == sorted(worths, reverse=True)
+    assert "one country" in page
+
+
+def test_a_clue_is_built_downloaded_and_followed(lead: TestClient, filled: tuple[ClueMarket, Path], engine: Engine):
+    """The package is whole, of whom it tells is noted in the lead's name, who signed for it, what came of it."""
+    number = filled[0].numbers[0]
+    answer = lead.post(f"/networks/{number}/clue", data=POLICE)
+    assert answer.headers["content-type"] == "application/zip"
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert any(name.endswith("data/summary.html") for name in names)
+    with reading(engine) as connection:
+        (handed,) = list_handed_out(connection)
+        deeds = connection.execute(select(audit.c.actor, audit.c.action).where(audit.c.subject == handed.clue.subject))
+        assert ("lea", "disclosed clue") in [tuple(deed) for deed in deeds]
+    assert handed.clue.reference in answer.headers["content-disposition"]
+    assert '<span class="state built">' in lead.get("/clues").text
+    assert lead.post("/clues/1/receipt", data={"received_by": "KHK Weber"}).status_code == 303
+    assert '<span class="state received">' in lead.get("/clues").text
+    assert lead.post("/clues/1/outcome", data={"kind": "arrests", "amount": "4"}).status_code == 303
+    page = lead.get("/clues").text
+    assert '<span class="state arrests">' in page
+    assert "by <bdi>KHK Weber</bdi>" in page
+
+
+def test_what_cannot_be_done_is_said_and_does_nothing(
+    lead: TestClient, filled: tuple[ClueMarket, Path], engine: Engine
+):
+    """A rights holder without a brand, the same again, a second receipt, an outcome that says nothing."""
+    path = f"/networks/{filled[0].numbers[0]}/clue"
+    refused = [
+        lead.post(path, data={"recipient": "rights-holder"}),
+        lead.post(path, data={"recipient": "rights-holder", "brand": "<script>alert(1)</script>"}),
+        lead.post(path, data={"recipient": "nobody"}),
+    ]
+    assert [answer.status_code for answer in refused] == [409, 409, 409]
+    assert lead.post(path, data=POLICE).status_code == 200
+    refused += [lead.post(path, data=POLICE), lead.post("/clues/1/outcome", data={"kind": "arrests", "amount": "few"})]
+    refused.append(lead.post("/clues/1/outcome", data={"kind": "dropped", "why": "just so"}))
+    assert all(answer.status_code == 409 and 'role="alert"' in answer.text for answer in refused)
+    assert all("<script>alert" not in answer.text for answer in refused)
+    assert lead.post("/clues/9/receipt", data={"received_by": "x"}).status_code == 404
+    assert lead.post("/clues/1/outcome", data={"kind": "won"}).status_code == 400
+    with reading(engine) as connection:
+        assert [one.state for one in list_handed_out(connection)] == ["built"]
