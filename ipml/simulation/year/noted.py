@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, distinct, exists, func, select
+from sqlalchemy import Engine, exists, func, select
 
 from ipml.simulation.year.truth import Truth
 from ipml.storage.database import reading
@@ -38,7 +38,7 @@ class Noted:
 def count_notices(engine: Engine, truth: Truth) -> Noted:
     """Count the notices and what came of them."""
     is_down = exists().where(measures.c.case_id == cases.c.case_id, measures.c.lifted_at.is_(None))
-    noted = select(distinct(notice_items.c.case_id)).where(notice_items.c.case_id.is_not(None))
+    noted = select(notice_items.c.case_id).where(notice_items.c.case_id.is_not(None))
     query = select(cases.c.listing_id, is_down.label("is_down")).where(cases.c.case_id.in_(noted))
     with reading(engine) as connection:
         kinds = dict(connection.execute(select(notices.c.kind, func.count()).group_by(notices.c.kind)).all())

@@ -24,7 +24,7 @@ on which clues were handed to police; gangs, suspects, and yuan that these were 
 FIRST_MORNING = pd.Timestamp("2025-07-01", tz="UTC")
 N_DAYS = 365
 N_WEEKS = 53
-LEAST_SCALE, MOST_SCALE = 1e-5, 1.0
+LEAST_SCALE, MOST_SCALE = 1e-6, 1.0
 _WHOLE_GANGS = 0.001  # from this scale on there are as many gangs as there were
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,6 +72,7 @@ def run_year(
     """
     if (folder / DATABASE).exists():
         raise UnwritableFile(folder, "a year is there already", "a folder without one; name another with --out")
+    began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_database(f"sqlite:///{folder / DATABASE}")
     migrate(engine)
@@ -82,7 +84,7 @@ def run_year(
     engine = cooperating(engine, policy, cooperation)
     Year(plan, engine, policy, learnt, folder, giving(cooperation), say, lived).live()
     figures = close_year(plan, engine, folder, lived, cooperation, say)
-    lived.peaks = (peak_bytes(), lived.peaks[1])
+    lived.peaks, lived.seconds = (peak_bytes(), lived.peaks[1]), time.perf_counter() - began
     return Account(plan, learnt, lived, figures)
 
 

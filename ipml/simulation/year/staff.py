@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 import numpy as np
 from sqlalchemy import Connection, Engine
@@ -49,16 +50,16 @@ class People:
     truth: Truth
     staff: Staff
 
-    def review(self, n_waiting: int, now: datetime, rng: np.random.Generator) -> int:
+    def review(self, now: datetime, rng: np.random.Generator) -> int:
         """Let as many reviewers work as the waiting cases need, and return how many cases they decided."""
-        decided, number = 0, 0
-        while decided < n_waiting:
+        decided = 0
+        for number in count():
             reviewer = f"reviewer-{number:02d}"
             done = self._take_ahead(reviewer, now, rng)
             done += self._go_down_the_list(reviewer, self.staff.reviews_a_day - done, now, rng)
-            if not done:
+            decided += done
+            if done < self.staff.reviews_a_day:
                 break
-            decided, number = decided + done, number + 1
         return decided
 
     def confirm_penalties(self, now: datetime) -> int:

@@ -7,7 +7,6 @@ to them: an account that was closed goes on here, so that the year brings the pr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -24,7 +23,6 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.batches import send_waiting
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.records import ScoredListing
-from ipml.review.cases import count_cases
 from ipml.review.intake import enqueue
 from ipml.scoring.scored_files import read_scored
 from ipml.simulation.operations import Complaints, Staff
@@ -55,7 +53,9 @@ class Lived:
     unfound : int
         Counterfeits below the threshold, a part of which notices brought to light.
     peaks : tuple of int
-        Bytes of memory at most: of this process, and of that which writes and scores the listings.
+        Bytes of memory at most: of this process, and of that which makes and scores the listings.
+    seconds : float
+        By the clock on the wall, all in all.
     """
 
     truth: Truth = field(default_factory=Truth)
@@ -92,7 +92,6 @@ class Year:
 
     def live(self) -> Lived:
         """Live through the days of the plan, and return what they leave besides the database."""
-        began = time.perf_counter()
         people = People(self.engine, self.policy, self.lived.truth, STAFF)
         appeals, post = Appeals(self.engine, self.policy, COMPLAINTS), Post(self.engine, self.give)
         with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
@@ -106,8 +105,6 @@ class Year:
                 if week is None:
                     break
                 self._live_week(week, people, appeals, post)
-                self.lived.seconds = time.perf_counter() - began
-        self.lived.seconds = time.perf_counter() - began
         return self.lived
 
     def _live_week(self, week: Watched, people: People, appeals: Appeals, post: Post) -> None:
@@ -136,7 +133,7 @@ class Year:
         with self._at("policy"):
             act(self.engine, self.policy, morning + timedelta(hours=2))
         with self._at("review and what follows"):
-            people.review(count_cases(self.engine)["open"], morning + timedelta(hours=9), rng)
+            people.review(morning + timedelta(hours=9), rng)
         with self._at("appeals"):
             appeals.hear(people, morning + timedelta(hours=12), rng)
             appeals.think_of_complaining(people, rng)

@@ -29,7 +29,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def account(folder) -> Account:
     """The account of ten days."""
-    return run_year(PLAN, folder, learn_from=4_000)
+    return run_year(PLAN, folder, learn_from=8_000)
 
 
 @pytest.fixture(scope="module")
