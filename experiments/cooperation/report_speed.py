@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -217,12 +217,16 @@ def main() -> None:
 
 
 def _write(url: str, folder: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.process_time()
+    before, began = _peak(), time.process_time()
     rules = ReportRules(provider="Bazaar Ltd", service="Bazaar")
     write_transparency_report(open_database(url), YEAR, folder / "report", rules, now=NOW)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{time.process_time() - began:.1f} s CPU, peak {peak / 1024:.0f} MB, of which {before / 1024:.0f} MB before")
+    print(f"{time.process_time() - began:.1f} s CPU, peak {_peak():.0f} MB, of which {before:.0f} MB before it began")
+
+
+def _peak() -> float:
+    """Return the most memory that this process has held, in MB; what `getrusage` says begins with the parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -71,28 +71,32 @@ class Told:
 
 def count_measures(connection: Connection, period: Period) -> tuple[Imposed, ...]:
     """Return the measures that were imposed, by kind, by what brought the listing up, and by who decided."""
-    source = _source(measures.c.case_id, measures.c.imposed_at).label("source")
+    told, at = _told(), measures.c.imposed_at
+    source = case((told.c.trusted <= at, "trusted flagger"), (told.c.first <= at, "notice"), else_="own").label(
+        "source"
+    )
     query = select(measures.c.kind, source, measures.c.is_automatic, func.count())
+    query = query.select_from(measures.outerjoin(told, told.c.case_id == measures.c.case_id))
     query = query.where(period.holds(measures.c.imposed_at)).group_by(measures.c.kind, source, measures.c.is_automatic)
     return tuple(sorted((Imposed(*row) for row in connection.execute(query)), key=repr))
 
 
 def measure_takedowns(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Takedowns:
     """Return how long it took from a listing, the queue and a notice to the measure, and until it was done."""
-    done = case((measures.c.done_at <= as_of, measures.c.done_at))
+    told, done = _told(), case((measures.c.done_at <= as_of, measures.c.done_at))
     ends: dict[str, tuple[Any, Any]] = {
         "listed to measure": (measures.c.listed_at, measures.c.imposed_at),
         "queued to measure": (cases.c.enqueued_at, measures.c.imposed_at),
         "measure to done": (measures.c.imposed_at, done),
         "listed to done": (measures.c.listed_at, done),
-        "notice to measure": (_first_notice(), measures.c.imposed_at),
+        "notice to measure": (told.c.first, measures.c.imposed_at),
     }
     spans: dict[str, Span] = {}
     for stage, (start, end) in ends.items():
-        spent = between(start, end)
-        found = measure_spans(
-            connection, _first_measures(period, brand, literal(ALL).label("group"), spent.label("span"))
-        )
+        query = _first_measures(period, brand, literal(ALL).label("group"), between(start, end).label("span"))
+        if stage == "notice to measure":
+            query = query.join(told, told.c.case_id == measures.c.case_id).where(start <= end)
+        found = measure_spans(connection, query)
         if ALL in found:
             spans[stage] = found[ALL]
     unsold = func.sum(case((measures.c.sales_before == 0, 1), else_=0))
@@ -140,33 +144,24 @@ def count_statements(connection: Connection, period: Period, as_of: datetime) ->
     return Told(*connection.execute(query).one())
 
 
-def _source(case_id: ColumnElement[Any], at: ColumnElement[Any]) -> ColumnElement[str]:
-    """Return what brought a listing up: the notice of a trusted flagger, another's, or the platform's own search."""
-    told = (
-        select(notice_items.c.item_id)
-        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
-        .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
-        .where(notice_items.c.case_id == case_id, notices.c.received_at <= at)
-    )
-    by_trusted = told.where(notifiers.c.kind == "trusted flagger")
-    return case((by_trusted.exists(), "trusted flagger"), (told.exists(), "notice"), else_="own")
+def _told() -> Any:
+    """Return when the first notice of each case came, and the first of a trusted flagger.
 
-
-def _first_notice() -> Any:
-    """Return when the first notice of the listing came, of those before the measure."""
-    told = select(func.min(notices.c.received_at)).join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
-    told = told.where(notice_items.c.case_id == measures.c.case_id, notices.c.received_at <= measures.c.imposed_at)
-    return told.correlate(measures).scalar_subquery()
+    Worked out once and joined: asked for each measure, it would take as long as there are measures.
+    """
+    by_trusted = case((notifiers.c.kind == "trusted flagger", notices.c.received_at))
+    columns = (func.min(notices.c.received_at).label("first"), func.min(by_trusted).label("trusted"))
+    query = select(notice_items.c.case_id, *columns).where(notice_items.c.case_id.is_not(None))
+    query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
+    query = query.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+    return query.group_by(notice_items.c.case_id).subquery("told")
 
 
 def _first_measures(period: Period, brand: str | None, *columns: Any) -> Select[Any]:
     """Return the query for the first measure of each decision, with its case."""
-    earlier = measures.alias("earlier")
-    is_later = select(earlier.c.measure_id).where(
-        earlier.c.decision_id == measures.c.decision_id, earlier.c.measure_id < measures.c.measure_id
-    )
+    firsts = select(func.min(measures.c.measure_id)).group_by(measures.c.decision_id)
     query = select(*columns).select_from(measures.join(cases, cases.c.case_id == measures.c.case_id))
-    query = query.where(period.holds(measures.c.imposed_at), ~is_later.exists())
+    query = query.where(period.holds(measures.c.imposed_at), measures.c.measure_id.in_(firsts))
     return query if brand is None else query.where(cases.c.brand == brand)
 
 

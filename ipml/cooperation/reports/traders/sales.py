@@ -5,7 +5,9 @@ Amounts are decimal numbers from the file to the sum; a float would make 5,000.0
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -63,8 +65,13 @@ def read_sales(path: Path, rates: Path | None = None) -> Sales:
     UnreadableFile, MissingColumns
         A file is no such table, a row cannot be read, or a currency has no rate on the day of a sale.
     """
-    with duckdb.connect() as connection:
+    limits: dict[str, Any] = {"memory_limit": "1GB", "threads": 2}
+    with (
+        tempfile.TemporaryDirectory() as spill,
+        duckdb.connect(config=limits | {"temp_directory": spill}) as connection,
+    ):
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET preserve_insertion_order = true")  # rows are named by their number
         columns = open_table(connection, path, "sales_file", _NEEDED)
         count = "TRY_CAST(sales AS BIGINT)" if "sales" in columns else "1"
         new = "lower(trim(CAST(is_new AS VARCHAR)))"
