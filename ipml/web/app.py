@@ -13,8 +13,6 @@ from starlette.routing import BaseRoute
 
 from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
 from ipml.web import (
