@@ -145,9 +145,11 @@ def _find_places(
         earlier, case = noted.get(one.digest), latest.get(one.listing_id or "")
         # Of a listing that was offered anew since, which is another case, the notifier may say so again.
         if earlier is not None and (earlier.case_id is None or case is None or earlier.case_id == case):
-            repeated[one.digest] = Place(Joined("repeated", earlier.case_id, earlier.pseudonym), earlier.item_id)
+            case_id = earlier.case_id if case is not None else None
+            repeated[one.digest] = Place(Joined("repeated", case_id, earlier.pseudonym), earlier.item_id)
     fresh = [one for one in notice.listings if one.digest not in repeated]
-    coming = Coming(notifier.notifier_id, notice.kind == "complaint", fresh, scored, lane)
+    again = [one.listing_id for one in notice.listings if one.digest in repeated and one.listing_id]
+    coming = Coming(notifier.notifier_id, notice.kind == "complaint", fresh, scored, lane, again)
     results = iter(join(connection, coming, policy.notices, now))
     return [repeated[one.digest] if one.digest in repeated else Place(next(results)) for one in notice.listings]
 

@@ -68,6 +68,8 @@ class Coming:
         Whether it takes several of them to bring something about.
     scored : mapping of str to ScoredListing
         By listing id, those of which a case may be opened.
+    besides : sequence of str
+        Ids of listings whose cases are only kept from other writers, as rows that are still to come refer to them.
     """
 
     notifier_id: int
@@ -75,6 +77,7 @@ class Coming:
     listings: Sequence[NotedListing]
     scored: Mapping[str, ScoredListing]
     lane: Lane
+    besides: Sequence[str] = ()
 
 
 def join(connection: Connection, coming: Coming, rules: NoticeRules, now: datetime) -> list[Joined]:
@@ -84,7 +87,8 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     """
     if coming.scored:
         serialise(connection, Lock.ENQUEUE)
-    rows = lock_latest(connection, [one.listing_id for one in coming.listings if one.listing_id is not None])
+    named = [one.listing_id for one in coming.listings if one.listing_id is not None]
+    rows = lock_latest(connection, [*named, *coming.besides])
     enough = _find_enough(connection, coming, rules)
     opened = [
         scored

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.cooperation.notices.fields import count_seen
 from ipml.cooperation.notices.joining import Joined
@@ -25,6 +25,7 @@ from ipml.storage.tables import notice_items, notices, rights_documents
 
 _REFERENCE_BYTES = 16  # nobody guesses 128 bits
 _DOCUMENT = "the number of a trade mark or another right, as this is your first notice on the brand"
+_OTHER_DOCUMENT = "another document of your right to the brand, as the one you named was not accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +68,32 @@ def require_reasons(notice: Notice, lane: Lane) -> None:
 
 
 def keep_rights(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> None:
-    """Keep the document of a right that a notice names; InvalidNotice where one is needed, and there is none."""
+    """Keep the document of a right that a notice names, if none is kept or that was not accepted.
+
+    Raises
+    ------
+    InvalidNotice
+        The lane needs one, and there is none.
+    """
     if notice.brand is None or notice.kind == "complaint":
         return
-    whose = notifier.notifier_id
-    query = select(rights_documents.c.document_id).where(rights_documents.c.notifier_id == whose)
-    is_known = connection.scalar(query.where(func.lower(rights_documents.c.brand) == notice.brand.lower())) is not None
-    if is_known:
+    theirs = select(rights_documents).where(rights_documents.c.notifier_id == notifier.notifier_id)
+    brand = notice.brand.casefold()
+    known = next((row for row in connection.execute(theirs).all() if row.brand.casefold() == brand), None)
+    if known is not None and known.is_accepted is not False:
         return
     if notice.rights is None:
         if lane.needs_rights_document:
-            raise InvalidNotice([Problem(1, "rights", "nothing", _DOCUMENT)])
+            raise InvalidNotice([Problem(1, "rights", "nothing", _DOCUMENT if known is None else _OTHER_DOCUMENT)])
         return
-    reference = seal(connection, notifier.pseudonym, notice.rights)
-    fields = {"notifier_id": whose, "brand": notice.brand, "reference": reference, "filed_at": now}
-    connection.execute(insert(rights_documents).values(fields))
+    fields: dict[str, Any] = {"reference": seal(connection, notifier.pseudonym, notice.rights), "filed_at": now}
+    if known is None:
+        fields |= {"notifier_id": notifier.notifier_id, "brand": notice.brand}
+        connection.execute(insert(rights_documents).values(fields))
+        return
+    fields |= {"checked_by": None, "checked_at": None, "is_accepted": None}
+    is_known = rights_documents.c.document_id == known.document_id
+    connection.execute(update(rights_documents).where(is_known).values(fields))
 
 
 def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> Row[Any]:

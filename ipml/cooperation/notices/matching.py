@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, or_, select, update
 
-from ipml.cooperation.notices.joining import Coming, find_latest, join
+from ipml.cooperation.notices.joining import Coming, Joined, find_latest, join
 from ipml.cooperation.notices.keeping import get_notice, read_location, seal_location, settle
 from ipml.cooperation.notices.notice import NotedListing
 from ipml.cooperation.notices.rules import NoticeRules
 from ipml.cooperation.notifiers.lanes import lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.notifiers import get_notifier
-from ipml.storage.pseudonyms import digest_listing
 from ipml.storage.tables import notice_items, notices, notifiers
 
 _AT_ONCE = 500
@@ -102,23 +102,30 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         listings = [one for _, one in pointed]
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)
-        found = [(item_id, one, at) for (item_id, one), at in zip(pointed, joined, strict=True) if at.pseudonym]
-        for item_id, one, at in found:
-            assert at.pseudonym is not None
-            assert one.listing_id is not None
-            fields = {
-                "listing_digest": digest_listing(one.listing_id),
-                "location": seal_location(connection, at.pseudonym, one),
-                "pseudonym": at.pseudonym,
-                "case_id": at.case_id,
-                "state": at.state,
-                "decision_id": at.decision_id,
-                "settled_at": None if at.state == "waiting" else now,
-            }
-            connection.execute(update(notice_items).where(notice_items.c.item_id == item_id).values(fields))
+        serialise(connection, Lock.APPEND_TO_AUDIT)  # before rows that whoever decides changes after it
+        found = [(item_id, at) for (item_id, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
+        for item_id, at in found:
+            _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
         settle(connection, notice_id, now)
-        _note(connection, notice_id, [at.case_id for _, _, at in found if at.case_id is not None], now)
+        _note(connection, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
         return len(found)
+
+
+def _keep_joined(
+    connection: Connection, item_id: int, at: Joined, theirs: str, rules: NoticeRules, now: datetime
+) -> None:
+    """Keep what is known now of a listing, with the item and with those of the notifier that repeat it."""
+    assert at.pseudonym is not None
+    query = select(notice_items).where(or_(notice_items.c.item_id == item_id, notice_items.c.repeats == item_id))
+    for row in connection.execute(query.order_by(notice_items.c.item_id)).all():
+        noted = _find_id(rules, read_location(connection, row, theirs))
+        fields: dict[str, Any] = {"pseudonym": at.pseudonym, "case_id": at.case_id}
+        if noted is not None and noted.listing_id is not None:
+            fields |= {"listing_digest": noted.digest, "location": seal_location(connection, at.pseudonym, noted)}
+        if row.item_id == item_id:
+            settled_at = None if at.state == "waiting" else now
+            fields |= {"state": at.state, "decision_id": at.decision_id, "settled_at": settled_at}
+        connection.execute(update(notice_items).where(notice_items.c.item_id == row.item_id).values(fields))
 
 
 def _note(connection: Connection, notice_id: int, case_ids: Sequence[int], now: datetime) -> None:

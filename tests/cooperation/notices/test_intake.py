@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from given_notices import NOON, POLICY, WORDS, complain, offer, say
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, insert, select, update
 
 from ipml.cooperation.notices.matching import match_notices
 from ipml.cooperation.notices.on_cases import find_notices
@@ -19,7 +19,7 @@ from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
-from ipml.storage.tables import measures, notice_items, notices, notifier_steps, strikes
+from ipml.storage.tables import measures, notice_items, notices, notifier_steps, rights_documents, strikes
 
 Give = Callable[..., Receipt]
 GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
@@ -163,6 +163,20 @@ def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
         give(say("L2", rights=None, brand="Other"))
     assert count(engine, notices) == 1
     assert give(say("L2", rights=None, brand="ACME")).is_new
+    give(say("L3", brand="Éclat"))
+    assert give(say("L4", brand="ÉCLAT")).is_new
+
+
+def test_a_right_that_was_not_accepted_is_named_anew(engine: Engine, give: Give):
+    """Until then nothing more is taken on that brand; the other one takes its place, and waits to be looked at."""
+    give(say())
+    with writing(engine) as connection:
+        connection.execute(update(rights_documents).values(is_accepted=False, checked_by="lea", checked_at=NOON))
+    with pytest.raises(InvalidNotice, match="was not accepted"):
+        give(say("L2", rights=None))
+    give(say("L2", rights="EUTM 2"))
+    with reading(engine) as connection:
+        assert [row.is_accepted for row in connection.execute(select(rights_documents))] == [None]
 
 
 def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: Engine, give: Give):

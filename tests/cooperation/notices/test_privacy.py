@@ -62,6 +62,23 @@ def test_where_a_listing_was_goes_with_the_seller_even_if_nobody_had_joined_it(e
     assert match_notices(engine, now=LATER).found == 0
 
 
+def test_what_repeats_a_notice_goes_with_the_seller_as_well(engine: Engine, give: Callable):
+    """It was sealed with the notifier's key when it came, as nobody knew the listing, and is the seller's since."""
+    give(say("L1"))
+    again = give(say("L1", explanation=f"{WORDS} Again."))
+    enqueue(engine, [offer("L1", "ann")], now=NOON)
+    assert match_notices(engine, now=LATER).found == 1
+    with reading(engine) as connection:
+        assert len(set(connection.scalars(select(notice_items.c.pseudonym)))) == 1
+        (status,) = find_receipt(connection, again.reference).listings
+        assert (status.location, status.state, status.is_repeated) == ("L1", "waiting", True)
+    forget(engine, "ann")
+    with reading(engine) as connection:
+        assert [one.location for one in find_receipt(connection, again.reference).listings] == [None]
+        assert set(connection.scalars(select(notices.c.explanation))) == {""}
+        assert set(connection.scalars(select(notice_items.c.listing_digest))) == {""}
+
+
 def test_no_byte_of_an_erased_seller_is_left_of_notices_in_the_files(tmp_path: Path):
     """Neither sealed with a key that is left, nor in the free pages."""
     engine = open_database(copy_sqlite(tmp_path))
