@@ -132,9 +132,15 @@ class Disclosure:
 
     def __init__(self, dossier: Dossier, profile: Profile, names: Mapping[str, str]) -> None:
         self.dossier, self.profile, self._names = dossier, profile, names
-        self._common_brands = self._find_common((one.member, one.brand) for one in dossier.listings)
+        brands = [(one.member, one.brand) for one in dossier.listings]
+        self._common_brands = self._find_common(brands, profile.least_sharing)
+        # What one seller alone wrote in its place is no brand, though it may be told as a text of theirs.
+        usual = self._find_common(brands, max(profile.least_sharing, 2))
+        self._usual_brands = {
+            brand for _, brand in brands if brand and brand.casefold() in usual and not is_contact(brand)
+        }
         self._country_of = dossier.country_of()
-        self._common_countries = self._find_common(self._country_of.items())
+        self._common_countries = self._find_common(self._country_of.items(), profile.least_sharing)
 
     def tell(self) -> Told:
         """Return all that may be told."""
@@ -158,7 +164,7 @@ class Disclosure:
             n_links=dossier.n_links,
             first_seen=dossier.first_seen,
             last_seen=dossier.last_seen,
-            brands=_most(Counter(brand for one in confirmed if (brand := self._brand(one)) and not is_contact(brand))),
+            brands=_most(Counter(brand for one in confirmed if (brand := self._brand(one)) in self._usual_brands)),
             countries=_most(Counter(country for one in members if (country := self._country(one.key)))),
             grounds=_most(Counter(_code(ground) for ground in dossier.grounds.elements())),
             notices=tuple(dossier.notices.items()),
@@ -279,12 +285,13 @@ class Disclosure:
         is_safe = word.casefold() in common and not is_contact(word)
         return word if is_safe or self.profile.allows(Field.LISTING_TEXT) else ""
 
-    def _find_common(self, pairs: Iterable[tuple[str, str | None]]) -> frozenset[str]:
+    def _find_common(self, pairs: Iterable[tuple[str, str | None]], least: int) -> frozenset[str]:
+        """Return, folded, the words that so many members use."""
         users: dict[str, set[str]] = {}
         for member, word in pairs:
             if word:
                 users.setdefault(word.casefold(), set()).add(member)
-        return frozenset(word for word, who in users.items() if len(who) >= self.profile.least_sharing)
+        return frozenset(word for word, who in users.items() if len(who) >= least)
 
 
 def is_contact(text: str) -> bool:

@@ -46,7 +46,7 @@ from ipml.storage.tables import erasures
 
 _EXPORTER = "person"
 _AT_ONCE = 500
-_MOST_NEWS = 20
+_MOST_NEWS, _MOST_BRANDS = 20, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,8 @@ def build_clue(
     key_file : Path, optional
         Secret key that signs the anchor.
     erased : ErasedList, optional
-        Who was erased: nobody of them is named, though the folder of networks may still hold them.
+        Who was erased: nobody of them is named, though the folder of networks may still hold them. Without it, once
+        somebody was erased, nobody is named whom the database does not know.
     now : datetime, default=the clock
 
     Raises
@@ -159,7 +160,8 @@ def build_clue(
         folder = place / f"clue-{reference}"
         (folder / "data").mkdir(mode=0o700, parents=True)  # it tells of sellers, who are not everybody's business
         folder.chmod(0o700)
-        heading = Heading(reference, now, profile, request.brand)
+        brands = (request.brand,) if request.brand else tuple(brand for brand, _ in contents.told.brands[:_MOST_BRANDS])
+        heading = Heading(reference, now, profile, brands)
         for name, text in _write_files(contents, heading, profile):
             (folder / "data" / name).write_bytes(text.encode())
         for number, capture in enumerate(request.captures, 1):
@@ -244,8 +246,13 @@ def _check_size(dossier: Dossier, profile: Profile) -> None:
 
 
 def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | None) -> list[str]:
-    """Return the members who were erased, though the folder of networks still holds them."""
+    """Return the members who were erased, though the folder of networks still holds them.
+
+    Where some were erased and there is no list to tell whom, whoever the database does not know may be one of them.
+    """
     unknown = [one.key for one in dossier.members if one.seller_id is None]
+    if erased is None and connection.scalar(select(erasures.c.erasure_id).limit(1)) is not None:
+        return unknown
     gone: set[str] = set()
     for start in range(0, len(unknown), _AT_ONCE):
         query = select(erasures.c.pseudonym).where(erasures.c.pseudonym.in_(unknown[start : start + _AT_ONCE]))
@@ -316,7 +323,7 @@ def _say_terms(contents: _Contents, heading: Heading, profile: Profile) -> dict[
         "follows": contents.before.reference if contents.before else None,
         "built_at": heading.built_at.isoformat(),
         "recipient": profile.title,
-        "brand": heading.brand,
+        "brands": list(heading.brands),
         "purpose": profile.purpose,
         "legal_basis": profile.legal_basis,
         "retention": profile.retention,

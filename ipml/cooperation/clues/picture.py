@@ -15,14 +15,20 @@ SIZE = 760
 _MOST_NODES, _MOST_LABELS, _MOST_FAINT = 400, 60, 400
 _RINGS = {Role.SOURCE: 0.0, Role.DISTRIBUTOR: 0.48, Role.SELLER: 0.88}
 _FILL = {Role.SOURCE: "#7a1f1f", Role.DISTRIBUTOR: "#c05a1c", Role.SELLER: "#34608a"}
-_WORDS = {Role.SOURCE: "likely source", Role.DISTRIBUTOR: "distributes", Role.SELLER: "sells"}
+_DASHED = 'stroke="#7a1f1f" stroke-width="2" stroke-dasharray="4 3"'
+_WORDS = {Role.SOURCE: "called the source", Role.DISTRIBUTOR: "distributes", Role.SELLER: "sells"}
 
 
 def draw_network(told: Told) -> str:
     """Return a picture of the network as SVG."""
     nodes = told.nodes[:_MOST_NODES]
     places = place_nodes(nodes, told.edges)
-    lines = [*_draw_edges(told.edges, places), *_draw_nodes(nodes, places), *_draw_key(told, len(nodes))]
+    lines = [
+        *_draw_edges(told.edges, places),
+        *_draw_candidate(told, places),
+        *_draw_nodes(nodes, places),
+        *_draw_key(told, len(nodes)),
+    ]
     title = f"Network {told.number}: {told.n_members} sellers"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE + 50}" role="img" '
@@ -38,7 +44,8 @@ def place_nodes(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, tuple
     for role, radius in _RINGS.items():
         ring = sorted((node for node in nodes if node.role is role), key=lambda node: (order[node.name], node.name))
         for place, node in enumerate(ring):
-            turn = 2 * math.pi * place / len(ring) - math.pi / 2
+            # Half evenly apart, half where the walk passes, so that those who are joined are near across rings too.
+            turn = math.pi * (place / len(ring) + order[node.name] / len(nodes)) - math.pi / 2
             reach = radius * SIZE / 2 if radius or len(ring) == 1 else 18.0
             # On a crowded ring every other one steps inward, so that names do not lie on each other.
             step = 0.86 if radius and len(ring) > 24 and place % 2 else 1.0
@@ -77,6 +84,13 @@ def _draw_edges(edges: Sequence[Edge], places: dict[str, tuple[float, float]]) -
         yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}><title>{said}</title></line>'
 
 
+def _draw_candidate(told: Told, places: dict[str, tuple[float, float]]) -> Iterator[str]:
+    """Draw a ring around who may be the source, likeliest first, if they are named."""
+    if told.sources and told.sources[0].name in places:
+        x, y = places[told.sources[0].name]
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="20" fill="none" {_DASHED}/>'
+
+
 def _draw_nodes(nodes: Sequence[Node], places: dict[str, tuple[float, float]]) -> Iterator[str]:
     for place, node in enumerate(nodes):
         x, y = places[node.name]
@@ -104,6 +118,8 @@ def _draw_key(told: Told, n_drawn: int) -> Iterator[str]:
     rim = f'fill="#fff" stroke="{_FILL[Role.SELLER]}" stroke-width="1.5"'
     yield f'<circle cx="{x + 6:.0f}" cy="{SIZE + 18}" r="5.5" {rim}/>'
     yield f'<text x="{x + 18:.0f}" y="{SIZE + 22}">no listing found counterfeit</text>'
+    yield f'<circle cx="{x + 200:.0f}" cy="{SIZE + 18}" r="8" fill="none" {_DASHED}/>'
+    yield f'<text x="{x + 214:.0f}" y="{SIZE + 22}">likeliest source, a hypothesis</text>'
     left = told.n_members - n_drawn
     more = f" {left} members are counted, not drawn." if left else ""
     said = "The larger a circle, the more listings found counterfeit. Dark: the links that join all who are linked."

@@ -47,7 +47,7 @@ class Heading:
     reference: str
     built_at: datetime
     profile: Profile
-    brand: str | None
+    brands: tuple[str, ...]
 
 
 def write_parts(told: Told, profile: Profile, unknown: Sequence[str], news: Sequence[str]) -> tuple[Part, ...]:
@@ -111,7 +111,7 @@ def money(worth: Estimate, currency: str) -> str:
 
 
 def _title(heading: Heading) -> str:
-    about = f" ({heading.brand})" if heading.brand else ""
+    about = f" of {', '.join(heading.brands)}" if heading.brands else ""
     return f"Clue {heading.reference}: a network that sells counterfeits{about}"
 
 

@@ -49,7 +49,7 @@ def _about_worth(told: Told) -> Iterator[str]:
 
 def _about_profile(told: Told, profile: Profile, n_erased: int, n_evidence: int) -> Iterator[str]:
     if n_erased:
-        yield f"Anything of {n_erased} members who were erased; the marketplace may not tell of them."
+        yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not tell of them."
     if unnamed := told.n_unnamed - n_erased:
         yield f"Who {unnamed} further members are: they are counted and not named under this profile."
     if withheld := sorted(field.value for field in Field if not profile.allows(field)):

@@ -13,11 +13,14 @@ from pathlib import Path
 import bagit
 import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Engine, func, select, update
 
-from experiments.cooperation.clue_market import NOON, decide_all
-from ipml.cooperation.clues.log import find_disclosures, get_clue
+from experiments.cooperation.clue_market import NOON, decide_all, fill_market
+from ipml.cooperation.clues.log import find_disclosures, get_clue, read_known
 from ipml.cooperation.clues.package import ClueRequest, build_clue
+from ipml.cooperation.clues.ranking import rank_networks
+from ipml.cooperation.clues.rules import ClueRules
+from ipml.cooperation.clues.solvability import learn_solvability
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erased_list import note_erased, read_erased
 from ipml.enforcement.privacy.erasure import erase_sellers
@@ -117,6 +120,21 @@ def test_what_goes_out_is_noted(build, market):
     assert not set(market.people) & {one.pseudonym for one in named}
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
+def test_on_postgresql_too(engine: Engine, rules: ClueRules, tmp_path: Path):
+    """All that is read and noted of a clue."""
+    market = fill_market(engine, n_networks=1, most_members=4, each=2)
+    request = ClueRequest(market.numbers[0], "police-criminal")
+    built = build_clue(market.engine, market.networks, request, rules, tmp_path / "clue", by="lea", now=NOON)
+    assert check_package(built.path).findings == []
+    with reading(engine) as connection:
+        assert get_clue(connection, built.clue.clue_id) == built.clue
+        model = learn_solvability(rules.solvability, read_known(connection))
+        (ranked,) = rank_networks(connection, market.networks, model, rules, NOON)
+    assert ranked.n_confirmed == built.clue.n_confirmed
+    assert ranked.worth == pytest.approx(ranked.value * built.clue.solvability / built.clue.effort)
+
+
 def test_a_killed_package_leaves_nothing_behind_but_the_note(build, market, tmp_path):
     """Where it cannot be written, nobody is told of; what was there stays."""
     (tmp_path / "clue").write_text("mine")
@@ -188,9 +206,10 @@ def test_the_erased_are_named_to_nobody(build, market, tmp_path):
         connection.execute(update(tables.outbox).values(state="delivered", settled_at=NOON))
     erase_sellers(market.engine, [gone], why="request 1", by="lea", listed_in=tmp_path / "erased", now=NOON)
     note_erased(tmp_path / "erased", "somebody else", "p", NOON)
-    folder = build(erased=read_erased(tmp_path / "erased")).path
-    assert gone not in {row["seller_id"] for row in rows_of(folder, "members.csv")}
-    assert "members who were erased" in (folder / "data/unknown.txt").read_text()
+    for number, listed in enumerate((read_erased(tmp_path / "erased"), None)):
+        folder = build(name=f"clue-{number}", erased=listed, is_again=True).path
+        assert gone not in {row["seller_id"] for row in rows_of(folder, "members.csv")}
+        assert "members who were erased" in (folder / "data/unknown.txt").read_text()
 
 
 def _is_held(engine, seller):
