@@ -1,9 +1,16 @@
 """How the EU's template for transparency reports is laid out: its columns, categories and indicators, word for word.
 
-Annex I of Implementing Regulation (EU) 2024/2835, as providers publish it. Nothing here is ours to change.
+Annex I of Implementing Regulation (EU) 2024/2835, as providers publish it; `eu_categories.csv` lists the categories.
+Nothing here is ours to change.
 """
 
 from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from importlib.resources import files
 
 NA = "n/a"
 IP, TRADEMARK = "STATEMENT_CATEGORY_INTELLECTUAL_PROPERTY_INFRINGEMENTS", "KEYWORD_TRADEMARK_INFRINGEMENT"
@@ -12,26 +19,23 @@ PLATFORMS, VERY_LARGE = "Only for providers of online platforms", "Only for VLOP
 ONLY_COUNTERFEITS = "Counterfeits only, as recorded by ipml; other categories must be added from other sources."
 NO_RECORD = "ipml keeps no record of this; it must be added from other sources."
 HEAD = ("Applicability", "Service", "Reporting period")
+CATEGORY_COLUMNS = (
+    "Category label",
+    "Category description",
+    "Category of illegal content / incompatible with the terms and conditions",
+    "Contextual information",
+)
+ILLEGAL = "Category of illegal content"
+INCOMPATIBLE = "Category of incompatibility with the provider's terms and conditions"
+CONTEXT, CONTEXT_OF_OWN = "Contextual information on", "Contextual Information on"
+TOTAL, OMITTED = "Total number", "Decision omitted"
+COMPLAINT_SCOPES = (TOTAL, "Decisions upheld", "Decisions partially reversed", "Decisions reversed", "Median time")
+NEWLY_IMPOSED = "Number of restrictions newly imposed as a result of an internal complaint"
+DISPUTE_SECTION = "Out-of-court dispute settlement bodies"
+DISPUTES = "Number of disputes submitted to out-of-court dispute settlement bodies"
 OTHER = 'Description of the sub-category "Other"'
 LONG = (*HEAD, "Section", "Indicator", "Scope", "Value", "Contextual Information")
 
-CATEGORIES = (
-    "STATEMENT_CATEGORY_ANIMAL_WELFARE",
-    "STATEMENT_CATEGORY_CONSUMER_INFORMATION",
-    "STATEMENT_CATEGORY_CYBER_VIOLENCE",
-    "STATEMENT_CATEGORY_CYBER_VIOLENCE_AGAINST_WOMEN",
-    "STATEMENT_CATEGORY_DATA_PROTECTION_AND_PRIVACY_VIOLATIONS",
-    "STATEMENT_CATEGORY_ILLEGAL_OR_HARMFUL_SPEECH",
-    IP,
-    TRADEMARK,
-    "STATEMENT_CATEGORY_NEGATIVE_EFFECTS_ON_CIVIC_DISCOURSE_OR_ELECTIONS",
-    "STATEMENT_CATEGORY_PROTECTION_OF_MINORS",
-    "STATEMENT_CATEGORY_RISK_FOR_PUBLIC_SECURITY",
-    "STATEMENT_CATEGORY_SCAMS_AND_FRAUD",
-    "STATEMENT_CATEGORY_SELF_HARM",
-    "STATEMENT_CATEGORY_UNSAFE_AND_PROHIBITED_PRODUCTS",
-    "STATEMENT_CATEGORY_VIOLENCE",
-)
 ORDER_COLUMNS = (
     "Number of orders to act against illegal content received",
     "Number of specific items of information included in the total number of orders to act against illegal content",
@@ -97,3 +101,29 @@ COMPLAINTS = (
     ("Complaint regarding a decision to restrict the ability to monetise information", "monetary"),
 )
 REFUSED = "Complaint regarding a decision not to take action on a notice submitted "
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category of illegal content: "Category 7f", what it is, and its code."""
+
+    label: str
+    description: str
+    code: str
+
+    @property
+    def number(self) -> int:
+        """The number of the category, without the letter of the sub-category; 0 of the total."""
+        return int(re.sub(r"\D", "", self.label) or 0)
+
+
+def load_categories() -> tuple[Category, ...]:
+    """Return the categories in the order of the template.
+
+    Examples
+    --------
+    >>> [category.code for category in load_categories() if category.label == "Category 7f"]
+    ['KEYWORD_TRADEMARK_INFRINGEMENT']
+    """
+    text = files("ipml.cooperation.reports").joinpath("eu_categories.csv").read_text(encoding="utf-8")
+    return tuple(Category(**row) for row in csv.DictReader(io.StringIO(text)))

@@ -16,17 +16,26 @@ from collections.abc import Iterable, Sequence
 from ipml.cooperation.reports.complaints import Complaints
 from ipml.cooperation.reports.eu_descriptions import describe
 from ipml.cooperation.reports.eu_layout import (
-    CATEGORIES,
+    CATEGORY_COLUMNS,
+    COMPLAINT_SCOPES,
     COMPLAINTS,
+    CONTEXT,
+    CONTEXT_OF_OWN,
+    DISPUTE_SECTION,
+    DISPUTES,
     EVERYBODY,
     HEAD,
     HOSTING,
+    ILLEGAL,
+    INCOMPATIBLE,
     IP,
     LONG,
     MEASURE_COLUMNS,
     NA,
+    NEWLY_IMPOSED,
     NO_RECORD,
     NOTICE_COLUMNS,
+    OMITTED,
     ONLY_COUNTERFEITS,
     ORDER_COLUMNS,
     OTHER,
@@ -34,8 +43,11 @@ from ipml.cooperation.reports.eu_layout import (
     PENALTY_COLUMNS,
     PLATFORMS,
     REFUSED,
+    TOTAL,
     TRADEMARK,
     VERY_LARGE,
+    Category,
+    load_categories,
 )
 from ipml.cooperation.reports.figures import Figures
 from ipml.cooperation.reports.noticed import Noticed
@@ -67,25 +79,17 @@ def write_template(figures: Figures, rules: ReportRules) -> dict[str, str]:
     return {
         "1_report_identification.csv": _identify(figures, rules),
         "2_categories_names.csv": to_csv(
-            (
-                "Category label",
-                "Category description",
-                "Category of illegal content / incompatible with the terms and conditions",
-            ),
-            (
-                ("Category 7", "Intellectual property infringements", IP),
-                ("Category 7f", "Trademark infringements", TRADEMARK),
-            ),
+            CATEGORY_COLUMNS, [(one.label, one.description, one.code, "") for one in load_categories()]
         ),
-        "3_member_states_orders.csv": _by_category(
-            head, EVERYBODY, (*ORDER_COLUMNS,), {}, "STATEMENT_CATEGORY_NOT_SPECIFIED_ORDER", note=NO_RECORD
-        ),
+        "3_member_states_orders.csv": _orders(head),
         "4_notices.csv": _by_category(
-            head, HOSTING, NOTICE_COLUMNS, _notices(figures.notices), "STATEMENT_CATEGORY_NOT_SPECIFIED_NOTICE"
+            (HOSTING, *head), NOTICE_COLUMNS, _notices(figures.notices), (*range(15), 17), CONTEXT
         ),
-        "5_own_initiative_illegal.csv": _by_category(head, EVERYBODY, OWN_COLUMNS, _own_initiative(figures)),
+        "5_own_initiative_illegal.csv": _by_category(
+            (EVERYBODY, *head), OWN_COLUMNS, _own_initiative(figures), range(15), CONTEXT_OF_OWN
+        ),
         "6_own_initiative_TC.csv": _by_category(
-            head, EVERYBODY, OWN_COLUMNS, {}, "STATEMENT_CATEGORY_OTHER_VIOLATION_TC", note=NO_RECORD
+            (EVERYBODY, *head), OWN_COLUMNS, {}, range(16), CONTEXT_OF_OWN, INCOMPATIBLE, NO_RECORD
         ),
         "7_appeals_and_recidivism.csv": _long(head, _appeals(figures)),
         "8_automated_means.csv": _long(head, _automated_means(figures)),
@@ -117,23 +121,39 @@ def _identify(figures: Figures, rules: ReportRules) -> str:
     )
 
 
+def _orders(head: tuple[str, str]) -> str:
+    """Return the table of orders: of each category not known, in all Member States together."""
+    contexts = [
+        f"{CONTEXT} {name[0].lower() + name[1:] if place < 2 else name}" for place, name in enumerate(ORDER_COLUMNS)
+    ]
+    rows = []
+    for one in _chosen((*range(15), 16)):
+        notes = [NO_RECORD if one.number == 0 else ""] * len(ORDER_COLUMNS)
+        rows.append((EVERYBODY, *head, one.code, "", "TOTAL", *([NA] * len(ORDER_COLUMNS)), *notes))
+    return to_csv((*HEAD, ILLEGAL, OTHER, "Scope", *ORDER_COLUMNS, *contexts), rows)
+
+
 def _by_category(
-    head: tuple[str, str],
-    applies: str,
+    head: tuple[str, str, str],
     columns: Sequence[str],
     values: dict[str, Value],
-    last: str | None = None,
+    numbers: Iterable[int],
+    context: str,
+    named: str = ILLEGAL,
     note: str = ONLY_COUNTERFEITS,
 ) -> str:
     """Return a table with a row for each category; what is counted stands in the total and the rows of counterfeits."""
     rows = []
-    for category in ("TOTAL", *CATEGORIES, *([last] if last else ())):
-        known = values if category in ("TOTAL", IP, TRADEMARK) else {}
-        row = [known.get(column) for column in columns]
-        notes = [note if category == "TOTAL" else ""] * len(columns)
-        rows.append((applies, *head, category, "", *(NA if value is None else value for value in row), *notes))
-    contexts = [f"Contextual information on {column}" for column in columns]
-    return to_csv((*HEAD, "Category of illegal content", OTHER, *columns, *contexts), rows)
+    for one in _chosen(numbers):
+        known = values if one.code in ("TOTAL", IP, TRADEMARK) else {}
+        told = (NA if (value := known.get(column)) is None else value for column in columns)
+        rows.append((*head, one.code, "", *told, *([note if one.number == 0 else ""] * len(columns))))
+    return to_csv((*HEAD, named, OTHER, *columns, *(f"{context} {column}" for column in columns)), rows)
+
+
+def _chosen(numbers: Iterable[int]) -> list[Category]:
+    wanted = set(numbers)
+    return [one for one in load_categories() if one.number in wanted]
 
 
 def _long(head: tuple[str, str], rows: Iterable[Line]) -> str:
@@ -160,6 +180,7 @@ def _notices(notices: Noticed) -> dict[str, Value]:
 
 
 def _own_initiative(figures: Figures) -> dict[str, Value]:
+    """Return what was done without a notice; a model found the listings, as the statements of reasons say, too."""
     own = [one for one in figures.measures if one.source == "own"]
     counts: dict[str, Value] = {
         name: sum(one.n for one in own if one.kind in kinds) + figures.penalties.get(PENALTY_COLUMNS.get(name, ""), 0)
@@ -168,21 +189,24 @@ def _own_initiative(figures: Figures) -> dict[str, Value]:
     counts |= {name: figures.penalties.get(kind, 0) for name, kind in PENALTY_COLUMNS.items() if name not in counts}
     restricted = sum(figures.penalties.get(kind, 0) for kind in PENALTY_COLUMNS.values())
     measured = total(own) + restricted
-    return counts | {OWN_COLUMNS[0]: measured, OWN_COLUMNS[1]: total(own, automatic=True)}
+    return counts | {OWN_COLUMNS[0]: measured, OWN_COLUMNS[1]: total(own)}
 
 
 def _appeals(figures: Figures) -> list[Line]:
     section = "Internal complaints mechanism"
     rows: list[Line] = []
     for name, subject in COMPLAINTS:
+        told = _complaint_rows(figures.complaints, subject)
         rows += [
-            (PLATFORMS, section, name, scope, value, note)
-            for scope, value, note in _complaint_rows(figures.complaints, subject)
+            (EVERYBODY if subject is None and scope == TOTAL else PLATFORMS, section, name, scope, value, note)
+            for scope, value, note in told
         ]
+        if subject is None:
+            rows.append((PLATFORMS, section, NEWLY_IMPOSED, TOTAL, None, NO_RECORD))
     for by in ("in accordance with Article 16", "by a Trusted Flagger in accordance with Article 16"):
-        rows.append((PLATFORMS, section, REFUSED + by, "Total number", None, NO_RECORD))
-    disputes = "Number of disputes submitted to out-of-court dispute settlement bodies"
-    rows.append((PLATFORMS, "Out-of-court dispute settlement bodies", disputes, "Total number", None, NO_RECORD))
+        rows += [(PLATFORMS, section, REFUSED + by, scope, None, NO_RECORD) for scope in COMPLAINT_SCOPES]
+    disputes = (*COMPLAINT_SCOPES, OMITTED, "Percentage of outcomes implemented")
+    rows += [(PLATFORMS, DISPUTE_SECTION, DISPUTES, scope, None, NO_RECORD) for scope in disputes]
     repeated, suspensions = (
         "Suspensions imposed on repeated offenders",
         "Number of suspensions enacted for the provision of manifestly ",
@@ -193,21 +217,24 @@ def _appeals(figures: Figures) -> list[Line]:
         ("unfounded notices", figures.notices.taken("suspend"), ""),
         ("unfounded complaints", None, NO_RECORD),
     ):
-        rows.append((PLATFORMS, repeated, suspensions + what, "Total number", value, note))
+        rows.append((PLATFORMS, repeated, suspensions + what, TOTAL, value, note))
     return rows
 
 
 def _complaint_rows(complaints: Complaints, subject: str | None) -> list[tuple[str, Value, str]]:
     reversed_ = complaints.count(subject, "granted") + complaints.count(subject, "restored")
+    values: tuple[tuple[Value, str], ...] = (
+        (complaints.count(subject), ""),
+        (complaints.count(subject, "rejected"), ""),
+        (complaints.count(subject, "partly granted"), ""),
+        (reversed_, ""),
+        (_median(complaints.spans.get(subject or ALL)), "In hours."),
+    )
+    rows = [(scope, value, note) for scope, (value, note) in zip(COMPLAINT_SCOPES, values, strict=True)]
+    if subject is not None:
+        return rows
     open_ = complaints.count(subject, "pending") + complaints.count(subject, "withdrawn")
-    return [
-        ("Total number", complaints.count(subject), ""),
-        ("Decisions upheld", complaints.count(subject, "rejected"), ""),
-        ("Decisions partially reversed", complaints.count(subject, "partly granted"), ""),
-        ("Decisions reversed", reversed_, ""),
-        ("Decision omitted", open_, "Withdrawn, or not decided yet."),
-        ("Median time", _median(complaints.spans.get(subject or ALL)), "In hours."),
-    ]
+    return [*rows, (OMITTED, open_, "Withdrawn, or not decided yet.")]
 
 
 def _automated_means(figures: Figures) -> list[Line]:

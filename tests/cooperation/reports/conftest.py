@@ -1,10 +1,12 @@
 """A small year of work, made once: decisions, second looks, measures, complaints, notices."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from databases import copy_sqlite
+from sqlalchemy import Engine
 
 from ipml.cooperation.reports.figures import Figures, measure_figures
 from ipml.storage.database import open_database
@@ -13,18 +15,28 @@ sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of th
 
 from experiments.cooperation.report_speed import NOW, YEAR, Filler
 
+N_CASES = 300
 
-def fill(url: str, n_cases: int = 600):
+
+def fill(url: str) -> Engine:
     """Open a database that is migrated and empty, and put a year into it."""
     engine = open_database(url)
-    Filler(n_cases, n_brands=6).fill(engine)
+    Filler(N_CASES, n_brands=4).fill(engine)
     return engine
 
 
 @pytest.fixture(scope="package")
-def year(tmp_path_factory):
-    """Give a database with a year in it, for reading only."""
-    engine = fill(copy_sqlite(tmp_path_factory.mktemp("year")))
+def filled(tmp_path_factory) -> Path:
+    """Return the file of a database with a year in it."""
+    folder = tmp_path_factory.mktemp("year")
+    fill(copy_sqlite(folder)).dispose()  # the last connection moves the log into the file
+    return folder / "ipml.db"
+
+
+@pytest.fixture(scope="package")
+def year(filled) -> Iterator[Engine]:
+    """Give the database with a year in it, for reading only."""
+    engine = open_database(f"sqlite:///{filled}")
     yield engine
     engine.dispose()
 
@@ -36,8 +48,9 @@ def figures(year) -> Figures:
 
 
 @pytest.fixture
-def own_year(tmp_path):
-    """Give a database with a year in it that a test may change."""
-    engine = fill(copy_sqlite(tmp_path), 200)
+def own_year(filled, tmp_path) -> Iterator[Engine]:
+    """Give a copy of the database with a year in it, which a test may change."""
+    (tmp_path / "own.db").write_bytes(filled.read_bytes())
+    engine = open_database(f"sqlite:///{tmp_path / 'own.db'}")
     yield engine
     engine.dispose()

@@ -47,7 +47,7 @@ def test_few_sellers_are_not_counted_out(own_year, tmp_path):
 def test_networks_are_told_by_their_size(year, tmp_path):
     """A large network is a row, small ones are one row together, and no number lets theirs be worked out."""
     moment = pd.Timestamp("2026-03-01", tz="UTC")
-    rows = [(f"s{n}", "payout", "big" if n < 40 else f"small {n // 2}", moment) for n in range(60)]
+    rows = [(f"s{n}", "payout", "big" if n < 24 else f"small {n // 2}", moment) for n in range(40)]
     events = pd.DataFrame(rows, columns=["seller_id", "kind", "value", "seen_at"])
     keep_networks(find_networks(events), tmp_path / "networks")
     found = measure_brand(year, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, literal, select, union_all
 
@@ -53,6 +53,7 @@ def test_times_are_those_of_the_page(year, figures):
     assert (figures.takedowns.n, figures.takedowns.sales_known) == (times.measures, times.sales_known)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 10**12)), min_size=1, max_size=25))
 def test_spans_are_those_worked_out_in_memory(empty, rows):
     """Median and 90th percentile of each group are those of `Span.of`."""

@@ -132,6 +132,29 @@ def test_the_template_of_the_eu_says_the_same(folder, figures):
     assert int(appeals["Total number"]["Value"]) == figures.complaints.count()
 
 
+def test_each_file_of_the_template_has_the_rows_it_asks_for(folder):
+    """A row for each category, and the columns word for word, so that files of others can be added to it."""
+    rows = {path.name: read_csv(path) for path in (folder / EU_FOLDER).iterdir()}
+    categories = [
+        row["Category of illegal content / incompatible with the terms and conditions"]
+        for row in rows["2_categories_names.csv"]
+    ]
+    assert [row["Category of illegal content"] for row in rows["3_member_states_orders.csv"]] == categories[
+        :-10
+    ] + categories[-2:-1]
+    assert [row["Category of illegal content"] for row in rows["4_notices.csv"]] == categories[:-10] + categories[-1:]
+    terms = [
+        next(value for name, value in row.items() if name.startswith("Category"))
+        for row in rows["6_own_initiative_TC.csv"]
+    ]
+    assert terms == categories[:-2]
+    assert (
+        "Contextual information on number of orders to act against illegal content received"
+        in rows["3_member_states_orders.csv"][0]
+    )
+    assert [len(rows[name]) for name in ("7_appeals_and_recidivism.csv", "8_automated_means.csv")] == [47, 20]
+
+
 def read_all(folder: Path) -> dict[str, bytes]:
     """Return the bytes of all files of a report."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -101,8 +101,8 @@ def test_exactly_so_much_is_enough(tmp_path):
 
 
 def test_dimes_add_up_to_dollars(tmp_path):
-    """Fifty thousand sales of 0.10 are 5,000.00, and disclosure begins at 20,000.00."""
-    (ann,) = find(sell(50_000, "0.1"), tmp_path)
+    """6,250 sales of 0.80 are 5,000.00 exactly, and disclosure begins at 20,000.00."""
+    (ann,) = find(sell(6_250, "0.8"), tmp_path)
     assert ann.revenue == 5000.0
     (ann,) = find(sell(200, "100"), tmp_path)
     assert ann.is_disclosed
