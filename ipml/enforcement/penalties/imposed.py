@@ -117,14 +117,24 @@ def change_penalty(connection: Connection, penalty: Penalty, why: str = "", **co
     return get_penalty(connection, penalty.penalty_id)
 
 
-def explain_penalty(connection: Connection, penalty_id: int) -> tuple[tuple[str, ...], str] | None:
-    """Return the sentences that say how a penalty came about, and why it ended; None where its seller was erased."""
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """How a penalty came about in sentences, why a person confirmed it, and why it ended; "" where nobody said."""
+
+    sentences: tuple[str, ...]
+    why_confirmed: str
+    why_ended: str
+
+
+def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None:
+    """Return why there is a penalty, and why it ended; None where its seller was erased."""
     row = connection.execute(select(penalties).where(penalties.c.penalty_id == penalty_id)).first()
     if row is None:
         raise PenaltyNotFound(penalty_id)
     with suppress(SellerErased):
         sentences = json.loads(unseal(connection, row.pseudonym, row.why))
-        return tuple(sentences), unseal(connection, row.pseudonym, row.why_ended) if row.why_ended else ""
+        said = [unseal(connection, row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
+        return Explained(tuple(sentences), *said)
     return None
 
 

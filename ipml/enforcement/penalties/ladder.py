@@ -13,6 +13,7 @@ from ipml.enforcement.penalties.imposed import (
     change_penalty,
     get_penalty,
     keep_penalty,
+    seal_words,
     select_penalties,
 )
 from ipml.enforcement.penalties.messages import tell_ended, tell_imposed
@@ -32,6 +33,7 @@ from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforc
 from ipml.enforcement.restrictions import Restriction
 from ipml.errors import CannotChangePenalty
 from ipml.review.snapshot import decode_listing
+from ipml.review.snapshot import digest as digest_text
 from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
@@ -131,6 +133,8 @@ def confirm(
     ----------
     by : str
         Who confirms it: not who decided the case that it follows from.
+    why : str, default=""
+        Kept, sealed with the seller's key; the trail holds a digest of what is sealed.
     tell : callable, optional
         Called with the connection and the penalty in the same transaction.
 
@@ -148,9 +152,10 @@ def confirm(
         rules = _policy_of(connection, penalty.policy_digest).penalties
         imposed = impose(penalty, by, at, rules)
         fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
-        kept = change_penalty(connection, penalty, **fields)
+        sealed = seal_words(connection, penalty.pseudonym, why) if why else None
+        kept = change_penalty(connection, penalty, **fields, why_confirmed=sealed)
         tell_imposed(connection, kept, rules.ladder[kept.rung], at)
-        _note(connection, kept, "penalty confirmed", by, at)
+        _note(connection, kept, "penalty confirmed", by, at, sealed)
         if tell is not None:
             tell(connection, kept)
         return kept
@@ -233,7 +238,9 @@ def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: s
     return ended
 
 
-def _note(connection: Connection, penalty: Penalty, action: str, by: str, at: datetime) -> None:
+def _note(
+    connection: Connection, penalty: Penalty, action: str, by: str, at: datetime, sealed: str | None = None
+) -> None:
     payload = {
         "seller": penalty.pseudonym,
         "strike": penalty.strike_id,
@@ -241,6 +248,7 @@ def _note(connection: Connection, penalty: Penalty, action: str, by: str, at: da
         "weight": round(penalty.weight, 6),
         "policy": penalty.policy_digest,
         **({} if penalty.ended_as is None else {"ended": penalty.ended_as}),
+        **({"sealed": digest_text(sealed)} if sealed else {}),
     }
     audit.append(connection, by, action, penalty.subject, payload, at=at)
 

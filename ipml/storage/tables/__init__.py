@@ -22,7 +22,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0017"
+REVISION = "0018"
 
 __all__ = [
     "REVISION",
