@@ -59,16 +59,32 @@ def _forget_outdated_code(config: pytest.Config) -> None:
 
 
 # Seconds that whole modules of marked tests take, roughly. The longest begin first: one that began last would go on
-# alone, with the other processes idle. The others follow by their number of tests.
+# alone, with the other processes idle; so would a module of one long test. The others follow by their number of tests.
 SECONDS = {
-    "tests/test_notebooks.py": 160,
-    "tests/test_benchmark.py": 130,
     "tests/scoring/test_spark.py": 120,
-    "tests/scoring/test_batch_processes.py": 80,
-    "tests/cli/test_demo.py": 60,
-    "tests/model/training/test_unseen.py": 60,
+    "tests/test_notebooks.py": 100,
+    "tests/test_benchmark.py": 80,
+    "tests/scoring/test_batch_processes.py": 60,
+    "tests/cli/test_demo.py": 50,
     "tests/test_install.py": 50,
-    "tests/simulation/test_difficulty.py": 40,
+    "tests/review/test_many_reviewers.py": 45,
+    "tests/web/test_browser.py": 40,
+    "tests/web/test_enforcement_browser.py": 40,
+    "tests/model/training/test_unseen.py": 40,
+    "tests/model/test_selection.py": 35,
+    "tests/web/test_killed_page.py": 30,
+    "tests/review/test_parity.py": 30,
+    "tests/scoring/parts/test_resuming.py": 30,
+    "tests/model/drift/test_drift.py": 25,
+    "tests/enforcement/test_killed.py": 20,
+    "tests/enforcement/appeals/test_appeals_at_once.py": 20,
+    "tests/cli/test_promote.py": 20,
+    "tests/simulation/test_difficulty.py": 20,
+    "tests/review/clusters/test_waiting.py": 15,
+    "tests/review/test_crashed_server.py": 15,
+    "tests/cli/test_reproduce.py": 15,
+    "tests/test_street.py": 15,
+    "tests/enforcement/test_story.py": 15,
 }
 
 

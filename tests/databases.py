@@ -40,10 +40,10 @@ def open_hasty(url: str) -> Engine:
     return engine
 
 
-def copy_sqlite(folder: Path) -> str:
-    """Put a migrated database into a folder, and return its URL."""
+def copy_sqlite(folder: Path, saved: bytes | None = None) -> str:
+    """Put a database into a folder, a file that was saved or one that is migrated and empty, and return its URL."""
     path = folder / "ipml.db"
-    path.write_bytes(_migrated_file())
+    path.write_bytes(saved or _migrated_file())
     return f"sqlite:///{path}"
 
 

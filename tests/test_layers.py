@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
     *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", ".ci", "ipml", "notebooks"),
@@ -24,23 +26,26 @@ def test_the_top_level_holds_only_what_the_design_lists():
     assert {line.split("/")[0] for line in listed.splitlines()} <= TOP_LEVEL
 
 
-def test_importing_ipml_is_light():
-    """A service that imports ipml, in a fresh interpreter, gets neither MLflow nor a database nor a web framework."""
-    script = "import sys, ipml; print(*[m for m in ('mlflow', 'sqlalchemy', 'fastapi', 'sklearn') if m in sys.modules])"
+@pytest.fixture(scope="module")
+def loaded() -> list[set[str]]:
+    """Return which heavy packages a fresh interpreter has loaded after each of three imports, one after another."""
+    steps = ("import ipml", "from ipml import load_model", "from ipml.model.training import load_experiment")
+    heavy = "('mlflow', 'sqlalchemy', 'fastapi', 'sklearn')"
+    script = "\n".join(f"{step}; print(*[m for m in {heavy} if m in sys.modules])" for step in ("import sys", *steps))
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == ""
+    return [set(line.split()) for line in result.stdout.splitlines()[1:]]
 
 
-def test_scoring_needs_no_mlflow_database_or_web_framework():
+def test_importing_ipml_is_light(loaded: list[set[str]]):
+    """A service that imports ipml gets neither MLflow nor a database nor a web framework."""
+    assert loaded[0] == set()
+
+
+def test_scoring_needs_no_mlflow_database_or_web_framework(loaded: list[set[str]]):
     """The scoring function itself loads none of them either."""
-    heavy = "('mlflow', 'sqlalchemy', 'fastapi')"
-    script = f"import sys; from ipml import load_model; print(*[m for m in {heavy} if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == ""
+    assert loaded[1] == {"sklearn"}
 
 
-def test_an_experiment_is_read_without_mlflow():
+def test_an_experiment_is_read_without_mlflow(loaded: list[set[str]]):
     """Training loads MLflow on first use only, so that what merely reads an experiment answers at once."""
-    script = "import sys; from ipml.model.training import load_experiment; print('mlflow' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "False"
+    assert "mlflow" not in loaded[2]

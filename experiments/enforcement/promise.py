@@ -217,11 +217,24 @@ def conclude(done: np.ndarray, wrong: np.ndarray, drift: int, events: Iterable[E
     return Outcome(months, gone, tuple((f"{e.at:%Y-%m-%d}", e.brand, e.event, e.cause) for e in told))
 
 
+def describe(plan: Plan, outcome: Outcome) -> str:
+    """Return what came out of one seed, in one line."""
+    active = [month for month in outcome.months if month.done]
+    kept = sum(is_kept(plan, month) for month in active)
+    done, wrong = sum(month.done for month in active), sum(month.wrong for month in active)
+    return f"{kept} of {len(active)} months within the promise, {wrong:,} of {done:,} acted on wrongly"
+
+
+def is_kept(plan: Plan, month: Month) -> bool:
+    """Say whether a month was within the promise."""
+    return month.wrong <= (1 - plan.promise) * month.done + 1e-9
+
+
 def report(plan: Plan, outcomes: list[Outcome], seconds: float) -> None:
     """Print what came out, against the bar."""
     months = [month for outcome in outcomes for month in outcome.months]
     active = [month for month in months if month.done]
-    kept = [month for month in active if month.wrong <= (1 - plan.promise) * month.done + 1e-9]
+    kept = [month for month in active if is_kept(plan, month)]
     drift = [month for month in active if month.is_drift]
     done, wrong = sum(month.done for month in months), sum(month.wrong for month in months)
     of_drift = sum(month.is_drift for month in kept)
@@ -259,8 +272,10 @@ def main() -> None:
     plan = Plan(*drift, names, given.vouching)
     run, began, outcomes = simulate_quickly if given.quick else simulate, perf_counter(), []
     with ProcessPoolExecutor(given.processes) as pool:
-        for outcome in pool.map(partial(run, plan), range(given.first, given.first + given.seeds)):
+        seeds = range(given.first, given.first + given.seeds)
+        for seed, outcome in zip(seeds, pool.map(partial(run, plan), seeds), strict=True):
             outcomes.append(outcome)
+            print(f"seed {seed}: {describe(plan, outcome)}", flush=True)
             if given.events:
                 print(*outcome.events, [(m.done, m.wrong, m.is_drift) for m in outcome.months], sep="\n", flush=True)
     report(plan, outcomes, perf_counter() - began)

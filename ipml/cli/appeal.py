@@ -109,6 +109,21 @@ def file_(
 
 
 @app.command()
+def withdraw(
+    appeal: Number,
+    seller: Annotated[str, typer.Option(help="Id of the seller who gives it up.", show_default=False)],
+    database: Database = None,
+) -> None:
+    """Record that a seller gives an appeal up; they may file another as long as the term runs.
+
+    Example: ipml appeal withdraw 3 --seller s-1881
+    """
+    from ipml.enforcement.appeals.filing import withdraw_appeal
+
+    typer.echo(f"Appeal {appeal} is {withdraw_appeal(_open(database), appeal, seller).state}; the seller is told.")
+
+
+@app.command()
 def decide(
     appeal: Number,
     outcome: Annotated[

@@ -100,8 +100,12 @@ def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -
     Console().print(table)
     Console().print(_penalty_table(found, now, {pseudonym: seller}))
     for number, reason in reasons.items():
-        words, ended = reason or (("its seller was erased",), "")
-        typer.echo(f"{number}: {' '.join(words)}" + (f" Ended: {printable(ended)}" if ended else ""))
+        if reason is None:
+            typer.echo(f"{number}: its seller was erased")
+            continue
+        confirmed = f" Confirmed: {printable(reason.why_confirmed)}" if reason.why_confirmed else ""
+        ended = f" Ended: {printable(reason.why_ended)}" if reason.why_ended else ""
+        typer.echo(f"{number}: {' '.join(reason.sentences)}{confirmed}{ended}")
     typer.echo(f"Their strikes weigh {standing.weight:.2f} now.")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ipml.enforcement.privacy.erasure import Erased
+    from ipml.enforcement.privacy.holds import Hold
 
 app = typer.Typer(no_args_is_help=True, help="Say what is kept of a seller, forget them, or hold what a claim needs.")
 
@@ -42,9 +43,7 @@ def show(seller: Seller, database: Database = None) -> None:
         until = f"the last until {kind.until:%Y-%m-%d}" if kind.until else "no end"
         typer.echo(f"{kind.records:>8,}  {kind.name.replace('_', ' ')}: {until}")
     for hold in kept.holds:
-        of = "everything" if hold.case_id is None else f"case {hold.case_id}"
-        said = f"{of}, until {hold.last_day}, by {hold.placed_by}: {hold.why}"
-        typer.echo(printable(f"hold {hold.hold_id}: {said}"))
+        typer.echo(printable(_describe(hold)))
     with reading(engine) as connection:
         told = find_disclosures(connection, kept.pseudonym) if kept.pseudonym else []
     for one in told:
@@ -140,6 +139,26 @@ def hold(
 
 
 @app.command()
+def holds(database: Database = None) -> None:
+    """List all legal holds that are in force, of every seller.
+
+    Example: ipml seller holds
+    """
+    from ipml.cli.plain_text import printable
+    from ipml.enforcement.privacy.holds import list_holds
+    from ipml.storage.database import open_database, reading
+    from ipml.storage.pseudonyms import find_seller
+
+    engine = open_database(database, create=False)
+    found = list_holds(engine)
+    with reading(engine) as connection:
+        sellers = {hold.pseudonym: find_seller(connection, hold.pseudonym) for hold in found}
+    for hold in found:
+        typer.echo(printable(f"seller {sellers[hold.pseudonym] or hold.pseudonym}, {_describe(hold)}"))
+    typer.echo(f"{len(found):,} hold(s) in force.")
+
+
+@app.command()
 def release(
     seller: Seller,
     number: Annotated[
@@ -182,3 +201,8 @@ def tell_erased(erased: Erased) -> None:
         typer.echo("Nobody was left to erase; whatever traces an interrupted run had left are gone.")
     for words in erased.remarks:
         typer.echo(f"What remains: {words}.")
+
+
+def _describe(hold: Hold) -> str:
+    of = "everything" if hold.case_id is None else f"case {hold.case_id}"
+    return f"hold {hold.hold_id}: {of}, until {hold.last_day}, by {hold.placed_by}: {hold.why}"

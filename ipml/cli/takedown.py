@@ -13,7 +13,7 @@ from ipml.cli.plain_text import printable
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ipml.enforcement.restrictions import MeasureKind
+    from ipml.enforcement.by_hand import Order
     from ipml.enforcement.takedown.finding import Measure
     from ipml.enforcement.takedown.timing import Span
 
@@ -75,6 +75,32 @@ def list_(
 
 
 @app.command()
+def show(measure: Number, database: Database = None) -> None:
+    """Show a measure, the messages that told the platform of it, and what the platform answered.
+
+    Example: ipml takedown show 7
+    """
+    from ipml.enforcement.takedown.answers import list_answers, list_messages
+    from ipml.enforcement.takedown.finding import get_measure, read_whys
+    from ipml.storage.database import open_database, reading
+
+    with reading(open_database(database, create=False)) as connection:
+        found = get_measure(connection, measure)
+        whys = read_whys(connection, found)
+        told = [(one, list_answers(connection, one.key)) for one in list_messages(connection, measure)]
+    typer.echo(f"Measure {measure} on case {found.case_id}: {_describe(found)}, {found.state}")
+    typer.echo(printable(f"imposed {_minute(found.imposed_at)} by {found.imposed_by}: {whys['why'] or ''}"))
+    if found.lifted_at is not None:
+        typer.echo(printable(f"lifted {_minute(found.lifted_at)} by {found.lifted_by}: {whys['why_lifted'] or ''}"))
+    for message, answers in told:
+        typer.echo(f"message {printable(message.key)}, put down {_minute(message.put_at)}: {message.state}")
+        for answer in answers:
+            typer.echo(printable(f"  {answer.status} {_minute(answer.said_at)}, told by {answer.told_by}"))
+    if whys["why_refused"]:
+        typer.echo(printable(f"refused: {whys['why_refused']}"))
+
+
+@app.command()
 def impose(
     case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.", show_default=False)],
     kind: Kind,
@@ -93,10 +119,8 @@ def impose(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
 
-    chosen, policy, now = _parse_kind(kind), load_enforcement_policy(), _now()
-    where, until = _split(countries), _end(now, days)
-    engine = open_database(database, create=False)
-    measure = impose_measure(engine, case, chosen, getuser(), why, policy, territories=where, until=until, now=now)
+    order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
+    measure = impose_measure(open_database(database, create=False), case, order, getuser(), policy)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 
@@ -119,10 +143,8 @@ def change(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
 
-    chosen, policy, now = _parse_kind(kind), load_enforcement_policy(), _now()
-    where, until = _split(countries), _end(now, days)
-    engine = open_database(database, create=False)
-    new = change_measure(engine, measure, chosen, getuser(), why, policy, territories=where, until=until, now=now)
+    order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
+    new = change_measure(open_database(database, create=False), measure, order, getuser(), policy)
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
 
@@ -223,27 +245,18 @@ def _hours(span: object) -> str:
     return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"
 
 
-def _parse_kind(name: str) -> MeasureKind:
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _read_order(kind: str, why: str, countries: str, days: float | None) -> Order:
+    from datetime import UTC, datetime, timedelta
+
+    from ipml.enforcement.by_hand import Order
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.errors import UnusableSetting
 
-    try:
-        return MeasureKind(name)
-    except ValueError as error:
-        raise UnusableSetting("kind", repr(name[:80]), f"one of {', '.join(MeasureKind)}") from error
-
-
-def _split(countries: str) -> tuple[str, ...]:
-    return tuple(name.strip().upper() for name in countries.split(",") if name.strip())
-
-
-def _now() -> datetime:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)
-
-
-def _end(now: datetime, days: float | None) -> datetime | None:
-    from datetime import timedelta
-
-    return None if days is None else now + timedelta(days=days)
+    if kind not in tuple(MeasureKind):
+        raise UnusableSetting("kind", repr(kind[:80]), f"one of {', '.join(MeasureKind)}")
+    where = tuple(name.strip().upper() for name in countries.split(",") if name.strip())
+    return Order(MeasureKind(kind), why, where, None if days is None else datetime.now(UTC) + timedelta(days=days))

@@ -5,6 +5,7 @@ Nobody does so where they sell as the seller. Sent twice, a change is made once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select
@@ -25,6 +26,28 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import strikes
 
 LONGEST_WHY = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A measure that a lead orders.
+
+    Attributes
+    ----------
+    why : str
+        For the record, at most 2,000 characters.
+    territories : tuple of str
+        Countries, for `MeasureKind.REMOVE_IN`.
+    until : datetime or None
+        When it ends by itself.
+    """
+
+    kind: MeasureKind
+    why: str
+    territories: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
 _WHY = "review"  # as letters know it
 
 
@@ -59,34 +82,32 @@ def lift_measure(
 def impose_measure(
     engine: Engine,
     case_id: int,
-    kind: MeasureKind,
+    order: Order,
     by: str,
-    why: str,
     policy: EnforcementPolicy,
     *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
     now: datetime | None = None,
 ) -> Measure:
     """Impose a measure beside those there are on a listing that was decided counterfeit, and state to the seller why.
-
-    Parameters
-    ----------
-    territories : tuple of str
-        Countries, for `MeasureKind.REMOVE_IN`.
-    until : datetime, optional
-        When it ends by itself.
 
     Raises
     ------
     NothingToEnforce, UnusableMeasure, OwnListing, SellerErased
     """
-    _check_why(why, "imposed")
+    _check_why(order.why, "imposed")
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
         refuse_own(connection, find_case(connection, case_id), by)
         measure = measures.impose_by_hand(
-            connection, case_id, kind, by, why, now, policy, territories=territories, until=until
+            connection,
+            case_id,
+            order.kind,
+            by,
+            order.why,
+            now,
+            policy,
+            territories=order.territories,
+            until=order.until,
         )
         _state(connection, measure, policy)
         return measure
@@ -95,41 +116,33 @@ def impose_measure(
 def change_measure(
     engine: Engine,
     measure_id: int,
-    kind: MeasureKind,
+    order: Order,
     by: str,
-    why: str,
     policy: EnforcementPolicy,
     *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
     now: datetime | None = None,
 ) -> Measure:
     """Put another measure in the place of one, with a statement of its own; otherwise like `lift_measure`.
-
-    Parameters
-    ----------
-    territories : tuple of str
-        Countries, for `MeasureKind.REMOVE_IN`.
-    until : datetime, optional
-        When it ends by itself.
 
     Raises
     ------
     SellerErased
         There is nobody left to whom it could be stated.
     """
-    _check_why(why, "changed")
-    now = now or datetime.now(UTC)
+    _check_why(order.why, "changed")
+    now, ordered = now or datetime.now(UTC), (order.kind, order.territories)
     with writing(engine) as connection:
         old = get_measure(connection, measure_id)
         refuse_own(connection, find_case(connection, old.case_id), by)
-        if old.replaced_by is not None and _is_sent_again(connection, old, by, why):
+        if old.replaced_by is not None and _is_sent_again(connection, old, by, order.why):
             new = get_measure(connection, old.replaced_by)
-            if (new.kind, new.territories) == (kind, territories):
+            if (new.kind, new.territories) == ordered:
                 return new
-        if old.stands and (old.kind, old.territories) == (kind, territories):
-            raise UnusableMeasure(f"{kind} in the place of the same", "another kind of measure")
-        new = measures.replace(connection, measure_id, kind, by, why, now, territories=territories, until=until)
+        if old.stands and (old.kind, old.territories) == ordered:
+            raise UnusableMeasure(f"{order.kind} in the place of the same", "another kind of measure")
+        new = measures.replace(
+            connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
+        )
         _state(connection, new, policy)
         old = get_measure(connection, measure_id)
         tell_lifted(connection, measures.restriction_of(connection, old), "replaced", now, policy)

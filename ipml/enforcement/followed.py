@@ -16,7 +16,7 @@ from ipml.enforcement.appeals.desk import Due, list_of_case
 from ipml.enforcement.clocks.clocks import Clock, find_clocks
 from ipml.enforcement.evidence.keeping import Evidence, find_evidence
 from ipml.enforcement.penalties.book import Strike, make_strike, select_strikes
-from ipml.enforcement.penalties.imposed import Penalty, explain_penalty, select_penalties
+from ipml.enforcement.penalties.imposed import Explained, Penalty, explain_penalty, select_penalties
 from ipml.enforcement.statements.facts import Statement
 from ipml.enforcement.statements.letter import Letter
 from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
@@ -69,11 +69,10 @@ class TakenMeasure:
 
 @dataclass(frozen=True, slots=True)
 class GivenPenalty:
-    """A penalty, how it came about, and why it ended; both are None where the seller was erased."""
+    """A penalty, and why there is or was one; None where the seller was erased."""
 
     penalty: Penalty
-    sentences: tuple[str, ...] | None
-    why_ended: str | None
+    explained: Explained | None
     told: Told | None
 
 
@@ -149,8 +148,7 @@ def read_told(connection: Connection, statement: Statement) -> Told:
 
 def read_penalty(connection: Connection, penalty: Penalty, told: Told | None = None) -> GivenPenalty:
     """Return a penalty with its reasons."""
-    sentences, why_ended = explain_penalty(connection, penalty.penalty_id) or (None, None)
-    return GivenPenalty(penalty, sentences, why_ended, told)
+    return GivenPenalty(penalty, explain_penalty(connection, penalty.penalty_id), told)
 
 
 def find_due(connection: Connection, subject: str) -> datetime | None:

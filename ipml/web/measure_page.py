@@ -12,7 +12,7 @@ from typing import IO, Annotated
 from fastapi import Form, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from ipml.enforcement.by_hand import change_measure, lift_measure
+from ipml.enforcement.by_hand import Order, change_measure, lift_measure
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.finding import get_measure
@@ -49,7 +49,7 @@ def change(
         else:
             kind = MeasureKind(to)
             territories = _split(countries) if kind is MeasureKind.REMOVE_IN else ()
-            change_measure(engine, measure, kind, name, why, policy, territories=territories)
+            change_measure(engine, measure, Order(kind, why, territories), name, policy)
     except (MeasureNotStanding, OwnListing, SellerErased, UnusableMeasure) as error:
         return show(request, case_id, Visit(message=str(error)))
     return RedirectResponse(f"/cases/{case_id}#followed", HTTPStatus.SEE_OTHER)

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
+from databases import copy_sqlite
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 
 HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
 
@@ -14,9 +15,8 @@ HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
 @pytest.fixture
 def database(tmp_path) -> str:
     """Return the URL of a queue with one case, which ana decided counterfeit, and put an appeal beside it as a file."""
-    url = f"sqlite:///{tmp_path}/ipml.db"
+    url = copy_sqlite(tmp_path)
     engine = open_database(url)
-    migrate(engine)
     bag = Listing("L1", "s1", "Bag\x1b[31m", country="CN", observed_at=datetime(2024, 5, 1, tzinfo=UTC))
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
     decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
@@ -57,6 +57,16 @@ def test_a_rights_holder_acts(ipml, database: str):
     assert "LG Hamburg" in ipml("appeal", "show", 1, "--database", database).out
     withdrew = ipml("appeal", "holder-acted", 1, "--withdrew", "--database", database)
     assert withdrew.out == "Appeal 1 is restored.\n"
+
+
+def test_an_appeal_is_withdrawn_by_its_seller_only(ipml, database: str):
+    """Another seller's is not found; afterwards the seller may file anew."""
+    file_one(ipml, database)
+    refused = ipml("appeal", "withdraw", 1, "--seller", "s2", "--database", database)
+    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
+    withdrawn = ipml("appeal", "withdraw", 1, "--seller", "s1", "--database", database)
+    assert withdrawn.out == "Appeal 1 is withdrawn; the seller is told.\n"
+    assert "Appeal 2" in file_one(ipml, database).out
 
 
 def test_a_tick_says_what_it_did(ipml, database: str):

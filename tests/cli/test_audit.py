@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from databases import copy_sqlite
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
@@ -14,15 +15,14 @@ from ipml.cli.serve import _open_database
 from ipml.settings import get_settings
 from ipml.storage import audit
 from ipml.storage.anchors import find_public_key, read_anchors
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import open_database, writing
 
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return the file of a database whose trail has three rows, with a key and a file of anchors in the settings."""
     path = tmp_path / "ipml.db"
-    engine = open_database(f"sqlite:///{path}")
-    migrate(engine)
+    engine = open_database(copy_sqlite(tmp_path))
     with writing(engine) as connection:
         audit.append_all(connection, "ana\x1b[2J", "claimed", ((f"case:{number}", {"token": 1}) for number in range(3)))
     engine.dispose()

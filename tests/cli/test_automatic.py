@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from databases import copy_sqlite
 
 from ipml.enforcement import policy as policy_module
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 
 BUNDLED = Path(policy_module.__file__).with_name("policy.toml").read_text("utf-8")
 POLICY = BUNDLED.replace("is_on = false", "is_on = true").replace("\nbrands = []", '\nbrands = ["Acme"]')
@@ -19,8 +20,7 @@ def policy(ipml, tmp_path, monkeypatch):
     """Put a policy in force that covers one brand, and a listing of it into the queue of the test's own folder."""
     (tmp_path / "policy.toml").write_text(POLICY)
     monkeypatch.setenv("IPML_ENFORCEMENT", str(tmp_path / "policy.toml"))
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
-    migrate(engine)
+    engine = open_database(copy_sqlite(tmp_path))
     enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag", brand="Acme"), 0.99, None, (), (), None, "m1")])
 
 

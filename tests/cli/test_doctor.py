@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from databases import copy_postgres
+from databases import copy_postgres, copy_sqlite
 from postgres import Server
 from typer.testing import CliRunner, Result
 
@@ -13,15 +13,14 @@ from ipml.cli import app
 from ipml.cli.doctor import check_access
 from ipml.settings import get_settings
 from ipml.storage import audit
-from ipml.storage.database import has_wal_reset_defect, migrate, open_database, reading, writing
+from ipml.storage.database import has_wal_reset_defect, open_database, reading, writing
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """Return the file of a sound database whose trail has three rows."""
     path = tmp_path / "ipml.db"
-    engine = open_database(f"sqlite:///{path}")
-    migrate(engine)
+    engine = open_database(copy_sqlite(tmp_path))
     with writing(engine) as connection:
         audit.append_all(connection, "ana", "claimed", ((f"case:{number}", {}) for number in range(3)))
     engine.dispose()

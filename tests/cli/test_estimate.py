@@ -4,20 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from databases import copy_sqlite
 from typer.testing import CliRunner
 
 from ipml.cli import app
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.exploration.batches import enqueue_batch
 from ipml.review.queue import claim, decide
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[..., str]:
     """Return a function that runs `ipml estimate` on a fresh database and gives what it prints."""
-    url = f"sqlite:///{tmp_path}/ipml.db"
-    migrate(open_database(url))
+    url = copy_sqlite(tmp_path)
 
     def invoke(*options: str) -> str:
         result = CliRunner().invoke(app, ["estimate", "--database", url, *options], env={"COLUMNS": "120"})

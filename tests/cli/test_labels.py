@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from databases import copy_sqlite
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
@@ -11,7 +12,7 @@ from ipml.listings.readers import read_listings
 from ipml.listings.schema import frame_to_listings
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 
 MONDAY, TUESDAY = datetime(2024, 5, 6, tzinfo=UTC), datetime(2024, 5, 7, tzinfo=UTC)
 
@@ -19,9 +20,8 @@ MONDAY, TUESDAY = datetime(2024, 5, 6, tzinfo=UTC), datetime(2024, 5, 7, tzinfo=
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """Return a database with a counterfeit listing decided on Monday, and a genuine one on Tuesday noon."""
-    url = f"sqlite:///{tmp_path}/ipml.db"
+    url = copy_sqlite(tmp_path)
     engine = open_database(url)
-    migrate(engine)
     for listing_id, verdict, now in (
         ("L1", Verdict.COUNTERFEIT, MONDAY),
         ("L2", Verdict.GENUINE, TUESDAY.replace(hour=12)),

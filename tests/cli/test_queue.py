@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from databases import copy_sqlite
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue, list_cases
 from ipml.review.ranking.ranking import get_ranking
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 
 POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
 
@@ -15,8 +16,7 @@ POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
 @pytest.fixture
 def engine(ipml, tmp_path):
     """Return the database of the test's own folder, with a likely cheap and an unlikely dear listing."""
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
-    migrate(engine)
+    engine = open_database(copy_sqlite(tmp_path))
     offers = [("cheap", 0.9, 5.0), ("dear\x1b[2J", 0.4, 3000.0)]
     enqueue(
         engine,

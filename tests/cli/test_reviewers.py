@@ -4,11 +4,12 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from databases import copy_sqlite
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.quality.conflicts import list_sellers
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import open_database
 from ipml.web.users import PasswordCost, add_user
 
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
@@ -17,9 +18,8 @@ CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 @pytest.fixture
 def database(tmp_path) -> str:
     """Return the URL of a queue of two cases, the first decided by ana."""
-    url = f"sqlite:///{tmp_path}/ipml.db"
+    url = copy_sqlite(tmp_path)
     engine = open_database(url)
-    migrate(engine)
     seen = datetime(2024, 5, 1, tzinfo=UTC)
     bags = [Listing(f"L{number}", "s1", "Bag", brand="[red]Acme", observed_at=seen) for number in (1, 2)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])

@@ -81,6 +81,9 @@ def test_a_hold_is_placed_shown_and_released(url: str):
     assert placed.stdout == "Hold 1 is in force to the end of 2999-12-31 (UTC).\n"
     shown = run(url, "seller", "show", SELLER).stdout
     assert "hold 1: everything, until 2999-12-31, by lea: claim\ufffd[2J 12" in shown
+    listed = run(url, "seller", "holds").stdout
+    assert listed.startswith(f"seller {SELLER}, hold 1: everything, until 2999-12-31")
+    assert listed.endswith("1 hold(s) in force.\n")
     refused = run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes")
     assert isinstance(refused.exception, UnderLegalHold)
     assert run(url, "seller", "release", SELLER).stdout == "1 hold(s) ended.\n"

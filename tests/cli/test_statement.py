@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from databases import copy_sqlite
 from sqlalchemy import Engine, delete
 
 from ipml.enforcement.policy import load_enforcement_policy
@@ -12,7 +13,7 @@ from ipml.enforcement.restrictions import MeasureKind, Restriction
 from ipml.enforcement.statements.statements import issue
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import open_database, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import seller_keys
 
@@ -20,8 +21,7 @@ from ipml.storage.tables import seller_keys
 @pytest.fixture
 def stated(ipml, tmp_path: Path) -> Engine:
     """Return the database of the test's own folder, with one removal of a listing with a hostile title."""
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
-    migrate(engine)
+    engine = open_database(copy_sqlite(tmp_path))
     listing = Listing("A7", "seller-1", "Bag\x1b[2J\u202e 1:1", brand="Nike", country="DE")
     enqueue(engine, [ScoredListing(listing, 0.9, None, (), (), None, "m")])
     decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="wrong_features")

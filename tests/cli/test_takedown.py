@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from databases import copy_sqlite
 from receiver import SECRET, Receiver, listening, wait_until
 
 from ipml.cli.doctor import check_database
@@ -16,15 +17,14 @@ from ipml.enforcement.takedown.measures import impose
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import open_database, writing
 
 
 @pytest.fixture
 def database(tmp_path) -> str:
     """Return the URL of a queue of one counterfeit listing with its measure, and one that waits."""
-    url = f"sqlite:///{tmp_path}/ipml.db"
+    url = copy_sqlite(tmp_path)
     engine = open_database(url)
-    migrate(engine)
     bags = [Listing(f"L{number}", f"s{number}", "Bag", brand="[red]Acme", listing_sales=0.0) for number in (1, 2)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
     decision = decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
@@ -68,6 +68,7 @@ def test_mistakes_are_answered_with_one_line(ipml, database: str):
         ("impose", 2, "--kind", "label", *why),
         ("change", 9, "--kind", "label", *why),
         ("lift", 9, *why),
+        ("show", 9, "--database", database),
         ("answer", "k", "done", "--database", database),
         ("answer", "k", "eaten", "--database", database),
         ("list", "--state", "lost", "--database", database),
@@ -113,6 +114,12 @@ def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, t
     assert "as was known" in ipml("takedown", "answer", keys[0], "done", "--database", database).out
     assert "done" in ipml("takedown", "list", "--database", database).out
     assert "[red]Acme" in ipml("takedown", "times", "--by", "brand", "--database", database).out
+    shown = ipml("takedown", "show", 1, "--database", database).out.splitlines()
+    assert shown[0] == "Measure 1 on case 1: remove, done"
+    assert "by ana: " in shown[1]
+    assert shown[2].startswith(f"message {keys[0]}, put down ")
+    assert shown[2].endswith(": delivered")
+    assert shown[3].startswith("  done ")
 
 
 def test_dead_messages_are_listed_retried_and_dropped(

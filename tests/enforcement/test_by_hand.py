@@ -11,7 +11,7 @@ from ipml.enforcement.appeals.deciders import find_deciders, find_deciders_of, m
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.desk import list_appeals
 from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.by_hand import change_measure, confirm_penalty, lift_measure, lift_penalty
+from ipml.enforcement.by_hand import Order, change_measure, confirm_penalty, lift_measure, lift_penalty
 from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.consistency import find_gaps
 from ipml.enforcement.followed import read_followed
@@ -66,7 +66,7 @@ def test_a_measure_comes_and_goes_by_hand(market):
     case_id = take_down(market)
     number = read_followed(market, case_id).measures[0].measure.measure_id
     for _ in range(2):
-        new = change_measure(market, number, MeasureKind.PAUSE, "lea", "wait for papers", POLICY, now=NOON)
+        new = change_measure(market, number, Order(MeasureKind.PAUSE, "wait for papers"), "lea", POLICY, now=NOON)
     for _ in range(2):
         lift_measure(market, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
     with pytest.raises(MeasureNotStanding):
@@ -86,7 +86,7 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(market):
     with pytest.raises(UnusableMeasure):
         lift_measure(market, 1, "lea", "  ", POLICY)
     with pytest.raises(UnusableMeasure):
-        change_measure(market, 1, MeasureKind.REMOVE, "lea", "again", POLICY)
+        change_measure(market, 1, Order(MeasureKind.REMOVE, "again"), "lea", POLICY)
     with writing(market) as connection:
         connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing):
@@ -135,7 +135,9 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
         case_id = take_down(market, number, f"s{number % 4}", draw.choice(people), at)
         if draw.random() < 0.5:
             measure = read_followed(market, case_id).measures[0].measure
-            change_measure(market, measure.measure_id, MeasureKind.PAUSE, draw.choice(people), "wait", POLICY, now=at)
+            change_measure(
+                market, measure.measure_id, Order(MeasureKind.PAUSE, "wait"), draw.choice(people), POLICY, now=at
+            )
         appeal = file_appeal(market, case_id, f"s{number % 4}", "no", now=at)
         for name in people:
             with reading(market) as connection:

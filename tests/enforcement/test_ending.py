@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from ipml.enforcement.by_hand import change_measure
+from ipml.enforcement.by_hand import Order, change_measure
 from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.ending import Ended, end_due
 from ipml.enforcement.policy import load_enforcement_policy
@@ -25,7 +25,7 @@ def test_what_is_over_ends_once_and_is_told(engine: Engine, make_scored):
     enforced = enforcing(engine, POLICY)
     taken = claim(enforced, "ana", now=NOON)
     decide(enforced, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
-    change_measure(enforced, 1, MeasureKind.PAUSE, "lea", "for a week", POLICY, until=NOON + WEEK, now=NOON)
+    change_measure(enforced, 1, Order(MeasureKind.PAUSE, "for a week", until=NOON + WEEK), "lea", POLICY, now=NOON)
     assert end_due(engine, POLICY, now=NOON + WEEK / 2) == Ended(0, 0)
     assert end_due(engine, POLICY, now=NOON + WEEK) == Ended(1, 0)
     assert end_due(engine, POLICY, now=NOON + YEAR) == Ended(0, 1)

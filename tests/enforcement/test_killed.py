@@ -18,7 +18,7 @@ from ipml.storage.tables import decisions, evidence, measures, outbox, statement
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("IPML_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "6"))
 STEPS = 46  # of one decision, its undoing and what follows from both; the last kills come after the commit
 
 

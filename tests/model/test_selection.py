@@ -1,5 +1,7 @@
 """Which listings to have reviewed next."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,8 +132,12 @@ def test_five_rounds_teach_more_than_chance_and_no_less_than_the_top_of_the_list
     from ipml.model.pipeline import CounterfeitClassifier, make_features
     from ipml.simulation.marketplace import simulate_marketplace
 
+    @cache
+    def simulate(seed: int):
+        return simulate_marketplace(5_000, seed)
+
     def learn(seed: int, strategy: str) -> float:
-        pool, test = simulate_marketplace(5_000, seed), simulate_marketplace(5_000, seed + 500)
+        pool, test = simulate(seed), simulate(seed + 500)
         truth = pool.truth["is_counterfeit"].to_numpy()
         known = np.zeros(5_000, dtype=bool)
         known[np.random.default_rng(seed).choice(5_000, 100, replace=False)] = True

@@ -21,7 +21,7 @@ Make = Callable[..., ScoredListing]
 pytestmark = pytest.mark.slow
 
 CASES = int(os.environ.get("IPML_TEST_CASES", "400"))
-KILLS = int(os.environ.get("IPML_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
 
 
 def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, make_scored: Make):

@@ -140,7 +140,7 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scored() -> Callable[..., ScoredListing]:
     """Return the maker of scored listings."""
     return make_scored

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, log_in, press, serve_page, start_browser
+from databases import copy_sqlite, open_hasty
 from sqlalchemy import Engine
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.storage.database import migrate, open_database
 from ipml.web.users import Role, add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -36,17 +36,24 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-def queue_of_many(tmp_path: Path, scored: Callable) -> Engine:
+@pytest.fixture(scope="module")
+def shift(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes:
     """Return a database with 60 cases, ten of them hostile in every field, and two reviewers."""
-    engine = open_database(f"sqlite:///{tmp_path}/shift.db")
-    migrate(engine)
+    folder = tmp_path_factory.mktemp("shift")
+    engine = open_hasty(copy_sqlite(folder))
     add_user(engine, "ana", PASSWORD, Role.REVIEWER, CHEAP)
     add_user(engine, "bo", PASSWORD, Role.REVIEWER, CHEAP)
     queue.enqueue(
         engine, [*map(partial(make_hostile, scored), range(10)), *map(partial(make_seen, scored), range(10, 60))]
     )
-    return engine
+    engine.dispose()
+    return (folder / "ipml.db").read_bytes()
+
+
+@pytest.fixture
+def queue_of_many(shift: bytes, tmp_path: Path) -> Engine:
+    """Return a copy of that database, open."""
+    return open_hasty(copy_sqlite(tmp_path, shift))
 
 
 def make_hostile(scored: Callable, number: int) -> ScoredListing:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, log_in, press, serve_page, start_browser
+from databases import copy_sqlite, open_hasty
 from sqlalchemy import Engine
 
 from ipml.enforcement.appeals.desk import list_appeals
 from ipml.enforcement.appeals.filing import file_appeal
 from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.by_hand import change_measure, confirm_penalty
+from ipml.enforcement.by_hand import Order, change_measure, confirm_penalty
 from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.links import Link, recommend_linked
@@ -25,7 +26,7 @@ from ipml.enforcement.takedown.finding import find_measures
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage import tables
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import reading, writing
 from ipml.web.users import Role, add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -40,11 +41,11 @@ APPEALS = (
 )
 
 
-@pytest.fixture
-def desk(tmp_path: Path, scored: Callable) -> Engine:
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes:
     """Return a database with decisions and all that followed: a changed measure, a strict penalty, three appeals."""
-    engine = open_database(f"sqlite:///{tmp_path}/desk.db")
-    migrate(engine)
+    folder = tmp_path_factory.mktemp("morning")
+    engine = open_hasty(copy_sqlite(folder))
     for name, role in (("lea", Role.LEAD), ("ana", Role.REVIEWER)):
         add_user(engine, name, PASSWORD, role, CHEAP)
     engine, policy = enforcing(engine), load_enforcement_policy()
@@ -74,9 +75,8 @@ def desk(tmp_path: Path, scored: Callable) -> Engine:
     tick(engine)
     with reading(engine) as connection:
         first = find_measures(connection, case_id=2)[0]
-    change_measure(
-        engine, first.measure_id, MeasureKind.REMOVE_IN, "lea", "a licence for Spain", policy, territories=("DE", "FR")
-    )
+    order = Order(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
+    change_measure(engine, first.measure_id, order, "lea", policy)
     for number, text in zip((1, 4, 5), APPEALS, strict=True):
         file_appeal(engine, number, queue.get_case(engine, number).scored.listing.seller_id, text)
     with writing(engine) as connection:
@@ -85,7 +85,14 @@ def desk(tmp_path: Path, scored: Callable) -> Engine:
     confirm_penalty(engine, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
     with writing(engine) as connection:
         recommend_linked(connection, [link], policy, datetime.now(UTC))
-    return engine
+    engine.dispose()
+    return (folder / "ipml.db").read_bytes()
+
+
+@pytest.fixture
+def desk(morning: bytes, tmp_path: Path) -> Engine:
+    """Return a copy of that database, open so that decisions have consequences."""
+    return enforcing(open_hasty(copy_sqlite(tmp_path, morning)), load_enforcement_policy())
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ipml.cooperation.network.folder import keep_networks
 from ipml.cooperation.network.networks import find_networks
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.by_hand import change_measure
+from ipml.enforcement.by_hand import Order, change_measure
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.finding import find_measures
@@ -195,7 +195,7 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
     file_appeal(engine, 8 + number, seller, f"appeal {payload}")
     with reading(engine) as connection:
         (measure,) = find_measures(connection, case_id=8 + number)
-    change_measure(engine, measure.measure_id, MeasureKind.LABEL, "bo", f"change {payload}", policy)
+    change_measure(engine, measure.measure_id, Order(MeasureKind.LABEL, f"change {payload}"), "bo", policy)
     decide_appeal(engine, number + 1, "lea", "rejected", f"answer {payload}")
 
 

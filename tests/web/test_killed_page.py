@@ -23,7 +23,7 @@ from ipml.storage.database import open_database, reading
 from ipml.storage.tables import decisions
 from ipml.web.users import PasswordCost, Role, add_user
 
-KILLS = int(os.environ.get("IPML_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 PASSWORD = "correct horse battery"
 
 

@@ -16,23 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import log
 
-from scipy.special import betainc, betaincinv, betaln
+from scipy.special import betainc, betaln
 
 _STEPS = 60  # halvings: to the last digit of a float
 _TIMES_WORSE = (3.0, 10.0, 30.0)  # than promised: how much worse things may have become
 _HIGHEST_RATE = 0.5
 _HIGHEST_LOOKED_AT = 1 - 1e-9
-
-
-def exact_bound(n: int, errors: int, confidence: float) -> float:
-    """Return the lower bound of the precision for one look at n cases (Clopper and Pearson 1934).
-
-    Examples
-    --------
-    >>> round(exact_bound(299, 0, 0.95), 3), exact_bound(3, 3, 0.95)
-    (0.99, 0.0)
-    """
-    return 0.0 if errors >= n else float(1 - betaincinv(errors + 1, n - errors, confidence))
 
 
 def lasting_bound(n: int, errors: int, promise: float, confidence: float) -> float:

@@ -14,9 +14,8 @@ from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.offences import Offence, find_offences
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.steps import list_told
-from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.storage.database import reading
-from ipml.storage.pseudonyms import find_pseudonym, find_seller
+from ipml.storage.pseudonyms import find_seller
 from ipml.storage.tables import strikes
 
 _AT_ONCE = 500
@@ -31,27 +30,6 @@ class SellerEvent:
     occurred_at: datetime
     known_at: datetime
     amount: float = 1.0
-
-
-def count_strikes(
-    engine: Engine, seller_id: str, *, known_by: datetime | None = None, rules: PenaltyRules | None = None
-) -> int:
-    """Return how many offences of a seller count at a moment, as a score may know them.
-
-    Copies count once, and what expired or was taken back by then does not count.
-
-    Parameters
-    ----------
-    known_by : datetime, default=now
-    rules : PenaltyRules, default=the usual ones
-        Say which strikes are one offence.
-    """
-    at = known_by or datetime.now(UTC)
-    with reading(engine) as connection:
-        pseudonym = find_pseudonym(connection, seller_id)
-        told = [] if pseudonym is None else _find_told(connection, pseudonym, at, rules or PenaltyRules())
-    counting = [strike for strike in list_strikes(engine, seller_id) if strike.counts_at(at)]
-    return len(find_offences(counting, told, rules or PenaltyRules()))
 
 
 def list_events(

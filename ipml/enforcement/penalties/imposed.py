@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select, update
 from ipml.enforcement.penalties.standing import Size
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import PenaltyNotFound, SellerErased
+from ipml.review.snapshot import digest
 from ipml.storage import audit
 from ipml.storage.appending import append_rows
 from ipml.storage.keyrings import Keyring
@@ -115,8 +116,8 @@ def _columns(penalty: Penalty, sentences: Sequence[str], keys: Keyring) -> dict[
     return fields | {"why": keys.seal(penalty.pseudonym, words) if penalty.pseudonym in keys else ""}
 
 
-def describe_change(penalty: Penalty, action: str, by: str, at: datetime) -> audit.Deed:
-    """Return what the audit trail says of what was done with a penalty."""
+def describe_change(penalty: Penalty, action: str, by: str, at: datetime, sealed: str | None = None) -> audit.Deed:
+    """Return what the audit trail says of what was done with a penalty, and by digest of the reasons that are sealed."""
     payload: dict[str, audit.Value] = {
         "seller": penalty.pseudonym,
         "strike": penalty.strike_id,
@@ -124,6 +125,7 @@ def describe_change(penalty: Penalty, action: str, by: str, at: datetime) -> aud
         "weight": round(penalty.weight, 6),
         "policy": penalty.policy_digest,
         **({} if penalty.ended_as is None else {"ended": penalty.ended_as}),
+        **({"sealed": digest(sealed)} if sealed else {}),
     }
     return audit.Deed(at, by, action, penalty.subject, payload)
 
@@ -136,14 +138,24 @@ def change_penalty(connection: Connection, penalty: Penalty, why: str = "", **co
     return get_penalty(connection, penalty.penalty_id)
 
 
-def explain_penalty(connection: Connection, penalty_id: int) -> tuple[tuple[str, ...], str] | None:
-    """Return the sentences that say how a penalty came about, and why it ended; None where its seller was erased."""
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """How a penalty came about in sentences, why a person confirmed it, and why it ended; "" where nobody said."""
+
+    sentences: tuple[str, ...]
+    why_confirmed: str
+    why_ended: str
+
+
+def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None:
+    """Return why there is a penalty, and why it ended; None where its seller was erased."""
     row = connection.execute(select(penalties).where(penalties.c.penalty_id == penalty_id)).first()
     if row is None:
         raise PenaltyNotFound(penalty_id)
     with suppress(SellerErased):
         sentences = json.loads(unseal(connection, row.pseudonym, row.why))
-        return tuple(sentences), unseal(connection, row.pseudonym, row.why_ended) if row.why_ended else ""
+        said = [unseal(connection, row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
+        return Explained(tuple(sentences), *said)
     return None
 
 

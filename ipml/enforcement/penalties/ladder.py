@@ -15,6 +15,8 @@ from ipml.enforcement.penalties.imposed import (
     change_penalty,
     describe_change,
     get_penalty,
+    keep_penalty,
+    seal_words,
     select_penalties,
 )
 from ipml.enforcement.penalties.messages import tell_ended, tell_imposed
@@ -126,6 +128,8 @@ def confirm(
     ----------
     by : str
         Who confirms it: not who decided the case that it follows from.
+    why : str, default=""
+        Kept, sealed with the seller's key; the trail holds a digest of what is sealed.
     tell : callable, optional
         Called with the connection and the penalty in the same transaction.
 
@@ -143,9 +147,10 @@ def confirm(
         rules = _policy_of(connection, penalty.policy_digest).penalties
         imposed = impose(penalty, by, at, rules)
         fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
-        kept = change_penalty(connection, penalty, **fields)
+        sealed = seal_words(connection, penalty.pseudonym, why) if why else None
+        kept = change_penalty(connection, penalty, **fields, why_confirmed=sealed)
         tell_imposed(connection, kept, rules.ladder[kept.rung], at)
-        _note(connection, kept, "penalty confirmed", by, at)
+        _note(connection, kept, "penalty confirmed", by, at, sealed)
         if tell is not None:
             tell(connection, kept)
         return kept
@@ -228,8 +233,10 @@ def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: s
     return ended
 
 
-def _note(connection: Connection, penalty: Penalty, action: str, by: str, at: datetime) -> None:
-    audit.append_deeds(connection, [describe_change(penalty, action, by, at)])
+def _note(
+    connection: Connection, penalty: Penalty, action: str, by: str, at: datetime, sealed: str | None = None
+) -> None:
+    audit.append_deeds(connection, [describe_change(penalty, action, by, at, sealed)])
 
 
 def _policy_of(connection: Connection, digest: str) -> EnforcementPolicy:

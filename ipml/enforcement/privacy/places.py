@@ -73,7 +73,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder", "dropped_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "body": SEALED, "last_error": SEALED, "why_dropped": SEALED},
     "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_ended": SEALED},
+    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_ended": SEALED, "why_confirmed": SEALED},
     "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": SEALED},
     "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},

@@ -67,6 +67,7 @@ penalties = Table(
     Column("ended_by", Text),
     Column("ended_at", Moment),
     Column("why_ended", Text, doc="sealed; empty where the seller was erased"),
+    Column("why_confirmed", Text, doc="likewise"),
     CheckConstraint("kind IN ('warn', 'limit', 'hold payout', 'suspend', 'close')", name="kind"),
     CheckConstraint("ended_as IN ('taken back', 'lifted', 'dismissed', 'over')", name="ended_as"),
     Index(None, "pseudonym", "penalty_id"),

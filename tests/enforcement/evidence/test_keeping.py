@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, delete, select, update
 
 from ipml.enforcement.evidence.content import canonical, read_scored_listing, sha256
-from ipml.enforcement.evidence.keeping import evidence_of_decision, find_evidence, read_evidence
-from ipml.errors import EvidenceChanged, EvidenceNotFound
+from ipml.enforcement.evidence.keeping import evidence_of_decision, find_evidence
+from ipml.errors import EvidenceChanged
 from ipml.records import Decision, PriceRange, ScoredListing, Verdict
 from ipml.review.cases import get_case
 from ipml.review.queue import claim, decide
@@ -116,13 +116,6 @@ def test_changed_evidence_is_not_read(keeping: Engine, decide_on: Decide, make_s
         connection.execute(update(evidence).values({column: other}))
     with reading(keeping) as connection, pytest.raises(EvidenceChanged, match="evidence 1"):
         find_evidence(connection, decision.case_id)
-
-
-def test_unknown_evidence_is_told(keeping: Engine):
-    """A number that nothing bears is no crash."""
-    with reading(keeping) as connection, pytest.raises(EvidenceNotFound, match="evidence 7"):
-        read_evidence(connection, 7)
-    assert claim(keeping, "ana") is None
 
 
 def test_the_doctor_sees_evidence_with_another_digest(keeping: Engine, decide_on: Decide, make_scored: MakeScored):

@@ -13,10 +13,11 @@ from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, r
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import CannotChangePenalty, PenaltyNotFound
+from ipml.review.snapshot import digest
 from ipml.storage.audit import list_rows, verify
 from ipml.storage.database import reading
 from ipml.storage.pseudonyms import unseal
-from ipml.storage.tables import outbox
+from ipml.storage.tables import audit, outbox, penalties
 
 from .conftest import START, Market
 
@@ -67,6 +68,25 @@ def test_a_person_confirms_and_not_who_decided(market: Market, make_market: Call
     assert (imposed.imposed_by, imposed.imposed_at, told) == ("cleo", at, [imposed])
     with pytest.raises(CannotChangePenalty, match="imposed before"):
         confirm(market.engine, proposed.penalty_id, "cleo")
+
+
+def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
+    market: Market, make_market: Callable[..., Market]
+):
+    """The trail holds a digest of what is sealed, and no word of it."""
+    market = make_market(_asking_early(market.policy))
+    for _ in range(2):
+        market.strike()
+    (proposed,) = market.penalties(state="proposed")
+    confirm(market.engine, proposed.penalty_id, "cleo", why="third sweep of ann", now=START)
+    with reading(market.engine) as connection:
+        explained = explain_penalty(connection, proposed.penalty_id)
+        kept = connection.scalars(select(penalties.c.why_confirmed).where(penalties.c.why_confirmed.is_not(None))).one()
+        (payload,) = connection.scalars(select(audit.c.payload).where(audit.c.action == "penalty confirmed"))
+    assert explained is not None
+    assert explained.why_confirmed == "third sweep of ann"
+    assert digest(kept) in payload
+    assert "sweep" not in kept + payload
 
 
 def test_lifting_needs_a_reason_and_is_told(market: Market):
@@ -122,10 +142,12 @@ def test_a_penalty_explains_itself_in_sentences(market: Market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
     with reading(market.engine) as connection:
-        (weight, share), ended = explain_penalty(connection, 1) or ((), "")
+        explained = explain_penalty(connection, 1)
+    assert explained is not None
+    weight, share = explained.sentences
     assert weight == "1 strike for 1 offence weigh 1.00."
     assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."
-    assert ended == ""
+    assert explained.why_ended == ""
 
 
 def test_the_restriction_is_that_of_the_last_strike(market: Market):

@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 
-from ipml.enforcement.penalties.history import count_strikes
 from ipml.enforcement.penalties.ladder import hardest
 from ipml.enforcement.penalties.replay import replay
 from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
@@ -73,7 +72,7 @@ def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
         market.undo(decision, day=31)
     assert {one.ended_as for one in market.penalties()} == {"taken back"}
     assert _weight(market, day=31) == 0
-    assert count_strikes(market.engine, "ann", known_by=START + timedelta(days=31)) == 0
+    assert not any(strike.counts_at(START + timedelta(days=31)) for strike in list_strikes(market.engine, "ann"))
 
 
 def test_what_the_strikes_left_carry_stays(market: Market):
@@ -102,12 +101,13 @@ def test_a_strike_is_taken_back_once(market: Market):
         assert take_back(connection, 99, "cleo", "none", START) == []
 
 
-def test_counting_knows_only_what_was_known(market: Market):
-    """As a score at that moment may: not what came later, nor what was taken back by then."""
+def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
+    """Asked for any moment, later or earlier ones notwithstanding."""
     market.undo(market.strike(), day=5)
-    days = {day: count_strikes(market.engine, "ann", known_by=START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
-    assert days == {-1: 0, 0: 1, 4: 1, 5: 0}
-    assert count_strikes(market.engine, "nobody") == 0
+    (strike,) = list_strikes(market.engine, "ann")
+    days = {day: strike.counts_at(START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
+    assert days == {-1: False, 0: True, 4: True, 5: False}
+    assert list_strikes(market.engine, "nobody") == []
 
 
 def test_no_new_table_names_a_seller_or_a_listing(market: Market):

@@ -148,4 +148,4 @@ class Long(Waiting):
 
 
 TestLong = pytest.mark.slow(Long.TestCase)
-TestLong.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestLong.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

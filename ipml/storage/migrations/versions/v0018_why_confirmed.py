@@ -1,0 +1,15 @@
+"""Why a lead confirmed a penalty."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    op.add_column("penalties", sa.Column("why_confirmed", sa.Text))
+
+
+def downgrade() -> None:
+    op.drop_column("penalties", "why_confirmed")
