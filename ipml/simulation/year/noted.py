@@ -41,7 +41,8 @@ def count_notices(engine: Engine, truth: Truth) -> Noted:
     noted = select(notice_items.c.case_id).where(notice_items.c.case_id.is_not(None))
     query = select(cases.c.listing_id, is_down.label("is_down")).where(cases.c.case_id.in_(noted))
     with reading(engine) as connection:
-        kinds = dict(connection.execute(select(notices.c.kind, func.count()).group_by(notices.c.kind)).all())
+        by_kind = connection.execute(select(notices.c.kind, func.count()).group_by(notices.c.kind))
+        kinds = {str(kind): int(number) for kind, number in by_kind}
         rows = [(truth.is_fake(row.listing_id), bool(row.is_down)) for row in connection.execute(query)]
     return Noted(
         notices=sum(kinds.values()),

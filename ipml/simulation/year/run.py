@@ -111,5 +111,6 @@ def close_year(
         tell_public(engine, folder, plan, policy, now)
     say("counting")
     with lived.stations.at("counting"):
-        taken, work, noted = (count(engine, lived.truth) for count in (count_takedowns, count_work, count_notices))
+        taken, work = count_takedowns(engine, lived.truth), count_work(engine, lived.truth)
+        noted = count_notices(engine, lived.truth)
     return make_figures(plan, lived, taken, work, noted, Handed(gangs, n_clues, n_brands))

@@ -58,7 +58,7 @@ class People:
             done = self._take_ahead(reviewer, now, rng)
             done += self._go_down_the_list(reviewer, self.staff.reviews_a_day - done, now, rng)
             decided += done
-            if done < self.staff.reviews_a_day:
+            if not done:
                 break
         return decided
 
