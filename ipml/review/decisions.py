@@ -185,7 +185,8 @@ def record_all(
     finals = [decision for _, decision in wanted] if is_final else _judge_with_two(connection, wanted, keys)
     closing = [(row, final) for (row, _), final in zip(wanted, finals, strict=True) if final is not None]
     if not spreads:
-        hand_over_all(connection, [row.case_id for row, final in closing if final.verdict is not Verdict.ESCALATE])
+        passed_on = {row.case_id for row, final in closing if final.verdict is Verdict.ESCALATE}
+        hand_over_all(connection, [row.case_id for row, _ in closing], passed_on)
     is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
     kept = _append(connection, closing, key if is_own[0] else None, origin)
     if not is_final:

@@ -76,17 +76,23 @@ def hand_over(connection: Connection, case_id: int) -> None:
     hand_over_all(connection, [case_id])
 
 
-def hand_over_all(connection: Connection, case_ids: Sequence[int]) -> None:
+def hand_over_all(connection: Connection, case_ids: Sequence[int], passed_on: Collection[int] = ()) -> None:
     """Do what `hand_over` does for cases that are decided one after the other, though all of them are open yet.
 
     None of them becomes the exemplar of others once its turn has come.
+
+    Parameters
+    ----------
+    passed_on : collection of int
+        Those of them that go to a lead, for which the others go on waiting.
     """
     waiting = select(cases.c.exemplar).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open").distinct()
     exemplars = set(connection.scalars(waiting))
     gone: list[int] = []
     for case_id in case_ids:
         gone.append(case_id)
-        if case_id in exemplars and (heir := _hand_over(connection, case_id, gone)):
+        is_decided = case_id in exemplars and case_id not in passed_on
+        if is_decided and (heir := _hand_over(connection, case_id, gone)):
             exemplars.add(heir)
 
 

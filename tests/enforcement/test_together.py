@@ -1,0 +1,213 @@
+"""Decisions that are made and followed together leave what they would leave one after the other."""
+
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from databases import empty_tables
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, Row, select
+
+from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
+from ipml.review.clusters.clusters import lock_clusters
+from ipml.review.decisions import Origin, record, record_all
+from ipml.review.queue import enqueue, undo
+from ipml.storage.audit import verify
+from ipml.storage.database import reading, writing
+from ipml.storage.keyrings import Keyring, read_keys
+from ipml.storage.tables import metadata, seller_keys, statements
+
+EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "8"))
+NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
+GROUNDS = ("declared_replica", "wrong_features", "price_and_seller")
+SEALED = ("sealed", "why", "letter", "body", "why_lifted", "why_ended")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One observation of a listing, and the verdict on it; a listing may be observed again, and be like others."""
+
+    listing: int
+    seller: int
+    title: str
+    brand: str | None
+    sales: int | None
+    score: float
+    verdict: Verdict
+    ground: str
+    is_before: bool
+
+
+LOOKS = st.builds(
+    Look,
+    listing=st.integers(1, 6),
+    seller=st.integers(1, 3),
+    title=st.sampled_from(["Leather bag, brown, mirror quality", "Steel watch", "Running shoes, white, size 42"]),
+    brand=st.sampled_from([None, "Acme", "Nord"]),
+    sales=st.sampled_from([None, 0, 5]),
+    score=st.sampled_from([0.5, 0.7, 0.95]),
+    verdict=st.sampled_from([*[Verdict.COUNTERFEIT] * 5, Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE]),
+    ground=st.sampled_from(GROUNDS),
+    is_before=st.booleans(),
+)
+ORIGINS = st.sampled_from([Origin("bulk", "bulk:1"), Origin("policy"), Origin("review"), Origin("spread", "s", 1)])
+
+
+@pytest.fixture(scope="module")
+def policy() -> EnforcementPolicy:
+    """Return a policy under which listings get several kinds of measures, and many are told of them."""
+    usual = load_enforcement_policy().model_dump()
+    usual["measures"] |= {
+        "rules": [
+            {"kind": "label", "score_below": 0.6},
+            {"kind": "remove-in", "territories": ["DE"], "brands": ["Nord"]},
+            {"kind": "pause", "days": 9, "grounds": ["wrong_features"]},
+        ],
+        "tells": {"remove": {"holder": True, "buyers_days": 30}},
+    }
+    return EnforcementPolicy.model_validate(usual)
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(looks=st.lists(LOOKS, min_size=2, max_size=9), origin=ORIGINS, undone=st.booleans(), minutes=st.integers(0, 1))
+def test_together_is_as_one_after_the_other(
+    engine: Engine, policy: EnforcementPolicy, looks: list[Look], origin: Origin, undone: bool, minutes: int
+):
+    """For any mixture of sellers, verdicts, brands and earlier strikes every table holds the same, in the same words.
+
+    What is drawn at random and the numbers of statements and messages set aside. The audit rows of each case are in
+    the same order.
+    """
+    left = []
+    for decide in (_decide_singly, record_all):
+        empty_tables(engine)
+        _set_up(enforcing(engine, policy), looks, undone)
+        with writing(enforcing(engine, policy)) as connection:
+            made = decide(connection, _wanted(connection, looks, minutes), "key", origin)
+        left.append(([decision.verdict for decision in made], _read_all(engine)))
+    assert left[0] == left[1]
+
+
+def _decide_singly(
+    connection: Connection, wanted: list[tuple[Row[Any], Decision]], key: str, origin: Origin
+) -> list[Decision]:
+    first = record(connection, *wanted[0], key, origin)
+    return [first, *(record(connection, row, decision, None, origin) for row, decision in wanted[1:])]
+
+
+def _set_up(engine: Engine, looks: list[Look], undone: bool) -> None:
+    """Put all cases into the queue, and decide some of them before, the first of which may be taken back."""
+    enqueue(engine, [_scored(number, look) for number, look in enumerate(looks)], now=NOON)
+    with writing(engine) as connection:
+        rows = lock_clusters(connection, range(1, len(looks) + 1))
+        made = [
+            record(connection, rows[number], _decision(rows[number], look, NOON), None)
+            for number, look in enumerate(looks, 1)
+            if _is_before(looks, look)
+        ]
+    if undone and made:
+        undo(engine, made[0].decision_id, "ben", may_undo_others=True, why="a mistake", now=NOON)
+
+
+def _is_before(looks: list[Look], look: Look) -> bool:
+    return look.is_before and look is not looks[-1]
+
+
+def _wanted(connection: Connection, looks: list[Look], minutes: int) -> list[tuple[Row[Any], Decision]]:
+    rows = lock_clusters(connection, range(1, len(looks) + 1))
+    at = NOON + timedelta(days=9)
+    left = [(number, look) for number, look in enumerate(looks, 1) if not _is_before(looks, look)]
+    return [
+        (rows[number], _decision(rows[number], look, at + timedelta(minutes=minutes * number))) for number, look in left
+    ]
+
+
+def _scored(number: int, look: Look) -> ScoredListing:
+    listing = Listing(
+        f"L{look.listing}",
+        f"s{look.seller}",
+        look.title,
+        brand=look.brand,
+        price=80.0,
+        currency="EUR",
+        listing_sales=look.sales,
+        observed_at=NOON - timedelta(hours=number + 1),
+        listed_at=NOON - timedelta(days=3),
+        seller_listings=40.0,
+        seller_age_days=30.0,
+    )
+    return ScoredListing(listing, look.score, 1.0, (Reason("price.brand", "Low", 1.5),), (), None, "m1")
+
+
+def _decision(row: Row[Any], look: Look, at: datetime) -> Decision:
+    ground = look.ground if look.verdict is Verdict.COUNTERFEIT else ""
+    return Decision(0, row.case_id, row.listing_id, look.verdict, ground, "looked at", "ana", at)
+
+
+def _read_all(engine: Engine) -> dict[str, list[str]]:
+    """Return what all tables hold, opened, without what is drawn at random and numbers that follow the order."""
+    with reading(engine) as connection:
+        assert verify(connection).is_intact
+        keys = connection.execute(select(seller_keys)).all()
+        ring = read_keys(connection, [row.pseudonym for row in keys])
+        stated = connection.execute(select(statements)).all()
+        names = {row.pseudonym: row.seller_id for row in keys}
+        names |= {row.puid: f"puid of {row.subject}" for row in stated}
+        names |= {f'"transparency:{row.statement_id}"': f'"transparency of {row.subject}"' for row in stated}
+        rows = {
+            name: [_open(row, ring) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for name, table in metadata.tables.items()
+            if name not in ("seller_keys", "strikes_taken_back")
+        }
+    tell = _make_telling(names)
+    cases_of = _find_cases(rows)
+    return {name: _order(name, [tell(row) for row in of_table], of_table, cases_of) for name, of_table in rows.items()}
+
+
+def _open(row: Row[Any], ring: Keyring) -> dict[str, Any]:
+    fields = row._asdict()
+    if pseudonym := fields.get("pseudonym"):
+        fields |= {name: ring.unseal(pseudonym, fields[name]) for name in SEALED if fields.get(name)}
+    return fields
+
+
+def _make_telling(names: dict[str, str]) -> Callable[[dict[str, Any]], str]:
+    def tell(row: dict[str, Any]) -> str:
+        left_out = ("statement_id", "message_id", "sequence", "hash", "previous", "digest")
+        text = json.dumps({name: value for name, value in row.items() if name not in left_out}, default=str)
+        for name, known_as in names.items():
+            text = text.replace(name, known_as)
+        text = re.sub(r"((?:measure|penalty)-\d+-[a-z-]+)-[0-9a-f]{8}(?![0-9a-f])", r"\1", text)
+        text = re.sub(r'\\"salt\\":\\"[0-9a-f]+|person-[0-9a-f]{16}|[0-9a-f]{64}', "drawn", text)
+        return re.sub(r'\\"statement\\":\d+', "numbered", text)
+
+    return tell
+
+
+def _find_cases(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
+    """Return of which case each subject of the trail tells."""
+    found = {f"case:{row['case_id']}": row["case_id"] for row in rows["cases"]}
+    for table, noun in (("evidence", "evidence"), ("measures", "measure"), ("strikes", "strike")):
+        found |= {f"{noun}:{row[f'{noun}_id']}": row["case_id"] for row in rows[table]}
+    struck = {row["strike_id"]: row["case_id"] for row in rows["strikes"]}
+    return found | {f"penalty:{row['penalty_id']}": struck[row["strike_id"]] for row in rows["penalties"]}
+
+
+def _order(name: str, told: list[str], rows: list[dict[str, Any]], cases_of: dict[str, int]) -> list[str]:
+    """Return rows as they are compared: those of the trail by case, messages by channel and subject, others sorted."""
+    if name not in ("audit", "outbox"):
+        return sorted(told)
+    groups: dict[Any, list[str]] = defaultdict(list)
+    for text, row in zip(told, rows, strict=True):
+        about = cases_of.get(row["subject"], 0) if name == "audit" else (row["channel"], json.loads(text)["subject"])
+        groups[about].append(text)
+    return [text for about in sorted(groups, key=str) for text in groups[about]]
