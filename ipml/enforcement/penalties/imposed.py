@@ -117,7 +117,7 @@ def _columns(penalty: Penalty, sentences: Sequence[str], keys: Keyring) -> dict[
 
 
 def describe_change(penalty: Penalty, action: str, by: str, at: datetime, sealed: str | None = None) -> audit.Deed:
-    """Return what the audit trail says of what was done with a penalty, and by digest of the reasons that are sealed."""
+    """Return what the audit trail says of what was done with a penalty, and why by its digest."""
     payload: dict[str, audit.Value] = {
         "seller": penalty.pseudonym,
         "strike": penalty.strike_id,

@@ -15,7 +15,6 @@ from ipml.enforcement.penalties.imposed import (
     change_penalty,
     describe_change,
     get_penalty,
-    keep_penalty,
     seal_words,
     select_penalties,
 )

@@ -24,7 +24,6 @@ from ipml.storage.tables.takedown import enforcement_policies, measure_messages,
 from ipml.storage.tables.trail import audit
 
 REVISION = "0019"
-REVISION = "0018"
 
 __all__ = [
     "REVISION",
