@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.decided import Decided, read_decided
 from ipml.enforcement.evidence.content import sha256, write_evidence
-from ipml.errors import EvidenceChanged, SellerErased
+from ipml.errors import EvidenceChanged, EvidenceNotFound, SellerErased
 from ipml.records import Decision
 from ipml.storage import audit
 from ipml.storage.appending import append_rows
@@ -137,6 +137,20 @@ def is_person(actor: str) -> bool:
     (True, False, False, False)
     """
     return not (actor in _NO_PERSONS or " " in actor or ":" in actor)  # a user's name holds neither
+
+
+def read_evidence(connection: Connection, evidence_id: int) -> Evidence:
+    """Return one piece of evidence.
+
+    Raises
+    ------
+    EvidenceNotFound, EvidenceChanged
+        There is none of that number, or it is not what was kept.
+    """
+    row = connection.execute(select(evidence).where(evidence.c.evidence_id == evidence_id)).first()
+    if row is None:
+        raise EvidenceNotFound(f"evidence {evidence_id}")
+    return _read(connection, row)
 
 
 def find_evidence(connection: Connection, case_id: int) -> list[Evidence]:
