@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
+from ipml.cooperation.clues.holding import release_for_clue
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import Known
 from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
@@ -204,6 +205,8 @@ def note_outcome(
 ) -> Outcome:
     """Note what became of a clue; there may be several, and the last of them says whether it became a case.
 
+    When it is dropped, the legal holds that were placed for it end.
+
     Parameters
     ----------
     kind : str
@@ -229,6 +232,8 @@ def note_outcome(
         made = Outcome(clue_id, kind, amount, why, by, now)
         fields = {name: getattr(made, name) for name in Outcome.__slots__}
         connection.execute(insert(clue_outcomes).values(fields))
+        if kind == "dropped":
+            release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
         audit.append(
             connection, by, "noted outcome", clue.subject, {"kind": kind, "amount": amount, "why": why}, at=now
         )

@@ -21,6 +21,7 @@ from ipml.cooperation.clues.disclosure import Disclosure, Told, name_members
 from ipml.cooperation.clues.dossier import CaseListing, Dossier, keep_brand
 from ipml.cooperation.clues.fields import Field
 from ipml.cooperation.clues.files import write_csv, write_graph_json, write_graphml, write_json, write_value
+from ipml.cooperation.clues.holding import hold_for_clue
 from ipml.cooperation.clues.joining import join_network
 from ipml.cooperation.clues.log import Clue, add_clue, find_before, make_reference, read_known
 from ipml.cooperation.clues.picture import draw_network
@@ -37,8 +38,7 @@ from ipml.enforcement.evidence.content import sha256
 from ipml.enforcement.evidence.keeping import Evidence, is_person, read_evidence
 from ipml.enforcement.evidence.trail import read_rows, subjects_of_case, write_lines
 from ipml.enforcement.privacy.erased_list import ErasedList
-from ipml.enforcement.privacy.holds import find_holds, hold_within
-from ipml.errors import ClueTooSmall, NothingNew, UnusableSetting
+from ipml.errors import ClueTooSmall, NothingNew, SellerErased, UnusableSetting
 from ipml.storage.anchors import SignedAnchor
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -149,6 +149,8 @@ def build_clue(
         There is no such network, it is not what the profile asks for, or the recipient knows all of it.
     UnusableSetting
         There is no such profile, or it needs a brand, or allows no captures.
+    SellerErased
+        One of those named was erased while it was built; build it again.
     UnwritableFile, UnusableCapture
     """
     now, profile = now or datetime.now(UTC), rules.profile(request.recipient)
@@ -351,6 +353,9 @@ def _note_clue(
     dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
     sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
     pseudonyms = {key: pseudonym_of(connection, seller, now=now) for key, seller in sellers.items()}
+    for one in dossier.members:
+        if one.pseudonym and pseudonyms.get(one.key, one.pseudonym) != one.pseudonym:
+            raise SellerErased(one.pseudonym)  # meanwhile: what was just written tells of somebody who is forgotten
     value, is_known = dossier.worth.value, dossier.worth.is_known
     fields = {
         "reference": reference,
@@ -376,11 +381,8 @@ def _note_clue(
     }
     named = {pseudonyms[key]: (contents.names[key], key in confirmed) for key in sellers}
     clue = add_clue(connection, fields, named)
-    until, n_held = now + timedelta(days=profile.hold_days), 0
-    for key in sorted(confirmed & sellers.keys()) if profile.hold_days else ():
-        if not any(
-            hold.case_id is None and hold.until >= until for hold in find_holds(connection, pseudonyms[key], now)
-        ):
-            hold_within(connection, sellers[key], why=f"clue {reference}", until=until, by=by, now=now)
-        n_held += 1
-    return clue, n_held
+    if not profile.hold_days:
+        return clue, 0
+    held = [sellers[key] for key in confirmed & sellers.keys()]
+    until = now + timedelta(days=profile.hold_days)
+    return clue, hold_for_clue(connection, reference, held, until=until, by=by, now=now)
