@@ -11,8 +11,8 @@ from datetime import datetime
 from html import escape
 from textwrap import fill
 
-from ipml.cooperation.clues.disclosure import Cell, Table, Told
 from ipml.cooperation.clues.rules import Profile
+from ipml.cooperation.clues.told import Cell, Table, Told
 from ipml.cooperation.network.kinds import AttributeKind
 from ipml.cooperation.network.worth import Estimate
 

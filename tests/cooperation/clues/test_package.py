@@ -16,8 +16,10 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from experiments.cooperation.clue_market import NOON, decide_all, fill_market
-from ipml.cooperation.clues.log import find_disclosures, get_clue, note_outcome, read_known
-from ipml.cooperation.clues.package import ClueRequest, build_clue
+from ipml.cooperation.clues.contents import ClueRequest
+from ipml.cooperation.clues.log import find_disclosures, get_clue
+from ipml.cooperation.clues.outcomes import note_outcome, read_known
+from ipml.cooperation.clues.package import build_clue
 from ipml.cooperation.clues.ranking import rank_networks
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import learn_solvability
