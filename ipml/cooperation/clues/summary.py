@@ -76,7 +76,7 @@ def write_parts(told: Told, profile: Profile, unknown: Sequence[str], news: Sequ
 
 def write_text(heading: Heading, parts: Sequence[Part]) -> str:
     """Return a summary as plain text."""
-    lines = [_title(heading).upper(), _under_title(heading), "", *_terms(heading)]
+    lines = [_title(heading).upper(), _under_title(heading), "", *(fill(line, _WIDTH) for line in _terms(heading))]
     for part in parts:
         lines += ["", part.title.upper(), *(_item(line) for line in part.lines)]
         lines += [f"  {row}" for row in _align(part.table)] if part.table else []
