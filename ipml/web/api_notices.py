@@ -26,6 +26,7 @@ from ipml.web.json_body import parse_json, read_body
 from ipml.web.served import ScoringModel
 
 _REFERENCE = re.compile("[0-9a-f]{32}")
+_SHOWN = {"pattern": f"^{_REFERENCE.pattern}$"}  # and not checked: what cannot be a reference is not found
 
 
 async def give_notice(
@@ -54,7 +55,8 @@ async def give_notice(
 
 
 async def show_notice(
-    request: Request, reference: Annotated[str, Path(description="of the notice, as its receipt names it")]
+    request: Request,
+    reference: Annotated[str, Path(description="of the notice, as its receipt names it", json_schema_extra=_SHOWN)],
 ) -> Response:
     """Show how a notice stands: what was decided on each of its listings so far."""
     state = request.app.state
