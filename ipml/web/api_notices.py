@@ -50,7 +50,7 @@ async def give_notice(
             notice = check_notice(content, policy.notices, takes_listings=not state.access.is_open)
             return receive(engine, notice, policy=policy, score=_make_score(state.models.current()))
 
-        receipt = await to_thread.run_sync(take_in, limiter=state.threads)
+        receipt = await to_thread.run_sync(take_in, limiter=state.writers)
     return _answer(receipt, HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK)
 
 
@@ -69,7 +69,7 @@ async def show_notice(
             with reading(engine) as connection:
                 return find_receipt(connection, reference)
 
-        return _answer(await to_thread.run_sync(find, limiter=state.threads), HTTPStatus.OK)
+        return _answer(await to_thread.run_sync(find, limiter=state.writers), HTTPStatus.OK)
 
 
 def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
