@@ -3,9 +3,9 @@
     python -m experiments.cooperation.notices                # SQLite
     python -m experiments.cooperation.notices --postgres     # a PostgreSQL of its own
 
-Each is sent at the same moment as all others, once more while the first may be under way, and again for as long as the
-server says that it is too busy or hangs up. A quarter of the notifiers give several notices; most notices
-name listings of the queue, of which others give notice, too. Bar: none lost, none doubled, one receipt each.
+Each is sent at the same moment as all others, once more while the first may be under way, and again, later and later,
+for as long as the server says that it is too busy or hangs up. A quarter of the notifiers give several notices; most of
+these name listings of the queue, of which others give notice, too. Bar: none lost, none doubled, one receipt each.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ async def send(client: httpx.AsyncClient, address: str, notice: dict[str, Any]) 
             answer = await client.post(address, json=notice)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 return {"status": answer.status_code, "tries": tries, **answer.json()}
-        await asyncio.sleep(random.uniform(0.2, 1.5))  # noqa: S311 - only spreads the attempts
+        await asyncio.sleep(random.uniform(0.2, min(2.0**tries, 30.0)))  # noqa: S311 - only spreads the attempts
 
 
 def count(url: str, given: list[dict[str, Any]], answers: list[list[dict[str, Any]]]) -> dict[str, Any]:
