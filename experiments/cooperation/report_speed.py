@@ -177,7 +177,8 @@ class Filler:
     def _complain(self, number: int, basis: dict[str, Any], decided: datetime) -> None:
         filed = decided + timedelta(days=self.draw.expovariate(0.2))
         outcome = self.draw.choices(("granted", "partly granted", "rejected", None), (16, 5, 70, 9))[0]
-        known = {"subject": f"measure:{number}", "kind": "complaint", "profile": "eu", "text": ""}
+        kind, profile = self.draw.choices((("complaint", "eu"), ("counter-notice", "us")), (9, 1))[0]
+        known = {"subject": f"measure:{number}", "kind": kind, "profile": profile, "text": ""}
         self._put(appeals, appeal_id=number, **basis, **known, state=outcome or "open", filed_at=filed)
         if outcome:
             ended = filed + timedelta(days=self.draw.expovariate(0.25))

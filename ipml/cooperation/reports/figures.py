@@ -48,7 +48,7 @@ from ipml.storage.tables import cases, sifts
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What happened in a period; each part says what it holds."""
+    """What happened in a period; each part says what it holds. Counter-notices are no internal complaints."""
 
     period: Period
     as_of: datetime
@@ -68,6 +68,7 @@ class Figures:
     penalties: dict[str, int]
     statements: Told
     complaints: Complaints
+    internal_complaints: Complaints
     notices: Noticed
     networks: linked.Linked | None
 
@@ -124,6 +125,7 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
         penalties=count_penalties(connection, period),
         statements=count_statements(connection, period, as_of),
         complaints=count_complaints(connection, period, as_of),
+        internal_complaints=count_complaints(connection, period, as_of, "complaint"),
         notices=count_notices(connection, period, as_of),
         networks=linked.count_linked(connection, period, as_of, networks),
     )
