@@ -25,6 +25,7 @@ from ipml.cooperation.reports.decided import (
     count_seen,
     count_sellers,
 )
+from ipml.cooperation.reports.handed_on import HandedOn, count_clues
 from ipml.cooperation.reports.noticed import Noticed, count_notices
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.precision import Precision, measure_precision
@@ -71,6 +72,7 @@ class Figures:
     internal_complaints: Complaints
     notices: Noticed
     networks: linked.Linked | None
+    clues: HandedOn | None
 
     @property
     def confirmed(self) -> Precision:
@@ -128,6 +130,7 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
         internal_complaints=count_complaints(connection, period, as_of, "complaint"),
         notices=count_notices(connection, period, as_of),
         networks=linked.count_linked(connection, period, as_of, networks),
+        clues=count_clues(connection, period),
     )
 
 
