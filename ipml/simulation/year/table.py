@@ -72,8 +72,8 @@ def write_stations(stations: Stations, lived: Lived) -> str:
     lines.append(f"{'all':<30}{total:>10.1f}{lived.seconds:>10.1f}")
     own, beside, alone = (peak / 2**20 for peak in (lived.peak, lived.peak_beside, lived.peak_alone))
     lines.append(
-        f"\nMemory at most: {own:,.0f} MiB for the programme and {beside:,.0f} MiB for making and scoring listings beside "
-        f"it, together {own + beside:,.0f} MiB; {alone:,.0f} MiB for the networks and reports after that."
+        f"\nMemory at most: {own:,.0f} MiB for the programme and {beside:,.0f} MiB beside it for making and scoring "
+        f"listings, together {own + beside:,.0f} MiB; {alone:,.0f} MiB for networks and reports after that."
     )
     return "\n".join(lines)
 
