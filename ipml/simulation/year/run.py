@@ -84,7 +84,7 @@ def run_year(
     engine = cooperating(engine, policy, cooperation)
     Year(plan, engine, policy, learnt, folder, giving(cooperation), say, lived).live()
     figures = close_year(plan, engine, folder, lived, cooperation, say)
-    lived.peaks, lived.seconds = (peak_bytes(), lived.peaks[1]), time.perf_counter() - began
+    lived.peak_alone, lived.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, lived, figures)
 
 

@@ -69,11 +69,11 @@ def write_stations(stations: Stations, lived: Lived) -> str:
     lines = ["station                       processor s    wall s"]
     lines += [f"{name:<30}{one.processor:>10.1f}{one.wall:>10.1f}" for name, one in spent]
     total = sum(one.processor for _, one in spent)
-    mib = [peak / 2**20 for peak in lived.peaks]
     lines.append(f"{'all':<30}{total:>10.1f}{lived.seconds:>10.1f}")
+    own, beside, alone = (peak / 2**20 for peak in (lived.peak, lived.peak_beside, lived.peak_alone))
     lines.append(
-        f"\nMemory at most: {mib[0]:,.0f} MiB for the programme, {mib[1]:,.0f} MiB for making and scoring listings, "
-        f"{sum(mib):,.0f} MiB together."
+        f"\nMemory at most: {own:,.0f} MiB for the programme and {beside:,.0f} MiB beside it for making and scoring "
+        f"listings, together {own + beside:,.0f} MiB; {alone:,.0f} MiB for networks and reports after that."
     )
     return "\n".join(lines)
 

@@ -52,8 +52,11 @@ class Lived:
         On the marketplace.
     unfound : int
         Counterfeits below the threshold, a part of which notices brought to light.
-    peaks : tuple of int
-        Bytes of memory at most: of this process, and of that which makes and scores the listings.
+    peak, peak_beside : int
+        Bytes of memory at most, while the days passed: of this process, and of that which makes and scores the
+        listings beside it.
+    peak_alone : int
+        Of this process, when all was done and the other gone.
     seconds : float
         By the clock on the wall, all in all.
     """
@@ -63,7 +66,9 @@ class Lived:
     n_sellers: int = 0
     n_offenders: int = 0
     unfound: int = 0
-    peaks: tuple[int, int] = (0, 0)
+    peak: int = 0
+    peak_beside: int = 0
+    peak_alone: int = 0
     seconds: float = 0.0
 
 
@@ -119,7 +124,7 @@ class Year:
             arrived = [one for row, one in by_row.items() if week.is_found[row] and _day_of(one) == day]
             self._live_day(day, arrived, people, appeals, post)
         week.path.unlink()
-        self.lived.peaks = (peak_bytes(), week.peak)
+        self.lived.peak, self.lived.peak_beside = peak_bytes(), week.peak
 
     def _live_day(self, day: int, arrived: list[ScoredListing], people: People, appeals: Appeals, post: Post) -> None:
         """Live through the day after the one on which the listings were observed."""
