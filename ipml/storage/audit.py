@@ -292,6 +292,7 @@ def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload
 
 # The same few people do the same few things.
 _quote_again = lru_cache(maxsize=1024)(encode_basestring_ascii)
+_write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def _payload_text(payload: Mapping[str, Value]) -> str:
@@ -304,7 +305,7 @@ def _payload_text(payload: Mapping[str, Value]) -> str:
             raise UnstorableValue(f"audit payload, {name}", found, expected)
         if isinstance(value, float) and not math.isfinite(value):
             raise UnstorableValue(f"audit payload, {name}", str(value), "a finite number or none")
-    return json.dumps(payload, separators=(",", ":"), sort_keys=True)
+    return _write_json(payload)
 
 
 def _audit_row(stored: Mapping[str, Any]) -> AuditRow:

@@ -313,7 +313,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(bind(market.engine, Failing()), market.policy, market.now)
+        act(bind(market.engine, Failing()), market.policy, market.now, at_once=2)
     assert len(market.read_decisions()) == 2
     market.act()
     with reading(market.engine) as connection:
