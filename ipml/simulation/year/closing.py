@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, distinct, func, select
 
-from ipml.cooperation.clues.package import ClueRequest, build_clue
+from ipml.cooperation.clues.contents import ClueRequest
+from ipml.cooperation.clues.package import build_clue
 from ipml.cooperation.network.folder import keep_networks
 from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.sales import read_sales
