@@ -45,7 +45,7 @@ def hand_over(
 def tell_public(engine: Engine, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:
     """Write the transparency report of the days that were lived through."""
     first = FIRST_MORNING.date()
-    period = Period.between(first, first + timedelta(days=plan.n_days))
+    period = Period.between(first, first + timedelta(days=plan.last_day + 1))
     write_transparency_report(engine, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ipml.simulation.year.account import Takedowns, Work
 from ipml.simulation.year.gangs import Gangs
-from ipml.simulation.year.memory import Stations
 from ipml.simulation.year.noted import Noted
 from ipml.simulation.year.plan import HISTORY, N_DAYS, Plan
+from ipml.simulation.year.spent import Stations
 from ipml.simulation.year.year import Lived
 
 _NOT_GIVEN = "not given"
@@ -80,7 +80,8 @@ def write_stations(stations: Stations, lived: Lived) -> str:
 
 def _list_found(plan: Plan, lived: Lived, taken: Takedowns, work: Work) -> Iterator[Figure]:
     n_listings, n_fakes = len(lived.truth), lived.truth.n_fakes
-    days = "" if plan.n_days == N_DAYS else f"in {plan.n_days} of {N_DAYS} days"
+    n_days = plan.last_day + 1
+    days = f"of {lived.n_sellers:,} sellers" + ("" if n_days == N_DAYS else f", in {n_days} of {N_DAYS} days")
     yield Figure("listings that went past the model", _NOT_GIVEN, f"{plan.n_listings:,}", f"{n_listings:,}", days)
     yield Figure("counterfeit among them", _NOT_GIVEN, f"{plan.n_fakes:,}", f"{n_fakes:,}", "the truth")
     scaled = f"{HISTORY['handled'] * plan.scale:,.0f}"

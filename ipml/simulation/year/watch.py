@@ -27,10 +27,10 @@ from ipml.errors import YearBroken, first_line
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
 from ipml.scoring.scorer import Scorer, load_model
-from ipml.simulation.year.memory import peak_bytes
 from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.population import Population, recruit_population
 from ipml.simulation.year.rights import DrawnNotice, draw_notices, name_holders
+from ipml.simulation.year.spent import peak_bytes
 from ipml.simulation.year.weeks import write_weeks
 
 _log = logging.getLogger(__name__)
