@@ -1,6 +1,6 @@
 """How fast decisions are made with all that follows from them: in batches, and one by one.
 
-    python -m experiments.enforcement.decision_speed [--cases 2000] [--sellers 40] [--at-once 200] [--url URL]
+    python -m experiments.enforcement.decision_speed [--cases 2000] [--sellers 40] [--at-once 200] [--postgres]
 
 CPU seconds of this process count, so that a busy machine does not; on PostgreSQL the server's come on top. A batch is
 looked at (`preview_bulk`) and decided (`decide_bulk`), as on the page; "one by one" claims and decides each case. Then
@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
 
+from experiments.enforcement.audit_speed import a_database
 from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.file_sink import FileSink
@@ -40,11 +41,11 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--sellers", type=int, default=40)
     parser.add_argument("--at-once", type=int, default=200)
-    parser.add_argument("--url", help="an empty database; by default a new SQLite file")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own, not on SQLite")
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        engine = open_database(asked.url or f"sqlite:///{folder}/ipml.db")
+    with TemporaryDirectory() as folder, a_database(Path(folder), asked.postgres) as url:
+        engine = open_database(url)
         migrate(engine)
         ways = {"warm": (_decide_together, 20), "together": (_decide_together, asked.cases)}
         for name, (work, n_cases) in (ways | {"one by one": (_decide_singly, asked.cases // 10)}).items():
@@ -56,6 +57,7 @@ def main() -> None:
                 _measure(f"decisions {name}", lambda: work(decided, asked.at_once), asked.profile)  # noqa: B023
         sink = FileSink(Path(folder) / "messages.jsonl")
         _measure("messages to a file", lambda: _deliver(engine, sink), asked.profile)
+        engine.dispose()
 
 
 def _measure(name: str, work: Callable[[], int], is_profiled: bool) -> None:
