@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ipml.cli.demo_year import describe_year
-from ipml.simulation.year.spent import Stations
 from ipml.simulation.year.model import Learnt
 from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.run import Account
+from ipml.simulation.year.spent import Stations
 from ipml.simulation.year.table import Figure
 from ipml.simulation.year.year import Lived
 
