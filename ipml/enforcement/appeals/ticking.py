@@ -6,6 +6,7 @@ Every step is a transaction of its own, so that a tick can be killed anywhere: t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, or_, select
@@ -22,6 +23,7 @@ from ipml.enforcement.clocks.clocks import Clock, Start, begin, find_clocks, sta
 from ipml.enforcement.clocks.states import ClockState
 from ipml.enforcement.clocks.ticking import TICKER, Ticked, tick_clocks
 from ipml.enforcement.policy import load_enforcement_policy
+from ipml.errors import UnusableSetting
 from ipml.review.cases import find_case, find_cases
 from ipml.review.snapshot import decode_listing
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -50,7 +52,13 @@ def tick(engine: Engine, *, rules: AppealRules | None = None, now: datetime | No
     while _open_windows(engine, rules, now) == _AT_ONCE:
         pass
     _begin_passed_on(engine, rules, now)
-    return tick_clocks(engine, now, rules.confirm, lambda *expired: _follow(*expired, rules=rules))
+    return tick_clocks(
+        engine,
+        now,
+        rules.confirm,
+        lambda *expired: _follow(*expired, rules=rules),
+        lambda clock: _is_followed(clock, rules),
+    )
 
 
 def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
@@ -108,6 +116,13 @@ def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: da
     reached_at = max((row.settled_at for row in told if row.state == "delivered"), default=None)
     if clock.state is ClockState.WAITING and reached_at is not None and all(row.state == "delivered" for row in told):
         begin(connection, clock, rules.load_profile(clock.profile), reached_at, TICKER, now)
+
+
+def _is_followed(clock: Clock, rules: AppealRules) -> bool:
+    """Say whether anything follows from an expiry; a profile that cannot be read is told of where it is followed."""
+    with suppress(UnusableSetting):
+        return rules.load_profile(clock.profile).stage(clock.stage).at_expiry == "restore"
+    return True
 
 
 def _follow(connection: Connection, clock: Clock, now: datetime, *, rules: AppealRules) -> None:

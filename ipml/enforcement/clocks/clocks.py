@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ipml.enforcement.clocks.profiles import Profile
 from ipml.enforcement.clocks.states import ENDS, ClockEvent, ClockState, next_state
@@ -180,6 +180,16 @@ def expire(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock
     return _change(connection, clock, ClockEvent.EXPIRED, by, at, {})
 
 
+def mark_all(connection: Connection, some: Sequence[Clock], by: str, at: datetime) -> None:
+    """Mark clocks as `mark` does one."""
+    _change_all(connection, [replace(clock, marked_at=at) for clock in some], ClockEvent.MARKED, by, at)
+
+
+def expire_all(connection: Connection, some: Sequence[Clock], by: str, at: datetime) -> None:
+    """Record that terms are over, as `expire` does of one."""
+    _change_all(connection, some, ClockEvent.EXPIRED, by, at)
+
+
 def find_clocks(connection: Connection, subject: str, *, lock: bool = False) -> dict[str, Clock]:
     """Return the clocks of a subject by stage, with `lock` kept from other writers."""
     query = select(clocks).where(clocks.c.subject == subject).order_by(clocks.c.clock_id)
@@ -262,6 +272,22 @@ def _change(
     noted = {"sequence": sequence, "for": clock.subject, "stage": clock.stage, **payload}
     audit.append(connection, by, f"clock {event}", clock.name, noted, at=at)
     return changed
+
+
+def _change_all(connection: Connection, some: Sequence[Clock], event: ClockEvent, by: str, at: datetime) -> None:
+    """Take the same step with several clocks, of which nothing more is recorded, and record it."""
+    changed = [replace(clock, state=next_state(clock.name, clock.state, event)) for clock in some]
+    if not changed:
+        return
+    new = {"state": bindparam("new_state"), "marked_at": bindparam("new_marked_at")}
+    rows = [{"which": one.clock_id, "new_state": one.state, "new_marked_at": one.marked_at} for one in changed]
+    connection.execute(update(clocks).where(clocks.c.clock_id == bindparam("which")).values(new), rows)
+    sequences = _record_all(connection, [(one, event, {}) for one in changed], by, at)
+    noted: list[tuple[str, dict[str, audit.Value]]] = [
+        (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage})
+        for one, sequence in zip(changed, sequences, strict=True)
+    ]
+    audit.append_all(connection, by, f"clock {event}", noted, at=at)
 
 
 def _record(

@@ -143,6 +143,7 @@ class Year:
             act(self.engine, self.policy, morning + timedelta(hours=2))
         with self._at("review and what follows"):
             people.review(morning + timedelta(hours=9), rng)
+            people.look_again(morning + timedelta(hours=11), rng)
         with self._at("appeals"):
             appeals.hear(people, morning + timedelta(hours=12), rng)
             appeals.think_of_complaining(people, rng)
