@@ -6,8 +6,9 @@ CPU seconds of this process count, so that a busy machine does not; on PostgreSQ
 looked at (`preview_bulk`) and decided (`decide_bulk`), as on the page; "one by one" claims and decides each case. Then
 the messages that came of it are delivered to a file. `--profile` says where the time goes.
 
-Measured on two cores of a shared server, decisions a second in batches of 200, 40 sellers, SQLite: 96 before they were
-followed together.
+Measured on SQLite beside seven other processes on two cores, decisions a second: 1,000 together (40 sellers), 900 (one
+seller), 40 one by one; 8,000 messages. Before decisions were followed together it was 72, 53, 34 and 2,300. PostgreSQL:
+690 together, 9,000 messages.
 """
 
 from __future__ import annotations
