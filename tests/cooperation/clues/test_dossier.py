@@ -84,9 +84,7 @@ def test_upheld_notices_count_by_who_gave_them(market, rules):
             given = connection.scalars(insert(notices).values(notice).returning(notices.c.notice_id)).one()
             item = {"notice_id": given, "position": 1, "listing_digest": "", "location": "", "case_id": one.case_id}
             item |= {"state": state, "noted_at": NOON, "overturned_at": overturned}
-            connection.execute(
-                insert(notice_items).values(item)
-            )
+            connection.execute(insert(notice_items).values(item))
     dossier = join(market)
     assert dossier.notices == {"rights holder": 1}
     assert read_signs(dossier, rules, NOON)["noticed"] == pytest.approx(0.5)
