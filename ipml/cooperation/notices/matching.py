@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, or_, select, update
 
 from ipml.cooperation.notices.joining import Coming, Joined, find_latest, join
-from ipml.cooperation.notices.keeping import get_notice, read_location, seal_location, settle
+from ipml.cooperation.notices.keeping import get_notice, read_location, seal_location
 from ipml.cooperation.notices.notice import NotedListing
+from ipml.cooperation.notices.outcomes import settle_notices
 from ipml.cooperation.notices.rules import NoticeRules
 from ipml.cooperation.notifiers.lanes import lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
@@ -106,8 +107,8 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         found = [(item_id, at) for (item_id, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
         for item_id, at in found:
             _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
-        settle(connection, notice_id, now)
         _note(connection, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
+        settle_notices(connection, [notice_id], now, policy.notifiers)
         return len(found)
 
 

@@ -23,8 +23,9 @@ from ipml.review.decisions import make_decision
 from ipml.review.reversals import find_decisions, stands
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import cases, decisions, notice_items, notices
+from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers
 
+_LOST = "not found"
 OPEN = ("unknown", "waiting")
 SETTLED = ("upheld", "rejected", "undecided")
 STATE_OF = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
@@ -96,6 +97,33 @@ def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) ->
         _change(connection, ended)
         settle_notices(connection, {item.notice_id for item in waiting}, at, rules)
     return len(waiting)
+
+
+def end_unknown(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
+    """Settle some items that nobody knew when notice was given before a moment, nor since; return how many there were.
+
+    They end as not found, so that no notice is open for ever. Notice of such a listing may be given again.
+    """
+    is_old = notice_items.c.state == "unknown", notice_items.c.noted_at < before
+    old = select(notice_items.c.item_id, notice_items.c.notice_id).where(*is_old)
+    found = connection.execute(old.order_by(notice_items.c.item_id).limit(_AT_ONCE)).all()
+    if not found:
+        return 0
+    whose = select(notices.c.notifier_id).where(notices.c.notice_id.in_({row.notice_id for row in found}))
+    theirs = select(notifiers.c.notifier_id).where(notifiers.c.notifier_id.in_(whose))
+    connection.execute(theirs.order_by(notifiers.c.notifier_id).with_for_update()).all()  # as `matching` does
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    is_one = notice_items.c.item_id.in_([row.item_id for row in found]), notice_items.c.state == "unknown"
+    query = update(notice_items).where(*is_one).values(state=_LOST, settled_at=at)
+    ended = connection.scalars(query.returning(notice_items.c.notice_id)).all()
+    settle_notices(connection, set(ended), at, rules)
+    return len(ended)
+
+
+def has_unknown(connection: Connection, before: datetime) -> bool:
+    """Say whether an item is one that `end_unknown` ends."""
+    is_old = notice_items.c.state == "unknown", notice_items.c.noted_at < before
+    return connection.execute(select(notice_items.c.item_id).where(*is_old).limit(1)).first() is not None
 
 
 def has_erased(connection: Connection) -> bool:

@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from ipml.cooperation.notifiers.finding import get_notifier
 from ipml.cooperation.notifiers.record import record_of
 from ipml.cooperation.notifiers.rules import NotifierRules, Tier
 from ipml.cooperation.notifiers.steps import find_suspension
 from ipml.cooperation.notifiers.tiers import asks_record, choose_tier
 from ipml.cooperation.policy import CooperationPolicy
+from ipml.storage.notifiers import get_notifier
 from ipml.storage.tables import notice_items, notices
 
 

@@ -82,7 +82,9 @@ notice_items = Table(
     Column("settled_at", Moment),
     Column("overturned_at", Moment, doc="when an appeal or a lead took that decision back"),
     UniqueConstraint("notice_id", "position"),
-    CheckConstraint("state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'repeated')", name="state"),
+    CheckConstraint(
+        "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'not found', 'repeated')", name="state"
+    ),
     Index(None, "state", "item_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,

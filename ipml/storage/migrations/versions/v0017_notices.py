@@ -91,7 +91,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item_id", name="pk_notice_items"),
         sa.UniqueConstraint("notice_id", "position", name="uq_notice_items_notice_id_position"),
         sa.CheckConstraint(
-            "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'repeated')",
+            "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'not found', 'repeated')",
             name="ck_notice_items_state",
         ),
         sa.ForeignKeyConstraint(["notice_id"], ["notices.notice_id"], name="fk_notice_items_notice_id"),
