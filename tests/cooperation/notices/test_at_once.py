@@ -32,8 +32,7 @@ def test_notices_at_once_are_each_kept_once(engine: Engine):
     assert set(Counter(receipt.reference for receipt in receipts).values()) == {TIMES}
     with reading(engine) as connection:
         counts = [
-            connection.scalar(select(func.count()).select_from(table))
-            for table in (notifiers, notices, notice_items)
+            connection.scalar(select(func.count()).select_from(table)) for table in (notifiers, notices, notice_items)
         ]
         assert counts == [NOTIFIERS, NOTIFIERS * LISTINGS, 2 * NOTIFIERS * LISTINGS]
         kinds = Counter(connection.scalars(select(outbox.c.kind)))
