@@ -22,7 +22,7 @@ from ipml.cooperation.notices.keeping import (
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.outcomes import settle_notices
 from ipml.cooperation.notices.receipts import Receipt, make_receipt, send_receipt
-from ipml.cooperation.notifiers.lanes import Lane, lane_of
+from ipml.cooperation.notifiers.lanes import Lane, keep_count, lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.records import Listing, ScoredListing
@@ -84,7 +84,8 @@ def receive(
         notifier = notifier_of(connection, notice.email, _guess_kind(notice), now)
         if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
             return make_receipt(connection, earlier, is_new=False)
-        lane = lane_of(connection, notifier.notifier_id, policy, now)
+        keep_count(connection, notifier, policy.notifiers, now)
+        lane = lane_of(connection, notifier, policy, now)
         require_reasons(notice, lane)
         keep_rights(connection, notifier, notice, lane, now)
         kept = keep_notice(connection, notifier, notice, lane, now)

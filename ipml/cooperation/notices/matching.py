@@ -14,7 +14,7 @@ from ipml.cooperation.notices.keeping import get_notice, read_location, seal_loc
 from ipml.cooperation.notices.notice import NotedListing
 from ipml.cooperation.notices.outcomes import settle_notices
 from ipml.cooperation.notices.rules import NoticeRules
-from ipml.cooperation.notifiers.lanes import lane_of
+from ipml.cooperation.notifiers.lanes import keep_count, lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -99,7 +99,8 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
             for row in connection.execute(query.order_by(notice_items.c.position)).all()
             if (noted := _find_id(policy.notices, read_location(connection, row, notifier.pseudonym)))
         ]
-        lane = lane_of(connection, notifier.notifier_id, policy, now)
+        keep_count(connection, notifier, policy.notifiers, now)
+        lane = lane_of(connection, notifier, policy, now)
         listings = [one for _, one in pointed]
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from ipml.cooperation.notices.counter import pass_on
-from ipml.cooperation.notices.outcomes import end_unknown, has_erased, has_unknown, settle_erased
+from ipml.cooperation.notices.outcomes import end_passed_over, end_unknown, has_erased, has_old, settle_erased
 from ipml.cooperation.notifiers.rules import NotifierRules
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.storage.database import reading, writing
@@ -26,11 +26,14 @@ class Ticked:
         Listings of erased sellers that ended undecided.
     not_found : int
         Listings that ended because nobody knew them for as long as the policy says.
+    passed_over : int
+        Listings of complaints that were too few to have decided anew what was decided: answered by that.
     """
 
     passed_on: int
     ended: int
     not_found: int
+    passed_over: int
 
 
 def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None) -> Ticked:
@@ -50,11 +53,11 @@ def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: dateti
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> tick(engine)
-    Ticked(passed_on=0, ended=0, not_found=0)
+    Ticked(passed_on=0, ended=0, not_found=0, passed_over=0)
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
     passed_on = pass_on(engine, now=now)
-    return Ticked(passed_on, _end_erased(engine, policy.notifiers, now), _end_unknown(engine, policy, now))
+    return Ticked(passed_on, _end_erased(engine, policy.notifiers, now), *_end_old(engine, policy, now))
 
 
 def _end_erased(engine: Engine, rules: NotifierRules, now: datetime) -> int:
@@ -66,12 +69,20 @@ def _end_erased(engine: Engine, rules: NotifierRules, now: datetime) -> int:
         return settle_erased(connection, now, rules)
 
 
-def _end_unknown(engine: Engine, policy: CooperationPolicy, now: datetime) -> int:
-    """End what nobody knew for long enough, some at a time, so that others can write in between."""
-    before, ended = now - timedelta(days=policy.notices.unknown_days), 0
-    while True:
-        with reading(engine) as connection:
-            if not has_unknown(connection, before):
-                return ended
-        with writing(engine) as connection:
-            ended += end_unknown(connection, before, now, policy.notifiers)
+def _end_old(engine: Engine, policy: CooperationPolicy, now: datetime) -> tuple[int, int]:
+    """End what waited in vain for long enough, some at a time, so that others can write in between."""
+    before = now - timedelta(days=policy.notices.unknown_days)
+    with reading(engine) as connection:
+        if not has_old(connection, before):
+            return 0, 0
+    ended: list[int] = []
+    for end in (end_unknown, end_passed_over):
+        ended.append(0)
+        while True:
+            with writing(engine) as connection:
+                number = end(connection, before, now, policy.notifiers)
+            if not number:
+                break
+            ended[-1] += number
+    not_found, passed_over = ended
+    return not_found, passed_over

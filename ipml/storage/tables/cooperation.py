@@ -60,6 +60,7 @@ notices = Table(
     CheckConstraint("kind IN ('counterfeit', 'complaint')", name="kind"),
     UniqueConstraint("notifier_id", "key"),
     Index(None, "notifier_id", "content_digest"),
+    Index(None, "tier", "received_at"),
     Index("ix_notices_waiting", "received_at", sqlite_where=_WAITS, postgresql_where=_WAITS),
     sqlite_strict=True,
     sqlite_autoincrement=True,

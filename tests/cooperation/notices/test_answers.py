@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 
-from given_notices import NOON, POLICY, WORDS, offer, say
+from given_notices import NOON, POLICY, WORDS, complain, offer, say
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from noticing import Desk
@@ -17,6 +18,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.matching import match_notices
 from ipml.cooperation.notices.receipts import Receipt, find_receipt
 from ipml.cooperation.notices.ticking import tick
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.records import Verdict
 from ipml.review.bulk import decide_bulk, preview_bulk
 from ipml.review.clusters.spread import decide_and_spread
@@ -102,6 +104,13 @@ class Story:
         return [fixed.get(way) or (spread if way == "spread" else STATES)[verdict] for way, verdict in self.told]
 
 
+def tiers_with(**limits: int) -> CooperationPolicy:
+    """Return the policy with other limits for those of whom little is known."""
+    *others, usual = POLICY.notifiers.tiers
+    notifiers = POLICY.notifiers.model_copy(update={"tiers": (*others, usual.model_copy(update=limits))})
+    return POLICY.model_copy(update={"notifiers": notifiers})
+
+
 def stands(engine: Engine, receipt: Receipt) -> tuple[list[str], bool]:
     """Return how the listings of a notice stand, and whether it is settled."""
     with reading(engine) as connection:
@@ -175,3 +184,45 @@ def test_whoever_is_suspended_is_told_once(desk: Desk):
         connection.execute(insert(notifier_steps).values(step))
     kept = receive(engine, say("L2"), policy=POLICY, now=NOON)
     assert [kind for kind, _ in told(engine, kept)] == ["notice receipt"]
+
+
+def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk):
+    """They wait for others as long as the policy says, and then end with the decision that stands."""
+    desk.decide(desk.add_case("L1"), Verdict.GENUINE)
+    receipt = receive(desk.engine, complain("L1", "ann"), policy=POLICY, now=NOON)
+    assert stands(desk.engine, receipt) == (["waiting"], False)
+    ticked = tick(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
+    assert (ticked.passed_over, stands(desk.engine, receipt)) == (1, (["rejected"], True))
+    assert [kind for kind, _ in told(desk.engine, receipt)] == ["notice receipt", "notice outcome"]
+
+
+def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
+    """A person looks at each, whoever asked; only the first get the deadline, those that came along among them."""
+    few = tiers_with(raised_a_day=2)
+    for number in range(2):
+        desk.decide(desk.add_case(f"D{number}", seller_id=f"d{number}"), Verdict.GENUINE)
+    told = [{"listing_id": f"D{n}"} for n in range(2)]
+    told += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
+    receipt = receive(desk.engine, say(listings=told), policy=few, now=desk.pass_time())
+    assert stands(desk.engine, receipt)[0] == ["waiting"] * 4
+    found = [get_case(desk.engine, number) for number in range(1, 5)]
+    assert [case.state for case in found] == ["escalated", "escalated", "open", "open"]
+    assert [case.due_at is not None for case in found] == [True, True, False, False]
+
+
+def test_many_fresh_addresses_have_one_cap_together(desk: Desk):
+    """Who is known for longer has their own alone; on PostgreSQL those who come at once are counted one by one."""
+    few = tiers_with(raised_a_day_by_new=3)
+    receive(desk.engine, say("L0", email="old@acme.test"), policy=few, now=desk.now - timedelta(days=90))
+    numbers = [desk.add_case(f"L{n}", seller_id=f"s{n}") for n in range(8)]
+    now = desk.pass_time()
+
+    def give(number: int) -> Receipt:
+        return receive(desk.engine, say(f"L{number}", email=f"n{number}@acme.test"), policy=few, now=now)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(give, range(7)))
+    due = [get_case(desk.engine, number).due_at is not None for number in numbers]
+    assert sum(due) == 3
+    receive(desk.engine, say("L7", email="old@acme.test"), policy=few, now=now)
+    assert get_case(desk.engine, numbers[7]).due_at is not None
