@@ -24,8 +24,9 @@ from sqlalchemy import select
 
 from experiments.cooperation.clue_market import NOON, STAFF, ClueMarket, fill_market
 from experiments.enforcement.scanner import Scanner
+from ipml.cooperation.clues.contents import ClueRequest
 from ipml.cooperation.clues.fields import HASHES, Field
-from ipml.cooperation.clues.package import ClueRequest, build_clue
+from ipml.cooperation.clues.package import build_clue
 from ipml.cooperation.clues.rules import ClueRules, Profile
 from ipml.cooperation.network.kinds import KINDS
 from ipml.cooperation.policy import load_cooperation_policy

@@ -21,13 +21,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, Table, insert
 
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.storage.database import migrate, open_database, writing
 from ipml.storage.tables import (
+    Moment,
     appeal_outcomes,
     appeals,
     audit,
@@ -80,7 +81,8 @@ class Filler:
     def _flush(self, connection: Any) -> None:
         for table in metadata.sorted_tables:
             if rows := self.rows.pop(table, None):
-                connection.execute(insert(table), rows)
+                rest = _say_nothing(table, rows[0])
+                connection.execute(insert(table), [rest | row for row in rows])
 
     def _put(self, table: Any, **row: Any) -> None:
         self.rows.setdefault(table, []).append(row)
@@ -177,7 +179,8 @@ class Filler:
     def _complain(self, number: int, basis: dict[str, Any], decided: datetime) -> None:
         filed = decided + timedelta(days=self.draw.expovariate(0.2))
         outcome = self.draw.choices(("granted", "partly granted", "rejected", None), (16, 5, 70, 9))[0]
-        known = {"subject": f"measure:{number}", "kind": "complaint", "profile": "eu", "text": ""}
+        kind, profile = self.draw.choices((("complaint", "eu"), ("counter-notice", "us")), (9, 1))[0]
+        known = {"subject": f"measure:{number}", "kind": kind, "profile": profile, "text": ""}
         self._put(appeals, appeal_id=number, **basis, **known, state=outcome or "open", filed_at=filed)
         if outcome:
             ended = filed + timedelta(days=self.draw.expovariate(0.25))
@@ -185,6 +188,13 @@ class Filler:
             self._put(appeal_outcomes, appeal_id=number, outcome=outcome, **said)
             if outcome == "granted":
                 self._put(reversals, decision_id=number, reviewer="lea", reversed_at=ended, why="")
+
+
+def _say_nothing(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """Return values for columns that must not be empty and that no report reads."""
+    needed = [one for one in table.c if not one.nullable and not one.primary_key and one.name not in row]
+    bare = [one for one in needed if one.default is None and one.server_default is None]
+    return {one.name: START if isinstance(one.type, Moment) else "" for one in bare}
 
 
 def _audit_rows(start: int, end: int) -> Iterator[dict[str, Any]]:

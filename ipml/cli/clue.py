@@ -60,7 +60,8 @@ def build(
 
     Example: ipml clue build 12 --recipient rights-holder --brand Nordvik --zip
     """
-    from ipml.cooperation.clues.package import ClueRequest, build_clue
+    from ipml.cooperation.clues.contents import ClueRequest
+    from ipml.cooperation.clues.package import build_clue
     from ipml.cooperation.network.folder import load_networks
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
@@ -104,7 +105,8 @@ def list_(database: Database = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.clues.log import find_outcomes, list_clues
+    from ipml.cooperation.clues.log import list_clues
+    from ipml.cooperation.clues.outcomes import find_outcomes
     from ipml.storage.database import reading
 
     with reading(_open(database)) as connection:
@@ -138,7 +140,7 @@ def rank(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.clues.log import read_known
+    from ipml.cooperation.clues.outcomes import read_known
     from ipml.cooperation.clues.ranking import rank_networks
     from ipml.cooperation.clues.solvability import learn_solvability
     from ipml.cooperation.network.folder import load_networks
@@ -195,7 +197,7 @@ def outcome(
 
     Example: ipml clue outcome 3 --arrests 4
     """
-    from ipml.cooperation.clues.log import note_outcome
+    from ipml.cooperation.clues.outcomes import note_outcome
     from ipml.errors import UnusableSetting
 
     amounts: dict[str, float | None] = {"opened": None, "arrests": arrests, "seized": seized, "dropped": None}

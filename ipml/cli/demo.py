@@ -32,7 +32,7 @@ def demo(
     difficulty: Annotated[float, typer.Option(min=0, max=1, help="How well counterfeiters imitate.")] = 0.5,
     year: Annotated[bool, typer.Option("--year", help="Live through the historical year instead.")] = False,
     scale: Annotated[float, typer.Option(help="With --year: the part of the historical figures.")] = 0.001,
-    days: Annotated[int, typer.Option(help="With --year: how many days of it.")] = 365,
+    days: Annotated[int, typer.Option(help="With --year: how many days of it, in whole weeks.")] = 365,
 ) -> None:
     """Make a marketplace, train and register a model, score its newest listings and fill the review queue.
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from ipml.simulation.year.run import Account
 
 HEAD = """\
 A simulated year at {scale:g} of the historical programme of 2012. The listings, the people and the passing of time are
 made up; the model, the queue, the decisions and all that follows from them are ipml's. The figures show what load the
 programme bears and what it does wrong, not how good it is on your listings.
+
+People look at what scores {threshold:.2f} or more: of that, {precision:.0%} was counterfeit on sellers whom the model
+had not seen, and it held {recall:.0%} of their counterfeits.
 """
 
 
@@ -19,18 +26,21 @@ def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) 
 
     from ipml.simulation.year.plan import Plan
     from ipml.simulation.year.run import DATABASE, run_year
-    from ipml.simulation.year.table import write_stations, write_table
 
     plan = Plan(scale, seed, difficulty, days)
-    console = Console(stderr=True)
-    with console.status("Starting") as status:
+    with Console(stderr=True).status("Starting") as status:
         account = run_year(plan, out, lambda step: status.update(step.capitalize()))
-    typer.echo(HEAD.format(scale=scale))
+    typer.echo(describe_year(account))
+    typer.echo(f"Look at what was done, in the database sqlite:///{out / DATABASE}")
+
+
+def describe_year(account: Account) -> str:
+    """Return the account of a year as it is printed."""
+    from ipml.simulation.year.table import write_stations, write_table
+
     learnt = account.learnt
-    typer.echo(
-        f"People look at what scores {learnt.threshold:.2f} or more: on sellers that the model had not seen, "
-        f"{learnt.precision:.0%} of that was counterfeit, and {learnt.recall:.0%} of the counterfeits were in it.\n"
+    head = HEAD.format(
+        scale=account.plan.scale, threshold=learnt.threshold, precision=learnt.precision, recall=learnt.recall
     )
-    typer.echo(write_table(account.figures))
-    typer.echo(f"\n{write_stations(account.lived.stations, account.lived)}")
-    typer.echo(f"\nLook at what was done, in the database sqlite:///{out / DATABASE}")
+    lived = account.lived
+    return f"{head}\n{write_table(account.figures)}\n\n{write_stations(lived.stations, lived)}\n"

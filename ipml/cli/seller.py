@@ -182,7 +182,7 @@ def release(
 def _warn_of_clues(engine: Engine, sellers: list[str]) -> None:
     """Say in which clues that were not dropped sellers are named: whoever follows these may still need the records."""
     from ipml.cli.plain_text import printable
-    from ipml.cooperation.clues.log import find_open
+    from ipml.cooperation.clues.outcomes import find_open
     from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_pseudonym
 

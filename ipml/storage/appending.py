@@ -33,5 +33,8 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         return []
     number = table.autoincrement_column
     assert number is not None
-    query = insert(table).returning(number, sort_by_parameter_order=True)
-    return list(connection.scalars(query, rows))
+    # SQLite numbers the rows of a statement in their order; SQLAlchemy would insert them one by one to be sure of it.
+    is_ordered = connection.dialect.name == "sqlite"
+    query = insert(table).returning(number, sort_by_parameter_order=not is_ordered)
+    numbers = list(connection.scalars(query, rows))
+    return sorted(numbers) if is_ordered else numbers

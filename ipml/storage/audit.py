@@ -168,17 +168,16 @@ def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> list[AuditRow
     serialise(connection, Lock.APPEND_TO_AUDIT)
     last = anchor(connection)
     rows: list[AuditRow] = []
-    stored: list[dict[str, Any]] = []
-    for deed in deeds:
-        text = _payload_text(deed.payload)
-        named = (deed.actor, deed.action, deed.subject)
-        hashed = _hash(last.count + 1, to_microseconds(deed.at), *named, text, last.head)
-        row = AuditRow(last.count + 1, deed.at, *named, dict(deed.payload), last.head, hashed)
-        rows.append(row)
-        stored.append({name: getattr(row, name) for name in AuditRow.__slots__} | {"payload": text})
-        last = Anchor(row.sequence, row.hash)
+    stored: list[tuple[object, ...]] = []
+    for at, actor, action, subject, payload in deeds:
+        number, text = last.count + 1, _payload_text(payload)
+        hashed = _hash(number, to_microseconds(at), actor, action, subject, text, last.head)
+        rows.append(AuditRow(number, at, actor, action, subject, dict(payload), last.head, hashed))
+        stored.append((number, at, actor, action, subject, text, last.head, hashed))
+        last = Anchor(number, hashed)
     if stored:
-        connection.execute(insert(tables.audit), stored)
+        names = AuditRow.__slots__
+        connection.execute(insert(tables.audit), [dict(zip(names, row, strict=True)) for row in stored])
     return rows
 
 
@@ -292,6 +291,7 @@ def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload
 
 # The same few people do the same few things.
 _quote_again = lru_cache(maxsize=1024)(encode_basestring_ascii)
+_write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def _payload_text(payload: Mapping[str, Value]) -> str:
@@ -304,7 +304,7 @@ def _payload_text(payload: Mapping[str, Value]) -> str:
             raise UnstorableValue(f"audit payload, {name}", found, expected)
         if isinstance(value, float) and not math.isfinite(value):
             raise UnstorableValue(f"audit payload, {name}", str(value), "a finite number or none")
-    return json.dumps(payload, separators=(",", ":"), sort_keys=True)
+    return _write_json(payload)
 
 
 def _audit_row(stored: Mapping[str, Any]) -> AuditRow:

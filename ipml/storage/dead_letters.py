@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.outbox import Message, find_message, make_message, seal_if_told
+from ipml.storage.outbox import Message, find_message, make_messages, seal_if_told
 from ipml.storage.tables import outbox
 
 
@@ -18,7 +18,7 @@ def list_dead(connection: Connection, *, with_dropped: bool = False, at_most: in
     query = select(outbox).where(outbox.c.state == "dead").order_by(outbox.c.message_id).limit(at_most)
     if not with_dropped:
         query = query.where(outbox.c.dropped_at.is_(None))
-    return [make_message(connection, row) for row in connection.execute(query).all()]
+    return make_messages(connection, connection.execute(query).all())
 
 
 def retry(connection: Connection, key: str, by: str, now: datetime, *, out_of_order: bool = False) -> None:

@@ -22,8 +22,10 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, 
 
 from ipml.errors import SellerErased
 from ipml.storage.keyrings import Keyring, read_keys
-from ipml.storage.pseudonyms import seal, unseal
+from ipml.storage.pseudonyms import seal
 from ipml.storage.tables import outbox
+
+_write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def put_all(connection: Connection, drafts: Sequence[Draft], keys: Keyring | Non
 
 
 def _make_row(draft: Draft, keys: Keyring) -> dict[str, Any]:
-    text = json.dumps(draft.body, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    text = _write_json(draft.body)
     return {
         "key": draft.key,
         "channel": draft.channel,
@@ -179,12 +181,23 @@ def take(
     taken = list(connection.scalars(still).all())
     connection.execute(update(outbox).where(outbox.c.message_id.in_(taken)).values(leased))
     rows = connection.execute(select(outbox).where(outbox.c.message_id.in_(taken)).order_by(outbox.c.message_id))
-    return [make_message(connection, row) for row in rows.all()]
+    return make_messages(connection, rows.all())
 
 
 def settle_delivered(connection: Connection, message: Message, now: datetime) -> bool:
     """Note that a message was accepted; False where its lease is another's now, or it is settled already."""
-    return _settle(connection, message, state="delivered", settled_at=now, last_error=None)
+    return bool(settle_all_delivered(connection, [message], now))
+
+
+def settle_all_delivered(connection: Connection, messages: Sequence[Message], now: datetime) -> list[Message]:
+    """Do what `settle_delivered` does for several messages, and return those of which it is True."""
+    fields = {"state": "delivered", "settled_at": now, "last_error": None, "holder": None, "lease_expires_at": None}
+    settled = set[int]()
+    for held_as in {(message.holder, message.attempts) for message in messages}:
+        numbers = [message.message_id for message in messages if (message.holder, message.attempts) == held_as]
+        mine = update(outbox).where(outbox.c.message_id.in_(numbers), outbox.c.state == "waiting", *_is_held(*held_as))
+        settled |= set(connection.scalars(mine.values(fields).returning(outbox.c.message_id)))
+    return [message for message in messages if message.message_id in settled]
 
 
 def settle_failed(connection: Connection, message: Message, now: datetime, why: str, next_try: datetime | None) -> bool:
@@ -276,9 +289,20 @@ def next_due(connection: Connection, channels: Collection[str] = ()) -> datetime
 
 def make_message(connection: Connection, row: Row[Any]) -> Message:
     """Make the record of a row of the outbox, opened where it was sealed."""
+    return make_messages(connection, [row])[0]
+
+
+def make_messages(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:
+    """Do what `make_message` does for several rows."""
+    keys = read_keys(connection, {row.pseudonym for row in rows if row.pseudonym is not None})
+    return [_make_message(row, keys) for row in rows]
+
+
+def _make_message(row: Row[Any], keys: Keyring) -> Message:
     fields = {name: getattr(row, name) for name in Message.__slots__}
-    opened = {name: _unseal(connection, row.pseudonym, fields[name]) for name in ("body", "last_error")}
-    return Message(**fields | opened)
+    if row.pseudonym is not None:
+        fields |= {name: _unseal(keys, row.pseudonym, fields[name]) for name in ("body", "last_error")}
+    return Message(**fields)
 
 
 def _is_due(now: datetime) -> Sequence[ColumnElement[bool]]:
@@ -295,9 +319,14 @@ def _is_preceded() -> ColumnElement[bool]:
 
 
 def _settle(connection: Connection, message: Message, **fields: Any) -> bool:
-    lease = outbox.c.holder == message.holder, outbox.c.attempts == message.attempts
+    lease = _is_held(message.holder, message.attempts)
     mine = update(outbox).where(outbox.c.message_id == message.message_id, outbox.c.state == "waiting", *lease)
     return connection.execute(mine.values(holder=None, lease_expires_at=None, **fields)).rowcount == 1
+
+
+def _is_held(holder: str | None, attempts: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the conditions that a message is leased as it was when a sender took it."""
+    return outbox.c.holder == holder, outbox.c.attempts == attempts
 
 
 def seal_if_told(connection: Connection, pseudonym: str | None, text: str) -> str | None:
@@ -308,8 +337,5 @@ def seal_if_told(connection: Connection, pseudonym: str | None, text: str) -> st
         return None
 
 
-def _unseal(connection: Connection, pseudonym: str | None, text: str | None) -> str | None:
-    try:
-        return (text or None) if pseudonym is None or not text else unseal(connection, pseudonym, text)
-    except SellerErased:
-        return None
+def _unseal(keys: Keyring, pseudonym: str, text: str | None) -> str | None:
+    return None if not text or pseudonym not in keys else keys.unseal(pseudonym, text)

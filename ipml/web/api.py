@@ -46,6 +46,7 @@ from ipml.web.served import ModelSource, ScoringModel
 
 MOST_LISTINGS = 1_000
 MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
+_MOST_WRITERS = 4  # who wait for the database, beside those who score: neither holds up the other
 _SMALL_BYTES = 16_384  # what is scored in less time than handing it to another thread and back may take
 
 Listings = list[dict[str, Any]]
@@ -133,6 +134,7 @@ def make_api(
     app.state.is_free = {(method, path): is_free for method, path, is_free, _, _ in API_ROUTES}
     app.state.crowd = Crowd(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
+    app.state.writers = CapacityLimiter(_MOST_WRITERS)
     for method, path, _, answer, says in API_ROUTES:
         app.add_api_route(path, answer, methods=[method], response_class=Response, **says)
     app.add_middleware(_ProtectingHeaders)

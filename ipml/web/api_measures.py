@@ -46,7 +46,7 @@ async def answer_message(
             with writing(engine) as connection:
                 return note_answer(connection, key, status, "platform", datetime.now(UTC), at=at, why=why)
 
-        noted = await to_thread.run_sync(note, limiter=state.threads)
+        noted = await to_thread.run_sync(note, limiter=state.writers)
     said = {"key": noted.key, "status": noted.status, "said_at": noted.said_at.isoformat(), "is_new": noted.is_new}
     return make_json_answer(write_json(said))
 

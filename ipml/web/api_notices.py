@@ -26,6 +26,7 @@ from ipml.web.json_body import parse_json, read_body
 from ipml.web.served import ScoringModel
 
 _REFERENCE = re.compile("[0-9a-f]{32}")
+_SHOWN = {"pattern": f"^{_REFERENCE.pattern}$"}  # and not checked: what cannot be a reference is not found
 
 
 async def give_notice(
@@ -49,12 +50,13 @@ async def give_notice(
             notice = check_notice(content, policy.notices, takes_listings=not state.access.is_open)
             return receive(engine, notice, policy=policy, score=_make_score(state.models.current()))
 
-        receipt = await to_thread.run_sync(take_in, limiter=state.threads)
+        receipt = await to_thread.run_sync(take_in, limiter=state.writers)
     return _answer(receipt, HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK)
 
 
 async def show_notice(
-    request: Request, reference: Annotated[str, Path(description="of the notice, as its receipt names it")]
+    request: Request,
+    reference: Annotated[str, Path(description="of the notice, as its receipt names it", json_schema_extra=_SHOWN)],
 ) -> Response:
     """Show how a notice stands: what was decided on each of its listings so far."""
     state = request.app.state
@@ -67,7 +69,7 @@ async def show_notice(
             with reading(engine) as connection:
                 return find_receipt(connection, reference)
 
-        return _answer(await to_thread.run_sync(find, limiter=state.threads), HTTPStatus.OK)
+        return _answer(await to_thread.run_sync(find, limiter=state.writers), HTTPStatus.OK)
 
 
 def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:

@@ -12,9 +12,11 @@ from typing import Annotated, Any
 from fastapi import Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
+from ipml.cooperation.clues.contents import ClueRequest
 from ipml.cooperation.clues.desk import Candidate, count_confirmed, judge_candidates, list_handed_out
-from ipml.cooperation.clues.log import note_outcome, sign_receipt
-from ipml.cooperation.clues.package import Built, ClueRequest, build_clue
+from ipml.cooperation.clues.log import sign_receipt
+from ipml.cooperation.clues.outcomes import note_outcome
+from ipml.cooperation.clues.package import Built, build_clue
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.enforcement.privacy.erased_list import read_erased
 from ipml.errors import AlreadySigned, ClueTooSmall, NothingNew, UnstorableValue, UnusableSetting

@@ -13,7 +13,7 @@ from ipml.review.queue import enqueue
 from ipml.storage.database import migrate, open_database
 
 HEAD = "notice,name,email,good_faith,brand,rights,explanation,listing_id\n"
-ROW = "Ann,ann@acme.test,true,Acme,EUTM 1,We sell no bags in this colour at all.,"
+ROW = "Ann,ann@acme.test,true,Acme,EUTM 1,We sell no bags in this colour at all and the logo is printed backwards.,"
 TABLE = f"{HEAD}n1,{ROW}L1\nn1,{ROW}L2\nn2,{ROW}L3\n"
 
 
@@ -38,7 +38,7 @@ def test_a_table_is_taken_in_once_and_looked_through(ipml, database: str, tmp_pa
     assert "Acme" in ipml("notice", "list", "--database", database).out
     shown = ipml("notice", "show", 1, "--database", database).out
     assert "1. L1: waits for a person to look at it, case 1" in shown
-    assert "We sell no bags in this colour at all." in shown
+    assert "We sell no bags in this colour at all and the logo" in shown
     reference = next(line.split()[1] for line in shown.splitlines() if line.startswith("reference"))
     assert ipml("notice", "show", reference, "--database", database).out == shown
     engine = open_database(database)

@@ -12,8 +12,10 @@ from ipml.cooperation.consequences import cooperating
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that needs a database on both kinds; on PostgreSQL in the slow suite only."""
-    if "database_url" in metafunc.fixturenames and not getattr(metafunc.module, "IS_ARITHMETIC", False):
+    """Run each test that needs a database, and chooses none, on both kinds; on PostgreSQL in the slow suite only."""
+    chosen = any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    chosen = chosen or getattr(metafunc.module, "IS_ARITHMETIC", False)
+    if "database_url" in metafunc.fixturenames and not chosen:
         metafunc.parametrize("database_url", BOTH_IN_THE_END, indirect=True)
 
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from ipml.cooperation.clues.joining import join_network
-from ipml.cooperation.clues.log import Clue, Outcome, find_outcomes, list_clues, read_known
+from ipml.cooperation.clues.log import Clue, list_clues
+from ipml.cooperation.clues.outcomes import Outcome, find_outcomes, read_known
 from ipml.cooperation.clues.ranking import Ranked, judge
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import learn_solvability

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
 from ipml.cooperation.clues.dossier import CaseListing, Dossier, Member, count_verdicts
 from ipml.cooperation.clues.fields import HASHES, Field
 from ipml.cooperation.clues.rules import Profile
-from ipml.cooperation.clues.worth import Worth
+from ipml.cooperation.clues.told import Cell, Edge, Node, Source, Table, Told
 from ipml.cooperation.network.evidence import Shared, Tie
-from ipml.cooperation.network.roles import Role
 from ipml.cooperation.network.timeline import Event
 
-Cell = str | int | float
 Row = TypeVar("Row")
 _LONGEST = 300
 _SOMEBODY = "somebody who is not named here"
@@ -29,96 +26,6 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z_ -]{0,39}")
 _COUNTRY = re.compile(r"[A-Z]{2,3}")
 # What somebody can be reached by, whatever it is written between: digits in a row, mail, addresses on the web, handles.
 _CONTACT = re.compile(r"(?:\d[\W_]{0,3}){6,}\d|\S\s*[@\uff20]\s*\S|https?:|www\.|\bt\.me\b|whats\s*app", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of a file; columns that the profile does not allow are not there at all."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A member in the picture."""
-
-    name: str
-    role: Role
-    n_counterfeit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A link in the picture, by the names of its ends.
-
-    Attributes
-    ----------
-    words, most : str
-        The three things that say most, with their dates; and the first of them, with how many more there are.
-    since : datetime
-        Since when both have the first thing that they share.
-    is_needed : bool
-        Whether it is of the links that are enough to join all who are linked.
-    """
-
-    first: str
-    second: str
-    bits: float
-    words: str
-    most: str
-    since: datetime
-    is_needed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A hypothesis on who the source is."""
-
-    name: str
-    belief: float
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a recipient is told: numbers, dates, codes of the package, and what the profile allows.
-
-    Attributes
-    ----------
-    n_unnamed : int
-        Members that are counted and not named.
-    n_held_back : int
-        Listings that count and of which no row is in the tables.
-    brands, countries : sequence of (str, int)
-        Most frequent first; those of too few sellers are not named.
-    """
-
-    number: int
-    n_members: int
-    n_unnamed: int
-    n_confirmed: int
-    n_confirmed_members: int
-    n_listings: int
-    n_restricted: int
-    n_penalised: int | None
-    n_with_evidence: int
-    n_links: int
-    first_seen: datetime
-    last_seen: datetime
-    brands: tuple[tuple[str, int], ...]
-    countries: tuple[tuple[str, int], ...]
-    grounds: tuple[tuple[str, int], ...]
-    notices: tuple[tuple[str, int], ...]
-    sources: tuple[Source, ...]
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    worth: Worth
-    members: Table
-    links: Table
-    listings: Table
-    timeline: Table
-    shared: tuple[tuple[str, int], ...]
 
 
 class Disclosure:
@@ -326,30 +233,3 @@ def _clean_text(text: str) -> str:
 
 def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else ""
-
-
-def name_members(
-    dossier: Dossier, profile: Profile, hidden: Sequence[str], before: Mapping[str, str]
-) -> dict[str, str]:
-    """Return what a package calls each member that it names: "S-001", those of most counterfeits first.
-
-    Parameters
-    ----------
-    hidden : sequence of str
-        Keys of members that must not be named, as those who were erased.
-    before : mapping of str to str
-        What an earlier package to the same recipient called them, which stays.
-
-    Examples
-    --------
-    Names are of one package, and of those that follow it to the same recipient: two recipients cannot compare them.
-    """
-    confirmed = Counter(one.member for one in dossier.confirmed)
-    shown = [one for one in dossier.members if one.key not in hidden]
-    if not profile.names_unconfirmed:
-        shown = [one for one in shown if confirmed[one.key]]
-    order = sorted(shown, key=lambda one: (list(Role).index(one.role), -confirmed[one.key], one.first_seen, one.key))
-    names = {one.key: before[one.key] for one in order if one.key in before}
-    used = {int(name.rpartition("-")[2]) for name in before.values()}
-    fresh = (number for number in range(1, len(order) + len(used) + 1) if number not in used)
-    return names | {one.key: f"S-{next(fresh):03}" for one in order if one.key not in names}

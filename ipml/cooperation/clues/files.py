@@ -10,7 +10,7 @@ from io import StringIO
 from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
 
-from ipml.cooperation.clues.disclosure import Table, Told
+from ipml.cooperation.clues.told import Table, Told
 from ipml.cooperation.network.worth import Estimate
 from ipml.spreadsheet import defuse_within
 

@@ -1,27 +1,22 @@
-"""Which clues were handed out, of whom they told, who signed for them, and what became of them."""
+"""Which clues were handed out, of whom they told, and who signed for them."""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from ipml.cooperation.clues.rules import ClueRules
-from ipml.cooperation.clues.solvability import Known
-from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
+from ipml.errors import AlreadySigned, ClueNotFound
 from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import writing
-from ipml.storage.tables import clue_outcomes, clues, disclosures
+from ipml.storage.tables import clues, disclosures
 
 _LONGEST_NAME = 120
-_BECAME_A_CASE = ("opened", "arrests", "seized")
-_COUNTED = ("arrests", "seized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +51,6 @@ class Clue:
     def subject(self) -> str:
         """Its name in the audit trail: "clue:12"."""
         return f"clue:{self.clue_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a clue: "opened", "arrests" (how many), "seized" (of what value) or "dropped" (why)."""
-
-    clue_id: int
-    kind: str
-    amount: float | None
-    why: str | None
-    noted_by: str
-    noted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,83 +172,6 @@ def sign_receipt(engine: Engine, clue_id: int, received_by: str, *, by: str, now
         connection.execute(query.values(received_by=received_by, received_at=now))
         audit.append(connection, by, "noted receipt", clue.subject, {"content": clue.content_digest}, at=now)
         return get_clue(connection, clue_id)
-
-
-def note_outcome(
-    engine: Engine,
-    clue_id: int,
-    kind: str,
-    rules: ClueRules,
-    *,
-    by: str,
-    amount: float | None = None,
-    why: str | None = None,
-    now: datetime | None = None,
-) -> Outcome:
-    """Note what became of a clue; there may be several, and the last of them says whether it became a case.
-
-    Parameters
-    ----------
-    kind : str
-        "opened", "arrests", "seized" or "dropped".
-    amount : float, optional
-        How many arrests, or the value of what was seized.
-    why : str, optional
-        Of a dropped one: a word of the policy's list.
-
-    Raises
-    ------
-    ClueNotFound
-    UnusableSetting
-        The reason is not in the list, or the amount is none.
-    """
-    if kind == "dropped" and why not in rules.reasons_to_drop:
-        raise UnusableSetting("dropped", repr(why), f"one of {', '.join(rules.reasons_to_drop)}")
-    if kind in _COUNTED and not (amount is not None and 0 < amount < float("inf")):
-        raise UnusableSetting(kind, repr(amount), "a number above 0")
-    now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        clue = get_clue(connection, clue_id)
-        made = Outcome(clue_id, kind, amount, why, by, now)
-        fields = {name: getattr(made, name) for name in Outcome.__slots__}
-        connection.execute(insert(clue_outcomes).values(fields))
-        audit.append(
-            connection, by, "noted outcome", clue.subject, {"kind": kind, "amount": amount, "why": why}, at=now
-        )
-    return made
-
-
-def find_outcomes(connection: Connection, clue_ids: Sequence[int] = ()) -> dict[int, list[Outcome]]:
-    """Return what became of clues, of each in order; by default of all."""
-    query = select(clue_outcomes).order_by(clue_outcomes.c.outcome_id)
-    if clue_ids:
-        query = query.where(clue_outcomes.c.clue_id.in_(clue_ids))
-    found: dict[int, list[Outcome]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.clue_id, []).append(Outcome(**{name: getattr(row, name) for name in Outcome.__slots__}))
-    return found
-
-
-def read_known(connection: Connection) -> list[Known]:
-    """Return the signs of each clue of which it is known what became of it, and whether it became a case.
-
-    Of several clues on one network to one recipient only the last counts: they are one story.
-    """
-    followed = set(connection.scalars(select(clues.c.follows).where(clues.c.follows.is_not(None))))
-    outcomes = find_outcomes(connection)
-    rows = connection.execute(select(clues.c.clue_id, clues.c.signs).order_by(clues.c.clue_id))
-    return [
-        Known(json.loads(row.signs), outcomes[row.clue_id][-1].kind in _BECAME_A_CASE)
-        for row in rows
-        if row.clue_id in outcomes and row.clue_id not in followed
-    ]
-
-
-def find_open(connection: Connection, pseudonym: str) -> list[Disclosed]:
-    """Return the clues that named a seller and were not dropped: whoever erases the seller should know of them."""
-    told = find_disclosures(connection, pseudonym)
-    became = find_outcomes(connection, [one.clue_id for one in told]) if told else {}
-    return [one for one in told if one.clue_id not in became or became[one.clue_id][-1].kind != "dropped"]
 
 
 def _make(row: Row[Any]) -> Clue:

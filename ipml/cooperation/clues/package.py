@@ -7,74 +7,32 @@ transaction that notes the package in the audit trail: before the folder is clos
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
-from ipml.cooperation.clues.disclosure import Disclosure, Told, name_members
-from ipml.cooperation.clues.dossier import CaseListing, Dossier, keep_brand
-from ipml.cooperation.clues.fields import Field
-from ipml.cooperation.clues.files import write_csv, write_graph_json, write_graphml, write_json, write_value
-from ipml.cooperation.clues.joining import join_network
-from ipml.cooperation.clues.log import Clue, add_clue, find_before, make_reference, read_known
-from ipml.cooperation.clues.picture import draw_network
-from ipml.cooperation.clues.ranking import Ranked, judge
+from ipml.cooperation.clues.contents import ClueRequest, Contents, check_request, read_contents
+from ipml.cooperation.clues.holding import hold_for_clue
+from ipml.cooperation.clues.log import Clue, add_clue, make_reference
+from ipml.cooperation.clues.payload import write_files
 from ipml.cooperation.clues.readme import write_clue_readme
 from ipml.cooperation.clues.rules import ClueRules, Profile
-from ipml.cooperation.clues.solvability import learn_solvability
-from ipml.cooperation.clues.summary import Heading, write_html, write_parts, write_text
-from ipml.cooperation.clues.unknown import list_unknown
+from ipml.cooperation.clues.summary import Heading
 from ipml.cooperation.network.networks import Networks
 from ipml.enforcement.evidence.captures import copy_capture
 from ipml.enforcement.evidence.closing import close_package, digest_payload, new_place, note_package, put_in_place
 from ipml.enforcement.evidence.content import sha256
-from ipml.enforcement.evidence.keeping import Evidence, is_person, read_evidence
-from ipml.enforcement.evidence.trail import read_rows, subjects_of_case, write_lines
 from ipml.enforcement.privacy.erased_list import ErasedList
-from ipml.enforcement.privacy.holds import find_holds, hold_within
-from ipml.errors import ClueTooSmall, NothingNew, UnusableSetting
+from ipml.errors import SellerErased
 from ipml.storage.anchors import SignedAnchor
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.tables import erasures
 
 _EXPORTER = "person"
-_AT_ONCE = 500
-_MOST_NEWS, _MOST_BRANDS = 20, 3
-
-
-@dataclass(frozen=True, slots=True)
-class ClueRequest:
-    """Which clue is to be built.
-
-    Attributes
-    ----------
-    number : int
-        Of the network.
-    recipient : str
-        Name of a profile of the policy.
-    brand : str or None
-        Of the rights holder, where the profile asks for one.
-    sales : DataFrame or None
-        What listings sold, as for `ipml.cooperation.network.sales.estimate_sales`.
-    captures : sequence of Path
-        WARC files of pages, only where the profile allows evidence.
-    is_again : bool
-        Whether to build it though nothing is new since the one before.
-    """
-
-    number: int
-    recipient: str
-    brand: str | None = None
-    sales: pd.DataFrame | None = None
-    captures: Sequence[Path] = ()
-    is_again: bool = False
+_MOST_BRANDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +56,6 @@ class Built:
     n_named: int
     n_held: int
     news: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What is in the database at one moment of a network, for one recipient."""
-
-    dossier: Dossier
-    told: Told
-    ranked: Ranked
-    names: Mapping[str, str]
-    evidence: Sequence[Evidence]
-    rows: Sequence[dict[str, Any]]
-    before: Clue | None
-    news: tuple[str, ...]
-    unknown: tuple[str, ...]
 
 
 def build_clue(
@@ -149,20 +92,22 @@ def build_clue(
         There is no such network, it is not what the profile asks for, or the recipient knows all of it.
     UnusableSetting
         There is no such profile, or it needs a brand, or allows no captures.
+    SellerErased
+        One of those named was erased while it was built; build it again.
     UnwritableFile, UnusableCapture
     """
     now, profile = now or datetime.now(UTC), rules.profile(request.recipient)
-    _check_request(request, profile)
+    check_request(request, profile)
     reference = make_reference()
     with reading(engine) as connection:
-        contents = _read_contents(connection, networks, request, rules, erased, now)
+        contents = read_contents(connection, networks, request, rules, erased, now)
     with new_place(out) as place:
         folder = place / f"clue-{reference}"
         (folder / "data").mkdir(mode=0o700, parents=True)  # it tells of sellers, who are not everybody's business
         folder.chmod(0o700)
         brands = (request.brand,) if request.brand else tuple(brand for brand, _ in contents.told.brands[:_MOST_BRANDS])
         heading = Heading(reference, now, profile, brands)
-        for name, text in _write_files(contents, heading, profile):
+        for name, text in write_files(contents, heading, profile):
             (folder / "data" / name).write_bytes(text.encode())
         for number, capture in enumerate(request.captures, 1):
             copy_capture(capture, folder / "data", f"capture-{number}")
@@ -187,159 +132,9 @@ def build_clue(
     return Built(out, clue, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.news)
 
 
-def _check_request(request: ClueRequest, profile: Profile) -> None:
-    if profile.needs_brand != (request.brand is not None):
-        found = "none" if request.brand is None else repr(request.brand)
-        expected = "one for this recipient" if profile.needs_brand else "none: this recipient is told of all"
-        raise UnusableSetting("brand", found, expected)
-    if request.captures and not profile.allows(Field.EVIDENCE):
-        raise UnusableSetting(
-            "capture", f"{len(request.captures)}", "none: this recipient's profile allows no evidence"
-        )
-
-
-def _read_contents(
-    connection: Connection,
-    networks: Networks,
-    request: ClueRequest,
-    rules: ClueRules,
-    erased: ErasedList | None,
-    now: datetime,
-) -> _Contents:
-    profile = rules.profile(request.recipient)
-    whole = join_network(connection, networks, request.number, request.sales)
-    ranked = judge(whole, learn_solvability(rules.solvability, read_known(connection)), rules, now)
-    dossier = whole if request.brand is None else keep_brand(whole, request.brand)
-    _check_size(dossier, profile)
-    pseudonym_by_key = {one.key: one.pseudonym for one in dossier.members if one.pseudonym}
-    found = find_before(connection, request.recipient, request.brand, pseudonym_by_key.values())
-    before, named_before = found or (None, {})
-    kept_names = {key: named_before[name] for key, name in pseudonym_by_key.items() if name in named_before}
-    hidden = _find_erased(connection, dossier, erased)
-    names = name_members(dossier, profile, hidden, kept_names)
-    news = tuple(_list_news(dossier, names, kept_names, before)) if before else ()
-    if before and not news and not request.is_again:
-        raise NothingNew(request.number, before.reference, before.built_at)
-    evidence = [] if not profile.allows(Field.EVIDENCE) else _read_evidence(connection, dossier, profile)
-    told = Disclosure(dossier, profile, names).tell()
-    return _Contents(
-        dossier=dossier,
-        told=told,
-        ranked=ranked,
-        names=names,
-        evidence=evidence,
-        rows=_read_trail(connection, sorted({one.case_id for one in evidence})),
-        before=before,
-        news=news,
-        unknown=tuple(list_unknown(told, profile, len(hidden), len(evidence))),
-    )
-
-
-def _check_size(dossier: Dossier, profile: Profile) -> None:
-    n_members, n_confirmed = len(dossier.members), len(dossier.confirmed)
-    if n_members < profile.least_members:
-        raise ClueTooSmall(dossier.number, f"{n_members} members", f"at least {profile.least_members}")
-    if n_confirmed < profile.least_confirmed:
-        raise ClueTooSmall(
-            dossier.number, f"{n_confirmed} listings found counterfeit", f"at least {profile.least_confirmed}"
-        )
-
-
-def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | None) -> list[str]:
-    """Return the members who were erased, though the folder of networks still holds them.
-
-    Where some were erased and there is no list to tell whom, whoever the database does not know may be one of them.
-    """
-    unknown = [one.key for one in dossier.members if one.seller_id is None]
-    if erased is None and connection.scalar(select(erasures.c.erasure_id).limit(1)) is not None:
-        return unknown
-    gone: set[str] = set()
-    for start in range(0, len(unknown), _AT_ONCE):
-        query = select(erasures.c.pseudonym).where(erasures.c.pseudonym.in_(unknown[start : start + _AT_ONCE]))
-        gone.update(connection.scalars(query))
-    return [key for key in unknown if key in gone or (erased is not None and erased.find(key, None) is not None)]
-
-
-def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, str], before: Clue) -> Iterator[str]:
-    since = f"since clue {before.reference} of {before.built_at:%Y-%m-%d}"
-    if fresh := sorted(names[key] for key in names.keys() - known.keys()):
-        who = ", ".join(fresh[:_MOST_NEWS]) + " …" * (len(fresh) > _MOST_NEWS)
-        yield f"{len(fresh)} sellers named for the first time {since}: {who}."
-    found = [one for one in dossier.confirmed if one.decided_at and one.decided_at > before.built_at]
-    if found:
-        of = f"{len(found)} listings of {len({one.member for one in found})} sellers"
-        yield f"{of} found counterfeit {since}; decided_at in listings.csv says which."
-
-
-def _read_evidence(connection: Connection, dossier: Dossier, profile: Profile) -> list[Evidence]:
-    """Return the latest evidence that can be read, in the order of its numbers."""
-    numbers = [one.evidence_id for one in sorted(dossier.confirmed, key=_decided, reverse=True) if one.evidence_id]
-    found = [read_evidence(connection, number) for number in sorted(numbers[: profile.most_evidence])]
-    return [one for one in found if one.text is not None]
-
-
-def _decided(listing: CaseListing) -> tuple[datetime, int]:
-    return listing.decided_at or listing.seen_at, listing.case_id
-
-
-def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[str, Any]]:
-    subjects = list(dict.fromkeys(each for case_id in case_ids for each in subjects_of_case(connection, case_id)))
-    rows = [
-        row
-        for start in range(0, len(subjects), _AT_ONCE)
-        for row in read_rows(connection, subjects[start : start + _AT_ONCE])
-    ]
-    return sorted(rows, key=lambda row: int(row["sequence"]))
-
-
-def _write_files(contents: _Contents, heading: Heading, profile: Profile) -> Iterator[tuple[str, str]]:
-    """Give each file of the payload by its name."""
-    told, picture = contents.told, draw_network(contents.told)
-    parts = write_parts(told, profile, contents.unknown, contents.news)
-    yield "summary.txt", write_text(heading, parts)
-    yield "summary.html", write_html(heading, parts, told, picture)
-    yield "unknown.txt", "".join(f"- {line}\n" for line in contents.unknown)
-    yield "members.csv", write_csv(told.members)
-    yield "links.csv", write_csv(told.links)
-    yield "timeline.csv", write_csv(told.timeline)
-    yield "listings.csv", write_csv(told.listings)
-    yield "value.json", write_value(told)
-    yield "graph.svg", picture
-    yield "graph.graphml", write_graphml(told)
-    yield "graph.json", write_graph_json(told)
-    yield "clue.json", write_json(_say_terms(contents, heading, profile))
-    for one in contents.evidence:
-        yield f"evidence-{one.evidence_id:06}.json", str(one.text)
-    if contents.evidence:
-        actors = sorted({row["actor"] for row in contents.rows if is_person(row["actor"])})
-        names = {actor: f"person-{number:02}" for number, actor in enumerate(actors, 1)}
-        yield "audit.jsonl", write_lines(contents.rows, names)
-
-
-def _say_terms(contents: _Contents, heading: Heading, profile: Profile) -> dict[str, object]:
-    told = contents.told
-    return {
-        "reference": heading.reference,
-        "follows": contents.before.reference if contents.before else None,
-        "built_at": heading.built_at.isoformat(),
-        "recipient": profile.title,
-        "brands": list(heading.brands),
-        "purpose": profile.purpose,
-        "legal_basis": profile.legal_basis,
-        "retention": profile.retention,
-        "fields": sorted(field.value for field in profile.fields),
-        "withheld": sorted(field.value for field in Field if not profile.allows(field)),
-        "network": told.number,
-        "members": told.n_members,
-        "members_named": told.n_members - told.n_unnamed,
-        "listings_found_counterfeit": told.n_confirmed,
-        "evidence": len(contents.evidence),
-    }
-
-
 def _note_clue(
     connection: Connection,
-    contents: _Contents,
+    contents: Contents,
     request: ClueRequest,
     profile: Profile,
     reference: str,
@@ -351,6 +146,9 @@ def _note_clue(
     dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
     sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
     pseudonyms = {key: pseudonym_of(connection, seller, now=now) for key, seller in sellers.items()}
+    for one in dossier.members:
+        if one.pseudonym and pseudonyms.get(one.key, one.pseudonym) != one.pseudonym:
+            raise SellerErased(one.pseudonym)  # meanwhile: what was just written tells of somebody who is forgotten
     value, is_known = dossier.worth.value, dossier.worth.is_known
     fields = {
         "reference": reference,
@@ -376,11 +174,8 @@ def _note_clue(
     }
     named = {pseudonyms[key]: (contents.names[key], key in confirmed) for key in sellers}
     clue = add_clue(connection, fields, named)
-    until, n_held = now + timedelta(days=profile.hold_days), 0
-    for key in sorted(confirmed & sellers.keys()) if profile.hold_days else ():
-        if not any(
-            hold.case_id is None and hold.until >= until for hold in find_holds(connection, pseudonyms[key], now)
-        ):
-            hold_within(connection, sellers[key], why=f"clue {reference}", until=until, by=by, now=now)
-        n_held += 1
-    return clue, n_held
+    if not profile.hold_days:
+        return clue, 0
+    held = [sellers[key] for key in confirmed & sellers.keys()]
+    until = now + timedelta(days=profile.hold_days)
+    return clue, hold_for_clue(connection, reference, held, until=until, by=by, now=now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from ipml.cooperation.clues.disclosure import Edge, Node, Told
+from ipml.cooperation.clues.told import Edge, Node, Told
 from ipml.cooperation.network.roles import Role
 
 SIZE = 760

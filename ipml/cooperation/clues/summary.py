@@ -11,8 +11,8 @@ from datetime import datetime
 from html import escape
 from textwrap import fill
 
-from ipml.cooperation.clues.disclosure import Cell, Table, Told
 from ipml.cooperation.clues.rules import Profile
+from ipml.cooperation.clues.told import Cell, Table, Told
 from ipml.cooperation.network.kinds import AttributeKind
 from ipml.cooperation.network.worth import Estimate
 
@@ -76,7 +76,7 @@ def write_parts(told: Told, profile: Profile, unknown: Sequence[str], news: Sequ
 
 def write_text(heading: Heading, parts: Sequence[Part]) -> str:
     """Return a summary as plain text."""
-    lines = [_title(heading).upper(), _under_title(heading), "", *_terms(heading)]
+    lines = [_title(heading).upper(), _under_title(heading), "", *(fill(line, _WIDTH) for line in _terms(heading))]
     for part in parts:
         lines += ["", part.title.upper(), *(_item(line) for line in part.lines)]
         lines += [f"  {row}" for row in _align(part.table)] if part.table else []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ipml.cooperation.clues.disclosure import Told
 from ipml.cooperation.clues.fields import Field
 from ipml.cooperation.clues.rules import Profile
+from ipml.cooperation.clues.told import Told
 
 
 def list_unknown(told: Told, profile: Profile, n_erased: int, n_evidence: int) -> Iterator[str]:

@@ -116,9 +116,10 @@ def _select_behind(*columns: Column[Any]) -> Select[Any]:
     return (
         select(*columns)
         .select_from(appeals)
-        .join(notice_items, notice_items.c.decision_id == appeals.c.decision_id)
+        .join(notice_items, notice_items.c.case_id == appeals.c.case_id)
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
-        .where(appeals.c.kind == KIND, appeals.c.subject.not_like("penalty:%"), notice_items.c.state == "upheld")
+        .where(appeals.c.kind == KIND, appeals.c.subject.not_like("penalty:%"))
+        .where(notice_items.c.decision_id == appeals.c.decision_id, notice_items.c.state == "upheld")
     )
 
 

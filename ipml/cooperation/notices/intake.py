@@ -70,7 +70,8 @@ def receive(
     >>> from ipml.storage.database import migrate, open_database
     >>> engine, policy = open_database("sqlite://"), load_cooperation_policy()
     >>> migrate(engine)
-    >>> said = {"explanation": "We never made a bag in this colour.", "listings": [{"listing_id": "A7"}],
+    >>> why = "We never made a bag in this colour, and the clasp bears no number."
+    >>> said = {"explanation": why, "listings": [{"listing_id": "A7"}],
     ...         "name": "Ann", "email": "ann@acme.test", "good_faith": True, "brand": "Acme", "rights": "EUTM 1"}
     >>> receipt = receive(engine, check_notice(said, policy.notices), policy=policy)
     >>> again = receive(engine, check_notice(said, policy.notices), policy=policy)

@@ -69,8 +69,9 @@ def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> 
     Where an earlier decision stands then, they are settled by that; where the listing was erased nobody can look at it
     again, and they end undecided, without a word.
     """
+    of_case = select(notice_items).where(notice_items.c.case_id == reversal.case_id)  # which is how they are indexed
     is_settled = notice_items.c.decision_id == reversal.decision_id, notice_items.c.state.in_(SETTLED)
-    items = connection.execute(select(notice_items).where(*is_settled).order_by(notice_items.c.item_id)).all()
+    items = connection.execute(of_case.where(*is_settled).order_by(notice_items.c.item_id)).all()
     if not items:
         return
     at, case = reversal.reversed_at, find_case(connection, reversal.case_id)
@@ -132,19 +133,18 @@ def _find_waiting(connection: Connection, case_ids: Iterable[int] | None) -> lis
 
 
 def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]]) -> None:
-    rows = []
-    for item, decision in found:
-        state = STATE_OF[decision.verdict]
-        rows.append(
-            {
-                "number": item.item_id,
-                "state": state,
-                "decision_id": decision.decision_id,
-                "settled_at": decision.decided_at,
-                "overturned_at": None if state == "upheld" else item.overturned_at,
-            }
-        )
-    _change(connection, rows)
+    _change(connection, [_settled_by(item, decision) for item, decision in found])
+
+
+def _settled_by(item: Row[Any], decision: Decision) -> Mapping[str, Any]:
+    state = STATE_OF[decision.verdict]
+    return {
+        "number": item.item_id,
+        "state": state,
+        "decision_id": decision.decision_id,
+        "settled_at": decision.decided_at,
+        "overturned_at": None if state == "upheld" else item.overturned_at,
+    }
 
 
 def _change(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

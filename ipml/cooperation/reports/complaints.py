@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, 
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
 from ipml.enforcement.takedown.timing import Span
-from ipml.storage.tables import appeal_outcomes, appeals, cases, measures, penalties
+from ipml.storage.tables import appeal_outcomes, appeals, measures, penalties
 
 OUTCOMES = ("granted", "partly granted", "rejected", "restored", "withdrawn")
 PENDING = "pending"
@@ -53,11 +53,17 @@ class Complaints:
         )
 
 
-def count_complaints(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Complaints:
-    """Return the complaints filed in a period, with what became of them until `as_of`."""
+def count_complaints(connection: Connection, period: Period, as_of: datetime, kind: str | None = None) -> Complaints:
+    """Return the complaints filed in a period, with what became of them until `as_of`; of one kind where given.
+
+    Parameters
+    ----------
+    kind : str, optional
+        "complaint" (Article 20 of the Digital Services Act) or "counter-notice" (as in the United States and in China).
+    """
     about, outcome = _subject().label("about"), func.coalesce(appeal_outcomes.c.outcome, PENDING).label("outcome")
-    source = _with_outcomes(as_of).join(cases, cases.c.case_id == appeals.c.case_id)
-    held = [period.holds(appeals.c.filed_at), *([] if brand is None else [cases.c.brand == brand])]
+    source = _with_outcomes(as_of)
+    held = [period.holds(appeals.c.filed_at), *([] if kind is None else [appeals.c.kind == kind])]
     counter = func.sum(case((appeals.c.kind == "counter-notice", 1), else_=0))
     query = select(about, outcome, func.count(), counter).select_from(source).where(*held).group_by(about, outcome)
     rows = connection.execute(query).all()

@@ -62,19 +62,7 @@ Line = tuple[str, str, str, str, Value, str]
 
 
 def write_template(figures: Figures, rules: ReportRules) -> dict[str, str]:
-    """Return the eleven files of the template, by name.
-
-    Examples
-    --------
-    >>> from ipml.cooperation.reports.figures import measure_figures
-    >>> from ipml.cooperation.reports.period import Period
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> files = write_template(measure_figures(engine, Period.of_year(2026)), ReportRules(service="Bazaar"))
-    >>> len(files), list(files)[3]
-    (11, '4_notices.csv')
-    """
+    """Return the eleven files of the template, by name: "1_report_identification.csv" to "11_qualitative.csv"."""
     head = (rules.service, str(figures.period))
     return {
         "1_report_identification.csv": _identify(figures, rules),
@@ -196,7 +184,7 @@ def _appeals(figures: Figures) -> list[Line]:
     section = "Internal complaints mechanism"
     rows: list[Line] = []
     for name, subject in COMPLAINTS:
-        told = _complaint_rows(figures.complaints, subject)
+        told = _complaint_rows(figures.internal_complaints, subject)
         rows += [
             (EVERYBODY if subject is None and scope == TOTAL else PLATFORMS, section, name, scope, value, note)
             for scope, value, note in told

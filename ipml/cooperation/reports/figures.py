@@ -25,6 +25,7 @@ from ipml.cooperation.reports.decided import (
     count_seen,
     count_sellers,
 )
+from ipml.cooperation.reports.handed_on import HandedOn, count_clues
 from ipml.cooperation.reports.noticed import Noticed, count_notices
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.precision import Precision, measure_precision
@@ -48,7 +49,7 @@ from ipml.storage.tables import cases, sifts
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What happened in a period; each part says what it holds."""
+    """What happened in a period; each part says what it holds. Counter-notices are no internal complaints."""
 
     period: Period
     as_of: datetime
@@ -68,8 +69,10 @@ class Figures:
     penalties: dict[str, int]
     statements: Told
     complaints: Complaints
+    internal_complaints: Complaints
     notices: Noticed
     networks: linked.Linked | None
+    clues: HandedOn | None
 
     @property
     def confirmed(self) -> Precision:
@@ -124,8 +127,10 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
         penalties=count_penalties(connection, period),
         statements=count_statements(connection, period, as_of),
         complaints=count_complaints(connection, period, as_of),
+        internal_complaints=count_complaints(connection, period, as_of, "complaint"),
         notices=count_notices(connection, period, as_of),
         networks=linked.count_linked(connection, period, as_of, networks),
+        clues=count_clues(connection, period),
     )
 
 

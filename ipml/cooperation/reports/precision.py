@@ -114,15 +114,16 @@ def _audited(period: Period, as_of: datetime) -> Select[Any]:
 
 def _spread(period: Period, as_of: datetime) -> Select[Any]:
     """Select what people found of listings to which a decision would have spread."""
-    first, spread_from = decisions.alias("first"), spread_audits
+    first, gone = decisions.alias("first"), reversals.alias("gone")
+    void = select(gone.c.reversal_id).where(gone.c.decision_id == first.c.decision_id, gone.c.reversed_at <= as_of)
     return (
         select(*_sums(decisions.c.verdict, literal(1.0)))
         .select_from(with_reversals(as_of))
-        .join(spread_from, spread_from.c.case_id == decisions.c.case_id)
-        .join(first, first.c.decision_id == spread_from.c.decision_id)
+        .join(spread_audits, spread_audits.c.case_id == decisions.c.case_id)
+        .join(first, first.c.decision_id == spread_audits.c.decision_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(spread_from.c.verdict == Verdict.COUNTERFEIT, period.holds(first.c.decided_at))
-        .where(*_by_people(as_of))
+        .where(spread_audits.c.verdict == Verdict.COUNTERFEIT, period.holds(first.c.decided_at))
+        .where(*_by_people(as_of), ~void.exists())
     )
 
 

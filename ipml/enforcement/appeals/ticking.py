@@ -5,6 +5,8 @@ Every step is a transaction of its own, so that a tick can be killed anywhere: t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, or_, select
@@ -17,11 +19,12 @@ from ipml.enforcement.appeals.remedies import find_penalty
 from ipml.enforcement.appeals.restricted import parse_subject
 from ipml.enforcement.appeals.rules import AppealRules
 from ipml.enforcement.appeals.states import AppealEvent
-from ipml.enforcement.clocks.clocks import Clock, begin, find_clocks, start_clock
+from ipml.enforcement.clocks.clocks import Clock, Start, begin, find_clocks, start_clocks
 from ipml.enforcement.clocks.states import ClockState
 from ipml.enforcement.clocks.ticking import TICKER, Ticked, tick_clocks
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.review.cases import find_case
+from ipml.errors import UnusableSetting
+from ipml.review.cases import find_case, find_cases
 from ipml.review.snapshot import decode_listing
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import clocks, measures, outbox
@@ -49,7 +52,13 @@ def tick(engine: Engine, *, rules: AppealRules | None = None, now: datetime | No
     while _open_windows(engine, rules, now) == _AT_ONCE:
         pass
     _begin_passed_on(engine, rules, now)
-    return tick_clocks(engine, now, rules.confirm, lambda *expired: _follow(*expired, rules=rules))
+    return tick_clocks(
+        engine,
+        now,
+        rules.confirm,
+        lambda *expired: _follow(*expired, rules=rules),
+        lambda clock: _is_followed(clock, rules),
+    )
 
 
 def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
@@ -60,23 +69,32 @@ def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
     with writing(engine) as connection:
         serialise(connection, Lock.OPEN_WINDOWS)
         told = find_newly_notified(connection, now, _AT_ONCE)
+        country_of = _find_countries(connection, [subject for subject, _ in told])
+        profile_of = {country: rules.profile_for(country) for country in set(country_of.values())}
+        starts: list[Start] = []
         for subject, at in told:
-            profile = rules.profile_for(_find_country(connection, subject))
-            start_clock(connection, subject, COMPLAINT, profile, at, TICKER, now)
+            profile = profile_of[country_of[subject]]
+            starts.append(Start(subject, COMPLAINT, profile, at))
             if profile.windows.counter_notice != profile.windows.complaint:
-                start_clock(connection, subject, COUNTER_NOTICE, profile, at, TICKER, now)
+                starts.append(Start(subject, COUNTER_NOTICE, profile, at))
+        start_clocks(connection, starts, TICKER, now)
         return len(told)
 
 
-def _find_country(connection: Connection, subject: str) -> str | None:
-    """Return the country of the listing that a restriction came from, as far as known."""
-    kind, number = parse_subject(subject)
-    if kind == "penalty":
-        penalty = find_penalty(connection, number)
-        case_id = penalty.case_id if penalty else None
-    else:
-        case_id = connection.scalar(select(measures.c.case_id).where(measures.c.measure_id == number))
-    return None if case_id is None else decode_listing(find_case(connection, case_id).snapshot).country
+def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str, str | None]:
+    """Return the country of the listing that each of some restrictions came from, as far as known."""
+    numbers = [parse_subject(subject) for subject in subjects]
+    is_asked = measures.c.measure_id.in_([number for kind, number in numbers if kind == "measure"])
+    case_of = {("measure", row.measure_id): row.case_id for row in connection.execute(select(measures).where(is_asked))}
+    for kind, number in numbers:
+        if kind == "penalty" and (penalty := find_penalty(connection, number)):
+            case_of[kind, number] = penalty.case_id
+    found = find_cases(connection, case_of.values())
+    cases_asked = {subject: case_of.get(named) for subject, named in zip(subjects, numbers, strict=True)}
+    return {
+        subject: None if case_id is None else decode_listing(found[case_id].snapshot).country
+        for subject, case_id in cases_asked.items()
+    }
 
 
 def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
@@ -98,6 +116,13 @@ def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: da
     reached_at = max((row.settled_at for row in told if row.state == "delivered"), default=None)
     if clock.state is ClockState.WAITING and reached_at is not None and all(row.state == "delivered" for row in told):
         begin(connection, clock, rules.load_profile(clock.profile), reached_at, TICKER, now)
+
+
+def _is_followed(clock: Clock, rules: AppealRules) -> bool:
+    """Say whether anything follows from an expiry; a profile that cannot be read is told of where it is followed."""
+    with suppress(UnusableSetting):
+        return rules.load_profile(clock.profile).stage(clock.stage).at_expiry == "restore"
+    return True
 
 
 def _follow(connection: Connection, clock: Clock, now: datetime, *, rules: AppealRules) -> None:

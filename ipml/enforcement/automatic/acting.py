@@ -1,8 +1,8 @@
 """Acting on listings without review, as far as promises are in force; a share of them is drawn for people instead.
 
-Each decision is a transaction of its own with all that follows from it, made like a person's and in the policy's name;
-so the work can be stopped anywhere and goes on where it was. A case is drawn by its own lot, which hangs on the seed of
-the database alone: to run again draws nobody anew.
+Decisions are made like a person's and in the policy's name, some at a time, in a transaction with all that follows from
+them; so the work can be stopped anywhere and goes on where it was. A case is drawn by its own lot, which hangs on the
+seed of the database alone: to run again draws nobody anew.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select
 
-from ipml.enforcement.automatic.eligibility import choose_ground, find_obstacle, select_candidates
+from ipml.enforcement.automatic.eligibility import choose_ground, find_obstacles, select_candidates
 from ipml.enforcement.automatic.promises import is_in_force, review_promises
 from ipml.enforcement.automatic.rules import AutomaticRules
 from ipml.enforcement.automatic.standing import Standing, find_model_version
@@ -23,7 +23,7 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_cases, is_held
 from ipml.review.clusters.clusters import lock_clusters
-from ipml.review.decisions import Origin, record
+from ipml.review.decisions import Origin, record_all
 from ipml.review.exploration.arrivals import get_seed
 from ipml.review.quality.look_choice import draw
 from ipml.review.snapshot import decode
@@ -59,6 +59,7 @@ def act(
     policy: EnforcementPolicy,
     now: datetime | None = None,
     *,
+    at_once: int = 100,
     progress: Callable[[int], None] | None = None,
 ) -> Acted:
     """Act on the open cases of brands whose promise is in force, and draw those from which that is known.
@@ -70,6 +71,8 @@ def act(
     engine : Engine
         One that decisions have consequences in (`ipml.enforcement.consequences.enforcing`).
     now : datetime, default=the clock
+    at_once : int, default=100
+        Decisions in a transaction: all of them are kept, or none.
     progress : callable, optional
         Told how many cases were looked at so far.
 
@@ -86,7 +89,7 @@ def act(
     if not rules.is_on or not rules.brands:
         return Acted()
     now = now or datetime.now(UTC)
-    run = _Run(engine, policy, rules, f"policy:{policy.digest[:8]}", get_seed(engine, now=now), now)
+    run = _Run(engine, policy, rules, f"policy:{policy.digest[:8]}", get_seed(engine, now=now), now, at_once)
     last = seen = 0
     while True:
         with writing(engine) as connection:
@@ -111,6 +114,7 @@ class _Run:
     actor: str
     seed: str
     now: datetime
+    at_once: int
     decided: int = 0
     drawn: int = 0
     left: Counter[str] = field(default_factory=Counter)
@@ -127,8 +131,9 @@ class _Run:
         eligible = [row for row in rows if row.score >= min(self.rules.for_brand(row.brand).thresholds)]
         by_lot = {row.case_id for row in eligible if self._lot(row) < standings[row.brand].odds}
         with reading(self.engine) as connection:
-            chosen = [row for row in eligible if row.case_id in by_lot and self._is_free(connection, row)]
+            chosen = self._find_free(connection, [row for row in eligible if row.case_id in by_lot])
         self._draw(chosen, standings)
+        due: list[tuple[int, Standing]] = []
         for row in eligible:
             standing = standings[row.brand]
             if row.case_id in by_lot or not standing.is_in_force or row.score < standing.threshold:
@@ -136,18 +141,19 @@ class _Run:
             if row.enqueued_at > (standing.vouched_until or datetime.min.replace(tzinfo=UTC)):
                 self.left["drawn cases of its time are to be looked at first"] += 1
             else:
-                self._decide(row.case_id, standing)
+                due.append((row.case_id, standing))
+        for start in range(0, len(due), self.at_once):
+            self._decide(dict(due[start : start + self.at_once]))
 
     def _span(self) -> tuple[datetime, datetime]:
         """Return between which moments those came in that may be drawn or acted on."""
         latest = self.now - timedelta(hours=self.rules.wait_hours)
         return latest - timedelta(days=self.rules.most_age_days), latest
 
-    def _is_free(self, connection: Connection, row: Row[Any]) -> bool:
-        obstacle = find_obstacle(connection, row, self.rules, self.actor, self.now)
-        if obstacle:
-            self.left[obstacle] += 1
-        return obstacle is None
+    def _find_free(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+        obstacles = find_obstacles(connection, rows, self.rules, self.actor, self.now)
+        self.left.update(why for why in obstacles.values() if why)
+        return [row for row in rows if not obstacles[row.case_id]]
 
     def _lot(self, row: Row[Any]) -> float:
         return draw("automatic", self.seed, row.listing_key)
@@ -179,31 +185,63 @@ class _Run:
                 audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)
         self.drawn += len(values)
 
-    def _decide(self, case_id: int, standing: Standing) -> None:
-        """Decide one case in the policy's name, if all is still as it was."""
+    def _decide(self, due: Mapping[int, Standing]) -> None:
+        """Decide cases in the policy's name, as far as all is still as it was."""
         with writing(self.engine) as connection:
-            row = lock_clusters(connection, [case_id])[case_id]
-            obstacle = self._find_obstacle(connection, row, standing)
-            if obstacle:
-                self.left[obstacle] += 1
-                return
-            ground = choose_ground(decode(row.snapshot), self.rules)
-            made = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
-            decision = record(connection, row, Decision(0, case_id, row.listing_id, *made), None, _BY_POLICY)
-            basis = {"promise_id": standing.promise_id, "brand": standing.brand, "decided_at": self.now}
-            connection.execute(insert(automatic_decisions).values(decision_id=decision.decision_id, **basis))
-        self.decided += 1
+            locked = lock_clusters(connection, due)
+            rows = [locked[case_id] for case_id in due]
+            obstacles = self._find_obstacles(connection, rows, due)
+            self.left.update(why for why in obstacles.values() if why)
+            free = [row for row in rows if not obstacles[row.case_id]]
+            wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
+            made = record_all(connection, wanted, None, _BY_POLICY)
+            basis = [
+                {
+                    "decision_id": decision.decision_id,
+                    "promise_id": due[decision.case_id].promise_id,
+                    "brand": due[decision.case_id].brand,
+                    "decided_at": self.now,
+                }
+                for decision in made
+            ]
+            if basis:
+                connection.execute(insert(automatic_decisions), basis)
+        self.decided += len(made)
 
-    def _find_obstacle(self, connection: Connection, row: Row[Any], standing: Standing) -> str | None:
+    def _make_decision(self, row: Row[Any], standing: Standing) -> Decision:
+        ground = choose_ground(decode(row.snapshot), self.rules)
+        said = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
+        return Decision(0, row.case_id, row.listing_id, *said)
+
+    def _find_obstacles(
+        self, connection: Connection, rows: Sequence[Row[Any]], due: Mapping[int, Standing]
+    ) -> dict[int, str | None]:
+        """Return for each case why it is left as it is, or None."""
+        brands = {standing.brand: standing for standing in due.values()}
+        unchanged = {
+            number for standing in brands.values() for number in self._find_unchanged(connection, due, standing)
+        }
+        promised = {name for name, one in brands.items() if is_in_force(connection, name, one.promise_id or 0)}
+        room = {name: self.rules.for_brand(name).most_a_day - self._count_today(connection, name) for name in brands}
+        others = find_obstacles(connection, rows, self.rules, self.actor, self.now)
+        found: dict[int, str | None] = {}
+        for case_id, standing in due.items():
+            if case_id not in unchanged:
+                found[case_id] = "it has changed meanwhile"
+            elif standing.brand not in promised:
+                found[case_id] = "the promise was withdrawn meanwhile"
+            elif room[standing.brand] <= 0:
+                found[case_id] = "the brand has had its most of a day"
+            else:
+                found[case_id] = others[case_id]
+                room[standing.brand] -= found[case_id] is None
+        return found
+
+    def _find_unchanged(self, connection: Connection, due: Mapping[int, Standing], standing: Standing) -> list[int]:
+        """Return which cases of a brand the policy may still act on."""
         of_brand = ([standing.brand], standing.model_version, standing.threshold)
-        again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id == row.case_id)
-        if connection.execute(again).first() is None:
-            return "it has changed meanwhile"
-        if not is_in_force(connection, standing.brand, standing.promise_id or 0):
-            return "the promise was withdrawn meanwhile"
-        if self._count_today(connection, standing.brand) >= self.rules.for_brand(standing.brand).most_a_day:
-            return "the brand has had its most of a day"
-        return find_obstacle(connection, row, self.rules, self.actor, self.now)
+        again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id.in_(due))
+        return [row.case_id for row in connection.execute(again)]
 
     def _count_today(self, connection: Connection, brand: str) -> int:
         is_today = automatic_decisions.c.decided_at > self.now - timedelta(days=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Row, Select, exists, select
 from ipml.enforcement.automatic.rules import AutomaticRules
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import is_held
-from ipml.review.quality.second_person import find_scruple
+from ipml.review.quality.second_person import find_scruples
 from ipml.review.reversals import by_people, stands
-from ipml.review.snapshot import decode
-from ipml.storage.pseudonyms import find_pseudonym
-from ipml.storage.tables import automatic_draws, cases, decisions, spread_audits
+from ipml.review.snapshot import decode_listing
+from ipml.storage.tables import automatic_draws, cases, decisions, seller_keys, spread_audits
 
 
 def select_candidates(
@@ -40,26 +39,29 @@ def select_candidates(
     )
 
 
-def find_obstacle(
-    connection: Connection, row: Row[Any], rules: AutomaticRules, actor: str, now: datetime
-) -> str | None:
-    """Return why a case is for people whatever was promised, as a phrase, or None.
+def find_obstacles(
+    connection: Connection, rows: Sequence[Row[Any]], rules: AutomaticRules, actor: str, now: datetime
+) -> dict[int, str | None]:
+    """Return for each case why it is for people whatever was promised, as a phrase, or None.
 
     Parameters
     ----------
-    row : Row
-        One that `select_candidates` found.
+    rows : sequence of Row
+        That `select_candidates` found.
     actor : str
         In whose name the policy would decide.
     """
-    if is_held(row, now):
-        return "somebody is at it"
-    return (
-        find_exclusion(decode(row.snapshot).listing, rules)
-        or _find_excluded_seller(connection, row, rules)
-        or find_scruple(connection, row, actor, Verdict.COUNTERFEIT)
-        or _find_acquittal(connection, row)
-    )
+    scruples = find_scruples(connection, rows, actor, Verdict.COUNTERFEIT)
+    acquitted = _find_acquitted(connection, {row.listing_id for row in rows})
+    excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, rules)
+    return {
+        row.case_id: ("somebody is at it" if is_held(row, now) else None)
+        or find_exclusion(decode_listing(row.snapshot), rules)
+        or ("its seller is for people" if row.seller_id in excluded else None)
+        or scruples[row.case_id]
+        or ("a person found it genuine before" if row.listing_id in acquitted else None)
+        for row in rows
+    }
 
 
 def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
@@ -99,15 +101,17 @@ def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
     return rules.ground
 
 
-def _find_excluded_seller(connection: Connection, row: Row[Any], rules: AutomaticRules) -> str | None:
+def _find_excluded_sellers(connection: Connection, seller_ids: Collection[str], rules: AutomaticRules) -> set[str]:
+    """Return those of some sellers whom the rules leave to people."""
     if not rules.excluded_sellers:
-        return None
-    return "its seller is for people" if find_pseudonym(connection, row.seller_id) in rules.excluded_sellers else None
+        return set()
+    query = select(seller_keys.c.seller_id).where(seller_keys.c.seller_id.in_(seller_ids))
+    return set(connection.scalars(query.where(seller_keys.c.pseudonym.in_(rules.excluded_sellers))))
 
 
-def _find_acquittal(connection: Connection, row: Row[Any]) -> str | None:
-    """Return that a person found this listing genuine, as it was observed at another time."""
-    query = select(decisions.c.decision_id).where(
-        decisions.c.listing_id == row.listing_id, decisions.c.verdict == Verdict.GENUINE, stands(), by_people()
+def _find_acquitted(connection: Connection, listing_ids: Collection[str]) -> set[str]:
+    """Return those of some listings that a person found genuine, as they were observed at another time."""
+    query = select(decisions.c.listing_id).where(
+        decisions.c.listing_id.in_(listing_ids), decisions.c.verdict == Verdict.GENUINE, stands(), by_people()
     )
-    return "a person found it genuine before" if connection.execute(query.limit(1)).first() else None
+    return set(connection.scalars(query))

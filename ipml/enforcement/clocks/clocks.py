@@ -8,12 +8,12 @@ row first, and the row of what it runs for after that.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ipml.enforcement.clocks.profiles import Profile
 from ipml.enforcement.clocks.states import ENDS, ClockEvent, ClockState, next_state
@@ -71,6 +71,16 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """A clock to be set up for a subject and a stage of a profile, and the event at `since` that it counts from."""
+
+    subject: str
+    stage: str
+    profile: Profile
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedEvent:
     """One thing that happened to a clock; `sequence` is the order that counts, `at` what the machine's clock read."""
 
@@ -97,7 +107,36 @@ def start_clock(
     connection: Connection, subject: str, stage: str, profile: Profile, since: datetime, by: str, at: datetime
 ) -> Clock:
     """Set up a clock and start it at once."""
-    return begin(connection, _open(connection, subject, stage, profile, by, at), profile, since, by, at)
+    return start_clocks(connection, [Start(subject, stage, profile, since)], by, at)[0]
+
+
+def start_clocks(connection: Connection, starts: Sequence[Start], by: str, at: datetime) -> list[Clock]:
+    """Set up clocks and start them at once, all of them with the same few queries."""
+    if not starts:
+        return []
+    opened = [next_state(f"clock of {one.subject}", None, ClockEvent.OPENED) for one in starts]
+    reckoned = [
+        _reckon(Clock(0, one.subject, one.stage, one.profile.name, state, one.since), one.profile, at)
+        for one, state in zip(starts, opened, strict=True)
+    ]
+    running = [replace(clock, state=next_state(clock.name, clock.state, ClockEvent.BEGAN)) for clock, _ in reckoned]
+    query = insert(clocks).returning(clocks.c.clock_id, sort_by_parameter_order=True)
+    numbers = connection.scalars(query, [_fields_of(clock) for clock in running]).all()
+    begun = [replace(clock, clock_id=number) for clock, number in zip(running, numbers, strict=True)]
+    _record_all(
+        connection,
+        [(one, ClockEvent.OPENED, {"stage": one.stage, "profile": one.profile}) for one in begun],
+        *(by, at),
+    )
+    payloads = [payload for _, payload in reckoned]
+    told = [(one, ClockEvent.BEGAN, payload) for one, payload in zip(begun, payloads, strict=True)]
+    sequences = _record_all(connection, told, by, at)
+    noted = [
+        (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage, **payload})
+        for one, sequence, payload in zip(begun, sequences, payloads, strict=True)
+    ]
+    audit.append_all(connection, by, f"clock {ClockEvent.BEGAN}", noted, at=at)
+    return begun
 
 
 def pause(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
@@ -141,6 +180,16 @@ def expire(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock
     return _change(connection, clock, ClockEvent.EXPIRED, by, at, {})
 
 
+def mark_all(connection: Connection, some: Sequence[Clock], by: str, at: datetime) -> None:
+    """Mark clocks as `mark` does one."""
+    _change_all(connection, [replace(clock, marked_at=at) for clock in some], ClockEvent.MARKED, by, at)
+
+
+def expire_all(connection: Connection, some: Sequence[Clock], by: str, at: datetime) -> None:
+    """Record that terms are over, as `expire` does of one."""
+    _change_all(connection, some, ClockEvent.EXPIRED, by, at)
+
+
 def find_clocks(connection: Connection, subject: str, *, lock: bool = False) -> dict[str, Clock]:
     """Return the clocks of a subject by stage, with `lock` kept from other writers."""
     query = select(clocks).where(clocks.c.subject == subject).order_by(clocks.c.clock_id)
@@ -175,6 +224,12 @@ def _schedule(
     connection: Connection, clock: Clock, profile: Profile, event: ClockEvent, by: str, at: datetime
 ) -> Clock:
     """Reckon anew when a clock is due, and record the event that made it so."""
+    scheduled, payload = _reckon(clock, profile, at)
+    return _change(connection, scheduled, event, by, at, payload)
+
+
+def _reckon(clock: Clock, profile: Profile, at: datetime) -> tuple[Clock, dict[str, audit.Value]]:
+    """Return a clock with the moments at which it is due, and what is recorded of them."""
     since = clock.since or at
     stage = profile.stage(clock.stage)
     end = _end_of(clock, profile, since)
@@ -187,7 +242,7 @@ def _schedule(
         "longer_by": clock.longer_by,
         "is_provisional": end.is_provisional,
     }
-    return _change(connection, scheduled, event, by, at, payload)
+    return scheduled, payload
 
 
 def _end_of(clock: Clock, profile: Profile, since: datetime) -> Deadline:
@@ -212,19 +267,53 @@ def _change(
 ) -> Clock:
     """Take a step of the table, and record it."""
     changed = replace(clock, state=next_state(clock.name, clock.state, event))
-    fields = {name: getattr(changed, name) for name in Clock.__slots__ if name != "clock_id"}
-    connection.execute(update(clocks).where(clocks.c.clock_id == clock.clock_id).values(fields))
+    connection.execute(update(clocks).where(clocks.c.clock_id == clock.clock_id).values(_fields_of(changed)))
     sequence = _record(connection, changed, event, by, at, payload)
     noted = {"sequence": sequence, "for": clock.subject, "stage": clock.stage, **payload}
     audit.append(connection, by, f"clock {event}", clock.name, noted, at=at)
     return changed
 
 
+def _change_all(connection: Connection, some: Sequence[Clock], event: ClockEvent, by: str, at: datetime) -> None:
+    """Take the same step with several clocks, of which nothing more is recorded, and record it."""
+    changed = [replace(clock, state=next_state(clock.name, clock.state, event)) for clock in some]
+    if not changed:
+        return
+    new: dict[str, Any] = {"state": bindparam("new_state"), "marked_at": bindparam("new_marked_at")}
+    rows = [{"which": one.clock_id, "new_state": one.state, "new_marked_at": one.marked_at} for one in changed]
+    connection.execute(update(clocks).where(clocks.c.clock_id == bindparam("which")).values(new), rows)
+    sequences = _record_all(connection, [(one, event, {}) for one in changed], by, at)
+    noted: list[tuple[str, dict[str, audit.Value]]] = [
+        (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage})
+        for one, sequence in zip(changed, sequences, strict=True)
+    ]
+    audit.append_all(connection, by, f"clock {event}", noted, at=at)
+
+
 def _record(
     connection: Connection, clock: Clock, event: ClockEvent, by: str, at: datetime, payload: dict[str, audit.Value]
 ) -> int:
     """Append an event, and return its place in the order."""
-    text = json.dumps(payload, separators=(",", ":"), sort_keys=True)
-    fields = {"clock_id": clock.clock_id, "kind": event, "at": at, "by": by, "payload": text}
-    sequence: int = connection.scalars(insert(clock_events).values(fields).returning(clock_events.c.sequence)).one()
-    return sequence
+    return _record_all(connection, [(clock, event, payload)], by, at)[0]
+
+
+def _record_all(
+    connection: Connection,
+    events: Sequence[tuple[Clock, ClockEvent, Mapping[str, audit.Value]]],
+    by: str,
+    at: datetime,
+) -> Sequence[int]:
+    """Append events of several clocks, and return the place of each in the order."""
+    rows = [
+        {
+            **{"clock_id": clock.clock_id, "kind": event, "at": at, "by": by},
+            "payload": json.dumps(payload, separators=(",", ":"), sort_keys=True),
+        }
+        for clock, event, payload in events
+    ]
+    query = insert(clock_events).returning(clock_events.c.sequence, sort_by_parameter_order=True)
+    return connection.scalars(query, rows).all()
+
+
+def _fields_of(clock: Clock) -> dict[str, Any]:
+    return {name: getattr(clock, name) for name in Clock.__slots__ if name != "clock_id"}

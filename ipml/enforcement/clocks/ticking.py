@@ -8,13 +8,13 @@ one of the two was wrong. Ticks may come from several machines at once, and be k
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, and_, or_, select
 
-from ipml.enforcement.clocks.clocks import Clock, expire, make_clock, mark, unmark
+from ipml.enforcement.clocks.clocks import Clock, expire, expire_all, make_clock, mark, mark_all, unmark
 from ipml.enforcement.clocks.states import ClockState
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import clocks
@@ -26,6 +26,9 @@ _AT_ONCE = 500
 _log = logging.getLogger(__name__)
 
 Follow = Callable[[Connection, Clock, datetime], None]
+
+
+IsFollowed = Callable[[Clock], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,9 @@ class Ticked:
         )
 
 
-def tick_clocks(engine: Engine, now: datetime, confirm: timedelta, follow: Follow) -> Ticked:
+def tick_clocks(
+    engine: Engine, now: datetime, confirm: timedelta, follow: Follow, is_followed: IsFollowed = lambda _: True
+) -> Ticked:
     """Look at every clock that may be past its term.
 
     Parameters
@@ -56,11 +61,16 @@ def tick_clocks(engine: Engine, now: datetime, confirm: timedelta, follow: Follo
     follow : function of a connection, the clock and the moment
         Does what follows from an expiry, in its transaction; where it raises, the expiry is not recorded either, and
         the next tick tries again.
+    is_followed : function of a clock
+        Whether anything follows from its expiry. The others are let expire together.
     """
     done, after = Ticked(), 0
     while numbers := _find_due(engine, now, after):
+        together, handled = _tick_together(engine, numbers, now, confirm, is_followed)
+        done += together
         for number in numbers:
-            done += _tick_one(engine, number, now, confirm, follow)
+            if number not in handled:
+                done += _tick_one(engine, number, now, confirm, follow)
         after = numbers[-1]
     return done
 
@@ -71,6 +81,30 @@ def _find_due(engine: Engine, now: datetime, after: int) -> list[int]:
     query = select(clocks.c.clock_id).where(or_(is_over, is_marked_later), clocks.c.clock_id > after)
     with reading(engine) as connection:
         return list(connection.scalars(query.order_by(clocks.c.clock_id).limit(_AT_ONCE)))
+
+
+def _tick_together(
+    engine: Engine, numbers: Sequence[int], now: datetime, confirm: timedelta, is_followed: IsFollowed
+) -> tuple[Ticked, set[int]]:
+    """Take the steps from which nothing follows, and return what was done and with which clocks."""
+    query = select(clocks).where(clocks.c.clock_id.in_(numbers)).order_by(clocks.c.clock_id)
+    with writing(engine) as connection:
+        found = [make_clock(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
+        over = [clock for clock in found if clock.due_at is not None and clock.due_at <= now]
+        marked = [clock for clock in over if clock.state is ClockState.RUNNING]
+        expired = [clock for clock in over if _is_confirmed(clock, now, confirm) and not is_followed(clock)]
+        mark_all(connection, marked, TICKER, now)
+        expire_all(connection, expired, TICKER, now)
+    return Ticked(marked=len(marked), expired=len(expired)), {clock.clock_id for clock in (*marked, *expired)}
+
+
+def _is_confirmed(clock: Clock, now: datetime, confirm: timedelta) -> bool:
+    """Say whether a reading confirms the one that found a clock past its term."""
+    return (
+        clock.state is ClockState.MARKED
+        and clock.marked_at is not None
+        and now >= clock.marked_at + max(confirm, timedelta())
+    )
 
 
 def _tick_one(engine: Engine, number: int, now: datetime, confirm: timedelta, follow: Follow) -> Ticked:

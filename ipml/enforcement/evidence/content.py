@@ -23,6 +23,7 @@ from ipml.review.snapshot import decode, digest
 SCHEMA = 1
 """Raise it when a name in a piece of evidence changes its meaning."""
 _SALT_BYTES = 16
+_write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _OF_SCORE = (
     *("score", "score_low", "score_high", "log_odds", "abstained", "read_as", "reasons", "highlights"),
     *("description_highlights", "price_range"),
@@ -99,7 +100,7 @@ def canonical(content: Mapping[str, Any]) -> str:
     >>> canonical({"b": 1.0, "a": "Gu\\u0441\\u0441i"})
     '{"a":"Gu\\\\u0441\\\\u0441i","b":1.0}'
     """
-    return json.dumps(content, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return _write_json(content)
 
 
 def sha256(content: bytes) -> str:

@@ -20,7 +20,7 @@ this folder: who can forge the folder can forge the program in it. Then, beside 
     python verify.py FOLDER
 
 It names every file and line that was changed, added, dropped or moved. One who makes the whole folder anew cannot be
-found out by the folder alone. So ask the marketplace, by a way of your own, for {ask} this anchor, and give
+found out by the folder alone. So ask the marketplace, by a way of your own, for {ask}this anchor, and give
 verify.py what you were told (--key KEY, --anchor ANCHOR):
 
     {anchor}
@@ -75,7 +75,7 @@ def write_readme(
 
 def explain_checking(anchor: SignedAnchor) -> str:
     """Return how a package with an anchor is checked, and what to ask for by another way."""
-    ask = "its public key or for" if anchor.key else ""
+    ask = "its public key or for " if anchor.key else ""
     return HOW_TO_CHECK.format(ask=ask, anchor=f"{anchor.count}:{anchor.head}")
 
 

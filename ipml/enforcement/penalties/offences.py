@@ -73,9 +73,11 @@ def _join(counting: Collection[Strike], told: Sequence[datetime], rules: Offence
     parents = list(range(len(counting)))
     first_with: dict[tuple[str, int, int], int] = {}
     for place, strike in enumerate(counting):
+        n_told = _count_told(strike, told)
         for kind, number in _ties(strike, rules):
-            other = first_with.setdefault((kind, number, _count_told(strike, told)), place)
-            parents[_root(parents, place)] = _root(parents, other)
+            other = first_with.setdefault((kind, number, n_told), place)
+            if other != place:
+                parents[_root(parents, place)] = _root(parents, other)
     return [_root(parents, place) for place in range(len(counting))]
 
 

@@ -5,6 +5,7 @@ Article 17(3) of the GDPR allows it; a hold says why, and ends by itself on a da
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -126,12 +127,16 @@ def release_holds(
         wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
         if not wanted:
             raise HoldNotFound(f"seller {seller_id[:80]!r}" if hold_id is None else f"hold {hold_id}")
-        numbers = [hold.hold_id for hold in wanted]
-        query = update(legal_holds).where(legal_holds.c.hold_id.in_(numbers))
-        connection.execute(query.values(released_by=by, released_at=now))
-        entries = [(f"seller:{pseudonym}", {"hold": number}) for number in numbers]
-        audit.append_all(connection, by, "released from hold", entries, at=now)
+        release_within(connection, wanted, by=by, now=now)
     return len(wanted)
+
+
+def release_within(connection: Connection, holds: Sequence[Hold], *, by: str, now: datetime) -> None:
+    """End some holds in the caller's transaction."""
+    query = update(legal_holds).where(legal_holds.c.hold_id.in_([hold.hold_id for hold in holds]))
+    connection.execute(query.values(released_by=by, released_at=now))
+    entries = [(f"seller:{hold.pseudonym}", {"hold": hold.hold_id}) for hold in holds]
+    audit.append_all(connection, by, "released from hold", entries, at=now)
 
 
 def find_holds(connection: Connection, pseudonym: str, now: datetime) -> list[Hold]:

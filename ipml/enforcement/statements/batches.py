@@ -133,9 +133,14 @@ def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> Bat
 
 def settle_batch(engine: Engine, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime) -> None:
     """Write down what became of each statement of a batch, as far as it is still in the sender's hands."""
+    delivered = [
+        number for number, outcome in zip(batch.numbers, outcomes, strict=True) if outcome == Outcome("delivered")
+    ]
     with writing(engine) as connection:
+        _settle_delivered(connection, batch.holder, delivered, now)
         for number, outcome in zip(batch.numbers, outcomes, strict=True):
-            _settle(connection, batch.holder, number, outcome, now)
+            if number not in delivered:
+                _settle(connection, batch.holder, number, outcome, now)
 
 
 def deliver(payloads: Sequence[Payload], post: Post) -> list[Outcome]:
@@ -178,6 +183,12 @@ def _halve(payloads: Sequence[Payload], post: Post, answer: Answer) -> list[Outc
         return [Outcome("dead", _say(answer))]
     middle = len(payloads) // 2
     return [*deliver(payloads[:middle], post), *deliver(payloads[middle:], post)]
+
+
+def _settle_delivered(connection: Connection, holder: str, numbers: Sequence[int], now: datetime) -> None:
+    mine = outbox.c.message_id.in_(numbers), outbox.c.holder == holder, outbox.c.state == "waiting"
+    fields = {"state": "delivered", "settled_at": now, "last_error": None, "holder": None, "lease_expires_at": None}
+    connection.execute(update(outbox).where(*mine).values(fields))
 
 
 def _settle(connection: Connection, holder: str, number: int, outcome: Outcome, now: datetime) -> None:

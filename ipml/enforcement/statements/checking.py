@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -50,6 +50,7 @@ _OTHERS = {
 _IDENTIFIERS = {
     name.partition(".")[2]: rule for name, rule in _RULES["pattern"].items() if name.startswith("content_id.")
 }
+_LONG = 100  # letters
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -119,7 +120,7 @@ def _wrong_values(given: Mapping[str, Any]) -> Iterator[Fault]:
         elif name in _RULES["arrays"]:
             yield from _wrong_items(name, value)
         elif name in known_fields():
-            yield from _wrong_text(name, value)
+            yield from _wrong_value(name, value)
 
 
 def _wrong_items(name: str, value: object) -> Iterator[Fault]:
@@ -127,13 +128,18 @@ def _wrong_items(name: str, value: object) -> Iterator[Fault]:
         yield Fault(name, _show(value), "a list of texts")
         return
     for item in value:
-        yield from _wrong_item(name, item) if isinstance(item, str) else _wrong_text(name, item)
+        yield from _wrong_value(name, item)
+
+
+def _wrong_value(name: str, value: object) -> Iterable[Fault]:
+    is_common = isinstance(value, str) and len(value) < _LONG
+    return _wrong_again(name, value) if is_common else _wrong_text(name, value)
 
 
 @lru_cache(maxsize=1024)
-def _wrong_item(name: str, item: str) -> tuple[Fault, ...]:
-    """Return what is wrong with an item; statements name the same few countries and kinds again and again."""
-    return tuple(_wrong_text(name, item))
+def _wrong_again(name: str, value: object) -> tuple[Fault, ...]:
+    """Return what is wrong with a short text; statements name the same few days and kinds again and again."""
+    return tuple(_wrong_text(name, value))
 
 
 def _wrong_text(name: str, value: object) -> Iterator[Fault]:
@@ -165,8 +171,8 @@ def _wrong_identifiers(value: object) -> Iterator[Fault]:
 
 def _out_of_place(given: Mapping[str, Any]) -> Iterator[Fault]:
     for name in given:
-        for pattern, condition in _RULES["excluded_unless"].items():
-            if fnmatchcase(name, pattern) and not _is_exempt(name, pattern) and not _holds(condition, given):
+        for condition in _conditions_of(name):
+            if not _holds(condition, given):
                 yield Fault(name, _show(given[name]), f"nothing, unless {condition}")
     for name, (field, other) in _OTHERS.items():
         if name in given and not _contains(given.get(field), other):
@@ -174,6 +180,17 @@ def _out_of_place(given: Mapping[str, Any]) -> Iterator[Fault]:
     for name, field in _ENDS.items():
         if name in given and _is_empty(given.get(field)):
             yield Fault(name, _show(given[name]), f"nothing, unless there is a {field}")
+
+
+@lru_cache(maxsize=1024)
+def _conditions_of(name: str) -> tuple[str, ...]:
+    """Return under which conditions alone there may be a field."""
+    conditions: dict[str, str] = _RULES["excluded_unless"]
+    return tuple(
+        condition
+        for pattern, condition in conditions.items()
+        if fnmatchcase(name, pattern) and not _is_exempt(name, pattern)
+    )
 
 
 def _is_exempt(name: str, pattern: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from ipml.enforcement.takedown.answers import Status, note_answer
+from ipml.enforcement.takedown.answers import Said, Status, note_answer, note_answers
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.outbox import Message
@@ -188,40 +188,51 @@ def _settle_all(
     tried = {message.message_id for message, _ in outcomes}
     with writing(engine) as connection:
         serialise(connection, Lock.APPEND_TO_AUDIT)  # first, as everywhere that measures may change
-        tally = Tally()
         for message in taken:
             if message.body is None:
                 outbox.settle_unreadable(connection, message, now)
             elif message.message_id not in tried:
                 outbox.give_back(connection, message)
+        accepted = [(message, outcome) for message, outcome in outcomes if outcome.is_accepted]
+        tally = _settle_accepted(connection, accepted, now)
         for message, outcome in outcomes:
-            tally += _settle(connection, message, outcome, now, backoff, draw())
+            if not outcome.is_accepted:
+                tally += _settle_failed(connection, message, outcome, now, backoff, draw())
     return tally
 
 
-def _settle(
+def _settle_accepted(connection: Connection, accepted: Sequence[tuple[Message, Outcome]], now: datetime) -> Tally:
+    settled = outbox.settle_all_delivered(connection, [message for message, _ in accepted], now)
+    audit.append_deeds(connection, [_make_deed("delivered", message, now) for message in settled])
+    said = [one for message, outcome in accepted if (one := _read_answer(message, outcome))]
+    if said:
+        note_answers(connection, said, "platform", now)
+    return Tally(delivered=len(accepted))
+
+
+def _read_answer(message: Message, outcome: Outcome) -> Said | None:
+    """Return what the platform said of a message, also to a sender that came too late to settle it."""
+    if outcome.status:
+        return Said(message.key, outcome.status, outcome.said_at, outcome.said_why)
+    if message.channel == "platform" and message.last_error:  # it may have read as failed
+        return Said(message.key, "accepted")
+    return None
+
+
+def _settle_failed(
     connection: Connection, message: Message, outcome: Outcome, now: datetime, backoff: Backoff, share: float
 ) -> Tally:
-    if outcome.is_accepted:
-        if outbox.settle_delivered(connection, message, now):
-            _note(connection, "delivered", message, now)
-        if outcome.status:  # also from a sender that came too late to settle
-            said = {"at": outcome.said_at, "why": outcome.said_why}
-            note_answer(connection, message.key, outcome.status, "platform", now, **said)  # type: ignore[arg-type]
-        elif message.channel == "platform" and message.last_error:  # it may have read as failed
-            note_answer(connection, message.key, "accepted", "platform", now)
-        return Tally(delivered=1)
     next_try = None if outcome.is_final else backoff.next_try(now, message.attempts, outcome.wait, share)
     is_mine = outbox.settle_failed(connection, message, now, outcome.why, next_try)
     if next_try is not None:
         return Tally(failed=1)
     if is_mine:
-        _note(connection, "given up", message, now)
+        audit.append_deeds(connection, [_make_deed("given up", message, now)])
         if message.channel == "platform":
             note_answer(connection, message.key, "failed", "ipml", now, why=outcome.why)
     return Tally(dead=1)
 
 
-def _note(connection: Connection, action: str, message: Message, now: datetime) -> None:
+def _make_deed(action: str, message: Message, now: datetime) -> audit.Deed:
     payload: dict[str, audit.Value] = {"key": message.key, "attempts": message.attempts}
-    audit.append(connection, "ipml", action, f"message:{message.message_id}", payload, at=now)
+    return audit.Deed(now, "ipml", action, f"message:{message.message_id}", payload)

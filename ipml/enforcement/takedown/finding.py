@@ -154,8 +154,8 @@ def find_on_listings(connection: Connection, wanted: Iterable[tuple[str, str]]) 
     """Return what `find_on_listing` does, for each listing and pseudonym."""
     found: dict[tuple[str, str], list[Measure]] = {place: [] for place in wanted}
     query = select(measures, decisions.c.listing_id).join(decisions, measures.c.decision_id == decisions.c.decision_id)
+    # A seller may have thousands of measures, a listing has few: those of other sellers' are passed over here.
     query = query.where(decisions.c.listing_id.in_({listing_id for listing_id, _ in found}))
-    query = query.where(measures.c.pseudonym.in_({pseudonym for _, pseudonym in found}))
     for row in connection.execute(query.order_by(measures.c.measure_id)):
         if (place := (row.listing_id, row.pseudonym)) in found:
             found[place].append(make_measure(row))

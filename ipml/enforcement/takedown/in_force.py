@@ -55,6 +55,8 @@ def find_in_force(holds: Sequence[Hold]) -> list[int]:
     >>> find_in_force([Hold(MeasureKind.LABEL), Hold(MeasureKind.REMOVE), Hold(MeasureKind.REMOVE)])
     [1]
     """
+    if len(holds) < 2:
+        return list(range(len(holds)))
     return [
         at
         for at, hold in enumerate(holds)

@@ -80,15 +80,10 @@ def judge_with_two(
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 
-def find_scruple(connection: Connection, row: Row[Any], reviewer: str, verdict: Verdict) -> str | None:
-    """Return why a reviewer cannot give a case this verdict together with others, as a phrase, or None."""
-    return find_scruples(connection, [row], reviewer, verdict)[row.case_id]
-
-
 def find_scruples(
     connection: Connection, rows: Sequence[Row[Any]], reviewer: str, verdict: Verdict
 ) -> dict[int, str | None]:
-    """Return `find_scruple` of each case, by its number."""
+    """Return for each case why a reviewer cannot give it this verdict together with others, as a phrase, or None."""
     conflicts = find_conflicts(connection, [(row, reviewer) for row in rows])
     halves = find_halves(connection, [row.case_id for row in rows])
     found: dict[int, str | None] = {}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, distinct, func, select
 
-from ipml.cooperation.clues.package import ClueRequest, build_clue
+from ipml.cooperation.clues.contents import ClueRequest
+from ipml.cooperation.clues.package import build_clue
 from ipml.cooperation.network.folder import keep_networks
 from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.sales import read_sales
@@ -44,7 +45,7 @@ def hand_over(
 def tell_public(engine: Engine, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:
     """Write the transparency report of the days that were lived through."""
     first = FIRST_MORNING.date()
-    period = Period.between(first, first + timedelta(days=plan.n_days))
+    period = Period.between(first, first + timedelta(days=plan.last_day + 1))
     write_transparency_report(engine, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
 
 

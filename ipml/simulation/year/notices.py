@@ -42,8 +42,11 @@ class Post:
 
     def deliver(self, now: datetime) -> None:
         """Give the notices that are due; a listing that nobody looked at yet comes into the queue with its score."""
+        due: list[tuple[DrawnNotice, tuple[ScoredListing, ...]]] = []
         while self._waiting and self._waiting[0][0] <= now:
             _, _, notice, about = heapq.heappop(self._waiting)
-            enqueue(self.engine, about, joins_alike=False, now=now)
+            due.append((notice, about))
+        enqueue(self.engine, (one for _, about in due for one in about), joins_alike=False, now=now)
+        for notice, about in due:
             self.give(self.engine, notice, [one.listing.listing_id for one in about], now)
-            self.given += 1
+        self.given += len(due)

@@ -41,7 +41,7 @@ class Plan:
     difficulty : float
         In 0-1: how well counterfeiters imitate.
     n_days : int
-        How many days of the year are lived through, from its first.
+        How many days of the year are lived through, from its first; whole weeks at least.
 
     Examples
     --------
@@ -87,3 +87,8 @@ class Plan:
     def n_weeks(self) -> int:
         """Weeks that the days reach into."""
         return -(-self.n_days // 7)
+
+    @property
+    def last_day(self) -> int:
+        """The last day that is lived through, counted from 0."""
+        return min(7 * self.n_weeks, N_DAYS) - 1

@@ -20,10 +20,10 @@ from ipml.simulation.year.account import count_takedowns, count_work, list_struc
 from ipml.simulation.year.closing import count_brands, hand_over, tell_public
 from ipml.simulation.year.gangs import find_gangs
 from ipml.simulation.year.giving import giving
-from ipml.simulation.year.memory import peak_bytes
 from ipml.simulation.year.model import LISTINGS, Learnt, learn_model
 from ipml.simulation.year.noted import count_notices
 from ipml.simulation.year.plan import FIRST_MORNING, Plan
+from ipml.simulation.year.spent import peak_bytes
 from ipml.simulation.year.table import Figure, Handed, make_figures
 from ipml.simulation.year.year import STAFF, Lived, Year
 from ipml.storage.database import migrate, open_database
@@ -84,7 +84,7 @@ def run_year(
     engine = cooperating(engine, policy, cooperation)
     Year(plan, engine, policy, learnt, folder, giving(cooperation), say, lived).live()
     figures = close_year(plan, engine, folder, lived, cooperation, say)
-    lived.peaks, lived.seconds = (peak_bytes(), lived.peaks[1]), time.perf_counter() - began
+    lived.peak_alone, lived.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, lived, figures)
 
 
@@ -98,7 +98,7 @@ def close_year(
     plan: Plan, engine: Engine, folder: Path, lived: Lived, policy: CooperationPolicy, say: Say = lambda _: None
 ) -> list[Figure]:
     """Hand the networks over, tell the public, and return the figures, all of them counted from the database."""
-    now = (FIRST_MORNING + timedelta(days=plan.n_days + 1)).to_pydatetime()
+    now = (FIRST_MORNING + timedelta(days=plan.last_day + 2)).to_pydatetime()
     say("finding networks")
     with lived.stations.at("networks"):
         networks, gangs = find_gangs(folder, list_struck_sellers(engine))

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import count
 
 import numpy as np
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.imposed import Penalty, select_penalties
@@ -22,12 +22,12 @@ from ipml.enforcement.statements.statements import issue
 from ipml.errors import CannotChangePenalty
 from ipml.records import Case, Verdict
 from ipml.review.bulk import MOST_CASES, decide_bulk, preview_bulk
-from ipml.review.claims import claim_ahead
+from ipml.review.claims import claim, claim_ahead
 from ipml.review.queue import decide, get_case, list_cases
 from ipml.simulation.operations import Staff
 from ipml.simulation.year.truth import Truth
 from ipml.storage.database import reading
-from ipml.storage.tables import penalties
+from ipml.storage.tables import cases, penalties
 
 _REPLICA = ("replica", "aaa", "1:1", "grade", "mirror", "oem", "inspired", "copy")
 
@@ -60,6 +60,21 @@ class People:
             decided += done
             if not done:
                 break
+        return decided
+
+    def look_again(self, now: datetime, rng: np.random.Generator) -> int:
+        """Let the lead decide what was passed on, such as what a notice says of a listing found genuine before."""
+        with reading(self.engine) as connection:
+            query = select(cases.c.case_id).where(cases.c.state == "escalated").order_by(cases.c.case_id)
+            numbers = list(connection.scalars(query.limit(self.staff.reviews_a_day)))
+        decided = 0
+        for number in numbers:
+            case = get_case(self.engine, number, now=now)
+            says_fake = self.lead_finds_fake(case.scored.listing.listing_id, rng)
+            verdict = Verdict.COUNTERFEIT if says_fake else Verdict.GENUINE
+            if taken := claim(self.engine, self.staff.lead, number, now=now):
+                decide(self.engine, taken, verdict, ground=_name_ground(case, verdict), now=now)
+                decided += 1
         return decided
 
     def confirm_penalties(self, now: datetime) -> int:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ipml.simulation.year.account import Takedowns, Work
 from ipml.simulation.year.gangs import Gangs
-from ipml.simulation.year.memory import Stations
 from ipml.simulation.year.noted import Noted
 from ipml.simulation.year.plan import HISTORY, N_DAYS, Plan
+from ipml.simulation.year.spent import Stations
 from ipml.simulation.year.year import Lived
 
 _NOT_GIVEN = "not given"
@@ -69,18 +69,19 @@ def write_stations(stations: Stations, lived: Lived) -> str:
     lines = ["station                       processor s    wall s"]
     lines += [f"{name:<30}{one.processor:>10.1f}{one.wall:>10.1f}" for name, one in spent]
     total = sum(one.processor for _, one in spent)
-    mib = [peak / 2**20 for peak in lived.peaks]
     lines.append(f"{'all':<30}{total:>10.1f}{lived.seconds:>10.1f}")
+    own, beside, alone = (peak / 2**20 for peak in (lived.peak, lived.peak_beside, lived.peak_alone))
     lines.append(
-        f"\nMemory at most: {mib[0]:,.0f} MiB for the programme, {mib[1]:,.0f} MiB for making and scoring listings, "
-        f"{sum(mib):,.0f} MiB together."
+        f"\nMemory at most: {own:,.0f} MiB for the programme and {beside:,.0f} MiB beside it for making and scoring "
+        f"listings, together {own + beside:,.0f} MiB; {alone:,.0f} MiB for networks and reports after that."
     )
     return "\n".join(lines)
 
 
 def _list_found(plan: Plan, lived: Lived, taken: Takedowns, work: Work) -> Iterator[Figure]:
     n_listings, n_fakes = len(lived.truth), lived.truth.n_fakes
-    days = "" if plan.n_days == N_DAYS else f"in {plan.n_days} of {N_DAYS} days"
+    n_days = plan.last_day + 1
+    days = f"of {lived.n_sellers:,} sellers" + ("" if n_days == N_DAYS else f", in {n_days} of {N_DAYS} days")
     yield Figure("listings that went past the model", _NOT_GIVEN, f"{plan.n_listings:,}", f"{n_listings:,}", days)
     yield Figure("counterfeit among them", _NOT_GIVEN, f"{plan.n_fakes:,}", f"{n_fakes:,}", "the truth")
     scaled = f"{HISTORY['handled'] * plan.scale:,.0f}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -27,10 +28,10 @@ from ipml.errors import YearBroken, first_line
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
 from ipml.scoring.scorer import Scorer, load_model
-from ipml.simulation.year.memory import peak_bytes
 from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.population import Population, recruit_population
 from ipml.simulation.year.rights import DrawnNotice, draw_notices, name_holders
+from ipml.simulation.year.spent import peak_bytes
 from ipml.simulation.year.weeks import write_weeks
 
 _log = logging.getLogger(__name__)
@@ -115,7 +116,8 @@ def _receive(process: BaseProcess, weeks: Any) -> Iterator[Any]:
 
 
 def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) -> None:
-    """Be the other process."""
+    """Be the other process: deaf to Ctrl-C, as its parent ends it then, and gone when the parent is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         for came in watch_weeks(plan, folder, load_model(model), threshold):

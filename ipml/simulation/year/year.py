@@ -26,12 +26,12 @@ from ipml.records import ScoredListing
 from ipml.review.intake import enqueue
 from ipml.scoring.scored_files import read_scored
 from ipml.simulation.operations import Complaints, Staff
-from ipml.simulation.year.memory import Stations, peak_bytes
+from ipml.simulation.year.appeals import Appeals
 from ipml.simulation.year.model import Learnt
 from ipml.simulation.year.notices import Give, Post
-from ipml.simulation.year.plan import FIRST_MORNING, N_DAYS, Plan
+from ipml.simulation.year.plan import FIRST_MORNING, Plan
 from ipml.simulation.year.platform import ObedientPlatform, take_statements
-from ipml.simulation.year.sellers_appeal import Appeals
+from ipml.simulation.year.spent import Stations, peak_bytes
 from ipml.simulation.year.staff import People
 from ipml.simulation.year.truth import Truth
 from ipml.simulation.year.watch import Opened, Watched, watching
@@ -52,8 +52,11 @@ class Lived:
         On the marketplace.
     unfound : int
         Counterfeits below the threshold, a part of which notices brought to light.
-    peaks : tuple of int
-        Bytes of memory at most: of this process, and of that which makes and scores the listings.
+    peak, peak_beside : int
+        Bytes of memory at most, while the days passed: of this process, and of that which makes and scores the
+        listings beside it.
+    peak_alone : int
+        Of this process, when all was done and the other gone.
     seconds : float
         By the clock on the wall, all in all.
     """
@@ -63,7 +66,9 @@ class Lived:
     n_sellers: int = 0
     n_offenders: int = 0
     unfound: int = 0
-    peaks: tuple[int, int] = (0, 0)
+    peak: int = 0
+    peak_beside: int = 0
+    peak_alone: int = 0
     seconds: float = 0.0
 
 
@@ -115,17 +120,21 @@ class Year:
         with self._at("reading scored files"):
             by_row = {int(one.listing.listing_id[8:]) - week.first: one for one in read_scored(week.path)}
         post.add(week.notices, by_row)
-        for day in range(7 * week.number, min(7 * week.number + 7, self.plan.n_days)):
-            arrived = [one for row, one in by_row.items() if week.is_found[row] and _day_of(one) == day]
-            self._live_day(day, arrived, people, appeals, post)
+        first, last = 7 * week.number, min(7 * week.number + 6, self.plan.last_day)
+        arrived: dict[int, list[ScoredListing]] = {day: [] for day in range(first, last + 1)}
+        for row, one in by_row.items():
+            if week.is_found[row]:
+                arrived[min(max(_day_of(one), first), last)].append(one)
+        for day, come in arrived.items():
+            self._live_day(day, come, people, appeals, post)
         week.path.unlink()
-        self.lived.peaks = (peak_bytes(), week.peak)
+        self.lived.peak, self.lived.peak_beside = peak_bytes(), week.peak
 
     def _live_day(self, day: int, arrived: list[ScoredListing], people: People, appeals: Appeals, post: Post) -> None:
         """Live through the day after the one on which the listings were observed."""
         rng = np.random.default_rng([self.plan.seed, 5, day])
         morning = _morning(day + 1)
-        self.say(f"day {day + 1} of {self.plan.n_days}")
+        self.say(f"day {day + 1} of {self.plan.last_day + 1}")
         with self._at("queue"):
             enqueue(self.engine, arrived, joins_alike=False, now=morning)
         with self._at("notices"):
@@ -134,6 +143,7 @@ class Year:
             act(self.engine, self.policy, morning + timedelta(hours=2))
         with self._at("review and what follows"):
             people.review(morning + timedelta(hours=9), rng)
+            people.look_again(morning + timedelta(hours=11), rng)
         with self._at("appeals"):
             appeals.hear(people, morning + timedelta(hours=12), rng)
             appeals.think_of_complaining(people, rng)
@@ -149,7 +159,7 @@ class Year:
                 pass
         with self._at("statements"):
             send_waiting(self.engine, take_statements, now=now)
-        if day % 7 == 6 or day == self.plan.n_days - 1:
+        if day % 7 == 6 or day == self.plan.last_day:
             with self._at("clocks"):
                 tick(self.engine, rules=self.policy.appeals, now=now)
 
@@ -162,7 +172,7 @@ def _morning(day: int) -> datetime:
 
 
 def _day_of(scored: ScoredListing) -> int:
-    """Return on which day of the year a listing was observed, from 0."""
+    """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""
     observed = scored.listing.observed_at
     assert observed is not None
-    return min((observed - FIRST_MORNING).days, N_DAYS - 1)
+    return (observed - FIRST_MORNING).days

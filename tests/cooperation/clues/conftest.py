@@ -10,7 +10,8 @@ from databases import copy_sqlite
 from sqlalchemy.engine import make_url
 
 from experiments.cooperation.clue_market import NOON, ClueMarket, fill_market
-from ipml.cooperation.clues.package import Built, ClueRequest, build_clue
+from ipml.cooperation.clues.contents import ClueRequest
+from ipml.cooperation.clues.package import Built, build_clue
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import load_cooperation_policy

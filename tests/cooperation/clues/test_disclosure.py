@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from experiments.cooperation.clue_scan import find_kinds, scan_market
-from ipml.cooperation.clues.disclosure import Disclosure, is_contact, name_members
+from ipml.cooperation.clues.disclosure import Disclosure, is_contact
 from ipml.cooperation.clues.fields import HASHES, Field
 from ipml.cooperation.clues.joining import join_network
+from ipml.cooperation.clues.naming import name_members
 from ipml.cooperation.clues.rules import Profile
 from ipml.cooperation.network.kinds import KINDS
 from ipml.storage.database import reading

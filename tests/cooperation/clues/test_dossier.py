@@ -80,10 +80,11 @@ def test_upheld_notices_count_by_who_gave_them(market, rules):
         who = connection.scalars(insert(notifiers).values(holder).returning(notifiers.c.notifier_id)).one()
         for number, (state, overturned) in enumerate((("upheld", None), ("upheld", NOON), ("rejected", None))):
             notice = {"reference": f"n{number}", "notifier_id": who, "kind": "counterfeit", "sealed": "", "tier": "t"}
-            notice |= {"content_digest": "d", "received_at": NOON}
+            notice |= {"content_digest": "d", "explanation": "", "received_at": NOON}
             given = connection.scalars(insert(notices).values(notice).returning(notices.c.notice_id)).one()
             item = {"notice_id": given, "position": 1, "listing_digest": "", "location": "", "case_id": one.case_id}
-            connection.execute(insert(notice_items).values(**item, state=state, overturned_at=overturned))
+            item |= {"state": state, "noted_at": NOON, "overturned_at": overturned}
+            connection.execute(insert(notice_items).values(item))
     dossier = join(market)
     assert dossier.notices == {"rights holder": 1}
     assert read_signs(dossier, rules, NOON)["noticed"] == pytest.approx(0.5)

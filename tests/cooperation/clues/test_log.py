@@ -10,14 +10,11 @@ from ipml.cooperation.clues.log import (
     add_clue,
     find_before,
     find_disclosures,
-    find_open,
-    find_outcomes,
     list_clues,
     make_reference,
-    note_outcome,
-    read_known,
     sign_receipt,
 )
+from ipml.cooperation.clues.outcomes import find_open, find_outcomes, note_outcome, read_known
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.kept import find_kept

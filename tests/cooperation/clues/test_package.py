@@ -16,15 +16,17 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from experiments.cooperation.clue_market import NOON, decide_all, fill_market
-from ipml.cooperation.clues.log import find_disclosures, get_clue, read_known
-from ipml.cooperation.clues.package import ClueRequest, build_clue
+from ipml.cooperation.clues.contents import ClueRequest
+from ipml.cooperation.clues.log import find_disclosures, get_clue
+from ipml.cooperation.clues.outcomes import note_outcome, read_known
+from ipml.cooperation.clues.package import build_clue
 from ipml.cooperation.clues.ranking import rank_networks
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import learn_solvability
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erased_list import note_erased, read_erased
 from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.enforcement.privacy.holds import find_holds, release_holds
+from ipml.enforcement.privacy.holds import find_holds, place_hold, release_holds
 from ipml.errors import ClueTooSmall, NothingNew, UnderLegalHold, UnusableSetting
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
@@ -58,7 +60,7 @@ def test_it_verifies_where_nothing_of_ipml_is(build, tmp_path):
     assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "The package is whole.")
 
 
-@pytest.mark.parametrize("n_flips", [40, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_flips", [16, pytest.param(300, marks=pytest.mark.slow)])
 def test_every_changed_byte_is_named_with_its_file_and_no_other(build, n_flips):
     """Whatever byte of whatever file is changed: that file is found at fault, and no other."""
     folder = build().path
@@ -195,6 +197,15 @@ def test_the_police_clue_holds_what_is_kept(build, market):
             for row in connection.execute(select(tables.metadata.tables[name]))
         ]
     assert not any(seller in text for text in texts)
+
+
+def test_a_dropped_clue_holds_nothing_any_more(build, market, rules):
+    """Only what was held for it is released."""
+    built = build()
+    seller = next(seller for seller in market.people if _is_held(market.engine, seller))
+    place_hold(market.engine, seller, why="claim 4", until=NOON + timedelta(days=9), by="lea", now=NOON)
+    note_outcome(market.engine, built.clue.clue_id, "dropped", rules, by="lea", why="too little", now=NOON)
+    assert [one for one in market.people if _is_held(market.engine, one)] == [seller]
 
 
 def test_the_erased_are_named_to_nobody(build, market, tmp_path):

@@ -1,6 +1,7 @@
 """What becomes of clues teaches how likely the next become cases, slowly and in the right direction."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,9 +71,10 @@ def test_worth_follows_its_parts(value, solvability, effort, factor):
     assert [one.number for one in sort_by_worth([costly, base, better])] == [2, 1, 3]
 
 
+@pytest.mark.slow
 def test_the_ranking_gets_better_by_outcomes():
     """In simulated worlds where the policy is wrong, more of the first five become cases after 40 outcomes."""
-    table = measure(12, off=1.5)
+    table = measure(30, off=1.5)
     precision = table["precision of first 5"]
     assert (
         precision["value an hour alone"]

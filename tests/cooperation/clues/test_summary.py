@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 import pytest
 
 from experiments.cooperation.clue_market import NOON
-from ipml.cooperation.clues.disclosure import Disclosure, name_members
+from ipml.cooperation.clues.disclosure import Disclosure
 from ipml.cooperation.clues.files import write_csv, write_graph_json, write_graphml, write_value
 from ipml.cooperation.clues.joining import join_network
+from ipml.cooperation.clues.naming import name_members
 from ipml.cooperation.clues.picture import SIZE, draw_network, place_nodes
 from ipml.cooperation.clues.summary import Heading, write_html, write_parts, write_text
 from ipml.cooperation.clues.unknown import list_unknown

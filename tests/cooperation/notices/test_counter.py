@@ -58,6 +58,7 @@ def test_each_notifier_is_told_once_what_the_rights_holder_is_told(desk: Desk):
         assert told == json.loads(text)
 
 
+@pytest.mark.slow
 def test_without_a_notice_nobody_else_is_told(desk: Desk):
     """The platform's rights holder is, as before."""
     counter(desk)
@@ -95,6 +96,7 @@ def test_a_notifier_who_gives_up_has_the_listing_put_back(desk: Desk):
         answer(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
 
 
+@pytest.mark.slow
 def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
     """Until they give up, or a person decides."""
     (reference,) = counter(desk, "brand")
@@ -105,6 +107,7 @@ def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
         assert find_appeal(connection, appeal.appeal_id).state == "restored"
 
 
+@pytest.mark.slow
 def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
     """Each may act for themselves."""
     references = counter(desk, "brand", "agency")
@@ -118,6 +121,7 @@ def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
         answer(desk.engine, "nobody's", by="lea", acted="AB 1")
 
 
+@pytest.mark.slow
 def test_what_was_passed_on_goes_with_the_seller(desk: Desk):
     """It tells of them, so it is sealed with their key, and none of it can be read once they are forgotten."""
     (reference,) = counter(desk, "brand")

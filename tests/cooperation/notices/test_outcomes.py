@@ -117,6 +117,7 @@ def test_what_nobody_tried_to_deliver_yet_is_dropped_in_favour_of_the_next(desk:
     assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice outcome", "rejected")
 
 
+@pytest.mark.slow
 def test_upheld_anew_it_is_overturned_no_more(desk: Desk):
     """Who was right in the end has nothing against them."""
     notice_id = desk.give_notice([desk.add_case("L1")])
@@ -141,6 +142,7 @@ def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
     assert (desk.states(alone), desk.told(f"notice:{alone}")) == (["undecided"], [])
 
 
+@pytest.mark.slow
 def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
     """Nobody can look at the listing again."""
     notice_id = desk.give_notice([desk.add_case("L1", seller_id="ann")])
@@ -152,6 +154,7 @@ def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
     assert len(desk.told(f"notice:{notice_id}")) == 1
 
 
+@pytest.mark.slow
 def test_settled_is_settled_for_the_whole_notice(desk: Desk):
     """A notice is settled exactly when none of its items waits."""
     first, second = desk.add_case("L1"), desk.add_case("L2")

@@ -16,7 +16,6 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.matching import match_notices
 from ipml.cooperation.notices.on_cases import find_notices
 from ipml.cooperation.notices.receipts import find_receipt
-from ipml.cooperation.notices.ticking import tick
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
@@ -32,7 +31,6 @@ LATER = NOON + timedelta(days=1)
 def forget(engine: Engine, seller_id: str) -> None:
     """Erase a seller."""
     erase_sellers(engine, [seller_id], why="request 7", by="lea", now=LATER)
-    tick(engine, now=LATER)
 
 
 def test_an_explanation_goes_with_the_seller_it_may_name(engine: Engine, give: Callable):
@@ -101,7 +99,6 @@ def test_notices_expire_by_the_policy(engine: Engine, give: Callable):
     counts = run_retention(engine, policy, now=at).counts
     assert (counts["notices"], counts["noted_listings"]) == (1, 1)
     assert run_retention(engine, policy, now=at).total == 0
-    tick(engine, now=at)
     with reading(engine) as connection:
         (one,) = find_receipt(connection, receipt.reference).listings
         assert (one.location, one.state) == (None, "waiting")

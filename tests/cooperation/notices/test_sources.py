@@ -6,6 +6,8 @@ import pytest
 from noticing import Desk
 from sqlalchemy import select
 
+from ipml.enforcement.penalties.imposed import get_penalty
+from ipml.enforcement.penalties.ladder import restriction_of as penalty_restriction
 from ipml.enforcement.restrictions import Source
 from ipml.enforcement.takedown.finding import get_measure
 from ipml.enforcement.takedown.measures import restriction_of
@@ -48,6 +50,15 @@ def test_with_a_notice_its_kind_is_told_and_that_a_model_had_found_it(desk: Desk
     desk.give_notice([desk.add_case("L1")], "she")
     desk.decide(1, Verdict.COUNTERFEIT)
     assert (source_of(desk), payloads(desk)) == (Source(source, True), [(told, "Yes")])
+
+
+def test_a_penalty_says_who_pointed_to_the_listing_of_its_last_strike(desk: Desk):
+    """As the restriction of the account follows from that."""
+    desk.give_notice([desk.add_case("L1")])
+    desk.decide(1, Verdict.COUNTERFEIT)
+    with reading(desk.engine) as connection:
+        found = penalty_restriction(connection, get_penalty(connection, 1))
+    assert Source(found.source, found.is_detected) == Source("notice", True)
 
 
 def test_a_listing_that_came_with_its_notice_was_not_detected(desk: Desk):

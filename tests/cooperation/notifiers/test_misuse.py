@@ -155,6 +155,7 @@ def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
         warn(desk.engine, 99, "lea", "why", now=desk.now)
 
 
+@pytest.mark.slow
 def test_each_suspension_is_longer_than_the_one_before(desk: Desk):
     """As the policy says, and it ends by itself."""
     number, days = desk.add_notifier(), []
@@ -168,6 +169,7 @@ def test_each_suspension_is_longer_than_the_one_before(desk: Desk):
     assert days == [30, 90, 180, 180]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 4), st.lists(st.integers(1, 3), max_size=5)), max_size=6))
 def test_notices_without_decisions_touch_no_seller(flooded: Desk, floods):

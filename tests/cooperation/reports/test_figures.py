@@ -17,7 +17,7 @@ from ipml.cooperation.reports.takedowns import total
 from ipml.enforcement.takedown.timing import Span, measure_times
 from ipml.errors import UnusableSetting
 from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.tables import cases, decisions, looks, opinions, reversals
+from ipml.storage.tables import cases, decisions, looks, opinions, reversals, spread_audits
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +154,21 @@ def test_years_no_report_is_about_are_refused(year):
 def test_the_month_of_a_day_is_that_of_the_calendar(day):
     """Days since 1970 fall in the month of their date."""
     assert month_of(day) == f"{datetime(1970, 1, 1) + timedelta(days=day):%Y-%m}"
+
+
+def test_what_spread_is_judged_by_what_was_left_out(own_year):
+    """Of listings left out of a spread, what people find counterfeit counts, unless the spread was taken back."""
+    with writing(own_year) as connection:
+        counterfeit = select(decisions.c.decision_id, decisions.c.case_id).where(decisions.c.verdict == "counterfeit")
+        genuine = select(decisions.c.case_id).where(decisions.c.verdict == "genuine", decisions.c.origin == "review")
+        standing = decisions.c.decision_id.not_in(select(reversals.c.decision_id))
+        first, other = connection.execute(counterfeit.where(standing, decisions.c.origin == "review").limit(2)).all()
+        left_out = (other.case_id, connection.scalar(genuine.limit(1)))
+        rows = [{"decision_id": first.decision_id, "case_id": case, "verdict": "counterfeit"} for case in left_out]
+        connection.execute(insert(spread_audits), rows)
+    spread = measure_figures(own_year, YEAR, as_of=NOW).precision[1]
+    assert (spread.drawn, spread.confirmed) == (2, 1)
+    with writing(own_year) as connection:
+        back = {"decision_id": first.decision_id, "reviewer": "lea", "why": "", "reversed_at": NOW}
+        connection.execute(insert(reversals).values(back))
+    assert measure_figures(own_year, YEAR, as_of=NOW).precision[1].drawn == 0

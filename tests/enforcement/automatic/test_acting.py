@@ -313,10 +313,29 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(bind(market.engine, Failing()), market.policy, market.now)
+        act(bind(market.engine, Failing()), market.policy, market.now, at_once=2)
     assert len(market.read_decisions()) == 2
     market.act()
     with reading(market.engine) as connection:
         drawn = len(connection.execute(select(automatic_draws)).all()) - 20
         kept = len(connection.execute(select(automatic_decisions)).all())
     assert kept == len(market.read_decisions()) == 12 - drawn
+
+
+def test_decisions_of_one_transaction_stand_or_fall_together(market):
+    """Where one of them fails none is kept, nor what the policy wrote down beside them; the next run does them all."""
+    from ipml.review.consequences import bind
+
+    class Failing:
+        def follow_decisions(self, connection, made, origin):
+            raise KeyboardInterrupt
+
+    market.qualify()
+    market.bring(12)
+    market.now += timedelta(hours=1)
+    with pytest.raises(KeyboardInterrupt):
+        act(bind(market.engine, Failing()), market.policy, market.now)
+    with reading(market.engine) as connection:
+        assert connection.execute(select(automatic_decisions)).all() == []
+    assert market.read_decisions() == []
+    assert market.act().decided == len(market.read_decisions()) > 2

@@ -3,6 +3,7 @@
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import func, select
 
 from ipml.enforcement.clocks.clocks import (
+    Start,
     begin,
     extend,
     find_clocks,
@@ -21,6 +23,7 @@ from ipml.enforcement.clocks.clocks import (
     pause,
     resume,
     start_clock,
+    start_clocks,
     stop,
 )
 from ipml.enforcement.clocks.profiles import load_profile
@@ -206,3 +209,23 @@ def test_a_pause_read_by_a_clock_that_went_back_takes_no_time(engine):
         paused = pause(connection, clock, "lea", NOON)
         resumed = resume(connection, paused, CHINA, "lea", NOON - timedelta(hours=30))
     assert resumed.due_at == clock.due_at
+
+
+def test_clocks_started_together_are_as_clocks_started_one_after_another(engine):
+    """The same terms, events and rows of the audit trail, in the same order for each clock."""
+    names = [f"measure:{number}" for number in range(3)]
+    with writing(engine) as connection:
+        alone = [start_clock(connection, name, "complaint window", CHINA, NOON, "ipml", NOON) for name in names]
+        starts = [Start(f"penalty:{number}", "complaint window", CHINA, NOON) for number in range(3)]
+        together = start_clocks(connection, starts, "ipml", NOON)
+    with reading(engine) as connection:
+        for one, other in zip(alone, together, strict=True):
+            same = {"clock_id": one.clock_id, "subject": one.subject}
+            assert replace(other, **same) == one
+            assert find_clocks(connection, other.subject) == {"complaint window": other}
+            happened, before = (
+                [(event.kind, event.at, event.payload) for event in list_events(connection, clock)]
+                for clock in (other, one)
+            )
+            assert happened == before
+        assert verify(connection).is_intact

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.answers import list_answers, list_messages, note_answer
+from ipml.enforcement.takedown.answers import Said, list_answers, list_messages, note_answer, note_answers
 from ipml.enforcement.takedown.finding import get_measure
 from ipml.enforcement.takedown.measures import impose_by_hand, replace
 from ipml.errors import MessageNotFound
@@ -126,3 +126,22 @@ def test_the_words_of_a_refusal_are_sealed(enforced: Engine, judge: Judge, told:
     with reading(enforced) as connection:
         for table in (platform_answers, measures, outbox):
             assert "harbour-outlet" not in repr(connection.execute(table.select()).all())
+
+
+def test_answers_noted_together_count_as_if_one_after_the_other(enforced: Engine, judge: Judge, told: Told):
+    """Of two listings with the same story, one is answered message by message and one all at once: both end alike."""
+    for number, said in enumerate(
+        [("done", "refused"), ("refused", "done"), ("done", "done"), ("accepted", "refused")]
+    ):
+        found = []
+        for way in ("singly", "together"):
+            listing_id = f"{way} {number}"
+            undo(enforced, judge(listing_id).decision_id, "ana", why="slip", now=NOON)
+            messages = [one for one in told() if one.kind != "buyers" and f'"{listing_id}"' in str(one.body)]
+            answers = [Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
+            with writing(enforced) as connection:
+                for some in [answers] if way == "together" else [[one] for one in answers]:
+                    note_answers(connection, some, "platform", NOON)
+                measure = get_measure(connection, 2 * number + len(found) + 1)
+            found.append((measure.state, measure.done_at, measure.undone_at, measure.refused_at))
+        assert found[0] == found[1]

@@ -17,7 +17,7 @@ from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, decisions, measures, notices, outbox
 
 pytestmark = pytest.mark.slow
-PLAN = Plan(0.0001, seed=1, n_days=10)
+PLAN = Plan(0.0001, seed=1, n_days=7)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def account(folder) -> Account:
-    """The account of ten days."""
+    """The account of a week."""
     return run_year(PLAN, folder, learn_from=8_000)
 
 

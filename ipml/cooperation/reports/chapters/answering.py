@@ -6,7 +6,7 @@ from ipml.cooperation.reports.chapters.finding import draw_outcomes, rate_quanti
 from ipml.cooperation.reports.figures import Figures
 from ipml.cooperation.reports.noticed import NOTIFIERS, STATES, STEPS, Noticed
 from ipml.cooperation.reports.spans import ALL
-from ipml.cooperation.reports.tables import Columns, Quantity, Row, Section, Table, hours
+from ipml.cooperation.reports.tables import Columns, Quantity, Row, Section, Table, Unit, hours
 from ipml.cooperation.reports.takedowns import SOURCES, total
 from ipml.review.quality.rates import count_rate
 
@@ -137,7 +137,7 @@ def write_machines(figures: Figures) -> Section:
             Quantity(
                 "orders", "Orders of authorities", None, "count", "Articles 9 and 10: ipml keeps no record of them."
             ),
-            Quantity("clues", "Clues handed to authorities", None, "count", "Not counted by this report."),
+            Quantity("clues", "Clues handed to authorities", *_tell_clues(figures)),
         ),
         (table,),
         (),
@@ -156,3 +156,9 @@ def _step_table(notices: Noticed) -> Table:
 def _state_table(notices: Noticed) -> Table:
     rows = tuple((state, notices.listings(state=state)) for state in STATES)
     return Table("states", "What came of the listings in notices", (("state", ""), ("listings", "count")), rows)
+
+
+def _tell_clues(figures: Figures) -> tuple[int | None, Unit, str]:
+    if figures.clues is None:
+        return None, "count", "The database keeps no clues."
+    return figures.clues.made, "count", f"{figures.clues.received:,} of them were signed for."

@@ -45,13 +45,9 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
         tuple(_decision_row(decided, way) for way in (*WAYS, None)),
         "A decision counts where it was made, even if it was taken back since; those are in the last column.",
     )
-    named, left_out = suppress(figures.brands, 2, least)
-    brands = Table(
-        "brands",
-        f"Listings found counterfeit by brand, the {most_named} with most",
-        (("brand", ""), ("listings", "count"), ("sellers", "count")),
-        named[:most_named],
-        f"Brands of fewer than {least} sellers are not named ({left_out:,}): their name may tell who the seller is.",
+    named = (
+        _name_groups("brands", "brand", figures.brands, least, most_named),
+        _name_groups("categories", "category", figures.categories, least, most_named),
     )
     return Section(
         "found",
@@ -81,7 +77,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
                 "Of those made in the period.",
             ),
         ),
-        (months, verdicts, brands),
+        (months, verdicts, *named),
         (
             Chart(
                 "Listings found counterfeit, by month and by how they were decided",
@@ -95,6 +91,17 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
 
 _SEEN = "Of the files that were enqueued; not known where cases came in without their file."
 _STANDS = "Standing decisions: those not taken back until the date of this report."
+
+
+def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: int) -> Table:
+    """Return the brands or categories with most listings, without those of few sellers."""
+    named, left_out = suppress(groups, 2, least)
+    columns: Columns = ((one, ""), ("listings", "count"), ("sellers", "count"))
+    title = f"Listings found counterfeit by {one}, the {most} with most"
+    why = "what they are called may tell who the seller is"
+    return Table(
+        key, title, columns, named[:most], f"Not named: those of fewer than {least} sellers ({left_out:,}), as {why}."
+    )
 
 
 def found_by_month(period: Period, decided: Decided, queued: Mapping[str, int]) -> Table:
