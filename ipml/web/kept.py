@@ -65,7 +65,15 @@ class KeptByName(Generic[Answer]):
         """Return the answer that is kept for a name, or find it anew where there is none or it is too old."""
         with self._lock:
             kept = self._kept.setdefault(name, Kept(self._seconds, self._clock))
+        try:
+            answer = kept.get(find)
+        except BaseException:
+            with self._lock:
+                self._kept.pop(name, None)  # names of which nothing can be found push none out
+            raise
+        with self._lock:
+            self._kept[name] = kept
             self._kept.move_to_end(name)
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-        return kept.get(find)
+        return answer
