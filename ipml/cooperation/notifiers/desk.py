@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, func, select
 
 from ipml.cooperation.notifiers.documents import RightsDocument, list_documents
-from ipml.cooperation.notifiers.finding import Notifier, get_notifier, list_notifiers
+from ipml.cooperation.notifiers.finding import list_notifiers
 from ipml.cooperation.notifiers.lanes import Lane, lane_of
 from ipml.cooperation.notifiers.misuse import Proposal, find_misuse, propose
 from ipml.cooperation.notifiers.record import Record, empty_record, list_records, record_of
@@ -16,6 +16,7 @@ from ipml.cooperation.notifiers.steps import Step, find_suspension, find_warning
 from ipml.cooperation.notifiers.tiers import choose_tier
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.storage.database import reading
+from ipml.storage.notifiers import Notifier, get_notifier
 from ipml.storage.tables import notices
 
 

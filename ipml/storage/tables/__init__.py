@@ -26,10 +26,10 @@ from ipml.storage.tables.trail import audit
 REVISION = "0020"
 
 __all__ = [
+    "REVISION",
     "Flag",
     "Identity",
     "Moment",
-    "REVISION",
     "Real",
     "appeal_outcomes",
     "appeals",
