@@ -279,7 +279,7 @@ def _change_all(connection: Connection, some: Sequence[Clock], event: ClockEvent
     changed = [replace(clock, state=next_state(clock.name, clock.state, event)) for clock in some]
     if not changed:
         return
-    new = {"state": bindparam("new_state"), "marked_at": bindparam("new_marked_at")}
+    new: dict[str, Any] = {"state": bindparam("new_state"), "marked_at": bindparam("new_marked_at")}
     rows = [{"which": one.clock_id, "new_state": one.state, "new_marked_at": one.marked_at} for one in changed]
     connection.execute(update(clocks).where(clocks.c.clock_id == bindparam("which")).values(new), rows)
     sequences = _record_all(connection, [(one, event, {}) for one in changed], by, at)
