@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -47,9 +48,9 @@ def test_a_notice_is_answered_over_real_servers(
         decided.add(decide_next(page))
     assert {state_of(door, reference) for reference in given.values()} == {("upheld", True)}
     with listening(Receiver(lambda key, attempt: "fail after" if attempt == 1 else "accept")) as receiver:
-        sink = WebhookSink({"": receiver.url}, [SECRET])
-        for _ in range(3):
-            list(deliver_due(engine, sink, draw=lambda: 0.0))
+        with closing(WebhookSink({"": receiver.url}, [SECRET])) as sink:
+            for _ in range(3):
+                list(deliver_due(engine, sink, draw=lambda: 0.0))
     check(receiver, given)
 
 
