@@ -47,10 +47,12 @@ def test_a_notice_is_answered_over_real_servers(
     while not decided >= {2, 4}:
         decided.add(decide_next(page))
     assert {state_of(door, reference) for reference in given.values()} == {("upheld", True)}
-    with listening(Receiver(lambda key, attempt: "fail after" if attempt == 1 else "accept")) as receiver:
-        with closing(WebhookSink({"": receiver.url}, [SECRET])) as sink:
-            for _ in range(3):
-                list(deliver_due(engine, sink, draw=lambda: 0.0))
+    with (
+        listening(Receiver(lambda key, attempt: "fail after" if attempt == 1 else "accept")) as receiver,
+        closing(WebhookSink({"": receiver.url}, [SECRET])) as sink,
+    ):
+        for _ in range(3):
+            list(deliver_due(engine, sink, draw=lambda: 0.0))
     check(receiver, given)
 
 
