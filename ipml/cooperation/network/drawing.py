@@ -88,15 +88,10 @@ def lay_out(networks: Networks, number: int, most: int = 500) -> Layout:
     members = _best_linked(networks.members_of(number), links, most)
     links = links.keep(np.isin(links.first, members) & np.isin(links.second, members))
     links = Links(np.searchsorted(members, links.first), np.searchsorted(members, links.second), links.weight)
-    return lay_out_links(links, members, networks.holdings.joined[members])
-
-
-def lay_out_links(links: Links, members: Codes, joined: Codes) -> Layout:
-    """Return where members stand who are linked by their places in `members`, and came in some order (`joined`)."""
     weights = _as_matrix(links, len(members))
     part = find_communities(weights)
     place = _majorise(_wanted_distances(weights > 0, part))
-    place = _turn(place, joined)
+    place = _turn(place, networks.holdings.joined[members])
     x, y, radius, height = _fit(place, (weights > 0).sum(axis=1))
     tree = strongest_links(links)
     n = max(len(members), 1)
