@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from given_notices import say
 from sqlalchemy import Engine, Row, insert, select
 
+from ipml.cooperation.notices.intake import receive
 from ipml.records import Decision, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
@@ -52,7 +54,12 @@ class Desk:
     def give_notice(
         self, case_ids: Sequence[int | None], by: str = "brand", *, state: str = "waiting", **fields: Any
     ) -> int:
-        """Let a notifier give notice of the listings of some cases; None is a listing that nobody knows."""
+        """Let a notifier give notice of the listings of some cases; None is a listing that nobody knows.
+
+        It goes the way of every notice, unless something is to be otherwise than it would be.
+        """
+        if state == "waiting" and not fields:
+            return self._send(case_ids, by)
         given = {
             "reference": secrets.token_hex(8),
             "notifier_id": self.add_notifier(by),
@@ -84,6 +91,13 @@ class Desk:
             connection.execute(insert(notice_items), rows)
         return notice_id
 
+    def _send(self, case_ids: Sequence[int | None], by: str) -> int:
+        self.add_notifier(by)
+        with reading(self.engine) as connection:
+            known = dict(connection.execute(select(cases.c.case_id, cases.c.listing_id)).all())
+        named = [known[case_id] if case_id else f"unknown {secrets.token_hex(4)}" for case_id in case_ids]
+        return receive(self.engine, say(*named, email=f"{by}@example.com"), now=self.pass_time()).notice_id
+
     def decide(self, case_id: int, verdict: Verdict, reviewer: str = "ana") -> Decision:
         """Let a reviewer decide a case."""
         taken = claim(self.engine, reviewer, case_id, now=self.pass_time())
@@ -101,8 +115,9 @@ class Desk:
         return [item.state for item in self.items(notice_id)]
 
     def told(self, subject: str, *, dropped: bool = False) -> list[tuple[str, str]]:
-        """Return kind and body of the messages to notifiers on a subject, in order, without those dropped."""
+        """Return kind and body of the messages to notifiers on a subject, in order: no receipts, none dropped."""
         query = select(messages).where(messages.c.channel == "holder", messages.c.subject == subject)
+        query = query.where(messages.c.kind != "notice receipt")
         if not dropped:
             query = query.where(messages.c.dropped_at.is_(None))
         with reading(self.engine) as connection:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from noticing import Desk
-from sqlalchemy import insert, select
+from sqlalchemy import select, update
 
 from ipml.cooperation.consequences import cooperating
 from ipml.enforcement.appeals.filing import file_appeal
@@ -20,13 +20,11 @@ HOSTILE = "EUTM\x1b[2J 018"
 def desk(engine, make_scored) -> Desk:
     """Return a desk of today at which a notifier has filed a document, and was right once."""
     desk = Desk(cooperating(engine), make_scored, datetime.now(UTC) - timedelta(hours=1))
-    number = desk.add_notifier()
     desk.give_notice([desk.add_case("L1", country="CN")])
     desk.decide(1, Verdict.COUNTERFEIT)
     with writing(engine) as connection:
         whose = connection.scalars(select(notifiers.c.pseudonym)).one()
-        fields = {"notifier_id": number, "brand": "Acme", "reference": seal(connection, whose, HOSTILE)}
-        connection.execute(insert(rights_documents).values(**fields, filed_at=desk.now))
+        connection.execute(update(rights_documents).values(reference=seal(connection, whose, HOSTILE)))
     return desk
 
 

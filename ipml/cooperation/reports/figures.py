@@ -72,7 +72,7 @@ class Figures:
     internal_complaints: Complaints
     notices: Noticed
     networks: linked.Linked | None
-    clues: HandedOn | None
+    clues: HandedOn
 
     @property
     def confirmed(self) -> Precision:

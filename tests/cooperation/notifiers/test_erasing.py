@@ -1,9 +1,18 @@
 """Documents of rights, and forgetting a notifier."""
 
+from pathlib import Path
+
 import pytest
+from given_notices import WORDS, say
 from noticing import NOON, Desk
+from planted_seller import find_clear, find_markers
 from sqlalchemy import insert, select
 
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.matching import match_notices
+from ipml.cooperation.notices.on_cases import find_notices
+from ipml.cooperation.notices.receipts import find_receipt
+from ipml.cooperation.notices.ticking import tick
 from ipml.cooperation.notifiers.documents import check_document, list_documents
 from ipml.cooperation.notifiers.erasing import erase_notifier
 from ipml.cooperation.notifiers.finding import find_notifier, list_notifiers
@@ -13,7 +22,7 @@ from ipml.records import Verdict
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import seal
-from ipml.storage.tables import notifiers, rights_documents
+from ipml.storage.tables import notices, notifiers, outbox, rights_documents
 
 
 @pytest.fixture
@@ -77,3 +86,34 @@ def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk, tmp_pat
         content = b"".join(path.read_bytes() for path in tmp_path.glob("ipml.db*"))
         assert b"brand@example.com" not in content
         assert key.encode() not in content
+
+
+def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path: Path):
+    """No column and no file holds a word of it, and what was sealed is gone but for where unknown listings were."""
+    case_id = desk.add_case("L1")
+    said = {
+        "explanation": f"{WORDS} Zqmeier says so.",
+        "name": "Zqann",
+        "email": "zqann@acme.test",
+        "rights": "Zqright",
+    }
+    receipt = receive(desk.engine, say("L1", "L2", **said), now=desk.pass_time())
+    desk.decide(case_id, Verdict.COUNTERFEIT)
+    warn(desk.engine, 1, "lea", "zqwhy", now=desk.pass_time())
+    with reading(desk.engine) as connection:
+        key = connection.scalars(select(notifiers.c.key)).one()
+    erase_notifier(desk.engine, 1, "lea", now=desk.pass_time())
+    markers = ("zqmeier", "zqann", "zqright", "zqwhy", key)
+    assert list(find_clear(desk.engine, markers)) == []
+    with reading(desk.engine) as connection:
+        row = connection.execute(select(notices)).one()
+        assert (row.sealed, row.explanation, row.key) == ("", "", None)
+        assert set(connection.scalars(select(outbox.c.body).where(outbox.c.channel == "holder"))) == {""}
+        (behind,) = find_notices(connection, case_id)
+        assert (behind.explanation, behind.state) == (None, "upheld")
+        assert [one.location is None for one in find_receipt(connection, receipt.reference).listings] == [False, True]
+    match_notices(desk.engine, now=desk.pass_time())
+    assert tick(desk.engine, now=desk.pass_time(days=90)).not_found == 1
+    assert desk.told("notice:1") == []
+    if desk.engine.dialect.name == "sqlite":
+        assert list(find_markers(tmp_path.glob("ipml.db*"), markers)) == []

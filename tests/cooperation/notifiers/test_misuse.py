@@ -171,7 +171,7 @@ def test_each_suspension_is_longer_than_the_one_before(desk: Desk):
 
 @pytest.mark.slow
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(1, 4), st.lists(st.integers(1, 3), max_size=5)), max_size=6))
+@given(st.lists(st.tuples(st.integers(1, 4), st.lists(st.integers(1, 3), unique=True)), max_size=6))
 def test_notices_without_decisions_touch_no_seller(flooded: Desk, floods):
     """However many come, from whomever: measures, strikes, penalties and statements stay as they were."""
     before = _enforced(flooded)

@@ -158,7 +158,5 @@ def _state_table(notices: Noticed) -> Table:
     return Table("states", "What came of the listings in notices", (("state", ""), ("listings", "count")), rows)
 
 
-def _tell_clues(figures: Figures) -> tuple[int | None, Unit, str]:
-    if figures.clues is None:
-        return None, "count", "The database keeps no clues."
+def _tell_clues(figures: Figures) -> tuple[int, Unit, str]:
     return figures.clues.made, "count", f"{figures.clues.received:,} of them were signed for."

@@ -1,0 +1,82 @@
+"""A notice from end to end over real servers: given, looked at, decided, answered and delivered, each once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from given_notices import SAID
+from receiver import SECRET, Receiver, listening
+from sqlalchemy import Engine, update
+
+from ipml.enforcement.takedown.delivery import deliver_due
+from ipml.enforcement.takedown.webhook import WebhookSink
+from ipml.storage.database import writing
+from ipml.storage.tables import notifiers
+from ipml.web.api_access import Access
+
+PATH = "/v1/notices"
+PASSWORD = "correct horse battery"
+SOURCES = {"L0001": "Meldung nach Artikel 16", "L0003": "vertrauenswürdigen Hinweisgebers"}  # the sellers are German
+
+
+@pytest.mark.slow
+def test_a_notice_is_answered_over_real_servers(
+    judges: Any, engine: Engine, app: FastAPI, open_door: Callable[..., httpx.Client], make_server_app: Callable
+):
+    """One receipt and one outcome reach each notifier; the statement to the seller says who pointed to the listing."""
+    door, page = open_door(make_server_app(judges, Access(), engine)), open_door(app)
+    page.headers["Sec-Fetch-Site"] = "same-origin"
+    assert page.post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 303
+    given = {}
+    for listing_id in SOURCES:
+        said = SAID | {"email": f"{listing_id}@acme.test", "listings": [{"listing_id": listing_id}]}
+        given[listing_id] = door.post(PATH, json=said).json()["reference"]
+    with writing(engine) as connection:
+        is_trusted = notifiers.c.address == "l0003@acme.test"
+        connection.execute(update(notifiers).where(is_trusted).values(kind="trusted flagger"))
+    assert {state_of(door, reference) for reference in given.values()} == {("waiting", False)}
+    decided: set[int] = set()
+    while not decided >= {2, 4}:
+        decided.add(decide_next(page))
+    assert {state_of(door, reference) for reference in given.values()} == {("upheld", True)}
+    with (
+        listening(Receiver(lambda key, attempt: "fail after" if attempt == 1 else "accept")) as receiver,
+        closing(WebhookSink({"": receiver.url}, [SECRET])) as sink,
+    ):
+        for _ in range(3):
+            list(deliver_due(engine, sink, draw=lambda: 0.0))
+    check(receiver, given)
+
+
+def state_of(door: httpx.Client, reference: str) -> tuple[str, bool]:
+    """Ask how a notice of one listing stands, and whether it is settled."""
+    shown = door.get(f"{PATH}/{reference}").json()
+    return shown["listings"][0]["state"], shown["settled_at"] is not None
+
+
+def decide_next(page: httpx.Client) -> int:
+    """Decide the case that comes first on the page as counterfeit, and return its number."""
+    place = page.post("/next").headers["location"]
+    text, case_id = page.get(place).text, int(re.search(r"/cases/(\d+)", place)[1])
+    form = {name: re.search(rf'name="{name}" value="([^"]*)"', text)[1] for name in ("token", "until")}
+    form |= {"choice": "counterfeit/declared_replica", "key": uuid4().hex}
+    assert page.post(f"/cases/{case_id}/decide", data=form).status_code == 303
+    return case_id
+
+
+def check(receiver: Receiver, given: dict[str, str]) -> None:
+    """Hold what arrived to what was promised."""
+    for listing_id, reference in given.items():
+        told = [one for one in receiver.accepted if reference in json.dumps(one)]
+        assert sorted(one["type"] for one in told) == ["ipml.notice outcome", "ipml.notice receipt"]
+        says = [one for one in receiver.accepted if SOURCES[listing_id] in json.dumps(one, ensure_ascii=False)]
+        assert [one["key"].split("-")[0] for one in says].count("measure") == 1
+    assert len(receiver.keys) == len(set(receiver.keys))
