@@ -59,6 +59,7 @@ def browser() -> Iterator[playwright.Browser]:
 def test_a_notifier_is_warned_by_keyboard(browser: playwright.Browser, address: str) -> None:
     """From the list to notices, one of them, who gives it, a warning; then brands, and one of them; all in peace."""
     page = browser.new_page()
+    page.set_default_timeout(5_000)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -72,14 +73,16 @@ def test_a_notifier_is_warned_by_keyboard(browser: playwright.Browser, address: 
     page.locator("summary", has_text="Warn, suspend").click()
     page.keyboard.press("n")
     page.keyboard.type("Three notices name goods that are not yours.")  # letters lead nowhere
-    page.keyboard.press("Tab")
-    press(page, "Enter")
+    page.keyboard.press("Escape")
+    with page.expect_navigation():
+        page.locator("button", has_text="Warn").click()
     assert "Warned until" in page.locator("#steps + ol").inner_text()
     press(page, "i")
     assert page.locator(".held", has_text="warned").count() == 1
     press(page, "r")
-    page.locator("a", has_text="Brands").click()
-    press(page, "j", "Enter")
+    with page.expect_navigation():
+        page.locator("a", has_text="Brands").click()
+    press(page, "j", "j", "Enter")  # the first is the one with a name like a tag
     assert page.locator("h1").inner_text() == "Vellmar"
     press(page, "b")
     page.keyboard.press("/")
@@ -94,7 +97,7 @@ def test_a_notifier_is_warned_by_keyboard(browser: playwright.Browser, address: 
 def test_pictures(browser: playwright.Browser, address: str, width: int) -> None:
     """No page is wider than the window, by day and by night; pictures are left in tests/output."""
     PICTURES.mkdir(exist_ok=True)
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
     log_in(page, address, "lea")
     for path, name in (
         ("notices?state=all", "notices"),
