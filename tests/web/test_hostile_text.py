@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlencode
 
+import given_notices
 import httpx
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from sqlalchemy import Engine
 
 from ipml.cooperation.network.folder import keep_networks
 from ipml.cooperation.network.networks import find_networks
+from ipml.cooperation.notices.intake import receive
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.filing import file_appeal
 from ipml.enforcement.by_hand import Order, change_measure
@@ -151,6 +154,7 @@ def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list
     """All pages of a lead, with every payload in every text: nothing is alive, and the text is there to be read."""
     lead, seen, said = visitor("lea"), set[str](), ""
     paths = [path for method, path, *_ in reversed(ROUTES) if method == "GET" and "{" not in path]
+    paths.remove("/brands/view")  # without a brand; links lead to it
     paths += [*(f"/?state={state}" for state in ("open", "escalated", "decided")), *(f"/cases/{n}" for n in hostile)]
     while paths:
         path = paths.pop()
@@ -220,6 +224,30 @@ def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
     for payload in PAYLOADS:
         assert payload.split("\u2028")[0] in said
         assert list(find_live(lead.get("/networks", params={"seller": payload[:200]}).text)) == []
+
+
+def test_nothing_that_others_say_comes_to_life(app: FastAPI, visitor: Callable[..., TestClient]) -> None:
+    """Notices with every payload as words, brand, right and listing, and a step with it as the reasons."""
+    engine, lead, said = app.state.engine, visitor("lea"), ""
+    for number, payload in enumerate(PAYLOADS, start=1):
+        who, brand = f"m{number}@x.test", payload.replace("\u2028", " ")[:90]
+        words = f"words {payload} {'.' * 60}"
+        notice = given_notices.say(
+            "L0000", f"{number} {brand}", email=who, brand=brand, rights=f"right {brand}", explanation=words
+        )
+        receive(engine, notice, policy=given_notices.POLICY)
+        queue.enqueue(engine, [make_hostile(brand, number)])
+        lead.post(f"/notifiers/{number}/step", data={"kind": "warn", "why": f"why {payload}"})
+        view = f"/brands/view?{urlencode({'name': brand})}"
+        for path in (f"/notices/{number}", f"/notifiers/{number}", view):
+            answer = lead.get(path)
+            assert answer.status_code == 200, path
+            assert list(find_live(answer.text)) == [], path
+            said += "".join(Page(answer.text).said)
+        for place in ("words", "right", "why"):
+            assert f"{place} {payload}".split("\u2028")[0][:90] in said, (place, payload)
+    for path in ("/notices?state=all", "/notifiers", "/brands", "/cases/1"):
+        assert list(find_live(lead.get(path).text)) == [], path
 
 
 def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient]) -> None:
