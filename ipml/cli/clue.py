@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database, Networks, choose_networks
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -25,14 +25,11 @@ app = typer.Typer(
     """,
 )
 
-Folder = Annotated[Path, typer.Option("--networks", help="Folder that `ipml network find` wrote.")]
 Number = Annotated[int, typer.Argument(metavar="CLUE", help="Number of a clue.", show_default=False)]
-By = Annotated[str | None, typer.Option(help="Who is noted in the audit trail; by default you.", show_default=False)]
 Sales = Annotated[
     Path | None,
     typer.Option(help="Parquet: seller_id, units, value of each listing, empty where not known.", show_default=False),
 ]
-_FOLDER = Path("networks")
 
 
 @app.command()
@@ -50,7 +47,8 @@ def build(
         typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False, show_default=False),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Though nothing is new since the last one.")] = False,
-    networks: Folder = _FOLDER,
+    by: By = None,
+    networks: Networks = None,
     database: Database = None,
 ) -> None:
     """Write all that a recipient may be told of a network as a folder (BagIt) that is read in a minute.
@@ -71,11 +69,11 @@ def build(
     request = ClueRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
     built = build_clue(
         _open(database),
-        load_networks(networks),
+        load_networks(choose_networks(networks)),
         request,
         _load_rules(),
         out or Path(f"clue-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
-        by=getpass.getuser(),
+        by=by or getpass.getuser(),
         key_file=settings.anchor_key,
         erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
         is_zipped=as_zip,
@@ -128,7 +126,7 @@ def list_(database: Database = None) -> None:
 def rank(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     sales: Sales = None,
-    networks: Folder = _FOLDER,
+    networks: Networks = None,
     database: Database = None,
 ) -> None:
     """Rank networks by value x solvability / effort: which to hand over first. Networks without a counterfeit are out.
@@ -149,7 +147,8 @@ def rank(
     rules = _load_rules()
     with reading(_open(database)) as connection:
         model = learn_solvability(rules.solvability, read_known(connection))
-        ranked = rank_networks(connection, load_networks(networks), model, rules, datetime.now(UTC), _read_sales(sales))
+        found = load_networks(choose_networks(networks))
+        ranked = rank_networks(connection, found, model, rules, datetime.now(UTC), _read_sales(sales))
     table = Table(
         "network", "members", "counterfeits", "value", "solvability", "hours", "value an hour", "what speaks for it"
     )
@@ -166,16 +165,17 @@ def rank(
 @app.command()
 def receipt(
     clue: Number,
-    received_by: Annotated[str, typer.Option("--by", help="Who of the recipient signed for it.", show_default=False)],
+    signed_by: Annotated[str, typer.Option(help="Who of the recipient signed for it.", show_default=False)],
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Note who signed for a clue.
 
-    Example: ipml clue receipt 3 --by "KHK Weber, file 12 Js 4/26"
+    Example: ipml clue receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
     """
     from ipml.cooperation.clues.log import sign_receipt
 
-    signed = sign_receipt(_open(database), clue, received_by, by=getpass.getuser())
+    signed = sign_receipt(_open(database), clue, signed_by, by=by or getpass.getuser())
     typer.echo(f"Clue {clue} ({signed.reference}), content {signed.content_digest}: received.")
 
 

@@ -42,7 +42,7 @@ def demo(
 
     The figures are those of a simulation: they show how ipml works, not how good it is on your listings.
 
-    Example: ipml demo --listings 50000
+    Example: ipml demo --listings 50000, or ipml demo --year
     """
     if year:
         from ipml.cli.demo_year import show_year
