@@ -55,7 +55,9 @@ def links(
 
 def link(
     number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.", show_default=False)],
-    outcome: Annotated[str, typer.Argument(help="look (at the account's listings) or nothing.", show_default=False)],
+    outcome: Annotated[
+        str, typer.Argument(metavar="OUTCOME", help="look (at the account's listings) or nothing.", show_default=False)
+    ],
     why: Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)] = "",
     by: By = None,
     database: Database = None,

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.holds import Hold
 
-app = typer.Typer(no_args_is_help=True, help="Say what is kept of a seller, forget them, or hold what a claim needs.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Say what is kept of a seller, forget them, or hold what a claim needs.
+
+    Example: ipml seller show s-1207
+    """,
+)
 
 Seller = Annotated[str, typer.Argument(metavar="SELLER", help="Id of the seller.", show_default=False)]
 

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from ipml.enforcement.takedown.finding import Measure
     from ipml.enforcement.takedown.timing import Span
 
-app = typer.Typer(no_args_is_help=True, help="Take listings down, put them back, and see that the platform does it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Take listings down, put them back, and see that the platform does it.
+
+    Example: ipml takedown list
+    """,
+)
 for command in (delivery.deliver, delivery.answer, delivery.dead, delivery.retry, delivery.drop):
     app.command()(command)
 

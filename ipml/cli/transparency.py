@@ -33,7 +33,7 @@ AsOf = Annotated[
 ]
 Networks = Annotated[
     Path | None,
-    typer.Option(help="Folder that `ipml network find` wrote; by default IPML_NETWORKS.", show_default=False),
+    typer.Option(help="Folder that `ipml network find` wrote; by default IPML_NETWORKS, or none.", show_default=False),
 ]
 
 app = typer.Typer(
