@@ -21,10 +21,10 @@ from experiments.enforcement.restrictions import draw_listings, draw_restriction
 from experiments.enforcement.scanner import Scanner
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.statements.checking import find_faults
+from ipml.enforcement.statements.drawing import draw_puid
 from ipml.enforcement.statements.facts import encode, state
 from ipml.enforcement.statements.letter import write_letter
 from ipml.enforcement.statements.payload import write_payload
-from ipml.enforcement.statements.statements import draw_puid
 
 
 @dataclass

@@ -14,9 +14,9 @@ from ipml.cli.plain_text import printable
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ipml.cooperation.notifiers.finding import Notifier
     from ipml.cooperation.notifiers.record import Record
     from ipml.cooperation.notifiers.shrinkage import Rate
+    from ipml.storage.notifiers import Notifier
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -297,4 +297,4 @@ def _share(rate: Rate) -> str:
 
 
 def _who(notifier: Notifier) -> str:
-    return printable(notifier.address or f"erased, {notifier.whose[:8]}")
+    return printable(notifier.address or f"erased, {notifier.pseudonym[:8]}")

@@ -55,6 +55,7 @@ class Lock(IntEnum):
     ADD_SELLER = 9
     OPEN_WINDOWS = 16
     ADD_NOTIFIER = 17
+    COUNT_OF_NEW = 18
 
 
 def open_database(url: str | None = None, *, create: bool = True) -> Engine:

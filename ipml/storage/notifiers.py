@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
+from ipml.errors import NotifierNotFound
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import make_pseudonym
 from ipml.storage.tables import notifiers
+
+_LARGEST_NUMBER = 2**63 - 1  # that a database counts to
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class Notifier:
     kind: str
     created_at: datetime
 
+    @property
+    def subject(self) -> str:
+        """Their name in the audit trail and in the outbox."""
+        return f"notifier:{self.notifier_id}"
+
 
 def notifier_of(connection: Connection, address: str, kind: str, now: datetime) -> Notifier:
     """Return who writes from an address, kept from other writers; one who is new gets a key, and is of this kind.
@@ -49,10 +58,10 @@ def notifier_of(connection: Connection, address: str, kind: str, now: datetime) 
     (True, 'consumer')
     """
     address = address.lower()
-    if known := find_notifier(connection, address, lock=True):
+    if known := _find(connection, address):
         return known
     serialise(connection, Lock.ADD_NOTIFIER)
-    if known := find_notifier(connection, address, lock=True):
+    if known := _find(connection, address):
         return known  # another made it while we waited
     pseudonym, key = make_pseudonym(address)
     fields = {"address": address, "pseudonym": pseudonym, "key": key, "kind": kind, "created_at": now}
@@ -60,19 +69,21 @@ def notifier_of(connection: Connection, address: str, kind: str, now: datetime) 
     return make_notifier(row)
 
 
-def find_notifier(connection: Connection, address: str, *, lock: bool = False) -> Notifier | None:
-    """Return who writes from an address, if they are known; with `lock` kept from other writers."""
-    query = select(notifiers).where(notifiers.c.address == address.lower())
-    row = connection.execute(query.with_for_update() if lock else query).first()
+def get_notifier(connection: Connection, notifier_id: int, *, lock: bool = False) -> Notifier:
+    """Return the notifier of a number, with `lock` kept from other writers; NotifierNotFound where there is none."""
+    query = select(notifiers).where(notifiers.c.notifier_id == notifier_id)
+    query = query.with_for_update() if lock else query
+    row = connection.execute(query).first() if 0 < notifier_id <= _LARGEST_NUMBER else None
+    if row is None:
+        raise NotifierNotFound(notifier_id)
+    return make_notifier(row)
+
+
+def _find(connection: Connection, address: str) -> Notifier | None:
+    row = connection.execute(select(notifiers).where(notifiers.c.address == address).with_for_update()).first()
     return None if row is None else make_notifier(row)
 
 
-def get_notifier(connection: Connection, notifier_id: int, *, lock: bool = False) -> Notifier:
-    """Return the notifier of a number that stands in another table; with `lock` kept from other writers."""
-    query = select(notifiers).where(notifiers.c.notifier_id == notifier_id)
-    return make_notifier(connection.execute(query.with_for_update() if lock else query).one())
-
-
-def make_notifier(row: Row[tuple[object, ...]]) -> Notifier:
+def make_notifier(row: Row[Any]) -> Notifier:
     """Make the record of a row of notifiers."""
     return Notifier(**{name: getattr(row, name) for name in Notifier.__slots__})

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from ipml.web.api_document import describe_error, show_examples
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
-_State = Literal["unknown", "waiting", "upheld", "rejected", "undecided"]
+_State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
 
 
 class _Shape(BaseModel):

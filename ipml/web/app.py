@@ -17,6 +17,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
 from ipml.web import (
     appeals_page,
+    brands_page,
     bulk_page,
     case_page,
     clues_page,
@@ -25,6 +26,7 @@ from ipml.web import (
     login,
     measure_page,
     networks_page,
+    notices_page,
     oidc_login,
     pages,
     password_page,
@@ -36,7 +38,7 @@ from ipml.web.error_pages import add_error_pages
 from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
 from ipml.web.health import show_health
 from ipml.web.identities import parse_group_roles
-from ipml.web.kept import Kept
+from ipml.web.kept import Kept, KeptByName
 from ipml.web.network_shelf import NetworkShelf
 from ipml.web.oidc import BACK, make_provider
 from ipml.web.passwords import DEFAULT_COST, PasswordCost
@@ -66,6 +68,14 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
     ("GET", "/appeals/{appeal_id}", Role.LEAD, appeals_page.show_appeal),
     ("POST", "/appeals/{appeal_id}/take", Role.LEAD, appeals_page.take),
     ("POST", "/appeals/{appeal_id}/decide", Role.LEAD, appeals_page.decide),
+    ("GET", "/notices", Role.LEAD, notices_page.show_notices),
+    ("GET", "/notices/{notice_id}", Role.LEAD, notices_page.show_notice),
+    ("GET", "/notifiers", Role.LEAD, notices_page.show_notifiers),
+    ("GET", "/notifiers/{notifier_id}", Role.LEAD, notices_page.show_notifier),
+    ("POST", "/notifiers/{notifier_id}/step", Role.LEAD, notices_page.take_step),
+    ("POST", "/documents/{document_id}", Role.LEAD, notices_page.judge_document),
+    ("GET", "/brands", Role.VIEWER, brands_page.show_brands),
+    ("GET", "/brands/view", Role.VIEWER, brands_page.show_brand),
     ("GET", "/networks", Role.LEAD, networks_page.show_networks),
     ("GET", "/networks/{number}", Role.LEAD, networks_page.show_network),
     ("GET", "/networks/{number}/members/{place}", Role.LEAD, networks_page.show_member),
@@ -87,6 +97,7 @@ ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
 
 _STAND_SECONDS = 10.0
 _CANDIDATES_SECONDS = 600.0  # each is joined to all that was decided of its members
+_BRANDS_SECONDS, _MOST_BRANDS = 300.0, 100  # a report reads all that was decided on the brand in a year
 _ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
 
 
@@ -123,6 +134,8 @@ def make_app(
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
     app.state.cooperation = load_cooperation_policy(settings.cooperation)
     app.state.candidates = Kept(_CANDIDATES_SECONDS)
+    app.state.brands = Kept(_BRANDS_SECONDS)
+    app.state.brand_reports = KeptByName(_BRANDS_SECONDS, _MOST_BRANDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
     app.state.alarms = Kept(_ESTIMATES_SECONDS)
     app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}

@@ -15,6 +15,7 @@ from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
+from ipml.cooperation.notices.on_cases import find_notices
 from ipml.enforcement.followed import read_followed
 from ipml.enforcement.outlook import foresee
 from ipml.errors import AlreadyDecided, ClaimLost, OwnListing, SamePerson
@@ -26,6 +27,7 @@ from ipml.review.precedents import find_precedents
 from ipml.review.ranking.places import explain_place
 from ipml.review.seller_record import read_seller_record
 from ipml.review.undoable import find_undoable, list_reversals
+from ipml.storage.database import reading
 from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.enforcement_wording import tell_term
 from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back
@@ -38,6 +40,7 @@ from ipml.web.users import Role, User
 from ipml.web.wording import seller_history
 
 _MOST_OTHERS = 8
+_MOST_NOTICES = 10
 _CHOICE = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
 _FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
@@ -156,6 +159,7 @@ def show(request: Request, case_id: int, visit: Visit) -> Response:
         **_tell_listing(case),
         **_tell_seller(engine, case, user),
         **_tell_history(engine, user, case, shown.hides_history),
+        **_tell_notices(request, case),
         **_tell_consequences(request, case, claim, shown.hides_history),
     }
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
@@ -194,6 +198,14 @@ def _tell_history(engine: Engine, user: User, case: Case, hides: bool) -> dict[s
         "deeds": queue.shown_history(engine, user.name, case.case_id),
         "precedents": find_precedents(engine, case),
     }
+
+
+def _tell_notices(request: Request, case: Case) -> dict[str, Any]:
+    """Tell what others say of the listing, and how much each of them must show."""
+    with reading(get_engine(request)) as connection:
+        found = find_notices(connection, case.case_id)
+    tiers = {tier.name: tier.burden for tier in request.app.state.cooperation.notifiers.tiers}
+    return {"noted": found[:_MOST_NOTICES], "n_noted": len(found), "burdens": tiers}
 
 
 def _tell_consequences(request: Request, case: Case, claim: Claim | None, hides: bool) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""An answer that takes long to find and changes slowly, kept for a while."""
+"""Answers that take long to find and change slowly, kept for a while."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
@@ -37,3 +38,42 @@ class Kept(Generic[Answer]):
             if self._found is None or self._clock() - self._found[0] >= self._seconds:
                 self._found = (self._clock(), find())
             return self._found[1]
+
+
+class KeptByName(Generic[Answer]):
+    """Keeps an answer for each of some names, those asked for last; otherwise like `Kept`.
+
+    Parameters
+    ----------
+    seconds : float
+        How long an answer is good.
+    most : int
+        Of how many names.
+
+    Examples
+    --------
+    >>> kept = KeptByName(seconds=60, most=1)
+    >>> kept.get("a", lambda: 1), kept.get("a", lambda: 2), kept.get("b", lambda: 3), kept.get("a", lambda: 4)
+    (1, 1, 3, 4)
+    """
+
+    def __init__(self, seconds: float, most: int, clock: Callable[[], float] = monotonic) -> None:
+        self._seconds, self._most, self._clock, self._lock = seconds, most, clock, Lock()
+        self._kept: OrderedDict[str, Kept[Answer]] = OrderedDict()
+
+    def get(self, name: str, find: Callable[[], Answer]) -> Answer:
+        """Return the answer that is kept for a name, or find it anew where there is none or it is too old."""
+        with self._lock:
+            kept = self._kept.setdefault(name, Kept(self._seconds, self._clock))
+        try:
+            answer = kept.get(find)
+        except BaseException:
+            with self._lock:
+                self._kept.pop(name, None)  # names of which nothing can be found push none out
+            raise
+        with self._lock:
+            self._kept[name] = kept
+            self._kept.move_to_end(name)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return answer

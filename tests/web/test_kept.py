@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from ipml.web.kept import Kept
+import pytest
+
+from ipml.web.kept import Kept, KeptByName
 
 
 def test_an_answer_is_found_anew_when_it_is_too_old() -> None:
@@ -29,3 +31,20 @@ def test_those_who_ask_at_once_get_one_answer() -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = set(pool.map(ask, range(8)))
     assert len(found) == len(answers) == 1
+
+
+def test_answers_are_kept_by_name() -> None:
+    """Each for itself, those asked for last; what could not be found is kept for nobody, and pushes nothing out."""
+    kept, answers = KeptByName[int](10.0, most=2, clock=lambda: 0.0), iter(range(9))
+
+    def find() -> int:
+        return next(answers)
+
+    def fail() -> int:
+        raise LookupError
+
+    assert [kept.get(name, find) for name in "abab"] == [0, 1, 0, 1]
+    for name in "cdef":
+        with pytest.raises(LookupError):
+            kept.get(name, fail)
+    assert [kept.get(name, find) for name in "abcab"] == [0, 1, 2, 3, 4]

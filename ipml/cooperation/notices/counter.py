@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Select, select
 
-from ipml.cooperation.notifiers.finding import get_notifier
 from ipml.cooperation.notifiers.messages import tell_notifier
 from ipml.enforcement.appeals.appeal import Appeal
 from ipml.enforcement.appeals.counter_notices import holder_acted, holder_withdrew
@@ -22,6 +21,7 @@ from ipml.enforcement.appeals.states import AppealState
 from ipml.errors import NothingToAnswer, UnusableSetting
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.notifiers import get_notifier
 from ipml.storage.tables import appeals, notice_items, notices
 
 KIND = "counter-notice"

@@ -48,6 +48,7 @@ class NoticeFile:
 
     row: NoticeRow
     receipt: Receipt
+    notifier_id: int
     notifier: str
     notifier_kind: str
     explanation: str | None
@@ -92,7 +93,7 @@ def get_notice_file(engine: Engine, notice: int | str) -> NoticeFile:
         case_ids = tuple(connection.scalars(joined.order_by(notice_items.c.position)))
         explanation = read_explanation(connection, row.pseudonym, row.explanation)
     (shown,) = _read_rows(engine, "all", 1, row.notice_id)
-    return NoticeFile(shown, receipt, row.pseudonym, row.notifier_kind, explanation, case_ids)
+    return NoticeFile(shown, receipt, row.notifier_id, row.pseudonym, row.notifier_kind, explanation, case_ids)
 
 
 def count_waiting_by_tier(engine: Engine, *, now: datetime | None = None) -> list[WaitingTier]:

@@ -18,11 +18,11 @@ from ipml.cooperation.notices.keeping import (
     keep_notice,
     keep_rights,
     require_reasons,
-    settle,
 )
 from ipml.cooperation.notices.notice import Notice
+from ipml.cooperation.notices.outcomes import settle_notices
 from ipml.cooperation.notices.receipts import Receipt, make_receipt, send_receipt
-from ipml.cooperation.notifiers.lanes import Lane, lane_of
+from ipml.cooperation.notifiers.lanes import Lane, keep_count, lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.records import Listing, ScoredListing
@@ -84,17 +84,17 @@ def receive(
         notifier = notifier_of(connection, notice.email, _guess_kind(notice), now)
         if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
             return make_receipt(connection, earlier, is_new=False)
-        lane = lane_of(connection, notifier.notifier_id, policy, now)
+        keep_count(connection, notifier, policy.notifiers, now)
+        lane = lane_of(connection, notifier, policy, now)
         require_reasons(notice, lane)
         keep_rights(connection, notifier, notice, lane, now)
         kept = keep_notice(connection, notifier, notice, lane, now)
         places = _find_places(connection, notifier, notice, scored, lane, policy, now)
         keep_listings(connection, notifier, notice, kept.notice_id, places, now)
-        settle(connection, kept.notice_id, now)
-        receipt = make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
-        send_receipt(connection, notifier, notice, receipt, now)
+        send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
         _note(connection, notifier, kept.notice_id, digest(kept.sealed + kept.explanation), places, now)
-        return receipt
+        settle_notices(connection, [kept.notice_id], now, policy.notifiers)
+        return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
 
 
 def _guess_kind(notice: Notice) -> str:

@@ -1,6 +1,6 @@
 """What becomes of a listing that a notice names: its case comes forward, comes back to a person, or answers at once.
 
-- Its case waits for a person: it gets the deadline of the notifier's lane.
+- Its case waits for a person: it gets the deadline of the notifier's lane, unless they gave notice of too many today.
 - It was found counterfeit: the notice is right, and nothing is left to do.
 - People did not find it counterfeit: it comes back as an escalated case, to be decided with what the notice says before
   one's eyes. The earlier verdict is not taken back for that. That happens as often as the policy says, and never
@@ -99,7 +99,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
     due_at = coming.lane.due_at(now)
     if opened:
-        enqueue_within(connection, opened, due_at=due_at, now=now)
+        enqueue_within(connection, opened, now=now)
         rows |= lock_latest(connection, [scored.listing.listing_id for scored in opened])
     standing = _find_standing(connection, [row.case_id for row in rows.values() if row.state == "decided"])
     reopened = _count_reopened(connection, list(standing))
@@ -119,7 +119,8 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
             brought.append(row)
         settled_by = decision.decision_id if decision is not None and state != "waiting" else None
         joined.append(Joined(state, row.case_id, pseudonyms[row.seller_id], settled_by))
-    _bring(connection, brought[: coming.lane.left_today], due_at, now)
+    _reopen(connection, brought, now)
+    _bring_forward(connection, brought[: coming.lane.left_today], due_at, now)
     return joined
 
 
@@ -202,12 +203,16 @@ def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int
     return counted
 
 
-def _bring(connection: Connection, rows: Sequence[Row[Any]], due_at: datetime, now: datetime) -> None:
-    """Bring cases before a person by a moment; those that were decided as escalated ones."""
+def _reopen(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+    """Bring those of some cases that were decided back to a person, as escalated ones."""
     for row in rows:
         if row.state == "decided":
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
             record(connection, row, again, None, Origin(_ORIGIN))
+
+
+def _bring_forward(connection: Connection, rows: Sequence[Row[Any]], due_at: datetime, now: datetime) -> None:
+    """Have some cases decided by a moment."""
     if rows:
         numbers = [row.case_id for row in rows]
         bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)

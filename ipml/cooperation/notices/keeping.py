@@ -145,7 +145,7 @@ def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Ma
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .where(notices.c.notifier_id == notifier.notifier_id, notices.c.kind == notice.kind, ~notices.c.is_suspended)
         .where(notice_items.c.listing_digest.in_([one.digest for one in notice.listings]))
-        .where(notice_items.c.state != "repeated")
+        .where(notice_items.c.state.not_in(["repeated", "not found"]))
         .order_by(notice_items.c.item_id)
     )
     return {row.listing_digest: row for row in connection.execute(query)}
@@ -169,14 +169,6 @@ def read_location(connection: Connection, item: Row[Any], theirs: str) -> NotedL
 def get_notice(connection: Connection, notice_id: int) -> Row[Any]:
     """Return the row of a notice that stands in another table."""
     return connection.execute(select(notices).where(notices.c.notice_id == notice_id)).one()
-
-
-def settle(connection: Connection, notice_id: int, now: datetime) -> bool:
-    """Note that nothing is left to decide of a notice; False where something is, or was noted before."""
-    left = notice_items.c.notice_id == notice_id, notice_items.c.state.in_(["unknown", "waiting"])
-    query = update(notices).where(notices.c.notice_id == notice_id, notices.c.settled_at.is_(None))
-    is_done = query.where(~select(notice_items.c.item_id).where(*left).exists())
-    return connection.execute(is_done.values(settled_at=now)).rowcount == 1
 
 
 def _seal(connection: Connection, notifier: Notifier, said: Mapping[str, Any]) -> str:

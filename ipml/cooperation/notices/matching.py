@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, or_, select, update
 
 from ipml.cooperation.notices.joining import Coming, Joined, find_latest, join
-from ipml.cooperation.notices.keeping import get_notice, read_location, seal_location, settle
+from ipml.cooperation.notices.keeping import get_notice, read_location, seal_location
 from ipml.cooperation.notices.notice import NotedListing
+from ipml.cooperation.notices.outcomes import settle_notices
 from ipml.cooperation.notices.rules import NoticeRules
-from ipml.cooperation.notifiers.lanes import lane_of
+from ipml.cooperation.notifiers.lanes import keep_count, lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -98,7 +99,8 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
             for row in connection.execute(query.order_by(notice_items.c.position)).all()
             if (noted := _find_id(policy.notices, read_location(connection, row, notifier.pseudonym)))
         ]
-        lane = lane_of(connection, notifier.notifier_id, policy, now)
+        keep_count(connection, notifier, policy.notifiers, now)
+        lane = lane_of(connection, notifier, policy, now)
         listings = [one for _, one in pointed]
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)
@@ -106,8 +108,8 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         found = [(item_id, at) for (item_id, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
         for item_id, at in found:
             _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
-        settle(connection, notice_id, now)
         _note(connection, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
+        settle_notices(connection, [notice_id], now, policy.notifiers)
         return len(found)
 
 

@@ -12,19 +12,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from ipml.cooperation.notices.telling import subject_of, tell_outcomes
 from ipml.cooperation.notifiers.rules import NotifierRules
 from ipml.records import Decision, Reversal, Verdict
-from ipml.review.cases import find_case
+from ipml.review.cases import find_case, find_cases
 from ipml.review.consequences import Made
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import find_decisions, stands
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import cases, decisions, notice_items, notices
+from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers
 
+_LOST = "not found"
 OPEN = ("unknown", "waiting")
 SETTLED = ("upheld", "rejected", "undecided")
 STATE_OF = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
@@ -98,6 +99,61 @@ def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) ->
     return len(waiting)
 
 
+def end_unknown(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
+    """Settle some items that nobody knew when notice was given before a moment, nor since; return how many there were.
+
+    They end as not found, so that no notice is open for ever. Notice of such a listing may be given again.
+    """
+    is_old = notice_items.c.state == "unknown", notice_items.c.noted_at < before
+    old = select(notice_items.c.item_id, notice_items.c.notice_id).where(*is_old)
+    found = connection.execute(old.order_by(notice_items.c.item_id).limit(_AT_ONCE)).all()
+    if not found:
+        return 0
+    whose = select(notices.c.notifier_id).where(notices.c.notice_id.in_({row.notice_id for row in found}))
+    theirs = select(notifiers.c.notifier_id).where(notifiers.c.notifier_id.in_(whose))
+    connection.execute(theirs.order_by(notifiers.c.notifier_id).with_for_update()).all()  # as `matching` does
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    is_one = notice_items.c.item_id.in_([row.item_id for row in found]), notice_items.c.state == "unknown"
+    query = update(notice_items).where(*is_one).values(state=_LOST, settled_at=at)
+    ended = connection.scalars(query.returning(notice_items.c.notice_id)).all()
+    settle_notices(connection, set(ended), at, rules)
+    return len(ended)
+
+
+def end_passed_over(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
+    """Settle old items whose case was decided before them and did not come back to a person, by that decision.
+
+    Such are complaints of which there were too few.
+    """
+    old = _find_passed_over(before).limit(_AT_ONCE)
+    if not (numbers := {item.case_id for item in connection.execute(old)}):
+        return 0
+    kept = find_cases(connection, numbers, lock=True)
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    standing = (decisions.c.case_id.in_([row.case_id for row in kept.values() if row.state == "decided"])) & stands()
+    made = [make_decision(row) for row in find_decisions(connection, standing)]
+    last = {decision.case_id: decision for decision in made if decision.verdict in STATE_OF}
+    found = [item for item in connection.execute(old).all() if item.case_id in last]
+    if found:
+        _settle(connection, [(item, last[item.case_id]) for item in found], at)
+        settle_notices(connection, {item.notice_id for item in found}, at, rules)
+    return len(found)
+
+
+def has_old(connection: Connection, before: datetime) -> bool:
+    """Say whether an item is one that `end_unknown` or `end_passed_over` ends."""
+    is_old = notice_items.c.state == "unknown", notice_items.c.noted_at < before
+    unknown = select(notice_items.c.item_id).where(*is_old)
+    queries = (unknown, _find_passed_over(before))
+    return any(connection.execute(query.limit(1)).first() is not None for query in queries)
+
+
+def _find_passed_over(before: datetime) -> Select[Any]:
+    query = select(notice_items).join(cases, cases.c.case_id == notice_items.c.case_id)
+    query = query.where(notice_items.c.state == "waiting", notice_items.c.noted_at < before)
+    return query.where(cases.c.state == "decided").order_by(notice_items.c.item_id)
+
+
 def has_erased(connection: Connection) -> bool:
     """Say whether an item waits for a case whose listing was erased."""
     return bool(_find_waiting(connection, None))
@@ -132,17 +188,18 @@ def _find_waiting(connection: Connection, case_ids: Iterable[int] | None) -> lis
     return found
 
 
-def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]]) -> None:
-    _change(connection, [_settled_by(item, decision) for item, decision in found])
+def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
+    """Settle items by decisions, at a moment or else when they were made."""
+    _change(connection, [_settled_by(item, decision, at) for item, decision in found])
 
 
-def _settled_by(item: Row[Any], decision: Decision) -> Mapping[str, Any]:
+def _settled_by(item: Row[Any], decision: Decision, at: datetime | None) -> Mapping[str, Any]:
     state = STATE_OF[decision.verdict]
     return {
         "number": item.item_id,
         "state": state,
         "decision_id": decision.decision_id,
-        "settled_at": decision.decided_at,
+        "settled_at": at or decision.decided_at,
         "overturned_at": None if state == "upheld" else item.overturned_at,
     }
 

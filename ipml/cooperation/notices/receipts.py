@@ -25,6 +25,7 @@ OUTCOMES: Mapping[str, str] = {
     "upheld": "found counterfeit",
     "rejected": "not found counterfeit",
     "undecided": "closed without a finding",
+    "not found": "we could not find it",
 }
 _SUSPENDED = "Your notices are not looked at for now: you were told why. This one is kept, and nothing follows from it."
 _RECEIVED = (

@@ -15,7 +15,7 @@ class NoticeRules(BaseModel):
     --------
     >>> rules = NoticeRules(
     ...     listing_urls=(r"https://shop\\.test/item/(?P<listing_id>\\w+)",),
-    ...     least_explanation=20, repeat_days=30, complaints_needed=3, reopenings=1,
+    ...     least_explanation=20, repeat_days=30, unknown_days=30, complaints_needed=3, reopenings=1,
     ... )
     >>> rules.find_listing_id("https://shop.test/item/A7"), rules.find_listing_id("https://shop.test/")
     ('A7', None)
@@ -26,6 +26,7 @@ class NoticeRules(BaseModel):
     listing_urls: tuple[str, ...]
     least_explanation: int = Field(ge=1, le=1_000)
     repeat_days: float = Field(ge=0, le=3660)
+    unknown_days: float = Field(ge=1, le=3660)
     complaints_needed: int = Field(ge=1, le=1_000)
     reopenings: int = Field(ge=0, le=100)
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select
 
-from ipml.cooperation.notifiers.finding import get_notifier
 from ipml.cooperation.notifiers.messages import tell_notifier
 from ipml.cooperation.notifiers.rules import NotifierRules
 from ipml.storage import outbox
+from ipml.storage.notifiers import get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices, seller_keys
 
 OUTCOME, CORRECTION = "notice outcome", "notice correction"
@@ -32,6 +32,7 @@ _WORDS = {
     "repeated": "You had given notice of it before, and were or will be answered there.",
     "waiting": "The decision on it was taken back; it is being looked at again.",
     "unknown": "No such listing is known here yet.",
+    "not found": "We could not find it; nothing was done. If it is still on offer, give notice of it again.",
 }
 _TAKEN_BACK = {
     "appeal": "The seller complained, and it is not found to be counterfeit any more; it was put back.",
@@ -48,7 +49,8 @@ _PROCESSING = "The order in which people look at listings is found by a computer
 def tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: datetime, rules: NotifierRules) -> None:
     """Tell the notifiers of some notices how their listings stand; nobody is told of a seller who was erased.
 
-    A notice that is open again is told of only where an answer may have arrived.
+    A notice that is open again is told of only where an answer may have arrived. One that came while its notifier was
+    suspended was not looked at: its receipt said so, and no outcome follows.
     """
     if not notice_ids:
         return
@@ -62,7 +64,7 @@ def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
     )
     query = (
         select(notice_items, notices.c.reference, notices.c.settled_at.label("closed_at"), decisions.c.origin)
-        .add_columns(notices.c.notifier_id)
+        .add_columns(notices.c.notifier_id, notices.c.is_suspended)
         .add_columns(is_gone.label("is_gone"))
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .outerjoin(decisions, decisions.c.decision_id == notice_items.c.decision_id)
@@ -80,7 +82,7 @@ def _tell(
     first, subject = items[0], subject_of(notice_id)
     keys = outbox.find_keys(connection, subject, OUTCOME, CORRECTION)
     may_have_arrived = [key for key in keys if not outbox.withdraw(connection, key, by="ipml", now=at)]
-    told = [item for item in items if not item.is_gone]
+    told = [] if first.is_suspended else [item for item in items if not item.is_gone]
     if not told or (first.closed_at is None and not may_have_arrived):
         return
     kind = CORRECTION if may_have_arrived else OUTCOME

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select, update
 
-from ipml.cooperation.notifiers.finding import get_notifier
 from ipml.cooperation.notifiers.messages import tell_notifier
 from ipml.errors import RightsDocumentNotFound, SellerErased
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import audit, outbox
 from ipml.storage.database import writing
+from ipml.storage.notifiers import get_notifier
 from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import rights_documents
 
@@ -65,12 +65,12 @@ def check_document(
         tell_notifier(
             connection, notifier, key=key, kind="rights document", subject=notifier.subject, body=body, at=now
         )
-        return _make(connection, _find(connection, document_id), notifier.whose)
+        return _make(connection, _find(connection, document_id), notifier.pseudonym)
 
 
 def list_documents(connection: Connection, notifier_id: int) -> list[RightsDocument]:
     """Return the documents of a notifier, in order."""
-    whose = get_notifier(connection, notifier_id).whose
+    whose = get_notifier(connection, notifier_id).pseudonym
     query = select(rights_documents).where(rights_documents.c.notifier_id == notifier_id)
     rows = connection.execute(query.order_by(rights_documents.c.document_id)).all()
     return [_make(connection, row, whose) for row in rows]

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, update
 
-from ipml.cooperation.notifiers.finding import Notifier, get_notifier
 from ipml.cooperation.notifiers.steps import find_suspension
 from ipml.errors import SuspendedAlready
 from ipml.storage import audit
 from ipml.storage.database import writing
+from ipml.storage.notifiers import Notifier, get_notifier
 from ipml.storage.remains import overwrite_deleted, sweep
 from ipml.storage.tables import notices, notifier_steps, notifiers, outbox, rights_documents
 
@@ -50,14 +50,14 @@ def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime |
 
 def _erase(connection: Connection, notifier: Notifier, now: datetime) -> None:
     """Take the key away, and empty what it opened; messages on them that wait go to nobody any more."""
-    number, is_theirs = notifier.notifier_id, outbox.c.pseudonym == notifier.whose
+    number, is_theirs = notifier.notifier_id, outbox.c.pseudonym == notifier.pseudonym
     dropped = {"state": "dead", "settled_at": now, "dropped_by": "ipml", "dropped_at": now}
     passed_on = outbox.c.subject.like(f"counter-notice:%:notifier:{number}")  # sealed for the seller, to their address
     for mine in (is_theirs, passed_on):
         connection.execute(update(outbox).where(mine, outbox.c.state == "waiting").values(dropped))
         connection.execute(update(outbox).where(mine).values(body="", last_error=None, why_dropped=None))
     for table, blanks in (
-        (notices, {"sealed": "", "key": None}),
+        (notices, {"sealed": "", "explanation": "", "key": None}),
         (rights_documents, {"reference": ""}),
         (notifier_steps, {"why": ""}),
         (notifiers, {"address": None, "key": None}),

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from ipml.cooperation.notifiers.finding import get_notifier
 from ipml.cooperation.notifiers.record import record_of
 from ipml.cooperation.notifiers.rules import NotifierRules, Tier
 from ipml.cooperation.notifiers.steps import find_suspension
 from ipml.cooperation.notifiers.tiers import asks_record, choose_tier
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.storage.tables import notice_items, notices
+from ipml.storage.database import Lock, serialise
+from ipml.storage.notifiers import Notifier, get_notifier
+from ipml.storage.tables import notice_items, notices, notifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Lane:
     is_suspended : bool
         Whether what they send is kept and opens nothing.
     left_today : int or None
-        How many more cases of theirs get a deadline today (UTC); None: as many as there are.
+        How many more cases of theirs get a deadline today (UTC); None: as many as there are. While they are new, no
+        more than are left of what all get who are new.
     """
 
     tier: str
@@ -53,14 +55,15 @@ class Lane:
 
 
 def lane_of(
-    connection: Connection, notifier: Row[Any] | int, policy: CooperationPolicy, now: datetime | None = None
+    connection: Connection, notifier: Row[Any] | Notifier | int, policy: CooperationPolicy, now: datetime | None = None
 ) -> Lane:
     """Return the lane of a notifier.
 
     Parameters
     ----------
-    notifier : Row or int
-        Of the table of notifiers, or the number of one.
+    notifier : Row, Notifier or int
+        One, or the number of one. Whoever then raises cases has kept them from other writers (`notifier_of`), and so
+        has counted all that came before.
     now : datetime, default=the clock
 
     Raises
@@ -79,8 +82,14 @@ def lane_of(
         is_suspended=find_suspension(connection, number, now) is not None,
         needs_rights_document=tier.needs_rights_document,
         least_explanation_letters=tier.least_explanation_letters,
-        left_today=_count_left(connection, number, tier.raised_a_day, now),
+        left_today=_count_left(connection, known, tier, rules, now),
     )
+
+
+def keep_count(connection: Connection, notifier: Notifier, rules: NotifierRules, now: datetime) -> None:
+    """Let no other new notifier raise cases before the transaction ends: all of them have one count."""
+    if _is_new(notifier, rules, now):
+        serialise(connection, Lock.COUNT_OF_NEW)
 
 
 def tier_of(connection: Connection, notifier_id: int, kind: str, rules: NotifierRules, now: datetime) -> Tier:
@@ -89,14 +98,28 @@ def tier_of(connection: Connection, notifier_id: int, kind: str, rules: Notifier
     return choose_tier(kind, record, rules)
 
 
-def _count_left(connection: Connection, notifier_id: int, raised_a_day: int | None, now: datetime) -> int | None:
-    if raised_a_day is None:
-        return None
+def _is_new(notifier: Row[Any] | Notifier, rules: NotifierRules, now: datetime) -> bool:
+    return bool(notifier.created_at > now - timedelta(days=rules.new_days))
+
+
+def _count_left(
+    connection: Connection, notifier: Row[Any] | Notifier, tier: Tier, rules: NotifierRules, now: datetime
+) -> int | None:
+    left: list[int] = []
+    if tier.raised_a_day is not None:
+        left.append(tier.raised_a_day - _count_raised(connection, notices.c.notifier_id == notifier.notifier_id, now))
+    if tier.raised_a_day_by_new is not None and _is_new(notifier, rules, now):
+        since = now - timedelta(days=rules.new_days)
+        new = select(notifiers.c.notifier_id).where(notifiers.c.created_at > since)
+        by_new = (notices.c.tier == tier.name) & notices.c.notifier_id.in_(new)
+        left.append(tier.raised_a_day_by_new - _count_raised(connection, by_new, now))
+    return max(0, min(left)) if left else None
+
+
+def _count_raised(connection: Connection, whose: ColumnElement[bool], now: datetime) -> int:
+    """Return how many cases some notices of today raised."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     query = select(func.count()).select_from(notice_items)
     query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
-    query = query.where(notices.c.notifier_id == notifier_id, notices.c.received_at >= midnight)
-    raised = (
-        connection.scalar(query.where(notice_items.c.case_id.is_not(None), notice_items.c.state != "repeated")) or 0
-    )
-    return max(0, raised_a_day - raised)
+    query = query.where(whose, notices.c.received_at >= midnight)
+    return connection.scalar(query.where(notice_items.c.case_id.is_not(None), notice_items.c.state != "repeated")) or 0

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ipml.cooperation.notifiers.finding import Notifier
 from ipml.storage import outbox
+from ipml.storage.notifiers import Notifier
 
 CHANNEL = "holder"
 
@@ -43,7 +43,7 @@ def tell_notifier(
         kind=kind,
         subject=subject,
         body={"to": notifier.address, **body},
-        pseudonym=sealed_for or notifier.whose,
+        pseudonym=sealed_for or notifier.pseudonym,
         now=at,
     )
     return True

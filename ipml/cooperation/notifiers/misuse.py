@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select
 
-from ipml.cooperation.notifiers.finding import Notifier, get_notifier
 from ipml.cooperation.notifiers.record import count_settled, find_priors, tells_of_notifier
 from ipml.cooperation.notifiers.rules import TRUSTED, MisuseRules, NotifierRules
 from ipml.cooperation.notifiers.shrinkage import Rate, shrink
 from ipml.cooperation.notifiers.steps import find_suspension, find_warning
+from ipml.storage.notifiers import Notifier, get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices
 
 _MONTH = timedelta(days=365.25 / 12)

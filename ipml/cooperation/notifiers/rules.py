@@ -31,6 +31,8 @@ class Tier(_Rules):
         By when a case that they give notice of must be decided.
     raised_a_day : int or None
         How many cases a day get that deadline; later ones wait in ordinary order.
+    raised_a_day_by_new : int or None
+        How many of all its notifiers together who are new.
     burden : str
         What the reviewer is told of how much must be shown.
     """
@@ -43,6 +45,7 @@ class Tier(_Rules):
     overturned_at_most: Share | None = None
     deadline_hours: float = Field(gt=0, le=24 * 365)
     raised_a_day: int | None = Field(default=None, ge=0)
+    raised_a_day_by_new: int | None = Field(default=None, ge=0)
     burden: str = Field(min_length=1, max_length=400)
     needs_rights_document: bool = True
     least_explanation_letters: int = Field(default=0, ge=0, le=5000)
@@ -82,6 +85,7 @@ class NotifierRules(_Rules):
     """How notifiers are known by their record, and what follows from it."""
 
     months: Months = 3
+    new_days: float = Field(default=30.0, ge=0, le=3660)
     confidence: float = Field(default=0.9, gt=0.5, lt=1)
     redress: str = Field(min_length=1, max_length=2000)
     prior: PriorRules = PriorRules()
@@ -105,7 +109,8 @@ class NotifierRules(_Rules):
         if TRUSTED not in own.kinds or not own.asks_nothing:
             raise ValueError(f"trusted flaggers need a tier of their own that asks nothing, before {own.name!r}")
         others = [tier.deadline_hours for tier in self.tiers if tier is not own]
-        if own.raised_a_day is not None or any(hours < own.deadline_hours for hours in others):
+        is_capped = (own.raised_a_day, own.raised_a_day_by_new) != (None, None)
+        if is_capped or any(hours < own.deadline_hours for hours in others):
             raise ValueError(
                 f"trusted flaggers come first: {own.name!r} may have no later deadline than others, no cap"
             )

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
-from ipml.cooperation.notifiers.finding import Notifier, get_notifier
 from ipml.cooperation.notifiers.messages import tell_notifier
 from ipml.cooperation.notifiers.rules import MisuseRules, NotifierRules
 from ipml.cooperation.policy import load_cooperation_policy
@@ -22,6 +21,7 @@ from ipml.review.snapshot import digest
 from ipml.review.texts import check_text
 from ipml.storage import audit, outbox
 from ipml.storage.database import writing
+from ipml.storage.notifiers import Notifier, get_notifier
 from ipml.storage.pseudonyms import seal, unseal
 from ipml.storage.tables import notifier_steps
 
@@ -150,7 +150,7 @@ def list_steps(connection: Connection, notifier_id: int) -> list[Step]:
     """Return what was ever done about a notifier, in order, with the reasons."""
     query = select(notifier_steps).where(notifier_steps.c.notifier_id == notifier_id)
     rows = connection.execute(query.order_by(notifier_steps.c.step_id)).all()
-    whose = get_notifier(connection, notifier_id).whose
+    whose = get_notifier(connection, notifier_id).pseudonym
     return [_make(connection, row, whose) for row in rows]
 
 
@@ -192,7 +192,7 @@ def _take(
         raise UnstorableValue("why", "nothing", "reasons that the notifier can read")
     sealed = ""
     with suppress(SellerErased):
-        sealed = seal(connection, notifier.whose, why)
+        sealed = seal(connection, notifier.pseudonym, why)
     fields = {"notifier_id": notifier.notifier_id, "kind": kind, "taken_by": by, "taken_at": at, "until": until}
     query = insert(notifier_steps).values(**fields, why=sealed).returning(notifier_steps)
     row = connection.execute(query).one()

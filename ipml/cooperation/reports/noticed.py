@@ -16,7 +16,7 @@ from ipml.enforcement.takedown.timing import Span
 from ipml.storage.tables import notice_items, notices, notifier_steps, notifiers
 
 NOTIFIERS = ("rights holder", "trusted flagger", "consumer", "authority")
-STATES = ("unknown", "waiting", "upheld", "rejected", "undecided", "repeated")
+STATES = ("unknown", "waiting", "upheld", "rejected", "undecided", "not found", "repeated")
 STEPS = ("warn", "suspend", "lift")
 
 

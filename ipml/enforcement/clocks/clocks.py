@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, update
 
 from ipml.enforcement.clocks.profiles import Profile
 from ipml.enforcement.clocks.states import ENDS, ClockEvent, ClockState, next_state
@@ -23,6 +23,7 @@ from ipml.storage import audit
 from ipml.storage.tables import clock_events, clocks
 
 _DAY = timedelta(days=1)
+_NEW: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in ("state", "marked_at")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +280,8 @@ def _change_all(connection: Connection, some: Sequence[Clock], event: ClockEvent
     changed = [replace(clock, state=next_state(clock.name, clock.state, event)) for clock in some]
     if not changed:
         return
-    new: dict[str, Any] = {"state": bindparam("new_state"), "marked_at": bindparam("new_marked_at")}
     rows = [{"which": one.clock_id, "new_state": one.state, "new_marked_at": one.marked_at} for one in changed]
-    connection.execute(update(clocks).where(clocks.c.clock_id == bindparam("which")).values(new), rows)
+    connection.execute(update(clocks).where(clocks.c.clock_id == bindparam("which")).values(_NEW), rows)
     sequences = _record_all(connection, [(one, event, {}) for one in changed], by, at)
     noted: list[tuple[str, dict[str, audit.Value]]] = [
         (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage})

@@ -8,8 +8,7 @@ other, nor for the platform: a seller must be told, and the public as well, even
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,13 +17,13 @@ from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
 from ipml.enforcement.restrictions import Restriction
-from ipml.enforcement.statements.checking import find_faults
-from ipml.enforcement.statements.facts import Statement, decode, encode, state
+from ipml.enforcement.statements.drawing import ACTOR, draft_letter, draw_up
+from ipml.enforcement.statements.facts import Statement, decode, state
 from ipml.enforcement.statements.letter import Letter, write_letter, write_lifted_letter
 from ipml.enforcement.statements.payload import why_not_stated, write_payload
 from ipml.enforcement.statements.rules import StatementRules
-from ipml.errors import InvalidStatement, LetterExpired, StatementNotFound
-from ipml.records import Listing, Reason
+from ipml.errors import LetterExpired, StatementNotFound
+from ipml.records import Reason
 from ipml.review.snapshot import decode_reasons, digest
 from ipml.storage import audit, outbox
 from ipml.storage.appending import append_rows
@@ -32,11 +31,6 @@ from ipml.storage.keyrings import Keyring, read_keys
 from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
-
-_ACTOR = "ipml"
-# Consonants only, 129 bits: it spells no name and looks like no number of anybody.
-_PUID_LETTERS, _PUID_LENGTH = "bcdfghjklmnpqrstvwxz", 30
-_PUIDS = len(_PUID_LETTERS) ** _PUID_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,64 +81,13 @@ def issue_all(
     new = [one for one in restrictions if one.subject not in found]
     if not new:
         return [found[one.subject] for one in restrictions]
-    drawn = [_draw_up(one, policy.statements, at) for one in _with_reasons(connection, new)]
+    drawn = [draw_up(one, policy.statements, at) for one in _with_reasons(connection, new)]
     numbers = append_rows(connection, statements, [one.columns(keys, policy.digest) for one in drawn])
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
     outbox.put_all(connection, [draft for one in kept for draft in one.drafts(keys)], keys)
     audit.append_deeds(connection, [one.deed() for one in kept])
     found |= {one.statement.subject: one.statement for one in kept}
     return [found[one.subject] for one in restrictions]
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A statement that is drawn up, with its letter and its payload, as object and as text."""
-
-    statement: Statement
-    listing: Listing
-    letter: Letter
-    payload: dict[str, Any] | None
-    text: str | None
-
-    def numbered(self, statement_id: int) -> _Drawn:
-        return replace(self, statement=replace(self.statement, statement_id=statement_id))
-
-    def columns(self, keys: Keyring, policy_digest: str) -> dict[str, Any]:
-        named = ("subject", "decision_id", "case_id", "pseudonym", "puid", "issued_at")
-        content = {"subject": self.letter.subject, "text": self.letter.text}
-        content |= {"title": self.listing.title, "listing_id": self.listing.listing_id}
-        return {
-            **{name: getattr(self.statement, name) for name in named},
-            "facts": encode(self.statement),
-            "payload": self.text,
-            "letter": keys.seal(self.statement.pseudonym, json.dumps(content)),
-            "policy_digest": policy_digest,
-        }
-
-    def drafts(self, keys: Keyring) -> Iterator[outbox.Draft]:
-        at = self.statement.issued_at
-        yield _draft_letter(self.statement, self.letter, "statement", keys.find_seller(self.statement.pseudonym), at)
-        if self.payload is not None:
-            subject = f"transparency:{self.statement.statement_id}"
-            yield outbox.Draft(self.statement.puid, "transparency", "statement", subject, self.payload, None, at)
-
-    def deed(self) -> audit.Deed:
-        told: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
-        told |= {"language": self.statement.language, "letter": digest(self.letter.text)}
-        told["payload"] = digest(self.text) if self.text else None
-        return audit.Deed(self.statement.issued_at, _ACTOR, "stated", self.statement.subject, told)
-
-
-def _draw_up(found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRules, at: datetime | None) -> _Drawn:
-    restriction, origin, reasons = found
-    since = at or restriction.since
-    statement = state(restriction, rules, puid=draw_puid(), at=since, reasons=reasons, origin=origin)
-    payload = write_payload(statement)
-    if payload is not None and (faults := find_faults(payload)):
-        raise InvalidStatement(restriction.subject, [str(fault) for fault in faults])
-    listing = restriction.listing
-    letter = write_letter(statement, listing.title, listing.listing_id, rules)
-    return _Drawn(statement, listing, letter, payload, None if payload is None else json.dumps(payload))
 
 
 def _with_reasons(
@@ -202,10 +145,10 @@ def tell_lifted(
         return False
     listing = restriction.listing
     letter = write_lifted_letter(statement, listing.title, listing.listing_id, policy.statements, why, at)
-    draft = _draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
+    draft = draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
     outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
-    audit.append(connection, _ACTOR, "told of the end", statement.subject, noted, at=at)
+    audit.append(connection, ACTOR, "told of the end", statement.subject, noted, at=at)
     return True
 
 
@@ -257,37 +200,9 @@ def read_letter(
     return write_letter(translated, content["title"], content["listing_id"], rules)
 
 
-def draw_puid() -> str:
-    """Return a new name for the transparency database; it says nothing of what it names.
-
-    Examples
-    --------
-    >>> len(draw_puid()), draw_puid() == draw_puid()
-    (30, False)
-    """
-    number = secrets.randbelow(_PUIDS)
-    letters: list[str] = []
-    for _ in range(_PUID_LENGTH):
-        number, place = divmod(number, len(_PUID_LETTERS))
-        letters.append(_PUID_LETTERS[place])
-    return "".join(letters)
-
-
 def _find_statements(connection: Connection, subjects: Sequence[str]) -> dict[str, Statement]:
     query = select(statements).where(statements.c.subject.in_(subjects))
     return {row.subject: decode(row.facts, row.statement_id) for row in connection.execute(query)}
-
-
-def _draft_letter(statement: Statement, letter: Letter, kind: str, seller_id: str | None, at: datetime) -> outbox.Draft:
-    body = {
-        "seller_id": seller_id,
-        "reference": statement.puid,
-        "language": letter.language,
-        "subject": letter.subject,
-        "text": letter.text,
-    }
-    key = outbox.make_key(f"{statement.subject.replace(':', '-')}-{kind}")
-    return outbox.Draft(key, "seller", kind, statement.subject, body, statement.pseudonym, at)
 
 
 def _get_row(connection: Connection, subject: str) -> Row[Any]:

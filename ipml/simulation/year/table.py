@@ -126,7 +126,9 @@ def _list_pace(taken: Takedowns, work: Work) -> Iterator[Figure]:
     yield Figure("before the first sale", _NOT_GIVEN, "", before, "of those of which sales are known")
     yield Figure(
         *("taken down without a person", _NOT_GIVEN, "", _share(taken.automatic, n_taken)),
-        f"{taken.automatic_wrong:,} of {taken.automatic:,} wrongly",
+        f"{taken.automatic_wrong:,} of {taken.automatic:,} wrongly"
+        if taken.automatic
+        else "the policy leaves all to people",
     )
     n_appeals = sum(work.appeals.values())
     granted = _share(work.appeals.get("granted", 0), n_appeals)

@@ -60,6 +60,7 @@ notices = Table(
     CheckConstraint("kind IN ('counterfeit', 'complaint')", name="kind"),
     UniqueConstraint("notifier_id", "key"),
     Index(None, "notifier_id", "content_digest"),
+    Index(None, "tier", "received_at"),
     Index("ix_notices_waiting", "received_at", sqlite_where=_WAITS, postgresql_where=_WAITS),
     sqlite_strict=True,
     sqlite_autoincrement=True,
@@ -82,7 +83,9 @@ notice_items = Table(
     Column("settled_at", Moment),
     Column("overturned_at", Moment, doc="when an appeal or a lead took that decision back"),
     UniqueConstraint("notice_id", "position"),
-    CheckConstraint("state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'repeated')", name="state"),
+    CheckConstraint(
+        "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'not found', 'repeated')", name="state"
+    ),
     Index(None, "state", "item_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,

@@ -43,7 +43,7 @@ def test_a_notifier_is_found_by_number_address_and_pseudonym(filed: Desk):
     """In whatever letters the address is written."""
     with reading(filed.engine) as connection:
         (known,) = list_notifiers(connection)
-        for name in ("1", "BRAND@example.com", known.whose):
+        for name in ("1", "BRAND@example.com", known.pseudonym):
             assert find_notifier(connection, name) == known
         for name in ("2", "x@example.com", "nobody", "9" * 30):
             with pytest.raises(NotifierNotFound):

@@ -10,7 +10,7 @@ from ipml.cooperation.reports.tables import Columns, Quantity, Row, Section, Tab
 from ipml.cooperation.reports.takedowns import SOURCES, total
 from ipml.review.quality.rates import count_rate
 
-_SETTLED = ("upheld", "rejected", "undecided")
+_SETTLED = ("upheld", "rejected", "undecided", "not found")
 
 
 def write_notices(notices: Noticed) -> Section:

@@ -71,6 +71,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_notices_notifier_id", "notices", ["notifier_id"])
     op.create_index("ix_notices_notifier_id_content_digest", "notices", ["notifier_id", "content_digest"])
+    op.create_index("ix_notices_tier_received_at", "notices", ["tier", "received_at"])
     waits = sa.text("settled_at IS NULL")
     op.create_index("ix_notices_waiting", "notices", ["received_at"], sqlite_where=waits, postgresql_where=waits)
     op.create_table(
@@ -91,7 +92,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item_id", name="pk_notice_items"),
         sa.UniqueConstraint("notice_id", "position", name="uq_notice_items_notice_id_position"),
         sa.CheckConstraint(
-            "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'repeated')",
+            "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'not found', 'repeated')",
             name="ck_notice_items_state",
         ),
         sa.ForeignKeyConstraint(["notice_id"], ["notices.notice_id"], name="fk_notice_items_notice_id"),

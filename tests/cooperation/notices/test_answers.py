@@ -1,0 +1,228 @@
+"""Whoever gives notice is told twice: that it came, and how it ended; whatever way each listing ended."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+from given_notices import NOON, POLICY, WORDS, complain, offer, say
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from noticing import Desk
+from sqlalchemy import Engine, insert, select
+
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.matching import match_notices
+from ipml.cooperation.notices.receipts import Receipt, find_receipt
+from ipml.cooperation.notices.ticking import tick
+from ipml.cooperation.policy import CooperationPolicy
+from ipml.records import Verdict
+from ipml.review.bulk import decide_bulk, preview_bulk
+from ipml.review.clusters.spread import decide_and_spread
+from ipml.review.queue import claim, enqueue, get_case
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import unseal
+from ipml.storage.tables import cases, notifier_steps
+from ipml.storage.tables import outbox as messages
+
+LONG = timedelta(days=POLICY.notices.unknown_days)
+STATES = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
+WAYS = ("before", "alone", "bulk", "spread", "late", "never")
+verdicts = st.sampled_from(list(STATES))
+stories = st.lists(st.tuples(st.sampled_from(WAYS), verdicts), min_size=1, max_size=5)
+_numbers = count()
+
+
+@dataclass
+class Story:
+    """Some listings, each with the way in which it is decided; their ids are new in each story."""
+
+    desk: Desk
+    told: list[tuple[str, Verdict]]
+    number: int = field(default_factory=_numbers.__next__)
+
+    def ids(self, way: str | None = None) -> list[str]:
+        """Return the ids of all listings, or of those decided in one way."""
+        return [f"S{self.number}-{n}" for n, (how, _) in enumerate(self.told) if way in (None, how)]
+
+    def offer(self, *ways: str) -> None:
+        """Let the listings of some ways come; those that are spread over are the same offer twice."""
+        for listing_id in (one for way in ways for one in self.ids(way)):
+            for copy in ("", "-copy") if listing_id in self.ids("spread") else ("",):
+                one = offer(listing_id + copy, f"seller of {listing_id}", description=f"Offer {listing_id}")
+                enqueue(self.desk.engine, [one], joins_alike=bool(copy), now=self.desk.pass_time())
+
+    def case_of(self, listing_id: str) -> int:
+        """Return the number of a listing's case."""
+        with reading(self.desk.engine) as connection:
+            return connection.scalars(select(cases.c.case_id).where(cases.c.listing_id == listing_id)).one()
+
+    def decide(self, *ways: str) -> None:
+        """Decide the listings of some ways, each with its verdict."""
+        for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
+            if way in ways:
+                self.desk.decide(self.case_of(listing_id), verdict)
+
+    def decide_again(self) -> None:
+        """Decide what came back to a person because of the notices."""
+        for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
+            if way == "before" and verdict is not Verdict.COUNTERFEIT:
+                self.desk.decide(self.case_of(listing_id), verdict)
+
+    def say(self, noted: list[str], who: int, words: str) -> Receipt:
+        """Let somebody give notice."""
+        notice = say(*noted, email=f"n{self.number}-{who}@acme.test", explanation=words)
+        return receive(self.desk.engine, notice, policy=POLICY, now=self.desk.pass_time())
+
+    def spread(self) -> None:
+        """Decide some with their near-duplicates; those that are drawn for a check, or cannot be, by themselves."""
+        for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
+            if way == "spread":
+                case_id, copy_id = self.case_of(listing_id), self.case_of(f"{listing_id}-copy")
+                taken = claim(self.desk.engine, "ana", case_id, now=self.desk.pass_time())
+                verdict = Verdict.GENUINE if verdict is Verdict.CANNOT_TELL else verdict
+                ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+                decide_and_spread(self.desk.engine, taken, verdict, [copy_id], ground=ground, now=self.desk.now)
+                if get_case(self.desk.engine, copy_id).state == "open":
+                    self.desk.decide(copy_id, verdict)
+
+    def decide_together(self) -> None:
+        """Decide those of the bulk at once, as counterfeit."""
+        if numbers := [self.case_of(listing_id) for listing_id in self.ids("bulk")]:
+            how = (self.desk.engine, numbers, "ana", Verdict.COUNTERFEIT)
+            token = preview_bulk(*how, now=self.desk.pass_time()).digest
+            decide_bulk(*how, ground="declared_replica", token=token, now=self.desk.now)
+
+    def ends(self) -> list[str]:
+        """Return how each listing ends."""
+        fixed = {"bulk": "upheld", "never": "not found"}
+        spread = STATES | {Verdict.CANNOT_TELL: "rejected"}  # which is not said of several at once
+        return [fixed.get(way) or (spread if way == "spread" else STATES)[verdict] for way, verdict in self.told]
+
+
+def tiers_with(**limits: int) -> CooperationPolicy:
+    """Return the policy with other limits for those of whom little is known."""
+    *others, usual = POLICY.notifiers.tiers
+    notifiers = POLICY.notifiers.model_copy(update={"tiers": (*others, usual.model_copy(update=limits))})
+    return POLICY.model_copy(update={"notifiers": notifiers})
+
+
+def stands(engine: Engine, receipt: Receipt) -> tuple[list[str], bool]:
+    """Return how the listings of a notice stand, and whether it is settled."""
+    with reading(engine) as connection:
+        found = find_receipt(connection, receipt.reference)
+    return [one.state for one in found.listings], found.settled_at is not None
+
+
+def told(engine: Engine, receipt: Receipt) -> list[tuple[str, list[str]]]:
+    """Return the messages on a notice, in order: of which kind, and how its listings stand in each."""
+    query = select(messages).where(messages.c.subject == f"notice:{receipt.notice_id}").order_by(messages.c.message_id)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+        bodies = [json.loads(unseal(connection, row.pseudonym, row.body)) for row in rows]
+    return [
+        (row.kind, [one.get("outcome") for one in body["listings"]]) for row, body in zip(rows, bodies, strict=True)
+    ]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=stories, repeats=st.booleans(), many=st.booleans())
+def test_each_notice_has_one_receipt_and_one_outcome(
+    desk: Desk, story: list[tuple[str, Verdict]], repeats: bool, many: bool
+):
+    """Decided before it came, alone, in bulk, with its near-duplicate, once it arrives, or never found at all."""
+    engine, tale = desk.engine, Story(desk, story)
+    tale.offer("before", "alone", "bulk", "spread")
+    tale.decide("before")
+    noted = [f"{one}-copy" if one in tale.ids("spread") else one for one in tale.ids()]
+    notices = [tale.say(noted, who, WORDS) for who in range(1 + many)]
+    again = [tale.say(noted, 0, WORDS + " Still.")] if repeats else []
+    tale.decide("alone")
+    tale.spread()
+    tale.decide_again()
+    tale.decide_together()
+    tale.offer("late")
+    match_notices(engine, policy=POLICY, now=desk.pass_time())
+    tale.decide("late")
+    for _ in range(2):  # which changes nothing more
+        tick(engine, policy=POLICY, now=desk.now + LONG)
+    for receipt in notices:
+        (first, _), (second, states) = told(engine, receipt)
+        assert (first, second, states) == ("notice receipt", "notice outcome", tale.ends())
+        assert stands(engine, receipt) == (tale.ends(), True)
+    for receipt in again:
+        assert [kind for kind, _ in told(engine, receipt)] == ["notice receipt", "notice outcome"]
+        assert stands(engine, receipt) == (tale.ends(), True)
+    with reading(engine) as connection:
+        assert audit.verify(connection).is_intact
+
+
+def test_a_listing_that_could_not_be_found_may_be_noted_again(desk: Desk):
+    """It is said in these words; before the term is over the notice stays open, and afterwards it is another notice."""
+    engine = desk.engine
+    receipt = receive(engine, say("L1"), policy=POLICY, now=NOON)
+    tick(engine, policy=POLICY, now=NOON + LONG)
+    assert [kind for kind, _ in told(engine, receipt)] == ["notice receipt"]
+    later = NOON + LONG + timedelta(minutes=1)
+    assert tick(engine, policy=POLICY, now=later).not_found == 1
+    ((_, body),) = [one for one in desk.told(f"notice:{receipt.notice_id}") if one[0] == "notice outcome"]
+    assert "We could not find it" in body
+    again = receive(engine, say("L1", explanation=WORDS + " Still."), policy=POLICY, now=later)
+    assert [(one.state, one.is_repeated) for one in again.listings] == [("unknown", False)]
+
+
+def test_whoever_is_suspended_is_told_once(desk: Desk):
+    """That nobody looks at it stands in the receipt; there is no outcome to tell of."""
+    engine = desk.engine
+    receive(engine, say("L1"), policy=POLICY, now=NOON)
+    step = {"notifier_id": 1, "kind": "suspend", "taken_by": "lea", "taken_at": NOON, "until": NOON + LONG, "why": ""}
+    with writing(engine) as connection:
+        connection.execute(insert(notifier_steps).values(step))
+    kept = receive(engine, say("L2"), policy=POLICY, now=NOON)
+    assert [kind for kind, _ in told(engine, kept)] == ["notice receipt"]
+
+
+def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk):
+    """They wait for others as long as the policy says, and then end with the decision that stands."""
+    desk.decide(desk.add_case("L1"), Verdict.GENUINE)
+    receipt = receive(desk.engine, complain("L1", "ann"), policy=POLICY, now=NOON)
+    assert stands(desk.engine, receipt) == (["waiting"], False)
+    ticked = tick(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
+    assert (ticked.passed_over, stands(desk.engine, receipt)) == (1, (["rejected"], True))
+    assert [kind for kind, _ in told(desk.engine, receipt)] == ["notice receipt", "notice outcome"]
+
+
+def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
+    """A person looks at each, whoever asked; only the first get the deadline, those that came along among them."""
+    few = tiers_with(raised_a_day=2)
+    for number in range(2):
+        desk.decide(desk.add_case(f"D{number}", seller_id=f"d{number}"), Verdict.GENUINE)
+    told = [{"listing_id": f"D{n}"} for n in range(2)]
+    told += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
+    receipt = receive(desk.engine, say(listings=told), policy=few, now=desk.pass_time())
+    assert stands(desk.engine, receipt)[0] == ["waiting"] * 4
+    found = [get_case(desk.engine, number) for number in range(1, 5)]
+    assert [case.state for case in found] == ["escalated", "escalated", "open", "open"]
+    assert [case.due_at is not None for case in found] == [True, True, False, False]
+
+
+def test_many_fresh_addresses_have_one_cap_together(desk: Desk):
+    """Who is known for longer has their own alone; on PostgreSQL those who come at once are counted one by one."""
+    few = tiers_with(raised_a_day_by_new=3)
+    receive(desk.engine, say("L0", email="old@acme.test"), policy=few, now=desk.now - timedelta(days=90))
+    numbers = [desk.add_case(f"L{n}", seller_id=f"s{n}") for n in range(8)]
+    now = desk.pass_time()
+
+    def give(number: int) -> Receipt:
+        return receive(desk.engine, say(f"L{number}", email=f"n{number}@acme.test"), policy=few, now=now)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(give, range(7)))
+    due = [get_case(desk.engine, number).due_at is not None for number in numbers]
+    assert sum(due) == 3
+    receive(desk.engine, say("L7", email="old@acme.test"), policy=few, now=now)
+    assert get_case(desk.engine, numbers[7]).due_at is not None

@@ -1,0 +1,126 @@
+"""Brands on the page: those found counterfeit lately, and of each what its owner is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from given_notices import POLICY, say
+from sqlalchemy import Engine, update
+
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.reports.brand import make_brand_report, measure_brand
+from ipml.cooperation.reports.found_brands import list_brands
+from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.tables import show, show_interval
+from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.records import Verdict
+from ipml.review import queue
+from ipml.review.reversals import undo
+from ipml.storage.database import writing
+from ipml.storage.tables import decisions, outbox
+
+
+@pytest.fixture
+def viewer(visitor: Callable[..., TestClient]) -> TestClient:
+    """Return a viewer's browser."""
+    return visitor("vic")
+
+
+@pytest.fixture
+def decided(app: FastAPI) -> Engine:
+    """Decide most cases: of Vellmar three counterfeit of two sellers and one genuine, of Nordhale one of each."""
+    engine: Engine = app.state.engine
+    receive(engine, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
+    for case_id, is_fake in ((1, True), (2, True), (4, True), (7, False), (3, True), (6, False)):
+        claim = queue.claim(engine, "ana", case_id)
+        verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if is_fake else (Verdict.GENUINE, "")
+        queue.decide(engine, claim, verdict, ground=ground)
+    return engine
+
+
+def plain(html: str) -> str:
+    """Return what can be read of a page."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def test_without_decisions_the_page_says_so(viewer: TestClient) -> None:
+    """And a brand can be looked for."""
+    page = viewer.get("/brands").text
+    assert "On no brand was decided in the last 90 days." in page
+    assert 'name="name"' in page
+
+
+def test_brands_with_most_counterfeits_come_first(decided: Engine, viewer: TestClient) -> None:
+    """Each with what was decided, and how many sellers had the counterfeits."""
+    rows = re.findall(r"<tr>.*?</tr>", viewer.get("/brands").text, re.DOTALL)[1:]
+    found = [re.sub(r" Last .*", "", plain(row)) for row in rows]
+    assert [row.split(" a moment")[0] for row in found] == ["Vellmar 3 4 2", "Nordhale 1 2 1"]
+
+
+def test_what_is_old_taken_back_or_erased_is_not_counted(decided: Engine) -> None:
+    """A brand is listed by the standing decisions of the time asked for, on listings that are still there."""
+    since = datetime.now(UTC) - timedelta(days=90)
+    undo(decided, 1, "lea", may_undo_others=True)
+    with writing(decided) as connection:
+        old = update(decisions).where(decisions.c.case_id == 2)
+        connection.execute(old.values(decided_at=since - timedelta(days=1)))
+        connection.execute(update(outbox).values(state="delivered", settled_at=datetime.now(UTC)))
+    erase_sellers(decided, ["kx_trade88"], why="request 7", by="lea")
+    found = {one.name: (one.decided, one.counterfeit, one.sellers) for one in list_brands(decided, since, 9)}
+    assert found == {"Vellmar": (2, 1, 1), "Nordhale": (1, 0, 0)}
+    assert [one.name for one in list_brands(decided, since, 1)] == ["Vellmar"]
+
+
+def test_a_brand_shows_what_its_owner_is_told(decided: Engine, app: FastAPI, viewer: TestClient) -> None:
+    """Every figure with its name and interval, every table with its rows, as the report of the last year has them."""
+    page = viewer.get("/brands/view", params={"name": "Vellmar"}).text
+    text, now = plain(page), datetime.now(UTC)
+    rules = app.state.cooperation.reports
+    period = Period.between((now - timedelta(days=364)).date(), now.date())
+    report = make_brand_report(measure_brand(decided, "Vellmar", period, rules), rules)
+    assert len(report.headline) == 6
+    for one in [*report.headline, *(each for _, each in report.quantities())]:
+        assert one.value != "Vellmar"
+        interval = f" ({show_interval(one)})" if show_interval(one) else ""
+        assert f"{one.name} {show(one.value, one.unit)}{interval}" in text, one.key
+    for table in report.tables():
+        for row in table.rows:
+            cells = " ".join(show(value, unit) for value, (_, unit) in zip(row, table.columns, strict=True))
+            assert " ".join(cells.split()) in text, (table.key, row)
+    assert page.count("<svg") == sum(len(section.charts) for section in report.sections)
+    assert "harbour-outlet" not in page  # sellers are counted, not named
+
+
+def test_a_brand_nobody_knows_is_not_found(decided: Engine, viewer: TestClient) -> None:
+    """Those that begin alike are named; an empty or endless name is not understood."""
+    answer = viewer.get("/brands/view", params={"name": "Vellmer"})
+    assert answer.status_code == 404
+    assert "Vellmar" in answer.text
+    for name in ("", "x" * 201):
+        assert viewer.get("/brands/view", params={"name": name}).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil"])
+def test_any_name_can_be_followed(app: FastAPI, viewer: TestClient, scored: Callable, name: str) -> None:
+    """The links of the list lead to the brand of that very name, and from there to its cases."""
+    engine: Engine = app.state.engine
+    queue.enqueue(engine, [scored(8, brand=name)])
+    queue.decide(engine, queue.claim(engine, "ana", 8), Verdict.COUNTERFEIT, ground="known_goods")
+    (link,) = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)
+    page = viewer.get(unescape(link))
+    assert page.status_code == 200
+    (link,) = re.findall(r'href="(/\?brand=[^"]*)"', page.text)
+    assert viewer.get(unescape(link)).status_code == 200
+
+
+def test_an_answer_is_kept_for_a_while(decided: Engine, viewer: TestClient) -> None:
+    """The figures say when they were read, and are not read anew for each who asks."""
+    first = viewer.get("/brands/view", params={"name": "Vellmar"}).text
+    undo(decided, 1, "lea", may_undo_others=True)
+    assert viewer.get("/brands/view", params={"name": "Vellmar"}).text == first
