@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli import rights_document
 from ipml.cli.moments import show_day
 from ipml.cli.options import By, Database
 from ipml.cli.plain_text import printable
@@ -25,20 +26,10 @@ app = typer.Typer(
     Example: ipml notifier list
     """,
 )
-document = typer.Typer(
-    no_args_is_help=True,
-    help="""Say whether a document shows the rights it is to show.
-
-    Example: ipml notifier document accept 3
-    """,
-)
-app.add_typer(document, name="document")
+app.add_typer(rights_document.app, name="document")
 
 Name = Annotated[
     str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.", show_default=False)
-]
-Number = Annotated[
-    int, typer.Argument(metavar="DOCUMENT", help="Number, as `ipml notifier show` lists it.", show_default=False)
 ]
 Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.", show_default=False)]
 _KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
@@ -244,34 +235,6 @@ def erase(
     for remark in erase_notifier(engine, found.notifier_id, by or getuser()):
         typer.echo(f"The server keeps {remark}.")
     typer.echo(f"Notifier {found.notifier_id} is erased.")
-
-
-@document.command()
-def accept(document: Number, by: By = None, database: Database = None) -> None:
-    """Say that a document shows the rights: later notices for the brand need none.
-
-    Example: ipml notifier document accept 3
-    """
-    _check(document, by, database, is_accepted=True)
-
-
-@document.command()
-def reject(document: Number, by: By = None, database: Database = None) -> None:
-    """Say that a document does not show the rights.
-
-    Example: ipml notifier document reject 3
-    """
-    _check(document, by, database, is_accepted=False)
-
-
-def _check(number: int, by: str | None, database: str | None, *, is_accepted: bool) -> None:
-    from ipml.cooperation.notifiers.documents import check_document
-    from ipml.storage.database import open_database
-
-    engine = open_database(database, create=False)
-    checked = check_document(engine, number, by or getuser(), is_accepted=is_accepted)
-    said = f"Document {number} of notifier {checked.notifier_id} is {'accepted' if is_accepted else 'rejected'}."
-    typer.echo(said)
 
 
 def _find(name: str, database: str | None) -> tuple[Engine, int]:
