@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.moments import show_minute
+from ipml.cli.options import By, Database
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Engine
 
     from ipml.enforcement.appeals.desk import AppealFile
@@ -26,7 +25,6 @@ app = typer.Typer(
     """,
 )
 Number = Annotated[int, typer.Argument(metavar="APPEAL", help="Number of an appeal.", show_default=False)]
-By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
 
 
 @app.command("list")
@@ -54,9 +52,9 @@ def list_(
         raise UnusableSetting("state", repr(state), f"all, {', '.join(AppealState)}")
     now, table = datetime.now(UTC), Table("appeal", "kind", "against", "case", "rules", "state", "filed", "due")
     for row in list_appeals(_open(database, binds=False), state):
-        appeal, due = row.appeal, _day(row.due_at) + (" OVERDUE" if row.is_overdue(now) else "")
+        appeal, due = row.appeal, show_minute(row.due_at) + (" OVERDUE" if row.is_overdue(now) else "")
         shown = (appeal.appeal_id, appeal.kind, appeal.subject, appeal.case_id, appeal.profile, appeal.state)
-        table.add_row(*map(str, shown), _day(appeal.filed_at), due)
+        table.add_row(*map(str, shown), show_minute(appeal.filed_at), due)
     Console().print(table)
 
 
@@ -176,7 +174,7 @@ def holder_acted(
     engine, name = _open(database), by or getpass.getuser()
     if extend:
         clock = counter_notices.change_term(engine, appeal, "extend", name)
-        typer.echo(f"Appeal {appeal}: the rights holder has until {_day(clock.due_at)}.")
+        typer.echo(f"Appeal {appeal}: the rights holder has until {show_minute(clock.due_at)}.")
     elif withdrew:
         typer.echo(f"Appeal {appeal} is {counter_notices.holder_withdrew(engine, appeal, name).state}.")
     else:
@@ -236,9 +234,10 @@ def _describe(file: AppealFile) -> list[str]:
     appeal, listing = file.appeal, file.case.scored.listing
     lines = [
         f"Appeal {appeal.appeal_id}: {appeal.kind} against {appeal.subject}, {appeal.state}",
-        f"filed {_day(appeal.filed_at)} by the rules of {appeal.profile}",
+        f"filed {show_minute(appeal.filed_at)} by the rules of {appeal.profile}",
         f"case {appeal.case_id}: {printable(listing.title)[:120]} ({printable(listing.listing_id)[:80]})",
-        f"decided {file.decision.verdict} on {_day(file.decision.decided_at)}, ground {file.decision.ground or 'none'}",
+        f"decided {file.decision.verdict} on {show_minute(file.decision.decided_at)}, "
+        f"ground {file.decision.ground or 'none'}",
     ]
     if file.alike:
         lines.append(f"decided with it, and put right with it: cases {', '.join(map(str, file.alike))}")
@@ -246,7 +245,7 @@ def _describe(file: AppealFile) -> list[str]:
         lines.append(f"decided by the same act, and left as they are: cases {', '.join(map(str, file.together))}")
     for clock in (*file.windows, *file.clocks):
         note = ", not all holidays of that time known" if clock.is_provisional else ""
-        lines.append(f"{clock.stage}: {clock.state}, due {_day(clock.due_at) or 'when it has begun'}{note}")
+        lines.append(f"{clock.stage}: {clock.state}, due {show_minute(clock.due_at) or 'when it has begun'}{note}")
     lines.append(f"not to be decided by: {', '.join(map(printable, sorted(file.deciders))) or 'nobody'}")
     if file.reference:
         lines.append(f"the rights holder filed: {printable(file.reference)}")
@@ -261,7 +260,3 @@ def _describe(file: AppealFile) -> list[str]:
             f"{file.outcome.outcome} by {printable(file.outcome.decided_by)}: {printable(file.outcome.why or '')}",
         ]
     return lines
-
-
-def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from ipml.storage.audit import Anchor
 
 app = typer.Typer(
-    no_args_is_help=True, help="Check the audit trail, and keep signed anchors of it outside the database."
+    no_args_is_help=True,
+    help="""Check the audit trail, and keep signed anchors of it outside the database.
+
+    Example: ipml audit verify
+    """,
 )
 
 
@@ -116,7 +120,9 @@ def key(
 
 @app.command()
 def show(
-    subject: Annotated[str, typer.Argument(help="What was acted on, such as case:12.", show_default=False)],
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="What was acted on, such as case:12.", show_default=False)
+    ],
     database: Database = None,
 ) -> None:
     """List what was done to a case, a measure, an appeal, …

@@ -15,7 +15,9 @@ app = typer.Typer(
     Example: ipml automatic status
     """,
 )
-Brand = Annotated[str | None, typer.Argument(help="One brand; without it all of them.", show_default=False)]
+Brand = Annotated[
+    str | None, typer.Argument(metavar="[BRAND]", help="One brand; without it all of them.", show_default=False)
+]
 Why = Annotated[str, typer.Option(help="Why; it goes on record.", show_default=False)]
 
 

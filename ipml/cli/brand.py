@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ipml.cli.moments import in_utc
 from ipml.cli.options import Database
-from ipml.cli.transparency import AsOf, First, Last, Networks, Year, choose_period, in_utc
+from ipml.cli.transparency import AsOf, First, Last, Networks, Year, choose_period
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,7 +22,7 @@ app = typer.Typer(
 
 @app.command()
 def report(
-    brand: Annotated[str, typer.Argument(help="The brand, as listings have it.", show_default=False)],
+    brand: Annotated[str, typer.Argument(metavar="BRAND", help="The brand, as listings have it.", show_default=False)],
     year: Year = None,
     first: First = None,
     last: Last = None,

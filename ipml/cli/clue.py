@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.clue_outcome import outcome, receipt
+from ipml.cli.options import By, Database, Networks, choose_networks
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -24,15 +25,13 @@ app = typer.Typer(
     Example: ipml clue rank
     """,
 )
+app.command()(receipt)
+app.command()(outcome)
 
-Folder = Annotated[Path, typer.Option("--networks", help="Folder that `ipml network find` wrote.")]
-Number = Annotated[int, typer.Argument(metavar="CLUE", help="Number of a clue.", show_default=False)]
-By = Annotated[str | None, typer.Option(help="Who is noted in the audit trail; by default you.", show_default=False)]
 Sales = Annotated[
     Path | None,
     typer.Option(help="Parquet: seller_id, units, value of each listing, empty where not known.", show_default=False),
 ]
-_FOLDER = Path("networks")
 
 
 @app.command()
@@ -50,7 +49,8 @@ def build(
         typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False, show_default=False),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Though nothing is new since the last one.")] = False,
-    networks: Folder = _FOLDER,
+    by: By = None,
+    networks: Networks = None,
     database: Database = None,
 ) -> None:
     """Write all that a recipient may be told of a network as a folder (BagIt) that is read in a minute.
@@ -71,11 +71,11 @@ def build(
     request = ClueRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
     built = build_clue(
         _open(database),
-        load_networks(networks),
+        load_networks(choose_networks(networks)),
         request,
         _load_rules(),
         out or Path(f"clue-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
-        by=getpass.getuser(),
+        by=by or getpass.getuser(),
         key_file=settings.anchor_key,
         erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
         is_zipped=as_zip,
@@ -128,7 +128,7 @@ def list_(database: Database = None) -> None:
 def rank(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     sales: Sales = None,
-    networks: Folder = _FOLDER,
+    networks: Networks = None,
     database: Database = None,
 ) -> None:
     """Rank networks by value x solvability / effort: which to hand over first. Networks without a counterfeit are out.
@@ -149,7 +149,8 @@ def rank(
     rules = _load_rules()
     with reading(_open(database)) as connection:
         model = learn_solvability(rules.solvability, read_known(connection))
-        ranked = rank_networks(connection, load_networks(networks), model, rules, datetime.now(UTC), _read_sales(sales))
+        found = load_networks(choose_networks(networks))
+        ranked = rank_networks(connection, found, model, rules, datetime.now(UTC), _read_sales(sales))
     table = Table(
         "network", "members", "counterfeits", "value", "solvability", "hours", "value an hour", "what speaks for it"
     )
@@ -161,58 +162,6 @@ def rank(
         table.add_row(*map(str, (*counts, likely, f"{one.effort:.0f}", f"{one.worth:,.0f}", signs)))
     Console().print(table)
     typer.echo(f"Solvability was learnt from {model.n_outcomes} outcomes, beside the policy's judgement.")
-
-
-@app.command()
-def receipt(
-    clue: Number,
-    received_by: Annotated[str, typer.Option("--by", help="Who of the recipient signed for it.", show_default=False)],
-    database: Database = None,
-) -> None:
-    """Note who signed for a clue.
-
-    Example: ipml clue receipt 3 --by "KHK Weber, file 12 Js 4/26"
-    """
-    from ipml.cooperation.clues.log import sign_receipt
-
-    signed = sign_receipt(_open(database), clue, received_by, by=getpass.getuser())
-    typer.echo(f"Clue {clue} ({signed.reference}), content {signed.content_digest}: received.")
-
-
-@app.command()
-def outcome(
-    clue: Number,
-    opened: Annotated[bool, typer.Option("--opened", help="An investigation was opened.")] = False,
-    arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.", show_default=False)] = None,
-    seized: Annotated[
-        float | None, typer.Option(help="Value of what was seized, in the clue's currency.", show_default=False)
-    ] = None,
-    dropped: Annotated[
-        str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.", show_default=False)
-    ] = None,
-    by: By = None,
-    database: Database = None,
-) -> None:
-    """Note what became of a clue; `ipml clue rank` learns from it.
-
-    Example: ipml clue outcome 3 --arrests 4
-    """
-    from ipml.cooperation.clues.outcomes import note_outcome
-    from ipml.errors import UnusableSetting
-
-    amounts: dict[str, float | None] = {"opened": None, "arrests": arrests, "seized": seized, "dropped": None}
-    told = {
-        "opened": opened,
-        "arrests": arrests is not None,
-        "seized": seized is not None,
-        "dropped": dropped is not None,
-    }
-    kinds = [kind for kind, is_told in told.items() if is_told]
-    if len(kinds) != 1:
-        raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    said = {"by": by or getpass.getuser(), "amount": amounts[kinds[0]], "why": dropped}
-    note_outcome(_open(database), clue, kinds[0], _load_rules(), **said)  # type: ignore[arg-type]
-    typer.echo(f"Clue {clue}: {kinds[0]}.")
 
 
 @app.command()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ipml.cli.moments import MOMENT, in_utc
 from ipml.cli.options import Database
 
 app = typer.Typer(
@@ -33,7 +34,7 @@ def export(
         datetime | None,
         typer.Option(
             metavar="DATE",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            formats=MOMENT,
             help="Only complaints made by then; UTC where no zone is given.",
             show_default=False,
         ),
@@ -52,9 +53,7 @@ def export(
     from ipml.listings.writers import write_listings
     from ipml.storage.database import open_database
 
-    if known_by is not None and known_by.tzinfo is None:
-        known_by = known_by.replace(tzinfo=UTC)
-    found = list(list_complaints(open_database(database, create=False), known_by=known_by))
+    found = list(list_complaints(open_database(database, create=False), known_by=in_utc(known_by)))
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
     for name in ("occurred_at", "known_at"):

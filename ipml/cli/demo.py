@@ -37,12 +37,13 @@ def demo(
     """Make a marketplace, train and register a model, score its newest listings and fill the review queue.
 
     With `--year` the whole programme runs through a simulated year at a scale of the historical one (94 million
-    infringing listings handled, 950,000 members penalised): scoring, review, takedowns, penalties, appeals, notices and
-    networks. It prints the figures beside the historical ones, and what was wrongly taken down.
+    infringing listings handled, 950,000 members penalised): scoring, review, takedowns, penalties, appeals, notices,
+    networks, clues for the police and the report for the public. It prints the figures beside the historical ones, and
+    what was wrongly taken down.
 
     The figures are those of a simulation: they show how ipml works, not how good it is on your listings.
 
-    Example: ipml demo --listings 50000
+    Example: ipml demo --listings 50000, or ipml demo --year
     """
     if year:
         from ipml.cli.demo_year import show_year

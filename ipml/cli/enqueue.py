@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def enqueue(
-    file: Annotated[Path, typer.Argument(help="What `ipml score` wrote.", exists=True, show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `ipml score` wrote.", exists=True, show_default=False)
+    ],
     top: Annotated[
         int | None, typer.Option(min=1, help="Only the N most suspicious.", metavar="N", show_default=False)
     ] = None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.moments import MOMENT, in_utc
 from ipml.cli.options import Database
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def estimate(
         datetime | None,
         typer.Option(
             metavar="DATE",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            formats=MOMENT,
             help="Only files enqueued since then; UTC where no zone is given.",
             show_default=False,
         ),
@@ -41,10 +42,8 @@ def estimate(
     from ipml.review.exploration.estimates import estimate as estimate_figures
     from ipml.storage.database import open_database
 
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
     engine = open_database(database, create=False)
-    estimates = estimate_figures(engine, since=since)
+    estimates = estimate_figures(engine, since=in_utc(since))
     if not estimates.listings + estimates.uncovered:
         typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
         return

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 _LARGEST = 4 * 2**30  # a capture may be large
 
-app = typer.Typer(no_args_is_help=True, help="Hand evidence on as packages that anybody can check, and check them.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Hand evidence on as packages that anybody can check, and check them.
+
+    Example: ipml evidence export 12 --zip
+    """,
+)
 
 Package = Annotated[
     Path, typer.Argument(metavar="PACKAGE", help="A folder, or a .zip.", exists=True, show_default=False)

@@ -9,7 +9,13 @@ import typer
 
 from ipml.cli.options import Database
 
-app = typer.Typer(no_args_is_help=True, help="Keep the cases whose truth is known; reviewers meet them unknowingly.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Keep the cases whose truth is known; reviewers meet them unknowingly.
+
+    Example: ipml golden list
+    """,
+)
 
 Case = Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)]
 

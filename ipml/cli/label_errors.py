@@ -18,7 +18,9 @@ SHOWN = 20
 
 
 def label_errors(
-    experiment: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    experiment: Annotated[
+        Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Write the list here: CSV, JSON lines or Parquet.", show_default=False)
     ] = None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ipml.cli.moments import MOMENT, in_utc
 from ipml.cli.options import Database
 
 
@@ -19,7 +20,7 @@ def labels(
         datetime | None,
         typer.Option(
             metavar="DATE",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            formats=MOMENT,
             help="Only decisions made by then; a date is its first moment, UTC where no zone is given.",
             show_default=False,
         ),
@@ -37,10 +38,8 @@ def labels(
     from ipml.review.labels import export_labels, label_listing
     from ipml.storage.database import open_database
 
-    if known_by is not None and known_by.tzinfo is None:
-        known_by = known_by.replace(tzinfo=UTC)
     engine = open_database(database, create=False)
-    listings = [label_listing(label) for label in export_labels(engine, known_by=known_by)]
+    listings = [label_listing(label) for label in export_labels(engine, known_by=in_utc(known_by))]
     write_listings(listings_to_frame(listings), target)
     counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
     typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {target}.")

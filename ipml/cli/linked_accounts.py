@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database
 from ipml.cli.penalty_simulation import PolicyFile
 from ipml.cli.plain_text import printable
 
@@ -55,9 +55,11 @@ def links(
 
 def link(
     number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.", show_default=False)],
-    outcome: Annotated[str, typer.Argument(help="look (at the account's listings) or nothing.", show_default=False)],
+    outcome: Annotated[
+        str, typer.Argument(metavar="OUTCOME", help="look (at the account's listings) or nothing.", show_default=False)
+    ],
     why: Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)] = "",
-    by: Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)] = None,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Note what you made of a linked account.

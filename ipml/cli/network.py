@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Find the networks behind sellers, by what they share, and look at one.")
+from ipml.cli.options import Networks, choose_networks
+from ipml.cli.plain_text import printable
 
-Folder = Annotated[Path, typer.Option("--networks", help="Folder that `ipml network find` wrote.")]
-_FOLDER = Path("networks")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Find the networks behind sellers, by what they share, and look at one.
+
+    Example: ipml network list
+    """,
+)
 
 
 @app.command()
@@ -19,7 +25,13 @@ def find(
         Path,
         typer.Argument(metavar="ATTRIBUTES", help="Parquet: seller_id, kind, value (a keyed hash), seen_at."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the networks; what it holds is added to.")] = _FOLDER,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the networks; what it holds is added to. By default IPML_NETWORKS, or networks here.",
+            show_default=False,
+        ),
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="How much shared things say: a copy of network/rules.toml.", show_default=False)
     ] = None,
@@ -36,7 +48,7 @@ def find(
     from ipml.cooperation.network.rules import load_network_rules
     from ipml.errors import UnusableSetting
 
-    newcomers = []
+    newcomers, out = [], choose_networks(out)
     if has_networks(out):
         before = load_networks(out)
         if rules and load_network_rules(rules) != before.rules:
@@ -73,7 +85,7 @@ def hash_(
 
 
 @app.command("list")
-def list_(networks: Folder = _FOLDER, top: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
+def list_(networks: Networks = None, top: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
     """List the largest networks.
 
     Example: ipml network list --top 10
@@ -85,7 +97,7 @@ def list_(networks: Folder = _FOLDER, top: Annotated[int, typer.Option(min=1, he
     from ipml.cooperation.network.evidence import moment_of
     from ipml.cooperation.network.folder import load_networks
 
-    found = load_networks(networks)
+    found = load_networks(choose_networks(networks))
     sizes = np.bincount(found.numbering.number)[1:]
     table = Table("network", "members", "first seen", "last member since")
     for number in (np.argsort(-sizes, kind="stable") + 1)[: min(top, int((sizes > 0).sum()))].tolist():
@@ -98,7 +110,7 @@ def list_(networks: Folder = _FOLDER, top: Annotated[int, typer.Option(min=1, he
 @app.command()
 def show(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a network.", show_default=False)],
-    networks: Folder = _FOLDER,
+    networks: Networks = None,
     sales: Annotated[
         Path | None,
         typer.Option(
@@ -115,14 +127,9 @@ def show(
     from ipml.cooperation.network.sales import estimate_sales, read_sales
     from ipml.cooperation.network.summary import describe_network
 
-    found = load_networks(networks)
+    found = load_networks(choose_networks(networks))
     for line in describe_network(found, number, most):
-        typer.echo(_plain(line))
+        typer.echo("\n".join(map(printable, line.split("\n"))))
     if sales:
         n_listings, units, value = estimate_sales(found, number, read_sales(sales))
         typer.echo(f"\nSales, estimated\n  listings: {n_listings:,}\n  units: {units}\n  value: {value}")
-
-
-def _plain(line: str) -> str:
-    """Return a line in which nothing that sellers wrote can command the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in line)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.moments import show_minute
 from ipml.cli.notice_answer import answer
 from ipml.cli.options import Database
 from ipml.cli.plain_text import printable
@@ -35,7 +35,9 @@ app.command()(answer)
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(help="JSON with a notice a line, or CSV with a row for each listing.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="JSON with a notice a line, or CSV with a row for each listing.", show_default=False
+        ),
     ],
     partial: Annotated[
         bool, typer.Option("--partial", help="Take the good ones where some are bad; else none is taken.")
@@ -89,7 +91,7 @@ def import_(
 @app.command("list")
 def list_(
     state: Annotated[str, typer.Option(help="waiting, settled or all.")] = "waiting",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 100,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 100,
     database: Database = None,
 ) -> None:
     """List notices: those that wait by when they are due, else the newest first.
@@ -107,19 +109,21 @@ def list_(
     if state not in STATES:
         raise UnusableSetting("state", repr(state[:80]), " or ".join(STATES))
     table = Table("notice", "received", "kind", "brand", "tier", "listings", "waiting", "unknown", "due")
-    for row in list_notices(open_database(database, create=False), state, limit):
+    for row in list_notices(open_database(database, create=False), state, top):
         tier = f"{row.tier}, suspended" if row.is_suspended else row.tier
         numbers = (f"{number:,}" for number in (row.listings, row.waiting, row.unknown))
         brand = Text(printable(row.brand or ""))
         table.add_row(
-            str(row.notice_id), _minute(row.received_at), row.kind, brand, tier, *numbers, _minute(row.due_at)
+            str(row.notice_id), show_minute(row.received_at), row.kind, brand, tier, *numbers, show_minute(row.due_at)
         )
     Console().print(table)
 
 
 @app.command()
 def show(
-    notice: Annotated[str, typer.Argument(help="Number or reference of a notice.", show_default=False)],
+    notice: Annotated[
+        str, typer.Argument(metavar="NOTICE", help="Number or reference of a notice.", show_default=False)
+    ],
     database: Database = None,
 ) -> None:
     """Show what a notice says, and how each of its listings stands.
@@ -163,7 +167,7 @@ def waiting(database: Database = None) -> None:
     table = Table("tier", "kind", "waiting", "overdue", "unknown", "oldest")
     for row in count_waiting_by_tier(open_database(database, create=False)):
         numbers = (f"{number:,}" for number in (row.listings, row.overdue, row.unknown))
-        table.add_row(row.tier, row.kind, *numbers, _minute(row.oldest))
+        table.add_row(row.tier, row.kind, *numbers, show_minute(row.oldest))
     Console().print(table)
 
 
@@ -195,7 +199,7 @@ def _complain(problems: list[Problem]) -> None:
 def _describe(file: NoticeFile) -> list[str]:
     row, receipt = file.row, file.receipt
     lines = [
-        f"Notice {row.notice_id}: {row.kind}, {printable(row.brand or 'no brand')}, on {_minute(row.received_at)}",
+        f"Notice {row.notice_id}: {row.kind}, {printable(row.brand or 'no brand')}, on {show_minute(row.received_at)}",
         f"of notifier {file.notifier[:8]}, {file.notifier_kind}, tier {row.tier}" + (", suspended" * row.is_suspended),
         f"reference {receipt.reference}",
     ]
@@ -206,7 +210,3 @@ def _describe(file: NoticeFile) -> list[str]:
         lines.append(f"{one.position}. {where[:200]}: {one.outcome}{again}{case}")
     lines += ["", "The notifier says:" if file.explanation is not None else "What the notifier said was erased."]
     return lines + [f"  {printable(line)}" for line in (file.explanation or "").splitlines()]
-
-
-def _minute(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""

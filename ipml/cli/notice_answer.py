@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database
 
 
 def answer(
@@ -19,7 +19,7 @@ def answer(
     withdrawn: Annotated[
         bool, typer.Option("--withdrawn", help="They give up: the listing is put back at once.")
     ] = False,
-    by: Annotated[str | None, typer.Option(help="Who records it; by default you.", show_default=False)] = None,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Record what a notifier did about the counter-notices against their notice.

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli import rights_document
+from ipml.cli.moments import show_day
+from ipml.cli.options import By, Database
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import Engine
 
     from ipml.cooperation.notifiers.record import Record
@@ -26,17 +26,12 @@ app = typer.Typer(
     Example: ipml notifier list
     """,
 )
-document = typer.Typer(no_args_is_help=True, help="Say whether a document shows the rights it is to show.")
-app.add_typer(document, name="document")
+app.add_typer(rights_document.app, name="document")
 
 Name = Annotated[
     str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.", show_default=False)
 ]
-Number = Annotated[
-    int, typer.Argument(metavar="DOCUMENT", help="Number, as `ipml notifier show` lists it.", show_default=False)
-]
 Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.", show_default=False)]
-By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
 _KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 
 
@@ -78,7 +73,7 @@ def list_(
             suspension = find_suspension(connection, one.notifier_id, now)
             tier = choose_tier(one.kind, record, rules).name
             shown = (f"{record.counts.settled:,}", _share(record.success), _share(record.overturned))
-            until = _day(suspension.until) if suspension else ""
+            until = show_day(suspension.until) if suspension else ""
             table.add_row(str(one.notifier_id), Text(_who(one)), one.kind, Text(tier), *shown, until)
     Console().print(table)
 
@@ -106,7 +101,7 @@ def show(notifier: Name, database: Database = None) -> None:
         lane = lane_of(connection, found.notifier_id, policy, now)
         documents = list_documents(connection, found.notifier_id)
         steps = list_steps(connection, found.notifier_id)
-    typer.echo(f"Notifier {found.notifier_id}: {_who(found)}, {found.kind}, since {_day(found.created_at)}")
+    typer.echo(f"Notifier {found.notifier_id}: {_who(found)}, {found.kind}, since {show_day(found.created_at)}")
     typer.echo(f"Tier {printable(lane.tier)}: decided within {lane.hours:g} hours. {printable(lane.burden)}")
     if lane.left_today is not None:
         typer.echo(f"{lane.left_today:,} more cases today get that deadline.")
@@ -117,8 +112,8 @@ def show(notifier: Name, database: Database = None) -> None:
         said = f"document {one.document_id} for {one.brand}: {one.reference or 'erased'}, {state}"
         typer.echo(printable(said))
     for step in steps:
-        until = f" until {_day(step.until)}" if step.until else ""
-        said = f"{_day(step.taken_at)} {step.kind}{until} by {step.taken_by}: {step.why or 'erased'}"
+        until = f" until {show_day(step.until)}" if step.until else ""
+        said = f"{show_day(step.taken_at)} {step.kind}{until} by {step.taken_by}: {step.why or 'erased'}"
         typer.echo(printable(said))
     if lane.is_suspended:
         typer.echo("They are suspended: what they send is kept, and not looked at.")
@@ -180,7 +175,7 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
 
     engine, number = _find(notifier, database)
     step = steps.warn(engine, number, by or getuser(), why)
-    typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {_day(step.until)}.")
+    typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {show_day(step.until)}.")
 
 
 @app.command()
@@ -201,7 +196,7 @@ def suspend(
 
     engine, number = _find(notifier, database)
     step = steps.suspend(engine, number, by or getuser(), why, days=days)
-    typer.echo(f"Notifier {step.notifier_id} is suspended until {_day(step.until)}.")
+    typer.echo(f"Notifier {step.notifier_id} is suspended until {show_day(step.until)}.")
 
 
 @app.command()
@@ -242,34 +237,6 @@ def erase(
     typer.echo(f"Notifier {found.notifier_id} is erased.")
 
 
-@document.command()
-def accept(document: Number, by: By = None, database: Database = None) -> None:
-    """Say that a document shows the rights: later notices for the brand need none.
-
-    Example: ipml notifier document accept 3
-    """
-    _check(document, by, database, is_accepted=True)
-
-
-@document.command()
-def reject(document: Number, by: By = None, database: Database = None) -> None:
-    """Say that a document does not show the rights.
-
-    Example: ipml notifier document reject 3
-    """
-    _check(document, by, database, is_accepted=False)
-
-
-def _check(number: int, by: str | None, database: str | None, *, is_accepted: bool) -> None:
-    from ipml.cooperation.notifiers.documents import check_document
-    from ipml.storage.database import open_database
-
-    engine = open_database(database, create=False)
-    checked = check_document(engine, number, by or getuser(), is_accepted=is_accepted)
-    said = f"Document {number} of notifier {checked.notifier_id} is {'accepted' if is_accepted else 'rejected'}."
-    typer.echo(said)
-
-
 def _find(name: str, database: str | None) -> tuple[Engine, int]:
     from ipml.cooperation.notifiers.finding import find_notifier
     from ipml.storage.database import open_database, reading
@@ -283,7 +250,7 @@ def _describe(record: Record) -> list[str]:
     counts = record.counts
     found = f"{counts.upheld:,} upheld, {counts.rejected:,} rejected, {counts.undecided:,} undecided"
     return [
-        f"Since {_day(record.since)}: {found}, {counts.overturned:,} put back after they were upheld.",
+        f"Since {show_day(record.since)}: {found}, {counts.overturned:,} put back after they were upheld.",
         f"Share upheld: {_share(record.success)}; put back of those upheld: {_share(record.overturned)}.",
     ]
 
@@ -294,7 +261,3 @@ def _share(rate: Rate) -> str:
 
 def _who(notifier: Notifier) -> str:
     return printable(notifier.address or f"erased, {notifier.pseudonym[:8]}")
-
-
-def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d}" if moment else ""

@@ -28,7 +28,21 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
+By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
+Networks = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that `ipml network find` wrote; by default IPML_NETWORKS, or networks here.", show_default=False
+    ),
+]
 Rejects = Annotated[Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)]
+
+
+def choose_networks(folder: Path | None) -> Path:
+    """Return the folder of networks that was given, else that of the settings, else `networks`."""
+    from ipml.settings import get_settings
+
+    return folder or get_settings().networks or Path("networks")
 
 
 def check_distinct(*files: Path | None) -> None:

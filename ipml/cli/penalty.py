@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.linked_accounts import link, links
-from ipml.cli.options import Database
-from ipml.cli.penalty_simulation import PolicyFile, in_utc, simulate
+from ipml.cli.moments import MOMENT, in_utc
+from ipml.cli.options import By, Database
+from ipml.cli.penalty_simulation import PolicyFile, simulate
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -31,11 +32,9 @@ app = typer.Typer(
 Number = Annotated[int, typer.Argument(metavar="PENALTY", help="Its number, as listed.", show_default=False)]
 Seller = Annotated[str, typer.Argument(metavar="SELLER", help="The seller's id.", show_default=False)]
 Why = Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)]
-By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
-_DATE = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 KnownBy = Annotated[
     datetime | None,
-    typer.Option(metavar="DATE", formats=_DATE, help="Only what was known by then, UTC.", show_default=False),
+    typer.Option(metavar="DATE", formats=MOMENT, help="Only what was known by then, UTC.", show_default=False),
 ]
 
 

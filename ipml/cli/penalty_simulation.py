@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.moments import MOMENT, in_utc
 from ipml.cli.options import Database
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Since = Annotated[
     datetime | None,
     typer.Option(
         metavar="DATE",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+        formats=MOMENT,
         help="Count only penalties from then on, UTC.",
         show_default=False,
     ),
@@ -52,11 +53,6 @@ def simulate(policy: PolicyFile = None, since: Since = None, database: Database 
             progress=lambda done: status.update(f"Replaying decisions: {done:,}"),
         )
     _show_simulation(found, in_force)
-
-
-def in_utc(moment: datetime | None) -> datetime | None:
-    """Return a moment with its zone, UTC where none is given."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _show_simulation(found: Simulation, rules: PenaltyRules) -> None:

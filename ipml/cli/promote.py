@@ -15,6 +15,7 @@ def promote(
     model: Annotated[
         str | None,
         typer.Argument(
+            metavar="MODEL",
             help="Registry URI, version number, id of a run, or recorded model folder; by default the challenger.",
             show_default=False,
         ),

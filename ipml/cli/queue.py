@@ -82,7 +82,7 @@ def simulate_policy(
 
 @app.command()
 def plan(
-    minutes: Annotated[float, typer.Argument(min=0, help="Minutes that one reviewer has.")] = 60.0,
+    minutes: Annotated[float, typer.Argument(metavar="MINUTES", min=0, help="Minutes that one reviewer has.")] = 60.0,
     database: Database = None,
 ) -> None:
     """Show which reviews so many minutes of one reviewer are best spent on, deadlines first.

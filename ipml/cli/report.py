@@ -9,7 +9,9 @@ import typer
 
 
 def report(
-    experiment: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    experiment: Annotated[
+        Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
+    ],
     out: Annotated[Path, typer.Option(help="Write the page (HTML) here.")] = Path("report.html"),
     model: Annotated[
         str | None,

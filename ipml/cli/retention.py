@@ -8,7 +8,13 @@ import typer
 
 from ipml.cli.options import Database
 
-app = typer.Typer(no_args_is_help=True, help="Keep no record longer than the policy says.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Keep no record longer than the policy says.
+
+    Example: ipml retention run --dry-run
+    """,
+)
 
 
 @app.callback()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.moments import DAY
+from ipml.cli.options import By, Database
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.holds import Hold
 
-app = typer.Typer(no_args_is_help=True, help="Say what is kept of a seller, forget them, or hold what a claim needs.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Say what is kept of a seller, forget them, or hold what a claim needs.
+
+    Example: ipml seller show s-1207
+    """,
+)
 
 Seller = Annotated[str, typer.Argument(metavar="SELLER", help="Id of the seller.", show_default=False)]
-By = Annotated[str | None, typer.Option(help="Who is noted in the audit trail; by default you.", show_default=False)]
 
 
 @app.command()
@@ -117,7 +123,7 @@ def hold(
     seller: Seller,
     why: Annotated[str, typer.Option(help="For which claim, court or authority.", show_default=False)],
     until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day on which it holds.", show_default=False)
+        datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds.", show_default=False)
     ],
     case: Annotated[
         int | None, typer.Option(help="Only what belongs to this case; by default everything.", show_default=False)

@@ -59,7 +59,9 @@ def show(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help='JSON lines: a statement each, or a batch {"statements": […]}.')],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help='JSON lines: a statement each, or a batch {"statements": […]}.')
+    ],
 ) -> None:
     """Check statements, ipml's or any others, by the rules of the transparency database; exit code 1 if one is bad.
 
@@ -117,7 +119,7 @@ def send(
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="JSON lines, a statement each; must not be there yet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines, a statement each; must not be there yet.")],
     database: Database = None,
 ) -> None:
     """Write all statements as the transparency database takes them into a file; nothing is marked as sent.

@@ -12,7 +12,8 @@ from ipml.cli.registry_options import Tracking
 
 def sweep(
     experiment: Annotated[
-        Path, typer.Argument(help="Experiment file (TOML) with a table [sweep].", show_default=False)
+        Path,
+        typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML) with a table [sweep].", show_default=False),
     ],
     jobs: Annotated[
         int | None,

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli import delivery
+from ipml.cli.moments import show_minute
 from ipml.cli.options import Database
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ipml.enforcement.by_hand import Order
     from ipml.enforcement.takedown.finding import Measure
     from ipml.enforcement.takedown.timing import Span
 
-app = typer.Typer(no_args_is_help=True, help="Take listings down, put them back, and see that the platform does it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Take listings down, put them back, and see that the platform does it.
+
+    Example: ipml takedown list
+    """,
+)
 for command in (delivery.deliver, delivery.answer, delivery.dead, delivery.retry, delivery.drop):
     app.command()(command)
 
@@ -89,13 +94,13 @@ def show(measure: Number, database: Database = None) -> None:
         whys = read_whys(connection, found)
         told = [(one, list_answers(connection, one.key)) for one in list_messages(connection, measure)]
     typer.echo(f"Measure {measure} on case {found.case_id}: {_describe(found)}, {found.state}")
-    typer.echo(printable(f"imposed {_minute(found.imposed_at)} by {found.imposed_by}: {whys['why'] or ''}"))
+    typer.echo(printable(f"imposed {show_minute(found.imposed_at)} by {found.imposed_by}: {whys['why'] or ''}"))
     if found.lifted_at is not None:
-        typer.echo(printable(f"lifted {_minute(found.lifted_at)} by {found.lifted_by}: {whys['why_lifted'] or ''}"))
+        typer.echo(printable(f"lifted {show_minute(found.lifted_at)} by {found.lifted_by}: {whys['why_lifted'] or ''}"))
     for message, answers in told:
-        typer.echo(f"message {printable(message.key)}, put down {_minute(message.put_at)}: {message.state}")
+        typer.echo(f"message {printable(message.key)}, put down {show_minute(message.put_at)}: {message.state}")
         for answer in answers:
-            typer.echo(printable(f"  {answer.status} {_minute(answer.said_at)}, told by {answer.told_by}"))
+            typer.echo(printable(f"  {answer.status} {show_minute(answer.said_at)}, told by {answer.told_by}"))
     if whys["why_refused"]:
         typer.echo(printable(f"refused: {whys['why_refused']}"))
 
@@ -243,10 +248,6 @@ def _hours(span: object) -> str:
     assert isinstance(span, timedelta)
     hours = span / timedelta(hours=1)
     return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _read_order(kind: str, why: str, countries: str, days: float | None) -> Order:

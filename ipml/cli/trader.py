@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.moments import DAY
+
 if TYPE_CHECKING:
     from collections import Counter
     from datetime import date
@@ -44,7 +46,7 @@ def check(
         "high-volume.csv"
     ),
     on: Annotated[
-        datetime | None, typer.Option(metavar="DATE", formats=["%Y-%m-%d"], help="On this day; by default today.")
+        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="On this day; by default today.")
     ] = None,
 ) -> None:
     """Say what each trader lacks of what the law asks for, and who is a high-volume seller.

@@ -9,7 +9,9 @@ import typer
 
 
 def train(
-    experiment: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    experiment: Annotated[
+        Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
+    ],
     models: Annotated[Path, typer.Option(help="Folder in which the model is saved.")] = Path("models"),
     tracking: Annotated[
         str | None, typer.Option(help="MLflow's tracking and registry URI; by default the setting.")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.moments import DAY, MOMENT, in_utc
 from ipml.cli.options import Database
 
 if TYPE_CHECKING:
     from ipml.cooperation.reports.period import Period
 
-DAY = ["%Y-%m-%d"]
 Year = Annotated[int | None, typer.Option(help="A calendar year, in UTC.", show_default=False)]
 First = Annotated[
     datetime | None,
@@ -26,14 +26,14 @@ AsOf = Annotated[
     datetime | None,
     typer.Option(
         metavar="DATE",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
-        help="As things stood then, in UTC; by default now.",
+        formats=MOMENT,
+        help="As things stood then; UTC where no zone is given, by default now.",
         show_default=False,
     ),
 ]
 Networks = Annotated[
     Path | None,
-    typer.Option(help="Folder that `ipml network find` wrote; by default IPML_NETWORKS.", show_default=False),
+    typer.Option(help="Folder that `ipml network find` wrote; by default IPML_NETWORKS, or none.", show_default=False),
 ]
 
 app = typer.Typer(
@@ -50,7 +50,9 @@ def report(
     year: Year = None,
     first: First = None,
     last: Last = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; by default transparency-YEAR.", show_default=False)
+    ] = None,
     as_of: AsOf = None,
     networks: Networks = None,
     database: Database = None,
@@ -93,10 +95,3 @@ def choose_period(year: int | None, first: datetime | None, last: datetime | Non
     if year is None and first is not None and last is not None:
         return Period.between(first.date(), last.date())
     raise UnusableSetting("period", "none, or parts of several", "--year, or both --from and --until")
-
-
-def in_utc(moment: datetime | None) -> datetime | None:
-    """Return a moment that names no zone as one in UTC."""
-    from datetime import UTC
-
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

@@ -9,12 +9,18 @@ import typer
 
 from ipml.cli.options import Database
 
-app = typer.Typer(no_args_is_help=True, help="Say who may log in to the reviewer's page, and as what.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="""Say who may log in to the reviewer's page, and as what.
+
+    Example: ipml user list
+    """,
+)
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="Letters, digits and . _ @ -")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and . _ @ -")],
     role: Annotated[str, typer.Option(help="viewer, reviewer, lead or admin.")] = "reviewer",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
@@ -61,7 +67,9 @@ def list_(database: Database = None) -> None:
 
 
 @app.command()
-def disable(name: Annotated[str, typer.Argument(help="Whom to shut out.")], database: Database = None) -> None:
+def disable(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to shut out.")], database: Database = None
+) -> None:
     """Shut a person out at once; what they decided stays.
 
     Example: ipml user disable ana
@@ -74,7 +82,9 @@ def disable(name: Annotated[str, typer.Argument(help="Whom to shut out.")], data
 
 
 @app.command()
-def enable(name: Annotated[str, typer.Argument(help="Whom to let in again.")], database: Database = None) -> None:
+def enable(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in again.")], database: Database = None
+) -> None:
     """Let a person in again who was shut out.
 
     Example: ipml user enable ana
@@ -88,8 +98,8 @@ def enable(name: Annotated[str, typer.Argument(help="Whom to let in again.")], d
 
 @app.command()
 def role(
-    name: Annotated[str, typer.Argument(help="Whose.")],
-    role: Annotated[str, typer.Argument(help="viewer, reviewer, lead or admin.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, reviewer, lead or admin.")],
     database: Database = None,
 ) -> None:
     """Give a person another role; they are logged out, and have it from their next login on.
@@ -105,7 +115,7 @@ def role(
 
 @app.command()
 def password(
-    name: Annotated[str, typer.Argument(help="Whose.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
     ] = False,
@@ -124,7 +134,7 @@ def password(
 
 @app.command()
 def sessions(
-    name: Annotated[str, typer.Argument(help="Whose.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
     end: Annotated[bool, typer.Option("--end", help="End them all, as after a laptop was lost.")] = False,
     database: Database = None,
 ) -> None:
@@ -151,8 +161,11 @@ def sessions(
 
 @app.command()
 def link(
-    name: Annotated[str, typer.Argument(help="Whom to let in.")],
-    subject: Annotated[str, typer.Argument(help="What the provider calls them: the claim `sub`, no address of mail.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in.")],
+    subject: Annotated[
+        str,
+        typer.Argument(metavar="SUBJECT", help="What the provider calls them: the claim `sub`, no address of mail."),
+    ],
     issuer: Annotated[
         str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.", show_default=False)
     ] = None,
@@ -176,8 +189,8 @@ def link(
 
 @app.command()
 def sells(
-    name: Annotated[str, typer.Argument(help="Who sells.")],
-    seller: Annotated[str, typer.Argument(help="Under which seller's id.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who sells.")],
+    seller: Annotated[str, typer.Argument(metavar="SELLER", help="Under which seller's id.")],
     no_longer: Annotated[bool, typer.Option("--no-longer", help="They do not any more.")] = False,
     database: Database = None,
 ) -> None:

@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def ipml(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
     """Return a function that runs `ipml` with some arguments, in the test's own folder and with default settings."""
-    for name in ("DATABASE", "TRACKING", "MODEL", "MODEL_KEY", "DATA", "BRANDS"):
+    for name in ("DATABASE", "TRACKING", "MODEL", "MODEL_KEY", "DATA", "BRANDS", "NETWORKS"):
         monkeypatch.delenv(f"IPML_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)

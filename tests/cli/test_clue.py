@@ -42,7 +42,7 @@ def test_a_clue_is_ranked_built_verified_signed_for_and_learnt_from(ipml, market
     assert "is held for it" in built.out
     assert "The package is whole." in ipml("clue", "verify", "clue.zip", "--anchor", "anchors").out
     assert "nothing is new since clue C-" in ipml("clue", "build", number, "--out", "again").err
-    assert ipml("clue", "receipt", 1, "--by", "KHK Weber").exit_code == 0
+    assert ipml("clue", "receipt", 1, "--signed-by", "KHK Weber").exit_code == 0
     assert ipml("clue", "outcome", 1, "--arrests", 4).exit_code == 0
     assert "one of --opened" in ipml("clue", "outcome", 1).err
     assert "one of too little" in ipml("clue", "outcome", 1, "--dropped", "Ann").err

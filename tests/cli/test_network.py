@@ -5,8 +5,9 @@ import pandas as pd
 MOMENT = pd.Timestamp("2026-03-01", tz="UTC")
 
 
-def test_networks_are_found_added_to_and_shown(ipml, tmp_path):
+def test_networks_are_found_added_to_and_shown(ipml, tmp_path, monkeypatch):
     """A payout joins two sellers, however it is written; a third comes the day after and is named."""
+    monkeypatch.setenv("IPML_NETWORKS", "nets")
     raw = pd.DataFrame({"seller_id": ["ann", "ben"], "kind": "payout", "value": ["DE 12", "de12"], "seen_at": MOMENT})
     raw.to_parquet("raw.parquet")
     raw.tail(1).assign(seller_id="cid", seen_at=MOMENT + pd.Timedelta(days=1)).to_parquet("next.parquet")
@@ -14,8 +15,8 @@ def test_networks_are_found_added_to_and_shown(ipml, tmp_path):
     for day in ("raw", "next"):
         assert ipml("network", "hash", f"{day}.parquet", f"{day}-hashed.parquet", "--key", "key").exit_code == 0
     assert "2 of them in 1 networks" in ipml("network", "find", "raw-hashed.parquet", "--out", "nets").out
-    assert "New in network 1: cid" in ipml("network", "find", "next-hashed.parquet", "--out", "nets").out
-    assert "3" in ipml("network", "list", "--networks", "nets").out
+    assert "New in network 1: cid" in ipml("network", "find", "next-hashed.parquet").out
+    assert "3" in ipml("network", "list").out
     sales = pd.DataFrame({"seller_id": ["ann", "ben", "cid"], "units": [3.0, None, 1.0], "value": [30.0, None, 9.0]})
     sales.to_parquet("sales.parquet")
     shown = ipml("network", "show", 1, "--networks", "nets", "--sales", "sales.parquet").out

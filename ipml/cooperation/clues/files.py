@@ -1,36 +1,18 @@
-"""The machine-readable files of a package: tables as CSV, the network as GraphML and JSON, the value as JSON."""
+"""The machine-readable files of a package: the network as GraphML and JSON, the value as JSON."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from io import StringIO
 from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
 
-from ipml.cooperation.clues.told import Table, Told
+from ipml.cooperation.clues.told import Told
 from ipml.cooperation.network.worth import Estimate
-from ipml.spreadsheet import defuse_within
 
 _NODE_KEYS = {"role": "string", "found_counterfeit": "int"}
 _EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed": "boolean"}
-
-
-def write_csv(table: Table) -> str:
-    r"""Return a table as CSV that no spreadsheet takes for formulas.
-
-    Examples
-    --------
-    >>> write_csv(Table(("title", "price"), (("=1+1", 2.5),)))
-    "title,price\r\n'=1+1,2.5\r\n"
-    """
-    out = StringIO()
-    writer = csv.writer(out)
-    writer.writerow(table.header)
-    writer.writerows([defuse_within(cell) if isinstance(cell, str) else cell for cell in row] for row in table.rows)
-    return out.getvalue()
 
 
 def write_graphml(told: Told) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from ipml.cooperation.clues.contents import Contents
 from ipml.cooperation.clues.fields import Field
-from ipml.cooperation.clues.files import write_csv, write_graph_json, write_graphml, write_json, write_value
+from ipml.cooperation.clues.files import write_graph_json, write_graphml, write_json, write_value
 from ipml.cooperation.clues.picture import draw_network
 from ipml.cooperation.clues.rules import Profile
 from ipml.cooperation.clues.summary import Heading, write_html, write_parts, write_text
 from ipml.enforcement.evidence.keeping import is_person
 from ipml.enforcement.evidence.trail import write_lines
+from ipml.spreadsheet import write_csv
 
 
 def write_files(contents: Contents, heading: Heading, profile: Profile) -> Iterator[tuple[str, str]]:
@@ -21,10 +22,10 @@ def write_files(contents: Contents, heading: Heading, profile: Profile) -> Itera
     yield "summary.txt", write_text(heading, parts)
     yield "summary.html", write_html(heading, parts, told, picture)
     yield "unknown.txt", "".join(f"- {line}\n" for line in contents.unknown)
-    yield "members.csv", write_csv(told.members)
-    yield "links.csv", write_csv(told.links)
-    yield "timeline.csv", write_csv(told.timeline)
-    yield "listings.csv", write_csv(told.listings)
+    yield "members.csv", write_csv(told.members.header, told.members.rows)
+    yield "links.csv", write_csv(told.links.header, told.links.rows)
+    yield "timeline.csv", write_csv(told.timeline.header, told.timeline.rows)
+    yield "listings.csv", write_csv(told.listings.header, told.listings.rows)
     yield "value.json", write_value(told)
     yield "graph.svg", picture
     yield "graph.graphml", write_graphml(told)

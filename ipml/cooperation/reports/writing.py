@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from ipml.cooperation.reports.page import write_page
 from ipml.cooperation.reports.tables import Report, Value, plain
 from ipml.errors import UnwritableFile
-from ipml.spreadsheet import defuse_within
+from ipml.spreadsheet import write_csv
 
 PAGE, FIGURES, ALL = "report.html", "figures.csv", "figures.json"
 _COLUMNS = ("section", "figure", "name", "value", "unit", "low", "high", "n", "means")
@@ -56,11 +54,7 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
     >>> to_csv(["brand", "share"], [("=Acme", 1 / 3), ("Bolt", None)])
     "brand,share\\r\\n'=Acme,0.333333\\r\\nBolt,\\r\\n"
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return file.getvalue()
+    return write_csv(columns, ([plain(value) for value in row] for row in rows))
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -97,10 +91,3 @@ def _figure_rows(report: Report) -> list[tuple[Value, ...]]:
         (section, one.key, one.name, one.value, one.unit, one.low, one.high, one.n, one.means)
         for section, one in report.quantities()
     ]
-
-
-def _cell(value: Value) -> Value:
-    value = plain(value)
-    if value is None:
-        return ""
-    return defuse_within(value) if isinstance(value, str) else value

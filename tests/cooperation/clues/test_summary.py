@@ -9,12 +9,13 @@ import pytest
 
 from experiments.cooperation.clue_market import NOON
 from ipml.cooperation.clues.disclosure import Disclosure
-from ipml.cooperation.clues.files import write_csv, write_graph_json, write_graphml, write_value
+from ipml.cooperation.clues.files import write_graph_json, write_graphml, write_value
 from ipml.cooperation.clues.joining import join_network
 from ipml.cooperation.clues.naming import name_members
 from ipml.cooperation.clues.picture import SIZE, draw_network, place_nodes
 from ipml.cooperation.clues.summary import Heading, write_html, write_parts, write_text
 from ipml.cooperation.clues.unknown import list_unknown
+from ipml.spreadsheet import write_csv
 from ipml.storage.database import reading
 
 HOSTILE = '<script>alert(1)</script>"\x1b[2J=HYPERLINK(0)'
@@ -56,8 +57,8 @@ def test_hostile_text_runs_nowhere(told, profile, heading):
     html = write_html(heading, parts, told, draw_network(told))
     assert "&lt;script&gt;" in html
     assert not re.search(r"<script|<img|<link|<iframe|\son\w+=|href=|src=|url\(", html)
-    assert "\x1b" not in html + write_text(heading, parts) + write_csv(told.listings)
-    assert not re.search(r"(^|[,;\"])[=+@]", write_csv(told.listings), re.MULTILINE)
+    assert "\x1b" not in html + write_text(heading, parts) + write_csv(told.listings.header, told.listings.rows)
+    assert not re.search(r"(^|[,;\"])[=+@]", write_csv(told.listings.header, told.listings.rows), re.MULTILINE)
 
 
 def test_the_summary_asks_and_answers_what_an_investigator_does(told, profile, heading):
