@@ -83,7 +83,7 @@ def run_year(
         learnt = learn_model(plan, folder, n_listings=learn_from)
     policy, cooperation = make_policy(promise), load_cooperation_policy()
     engine = cooperating(engine, policy, cooperation)
-    Year(plan, engine, policy, learnt, folder, giving(cooperation), say, lived).live()
+    Year(plan, engine, policy, cooperation, learnt, folder, giving(cooperation), say, lived).live()
     figures = close_year(plan, engine, folder, lived, cooperation, say)
     lived.peak_alone, lived.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, lived, figures)
