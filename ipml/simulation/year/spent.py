@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+_COLLECTED_AT = (100_000, 20, 50)
 
 
 def peak_bytes() -> int:
@@ -36,6 +39,24 @@ def held_bytes() -> int:
     except OSError:
         return peak_bytes()
     return pages * resource.getpagesize()
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Look for garbage in circles seldom until the end of the block: queries make millions of objects, few in circles.
+
+    Examples
+    --------
+    >>> with seldom_collecting():
+    ...     gc.get_threshold()[0] > 700
+    True
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(*_COLLECTED_AT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 @dataclass(slots=True)
