@@ -28,8 +28,17 @@ def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) 
     from ipml.simulation.year.run import DATABASE, run_year
 
     plan = Plan(scale, seed, difficulty, days)
-    with Console(stderr=True).status("Starting") as status:
-        account = run_year(plan, out, lambda step: status.update(step.capitalize()))
+    console = Console(stderr=True)
+    with console.status("Starting") as status:
+
+        def say(step: str) -> None:
+            line = step[:1].upper() + step[1:]
+            if console.is_terminal:
+                status.update(line)
+            else:
+                typer.echo(line, err=True)
+
+        account = run_year(plan, out, say)
     typer.echo(describe_year(account))
     typer.echo(f"Look at what was done, in the database sqlite:///{out / DATABASE}")
 

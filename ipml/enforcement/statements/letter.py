@@ -81,8 +81,11 @@ def quote(text: str, longest: int = _LONGEST_TITLE) -> str:
     >>> quote("Bag\\u202e\\r\\nBcc: all")[1:-1]
     'Bag Bcc: all'
     """
-    plain = "".join(" " if letter.isspace() else letter for letter in text[: 4 * longest])
-    plain = " ".join("".join(letter for letter in plain if unicodedata.category(letter) not in _UNSEEN).split())
+    plain = text[: 4 * longest]
+    if not plain.isprintable():  # most are, and have no other space than " "
+        plain = "".join(" " if letter.isspace() else letter for letter in plain)
+        plain = "".join(letter for letter in plain if unicodedata.category(letter) not in _UNSEEN)
+    plain = " ".join(plain.split())
     shown = plain if len(plain) <= longest else plain[: longest - 1] + "…"
     return f"{_ISOLATE}{shown}{_END_OF_ISOLATE}"
 

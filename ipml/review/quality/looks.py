@@ -115,13 +115,14 @@ def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime
 def _find_golden(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
     """Return a first look at an item of known truth that a reviewer has not judged, in an order of their own."""
     known = exists().where(looks.c.case_id == cases.c.case_id, looks.c.wanted_of == reviewer, looks.c.kind == "golden")
-    query = (
-        select(goldens.c.golden_id, goldens.c.case_id)
-        .join(cases, cases.c.case_id == goldens.c.case_id)
-        .where(goldens.c.removed_at.is_(None), goldens.c.added_by != reviewer, cases.c.state == "decided")
-        .where(~known, ~_has_judged(reviewer), may_judge(reviewer))
-    )
-    unseen = connection.execute(query).all()
+    others = select(goldens.c.case_id).where(goldens.c.removed_at.is_(None), goldens.c.added_by != reviewer)
+    numbers = connection.scalars(others).all()
+    if not numbers:
+        return None
+    # Found by their numbers alone: SQLite, asked for decided ones too, would go through all that ever were.
+    query = select(cases.c.case_id, cases.c.state).where(cases.c.case_id.in_(numbers))
+    rows = connection.execute(query.where(~known, ~_has_judged(reviewer), may_judge(reviewer)))
+    unseen = [row for row in rows if row.state == "decided"]
     if not unseen:
         return None
     golden = min(unseen, key=lambda row: draw("golden", reviewer, row.case_id))

@@ -7,8 +7,7 @@ these platforms do. The transparency database takes all that it is sent.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ipml.enforcement.statements.batches import Answer, Payload
@@ -18,27 +17,32 @@ from ipml.storage.outbox import Message
 
 
 class ObedientPlatform:
-    """A file sink whose reader has done everything as soon as it is written.
+    """A file sink, with a file for each week, whose reader has done everything as soon as it is written.
 
     Parameters
     ----------
-    path : Path
-        Of the file.
-    now : datetime
-        When it is done.
+    folder : Path
+        Of the files.
     """
 
     channels: Collection[str] = CHANNELS
     at_once = 500
 
-    def __init__(self, path: Path, now: datetime) -> None:
-        self._sink, self._now = FileSink(path), now
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._week, self._now = -1, datetime.min.replace(tzinfo=UTC)
+
+    def wake(self, week: int, now: datetime) -> None:
+        """Take messages from now on into the file of a week, and say that they are done at this moment."""
+        if week != self._week:
+            self._week, self._sink = week, FileSink(self._folder / f"messages-{week:02d}.jsonl")
+        self._now = now
 
     def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
         """Write the messages, and say of those to the platform that they are done."""
+        done = Outcome(True, status="done", said_at=self._now)
         for message, outcome in zip(messages, self._sink.deliver(messages), strict=True):
-            is_done = message.channel == "platform" and outcome.is_accepted
-            yield replace(outcome, status="done", said_at=self._now) if is_done else outcome
+            yield done if message.channel == "platform" and outcome.is_accepted else outcome
 
     def close(self) -> None:
         """Do nothing, as the sink."""

@@ -30,6 +30,7 @@ _DILIGENCE = (0.05, 0.4)  # part of the counterfeits missed by the model that a 
 _SEEN_ANYWAY = 0.05  # how much less often they note what has been found by then
 _BUYERS_OF_FAKES, _BUYERS_OF_GENUINE = 0.005, 0.000_05
 _BAD_FAITH = 0.000_002  # part of all listings that the one in bad faith notes: good ones of honest competitors
+_BAD_FAITH_LEAST = 3  # a week, or a small year would never show what is done about it
 _MOST_IN_A_NOTICE = 100
 
 
@@ -108,7 +109,7 @@ def draw_notices(
         at = monday + timedelta(days=float(rng.gamma(2.0, 2.0)))
         notices.append(DrawnNotice("buyer", f"buyer-{week.first + row:07d}", None, at, (row,)))
     honest = ~week.is_counterfeit & np.isin(kinds, [KIND_CODES["authorised"], KIND_CODES["discounter"]])
-    n_bad = min(1 + int(rng.poisson(_BAD_FAITH * len(honest))), int(honest.sum()))
+    n_bad = min(_BAD_FAITH_LEAST + int(rng.poisson(_BAD_FAITH * len(honest))), int(honest.sum()))
     rows = tuple(rng.choice(np.flatnonzero(honest), n_bad, replace=False).tolist())
     if rows:
         notices.append(DrawnNotice("bad faith", "rival", None, monday + timedelta(days=2, hours=9), rows))

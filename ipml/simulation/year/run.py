@@ -23,7 +23,7 @@ from ipml.simulation.year.giving import giving
 from ipml.simulation.year.model import LISTINGS, Learnt, learn_model
 from ipml.simulation.year.noted import count_notices
 from ipml.simulation.year.plan import FIRST_MORNING, Plan
-from ipml.simulation.year.spent import peak_bytes
+from ipml.simulation.year.spent import peak_bytes, seldom_collecting
 from ipml.simulation.year.table import Figure, Handed, make_figures
 from ipml.simulation.year.year import STAFF, Lived, Year
 from ipml.storage.database import migrate, open_database
@@ -75,7 +75,7 @@ def run_year(
         raise UnwritableFile(folder, "a year is there already", "a folder without one; name another with --out")
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    engine = open_database(f"sqlite:///{folder / DATABASE}")
+    engine = open_database(f"sqlite:///{folder / DATABASE}", survives_power_cut=False)
     migrate(engine)
     lived = Lived()
     say("learning")
@@ -83,8 +83,9 @@ def run_year(
         learnt = learn_model(plan, folder, n_listings=learn_from)
     policy, cooperation = make_policy(promise), load_cooperation_policy()
     engine = cooperating(engine, policy, cooperation)
-    Year(plan, engine, policy, learnt, folder, giving(cooperation), say, lived).live()
-    figures = close_year(plan, engine, folder, lived, cooperation, say)
+    with seldom_collecting():
+        Year(plan, engine, policy, cooperation, learnt, folder, giving(cooperation), say, lived).live()
+        figures = close_year(plan, engine, folder, lived, cooperation, say)
     lived.peak_alone, lived.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, lived, figures)
 

@@ -141,6 +141,11 @@ def _list_notices(noted: Noted) -> Iterator[Figure]:
     yield Figure("notices", _NOT_GIVEN, "", f"{noted.notices:,}", _spell(noted.kinds))
     yield Figure("  listings noted", _NOT_GIVEN, "", f"{noted.items:,}", f"{noted.right:,} counterfeit in truth")
     yield Figure("  of them taken down", _NOT_GIVEN, "", f"{noted.taken_down:,}", f"{noted.taken_down_wrong:,} wrongly")
+    judged = noted.states.get("upheld", 0) + noted.states.get("rejected", 0)
+    upheld = _share(noted.states.get("upheld", 0), judged)
+    yield Figure("  upheld", _NOT_GIVEN, "", upheld, f"of {judged:,} that were judged; {_spell(noted.states)}")
+    warned = f"{noted.steps.get('warn', 0):,} warned before"
+    yield Figure("notifiers suspended", _NOT_GIVEN, "", f"{noted.steps.get('suspend', 0):,}", warned)
 
 
 def _list_handed(handed: Handed) -> Iterator[Figure]:

@@ -31,7 +31,7 @@ from ipml.scoring.scorer import Scorer, load_model
 from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.population import Population, recruit_population
 from ipml.simulation.year.rights import DrawnNotice, draw_notices, name_holders
-from ipml.simulation.year.spent import peak_bytes
+from ipml.simulation.year.spent import held_bytes, peak_bytes
 from ipml.simulation.year.weeks import write_weeks
 
 _log = logging.getLogger(__name__)
@@ -56,8 +56,8 @@ class Watched:
     notices : list of DrawnNotice
     making, scoring : float
         Seconds of processor time.
-    peak : int
-        Bytes of memory that the process needed at most so far.
+    peak, held : int
+        Bytes of memory that the process needed at most so far, and that it holds now.
     """
 
     number: int
@@ -69,6 +69,7 @@ class Watched:
     making: float
     scoring: float
     peak: int
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> I
         done = time.process_time()
         yield Watched(
             *(week.number, path, week.first, week.is_counterfeit, is_found, notices),
-            *(made - began, done - made, peak_bytes()),
+            *(made - began, done - made, peak_bytes(), held_bytes()),
         )
         began = time.process_time()
 

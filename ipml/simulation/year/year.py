@@ -7,6 +7,7 @@ to them: an account that was closed goes on here, so that the year brings the pr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine
 
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.appeals.ticking import tick
 from ipml.enforcement.automatic.acting import act
 from ipml.enforcement.ending import end_due
@@ -29,9 +31,10 @@ from ipml.simulation.operations import Complaints, Staff
 from ipml.simulation.year.appeals import Appeals
 from ipml.simulation.year.model import Learnt
 from ipml.simulation.year.notices import Give, Post
+from ipml.simulation.year.notifiers import look_after_notices
 from ipml.simulation.year.plan import FIRST_MORNING, Plan
 from ipml.simulation.year.platform import ObedientPlatform, take_statements
-from ipml.simulation.year.spent import Stations, peak_bytes
+from ipml.simulation.year.spent import Stations, held_bytes, peak_bytes
 from ipml.simulation.year.staff import People
 from ipml.simulation.year.truth import Truth
 from ipml.simulation.year.watch import Opened, Watched, watching
@@ -89,11 +92,17 @@ class Year:
     plan: Plan
     engine: Engine
     policy: EnforcementPolicy
+    cooperation: CooperationPolicy
     learnt: Learnt
     folder: Path
     give: Give
     say: Say = lambda _: None
     lived: Lived = field(default_factory=Lived)
+    _platform: ObedientPlatform = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let the platform write where the rest is."""
+        self._platform = ObedientPlatform(self.folder)
 
     def live(self) -> Lived:
         """Live through the days of the plan, and return what they leave besides the database."""
@@ -113,6 +122,7 @@ class Year:
         return self.lived
 
     def _live_week(self, week: Watched, people: People, appeals: Appeals, post: Post) -> None:
+        began = time.perf_counter()
         self.lived.truth.add(week.truth)
         self.lived.unfound += int((week.truth & ~week.is_found).sum())
         self.lived.stations.add("making listings", week.making)
@@ -129,12 +139,16 @@ class Year:
             self._live_day(day, come, people, appeals, post)
         week.path.unlink()
         self.lived.peak, self.lived.peak_beside = peak_bytes(), week.peak
+        memory = (held_bytes() + week.held) / 2**20
+        self.say(
+            f"week {week.number + 1} of {self.plan.n_weeks}: {len(week.truth):,} listings, {sum(week.is_found):,} for "
+            f"people, {time.perf_counter() - began:.0f} s, {memory:,.0f} MiB in use"
+        )
 
     def _live_day(self, day: int, arrived: list[ScoredListing], people: People, appeals: Appeals, post: Post) -> None:
         """Live through the day after the one on which the listings were observed."""
         rng = np.random.default_rng([self.plan.seed, 5, day])
         morning = _morning(day + 1)
-        self.say(f"day {day + 1} of {self.plan.last_day + 1}")
         with self._at("queue"):
             enqueue(self.engine, arrived, joins_alike=False, now=morning)
         with self._at("notices"):
@@ -154,12 +168,14 @@ class Year:
 
     def _send(self, day: int, now: datetime) -> None:
         with self._at("delivery"):
-            path = self.folder / f"messages-{day // 7:02d}.jsonl"
-            for _ in deliver_due(self.engine, ObedientPlatform(path, now), clock=lambda: now):
+            self._platform.wake(day // 7, now)
+            for _ in deliver_due(self.engine, self._platform, clock=lambda: now):
                 pass
         with self._at("statements"):
             send_waiting(self.engine, take_statements, now=now)
         if day % 7 == 6 or day == self.plan.last_day:
+            with self._at("notices"):
+                look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("clocks"):
                 tick(self.engine, rules=self.policy.appeals, now=now)
 
