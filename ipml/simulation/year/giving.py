@@ -21,9 +21,9 @@ _HOLDER = (
     "and at this price nobody could sell what we make."
 )
 _BUYER = (
-    "What came is not the brand it was sold as: the label is glued on, and the serial number belongs to another. A "
-    "shop of the brand has looked at it and says that the material is wrong, the seams are crooked and the box is none of "
-    "theirs. The seller does not answer."
+    "What came is not the brand it was sold as: the label is glued on, and the serial number belongs to another. "
+    "A shop of the brand has looked at it and says that the material is wrong, the seams are crooked and the box is "
+    "none of theirs. The seller does not answer."
 )
 
 
