@@ -56,7 +56,7 @@ def find_room(kept: Kept, case_id: int, numbers: Iterable[int]) -> list[int]:
 def keep_where_room(connection: Connection, wanted: Mapping[int, Iterable[int]]) -> None:
     """Keep cases under those of their bands that are not full and do not hold them yet.
 
-    As `find_kept`, `find_room` and `keep` would, but without reading what the bands hold: those of busy brands are full.
+    As `find_kept`, `find_room` and `keep` would, but without reading what is held: the bands of busy brands are full.
 
     Parameters
     ----------
