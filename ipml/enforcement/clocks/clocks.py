@@ -20,6 +20,7 @@ from ipml.enforcement.clocks.states import ENDS, ClockEvent, ClockState, next_st
 from ipml.enforcement.clocks.terms import Deadline, Length
 from ipml.errors import IllegalStep
 from ipml.storage import audit
+from ipml.storage.appending import append_rows
 from ipml.storage.tables import clock_events, clocks
 
 _DAY = timedelta(days=1)
@@ -121,8 +122,7 @@ def start_clocks(connection: Connection, starts: Sequence[Start], by: str, at: d
         for one, state in zip(starts, opened, strict=True)
     ]
     running = [replace(clock, state=next_state(clock.name, clock.state, ClockEvent.BEGAN)) for clock, _ in reckoned]
-    query = insert(clocks).returning(clocks.c.clock_id, sort_by_parameter_order=True)
-    numbers = connection.scalars(query, [_fields_of(clock) for clock in running]).all()
+    numbers = append_rows(connection, clocks, [_fields_of(clock) for clock in running])
     begun = [replace(clock, clock_id=number) for clock, number in zip(running, numbers, strict=True)]
     _record_all(
         connection,
@@ -311,8 +311,7 @@ def _record_all(
         }
         for clock, event, payload in events
     ]
-    query = insert(clock_events).returning(clock_events.c.sequence, sort_by_parameter_order=True)
-    return connection.scalars(query, rows).all()
+    return append_rows(connection, clock_events, rows)
 
 
 def _fields_of(clock: Clock) -> dict[str, Any]:

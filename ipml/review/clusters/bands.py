@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from ipml.storage.tables import bands
 
@@ -51,6 +51,35 @@ def find_room(kept: Kept, case_id: int, numbers: Iterable[int]) -> list[int]:
     for band in free:
         kept[band].append(case_id)
     return free
+
+
+def keep_where_room(connection: Connection, wanted: Mapping[int, Iterable[int]]) -> None:
+    """Keep cases under those of their bands that are not full and do not hold them yet.
+
+    As `find_kept`, `find_room` and `keep` would, but without reading what is held: the bands of busy brands are full.
+
+    Parameters
+    ----------
+    wanted : mapping of int to iterable of int
+        The bands of cases, by number.
+    """
+    counts: Counter[int] = Counter()
+    held: set[tuple[int, int]] = set()
+    numbers = sorted({band for of_case in wanted.values() for band in of_case})
+    for start in range(0, len(numbers), _MOST_NUMBERS):
+        is_one, is_theirs = bands.c.band.in_(numbers[start : start + _MOST_NUMBERS]), bands.c.case_id.in_(wanted)
+        query = select(bands.c.band, func.count(), func.count().filter(is_theirs)).where(is_one)
+        found = connection.execute(query.group_by(bands.c.band)).all()
+        counts.update({band: n_held for band, n_held, _ in found})
+        if any(n_theirs for _, _, n_theirs in found):
+            theirs = connection.execute(select(bands.c.band, bands.c.case_id).where(is_one, is_theirs))
+            held |= {(row.band, row.case_id) for row in theirs}
+    entries: list[tuple[int, list[int]]] = []
+    for case_id, of_case in wanted.items():
+        free = [band for band in of_case if counts[band] < _MOST_IN_BAND and (band, case_id) not in held]
+        counts.update(free)
+        entries.append((case_id, free))
+    keep(connection, entries)
 
 
 def keep(connection: Connection, entries: Iterable[tuple[int, Iterable[int]]]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.records import Listing, Verdict
 from ipml.review.cases import find_case, find_cases
-from ipml.review.clusters.bands import choose_candidates, find_kept, find_room, keep
+from ipml.review.clusters.bands import choose_candidates, find_kept, keep_where_room
 from ipml.review.clusters.likeness import compare_looks, name_brand
 from ipml.review.clusters.signatures import make_bands, make_shingles, sign
 from ipml.review.reversals import stands
@@ -51,8 +51,7 @@ def remember_removals(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     for row in rows:
         listing = decode_listing(row.snapshot)
         numbers[row.case_id] = removal_bands(listing, sign(make_shingles(listing.title)))
-    kept = find_kept(connection, (band for of_case in numbers.values() for band in of_case))
-    keep(connection, [(case_id, find_room(kept, case_id, of_case)) for case_id, of_case in numbers.items()])
+    keep_where_room(connection, numbers)
 
 
 def find_removed(

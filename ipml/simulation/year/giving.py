@@ -14,10 +14,17 @@ from ipml.cooperation.policy import CooperationPolicy
 from ipml.simulation.year.notices import Give
 from ipml.simulation.year.rights import DrawnNotice
 
+# As long as the policy asks of notifiers with a doubtful record.
 _HOLDER = (
-    "Neither the goods nor the pictures are ours: we never made this model in this colour, and know no such seller."
+    "Neither the goods nor the pictures are ours: we never made this model in this colour, and know no such seller. "
+    "The stitching of the seam, the shape of the clasp and the letters of the label differ from all that we have made, "
+    "and at this price nobody could sell what we make."
 )
-_BUYER = "What came is not the brand it was sold as: the label is glued on, and the serial number belongs to another."
+_BUYER = (
+    "What came is not the brand it was sold as: the label is glued on, and the serial number belongs to another. "
+    "A shop of the brand has looked at it and says that the material is wrong, the seams are crooked and the box is "
+    "none of theirs. The seller does not answer."
+)
 
 
 def giving(policy: CooperationPolicy) -> Give:
