@@ -25,7 +25,7 @@ from ipml.cooperation.clues.told import Told
 from ipml.cooperation.clues.unknown import list_unknown
 from ipml.cooperation.network.networks import Networks
 from ipml.enforcement.evidence.keeping import Evidence, read_evidence
-from ipml.enforcement.evidence.trail import read_rows, subjects_of_case
+from ipml.enforcement.evidence.trail import read_rows, subjects_of_cases
 from ipml.enforcement.privacy.erased_list import ErasedList
 from ipml.errors import ClueTooSmall, NothingNew, UnusableSetting
 from ipml.storage.tables import erasures
@@ -175,7 +175,8 @@ def _decided(listing: CaseListing) -> tuple[datetime, int]:
 
 
 def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[str, Any]]:
-    subjects = list(dict.fromkeys(each for case_id in case_ids for each in subjects_of_case(connection, case_id)))
+    parts = (case_ids[start : start + _AT_ONCE] for start in range(0, len(case_ids), _AT_ONCE))
+    subjects = list(dict.fromkeys(each for part in parts for each in subjects_of_cases(connection, part)))
     rows = [
         row
         for start in range(0, len(subjects), _AT_ONCE)

@@ -22,7 +22,7 @@ from ipml.enforcement.evidence.closing import close_package, digest_payload, new
 from ipml.enforcement.evidence.keeping import Evidence, find_evidence, name_in_papers
 from ipml.enforcement.evidence.readme import write_readme
 from ipml.enforcement.evidence.timestamps import Stamp
-from ipml.enforcement.evidence.trail import read_rows, subjects_of_case, veil_actors, write_lines
+from ipml.enforcement.evidence.trail import read_rows, subjects_of_cases, veil_actors, write_lines
 from ipml.errors import EvidenceNotFound, SellerErased
 from ipml.review.cases import find_case, subject_of
 from ipml.storage.anchors import SignedAnchor
@@ -146,7 +146,7 @@ def _read_contents(connection: Connection, case_id: int, by: str, *, with_names:
     evidence = find_evidence(connection, case.case_id)
     if not evidence:
         raise EvidenceNotFound(f"case {case_id}")
-    rows = read_rows(connection, subjects_of_case(connection, case_id))
+    rows = read_rows(connection, subjects_of_cases(connection, [case_id]))
     pseudonym = evidence[-1].pseudonym
     names = {} if with_names else veil_actors(connection, pseudonym, rows)
     try:

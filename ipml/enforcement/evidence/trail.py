@@ -7,7 +7,7 @@ for: such a row cannot be hashed again by who does not know the name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
@@ -22,12 +22,17 @@ _NOUNS = ("evidence", "measure", "statement", "strike", "penalty", "appeal", "cl
 _WITHHELD = "person"
 
 
-def subjects_of_case(connection: Connection, case_id: int) -> list[str]:
-    """Return what the audit trail calls a case and all that followed from it: "case:12", "measure:3".
+def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[str]:
+    """Return what the audit trail calls some cases and all that followed from them: "case:12", "measure:3".
 
-    That is whatever names the case, what refers to that (a penalty to a strike), and the messages about any of it.
+    That is whatever names a case, what refers to that (a penalty to a strike), and the messages about any of it.
+
+    Parameters
+    ----------
+    case_ids : sequence of int
+        No more than some hundred.
     """
-    subjects, found = [subject_of(case_id)], {cases.name: [case_id]}
+    subjects, found = [subject_of(case_id) for case_id in case_ids], {cases.name: list(case_ids)}
     for table in metadata.sorted_tables:  # those that are referred to come first
         key = next(iter(table.primary_key.columns))
         noun = key.name.removesuffix("_id")

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from ipml.enforcement.evidence.trail import read_rows, subjects_of_case
+from ipml.enforcement.evidence.trail import read_rows, subjects_of_cases
 from ipml.enforcement.evidence.verify import AUDIT, EXPORT
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage.tables import audit
@@ -49,7 +49,7 @@ def _find_missing(connection: Connection, export: Mapping[str, Any], found: set[
     named = re.fullmatch(r"case:(\d{1,18})", export["subject"])
     if named is None:
         return [f"{EXPORT}: is of no case"]
-    expected = read_rows(connection, subjects_of_case(connection, int(named[1])))
+    expected = read_rows(connection, subjects_of_cases(connection, [int(named[1])]))
     until = max(found, default=0)
     return [
         f"{AUDIT}: row {row['sequence']} of the trail is missing ({row['action']})"

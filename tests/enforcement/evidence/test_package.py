@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, delete, insert, update
 
 from ipml.enforcement.evidence.package import export_package
-from ipml.enforcement.evidence.trail import subjects_of_case
+from ipml.enforcement.evidence.trail import subjects_of_cases
 from ipml.enforcement.evidence.trail_check import compare_with_trail
 from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import CaseNotFound, EvidenceNotFound, UnusableCapture, UnwritableFile
@@ -247,5 +247,5 @@ def test_what_followed_from_a_case_is_found(keeping: Engine, decide_on: Decide, 
             number, about = one.decision_id, f"measure:{one.decision_id}"
             told = {"channel": "platform", "kind": "measure", "subject": about, "body": {}, "pseudonym": None}
             put(connection, key=f"k{number}", **told, now=moment)
-        subjects = subjects_of_case(connection, decisions[1].case_id)
+        subjects = subjects_of_cases(connection, [decisions[1].case_id])
     assert subjects == ["case:2", "evidence:2", "measure:2", "message:2"]
