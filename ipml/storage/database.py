@@ -39,7 +39,6 @@ _PATIENCE_SECONDS = 20.0
 
 # Of a database that need not survive a power cut: what it holds in memory, and how long its log grows at most.
 _CACHE_KIB = 128 * 1024
-_LOG_PAGES = 16_000
 
 # PostgreSQL's words for: you cannot go on beside the others (a deadlock, a conflict, a lock that took too long).
 _IN_THE_WAY_OF_OTHERS = ("40P01", "40001", "55P03")
@@ -73,7 +72,8 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
         Whether a SQLite file that is not there is made.
     survives_power_cut : bool, default=True
         Whether a commit to a SQLite file waits until the disk has it. Only what can be made again, such as a
-        demonstration, may do without: it is several times as fast, and lost, or damaged, when the power goes.
+        demonstration, may do without: it is several times as fast, and lost, or damaged, when the power goes or the
+        process is killed.
 
     Raises
     ------
@@ -100,9 +100,7 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
     if engine.dialect.name == "sqlite":
         if not create and not Path(parsed.database or "").is_file():
             raise UnusableDatabase(_name(engine), "no such file", "a database that `ipml enqueue` has made")
-        event.listen(engine, "connect", _set_up_sqlite)
-        if not survives_power_cut:
-            event.listen(engine, "connect", _leave_disk_alone)
+        event.listen(engine, "connect", _set_up_sqlite if survives_power_cut else _set_up_hasty_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _set_up_postgres)
@@ -368,10 +366,11 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _leave_disk_alone(connection: sqlite3.Connection, _record: object) -> None:
+def _set_up_hasty_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode = MEMORY")  # pages are written once, and not to a log first
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _set_up_postgres(connection: Any, _record: object) -> None:
