@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.filing import file_appeal
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.errors import AppealedAlready, NothingToAppeal
+from ipml.errors import AppealedAlready, NothingToAppeal, NotTheirsToDecide
 from ipml.records import Verdict
 from ipml.simulation.operations import Complaints
 from ipml.simulation.year.staff import People
@@ -21,6 +21,7 @@ from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
 _TEXT = "The goods are genuine; I have the invoices of an authorised wholesaler."
+_OTHER_LEAD = "leo"
 _WHY = {"granted": "The invoices show that the goods are genuine.", "rejected": "The signs named in the letter stand."}
 
 
@@ -57,22 +58,20 @@ class Appeals:
                     heapq.heappush(self._pending, (row.decided_at + delay, row.case_id, row.listing_id, row.seller_id))
 
     def hear(self, people: People, now: datetime, rng: np.random.Generator) -> None:
-        """File what is due, and let the lead decide it."""
+        """File what is due, and let a lead decide it."""
         while self._pending and self._pending[0][0] <= now:
             _, case_id, listing_id, seller_id = heapq.heappop(self._pending)
             outcome = "rejected" if people.lead_finds_fake(listing_id, rng) else "granted"
-            rules = self.policy.appeals
             with suppress(AppealedAlready, NothingToAppeal):
-                appeal = file_appeal(self.engine, case_id, seller_id, _TEXT, rules=rules, now=now)
-                decided_at = now + timedelta(hours=4)
-                decide_appeal(
-                    self.engine,
-                    appeal.appeal_id,
-                    people.staff.lead,
-                    outcome,
-                    _WHY[outcome],
-                    rules=rules,
-                    now=decided_at,
-                )
+                appeal = file_appeal(self.engine, case_id, seller_id, _TEXT, rules=self.policy.appeals, now=now)
+                self._decide(appeal.appeal_id, people.staff.lead, outcome, now + timedelta(hours=4))
                 self.granted += outcome == "granted"
                 self.rejected += outcome == "rejected"
+
+    def _decide(self, appeal_id: int, lead: str, outcome: str, now: datetime) -> None:
+        """Decide an appeal; where the lead had decided in the matter before, another lead does."""
+        said, rules = (outcome, _WHY[outcome]), self.policy.appeals
+        try:
+            decide_appeal(self.engine, appeal_id, lead, *said, rules=rules, now=now)
+        except NotTheirsToDecide:
+            decide_appeal(self.engine, appeal_id, _OTHER_LEAD, *said, rules=rules, now=now)

@@ -1,0 +1,38 @@
+"""Sellers who complain are heard by somebody who has not decided in the matter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, select
+
+from ipml.cooperation.consequences import cooperating
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.records import Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.simulation.operations import Complaints, Staff
+from ipml.simulation.year.appeals import Appeals
+from ipml.simulation.year.staff import People
+from ipml.simulation.year.truth import Truth
+from ipml.storage.database import reading
+from ipml.storage.tables import appeal_outcomes
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("decider", "hears"), [("ana", "lea"), ("lea", "leo")])
+def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, decider: str, hears: str):
+    """The lead hears what reviewers decided; of what the lead decided themselves, another hears."""
+    policy, rng = load_enforcement_policy(), np.random.default_rng(0)
+    engine = cooperating(engine, policy)
+    enqueue(engine, [make_scored("listing-0000000", 0.9)], now=NOON)
+    decide(engine, claim(engine, decider, now=NOON), Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
+    truth = Truth()
+    truth.add(np.array([False]))
+    people, appeals = People(engine, policy, truth, Staff()), Appeals(engine, policy, Complaints(wronged=1.0))
+    appeals.think_of_complaining(people, rng)
+    appeals.hear(people, NOON + timedelta(days=60), rng)
+    with reading(engine) as connection:
+        assert connection.scalars(select(appeal_outcomes.c.decided_by)).all() == [hears]
