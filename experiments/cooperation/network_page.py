@@ -32,7 +32,8 @@ from ipml.simulation.networks import simulate_networks
 from ipml.storage.database import migrate, open_database
 from ipml.web.app import make_app
 from ipml.web.passwords import PasswordCost
-from ipml.web.users import Role, add_user
+from ipml.web.permissions import Role
+from ipml.web.users import add_user
 
 _TRIES = 5
 

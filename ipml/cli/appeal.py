@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.moments import show_minute
-from ipml.cli.options import By, Database
+from ipml.cli.options import By, Database, acting
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -110,6 +109,7 @@ def file_(
 def withdraw(
     appeal: Number,
     seller: Annotated[str, typer.Option(help="Id of the seller who gives it up.", show_default=False)],
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Record that a seller gives an appeal up; they may file another as long as the term runs.
@@ -117,8 +117,11 @@ def withdraw(
     Example: ipml appeal withdraw 3 --seller s-1881
     """
     from ipml.enforcement.appeals.filing import withdraw_appeal
+    from ipml.web.permissions import Action
 
-    typer.echo(f"Appeal {appeal} is {withdraw_appeal(_open(database), appeal, seller).state}; the seller is told.")
+    engine = _open(database)
+    acting(engine, Action.DECIDE_APPEALS, by)
+    typer.echo(f"Appeal {appeal} is {withdraw_appeal(engine, appeal, seller).state}; the seller is told.")
 
 
 @app.command()
@@ -141,11 +144,14 @@ def decide(
     from ipml.enforcement.appeals.deciding import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.errors import UnusableSetting
+    from ipml.web.permissions import Action
 
     if measure not in (None, *MeasureKind):
         raise UnusableSetting("measure", repr(measure), f"one of {', '.join(MeasureKind)}")
     milder = MeasureKind(measure) if measure else None
-    made = decide_appeal(_open(database), appeal, by or getpass.getuser(), outcome, why, measure=milder)
+    engine = _open(database)
+    name = acting(engine, Action.DECIDE_APPEALS, by)
+    made = decide_appeal(engine, appeal, name, outcome, why, measure=milder)
     typer.echo(f"Appeal {appeal} is {made.state}; the seller is told.")
 
 
@@ -168,10 +174,12 @@ def holder_acted(
     """
     from ipml.enforcement.appeals import counter_notices
     from ipml.errors import UnusableSetting
+    from ipml.web.permissions import Action
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
-    engine, name = _open(database), by or getpass.getuser()
+    engine = _open(database)
+    name = acting(engine, Action.DECIDE_APPEALS, by)
     if extend:
         clock = counter_notices.change_term(engine, appeal, "extend", name)
         typer.echo(f"Appeal {appeal}: the rights holder has until {show_minute(clock.due_at)}.")

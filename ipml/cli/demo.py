@@ -127,7 +127,8 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
 
     from ipml.review.intake import enqueue
     from ipml.storage.database import migrate, open_database
-    from ipml.web.users import Role, add_user, list_users
+    from ipml.web.permissions import Role
+    from ipml.web.users import add_user, list_users
 
     engine = open_database(_database(out))
     migrate(engine)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from getpass import getuser
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from ipml.cli.options import By, Database
+from ipml.cli.options import By, Database, acting
 from ipml.cli.penalty_simulation import PolicyFile
 from ipml.cli.plain_text import printable
 
@@ -69,9 +68,11 @@ def link(
     from ipml.enforcement.penalties.links import decide_link
     from ipml.errors import UnusableSetting
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     if outcome not in ("look", "nothing"):
         raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
     decided: Literal["look", "nothing"] = "look" if outcome == "look" else "nothing"
-    decide_link(open_database(database, create=False), number, by or getuser(), decided, why)
+    engine = open_database(database, create=False)
+    decide_link(engine, number, acting(engine, Action.CHANGE_PENALTIES, by), decided, why)
     typer.echo(f"Link {number}: {outcome}.")

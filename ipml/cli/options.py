@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.errors import UnusableSetting
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ipml.web.permissions import Action
 
 Database = Annotated[
     str | None,
@@ -28,7 +33,13 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
-By = Annotated[str | None, typer.Option(help="Who does it; by default you.", show_default=False)]
+By = Annotated[
+    str | None,
+    typer.Option(
+        help="The user (`ipml user`) who does it; by default the one with your name on this machine.",
+        show_default=False,
+    ),
+]
 Networks = Annotated[
     Path | None,
     typer.Option(
@@ -36,6 +47,21 @@ Networks = Annotated[
     ),
 ]
 Rejects = Annotated[Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)]
+
+
+def acting(engine: Engine, action: Action, by: str | None) -> str:
+    """Return the name of the user who acts: the one that was given, else the one named as who runs the command.
+
+    Raises
+    ------
+    MayNotAct
+        No active user of the database has that name, or their role is too low (`ipml.web.permissions`).
+    """
+    from getpass import getuser
+
+    from ipml.web.users import find_permitted
+
+    return find_permitted(engine, by or getuser(), action).name
 
 
 def choose_networks(folder: Path | None) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ import typer
 
 from ipml.cli.linked_accounts import link, links
 from ipml.cli.moments import MOMENT, in_utc
-from ipml.cli.options import By, Database
+from ipml.cli.options import By, Database, acting
 from ipml.cli.penalty_simulation import PolicyFile, simulate
 from ipml.cli.plain_text import printable
 
@@ -117,10 +116,11 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
     from ipml.enforcement.by_hand import confirm_penalty
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
-    made = confirm_penalty(
-        open_database(database, create=False), penalty, by or getuser(), why, load_enforcement_policy()
-    )
+    engine = open_database(database, create=False)
+    name = acting(engine, Action.CHANGE_PENALTIES, by)
+    made = confirm_penalty(engine, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
 
 
@@ -133,10 +133,11 @@ def lift(penalty: Number, why: Why, by: By = None, database: Database = None) ->
     from ipml.enforcement.by_hand import lift_penalty
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
-    ended = lift_penalty(
-        open_database(database, create=False), penalty, by or getuser(), why, load_enforcement_policy()
-    )
+    engine = open_database(database, create=False)
+    name = acting(engine, Action.CHANGE_PENALTIES, by)
+    ended = lift_penalty(engine, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
 
 

@@ -8,7 +8,7 @@ import typer
 
 from ipml.cli import delivery
 from ipml.cli.moments import show_minute
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database, acting
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -112,20 +112,21 @@ def impose(
     why: Why,
     countries: Countries = "",
     days: Days = None,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Impose a measure of your choice on a listing that was decided counterfeit, beside those there are.
 
     Example: ipml takedown impose 12 --kind price-hold --why "payout frozen by court order"
     """
-    from getpass import getuser
-
     from ipml.enforcement.by_hand import impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    measure = impose_measure(open_database(database, create=False), case, order, getuser(), policy)
+    engine = open_database(database, create=False)
+    measure = impose_measure(engine, case, order, acting(engine, Action.CHANGE_MEASURES, by), policy)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 
@@ -136,36 +137,38 @@ def change(
     why: Why,
     countries: Countries = "",
     days: Days = None,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Put a milder or harder measure in the place of one.
 
     Example: ipml takedown change 7 --kind remove-in --in DE,FR --why "genuine elsewhere"
     """
-    from getpass import getuser
-
     from ipml.enforcement.by_hand import change_measure
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    new = change_measure(open_database(database, create=False), measure, order, getuser(), policy)
+    engine = open_database(database, create=False)
+    new = change_measure(engine, measure, order, acting(engine, Action.CHANGE_MEASURES, by), policy)
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
 
 @app.command()
-def lift(measure: Number, why: Why, database: Database = None) -> None:
+def lift(measure: Number, why: Why, by: By = None, database: Database = None) -> None:
     """Lift a measure; the decision stays. Where nothing else stands against the listing it is put back.
 
     Example: ipml takedown lift 7 --why "licence shown"
     """
-    from getpass import getuser
-
     from ipml.enforcement.by_hand import lift_measure
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
-    lift_measure(open_database(database, create=False), measure, getuser(), why, load_enforcement_policy())
+    engine = open_database(database, create=False)
+    name = acting(engine, Action.CHANGE_MEASURES, by)
+    lift_measure(engine, measure, name, why, load_enforcement_policy())
     typer.echo(f"Measure {measure} is lifted.")
 
 

@@ -35,7 +35,8 @@ def add(
     Example: ipml user add ana --role reviewer
     """
     from ipml.storage.database import migrate, open_database
-    from ipml.web.users import add_user, parse_role
+    from ipml.web.permissions import parse_role
+    from ipml.web.users import add_user
 
     least = parse_role(role)
     engine = open_database(database)
@@ -107,7 +108,8 @@ def role(
     Example: ipml user role ana lead
     """
     from ipml.storage.database import open_database
-    from ipml.web.users import parse_role, set_role
+    from ipml.web.permissions import parse_role
+    from ipml.web.users import set_role
 
     set_role(open_database(database, create=False), name, parse_role(role))
     typer.echo(f"{name} is a {role} from the next login on.")

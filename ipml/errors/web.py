@@ -59,6 +59,17 @@ class RoleTooLow(IpmlError):
         super().__init__(f"You are logged in as a {role}; {expected}. Ask an admin.")
 
 
+class MayNotAct(IpmlError):
+    """A command that takes a user with another role than whoever gives it."""
+
+    def __init__(self, name: str, role: str | None, action: str, least: str) -> None:
+        found = f"a {role}" if role else "no active user of this database"
+        super().__init__(
+            f"You act as {name[:64]!r}, who is {found}; to {action} takes a {least}. "
+            f"Name one with --by, or add one with `ipml user add NAME --role {least}`."
+        )
+
+
 class AddressInUse(IpmlError):
     """The page cannot listen where it was told to."""
 

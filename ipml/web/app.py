@@ -42,57 +42,57 @@ from ipml.web.kept import Kept, KeptByName
 from ipml.web.network_shelf import NetworkShelf
 from ipml.web.oidc import BACK, make_provider
 from ipml.web.passwords import DEFAULT_COST, PasswordCost
+from ipml.web.permissions import Action
 from ipml.web.protection import protect
 from ipml.web.proxy_login import check_proxy_login
 from ipml.web.tries import DEFAULT_LIMITS, Limits
-from ipml.web.users import Role
 
-# Every route: how and where it is asked for, the least role it takes (None: everyone), and what answers.
+# Every route: how and where it is asked for, the action it is, which says who may (None: everyone), and what answers.
 # `authorise` refuses whatever is not in this table.
-ROUTES: tuple[tuple[str, str, Role | None, Callable[..., Response]], ...] = (
+ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/health", None, show_health),
     ("GET", "/login", None, login.show_login),
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),
-    ("GET", "/", Role.VIEWER, pages.show_list),
-    ("POST", "/next", Role.REVIEWER, pages.open_next),
-    ("GET", "/cases/{case_id}", Role.VIEWER, case_page.show_case),
-    ("POST", "/cases/{case_id}/decide", Role.REVIEWER, case_page.decide),
-    ("POST", "/cases/{case_id}/leave", Role.REVIEWER, case_page.leave),
-    ("GET", "/cases/{case_id}/seller", Role.VIEWER, seller_page.show_seller),
-    ("POST", "/cases/{case_id}/measure", Role.LEAD, measure_page.change),
-    ("POST", "/cases/{case_id}/penalty", Role.LEAD, seller_page.change_penalty),
-    ("GET", "/cases/{case_id}/evidence.zip", Role.LEAD, measure_page.download_evidence),
-    ("GET", "/appeals", Role.LEAD, appeals_page.show_appeals),
-    ("GET", "/appeals.csv", Role.LEAD, appeals_page.export),
-    ("GET", "/appeals/{appeal_id}", Role.LEAD, appeals_page.show_appeal),
-    ("POST", "/appeals/{appeal_id}/take", Role.LEAD, appeals_page.take),
-    ("POST", "/appeals/{appeal_id}/decide", Role.LEAD, appeals_page.decide),
-    ("GET", "/notices", Role.LEAD, notices_page.show_notices),
-    ("GET", "/notices/{notice_id}", Role.LEAD, notices_page.show_notice),
-    ("GET", "/notifiers", Role.LEAD, notices_page.show_notifiers),
-    ("GET", "/notifiers/{notifier_id}", Role.LEAD, notices_page.show_notifier),
-    ("POST", "/notifiers/{notifier_id}/step", Role.LEAD, notices_page.take_step),
-    ("POST", "/documents/{document_id}", Role.LEAD, notices_page.judge_document),
-    ("GET", "/brands", Role.VIEWER, brands_page.show_brands),
-    ("GET", "/brands/view", Role.VIEWER, brands_page.show_brand),
-    ("GET", "/networks", Role.LEAD, networks_page.show_networks),
-    ("GET", "/networks/{number}", Role.LEAD, networks_page.show_network),
-    ("GET", "/networks/{number}/members/{place}", Role.LEAD, networks_page.show_member),
-    ("GET", "/networks/{number}/ties/{one}/{other}", Role.LEAD, networks_page.show_tie),
-    ("POST", "/networks/{number}/clue", Role.LEAD, clues_page.hand_out),
-    ("GET", "/clues", Role.LEAD, clues_page.show_clues),
-    ("POST", "/clues/{clue_id}/receipt", Role.LEAD, clues_page.note_receipt),
-    ("POST", "/clues/{clue_id}/outcome", Role.LEAD, clues_page.note),
+    ("GET", "/", Action.LOOK, pages.show_list),
+    ("POST", "/next", Action.REVIEW, pages.open_next),
+    ("GET", "/cases/{case_id}", Action.LOOK, case_page.show_case),
+    ("POST", "/cases/{case_id}/decide", Action.REVIEW, case_page.decide),
+    ("POST", "/cases/{case_id}/leave", Action.REVIEW, case_page.leave),
+    ("GET", "/cases/{case_id}/seller", Action.LOOK, seller_page.show_seller),
+    ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, measure_page.change),
+    ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, seller_page.change_penalty),
+    ("GET", "/cases/{case_id}/evidence.zip", Action.EXPORT_EVIDENCE, measure_page.download_evidence),
+    ("GET", "/appeals", Action.DECIDE_APPEALS, appeals_page.show_appeals),
+    ("GET", "/appeals.csv", Action.EXPORT_TABLES, appeals_page.export),
+    ("GET", "/appeals/{appeal_id}", Action.DECIDE_APPEALS, appeals_page.show_appeal),
+    ("POST", "/appeals/{appeal_id}/take", Action.DECIDE_APPEALS, appeals_page.take),
+    ("POST", "/appeals/{appeal_id}/decide", Action.DECIDE_APPEALS, appeals_page.decide),
+    ("GET", "/notices", Action.JUDGE_NOTIFIERS, notices_page.show_notices),
+    ("GET", "/notices/{notice_id}", Action.JUDGE_NOTIFIERS, notices_page.show_notice),
+    ("GET", "/notifiers", Action.JUDGE_NOTIFIERS, notices_page.show_notifiers),
+    ("GET", "/notifiers/{notifier_id}", Action.JUDGE_NOTIFIERS, notices_page.show_notifier),
+    ("POST", "/notifiers/{notifier_id}/step", Action.JUDGE_NOTIFIERS, notices_page.take_step),
+    ("POST", "/documents/{document_id}", Action.JUDGE_NOTIFIERS, notices_page.judge_document),
+    ("GET", "/brands", Action.LOOK, brands_page.show_brands),
+    ("GET", "/brands/view", Action.LOOK, brands_page.show_brand),
+    ("GET", "/networks", Action.HAND_ON_NETWORKS, networks_page.show_networks),
+    ("GET", "/networks/{number}", Action.HAND_ON_NETWORKS, networks_page.show_network),
+    ("GET", "/networks/{number}/members/{place}", Action.HAND_ON_NETWORKS, networks_page.show_member),
+    ("GET", "/networks/{number}/ties/{one}/{other}", Action.HAND_ON_NETWORKS, networks_page.show_tie),
+    ("POST", "/networks/{number}/clue", Action.HAND_ON_NETWORKS, clues_page.hand_out),
+    ("GET", "/clues", Action.HAND_ON_NETWORKS, clues_page.show_clues),
+    ("POST", "/clues/{clue_id}/receipt", Action.HAND_ON_NETWORKS, clues_page.note_receipt),
+    ("POST", "/clues/{clue_id}/outcome", Action.HAND_ON_NETWORKS, clues_page.note),
     ("GET", "/login/oidc", None, oidc_login.go_to_provider),
     ("GET", BACK, None, oidc_login.come_back),
-    ("GET", "/export.csv", Role.LEAD, exports.export),
-    ("GET", "/bulk", Role.REVIEWER, bulk_page.show_bulk),
-    ("POST", "/bulk", Role.REVIEWER, bulk_page.decide_bulk),
-    ("POST", "/undo", Role.REVIEWER, undo.undo),
-    ("GET", "/dashboard", Role.VIEWER, dashboard.show_dashboard),
-    ("GET", "/password", Role.VIEWER, password_page.show_password),
-    ("POST", "/password", Role.VIEWER, password_page.change_password),
+    ("GET", "/export.csv", Action.EXPORT_TABLES, exports.export),
+    ("GET", "/bulk", Action.REVIEW, bulk_page.show_bulk),
+    ("POST", "/bulk", Action.REVIEW, bulk_page.decide_bulk),
+    ("POST", "/undo", Action.REVIEW, undo.undo),
+    ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
+    ("GET", "/password", Action.SECURE_ACCOUNT, password_page.show_password),
+    ("POST", "/password", Action.SECURE_ACCOUNT, password_page.change_password),
 )
 
 _STAND_SECONDS = 10.0
@@ -138,7 +138,7 @@ def make_app(
     app.state.brand_reports = KeptByName(_BRANDS_SECONDS, _MOST_BRANDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
     app.state.alarms = Kept(_ESTIMATES_SECONDS)
-    app.state.least_roles = {(method, path): least for method, path, least, _ in ROUTES}
+    app.state.actions = {(method, path): action for method, path, action, _ in ROUTES}
     app.middleware("http")(protect)
     app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies or THIS_MACHINE))
     app.router.routes.extend(_make_routes())

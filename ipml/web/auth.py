@@ -9,9 +9,10 @@ from sqlalchemy import Engine
 
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import LoginNeeded, RoleTooLow
+from ipml.web.permissions import LEAST_ROLES, Action
 from ipml.web.proxy_login import find_proxy_user
 from ipml.web.sessions import find_user
-from ipml.web.users import Role, User
+from ipml.web.users import User
 
 
 def authorise(request: Request) -> None:
@@ -21,17 +22,17 @@ def authorise(request: Request) -> None:
     ------
     LoginNeeded, RoleTooLow, UnknownToUs
     """
-    least_roles: Mapping[tuple[str, str], Role | None] = request.app.state.least_roles
+    actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
     rule = (request.method, request.scope["route"].path)
-    is_free = rule in least_roles and least_roles[rule] is None
+    is_free = rule in actions and actions[rule] is None
     user = request.state.user = _identify(request, is_free=is_free)
     if is_free:
         return
     if user is None:
         raise LoginNeeded
-    least = least_roles.get(rule)
-    if least is None or not user.role.includes(least):
-        raise RoleTooLow(user.role, least)
+    action = actions.get(rule)
+    if action is None or not user.role.may(action):
+        raise RoleTooLow(user.role, action and LEAST_ROLES[action])
 
 
 def get_engine(request: Request) -> Engine:

@@ -31,12 +31,13 @@ from ipml.storage.database import reading
 from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.enforcement_wording import tell_term
 from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back
+from ipml.web.permissions import Action
 from ipml.web.price_scale import make_price_scale
 from ipml.web.protection import is_from_elsewhere
 from ipml.web.render import render
 from ipml.web.seller_chart import make_seller_chart
 from ipml.web.trail import PATTERN, read_trail, write_trail
-from ipml.web.users import Role, User
+from ipml.web.users import User
 from ipml.web.wording import seller_history
 
 _MOST_OTHERS = 8
@@ -141,7 +142,7 @@ def show(request: Request, case_id: int, visit: Visit) -> Response:
     shown = queue.shown_state(engine, user.name, case_id)
     case = replace(queue.get_case(engine, case_id), state=shown.state)
     claim, barred = _claim(request, user, case)
-    can_decide = user.role.includes(Role.REVIEWER)
+    can_decide = user.role.may(Action.REVIEW)
     context = {
         "visit": visit,
         "case": case,
@@ -150,7 +151,7 @@ def show(request: Request, case_id: int, visit: Visit) -> Response:
         "key": uuid4().hex,
         "may_judge": _may_judge(user, case),
         "can_decide": can_decide,
-        "may_undo_others": user.role.includes(Role.LEAD),
+        "may_undo_others": user.role.may(Action.UNDO_OTHERS),
         "grounds": queue.GROUNDS,
         "undoable": find_undoable(engine, user.name) if can_decide else None,
         "list_address": address_of_list(visit.within),
@@ -233,8 +234,8 @@ def _claim(request: Request, user: User, case: Case) -> tuple[Claim | None, str]
 
 
 def _may_judge(user: User, case: Case) -> bool:
-    least = {"open": Role.REVIEWER, "escalated": Role.LEAD}.get(case.state)
-    return least is not None and user.role.includes(least)
+    action = {"open": Action.REVIEW, "escalated": Action.DECIDE_ESCALATED}.get(case.state)
+    return action is not None and user.role.may(action)
 
 
 def _follow(request: Request, last: Case, within: str, trail: str) -> int | None:

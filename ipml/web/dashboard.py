@@ -18,8 +18,9 @@ from ipml.review.quality.look_summary import summarise_looks
 from ipml.review.throughput import count_days, measure_paces, time_reviews
 from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_look_bars
+from ipml.web.permissions import Action
 from ipml.web.render import render
-from ipml.web.users import Role, User
+from ipml.web.users import User
 
 
 def show_dashboard(request: Request) -> Response:
@@ -53,5 +54,5 @@ def _measure(engine: Engine, policy: EnforcementPolicy, now: datetime) -> dict[s
 
 def _paces(engine: Engine, user: User, now: datetime) -> dict[str, Any]:
     """Return the paces of all reviewers for a lead, for others their own: nobody is measured by colleagues."""
-    is_lead, paces = user.role.includes(Role.LEAD), measure_paces(engine, now=now)
+    is_lead, paces = user.role.may(Action.SEE_PACES), measure_paces(engine, now=now)
     return {"is_lead": is_lead, "paces": [pace for pace in paces if is_lead or pace.reviewer == user.name]}

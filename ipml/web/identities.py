@@ -15,7 +15,8 @@ from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import identities, users
 from ipml.web.passwords import NO_PASSWORD
-from ipml.web.users import Role, User, as_user, change_user, insert_user, is_user_name, parse_role
+from ipml.web.permissions import Role, parse_role
+from ipml.web.users import User, as_user, change_user, insert_user, is_user_name
 
 _ACTOR = "ipml"
 _LONGEST_BASE = 50  # of a name, before what tells two of the same name apart

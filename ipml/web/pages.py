@@ -14,9 +14,9 @@ from ipml.review.browsing import ORDERS, browse
 from ipml.review.undoable import find_undoable
 from ipml.web.auth import get_engine, get_user
 from ipml.web.list_query import ListQuery
+from ipml.web.permissions import Action
 from ipml.web.render import render
 from ipml.web.trail import LONGEST, read_trail, write_trail
-from ipml.web.users import Role
 
 PAGE_SIZE = 50
 MOST_COUNTED = 10_000
@@ -28,7 +28,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
     engine, user, passed = get_engine(request), get_user(request), read_trail(asked.after)
     found = browse(engine, asked.filter(), asked.order, limit=PAGE_SIZE + 1, after=passed[-1] if passed else None)
     cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST
-    can_decide = user.role.includes(Role.REVIEWER)
+    can_decide = user.role.may(Action.REVIEW)
     context = {
         "asked": asked,
         "cases": cases,
@@ -37,9 +37,9 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],
         "first_rank": PAGE_SIZE * len(passed) + 1,
         "can_decide": can_decide,
-        "can_export": user.role.includes(Role.LEAD),
+        "can_export": user.role.may(Action.EXPORT_TABLES),
         "undoable": find_undoable(engine, user.name) if can_decide else None,
-        "pending_appeals": count_appeals(engine) if user.role.includes(Role.LEAD) else None,
+        "pending_appeals": count_appeals(engine) if user.role.may(Action.DECIDE_APPEALS) else None,
         "link": lambda **changes: f"/?{asked.write(**changes)}",
         "previous_link": _link(asked, passed[:-1]) if passed else None,
         "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,

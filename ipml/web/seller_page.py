@@ -18,9 +18,9 @@ from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.case_page import CaseNumber
 from ipml.web.measure_page import FormNumber
 from ipml.web.networks_page import find_network
+from ipml.web.permissions import Action
 from ipml.web.render import render
 from ipml.web.seller_chart import make_seller_chart
-from ipml.web.users import Role
 from ipml.web.wording import seller_history
 
 
@@ -54,14 +54,14 @@ def _show(request: Request, case_id: int, message: str = "") -> Response:
     hidden = find_hidden(engine, user.name)
     listing = queue.get_case(engine, case_id).scored.listing
     file = read_seller_file(engine, case_id, policy, user.name, hidden=hidden)
-    is_lead = user.role.includes(Role.LEAD)
+    sees_networks = user.role.may(Action.HAND_ON_NETWORKS)
     context = {
         "case_id": case_id,
         "file": file,
-        "network": find_network(request, file.seller_id, file.pseudonym) if is_lead else None,
+        "network": find_network(request, file.seller_id, file.pseudonym) if sees_networks else None,
         "seller_history": seller_history(listing),
         "chart": make_seller_chart(read_seller_record(engine, listing.seller_id)),
-        "is_lead": is_lead,
+        "is_lead": user.role.may(Action.CHANGE_PENALTIES),
         "grounds": queue.GROUNDS,
         "most": MOST,
         "message": message,

@@ -13,7 +13,7 @@ from ipml.review.undoable import take_back
 from ipml.web.auth import get_engine, get_user
 from ipml.web.case_page import WithinForm
 from ipml.web.following import address_of, give_back
-from ipml.web.users import Role
+from ipml.web.permissions import Action
 
 
 def undo(
@@ -32,7 +32,7 @@ def undo(
     that is left open for it, which is given back.
     """
     engine, user = get_engine(request), get_user(request)
-    may_undo_others = user.role.includes(Role.LEAD)
+    may_undo_others = user.role.may(Action.UNDO_OTHERS)
     if leaving:
         give_back(engine, user, queue.get_case(engine, leaving), token)
     if group:

@@ -8,53 +8,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ipml.errors import UnknownRole, UnknownUser, UnusableUserName, UserExists
+from ipml.errors import MayNotAct, UnknownUser, UnusableUserName, UserExists
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import sessions, users
 from ipml.web.passwords import DEFAULT_COST, NO_PASSWORD, PasswordCost, hash_password, is_right
+from ipml.web.permissions import LEAST_ROLES, Action, Role
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _OPERATOR = "command line"
-
-
-class Role(StrEnum):
-    """What a person may do; each role includes those before it."""
-
-    VIEWER = "viewer"
-    REVIEWER = "reviewer"
-    LEAD = "lead"
-    ADMIN = "admin"
-
-    def includes(self, least: Role) -> bool:
-        """Tell whether this role may do what `least` may.
-
-        Examples
-        --------
-        >>> Role.LEAD.includes(Role.REVIEWER), Role.VIEWER.includes(Role.REVIEWER)
-        (True, False)
-        """
-        order = list(Role)
-        return order.index(self) >= order.index(least)
-
-
-def parse_role(word: str) -> Role:
-    """Return the role a word names; UnknownRole where it names none.
-
-    Examples
-    --------
-    >>> parse_role("lead")
-    <Role.LEAD: 'lead'>
-    """
-    if word not in list(Role):
-        raise UnknownRole(word, tuple(Role))
-    return Role(word)
 
 
 def is_user_name(name: str) -> bool:
@@ -202,6 +169,27 @@ def find_active_user(engine: Engine, name: str) -> User | None:
     """Return the active user of a name, or None."""
     row = _find_row(engine, name)
     return as_user(row) if row and row.is_active else None
+
+
+def find_permitted(engine: Engine, name: str, action: Action) -> User:
+    """Return the active user of a name who may do something.
+
+    Raises
+    ------
+    MayNotAct
+        There is no such user, or their role is too low.
+    """
+    user = find_active_user(engine, name)
+    if user is None or not user.role.may(action):
+        raise MayNotAct(name, user.role if user else None, action, LEAST_ROLES[action])
+    return user
+
+
+def has_admin(engine: Engine) -> bool:
+    """Tell whether an active user may manage users; while none does, whoever has the command line may."""
+    with reading(engine) as connection:
+        roles = connection.scalars(select(users.c.role).where(users.c.is_active).distinct())
+        return any(Role(role).may(Action.MANAGE_USERS) for role in roles)
 
 
 def has_password(engine: Engine, user_id: int) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from staff import OPERATOR
 
 from ipml.cli import main
 from ipml.model.artifact import save_model
@@ -34,6 +35,7 @@ def ipml(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
     for name in ("DATABASE", "TRACKING", "MODEL", "MODEL_KEY", "DATA", "BRANDS", "NETWORKS"):
         monkeypatch.delenv(f"IPML_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("LOGNAME", OPERATOR)  # who runs the commands
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> Answer:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from databases import copy_sqlite
+from staff import add_staff
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
@@ -20,6 +21,7 @@ def database(tmp_path) -> str:
     bag = Listing("L1", "s1", "Bag\x1b[31m", country="CN", observed_at=datetime(2024, 5, 1, tzinfo=UTC))
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
     decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
+    add_staff(engine)
     engine.dispose()
     (tmp_path / "letter.txt").write_text(HOSTILE, encoding="utf-8")
     return url
@@ -42,10 +44,10 @@ def test_an_appeal_is_filed_shown_and_decided(ipml, database: str):
     refused = ipml("appeal", "decide", 1, "granted", "--by", "ana", *options)
     assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
     assert (
-        ipml("appeal", "decide", 1, "granted", "--by", "ben", *options).out
+        ipml("appeal", "decide", 1, "granted", "--by", "lea", *options).out
         == "Appeal 1 is granted; the seller is told.\n"
     )
-    assert "granted by ben: See the invoice." in ipml("appeal", "show", 1, "--database", database).out
+    assert "granted by lea: See the invoice." in ipml("appeal", "show", 1, "--database", database).out
 
 
 def test_a_rights_holder_acts(ipml, database: str):

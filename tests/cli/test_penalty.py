@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from staff import add_staff
 
 from ipml.enforcement.penalties.ladder import climb
 from ipml.enforcement.penalties.strikes import add_strike
@@ -27,10 +28,11 @@ def struck(tmp_path_factory) -> bytes:
     bags = [Listing(f"L{number}", title=f"Bag no. {number}", **known) for number in range(9)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags], now=now)
     for number in range(1, 10):
-        taken = claim(engine, "ana", number, now=now)
+        taken = claim(engine, "lea", number, now=now)
         decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="wrong_features", now=now)
         with writing(engine) as connection:
             climb(connection, add_strike(connection, find_case(connection, number), decision, policy), policy)
+    add_staff(engine)
     engine.dispose()
     return path.read_bytes()
 
@@ -45,7 +47,7 @@ def database(tmp_path, struck: bytes) -> str:
 def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, database: str):
     """Not who decided the case, and not twice."""
     assert "close" in ipml("penalty", "list", "--state", "proposed", "--database", database).out
-    refused = ipml("penalty", "confirm", 2, "--by", "ana", "--database", database)
+    refused = ipml("penalty", "confirm", 2, "--by", "lea", "--database", database)
     assert (refused.exit_code, "another must confirm it" in refused.err) == (2, True)
     told = ipml("penalty", "confirm", 2, "--by", "cleo", "--database", database)
     assert told.out == "Penalty 2 (close) is in force until it is lifted.\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from databases import copy_sqlite
 from receiver import SECRET, Receiver, listening, wait_until
+from staff import add_staff
 
 from ipml.cli.doctor import check_database
 from ipml.enforcement.policy import load_enforcement_policy
@@ -30,6 +31,7 @@ def database(tmp_path) -> str:
     decision = decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
     with writing(engine) as connection:
         impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
+    add_staff(engine)
     engine.dispose()
     return url
 

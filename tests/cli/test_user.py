@@ -9,8 +9,9 @@ from ipml.cli.user import app
 from ipml.errors import SubjectTaken, UnknownRole, UnknownUser, UnusablePassword, UnusableSetting, UserExists
 from ipml.settings import Settings
 from ipml.storage.database import open_database
+from ipml.web.permissions import Role
 from ipml.web.sessions import find_user, open_session
-from ipml.web.users import Role, check_password, list_users
+from ipml.web.users import check_password, list_users
 
 PASSWORD = "correct horse battery"
 

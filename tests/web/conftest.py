@@ -29,7 +29,8 @@ from ipml.web.api import make_api
 from ipml.web.api_access import Access
 from ipml.web.app import make_app
 from ipml.web.metrics import Metrics
-from ipml.web.users import PasswordCost, Role, add_user
+from ipml.web.permissions import Role
+from ipml.web.users import PasswordCost, add_user
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette asks for httpx2 where only httpx is installed

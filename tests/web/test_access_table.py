@@ -20,8 +20,9 @@ from ipml.web.api import API_ROUTES
 from ipml.web.api_access import Access
 from ipml.web.app import ROUTES, make_app
 from ipml.web.passwords import PasswordCost
+from ipml.web.permissions import LEAST_ROLES, Role
 from ipml.web.tries import Limits
-from ipml.web.users import Role, add_user
+from ipml.web.users import add_user
 
 PASSWORD = "correct horse battery"
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
@@ -96,7 +97,7 @@ def test_nothing_is_served_that_no_table_names(app: FastAPI, judges, make_server
 
 def test_every_role_at_every_route_by_every_method(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
     """Who has a lower role than the table says is refused and changes nothing; methods of no row do nothing."""
-    least = {(method, path): role for method, path, role, _ in ROUTES}
+    least = {(method, path): action and LEAST_ROLES[action] for method, path, action, _ in ROUTES}
     paths = {path for _, path in least}
     before = contents(engine)
     for path in sorted(paths):
@@ -124,9 +125,9 @@ def is_due(least: Role | None, role: Role) -> bool:
 
 def test_who_has_the_role_is_let_in(browsers: Mapping[Role | None, TestClient]) -> None:
     """The role of the table and those above it are enough."""
-    for method, path, least, _ in ROUTES:
+    for method, path, action, _ in ROUTES:
         for role, browser in browsers.items():
-            if role is not None and is_due(least, role):
+            if role is not None and is_due(action and LEAST_ROLES[action], role):
                 answer = browser.request(method, fill(path), data={} if method == "POST" else None)
                 asked = (method, path, role, answer.status_code)
                 assert is_let_in(answer.status_code, answer.headers.get("location", "")), asked

@@ -19,7 +19,7 @@ from ipml.settings import Settings
 from ipml.storage.database import open_database, writing
 from ipml.storage.tables import REVISION
 from ipml.web.app import ROUTES, make_app
-from ipml.web.users import Role
+from ipml.web.permissions import Role
 
 USERS = {None: None, Role.VIEWER: "vic", Role.REVIEWER: "ana", Role.LEAD: "lea"}
 NUMBERS = defaultdict(lambda: 1)  # whatever a path asks for

@@ -23,7 +23,8 @@ from ipml.settings import Settings
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import audit
 from ipml.web.app import make_app
-from ipml.web.users import Role, add_user
+from ipml.web.permissions import Role
+from ipml.web.users import add_user
 
 pytestmark = pytest.mark.slow
 

@@ -110,7 +110,8 @@ def _check_all(strategy: st.SearchStrategy[Any], address: str, excluded: list[An
 def lead() -> Iterator[TestClient]:
     """Give a lead's browser of one page; failures are answered, as a server does, and not raised."""
     from ipml.storage.database import migrate, open_database
-    from ipml.web.users import Role, add_user
+    from ipml.web.permissions import Role
+    from ipml.web.users import add_user
 
     engine = open_database("sqlite://")
     migrate(engine)

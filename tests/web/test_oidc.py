@@ -31,7 +31,8 @@ from ipml.web.app import make_app
 from ipml.web.identities import admit, link_user, parse_group_roles
 from ipml.web.oidc import Provider, Registration, make_provider
 from ipml.web.passwords import PasswordCost
-from ipml.web.users import Role, add_user, disable_user, list_users, set_role
+from ipml.web.permissions import Role
+from ipml.web.users import add_user, disable_user, list_users, set_role
 
 pytestmark = pytest.mark.slow
 

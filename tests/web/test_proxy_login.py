@@ -19,7 +19,8 @@ from ipml.storage.tables import tries
 from ipml.web.app import make_app
 from ipml.web.forwarded import find_sender, is_within, parse_networks
 from ipml.web.passwords import PasswordCost
-from ipml.web.users import Role, add_user, disable_user
+from ipml.web.permissions import Role
+from ipml.web.users import add_user, disable_user
 
 pytestmark = pytest.mark.slow
 
