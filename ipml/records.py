@@ -6,6 +6,7 @@ values only, so that it can be stored, sent and compared. Moments are aware date
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -120,6 +121,27 @@ class PriceRange:
     high: float
 
 
+BASE_RATE = "baseline"
+"""Under this name older files and snapshots hold the base rate as one of the reasons."""
+
+
+def part_base_rate(reasons: Iterable[Reason]) -> tuple[tuple[Reason, ...], float | None]:
+    """Return reasons without the base rate that older files hold among them, and that base rate, or None.
+
+    Examples
+    --------
+    >>> part_base_rate([Reason("baseline", "Where every listing starts", -2.0), Reason("price.brand", "Cheap", 1.5)])
+    ((Reason(feature='price.brand', sentence='Cheap', weight=1.5),), -2.0)
+    """
+    kept, base_rate = [], None
+    for reason in reasons:
+        if reason.feature == BASE_RATE:
+            base_rate = reason.weight
+        else:
+            kept.append(reason)
+    return tuple(kept), base_rate
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredListing:
     """A listing with the calibrated probability that it is counterfeit, and why.
@@ -129,7 +151,9 @@ class ScoredListing:
     score : float or None
         Probability in 0-1; None where the model abstains.
     log_odds : float or None
-        Sum of all contributions, before calibration; the weights of the reasons are parts of it.
+        Sum of the base rate and of the weights of all reasons, before calibration.
+    reasons : tuple of Reason
+        What tells the listing from others, for and against, the heaviest first.
     abstained : str or None
         Why the listing cannot be judged, as a phrase, or None.
     score_low, score_high : float or None
@@ -144,6 +168,8 @@ class ScoredListing:
     earlier_listings, earlier_suspicion : float or None
         What was known of the seller's earlier listings: how many there were, and how suspicious they looked, summed.
         With these and the listing the model gives the same score again.
+    base_rate : float or None
+        Log-odds at which every listing of this model starts; None where no reasons are given.
     """
 
     listing: Listing
@@ -161,6 +187,20 @@ class ScoredListing:
     model_digest: str | None = None
     earlier_listings: float | None = None
     earlier_suspicion: float | None = None
+    base_rate: float | None = None
+
+    @property
+    def reasons_for_counterfeit(self) -> tuple[Reason, ...]:
+        """The reasons that speak for counterfeit, the strongest first.
+
+        Examples
+        --------
+        >>> reasons = (Reason("listing.age", "Listing is 9 days old", -2.0), Reason("price.brand", "Cheap", 1.5))
+        >>> scored = ScoredListing(Listing("A7", "s1", "Bag"), 0.4, -0.5, reasons, (), None, "m1")
+        >>> [reason.sentence for reason in scored.reasons_for_counterfeit]
+        ['Cheap']
+        """
+        return tuple(sorted((one for one in self.reasons if one.weight > 0), key=lambda reason: -reason.weight))
 
 
 class Verdict(StrEnum):

@@ -67,7 +67,7 @@ def say_why(scorer: Scorer, flagged: pd.DataFrame) -> None:
     """Print how often each reason is the first or second to raise a flagged listing."""
     counted: Counter[str] = Counter()
     for scored in scorer.explain_frame(flagged):
-        raising = [reason.feature for reason in scored.reasons if reason.weight > 0 and reason.feature != "baseline"]
+        raising = [reason.feature for reason in scored.reasons if reason.weight > 0]
         counted.update(raising[:2])
     typer.echo("\nfirst and second reason of the flagged")
     for feature, n in counted.most_common(8):

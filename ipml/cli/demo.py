@@ -141,10 +141,11 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
 
 
 def _describe(rank: int, scored: ScoredListing) -> str:
-    """Return a listing with its price and its three heaviest reasons, for a terminal."""
+    """Return a listing with its price and its three strongest reasons, for a terminal."""
     listing = scored.listing
     price = f"{listing.price:,.2f} {listing.currency}" if listing.price is not None else "no price"
     lines = [f"{rank:>3}. {scored.score:.1%}  {printable(listing.title)}  ({price})"]
-    reasons = [reason for reason in scored.reasons if reason.feature != "baseline" and reason.weight > 0]
-    lines += [f"          {reason.weight:+.1f}  {printable(reason.sentence)}" for reason in reasons[:3]]
+    lines += [
+        f"          {reason.weight:+.1f}  {printable(reason.sentence)}" for reason in scored.reasons_for_counterfeit[:3]
+    ]
     return "\n".join([*lines, ""])

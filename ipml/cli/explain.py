@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ipml.model.report import Explain
-    from ipml.records import Reason, ScoredListing
+    from ipml.records import Reason
     from ipml.scoring.scorer import Scorer
 
 
@@ -20,12 +20,7 @@ def explain_by_folder(folder: Path) -> Explain:
 
 def explain_by(scorer: Scorer) -> Explain:
     """Return what gives the sentences for each listing of a frame, by a loaded model."""
-    return lambda listings: [list(map(_in_words, _told(scored))) for scored in scorer.explain_frame(listings)]
-
-
-def _told(scored: ScoredListing) -> list[Reason]:
-    """Return the reasons that tell a listing from others; where every listing starts is none of them."""
-    return [reason for reason in scored.reasons if reason.feature != "baseline"]
+    return lambda listings: [list(map(_in_words, scored.reasons)) for scored in scorer.explain_frame(listings)]
 
 
 def _in_words(reason: Reason) -> str:

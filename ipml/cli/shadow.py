@@ -109,8 +109,9 @@ def _describe(by: ScoredListing, one: Disputed) -> str:
     )
     listing = by.listing
     lines = [f"  {scores}  {printable(listing.title)}  ({printable(listing.listing_id)})"]
-    reasons = [reason for reason in by.reasons if reason.feature != "baseline" and reason.weight > 0]
-    lines += [f"          {reason.weight:+.1f}  {printable(reason.sentence)}" for reason in reasons[:3]]
+    lines += [
+        f"          {reason.weight:+.1f}  {printable(reason.sentence)}" for reason in by.reasons_for_counterfeit[:3]
+    ]
     return "\n".join(lines)
 
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ipml.errors import UnstorableValue
-from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, part_base_rate
 
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
-_OPTIONAL = ("score_low", "score_high", "read_as", "model_digest", "earlier_listings", "earlier_suspicion")
+_OPTIONAL = ("score_low", "score_high", "read_as", "model_digest", "earlier_listings", "earlier_suspicion", "base_rate")
 _EDITABLE = (
     "title",
     "description",
@@ -63,19 +63,23 @@ def encode(scored: ScoredListing) -> str:
 
 
 def decode(text: str) -> ScoredListing:
-    """Return the scored listing that `encode` turned into text."""
+    """Return the scored listing that `encode` turned into text.
+
+    Older snapshots hold the base rate as one of the reasons; it comes back as what it is.
+    """
     content = json.loads(text)
+    reasons, base_rate = part_base_rate(Reason(**reason) for reason in content["reasons"])
     return ScoredListing(
         listing=Listing(**_with_moments(content["listing"])),
         score=content["score"],
         log_odds=content["log_odds"],
-        reasons=tuple(Reason(**reason) for reason in content["reasons"]),
+        reasons=reasons,
         highlights=tuple(Highlight(**highlight) for highlight in content["highlights"]),
         price_range=PriceRange(**content["price_range"]) if content["price_range"] else None,
         model_version=content["model_version"],
         abstained=content["abstained"],
         description_highlights=tuple(Highlight(**part) for part in content.get("description_highlights", ())),
-        **{name: content.get(name) for name in _OPTIONAL},
+        **{"base_rate": base_rate} | {name: content[name] for name in _OPTIONAL if name in content},
     )
 
 
@@ -86,7 +90,7 @@ def decode_listing(text: str) -> Listing:
 
 def decode_reasons(text: str) -> tuple[Reason, ...]:
     """Return the reasons alone of what `encode` turned into text."""
-    return tuple(Reason(**reason) for reason in json.loads(text)["reasons"])
+    return part_base_rate(Reason(**reason) for reason in json.loads(text)["reasons"])[0]
 
 
 def digest(text: str) -> str:

@@ -1,6 +1,7 @@
 """Why a listing scored as it did: contributions of features turned into sentences and highlighted letters.
 
-Every feature belongs to one group, every group has one sentence, and the weights of the groups sum to the log-odds.
+Every feature belongs to one group, every group has one sentence, and the weights of the groups and the
+base rate sum to the log-odds.
 A long text counts as its most suspicious passage; sentences and highlights read all of it, so that a reviewer finds
 every word that would count anywhere.
 """
@@ -24,7 +25,6 @@ from ipml.scoring.readings import reads_otherwise
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
 SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
-BASELINE = "Where every listing starts"
 MOST_HIGHLIGHTS = 100
 _LONGEST_READING = 500
 _MOST_REMEMBERED = 16
@@ -75,6 +75,8 @@ class Explainer:
     groups : list of str
         The names of the reasons there may be.
     extractors : dict of str to extractor
+    base_rate : float
+        The log-odds at which every listing starts.
     """
 
     def __init__(self, classifier: CounterfeitClassifier) -> None:
@@ -83,7 +85,7 @@ class Explainer:
         self.groups: list[str] = []
         self._groups_of = {name: self._group(name, extractor) for name, extractor in self.extractors.items()}
         self._portfolio = self._number(PORTFOLIO)
-        self._baseline = Reason("baseline", BASELINE, classifier.intercept)
+        self.base_rate: float = classifier.intercept
         # The same few texts of a listing are asked for again and again.
         self._fold = lru_cache(_MOST_REMEMBERED)(self._fold_text)
         self._letter_weights = lru_cache(_MOST_REMEMBERED)(self._weigh_letters)
@@ -107,7 +109,7 @@ class Explainer:
     def reasons(
         self, listing: ListingColumns, weights: NDArray[np.float64], earlier: EarlierListings
     ) -> tuple[Reason, ...]:
-        """Return the reasons for one listing, the heaviest first; their weights sum to its log-odds.
+        """Return the reasons for one listing, the heaviest first; with the base rate they sum to its log-odds.
 
         Parameters
         ----------
@@ -122,7 +124,7 @@ class Explainer:
             for name, weight in zip(self.groups, weights.tolist(), strict=True)
             if weight
         ]
-        return tuple(sorted([*reasons, self._baseline], key=lambda reason: (-abs(reason.weight), reason.feature)))
+        return tuple(sorted(reasons, key=lambda reason: (-abs(reason.weight), reason.feature)))
 
     def highlights(self, text: str, column: str = "title", least: float = 0.0) -> tuple[Highlight, ...]:
         """Return which words of a text, as written, carried how much of the log-odds; the 100 heaviest of a long one.

@@ -1,8 +1,9 @@
 """Scored files: what stands in their columns, and how they are read back.
 
 A scored file holds the canonical columns of the listings, the columns of `SCORE_COLUMNS`, those of `ORIGIN_COLUMNS`
-(which files of older releases lack), and for the most suspicious listings `read_as` and the JSON texts `reasons`,
-`highlights`, `price_range` and `description_highlights`. A folder of such files is read as one, once it says that it is
+(which files of older releases lack), and for the most suspicious listings `read_as`, `base_rate` and the JSON texts
+`reasons`, `highlights`, `price_range` and `description_highlights`; older files hold the base rate as one of the
+reasons. A folder of such files is read as one, once it says that it is
 whole.
 """
 
@@ -21,10 +22,10 @@ from ipml.listings.frames import show
 from ipml.listings.raw_table import RawTable
 from ipml.listings.schema import COLUMNS, check_listings, frame_to_listings
 from ipml.listings.tables import read_tables
-from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing
+from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing, part_base_rate
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS
 
-EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range", "description_highlights", "read_as")
+EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range", "description_highlights", "read_as", "base_rate")
 WHOLE = "_SUCCESS"
 """The file in a folder that says that nothing is missing."""
 _CHUNK_ROWS = 20_000
@@ -42,6 +43,7 @@ _CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "price_range": (TypeAdapter(PriceRange | None), "null"),
     "description_highlights": (TypeAdapter(tuple[Highlight, ...]), "[]"),
     "read_as": (TypeAdapter(str | None), ""),
+    "base_rate": (TypeAdapter(FiniteFloat | None), "null"),
     "model_version": (TypeAdapter(str), ""),
     "abstained": (TypeAdapter(str | None), ""),
     "model_digest": (TypeAdapter(str | None), ""),
@@ -76,7 +78,10 @@ def read_scored(path: Path) -> Iterator[ScoredListing]:
         rows: list[dict[Any, Any]] = extra.where(extra.notna() & (extra != ""), None).to_dict("records")
         listings = check_listings(frame.reindex(columns=list(COLUMNS)), str(path))
         for number, listing, row in zip(frame.index, frame_to_listings(listings), rows, strict=True):
-            yield ScoredListing(listing, **{name: _read_cell(row[name], name, number, path) for name in _CELLS})
+            said = {name: _read_cell(row[name], name, number, path) for name in _CELLS}
+            reasons, base_rate = part_base_rate(said["reasons"])
+            said |= {"reasons": reasons} | ({} if base_rate is None else {"base_rate": base_rate})
+            yield ScoredListing(listing, **said)
 
 
 def explanation_columns(scored: ScoredListing) -> dict[str, str]:
@@ -87,6 +92,7 @@ def explanation_columns(scored: ScoredListing) -> dict[str, str]:
         "price_range": json.dumps(asdict(scored.price_range), ensure_ascii=False) if scored.price_range else "",
         "description_highlights": json.dumps([asdict(part) for part in scored.description_highlights]),
         "read_as": scored.read_as or "",
+        "base_rate": "" if scored.base_rate is None else json.dumps(scored.base_rate),
     }
 
 

@@ -73,6 +73,7 @@ class _Explained(NamedTuple):
     price_range: PriceRange | None = None
     description_highlights: tuple[Highlight, ...] = ()
     read_as: str | None = None
+    base_rate: float | None = None
 
 
 _UNEXPLAINED = _Explained()
@@ -275,7 +276,7 @@ class Scorer:
             in_title = explainer.highlights(listing.title)
             in_description = explainer.highlights(listing.description or "", "description", _LEAST_IN_DESCRIPTION)
             read_as = explainer.read_as(listing.title)
-            explained.append(_Explained(reasons, in_title, prices, in_description, read_as))
+            explained.append(_Explained(reasons, in_title, prices, in_description, read_as, explainer.base_rate))
         return explained
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
@@ -314,6 +315,7 @@ class Scorer:
             score_high=judged.high,
             description_highlights=explained.description_highlights,
             read_as=explained.read_as,
+            base_rate=explained.base_rate,
             **self._origin(earlier),
         )
 

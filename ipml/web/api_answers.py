@@ -54,9 +54,12 @@ class ScoreShape(_Shape):
     score: float | None = Field(ge=0, le=1, description="calibrated probability that the listing is counterfeit")
     score_low: float | None = Field(ge=0, le=1, description="lower bound of its 90 % interval")
     score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
-    log_odds: float | None = Field(description="sum of all contributions, before calibration")
+    log_odds: float | None = Field(description="sum of base_rate and the weights of all reasons, before calibration")
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
     reasons: list[ReasonShape] | None = Field(None, description="only with explain=true; heaviest first")
+    base_rate: float | None = Field(
+        None, description="only with explain=true; log-odds at which every listing of this model starts"
+    )
     highlights: list[HighlightShape] | None = Field(None, description="only with explain=true")
     price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null where none is known")
 
@@ -123,6 +126,7 @@ def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
     }
     if explain:
         said["reasons"] = list(map(asdict, scored.reasons))
+        said["base_rate"] = scored.base_rate
         said["highlights"] = list(map(asdict, scored.highlights))
         said["price_range"] = scored.price_range and asdict(scored.price_range)
     return said

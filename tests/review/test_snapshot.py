@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
-from ipml.review.snapshot import decode, encode, make_key
+from ipml.review.snapshot import decode, decode_reasons, encode, make_key
 
 TEXT = st.text(max_size=30)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -39,6 +39,7 @@ SCORED = st.builds(
     model_digest=st.none() | TEXT,
     earlier_listings=st.none() | st.integers(0, 2**40).map(float),
     earlier_suspicion=st.none() | st.floats(0, 1e9),
+    base_rate=st.none() | NUMBER,
 )
 
 
@@ -57,6 +58,19 @@ def test_a_score_without_bounds_is_stored_as_before_there_were_any(scored: Score
     text = encode(bare)
     assert not {"score_low", "score_high"} & json.loads(text).keys()
     assert decode(text) == bare
+
+
+@given(SCORED, NUMBER, st.data())
+def test_a_base_rate_among_the_reasons_is_read_as_what_it_is(scored: ScoredListing, weight: float, data: st.DataObject):
+    """Older snapshots hold it at any place among them; no other reason is lost, and the order stays."""
+    place = data.draw(st.integers(0, len(scored.reasons)))
+    old = Reason("baseline", "Where every listing starts", weight)
+    stored = dataclasses.replace(
+        scored, reasons=(*scored.reasons[:place], old, *scored.reasons[place:]), base_rate=None
+    )
+    text = encode(stored)
+    assert decode(text) == dataclasses.replace(scored, base_rate=weight)
+    assert decode_reasons(text) == scored.reasons
 
 
 @given(SCORED)

@@ -82,11 +82,7 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
     columns = ListingColumns.of_one(BARE, explainer.classifier.reading)
     for group, name in enumerate(explainer.groups):
         weights = np.eye(len(explainer.groups))[group]
-        (other,) = [
-            reason
-            for reason in explainer.reasons(columns, weights, EarlierListings(0, 0.0))
-            if reason.feature != "baseline"
-        ]
+        (other,) = explainer.reasons(columns, weights, EarlierListings(0, 0.0))
         assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
     assert set(explainer.groups) == set(SENTENCES)
@@ -131,10 +127,10 @@ def test_every_sentence_fits_every_listing(explainer, listing):
 @example(Listing("1", "s", "x", description="a" * 100_000))
 @given(LISTINGS)
 def test_reasons_hold_for_any_listing(explainer, listing):
-    """They sum to the log-odds, the heaviest first, each group once, none of them empty or without weight."""
+    """With the base rate they sum to the log-odds; the heaviest first, each group once, none empty or weightless."""
     columns = ListingColumns.of_one(listing, explainer.classifier.reading)
     reasons = explainer.reasons(columns, explainer.weigh_groups(columns, 0.5), EarlierListings(10, 10.0))
-    total = sum(reason.weight for reason in reasons)
+    total = explainer.base_rate + sum(reason.weight for reason in reasons)
     assert total == pytest.approx(float(explainer.classifier.decision_function(columns, np.array([0.5]))[0]), abs=1e-9)
     sizes = [abs(reason.weight) for reason in reasons]
     assert sizes == sorted(sizes, reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -97,3 +98,13 @@ def test_a_folder_that_does_not_say_it_is_whole_is_refused(scorer, shop, tmp_pat
         UnreadableFile, match="found no file _SUCCESS; expected a folder that `ipml score` has finished"
     ):
         next(read_scored(tmp_path / "scored"))
+
+
+def test_a_base_rate_among_the_reasons_of_an_older_file_is_read_as_what_it_is(scorer, shop, tmp_path):
+    """A file of an earlier release has no column for it; it gives the same listings."""
+    score_file(scorer, shop, tmp_path / "scored.parquet")
+    frame = pd.read_parquet(tmp_path / "scored.parquet")
+    old = {"feature": "baseline", "sentence": "Where every listing starts", "weight": scorer.classifier.intercept}
+    frame["reasons"] = [json.dumps([*json.loads(reasons), old]) for reasons in frame["reasons"]]
+    frame.drop(columns="base_rate").to_parquet(tmp_path / "older.parquet")
+    assert list(read_scored(tmp_path / "older.parquet")) == list(read_scored(tmp_path / "scored.parquet"))

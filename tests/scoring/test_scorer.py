@@ -160,9 +160,10 @@ def test_the_limit_is_that_of_the_settings(classifier, newest, tmp_path, monkeyp
 
 
 def test_reasons_sum_to_the_log_odds(scorer, newest):
-    """The weights of all reasons of a listing add up to its score before calibration."""
+    """The base rate and the weights of all reasons of a listing add up to its score before calibration."""
     for scored in scorer.explain_frame(newest):
-        assert sum(reason.weight for reason in scored.reasons) == pytest.approx(scored.log_odds, abs=1e-9)
+        total = scored.base_rate + sum(reason.weight for reason in scored.reasons)
+        assert total == pytest.approx(scored.log_odds, abs=1e-9)
 
 
 def test_the_heaviest_reason_comes_first(scorer, newest):

@@ -64,6 +64,7 @@ WEIGHTS = {
     "papers of 2019": -0.9,
     "receipt included": -1.1,
 }
+BASE_RATE = -2.9
 SELLERS = (
     "harbour-outlet",
     "harbour-outlet",
@@ -129,7 +130,7 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
     return ScoredListing(
         listing=replace(listing, **changes),
         score=0.985 - 0.03 * number if number < 30 else 0.05,
-        log_odds=sum(reason.weight for reason in reasons),
+        log_odds=BASE_RATE + sum(reason.weight for reason in reasons),
         reasons=reasons,
         highlights=highlights,
         price_range=PriceRange(brand, "EUR", 0.45 * median, median, 1.9 * median),
@@ -138,6 +139,7 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         score_high=min(1.0, 0.996 - 0.03 * number) if number < 30 else 0.3,
         description_highlights=(Highlight(30, 42, 0.6), Highlight(44, 54, 0.9)) if is_young else (),
         read_as=READINGS.get(number % len(TITLES)),
+        base_rate=BASE_RATE,
     )
 
 

@@ -43,6 +43,7 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
         "8 (19 % of sales)",
         "Other cases of this seller",
         '<mark class="counterfeit s3">AAA quality</mark>',
+        "−2.9</span>\n    <span>Base rate, where the bars start",
     ):
         assert told in text
 

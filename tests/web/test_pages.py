@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Reason, ScoredListing, Verdict
 from ipml.review import queue
 
 
@@ -32,6 +34,33 @@ def test_the_list_is_in_the_order_of_the_queue(engine: Engine, ana: TestClient) 
     assert case_numbers(text) == [case.case_id for case in queue.list_cases(engine)]
     for told in ("98 %", "80.10 EUR", "harbour-outlet", "Price is 9 % of what Vellmar usually costs"):
         assert told in text
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["now", "base rate among the reasons"])
+def test_the_reason_in_a_list_is_the_strongest_for_suspicion(
+    is_old: bool, engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """In the list and before a decision on many: never the base rate, and never one that speaks for genuine."""
+    weights = itertools.permutations((-2.5, -0.4, 0.3, 1.2))
+    many = []
+    for number, some in enumerate([*weights, (-1.0, -0.1), ()]):
+        reasons = [Reason(f"sign.{weight}", f"Sign of {weight}", weight) for weight in some]
+        if is_old and reasons:
+            reasons.insert(number % 3, Reason("baseline", "Where every listing starts", -5.0))
+        listing = scored(
+            number, listing_id=f"N{number}", seller_id=f"n{number}", title=sha256(bytes([number])).hexdigest()
+        )
+        base_rate = None if is_old else -5.0
+        many.append(replace(listing, score=0.99, reasons=tuple(reasons), base_rate=base_rate))
+    queue.enqueue(engine, many)
+    listed = {case.case_id: case.scored for case in queue.list_cases(engine, limit=50)}
+    new = [number for number, one in listed.items() if one.listing.listing_id.startswith("N")]
+    for page in (ana.get("/"), ana.get("/bulk", params={"case": new})):
+        said = re.findall(r'<span class="why">([^<]*)</span>', page.text)
+        assert said.count("Sign of 1.2") == 24
+        assert "No reason for suspicion" in said
+        assert not any("Sign of" in one and one != "Sign of 1.2" for one in said)
+        assert "Where every listing starts" not in page.text
 
 
 def test_filters_narrow_the_list(engine: Engine, ana: TestClient) -> None:

@@ -94,9 +94,9 @@ def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
     >>> choose_ground(scored, AutomaticRules(ground_by_reason={"words.replica": "declared_replica"}))
     'declared_replica'
     """
-    for reason in sorted(scored.reasons, key=lambda reason: -reason.weight):
+    for reason in scored.reasons_for_counterfeit:
         for start, ground in rules.ground_by_reason.items():
-            if reason.weight > 0 and reason.feature.startswith(start):
+            if reason.feature.startswith(start):
                 return ground
     return rules.ground
 

@@ -25,8 +25,8 @@ SCHEMA = 1
 _SALT_BYTES = 16
 _write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _OF_SCORE = (
-    *("score", "score_low", "score_high", "log_odds", "abstained", "read_as", "reasons", "highlights"),
-    *("description_highlights", "price_range"),
+    *("score", "score_low", "score_high", "log_odds", "abstained", "read_as", "base_rate", "reasons"),
+    *("highlights", "description_highlights", "price_range"),
 )
 _HISTORY = "seller_"
 _NOT_HISTORY = "seller_id"
