@@ -21,6 +21,7 @@ from ipml.cooperation.clues.ranking import Ranked, sort_by_worth
 from ipml.cooperation.clues.rules import SIGNS, SolvabilityRules
 from ipml.cooperation.clues.solvability import Known, Solvability, learn_solvability
 from ipml.cooperation.policy import load_cooperation_policy
+from ipml.money import Money
 
 _OUTCOMES = (0, 10, 20, 40)
 _POOL, _FIRST, _OFFERED = 40, 5, 4
@@ -83,8 +84,9 @@ def judge(seed: int, name: str, model: Solvability, truth: Solvability) -> dict[
         pool = draw_networks(rng, _POOL, model)
         chance = {one.number: truth.judge(one.signs) for one in pool}
         first = sort_by_worth(pool)[:_FIRST]
-        found = sum(one.value / one.effort * chance[one.number] for one in first)
-        possible = sum(sorted((one.value / one.effort * chance[one.number] for one in pool), reverse=True)[:_FIRST])
+        worth = {one.number: one.value.amount / one.effort * chance[one.number] for one in pool}
+        found = sum(worth[one.number] for one in first)
+        possible = sum(sorted(worth.values(), reverse=True)[:_FIRST])
         precision.append(np.mean([chance[one.number] for one in first]))
         value.append(found / possible)
         brier.append(np.mean([(one.solvability - chance[one.number]) ** 2 for one in pool]))
@@ -98,10 +100,8 @@ def draw_networks(rng: np.random.Generator, count: int, model: Solvability) -> l
     for number in range(count):
         signs = dict(zip(SIGNS, rng.beta(0.8, 0.8, len(SIGNS)).tolist(), strict=True))
         members = int(5 * (1 + rng.pareto(1.1)))
-        worth = float(rng.lognormal(9, 0.7))
-        drawn.append(
-            Ranked(number, members, members, worth, "EUR", model.judge(signs), 8 + 1.5 * min(members, 60), signs)
-        )
+        value = Money(float(rng.lognormal(9, 0.7)), "EUR")
+        drawn.append(Ranked(number, members, members, value, model.judge(signs), 8 + 1.5 * min(members, 60), signs))
     return drawn
 
 

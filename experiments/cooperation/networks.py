@@ -27,6 +27,8 @@ from ipml.cooperation.network.networks import Networks, add_events, find_network
 from ipml.cooperation.network.newcomers import find_newcomers
 from ipml.cooperation.network.roles import Role, guess_roles
 from ipml.cooperation.network.sales import estimate_sales
+from ipml.money import Rates
+from ipml.simulation.network_members import CURRENCY
 from ipml.simulation.networks import NetworkedSellers, simulate_networks
 
 
@@ -143,10 +145,11 @@ def judge_sales(sellers: NetworkedSellers, found: Networks) -> dict[str, float]:
         if not number:
             continue
         own = listings["seller_id"].isin(found.holdings.seller_ids[found.members_of(number)])
-        _, *estimates = estimate_sales(found, number, seen)
-        for name, estimate in zip(covered, estimates, strict=True):
+        sold = estimate_sales(found, number, seen, Rates(CURRENCY, {}))
+        bounds = (sold.units.low, sold.units.high), (sold.value.low.amount, sold.value.high.amount)
+        for name, (low, high) in zip(covered, bounds, strict=True):
             total = float(listings.loc[own, name].sum())
-            covered[name].append(estimate.low - 1e-6 <= total <= estimate.high + 1e-6)
+            covered[name].append(low - 1e-6 <= total <= high + 1e-6)
     return {name: round(float(np.mean(hits)), 3) for name, hits in covered.items()}
 
 

@@ -30,7 +30,9 @@ app.command()(outcome)
 
 Sales = Annotated[
     Path | None,
-    typer.Option(help="Parquet: seller_id, units, value of each listing, empty where not known.", show_default=False),
+    typer.Option(
+        help="Parquet: seller_id, units, value, currency of each listing, empty where not known.", show_default=False
+    ),
 ]
 
 
@@ -107,16 +109,15 @@ def list_(database: Database = None) -> None:
 
     from ipml.cooperation.clues.log import list_clues
     from ipml.cooperation.clues.outcomes import find_outcomes
+    from ipml.money import say_amount
     from ipml.storage.database import reading
 
     with reading(_open(database)) as connection:
         clues, outcomes = list_clues(connection), find_outcomes(connection)
     table = Table("clue", "reference", "network", "recipient", "built", "counterfeits", "value", "receipt", "outcome")
     for clue in clues:
-        value = "" if clue.value is None else f"{clue.value:,.0f} {clue.currency or ''}".strip()
-        became = ", ".join(
-            one.kind if one.amount is None else f"{one.kind} {one.amount:g}" for one in outcomes.get(clue.clue_id, [])
-        )
+        value = "" if clue.value is None else say_amount(clue.value, clue.currency)
+        became = ", ".join(map(str, outcomes.get(clue.clue_id, ())))
         recipient = clue.recipient + (f" ({clue.brand})" if clue.brand else "")
         receipt = f"{clue.received_at:%Y-%m-%d} {clue.received_by}" if clue.received_at else ""
         cells = (clue.clue_id, clue.reference, clue.network, recipient, f"{clue.built_at:%Y-%m-%d}", clue.n_confirmed)
@@ -132,6 +133,8 @@ def rank(
     database: Database = None,
 ) -> None:
     """Rank networks by value x solvability / effort: which to hand over first. Networks without a counterfeit are out.
+
+    Values are in the currency of the ranking policy in force, at its rates; what has no rate is not counted, and said.
 
     Example: ipml clue rank --sales sales.parquet
     """
@@ -158,8 +161,8 @@ def rank(
         low, high = model.bound(one.signs)
         signs = " ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in one.signs.items())
         likely = f"{one.solvability:.0%} ({low:.0%} to {high:.0%})"
-        counts = (one.number, one.n_members, one.n_confirmed, f"{one.value:,.0f} {one.currency}".strip())
-        table.add_row(*map(str, (*counts, likely, f"{one.effort:.0f}", f"{one.worth:,.0f}", signs)))
+        counts = (one.number, one.n_members, one.n_confirmed, str(one.value))
+        table.add_row(*map(str, (*counts, likely, f"{one.effort:.0f}", str(one.worth), signs)))
     Console().print(table)
     typer.echo(f"Solvability was learnt from {model.n_outcomes} outcomes, beside the policy's judgement.")
 

@@ -34,7 +34,11 @@ def outcome(
     opened: Annotated[bool, typer.Option("--opened", help="An investigation was opened.")] = False,
     arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.", show_default=False)] = None,
     seized: Annotated[
-        float | None, typer.Option(help="Value of what was seized, in the clue's currency.", show_default=False)
+        float | None, typer.Option(help="Value of what was seized, in --currency.", show_default=False)
+    ] = None,
+    currency: Annotated[
+        str | None,
+        typer.Option(help="Of what was seized, such as USD; else that of the clue.", show_default=False),
     ] = None,
     dropped: Annotated[
         str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.", show_default=False)
@@ -61,6 +65,6 @@ def outcome(
     kinds = [kind for kind, is_told in told.items() if is_told]
     if len(kinds) != 1:
         raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    said = {"by": by or getpass.getuser(), "amount": amounts[kinds[0]], "why": dropped}
+    said = {"by": by or getpass.getuser(), "amount": amounts[kinds[0]], "currency": currency, "why": dropped}
     note_outcome(open_database(database, create=False), clue, kinds[0], load_cooperation_policy().clues, **said)  # type: ignore[arg-type]
     typer.echo(f"Clue {clue}: {kinds[0]}.")

@@ -114,7 +114,8 @@ def show(
     sales: Annotated[
         Path | None,
         typer.Option(
-            help="Parquet: seller_id, units, value of each listing, empty where not known.", show_default=False
+            help="Parquet: seller_id, units, value, currency of each listing, empty where not known.",
+            show_default=False,
         ),
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Of members, links and events, so many.")] = 20,
@@ -126,10 +127,15 @@ def show(
     from ipml.cooperation.network.folder import load_networks
     from ipml.cooperation.network.sales import estimate_sales, read_sales
     from ipml.cooperation.network.summary import describe_network
+    from ipml.review.ranking.policy import load_policy
 
     found = load_networks(choose_networks(networks))
+    known = read_sales(sales) if sales else None
     for line in describe_network(found, number, most):
         typer.echo("\n".join(map(printable, line.split("\n"))))
-    if sales:
-        n_listings, units, value = estimate_sales(found, number, read_sales(sales))
-        typer.echo(f"\nSales, estimated\n  listings: {n_listings:,}\n  units: {units}\n  value: {value}")
+    if known is not None:
+        sold = estimate_sales(found, number, known, load_policy().exchange_rates)
+        typer.echo(f"\nSales, estimated\n  listings: {sold.n_listings:,}\n  units: {sold.units}\n  value: {sold.value}")
+        for one in sold.foreign:
+            rate = "not counted: no rate" if one.rate is None else f"exchanged at {one.rate:g}"
+            typer.echo(f"  {one.n_listings:,} listings in {one.currency}: {rate}")

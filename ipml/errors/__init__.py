@@ -7,6 +7,7 @@ Import them from here; a file for each station holds them.
 """
 
 from ipml.errors.base import (
+    CurrencyMismatch,
     IpmlError,
 )
 from ipml.errors.cooperation import (
@@ -185,6 +186,7 @@ __all__ = [
     "ClaimLost",
     "ClueNotFound",
     "ClueTooSmall",
+    "CurrencyMismatch",
     "DatabaseBusy",
     "DatabaseNotEmpty",
     "DifferentRun",

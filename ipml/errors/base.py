@@ -22,6 +22,13 @@ class IpmlError(Exception):
 IpmlError.__module__ = _PUBLIC
 
 
+class CurrencyMismatch(IpmlError):
+    """Amounts of different currencies were compared or added."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"Found {one} and {other}; expected amounts of one currency: exchange them first.")
+
+
 def _restore(kind: type[IpmlError], args: tuple[object, ...], facts: Mapping[str, object]) -> IpmlError:
     error = kind.__new__(kind, *args)
     vars(error).update(facts)

@@ -13,6 +13,7 @@ ACCOUNTS_TO_A_PAYOUT = (2, 6)
 ACCOUNTS_TO_A_DEVICE = (2, 7)
 IMAGES_TO_A_CELL = 12
 LATE_SOURCE = 0.4
+CURRENCY = "EUR"  # of what they sell
 CAREFUL = {"payout": 0.3, "device": 0.4}  # the part of accounts that have one of their own
 
 
@@ -107,4 +108,5 @@ def _sell(members: Codes, roles: Codes, start: Days, rng: np.random.Generator) -
     units = rng.poisson(np.array([6.0, 4.0, 2.0])[roles][place] * success)
     price = rng.lognormal(rng.normal(3.5, 0.5), 0.5, len(place))
     day = start[place] + rng.exponential(40.0, len(place))
-    return pd.DataFrame({"seller": members[place], "day": day, "units": units, "value": np.round(units * price, 2)})
+    value = np.round(units * price, 2)
+    return pd.DataFrame({"seller": members[place], "day": day, "units": units, "value": value, "currency": CURRENCY})

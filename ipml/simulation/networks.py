@@ -120,4 +120,4 @@ def _finish_listings(
     listings.insert(1, "listing_id", [f"l{number:07d}" for number in range(len(listings))])
     listings["listed_at"] = FIRST_DAY + pd.to_timedelta((listings.pop("day") * 86_400).round(), unit="s")
     listings["is_known"] = rng.random(len(listings)) < known_sales
-    return listings[["seller_id", "listing_id", "listed_at", "units", "value", "is_known"]]
+    return listings[["seller_id", "listing_id", "listed_at", "units", "value", "currency", "is_known"]]

@@ -100,14 +100,15 @@ def note(
     clue_id: ClueNumber,
     kind: Annotated[str, Form(pattern=_KINDS)],
     amount: Annotated[str, Form(max_length=30)] = "",
+    currency: Annotated[str, Form(pattern="^([A-Z]{3})?$")] = "",
     why: Annotated[str, Form(max_length=80, pattern=_TEXT)] = "",
 ) -> Response:
     """Note what became of a clue; the order of networks learns from it."""
     try:
         number = float(amount) if amount.strip() and kind in ("arrests", "seized") else None
         dropped = why if kind == "dropped" else None
-        name = get_user(request).name
-        note_outcome(get_engine(request), clue_id, kind, _rules(request), by=name, amount=number, why=dropped)
+        said = {"by": get_user(request).name, "amount": number, "currency": currency or None, "why": dropped}
+        note_outcome(get_engine(request), clue_id, kind, _rules(request), **said)  # type: ignore[arg-type]
     except (UnusableSetting, ValueError) as error:
         return _show(request, str(error) if isinstance(error, UnusableSetting) else f"{amount!r} is no number.")
     return RedirectResponse(f"/clues#clue-{clue_id}", HTTPStatus.SEE_OTHER)
@@ -123,7 +124,7 @@ def _show(request: Request, message: str = "") -> Response:
     context: dict[str, Any] = {
         "is_there": is_there,
         "ranking": ranking,
-        "best": max((one.ranked.worth for one in ranking.candidates), default=0.0) if ranking else 0.0,
+        "best": ranking.candidates[0].ranked.worth if ranking and ranking.candidates else None,
         "handed": handed,
         "last": last,
         "profiles": rules.profiles,

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ipml.money import say_amount
 from ipml.web.enforcement_wording import MEASURES, PENALTIES, name_restriction, tell_platform
 from ipml.web.listing_text import cut_pieces, cut_quotes, show_invisible
 from ipml.web.wording import age, due_in, duration, money, percent, percent_range
@@ -43,6 +44,7 @@ _templates.globals |= {
     "penalty_names": PENALTIES,
     "percent": percent,
     "percent_range": percent_range,
+    "say_amount": say_amount,
     "tell_platform": tell_platform,
 }
 

@@ -1,6 +1,7 @@
 """`ipml clue`: from a folder of networks to a package, a receipt, an outcome."""
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -44,11 +45,15 @@ def test_a_clue_is_ranked_built_verified_signed_for_and_learnt_from(ipml, market
     assert "nothing is new since clue C-" in ipml("clue", "build", number, "--out", "again").err
     assert ipml("clue", "receipt", 1, "--signed-by", "KHK Weber").exit_code == 0
     assert ipml("clue", "outcome", 1, "--arrests", 4).exit_code == 0
+    assert re.search(r"[1-9][\d,]* EUR", ipml("clue", "rank").out)
+    assert ipml("clue", "outcome", 1, "--seized", 41_000, "--currency", "USD").exit_code == 0
+    assert "three capital letters" in ipml("clue", "outcome", 1, "--seized", 41_000, "--currency", "dollar").err
     assert "one of --opened" in ipml("clue", "outcome", 1).err
     assert "one of too little" in ipml("clue", "outcome", 1, "--dropped", "Ann").err
     listed = ipml("clue", "list").out
     assert "KHK Weber" in listed
-    assert "arrests 4" in listed
+    assert "arrests 4, seized" in listed
+    assert "41,000 USD" in listed
     assert "learnt from 1 outcomes" in ipml("clue", "rank").out
 
 

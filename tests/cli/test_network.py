@@ -19,10 +19,16 @@ def test_networks_are_found_added_to_and_shown(ipml, tmp_path, monkeypatch):
     assert "3" in ipml("network", "list").out
     sales = pd.DataFrame({"seller_id": ["ann", "ben", "cid"], "units": [3.0, None, 1.0], "value": [30.0, None, 9.0]})
     sales.to_parquet("sales.parquet")
+    assert "currency" in ipml("network", "show", 1, "--networks", "nets", "--sales", "sales.parquet").err
+    sales.assign(currency=["RUB", None, None]).to_parquet("sales.parquet")
+    assert "without a currency" in ipml("network", "show", 1, "--sales", "sales.parquet").err
+    sales.assign(currency=["RUB", None, "XAU"]).to_parquet("sales.parquet")
     shown = ipml("network", "show", 1, "--networks", "nets", "--sales", "sales.parquet").out
     assert "Network 1: 3 sellers" in shown
     assert "the same payout account" in shown
     assert "from 2 of 3 listings" in shown
+    assert "from 1 of 3 listings" in shown
+    assert "1 listings in XAU: not counted: no rate" in shown
 
 
 def test_what_is_not_there_is_said_in_one_line(ipml):

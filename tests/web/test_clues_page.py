@@ -67,9 +67,9 @@ def test_networks_stand_by_worth_with_its_parts(lead: TestClient, filled: tuple[
     """Value with its interval, solvability with its interval and signs, effort; the most worth an hour first."""
     page = lead.get("/clues").text
     assert sorted(map(int, re.findall(r'<li class="card" id="network-(\d+)"', page))) == sorted(filled[0].numbers)
-    assert re.search(r"Value</dt><dd>[\d,]+ to [\d,]+ EUR", page)
+    assert re.search(r"Value</dt><dd>[\d,]+ EUR to [\d,]+ EUR", page)
     assert re.search(r"<b>\d+ %</b> <span class=\"quiet\">\(\d+ to \d+ %\)", page)
-    worths = [int(found.replace(",", "")) for found in re.findall(r"Worth an hour</dt><dd><b>([\d,]+)</b>", page)]
+    worths = [int(found.replace(",", "")) for found in re.findall(r"Worth an hour</dt><dd><b>([\d,]+) EUR</b>", page)]
     assert worths == sorted(worths, reverse=True)
     assert "one country" in page
 

@@ -28,6 +28,7 @@ from ipml.enforcement.evidence.keeping import Evidence, read_evidence
 from ipml.enforcement.evidence.trail import read_rows, subjects_of_cases
 from ipml.enforcement.privacy.erased_list import ErasedList
 from ipml.errors import ClueTooSmall, NothingNew, UnusableSetting
+from ipml.review.ranking.ranking import current_ranking
 from ipml.storage.tables import erasures
 
 _AT_ONCE = 500
@@ -99,9 +100,10 @@ def read_contents(
 ) -> Contents:
     """Return what is known of a network and what a recipient is told of it; `build_clue` says what is raised."""
     profile = rules.profile(request.recipient)
+    rates = current_ranking(connection).policy.exchange_rates
     whole = join_network(connection, networks, request.number, request.sales)
     ranked = judge(whole, learn_solvability(rules.solvability, read_known(connection)), rules, now)
-    dossier = whole if request.brand is None else keep_brand(whole, request.brand)
+    dossier = whole if request.brand is None else keep_brand(whole, request.brand, rates)
     _check_size(dossier, profile)
     pseudonym_by_key = {one.key: one.pseudonym for one in dossier.members if one.pseudonym}
     found = find_before(connection, request.recipient, request.brand, pseudonym_by_key.values())

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from ipml.cooperation.clues.joining import join_network
 from ipml.cooperation.clues.log import Clue, list_clues
 from ipml.cooperation.clues.outcomes import Outcome, find_outcomes, read_known
-from ipml.cooperation.clues.ranking import Ranked, judge
+from ipml.cooperation.clues.ranking import Ranked, judge, sort_by_worth
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import learn_solvability
 from ipml.cooperation.clues.worth import Worth
@@ -80,8 +80,8 @@ def judge_candidates(
         ranked = judge(dossier, model, rules, now)
         brands = tuple(brand for brand, _ in dossier.brands.most_common())
         found.append(Candidate(ranked, dossier.worth, model.bound(ranked.signs), model.explain(ranked.signs), brands))
-    found.sort(key=lambda one: (-one.ranked.worth, -one.ranked.solvability, one.ranked.number))
-    return found, model.n_outcomes
+    place = {one.number: place for place, one in enumerate(sort_by_worth(one.ranked for one in found))}
+    return sorted(found, key=lambda one: place[one.ranked.number]), model.n_outcomes
 
 
 def list_handed_out(connection: Connection) -> list[HandedOut]:

@@ -144,7 +144,7 @@ class Disclosure:
             "brand": (Field.BRAND, self._brand),
             "title": (Field.LISTING_TEXT, lambda one: one.title),
             "price": (None, lambda one: one.price),
-            "currency": (None, lambda one: _code(one.currency or "")),
+            "currency": (None, _currency),
             "sales": (None, lambda one: one.sales),
             "listed_at": (None, lambda one: _day(one.listed_at)),
             "seen_at": (None, lambda one: _day(one.seen_at)),
@@ -214,6 +214,12 @@ def is_contact(text: str) -> bool:
 
 def _most(counted: Counter[str]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(((_clean_text(word), n) for word, n in counted.items()), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _currency(listing: CaseListing) -> str:
+    if listing.asked is not None:
+        return listing.asked.currency
+    return "" if listing.price is None else "unknown"
 
 
 def _code(text: str) -> str:

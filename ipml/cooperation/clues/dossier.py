@@ -14,6 +14,7 @@ from ipml.cooperation.clues.worth import Worth, add_up_listings
 from ipml.cooperation.network.evidence import Tie
 from ipml.cooperation.network.roles import Hypothesis, Role
 from ipml.cooperation.network.timeline import Event
+from ipml.money import Money, Rates, is_currency
 from ipml.records import Verdict
 
 
@@ -56,6 +57,13 @@ class CaseListing:
     def is_counterfeit(self) -> bool:
         """Whether it was found counterfeit, and that stands."""
         return self.verdict is Verdict.COUNTERFEIT
+
+    @property
+    def asked(self) -> Money | None:
+        """The price; None where it, or its currency, is not known."""
+        if self.price is None or self.currency is None or not is_currency(self.currency):
+            return None
+        return Money(self.price, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +165,11 @@ class Dossier:
         return found
 
 
-def keep_brand(dossier: Dossier, brand: str) -> Dossier:
+def keep_brand(dossier: Dossier, brand: str, rates: Rates) -> Dossier:
     """Return the dossier with the listings of one brand only, and with what these sold."""
     kept = tuple(one for one in dossier.listings if one.brand and one.brand.casefold() == brand.casefold())
     notices = {"all": sum(one.n_notices for one in kept)} if any(one.n_notices for one in kept) else {}
-    return replace(dossier, listings=kept, notices=notices, worth=add_up_listings(kept))
+    return replace(dossier, listings=kept, notices=notices, worth=add_up_listings(kept, rates))
 
 
 def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from math import isfinite
 from xml.sax.saxutils import escape, quoteattr
 
 from ipml.cooperation.clues.told import Told
-from ipml.cooperation.network.worth import Estimate
+from ipml.cooperation.network.worth import Amount, Estimate
+from ipml.money import Money
 
 _NODE_KEYS = {"role": "string", "found_counterfeit": "int"}
 _EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed": "boolean"}
@@ -66,12 +67,21 @@ def write_value(told: Told) -> str:
     return write_json(
         {
             "how": worth.how,
-            "currency": worth.currency or None,
+            "currency": worth.value.total.currency,
             "listings": worth.n_listings,
             "interval": "holds the truth in nine of ten networks, if they are like the simulated ones",
             "units": _estimate(worth.units),
             "value": _estimate(worth.value),
-            "value_known_of_listings_found_counterfeit": worth.confirmed_value,
+            "value_known_of_listings_found_counterfeit": _number(worth.confirmed_value),
+            "other_currencies": [
+                {
+                    "currency": one.currency,
+                    "listings": one.n_listings,
+                    "rate": one.rate,
+                    "counted": one.rate is not None,
+                }
+                for one in worth.foreign
+            ],
         }
     )
 
@@ -81,9 +91,15 @@ def write_json(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _estimate(estimate: Estimate) -> dict[str, float | None]:
+def _estimate(estimate: Estimate[Amount]) -> dict[str, float | None]:
     """Return an estimate; a bound that nothing is known of is null."""
-    return {name: round(value, 2) if isfinite(value) else None for name, value in asdict(estimate).items()}
+    return {field.name: _number(getattr(estimate, field.name)) for field in fields(estimate)}
+
+
+def _number(figure: Money | float | None) -> float | None:
+    """Return a number, of an amount that beside its currency; what is unknown or unbounded is null."""
+    number = figure.amount if isinstance(figure, Money) else figure
+    return None if number is None or not isfinite(number) else round(number, 2)
 
 
 def _data(**values: object) -> str:

@@ -23,6 +23,7 @@ from ipml.cooperation.network.roles import guess_roles
 from ipml.cooperation.network.summary import require_members
 from ipml.cooperation.network.timeline import tell_timeline
 from ipml.records import Verdict
+from ipml.review.ranking.ranking import current_ranking
 from ipml.review.reversals import stands
 from ipml.storage.tables import (
     cases,
@@ -48,12 +49,13 @@ _GIVEN_UP = ("taken back", "dismissed")
 def join_network(connection: Connection, networks: Networks, number: int, sales: pd.DataFrame | None = None) -> Dossier:
     """Return the dossier of a network.
 
-    Members are found by their id, or by their pseudonym where the folder holds pseudonyms.
+    Members are found by their id, or by their pseudonym where the folder holds pseudonyms. Value is in the currency of
+    the ranking policy in force, at its rates.
 
     Parameters
     ----------
     sales : DataFrame, optional
-        seller_id (as in the folder), units, value of each listing; see `ipml.cooperation.network.sales`.
+        seller_id (as in the folder), units, value, currency of each listing; see `ipml.cooperation.network.sales`.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def join_network(connection: Connection, networks: Networks, number: int, sales:
         joined=find_joined(networks, places),
         last_seen=moment_of(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
         notices=given,
-        worth=estimate_worth(networks, number, listings, sales),
+        worth=estimate_worth(networks, number, listings, sales, current_ranking(connection).policy.exchange_rates),
     )
 
 

@@ -14,6 +14,7 @@ from ipml.cooperation.clues.log import Disclosed, find_disclosures, get_clue, na
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import Known
 from ipml.errors import UnusableSetting
+from ipml.money import is_currency, say_amount
 from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.tables import clue_outcomes, clues
@@ -29,9 +30,15 @@ class Outcome:
     clue_id: int
     kind: str
     amount: float | None
+    currency: str | None
     why: str | None
     noted_by: str
     noted_at: datetime
+
+    def __str__(self) -> str:
+        if self.amount is None:
+            return self.kind
+        return f"{self.kind} {say_amount(self.amount, self.currency) if self.kind == 'seized' else f'{self.amount:,g}'}"
 
 
 def note_outcome(
@@ -42,6 +49,7 @@ def note_outcome(
     *,
     by: str,
     amount: float | None = None,
+    currency: str | None = None,
     why: str | None = None,
     now: datetime | None = None,
 ) -> Outcome:
@@ -55,6 +63,8 @@ def note_outcome(
         "opened", "arrests", "seized" or "dropped".
     amount : float, optional
         How many arrests, or the value of what was seized.
+    currency : str, default=that of the clue
+        Of that value.
     why : str, optional
         Of a dropped one: a word of the policy's list.
 
@@ -62,7 +72,7 @@ def note_outcome(
     ------
     ClueNotFound
     UnusableSetting
-        The reason is not in the list, or the amount is none.
+        The reason is not in the list, the amount is none, or there is no currency to it.
     """
     if kind == "dropped" and why not in rules.reasons_to_drop:
         raise UnusableSetting("dropped", repr(why), f"one of {', '.join(rules.reasons_to_drop)}")
@@ -71,14 +81,15 @@ def note_outcome(
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
         clue = get_clue(connection, clue_id)
-        made = Outcome(clue_id, kind, amount, why, by, now)
+        if kind == "seized" and not is_currency(currency := currency or clue.currency):
+            raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
+        made = Outcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
         fields = {name: getattr(made, name) for name in Outcome.__slots__}
         connection.execute(insert(clue_outcomes).values(fields))
         if kind == "dropped":
             release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
-        audit.append(
-            connection, by, "noted outcome", clue.subject, {"kind": kind, "amount": amount, "why": why}, at=now
-        )
+        said = {"kind": kind, "amount": amount, "currency": made.currency, "why": why}
+        audit.append(connection, by, "noted outcome", clue.subject, said, at=now)
     return made
 
 

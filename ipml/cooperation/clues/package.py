@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import isfinite
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -149,7 +148,8 @@ def _note_clue(
     for one in dossier.members:
         if one.pseudonym and pseudonyms.get(one.key, one.pseudonym) != one.pseudonym:
             raise SellerErased(one.pseudonym)  # meanwhile: what was just written tells of somebody who is forgotten
-    value, is_known = dossier.worth.value, dossier.worth.is_known
+    worth = dossier.worth
+    least = worth.least if worth.is_known or worth.confirmed_value is not None else None
     fields = {
         "reference": reference,
         "network": dossier.number,
@@ -163,10 +163,10 @@ def _note_clue(
         "follows": contents.before.clue_id if contents.before else None,
         "n_members": len(dossier.members),
         "n_confirmed": len(dossier.confirmed),
-        "value_low": value.low if is_known else dossier.worth.confirmed_value,
-        "value": value.total if is_known else None,
-        "value_high": value.high if is_known and isfinite(value.high) else None,
-        "currency": dossier.worth.currency or None,
+        "value_low": least.amount if least is not None else None,
+        "value": worth.value.total.amount if worth.is_known else None,
+        "value_high": worth.value.high.amount if worth.is_known else None,
+        "currency": worth.value.total.currency,
         "solvability": contents.ranked.solvability,
         "effort": contents.ranked.effort,
         "signs": json.dumps(contents.ranked.signs, sort_keys=True),

@@ -1,7 +1,8 @@
 """Which networks to hand over first: those of the most value, likeliest to become a case, for the least work.
 
 worth = lower bound of the value x solvability / effort. The lower bound, so that nobody's guess puts a network ahead of
-what is known of another; of networks of which no sales are known, what is known of the listings found counterfeit.
+what is known of another; of networks of which no sales are known, what is known of the listings found counterfeit. All
+values are in the currency of the ranking policy in force, at its rates.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.signs import estimate_effort, read_signs
 from ipml.cooperation.clues.solvability import Solvability
 from ipml.cooperation.network.networks import Networks
+from ipml.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class Ranked:
 
     Attributes
     ----------
-    value : float
-        In the currency of its listings; 0 where nothing is known.
+    value : Money
+        What was surely sold, in the currency of the ranking policy; nothing where nothing is known.
     solvability : float
         Probability that it becomes a case.
     effort : float
@@ -40,14 +42,13 @@ class Ranked:
     number: int
     n_members: int
     n_confirmed: int
-    value: float
-    currency: str
+    value: Money
     solvability: float
     effort: float
     signs: dict[str, float]
 
     @property
-    def worth(self) -> float:
+    def worth(self) -> Money:
         """Value that an hour of an investigator is expected to bring to light."""
         return self.value * self.solvability / self.effort
 
@@ -73,20 +74,19 @@ def judge(dossier: Dossier, model: Solvability, rules: ClueRules, now: datetime)
         number=dossier.number,
         n_members=len(dossier.members),
         n_confirmed=len(dossier.confirmed),
-        value=find_value(dossier),
-        currency=dossier.worth.currency,
+        value=dossier.worth.least,
         solvability=model.judge(signs),
         effort=estimate_effort(dossier, rules.effort),
         signs=signs,
     )
 
 
-def find_value(dossier: Dossier) -> float:
-    """Return the value that is sure: the estimate's lower bound, but never less than what is known."""
-    worth = dossier.worth
-    return max(worth.value.low if worth.is_known else 0.0, worth.confirmed_value or 0.0)
-
-
 def sort_by_worth(ranked: Iterable[Ranked]) -> list[Ranked]:
-    """Return networks by worth; of equals, the likelier and then the earlier number first."""
-    return sorted(ranked, key=lambda one: (-one.worth, -one.solvability, one.number))
+    """Return networks by worth; of equals, the likelier and then the earlier number first.
+
+    Raises
+    ------
+    CurrencyMismatch
+        Their values are not all in one currency.
+    """
+    return sorted(ranked, key=lambda one: (one.worth, one.solvability, -one.number), reverse=True)

@@ -14,7 +14,8 @@ from textwrap import fill
 from ipml.cooperation.clues.rules import Profile
 from ipml.cooperation.clues.told import Cell, Table, Told
 from ipml.cooperation.network.kinds import AttributeKind
-from ipml.cooperation.network.worth import Estimate
+from ipml.cooperation.network.worth import Amount, Estimate
+from ipml.money import Money
 
 _MOST_MEMBERS, _MOST_LINKS, _MOST_WORDS, _WIDTH = 8, 4, 6, 110
 _SHOWN = ("member", "seller_id", "role", "country", "found_counterfeit", "strikes", "penalties")
@@ -98,16 +99,16 @@ def write_html(heading: Heading, parts: Sequence[Part], told: Told, picture: str
     )
 
 
-def money(worth: Estimate, currency: str) -> str:
-    """Return an interval in words.
+def say_estimate(estimate: Estimate[Amount]) -> str:
+    """Return an estimate in words.
 
     Examples
     --------
-    >>> money(Estimate(1200.0, 900.0, 2_000.4, 3, 4), "EUR")
-    '1,200 EUR (900 to 2,000, in nine of ten networks like it)'
+    >>> say_estimate(Estimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
+    '1,200 EUR (900 EUR to 2,000 EUR, in nine of ten networks like it)'
     """
-    unit = f" {currency}" if currency else ""
-    return f"{worth.total:,.0f}{unit} ({worth.low:,.0f} to {worth.high:,.0f}, in nine of ten networks like it)"
+    bounds = f"{estimate.low:,.0f} to {estimate.high:,.0f}"
+    return f"{estimate.total:,.0f} ({bounds}, in nine of ten networks like it)"
 
 
 def _title(heading: Heading) -> str:
@@ -134,12 +135,14 @@ def _tiles(told: Told) -> Iterator[tuple[str, str]]:
     if told.worth.is_known:
         yield (
             f"{_brief(told.worth.value.low)}\u2013{_brief(told.worth.value.high)}",
-            f"{told.worth.currency} sold, estimated".strip(),
+            f"{told.worth.value.total.currency} sold, estimated",
         )
     yield f"{told.first_seen:%b %Y}\u2013{told.last_seen:%b %Y}", "seen active"
 
 
-def _brief(amount: float) -> str:
+def _brief(money: Money) -> str:
+    """Return an amount to three digits, beside which its currency stands."""
+    amount = money.amount
     for size, letter in ((1e6, "m"), (1e3, "k")):
         if amount >= size:
             return f"{amount / size:.3g}{letter}"
@@ -179,11 +182,14 @@ def _say_how_much(told: Told) -> Iterator[str]:
     if not worth.is_known:
         yield "Not known: see below."
         return
-    yield f"Value: {money(worth.value, worth.currency)}, {worth.how}."
-    yield f"Units: {money(worth.units, '')}." if worth.units.high < float("inf") else "Units: not known."
+    yield f"Value: {say_estimate(worth.value)}, {worth.how}."
+    yield f"Units: {say_estimate(worth.units)}." if worth.units.is_bounded else "Units: not known."
     if worth.confirmed_value:
-        known = f"{worth.confirmed_value:,.0f} {worth.currency}".strip()
-        yield f"Known of the listings found counterfeit alone: {known}.".replace(" .", ".")
+        yield f"Known of the listings found counterfeit alone: {worth.confirmed_value}."
+    for one in worth.foreign:
+        if one.rate is not None:
+            rate = f"{one.rate:g} {worth.value.total.currency} for 1 {one.currency}"
+            yield f"Amounts of {one.n_listings:,} listings in {one.currency} were exchanged at {rate}."
 
 
 def _say_where_from(told: Told) -> Iterator[str]:

@@ -39,6 +39,9 @@ def list_unknown(told: Told, profile: Profile, n_erased: int, n_evidence: int) -
 
 def _about_worth(told: Told) -> Iterator[str]:
     worth = told.worth
+    for one in worth.foreign:
+        if one.rate is None:
+            yield f"Not counted: amounts of {one.n_listings:,} listings in {one.currency}, for which there is no rate."
     if not worth.is_known:
         yield "How much was sold: the marketplace knows the sales of none of the listings, or of too few."
         return

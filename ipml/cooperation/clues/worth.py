@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ import pandas as pd
 
 from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.sales import estimate_sales
-from ipml.cooperation.network.worth import Estimate, estimate_total
+from ipml.cooperation.network.worth import Estimate, Foreign, estimate_total, in_currency, list_foreign
+from ipml.money import Money, Rates
 
 if TYPE_CHECKING:
     from ipml.cooperation.clues.dossier import CaseListing
@@ -23,33 +23,39 @@ FROM_LISTINGS = "from the sales counted on the listings x the price shown, as de
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Units sold and their value, each with an interval.
+    """Units sold and their value, each with an interval; no estimate is below what is known of a part.
 
     Attributes
     ----------
     how : str
         What the estimate rests on, as a phrase.
-    currency : str
-        Of the value; "" where the table of sales does not say.
-    confirmed_value : float or None
+    foreign : tuple of Foreign
+        Listings priced in other currencies than that of the value, exchanged or, without a rate, not counted.
+    confirmed_value : Money or None
         What is known of the listings found counterfeit alone: a sum, not an estimate; None where nothing is.
     """
 
     n_listings: int
-    units: Estimate
-    value: Estimate
+    units: Estimate[float]
+    value: Estimate[Money]
     how: str
-    currency: str
-    confirmed_value: float | None
+    foreign: tuple[Foreign, ...]
+    confirmed_value: Money | None
 
     @property
     def is_known(self) -> bool:
         """Whether there is an interval at all."""
-        return self.n_listings > 0 and bool(np.isfinite(self.value.high))
+        return self.n_listings > 0 and self.value.is_bounded
+
+    @property
+    def least(self) -> Money:
+        """What was surely sold: the lower bound, or what is known of the listings found counterfeit; else nothing."""
+        nothing = self.value.total * 0.0
+        return self.value.low if self.is_known else self.confirmed_value or nothing
 
 
 def estimate_worth(
-    networks: Networks, number: int, listings: Sequence[CaseListing], sales: pd.DataFrame | None
+    networks: Networks, number: int, listings: Sequence[CaseListing], sales: pd.DataFrame | None, rates: Rates
 ) -> Worth:
     """Estimate what a network sold.
 
@@ -58,40 +64,41 @@ def estimate_worth(
     sales : DataFrame, optional
         As for `estimate_sales`; without it the listings themselves are asked.
     """
-    own = add_up_listings(listings)
+    own = add_up_listings(listings, rates)
     if sales is None:
         return own
-    n_listings, units, value = estimate_sales(networks, number, sales)
-    return Worth(n_listings, units, value, FROM_TABLE, "", own.confirmed_value)
+    sold = estimate_sales(networks, number, sales, rates)
+    confirmed_units = sum(one.sales for one in listings if one.is_counterfeit and one.sales is not None)
+    value = sold.value if own.confirmed_value is None else sold.value.raise_to(own.confirmed_value)
+    foreign = sold.foreign + tuple(one for one in own.foreign if one.rate is None)
+    how = FROM_TABLE if value == sold.value else f"{FROM_TABLE}, raised to what the listings found counterfeit sold"
+    return Worth(sold.n_listings, sold.units.raise_to(confirmed_units), value, how, foreign, own.confirmed_value)
 
 
-def add_up_listings(listings: Sequence[CaseListing]) -> Worth:
-    """Estimate what listings sold from those of which it is known: sales counted x price.
+def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> Worth:
+    """Estimate what listings sold from those of which it is known: sales counted x price, in the currency of the rates.
 
-    Prices in another currency than that of most listings count as not known.
+    Prices without a currency, or in one that has no rate, count as not known.
 
     Examples
     --------
-    >>> add_up_listings([]).is_known
+    >>> add_up_listings([], Rates("EUR", {})).is_known
     False
     """
-    currencies = Counter(one.currency for one in listings if one.currency and one.price is not None)
-    currency = min(currencies, key=lambda name: (-currencies[name], name), default="")
     units = np.array([one.sales for one in listings if one.sales is not None], dtype=np.float64)
-    values = [_value(one, currency) for one in listings]
-    known = np.array([value for value in values if value is not None], dtype=np.float64)
+    values = [_value(one, rates) for one in listings]
+    known = np.array([value.amount for value in values if value is not None], dtype=np.float64)
     confirmed = [value for one, value in zip(listings, values, strict=True) if one.is_counterfeit and value is not None]
     return Worth(
         len(listings),
         estimate_total(units, len(listings), []),
-        estimate_total(known, len(listings), []),
+        in_currency(estimate_total(known, len(listings), []), rates.currency),
         FROM_LISTINGS,
-        currency,
-        float(sum(confirmed)) if confirmed else None,
+        list_foreign([one.asked.currency for one in listings if one.asked is not None], rates),
+        sum(confirmed, Money(0.0, rates.currency)) if confirmed else None,
     )
 
 
-def _value(listing: CaseListing, currency: str) -> float | None:
-    if listing.sales is None or listing.price is None or listing.currency != currency:
-        return None
-    return listing.sales * listing.price
+def _value(listing: CaseListing, rates: Rates) -> Money | None:
+    price = None if listing.asked is None else rates.exchange(listing.asked)
+    return None if listing.sales is None or price is None else price * listing.sales

@@ -8,12 +8,19 @@ known of this network and, as if ten more had been seen, from those known of ano
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ipml.money import Money, Rates
+
 Array = npt.NDArray[np.float64]
+Amount = TypeVar("Amount", float, Money)
 _DRAWS = 1_000
 # As how many listings of the network those known of another network count: set so that on simulated networks the
 # intervals held the truth in nine of ten.
@@ -21,21 +28,71 @@ _AS_MANY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """An estimated total, and an interval that holds the truth in nine of ten networks."""
+class Estimate(Generic[Amount]):
+    """An estimated total of units or of money, and an interval that holds the truth in nine of ten networks."""
 
-    total: float
-    low: float
-    high: float
+    total: Amount
+    low: Amount
+    high: Amount
     n_known: int
     n_listings: int
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there is an upper bound: without one, nothing is known of some of the listings."""
+        return isfinite(self.high.amount if isinstance(self.high, Money) else self.high)
+
+    def raise_to(self, known: Amount) -> Estimate[Amount]:
+        """Return the estimate with nothing in it below what is known of a part of it.
+
+        Examples
+        --------
+        >>> print(Estimate(4.0, 2.0, 7.0, 3, 5).raise_to(5.0))
+        5 (90 %: 5 to 7; from 3 of 5 listings)
+        """
+        total, low, high = (max(known, one) for one in (self.total, self.low, self.high))
+        return Estimate(total, low, high, self.n_known, self.n_listings)
 
     def __str__(self) -> str:
         known = f"from {self.n_known:,} of {self.n_listings:,} listings"
         return f"{self.total:,.0f} (90 %: {self.low:,.0f} to {self.high:,.0f}; {known})"
 
 
-def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int = 0) -> Estimate:
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Listings with a price, or sales, in another currency than that of the estimate.
+
+    Attributes
+    ----------
+    rate : float or None
+        At which it was exchanged; None where there is no rate, so that it counts as not known.
+    """
+
+    currency: str
+    n_listings: int
+    rate: float | None
+
+
+def list_foreign(currencies: Iterable[str], rates: Rates) -> tuple[Foreign, ...]:
+    """Return the currencies, one for each listing, that are not that of the rates, the most frequent first.
+
+    Examples
+    --------
+    >>> [str(one.rate) for one in list_foreign(["RUB", "EUR", "XAU"], Rates("EUR", {"RUB": 0.01}))]
+    ['0.01', 'None']
+    """
+    counted = Counter(code for code in currencies if code != rates.currency)
+    ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return tuple(Foreign(code, n, rates.rate_of(code)) for code, n in ordered)
+
+
+def in_currency(estimate: Estimate[float], currency: str) -> Estimate[Money]:
+    """Return an estimate of amounts that are all in one currency as money."""
+    total, low, high = (Money(amount, currency) for amount in (estimate.total, estimate.low, estimate.high))
+    return Estimate(total, low, high, estimate.n_known, estimate.n_listings)
+
+
+def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int = 0) -> Estimate[float]:
     """Estimate the total over all listings of a network.
 
     Parameters

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ipml.money import Rates
 from ipml.review.ranking.working_hours import WorkingHours
 from ipml.settings import get_settings, read_rules
 
@@ -35,7 +36,7 @@ def fold_name(name: str | None) -> str:
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Money = Annotated[float, Field(ge=0, le=1e9)]
+Amount = Annotated[float, Field(ge=0, le=1e9)]
 Weight = Annotated[float, Field(ge=0, le=1e3)]
 Minutes = Annotated[float, Field(gt=0, le=1e4)]
 Hours = Annotated[float, Field(gt=0, le=24 * 366)]
@@ -59,14 +60,14 @@ class Policy(BaseModel):
     days_until_next_look: float = Field(gt=0, le=3660)
     usual_sales_a_day: float = Field(ge=0, le=1e5)
     usual_days: float = Field(gt=0, le=3660)
-    usual_price: Money
-    most_price: Money
+    usual_price: Amount
+    most_price: Amount
     most_sales: float = Field(gt=0, le=1e6)
     prevalence: Share
-    cost_per_minute: Money
+    cost_per_minute: Amount
     usual_minutes: Minutes
     wrongful_removal_share: Share
-    wrongful_removal_cost: Money
+    wrongful_removal_cost: Amount
     safety: float = Field(ge=1, le=10)
     notice_hours: Hours
     deadline_hours: Annotated[dict[str, Hours], Named] = {}
@@ -90,8 +91,13 @@ class Policy(BaseModel):
 
     def exchange(self, amount: float, currency: str | None) -> float | None:
         """Return an amount in the currency of the policy; None where it has no rate for it."""
-        rate = 1.0 if currency == self.currency else self.rates.get(currency or "")
+        rate = self.exchange_rates.rate_of(currency)
         return None if rate is None else amount * rate
+
+    @property
+    def exchange_rates(self) -> Rates:
+        """The rates as a table; prices, sales and harm are compared and added in its currency."""
+        return Rates(self.currency, self.rates)
 
     def deadline_of(self, category: str | None, enqueued_at: datetime) -> datetime | None:
         """Return by when a listing of a category must be decided; None where nothing is said."""

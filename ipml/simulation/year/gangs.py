@@ -12,6 +12,7 @@ import pandas as pd
 
 from ipml.cooperation.network.networks import Networks, find_networks
 from ipml.cooperation.network.sales import estimate_sales, read_sales
+from ipml.money import Money, Rates
 
 LEAST_STRUCK = 2
 """Members with takedowns that stand, from which on a network is a matter for the police."""
@@ -28,9 +29,9 @@ class Gangs:
         Of pairs of sellers in one network.
     members : int
         Sellers in those found.
-    value : float
+    value : Money
         Estimated sales of those found.
-    value_low, value_high : float
+    value_low, value_high : Money
         Sums of the bounds of the estimates.
     numbers : tuple of int
         Of those found, the most valuable first.
@@ -41,9 +42,9 @@ class Gangs:
     precision: float
     recall: float
     members: int
-    value: float
-    value_low: float
-    value_high: float
+    value: Money
+    value_low: Money
+    value_high: Money
     numbers: tuple[int, ...]
 
     @property
@@ -53,7 +54,7 @@ class Gangs:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
-def find_gangs(folder: Path, struck: Mapping[str, int]) -> tuple[Networks, Gangs]:
+def find_gangs(folder: Path, struck: Mapping[str, int], rates: Rates) -> tuple[Networks, Gangs]:
     """Find networks in what sellers share, and keep those with counterfeiters among them.
 
     Parameters
@@ -62,6 +63,8 @@ def find_gangs(folder: Path, struck: Mapping[str, int]) -> tuple[Networks, Gangs
         Where `ipml.simulation.year.watch` wrote what sellers share and sold, and the truth.
     struck : mapping of str to int
         How many takedowns of each seller stand.
+    rates : Rates
+        In whose currency their sales are added up.
     """
     networks = find_networks(folder / "attributes.parquet")
     number = networks.numbering.number
@@ -74,18 +77,18 @@ def find_gangs(folder: Path, struck: Mapping[str, int]) -> tuple[Networks, Gangs
     planted = told.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
     precision, recall = _judge_pairs(np.where(np.isin(number, gangs), number, 0), planted)
     sales = read_sales(folder / "sales.parquet")
-    estimates = {int(one): estimate_sales(networks, int(one), sales)[2] for one in gangs}
-    by_value = sorted(estimates, key=lambda one: -estimates[one].total)
-    bounded = [one for one in estimates.values() if np.isfinite(one.high)]
+    estimates = {int(one): estimate_sales(networks, int(one), sales, rates).value for one in gangs}
+    by_value = sorted(estimates, key=lambda one: estimates[one].total, reverse=True)
+    bounded, nothing = [one for one in estimates.values() if one.is_bounded], Money(0.0, rates.currency)
     return networks, Gangs(
         planted=int(told[told >= 0].nunique()),
         found=len(gangs),
         precision=precision,
         recall=recall,
         members=int(np.isin(number, gangs).sum()),
-        value=float(sum(one.total for one in bounded)),
-        value_low=float(sum(one.low for one in bounded)),
-        value_high=float(sum(one.high for one in bounded)),
+        value=sum((one.total for one in bounded), nothing),
+        value_low=sum((one.low for one in bounded), nothing),
+        value_high=sum((one.high for one in bounded), nothing),
         numbers=tuple(by_value),
     )
 

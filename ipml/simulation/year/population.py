@@ -44,8 +44,8 @@ class Population:
         As `recruit_sellers` returns them; `network` counts from 0, -1 for none.
     attributes : DataFrame of shape (n_rows, 4)
         seller_id, kind, value, seen_at: what is seen of sellers that they may share with others.
-    sales : DataFrame of shape (n_rows, 3)
-        seller_id, units, value of listings of network members, missing where nobody knows them.
+    sales : DataFrame of shape (n_rows, 4)
+        seller_id, units, value, currency of listings of network members, missing where nobody knows them.
     """
 
     sellers: pd.DataFrame
@@ -155,5 +155,6 @@ def _publish_sales(listings: pd.DataFrame, names: dict[str, str]) -> pd.DataFram
             "seller_id": listings["seller_id"].map(names),
             "units": listings["units"].where(known),
             "value": listings["value"].where(known),
+            "currency": listings["currency"],
         }
     )

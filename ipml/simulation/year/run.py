@@ -16,6 +16,7 @@ from ipml.enforcement.automatic.rules import AutomaticRules
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.errors import UnwritableFile
 from ipml.listings.brands import load_brands
+from ipml.review.ranking.ranking import get_ranking
 from ipml.simulation.year.account import count_takedowns, count_work, list_struck_sellers
 from ipml.simulation.year.closing import count_brands, hand_over, tell_public
 from ipml.simulation.year.gangs import find_gangs
@@ -106,7 +107,7 @@ def close_year(
     now = (FIRST_MORNING + timedelta(days=plan.last_day + 2)).to_pydatetime()
     say("finding networks")
     with lived.stations.at("networks"):
-        networks, gangs = find_gangs(folder, list_struck_sellers(engine))
+        networks, gangs = find_gangs(folder, list_struck_sellers(engine), get_ranking(engine).policy.exchange_rates)
     say("building clues")
     with lived.stations.at("clues"):
         n_clues = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)

@@ -159,8 +159,8 @@ def _list_handed(handed: Handed) -> Iterator[Figure]:
         *("suspects", f"{HISTORY['suspects']}", f"{HISTORY['suspects'] * gangs.planted // HISTORY['gangs']}"),
         *(f"{gangs.members:,}", "accounts in these networks; how many people is not known"),
     )
-    value = f"90 % of each between bounds that sum to {gangs.value_low:,.0f} and {gangs.value_high:,.0f}"
-    yield Figure("value of what they sold", f"{HISTORY['value']:,} yuan", "", f"{gangs.value:,.0f}", value)
+    value = f"90 % of each between bounds that sum to {gangs.value_low} and {gangs.value_high}"
+    yield Figure("value of what they sold", f"{HISTORY['value']:,} yuan", "", str(gangs.value), value)
 
 
 def _share(part: int, whole: int) -> str:

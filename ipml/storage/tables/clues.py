@@ -64,6 +64,7 @@ clue_outcomes = Table(
     Column("why", Text, doc="of a dropped one: a word of a list, never a name"),
     Column("noted_by", Text, nullable=False),
     Column("noted_at", Moment, nullable=False),
+    Column("currency", Text, doc="of the value of what was seized"),
     CheckConstraint("kind IN ('opened', 'arrests', 'seized', 'dropped')", name="kind"),
     sqlite_strict=True,
     sqlite_autoincrement=True,

@@ -16,7 +16,9 @@ from ipml.cooperation.clues.joining import join_network
 from ipml.cooperation.clues.signs import estimate_effort, read_signs
 from ipml.cooperation.network.networks import find_networks
 from ipml.errors import NetworkNotFound
+from ipml.money import Money
 from ipml.records import Verdict
+from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -94,15 +96,25 @@ def test_upheld_notices_count_by_who_gave_them(market, rules):
 def test_a_table_of_sales_goes_before_what_listings_say(market):
     """Its sums are taken as they are where they are all known."""
     member = join(market).members[0].key
-    sales = pd.DataFrame({"seller_id": [member] * 3, "units": [1.0, 2.0, 3.0], "value": [10.0, 20.0, 30.0]})
+    sales = pd.DataFrame({"seller_id": member, "units": [1e6, 2e6, 3e6], "value": [1e6, 2e6, 3e6], "currency": "EUR"})
     worth = join(market, sales=sales).worth
-    assert (worth.n_listings, worth.value.low, worth.value.high, worth.units.total) == (3, 60.0, 60.0, 6.0)
+    value = Money(6e6, "EUR")
+    assert (worth.n_listings, worth.value.low, worth.value.high, worth.units.total) == (3, value, value, 6e6)
     assert "table of sales" in worth.how
+
+
+def test_a_table_that_knows_less_than_the_listings_is_raised_to_them(market):
+    """The part that was found counterfeit is never above the whole, and it is said."""
+    member = join(market).members[0].key
+    sales = pd.DataFrame({"seller_id": [member], "units": [1.0], "value": [9.0], "currency": "EUR"})
+    worth = join(market, sales=sales).worth
+    assert worth.value.total == worth.confirmed_value > Money(9.0, "EUR")
+    assert "raised to" in worth.how
 
 
 def test_of_one_brand_nothing_else_is_left(market):
     """Listings, and what they sold."""
-    dossier = keep_brand(join(market), "calder")
+    dossier = keep_brand(join(market), "calder", load_policy().exchange_rates)
     assert {one.brand for one in dossier.listings} == {"Calder"}
     assert dossier.worth.n_listings == len(dossier.listings)
 

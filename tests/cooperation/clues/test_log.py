@@ -68,10 +68,11 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ClueR
         (first, "dropped", {"why": "too little"}),
         (second, "arrests", {"amount": 3}),
         (third, "opened", {}),
-        (fourth, "seized", {"amount": 1_000.0}),
+        (fourth, "seized", {"amount": 1_000.0, "currency": "USD"}),
     ):
         note_outcome(engine, clue, kind, rules, by="lea", now=NOON, **said)
     with writing(engine) as connection:
+        assert str(find_outcomes(connection, [fourth])[fourth][0]) == "seized 1,000 USD"
         assert [one.is_case for one in read_known(connection)] == [False, True, True]
         assert [one.kind for one in find_outcomes(connection, [first])[first]] == ["opened", "dropped"]
         assert find_open(connection, pseudonym_of(connection, "ann")) == []
@@ -79,7 +80,14 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ClueR
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("dropped", {"why": "Ann moved"}), ("arrests", {}), ("seized", {"amount": -1})]
+    ("kind", "said"),
+    [
+        ("dropped", {"why": "Ann moved"}),
+        ("arrests", {}),
+        ("seized", {"amount": -1}),
+        ("seized", {"amount": 9.0}),
+        ("seized", {"amount": 9.0, "currency": "gold"}),
+    ],
 )
 def test_an_outcome_holds_numbers_and_words_of_a_list_only(engine, hand_out, rules: ClueRules, kind, said):
     """What somebody types could name a person."""

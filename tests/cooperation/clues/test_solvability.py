@@ -10,6 +10,7 @@ from ipml.cooperation.clues.ranking import Ranked, sort_by_worth
 from ipml.cooperation.clues.rules import SIGNS
 from ipml.cooperation.clues.solvability import Known, learn_solvability
 from ipml.cooperation.policy import load_cooperation_policy
+from ipml.money import Money
 
 RULES = load_cooperation_policy().clues.solvability
 signs = st.fixed_dictionaries({name: st.floats(0, 1) for name in SIGNS})
@@ -64,10 +65,10 @@ def test_more_outcomes_are_surer():
 
 @given(st.floats(1, 1e6), st.floats(0.01, 0.99), st.floats(1, 1e3), st.floats(1.01, 10))
 def test_worth_follows_its_parts(value, solvability, effort, factor):
-    """More value or a likelier case comes first, more work later; currency of the parts is the reader's."""
-    base = Ranked(1, 3, 3, value, "EUR", solvability, effort, {})
-    better = Ranked(2, 3, 3, value * factor, "EUR", solvability, effort, {})
-    costly = Ranked(3, 3, 3, value, "EUR", solvability, effort * factor, {})
+    """More value or a likelier case comes first, more work later."""
+    base = Ranked(1, 3, 3, Money(value, "EUR"), solvability, effort, {})
+    better = Ranked(2, 3, 3, Money(value * factor, "EUR"), solvability, effort, {})
+    costly = Ranked(3, 3, 3, Money(value, "EUR"), solvability, effort * factor, {})
     assert [one.number for one in sort_by_worth([costly, base, better])] == [2, 1, 3]
 
 

@@ -15,6 +15,7 @@ from ipml.cooperation.clues.naming import name_members
 from ipml.cooperation.clues.picture import SIZE, draw_network, place_nodes
 from ipml.cooperation.clues.summary import Heading, write_html, write_parts, write_text
 from ipml.cooperation.clues.unknown import list_unknown
+from ipml.money import Money
 from ipml.spreadsheet import write_csv
 from ipml.storage.database import reading
 
@@ -93,13 +94,13 @@ def test_the_value_says_what_it_rests_on(told):
     said = json.loads(write_value(told))
     assert said["value"]["low"] <= said["value"]["total"] <= said["value"]["high"]
     assert said["how"]
-    worth = replace(told.worth, value=replace(told.worth.value, high=float("inf")))
+    worth = replace(told.worth, value=replace(told.worth.value, high=Money(float("inf"), "EUR")))
     assert json.loads(write_value(replace(told, worth=worth)))["value"]["high"] is None
 
 
 def test_where_sales_are_not_known_it_is_said(told, profile):
     """In the unknown, instead of a number."""
-    worth = replace(told.worth, value=replace(told.worth.value, high=float("inf")))
+    worth = replace(told.worth, value=replace(told.worth.value, high=Money(float("inf"), "EUR")))
     lines = list(list_unknown(replace(told, worth=worth), profile, 2, 0))
     assert any("How much was sold" in line for line in lines)
     assert any("2 members who were erased" in line for line in lines)

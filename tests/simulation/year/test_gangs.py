@@ -5,8 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ipml.money import Money, Rates
 from ipml.simulation.networks import NetworkedSellers, simulate_networks
 from ipml.simulation.year.gangs import find_gangs
+
+RATES = Rates("EUR", {})
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def folder(tmp_path_factory, planted) -> Path:
 def test_networks_with_counterfeiters_are_found(folder, planted):
     """Where all members of the planted networks had listings taken down, these are found, and no honest firm is."""
     struck = dict.fromkeys(planted.truth.loc[planted.truth["network"] > 0, "seller_id"], 3)
-    _, gangs = find_gangs(folder, struck)
+    _, gangs = find_gangs(folder, struck, RATES)
     assert gangs.planted == 3
     assert 1 <= gangs.found <= 4
     assert gangs.precision > 0.9
@@ -38,5 +41,5 @@ def test_networks_with_counterfeiters_are_found(folder, planted):
 
 def test_without_takedowns_there_is_no_case_for_the_police(folder):
     """However much sellers share: firms share as much."""
-    _, gangs = find_gangs(folder, {})
-    assert (gangs.found, gangs.members, gangs.value, gangs.f1) == (0, 0, 0.0, 0.0)
+    _, gangs = find_gangs(folder, {}, RATES)
+    assert (gangs.found, gangs.members, gangs.value, gangs.f1) == (0, 0, Money(0.0, "EUR"), 0.0)
