@@ -91,9 +91,9 @@ def add_measures(
         new = dataclasses.replace(one.measure, measure_id=number)
         there = on_listing[one.listing.listing_id, new.pseudonym]
         change = Change(new, "imposed", one.listing, one.ground, list(there), [*there, new], new.imposed_at)
-        key, told = telling.tell(change)
-        there.append(told)
-        imposed.append(told)
+        key = telling.tell(change)
+        there.append(new)
+        imposed.append(new)
         deeds.append(describe_change(new.imposed_by, "imposed", new, new.imposed_at, key))
     telling.finish()
     audit.append_deeds(connection, deeds)

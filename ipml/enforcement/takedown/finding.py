@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.in_force import Hold, find_in_force
 from ipml.errors import MeasureNotFound, SellerErased
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage.pseudonyms import unseal
@@ -72,11 +71,6 @@ class Measure:
     def stands(self) -> bool:
         """Whether it was neither lifted nor replaced."""
         return self.lifted_at is None
-
-    @property
-    def hold(self) -> Hold:
-        """What it says of its listing."""
-        return Hold(self.kind, self.territories, self.until)
 
     @property
     def state(self) -> str:
@@ -162,10 +156,13 @@ def find_on_listings(connection: Connection, wanted: Iterable[tuple[str, str]]) 
     return found
 
 
-def in_force(on_listing: list[Measure]) -> list[Measure]:
-    """Return, of all measures on a listing, those that say something no other standing one says."""
-    standing = [measure for measure in on_listing if measure.stands]
-    return [standing[at] for at in find_in_force([measure.hold for measure in standing])]
+def in_force(on_listing: Iterable[Measure]) -> list[Measure]:
+    """Return, of all measures on a listing, those that stand.
+
+    A removal beside a label does not make the label needless: each was stated to the seller and the public, so the
+    platform is told of each, and each is answered for itself.
+    """
+    return [measure for measure in on_listing if measure.stands]
 
 
 def read_whys(connection: Connection, measure: Measure) -> dict[str, str | None]:

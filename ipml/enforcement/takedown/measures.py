@@ -69,7 +69,7 @@ def impose(
     -------
     Measure
         It is kept, and the platform's message put down, in the caller's transaction. Where the listing is down
-        already by another decision no message is needed: then the listing is not put back until both are lifted.
+        already by another decision it is not put back until both are lifted.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     keep_policy(connection, policy, decision.decided_at)

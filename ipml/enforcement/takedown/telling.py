@@ -1,24 +1,24 @@
 """Who is told of a change: the platform, which carries it out, the rights holder, and those who bought.
 
 The platform's messages on one listing have one subject, so that they arrive in order, and each names all that holds
-from then on.
+from then on, rather than a step from what held before. So a message that never arrived does no harm once a later one
+has, and lifting one measure cannot put back what another keeps down.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, insert
 
 from ipml.enforcement.takedown.finding import Measure, in_force
-from ipml.enforcement.takedown.in_force import covers
 from ipml.enforcement.takedown.rules import MeasureRules, Telling
 from ipml.records import Listing
 from ipml.storage import outbox
 from ipml.storage.keyrings import Keyring, read_keys
-from ipml.storage.tables import measure_messages, measures
+from ipml.storage.tables import measure_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,13 @@ class Change:
     at: datetime
 
     @property
-    def is_felt(self) -> bool:
-        """Whether something else holds for the listing than before."""
-        return {one.hold for one in in_force(self.before)} != {one.hold for one in in_force(self.after)}
-
-    @property
     def thread(self) -> str:
         """The subject of all that is told of the listing: its first measure."""
         return self.after[0].subject
 
 
 def tell(connection: Connection, change: Change, rules: MeasureRules | None, *, corrects: bool = False) -> str | None:
-    """Put down who must be told of a change, and return the key of the message to the platform, if one was needed.
+    """Put down who must be told of a change, and return the key of the message to the platform.
 
     Parameters
     ----------
@@ -55,7 +50,7 @@ def tell(connection: Connection, change: Change, rules: MeasureRules | None, *, 
         Whether the measure was a mistake, so that those who were told of it are told that, too.
     """
     telling = Announcing(connection, rules, read_keys(connection, [change.measure.pseudonym]))
-    key, _ = telling.tell(change, corrects=corrects)
+    key = telling.tell(change, corrects=corrects)
     telling.finish()
     return key
 
@@ -75,29 +70,23 @@ class Announcing:
         self._connection, self._rules, self._keys = connection, rules, keys
         self._drafts: list[outbox.Draft] = []
         self._effects: list[dict[str, Any]] = []
-        self._done: list[dict[str, Any]] = []
 
-    def tell(self, change: Change, *, corrects: bool = False) -> tuple[str | None, Measure]:
-        """Tell of one change; return the key of the platform's message, if one was needed, and the measure as it is."""
-        if not change.is_felt:
-            return None, self._rely_on_another(change)
+    def tell(self, change: Change, *, corrects: bool = False) -> str | None:
+        """Tell of one change; return the key of the platform's message, or None where the seller was erased."""
         if change.measure.pseudonym not in self._keys:
-            return None, change.measure  # there is nobody's listing left to act on
+            return None  # there is nobody's listing left to act on
         key = self._tell_platform(change)
         self._tell_holder(change)
         self._tell_buyers(change)
         if corrects:
             self._correct_buyers(change)
-        return key, change.measure
+        return key
 
     def finish(self) -> None:
         """Put down what was gathered."""
         outbox.put_all(self._connection, self._drafts, self._keys)
         if self._effects:
             self._connection.execute(insert(measure_messages), self._effects)
-        if self._done:
-            done = update(measures).where(measures.c.measure_id == bindparam("number")).values(done_at=bindparam("at"))
-            self._connection.execute(done, self._done)
 
     def _tell_platform(self, change: Change) -> str:
         holding = in_force(change.after)
@@ -115,25 +104,6 @@ class Announcing:
         effects = [(measure.measure_id, effect) for measure in change.after if (effect := _effect_on(measure))]
         self._effects += [{"key": key, "measure_id": number, "effect": effect} for number, effect in effects]
         return key
-
-    def _rely_on_another(self, change: Change) -> Measure:
-        """Let a measure that changes nothing be done as soon as the one is that says the same."""
-        if change.verb != "imposed":
-            return change.measure
-        new = change.measure
-        other = next((one for one in in_force(change.before) if covers(one.hold, new.hold)), None)
-        if other is None:
-            return new
-        if other.done_at:
-            self._done.append({"number": new.measure_id, "at": change.at})
-            return replace(new, done_at=change.at)
-        said_by = [row["key"] for row in self._effects if row["measure_id"] == other.measure_id]
-        query = select(measure_messages.c.key).where(
-            measure_messages.c.measure_id == other.measure_id, measure_messages.c.effect == "imposed"
-        )
-        for key in (*said_by, *self._connection.scalars(query)):
-            self._effects.append({"key": key, "measure_id": new.measure_id, "effect": "imposed"})
-        return new
 
     def _tell_holder(self, change: Change) -> None:
         """Tell the rights holder what became of a listing under their brand; of the end only if they know the start."""

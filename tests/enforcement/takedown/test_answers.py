@@ -104,13 +104,15 @@ def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(enforced:
     assert [state(enforced, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
 
 
-def test_a_measure_on_a_listing_that_is_down_is_done_with_the_first(enforced: Engine, judge: Judge, told: Told):
-    """No message of its own is needed, before the answer or after it."""
+def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(enforced: Engine, judge: Judge, told: Told):
+    """It is done once a message that names it is, not with what stood there before."""
     judge("L1")
     judge("L1", observed_at=NOON)
-    answer(enforced, told(kind="measure")[0], "done")
-    judge("L1", observed_at=NOON + timedelta(hours=1))
-    assert [state(enforced, number) for number in (1, 2, 3)] == ["done"] * 3
+    first, second = told(kind="measure")
+    answer(enforced, first, "done")
+    assert [state(enforced, number) for number in (1, 2)] == ["done", "asked"]
+    answer(enforced, second, "done", 2)
+    assert [state(enforced, number) for number in (1, 2)] == ["done", "done"]
 
 
 def test_an_unknown_key_is_an_error(enforced: Engine):

@@ -1,21 +1,11 @@
-"""Which measure follows: rules as data, the most particular first; and which of several measures count."""
-
-from datetime import UTC, datetime
+"""Which measure follows: rules as data, the most particular first."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.in_force import Hold, covers, find_in_force
 from ipml.enforcement.takedown.rules import MeasureRules
 from ipml.records import Listing
-
-countries = st.lists(st.sampled_from(["DE", "FR", "IT"]), unique=True).map(lambda names: tuple(sorted(names)))
-ends = st.one_of(st.none(), st.integers(1, 3).map(lambda day: datetime(2024, 5, day, tzinfo=UTC)))
-sets_of_holds = st.lists(st.builds(Hold, st.sampled_from(MeasureKind), countries, ends), max_size=5)
 
 
 def test_the_rule_with_most_conditions_says():
@@ -68,11 +58,3 @@ def test_a_policy_that_cannot_be_followed_is_refused(rules: dict[str, object]):
     """A rule without a condition, countries where none belong, a ground that nobody knows."""
     with pytest.raises(ValidationError):
         MeasureRules.model_validate(rules)
-
-
-@given(sets_of_holds)
-def test_what_is_in_force_says_all_and_nothing_twice(holds: list[Hold]):
-    """Every hold is covered by one in force; of those in force none covers another."""
-    found = [holds[at] for at in find_in_force(holds)]
-    assert all(any(covers(one, hold) for one in found) for hold in holds)
-    assert not any(covers(one, other) for one in found for other in found if one is not other)

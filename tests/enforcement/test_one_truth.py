@@ -1,0 +1,204 @@
+"""Whatever was imposed, changed, ended or taken back: platform, seller and public were told of the same."""
+
+import json
+import os
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from databases import empty_tables
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, select
+
+from ipml.enforcement.appeals.deciding import decide_appeal
+from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.by_hand import (
+    Order,
+    change_measure,
+    confirm_penalty,
+    impose_measure,
+    lift_measure,
+    lift_penalty,
+)
+from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.ending import end_due
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.statements.payload import _DECISIONS as IN_PUBLIC
+from ipml.enforcement.takedown.answers import note_answer
+from ipml.enforcement.takedown.finding import find_measures, get_measure
+from ipml.errors import IpmlError
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import reading, writing
+from ipml.storage.outbox import Message, make_messages
+from ipml.storage.tables import decisions, measures, outbox, penalties, statements
+
+POLICY = load_enforcement_policy()
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PLACES = {MeasureKind.REMOVE_IN: ("DE", "FR")}
+REFUSED = (IpmlError, StopIteration)
+OPEN = penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ("take down", "impose", "impose", "change", "lift", "wait", "undo", "appeal", "soften", "confirm", "pardon")
+        ),
+        st.integers(0, 5),
+        st.sampled_from(MeasureKind),
+        st.booleans(),
+    ),
+    min_size=3,
+    max_size=10,
+)
+EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "6"))
+HASTY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+class Market:
+    """Two listings of one seller, each observed more than once, and a clock."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.now, self.seen = enforcing(engine, POLICY), START, 0
+
+    def numbers(self, column: Any, *conditions: Any) -> list[int]:
+        """Return the numbers in a column, in order."""
+        with reading(self.engine) as connection:
+            return list(connection.scalars(select(column).where(*conditions).order_by(column)))
+
+    def pick(self, which: int, column: Any, *conditions: Any) -> int:
+        """Return one of these numbers; StopIteration where there is none."""
+        found = self.numbers(column, *conditions)
+        return found[which % len(found)] if found else next(iter(()))
+
+    def take(self, what: str, which: int, kind: MeasureKind, ends: bool) -> None:
+        """Take a step, where it is possible."""
+        self.now += timedelta(hours=30)
+        until = self.now + timedelta(days=3) if ends else None
+        order = Order(kind, f"step {self.now}", PLACES.get(kind, ()), until)
+        stands, last = measures.c.lifted_at.is_(None), {"now": self.now}
+        if what == "take down":
+            self.take_down(which % 2)
+        elif what == "wait":
+            self.now += timedelta(days=10 * which)
+            end_due(self.engine, POLICY, now=self.now)
+        elif what == "impose":
+            impose_measure(self.engine, self.pick(which, decisions.c.case_id), order, "lea", POLICY, **last)
+        elif what == "change":
+            change_measure(self.engine, self.pick(which, measures.c.measure_id, stands), order, "lea", POLICY, **last)
+        elif what == "lift":
+            lift_measure(self.engine, self.pick(which, measures.c.measure_id, stands), "lea", "so", POLICY, **last)
+        elif what == "undo":
+            undo(self.engine, self.pick(which, decisions.c.decision_id), "lea", may_undo_others=True, **last)
+        elif what in ("appeal", "soften"):
+            self.appeal(self.pick(which, measures.c.measure_id, stands), kind if what == "soften" else None)
+        elif what == "confirm":
+            confirm_penalty(self.engine, self.pick(which, penalties.c.penalty_id, *OPEN), "lea", "yes", POLICY, **last)
+        else:
+            lift_penalty(self.engine, self.pick(which, penalties.c.penalty_id), "lea", "mercy", POLICY, **last)
+
+    def take_down(self, listing: int) -> None:
+        """Observe a listing again, and decide it counterfeit."""
+        self.seen += 1
+        bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
+        enqueue(self.engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")], now=self.now)
+        while taken := claim(self.engine, "ana", now=self.now):
+            decide(self.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=self.now)
+
+    def appeal(self, measure_id: int, milder: MeasureKind | None) -> None:
+        """Have a measure appealed against, and the appeal granted, or in part."""
+        with writing(self.engine) as connection:
+            arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
+            connection.execute(arrived.values(state="delivered", settled_at=self.now))
+        appeal = file_appeal(self.engine, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
+        outcome = "partly granted" if milder else "granted"
+        decide_appeal(self.engine, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, now=self.now)
+
+
+def read_told(connection: Connection, channel: str) -> list[Message]:
+    """Return what was put down for somebody, in order."""
+    query = select(outbox).where(outbox.c.channel == channel).order_by(outbox.c.message_id)
+    return make_messages(connection, connection.execute(query).all())
+
+
+def told_to_platform(connection: Connection) -> set[str]:
+    """Return what the platform must think is in force."""
+    in_force: dict[str, list[str]] = {}
+    for message in read_told(connection, "platform"):
+        body = json.loads(message.body)
+        if message.kind in ("measure", "reinstatement"):
+            assert (message.kind == "measure") == bool(body["in_force"])
+            in_force[message.subject] = [one["measure"] for one in body["in_force"]]
+        elif message.kind.startswith("penalty"):
+            in_force[message.subject] = [] if "lifted" in message.kind else [message.subject]
+    return {subject for subjects in in_force.values() for subject in subjects}
+
+
+def told_to_seller(connection: Connection) -> set[str]:
+    """Return what the seller must think is in force."""
+    told = [(message.kind, message.subject) for message in read_told(connection, "seller")]
+    stated, lifted = ({subject for kind, subject in told if kind == word} for word in ("statement", "lifted"))
+    assert lifted <= stated
+    return stated - lifted
+
+
+def told_to_public(connection: Connection) -> dict[str, str]:
+    """Return what the transparency database was told, by what it is about."""
+    subjects = {row.puid: row.subject for row in connection.execute(select(statements))}
+    found = {}
+    for message in read_told(connection, "transparency"):
+        payload = json.loads(message.body)
+        (said,) = (value for name, value in payload.items() if name in {field for field, _ in IN_PUBLIC.values()})
+        found[subjects[payload["puid"]]] = said[0] if isinstance(said, list) else said
+    return found
+
+
+def check_one_truth(engine: Engine) -> None:
+    """Assert that all were told of what is in force, and of nothing else."""
+    with reading(engine) as connection:
+        standing = {one.subject: one.kind for one in find_measures(connection, standing=True)}
+        ended = {one.subject for one in find_measures(connection)} - set(standing)
+        imposed = penalties.c.imposed_at.is_not(None), penalties.c.ended_at.is_(None)
+        held = {f"penalty:{row.penalty_id}": row.kind for row in connection.execute(select(penalties).where(*imposed))}
+        in_force = set(standing) | set(held)
+        assert told_to_platform(connection) == in_force
+        assert told_to_seller(connection) == in_force
+        public = told_to_public(connection)
+        ended |= {f"penalty:{number}" for number in connection.scalars(select(penalties.c.penalty_id))} - set(held)
+        assert set(public) - ended == in_force - {subject for subject, kind in held.items() if kind == "warn"}
+        assert all(public[subject] == IN_PUBLIC[kind][1] for subject, kind in standing.items())
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=HASTY)
+@given(steps=STEPS)
+def test_platform_seller_and_public_are_told_of_the_same(engine: Engine, steps: list[Any]) -> None:
+    """After any step of any sequence, what each of them was told is what is in force."""
+    empty_tables(engine)
+    market = Market(engine)
+    for listing in (0, 1):
+        market.take_down(listing)
+    for step in steps:
+        with suppress(*REFUSED):
+            market.take(*step)
+        check_one_truth(engine)
+    with reading(engine) as connection:
+        assert not list(find_disagreements(connection))
+
+
+def test_a_hold_beside_a_removal_is_told_and_answered_for_itself(engine: Engine) -> None:
+    """That the removal was done says nothing of the hold of payments that came after it."""
+    market = Market(engine)
+    market.take_down(0)
+    with reading(engine) as connection:
+        (first,) = (message for message in read_told(connection, "platform") if message.kind == "measure")
+    with writing(engine) as connection:
+        note_answer(connection, first.key, "done", "platform", market.now)
+    hold = impose_measure(market.engine, 1, Order(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now)
+    with writing(engine) as connection:
+        assert get_measure(connection, hold.measure_id).state == "asked"
+        told = read_told(connection, "platform")[-1]
+        assert [one["kind"] for one in json.loads(told.body)["in_force"]] == ["remove", "price-hold"]
+        note_answer(connection, told.key, "done", "platform", market.now)
+        assert get_measure(connection, hold.measure_id).state == "done"
