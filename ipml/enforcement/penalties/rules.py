@@ -25,8 +25,14 @@ class _Rules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+_CONFIRMED_BY_A_PERSON = (PenaltyKind.SUSPEND, PenaltyKind.CLOSE)
+
+
 class Rung(_Rules):
-    """One rung of the ladder: from which weight, for how long, whether a person must confirm it, and what it means."""
+    """One rung of the ladder: from which weight, for how long, whether a person must confirm it, and what it means.
+
+    Where nothing is said, a person confirms whatever takes an account offline: from suspension up.
+    """
 
     kind: PenaltyKind
     weight: Weight
@@ -34,6 +40,13 @@ class Rung(_Rules):
     needs_person: bool = False
     platform: str = Field(min_length=1, max_length=300)
     seller: str = Field(min_length=1, max_length=300)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decide_who_confirms(cls, fields: object) -> object:
+        if isinstance(fields, dict) and "needs_person" not in fields:
+            return fields | {"needs_person": fields.get("kind") in _CONFIRMED_BY_A_PERSON}
+        return fields
 
 
 class OffenceRules(_Rules):

@@ -23,12 +23,17 @@ from .conftest import START, Market
 
 
 def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
-    """Warned, limited, payout held, suspended; the account is closed by nobody but a lead."""
-    for day in (0, 20, 40, 60, 80, 100, 120):
+    """Warned, limited, payout held; the account is suspended, and then closed, by nobody but a lead."""
+    for day in (0, 20, 40, 60):
         market.strike(day=day)
     imposed = [one.kind.value for one in market.penalties() if one.imposed_at]
-    assert imposed == ["warn", "limit", "hold payout", "suspend"]
-    assert market.kinds(state="proposed", day=120) == ["close"]
+    assert imposed == ["warn", "limit", "hold payout"]
+    (suspension,) = market.penalties(state="proposed", day=60)
+    assert suspension.kind is PenaltyKind.SUSPEND
+    confirm(market.engine, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
+    for day in (80, 100):
+        market.strike(day=day)
+    assert market.kinds(state="proposed", day=100) == ["close"]
 
 
 def test_one_sweep_leads_to_one_warning(market: Market):

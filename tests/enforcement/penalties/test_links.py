@@ -7,6 +7,7 @@ import pytest
 from databases import read_tables
 from sqlalchemy import delete
 
+from ipml.enforcement.penalties.ladder import confirm
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.errors import LinkNotFound, UnreadableFile
@@ -25,6 +26,8 @@ def suspended(market: Market) -> Market:
     """Return a marketplace in which ann is suspended, and bob has done nothing."""
     for day in (0, 20, 40, 80):
         market.strike(day=day, seller="ann")
+    (suspension,) = market.penalties(state="proposed", day=80)
+    confirm(market.engine, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
     return market
 
 

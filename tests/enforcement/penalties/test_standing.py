@@ -189,10 +189,34 @@ def test_surer_is_never_milder(score, more):
     assert due[0] <= due[1]
 
 
+@FEW
+@given(strikes=_strikes(), needs=st.lists(st.booleans(), min_size=4, max_size=4))
+def test_no_rung_that_a_person_confirms_takes_force_by_itself(strikes, needs):
+    """Whichever rungs the policy marks, and whatever the strikes."""
+    ladder = [
+        rung.model_copy(update={"needs_person": is_marked})
+        for rung, is_marked in zip(RULES.ladder, (*needs, True), strict=True)
+    ]
+    rules = RULES.model_copy(update={"ladder": tuple(ladder)})
+    for penalty in replay(strikes, rules):
+        assert not rules.ladder[penalty.rung].needs_person or penalty.imposed_at is None
+
+
+def test_a_person_confirms_from_suspension_up_unless_the_policy_says_otherwise():
+    """What the bundled policy says of each rung is what holds where a policy says nothing."""
+    kinds = [(kind, kind in ("suspend", "close")) for kind in PenaltyKind]
+    words = {"platform": "p", "seller": "s"}
+    silent = PenaltyRules(ladder=[{"kind": kind, "weight": at, **words} for at, (kind, _) in enumerate(kinds, 1)])
+    assert [(rung.kind, rung.needs_person) for rung in silent.ladder] == kinds
+    assert [(rung.kind, rung.needs_person) for rung in RULES.ladder] == kinds
+    (told,) = PenaltyRules(ladder=[{"kind": "suspend", "weight": 1, "needs_person": False, **words}]).ladder
+    assert not told.needs_person
+
+
 def test_a_policy_that_closes_by_itself_is_refused():
     """Whoever writes it."""
     with pytest.raises(ValueError, match="by a person only"):
-        PenaltyRules(ladder=[{"kind": "close", "weight": 1, "platform": "p", "seller": "s"}])
+        PenaltyRules(ladder=[{"kind": "close", "weight": 1, "needs_person": False, "platform": "p", "seller": "s"}])
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(m
 def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
     """Nor any weight; the platform is told of each that ends."""
     made = [market.strike(day=day) for day in (0, 10, 20, 30)]
-    assert market.kinds(state="in force", day=30) == ["warn", "limit", "hold payout", "suspend"]
+    assert market.kinds(state="in force", day=30) == ["warn", "limit", "hold payout"]
+    assert market.kinds(state="proposed", day=30) == ["suspend"]
     for decision in made:
         market.undo(decision, day=31)
     assert {one.ended_as for one in market.penalties()} == {"taken back"}
