@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,8 +43,13 @@ class SellerRecord:
     verdicts: tuple[SellerVerdict, ...]
 
 
-def read_seller_record(engine: Engine, seller_id: str) -> SellerRecord:
+def read_seller_record(engine: Engine, seller_id: str, hidden: Collection[int] = ()) -> SellerRecord:
     """Return what the cases of a seller tell of them over time.
+
+    Parameters
+    ----------
+    hidden : collection of int
+        Cases whose decisions are kept from who asks.
 
     Examples
     --------
@@ -58,7 +64,7 @@ def read_seller_record(engine: Engine, seller_id: str) -> SellerRecord:
     """
     with reading(engine) as connection:
         looks = _find_looks(connection, seller_id)
-        numbers = [look.case_id for look in looks]
+        numbers = [look.case_id for look in looks if look.case_id not in hidden]
         query = (
             select(decisions.c.case_id, decisions.c.decided_at, decisions.c.verdict)
             .where(decisions.c.case_id.in_(numbers), decisions.c.verdict != Verdict.ESCALATE, stands())

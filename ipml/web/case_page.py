@@ -24,8 +24,8 @@ from ipml.review import queue
 from ipml.review.clusters.relistings import explain_relisting
 from ipml.review.clusters.spread import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.precedents import find_precedents
+from ipml.review.quality.shown import find_hidden
 from ipml.review.ranking.places import explain_place
-from ipml.review.seller_record import read_seller_record
 from ipml.review.undoable import find_undoable, list_reversals
 from ipml.storage.database import reading
 from ipml.web.auth import get_engine, get_policy, get_user
@@ -35,10 +35,9 @@ from ipml.web.permissions import Action
 from ipml.web.price_scale import make_price_scale
 from ipml.web.protection import is_from_elsewhere
 from ipml.web.render import render
-from ipml.web.seller_chart import make_seller_chart
+from ipml.web.seller_chart import read_seller_card
 from ipml.web.trail import PATTERN, read_trail, write_trail
 from ipml.web.users import User
-from ipml.web.wording import seller_history
 
 _MOST_OTHERS = 8
 _MOST_NOTICES = 10
@@ -181,8 +180,7 @@ def _tell_seller(engine: Engine, case: Case, user: User) -> dict[str, Any]:
     shown = {case.case_id, *(one.case_id for one in alike)}
     others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + len(shown))
     return {
-        "seller_history": seller_history(listing),
-        "chart": make_seller_chart(read_seller_record(engine, listing.seller_id)),
+        "seller": read_seller_card(engine, case, find_hidden(engine, user.name)),
         "others": [other for other in others if other.case_id not in shown][:_MOST_OTHERS],
         "alike": alike,
     }

@@ -13,15 +13,13 @@ from ipml.enforcement.seller_file import MOST, read_seller_file
 from ipml.errors import CannotChangePenalty, OwnListing, PenaltyNotFound, SellerErased
 from ipml.review import queue
 from ipml.review.quality.shown import find_hidden
-from ipml.review.seller_record import read_seller_record
 from ipml.web.auth import get_engine, get_policy, get_user
 from ipml.web.case_page import CaseNumber
 from ipml.web.measure_page import FormNumber
 from ipml.web.networks_page import find_network
 from ipml.web.permissions import Action
 from ipml.web.render import render
-from ipml.web.seller_chart import make_seller_chart
-from ipml.web.wording import seller_history
+from ipml.web.seller_chart import read_seller_card
 
 
 def show_seller(request: Request, case_id: CaseNumber) -> Response:
@@ -52,15 +50,13 @@ def change_penalty(
 def _show(request: Request, case_id: int, message: str = "") -> Response:
     engine, user, policy = get_engine(request), get_user(request), get_policy(request)
     hidden = find_hidden(engine, user.name)
-    listing = queue.get_case(engine, case_id).scored.listing
     file = read_seller_file(engine, case_id, policy, user.name, hidden=hidden)
     sees_networks = user.role.may(Action.HAND_ON_NETWORKS)
     context = {
         "case_id": case_id,
         "file": file,
         "network": find_network(request, file.seller_id, file.pseudonym) if sees_networks else None,
-        "seller_history": seller_history(listing),
-        "chart": make_seller_chart(read_seller_record(engine, listing.seller_id)),
+        "seller": read_seller_card(engine, queue.get_case(engine, case_id), hidden),
         "is_lead": user.role.may(Action.CHANGE_PENALTIES),
         "grounds": queue.GROUNDS,
         "most": MOST,

@@ -103,12 +103,12 @@ def due_in(moment: datetime, now: datetime | None = None) -> str:
 
 
 def seller_history(listing: Listing) -> list[tuple[str, str]]:
-    """Tell what is known of a listing's seller, as pairs of a noun and a phrase.
+    """Tell what is known of a listing's seller, as pairs of a noun and a phrase; shares are of sales.
 
     Examples
     --------
     >>> seller_history(Listing("1", "s", "Bag", seller_age_days=9, seller_sales=40, seller_returns=10))
-    [('Selling for', '9 days'), ('Sales', '40'), ('Returns', '10 (25 % of sales)')]
+    [('Selling for', '9 days'), ('Sales', '40'), ('Returns', '10 (25 %)')]
     """
     sales = listing.seller_sales
     told = [
@@ -118,21 +118,18 @@ def seller_history(listing: Listing) -> list[tuple[str, str]]:
         ("Returns", _figure_of_sales(listing.seller_returns, sales)),
         ("Complaints", _figure_of_sales(listing.seller_complaints, sales)),
         ("Rating", None if listing.seller_rating is None else f"{100 * listing.seller_rating:.0f} %"),
-        (
-            "Strikes",
-            None if listing.seller_strikes is None else _figure(listing.seller_strikes, none="none so far"),
-        ),
+        ("Strikes reported", _figure(listing.seller_strikes)),
     ]
     return [(noun, phrase) for noun, phrase in told if phrase is not None]
 
 
-def _figure(number: float | None, none: str = "none") -> str | None:
+def _figure(number: float | None) -> str | None:
     if number is None:
         return None
-    return f"{number:,.0f}" if number else none
+    return f"{number:,.0f}" if number else "none"
 
 
 def _figure_of_sales(number: float | None, sales: float | None) -> str | None:
     if not number or not sales:
         return _figure(number)
-    return f"{number:,.0f} ({percent(number / sales)} of sales)"
+    return f"{number:,.0f} ({percent(number / sales)})"

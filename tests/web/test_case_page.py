@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.storage.tables import strikes
 
 GROUND = next(iter(queue.GROUNDS))
 
@@ -40,7 +41,7 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
         "Words of the replica trade in the title",
         "speaks for counterfeit",
         "80.10 EUR is 9 % of the median; Vellmar usually costs 400.50 to 1,691.00 EUR",
-        "8 (19 % of sales)",
+        "8 (19 %)",
         "Other cases of this seller",
         '<mark class="counterfeit s3">AAA quality</mark>',
         "−2.9</span>\n    <span>Base rate, where the bars start",
@@ -206,7 +207,7 @@ def test_a_trail_is_numbers(trail: str, ana: TestClient) -> None:
 
 def test_an_abstention_is_shown_as_such(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
     """A case without score, price, history and description is shown with what is known."""
-    bare = scored(7, price=None, description=None, brand=None, **dict.fromkeys(SELLER_FIELDS))
+    bare = scored(7, seller_id="unseen", price=None, description=None, brand=None, **dict.fromkeys(SELLER_FIELDS))
     bare = replace(bare, score=None, reasons=(), highlights=(), price_range=None, abstained="no price is given")
     queue.enqueue(engine, [bare])
     assert "no score" in ana.get("/").text
@@ -258,20 +259,33 @@ def test_a_description_shows_its_weights_and_keeps_its_lines(
     )
 
 
-def test_a_seller_is_shown_over_time(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
-    """Figures seen at several moments are lines, and each listing and verdict has its mark."""
+def test_a_seller_is_shown_when_listed_and_now(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Figures seen at several moments are lines, each listing has its mark, and strikes are those of the database."""
     assert 'class="timeline"' not in ana.get("/cases/1").text
     looks = [
         scored(7 + day, seller_id="newcomer", seller_sales=sales, observed_at=datetime(2026, 5, day, tzinfo=UTC))
         for day, sales in ((1, 4.0), (3, 40.0), (9, 90.0))
     ]
     queue.enqueue(engine, looks)
-    judge(engine, 9, Verdict.COUNTERFEIT)
-    page = ana.get("/cases/10").text
-    assert 'aria-label="Sales, from 4 to 90"' in page
+    first = dict(re.findall(r'name="(token|until|key)" value="([^"]*)"', ana.get("/cases/8").text))
+    ana.post("/cases/8/decide", data=first | {"choice": f"counterfeit/{GROUND}"})
+    page = ana.get("/cases/9").text
+    assert 'aria-label="Sales, from 4 on 2026-05-01 to 90 on 2026-05-09"' in page
+    assert read_figures(page)["Sales"] == ("40", "90")
+    with engine.connect() as connection:
+        n_strikes = connection.scalar(select(func.count()).select_from(strikes))
+    assert read_figures(page)["Strikes"] == ("none", f"{n_strikes}") == ("none", "1")
     assert "3 cases, 1 found counterfeit" in page
-    assert page.count('class="listed"') == 3
-    assert page.count('<circle class="counterfeit"') == 1
+    assert re.search(r"<span>2026-05-01</span>.*<span>2026-05-09</span></figcaption>", page)
+    assert (page.count('class="listed"'), page.count('<circle class="counterfeit"')) == (2, 1)
+
+
+def read_figures(page: str) -> dict[str, tuple[str, str]]:
+    """Return each figure of the seller as the page tells it: when the listing was seen, and now."""
+    row = r'<tr><th scope="row">([^<]*)</th><td>([^<]*)</td><td>.*?</td><td>([^<]*)</td></tr>'
+    return {noun: (then, now) for noun, then, now in re.findall(row, page)}
 
 
 def test_what_was_confirmed_lately_stands_beside(engine: Engine, ana: TestClient) -> None:
