@@ -45,6 +45,7 @@ from ipml.storage.tables import (
     notifiers,
     opinions,
     penalties,
+    promises,
     reversals,
     statements,
     strikes,
@@ -70,6 +71,7 @@ class Filler:
             first = {"digest": "d", "policy": "{}", "first_used_at": START}
             connection.execute(insert(enforcement_policies), [first])
             self._add_notifiers()
+            self._add_promises()
             for number in range(1, self.n_cases + 1):
                 self._add_case(number)
                 if number % _AT_ONCE == 0:
@@ -93,6 +95,13 @@ class Filler:
             self._put(notifiers, notifier_id=number, kind=kind, **known)
         step = {"notifier_id": 4, "taken_by": "lea", "taken_at": START + timedelta(days=90), "why": ""}
         self._put(notifier_steps, kind="warn", **step)
+
+    def _add_promises(self) -> None:
+        """Let every promise be in force from the beginning, by the scores that are drawn."""
+        given = {"event": "given", "cause": "data", "actor": "policy:d", "why": "", "policy_digest": "d"}
+        for brand in self.brands:
+            at = START - timedelta(days=1)
+            self._put(promises, brand=brand, at=at, **given, model_version="m1", threshold=0.98)
 
     def _add_case(self, number: int) -> None:
         draw = self.draw

@@ -105,7 +105,8 @@ def explain(estimates: Estimates) -> list[str]:
     ]
     if estimates.waiting:
         lines.append(
-            f"{estimates.waiting:,} cases shown for their score wait for review; the intervals allow for anything."
+            f"{estimates.waiting:,} cases shown for their score, or drawn and escalated, wait for a verdict; "
+            "the intervals allow for anything among them."
         )
     if estimates.uncovered:
         lines.append(

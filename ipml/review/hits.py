@@ -8,7 +8,7 @@ from sqlalchemy import Engine, case, func, select
 
 from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
-from ipml.review.reversals import by_people, stands
+from ipml.review.reversals import by_people, is_last_verdict
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
@@ -71,7 +71,7 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     latest = (
         select(decisions.c.case_id, decisions.c.verdict)
         .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
-        .where(stands(), by_people())
+        .where(is_last_verdict(), by_people())
         .order_by(decisions.c.decision_id.desc())
         .limit(most)
         .subquery()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, select
 from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, make_case
 from ipml.review.decisions import make_decision
-from ipml.review.reversals import by_people, stands
+from ipml.review.reversals import by_people, is_last_verdict
 from ipml.review.search import searched_text, title_words
 from ipml.storage.database import reading
 from ipml.storage.tables import case_texts, cases, decisions
@@ -67,7 +67,7 @@ def _find_confirmed(connection: Connection, case: Case) -> Sequence[Row[Any]]:
         .join(latest, latest.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .join(case_texts, case_texts.c.case_id == decisions.c.case_id)
-        .where(decisions.c.verdict == Verdict.COUNTERFEIT, stands(), by_people())
+        .where(decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict(), by_people())
         .where(cases.c.seller_id != listing.seller_id, cases.c.case_id != case.case_id)
     )
     return connection.execute(query).all()

@@ -1,7 +1,8 @@
 """Taking a decision back: a row is appended that says so, and the case is open again.
 
 Decisions stay where they are, for whoever asks what happened; `stands` is the condition that leaves out those
-that were taken back, and whoever reads decisions as the truth puts it into the query.
+that were taken back. Several may stand on one case, which a notice brought back, say: whoever takes verdicts for the
+truth, or counts cases by them, puts `is_last_verdict` into the query.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, insert, select, update
 
 from ipml.errors import CannotUndo
 from ipml.records import Reversal, Verdict
@@ -115,12 +116,37 @@ def undo_group(
         return reverse(connection, remaining, locked, reviewer, why, now)
 
 
-def stands(by: datetime | None = None) -> ColumnElement[bool]:
+def stands(by: datetime | None = None, *, of: FromClause = decisions) -> ColumnElement[bool]:
     """Return the condition that a row of decisions has not been taken back, or not by a moment."""
-    taken_back = select(reversals.c.reversal_id).where(reversals.c.decision_id == decisions.c.decision_id)
+    gone = reversals.alias()
+    taken_back = select(gone.c.reversal_id).where(gone.c.decision_id == of.c.decision_id)
     if by is not None:
-        taken_back = taken_back.where(reversals.c.reversed_at <= by)
+        taken_back = taken_back.where(gone.c.reversed_at <= by)
     return ~taken_back.exists()
+
+
+def is_last_verdict(by: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a row of decisions is the last verdict on its case that stands: one row for each case.
+
+    To escalate is no verdict: a case that was decided and waits again keeps its verdict until there is another.
+
+    Parameters
+    ----------
+    by : datetime, optional
+        As things stood then: what was decided or taken back later does not count.
+    """
+    later = decisions.alias()
+    follows = select(later.c.decision_id).where(
+        later.c.case_id == decisions.c.case_id,
+        later.c.decision_id > decisions.c.decision_id,
+        *_is_verdict(later, by),
+    )
+    return and_(*_is_verdict(decisions, by), ~follows.exists())
+
+
+def _is_verdict(rows: FromClause, by: datetime | None) -> tuple[ColumnElement[bool], ...]:
+    said = (rows.c.verdict != Verdict.ESCALATE, stands(by, of=rows))
+    return said if by is None else (*said, rows.c.decided_at <= by)
 
 
 def by_people() -> ColumnElement[bool]:

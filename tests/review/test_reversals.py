@@ -4,15 +4,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost, UnstorableValue
 from ipml.records import Claim, Decision, ScoredListing, Verdict
+from ipml.review.cases import find_case
+from ipml.review.decisions import Origin, record
 from ipml.review.labels import export_labels
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, undo
+from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
-from ipml.storage.tables import decisions, reversals
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, decisions, reversals
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -149,3 +154,52 @@ def _count_reversals(engine: Engine) -> int:
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(decisions)) == 1
         return int(connection.scalar(select(func.count()).select_from(reversals)) or 0)
+
+
+STEPS = st.lists(st.tuples(st.integers(1, 3), st.sampled_from([*Verdict, "reopen", "undo"])), min_size=4, max_size=16)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_scored: Make, steps):
+    """It is the last given by then and not taken back by then; one row, however often a case came back."""
+    with reading(engine) as connection:  # examples share a database
+        first = connection.scalar(select(func.count()).select_from(cases)) or 0
+    ids = [f"L{first + number}" for number in (1, 2, 3)]
+    enqueue(engine, [make_scored(name) for name in ids], joins_alike=False, now=NOON)
+    said: dict[int, list[tuple[datetime, int, Verdict, datetime | None]]] = {first + number: [] for number in (1, 2, 3)}
+    now = NOON
+    for number, step in steps:
+        now += timedelta(minutes=1)
+        case_id, made = first + number, said[first + number]
+        standing = [entry for entry in made if entry[3] is None]
+        if step == "undo":
+            if standing:
+                undo(engine, standing[-1][1], "lea", may_undo_others=True, now=now)
+                made[made.index(standing[-1])] = (*standing[-1][:3], now)
+            continue
+        if step == "reopen":
+            with writing(engine) as connection:
+                row = find_case(connection, case_id)
+                if row.state == "decided":
+                    again = Decision(0, case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", now)
+                    again = record(connection, row, again, None, Origin("notice"))
+                    made.append((now, again.decision_id, again.verdict, None))
+            continue
+        state = get_case(engine, case_id).state
+        if state == "decided" or (state == "escalated" and step is Verdict.ESCALATE):
+            continue
+        ground = "test_purchase" if step is Verdict.COUNTERFEIT else ""
+        decision = decide(engine, claim(engine, "lea", case_id, now=now), step, ground=ground, now=now)
+        made.append((now, decision.decision_id, step, None))
+    for moment in (None, *(NOON + timedelta(minutes=minute) for minute in range(len(steps) + 2))):
+        by = moment or now
+        expected = {
+            known[-1]
+            for made in said.values()
+            if (known := [at[1] for at in made if at[2] != "escalate" and at[0] <= by and not (at[3] and at[3] <= by)])
+        }
+        with reading(engine) as connection:
+            query = select(decisions.c.decision_id).where(is_last_verdict(moment), decisions.c.case_id > first)
+            found = connection.scalars(query).all()
+        assert sorted(found) == sorted(expected)

@@ -17,7 +17,7 @@ from ipml.cooperation.clues.solvability import learn_solvability
 from ipml.cooperation.clues.worth import Worth
 from ipml.cooperation.network.networks import Networks
 from ipml.records import Verdict
-from ipml.review.reversals import stands
+from ipml.review.reversals import is_last_verdict
 from ipml.storage.tables import cases, decisions, seller_keys
 
 
@@ -96,7 +96,7 @@ def count_confirmed(connection: Connection) -> Mapping[str, int]:
         select(cases.c.seller_id, seller_keys.c.pseudonym, func.count(cases.c.case_id.distinct()).label("confirmed"))
         .join(decisions, decisions.c.case_id == cases.c.case_id)
         .outerjoin(seller_keys, seller_keys.c.seller_id == cases.c.seller_id)
-        .where(cases.c.state == "decided", decisions.c.verdict == Verdict.COUNTERFEIT, stands())
+        .where(cases.c.state == "decided", decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
         .group_by(cases.c.seller_id, seller_keys.c.pseudonym)
     )
     counted = {}

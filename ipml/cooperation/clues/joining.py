@@ -24,7 +24,7 @@ from ipml.cooperation.network.summary import require_members
 from ipml.cooperation.network.timeline import tell_timeline
 from ipml.records import Verdict
 from ipml.review.ranking.ranking import current_ranking
-from ipml.review.reversals import stands
+from ipml.review.reversals import is_last_verdict
 from ipml.storage.tables import (
     cases,
     decisions,
@@ -176,8 +176,7 @@ def _cases_of(sellers: Sequence[str]) -> Any:
 
 
 def _decisions_on(numbers: Sequence[int]) -> Any:
-    on = decisions.c.case_id.in_(numbers), decisions.c.verdict != Verdict.ESCALATE, stands()
-    return select(decisions).where(*on).order_by(decisions.c.decision_id)
+    return select(decisions).where(decisions.c.case_id.in_(numbers), is_last_verdict())
 
 
 def _measures_on(numbers: Sequence[int]) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, func, select
 
 from ipml.records import Verdict
-from ipml.review.reversals import stands
+from ipml.review.reversals import is_last_verdict
 from ipml.review.texts import is_storable
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_taken_back
@@ -121,7 +121,7 @@ def _count_confirmed(connection: Connection, ids: list[str], hidden: Collection[
         select(cases.c.seller_id, func.count(cases.c.case_id.distinct()))
         .join(decisions, decisions.c.case_id == cases.c.case_id)
         .where(cases.c.seller_id.in_(ids), cases.c.case_id.not_in(hidden), cases.c.state == "decided")
-        .where(decisions.c.verdict == Verdict.COUNTERFEIT, stands())
+        .where(decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
         .group_by(cases.c.seller_id)
     )
     return {row[0]: row[1] for row in connection.execute(query)}

@@ -27,7 +27,7 @@ from ipml.review.cases import find_cases
 from ipml.review.decisions import Origin, record
 from ipml.review.intake import enqueue_within
 from ipml.review.ranking.deadlines import bring_forward
-from ipml.review.reversals import BY_APPEAL, stands
+from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import cases, decisions, notice_items, notices
@@ -185,10 +185,10 @@ def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> 
 
 
 def _find_standing(connection: Connection, case_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """Return the last decision that stands on each of some cases."""
+    """Return the verdict on each of some cases."""
     found: dict[int, Row[Any]] = {}
     for some in _in_parts(case_ids):
-        query = select(decisions).where(decisions.c.case_id.in_(some), stands()).order_by(decisions.c.decision_id)
+        query = select(decisions).where(decisions.c.case_id.in_(some), is_last_verdict())
         found |= {row.case_id: row for row in connection.execute(query)}
     return found
 

@@ -63,7 +63,7 @@ def count_complaints(connection: Connection, period: Period, as_of: datetime, ki
     """
     about, outcome = _subject().label("about"), func.coalesce(appeal_outcomes.c.outcome, PENDING).label("outcome")
     source = _with_outcomes(as_of)
-    held = [period.holds(appeals.c.filed_at), *([] if kind is None else [appeals.c.kind == kind])]
+    held = [period.holds(appeals.c.filed_at, as_of), *([] if kind is None else [appeals.c.kind == kind])]
     counter = func.sum(case((appeals.c.kind == "counter-notice", 1), else_=0))
     query = select(about, outcome, func.count(), counter).select_from(source).where(*held).group_by(about, outcome)
     rows = connection.execute(query).all()

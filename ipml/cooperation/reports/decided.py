@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
-    and_,
     case,
     cast,
     func,
@@ -28,7 +27,8 @@ from sqlalchemy import (
 
 from ipml.cooperation.reports.period import Period, day_number, month_of
 from ipml.records import Verdict
-from ipml.storage.tables import cases, decisions, measures, opinions, reversals, sifts
+from ipml.review.reversals import is_last_verdict
+from ipml.storage.tables import cases, decisions, measures, opinions, sifts
 
 WAYS = ("people", "spread", "policy", "appeal")
 VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
@@ -44,7 +44,8 @@ class Decided:
     Attributes
     ----------
     counts : mapping of (way, verdict, month, stands) to int
-        Verdicts that end a case, each once.
+        Verdicts that end a case, each once. One stands if it is the last on its case: neither taken back nor followed
+        by another, so that of those that stand there is one for each case.
     """
 
     counts: Mapping[tuple[str, str, str, bool], int]
@@ -83,27 +84,31 @@ class People:
 
 
 def count_decided(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Decided:
-    """Return the decisions of a period in one pass; what was taken back by `as_of` does not stand."""
-    day, stood = day_number(decisions.c.decided_at).label("day"), is_standing().label("stands")
+    """Return the decisions of a period; what was taken back or decided anew by `as_of` does not stand."""
+    day = day_number(decisions.c.decided_at).label("day")
     query = (
-        select(day, decisions.c.origin, decisions.c.verdict, stood, func.count())
-        .select_from(with_reversals(as_of))
-        .where(period.holds(decisions.c.decided_at), decisions.c.verdict != Verdict.ESCALATE)
-        .group_by(day, decisions.c.origin, decisions.c.verdict, stood)
+        select(day, decisions.c.origin, decisions.c.verdict, func.count())
+        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict != Verdict.ESCALATE)
+        .group_by(day, decisions.c.origin, decisions.c.verdict)
     )
     if brand is not None:
         query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(cases.c.brand == brand)
     counts: dict[tuple[str, str, str, bool], int] = defaultdict(int)
-    for number, origin, verdict, standing, count in connection.execute(query):
-        counts[_WAY_OF.get(origin, "appeal"), verdict, month_of(number), bool(standing)] += count
-    return Decided(dict(counts))
+    for stands, some in ((True, query.where(is_last_verdict(as_of))), (False, query)):
+        for number, origin, verdict, count in connection.execute(some):
+            counts[_WAY_OF.get(origin, "appeal"), verdict, month_of(number), stands] += count
+    for (way, verdict, month, stands), count in list(counts.items()):
+        if stands:
+            counts[way, verdict, month, False] -= count
+    return Decided({key: count for key, count in counts.items() if count})
 
 
-def count_queued(connection: Connection, period: Period, brand: str | None = None) -> dict[str, int]:
+def count_queued(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> dict[str, int]:
     """Return how many cases came into the queue, by month."""
     day = day_number(cases.c.enqueued_at).label("day")
     # All states are named so that an index that begins with the state can be used.
-    query = select(day, func.count()).where(cases.c.state.in_(_STATES), period.holds(cases.c.enqueued_at)).group_by(day)
+    is_new = period.holds(cases.c.enqueued_at, as_of)
+    query = select(day, func.count()).where(cases.c.state.in_(_STATES), is_new).group_by(day)
     if brand is not None:
         query = query.where(cases.c.brand == brand)
     counts: dict[str, int] = defaultdict(int)
@@ -112,9 +117,10 @@ def count_queued(connection: Connection, period: Period, brand: str | None = Non
     return dict(counts)
 
 
-def count_seen(connection: Connection, period: Period) -> int | None:
+def count_seen(connection: Connection, period: Period, as_of: datetime) -> int | None:
     """Return how many scored listings came by in files; None where none was sifted. A file counts once."""
-    newest = select(func.max(sifts.c.sift_id)).where(period.holds(sifts.c.sifted_at)).group_by(sifts.c.file_digest)
+    newest = select(func.max(sifts.c.sift_id)).where(period.holds(sifts.c.sifted_at, as_of))
+    newest = newest.group_by(sifts.c.file_digest)
     query = select(func.sum(sifts.c.listings)).where(sifts.c.sift_id.in_(newest))
     seen = connection.scalar(query)
     return None if seen is None else int(seen)
@@ -128,7 +134,7 @@ def count_sellers(connection: Connection, period: Period, as_of: datetime, brand
     by_seller = found.group_by(cases.c.seller_id).subquery()
     several = func.sum(case((by_seller.c.listings > 1, 1), else_=0))
     n, repeated = connection.execute(select(func.count(), several).select_from(by_seller)).one()
-    return Sellers(n, int(repeated or 0), _count_back(connection, period, brand))
+    return Sellers(n, int(repeated or 0), _count_back(connection, period, as_of, brand))
 
 
 def count_by(
@@ -140,12 +146,14 @@ def count_by(
     return [(name, n, of) for name, n, of in connection.execute(query.order_by(listings.desc(), column))]
 
 
-def count_people(connection: Connection, period: Period) -> People:
+def count_people(connection: Connection, period: Period, as_of: datetime) -> People:
     """Return who reviewed, one by one or in selections, and gave second looks."""
     said = select(decisions.c.reviewer, decisions.c.decided_at).where(
-        period.holds(decisions.c.decided_at), decisions.c.origin.in_(("review", "bulk")), decisions.c.reviewer != "ipml"
+        period.holds(decisions.c.decided_at, as_of),
+        decisions.c.origin.in_(("review", "bulk")),
+        decisions.c.reviewer != "ipml",
     )
-    looked = select(opinions.c.reviewer, opinions.c.decided_at).where(period.holds(opinions.c.decided_at))
+    looked = select(opinions.c.reviewer, opinions.c.decided_at).where(period.holds(opinions.c.decided_at, as_of))
     both = said.union_all(looked).subquery()
     hour = cast(type_coerce(both.c.decided_at, BigInteger) // literal(_HOUR, BigInteger), String)
     at_work = func.count((both.c.reviewer + literal(" ") + hour).distinct())
@@ -153,35 +161,24 @@ def count_people(connection: Connection, period: Period) -> People:
     return People(n, hours)
 
 
-def with_reversals(as_of: datetime) -> Any:
-    """Return decisions, each with what took it back by a moment."""
-    undone = and_(reversals.c.decision_id == decisions.c.decision_id, reversals.c.reversed_at <= as_of)
-    return decisions.outerjoin(reversals, undone)
-
-
-def is_standing() -> ColumnElement[Any]:
-    """Return 1 for a row of `with_reversals` that stands, and 0 for one that was taken back."""
-    return case((reversals.c.reversal_id.is_(None), 1), else_=0)
-
-
 def select_found(period: Period, as_of: datetime, *columns: Any) -> Any:
-    """Return the query for cases that a standing decision of the period found counterfeit."""
+    """Return the query for cases whose last verdict, given in the period, is that they are counterfeit."""
     return (
         select(*columns)
-        .select_from(with_reversals(as_of).join(cases, cases.c.case_id == decisions.c.case_id))
-        .where(period.holds(decisions.c.decided_at), decisions.c.verdict == Verdict.COUNTERFEIT)
-        .where(reversals.c.reversal_id.is_(None))
+        .select_from(decisions.join(cases, cases.c.case_id == decisions.c.case_id))
+        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(is_last_verdict(as_of))
     )
 
 
-def _count_back(connection: Connection, period: Period, brand: str | None) -> int:
+def _count_back(connection: Connection, period: Period, as_of: datetime, brand: str | None) -> int:
     """Return how many sellers had a measure on a listing that they put up after an earlier measure."""
     first = select(measures.c.pseudonym, func.min(measures.c.imposed_at).label("at")).group_by(measures.c.pseudonym)
     firsts = first.subquery()
     query = (
         select(func.count(measures.c.pseudonym.distinct()))
         .join(firsts, firsts.c.pseudonym == measures.c.pseudonym)
-        .where(period.holds(measures.c.imposed_at), measures.c.listed_at > firsts.c.at)
+        .where(period.holds(measures.c.imposed_at, as_of), measures.c.listed_at > firsts.c.at)
     )
     if brand is not None:
         query = query.join(cases, cases.c.case_id == measures.c.case_id).where(cases.c.brand == brand)

@@ -111,31 +111,31 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
     return Figures(
         period=period,
         as_of=as_of,
-        seen=count_seen(connection, period),
-        queued=count_queued(connection, period),
+        seen=count_seen(connection, period, as_of),
+        queued=count_queued(connection, period, as_of),
         decided=decided,
         precision=measure_precision(connection, period, as_of, decided),
-        estimates=_estimate(connection, period),
+        estimates=_estimate(connection, period, as_of),
         sellers=count_sellers(connection, period, as_of),
-        people=count_people(connection, period),
+        people=count_people(connection, period, as_of),
         brands=count_by(connection, period, as_of, cases.c.brand),
         categories=count_by(connection, period, as_of, cases.c.category),
-        measures=count_measures(connection, period),
+        measures=count_measures(connection, period, as_of),
         takedowns=measure_takedowns(connection, period, as_of),
-        by_month=time_by_month(connection, period),
+        by_month=time_by_month(connection, period, as_of),
         strikes=count_strikes(connection, period, as_of),
-        penalties=count_penalties(connection, period),
+        penalties=count_penalties(connection, period, as_of),
         statements=count_statements(connection, period, as_of),
         complaints=count_complaints(connection, period, as_of),
         internal_complaints=count_complaints(connection, period, as_of, "complaint"),
         notices=count_notices(connection, period, as_of),
         networks=linked.count_linked(connection, period, as_of, networks),
-        clues=count_clues(connection, period),
+        clues=count_clues(connection, period, as_of),
     )
 
 
-def _estimate(connection: Connection, period: Period) -> tuple[Figure, ...]:
+def _estimate(connection: Connection, period: Period, as_of: datetime) -> tuple[Figure, ...]:
     """Return prevalence, recall and precision of what was sifted in the period, as `ipml estimate` has them."""
-    within = set(connection.scalars(select(sifts.c.sift_id).where(period.holds(sifts.c.sifted_at))))
-    stretches = [one for one in read_stretches(connection, since=period.start) if one.sift_id in within]
+    within = set(connection.scalars(select(sifts.c.sift_id).where(period.holds(sifts.c.sifted_at, as_of))))
+    stretches = [one for one in read_stretches(connection, since=period.start, as_of=as_of) if one.sift_id in within]
     return summarise(stretches).figures if stretches else ()

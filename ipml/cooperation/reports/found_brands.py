@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, select
 
 from ipml.records import Verdict
-from ipml.review.reversals import stands
+from ipml.review.reversals import is_last_verdict
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
@@ -42,7 +42,7 @@ def list_brands(engine: Engine, since: datetime, at_most: int) -> list[FoundBran
     query = (
         select(cases.c.brand, func.count(), counterfeit, sellers, func.max(decisions.c.decided_at))
         .join(decisions, decisions.c.case_id == cases.c.case_id)
-        .where(decisions.c.decided_at >= since, decisions.c.verdict != Verdict.ESCALATE, stands())
+        .where(decisions.c.decided_at >= since, is_last_verdict())
         .where(cases.c.brand.is_not(None), cases.c.brand != "", cases.c.erased_at.is_(None))
         .group_by(cases.c.brand)
         .order_by(counterfeit.desc(), cases.c.brand)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
@@ -18,7 +19,8 @@ class HandedOn:
     received: int
 
 
-def count_clues(connection: Connection, period: Period) -> HandedOn:
+def count_clues(connection: Connection, period: Period, as_of: datetime) -> HandedOn:
     """Return how many clues were handed on."""
-    query = select(func.count(), func.count(clues.c.received_at)).where(period.holds(clues.c.built_at))
+    received = func.count().filter(clues.c.received_at <= as_of)
+    query = select(func.count(), received).where(period.holds(clues.c.built_at, as_of))
     return HandedOn(*connection.execute(query).one())

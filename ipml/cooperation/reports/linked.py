@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func
 
 from ipml.cooperation.network.folder import load_networks
-from ipml.cooperation.reports.decided import with_reversals
+from ipml.cooperation.reports.decided import select_found
 from ipml.cooperation.reports.period import Period
-from ipml.records import Verdict
-from ipml.storage.tables import cases, decisions, reversals, seller_keys
+from ipml.storage.tables import cases, seller_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,8 @@ def count_linked(
     networks = load_networks(folder)
     numbers = dict(zip(networks.holdings.seller_ids.tolist(), networks.numbering.number.tolist(), strict=True))
     found = (
-        select(cases.c.seller_id, seller_keys.c.pseudonym, func.count())
-        .select_from(with_reversals(as_of).join(cases, cases.c.case_id == decisions.c.case_id))
+        select_found(period, as_of, cases.c.seller_id, seller_keys.c.pseudonym, func.count())
         .join(seller_keys, seller_keys.c.seller_id == cases.c.seller_id, isouter=True)
-        .where(period.holds(decisions.c.decided_at), decisions.c.verdict == Verdict.COUNTERFEIT)
-        .where(reversals.c.reversal_id.is_(None))
         .group_by(cases.c.seller_id, seller_keys.c.pseudonym)
     )
     if brand is not None:

@@ -65,7 +65,7 @@ def count_notices(
     notifier: str | None = None,
 ) -> Noticed:
     """Return the notices of a period, of one brand or one kind of notifier only where given."""
-    held: list[Any] = [period.holds(notices.c.received_at)]
+    held: list[Any] = [period.holds(notices.c.received_at, as_of)]
     held += [] if brand is None else [notices.c.brand == brand]
     held += [] if notifier is None else [notifiers.c.kind == notifier]
     by_whom = notices.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
@@ -89,15 +89,15 @@ def count_notices(
         {(row[0], row[1]): row[2] for row in items},
         int(sum(row[3] for row in items)),
         spans,
-        {} if brand else _count_steps(connection, period),
+        {} if brand else _count_steps(connection, period, as_of),
     )
 
 
-def _count_steps(connection: Connection, period: Period) -> dict[tuple[str, str], int]:
+def _count_steps(connection: Connection, period: Period, as_of: datetime) -> dict[tuple[str, str], int]:
     query = (
         select(notifiers.c.kind, notifier_steps.c.kind, func.count())
         .join(notifiers, notifiers.c.notifier_id == notifier_steps.c.notifier_id)
-        .where(period.holds(notifier_steps.c.taken_at))
+        .where(period.holds(notifier_steps.c.taken_at, as_of))
         .group_by(notifiers.c.kind, notifier_steps.c.kind)
     )
     steps: dict[tuple[str, str], int] = defaultdict(int)

@@ -49,9 +49,9 @@ class Period:
         middle = self.start.replace(month=7)
         return Period(self.start, middle), Period(middle, self.end)
 
-    def holds(self, moment: Column[datetime]) -> ColumnElement[bool]:
-        """Return the condition that a moment lies in the period."""
-        return and_(moment >= self.start, moment < self.end)
+    def holds(self, moment: Column[datetime], as_of: datetime) -> ColumnElement[bool]:
+        """Return the condition that a moment lies in the period, and not after the one a report is as of."""
+        return and_(moment >= self.start, moment < self.end, moment <= as_of)
 
     @property
     def first(self) -> date:

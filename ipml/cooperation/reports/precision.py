@@ -2,24 +2,28 @@
 
 Who decides once errs at times, and most errors nobody notices: that a decision was not taken back proves little. So
 some decisions are drawn, with known odds, and judged blind by another person: of people's decisions the audits, of what
-was spread to near-duplicates the listings left out of it, of what a policy does the cases drawn before it acts. Each
-counts by one over its odds (Hajek 1971); the three are put together by how many decisions each stands for. The
-interval is Wilson's for as many independent looks as these are worth (Kish 1965).
+was spread to near-duplicates the listings left out of it, of what a policy does the cases that it would have acted on
+had they not been drawn for people: those it met while the promise of their brand was in force, from the threshold of
+that time on. Each counts by one over its odds (Hajek 1971); the three are put together by how many decisions each
+stands for. The interval is Wilson's for as many independent looks as these are worth (Kish 1965).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, literal, or_, select
 
-from ipml.cooperation.reports.decided import Decided, with_reversals
+from ipml.cooperation.reports.decided import Decided
 from ipml.cooperation.reports.period import Period
+from ipml.enforcement.automatic.record import InForce, find_times_in_force
 from ipml.records import Verdict
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.storage.tables import automatic_draws, cases, decisions, looks, opinions, reversals, spread_audits
+from ipml.review.reversals import is_last_verdict, stands
+from ipml.storage.tables import automatic_draws, cases, decisions, looks, opinions, spread_audits
 
 _JUDGED = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
 
@@ -52,20 +56,19 @@ def measure_precision(
     connection: Connection, period: Period, as_of: datetime, decided: Decided, brand: str | None = None
 ) -> tuple[Precision, ...]:
     """Return the precision by ways of deciding, and of all together, last."""
-    selected = {
-        "people": _audited(period, as_of),
-        "spread": _spread(period, as_of),
-        "policy": _drawn(period, as_of),
-    }
-    parts = []
-    for way, query in selected.items():
-        chosen = query if brand is None else query.where(cases.c.brand == brand)
-        parts.append(_make_part(way, decided, connection.execute(chosen).one()))
+    of_brand = () if brand is None else (cases.c.brand == brand,)
+    people, spread = (query.where(*of_brand) for query in (_audited(period, as_of), _spread(period, as_of)))
+    drawn = connection.execute(_drawn(period, as_of).where(*of_brand).execution_options(yield_per=1000))
+    parts = [
+        _make_part("people", decided, connection.execute(people).one()),
+        _make_part("spread", decided, connection.execute(spread).one()),
+        _make_part("policy", decided, _sum_in_force(drawn, find_times_in_force(connection, as_of))),
+    ]
     return (*parts, _put_together(parts))
 
 
-def _make_part(way: str, decided: Decided, row: Any) -> Precision:
-    n, confirmed, weight, hits, squares = row
+def _make_part(way: str, decided: Decided, sums: Sequence[Any]) -> Precision:
+    n, confirmed, weight, hits, squares = sums
     made = decided.count(way, Verdict.COUNTERFEIT)
     back = decided.count(way, Verdict.COUNTERFEIT, stands=False)
     rate = None
@@ -98,47 +101,57 @@ def _sums(verdict: ColumnElement[Any], odds: ColumnElement[Any]) -> tuple[Any, .
 
 def _audited(period: Period, as_of: datetime) -> Select[Any]:
     """Select what others said of people's decisions that were drawn."""
-    said = and_(
-        opinions.c.look_id == looks.c.look_id, opinions.c.decided_at <= as_of, opinions.c.withdrawn_at.is_(None)
-    )
+    is_back = func.coalesce(opinions.c.withdrawn_at <= as_of, false())
+    said = and_(opinions.c.look_id == looks.c.look_id, opinions.c.decided_at <= as_of, ~is_back)
     return (
         select(*_sums(opinions.c.verdict, looks.c.odds))
         .select_from(looks.join(decisions, decisions.c.decision_id == looks.c.decision_id))
         .join(opinions, said)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(looks.c.kind == "audit", looks.c.odds > 0, decisions.c.origin.in_(("review", "bulk")))
-        .where(period.holds(decisions.c.decided_at), decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict == Verdict.COUNTERFEIT)
         .where(opinions.c.verdict.in_(_JUDGED))
     )
 
 
 def _spread(period: Period, as_of: datetime) -> Select[Any]:
     """Select what people found of listings to which a decision would have spread."""
-    first, gone = decisions.alias("first"), reversals.alias("gone")
-    void = select(gone.c.reversal_id).where(gone.c.decision_id == first.c.decision_id, gone.c.reversed_at <= as_of)
+    first = decisions.alias("first")
     return (
         select(*_sums(decisions.c.verdict, literal(1.0)))
-        .select_from(with_reversals(as_of))
+        .select_from(decisions)
         .join(spread_audits, spread_audits.c.case_id == decisions.c.case_id)
         .join(first, first.c.decision_id == spread_audits.c.decision_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(spread_audits.c.verdict == Verdict.COUNTERFEIT, period.holds(first.c.decided_at))
-        .where(*_by_people(as_of), ~void.exists())
+        .where(spread_audits.c.verdict == Verdict.COUNTERFEIT, period.holds(first.c.decided_at, as_of))
+        .where(*_by_people(as_of), stands(as_of, of=first))
     )
 
 
 def _drawn(period: Period, as_of: datetime) -> Select[Any]:
-    """Select what people found of the cases drawn from those that a policy acts on."""
+    """Select what people found of the cases drawn from those that a policy acts on, or from which it may learn to."""
     return (
-        select(*_sums(decisions.c.verdict, automatic_draws.c.odds))
-        .select_from(with_reversals(as_of))
+        select(automatic_draws, decisions.c.verdict)
+        .select_from(decisions)
         .join(automatic_draws, automatic_draws.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(period.holds(automatic_draws.c.drawn_at), automatic_draws.c.odds > 0, *_by_people(as_of))
+        .where(period.holds(automatic_draws.c.drawn_at, as_of), automatic_draws.c.odds > 0, *_by_people(as_of))
     )
+
+
+def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> tuple[float, ...]:
+    """Return the sums that `_make_part` reads, over the drawn cases that would have been acted on."""
+    n = confirmed = 0
+    weight = hits = squares = 0.0
+    for row in drawn:
+        if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):
+            is_hit = row.verdict == Verdict.COUNTERFEIT
+            n, confirmed = n + 1, confirmed + is_hit
+            weight, hits, squares = weight + 1 / row.odds, hits + is_hit / row.odds, squares + 1 / row.odds**2
+    return n, confirmed, weight, hits, squares
 
 
 def _by_people(as_of: datetime) -> tuple[ColumnElement[bool], ...]:
     own = or_(decisions.c.origin == "review", decisions.c.origin == "bulk")
     said = decisions.c.verdict.in_(_JUDGED)
-    return own, said, reversals.c.reversal_id.is_(None), decisions.c.decided_at <= as_of
+    return own, said, is_last_verdict(as_of)

@@ -69,7 +69,7 @@ class Told:
     delivered: int
 
 
-def count_measures(connection: Connection, period: Period) -> tuple[Imposed, ...]:
+def count_measures(connection: Connection, period: Period, as_of: datetime) -> tuple[Imposed, ...]:
     """Return the measures that were imposed, by kind, by what brought the listing up, and by who decided."""
     told, at = _told(), measures.c.imposed_at
     source = case((told.c.trusted <= at, "trusted flagger"), (told.c.first <= at, "notice"), else_="own").label(
@@ -77,7 +77,9 @@ def count_measures(connection: Connection, period: Period) -> tuple[Imposed, ...
     )
     query = select(measures.c.kind, source, measures.c.is_automatic, func.count())
     query = query.select_from(measures.outerjoin(told, told.c.case_id == measures.c.case_id))
-    query = query.where(period.holds(measures.c.imposed_at)).group_by(measures.c.kind, source, measures.c.is_automatic)
+    query = query.where(period.holds(measures.c.imposed_at, as_of)).group_by(
+        measures.c.kind, source, measures.c.is_automatic
+    )
     return tuple(sorted((Imposed(*row) for row in connection.execute(query)), key=repr))
 
 
@@ -93,28 +95,29 @@ def measure_takedowns(connection: Connection, period: Period, as_of: datetime, b
     }
     spans: dict[str, Span] = {}
     for stage, (start, end) in ends.items():
-        query = _first_measures(period, brand, literal(ALL).label("group"), between(start, end).label("span"))
+        query = _first_measures(period, as_of, brand, literal(ALL).label("group"), between(start, end).label("span"))
         if stage == "notice to measure":
             query = query.join(told, told.c.case_id == measures.c.case_id).where(start <= end)
         found = measure_spans(connection, query)
         if ALL in found:
             spans[stage] = found[ALL]
     unsold = func.sum(case((measures.c.sales_before == 0, 1), else_=0))
-    counts = _first_measures(period, brand, func.count(), func.count(measures.c.sales_before), unsold)
+    counts = _first_measures(period, as_of, brand, func.count(), func.count(measures.c.sales_before), unsold)
     n, known, without = connection.execute(counts).one()
     return Takedowns(n, spans, int(without or 0), known)
 
 
-def time_by_month(connection: Connection, period: Period, brand: str | None = None) -> dict[str, Span]:
+def time_by_month(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> dict[str, Span]:
     """Return how long it took from the queue to the measure, by the month of the measure."""
     month = _month(measures.c.imposed_at, period)
     spent = between(cases.c.enqueued_at, measures.c.imposed_at)
-    return measure_spans(connection, _first_measures(period, brand, month.label("group"), spent.label("span")))
+    query = _first_measures(period, as_of, brand, month.label("group"), spent.label("span"))
+    return measure_spans(connection, query)
 
 
-def count_penalties(connection: Connection, period: Period) -> dict[str, int]:
+def count_penalties(connection: Connection, period: Period, as_of: datetime) -> dict[str, int]:
     """Return how many penalties came into force, by kind."""
-    query = select(penalties.c.kind, func.count()).where(period.holds(penalties.c.imposed_at))
+    query = select(penalties.c.kind, func.count()).where(period.holds(penalties.c.imposed_at, as_of))
     return {row[0]: row[1] for row in connection.execute(query.group_by(penalties.c.kind))}
 
 
@@ -124,7 +127,7 @@ def count_strikes(connection: Connection, period: Period, as_of: datetime) -> tu
     query = select(func.count(), func.count(strikes_taken_back.c.strike_id)).select_from(
         strikes.outerjoin(strikes_taken_back, back)
     )
-    given, taken = connection.execute(query.where(period.holds(strikes.c.struck_at))).one()
+    given, taken = connection.execute(query.where(period.holds(strikes.c.struck_at, as_of))).one()
     return given, taken
 
 
@@ -139,7 +142,7 @@ def count_statements(connection: Connection, period: Period, as_of: datetime) ->
     query = (
         select(func.count(), func.count(statements.c.payload), func.count(outbox.c.message_id))
         .select_from(statements.outerjoin(outbox, there))
-        .where(period.holds(statements.c.issued_at))
+        .where(period.holds(statements.c.issued_at, as_of))
     )
     return Told(*connection.execute(query).one())
 
@@ -157,11 +160,11 @@ def _told() -> Any:
     return query.group_by(notice_items.c.case_id).subquery("told")
 
 
-def _first_measures(period: Period, brand: str | None, *columns: Any) -> Select[Any]:
+def _first_measures(period: Period, as_of: datetime, brand: str | None, *columns: Any) -> Select[Any]:
     """Return the query for the first measure of each decision, with its case."""
     firsts = select(func.min(measures.c.measure_id)).group_by(measures.c.decision_id)
     query = select(*columns).select_from(measures.join(cases, cases.c.case_id == measures.c.case_id))
-    query = query.where(period.holds(measures.c.imposed_at), measures.c.measure_id.in_(firsts))
+    query = query.where(period.holds(measures.c.imposed_at, as_of), measures.c.measure_id.in_(firsts))
     return query if brand is None else query.where(cases.c.brand == brand)
 
 

@@ -12,7 +12,7 @@ from ipml.enforcement.automatic.rules import AutomaticRules
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import is_held
 from ipml.review.quality.second_person import find_scruples
-from ipml.review.reversals import by_people, stands
+from ipml.review.reversals import by_people, is_last_verdict
 from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import automatic_draws, cases, decisions, seller_keys, spread_audits
 
@@ -112,6 +112,6 @@ def _find_excluded_sellers(connection: Connection, seller_ids: Collection[str], 
 def _find_acquitted(connection: Connection, listing_ids: Collection[str]) -> set[str]:
     """Return those of some listings that a person found genuine, as they were observed at another time."""
     query = select(decisions.c.listing_id).where(
-        decisions.c.listing_id.in_(listing_ids), decisions.c.verdict == Verdict.GENUINE, stands(), by_people()
+        decisions.c.listing_id.in_(listing_ids), decisions.c.verdict == Verdict.GENUINE, is_last_verdict(), by_people()
     )
     return set(connection.scalars(query))

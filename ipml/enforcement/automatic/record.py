@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select
@@ -103,6 +104,42 @@ def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, Rec
         for record in records.values() if event.brand == EVERY_BRAND else (records[event.brand],):
             record.follow(event)
     return records
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """From when on and before when a promise was in force with one threshold, for the scores of one model."""
+
+    start: datetime
+    end: datetime
+    threshold: float
+    model_version: str
+
+    def covers(self, at: datetime, score: float, model_version: str) -> bool:
+        """Say whether a listing of that score might have been acted on at a moment."""
+        return self.start <= at < self.end and score >= self.threshold and model_version == self.model_version
+
+
+def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, list[InForce]]:
+    """Return when the promise of each brand was in force, as far as that is known at a moment, in order."""
+    found: dict[str, list[InForce]] = defaultdict(list)
+    running: dict[str, InForce] = {}
+    query = select(promises).where(promises.c.at <= as_of).order_by(promises.c.promise_id)
+    for row in connection.execute(query.execution_options(yield_per=1000)):
+        if row.event == "allowed":  # the promise must be shown anew
+            continue
+        said = (row.threshold, row.model_version)
+        before = running.get(row.brand)
+        if before and row.event != "withdrawn" and said == (before.threshold, before.model_version):
+            continue
+        for brand in [*running] if row.brand == EVERY_BRAND else [row.brand]:
+            if brand in running:
+                found[brand].append(replace(running.pop(brand), end=row.at))
+        if row.event != "withdrawn":
+            running[row.brand] = InForce(row.at, datetime.max.replace(tzinfo=UTC), *said)
+    for brand, last in running.items():
+        found[brand].append(last)
+    return dict(found)
 
 
 def list_events(connection: Connection, brand: str | None = None) -> list[Event]:

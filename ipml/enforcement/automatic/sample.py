@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, select
 
 from ipml.records import Verdict
-from ipml.review.reversals import by_people, stands
+from ipml.review.reversals import by_people, is_last_verdict
 from ipml.storage.tables import automatic_draws, decisions
 
 
@@ -65,8 +65,7 @@ def read_drawn(
     """Return the cases drawn since a moment, by brand, in the order in which they were drawn."""
     found = and_(
         decisions.c.case_id == automatic_draws.c.case_id,
-        decisions.c.verdict != Verdict.ESCALATE,
-        stands(),
+        is_last_verdict(),
         by_people(),
     )
     query = (

@@ -13,7 +13,7 @@ from ipml.enforcement.privacy.rules import RetentionRules
 from ipml.enforcement.privacy.stand_ins import replace_listings
 from ipml.records import Verdict
 from ipml.review.clusters.clusters import hand_over, lock_clusters
-from ipml.review.reversals import stands
+from ipml.review.reversals import is_last_verdict
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases, decisions
 
@@ -67,8 +67,7 @@ def find_due(
 def find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
     """Return the last verdict on each of some cases that stands, and when it was given."""
     query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at)
-    query = query.where(decisions.c.case_id.in_(numbers), decisions.c.verdict != Verdict.ESCALATE, stands())
-    found = connection.execute(query.order_by(decisions.c.decision_id))
+    found = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
     return {row.case_id: (Verdict(row.verdict), row.decided_at) for row in found}
 
 

@@ -18,7 +18,7 @@ from ipml.review.cases import find_case, find_cases
 from ipml.review.clusters.bands import choose_candidates, find_kept, keep_where_room
 from ipml.review.clusters.likeness import compare_looks, name_brand
 from ipml.review.clusters.signatures import make_bands, make_shingles, sign
-from ipml.review.reversals import stands
+from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import decode, decode_listing
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
@@ -91,7 +91,7 @@ def find_removed(
 def _find_removals(connection: Connection, case_ids: set[int]) -> dict[int, datetime]:
     """Return when cases were decided counterfeit, as far as that stands."""
     query = select(decisions.c.case_id, decisions.c.decided_at).where(
-        decisions.c.case_id.in_(case_ids), decisions.c.verdict == Verdict.COUNTERFEIT, stands()
+        decisions.c.case_id.in_(case_ids), decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict()
     )
     return {row.case_id: row.decided_at for row in connection.execute(query)} if case_ids else {}
 

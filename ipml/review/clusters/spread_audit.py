@@ -12,7 +12,7 @@ from sqlalchemy import Engine, and_, func, select
 
 from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
-from ipml.review.reversals import stands
+from ipml.review.reversals import is_last_verdict, stands
 from ipml.review.snapshot import digest
 from ipml.settings import get_settings
 from ipml.storage.database import reading
@@ -72,7 +72,7 @@ def measure_spread(engine: Engine) -> SpreadPrecision:
     found = and_(
         decisions.c.case_id == spread_audits.c.case_id,
         decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]),
-        stands(),
+        is_last_verdict(),
     )
     query = select(
         func.count(),

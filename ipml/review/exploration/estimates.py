@@ -53,7 +53,8 @@ class Estimates:
     uncovered : int
         Listings of files left out, since listings were drawn from them and none of these was reviewed.
     waiting : int
-        Cases shown for their score that nobody has reviewed; the intervals allow for anything among them.
+        Cases shown for their score that nobody has reviewed, and drawn ones that wait for a lead; the intervals allow
+        for anything among them.
     drawn, drawn_reviewed : int
         How many listings were drawn from the rest of these files, and how many of them are reviewed in their turn.
     """
@@ -103,7 +104,7 @@ def summarise(stretches: Sequence[Stretch]) -> Estimates:
         files=len({stretch.sift_id for stretch in covered}),
         listings=listings,
         uncovered=sum(stretch.listings for stretch in stretches) - listings,
-        waiting=sum(stretch.listings - stretch.done for stretch in sure),
+        waiting=sum(stretch.listings - stretch.done for stretch in sure) + sum(stretch.held for stretch in drawn),
         drawn=sum(stretch.shown for stretch in drawn),
         drawn_reviewed=sum(stretch.fair for stretch in drawn),
     )

@@ -13,8 +13,8 @@ widen intervals, and move no value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ipml.review.quality.rates import count_rate
 
@@ -37,7 +37,7 @@ class Cell:
     reviewed, counterfeit : int
         How many were found counterfeit or genuine, and counterfeit.
     waiting : int
-        Of a sure stratum: how many are still to be reviewed.
+        How many are still to be reviewed: of a sure stratum all others, else the draws that wait for a lead.
     weight : float or None
         For how many listings a reviewed draw stands; None where the stratum is shown in full.
     """
@@ -95,6 +95,9 @@ def count_sure(cells: Iterable[Cell]) -> Total:
 def count_drawn(cells: Iterable[Cell]) -> Total | None:
     """Return how many counterfeits are among the listings from which some were drawn; None if too few were reviewed.
 
+    The value is that of the reviewed draws; the interval allows for anything among those that wait, from none to all
+    (Manski 1989): people wait for a lead where they are in doubt, so that the reviewed alone are no fair sample.
+
     Examples
     --------
     >>> cells = [Cell(1_000, 0.3, reviewed=20, counterfeit=5, weight=50.0), Cell(9_000, 0.01, 20, 0, weight=450.0)]
@@ -107,7 +110,24 @@ def count_drawn(cells: Iterable[Cell]) -> Total | None:
         return Total(0.0, 0.0, 0.0)
     if sum(cell.reviewed for cell in cells) < LEAST_DRAWS:
         return None
-    return _total(_groups(cells), _expect(cells))
+    totals = [_total(_groups(taken), _expect(taken)) for taken in _fill_in(cells)]
+    return Total(totals[0].value, min(total.low for total in totals), max(total.high for total in totals))
+
+
+def _fill_in(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Give the cells as reviewed; and where draws wait, with none of these found counterfeit, and with all."""
+    yield [replace(cell, waiting=0) for cell in cells]
+    if any(cell.waiting for cell in cells):
+        for share in (0, 1):
+            yield [
+                replace(
+                    cell,
+                    reviewed=cell.reviewed + cell.waiting,
+                    counterfeit=cell.counterfeit + share * cell.waiting,
+                    waiting=0,
+                )
+                for cell in cells
+            ]
 
 
 def _groups(cells: Sequence[Cell]) -> list[_Group]:

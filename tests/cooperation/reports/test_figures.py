@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, literal, select, union_all
 
@@ -17,7 +17,16 @@ from ipml.cooperation.reports.takedowns import total
 from ipml.enforcement.takedown.timing import Span, measure_times
 from ipml.errors import UnusableSetting
 from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.tables import cases, decisions, looks, opinions, reversals, spread_audits
+from ipml.storage.tables import (
+    automatic_draws,
+    cases,
+    decisions,
+    looks,
+    opinions,
+    promises,
+    reversals,
+    spread_audits,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +42,7 @@ def test_counts_are_those_of_the_rows(year, figures):
     with reading(year) as connection:
         gone = set(connection.scalars(select(reversals.c.decision_id).where(reversals.c.reversed_at <= NOW)))
         query = select(decisions, cases.c.brand, cases.c.seller_id).join(cases, cases.c.case_id == decisions.c.case_id)
-        rows = connection.execute(query.where(YEAR.holds(decisions.c.decided_at))).all()
+        rows = connection.execute(query.where(YEAR.holds(decisions.c.decided_at, NOW))).all()
     found = [row for row in rows if row.verdict == "counterfeit" and row.decision_id not in gone]
     decided = figures.decided
     assert decided.count() == len(rows)
@@ -154,6 +163,60 @@ def test_years_no_report_is_about_are_refused(year):
 def test_the_month_of_a_day_is_that_of_the_calendar(day):
     """Days since 1970 fall in the month of their date."""
     assert month_of(day) == f"{datetime(1970, 1, 1) + timedelta(days=day):%Y-%m}"
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["Brand A", "Brand B", "*"]),
+        st.sampled_from(["given", "held", "withdrawn", "allowed"]),
+        st.sampled_from([0.5, 0.9]),
+        st.sampled_from(["m1", "m1", "m2"]),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(EVENTS, st.lists(st.tuples(st.integers(0, 90), st.sampled_from([0.4, 0.6, 0.95]), st.booleans()), max_size=8))
+def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, draws):
+    """By drawn cases of its brand, from the threshold then in force on, while a promise was in force; by no others."""
+    start, brands = YEAR.start + timedelta(days=10), ("Brand A", "Brand B")
+    standing: dict[str, tuple[float, str] | None] = dict.fromkeys(brands)
+    history = [(start, dict(standing))]
+    with writing(own_year) as connection:
+        for table in (promises, automatic_draws):
+            connection.execute(table.delete())
+        for number, (brand, event, threshold, model) in enumerate(events):
+            if brand == "*":
+                event = "withdrawn" if event in ("given", "withdrawn") else "allowed"
+            if event == "held" and standing[brand] is None:
+                event = "given"
+            at = start + timedelta(hours=10 * number + 1)
+            said = {"brand": brand, "event": event, "cause": "data", "actor": "x", "why": "", "policy_digest": "d"}
+            connection.execute(insert(promises).values(at=at, **said, threshold=threshold, model_version=model))
+            for name in brands if brand == "*" else [brand]:
+                if event == "allowed":
+                    continue  # to be shown anew
+                standing[name] = (threshold, model) if event in ("given", "held") else None
+            history.append((at, dict(standing)))
+        people = select(decisions.c.case_id, decisions.c.verdict, cases.c.brand).join(cases)
+        people = people.where(decisions.c.origin == "review", cases.c.brand.in_(brands))
+        gone = decisions.c.decision_id.in_(select(reversals.c.decision_id))
+        rows = connection.execute(people.where(~gone).order_by(decisions.c.decision_id).limit(len(draws))).all()
+        expected = []
+        for row, (hours, score, is_new) in zip(rows, draws, strict=False):
+            at, odds = start + timedelta(hours=hours), 0.1 if is_new else 0.5
+            drawn = {"case_id": row.case_id, "brand": row.brand, "model_version": "m1", "drawn_at": at}
+            connection.execute(insert(automatic_draws).values(**drawn, score=score, odds=odds))
+            now = [in_force for since, in_force in history if since <= at][-1][row.brand]
+            if now is not None and score >= now[0] and now[1] == "m1":
+                expected.append((1 / odds, row.verdict == "counterfeit"))
+    policy = measure_figures(own_year, YEAR, as_of=NOW).precision[2]
+    assert (policy.drawn, policy.confirmed) == (len(expected), sum(is_right for _, is_right in expected))
+    if expected:
+        right = sum(weight for weight, is_right in expected if is_right)
+        assert policy.rate.share == pytest.approx(right / sum(weight for weight, _ in expected))
+    assert (policy.rate is None) == (not expected)
 
 
 def test_what_spread_is_judged_by_what_was_left_out(own_year):

@@ -1,10 +1,13 @@
 """What the reviewed listings say of all."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
@@ -13,6 +16,7 @@ from ipml.review.exploration.coverage import Stretch
 from ipml.review.exploration.estimates import Estimates, Figure, estimate, summarise
 from ipml.review.exploration.exploration import Rule
 from ipml.review.exploration.sifting import Sift, sift_arrays
+from ipml.review.exploration.weighting import Cell, count_drawn
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 
 pytestmark = pytest.mark.slow
@@ -192,3 +196,47 @@ def _reviewed(sifted: Sift, labels: np.ndarray) -> list[Stretch]:
         Stretch(1, one.first, one.last, one.is_sure, one.listings, n, one.odds, one.mean_score, n, x, n, n, x)
         for one, n, x in zip(sifted.strata, sifted.shown, found, strict=True)
     ]
+
+
+@pytest.mark.parametrize("escalated", [0.3, 0.9])
+def test_what_waits_for_a_lead_is_in_the_interval(seeded: Engine, make_scored: Make, escalated: float):
+    """Whoever passes on many of the counterfeits leaves a sample that is too good; the interval holds the truth."""
+    file = make_file(make_scored)
+    truth = sum(is_counterfeit(item) for item in file) / len(file)
+    random = np.random.default_rng(11)
+    send(seeded, file)
+    passed_on = 0
+    while taken := claim(seeded, "ana", now=NOON):
+        is_fake = is_counterfeit(get_case(seeded, taken.case_id).scored)
+        if is_fake and random.random() < escalated:
+            verdict, passed_on = Verdict.ESCALATE, passed_on + 1
+        else:
+            verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
+        decide(seeded, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
+    estimates = estimate(seeded)
+    prevalence = figure(estimates, "prevalence")
+    assert prevalence.low <= truth <= prevalence.high
+    assert estimates.waiting == passed_on
+    for case in list_cases(seeded, state="escalated", limit=500):  # once the lead has decided, nothing waits
+        taken = claim(seeded, "lea", case.case_id, now=NOON)
+        decide(seeded, taken, Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
+    last = estimate(seeded)
+    assert last.waiting == 0
+    assert prevalence.low <= figure(last, "prevalence").low <= truth <= figure(last, "prevalence").high
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8), st.floats(0, 1)), min_size=1, max_size=5))
+def test_the_interval_holds_whatever_the_lead_may_say(rows):
+    """Whatever is decided of what waits, the estimate made then lies within the interval given before."""
+    cells = [Cell(1_000, 0.2, reviewed, reviewed // 3, held, weight=20.0) for reviewed, held, _ in rows]
+    before = count_drawn(cells)
+    said = [round(held * share) for _, held, share in rows]
+    after = count_drawn(
+        [
+            replace(cell, waiting=0, reviewed=cell.reviewed + cell.waiting, counterfeit=cell.counterfeit + found)
+            for cell, found in zip(cells, said, strict=True)
+        ]
+    )
+    if before is not None and after is not None:
+        assert before.low <= before.value <= before.high
+        assert before.low - 1e-6 <= after.value <= before.high + 1e-6

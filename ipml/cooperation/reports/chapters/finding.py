@@ -40,10 +40,11 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
             ("came about", ""),
             *((verdict.value, "count") for verdict in VERDICTS),
             ("all", "count"),
-            ("taken back", "count"),
+            ("no longer stand", "count"),
         ),
         tuple(_decision_row(decided, way) for way in (*WAYS, None)),
-        "A decision counts where it was made, even if it was taken back since; those are in the last column.",
+        "A decision counts where it was made, even if it was taken back or the case was decided anew since; those are "
+        "in the last column.",
     )
     named = (
         _name_groups("brands", "brand", figures.brands, least, most_named),
@@ -71,10 +72,10 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
             ),
             Quantity(
                 "taken_back",
-                "Decisions taken back",
+                "Decisions that no longer stand",
                 decided.count(stands=False),
                 "count",
-                "Of those made in the period.",
+                "Of those made in the period: taken back, or the case was decided anew.",
             ),
         ),
         (months, verdicts, *named),
@@ -90,7 +91,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
 
 
 _SEEN = "Of the files that were enqueued; not known where cases came in without their file."
-_STANDS = "Standing decisions: those not taken back until the date of this report."
+_STANDS = "By the last decision on each case that was not taken back until the date of this report."
 
 
 def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: int) -> Table:

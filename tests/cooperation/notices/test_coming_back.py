@@ -1,0 +1,95 @@
+"""A case that a notice brings back is one case, with one verdict: the last."""
+
+from datetime import timedelta
+
+from noticing import NOON, Desk
+from sqlalchemy import insert
+
+from ipml.cooperation.clues.desk import count_confirmed
+from ipml.cooperation.reports.decided import count_by, count_decided, count_sellers
+from ipml.cooperation.reports.found_brands import list_brands
+from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.precision import measure_precision
+from ipml.enforcement.automatic.sample import count, read_drawn
+from ipml.records import Verdict
+from ipml.review.clusters.spread_audit import measure_spread
+from ipml.review.exploration.batches import enqueue_batch
+from ipml.review.exploration.coverage import read_stretches
+from ipml.review.hits import measure_hits
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import automatic_draws, cases, spread_audits
+
+YEAR = Period.of_year(NOON.year)
+N = 12
+BACK = (1, 2, 3, 4, 5)
+
+
+def counts(desk: Desk) -> dict[str, object]:
+    """Return how many cases each reader of verdicts counts, whatever they were found to be."""
+    with reading(desk.engine) as connection:
+        decided = count_decided(connection, YEAR, desk.now)
+        stretches = read_stretches(connection)
+        drawn = read_drawn(connection, ["Acme"], "m1", NOON)["Acme"]
+        precision = {part.way: part for part in measure_precision(connection, YEAR, desk.now, decided)}
+    return {
+        "reviewed": [sum(getattr(one, name) for one in stretches) for name in ("seen", "done", "fair")],
+        "drawn": sorted(one.case_id for one in drawn),
+        "counted": count(drawn, 0.5, NOON).n,
+        "decided": decided.count(stands=True),
+        "brands": [brand.decided for brand in list_brands(desk.engine, NOON, 5)],
+        "judged": sum(hits.judged for hits in measure_hits(desk.engine)),
+        "spread": (measure_spread(desk.engine).n_drawn, measure_spread(desk.engine).n_reviewed),
+        "looked at": (precision["spread"].drawn, precision["policy"].drawn),
+    }
+
+
+def verdicts(desk: Desk) -> dict[str, object]:
+    """Return how many of them were found counterfeit."""
+    with reading(desk.engine) as connection:
+        stretches = read_stretches(connection)
+        drawn = read_drawn(connection, ["Acme"], "m1", NOON)["Acme"]
+        decided = count_decided(connection, YEAR, desk.now)
+        return {
+            "reviewed": sum(one.counterfeit for one in stretches),
+            "fair": sum(one.fair_counterfeit for one in stretches),
+            "drawn": count(drawn, 0.5, NOON).n - count(drawn, 0.5, NOON).errors,
+            "decided": decided.count(verdict=Verdict.COUNTERFEIT, stands=True),
+            "by brand": sum(n for _, n, _ in count_by(connection, YEAR, desk.now, cases.c.brand)),
+            "sellers": count_sellers(connection, YEAR, desk.now).n,
+            "brands": sum(brand.counterfeit for brand in list_brands(desk.engine, NOON, 5)),
+            "judged": sum(hits.counterfeit for hits in measure_hits(desk.engine)),
+            "spread": measure_spread(desk.engine).n_agreeing,
+            "confirmed": sum(n for key, n in count_confirmed(connection).items() if key.startswith("s")),
+        }
+
+
+def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
+    """Found genuine, brought back, found counterfeit: every reader counts the case once, and by its last verdict."""
+    titles = {"brand": "Acme", "title": "Bag"}
+    file = [desk.make_scored(f"L{n}", 0.9, seller_id=f"s{n}", **titles) for n in range(1, N + 1)]
+    enqueue_batch(desk.engine, lambda: file, top=N, explore=0, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        drawn = {"brand": "Acme", "model_version": "m1", "score": 0.9, "odds": 0.5, "drawn_at": desk.pass_time()}
+        connection.execute(insert(automatic_draws), [{"case_id": n, **drawn} for n in range(1, N + 1)])
+    first = desk.decide(N, Verdict.COUNTERFEIT)
+    with writing(desk.engine) as connection:
+        left_out = {"decision_id": first.decision_id, "verdict": "counterfeit"}
+        connection.execute(insert(spread_audits), [{"case_id": n, **left_out} for n in range(1, N)])
+    for number in range(1, N):
+        desk.decide(number, Verdict.GENUINE)
+    before = counts(desk)
+    assert before["decided"] == N
+    assert set(verdicts(desk).values()) <= {0, 1}
+    desk.give_notice(BACK)
+    assert desk.states(1) == ["waiting"] * len(BACK)
+    assert counts(desk) == before
+    for number in BACK:
+        desk.decide(number, Verdict.COUNTERFEIT, "lea")
+    assert counts(desk) == before
+    found = verdicts(desk)
+    assert found.pop("spread") == len(BACK)
+    assert set(found.values()) == {1 + len(BACK)}
+    desk.pass_time(days=1)
+    with reading(desk.engine) as connection:
+        early = count_decided(connection, YEAR, desk.now - timedelta(days=300))
+    assert early.count() == 0
