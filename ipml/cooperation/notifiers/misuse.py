@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, and_, func, select
 from ipml.cooperation.notifiers.record import count_settled, find_priors, tells_of_notifier
 from ipml.cooperation.notifiers.rules import TRUSTED, MisuseRules, NotifierRules
 from ipml.cooperation.notifiers.shrinkage import Rate, shrink
-from ipml.cooperation.notifiers.steps import find_suspension, find_warning
+from ipml.cooperation.notifiers.steps import find_suspension, find_warning, judged_since
 from ipml.storage.notifiers import Notifier, get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices
 
@@ -86,14 +86,15 @@ def find_misuse(connection: Connection, rules: NotifierRules, now: datetime) -> 
 def propose(connection: Connection, notifier_id: int, rules: NotifierRules, now: datetime) -> Proposal | None:
     """Return the step that a lead may take about a notifier; None where there is no cause, or it was taken.
 
-    Who was warned is judged by what they sent after that; who is suspended, not at all.
+    Who is suspended is not judged at all; everybody else by what they sent since the last step, so that nothing is held
+    against them twice.
     """
     if find_suspension(connection, notifier_id, now) is not None:
         return None
     warning = find_warning(connection, notifier_id, now)
     if warning is not None and now - warning.taken_at < timedelta(days=rules.misuse.least_warning_days):
         return None
-    assessment = assess(connection, notifier_id, rules, now, sent_after=None if warning is None else warning.taken_at)
+    assessment = assess(connection, notifier_id, rules, now, sent_after=judged_since(connection, notifier_id, now))
     if not _is_misuse(assessment, rules.misuse):
         return None
     notifier = get_notifier(connection, notifier_id)
@@ -117,15 +118,15 @@ def assess(
     sent_after : datetime, optional
         Only of notices that came later.
     """
-    since = now - rules.misuse.months * _MONTH
-    rows = _read_judgements(connection, notifier_id, rules.misuse, since, now, sent_after)
+    start = now - rules.misuse.months * _MONTH
+    rows = _read_judgements(connection, notifier_id, rules.misuse, start, now, sent_after)
     unfounded = [row for row in rows if row.is_unfounded]
     aimed_at = Counter(row.pseudonym for row in unfounded if row.pseudonym)
-    overturned = count_settled(connection, since, now, notifier_id)
+    overturned = count_settled(connection, start, now, notifier_id, sent_after=sent_after)
     # Of one of whom nothing is known no more is presumed to be unfounded than what is rejected of all.
     prior = find_priors(connection, rules, now).success.complement
     return Assessment(
-        since=since,
+        since=max(start, sent_after or start),
         unfounded=shrink(len(unfounded), len(rows), prior, rules.confidence),
         notices=len({row.notice_id for row in unfounded}),
         overturned=overturned[notifier_id].overturned if notifier_id in overturned else 0,

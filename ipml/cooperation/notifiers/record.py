@@ -110,9 +110,14 @@ def list_records(connection: Connection, rules: NotifierRules, now: datetime) ->
 
 
 def count_settled(
-    connection: Connection, since: datetime, until: datetime, notifier_id: int | None = None
+    connection: Connection,
+    since: datetime,
+    until: datetime,
+    notifier_id: int | None = None,
+    *,
+    sent_after: datetime | None = None,
 ) -> dict[int, Counts]:
-    """Return the counts of each notifier of what was settled from one moment to another."""
+    """Return the counts of each notifier of what was settled from one moment to another; of later notices if asked."""
     is_overturned = and_(notice_items.c.overturned_at.is_not(None), decisions.c.origin.in_(BY_APPEAL))
     names = {
         "upheld": notice_items.c.state == "upheld",
@@ -132,6 +137,8 @@ def count_settled(
     )
     if notifier_id is not None:
         query = query.where(notices.c.notifier_id == notifier_id)
+    if sent_after is not None:
+        query = query.where(notices.c.received_at > sent_after)
     return {number: Counts(*counts) for number, *counts in connection.execute(query)}
 
 

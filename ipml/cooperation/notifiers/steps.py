@@ -6,6 +6,7 @@ time to heed it. While it lasts notices are kept and not looked at; it ends by i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -123,6 +124,8 @@ def lift(
 ) -> Step:
     """End a suspension, and take back the warning before it; otherwise like `warn`.
 
+    A suspension that was lifted does not make the next one longer.
+
     Raises
     ------
     NothingToLift
@@ -148,10 +151,24 @@ def find_warning(connection: Connection, notifier_id: int, now: datetime) -> Ste
 
 def list_steps(connection: Connection, notifier_id: int) -> list[Step]:
     """Return what was ever done about a notifier, in order, with the reasons."""
-    query = select(notifier_steps).where(notifier_steps.c.notifier_id == notifier_id)
-    rows = connection.execute(query.order_by(notifier_steps.c.step_id)).all()
+    rows = _read_steps(connection, notifier_id)
     whose = get_notifier(connection, notifier_id).pseudonym
     return [_make(connection, row, whose) for row in rows]
+
+
+def judged_since(connection: Connection, notifier_id: int, now: datetime) -> datetime | None:
+    """Return from when on what a notifier sends is judged; None where no step was taken yet.
+
+    That is the last warning, the end of the last suspension, or the moment at which they were lifted: what was sent
+    before has had its consequence.
+    """
+    ends = [_end_of(row) for row in _read_steps(connection, notifier_id) if row.taken_at <= now]
+    lifted = [place for place, (kind, _) in enumerate(ends) if kind == "lift"]
+    return max((end for _, end in ends[lifted[-1] if lifted else 0 :]), default=None)
+
+
+def _end_of(row: Row[Any]) -> tuple[str, datetime]:
+    return row.kind, row.until if row.kind == "suspend" else row.taken_at
 
 
 def _find_in_force(connection: Connection, notifier_id: int, kind: str, now: datetime) -> Step | None:
@@ -172,9 +189,17 @@ def _require_warning(connection: Connection, notifier_id: int, rules: MisuseRule
 
 
 def _days_of_next(connection: Connection, notifier_id: int, rules: MisuseRules) -> float:
-    of_kind = notifier_steps.c.notifier_id == notifier_id, notifier_steps.c.kind == "suspend"
-    earlier = len(connection.scalars(select(notifier_steps.c.step_id).where(*of_kind)).all())
+    """Return for how long the next suspension is: by how many there were, but for those that were lifted."""
+    rows = _read_steps(connection, notifier_id)
+    lifted = [row.taken_at for row in rows if row.kind == "lift"]
+    served = [row for row in rows if row.kind == "suspend" and not any(row.taken_at <= at < row.until for at in lifted)]
+    earlier = len(served)
     return rules.suspension_days[min(earlier, len(rules.suspension_days) - 1)]
+
+
+def _read_steps(connection: Connection, notifier_id: int) -> Sequence[Row[Any]]:
+    query = select(notifier_steps).where(notifier_steps.c.notifier_id == notifier_id)
+    return connection.execute(query.order_by(notifier_steps.c.step_id)).all()
 
 
 def _take(

@@ -1,6 +1,7 @@
 """Misuse: what is proposed to a lead, who acts on it, and that no seller feels it."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -110,6 +111,68 @@ def test_who_was_warned_is_judged_by_what_came_after(desk: Desk):
     settle(desk, "brand", rejected=25)
     assert proposal(desk).kind == "suspend"
     suspend(desk.engine, number, "lea", "it went on", now=desk.pass_time())
+    assert proposal(desk) is None
+
+
+STEPS = st.lists(st.sampled_from(["send", "warn", "suspend", "lift", "wait"]), min_size=3, max_size=9)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
+    """Right after any step, and as long as nothing is sent after it, nothing is proposed; new misuse is."""
+    desk.now += timedelta(days=400)  # examples share a database: what was before is out of every window
+    by = f"brand{desk.now:%Y%m%d%H%M}"
+    number, is_new = desk.add_notifier(by), False
+    for step in steps:
+        desk.pass_time(days=8)
+        with reading(desk.engine) as connection:
+            suspension = find_suspension(connection, number, desk.now)
+        with suppress(NotWarned, NothingToLift, SuspendedAlready):
+            if step == "send":
+                settle(desk, by, rejected=25)
+                is_new = is_new or suspension is None
+            elif step == "warn":
+                warn(desk.engine, number, "lea", "why", now=desk.now)
+                is_new = False
+            elif step == "suspend":
+                suspend(desk.engine, number, "lea", "why", days=20, now=desk.now)
+                is_new = False
+            elif step == "lift":
+                lift(desk.engine, number, "lea", "why", now=desk.now)
+                is_new = False
+        desk.pass_time(days=8)
+        assert (proposal(desk, by) is not None) == is_new
+
+
+def test_a_suspension_that_was_lifted_does_not_make_the_next_longer(desk: Desk):
+    """As it was a mistake; one that ran to its end does, also when a warning after it was lifted."""
+    number, days = desk.add_notifier(), []
+    for is_mistake in (True, False, True, False):
+        warn(desk.engine, number, "lea", "why", now=desk.pass_time())
+        step = suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=8))
+        days.append((step.until - step.taken_at).days)
+        if is_mistake:
+            lift(desk.engine, number, "lea", "why", now=desk.pass_time(days=1))
+        else:
+            desk.now = step.until
+    assert days == [30, 30, 90, 90]
+
+
+def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
+    """Few unfounded ones are enough only where notices sent since the last step did harm."""
+    number = desk.add_notifier()
+    items = settle(desk, "brand", rejected=3)
+    with writing(desk.engine) as connection:
+        harmed = notice_items.c.item_id.in_(items)
+        connection.execute(update(notice_items).where(harmed).values(overturned_at=desk.now))
+        appealed = decisions.c.decision_id.in_([item.decision_id for item in desk.items(1)])
+        connection.execute(update(decisions).where(appealed).values(origin="appeal"))
+    settle(desk, "brand", rejected=18)
+    assert proposal(desk).kind == "warn"
+    warn(desk.engine, number, "lea", "why", now=desk.pass_time())
+    desk.pass_time(days=8)
+    settle(desk, "brand", rejected=18)
     assert proposal(desk) is None
 
 
