@@ -18,6 +18,7 @@ from ipml.review.clusters.clusters import lock_clusters
 from ipml.review.decisions import Origin, check_decision, make_decision, record_all
 from ipml.review.quality.second_person import find_scruples
 from ipml.review.snapshot import digest
+from ipml.settings import Settings, get_settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
@@ -55,7 +56,13 @@ class BulkDecision:
 
 
 def preview_bulk(
-    engine: Engine, case_ids: Sequence[int], reviewer: str, verdict: Verdict, *, now: datetime | None = None
+    engine: Engine,
+    case_ids: Sequence[int],
+    reviewer: str,
+    verdict: Verdict,
+    *,
+    now: datetime | None = None,
+    settings: Settings | None = None,
 ) -> BulkPreview:
     """Return what deciding these cases at once would do; nothing changes.
 
@@ -65,15 +72,17 @@ def preview_bulk(
         At most 200.
     reviewer : str
         Who would decide; cases that others hold are left out.
+    settings : Settings, default=those of the process
+        Which verdicts need a second person.
 
     Raises
     ------
     TooManyCases
     """
     wanted = _distinct(case_ids)
-    now = now or datetime.now(UTC)
+    now, settings = now or datetime.now(UTC), settings or get_settings()
     with reading(engine) as connection:
-        seen = _look_through(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now)
+        seen = _look_through(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now, settings)
         return BulkPreview(verdict, tuple(make_case(row, now) for row in seen.rows), seen.refused, seen.digest)
 
 
@@ -88,6 +97,7 @@ def decide_bulk(
     key: str | None = None,
     token: str,
     now: datetime | None = None,
+    settings: Settings | None = None,
 ) -> BulkDecision:
     """Decide the cases of a preview in one transaction: all of them, or none.
 
@@ -98,6 +108,8 @@ def decide_bulk(
     token : str
         The `digest` of the preview that was looked at.
     now : datetime, default=the clock
+    settings : Settings, default=those of the process
+        Which verdicts need a second person, and how many are looked at again.
 
     Raises
     ------
@@ -122,7 +134,7 @@ def decide_bulk(
     """
     check_decision(verdict, ground, note, key)
     wanted = _distinct(case_ids)
-    now = now or datetime.now(UTC)
+    now, settings = now or datetime.now(UTC), settings or get_settings()
     content = [key or uuid4().hex, wanted, reviewer, verdict, ground, note]
     group_key = f"bulk:{digest(json.dumps(content))}"
     with writing(engine) as connection:
@@ -131,12 +143,12 @@ def decide_bulk(
             if earlier.group_key != group_key:
                 raise KeyReused(key, earlier.case_id)
             return _repeat(connection, group_key, wanted)
-        seen = _look_through(connection, rows, wanted, reviewer, verdict, now)
+        seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
         if seen.digest != token:
             raise PreviewOutdated(len(wanted))
         said = (verdict, ground, note, reviewer, now)
         asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in seen.rows]
-        made = record_all(connection, asked, key or None, Origin("bulk", group_key))
+        made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key))
     return BulkDecision(group_key, tuple(made), seen.refused)
 
 
@@ -163,10 +175,11 @@ def _look_through(
     reviewer: str,
     verdict: Verdict,
     now: datetime,
+    settings: Settings,
 ) -> _Seen:
     obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
     free = [rows[case_id] for case_id, why in obstacles.items() if not why]
-    obstacles |= find_scruples(connection, free, reviewer, verdict)
+    obstacles |= find_scruples(connection, free, reviewer, verdict, settings.second_person)
     refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
     shown = tuple(row for row in free if not obstacles[row.case_id])
     seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]

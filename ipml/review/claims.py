@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select
@@ -19,7 +20,7 @@ from ipml.review.quality.conflicts import is_free_for, refuse_conflict
 from ipml.review.quality.looks import Offer, find_held, find_look, find_look_of, give_back, hold
 from ipml.review.quality.second_person import find_awaiting
 from ipml.review.ranking.deadlines import find_due
-from ipml.settings import get_settings
+from ipml.settings import Settings, get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
 
@@ -32,7 +33,7 @@ def claim(
     reviewer: str,
     case_id: int | None = None,
     *,
-    lease_minutes: float | None = None,
+    settings: Settings | None = None,
     now: datetime | None = None,
 ) -> Claim | None:
     """Take a case, so that nobody else works on it meanwhile.
@@ -42,10 +43,10 @@ def claim(
     reviewer : str
         Name of the user. Who claims a case that is already theirs gets a new claim, and the old one is void.
     case_id : int, optional
-        Case to take, open or escalated; without it the next case by `SOURCES`, or now and then one that is decided, for
-        a further look, which the reviewer is not to know. Such a one can be claimed anew by its number.
-    lease_minutes : float, default=the setting `lease_minutes`
-        How long the case is kept from others.
+        Case to take, open or escalated; without it the next one, now and then one that is decided, for a further look,
+        which the reviewer is not to know. Such a one can be claimed anew by its number.
+    settings : Settings, default=those of the process
+        How long the case is kept from others, and how often drawn ones and further looks come up.
     now : datetime, default=the clock
 
     Returns
@@ -60,27 +61,26 @@ def claim(
     OwnListing, SamePerson
         It is not for this reviewer.
     """
-    now = now or datetime.now(UTC)
-    minutes = get_settings().lease_minutes if lease_minutes is None else lease_minutes
+    now, settings = now or datetime.now(UTC), settings or get_settings()
     with writing(engine) as connection:
-        offer = (
-            find_next(connection, reviewer, now) if case_id is None else _find_named(connection, reviewer, case_id, now)
-        )
-        return None if offer is None else _take(connection, offer, reviewer, now, now + timedelta(minutes=minutes))
+        if case_id is None:
+            offer = find_next(connection, reviewer, now, settings)
+        else:
+            offer = _find_named(connection, reviewer, case_id, now)
+        return None if offer is None else _take(connection, offer, reviewer, now, settings)
 
 
 def claim_ahead(
-    engine: Engine, reviewer: str, *, lease_minutes: float | None = None, now: datetime | None = None
+    engine: Engine, reviewer: str, *, settings: Settings | None = None, now: datetime | None = None
 ) -> Claim | None:
     """Take what comes before the ranked cases: a due one, one for a second person, a drawn one, a further look.
 
     For a reviewer who goes down the list by themselves: what this returns, if anything, is their next case.
     """
-    now = now or datetime.now(UTC)
-    minutes = get_settings().lease_minutes if lease_minutes is None else lease_minutes
+    now, settings = now or datetime.now(UTC), settings or get_settings()
     with writing(engine) as connection:
-        offer = find_next(connection, reviewer, now, AHEAD)
-        return None if offer is None else _take(connection, offer, reviewer, now, now + timedelta(minutes=minutes))
+        offer = find_ahead(connection, reviewer, now, settings)
+        return None if offer is None else _take(connection, offer, reviewer, now, settings)
 
 
 def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> None:
@@ -97,11 +97,21 @@ def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> Non
         note_deed(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
 
 
-def find_next(
-    connection: Connection, reviewer: str, now: datetime, sources: Sequence[Source] | None = None
-) -> Offer | None:
-    """Return the case that a reviewer should take, from the first source that has one; by default of `SOURCES`."""
-    for source in SOURCES if sources is None else sources:
+def find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
+    """Return the case that a reviewer should take: what comes ahead, the best ranked, or a drawn one."""
+    return find_ahead(connection, reviewer, now, settings) or _ask((find_best, find_drawn), connection, reviewer, now)
+
+
+def find_ahead(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
+    """Return what comes before the ranked cases, now and then: due, for a second person, a further look, drawn."""
+    look = partial(find_look, settings=settings)
+    drawn = partial(find_explored, share=settings.explore)
+    return _ask((find_due, find_awaiting, look, drawn, find_left_to_people), connection, reviewer, now)
+
+
+def _ask(sources: Sequence[Source], connection: Connection, reviewer: str, now: datetime) -> Offer | None:
+    """Return what the first source gives that has something."""
+    for source in sources:
         found = source(connection, reviewer, now)
         if found is not None:
             return found if isinstance(found, Offer) else Offer(found)
@@ -121,9 +131,9 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
     return Offer(row)
 
 
-def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, until: datetime) -> Claim:
+def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, settings: Settings) -> Claim:
     """Make a claim on what was found; its token is greater than that of any claim on the case before."""
-    case_id, token = offer.row.case_id, offer.row.token + 1
+    case_id, token, until = offer.row.case_id, offer.row.token + 1, now + timedelta(minutes=settings.lease_minutes)
     if offer.look is not None:
         claim = Claim(case_id, reviewer, token, until, offer.look.look_id)
         change_case(connection, case_id, token=token)
@@ -153,10 +163,3 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise AlreadyDecided(claim.case_id)
     if row.token != claim.token or row.holder != claim.reviewer:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
-
-
-AHEAD: tuple[Source, ...] = (find_due, find_awaiting, find_look, find_explored, find_left_to_people)
-"""What comes before the ranked cases, now and then."""
-
-SOURCES: tuple[Source, ...] = (*AHEAD, find_best, find_drawn)
-"""Where the next case comes from: the first source that has one gives it."""

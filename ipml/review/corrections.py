@@ -60,7 +60,7 @@ def correct(
         content = (verdict, "", why, by, at)
         first = made[0].decision_id if made else None
         decision = Decision(0, row.case_id, row.listing_id, *content)
-        made.append(record(connection, case, decision, None, Origin(origin, None, first)))
+        made.append(record(connection, case, decision, None, None, Origin(origin, None, first)))
     return Correction(reversals, tuple(made))
 
 

@@ -25,6 +25,7 @@ from ipml.review.quality.second_person import judge_with_two
 from ipml.review.reversals import BY_APPEAL, stands
 from ipml.review.snapshot import digest
 from ipml.review.texts import check_text
+from ipml.settings import SecondPersonRule, Settings, get_settings
 from ipml.storage import audit
 from ipml.storage.appending import append_rows
 from ipml.storage.database import reading, writing
@@ -58,6 +59,7 @@ def decide(
     note: str = "",
     key: str | None = None,
     now: datetime | None = None,
+    settings: Settings | None = None,
 ) -> Decision:
     """Decide the case that is held under a claim, or pass it on to a lead with the verdict "escalate".
 
@@ -70,6 +72,8 @@ def decide(
     key : str, optional
         Identifies the request, at most 255 characters; sent again it returns the same decision. Empty is none.
     now : datetime, default=the clock
+    settings : Settings, default=those of the process
+        Which verdicts need a second person, and how many are looked at again.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def decide(
         find_case(connection, claim.case_id)
         row = lock_clusters(connection, [claim.case_id])[claim.case_id]
         decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-        return decide_claimed(connection, row, claim, decision, key)
+        return decide_claimed(connection, row, claim, decision, key, settings or get_settings())
 
 
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
@@ -110,6 +114,7 @@ def decide_claimed(
     claim: Claim,
     decision: Decision,
     key: str | None,
+    settings: Settings,
     origin: Origin = _REVIEW,
     *,
     spreads: bool = False,
@@ -124,7 +129,7 @@ def decide_claimed(
     require_holder(row, claim)
     if not is_held(row, decision.decided_at):
         raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
-    return record(connection, row, decision, key or None, origin, spreads=spreads)
+    return record(connection, row, decision, key or None, settings, origin, spreads=spreads)
 
 
 def _find_decision(connection: Connection, key: str) -> Decision | None:
@@ -142,12 +147,13 @@ def record(
     row: Row[Any],
     decision: Decision,
     key: str | None,
+    settings: Settings | None,
     origin: Origin = _REVIEW,
     *,
     spreads: bool = False,
 ) -> Decision:
     """Close the case in a row or pass it on; see `record_all`."""
-    (kept,) = record_all(connection, [(row, decision)], key, origin, spreads=spreads)
+    (kept,) = record_all(connection, [(row, decision)], key, settings, origin, spreads=spreads)
     return kept
 
 
@@ -155,6 +161,7 @@ def record_all(
     connection: Connection,
     wanted: Sequence[Made],
     key: str | None,
+    settings: Settings | None,
     origin: Origin = _REVIEW,
     *,
     spreads: bool = False,
@@ -171,6 +178,8 @@ def record_all(
         Of different cases.
     key : str or None
         What identifies the request; the first of the decisions bears it.
+    settings : Settings or None
+        Which verdicts need a second person, and how many are looked at again; None where no reviewer gave them.
 
     Returns
     -------
@@ -182,7 +191,10 @@ def record_all(
     refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted])
     keys = [key, *[None] * (len(wanted) - 1)]
     is_final = origin.spread_from is not None or origin.origin in BY_APPEAL
-    finals = [decision for _, decision in wanted] if is_final else _judge_with_two(connection, wanted, keys)
+    if is_final or settings is None:
+        finals: list[Decision | None] = [decision for _, decision in wanted]
+    else:
+        finals = _judge_with_two(connection, wanted, keys, settings.second_person)
     closing = [(row, final) for (row, _), final in zip(wanted, finals, strict=True) if final is not None]
     if not spreads:
         passed_on = {row.case_id for row, final in closing if final.verdict is Verdict.ESCALATE}
@@ -190,8 +202,8 @@ def record_all(
     is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
     kept = _append(connection, closing, key if is_own[0] else None, origin)
     if not is_final:
-        if origin.origin != "policy":  # which is watched by the cases it leaves to people
-            want_looks(connection, kept)
+        if settings is not None:
+            want_looks(connection, kept, settings)
         remember_removals(connection, [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT])
     numbered = {made.case_id: made for _, made in kept}
     return [
@@ -201,11 +213,11 @@ def record_all(
 
 
 def _judge_with_two(
-    connection: Connection, wanted: Sequence[Made], keys: Sequence[str | None]
+    connection: Connection, wanted: Sequence[Made], keys: Sequence[str | None], rules: Sequence[SecondPersonRule]
 ) -> list[Decision | None]:
     halves = find_halves(connection, [row.case_id for row, _ in wanted])
     return [
-        judge_with_two(connection, row, decision, key, halves[row.case_id])
+        judge_with_two(connection, row, decision, key, halves[row.case_id], rules)
         for (row, decision), key in zip(wanted, keys, strict=True)
     ]
 

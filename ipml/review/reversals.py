@@ -19,7 +19,7 @@ from ipml.review.cases import change_case, find_cases, note_deed
 from ipml.review.consequences import consequences_of
 from ipml.review.ranking.ranking import rank_again
 from ipml.review.texts import check_text
-from ipml.settings import get_settings
+from ipml.settings import Settings, get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, reversals
 
@@ -38,18 +38,21 @@ def undo(
     may_undo_others: bool = False,
     why: str = "",
     now: datetime | None = None,
+    settings: Settings | None = None,
 ) -> Reversal:
     """Take a decision back; what was spread from it to near-duplicates is taken back with it.
 
     Parameters
     ----------
     reviewer : str
-        Who asks: within the setting `undo_minutes` whoever made the decision.
+        Who asks: within so many minutes whoever made the decision.
     may_undo_others : bool, default=False
         Whether this person may take back anybody's, at any time, as a lead does.
     why : str, default=""
         At most 2,000 characters.
     now : datetime, default=the clock
+    settings : Settings, default=those of the process
+        Within how many minutes.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def undo(
     (1, 'open')
     """
     check_text("why", why, _LONGEST_WHY)
-    now = now or datetime.now(UTC)
+    now, minutes = now or datetime.now(UTC), (settings or get_settings()).undo_minutes
     with writing(engine) as connection:
         wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
         if not wanted:
@@ -78,7 +81,7 @@ def undo(
         (first,) = wanted
         spread = find_decisions(connection, decisions.c.spread_from == decision_id)
         locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
-        if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now):
+        if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now, minutes):
             raise CannotUndo(decision_id, obstacle)
         following = [row for row in spread if is_reversible(connection, row)]
         return reverse(connection, [first, *following], locked, reviewer, why, now)[0]
@@ -92,6 +95,7 @@ def undo_group(
     may_undo_others: bool = False,
     why: str = "",
     now: datetime | None = None,
+    settings: Settings | None = None,
 ) -> tuple[Reversal, ...]:
     """Take back all decisions that were made as one, in one transaction; otherwise like `undo`.
 
@@ -103,7 +107,7 @@ def undo_group(
         There is no such group, none of it can be taken back any more, or it is another's or too old.
     """
     check_text("why", why, _LONGEST_WHY)
-    now = now or datetime.now(UTC)
+    now, minutes = now or datetime.now(UTC), (settings or get_settings()).undo_minutes
     with writing(engine) as connection:
         group = find_decisions(connection, decisions.c.group_key == group_key)
         locked = find_cases(connection, [row.case_id for row in group], lock=True)
@@ -111,7 +115,7 @@ def undo_group(
         if not remaining:
             raise CannotUndo(f"group {group_key[:80]!r}", "there is no decision of it that stands")
         for row in remaining:
-            if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now):
+            if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now, minutes):
                 raise CannotUndo(row.decision_id, obstacle)
         return reverse(connection, remaining, locked, reviewer, why, now)
 
@@ -171,7 +175,7 @@ def find_decisions(connection: Connection, condition: ColumnElement[bool], decis
 
 
 def _find_obstacle(
-    connection: Connection, row: Row[Any], reviewer: str, may_undo_others: bool, now: datetime
+    connection: Connection, row: Row[Any], reviewer: str, may_undo_others: bool, now: datetime, minutes: float
 ) -> str | None:
     """Return why this person cannot take a decision back now, as a phrase, or None."""
     if row.decision_id not in _find_standing(connection, row.case_id):
@@ -184,7 +188,6 @@ def _find_obstacle(
         return None
     if row.reviewer != reviewer:
         return f"{row.reviewer} made it; ask a lead"
-    minutes = get_settings().undo_minutes
     if now - row.decided_at > timedelta(minutes=minutes):
         return f"the {minutes:g} minutes for it are over; ask a lead"
     return None

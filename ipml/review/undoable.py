@@ -17,7 +17,7 @@ from ipml.records import Reversal, Verdict
 from ipml.review.quality.goldens import Feedback, golden_feedback
 from ipml.review.quality.opinions import withdraw_opinion
 from ipml.review.reversals import stands, undo
-from ipml.settings import get_settings
+from ipml.settings import Settings, get_settings
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions, opinions, reversals
 
@@ -46,9 +46,11 @@ class Undoable:
     feedback: Feedback | None = None
 
 
-def find_undoable(engine: Engine, reviewer: str, *, now: datetime | None = None) -> Undoable | None:
+def find_undoable(
+    engine: Engine, reviewer: str, *, now: datetime | None = None, settings: Settings | None = None
+) -> Undoable | None:
     """Return what "undo" would take back for a reviewer; None where there is nothing, or it is too long ago."""
-    since = (now or datetime.now(UTC)) - timedelta(minutes=get_settings().undo_minutes)
+    since = (now or datetime.now(UTC)) - timedelta(minutes=(settings or get_settings()).undo_minutes)
     decided = select(decisions).where(decisions.c.reviewer == reviewer, stands())
     said = select(opinions).where(opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
     with reading(engine) as connection:
@@ -68,7 +70,15 @@ def find_undoable(engine: Engine, reviewer: str, *, now: datetime | None = None)
     return replace(found, feedback=golden_feedback(engine, reviewer, row.case_id) if row.kind == "golden" else None)
 
 
-def take_back(engine: Engine, reviewer: str, case_id: int, token: int, *, now: datetime | None = None) -> None:
+def take_back(
+    engine: Engine,
+    reviewer: str,
+    case_id: int,
+    token: int,
+    *,
+    now: datetime | None = None,
+    settings: Settings | None = None,
+) -> None:
     """Take back the verdict that a reviewer gave on a case under a claim.
 
     Raises
@@ -76,6 +86,7 @@ def take_back(engine: Engine, reviewer: str, case_id: int, token: int, *, now: d
     CannotUndo, NothingToWithdraw
         There is no such verdict any more, or it is too old, or the case has gone on from it.
     """
+    settings = settings or get_settings()
     mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
     said = (opinions.c.case_id == case_id, opinions.c.token == token, opinions.c.reviewer == reviewer)
     with reading(engine) as connection:
@@ -83,11 +94,11 @@ def take_back(engine: Engine, reviewer: str, case_id: int, token: int, *, now: d
         decision_id = connection.scalar(latest.limit(1))
         kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
     if decision_id is not None:
-        undo(engine, decision_id, reviewer, now=now)
+        undo(engine, decision_id, reviewer, now=now, settings=settings)
     elif kind == "golden":
         raise CannotUndo(f"on case {case_id}", "its truth has been shown")
     elif kind is not None:
-        withdraw_opinion(engine, reviewer, case_id, within_minutes=get_settings().undo_minutes, now=now)
+        withdraw_opinion(engine, reviewer, case_id, within_minutes=settings.undo_minutes, now=now)
     else:
         raise CannotUndo(f"on case {case_id}", "it has been undone already")
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import LoginNeeded, RoleTooLow
+from ipml.settings import Settings
 from ipml.web.permissions import LEAST_ROLES, Action
 from ipml.web.proxy_login import find_proxy_user
 from ipml.web.sessions import find_user
@@ -45,6 +46,12 @@ def get_policy(request: Request) -> EnforcementPolicy:
     """Return what follows from decisions here."""
     policy: EnforcementPolicy = request.app.state.policy
     return policy
+
+
+def settings_of(request: Request) -> Settings:
+    """Return the settings that the application was made with."""
+    settings: Settings = request.app.state.settings
+    return settings
 
 
 def get_user(request: Request) -> User:

@@ -13,7 +13,7 @@ from ipml.errors import PreviewOutdated
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.bulk import MOST_CASES, BulkPreview
-from ipml.web.auth import get_engine, get_user
+from ipml.web.auth import get_engine, get_user, settings_of
 from ipml.web.case_page import WithinForm, WithinQuery
 from ipml.web.following import address_of_list
 from ipml.web.render import render
@@ -52,15 +52,25 @@ def decide_bulk(
     seen = token[VERDICTS.index(Verdict(verdict))]
     engine, user = get_engine(request), get_user(request)
     try:
-        queue.decide_bulk(engine, case, user.name, Verdict(verdict), ground=ground, note=note, key=key, token=seen)
+        queue.decide_bulk(
+            engine,
+            case,
+            user.name,
+            Verdict(verdict),
+            ground=ground,
+            note=note,
+            key=key,
+            token=seen,
+            settings=settings_of(request),
+        )
     except PreviewOutdated as error:
         return _show(request, case, within, note, str(error))
     return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
 
 
 def _show(request: Request, numbers: list[int], within: str, note: str = "", message: str = "") -> Response:
-    engine, user = get_engine(request), get_user(request)
-    previews = [queue.preview_bulk(engine, numbers, user.name, verdict) for verdict in VERDICTS]
+    engine, user, settings = get_engine(request), get_user(request), settings_of(request)
+    previews = [queue.preview_bulk(engine, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS]
     context = {
         "preview": previews[0],
         "tokens": [preview.digest for preview in previews],

@@ -28,7 +28,7 @@ from ipml.review.quality.shown import find_hidden
 from ipml.review.ranking.places import explain_place
 from ipml.review.undoable import find_undoable, list_reversals
 from ipml.storage.database import reading
-from ipml.web.auth import get_engine, get_policy, get_user
+from ipml.web.auth import get_engine, get_policy, get_user, settings_of
 from ipml.web.enforcement_wording import tell_term
 from ipml.web.following import LONGEST, address_of, address_of_list, find_following, give_back
 from ipml.web.permissions import Action
@@ -104,12 +104,13 @@ def decide(
     engine, user = get_engine(request), get_user(request)
     case = queue.get_case(engine, case_id)
     claim = Claim(case_id, user.name, token, until)
-    verdict, _, ground = choice.partition("/")
+    name, _, ground = choice.partition("/")
+    verdict, settings = Verdict(name), settings_of(request)
     try:
-        if spread and Verdict(verdict) in (Verdict.COUNTERFEIT, Verdict.GENUINE):
-            decide_and_spread(engine, claim, Verdict(verdict), spread, ground=ground, note=note, key=key)
+        if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
+            decide_and_spread(engine, claim, verdict, spread, ground=ground, note=note, key=key, settings=settings)
         else:
-            queue.decide(engine, claim, Verdict(verdict), ground=ground, note=note, key=key)
+            queue.decide(engine, claim, verdict, ground=ground, note=note, key=key, settings=settings)
     except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
         return show(request, case_id, Visit(trail, within, note, str(error)))
     return address_of(_follow(request, case, within, trail), within, trail=trail)
@@ -152,7 +153,7 @@ def show(request: Request, case_id: int, visit: Visit) -> Response:
         "can_decide": can_decide,
         "may_undo_others": user.role.may(Action.UNDO_OTHERS),
         "grounds": queue.GROUNDS,
-        "undoable": find_undoable(engine, user.name) if can_decide else None,
+        "undoable": find_undoable(engine, user.name, settings=settings_of(request)) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(engine, case_id, state=shown.state),
         "relisting": explain_relisting(engine, case_id) if case.relisting_of else None,
@@ -222,9 +223,8 @@ def _claim(request: Request, user: User, case: Case) -> tuple[Claim | None, str]
     # A link on another site must not take cases in a reviewer's name.
     if is_from_elsewhere(request) or not _may_judge(user, case):
         return None, ""
-    minutes = request.app.state.settings.lease_minutes
     try:
-        return queue.claim(get_engine(request), user.name, case.case_id, lease_minutes=minutes), ""
+        return queue.claim(get_engine(request), user.name, case.case_id, settings=settings_of(request)), ""
     except AlreadyDecided:
         return None, ""
     except (OwnListing, SamePerson) as error:
@@ -239,5 +239,4 @@ def _may_judge(user: User, case: Case) -> bool:
 def _follow(request: Request, last: Case, within: str, trail: str) -> int | None:
     engine, user = get_engine(request), get_user(request)
     state = last.state if _may_judge(user, last) else "open"
-    minutes = request.app.state.settings.lease_minutes
-    return find_following(engine, user, last, state, within, read_trail(trail), minutes)
+    return find_following(engine, user, last, state, within, read_trail(trail), settings_of(request))

@@ -14,6 +14,7 @@ from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Case
 from ipml.review import queue
 from ipml.review.browsing import browse
+from ipml.settings import Settings
 from ipml.web.list_query import ListQuery
 from ipml.web.users import User
 
@@ -24,7 +25,7 @@ LONGEST = 2_000
 
 
 def find_following(
-    engine: Engine, user: User, last: Case, state: str, within: str, skipped: Collection[int], lease_minutes: float
+    engine: Engine, user: User, last: Case, state: str, within: str, skipped: Collection[int], settings: Settings
 ) -> int | None:
     """Return the case to work on after another, or None.
 
@@ -41,7 +42,7 @@ def find_following(
     """
     if state == "open" and within in ("", QUEUE):
         take = queue.claim if within == QUEUE else queue.claim_ahead
-        claim = take(engine, user.name, lease_minutes=lease_minutes)
+        claim = take(engine, user.name, settings=settings)
         if claim is not None and claim.case_id not in (*skipped, last.case_id):
             return claim.case_id
         if claim is None and within == QUEUE:

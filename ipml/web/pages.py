@@ -12,7 +12,7 @@ from ipml.enforcement.appeal_desk import count_appeals
 from ipml.review import queue
 from ipml.review.browsing import ORDERS, browse
 from ipml.review.undoable import find_undoable
-from ipml.web.auth import get_engine, get_user
+from ipml.web.auth import get_engine, get_user, settings_of
 from ipml.web.list_query import ListQuery
 from ipml.web.permissions import Action
 from ipml.web.render import render
@@ -38,7 +38,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         "first_rank": PAGE_SIZE * len(passed) + 1,
         "can_decide": can_decide,
         "can_export": user.role.may(Action.EXPORT_TABLES),
-        "undoable": find_undoable(engine, user.name) if can_decide else None,
+        "undoable": find_undoable(engine, user.name, settings=settings_of(request)) if can_decide else None,
         "pending_appeals": count_appeals(engine) if user.role.may(Action.DECIDE_APPEALS) else None,
         "link": lambda **changes: f"/?{asked.write(**changes)}",
         "previous_link": _link(asked, passed[:-1]) if passed else None,
@@ -49,9 +49,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
 
 def open_next(request: Request) -> Response:
     """Take the case that comes first and that nobody else works on, and open it."""
-    claim = queue.claim(
-        get_engine(request), get_user(request).name, lease_minutes=request.app.state.settings.lease_minutes
-    )
+    claim = queue.claim(get_engine(request), get_user(request).name, settings=settings_of(request))
     target = f"/cases/{claim.case_id}?within=queue" if claim else "/"
     return RedirectResponse(target, HTTPStatus.SEE_OTHER)
 

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from ipml.review import queue
 from ipml.review.undoable import take_back
-from ipml.web.auth import get_engine, get_user
+from ipml.web.auth import get_engine, get_user, settings_of
 from ipml.web.case_page import WithinForm
 from ipml.web.following import address_of, give_back
 from ipml.web.permissions import Action
@@ -31,15 +31,15 @@ def undo(
     The form names what it takes back, so that a page that is no longer fresh takes back nothing else; and the case
     that is left open for it, which is given back.
     """
-    engine, user = get_engine(request), get_user(request)
+    engine, user, settings = get_engine(request), get_user(request), settings_of(request)
     may_undo_others = user.role.may(Action.UNDO_OTHERS)
     if leaving:
         give_back(engine, user, queue.get_case(engine, leaving), token)
     if group:
-        made = queue.undo_group(engine, group, user.name, may_undo_others=may_undo_others)
+        made = queue.undo_group(engine, group, user.name, may_undo_others=may_undo_others, settings=settings)
         return RedirectResponse(f"/?undone={len(made)}", HTTPStatus.SEE_OTHER)
     if decision:
-        case = queue.undo(engine, decision, user.name, may_undo_others=may_undo_others).case_id
+        case = queue.undo(engine, decision, user.name, may_undo_others=may_undo_others, settings=settings).case_id
     else:
-        take_back(engine, user.name, case, claim)
+        take_back(engine, user.name, case, claim, settings=settings)
     return address_of(case, within, undone=1)

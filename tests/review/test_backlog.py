@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review.backlog import OLDEST_BAND, measure_backlog
 from ipml.review.queue import claim, count_cases, decide, enqueue
+from ipml.settings import Settings
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -37,9 +38,9 @@ def test_every_open_case_is_in_the_band_of_its_age(engine: Engine, make_scored: 
 def test_a_case_is_in_hand_while_its_claim_lives(engine: Engine, make_scored: Make):
     """Neither a claim that ran out nor one that ended in a verdict is in hand; an escalated case may be."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(4)], now=NOON)
-    claim(engine, "ana", 1, lease_minutes=5, now=NOON)
-    claim(engine, "ben", 2, lease_minutes=30, now=NOON)
+    claim(engine, "ana", 1, settings=Settings(lease_minutes=5), now=NOON)
+    claim(engine, "ben", 2, settings=Settings(lease_minutes=30), now=NOON)
     decide(engine, claim(engine, "cleo", 3, now=NOON), Verdict.GENUINE, now=NOON)
     decide(engine, claim(engine, "cleo", 4, now=NOON), Verdict.ESCALATE, now=NOON)
-    claim(engine, "lea", 4, lease_minutes=30, now=NOON)
+    claim(engine, "lea", 4, settings=Settings(lease_minutes=30), now=NOON)
     assert measure_backlog(engine, now=NOON + timedelta(minutes=10)).held == 2

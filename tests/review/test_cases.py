@@ -20,6 +20,7 @@ from ipml.review.queue import (
     release,
     seller_cases,
 )
+from ipml.settings import Settings
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -90,7 +91,7 @@ def test_counts_add_up(queue: Engine):
 
 def test_who_holds_a_case_shows_while_the_claim_lives(queue: Engine):
     """After its lease a case has no reviewer."""
-    claim(queue, "ana", 1, lease_minutes=10, now=NOON)
+    claim(queue, "ana", 1, settings=Settings(lease_minutes=10), now=NOON)
     assert get_case(queue, 1, now=NOON + timedelta(minutes=9)).reviewer == "ana"
     assert get_case(queue, 1, now=NOON + timedelta(minutes=10)).reviewer is None
 

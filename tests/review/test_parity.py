@@ -19,6 +19,7 @@ from ipml.errors import IpmlError
 from ipml.records import Claim, Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.labels import export_labels
+from ipml.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +82,9 @@ class BothDatabases(RuleBasedStateMachine):
     @rule(reviewer=PEOPLE, case_id=st.none() | NUMBERS)
     def claim(self, reviewer: str, case_id: int | None) -> None:
         """Somebody takes the next case, or one by its number."""
-        taken = self.both(lambda engine: queue.claim(engine, reviewer, case_id, lease_minutes=15, now=self.now))
+        taken = self.both(
+            lambda engine: queue.claim(engine, reviewer, case_id, settings=Settings(lease_minutes=15), now=self.now)
+        )
         if taken:
             self.claims.append(taken)
 

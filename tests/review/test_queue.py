@@ -10,6 +10,7 @@ from sqlalchemy import Engine, func, select
 from ipml.errors import AlreadyDecided, CaseNotFound, ClaimLost, KeyReused, UnknownGround, UnstorableValue
 from ipml.records import Claim, ScoredListing, Verdict
 from ipml.review.queue import GROUNDS, claim, decide, enqueue, get_case, list_cases, list_decisions, release
+from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions
@@ -47,7 +48,9 @@ def test_no_case_is_held_by_two(queue: Engine):
 
 def test_a_lease_lasts_as_long_as_asked(queue: Engine):
     """The claim names its end."""
-    assert claim(queue, "ana", lease_minutes=7.5, now=NOON).expires_at == NOON + timedelta(minutes=7.5)
+    assert claim(queue, "ana", settings=Settings(lease_minutes=7.5), now=NOON).expires_at == NOON + timedelta(
+        minutes=7.5
+    )
 
 
 def test_a_case_whose_lease_ran_out_is_given_to_the_next(queue: Engine):

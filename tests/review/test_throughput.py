@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.throughput import Pace, count_days, measure_paces, time_reviews
+from ipml.settings import Settings
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -22,7 +23,7 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _judge(engine: Engine, reviewer: str, at: datetime, verdict: Verdict = Verdict.GENUINE, minutes: float = 1) -> None:
-    taken = claim(engine, reviewer, lease_minutes=600, now=at - timedelta(minutes=minutes))
+    taken = claim(engine, reviewer, settings=Settings(lease_minutes=600), now=at - timedelta(minutes=minutes))
     decide(engine, taken, verdict, now=at)
 
 

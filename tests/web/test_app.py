@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,13 @@ from sqlalchemy import Engine, text
 from starlette.routing import Mount
 
 import ipml.web
+from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
-from ipml.settings import Settings
+from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, writing
 from ipml.storage.tables import REVISION
 from ipml.web.app import ROUTES, make_app
-from ipml.web.permissions import Role
+from ipml.web.permissions import Action, Role
 
 USERS = {None: None, Role.VIEWER: "vic", Role.REVIEWER: "ana", Role.LEAD: "lea"}
 NUMBERS = defaultdict(lambda: 1)  # whatever a path asks for
@@ -34,13 +36,13 @@ def test_every_route_is_in_the_table(app: FastAPI) -> None:
     assert [(type(route), route.path) for route in others] == [(Mount, "/static")]
 
 
-@pytest.mark.parametrize(("method", "path", "least"), [row[:3] for row in ROUTES])
-def test_roles(method: str, path: str, least: Role | None, visitor: Callable) -> None:
+@pytest.mark.parametrize(("method", "path", "action"), [row[:3] for row in ROUTES])
+def test_roles(method: str, path: str, action: Action | None, visitor: Callable) -> None:
     """Who has too low a role is refused on every route, and who has the role is not."""
     for role, name in USERS.items():
         answer = visitor(name).request(method, path.format_map(NUMBERS), data=FORM if method == "POST" else None)
         is_refused = answer.status_code in (401, 403) or answer.headers.get("location", "").startswith("/login?")
-        is_due = least is not None and (role is None or not role.includes(least))
+        is_due = action is not None and (role is None or not role.may(action))
         if path != "/login":
             assert is_refused == is_due, (role, answer.status_code)
 
@@ -104,7 +106,7 @@ def test_error_pages(path: str, status: int, ana: TestClient) -> None:
 def test_a_failure_shows_no_traceback(app: FastAPI, visitor: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the program fails the page says so, and nothing of how; the headers are there."""
     app.add_api_route("/broken", lambda: 1 / 0)
-    app.state.least_roles["GET", "/broken"] = None
+    app.state.actions["GET", "/broken"] = None
     answer = TestClient(app, raise_server_exceptions=False).get("/broken")
     assert answer.status_code == 500
     assert "ZeroDivision" not in answer.text
@@ -139,3 +141,51 @@ def test_another_release_is_answered_with_503(engine: Engine, ana: TestClient) -
 def test_pages_work_on_the_queue(engine: Engine, ana: TestClient) -> None:
     """The page and the functions of the queue see the same cases."""
     assert ana.get("/").text.count("data-row") == queue.count_cases(engine)["open"]
+
+
+@pytest.fixture
+def settings_of_the_process(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the application settings of its own, and the process some under which the same shift would end otherwise."""
+    app.state.settings = Settings(undo_minutes=10, spread_audit_share=0, audit_share=0, repeat_share=0, golden_share=0)
+    others = {"undo_minutes": "0", "spread_audit_share": "1", "second_person": '[{"verdict": "genuine"}]'}
+    for name, value in others.items():
+        monkeypatch.setenv(f"IPML_{name.upper()}", value)
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+def _fields(page: str, action: str) -> dict[str, list[str]]:
+    """Return what the form of an action sends along unseen."""
+    form = re.search(rf'action="{action}".*?</form>', page, re.DOTALL)[0]
+    sent = defaultdict(list)
+    for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form):
+        if name != "choice":
+            sent[name].append(value)
+    return sent
+
+
+@pytest.mark.usefixtures("settings_of_the_process")
+def test_a_shift_goes_by_the_settings_of_the_application(
+    engine: Engine, ana: TestClient, scored: Callable[..., ScoredListing]
+) -> None:
+    """A case is decided with its near-duplicate and two are decided together, by one person; both can be undone."""
+    queue.enqueue(engine, [scored(0, listing_id="L0900")])
+    data = {**_fields(ana.get("/cases/1").text, "/cases/1/decide"), "choice": "genuine", "spread": ["8"]}
+    assert ana.post("/cases/1/decide", data=data).status_code == 303
+    assert queue.count_cases(engine)["decided"] == 2
+    assert ana.post("/undo", data=_fields(ana.get("/").text, "/undo")).status_code == 303
+    assert queue.count_cases(engine)["decided"] == 0
+    ana.post("/bulk", data={**_fields(ana.get("/bulk", params={"case": [3, 4]}).text, "/bulk"), "choice": "genuine"})
+    assert queue.count_cases(engine)["decided"] == 2
+    assert ana.post("/undo", data=_fields(ana.get("/").text, "/undo")).status_code == 303
+    assert queue.count_cases(engine)["decided"] == 0
+
+
+def test_the_page_gives_as_long_to_undo_as_its_settings_say(app: FastAPI, engine: Engine, ana: TestClient) -> None:
+    """With no minutes there is no offer to undo, and whoever asks all the same is refused."""
+    decision = queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE).decision_id
+    assert 'action="/undo"' in ana.get("/").text
+    app.state.settings = Settings(undo_minutes=0)
+    assert 'action="/undo"' not in ana.get("/").text
+    assert "the 0 minutes for it are over" in ana.post("/undo", data={"decision": decision}).text

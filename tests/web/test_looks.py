@@ -1,10 +1,11 @@
 """Further looks, second persons and own listings on the page: what a reviewer sees, and what not."""
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
@@ -13,22 +14,20 @@ from ipml.review import queue
 from ipml.review.quality.conflicts import add_seller
 from ipml.review.quality.goldens import add_golden
 from ipml.review.quality.opinions import list_opinions
-from ipml.settings import get_settings
+from ipml.settings import Settings
 
 Visit = Callable[..., TestClient]
 
 
 @pytest.fixture
-def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Return a function that gives settings other values, until the test ends."""
+def set_settings(app: FastAPI) -> Callable[..., Settings]:
+    """Return a function that gives the application other settings, and returns them."""
 
-    def change(**values: object) -> None:
-        for name, value in values.items():
-            monkeypatch.setenv(f"IPML_{name.upper()}", json.dumps(value))
-        get_settings.cache_clear()
+    def change(**values: Any) -> Settings:
+        app.state.settings = Settings(**values)
+        return app.state.settings
 
-    yield change
-    get_settings.cache_clear()
+    return change
 
 
 def _judge(client: TestClient, case_id: int, choice: str) -> str:
@@ -46,13 +45,14 @@ def _outline(page: str) -> list[str]:
 
 
 @pytest.fixture
-def look(engine: Engine, set_settings: Callable[..., None]) -> int:
+def look(engine: Engine, set_settings: Callable[..., Settings]) -> int:
     """Return the case that ana called genuine, at which bo has a look after his next verdict."""
     # At these shares every decision is looked at again.
-    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
-    queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE, note="ana was here")
+    settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
+    taken = queue.claim(engine, "ana", 1)
+    queue.decide(engine, taken, Verdict.GENUINE, note="ana was here", settings=settings)
     for case_id in range(2, 6):
-        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL)
+        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
     return 1
 
 
@@ -95,7 +95,9 @@ def test_nobody_judges_their_own_listing(engine: Engine, visitor: Visit):
     assert 'name="choice"' in visitor("bo").get("/cases/1").text
 
 
-def test_the_second_person_sees_nothing_of_the_first(engine: Engine, visitor: Visit, set_settings: Callable[..., None]):
+def test_the_second_person_sees_nothing_of_the_first(
+    engine: Engine, visitor: Visit, set_settings: Callable[..., Settings]
+):
     """Not even the same person in another browser can be both; another sees an open case, and decides it."""
     set_settings(second_person=[{"verdict": "counterfeit"}], audit_share=0, repeat_share=0, golden_share=0)
     _judge(visitor("ana"), 1, "counterfeit/known_goods")
@@ -120,14 +122,14 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
 
 
 def test_after_a_golden_item_its_truth_is_told_and_stands(
-    engine: Engine, visitor: Visit, set_settings: Callable[..., None]
+    engine: Engine, visitor: Visit, set_settings: Callable[..., Settings]
 ):
     """The page says what the case is and offers no undo; asked for all the same, it is refused."""
-    set_settings(audit_share=0, repeat_share=0, golden_share=0.25)
-    queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE)
+    settings = set_settings(audit_share=0, repeat_share=0, golden_share=0.25)
+    queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE, settings=settings)
     add_golden(engine, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
     for case_id in range(2, 7):
-        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL)
+        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
     bo = visitor("bo")
     assert _judge(bo, 7, "genuine").startswith("/cases/1?")
     page = bo.get(_judge(bo, 1, "genuine")).text

@@ -208,7 +208,7 @@ def _reopen(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> 
     for row in rows:
         if row.state == "decided":
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
-            record(connection, row, again, None, Origin(_ORIGIN))
+            record(connection, row, again, None, None, Origin(_ORIGIN))
 
 
 def _bring_forward(connection: Connection, rows: Sequence[Row[Any]], due_at: datetime, now: datetime) -> None:

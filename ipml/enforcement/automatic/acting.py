@@ -27,6 +27,7 @@ from ipml.review.decisions import Origin, record_all
 from ipml.review.exploration.arrivals import get_seed
 from ipml.review.quality.look_choice import draw
 from ipml.review.snapshot import decode
+from ipml.settings import SecondPersonRule, Settings, get_settings
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_decisions, automatic_draws, cases
@@ -61,6 +62,7 @@ def act(
     *,
     at_once: int = 100,
     progress: Callable[[int], None] | None = None,
+    settings: Settings | None = None,
 ) -> Acted:
     """Act on the open cases of brands whose promise is in force, and draw those from which that is known.
 
@@ -75,6 +77,8 @@ def act(
         Decisions in a transaction: all of them are kept, or none.
     progress : callable, optional
         Told how many cases were looked at so far.
+    settings : Settings, default=those of the process
+        Which verdicts need a second person: the policy gives none of them.
 
     Examples
     --------
@@ -88,8 +92,10 @@ def act(
     rules = policy.automatic
     if not rules.is_on or not rules.brands:
         return Acted()
-    now = now or datetime.now(UTC)
-    run = _Run(engine, policy, rules, f"policy:{policy.digest[:8]}", get_seed(engine, now=now), now, at_once)
+    now, second_person = now or datetime.now(UTC), (settings or get_settings()).second_person
+    run = _Run(
+        engine, policy, rules, second_person, f"policy:{policy.digest[:8]}", get_seed(engine, now=now), now, at_once
+    )
     last = seen = 0
     while True:
         with writing(engine) as connection:
@@ -111,6 +117,7 @@ class _Run:
     engine: Engine
     policy: EnforcementPolicy
     rules: AutomaticRules
+    second_person: Sequence[SecondPersonRule]
     actor: str
     seed: str
     now: datetime
@@ -151,7 +158,7 @@ class _Run:
         return latest - timedelta(days=self.rules.most_age_days), latest
 
     def _find_free(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-        obstacles = find_obstacles(connection, rows, self.rules, self.actor, self.now)
+        obstacles = find_obstacles(connection, rows, self.rules, self.second_person, self.actor, self.now)
         self.left.update(why for why in obstacles.values() if why)
         return [row for row in rows if not obstacles[row.case_id]]
 
@@ -194,7 +201,7 @@ class _Run:
             self.left.update(why for why in obstacles.values() if why)
             free = [row for row in rows if not obstacles[row.case_id]]
             wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
-            made = record_all(connection, wanted, None, _BY_POLICY)
+            made = record_all(connection, wanted, None, None, _BY_POLICY)
             basis = [
                 {
                     "decision_id": decision.decision_id,
@@ -223,7 +230,7 @@ class _Run:
         }
         promised = {name for name, one in brands.items() if is_in_force(connection, name, one.promise_id or 0)}
         room = {name: self.rules.for_brand(name).most_a_day - self._count_today(connection, name) for name in brands}
-        others = find_obstacles(connection, rows, self.rules, self.actor, self.now)
+        others = find_obstacles(connection, rows, self.rules, self.second_person, self.actor, self.now)
         found: dict[int, str | None] = {}
         for case_id, standing in due.items():
             if case_id not in unchanged:

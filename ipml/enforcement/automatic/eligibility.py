@@ -14,6 +14,7 @@ from ipml.review.cases import is_held
 from ipml.review.quality.second_person import find_scruples
 from ipml.review.reversals import by_people, is_last_verdict
 from ipml.review.snapshot import decode_listing
+from ipml.settings import SecondPersonRule
 from ipml.storage.tables import automatic_draws, cases, decisions, seller_keys, spread_audits
 
 
@@ -40,7 +41,12 @@ def select_candidates(
 
 
 def find_obstacles(
-    connection: Connection, rows: Sequence[Row[Any]], rules: AutomaticRules, actor: str, now: datetime
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    rules: AutomaticRules,
+    second_person: Sequence[SecondPersonRule],
+    actor: str,
+    now: datetime,
 ) -> dict[int, str | None]:
     """Return for each case why it is for people whatever was promised, as a phrase, or None.
 
@@ -48,10 +54,12 @@ def find_obstacles(
     ----------
     rows : sequence of Row
         That `select_candidates` found.
+    second_person : sequence of SecondPersonRule
+        Which verdicts a policy cannot give, since they need two persons.
     actor : str
         In whose name the policy would decide.
     """
-    scruples = find_scruples(connection, rows, actor, Verdict.COUNTERFEIT)
+    scruples = find_scruples(connection, rows, actor, Verdict.COUNTERFEIT, second_person)
     acquitted = _find_acquitted(connection, {row.listing_id for row in rows})
     excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, rules)
     return {

@@ -23,6 +23,7 @@ from ipml.review.clusters.spread_audit import is_drawn
 from ipml.review.decisions import Origin, check_decision, decide_claimed, record_all
 from ipml.review.reversals import is_standing
 from ipml.review.snapshot import decode
+from ipml.settings import Settings, get_settings
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, spread_audits
@@ -102,6 +103,7 @@ def decide_and_spread(
     note: str = "",
     key: str | None = None,
     now: datetime | None = None,
+    settings: Settings | None = None,
 ) -> Spread:
     """Decide the case that is held under a claim, and its near-duplicates with it, in one transaction.
 
@@ -111,7 +113,7 @@ def decide_and_spread(
         "counterfeit" or "genuine".
     spread_to : collection of int
         The cases of the preview. Others that wait for the case go on waiting, for one of them.
-    ground, note, key, now
+    ground, note, key, now, settings
         As for `decide`; the near-duplicates get the same ground and note.
 
     Raises
@@ -139,31 +141,37 @@ def decide_and_spread(
     if verdict not in _TRUTHS:
         raise UnspreadableVerdict(verdict)
     check_decision(verdict, ground, note, key)
-    now = now or datetime.now(UTC)
+    now, settings = now or datetime.now(UTC), settings or get_settings()
     with writing(engine) as connection:
         find_case(connection, claim.case_id)
         row = lock_clusters(connection, [claim.case_id])[claim.case_id]
         decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
         group = Origin(group_key=f"spread:{uuid4().hex}")
-        decision = decide_claimed(connection, row, claim, decision, key, group, spreads=True)
+        decision = decide_claimed(connection, row, claim, decision, key, settings, group, spreads=True)
         if not is_standing(connection, decision.decision_id):
             return Spread(decision, (), (), ())  # a request that came again after its undoing
-        return _spread(connection, row, decision, set(spread_to), now)
+        return _spread(connection, row, decision, set(spread_to), now, settings)
 
 
 def _spread(
-    connection: Connection, row: Row[Any], decision: Decision, spread_to: Collection[int], now: datetime
+    connection: Connection,
+    row: Row[Any],
+    decision: Decision,
+    spread_to: Collection[int],
+    now: datetime,
+    settings: Settings,
 ) -> Spread:
     wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
     obstacles = {member.case_id: _find_obstacle(row, member, decision.reviewer, now) for member in wanted}
     left_out = tuple((number, why) for number, why in obstacles.items() if why)
     free = [member for member in wanted if not obstacles[member.case_id]][:MOST_MEMBERS]
-    drawn = [member.case_id for member in free if is_drawn(decision.decision_id, member.case_id)]
+    share = settings.spread_audit_share
+    drawn = [member.case_id for member in free if is_drawn(decision.decision_id, member.case_id, share)]
     show(connection, [*drawn, *(number for number, _ in left_out)])
     _note_drawn(connection, decision, drawn)
     origin = Origin("spread", _group_of(connection, decision), decision.decision_id)
     asked = [(member, _repeat(decision, member)) for member in free if member.case_id not in drawn]
-    made = record_all(connection, asked, None, origin)
+    made = record_all(connection, asked, None, settings, origin)
     hand_over(connection, row.case_id)
     return Spread(decision, tuple(made), tuple(drawn), left_out)
 

@@ -14,7 +14,6 @@ from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import is_last_verdict, stands
 from ipml.review.snapshot import digest
-from ipml.settings import get_settings
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions, reversals, spread_audits
 
@@ -42,18 +41,18 @@ class SpreadPrecision:
     high: float | None = None
 
 
-def is_drawn(decision_id: int, case_id: int) -> bool:
+def is_drawn(decision_id: int, case_id: int, share: float) -> bool:
     """Say whether a case to which a decision would spread stays open for a person to look at.
 
-    Drawn with the probability of the setting `spread_audit_share`, and the same again for the same numbers.
+    Drawn with the probability `share`, and the same again for the same numbers.
 
     Examples
     --------
-    >>> 450 < sum(is_drawn(7, case_id) for case_id in range(1, 10_001)) < 550
+    >>> 450 < sum(is_drawn(7, case_id, 0.05) for case_id in range(1, 10_001)) < 550
     True
     """
     lot = int(digest(f"spread {decision_id} to {case_id}")[:13], 16) / 16**13
-    return lot < get_settings().spread_audit_share
+    return lot < share
 
 
 def measure_spread(engine: Engine) -> SpreadPrecision:

@@ -9,16 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from ipml.review.quality.conflicts import is_free_for
-from ipml.settings import get_settings
 from ipml.storage.tables import automatic_draws, cases, decisions
 
 _PATIENCE = timedelta(days=1)
 _TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
 
 
-def find_explored(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> Row[Any] | None:
     """Return the next drawn case if it is the turn of one, kept from other writers."""
-    share = get_settings().explore
     if share and is_turn(share, *count_recent(connection, share, now)):
         return find_drawn(connection, reviewer, now)
     return None

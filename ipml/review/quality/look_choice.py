@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from ipml.records import Decision, Verdict
-from ipml.settings import Settings, get_settings
+from ipml.settings import Settings
 from ipml.storage.tables import decisions, looks, opinions, to_microseconds
 
 
@@ -44,9 +44,8 @@ def find_shares(settings: Settings) -> dict[str, float]:
     return {kind: share / ordinary for kind, share in shares.items()}
 
 
-def want_looks(connection: Connection, made: Sequence[tuple[Row[Any], Decision]]) -> None:
+def want_looks(connection: Connection, made: Sequence[tuple[Row[Any], Decision]], settings: Settings) -> None:
     """Draw which decisions are to be looked at again: by another reviewer, by the same one later, or not at all."""
-    settings = get_settings()
     odds = find_shares(settings)
     found = [look for row, decision in made for look in _draw_looks(row, decision, settings, odds)]
     if found:

@@ -18,7 +18,7 @@ from ipml.review.quality.conflicts import may_judge
 from ipml.review.quality.look_choice import draw, find_shares, is_time_for
 from ipml.review.quality.opinions import keep_opinion, note_opinion
 from ipml.review.snapshot import digest
-from ipml.settings import get_settings
+from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.tables import cases, decisions, goldens, looks, opinions
 
@@ -31,9 +31,9 @@ class Offer:
     look: Row[Any] | None = None
 
 
-def find_look(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
-    """Return a look that a reviewer should take now, if it is time for one; a Source."""
-    for kind, share in find_shares(get_settings()).items():
+def find_look(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
+    """Return a look that a reviewer should take now, if it is time for one."""
+    for kind, share in find_shares(settings).items():
         if is_time_for(connection, kind, reviewer, share):
             offer = _find_wanted(connection, kind, reviewer, now)
             if offer is None and kind == "golden":

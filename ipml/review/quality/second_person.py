@@ -17,7 +17,7 @@ from ipml.review.cases import change_case, note_deed
 from ipml.review.quality.conflicts import find_conflicts, is_free_for
 from ipml.review.quality.opinions import find_halves, keep_opinion
 from ipml.review.snapshot import decode
-from ipml.settings import SecondPersonRule, get_settings
+from ipml.settings import SecondPersonRule
 from ipml.storage.tables import cases, looks
 
 
@@ -48,7 +48,12 @@ def _reaches(found: float | None, least: float | None) -> bool:
 
 
 def judge_with_two(
-    connection: Connection, row: Row[Any], decision: Decision, key: str | None, halves: Sequence[Row[Any]]
+    connection: Connection,
+    row: Row[Any],
+    decision: Decision,
+    key: str | None,
+    halves: Sequence[Row[Any]],
+    rules: Sequence[SecondPersonRule],
 ) -> Decision | None:
     """Keep one of the two verdicts that a case needs, and return what the case is to be closed or passed on with.
 
@@ -56,6 +61,8 @@ def judge_with_two(
     ----------
     halves : sequence of Row
         Those given before, of `find_halves`.
+    rules : sequence of SecondPersonRule
+        Which verdicts need two.
 
     Returns
     -------
@@ -64,7 +71,7 @@ def judge_with_two(
         on to a lead where they disagree; None after the first verdict, which leaves the case open.
     """
     if not halves:
-        if not _meets_rule(row, decision.verdict):
+        if not _meets_rule(row, decision.verdict, rules):
             return decision
         _keep_first(connection, row, decision, key)
         return None
@@ -81,7 +88,11 @@ def judge_with_two(
 
 
 def find_scruples(
-    connection: Connection, rows: Sequence[Row[Any]], reviewer: str, verdict: Verdict
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    reviewer: str,
+    verdict: Verdict,
+    rules: Sequence[SecondPersonRule],
 ) -> dict[int, str | None]:
     """Return for each case why a reviewer cannot give it this verdict together with others, as a phrase, or None."""
     conflicts = find_conflicts(connection, [(row, reviewer) for row in rows])
@@ -90,7 +101,7 @@ def find_scruples(
     for row, conflict in zip(rows, conflicts, strict=True):
         if conflict is not None:
             found[row.case_id] = "another must judge it"
-        elif halves[row.case_id] or _meets_rule(row, verdict):
+        elif halves[row.case_id] or _meets_rule(row, verdict, rules):
             found[row.case_id] = "it needs two persons, who look at it by itself"
         else:
             found[row.case_id] = None
@@ -109,9 +120,9 @@ def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[A
     return connection.execute(query.limit(1).with_for_update(skip_locked=True, of=cases)).first()
 
 
-def _meets_rule(row: Row[Any], verdict: Verdict) -> bool:
-    rules = [rule for rule in get_settings().second_person if rule.verdict == verdict]
-    return bool(rules) and needs_second(decode(row.snapshot).listing, verdict, rules)
+def _meets_rule(row: Row[Any], verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
+    of_verdict = [rule for rule in rules if rule.verdict == verdict]
+    return bool(of_verdict) and needs_second(decode(row.snapshot).listing, verdict, of_verdict)
 
 
 def _keep_first(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> None:
