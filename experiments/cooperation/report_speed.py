@@ -125,10 +125,11 @@ class Filler:
         made = {"decision_id": number, "case_id": number, "listing_id": f"L{number}"}
         self._put(decisions, **made, verdict=verdict, decided_at=decided, **said)
         self._look_again(number, brand, verdict, origin, decided, is_drawn)
+        source = "own"
         if draw.random() < 0.09:
-            self._give_notice(number, brand, enqueued, decided, verdict)
+            source = self._give_notice(number, brand, enqueued, decided, verdict)
         if verdict == "counterfeit":
-            self._enforce(number, seller, listed, decided, origin == "policy")
+            self._enforce(number, seller, listed, decided, origin == "policy", source)
 
     def _look_again(
         self, number: int, brand: str, verdict: str, origin: str, decided: datetime, is_drawn: bool
@@ -146,7 +147,8 @@ class Filler:
             known = {"brand": brand, "model_version": "m1", "score": 0.99, "odds": 0.1}
             self._put(automatic_draws, case_id=number, drawn_at=decided - timedelta(hours=2), **known)
 
-    def _give_notice(self, number: int, brand: str, enqueued: datetime, decided: datetime, verdict: str) -> None:
+    def _give_notice(self, number: int, brand: str, enqueued: datetime, decided: datetime, verdict: str) -> str:
+        """Give notice of a case, and return what a measure on it says of who pointed to it."""
         notifier = self.draw.randrange(len(_NOTIFIERS)) + 1
         kind = "complaint" if _NOTIFIERS[notifier - 1] == "consumer" else "counterfeit"
         known = {
@@ -162,8 +164,13 @@ class Filler:
         state = {"counterfeit": "upheld", "genuine": "rejected"}.get(verdict, "undecided")
         item = {"notice_id": number, "position": 1, "listing_digest": f"d{number}", "location": "", "case_id": number}
         self._put(notice_items, **item, state=state, decision_id=number, settled_at=decided, noted_at=enqueued)
+        if kind == "complaint":
+            return "other notification"
+        return "trusted flagger" if _NOTIFIERS[notifier - 1] == "trusted flagger" else "notice"
 
-    def _enforce(self, number: int, seller: int, listed: datetime, decided: datetime, automatic: bool) -> None:
+    def _enforce(
+        self, number: int, seller: int, listed: datetime, decided: datetime, automatic: bool, source: str
+    ) -> None:
         draw, basis = self.draw, {"decision_id": number, "case_id": number, "pseudonym": f"p{seller}"}
         kind = draw.choices(("remove", "remove-in", "pause", "demote", "label"), (80, 5, 9, 4, 2))[0]
         by = "ipml" if automatic else "ana"
@@ -171,7 +178,7 @@ class Filler:
         sold = None if draw.random() < 0.2 else int(draw.expovariate(1.2))
         times = {"imposed_at": decided, "done_at": done, "listed_at": listed, "sales_before": sold}
         policy = {"policy_digest": "d", "imposed_by": by, "is_automatic": automatic, "territories": ""}
-        self._put(measures, measure_id=number, **basis, kind=kind, **policy, **times)
+        self._put(measures, measure_id=number, **basis, kind=kind, source=source, **policy, **times)
         strike = {"ground": "declared_replica", "weight": 1.0, "cluster": number, "same_as": number}
         kept = {"seen_at": decided, "struck_at": decided, "expires_at": decided + timedelta(days=365)}
         self._put(strikes, strike_id=number, **basis, **strike, **kept, policy_digest="d")

@@ -16,9 +16,15 @@ from ipml.storage.tables import appeal_outcomes, appeals, measures, penalties
 
 OUTCOMES = ("granted", "partly granted", "rejected", "restored", "withdrawn")
 PENDING = "pending"
-SUBJECTS = ("visibility", "monetary", "service", "account")
+SUBJECTS = ("visibility", "monetary", "service", "account", "warning")
 _OF_MEASURE = {"price-hold": "monetary"}
-_OF_PENALTY = {"limit": "service", "hold payout": "monetary", "suspend": "account", "close": "account"}
+_OF_PENALTY = {
+    "warn": "warning",
+    "limit": "service",
+    "hold payout": "monetary",
+    "suspend": "account",
+    "close": "account",
+}
 
 
 @dataclass(frozen=True, slots=True)

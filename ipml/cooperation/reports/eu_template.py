@@ -54,7 +54,7 @@ from ipml.cooperation.reports.noticed import Noticed
 from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.spans import ALL
 from ipml.cooperation.reports.tables import Value, hours, plain
-from ipml.cooperation.reports.takedowns import total
+from ipml.cooperation.reports.takedowns import NOTICES, SOURCES, total
 from ipml.cooperation.reports.writing import to_csv
 from ipml.enforcement.takedown.timing import Span
 
@@ -71,7 +71,7 @@ def write_template(figures: Figures, rules: ReportRules) -> dict[str, str]:
         ),
         "3_member_states_orders.csv": _orders(head),
         "4_notices.csv": _by_category(
-            (HOSTING, *head), NOTICE_COLUMNS, _notices(figures.notices), (*range(15), 17), CONTEXT
+            (HOSTING, *head), NOTICE_COLUMNS, _notices(figures.legal_notices), (*range(15), 17), CONTEXT
         ),
         "5_own_initiative_illegal.csv": _by_category(
             (EVERYBODY, *head), OWN_COLUMNS, _own_initiative(figures), range(15), CONTEXT_OF_OWN
@@ -169,7 +169,7 @@ def _notices(notices: Noticed) -> dict[str, Value]:
 
 def _own_initiative(figures: Figures) -> dict[str, Value]:
     """Return what was done without a notice; a model found the listings, as the statements of reasons say, too."""
-    own = [one for one in figures.measures if one.source == "own"]
+    own = [one for one in figures.measures if one.source not in NOTICES]
     counts: dict[str, Value] = {
         name: sum(one.n for one in own if one.kind in kinds) + figures.penalties.get(PENALTY_COLUMNS.get(name, ""), 0)
         for name, kinds in MEASURE_COLUMNS.items()
@@ -236,8 +236,8 @@ def _automated_means(figures: Figures) -> list[Line]:
     )
     scopes: tuple[tuple[str, list[str | None]], ...] = (
         ("Total number", [None]),
-        ("Own-initiative", ["own"]),
-        ("NAM Total", ["notice", "trusted flagger"]),
+        ("Own-initiative", [source for source in SOURCES if source not in NOTICES]),
+        ("NAM Total", [*NOTICES]),
         ("NAM Trusted Flagger", ["trusted flagger"]),
     )
     for scope, sources in scopes:

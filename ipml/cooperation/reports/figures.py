@@ -49,7 +49,10 @@ from ipml.storage.tables import cases, sifts
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What happened in a period; each part says what it holds. Counter-notices are no internal complaints."""
+    """What happened in a period; each part says what it holds.
+
+    Counter-notices are no internal complaints, and complaints of consumers no notices as in Article 16.
+    """
 
     period: Period
     as_of: datetime
@@ -71,6 +74,7 @@ class Figures:
     complaints: Complaints
     internal_complaints: Complaints
     notices: Noticed
+    legal_notices: Noticed
     networks: linked.Linked | None
     clues: HandedOn
 
@@ -129,6 +133,7 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
         complaints=count_complaints(connection, period, as_of),
         internal_complaints=count_complaints(connection, period, as_of, "complaint"),
         notices=count_notices(connection, period, as_of),
+        legal_notices=count_notices(connection, period, as_of, kind="counterfeit"),
         networks=linked.count_linked(connection, period, as_of, networks),
         clues=count_clues(connection, period, as_of),
     )

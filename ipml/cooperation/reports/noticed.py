@@ -63,11 +63,19 @@ def count_notices(
     as_of: datetime,
     brand: str | None = None,
     notifier: str | None = None,
+    kind: str | None = None,
 ) -> Noticed:
-    """Return the notices of a period, of one brand or one kind of notifier only where given."""
+    """Return the notices of a period, of one brand or one kind of notifier only where given.
+
+    Parameters
+    ----------
+    kind : str, optional
+        "counterfeit" (notices as in Article 16 of the Digital Services Act) or "complaint" (of consumers).
+    """
     held: list[Any] = [period.holds(notices.c.received_at, as_of)]
     held += [] if brand is None else [notices.c.brand == brand]
     held += [] if notifier is None else [notifiers.c.kind == notifier]
+    held += [] if kind is None else [notices.c.kind == kind]
     by_whom = notices.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
     received = select(notifiers.c.kind, notices.c.kind, func.count()).select_from(by_whom).where(*held)
     settled = case((notice_items.c.settled_at > as_of, "waiting"), else_=notice_items.c.state).label("state")

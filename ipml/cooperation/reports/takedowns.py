@@ -20,7 +20,6 @@ from ipml.storage.tables import (
     measures,
     notice_items,
     notices,
-    notifiers,
     outbox,
     penalties,
     statements,
@@ -28,7 +27,10 @@ from ipml.storage.tables import (
     strikes_taken_back,
 )
 
-SOURCES = ("own", "notice", "trusted flagger")
+SOURCES = ("own", "notice", "trusted flagger", "other notification")
+NOTICES = ("notice", "trusted flagger")
+"""Sources that are notices in the sense of Article 16 of the Digital Services Act; complaints of consumers are none."""
+
 STAGES = ("listed to measure", "queued to measure", "measure to done", "listed to done", "notice to measure")
 
 
@@ -71,15 +73,8 @@ class Told:
 
 def count_measures(connection: Connection, period: Period, as_of: datetime) -> tuple[Imposed, ...]:
     """Return the measures that were imposed, by kind, by what brought the listing up, and by who decided."""
-    told, at = _told(), measures.c.imposed_at
-    source = case((told.c.trusted <= at, "trusted flagger"), (told.c.first <= at, "notice"), else_="own").label(
-        "source"
-    )
-    query = select(measures.c.kind, source, measures.c.is_automatic, func.count())
-    query = query.select_from(measures.outerjoin(told, told.c.case_id == measures.c.case_id))
-    query = query.where(period.holds(measures.c.imposed_at, as_of)).group_by(
-        measures.c.kind, source, measures.c.is_automatic
-    )
+    groups = measures.c.kind, measures.c.source, measures.c.is_automatic
+    query = select(*groups, func.count()).where(period.holds(measures.c.imposed_at, as_of)).group_by(*groups)
     return tuple(sorted((Imposed(*row) for row in connection.execute(query)), key=repr))
 
 
@@ -148,15 +143,13 @@ def count_statements(connection: Connection, period: Period, as_of: datetime) ->
 
 
 def _told() -> Any:
-    """Return when the first notice of each case came, and the first of a trusted flagger.
+    """Return when the first notice of each case came; complaints of consumers are none.
 
     Worked out once and joined: asked for each measure, it would take as long as there are measures.
     """
-    by_trusted = case((notifiers.c.kind == "trusted flagger", notices.c.received_at))
-    columns = (func.min(notices.c.received_at).label("first"), func.min(by_trusted).label("trusted"))
-    query = select(notice_items.c.case_id, *columns).where(notice_items.c.case_id.is_not(None))
+    query = select(notice_items.c.case_id, func.min(notices.c.received_at).label("first"))
     query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
-    query = query.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+    query = query.where(notice_items.c.case_id.is_not(None), notices.c.kind == "counterfeit")
     return query.group_by(notice_items.c.case_id).subquery("told")
 
 

@@ -1,7 +1,8 @@
 """Four eyes: verdicts that hold only when a second person, who does not see the first, says the same.
 
 Which ones is data: the setting `second_person`. After the first verdict the case is as open as any other to everybody
-but who gave it. Where the second disagrees, the case goes to a lead who gave neither.
+but who gave it. Where the second disagrees, the case goes to a lead who gave neither. A lead's verdict on a case that
+another person has looked at and passed on ends it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import change_case, note_deed
 from ipml.review.quality.conflicts import find_conflicts, is_free_for
 from ipml.review.quality.opinions import find_halves, keep_opinion
+from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule
-from ipml.storage.tables import cases, looks
+from ipml.storage.tables import cases, decisions, looks
 
 
 def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
@@ -67,10 +69,12 @@ def judge_with_two(
     Returns
     -------
     Decision or None
-        The decision itself where no second person is needed, or the second agrees; one of `ipml` that passes the case
-        on to a lead where they disagree; None after the first verdict, which leaves the case open.
+        The decision itself where no second person is needed, the second agrees, or a lead decides what another person
+        has looked at and passed on; one of `ipml` that passes the case on to a lead where two disagree; None after the
+        first verdict, which leaves the case open.
     """
-    if not halves:
+    is_leads = row.state == "escalated" and (bool(halves) or _was_seen_by_another(connection, row, decision.reviewer))
+    if not halves and not is_leads:
         if not _meets_rule(row, decision.verdict, rules):
             return decision
         _keep_first(connection, row, decision, key)
@@ -80,7 +84,7 @@ def judge_with_two(
         return decision
     if look is not None:
         connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
-    if decision.verdict == halves[0].verdict:
+    if is_leads or decision.verdict == halves[0].verdict:
         return decision
     number = keep_opinion(connection, row, decision, "second", key, token=row.token)
     note_deed(connection, decision.reviewer, "disagreed", row.case_id, decision.decided_at, opinion=number)
@@ -118,6 +122,13 @@ def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[A
         .order_by(looks.c.wanted_at, looks.c.look_id)
     )
     return connection.execute(query.limit(1).with_for_update(skip_locked=True, of=cases)).first()
+
+
+def _was_seen_by_another(connection: Connection, row: Row[Any], reviewer: str) -> bool:
+    """Say whether another person decided a case before, or passed it on."""
+    others = decisions.c.case_id == row.case_id, decisions.c.reviewer.not_in((reviewer, "ipml"))
+    query = select(decisions.c.decision_id).where(*others, decisions.c.origin != "policy", stands()).limit(1)
+    return connection.scalar(query) is not None
 
 
 def _meets_rule(row: Row[Any], verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:

@@ -53,7 +53,7 @@ def measure_minutes(engine: Engine, *, newest: int = _NEWEST) -> list[Measured]:
     query = (
         select(decisions.c.case_id, decisions.c.token, decisions.c.verdict, decisions.c.decided_at, cases.c.snapshot)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(decisions.c.origin != "policy")  # which bears the token of whoever claimed the case before
+        .where(decisions.c.origin == "review")  # any other bears the token of whoever claimed the case before
         .order_by(decisions.c.decision_id.desc())
         .limit(newest)
     )

@@ -1,28 +1,39 @@
 """Figures are what a plain count over the rows gives, add up, and say nothing of what is not known."""
 
+import csv
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, literal, select, union_all
+from sqlalchemy import func, insert, literal, select, union_all
 
 from experiments.cooperation.report_speed import NOW, YEAR
+from ipml.cooperation.reports.complaints import SUBJECTS
+from ipml.cooperation.reports.eu_layout import NOTICE_COLUMNS
+from ipml.cooperation.reports.eu_template import write_template
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period, month_of
 from ipml.cooperation.reports.precision import measure_precision
+from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.spans import measure_spans
-from ipml.cooperation.reports.takedowns import total
+from ipml.cooperation.reports.takedowns import SOURCES, total
 from ipml.enforcement.takedown.timing import Span, measure_times
 from ipml.errors import UnusableSetting
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import (
+    appeal_outcomes,
+    appeals,
     automatic_draws,
     cases,
     decisions,
     looks,
+    measures,
+    notices,
     opinions,
+    penalties,
     promises,
     reversals,
     spread_audits,
@@ -217,6 +228,49 @@ def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, dra
         right = sum(weight for weight, is_right in expected if is_right)
         assert policy.rate.share == pytest.approx(right / sum(weight for weight, _ in expected))
     assert (policy.rate is None) == (not expected)
+
+
+def test_what_brought_a_listing_up_is_what_its_statement_says(year, figures):
+    """Measures are counted by the source that the seller was told; complaints of consumers are no notices."""
+    with reading(year) as connection:
+        told = Counter(connection.scalars(select(measures.c.source)))
+        kinds = Counter(connection.scalars(select(notices.c.kind)))
+    assert {source: total(figures.measures, source=source) for source in SOURCES} == {
+        source: told[source] for source in SOURCES
+    }
+    assert told["other notification"] > 0
+    assert figures.legal_notices.received() == kinds["counterfeit"]
+    assert figures.notices.received() == kinds["counterfeit"] + kinds["complaint"]
+    template = write_template(figures, ReportRules())
+    rows = list(csv.DictReader(StringIO(template["4_notices.csv"])))
+    first = next(value for name, value in rows[0].items() if name == NOTICE_COLUMNS[0])
+    assert int(first) == kinds["counterfeit"]
+
+
+def test_an_appeal_against_a_warning_is_none_against_a_removal(own_year):
+    """Each complaint is about what it names: a warning takes no listing down."""
+    with writing(own_year) as connection:
+        connection.execute(appeal_outcomes.delete())
+        connection.execute(appeals.delete())
+        kinds = dict(
+            connection.execute(select(penalties.c.kind, func.min(penalties.c.penalty_id)).group_by("kind")).all()
+        )
+        case_id, decision_id = connection.execute(select(decisions.c.case_id, decisions.c.decision_id).limit(1)).one()
+        filed = {"decision_id": decision_id, "case_id": case_id, "pseudonym": "p1", "kind": "complaint", "text": ""}
+        filed |= {"filed_at": YEAR.start + timedelta(days=9), "state": "open", "profile": "eu"}
+        connection.execute(insert(appeals), [{"subject": f"penalty:{number}", **filed} for number in kinds.values()])
+    found = measure_figures(own_year, YEAR, as_of=NOW).complaints
+    subjects = {
+        "warn": "warning",
+        "limit": "service",
+        "hold payout": "monetary",
+        "suspend": "account",
+        "close": "account",
+    }
+    assert {subject: found.count(subject) for subject in SUBJECTS} == {
+        subject: sum(subjects[kind] == subject for kind in kinds) for subject in SUBJECTS
+    }
+    assert found.count("visibility") == 0
 
 
 def test_what_spread_is_judged_by_what_was_left_out(own_year):

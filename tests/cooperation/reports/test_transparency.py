@@ -118,7 +118,7 @@ def test_the_template_of_the_eu_says_the_same(folder, figures):
     files = {path.name: read_csv(path) for path in (folder / EU_FOLDER).iterdir()}
     assert len(files) == 11
     rows = {row["Category of illegal content"]: row for row in files["4_notices.csv"]}
-    assert int(rows["TOTAL"]["Number of notices received"]) == figures.notices.received()
+    assert int(rows["TOTAL"]["Number of notices received"]) == figures.legal_notices.received()
     assert rows[IP]["Number of notices received"] == rows["TOTAL"]["Number of notices received"]
     assert rows["STATEMENT_CATEGORY_VIOLENCE"]["Number of notices received"] == "n/a"
     assert {row["Number of orders to provide information"] for row in files["3_member_states_orders.csv"]} == {"n/a"}

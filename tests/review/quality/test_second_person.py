@@ -12,7 +12,7 @@ from ipml.errors import NothingToWithdraw, SamePerson
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.labels import export_labels
 from ipml.review.quality.opinions import find_own_verdict, list_opinions, withdraw_opinion
-from ipml.review.quality.second_person import needs_second
+from ipml.review.quality.second_person import find_awaiting, needs_second
 from ipml.review.quality.shown import shown_state
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, preview_bulk, undo
 from ipml.settings import SecondPersonRule
@@ -113,6 +113,30 @@ def test_a_second_person_may_escalate(queue: Engine):
     _say(queue, "ben", Verdict.ESCALATE)
     assert _say(queue, "lea").verdict == Verdict.COUNTERFEIT
     assert [decision.reviewer for decision in list_decisions(queue, 1)] == ["ben", "lea"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL])
+@pytest.mark.parametrize("is_first_given", [True, False])
+def test_a_lead_ends_what_another_passed_on(queue: Engine, verdict: Verdict, is_first_given: bool):
+    """Whatever they say, and whether or not they agree with a first verdict; nobody is asked to look again."""
+    if is_first_given:
+        _say(queue, "ana")
+    _say(queue, "ben", Verdict.ESCALATE)
+    assert _say(queue, "lea", verdict).decision_id > 0
+    assert get_case(queue, 1).state == "decided"
+    assert list_decisions(queue, 1)[-1].verdict == verdict
+    with reading(queue) as connection:
+        assert find_awaiting(connection, "cleo", SOON) is None
+
+
+def test_a_lead_who_passes_a_case_on_is_not_the_other_person(queue: Engine):
+    """Four eyes stay four: what they themselves escalated waits for somebody else to say the same."""
+    _say(queue, "lea", Verdict.ESCALATE)
+    assert _say(queue, "lea").decision_id == 0
+    assert get_case(queue, 1).state == "escalated"
+    with pytest.raises(SamePerson):
+        claim(queue, "lea", 1, now=SOON)
+    assert _say(queue, "max").decision_id > 0
 
 
 def test_a_verdict_sent_again_counts_once(queue: Engine):

@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue, release
+from ipml.records import Decision, ScoredListing, Verdict
+from ipml.review.cases import find_case
+from ipml.review.decisions import Origin, record
+from ipml.review.queue import claim, decide, decide_bulk, enqueue, preview_bulk, release
 from ipml.review.ranking.minutes import Measured, measure_minutes, propose_minutes
+from ipml.storage.database import writing
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -37,6 +40,22 @@ def test_minutes_are_those_from_the_claim_to_the_decision_under_it(reviewed: Eng
         Measured("category", "watches", 20, 3.0),
         Measured("category", "bags", 2, 1.0),
     ]
+
+
+def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_scored: Make):
+    """A decision made otherwise than by review bears the token of somebody else's claim, days before perhaps."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(5)], joins_alike=False, now=NOON)
+    for number in range(1, 6):
+        release(engine, claim(engine, "ana", number, now=NOON), now=NOON)
+    later = NOON + timedelta(days=4)
+    seen = preview_bulk(engine, range(1, 4), "ben", Verdict.GENUINE, now=later)
+    decide_bulk(engine, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
+    for number, origin in ((4, "appeal"), (5, "spread")):
+        with writing(engine) as connection:
+            row = find_case(connection, number)
+            made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
+            record(connection, row, made, None, Origin(origin))
+    assert measure_minutes(engine) == []
 
 
 def test_only_the_newest_are_looked_at(reviewed: Engine):

@@ -23,6 +23,7 @@ _SUBJECT_NAMES = {
     "monetary": "payments held back",
     "service": "part of the service withheld",
     "account": "account suspended or closed",
+    "warning": "warning to the seller",
 }
 
 
@@ -41,7 +42,8 @@ def write_takedowns(figures: Figures) -> Section:
         "Measures by kind and by what brought the listing up",
         (("measure", ""), *((source, "count") for source in SOURCES), ("all", "count")),
         tuple(rows),
-        "Own: found by the platform itself, before any notice of the listing came.",
+        "As the statements of reasons say. Own: no notice of the listing waited when it was decided on; other: "
+        "consumers complained.",
     )
     return Section(
         "takedowns",
