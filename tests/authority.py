@@ -1,7 +1,7 @@
 """A time-stamping authority of one's own: a root, a certificate for stamping, and `openssl ts` that answers."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,25 +26,34 @@ ess_cert_id_alg = sha256
 
 
 class Authority:
-    """It lives in a folder; `roots` is the file of its root certificate."""
+    """It lives in a folder; `roots` is the file of its root certificate.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.roots = folder, folder / "root.pem"
-        root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        root = _certificate("Root", root_key, "Root", root_key, is_root=True)
-        leaf = _certificate("Stamps", key, "Root", root_key, is_root=False)
-        self.roots.write_bytes(root.public_bytes(Encoding.PEM))
-        (folder / "leaf.pem").write_bytes(leaf.public_bytes(Encoding.PEM))
-        packed = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    Parameters
+    ----------
+    issuers : sequence of str
+        Who signs whom, from the root to the one that signs the certificate for stamping.
+    """
+
+    def __init__(self, folder: Path, issuers: Sequence[str] = ("Root",)) -> None:
+        self.folder, self.roots = folder, folder / f"{issuers[0]}.pem"
+        keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in (*issuers, "leaf")}
+        for by, name in zip((issuers[0], *issuers), (*issuers, "leaf"), strict=True):
+            made = _certificate(name, keys[name], by, keys[by], is_root=name != "leaf")
+            (folder / f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
+        packed = keys["leaf"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / "leaf.key").write_bytes(packed)
         (folder / "serial").write_text("01\n")
         (folder / "tsa.cnf").write_text(_CONFIG.format(folder=folder))
 
-    def answer(self, request: bytes) -> bytes:
-        """Stamp what a request asks for."""
+    def answer(self, request: bytes, chain: Sequence[str] = ()) -> bytes:
+        """Stamp what a request asks for, and send these certificates with that for stamping, in this order."""
         (self.folder / "request.tsq").write_bytes(request)
         command = ["openssl", "ts", "-reply", "-config", "tsa.cnf", "-section", "tsa", "-queryfile", "request.tsq"]
         command += ["-signer", "leaf.pem", "-inkey", "leaf.key", "-out", "answer.tsr"]
+        if chain:
+            sent = b"".join((self.folder / f"{name}.pem").read_bytes() for name in chain)
+            (self.folder / "chain.pem").write_bytes(sent)
+            command += ["-chain", "chain.pem"]
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
         return (self.folder / "answer.tsr").read_bytes()
 

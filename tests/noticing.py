@@ -117,7 +117,7 @@ class Desk:
     def told(self, subject: str, *, dropped: bool = False) -> list[tuple[str, str]]:
         """Return kind and body of the messages to notifiers on a subject, in order: no receipts, none dropped."""
         query = select(messages).where(messages.c.channel == "holder", messages.c.subject == subject)
-        query = query.where(messages.c.kind != "notice receipt")
+        query = query.where(messages.c.kind != "notice_receipt")
         if not dropped:
             query = query.where(messages.c.dropped_at.is_(None))
         with reading(self.engine) as connection:

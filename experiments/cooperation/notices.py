@@ -141,7 +141,7 @@ def count(url: str, given: list[dict[str, Any]], answers: list[list[dict[str, An
     references = [{answer.get("reference") for answer in pair} for pair in answers]
     with reading(engine) as connection:
         kept = connection.scalar(select(func.count()).select_from(notices)) or 0
-        receipts = connection.scalar(select(func.count()).where(outbox.c.kind == "notice receipt")) or 0
+        receipts = connection.scalar(select(func.count()).where(outbox.c.kind == "notice_receipt")) or 0
         items = connection.scalar(select(func.count()).select_from(notice_items)) or 0
         is_sound = audit.verify(connection).is_intact and not list(find_disagreements(connection))
     engine.dispose()

@@ -32,6 +32,7 @@ from ipml.cli import (
     trader,
     transparency,
     user,
+    webhook,
 )
 from ipml.cli.backup import backup
 from ipml.cli.compare import compare
@@ -113,6 +114,7 @@ app.add_typer(automatic.app, name="automatic")
 app.add_typer(seller.app, name="seller")
 app.add_typer(retention.app, name="retention")
 app.add_typer(takedown.app, name="takedown")
+app.add_typer(webhook.app, name="webhook")
 app.add_typer(penalty.app, name="penalty")
 app.add_typer(network.app, name="network")
 app.add_typer(clue.app, name="clue")

@@ -35,7 +35,11 @@ StampUrl = Annotated[
 Roots = Annotated[
     Path | None,
     typer.Option(
-        metavar="PEM", help="Certificates of the authorities whose word counts.", exists=True, show_default=False
+        "--timestamp-roots",
+        metavar="PEM",
+        help="Certificates of the authorities whose word counts.",
+        exists=True,
+        show_default=False,
     ),
 ]
 
@@ -115,13 +119,13 @@ def stamp(
     request: Annotated[
         Path | None, typer.Option(help="Write a request into this file, and do no more.", show_default=False)
     ] = None,
-    roots: Roots = None,
+    timestamp_roots: Roots = None,
 ) -> None:
     """Have a package stamped by a third party, so that nobody can date it back.
 
     Without the network: --request FILE writes what an authority is to be sent, --response FILE takes what it answered.
 
-    Example: ipml evidence stamp evidence-case-12 --response answer.tsr --roots authority.pem
+    Example: ipml evidence stamp evidence-case-12 --response answer.tsr --timestamp-roots authority.pem
     """
     from ipml.enforcement.evidence.stamping import read_stamped, stamp_package
     from ipml.enforcement.evidence.timestamps import ask_for_stamp, check_stamp, make_request
@@ -135,9 +139,9 @@ def stamp(
         typer.echo(f"{request}: send it to an authority as application/timestamp-query.")
         return
     made = (
-        ask_for_stamp(url, content, roots)
+        ask_for_stamp(url, content, timestamp_roots)
         if url
-        else check_stamp(response.read_bytes() if response else b"", content, str(response), roots)
+        else check_stamp(response.read_bytes() if response else b"", content, str(response), timestamp_roots)
     )
     stamp_package(package, made)
     typer.echo(f"Stamped at {made.at:%Y-%m-%d %H:%M:%S} UTC.")

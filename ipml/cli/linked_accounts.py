@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,20 +12,30 @@ from ipml.cli.options import By, Database, acting
 from ipml.cli.penalty_simulation import PolicyFile
 from ipml.cli.plain_text import printable
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from ipml.enforcement.penalties.links import Link
+    from ipml.enforcement.policy import EnforcementPolicy
+
+_MOST_SHARED = 3
+
 
 def links(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CSV]", help="Links to look at: seller, other, kind, weight, evidence.", show_default=False
+            metavar="[LINKS]",
+            help="Links to look at: the folder of `ipml network find`, or CSV: seller, other, kind, weight, evidence.",
+            show_default=False,
         ),
     ] = None,
     policy: PolicyFile = None,
     database: Database = None,
 ) -> None:
-    """List accounts linked to penalised sellers, after looking through a file of links; none of them is struck.
+    """List accounts linked to penalised sellers, after looking through links that were found; none of them is struck.
 
-    Example: ipml penalty links shared_payout.csv
+    Example: ipml penalty links networks
     """
     from rich.console import Console
     from rich.table import Table
@@ -38,9 +48,11 @@ def links(
 
     engine, rules = open_database(database, create=False), load_enforcement_policy(policy)
     if source is not None:
-        handed_in = read_links(source)
+        now = datetime.now(UTC)
         with writing(engine) as connection:
-            made = recommend_linked(connection, handed_in, rules, datetime.now(UTC))
+            is_csv = source.is_file() and source.suffix != ".parquet"
+            handed_in = read_links(source) if is_csv else _read_networks(connection, source, rules, now)
+            made = recommend_linked(connection, handed_in, rules, now)
         typer.echo(f"{len(handed_in):,} links, {len(made):,} accounts newly recommended.")
     table = Table("link", "account", "penalty", "shares", "weight", "evidence")
     with reading(engine) as connection:
@@ -50,6 +62,27 @@ def links(
             evidence = Text(printable(one.evidence or "erased"))
             table.add_row(str(one.link_id), *shown, f"{one.weight:.2f}", evidence)
     Console().print(table)
+
+
+def _read_networks(connection: Connection, source: Path, policy: EnforcementPolicy, at: datetime) -> list[Link]:
+    """Return the links of penalised sellers in a folder of networks, which may be named by the file of links in it."""
+    from ipml.cooperation.network.evidence import explain_tie
+    from ipml.cooperation.network.folder import load_networks
+    from ipml.cooperation.network.rarity import find_probability
+    from ipml.enforcement.penalties.links import Link, find_penalised
+    from ipml.storage.pseudonyms import find_seller
+
+    networks = load_networks(source.parent if source.is_file() else source)
+    ids, penalised = networks.holdings.seller_ids, find_penalised(connection, policy, at)
+    found = []
+    for first, second in zip(networks.links.first.tolist(), networks.links.second.tolist(), strict=True):
+        if ids[first] in penalised or ids[second] in penalised:
+            tie = explain_tie(networks, first, second)
+            seller, other = (find_seller(connection, one) or one for one in (tie.first, tie.second))
+            weight = find_probability(tie.bits, networks.holdings.n_marketplace)
+            evidence = "; ".join(map(str, tie.shared[:_MOST_SHARED]))
+            found.append(Link(seller, other, str(tie.shared[0].kind), weight, evidence))
+    return found
 
 
 def link(

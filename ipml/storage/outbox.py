@@ -25,6 +25,16 @@ from ipml.storage.keyrings import Keyring, read_keys
 from ipml.storage.pseudonyms import seal
 from ipml.storage.tables import outbox
 
+MESSAGE_KINDS = frozenset(
+    {
+        *("measure", "reinstatement", "buyers", "statement", "lifted", "appeal", "counter_notice"),
+        *("penalty", "penalty_lifted"),
+        *("notice_receipt", "notice_outcome", "notice_correction"),
+        *("notifier_warning", "notifier_suspension", "notifier_lift", "rights_document"),
+    }
+)
+"""What messages are, each the end of the type that a receiver sees, such as "ipml.penalty_lifted"."""
+
 _write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
@@ -80,7 +90,7 @@ class Draft:
     channel : str
         To whom: "platform", "seller", "transparency" or "holder".
     kind : str
-        What it is: "measure", "reinstatement", "statement".
+        What it is: one of `MESSAGE_KINDS`.
     subject : str
         What it is about: "measure:12". Messages of one subject are delivered in order.
     body : mapping
@@ -99,6 +109,12 @@ class Draft:
     pseudonym: str | None
     now: datetime
     not_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in MESSAGE_KINDS:
+            raise ValueError(
+                f"found a message of kind {self.kind!r}; expected one of {', '.join(sorted(MESSAGE_KINDS))}"
+            )
 
 
 def put(

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from staff import add_staff
 
@@ -85,6 +86,22 @@ def test_links_are_looked_at_and_decided(ipml, database: str, tmp_path):
         ipml("penalty", "link", 1, "nothing", "--why", "a courier", "--database", database).out == "Link 1: nothing.\n"
     )
     assert ipml("penalty", "link", 1, "strike", "--database", database).exit_code == 2
+
+
+@pytest.mark.parametrize("place", ["nets", "nets/links.parquet"])
+def test_found_networks_are_looked_through_as_they_are(ipml, database: str, tmp_path, place: str):
+    """Of their links, those of penalised sellers, with how sure they are and what is shared, in words."""
+    sellers = ["\x1b[2Jann", "bob", "cid", "dan"]
+    seen = pd.Timestamp("2026-03-01", tz="UTC")
+    shared = {"seller_id": sellers, "kind": "payout", "value": ["x", "x", "y", "y"], "seen_at": seen}
+    pd.DataFrame(shared).to_parquet(tmp_path / "attributes.parquet")
+    assert ipml("network", "find", "attributes.parquet", "--out", "nets").exit_code == 0
+    ipml("penalty", "confirm", 2, "--by", "cleo", "--database", database)
+    told = ipml("penalty", "links", place, "--database", database)
+    assert "1 links, 1 accounts newly recommended." in told.out, told.err
+    assert "the same payout account (since 2026-03-01" in told.out
+    assert "cid" not in told.out
+    assert "0 accounts newly recommended." in ipml("penalty", "links", place, "--database", database).out
 
 
 def test_strikes_are_written_as_events(ipml, database: str, tmp_path):

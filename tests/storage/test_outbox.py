@@ -1,5 +1,6 @@
 """The outbox: in order, one at a time for each subject, nothing lost, whatever senders and people do."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -31,6 +32,19 @@ def take(engine: Engine, holder: str = "a", now: datetime = NOON, **more: object
     """Take messages in a transaction of its own."""
     with writing(engine) as connection:
         return outbox.take(connection, holder, now, LEASE, **{"at_most": 10} | more)
+
+
+@pytest.mark.parametrize("kind", sorted(outbox.MESSAGE_KINDS))
+def test_types_of_messages_are_spelt_alike(kind: str):
+    """Small letters, with low lines between words."""
+    assert re.fullmatch("[a-z]+(_[a-z]+)*", kind)
+
+
+@pytest.mark.parametrize("kind", ["notice outcome", "counter-notice", "Measure", "rumour"])
+def test_a_message_of_no_known_type_is_not_put(engine: Engine, kind: str):
+    """Nobody could know what to make of it."""
+    with pytest.raises(ValueError, match="expected one of appeal, "):
+        put(engine, "1", kind=kind)
 
 
 def test_messages_of_a_subject_go_one_after_the_other(engine: Engine):

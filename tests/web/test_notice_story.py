@@ -76,7 +76,7 @@ def check(receiver: Receiver, given: dict[str, str]) -> None:
     """Hold what arrived to what was promised."""
     for listing_id, reference in given.items():
         told = [one for one in receiver.accepted if reference in json.dumps(one)]
-        assert sorted(one["type"] for one in told) == ["ipml.notice outcome", "ipml.notice receipt"]
+        assert sorted(one["type"] for one in told) == ["ipml.notice_outcome", "ipml.notice_receipt"]
         says = [one for one in receiver.accepted if SOURCES[listing_id] in json.dumps(one, ensure_ascii=False)]
         assert [one["key"].split("-")[0] for one in says].count("measure") == 1
     assert len(receiver.keys) == len(set(receiver.keys))

@@ -59,6 +59,17 @@ def ceilings(n_sellers: int, rules: NetworkRules) -> Codes:
     return hundredths
 
 
+def find_probability(bits: float, n_sellers: int) -> float:
+    """Return how likely two sellers who share so many bits belong together, of odds of 1 to 4 n before (`rules.toml`).
+
+    Examples
+    --------
+    >>> [round(find_probability(16 + bits, 50_000), 2) for bits in (0, 2, 6, 20)]
+    [0.2, 0.5, 0.94, 1.0]
+    """
+    return float(1 / (1 + 2.0 ** (marketplace_bits(n_sellers) + 2 - bits)))
+
+
 def needed_to_link(n_sellers: int, rules: NetworkRules) -> int:
     """Return from which sum on two sellers are linked, in hundredths of a bit."""
     return round((marketplace_bits(n_sellers) + rules.needed) * HUNDREDTHS)

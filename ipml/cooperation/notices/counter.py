@@ -24,7 +24,7 @@ from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.notifiers import get_notifier
 from ipml.storage.tables import appeals, notice_items, notices
 
-KIND = "counter-notice"
+KIND, MESSAGE = "counter-notice", "counter_notice"
 
 
 def pass_on(engine: Engine, *, now: datetime | None = None) -> int:
@@ -125,7 +125,7 @@ def _select_behind(*columns: Column[Any]) -> Select[Any]:
 
 def _tell(connection: Connection, appeal_id: int, notifier_id: int, now: datetime) -> bool:
     """Tell a notifier what the platform's rights holder was told, and the references of their notices."""
-    keys = outbox.find_keys(connection, passed_on_subject(appeal_id), KIND)
+    keys = outbox.find_keys(connection, passed_on_subject(appeal_id), MESSAGE)
     message = outbox.find_message(connection, keys[-1]) if keys else None
     if message is None or not message.body:
         return False  # it expired, or its seller was erased
@@ -136,7 +136,7 @@ def _tell(connection: Connection, appeal_id: int, notifier_id: int, now: datetim
         connection,
         get_notifier(connection, notifier_id),
         key=outbox.make_key(f"appeal-{appeal_id}-passed-on-to-{notifier_id}"),
-        kind=KIND,
+        kind=MESSAGE,
         subject=subject_for(appeal_id, notifier_id),
         body=body,
         at=now,

@@ -140,7 +140,7 @@ def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, rec
         connection,
         key=outbox.make_key(f"notice-{receipt.notice_id}-receipt"),
         channel=_CHANNEL,
-        kind="notice receipt",
+        kind="notice_receipt",
         subject=f"notice:{receipt.notice_id}",
         body={"to": notifier.address, "name": notice.name, "language": notice.language, **said},
         pseudonym=notifier.pseudonym,

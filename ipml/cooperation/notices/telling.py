@@ -23,7 +23,7 @@ from ipml.storage import outbox
 from ipml.storage.notifiers import get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices, seller_keys
 
-OUTCOME, CORRECTION = "notice outcome", "notice correction"
+OUTCOME, CORRECTION = "notice_outcome", "notice_correction"
 
 _WORDS = {
     "upheld": "It was found to be counterfeit, and was acted on.",
@@ -94,7 +94,7 @@ def _tell(
         "processing": _PROCESSING,
         "redress": rules.redress,
     }
-    key = outbox.make_key(f"notice-{notice_id}-{kind.removeprefix('notice ')}")
+    key = outbox.make_key(f"notice-{notice_id}-{kind.removeprefix('notice_')}")
     notifier = get_notifier(connection, first.notifier_id)
     tell_notifier(connection, notifier, key=key, kind=kind, subject=subject, body=body, at=at)
 

@@ -63,7 +63,7 @@ def check_document(
         body = {"brand": row.brand, "is_accepted": is_accepted, "words": _WORDS[is_accepted]}
         key = outbox.make_key(f"document-{document_id}-{deed}")
         tell_notifier(
-            connection, notifier, key=key, kind="rights document", subject=notifier.subject, body=body, at=now
+            connection, notifier, key=key, kind="rights_document", subject=notifier.subject, body=body, at=now
         )
         return _make(connection, _find(connection, document_id), notifier.pseudonym)
 

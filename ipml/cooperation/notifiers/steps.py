@@ -32,7 +32,7 @@ _WORDS = {
     "suspend": "After our warning you went on. What you send until the day named is kept, and not looked at.",
     "lift": "What we told you of your notices no longer holds; we look at them as before.",
 }
-_KINDS = {"warn": "notifier warning", "suspend": "notifier suspension", "lift": "notifier lift"}
+_KINDS = {"warn": "notifier_warning", "suspend": "notifier_suspension", "lift": "notifier_lift"}
 _DEEDS = {"warn": "warned", "suspend": "suspended", "lift": "lifted"}
 
 

@@ -86,7 +86,7 @@ def pass_on(
         connection,
         key=outbox.make_key(f"appeal-{appeal.appeal_id}-passed-on"),
         channel="holder",
-        kind="counter-notice",
+        kind="counter_notice",
         subject=passed_on_subject(appeal.appeal_id),
         body=_tell_holder(appeal, text, listing, profile),
         pseudonym=appeal.pseudonym,

@@ -18,6 +18,7 @@ from ipml.errors import UnusableSetting, UnusableTimestamp, first_line
 _SECONDS = 20.0
 _LARGEST = 2**20
 _REQUEST, _RESPONSE = "application/timestamp-query", "application/timestamp-reply"
+_CERTIFICATES = 0xA0  # the tag of the field of SignedData
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None
     """
     client = _client()
     try:
-        decoded = client.decode_timestamp_response(response)
+        decoded = client.decode_timestamp_response(sort_certificates(response))
         if decoded.status not in (client.PKIStatus.GRANTED, client.PKIStatus.GRANTED_WITH_MODS):
             raise UnusableTimestamp(source, f"a refusal (status {int(decoded.status)})", "a stamp")
         info = decoded.tst_info
@@ -91,6 +92,45 @@ def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None
     if roots is not None:
         _check_signature(client, decoded, imprint, source, roots)
     return Stamp(response, at)
+
+
+def sort_certificates(response: bytes) -> bytes:
+    """Return an answer with the certificates in it in the order of DER; what is no such answer comes back as it is.
+
+    Authorities send their chain in any order, as CMS (RFC 5652, section 5.1) and OpenSSL allow; the library that reads
+    answers insists on the order of DER. Nothing that is signed is moved, and no length changes.
+    """
+    try:
+        _, *token = _children(response, slice(0, len(response)))
+        _, content = _children(response, token[0])
+        (signed,) = _children(response, content)
+        fields = _children(response, signed)
+        places = next(_children(response, field) for field in fields if response[field.start] == _CERTIFICATES)
+    except (IndexError, ValueError, StopIteration):
+        return response
+    ordered = sorted(response[place.start : place.stop] for place in places)
+    return response[: places[0].start] + b"".join(ordered) + response[places[-1].stop :]
+
+
+def _children(content: bytes, parent: slice) -> list[slice]:
+    """Return where the elements within an element of DER begin and end."""
+    found, place = [], _split_header(content, parent.start)[0]
+    while place < parent.stop:
+        start, length = _split_header(content, place)
+        found.append(slice(place, start + length))
+        place = start + length
+    if place != parent.stop:
+        raise ValueError("an element ends after what it is in")
+    return found
+
+
+def _split_header(content: bytes, place: int) -> tuple[int, int]:
+    """Return where the content of an element begins, and its length; tags of one byte are all there are here."""
+    first = content[place + 1]
+    if first < 0x80:
+        return place + 2, first
+    start = place + 2 + (first & 0x7F)
+    return start, int.from_bytes(content[place + 2 : start])
 
 
 def _check_signature(client: ModuleType, decoded: object, imprint: bytes, source: str, roots: Path) -> None:

@@ -24,7 +24,7 @@ from ipml.errors import LinkNotFound, SellerErased, UnreadableFile
 from ipml.review.texts import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, unseal
+from ipml.storage.pseudonyms import find_pseudonym, find_seller, pseudonym_of, unseal
 from ipml.storage.tables import linked_accounts
 
 Outcome = Literal["look", "nothing"]
@@ -90,6 +90,16 @@ def recommend_linked(
         for penalised, account in ((link.seller, link.other), (link.other, link.seller)):
             made += _recommend(connection, penalised, account, link, policy, at)
     return made
+
+
+def find_penalised(connection: Connection, policy: EnforcementPolicy, at: datetime) -> set[str]:
+    """Return the sellers with a penalty that is hard enough for links to matter, by id and by pseudonym."""
+    hard = {
+        one.pseudonym
+        for one in find_penalties(connection, state="in force", at=at)
+        if _is_as_hard(one.kind, policy.penalties.links.penalised_from)
+    }
+    return hard | {seller for pseudonym in hard if (seller := find_seller(connection, pseudonym)) is not None}
 
 
 def list_linked(connection: Connection, *, pseudonym: str | None = None, is_open: bool = True) -> list[LinkedAccount]:

@@ -28,7 +28,7 @@ def draft_imposed(penalty: Penalty, rung: Rung, at: datetime, keys: Keyring) -> 
 def tell_ended(connection: Connection, penalty: Penalty, at: datetime) -> None:
     """Ask the platform to undo what a penalty did."""
     keys = read_keys(connection, [penalty.pseudonym])
-    draft = _draft(penalty, "penalty lifted", "lifted", {"because": penalty.ended_as}, at, keys)
+    draft = _draft(penalty, "penalty_lifted", "lifted", {"because": penalty.ended_as}, at, keys)
     outbox.put_all(connection, [draft], keys)
 
 

@@ -10,14 +10,15 @@ import binascii
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ipml.errors import UnusableSetting
+from ipml.errors import UnusableSetting, UnwritableFile, first_line
 from ipml.storage.outbox import Message
 
 _PREFIX = "whsec_"
-_LEAST_BYTES, _MOST_BYTES = 24, 64
+_LEAST_BYTES, _MOST_BYTES, _BYTES = 24, 64, 32
 
 
 def write_envelope(message: Message) -> bytes:
@@ -46,6 +47,37 @@ def sign(secrets: Sequence[bytes], key: str, timestamp: int, body: bytes) -> str
     return " ".join(
         f"v1,{base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()}" for secret in secrets
     )
+
+
+def make_secret(path: Path | None = None) -> str:
+    """Return a new secret as Standard Webhooks writes it; with a path, write it into a file only its owner can read.
+
+    Raises
+    ------
+    UnwritableFile
+        There is something of that name: a receiver may still need the old secret.
+
+    Examples
+    --------
+    >>> secret = make_secret()
+    >>> secret.startswith("whsec_"), len(base64.b64decode(secret.removeprefix("whsec_")))
+    (True, 32)
+    """
+    secret = _PREFIX + base64.b64encode(os.urandom(_BYTES)).decode()
+    if path is not None:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError as error:
+            raise UnwritableFile(
+                path, "a file of that name", "a new name: add a new secret as its first line"
+            ) from error
+        except OSError as error:
+            raise UnwritableFile(path, first_line(error), "a place where a file can be made") from error
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secret}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return secret
 
 
 def read_secrets(path: Path | None) -> tuple[bytes, ...]:

@@ -152,10 +152,10 @@ def test_each_notice_has_one_receipt_and_one_outcome(
         tick(engine, policy=POLICY, now=desk.now + LONG)
     for receipt in notices:
         (first, _), (second, states) = told(engine, receipt)
-        assert (first, second, states) == ("notice receipt", "notice outcome", tale.ends())
+        assert (first, second, states) == ("notice_receipt", "notice_outcome", tale.ends())
         assert stands(engine, receipt) == (tale.ends(), True)
     for receipt in again:
-        assert [kind for kind, _ in told(engine, receipt)] == ["notice receipt", "notice outcome"]
+        assert [kind for kind, _ in told(engine, receipt)] == ["notice_receipt", "notice_outcome"]
         assert stands(engine, receipt) == (tale.ends(), True)
     with reading(engine) as connection:
         assert audit.verify(connection).is_intact
@@ -166,10 +166,10 @@ def test_a_listing_that_could_not_be_found_may_be_noted_again(desk: Desk):
     engine = desk.engine
     receipt = receive(engine, say("L1"), policy=POLICY, now=NOON)
     tick(engine, policy=POLICY, now=NOON + LONG)
-    assert [kind for kind, _ in told(engine, receipt)] == ["notice receipt"]
+    assert [kind for kind, _ in told(engine, receipt)] == ["notice_receipt"]
     later = NOON + LONG + timedelta(minutes=1)
     assert tick(engine, policy=POLICY, now=later).not_found == 1
-    ((_, body),) = [one for one in desk.told(f"notice:{receipt.notice_id}") if one[0] == "notice outcome"]
+    ((_, body),) = [one for one in desk.told(f"notice:{receipt.notice_id}") if one[0] == "notice_outcome"]
     assert "We could not find it" in body
     again = receive(engine, say("L1", explanation=WORDS + " Still."), policy=POLICY, now=later)
     assert [(one.state, one.is_repeated) for one in again.listings] == [("unknown", False)]
@@ -183,7 +183,7 @@ def test_whoever_is_suspended_is_told_once(desk: Desk):
     with writing(engine) as connection:
         connection.execute(insert(notifier_steps).values(step))
     kept = receive(engine, say("L2"), policy=POLICY, now=NOON)
-    assert [kind for kind, _ in told(engine, kept)] == ["notice receipt"]
+    assert [kind for kind, _ in told(engine, kept)] == ["notice_receipt"]
 
 
 def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk):
@@ -193,7 +193,7 @@ def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk)
     assert stands(desk.engine, receipt) == (["waiting"], False)
     ticked = tick(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
     assert (ticked.passed_over, stands(desk.engine, receipt)) == (1, (["rejected"], True))
-    assert [kind for kind, _ in told(desk.engine, receipt)] == ["notice receipt", "notice outcome"]
+    assert [kind for kind, _ in told(desk.engine, receipt)] == ["notice_receipt", "notice_outcome"]
 
 
 def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):

@@ -37,8 +37,8 @@ def test_notices_at_once_are_each_kept_once(engine: Engine):
         assert counts == [NOTIFIERS, NOTIFIERS * LISTINGS, 2 * NOTIFIERS * LISTINGS]
         kinds = Counter(connection.scalars(select(outbox.c.kind)))
         repeated = select(notices).where(notices.c.settled_at.is_not(None))
-        assert kinds["notice receipt"] == NOTIFIERS * LISTINGS
-        assert kinds["notice outcome"] == len(connection.execute(repeated).all())
+        assert kinds["notice_receipt"] == NOTIFIERS * LISTINGS
+        assert kinds["notice_outcome"] == len(connection.execute(repeated).all())
         fresh = select(notice_items.c.listing_digest, func.count()).where(notice_items.c.state != "repeated")
         assert {count for _, count in connection.execute(fresh.group_by(notice_items.c.listing_digest))} == {NOTIFIERS}
         assert audit.verify(connection).is_intact

@@ -51,7 +51,7 @@ def test_each_notifier_is_told_once_what_the_rights_holder_is_told(desk: Desk):
         ((kind, body),) = desk.told(subject_for(1, number))
         told = json.loads(body)
         assert (kind, told.pop("to"), told.pop("notices")) == (
-            "counter-notice",
+            "counter_notice",
             f"{name}@example.com",
             [references[number - 1]],
         )

@@ -39,7 +39,7 @@ def _die(desk: Desk, steps: int) -> int:
     query = select(cases.c.state.label("case"), notice_items.c.state, notice_items.c.notice_id, notices.c.settled_at)
     query = query.join(notice_items, notice_items.c.case_id == cases.c.case_id)
     query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
-    outcomes = select(messages.c.subject).where(messages.c.kind == "notice outcome", messages.c.state == "waiting")
+    outcomes = select(messages.c.subject).where(messages.c.kind == "notice_outcome", messages.c.state == "waiting")
     with reading(desk.engine) as connection:
         assert verify(connection).is_intact
         assert list(find_disagreements(connection)) == []

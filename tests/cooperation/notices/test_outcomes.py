@@ -41,7 +41,7 @@ def test_a_decision_settles_what_waits_for_its_case(desk: Desk, verdict: Verdict
         (item,) = desk.items(notice_id)
         assert (item.state, item.decision_id, item.settled_at) == (state, decision.decision_id, decision.decided_at)
         ((kind, body),) = desk.told(f"notice:{notice_id}")
-        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice outcome", state)
+        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
 
 
 def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
@@ -100,9 +100,9 @@ def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
     told = [(kind, json.loads(body)) for kind, body in desk.told(f"notice:{notice_id}")]
     outcomes = [(kind, body["is_settled"], body["listings"][0]["outcome"]) for kind, body in told]
     assert outcomes == [
-        ("notice outcome", True, "upheld"),
-        ("notice correction", False, "waiting"),
-        ("notice correction", True, "rejected"),
+        ("notice_outcome", True, "upheld"),
+        ("notice_correction", False, "waiting"),
+        ("notice_correction", True, "rejected"),
     ]
 
 
@@ -114,7 +114,7 @@ def test_what_nobody_tried_to_deliver_yet_is_dropped_in_favour_of_the_next(desk:
     assert desk.told(f"notice:{notice_id}") == []
     desk.decide(1, Verdict.GENUINE)
     ((kind, body),) = desk.told(f"notice:{notice_id}")
-    assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice outcome", "rejected")
+    assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", "rejected")
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def test_a_person_says_whether_a_document_shows_the_rights(filed: Desk):
     for is_accepted, by in ((False, "lea"), (True, "max")):
         checked = check_document(filed.engine, 1, by, is_accepted=is_accepted, now=filed.pass_time())
         assert (checked.is_accepted, checked.checked_by, checked.reference) == (is_accepted, by, "EUTM 018123456")
-    assert [kind for kind, _ in filed.told("notifier:1")] == ["rights document"] * 2
+    assert [kind for kind, _ in filed.told("notifier:1")] == ["rights_document"] * 2
     with reading(filed.engine) as connection:
         assert list_documents(connection, 1) == [checked]
     with pytest.raises(RightsDocumentNotFound):

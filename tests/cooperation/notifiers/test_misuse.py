@@ -183,7 +183,7 @@ def test_steps_are_told_with_reasons_and_noted(desk: Desk):
     suspend(desk.engine, number, "lea", "You went on.", days=14, now=desk.pass_time(days=8))
     lift(desk.engine, number, "max", "We were mistaken.", now=desk.pass_time())
     told = [(kind, json.loads(body)) for kind, body in desk.told(f"notifier:{number}")]
-    assert [kind for kind, _ in told] == ["notifier warning", "notifier suspension", "notifier lift"]
+    assert [kind for kind, _ in told] == ["notifier_warning", "notifier_suspension", "notifier_lift"]
     assert [body["why"] for _, body in told][1:] == ["You went on.", "We were mistaken."]
     assert told[1][1]["until"] == (NOON + timedelta(days=22)).isoformat()
     with reading(desk.engine) as connection:

@@ -2,16 +2,19 @@
 
 import shutil
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import bagit
 import pytest
 from authority import Authority
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.stamping import check_stamp_of, read_stamped, stamp_package
-from ipml.enforcement.evidence.timestamps import ask_for_stamp, check_stamp, make_request
+from ipml.enforcement.evidence.timestamps import ask_for_stamp, check_stamp, make_request, sort_certificates
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package
 from ipml.errors import NoPackage, UnusableTimestamp
 from ipml.records import Decision, ScoredListing
@@ -78,8 +81,42 @@ def test_a_stamp_by_a_stranger_is_refused(authority: Authority, tmp_path: Path):
     stranger = Authority(tmp_path)
     response = authority.answer(make_request(CONTENT))
     assert check_stamp(response, CONTENT, "answer.tsr", authority.roots).response == response
-    with pytest.raises(UnusableTimestamp, match=r"root\.pem"):
+    with pytest.raises(UnusableTimestamp, match=r"Root\.pem"):
         check_stamp(response, CONTENT, "answer.tsr", stranger.roots)
+
+
+@pytest.fixture(scope="module")
+def chained(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Return an authority whose certificate for stamping is signed by another than the root."""
+    return Authority(tmp_path_factory.mktemp("chained"), issuers=("Root", "Intermediate"))
+
+
+@pytest.mark.parametrize(
+    "chain", [order for n in (1, 2) for order in permutations(("Root", "Intermediate"), n) if "Intermediate" in order]
+)
+@pytest.mark.parametrize("repeat", range(3))
+def test_certificates_may_come_in_any_order(chained: Authority, tmp_path: Path, chain: tuple[str, ...], repeat: int):
+    """What openssl accepts is accepted, whichever of the certificates sorts first; the answer is kept as it came."""
+    content, answer = tmp_path / f"content-{repeat}", tmp_path / "answer.tsr"
+    content.write_bytes(CONTENT + bytes([repeat]))
+    answer.write_bytes(chained.answer(make_request(content.read_bytes()), chain))
+    assert chained.verify(content, answer)
+    stamp = check_stamp(answer.read_bytes(), content.read_bytes(), "answer.tsr", chained.roots)
+    assert stamp.response == answer.read_bytes()
+
+
+@pytest.mark.parametrize("chain", [("Root", "Intermediate"), ("Intermediate", "Root")])
+def test_a_chain_makes_no_stranger_known(chained: Authority, authority: Authority, chain: tuple[str, ...]):
+    """The root that an answer brings along counts only where the caller names it."""
+    with pytest.raises(UnusableTimestamp, match=r"Root\.pem"):
+        check_stamp(chained.answer(make_request(CONTENT), chain), CONTENT, "answer.tsr", authority.roots)
+
+
+@given(st.binary(max_size=60))
+def test_what_is_no_answer_is_not_sorted(noise: bytes):
+    """It comes back as it is, or with the same bytes in another order, and never ends in an exception."""
+    assert sorted(sort_certificates(noise)) == sorted(noise)
+    assert sorted(sort_certificates(b"\x30" + noise)) == sorted(b"\x30" + noise)
 
 
 def test_an_authority_that_fails_is_told(authority: Authority):

@@ -103,7 +103,7 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
     assert (lifted.ended_as, lifted.ended_by) == ("lifted", "cleo")
     assert [(row.key[:-9], row.kind) for row in _messages(market.engine)] == [
         ("penalty-1-imposed", "penalty"),
-        ("penalty-1-lifted", "penalty lifted"),
+        ("penalty-1-lifted", "penalty_lifted"),
     ]
     with pytest.raises(CannotChangePenalty, match="it is lifted"):
         lift(market.engine, 1, "cleo", "again")

@@ -286,7 +286,7 @@ def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver
     """Where only one channel has an address, the others wait for theirs."""
     put(1)
     with writing(engine) as connection:
-        what = {"kind": "letter", "body": {}, "pseudonym": None, "now": NOON}
+        what = {"kind": "statement", "body": {}, "pseudonym": None, "now": NOON}
         outbox.put(connection, key="letter", channel="seller", subject="measure:1", **what)
     sink = WebhookSink({"seller": receiver.url}, [SECRET])
     deliver(engine, sink)

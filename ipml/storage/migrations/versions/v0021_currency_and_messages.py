@@ -1,4 +1,4 @@
-"""The currency of what was seized: that of the clue, as it was asked for until now."""
+"""The currency of what was seized, that of the clue until now; and types of messages without blanks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,7 @@ def upgrade() -> None:
         "UPDATE clue_outcomes SET currency = (SELECT currency FROM clues WHERE clues.clue_id = clue_outcomes.clue_id) "
         "WHERE kind = 'seized'"
     )
+    op.execute("UPDATE outbox SET kind = replace(replace(kind, ' ', '_'), '-', '_')")
 
 
 def downgrade() -> None:
