@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database, acting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -79,32 +79,34 @@ def status(database: Database = None) -> None:
 
 
 @app.command()
-def withdraw(brand: Brand = None, why: Why = "", database: Database = None) -> None:
+def withdraw(brand: Brand = None, why: Why = "", by: By = None, database: Database = None) -> None:
     """Stop acting on a brand without review, at once, until a person allows it again.
 
     Example: ipml automatic withdraw Acme --why "Parallel imports since Monday"
     """
-    from getpass import getuser
-
     from ipml.enforcement.automatic.promises import withdraw as withdraw_promise
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
-    withdraw_promise(open_database(database, create=False), load_enforcement_policy(), brand, getuser(), why)
+    engine = open_database(database, create=False)
+    name = acting(engine, Action.CHANGE_AUTOMATION, by)
+    withdraw_promise(engine, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
 @app.command()
-def allow(brand: Brand = None, why: Why = "", database: Database = None) -> None:
+def allow(brand: Brand = None, why: Why = "", by: By = None, database: Database = None) -> None:
     """Take back a person's withdrawal; newly drawn cases must show the promise before anything is done.
 
     Example: ipml automatic allow Acme
     """
-    from getpass import getuser
-
     from ipml.enforcement.automatic.promises import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
-    allow_again(open_database(database, create=False), load_enforcement_policy(), brand, getuser(), why)
+    engine = open_database(database, create=False)
+    name = acting(engine, Action.CHANGE_AUTOMATION, by)
+    allow_again(engine, load_enforcement_policy(), brand, name, why)
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")

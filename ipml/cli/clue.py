@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.clue_outcome import outcome, receipt
-from ipml.cli.options import By, Database, Networks, choose_networks
+from ipml.cli.options import By, Database, Networks, acting, choose_networks
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -68,16 +67,18 @@ def build(
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
+    from ipml.web.permissions import Action
 
     settings = get_settings()
     request = ClueRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
+    engine = _open(database)
     built = build_clue(
-        _open(database),
+        engine,
         load_networks(choose_networks(networks)),
         request,
         _load_rules(),
         out or Path(f"clue-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
-        by=by or getpass.getuser(),
+        by=acting(engine, Action.HAND_ON_NETWORKS, by),
         key_file=settings.anchor_key,
         erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
         is_zipped=as_zip,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from ipml.cli.options import By, Database
+from ipml.cli.options import By, Database, acting
 
 Number = Annotated[int, typer.Argument(metavar="CLUE", help="Number of a clue.", show_default=False)]
 
@@ -24,8 +23,10 @@ def receipt(
     """
     from ipml.cooperation.clues.log import sign_receipt
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
-    signed = sign_receipt(open_database(database, create=False), clue, signed_by, by=by or getpass.getuser())
+    engine = open_database(database, create=False)
+    signed = sign_receipt(engine, clue, signed_by, by=acting(engine, Action.HAND_ON_NETWORKS, by))
     typer.echo(f"Clue {clue} ({signed.reference}), content {signed.content_digest}: received.")
 
 
@@ -54,6 +55,7 @@ def outcome(
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import UnusableSetting
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     amounts: dict[str, float | None] = {"opened": None, "arrests": arrests, "seized": seized, "dropped": None}
     told = {
@@ -65,6 +67,12 @@ def outcome(
     kinds = [kind for kind, is_told in told.items() if is_told]
     if len(kinds) != 1:
         raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    said = {"by": by or getpass.getuser(), "amount": amounts[kinds[0]], "currency": currency, "why": dropped}
-    note_outcome(open_database(database, create=False), clue, kinds[0], load_cooperation_policy().clues, **said)  # type: ignore[arg-type]
+    engine = open_database(database, create=False)
+    said = {
+        "by": acting(engine, Action.HAND_ON_NETWORKS, by),
+        "amount": amounts[kinds[0]],
+        "currency": currency,
+        "why": dropped,
+    }
+    note_outcome(engine, clue, kinds[0], load_cooperation_policy().clues, **said)  # type: ignore[arg-type]
     typer.echo(f"Clue {clue}: {kinds[0]}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database, acting
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def answer(
     key: Key,
     status: Annotated[str, typer.Argument(metavar="STATUS", help="accepted, done or refused.", show_default=False)],
     why: Annotated[str, typer.Option(help="Why it was refused.")] = "",
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Note what the platform said of a message, where it cannot say so itself.
@@ -69,16 +70,18 @@ def answer(
     Example: ipml takedown answer measure-12-imposed-3f9a1c2e done
     """
     from datetime import UTC, datetime
-    from getpass import getuser
 
     from ipml.enforcement.takedown.answers import SAID, note_answer
     from ipml.errors import UnusableSetting
     from ipml.storage.database import open_database, writing
+    from ipml.web.permissions import Action
 
     if status not in SAID:
         raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
-    with writing(open_database(database, create=False)) as connection:
-        noted = note_answer(connection, key, status, getuser(), datetime.now(UTC), why=why)
+    engine = open_database(database, create=False)
+    name = acting(engine, Action.SETTLE_MESSAGES, by)
+    with writing(engine) as connection:
+        noted = note_answer(connection, key, status, name, datetime.now(UTC), why=why)
     typer.echo(f"Message {key}: {status}." if noted.is_new else f"Message {key}: {status}, as was known.")
 
 
@@ -116,6 +119,7 @@ def retry(
     out_of_order: Annotated[
         bool, typer.Option("--out-of-order", help="Even where a later one on the same subject may have gone out.")
     ] = False,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Have messages tried again that were given up, or at once that wait for another attempt.
@@ -123,15 +127,16 @@ def retry(
     Example: ipml takedown retry --all --waiting
     """
     from datetime import UTC, datetime
-    from getpass import getuser
 
     from ipml.errors import MessageOvertaken, UnusableSetting
     from ipml.storage import dead_letters, outbox
     from ipml.storage.database import open_database, reading, writing
+    from ipml.web.permissions import Action
 
     if bool(key) + (every or waiting) != 1:
         raise UnusableSetting("messages", "neither or both", "a KEY, or --all or --waiting")
     engine = open_database(database, create=False)
+    name = acting(engine, Action.SETTLE_MESSAGES, by)
     with reading(engine) as connection:
         keys = [key] if key else [message.key for message in dead_letters.list_dead(connection)] if every else []
     overtaken = 0
@@ -141,7 +146,7 @@ def retry(
     for one in keys:
         try:
             with writing(engine) as connection:
-                dead_letters.retry(connection, one, getuser(), datetime.now(UTC), out_of_order=out_of_order)
+                dead_letters.retry(connection, one, name, datetime.now(UTC), out_of_order=out_of_order)
         except MessageOvertaken:
             if not every:
                 raise
@@ -154,6 +159,7 @@ def retry(
 def drop(
     key: Key,
     why: Annotated[str, typer.Option(help="Why it need not be delivered.", show_default=False)],
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Say of a message that was given up that it need not be delivered; it is kept, with who said so.
@@ -161,13 +167,15 @@ def drop(
     Example: ipml takedown drop measure-12-imposed-3f9a1c2e --why "done by phone"
     """
     from datetime import UTC, datetime
-    from getpass import getuser
 
     from ipml.storage import dead_letters
     from ipml.storage.database import open_database, writing
+    from ipml.web.permissions import Action
 
-    with writing(open_database(database, create=False)) as connection:
-        dead_letters.drop(connection, key, getuser(), why, datetime.now(UTC))
+    engine = open_database(database, create=False)
+    name = acting(engine, Action.SETTLE_MESSAGES, by)
+    with writing(engine) as connection:
+        dead_letters.drop(connection, key, name, why, datetime.now(UTC))
     typer.echo(f"Message {key} is dropped.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database, Model
+from ipml.cli.options import By, Database, Model, acting
 
 if TYPE_CHECKING:
     from ipml.enforcement.evidence.timestamps import Stamp
@@ -60,6 +59,7 @@ def export(
     names: Annotated[
         bool, typer.Option("--names", help="With the login names of those who acted on the case.")
     ] = False,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Write the evidence of a case as a folder (BagIt) with its part of the audit trail, and a program that checks it.
@@ -76,17 +76,19 @@ def export(
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     def stamp(content: bytes) -> Stamp:
         return ask_for_stamp(timestamp_url or "", content, timestamp_roots)
 
     settings = get_settings()
     place = out or Path(f"evidence-case-{case}{'.zip' if as_zip else ''}")
+    engine = open_database(database, create=False)
     exported = export_package(
-        open_database(database, create=False),
+        engine,
         case,
         place,
-        by=getpass.getuser(),
+        by=acting(engine, Action.EXPORT_EVIDENCE, by),
         key_file=settings.anchor_key,
         capture=warc,
         stamper=stamp if timestamp_url else None,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database, acting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,10 +24,10 @@ def add(
     case: Case,
     truth: Annotated[str, typer.Option(help="counterfeit or genuine.", show_default=False)],
     source: Annotated[str, typer.Option(help="How that is known; told after the verdict.", show_default=False)],
-    by: Annotated[str | None, typer.Option(help="Who knows it, and so never gets it; by default you.")] = None,
+    by: By = None,
     database: Database = None,
 ) -> None:
-    """Say what a decided case truly is.
+    """Say what a decided case truly is; whoever says so never gets it.
 
     Example: ipml golden add 12 --truth counterfeit --source "test purchase of 3 May"
     """
@@ -36,10 +35,12 @@ def add(
     from ipml.records import Verdict
     from ipml.review.quality.goldens import add_golden
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
         raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
-    golden = add_golden(open_database(database, create=False), case, Verdict(truth), source, by or getpass.getuser())
+    engine = open_database(database, create=False)
+    golden = add_golden(engine, case, Verdict(truth), source, acting(engine, Action.KEEP_CONTROL_CASES, by))
     typer.echo(f"Case {case} is known to be {golden.truth}; each reviewer will meet it once.")
 
 
@@ -64,13 +65,15 @@ def list_(database: Database = None) -> None:
 
 
 @app.command()
-def remove(case: Case, database: Database = None) -> None:
+def remove(case: Case, by: By = None, database: Database = None) -> None:
     """Take a case off the list; what reviewers said of it stays.
 
     Example: ipml golden remove 12
     """
     from ipml.review.quality.goldens import remove_golden
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
-    remove_golden(open_database(database, create=False), case, getpass.getuser())
+    engine = open_database(database, create=False)
+    remove_golden(engine, case, acting(engine, Action.KEEP_CONTROL_CASES, by))
     typer.echo(f"Case {case} is no longer on the list.")

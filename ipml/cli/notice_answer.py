@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from getpass import getuser
 from typing import Annotated
 
 import typer
 
-from ipml.cli.options import By, Database
+from ipml.cli.options import By, Database, acting
 
 
 def answer(
@@ -29,7 +28,9 @@ def answer(
     from ipml.cooperation.consequences import cooperating
     from ipml.cooperation.notices.counter import answer as take_answer
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     engine = cooperating(open_database(database, create=False))
-    for appeal in take_answer(engine, reference, by=by or getuser(), acted=acted, has_withdrawn=withdrawn):
+    name = acting(engine, Action.DECIDE_APPEALS, by)
+    for appeal in take_answer(engine, reference, by=name, acted=acted, has_withdrawn=withdrawn):
         typer.echo(f"Appeal {appeal.appeal_id} is {appeal.state}.")

@@ -61,7 +61,12 @@ def acting(engine: Engine, action: Action, by: str | None) -> str:
 
     from ipml.web.users import find_permitted
 
-    return find_permitted(engine, by or getuser(), action).name
+    if not by:
+        try:
+            by = getuser()
+        except (KeyError, OSError):  # such as in a container whose user has no name
+            by = ""
+    return find_permitted(engine, by, action).name
 
 
 def choose_networks(folder: Path | None) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database, acting
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -33,22 +33,22 @@ _SHOWN = 10
 
 
 @app.command()
-def rerank(order: OrderName = "value", policy: PolicyFile = None, database: Database = None) -> None:
+def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None, database: Database = None) -> None:
     """Put an order and a policy in force, and rank every case that is not decided by them.
 
     Example: ipml queue rerank --order value --policy policy.toml
     """
-    from getpass import getuser
-
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.ranking import rerank as rerank_cases
     from ipml.storage.database import migrate, open_database
+    from ipml.web.permissions import Action
 
     chosen, weights = _parse_order(order), load_policy(policy)
     engine = open_database(database)
     migrate(engine)
+    name = acting(engine, Action.RANK_QUEUE, by)
     with _counting("Ranking") as count:
-        ranked = rerank_cases(engine, chosen, weights, now=datetime.now(UTC), actor=getuser(), progress=count)
+        ranked = rerank_cases(engine, chosen, weights, now=datetime.now(UTC), actor=name, progress=count)
     typer.echo(f"{ranked:,} cases ranked by {chosen} under policy {weights.digest[:12]}.")
 
 

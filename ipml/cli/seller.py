@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.moments import DAY
-from ipml.cli.options import By, Database
+from ipml.cli.options import By, Database, acting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -84,10 +83,11 @@ def erase(
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     listed_in = get_settings().erased
     engine = open_database(database, create=False)
-    by = by or getpass.getuser()
+    by = acting(engine, Action.ERASE_PEOPLE, by)
     if again:
         if seller or listed_in is None:
             raise UnusableSetting("--again", "a seller, or no file in IPML_ERASED", "the file, and no seller")
@@ -137,10 +137,11 @@ def hold(
     """
     from ipml.enforcement.privacy.holds import place_hold
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
     engine = open_database(database, create=False)
-    placed = place_hold(engine, seller, why=why, until=end, by=by or getpass.getuser(), case_id=case)
+    placed = place_hold(engine, seller, why=why, until=end, by=acting(engine, Action.HOLD_RECORDS, by), case_id=case)
     typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
 
@@ -179,9 +180,10 @@ def release(
     """
     from ipml.enforcement.privacy.holds import release_holds
     from ipml.storage.database import open_database
+    from ipml.web.permissions import Action
 
     engine = open_database(database, create=False)
-    count = release_holds(engine, seller, by=by or getpass.getuser(), hold_id=number)
+    count = release_holds(engine, seller, by=acting(engine, Action.HOLD_RECORDS, by), hold_id=number)
     typer.echo(f"{count:,} hold(s) ended.")
 
 

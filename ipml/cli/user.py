@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database, acting
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""Say who may log in to the reviewer's page, and as what.
+    help="""Say who may log in to the reviewer's page and decide by commands, and as what.
+
+    An admin does; as long as there is none, whoever has this command line.
 
     Example: ipml user list
     """,
@@ -28,6 +33,7 @@ def add(
     no_password: Annotated[
         bool, typer.Option("--no-password", help="They log in by a provider or a proxy, and by no password.")
     ] = False,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Let a person log in; the password is asked for, and only its argon2 hash is kept.
@@ -41,7 +47,8 @@ def add(
     least = parse_role(role)
     engine = open_database(database)
     migrate(engine)
-    user = add_user(engine, name, None if no_password else _ask_password(password_stdin), least)
+    actor = _name_admin(engine, by)
+    user = add_user(engine, name, None if no_password else _ask_password(password_stdin), least, actor=actor)
     typer.echo(f"{user.name} may log in as {user.role}.")
 
 
@@ -69,7 +76,9 @@ def list_(database: Database = None) -> None:
 
 @app.command()
 def disable(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to shut out.")], database: Database = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to shut out.")],
+    by: By = None,
+    database: Database = None,
 ) -> None:
     """Shut a person out at once; what they decided stays.
 
@@ -78,13 +87,16 @@ def disable(
     from ipml.storage.database import open_database
     from ipml.web.users import disable_user
 
-    disable_user(open_database(database, create=False), name)
+    engine = open_database(database, create=False)
+    disable_user(engine, name, _name_admin(engine, by))
     typer.echo(f"{name} can no longer log in.")
 
 
 @app.command()
 def enable(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in again.")], database: Database = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in again.")],
+    by: By = None,
+    database: Database = None,
 ) -> None:
     """Let a person in again who was shut out.
 
@@ -93,7 +105,8 @@ def enable(
     from ipml.storage.database import open_database
     from ipml.web.users import enable_user
 
-    enable_user(open_database(database, create=False), name)
+    engine = open_database(database, create=False)
+    enable_user(engine, name, _name_admin(engine, by))
     typer.echo(f"{name} can log in again.")
 
 
@@ -101,6 +114,7 @@ def enable(
 def role(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
     role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, reviewer, lead or admin.")],
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Give a person another role; they are logged out, and have it from their next login on.
@@ -111,7 +125,8 @@ def role(
     from ipml.web.permissions import parse_role
     from ipml.web.users import set_role
 
-    set_role(open_database(database, create=False), name, parse_role(role))
+    engine = open_database(database, create=False)
+    set_role(engine, name, parse_role(role), _name_admin(engine, by))
     typer.echo(f"{name} is a {role} from the next login on.")
 
 
@@ -121,6 +136,7 @@ def password(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
     ] = False,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Give a person another password; they are logged out everywhere.
@@ -130,7 +146,9 @@ def password(
     from ipml.storage.database import open_database
     from ipml.web.users import set_password
 
-    set_password(open_database(database, create=False), name, _ask_password(password_stdin))
+    engine = open_database(database, create=False)
+    actor = _name_admin(engine, by)
+    set_password(engine, name, _ask_password(password_stdin), actor=actor)
     typer.echo(f"{name} has another password, and is logged out everywhere.")
 
 
@@ -138,6 +156,7 @@ def password(
 def sessions(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
     end: Annotated[bool, typer.Option("--end", help="End them all, as after a laptop was lost.")] = False,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """List where a person is logged in, or log them out everywhere.
@@ -152,7 +171,7 @@ def sessions(
 
     engine = open_database(database, create=False)
     if end:
-        typer.echo(f"{log_out_everywhere(engine, name)} sessions of {name} have ended.")
+        typer.echo(f"{log_out_everywhere(engine, name, _name_admin(engine, by))} sessions of {name} have ended.")
         return
     table = Table("since (UTC)", "last used", "ends at the latest")
     for session in list_sessions(engine, name):
@@ -171,6 +190,7 @@ def link(
     issuer: Annotated[
         str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.", show_default=False)
     ] = None,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Let a person log in by an OpenID Connect provider.
@@ -185,7 +205,8 @@ def link(
     issuer = issuer or get_settings().oidc_issuer
     if issuer is None:
         raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
-    link_user(open_database(database, create=False), name, issuer, subject)
+    engine = open_database(database, create=False)
+    link_user(engine, name, issuer, subject, actor=_name_admin(engine, by))
     typer.echo(f"{name} can log in by {issuer}.")
 
 
@@ -194,6 +215,7 @@ def sells(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who sells.")],
     seller: Annotated[str, typer.Argument(metavar="SELLER", help="Under which seller's id.")],
     no_longer: Annotated[bool, typer.Option("--no-longer", help="They do not any more.")] = False,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Note under which seller a person sells; they never get a case of that seller to judge.
@@ -205,11 +227,19 @@ def sells(
 
     engine = open_database(database, create=False)
     if no_longer:
-        remove_seller(engine, name, seller)
+        remove_seller(engine, name, seller, by=_name_admin(engine, by))
         typer.echo(f"{name} may judge listings of {seller} again.")
     else:
-        add_seller(engine, name, seller)
+        add_seller(engine, name, seller, by=_name_admin(engine, by))
         typer.echo(f"{name} will not judge listings of {seller}.")
+
+
+def _name_admin(engine: Engine, by: str | None) -> str:
+    """Return who manages users: an admin, or as long as there is none whoever has the command line."""
+    from ipml.web.permissions import Action
+    from ipml.web.users import OPERATOR, has_admin
+
+    return acting(engine, Action.MANAGE_USERS, by) if by or has_admin(engine) else OPERATOR
 
 
 def _ask_password(from_stdin: bool) -> str:

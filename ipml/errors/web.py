@@ -63,9 +63,10 @@ class MayNotAct(IpmlError):
     """A command that takes a user with another role than whoever gives it."""
 
     def __init__(self, name: str, role: str | None, action: str, least: str) -> None:
-        found = f"a {role}" if role else "no active user of this database"
+        found = f"{'an' if role == 'admin' else 'a'} {role}" if role else "no active user of this database"
+        article = "an" if least == "admin" else "a"
         super().__init__(
-            f"You act as {name[:64]!r}, who is {found}; to {action} takes a {least}. "
+            f"You act as {name[:64]!r}, who is {found}; to {action} takes {article} {least}. "
             f"Name one with --by, or add one with `ipml user add NAME --role {least}`."
         )
 

@@ -41,6 +41,7 @@ from ipml.web.api_notices import give_notice, show_notice
 from ipml.web.health import show_health
 from ipml.web.json_body import parse_json, read_body
 from ipml.web.metrics import CONTENT_TYPE, Metrics
+from ipml.web.permissions import PROGRAMS, Action
 from ipml.web.protection import HEADERS
 from ipml.web.served import ModelSource, ScoringModel
 
@@ -87,15 +88,15 @@ def show_document(request: Request) -> Response:
     return make_json_answer(write_json(request.app.openapi()))
 
 
-# Every route: how and where it is asked for, whether anybody may, what answers, and what is said of it beyond that.
-API_ROUTES: tuple[tuple[str, str, bool, Callable[..., Any], Mapping[str, Any]], ...] = (
-    ("GET", "/health", True, show_health, HEALTH_DOCUMENT),
-    ("GET", "/metrics", True, show_metrics, METRICS_DOCUMENT),
-    ("GET", "/openapi.json", True, show_document, OWN_DOCUMENT),
-    ("POST", "/v1/score", False, score, SCORE_DOCUMENT),
-    ("POST", "/v1/measures/{key}/answer", False, answer_message, ANSWER_DOCUMENT),
-    ("POST", "/v1/notices", False, give_notice, GIVE_DOCUMENT),
-    ("GET", "/v1/notices/{reference}", False, show_notice, STATUS_DOCUMENT),
+# Every route: how and where it is asked for, the action it is (None: anybody may), what answers, and its description.
+API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str, Any]], ...] = (
+    ("GET", "/health", None, show_health, HEALTH_DOCUMENT),
+    ("GET", "/metrics", None, show_metrics, METRICS_DOCUMENT),
+    ("GET", "/openapi.json", None, show_document, OWN_DOCUMENT),
+    ("POST", "/v1/score", Action.SCORE, score, SCORE_DOCUMENT),
+    ("POST", "/v1/measures/{key}/answer", Action.SETTLE_MESSAGES, answer_message, ANSWER_DOCUMENT),
+    ("POST", "/v1/notices", Action.GIVE_NOTICE, give_notice, GIVE_DOCUMENT),
+    ("GET", "/v1/notices/{reference}", Action.GIVE_NOTICE, show_notice, STATUS_DOCUMENT),
 )
 
 
@@ -131,7 +132,7 @@ def make_api(
     )
     app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
     app.state.cooperation = None if engine is None else load_cooperation_policy()
-    app.state.is_free = {(method, path): is_free for method, path, is_free, _, _ in API_ROUTES}
+    app.state.actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
     app.state.crowd = Crowd(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
     app.state.writers = CapacityLimiter(_MOST_WRITERS)
@@ -150,12 +151,13 @@ async def authorise_program(request: Request) -> None:
     ------
     ApiKeyNeeded, ApiRefused
     """
-    is_free = request.app.state.is_free.get((request.method, request.scope["route"].path))
-    if is_free:
+    actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
+    rule = (request.method, request.scope["route"].path)
+    if rule in actions and actions[rule] is None:
         return
     check_site(request.headers)
     request.app.state.access.check(request)
-    if is_free is None:
+    if actions.get(rule) not in PROGRAMS:
         raise ApiRefused("an address that is open to nobody", "one of /openapi.json")
 
 

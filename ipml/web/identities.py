@@ -16,7 +16,7 @@ from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import identities, users
 from ipml.web.passwords import NO_PASSWORD
 from ipml.web.permissions import Role, parse_role
-from ipml.web.users import User, as_user, change_user, insert_user, is_user_name
+from ipml.web.users import OPERATOR, User, as_user, change_user, insert_user, is_user_name
 
 _ACTOR = "ipml"
 _LONGEST_BASE = 50  # of a name, before what tells two of the same name apart
@@ -90,7 +90,9 @@ def admit(
     return user
 
 
-def link_user(engine: Engine, name: str, issuer: str, subject: str, now: datetime | None = None) -> None:
+def link_user(
+    engine: Engine, name: str, issuer: str, subject: str, now: datetime | None = None, actor: str = OPERATOR
+) -> None:
     """Let a user log in as a person of a provider.
 
     Raises
@@ -103,7 +105,7 @@ def link_user(engine: Engine, name: str, issuer: str, subject: str, now: datetim
             user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
             if user_id is None:
                 raise UnknownUser(name)
-            _insert(connection, issuer, subject, user_id, now, "command line")
+            _insert(connection, issuer, subject, user_id, now, actor)
     except IntegrityError as error:
         raise SubjectTaken(subject) from error
 

@@ -1,6 +1,7 @@
 """Who may do what: one table for the page, the API and the commands.
 
-A page names the action of each of its routes (`ipml.web.app.ROUTES`), a command asks `ipml.cli.options.acting`.
+Page and API name the action of each of their routes (`ipml.web.app.ROUTES`, `ipml.web.api.API_ROUTES`), a command that
+decides asks `ipml.cli.options.acting`. Commands that run unattended (deliver, end, tick, …) decide nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from ipml.errors import UnknownRole
 
 
 class Action(StrEnum):
-    """What a person does, as a phrase that follows "to"."""
+    """What a person or a program does, as a phrase that follows "to"."""
 
     LOOK = "look at cases and figures"
     SECURE_ACCOUNT = "change one's own password"
@@ -34,6 +35,8 @@ class Action(StrEnum):
     HOLD_RECORDS = "hold or release a seller's records"
     ERASE_PEOPLE = "erase sellers and notifiers"
     MANAGE_USERS = "manage users"
+    SCORE = "have listings scored"
+    GIVE_NOTICE = "give notice and see what came of it"
 
 
 class Role(StrEnum):
@@ -63,7 +66,7 @@ class Role(StrEnum):
         >>> Role.LEAD.may(Action.DECIDE_APPEALS), Role.REVIEWER.may(Action.DECIDE_APPEALS)
         (True, False)
         """
-        return self.includes(LEAST_ROLES[action])
+        return action in LEAST_ROLES and self.includes(LEAST_ROLES[action])
 
 
 LEAST_ROLES: Mapping[Action, Role] = {
@@ -88,7 +91,10 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.ERASE_PEOPLE: Role.ADMIN,
     Action.MANAGE_USERS: Role.ADMIN,
 }
-"""The lowest role that suffices for each action."""
+"""The lowest role of a person that suffices for an action."""
+
+PROGRAMS = frozenset({Action.SCORE, Action.GIVE_NOTICE, Action.SETTLE_MESSAGES})
+"""What programs do over the API, where they show a key."""
 
 
 def parse_role(word: str) -> Role:

@@ -21,7 +21,10 @@ from ipml.web.passwords import DEFAULT_COST, NO_PASSWORD, PasswordCost, hash_pas
 from ipml.web.permissions import LEAST_ROLES, Action, Role
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_OPERATOR = "command line"
+OPERATOR = "command line"
+"""Who manages users while there is no admin: whoever has the command line."""
+
+_NOBODYS = ("ipml", "platform", "policy", "model", "seller", "restore")  # who is named where no person acted
 
 
 def is_user_name(name: str) -> bool:
@@ -32,7 +35,7 @@ def is_user_name(name: str) -> bool:
     >>> is_user_name("ana@shop.example"), is_user_name("two words")
     (True, False)
     """
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None and name.lower() not in _NOBODYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def add_user(
     role: Role = Role.REVIEWER,
     cost: PasswordCost = DEFAULT_COST,
     now: datetime | None = None,
+    actor: str = OPERATOR,
 ) -> User:
     """Let a person log in.
 
@@ -71,7 +75,7 @@ def add_user(
     try:
         with writing(engine) as connection:
             serialise(connection, Lock.ADD_USER)
-            return insert_user(connection, name, password_hash, role, _OPERATOR, now or datetime.now(UTC))
+            return insert_user(connection, name, password_hash, role, actor, now or datetime.now(UTC))
     except IntegrityError as error:
         raise UserExists(name) from error
 
@@ -97,38 +101,38 @@ def list_users(engine: Engine) -> list[User]:
         return [as_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
 
 
-def disable_user(engine: Engine, name: str) -> None:
+def disable_user(engine: Engine, name: str, actor: str = OPERATOR) -> None:
     """Shut a person out at once: no new login, and open sessions end.
 
     Raises
     ------
     UnknownUser
     """
-    _change_by_name(engine, name, "user disabled", is_active=False)
+    _change_by_name(engine, name, "user disabled", actor=actor, is_active=False)
 
 
-def enable_user(engine: Engine, name: str) -> None:
+def enable_user(engine: Engine, name: str, actor: str = OPERATOR) -> None:
     """Let a person in again who was shut out.
 
     Raises
     ------
     UnknownUser
     """
-    _change_by_name(engine, name, "user enabled", is_active=True)
+    _change_by_name(engine, name, "user enabled", actor=actor, is_active=True)
 
 
-def set_role(engine: Engine, name: str, role: Role) -> None:
+def set_role(engine: Engine, name: str, role: Role, actor: str = OPERATOR) -> None:
     """Give a person another role, from their next login on; open sessions end.
 
     Raises
     ------
     UnknownUser
     """
-    _change_by_name(engine, name, "role changed", {"role": role.value}, role=role.value)
+    _change_by_name(engine, name, "role changed", {"role": role.value}, actor, role=role.value)
 
 
 def set_password(
-    engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST, actor: str = _OPERATOR
+    engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST, actor: str = OPERATOR
 ) -> None:
     """Give a person another password; open sessions end.
 
@@ -209,7 +213,7 @@ def _change_by_name(
     name: str,
     action: str,
     payload: dict[str, audit.Value] | None = None,
-    actor: str = _OPERATOR,
+    actor: str = OPERATOR,
     **columns: object,
 ) -> None:
     with writing(engine) as connection:

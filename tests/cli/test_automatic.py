@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from databases import copy_sqlite
+from staff import add_staff
 
 from ipml.enforcement import policy as policy_module
 from ipml.records import Listing, ScoredListing
@@ -21,6 +22,7 @@ def policy(ipml, tmp_path, monkeypatch):
     (tmp_path / "policy.toml").write_text(POLICY)
     monkeypatch.setenv("IPML_ENFORCEMENT", str(tmp_path / "policy.toml"))
     engine = open_database(copy_sqlite(tmp_path))
+    add_staff(engine)
     enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag", brand="Acme"), 0.99, None, (), (), None, "m1")])
 
 

@@ -18,6 +18,7 @@ def filled(tmp_path_factory) -> tuple[Path, ClueMarket]:
     """Fill a database and a folder of networks once."""
     folder = tmp_path_factory.mktemp("clues")
     market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=5)
+    add_staff(market.engine)
     market.engine.dispose()
     keep_networks(market.networks, folder / "networks")
     return folder, market

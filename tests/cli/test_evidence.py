@@ -9,6 +9,7 @@ import pytest
 from authority import Authority
 from databases import copy_sqlite
 from keeping import Keeping
+from staff import add_staff
 
 from ipml.model.artifact import save_model
 from ipml.model.pipeline import CounterfeitClassifier
@@ -35,6 +36,7 @@ def decided(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     held = claim(engine, "ana")
     assert held is not None
     decide(engine, held, Verdict.COUNTERFEIT, ground="declared_replica", note=HOSTILE)
+    add_staff(engine)
     engine.dispose()
     make_key(folder / "anchor.pem")
     return folder

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from databases import copy_sqlite
+from staff import add_staff
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue, list_cases
@@ -17,6 +18,7 @@ POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
 def engine(ipml, tmp_path):
     """Return the database of the test's own folder, with a likely cheap and an unlikely dear listing."""
     engine = open_database(copy_sqlite(tmp_path))
+    add_staff(engine)
     offers = [("cheap", 0.9, 5.0), ("dear\x1b[2J", 0.4, 3000.0)]
     enqueue(
         engine,

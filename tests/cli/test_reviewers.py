@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 from databases import copy_sqlite
+from staff import add_staff
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.quality.conflicts import list_sellers
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import open_database
-from ipml.web.users import PasswordCost, add_user
-
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 
 
 @pytest.fixture
@@ -24,7 +22,7 @@ def database(tmp_path) -> str:
     bags = [Listing(f"L{number}", "s1", "Bag", brand="[red]Acme", observed_at=seen) for number in (1, 2)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
     decide(engine, claim(engine, "ana", 1), Verdict.GENUINE)
-    add_user(engine, "ana", "correct horse battery", cost=CHEAP)
+    add_staff(engine)
     engine.dispose()
     return url
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from databases import copy_sqlite
 from planted_seller import MARKERS, NAME, SELLER, find_clear, find_markers, plant
+from staff import OPERATOR, add_staff
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
@@ -23,7 +24,9 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     url = copy_sqlite(tmp_path / "db")
     engine = open_database(url)
     plant(engine)
+    add_staff(engine)
     engine.dispose()
+    monkeypatch.setenv("LOGNAME", OPERATOR)
     monkeypatch.setenv("IPML_ERASED", str(tmp_path / "erased.jsonl"))
     get_settings.cache_clear()
     yield url

@@ -276,7 +276,7 @@ def test_the_api_takes_no_session_and_the_page_no_key(
 
     api = TestClient(make_server_app(judges, Access((hashlib.sha256(key.encode()).digest(),))))
     cookies = dict(browsers[Role.ADMIN].cookies)
-    for method, path, is_free, *_ in API_ROUTES:
+    for method, path, action, *_ in API_ROUTES:
         for shown in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"ipml={cookies['ipml']}"}):
-            assert (api.request(method, path, headers=shown).status_code == 401) == (not is_free), path
+            assert (api.request(method, path, headers=shown).status_code == 401) == (action is not None), path
     assert browsers[None].get("/", headers={"Authorization": f"Bearer {key}"}).status_code == 303

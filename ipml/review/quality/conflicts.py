@@ -74,7 +74,9 @@ def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:
         raise OwnListing(row.case_id, reviewer)
 
 
-def add_seller(engine: Engine, name: str, seller_id: str, *, now: datetime | None = None) -> None:
+def add_seller(
+    engine: Engine, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
+) -> None:
     """Note that a user sells under a seller, whose listings they then never judge; again changes nothing.
 
     Raises
@@ -90,17 +92,19 @@ def add_seller(engine: Engine, name: str, seller_id: str, *, now: datetime | Non
         if seller_id not in _sellers_of(connection, name):
             row = {"user_name": name, "seller_id": seller_id, "since": now}
             connection.execute(insert(user_sellers), row)
-            audit.append(connection, "command line", "seller noted", f"user:{user_id}", {}, at=now)
+            audit.append(connection, by, "seller noted", f"user:{user_id}", {}, at=now)
 
 
-def remove_seller(engine: Engine, name: str, seller_id: str, *, now: datetime | None = None) -> None:
+def remove_seller(
+    engine: Engine, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
+) -> None:
     """Forget that a user sells under a seller; SellerNotKept where that was not noted."""
     gone = delete(user_sellers).where(user_sellers.c.user_name == name, user_sellers.c.seller_id == seller_id)
     with writing(engine) as connection:
         if connection.execute(gone).rowcount == 0:
             raise SellerNotKept(name, seller_id)
         user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
-        audit.append(connection, "command line", "seller forgotten", f"user:{user_id}", {}, at=now)
+        audit.append(connection, by, "seller forgotten", f"user:{user_id}", {}, at=now)
 
 
 def list_sellers(engine: Engine, name: str) -> list[str]:

@@ -1,0 +1,155 @@
+"""Who may do what by commands: every command, in every role, against the one table."""
+
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import pytest
+import typer
+from databases import copy_memory, copy_sqlite, read_tables
+from staff import STAFF, add_staff
+
+from ipml.cli import app
+from ipml.errors import IpmlError, MayNotAct
+from ipml.storage.database import open_database
+from ipml.web.permissions import LEAST_ROLES, PROGRAMS, Action
+from ipml.web.users import add_user, has_admin
+
+WHY = ("--why", "x")
+ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
+    "takedown impose": (Action.CHANGE_MEASURES, ("1", "--kind", "label", *WHY)),
+    "takedown change": (Action.CHANGE_MEASURES, ("1", "--kind", "label", *WHY)),
+    "takedown lift": (Action.CHANGE_MEASURES, ("1", *WHY)),
+    "takedown answer": (Action.SETTLE_MESSAGES, ("key", "done")),
+    "takedown retry": (Action.SETTLE_MESSAGES, ("--all",)),
+    "takedown drop": (Action.SETTLE_MESSAGES, ("key", *WHY)),
+    "penalty confirm": (Action.CHANGE_PENALTIES, ("1",)),
+    "penalty lift": (Action.CHANGE_PENALTIES, ("1", *WHY)),
+    "penalty link": (Action.CHANGE_PENALTIES, ("1", "look")),
+    "appeal decide": (Action.DECIDE_APPEALS, ("1", "granted", *WHY)),
+    "appeal withdraw": (Action.DECIDE_APPEALS, ("1", "--seller", "s1")),
+    "appeal holder-acted": (Action.DECIDE_APPEALS, ("1", "--withdrew")),
+    "notice answer": (Action.DECIDE_APPEALS, ("7f3a91c2", "--withdrawn")),
+    "automatic withdraw": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
+    "automatic allow": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
+    "golden add": (Action.KEEP_CONTROL_CASES, ("1", "--truth", "genuine", "--source", "bought")),
+    "golden remove": (Action.KEEP_CONTROL_CASES, ("1",)),
+    "queue rerank": (Action.RANK_QUEUE, ()),
+    "evidence export": (Action.EXPORT_EVIDENCE, ("1",)),
+    "clue receipt": (Action.HAND_ON_NETWORKS, ("1", "--signed-by", "Weber")),
+    "clue outcome": (Action.HAND_ON_NETWORKS, ("1", "--opened")),
+    "seller hold": (Action.HOLD_RECORDS, ("s1", *WHY, "--until", "2999-12-31")),
+    "seller release": (Action.HOLD_RECORDS, ("s1",)),
+    "seller erase": (Action.ERASE_PEOPLE, ("s1", *WHY, "--yes")),
+    "user add": (Action.MANAGE_USERS, ("new", "--no-password")),
+    "user disable": (Action.MANAGE_USERS, ("vic",)),
+    "user enable": (Action.MANAGE_USERS, ("vic",)),
+    "user role": (Action.MANAGE_USERS, ("vic", "lead")),
+    "user password": (Action.MANAGE_USERS, ("vic", "--password-stdin")),
+    "user sessions": (Action.MANAGE_USERS, ("vic", "--end")),
+    "user link": (Action.MANAGE_USERS, ("vic", "7", "--issuer", "https://id.example")),
+    "user sells": (Action.MANAGE_USERS, ("vic", "s1")),
+}
+"""What takes a person with a role, and a line of each."""
+NOTIFIERS = ("warn", "suspend", "lift", "erase", "appoint", "document accept", "document reject")
+MORE = {"clue build", *(f"notifier {name}" for name in NOTIFIERS)}
+"""What takes a person as well, and more than one line to try."""
+UNATTENDED = """takedown deliver, takedown end, appeal file, appeal tick, statement send, automatic run, retention run,
+    seller sweep, notice import, notice match, audit anchor, audit key, evidence stamp, enqueue, backup, restore, demo,
+    serve, simulate, train, score, portfolios, warm-up, promote, rollback, reproduce, sweep, network find"""
+"""What a timer may run, what takes in what others say, and what has no user as there is no database behind it."""
+
+
+ROOT: Any = typer.main.get_command(app)  # made once, as that takes longer than most commands
+
+
+def list_commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Give every command with its name."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from list_commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+COMMANDS = dict(list_commands(ROOT))
+
+
+def test_who_acts_is_asked_exactly_where_a_person_acts():
+    """A command takes --by if and only if it stands among those that a person with a role may give."""
+    asks = {name for name, command in COMMANDS.items() if any(one.name == "by" for one in command.params)}
+    is_choice = {"takedown times", "ledger"}  # where it says by what figures are grouped
+    assert asks - is_choice == (set(ACTING) | MORE) & set(COMMANDS)
+    unattended = {name.strip() for name in UNATTENDED.split(",")}
+    assert unattended <= set(COMMANDS)
+    assert not unattended & asks
+
+
+def test_every_action_is_in_the_table():
+    """Each is done by people from a role up, or by programs, or both."""
+    assert set(LEAST_ROLES) | PROGRAMS == set(Action)
+
+
+def run(*line: str) -> BaseException | None:
+    """Run a command, and return what it ended with."""
+    with redirect_stdout(StringIO()):
+        try:
+            ROOT.main(list(line), standalone_mode=False)
+        except (IpmlError, SystemExit, typer.Abort) as error:
+            return error
+    return None
+
+
+@pytest.mark.parametrize("name", [*STAFF, "nobody_at_all"])
+def test_every_command_by_every_role(tmp_path, monkeypatch, name: str):
+    """Whose role is too low, and who is nobody, is refused in one line and changes nothing; others are not refused."""
+    monkeypatch.setattr("sys.stdin", StringIO("correct horse battery\n"))
+    monkeypatch.chdir(tmp_path)
+    engine = open_database(copy_sqlite(tmp_path))
+    add_staff(engine)
+    allowed = [command for command, (action, _) in ACTING.items() if name in STAFF and STAFF[name].may(action)]
+    before = read_tables(engine)
+    for command in sorted(ACTING, key=allowed.__contains__):  # first those that are refused
+        if allowed and command == allowed[0]:
+            assert read_tables(engine) == before
+        action, arguments = ACTING[command]
+        error = run(*command.split(), *arguments, "--by", name, "--database", str(engine.url))
+        if command in allowed:
+            assert not isinstance(error, MayNotAct), (command, name)
+        else:
+            assert isinstance(error, MayNotAct), (command, name)
+            assert re.search(rf"takes an? {LEAST_ROLES[action]}\. .* --by", str(error))
+    assert allowed or read_tables(engine) == before
+
+
+def test_who_was_disabled_acts_no_more(ipml, tmp_path):
+    """Whatever their role was."""
+    database = copy_sqlite(tmp_path)
+    engine = open_database(database)
+    add_staff(engine)
+    assert ipml("user", "disable", "lea", "--database", database).exit_code == 0
+    refused = ipml("penalty", "confirm", 1, "--by", "lea", "--database", database)
+    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
+    assert "'lea', who is no active user" in refused.err
+
+
+def test_whoever_has_the_command_line_manages_users_until_there_is_an_admin(ipml, tmp_path):
+    """The first admin has to come from somewhere; from then on an admin it must be."""
+    add, where = ("user", "add", "--no-password"), ("--database", copy_sqlite(tmp_path))
+    assert ipml(*add, "rita", "--role", "reviewer", *where).exit_code == 0
+    assert ipml(*add, "adam", "--role", "admin", *where).exit_code == 0
+    refused = ipml(*add, "eve", "--role", "admin", *where)
+    assert (refused.exit_code, "to manage users takes an admin" in refused.err) == (2, True)
+    assert ipml(*add, "eve", "--role", "lead", "--by", "rita", *where).exit_code == 2
+    assert ipml(*add, "eve", "--role", "lead", "--by", "adam", *where).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["ipml", "Platform", "policy"])
+def test_nobody_bears_the_name_of_what_is_no_person(name: str):
+    """Else their decisions could not be told from what nobody decided."""
+    engine = copy_memory()
+    with pytest.raises(IpmlError):
+        add_user(engine, name, None)
+    assert not has_admin(engine)
