@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from databases import copy_sqlite
+from staff import add_staff
 
 from experiments.cooperation.clue_market import ClueMarket, fill_market
 from ipml.cooperation.network.folder import keep_networks

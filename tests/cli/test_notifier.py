@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from noticing import Desk
 from sqlalchemy import select, update
+from staff import add_staff
 
 from ipml.cooperation.consequences import cooperating
 from ipml.enforcement.appeals.filing import file_appeal
@@ -22,6 +23,7 @@ def desk(engine, make_scored) -> Desk:
     desk = Desk(cooperating(engine), make_scored, datetime.now(UTC) - timedelta(hours=1))
     desk.give_notice([desk.add_case("L1", country="CN")])
     desk.decide(1, Verdict.COUNTERFEIT)
+    add_staff(engine)
     with writing(engine) as connection:
         whose = connection.scalars(select(notifiers.c.pseudonym)).one()
         connection.execute(update(rights_documents).values(reference=seal(connection, whose, HOSTILE)))
