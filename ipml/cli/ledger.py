@@ -47,7 +47,7 @@ def ledger(
         typer.echo(f"{len(lines):,} lines into {csv}.")
     alarms = find_alarms(engine, rules)
     for found in alarms:
-        typer.echo(f"{found.state}: {found.words}")
+        typer.echo(f"{'too few to say' if found.state == 'too few' else found.state}: {found.words}")
     if any(found.state == "alarm" for found in alarms):
         raise typer.Exit(1)
 

@@ -11,8 +11,9 @@ two sides, and each says less than one would like:
 The alarm goes by the first where both groups have enough of it, else by the second. It compares the rate of the small
 (or new) with that of all others whose size (or age) is known; the ratio has a 95 % interval on the log scale (Katz and
 others 1978, with half a case added to each count). There is an alarm where the ratio is above the policy's bound and
-the whole interval above 1: not for what may be chance. Decisions that were spread to copies are not counted: they are
-one judgement.
+the whole interval above 1: not for what may be chance. All is well only where the ratio is within the bound and the
+errors were many enough for an alarm, had it been at the bound; else they are too few to say. Decisions that were spread
+to copies are not counted: they are one judgement.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Comparison:
     ratio, low, high : float or None
         How many times more often the group is wronged; None of nothing.
     state : str
-        "alarm", "watch" (above the bound, but it may be chance), "ok" or "too few".
+        "alarm", "watch" (above the bound, but it may be chance), "ok" or "too few" (to say anything).
     """
 
     group: str
@@ -133,12 +134,19 @@ def compare(group: str, source: str, of_group: Counts, of_rest: Counts, rules: L
         return Comparison(group, source, of_group, of_rest, None, None, None, "too few")
     ratio, low, high = _find_ratio(of_group, of_rest)
     is_enough = min(of_group.judged, of_rest.judged) >= rules.least_judged
-    state = "ok"
-    if not is_enough:
-        state = "too few"
-    elif ratio > rules.alarm_ratio and of_group.wrong >= rules.least_wrong:
-        state = "alarm" if low > 1 else "watch"
+    state = _judge(of_group, of_rest, ratio, low, rules) if is_enough else "too few"
     return Comparison(group, source, of_group, of_rest, ratio, low, high, state)
+
+
+def _judge(of_group: Counts, of_rest: Counts, ratio: float, low: float, rules: LedgerRules) -> str:
+    """Name the state of a comparison of which enough was judged."""
+    at_the_bound = of_rest.wrong / of_rest.judged * rules.alarm_ratio * of_group.judged
+    would_be_seen = at_the_bound >= rules.least_wrong
+    if ratio <= rules.alarm_ratio:
+        return "ok" if would_be_seen else "too few"
+    if of_group.wrong >= rules.least_wrong:
+        return "alarm" if low > 1 else "watch"
+    return "watch" if low > 1 or would_be_seen else "too few"
 
 
 def _find_ratio(of_group: Counts, of_rest: Counts) -> tuple[float, float, float]:

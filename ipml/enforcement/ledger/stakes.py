@@ -17,11 +17,9 @@ from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.records import Listing
 from ipml.review.ranking.ranking import Ranking, current_ranking
-from ipml.review.ranking.worth import Worth, read_worth, weigh
+from ipml.review.ranking.worth import Worth, observe_sales_a_day, read_worth, weigh
 from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import measure_stakes
-
-_OF_LOSS = ("price", "sales")
 
 
 def keep_stakes(
@@ -29,9 +27,10 @@ def keep_stakes(
 ) -> None:
     """Keep what a measure puts at stake; one that was kept before stays as it is.
 
-    The usual sales a day are those that the queue's value is reckoned with: the listing's own since it was listed, else
-    an equal share of its seller's, drawn to what is usual while little is known; so is the price, in the currency of
-    the queue's policy. The harm is the queue's, too.
+    The sales a day are the listing's own since it was listed, else an equal share of its seller's, as they were
+    observed; only where neither is known they are what is usual, and `is_assumed` says so. Price, severity and weight
+    of the brand are those of the queue's value, in the currency of its policy. The queue draws sales to what is usual
+    while little is known; what honest sellers lost is not.
     """
     keep_all_stakes(connection, [(measure_id, case, decode_listing(case.snapshot), at)], policy)
 
@@ -59,14 +58,18 @@ def keep_all_stakes(
 
 
 def _weigh(case: Row[Any], listing: Listing, ranking: Ranking, rules: LedgerRules) -> dict[str, Any]:
+    days = ranking.policy.days_until_next_look
     found = _read_worth(case) or weigh(listing, case.score, ranking.policy, ranking.usual)
+    observed = observe_sales_a_day(listing)
+    sales = found.sales / days if observed is None else observed
+    until_next_look = min(sales * days, ranking.policy.most_sales)
     return {
         "size_band": Bands(rules.size_bands).find(listing.seller_listings),
         "age_band": Bands(rules.age_bands).find(listing.seller_age_days),
-        "loss_a_day": to_two_digits(found.price * found.sales / ranking.policy.days_until_next_look),
-        "harm": to_two_digits(found.harm),
+        "loss_a_day": to_two_digits(found.price * sales),
+        "harm": to_two_digits(found.price * until_next_look * found.severity * found.brand_weight),
         "currency": found.currency,
-        "is_assumed": any(name in found.assumed for name in _OF_LOSS),
+        "is_assumed": "price" in found.assumed or observed is None,
     }
 
 

@@ -178,12 +178,31 @@ def sales_a_day(listing: Listing, policy: Policy) -> float | None:
     0.105
     """
     usual, days = policy.usual_sales_a_day, policy.usual_days
+    known = _find_sales(listing)
+    return None if known is None else (known[0] + usual * days) / (known[1] + days)
+
+
+def observe_sales_a_day(listing: Listing) -> float | None:
+    """Return how many units the listing sold a day, as observed; None where that is not known.
+
+    Like `sales_a_day`, but not drawn to anything. What was up for less than a day counts as a day.
+
+    Examples
+    --------
+    >>> observe_sales_a_day(Listing("A7", "s1", "Bag", seller_sales=60, seller_age_days=300, seller_listings=2))
+    0.1
+    """
+    known = _find_sales(listing)
+    return None if known is None else known[0] / max(known[1], 1.0)
+
+
+def _find_sales(listing: Listing) -> tuple[float, float] | None:
+    """Return how many units were sold in how many days: by the listing, else its equal share of its seller's."""
     age = _age_days(listing.listed_at, listing.observed_at)
     if listing.listing_sales is not None and age is not None:
-        return (listing.listing_sales + usual * days) / (age + days)
+        return listing.listing_sales, age
     if listing.seller_sales is not None and listing.seller_age_days is not None:
-        share = listing.seller_sales / max(listing.seller_listings or 1.0, 1.0)
-        return (share + usual * days) / (max(listing.seller_age_days, 0.0) + days)
+        return listing.seller_sales / max(listing.seller_listings or 1.0, 1.0), max(listing.seller_age_days, 0.0)
     return None
 
 

@@ -67,9 +67,10 @@ class Market:
     def take_down(self, *, day: float = 0, **fields: Any) -> Decision:
         """Find a listing counterfeit that sells one unit in ten days for 100 euros."""
         at, number = START + timedelta(days=day), next(self.numbers)
-        history = {"listed_at": at - timedelta(days=20), "listing_sales": 3.5, "seller_listings": 5_000.0}
+        history = {"listed_at": at - timedelta(days=20), "listing_sales": 2.0, "seller_listings": 5_000.0}
         offer = {"title": f"Bag no. {number}", "price": 100.0, "currency": "EUR", "observed_at": at}
-        listing = Listing(f"L{number}", "ann", **(history | offer | {"seller_age_days": 1000.0} | fields))
+        known = {"listing_id": f"L{number}", "seller_id": "ann", "seller_age_days": 1000.0}
+        listing = Listing(**(known | history | offer | fields))
         enqueue(self.engine, [ScoredListing(listing, 0.9, 1.0, (), (), None, "m1")], now=at)
         with reading(self.engine) as connection:
             case_id = connection.scalar(select(func.max(cases.c.case_id)))

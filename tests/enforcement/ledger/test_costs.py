@@ -3,17 +3,35 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, select, update
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert, select, update
 
-from ipml.enforcement.ledger.costs import Entry, ledger_rows, read_ledger
-from ipml.records import Verdict
+from ipml.enforcement.ledger.costs import Entry, Spell, find_losses, ledger_rows, read_ledger
+from ipml.enforcement.ledger.stakes import keep_stakes
+from ipml.records import Decision, Verdict
+from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide
+from ipml.review.ranking.policy import load_policy
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, measure_stakes, seller_keys
+from ipml.storage.tables import cases, measure_stakes, measures, seller_keys
 
 from .conftest import START, Market
 
-A_DAY = 10.0  # 3.5 units in 20 days, drawn to the usual, are one in ten days, for 100 euros
+A_DAY = 10.0  # two units in 20 days, for 100 euros
+SHARES = st.sampled_from([0.0, 0.2, 0.5, 1.0])
+SPELLS = st.lists(
+    st.builds(
+        lambda start, days, share, kind: Spell(
+            START + timedelta(days=start), START + timedelta(days=start + days), share, 53.0, "EUR", kind
+        ),
+        st.integers(0, 20),
+        st.integers(0, 20),
+        SHARES,
+        st.sampled_from(["wrong", "wrong", "slip", "right"]),
+    ),
+    max_size=6,
+)
 
 
 def _all(market: Market, day: float = 30) -> Entry:
@@ -120,3 +138,106 @@ def test_what_is_assumed_is_said(market: Market):
     market.take_down(price=None, currency=None)
     with reading(market.engine) as connection:
         assert connection.execute(select(measure_stakes.c.is_assumed)).scalar_one() is True
+
+
+def _sum(spells: list[Spell]) -> float:
+    return sum(loss.cost for loss in find_losses(spells))
+
+
+@given(spells=SPELLS)
+def test_errors_cost_at_most_what_the_listing_sells_while_they_last(spells: list[Spell]):
+    """Moment by moment the gravest error counts, less what a measure that was right would have cost; one by one."""
+    moments = [START + timedelta(hours=12 + 24 * day) for day in range(41)]
+    expected = 0.0
+    for moment in moments:
+        there = [spell for spell in spells if spell.start <= moment < spell.end]
+        errors = max((one.share for one in there if one.kind != "right"), default=0.0)
+        expected += 53.0 * max(errors - max((one.share for one in there if one.kind == "right"), default=0.0), 0.0)
+    assert _sum(spells) == pytest.approx(expected)
+
+
+@given(spells=SPELLS, added=SPELLS)
+def test_what_overlaps_costs_nothing_more(spells: list[Spell], added: list[Spell]):
+    """No measure added makes errors cost more than the sales of the days that all of them cover together."""
+    every = [spell for spell in (*spells, *added) if spell.kind != "right"]
+    days = {spell.start + timedelta(days=n) for spell in every for n in range((spell.end - spell.start).days)}
+    assert _sum([*spells, *added]) <= 53.0 * len(days) + 1e-9
+    assert _sum([*spells, *spells]) == pytest.approx(_sum(spells))
+    right = [spell for spell in added if spell.kind == "right"]
+    assert _sum([*spells, *right]) <= _sum(spells) + 1e-9
+
+
+def _add(market: Market, decision: Decision, kind: str, day: float = 0) -> None:
+    """Impose a measure by hand beside the one there is."""
+    with writing(market.engine) as connection:
+        of_decision = measures.c.decision_id == decision.decision_id
+        first = connection.execute(select(measures).where(of_decision)).mappings().first()
+        assert first is not None
+        at = START + timedelta(days=day)
+        row = {name: value for name, value in first.items() if name != "measure_id"} | {"kind": kind, "imposed_at": at}
+        number = connection.scalars(insert(measures).values(row).returning(measures.c.measure_id)).one()
+        keep_stakes(connection, number, find_case(connection, decision.case_id), at, market.policy)
+
+
+@pytest.mark.parametrize("kind", ["remove", "demote", "label"])
+def test_one_decision_with_two_measures_is_one_error(market: Market, kind: str):
+    """It costs what the harder of the two costs; while it stands its value is caught once."""
+    decision = market.take_down()
+    _add(market, decision, kind, day=3)
+    line = _all(market)
+    assert (line.right, line.caught) == (1, 30 * A_DAY)
+    market.undo(decision, day=10)
+    line = _all(market)
+    assert (line.wrong, line.days, line.cost) == (1, 10, 10 * A_DAY)
+
+
+def test_a_milder_measure_in_the_place_of_one_costs_its_own_share(market: Market):
+    """Five days removed, five days lower in the search: one error of ten days."""
+    decision = market.take_down()
+    market.change(decision, lifted_at=START + timedelta(days=5))
+    _add(market, decision, "demote", day=5)
+    with writing(market.engine) as connection:
+        connection.execute(update(measures).where(measures.c.kind == "demote").values(lifted_at=None))
+    market.undo(decision, day=10)
+    market.change(decision, undone_at=None)
+    with writing(market.engine) as connection:
+        ended = {"remove": 5, "demote": 10}
+        for kind, day in ended.items():
+            at = START + timedelta(days=day)
+            connection.execute(update(measures).where(measures.c.kind == kind).values(lifted_at=at))
+    line = _all(market)
+    assert (line.wrong, line.days, line.cost) == (1, 10, 5 * A_DAY + 5 * A_DAY * 0.5)
+
+
+def test_two_wrong_decisions_on_one_listing_cost_its_sales_once(market: Market):
+    """Seen twice and wrong twice, it was down for ten days."""
+    seen = [market.take_down(listing_id="L", day=day) for day in (0, 1)]
+    for decision in seen:
+        market.undo(decision, day=10)
+    line = _all(market)
+    assert (line.wrong, line.days, line.cost) == (2, 10, 10 * A_DAY)
+
+
+def test_an_error_on_a_listing_that_is_down_rightly_costs_nothing(market: Market):
+    """The other decision stands."""
+    _, wrong = (market.take_down(listing_id="L", day=day) for day in (0, 1))
+    market.undo(wrong, day=10)
+    line = _all(market)
+    assert (line.wrong, line.days, line.cost, line.right) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("sold", "days", "a_day", "is_assumed"),
+    [(60, 60, 1.0, False), (3, 30, 0.1, False), (0, 5, 0.0, False), (2, 0.25, 2.0, False), (None, 60, 0.0, True)],
+)
+def test_sales_that_are_known_are_used_as_they_are(
+    market: Market, sold: float | None, days: float, a_day: float, is_assumed: bool
+):
+    """However few they are; only where none are known they are what is usual, and that is said."""
+    listed = {"listing_sales": sold, "listed_at": START - timedelta(days=days), "observed_at": START}
+    decision = market.take_down(price=50.0, seller_age_days=None, **listed)
+    market.undo(decision, day=60)
+    with reading(market.engine) as connection:
+        assert connection.execute(select(measure_stakes.c.is_assumed)).scalar_one() is is_assumed
+    usual = load_policy().usual_sales_a_day
+    assert _all(market, 90).cost == pytest.approx(60 * 50 * (usual if is_assumed else a_day))

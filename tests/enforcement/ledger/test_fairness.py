@@ -64,7 +64,9 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market
         (Counts(400, 10), Counts(4000, 100), "ok"),
         (Counts(400, 13), Counts(4000, 100), "watch"),
         (Counts(29, 20), Counts(4000, 100), "too few"),
-        (Counts(100, 4), Counts(4000, 10), "ok"),
+        (Counts(100, 4), Counts(4000, 10), "watch"),
+        (Counts(100, 1), Counts(4000, 20), "too few"),
+        (Counts(30, 0), Counts(4000, 100), "too few"),
         (Counts(400, 2), Counts(4000, 100), "ok"),
         (Counts(0, 0), Counts(10, 1), "too few"),
     ],
@@ -72,6 +74,17 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market
 def test_an_alarm_is_above_the_bound_and_not_by_chance(of_group: Counts, of_rest: Counts, state: str):
     """A quarter more often, of enough decisions, and the interval above 1."""
     assert compare("small sellers", "overturned", of_group, of_rest, RULES).state == state
+
+
+@given(judged=st.integers(1, 500), wrong=st.integers(0, 500), rest=st.integers(1, 5000), rest_wrong=st.integers(0, 500))
+def test_all_is_well_only_where_enough_speaks_for_it(judged: int, wrong: int, rest: int, rest_wrong: int):
+    """The ratio is within the bound, and were it at the bound there would be errors enough for an alarm."""
+    of_group, of_rest = Counts(judged, min(wrong, judged)), Counts(rest, min(rest_wrong, rest))
+    found = compare("small sellers", "overturned", of_group, of_rest, RULES)
+    if found.state == "ok":
+        assert found.ratio is not None
+        assert found.ratio <= RULES.alarm_ratio
+        assert of_rest.wrong / rest * RULES.alarm_ratio * judged >= RULES.least_wrong
 
 
 @settings(max_examples=20)
