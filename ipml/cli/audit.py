@@ -43,7 +43,9 @@ def verify(
         ),
     ] = None,
 ) -> None:
-    """Check every row of the audit trail, and whether it is still that of the anchors; exit code 1 if it is not.
+    """Check every row of the audit trail, whether it is still that of the anchors, and all rows that it speaks of.
+
+    Exit code 1 if anything is not as it was written.
 
     The chain alone shows edited, deleted and moved rows. A trail that was cut off or written anew shows only against
     an anchor that was kept where whoever did it could not write.
@@ -55,6 +57,7 @@ def verify(
     from ipml.storage import audit
     from ipml.storage.anchors import find_bad_signatures, find_public_key
     from ipml.storage.database import open_database, reading
+    from ipml.storage.row_digests import check_rows
 
     settings = get_settings()
     given = anchor or ([str(settings.anchors)] if settings.anchors else [])
@@ -65,9 +68,12 @@ def verify(
     kept = [*plain, *(part for one in signed for part in one.anchors)]
     with reading(open_database(database, create=False)) as connection, show_rows("rows") as show:
         report = audit.verify(connection, *kept, show=lambda done, total: show(done, total, "checked"))
-    for problem in (*problems, *report.problems):
+        rows = check_rows(connection, show=lambda done: show(done, report.anchor.count, "compared"))
+    for problem in (*problems, *report.problems, *rows.problems):
         typer.echo(f"problem  {problem}")
-    if problems or report.problems:
+    for table, count in rows.unchecked.items():
+        typer.echo(f"warning  {table}: {count:,} rows not checkable: written before the trail held digests of them")
+    if problems or report.problems or rows.problems:
         raise typer.Exit(1)
     typer.echo(
         f"{report.anchor.count:,} rows in one chain, {_describe(signed, plain, key)}; it ends at {report.anchor}"

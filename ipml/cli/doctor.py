@@ -145,6 +145,7 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     from ipml.storage.audit import verify
     from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
     from ipml.storage.database import reading
+    from ipml.storage.row_digests import check_rows
     from ipml.storage.tables import REVISION
 
     settings = get_settings()
@@ -153,7 +154,8 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
             report = verify(connection, *([anchor] if anchor else []))
             kept = check_trail(connection, settings.anchors, settings.anchor_key) if settings.anchors else []
             lines = chain(find_disagreements(connection), find_gaps(connection))
-            disagreements = list(islice(lines, _MOST_LINES))
+            rows = check_rows(connection, at_most=_MOST_LINES)
+            disagreements = list(islice(chain(rows.problems, lines), 2 * _MOST_LINES))
             risks = list(find_risky_settings(connection))
             server = server_version(connection)
     except IpmlError as error:
@@ -167,8 +169,11 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     yield from _judge_anchors(settings.anchors, kept)
     for problem in disagreements:
         yield Check("rows", "problem", problem)
+    for table, count in rows.unchecked.items():
+        words = f"{count:,} of {table} are not checkable: written before the audit trail held digests of them"
+        yield Check("rows", "warning", words)
     if not disagreements:
-        yield Check("rows", "ok", "decisions, audit trail, references and numbering agree")
+        yield Check("rows", "ok", "what the audit trail tells of rows, references and numbering agree")
     yield _check_appeals(engine)
     if unswept := len(find_unswept(engine)):
         words = f"{unswept:,} erased sellers have left traces in the files of the database: `ipml seller sweep`"

@@ -20,6 +20,13 @@ Database = Annotated[
         help="Review database, as a SQLAlchemy URL; by default IPML_DATABASE, or ipml.db here.", show_default=False
     ),
 ]
+NewList = Annotated[
+    bool,
+    typer.Option(
+        "--new-list",
+        help="Begin an empty list of erased sellers where IPML_ERASED is not there: nobody erased before is in it.",
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(

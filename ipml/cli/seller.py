@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.moments import DAY
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, NewList, acting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -69,6 +69,7 @@ def erase(
     again: Annotated[
         bool, typer.Option("--again", help="Erase whoever is in the file IPML_ERASED and came back with a backup.")
     ] = False,
+    new_list: NewList = False,
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -79,6 +80,7 @@ def erase(
 
     Example: ipml seller erase s-1207 --why "request 93"
     """
+    from ipml.enforcement.privacy.erased_list import begin_list
     from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
@@ -88,6 +90,8 @@ def erase(
     listed_in = get_settings().erased
     engine = open_database(database, create=False)
     by = acting(engine, Action.ERASE_PEOPLE, by)
+    if new_list and listed_in is not None:
+        begin_list(listed_in)
     if again:
         if seller or listed_in is None:
             raise UnusableSetting("--again", "a seller, or no file in IPML_ERASED", "the file, and no seller")

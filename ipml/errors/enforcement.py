@@ -257,10 +257,23 @@ class HoldNotFound(IpmlError):
 
 
 class UnusableErasedList(IpmlError):
-    """A file that should list sellers who were erased is none."""
+    """A file that should list sellers who were erased is none, or is damaged."""
 
     def __init__(self, where: str, found: str) -> None:
-        super().__init__(f"{where}: found {found}; expected a line that `ipml seller erase` wrote.")
+        super().__init__(
+            f"{where}: found {found}; expected the whole list of erased sellers as `ipml seller erase` wrote it. "
+            "Bring back a copy of it; nothing was changed."
+        )
+
+
+class NoErasedList(IpmlError):
+    """The file that should list sellers who were erased is not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: found no such file; expected the list of erased sellers that IPML_ERASED names. Bring it back, "
+            "or begin an empty one with --new-list: whoever was erased before is then not known. Nothing was changed."
+        )
 
 
 class LinkNotFound(IpmlError):

@@ -18,11 +18,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, insert, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Delete, Table, Update, insert, select, type_coerce
 
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.storage import tables
+from ipml.storage.audited_tables import AUDITED
 from ipml.storage.database import Lock, serialise
+from ipml.storage.row_digests import PREFIX, RowName, find_spoken_of, read_digests, write_digests
 from ipml.storage.tables import to_microseconds
 
 Value = str | int | float | bool | None
@@ -47,15 +49,25 @@ class AuditRow:
     previous: str
     hash: str
 
+    @property
+    def said(self) -> dict[str, Value]:
+        """The payload as whoever did it gave it, without the digests of other rows."""
+        return {name: value for name, value in self.payload.items() if not name.startswith(PREFIX)}
+
 
 class Deed(NamedTuple):
-    """What a row is to say: `actor` does `action` to `subject` at a moment; `payload` says more in ids and numbers."""
+    """What a row is to say: `actor` does `action` to `subject` at a moment; `payload` says more in ids and numbers.
+
+    `speaks_of` are the audited rows that it changes besides those that subject and payload name
+    (`ipml.storage.row_digests.name_rows`).
+    """
 
     at: datetime
     actor: str
     action: str
     subject: str
     payload: Mapping[str, Value]
+    speaks_of: Sequence[RowName] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,22 +175,47 @@ def append_all(
 def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> list[AuditRow]:
     """Append a row for each deed, in order; otherwise like `append`.
 
-    Call it after the other changes of the transaction, as all who append wait for each other until it ends.
+    Call it after the other changes of the transaction, as all who append wait for each other until it ends, and each
+    row holds digests of the rows that it speaks of as they are now.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
+    deeds = list(deeds)
+    spoken_of = [[*find_spoken_of(one.action, one.subject, one.payload), *one.speaks_of] for one in deeds]
+    digests = read_digests(connection, [name for names in spoken_of for name in names])
     last = anchor(connection)
     rows: list[AuditRow] = []
     stored: list[tuple[object, ...]] = []
-    for at, actor, action, subject, payload in deeds:
-        number, text = last.count + 1, _payload_text(payload)
+    for (at, actor, action, subject, said, _), names in zip(deeds, spoken_of, strict=True):
+        _check_payload(said)
+        payload = dict(said) | dict(write_digests(names, digests, action))
+        number, text = last.count + 1, _write_json(payload)
         hashed = _hash(number, to_microseconds(at), actor, action, subject, text, last.head)
-        rows.append(AuditRow(number, at, actor, action, subject, dict(payload), last.head, hashed))
+        rows.append(AuditRow(number, at, actor, action, subject, payload, last.head, hashed))
         stored.append((number, at, actor, action, subject, text, last.head, hashed))
         last = Anchor(number, hashed)
     if stored:
-        names = AuditRow.__slots__
-        connection.execute(insert(tables.audit), [dict(zip(names, row, strict=True)) for row in stored])
+        columns = AuditRow.__slots__
+        connection.execute(insert(tables.audit), [dict(zip(columns, row, strict=True)) for row in stored])
     return rows
+
+
+def change_rows(
+    connection: Connection, change: Update | Delete, actor: str, action: str, *, at: datetime | None = None
+) -> int:
+    """Change or delete rows, append for each audited one that this was done, and return how many there are.
+
+    Parameters
+    ----------
+    change : Update or Delete
+        Of a table that has a number.
+    """
+    table: Table = change.entity_description["table"]
+    (key,) = table.primary_key
+    numbers = sorted(connection.scalars(change.returning(key)))
+    if table.name in AUDITED:
+        noun = AUDITED[table.name].noun
+        append_all(connection, actor, action, [(f"{noun}:{number}", {}) for number in numbers], at=at)
+    return len(numbers)
 
 
 def list_rows(connection: Connection, *subjects: str) -> list[AuditRow]:
@@ -294,7 +331,7 @@ _quote_again = lru_cache(maxsize=1024)(encode_basestring_ascii)
 _write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
-def _payload_text(payload: Mapping[str, Value]) -> str:
+def _check_payload(payload: Mapping[str, Value]) -> None:
     for name, value in payload.items():
         if isinstance(value, str) and len(value) > _LONGEST_TEXT:
             found, expected = (
@@ -304,7 +341,6 @@ def _payload_text(payload: Mapping[str, Value]) -> str:
             raise UnstorableValue(f"audit payload, {name}", found, expected)
         if isinstance(value, float) and not math.isfinite(value):
             raise UnstorableValue(f"audit payload, {name}", str(value), "a finite number or none")
-    return _write_json(payload)
 
 
 def _audit_row(stored: Mapping[str, Any]) -> AuditRow:

@@ -12,7 +12,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,7 +111,7 @@ def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manif
     """
     if path.exists():
         raise UnwritableFile(path, "a file of that name", "a new name, so that no earlier backup is lost")
-    with _whole_or_not_at_all(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole_or_not_at_all(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         with reading(engine) as connection:
             tables = {table.name: _write_table(connection, table, archive) for table in backed_up_tables()}
             anchor = str(audit.anchor(connection))
@@ -157,7 +157,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 @contextmanager
-def _whole_or_not_at_all(path: Path) -> Iterator[Any]:
+def whole_or_not_at_all(path: Path) -> Iterator[Any]:
     """Give a file that only its owner can read, and which bears its name once it is whole and on the disk."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -166,5 +166,16 @@ def _whole_or_not_at_all(path: Path) -> Iterator[Any]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """See to it that the name of a new file outlives a power cut, where the system knows of such a thing."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

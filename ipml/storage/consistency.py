@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select, text
 
 from ipml.storage.numbering import find_lagging
-from ipml.storage.tables import audit, decisions, evidence, measures, metadata, reversals
+from ipml.storage.tables import audit, cases, decisions, evidence, measures, metadata, opinions, reversals
 
 _AT_ONCE = 1000
 _OLDEST_SERVER = 14
@@ -31,6 +31,7 @@ def find_disagreements(connection: Connection) -> Iterator[str]:
     yield from _measures_without_decision(connection)
     yield from _evidence_without_record(connection)
     yield from _rows_that_refer_to_none(connection)
+    yield from _listings_of_another_case(connection)
     for table in find_lagging(connection):
         yield f"{table}: its counter is behind its rows, so that new rows are refused; restore a backup, or use setval"
 
@@ -119,6 +120,15 @@ def _evidence_without_record(connection: Connection) -> Iterator[str]:
     for number, digest in connection.execute(there.execution_options(yield_per=_AT_ONCE)):
         if noted.get(f"evidence:{number}") != digest:
             yield f"evidence {number}: is not what the audit trail says was kept"
+
+
+def _listings_of_another_case(connection: Connection) -> Iterator[str]:
+    """Look for decisions and opinions that name another listing than their case, which the audit trail vouches for."""
+    for table in (decisions, opinions):
+        (key,) = table.primary_key
+        query = select(key).join(cases, cases.c.case_id == table.c.case_id)
+        for number in connection.scalars(query.where(table.c.listing_id != cases.c.listing_id).order_by(key)):
+            yield f"{table.name} {number}: listing_id is not that of its case"
 
 
 def _rows_that_refer_to_none(connection: Connection) -> Iterator[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.outbox import Message, find_message, make_messages, seal_if_told
+from ipml.storage.outbox import Message, find_message, make_messages, seal_if_told, subject_of
 from ipml.storage.tables import outbox
 
 
@@ -45,7 +45,7 @@ def retry(connection: Connection, key: str, by: str, now: datetime, *, out_of_or
     fields = {"state": "waiting", "attempts": 0, "next_try_at": now, "settled_at": None}
     fields |= {"holder": None, "lease_expires_at": None, "dropped_by": None, "dropped_at": None, "why_dropped": None}
     connection.execute(update(outbox).where(outbox.c.message_id == message.message_id).values(fields))
-    audit.append(connection, by, "retried", _subject_of(message), {"key": key}, at=now)
+    audit.append(connection, by, "retried", subject_of(message.message_id), {"key": key}, at=now)
 
 
 def drop(connection: Connection, key: str, by: str, why: str, now: datetime) -> None:
@@ -59,7 +59,7 @@ def drop(connection: Connection, key: str, by: str, why: str, now: datetime) -> 
     message = _find_dead(connection, key)
     fields = {"dropped_by": by, "dropped_at": now, "why_dropped": seal_if_told(connection, message.pseudonym, why)}
     connection.execute(update(outbox).where(outbox.c.message_id == message.message_id).values(fields))
-    audit.append(connection, by, "dropped", _subject_of(message), {"key": key}, at=now)
+    audit.append(connection, by, "dropped", subject_of(message.message_id), {"key": key}, at=now)
 
 
 def _find_dead(connection: Connection, key: str) -> Message:
@@ -69,7 +69,3 @@ def _find_dead(connection: Connection, key: str) -> Message:
     if message.state != "dead":
         raise MessageNotDead(key, message.state)
     return message
-
-
-def _subject_of(message: Message) -> str:
-    return f"message:{message.message_id}"

@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from ipml.errors import SellerErased
+from ipml.storage import audit
+from ipml.storage.appending import append_rows
 from ipml.storage.keyrings import Keyring, read_keys
 from ipml.storage.pseudonyms import seal
 from ipml.storage.tables import outbox
@@ -35,6 +37,7 @@ MESSAGE_KINDS = frozenset(
 )
 """What messages are, each the end of the type that a receiver sees, such as "ipml.penalty_lifted"."""
 
+_SYSTEM = "ipml"
 _write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 
 
@@ -149,7 +152,17 @@ def put_all(connection: Connection, drafts: Sequence[Draft], keys: Keyring | Non
     if not drafts:
         return
     keys = keys or read_keys(connection, {draft.pseudonym for draft in drafts if draft.pseudonym is not None})
-    connection.execute(insert(outbox), [_make_row(draft, keys) for draft in drafts])
+    numbers = append_rows(connection, outbox, [_make_row(draft, keys) for draft in drafts])
+    deeds = [
+        audit.Deed(draft.now, _SYSTEM, "put", subject_of(number), {"key": draft.key})
+        for number, draft in zip(numbers, drafts, strict=True)
+    ]
+    audit.append_deeds(connection, deeds)
+
+
+def subject_of(message_id: int) -> str:
+    """Return what the audit trail calls a message."""
+    return f"message:{message_id}"
 
 
 def _make_row(draft: Draft, keys: Keyring) -> dict[str, Any]:
@@ -226,7 +239,10 @@ def settle_failed(connection: Connection, message: Message, now: datetime, why: 
 
 def settle_unreadable(connection: Connection, message: Message, now: datetime) -> bool:
     """Drop a message whose seller was erased: nobody can read it any more, and nobody is left whom it concerns."""
-    return _settle(connection, message, state="dead", settled_at=now, dropped_by="ipml", dropped_at=now)
+    is_mine = _settle(connection, message, state="dead", settled_at=now, dropped_by=_SYSTEM, dropped_at=now)
+    if is_mine:
+        audit.append(connection, _SYSTEM, "dropped", subject_of(message.message_id), {"key": message.key}, at=now)
+    return is_mine
 
 
 def give_back(connection: Connection, message: Message) -> bool:
@@ -244,7 +260,7 @@ def withdraw(connection: Connection, key: str, *, by: str, now: datetime) -> boo
     """Drop a message that nobody has tried to deliver yet; False where it may have arrived."""
     untouched = outbox.c.key == key, outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)
     fields = {"state": "dead", "settled_at": now, "dropped_by": by, "dropped_at": now}
-    return connection.execute(update(outbox).where(*untouched).values(fields)).rowcount == 1
+    return audit.change_rows(connection, update(outbox).where(*untouched).values(fields), by, "withdrawn", at=now) == 1
 
 
 def find_message(connection: Connection, key: str) -> Message | None:

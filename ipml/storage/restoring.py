@@ -6,7 +6,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,13 @@ _LARGEST_MANIFEST = 10**6  # bytes: it names a few tables
 _LONGEST_LINE = 10**8  # bytes: of the row of a listing, many times over
 
 
-def restore(engine: Engine, path: Path, anchor: Anchor | None = None) -> Manifest:
+def restore(
+    engine: Engine,
+    path: Path,
+    anchor: Anchor | None = None,
+    *,
+    finish: Callable[[Connection], object] | None = None,
+) -> Manifest:
     """Fill an empty database from a backup; that of an older release is brought up to date.
 
     Files, hashes, counts, the audit trail and what rows say of each other are checked before anything is kept.
@@ -36,6 +42,8 @@ def restore(engine: Engine, path: Path, anchor: Anchor | None = None) -> Manifes
     ----------
     anchor : Anchor, optional
         One that was kept elsewhere; with it a backup whose trail was written anew is found, too.
+    finish : callable, optional
+        What is still to be done to the rows before any of them is kept, such as to erase who is not to come back.
 
     Raises
     ------
@@ -62,6 +70,8 @@ def restore(engine: Engine, path: Path, anchor: Anchor | None = None) -> Manifes
                 if numbered.name in manifest.tables:
                     go_on_after(connection, numbered, manifest.tables[numbered.name].last_number)
             _check_trail(connection, path, manifest, anchor)
+            if finish is not None:
+                finish(connection)
     return manifest
 
 

@@ -27,6 +27,7 @@ from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import outbox, user_sellers
 
 POLICY = load_enforcement_policy()
@@ -58,7 +59,8 @@ def letters(engine):
 def is_sound(engine):
     """Say whether trail, decisions and what followed agree."""
     with reading(engine) as connection:
-        return verify(connection).is_intact and not [*find_disagreements(connection), *find_gaps(connection)]
+        found = [*find_disagreements(connection), *find_gaps(connection), *check_rows(connection).problems]
+        return verify(connection).is_intact and not found
 
 
 def test_a_measure_comes_and_goes_by_hand(market):

@@ -14,6 +14,7 @@ from ipml.review.queue import enqueue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions, evidence, measures, outbox, statements, strikes
 
 pytestmark = pytest.mark.slow
@@ -37,6 +38,7 @@ def _die(engine: Engine, steps: int) -> int:
     with reading(engine) as connection:
         assert verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
         assert list(find_gaps(connection)) == []
         made = connection.scalar(select(func.count()).select_from(decisions)) or 0
         for table in (evidence, measures, strikes):

@@ -32,6 +32,7 @@ from ipml.storage import outbox
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
 
@@ -215,6 +216,7 @@ def test_in_the_end_everything_agrees(story, appealed):
     with reading(story.engine) as connection:
         assert verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
         assert list(find_gaps(connection)) == []
         keys = Counter(connection.scalars(select(messages.c.key).where(messages.c.channel.in_(CHANNELS))))
     assert Counter(story.receiver.keys) == keys

@@ -15,6 +15,7 @@ from ipml.review.queue import claim, enqueue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
 
 pytestmark = pytest.mark.slow
@@ -60,6 +61,7 @@ def test_no_acknowledged_decision_is_lost_in_a_crash(lasting_server: Server, mak
         with reading(engine) as connection:
             assert verify(connection).is_intact
             assert list(find_disagreements(connection)) == []
+            assert check_rows(connection).problems == ()
             kept = list(connection.scalars(select(decisions.c.case_id)))
         assert len(kept) == len(set(kept))
         assert set(acknowledged) <= set(kept)

@@ -67,7 +67,7 @@ def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
     reversal = undo(queue, decision.decision_id, "cleo", may_undo_others=True, why="a slip", now=LATE)
     (*_, row) = history(queue, 1)
     assert (row.actor, row.action, row.at) == ("cleo", "reversed", LATE)
-    assert row.payload == {"decision": 1, "verdict": "genuine", "reversal": reversal.reversal_id}
+    assert row.said == {"decision": 1, "verdict": "genuine", "reversal": reversal.reversal_id}
     with reading(queue) as connection:
         assert verify(connection).is_intact
 

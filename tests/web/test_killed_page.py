@@ -20,6 +20,7 @@ from ipml.review import queue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import open_database, reading
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
 from ipml.web.permissions import Role
 from ipml.web.users import PasswordCost, add_user
@@ -58,6 +59,7 @@ def test_no_decision_that_was_answered_is_lost(database_url: str, scored: Callab
             kept = set(connection.scalars(select(decisions.c.case_id)))
             assert verify(connection).is_intact
             assert list(find_disagreements(connection)) == []
+            assert check_rows(connection).problems == ()
         assert set(answered) <= kept
         assert len(kept) <= len(answered) + kill + 1
     engine.dispose()

@@ -42,24 +42,26 @@ def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime |
         if (running := find_suspension(connection, notifier_id, now)) is not None:
             raise SuspendedAlready(notifier_id, running.until or now)
         if notifier.address is not None:
-            _erase(connection, notifier, now)
+            _erase(connection, notifier, by, now)
             audit.append(connection, by, "notifier erased", notifier.subject, {}, at=now)
     tables = (notices, notifier_steps, notifiers, outbox, rights_documents)
     return sweep(engine, [table.name for table in tables])
 
 
-def _erase(connection: Connection, notifier: Notifier, now: datetime) -> None:
+def _erase(connection: Connection, notifier: Notifier, by: str, now: datetime) -> None:
     """Take the key away, and empty what it opened; messages on them that wait go to nobody any more."""
     number, is_theirs = notifier.notifier_id, outbox.c.pseudonym == notifier.pseudonym
     dropped = {"state": "dead", "settled_at": now, "dropped_by": "ipml", "dropped_at": now}
     passed_on = outbox.c.subject.like(f"counter-notice:%:notifier:{number}")  # sealed for the seller, to their address
     for mine in (is_theirs, passed_on):
         connection.execute(update(outbox).where(mine, outbox.c.state == "waiting").values(dropped))
-        connection.execute(update(outbox).where(mine).values(body="", last_error=None, why_dropped=None))
+        emptied = update(outbox).where(mine).values(body="", last_error=None, why_dropped=None)
+        audit.change_rows(connection, emptied, by, "erased", at=now)
     for table, blanks in (
         (notices, {"sealed": "", "explanation": "", "key": None}),
         (rights_documents, {"reference": ""}),
         (notifier_steps, {"why": ""}),
         (notifiers, {"address": None, "key": None}),
     ):
-        connection.execute(update(table).where(table.c.notifier_id == number).values(blanks))
+        blanked = update(table).where(table.c.notifier_id == number).values(blanks)
+        audit.change_rows(connection, blanked, by, "erased", at=now)

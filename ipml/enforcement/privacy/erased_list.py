@@ -1,25 +1,31 @@
 """A file outside the database by which erased sellers are known again: a backup that is restored still holds them.
 
 It names nobody. Its first line holds a key; each other line the pseudonym of an erased seller, a keyed hash of their
-id, and when they were erased. Who has the file can tell whether an id that they know already is in it, so it is kept
-like a backup. Restoring a backup erases whoever is in it again; see `ipml.enforcement.privacy.erasure.erase_again`.
+id, and when they were erased; the last one how many lines there are and their digest, so that a list that was cut or
+damaged is not taken for a shorter one. It is written whole or not at all. Who has the file can tell whether an id that
+they know already is in it, so it is kept like a backup. Restoring a backup erases whoever is in it again, before
+anything is kept; see `ipml.enforcement.privacy.erasure.erase_again_within`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
-import os
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from ipml.errors import UnusableErasedList
+from ipml.errors import NoErasedList, UnusableErasedList
+from ipml.storage.backup import whole_or_not_at_all
+from ipml.storage.turns import turn
 
-FORMAT = "ipml erased sellers 1"
+FORMAT = "ipml erased sellers 2"
+_WITHOUT_END = "ipml erased sellers 1"  # of older releases
 _KEY_BYTES = 32
+_PATIENCE_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,27 @@ class ErasedList:
         return max((self.moments[name] for name in known_as if name in self.moments), default=None)
 
 
+def begin_list(path: Path) -> None:
+    """Make a list that names nobody, where there is none yet."""
+    with turn(_turn_of(path), _PATIENCE_SECONDS):
+        if not path.exists():
+            _write(path, [_dump({"format": FORMAT, "key": secrets.token_hex(_KEY_BYTES)})])
+
+
 def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> None:
-    """Add a seller to the file, which is made where it is not there; it is on the disk when this returns."""
-    if not path.exists():
-        _append(path, {"format": FORMAT, "key": secrets.token_hex(_KEY_BYTES)})
-    mark = _mark(read_erased(path).key, seller_id)
-    _append(path, {"pseudonym": pseudonym, "mark": mark, "at": at.astimezone(UTC).isoformat()})
+    """Add a seller to the file, which is made where it is not there; it is on the disk when this returns.
+
+    Raises
+    ------
+    UnusableErasedList
+        The file is damaged; nothing is changed.
+    """
+    begin_list(path)
+    with turn(_turn_of(path), _PATIENCE_SECONDS):
+        key = read_erased(path).key
+        head, *lines = _read_lines(path)
+        entry = {"pseudonym": pseudonym, "mark": _mark(key, seller_id), "at": at.astimezone(UTC).isoformat()}
+        _write(path, [_dump(json.loads(head) | {"format": FORMAT}), *lines, _dump(entry)])
 
 
 def read_erased(path: Path) -> ErasedList:
@@ -60,46 +81,69 @@ def read_erased(path: Path) -> ErasedList:
 
     Raises
     ------
+    NoErasedList
+        It is not there.
     UnusableErasedList
-        A line is none of its lines; it is named by its number.
+        It is not all of a list as it was written, or cannot be read.
     """
+    head, *lines = _read_lines(path)
     moments: dict[str, datetime] = {}
-    key: bytes | None = None
-    for number, said in _read_lines(path):
-        try:
-            if key is None:
-                key = _read_head(said)
-                continue
+    try:
+        key = bytes.fromhex(json.loads(head)["key"])
+        for line in lines:
+            said = json.loads(line)
             at = datetime.fromisoformat(said["at"]).astimezone(UTC)
             for name in (said["mark"], said["pseudonym"]):
                 moments[name] = max(at, moments.get(name, at))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UnusableErasedList(f"{path}, line {number}", "something else") from error
-    if key is None:
-        raise UnusableErasedList(str(path), "an empty file")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UnusableErasedList(str(path), "a line that is none of a list") from error
     return ErasedList(key, moments)
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), 1):
-        try:
-            yield number, json.loads(line)
-        except ValueError as error:
-            raise UnusableErasedList(f"{path}, line {number}", repr(line[:60])) from error
+def _read_lines(path: Path) -> list[bytes]:
+    """Return the first line and those of sellers, once the last one has said that these are all."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise NoErasedList(path) from error
+    except OSError as error:
+        raise UnusableErasedList(str(path), f"what cannot be read ({error.strerror})") from error
+    if not content.endswith(b"\n"):
+        raise UnusableErasedList(str(path), "a last line that was cut" if content else "an empty file")
+    lines = content.splitlines(keepends=True)
+    form = _say(lines[0]).get("format")
+    if form == _WITHOUT_END:
+        return lines
+    if form != FORMAT:
+        raise UnusableErasedList(str(path), f"{lines[0][:60]!r} at its beginning")
+    if len(lines) < 2 or _say(lines[-1]) != _end_of(lines[:-1]):
+        raise UnusableErasedList(str(path), "lines that are not those which its end tells of")
+    return lines[:-1]
 
 
-def _read_head(said: dict[str, str]) -> bytes:
-    if said["format"] != FORMAT:
-        raise ValueError(said["format"])
-    return bytes.fromhex(said["key"])
+def _write(path: Path, lines: list[bytes]) -> None:
+    with whole_or_not_at_all(path) as file:
+        file.writelines([*lines, _dump(_end_of(lines))])
 
 
-def _append(path: Path, content: dict[str, str]) -> None:
-    line = json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+def _end_of(lines: list[bytes]) -> dict[str, Any]:
+    return {"lines": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}
+
+
+def _say(line: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _dump(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _turn_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-turn")
 
 
 def _mark(key: bytes, seller_id: str) -> str:

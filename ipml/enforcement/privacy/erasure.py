@@ -83,6 +83,8 @@ def erase_sellers(
         Nothing is kept of one of them, nor is there anything left to finish; those before are erased.
     UnderLegalHold, MessagesWaiting
         One of them cannot be erased now.
+    UnusableErasedList, NoErasedList
+        The file is damaged; or it is not there, though somebody was erased before.
     DatabaseBusy
         They are erased, but somebody went on reading what was there before: traces are left in the files until this
         is called again, with whomever, or `sweep_erased`.
@@ -144,6 +146,8 @@ def erase(
     in_any_case : bool, default=False
         Whether holds and messages that wait do not matter.
     """
+    if listed_in is not None:
+        _require_list(connection, listed_in)
     overwrite_deleted(connection)
     serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile, and no hold
     rows = connection.execute(_cases_of(seller_id).with_for_update()).all()
@@ -153,10 +157,10 @@ def erase(
     count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
     theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
     numbers = connection.scalars(theirs).all()
-    empty_notes(connection, numbers)  # those on listings that had expired before, too
+    empty_notes(connection, numbers, by, now)  # those on listings that had expired before, too
     empty_explanations(connection, numbers)
     n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0
-    _blank_sealed(connection, pseudonym, now)
+    _blank_sealed(connection, pseudonym, by, now)
     for table in (user_sellers, seller_keys):
         connection.execute(delete(table).where(table.c.seller_id == seller_id))
     fields = {"pseudonym": pseudonym, "erased_by": by, "erased_at": now, "why": why, "cases": count}
@@ -166,6 +170,12 @@ def erase(
     if listed_in is not None:  # last, when nothing but the disk can still refuse
         note_erased(listed_in, seller_id, pseudonym, now)
     return Erasure(pseudonym, count, n_decisions)
+
+
+def _require_list(connection: Connection, listed_in: Path) -> None:
+    """Raise unless the list is whole, or is not there because nobody was erased yet."""
+    if listed_in.exists() or connection.scalar(select(func.count()).select_from(erasures)):
+        read_erased(listed_in)
 
 
 def sweep_erased(engine: Engine, *, now: datetime | None = None) -> tuple[str, ...]:
@@ -185,15 +195,18 @@ def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | Non
 
     A seller of whom everything here is younger than their erasure came back by themselves, and stays.
     """
-    erased = read_erased(listed_in)
-    now = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        resurrected = [seller for seller, since in _find_sellers(connection) if _is_resurrected(erased, *seller, since)]
-    done: list[Erasure] = []
-    for seller_id, _ in resurrected:  # whatever held them then has ended since
-        with writing(engine) as connection:
-            done.append(erase(connection, seller_id, why="restored", by=by, now=now, in_any_case=True))
+    erased, now = read_erased(listed_in), now or datetime.now(UTC)
+    with writing(engine) as connection:
+        done = erase_again_within(connection, erased, by=by, now=now)
     return Erased(tuple(done), sweep_erased(engine, now=now))
+
+
+def erase_again_within(connection: Connection, erased: ErasedList, *, by: str, now: datetime) -> list[Erasure]:
+    """Do the first step of `erase_again` in the caller's transaction, as before the rows of a backup are kept."""
+    resurrected = [seller for seller, since in _find_sellers(connection) if _is_resurrected(erased, *seller, since)]
+    return [  # whatever held them then has ended since
+        erase(connection, seller_id, why="restored", by=by, now=now, in_any_case=True) for seller_id, _ in resurrected
+    ]
 
 
 def _cases_of(seller_id: str) -> Any:
@@ -210,10 +223,11 @@ def _name(connection: Connection, seller_id: str, rows: Sequence[Row[Any]], now:
     return pseudonym_of(connection, seller_id, now=now)
 
 
-def _blank_sealed(connection: Connection, pseudonym: str, now: datetime) -> None:
+def _blank_sealed(connection: Connection, pseudonym: str, by: str, now: datetime) -> None:
     """Empty what others wrote beside what is sealed, and give up what nobody can open any more."""
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
-    connection.execute(update(outbox).where(*waiting).values(state="dead", settled_at=now))
+    given_up = update(outbox).where(*waiting).values(state="dead", settled_at=now)
+    audit.change_rows(connection, given_up, by, "erased", at=now)
     for (name, found_by), columns in BLANKED.items():
         if found_by == "pseudonym":
             table = metadata.tables[name]

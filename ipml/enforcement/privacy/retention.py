@@ -106,7 +106,7 @@ def _expire_batch(engine: Engine, kind: RecordClass, days: int, by: str, now: da
             return 0
         wanted = kind.key.in_(keys)
         change = update(kind.table).values(**kind.blanks) if kind.blanks else delete(kind.table)
-        connection.execute(change.where(wanted))
+        audit.change_rows(connection, change.where(wanted), by, "expired", at=now)
         _note(connection, kind.name, len(keys), days, by, now)
         return len(keys)
 

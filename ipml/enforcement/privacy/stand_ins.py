@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Row, Text, cast, delete, func, literal, or_, 
 from ipml.enforcement.privacy.noted import join_notices
 from ipml.enforcement.privacy.places import BLANKED
 from ipml.records import Listing, ScoredListing
-from ipml.review.cases import note_deed
+from ipml.review.cases import note_deed, subject_of
 from ipml.review.ranking.worth import usual_keys
 from ipml.review.snapshot import decode, encode
+from ipml.storage import audit
 from ipml.storage.tables import bands, case_texts, cases, decisions, goldens, looks, metadata, opinions, rankings
 
 TITLE = "(erased)"
@@ -42,7 +43,7 @@ def replace_listings(connection: Connection, rows: Sequence[Row[Any]], seller: s
     rows = [row for row in rows if row.erased_at is None]
     lone = _find_lone_names(connection, rows)
     for start in range(0, len(rows), _MOST_NUMBERS):
-        _replace(connection, rows[start : start + _MOST_NUMBERS], seller, lone, at)
+        _replace(connection, rows[start : start + _MOST_NUMBERS], seller, lone, by, at)
     _forget_usual(connection, lone)
     for row in rows:
         if row.state != "decided":
@@ -50,7 +51,7 @@ def replace_listings(connection: Connection, rows: Sequence[Row[Any]], seller: s
     return len(rows)
 
 
-def empty_notes(connection: Connection, case_ids: Sequence[int]) -> None:
+def empty_notes(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
     """Empty what people typed about cases."""
     for start in range(0, len(case_ids), _MOST_NUMBERS):
         numbers = case_ids[start : start + _MOST_NUMBERS]
@@ -60,7 +61,9 @@ def empty_notes(connection: Connection, case_ids: Sequence[int]) -> None:
             if found_by in ("case_id", "decision_id"):
                 wanted = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
                 is_left = or_(*(table.c[column].is_distinct_from(value) for column, value in columns.items()))
-                connection.execute(update(table).where(wanted, is_left).values(**columns))
+                audit.change_rows(
+                    connection, update(table).where(wanted, is_left).values(**columns), by, "erased", at=at
+                )
 
 
 def stand_in_for(scored: ScoredListing, case_id: int, seller: str, lone: Collection[tuple[str, str]]) -> ScoredListing:
@@ -97,7 +100,12 @@ def stand_in_id(case_id: int) -> str:
 
 
 def _replace(
-    connection: Connection, rows: Sequence[Row[Any]], seller: str, lone: Collection[tuple[str, str]], at: datetime
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    seller: str,
+    lone: Collection[tuple[str, str]],
+    by: str,
+    at: datetime,
 ) -> None:
     numbers = [row.case_id for row in rows]
     for row in rows:
@@ -118,12 +126,15 @@ def _replace(
         connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
     for table in (decisions, opinions):
         alias = literal("erased:").concat(cast(table.c.case_id, Text))
-        connection.execute(update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias))
+        audit.change_rows(
+            connection, update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias), by, "erased", at=at
+        )
     for table in (case_texts, bands):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     _end_looks(connection, numbers, at)
     join_notices(connection, rows)
-    empty_notes(connection, numbers)
+    empty_notes(connection, numbers, by, at)
+    audit.append_all(connection, by, "erased", [(subject_of(number), {}) for number in numbers], at=at)
 
 
 def _end_looks(connection: Connection, numbers: Sequence[int], at: datetime) -> None:

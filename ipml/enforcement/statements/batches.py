@@ -18,10 +18,12 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from ipml.enforcement.statements.checking import BATCH_LIMIT
+from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import outbox
 
 CHANNEL = "transparency"
+_ACTOR = "ipml"
 _LEASE = timedelta(minutes=10)
 _LONGEST_PAUSE_MINUTES = 60
 _LONGEST_ERROR = 300
@@ -188,7 +190,7 @@ def _halve(payloads: Sequence[Payload], post: Post, answer: Answer) -> list[Outc
 def _settle_delivered(connection: Connection, holder: str, numbers: Sequence[int], now: datetime) -> None:
     mine = outbox.c.message_id.in_(numbers), outbox.c.holder == holder, outbox.c.state == "waiting"
     fields = {"state": "delivered", "settled_at": now, "last_error": None, "holder": None, "lease_expires_at": None}
-    connection.execute(update(outbox).where(*mine).values(fields))
+    audit.change_rows(connection, update(outbox).where(*mine).values(fields), _ACTOR, "delivered", at=now)
 
 
 def _settle(connection: Connection, holder: str, number: int, outcome: Outcome, now: datetime) -> None:
@@ -200,7 +202,13 @@ def _settle(connection: Connection, holder: str, number: int, outcome: Outcome, 
         fields["next_try_at"] = now + timedelta(minutes=min(2 ** min(attempts - 1, 10), _LONGEST_PAUSE_MINUTES))
     else:
         fields["settled_at"] = now
-    connection.execute(update(outbox).where(*mine).values(fields))
+    change = update(outbox).where(*mine).values(fields)
+    if outcome.state == "waiting":
+        connection.execute(change)
+    else:
+        audit.change_rows(
+            connection, change, _ACTOR, "delivered" if outcome.state == "delivered" else "given up", at=now
+        )
 
 
 def _say(answer: Answer) -> str:

@@ -17,7 +17,8 @@ from ipml.enforcement.takedown.finding import Measure, make_measure
 from ipml.errors import MessageNotFound
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.outbox import Message, make_messages, seal_if_told
+from ipml.storage.outbox import Message, make_messages, seal_if_told, subject_of
+from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import measure_messages, measures, outbox, platform_answers
 
 Status = Literal["accepted", "done", "refused", "failed"]
@@ -113,12 +114,14 @@ class _Noting:
         is_last_word = self._latest.get(thread, 0) <= message.message_id
         if said.status != "accepted":
             self._latest[thread] = max(self._latest.get(thread, 0), message.message_id)
-        for measure_id, effect in self._effects.get(said.key, ()):
+        concerned = self._effects.get(said.key, ())
+        for measure_id, effect in concerned:
             measure = self._measures[measure_id]
             self._change(measure, _meaning(measure, effect, said.status, said_at, why, is_last_word))
         payload: dict[str, audit.Value] = {"key": said.key, "status": said.status, "said_at": said_at.isoformat()}
-        subject = f"message:{message.message_id}"
-        self._deeds.append(audit.Deed(self._now, self._told_by, "answered", subject, payload))
+        changed = name_rows("measure", [number for number, _ in concerned])
+        subject = subject_of(message.message_id)
+        self._deeds.append(audit.Deed(self._now, self._told_by, "answered", subject, payload, changed))
         return Answer(said.key, said.status, said_at, is_new=True)
 
     def finish(self) -> None:

@@ -23,6 +23,7 @@ from ipml.storage import audit
 from ipml.storage.appending import append_rows
 from ipml.storage.keyrings import Keyring
 from ipml.storage.pseudonyms import seal
+from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import decisions, measures
 
 
@@ -158,7 +159,8 @@ def describe_change(
         payload["until"] = None if measure.until is None else measure.until.isoformat()
         payload["policy"] = measure.policy_digest
         payload |= {"automatic": measure.is_automatic, "replaces": replaces, "source": measure.source}
-    return audit.Deed(at, by, action, measure.subject, payload)
+    replaced = () if replaces is None else name_rows("measure", [replaces])
+    return audit.Deed(at, by, action, measure.subject, payload, replaced)
 
 
 def _seal(connection: Connection, pseudonym: str, text: str) -> str | None:

@@ -13,6 +13,7 @@ from ipml.review.queue import enqueue
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import notice_items, notices, notifiers, outbox
 
 TIMES, LISTINGS, NOTIFIERS = 3, 4, 3
@@ -43,3 +44,4 @@ def test_notices_at_once_are_each_kept_once(engine: Engine):
         assert {count for _, count in connection.execute(fresh.group_by(notice_items.c.listing_digest))} == {NOTIFIERS}
         assert audit.verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()

@@ -19,6 +19,7 @@ from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import measures, notice_items, notices, notifier_steps, rights_documents, strikes
 
 Give = Callable[..., Receipt]
@@ -64,6 +65,7 @@ def test_an_open_case_comes_forward_and_the_reviewer_reads_why(engine: Engine, g
         assert find_receipt(connection, receipt.reference).listings == receipt.listings
         assert audit.verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
 
 
 def test_a_deadline_only_ever_comes_forward(engine: Engine, give: Give):
@@ -127,6 +129,7 @@ def test_what_was_found_genuine_comes_back_to_a_person_as_often_as_the_policy_sa
     assert get_case(engine, 1).state == "decided"
     with reading(engine) as connection:
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
 
 
 def test_a_listing_that_comes_along_becomes_a_case(engine: Engine, give: Give):

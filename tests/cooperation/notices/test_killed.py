@@ -14,6 +14,7 @@ from sqlalchemy import select
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, notice_items, notices
 from ipml.storage.tables import outbox as messages
 
@@ -43,6 +44,7 @@ def _die(desk: Desk, steps: int) -> int:
     with reading(desk.engine) as connection:
         assert verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
         answered = Counter(connection.scalars(outcomes))
         rows = connection.execute(query).all()
     for row in rows:

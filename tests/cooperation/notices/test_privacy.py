@@ -23,6 +23,7 @@ from ipml.review.queue import enqueue
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.pseudonyms import keyed_digest, pseudonym_of, seal, unseal
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import notice_items, notices
 
 LATER = NOON + timedelta(days=1)
@@ -45,6 +46,7 @@ def test_an_explanation_goes_with_the_seller_it_may_name(engine: Engine, give: C
         assert [(one.state, one.location) for one in found] == [("waiting", None), ("waiting", "L2")]
         assert connection.scalars(select(notices.c.explanation)).all() == [""]
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
 
 
 def test_where_a_listing_was_goes_with_the_seller_even_if_nobody_had_joined_it(engine: Engine, give: Callable):

@@ -21,6 +21,7 @@ from ipml.review.labels import export_labels
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading
+from ipml.storage.row_digests import check_rows
 
 # A failure is told as it was found: to make it smaller takes minutes on a database.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -183,6 +184,7 @@ class Appeals(RuleBasedStateMachine):
         with reading(self.market.engine) as connection:
             assert verify(connection).is_intact
             assert not list(find_disagreements(connection))
+            assert check_rows(connection).problems == ()
 
 
 def test_no_illegal_step_and_no_appeal_lost(market):

@@ -33,6 +33,7 @@ from ipml.review.reversals import undo
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import clocks, decisions, outbox, seller_keys, user_sellers
 
 DAY = timedelta(days=1)
@@ -68,6 +69,7 @@ def test_a_granted_appeal_puts_everything_right(market):
     with reading(market.engine) as connection:
         assert audit.verify(connection).is_intact
         assert not list(find_disagreements(connection))
+        assert check_rows(connection).problems == ()
 
 
 def test_a_rejected_appeal_changes_nothing_but_is_explained(market):

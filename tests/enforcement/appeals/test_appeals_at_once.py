@@ -24,6 +24,7 @@ from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import appeals, clock_events, decisions, reversals
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
@@ -56,6 +57,7 @@ def check_whole(engine: Engine, restored: int) -> None:
         assert [expired, *map(connection.scalar, (by_clock, back, states))] == [restored] * 4
         assert verify(connection).is_intact
         assert not list(find_disagreements(connection))
+        assert check_rows(connection).problems == ()
 
 
 def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_scored):

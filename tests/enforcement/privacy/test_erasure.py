@@ -29,7 +29,7 @@ from sqlalchemy import Engine, func, insert, select, text, update
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
-from ipml.enforcement.privacy.erased_list import note_erased, read_erased
+from ipml.enforcement.privacy.erased_list import begin_list, note_erased, read_erased
 from ipml.enforcement.privacy.erasure import erase_again, erase_sellers, sweep_erased
 from ipml.enforcement.privacy.holds import place_hold, release_holds
 from ipml.enforcement.privacy.retention import run_retention
@@ -37,6 +37,7 @@ from ipml.errors import (
     AppealPending,
     DatabaseBusy,
     MessagesWaiting,
+    NoErasedList,
     SellerErased,
     SellerUnknown,
     UnderLegalHold,
@@ -163,7 +164,7 @@ def test_the_trail_and_all_counts_hold(engine: Engine):
         assert audit.verify(connection, anchor).is_intact
         assert list(find_disagreements(connection)) == []
         (row,) = audit.list_rows(connection, f"seller:{pseudonym}")
-        assert (row.actor, row.action, row.payload) == ("lea", "erased", {"cases": 5, "decisions": 3})
+        assert (row.actor, row.action, row.said) == ("lea", "erased", {"cases": 5, "decisions": 3})
 
 
 def test_the_others_are_as_they_were(engine: Engine):
@@ -459,6 +460,82 @@ def test_even_what_was_held_or_waiting_then_is_erased_again(engine: Engine, tmp_
     assert list(find_clear(engine, MARKERS)) == []
     with reading(engine) as connection:
         assert connection.scalars(select(outbox.c.state)).all() == ["dead"]
+
+
+def test_a_list_that_was_cut_or_changed_anywhere_is_refused(tmp_path: Path):
+    """Whatever byte is the last, or another: never is it taken for a shorter list, nor is anything added to it."""
+    path = tmp_path / "erased.jsonl"
+    for seller in ("ann", "ben"):
+        note_erased(path, seller, f"p-{seller}", NOON)
+    whole = path.read_bytes()
+    damaged = [whole[:length] for length in range(len(whole))]
+    damaged += [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 7)]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(UnusableErasedList):
+            note_erased(path, "cleo", "p-cleo", NOON)
+        assert path.read_bytes() == content
+
+
+def test_a_list_is_replaced_whole(tmp_path: Path):
+    """Killed at any step, it is that of before or that of after, and only its owner can read it."""
+    path = tmp_path / "erased.jsonl"
+    note_erased(path, "ann", "p-ann", NOON)
+    before = path.read_bytes()
+    for name in ("write", "fsync", "replace", "rename"):
+        subprocess.run([sys.executable, "-c", KILLED_LISTING, str(path), name], check=False)
+        assert path.read_bytes() == before
+        assert path.stat().st_mode & 0o777 == 0o600
+    note_erased(path, "ben", "p-ben", NOON)
+    assert set(read_erased(path).moments) > {"p-ann", "p-ben"}
+
+
+KILLED_LISTING = """
+import io, os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from ipml.enforcement.privacy import erased_list
+name = sys.argv[2]
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+if name == "write":
+    erased_list._end_of = die
+elif name == "fsync":
+    os.fsync = die
+else:
+    setattr(Path if name == "replace" else os, name, die)
+if name == "rename":
+    Path.replace = die
+erased_list.note_erased(Path(sys.argv[1]), "ben", "p-ben", datetime.now(UTC))
+"""
+
+
+def test_a_list_of_an_older_release_goes_on(tmp_path: Path):
+    """It had no end that tells of its lines; it gets one when somebody is added."""
+    path = tmp_path / "erased.jsonl"
+    path.write_text(
+        '{"format":"ipml erased sellers 1","key":"00"}\n'
+        '{"pseudonym":"p-ann","mark":"m","at":"2026-03-01T00:00:00+00:00"}\n'
+    )
+    note_erased(path, "ben", "p-ben", NOON)
+    assert set(read_erased(path).moments) > {"p-ann", "m", "p-ben"}
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UnusableErasedList):
+        read_erased(path)
+
+
+def test_nobody_is_erased_while_the_list_is_lost(engine: Engine, tmp_path: Path):
+    """Else the next list would know only those who came after; a new one is begun by whoever says so."""
+    plant(engine)
+    path = tmp_path / "erased.jsonl"
+    erase_sellers(engine, [SELLER], why="request 7", by="lea", listed_in=path, now=LATER)
+    path.unlink()
+    before = read_tables(engine)
+    with pytest.raises(NoErasedList, match="--new-list"):
+        erase_sellers(engine, ["other"], why="request 8", by="lea", listed_in=path, now=LATER)
+    assert read_tables(engine) == before
+    begin_list(path)
+    assert erase_sellers(engine, ["other"], why="request 8", by="lea", listed_in=path, now=LATER).sellers
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ipml.review.reversals import undo
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_seller
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, evidence, outbox, tries
 
 POLICY = load_enforcement_policy()
@@ -93,6 +94,8 @@ def test_a_second_run_changes_nothing(listed: Engine):
     assert run(listed, at) == {}
     after_all = read_tables(listed)
     assert {name for name in before if before[name] != after_all[name]} == {"audit"}
+    with reading(listed) as connection:
+        assert check_rows(connection).problems == ()
 
 
 def test_a_dry_run_counts_and_changes_nothing(listed: Engine):

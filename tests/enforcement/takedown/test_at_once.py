@@ -20,6 +20,7 @@ from ipml.storage import outbox
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import audit, measures
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -78,6 +79,7 @@ def test_who_lifts_and_imposes_at_once_leaves_one_truth(enforced: Engine, judge:
         (first, *_) = find_measures(connection)
         standing = in_force(find_on_listing(connection, "L1", first.pseudonym))
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
     said = json.loads([message for message in told() if message.kind != "buyers"][-1].body)["in_force"]
     assert {one["kind"] for one in said} == {measure.kind.value for measure in standing}
 
@@ -89,6 +91,7 @@ def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(enforced: E
     undo(enforced, decision.decision_id, "ana", now=NOON)
     with reading(enforced) as connection:
         assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
     with writing(enforced) as connection:
         connection.execute(measures.update().where(measures.c.measure_id == 1).values(lifted_at=None))
         connection.execute(delete(audit).where(audit.c.action == "imposed", audit.c.subject == "measure:2"))

@@ -83,12 +83,12 @@ def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
         chosen, done = list_rows(connection, "ranking:1")
         assert verify(connection).is_intact
         stored = connection.execute(select(rankings)).one()
-    assert (chosen.action, chosen.actor, chosen.payload) == (
+    assert (chosen.action, chosen.actor, chosen.said) == (
         "ranking chosen",
         "lea",
         {"order": "value", "policy": POLICY.digest},
     )
-    assert (done.action, done.payload) == ("reranked", {"cases": 3})
+    assert (done.action, done.said) == ("reranked", {"cases": 3})
     assert stored.policy_digest == POLICY.digest
     assert get_ranking(queue).policy == POLICY
 

@@ -1,0 +1,280 @@
+"""What the audit trail vouches for: every column of every table, declared.
+
+A new table or column must be put here, or a test fails: as audited, with the actions of the trail that may change it;
+or as exempt, with the reason. Audited columns are compared by `ipml.storage.row_digests`. Their order counts, as
+digests stand in it: new ones are put at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+Actions = Collection[str] | None
+NEVER: Actions = ()
+"""Actions that change a column which, once written, stays."""
+ANY: Actions = None
+"""Actions that change a column which changes with any entry that speaks of its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What the trail vouches for in a table, the rows of which have a number.
+
+    Attributes
+    ----------
+    noun : str
+        What subjects of the trail call a row, or the name under which a payload has its number: "case" in "case:12".
+    begun : collection of str
+        Actions with which a row comes.
+    columns : mapping of str to Actions
+        What is digested, and the actions that may change it.
+    exempt : mapping of str to str
+        Columns that nobody vouches for, each with the reason.
+    salt : str, optional
+        The column together with which those in `salted` are digested, as they could be guessed from a digest.
+    silent : collection of str
+        Actions on a subject of that noun which say nothing of the row.
+    """
+
+    noun: str
+    begun: Collection[str]
+    columns: Mapping[str, Actions]
+    exempt: Mapping[str, str] = field(default_factory=dict)
+    salt: str | None = None
+    salted: Collection[str] = ()
+    silent: Collection[str] = ()
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """All actions that are named here."""
+        return frozenset({*self.begun, *(action for actions in self.columns.values() for action in actions or ())})
+
+
+_ERASED = ("erased",)
+_EXPIRED = ("expired", "erased")
+_LISTING = ("rescored", "erased")
+_ORDER = "orders the queue, and decides nothing"
+_LEASE = "who has it in hand for some minutes"
+_NUMBER = "names the row"
+_OF_CASE = "is that of the case, with which it is compared"
+_CALLERS_KEY = "of the request, and says nothing of what was decided"
+
+
+def _never(*names: str) -> dict[str, Actions]:
+    return dict.fromkeys(names, NEVER)
+
+
+def _with(actions: Actions, *names: str) -> dict[str, Actions]:
+    return dict.fromkeys(names, actions)
+
+
+def _because(why: str, *names: str) -> dict[str, str]:
+    return dict.fromkeys(names, why)
+
+
+_SETTLED = ("delivered", "given up", "retried", "dropped", "withdrawn", *_EXPIRED)
+_LIFTED = ("lifted", "imposed", "expired", "erased")
+_PENALTY_ENDED = (
+    *("penalty lifted", "penalty taken back", "penalty over", "penalty dismissed"),
+    *("penalty imposed", "penalty confirmed", "penalty proposed"),
+)
+
+_NOT_SAID = "no entry of the trail speaks of its rows one by one"
+_DERIVED = "made of others that are compared"
+
+EXEMPT: dict[str, str] = {
+    "audit": "is the trail itself",
+    "automatic_decisions": _DERIVED,
+    "automatic_draws": _NOT_SAID,
+    "bands": _DERIVED,
+    "case_texts": _DERIVED,
+    "clock_events": "the trail repeats each of them",
+    "clocks": "the trail repeats each of their events",
+    "clue_outcomes": _NOT_SAID,
+    "clues": "what was handed out has its digest in the trail",
+    "disclosures": _NOT_SAID,
+    "enforcement_policies": "are named by their digest",
+    "erasures": "the trail repeats each of them",
+    "goldens": _NOT_SAID,
+    "identities": "the trail holds a digest of each",
+    "looks": _NOT_SAID,
+    "measure_messages": _NOT_SAID,
+    "measure_stakes": _NOT_SAID,
+    "notice_items": _NOT_SAID,
+    "notices": _NOT_SAID,
+    "notifiers": _NOT_SAID,
+    "platform_answers": "the trail repeats each of them",
+    "rankings": "the trail repeats each of them",
+    "rights_documents": _NOT_SAID,
+    "seeds": "the trail holds a digest of each",
+    "seller_keys": "what another key opens is not what was sealed, which is compared",
+    "sessions": "who is logged in, for some hours",
+    "sift_cases": _NOT_SAID,
+    "sift_strata": _NOT_SAID,
+    "sifts": _NOT_SAID,
+    "spread_audits": "the trail repeats each of them",
+    "tries": "failed logins, for some days",
+    "user_sellers": "ids of sellers, which are digested nowhere as they could be guessed",
+}
+"""Tables that nobody vouches for, each with the reason."""
+
+AUDITED: dict[str, Audited] = {
+    "cases": Audited(
+        "case",
+        ("enqueued",),
+        _never("enqueued_at")
+        | _with(("decided", "escalated", "reversed", "closed", "erased"), "state")
+        | _with(_LISTING, "snapshot", "score", "model_version", "observed_at")
+        | _with(_LISTING, "listing_key", "listing_id", "seller_id", "brand", "category")
+        | _with(_ERASED, "erased_at"),
+        _because(_NUMBER, "case_id")
+        | _because(_LEASE, "holder", "token", "lease_expires_at")
+        | _because(_ORDER, "rank", "score_rank", "value_rank", "value", "worth", "minutes", "due_at", "exemplar")
+        | _because("decisions keep it as it was", "odds", "lane", "lot")
+        | _because("a hint for the reviewer", "relisting_of"),
+        salt="snapshot",
+        salted=("listing_key", "listing_id", "seller_id", "brand", "category"),
+        silent=(
+            *("claimed", "released", "deadline set", "noticed", "drawn", "golden", "golden no longer"),
+            *("first verdict", "disagreed", "withdrawn"),
+        ),
+    ),
+    "decisions": Audited(
+        "decision",
+        ("decided", "escalated"),
+        _never("case_id", "verdict", "ground", "reviewer", "decided_at", "token", "odds", "lane", "origin")
+        | _never("group_key", "spread_from")
+        | _with(_ERASED, "note"),
+        _because(_NUMBER, "decision_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
+    ),
+    "reversals": Audited(
+        "reversal",
+        ("reversed",),
+        _never("decision_id", "reviewer", "reversed_at") | _with(_ERASED, "why"),
+        _because(_NUMBER, "reversal_id"),
+    ),
+    "opinions": Audited(
+        "opinion",
+        ("looked", "first verdict", "disagreed"),
+        _never("look_id", "case_id", "kind", "verdict", "ground", "reviewer", "decided_at", "token")
+        | _with(_ERASED, "note")
+        | _with(("withdrawn",), "withdrawn_at"),
+        _because(_NUMBER, "opinion_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
+    ),
+    "evidence": Audited(
+        "evidence",
+        ("evidence kept",),
+        _never("decision_id", "case_id", "pseudonym", "digest", "sealed", "kept_at"),
+        _because(_NUMBER, "evidence_id"),
+    ),
+    "measures": Audited(
+        "measure",
+        ("imposed",),
+        _never("decision_id", "case_id", "pseudonym", "kind", "territories", "until", "policy_digest")
+        | _never("imposed_by", "imposed_at", "listed_at", "sales_before", "is_automatic", "source", "is_detected")
+        | _with(("answered", "imposed"), "done_at")
+        | _with(("answered",), "undone_at")
+        | _with(("lifted", "imposed"), "lifted_by", "lifted_at", "replaced_by")
+        | _with(("answered", *_LIFTED), "refused_at", "why_refused")
+        | _with(_LIFTED, "why_lifted", "why"),
+        _because(_NUMBER, "measure_id"),
+        silent=("stated", "told of the end"),
+    ),
+    "outbox": Audited(
+        "message",
+        ("put",),
+        _never("key", "channel", "kind", "subject", "pseudonym", "put_at")
+        | _with(_SETTLED, "state", "settled_at", "dropped_by", "dropped_at", "why_dropped")
+        | _with(_EXPIRED, "body"),
+        _because(_NUMBER, "message_id")
+        | _because(_LEASE, "holder", "lease_expires_at")
+        | _because("counts attempts, and says what became of the last", "attempts", "next_try_at", "last_error"),
+        silent=("answered",),
+    ),
+    "statements": Audited(
+        "statement",
+        ("stated",),
+        _never("subject", "decision_id", "case_id", "pseudonym", "puid", "facts", "payload", "policy_digest")
+        | _never("issued_at")
+        | _with(_EXPIRED, "letter"),
+        _because(_NUMBER, "statement_id"),
+    ),
+    "strikes": Audited(
+        "strike",
+        ("struck",),
+        _never("decision_id", "case_id", "pseudonym", "ground", "category", "weight", "probability", "value")
+        | _never("listings", "age_days", "made_with", "cluster", "same_as", "seen_at", "struck_at", "expires_at")
+        | _never("policy_digest"),
+        _because(_NUMBER, "strike_id"),
+    ),
+    "strikes_taken_back": Audited(
+        "strike",
+        ("strike taken back",),
+        _never("by", "at", "why"),
+        _because(_NUMBER, "strike_id"),
+    ),
+    "penalties": Audited(
+        "penalty",
+        ("penalty proposed", "penalty imposed"),
+        _never("pseudonym", "strike_id", "kind", "rung", "weight", "listings", "age_days", "policy_digest", "why")
+        | _never("proposed_at")
+        | _with(ANY, "imposed_by", "imposed_at", "until", "ended_as", "ended_by", "ended_at", "why_ended")
+        | _with(ANY, "why_confirmed"),
+        _because(_NUMBER, "penalty_id"),
+        silent=("stated", "told of the end"),
+    ),
+    "linked_accounts": Audited(
+        "link",
+        ("link recommended",),
+        _never("pseudonym", "linked_to", "penalty_id", "kind", "weight", "evidence", "recommended_at")
+        | _with(("link decided",), "outcome", "decided_by", "decided_at", "why"),
+        _because(_NUMBER, "link_id"),
+    ),
+    "appeals": Audited(
+        "appeal",
+        ("appealed",),
+        _never("subject", "case_id", "decision_id", "pseudonym", "kind", "profile", "key", "filed_at")
+        | _with(ANY, "state")
+        | _with(_EXPIRED, "text")
+        | _with(("holder acted", *_EXPIRED), "reference"),
+        _because(_NUMBER, "appeal_id") | _because(_LEASE, "holder", "lease_expires_at"),
+        silent=("passed on",),
+    ),
+    "appeal_outcomes": Audited(
+        "appeal",
+        ("appeal granted", "appeal partly granted", "appeal rejected", "appeal restored", "appeal withdrawn"),
+        _never("outcome", "decided_by", "decided_at", "why", "measure_kind"),
+        _because(_NUMBER, "appeal_id"),
+    ),
+    "users": Audited(
+        "user",
+        ("user added",),
+        _never("name", "created_at")
+        | _with(("role changed",), "role")
+        | _with(("user disabled", "user enabled"), "is_active")
+        | _with(("password changed",), "password_hash"),
+        _because(_NUMBER, "user_id"),
+        silent=("seller noted", "seller forgotten", "sessions ended", "user linked"),
+    ),
+    "promises": Audited(
+        "promise",
+        ("promise given", "promise held", "promise withdrawn", "promise allowed"),
+        _never("at", "brand", "event", "cause", "actor", "why", "policy_digest", "model_version", "threshold")
+        | _never("promised", "bound", "reviews", "errors", "since"),
+        _because(_NUMBER, "promise_id"),
+    ),
+    "legal_holds": Audited(
+        "hold",
+        ("held",),
+        _never("pseudonym", "case_id", "sealed", "placed_by", "placed_at", "until")
+        | _with(("released from hold",), "released_by", "released_at"),
+        _because(_NUMBER, "hold_id"),
+    ),
+    "notifier_steps": Audited(
+        "step",
+        ("notifier warned", "notifier suspended", "notifier lifted"),
+        _never("notifier_id", "kind", "taken_by", "taken_at", "until") | _with(_EXPIRED, "why"),
+        _because(_NUMBER, "step_id"),
+    ),
+}

@@ -1,0 +1,292 @@
+"""Digests of rows in the audit trail, by which a row that somebody changed behind ipml's back is found and named.
+
+Each entry of the trail that speaks of an audited row holds a digest of each of its audited columns, as the row is when
+the entry is written (`ipml.storage.audit.append_deeds`). So a row must be what the last entry that spoke of it says,
+and between two entries only what the second may change can differ; `ipml.storage.audited_tables` declares both for
+every column. Digests hold nothing in the clear; what could be guessed from one is digested together with what cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import groupby, islice, pairwise
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, Select, select, type_coerce
+
+from ipml.storage.audited_tables import AUDITED, Audited
+from ipml.storage.tables import Moment, audit, metadata
+
+PREFIX = "row."
+"""How the names begin under which digests stand in the payload of an entry: "row.decisions"."""
+
+_GONE = "gone"
+_REMOVING = frozenset({"erased", "expired"})  # actions with which a row may go
+_BYTES = 9  # 72 bits of SHA-256: twelve letters in base 64, and too many to find another value with the same
+_LETTERS = _BYTES * 4 // 3
+_SHORT = 100  # characters of a value that may well come again
+_MOST_NUMBERS = 500  # in one query
+_AT_ONCE = 5_000
+_STAMP = re.compile(r'"row\.(\w+)":"([^"]*)"')
+
+RowName = tuple[str, int]
+"""Table and number."""
+
+
+def find_spoken_of(action: str, subject: str, payload: Mapping[str, object]) -> Iterator[RowName]:
+    """Give the audited rows that an entry of the trail speaks of.
+
+    Examples
+    --------
+    >>> list(find_spoken_of("decided", "case:12", {"decision": 5, "verdict": "genuine"}))
+    [('cases', 12), ('decisions', 5)]
+    """
+    noun, _, number = subject.partition(":")
+    if number.isdecimal():
+        yield from ((name, int(number)) for name in _TABLES_CALLED.get(noun, ()) if action not in AUDITED[name].silent)
+    for noun, name in _NAMED_WITH.get(action, ()):
+        named = payload.get(noun)
+        if isinstance(named, int):
+            yield name, named
+
+
+def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
+    """Return the audited rows of which an entry speaks besides those that it names, by what they are called.
+
+    Examples
+    --------
+    >>> name_rows("measure", [7])
+    [('measures', 7)]
+    """
+    return [(name, number) for number in numbers for name in _TABLES_CALLED.get(noun, ())]
+
+
+def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowName, str]:
+    """Return the digests of rows as they are now, without those that are not there."""
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for name, number in rows:
+        wanted[name].add(number)
+    found: dict[RowName, str] = {}
+    for name, some in wanted.items():
+        numbers = iter(sorted(some))
+        while batch := list(islice(numbers, _MOST_NUMBERS)):
+            query = _QUERIES[name].where(_key_of(name).in_(batch))
+            found |= {(name, row[0]): _digest_row(AUDITED[name], row[1:]) for row in connection.execute(query)}
+    return found
+
+
+def write_digests(rows: Sequence[RowName], digests: Mapping[RowName, str], action: str) -> Iterator[tuple[str, str]]:
+    """Give what an entry says of rows, by the name under which it stands in the payload."""
+    said: dict[str, list[str]] = defaultdict(list)
+    for name, number in dict.fromkeys(rows):
+        digest = digests.get((name, number), _GONE if action in _REMOVING else "")
+        if digest:
+            said[name].append(f"{number}:{digest}")
+    return ((PREFIX + name, " ".join(some)) for name, some in said.items())
+
+
+@dataclass(frozen=True, slots=True)
+class RowReport:
+    """What `check_rows` found.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        A line for each column or row that is not what the trail says, as many as were asked for; empty if all are.
+    unchecked : mapping of str to int
+        For each table with any, how many rows were written before the trail held digests of them.
+    """
+
+    problems: tuple[str, ...]
+    unchecked: Mapping[str, int] = field(default_factory=dict)
+
+
+def check_rows(connection: Connection, *, at_most: int = 100, show: Callable[[int], object] | None = None) -> RowReport:
+    """Compare every audited row with what the audit trail says of it; one pass over each, in little memory.
+
+    Parameters
+    ----------
+    at_most : int, default=100
+        How many problems are looked for.
+    show : callable, optional
+        Told now and then how many entries have been read.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     check_rows(connection)
+    RowReport(problems=(), unchecked={})
+    """
+    # What the trail says is sorted by rows in a file of its own, which SQLite makes and removes.
+    with closing(sqlite3.connect("")) as said:
+        trail = _Trail(said)
+        trail.read(connection, show)
+        unchecked: dict[str, int] = {}
+        problems = (line for name in AUDITED for line in _check_table(connection, trail, name, unchecked))
+        return RowReport(tuple(islice(problems, at_most)), unchecked)
+
+
+class _Trail:
+    """What the trail says of rows, by table and number."""
+
+    def __init__(self, said: sqlite3.Connection) -> None:
+        self._said = said
+        self._said.execute("CREATE TABLE said (name TEXT, number INTEGER, sequence INTEGER, action TEXT, digest TEXT)")
+        self.first: dict[str, int] = {}
+        """The smallest number with which the trail saw a row of a table come."""
+        self.is_of_older_release = False
+        """Whether rows came before the trail held digests."""
+
+    def read(self, connection: Connection, show: Callable[[int], object] | None) -> None:
+        query = select(audit.c.sequence, audit.c.action, audit.c.payload).order_by(audit.c.sequence)
+        entries = connection.execute(query.execution_options(yield_per=_AT_ONCE))
+        for count, part in enumerate(entries.partitions(), 1):
+            self._said.executemany("INSERT INTO said VALUES (?, ?, ?, ?, ?)", self._read_some(part))
+            if show:
+                show(count * _AT_ONCE)
+
+    def _read_some(self, entries: Iterable[Any]) -> Iterator[tuple[str, int, int, str, str]]:
+        for sequence, action, payload in entries:
+            stamps = _STAMP.findall(payload)
+            if not stamps and action in _BEGINNING:
+                self.is_of_older_release = True
+            for name, stamp in stamps:
+                if name not in AUDITED:
+                    continue
+                begins = action in AUDITED[name].begun
+                for one in stamp.split(" "):
+                    number, _, digest = one.partition(":")
+                    if begins:
+                        self.first[name] = min(int(number), self.first.get(name, int(number)))
+                    yield name, int(number), sequence, action, digest
+
+    def of_table(self, name: str) -> Iterator[tuple[int, list[tuple[int, str, str]]]]:
+        """Give each row of a table that the trail speaks of: its number, and (sequence, action, digest) in order."""
+        query = "SELECT number, sequence, action, digest FROM said WHERE name = ? ORDER BY number, sequence"
+        for number, some in groupby(self._said.execute(query, (name,)), key=itemgetter(0)):
+            yield number, [one[1:] for one in some]
+
+    def precedes_digests(self, name: str, number: int) -> bool:
+        """Say whether a row of which the trail says nothing came before there were digests."""
+        return self.is_of_older_release and 0 < number < self.first.get(name, number + 1)
+
+
+def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: dict[str, int]) -> Iterator[str]:
+    audited = AUDITED[name]
+    query = _QUERIES[name].order_by(_key_of(name))
+    rows = iter(connection.execute(query.execution_options(yield_per=_AT_ONCE)))
+    told = trail.of_table(name)
+    row, spoken = next(rows, None), next(told, None)
+    while row is not None or spoken is not None:
+        if spoken is None or (row is not None and row[0] < spoken[0]):
+            assert row is not None
+            if trail.precedes_digests(name, row[0]):
+                unchecked[name] = unchecked.get(name, 0) + 1
+            else:
+                yield f"{name} {row[0]}: the audit trail tells nothing of it"
+            row = next(rows, None)
+            continue
+        number, entries = spoken
+        yield from _check_entries(audited, name, number, entries)
+        sequence, _, digest = entries[-1]
+        if row is None or row[0] > number:
+            if digest != _GONE:
+                yield f"{name} {number}: is gone, though audit row {sequence} tells of it"
+        else:
+            now = _digest_row(audited, row[1:])
+            for column in _differing(audited, digest, now):
+                yield f"{name} {number}: {column} is not what audit row {sequence} says"
+            row = next(rows, None)
+        spoken = next(told, None)
+
+
+def _check_entries(audited: Audited, name: str, number: int, entries: Sequence[tuple[int, str, str]]) -> Iterator[str]:
+    """Look whether a row changed between two entries in what the second does not change."""
+    for (_, _, before), (sequence, action, after) in pairwise(entries):
+        if before == after or after == _GONE:
+            continue
+        for column in _differing(audited, before, after):
+            allowed = audited.columns.get(column, ())
+            if allowed is not None and action not in allowed:
+                yield f"{name} {number}: {column} was changed before audit row {sequence}, which does not change it"
+
+
+def _differing(audited: Audited, one: str, other: str) -> list[str]:
+    if one == other:
+        return []
+    if _GONE in (one, other):
+        return ["every column"]
+    length = min(len(one), len(other))  # a declaration may have grown
+    places = enumerate(range(0, length, _LETTERS))
+    names = list(audited.columns)
+    return [names[place] for place, at in places if one[at : at + _LETTERS] != other[at : at + _LETTERS]]
+
+
+def _digest_row(audited: Audited, values: Sequence[Any]) -> str:
+    """Return the digests of the columns of a row, one after the other."""
+    salt = "" if audited.salt is None else _encode(values[list(audited.columns).index(audited.salt)])
+    salted = audited.salted
+    return "".join(
+        [
+            _digest(f"{salt}\n{_encode(value)}") if column in salted else _digest_again(_encode(value))
+            for column, value in zip(audited.columns, values, strict=True)
+        ]
+    )
+
+
+def _encode(value: object) -> str:
+    """Return a value as a text that no other value has.
+
+    Examples
+    --------
+    >>> _encode(None), _encode(True), _encode(1), _encode(1.0), _encode("1")
+    ('n', 'True', '1', '1.0', "'1")
+    """
+    return f"'{value}" if isinstance(value, str) else "n" if value is None else repr(value)
+
+
+def _digest(text: str) -> str:
+    return b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_BYTES]).decode("ascii")
+
+
+_digest_short = lru_cache(maxsize=4096)(_digest)
+
+
+def _digest_again(text: str) -> str:
+    return _digest_short(text) if len(text) < _SHORT else _digest(text)
+
+
+def _key_of(name: str) -> Column[Any]:
+    (key,) = metadata.tables[name].primary_key
+    return key
+
+
+def _query(name: str) -> Select[Any]:
+    """Return the query for the number and the digested columns, moments in microseconds."""
+    table = metadata.tables[name]
+    columns = [table.c[column] for column in AUDITED[name].columns]
+    return select(
+        _key_of(name), *(type_coerce(one, BigInteger) if isinstance(one.type, Moment) else one for one in columns)
+    )
+
+
+_QUERIES = {name: _query(name) for name in AUDITED}
+_TABLES_CALLED: dict[str, list[str]] = defaultdict(list)
+_NAMED_WITH: dict[str, list[tuple[str, str]]] = defaultdict(list)
+_BEGINNING = frozenset(action for audited in AUDITED.values() for action in audited.begun)
+for _name, _audited in AUDITED.items():
+    _TABLES_CALLED[_audited.noun].append(_name)
+    for _action in _audited.actions:
+        _NAMED_WITH[_action].append((_audited.noun, _name))
