@@ -154,10 +154,13 @@ def _reload_on_hangup(watch: Watch, until_end: ExitStack) -> None:
 def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
     from ipml.review.clusters.signatures import make_shingles, sign
     from ipml.web.app import make_app
+    from ipml.web.clues_page import rank_ahead
 
     assert engine is not None
     sign(make_shingles(""))  # loads a library now, rather than while the first decision waits for it
-    return make_app(engine, settings)
+    app = make_app(engine, settings)
+    rank_ahead(app)
+    return app
 
 
 def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:

@@ -38,7 +38,7 @@ from ipml.web.error_pages import add_error_pages
 from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
 from ipml.web.health import show_health
 from ipml.web.identities import parse_group_roles
-from ipml.web.kept import Kept, KeptByName
+from ipml.web.kept import Kept, KeptAhead, KeptByName
 from ipml.web.network_shelf import NetworkShelf
 from ipml.web.oidc import BACK, make_provider
 from ipml.web.passwords import DEFAULT_COST, PasswordCost
@@ -96,6 +96,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
 )
 
 _STAND_SECONDS = 10.0
+_PATIENCE_SECONDS = 0.2  # a page is there within 0.3 seconds
 _CANDIDATES_SECONDS = 600.0  # each is joined to all that was decided of its members
 _BRANDS_SECONDS, _MOST_BRANDS = 300.0, 100  # a report reads all that was decided on the brand in a year
 _ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
@@ -133,7 +134,7 @@ def make_app(
     app.state.stand = Kept(_STAND_SECONDS)
     app.state.estimates = Kept(_ESTIMATES_SECONDS)
     app.state.cooperation = load_cooperation_policy(settings.cooperation)
-    app.state.candidates = Kept(_CANDIDATES_SECONDS)
+    app.state.candidates = KeptAhead(_CANDIDATES_SECONDS, _PATIENCE_SECONDS)
     app.state.brands = Kept(_BRANDS_SECONDS)
     app.state.brand_reports = KeptByName(_BRANDS_SECONDS, _MOST_BRANDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)

@@ -9,8 +9,9 @@ from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from fastapi import Form, Path, Request, Response
+from fastapi import FastAPI, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import State
 
 from ipml.cooperation.clues.contents import ClueRequest
 from ipml.cooperation.clues.desk import Candidate, count_confirmed, judge_candidates, list_handed_out
@@ -119,7 +120,7 @@ def _show(request: Request, message: str = "") -> Response:
     is_there = _shelf(request).is_there
     with reading(get_engine(request)) as connection:
         handed = list_handed_out(connection)
-    ranking: Ranking | None = state.candidates.get(lambda: _rank(request)) if is_there else None
+    ranking: Ranking | None = state.candidates.get(lambda: _rank(state)) if is_there else None
     last = {one.clue.network: one for one in reversed(handed)}
     context: dict[str, Any] = {
         "is_there": is_there,
@@ -134,14 +135,21 @@ def _show(request: Request, message: str = "") -> Response:
     return render(request, "clues.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
 
 
-def _rank(request: Request) -> Ranking:
+def rank_ahead(app: FastAPI) -> None:
+    """Begin to rank the networks before anybody asks, where there is a folder of them."""
+    if app.state.networks.is_there:
+        app.state.candidates.prepare(lambda: _rank(app.state))
+
+
+def _rank(state: State) -> Ranking:
     """Judge the networks with the most listings that were found counterfeit."""
-    shelf, now = _shelf(request), datetime.now(UTC)
-    with reading(get_engine(request)) as connection:
+    shelf: NetworkShelf = state.networks
+    now = datetime.now(UTC)
+    with reading(state.engine) as connection:
         sums = shelf.add_up(count_confirmed(connection))
         numbers = sorted(sums, key=lambda number: (-sums[number], number))[:MOST_CANDIDATES]
-        networks = ((shelf.view(number).networks, number) for number in numbers)
-        candidates, n_outcomes = judge_candidates(connection, networks, _rules(request), now)
+        networks = ((shelf.load(number), number) for number in numbers)
+        candidates, n_outcomes = judge_candidates(connection, networks, state.cooperation.clues, now)
     return Ranking(tuple(candidates), len(sums), n_outcomes, now)
 
 

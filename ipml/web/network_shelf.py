@@ -11,6 +11,8 @@ from time import sleep
 from typing import TypeVar
 
 from ipml.cooperation.network.catalogue import NetworkFigures, add_up, find_number, list_networks
+from ipml.cooperation.network.networks import Networks
+from ipml.cooperation.network.portraits import load_network
 from ipml.cooperation.network.viewing import NetworkView, view_network
 from ipml.enforcement.privacy.erased_list import ErasedList, read_erased
 from ipml.errors import NoNetworks
@@ -64,6 +66,10 @@ class NetworkShelf:
         return self._read(
             lambda folder: self._keep(folder, number).get(lambda: view_network(folder, number, self._read_erased()))
         )
+
+    def load(self, number: int) -> Networks:
+        """Return a network by itself, to be reckoned with and not shown; NoNetworks, NetworkNotFound."""
+        return self._read(lambda folder: load_network(folder, number))
 
     def _read_erased(self) -> ErasedList | None:
         return read_erased(self._erased) if self._erased is not None and self._erased.exists() else None

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from browsing import CHEAP, PASSWORD
@@ -63,15 +64,32 @@ def lead(visitor: Callable[..., TestClient]) -> TestClient:
     return visitor("lea")
 
 
+def show_ranking(lead: TestClient) -> str:
+    """Return the page once the networks are ranked."""
+    while "The networks are being ranked" in (page := lead.get("/clues").text):
+        pass
+    return page
+
+
 def test_networks_stand_by_worth_with_its_parts(lead: TestClient, filled: tuple[ClueMarket, Path]) -> None:
     """Value with its interval, solvability with its interval and signs, effort; the most worth an hour first."""
-    page = lead.get("/clues").text
+    page = show_ranking(lead)
     assert sorted(map(int, re.findall(r'<li class="card" id="network-(\d+)"', page))) == sorted(filled[0].numbers)
     assert re.search(r"Value</dt><dd>[\d,]+ EUR to [\d,]+ EUR", page)
     assert re.search(r"<b>\d+ %</b> <span class=\"quiet\">\(\d+ to \d+ %\)", page)
     worths = [int(found.replace(",", "")) for found in re.findall(r"Worth an hour</dt><dd><b>([\d,]+) EUR</b>", page)]
     assert worths == sorted(worths, reverse=True)
     assert "one country" in page
+
+
+def test_nobody_waits_for_the_ranking(lead: TestClient, app: FastAPI) -> None:
+    """While it is being worked out the page says so, with all else on it; then it shows it."""
+    may_end = Event()
+    app.state.candidates.prepare(lambda: may_end.wait() and None)
+    page = lead.get("/clues").text
+    assert "The networks are being ranked" in page
+    assert "Nothing was handed out yet." in page
+    may_end.set()
 
 
 def test_a_clue_is_built_downloaded_and_followed(lead: TestClient, filled: tuple[ClueMarket, Path], engine: Engine):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 
-from ipml.web.kept import Kept, KeptByName
+from ipml.web.kept import Kept, KeptAhead, KeptByName
 
 
 def test_an_answer_is_found_anew_when_it_is_too_old() -> None:
@@ -31,6 +31,41 @@ def test_those_who_ask_at_once_get_one_answer() -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = set(pool.map(ask, range(8)))
     assert len(found) == len(answers) == 1
+
+
+def test_nobody_waits_for_what_takes_long() -> None:
+    """There is no answer yet, then there is; a later one is found while the last is given; what fails is told."""
+    now, may_end = [0.0], Event()
+    kept = KeptAhead[str](10.0, patience=0.01, clock=lambda: now[0])
+
+    def find() -> str:
+        may_end.wait()
+        return f"of {now[0]:.0f}"
+
+    assert kept.get(find) is None
+    may_end.set()
+    finding = kept.prepare(find)
+    assert finding is None or finding.result() == "of 0"
+    assert kept.get(find) == "of 0"
+    may_end.clear()
+    now[0] = 10.0
+    assert kept.get(find) == "of 0"
+    later = kept.prepare(find)
+    assert later is not None
+    may_end.set()
+    assert later.result() == "of 10"
+
+
+def test_what_could_not_be_found_is_told_and_tried_again() -> None:
+    """Who asks hears of it."""
+    kept = KeptAhead[int](10.0, patience=60.0)
+
+    def fail() -> int:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        kept.get(fail)
+    assert kept.get(lambda: 7) == 7
 
 
 def test_answers_are_kept_by_name() -> None:

@@ -74,7 +74,7 @@ def judge_candidates(
     model = learn_solvability(rules.solvability, read_known(connection))
     found = []
     for one, number in networks:
-        dossier = join_network(connection, one, number)
+        dossier = join_network(connection, one, number, with_ties=False)
         if not dossier.confirmed:
             continue
         ranked = judge(dossier, model, rules, now)

@@ -46,7 +46,14 @@ HARD_KINDS = (AttributeKind.PAYOUT, AttributeKind.PHONE, AttributeKind.DEVICE, A
 _GIVEN_UP = ("taken back", "dismissed")
 
 
-def join_network(connection: Connection, networks: Networks, number: int, sales: pd.DataFrame | None = None) -> Dossier:
+def join_network(
+    connection: Connection,
+    networks: Networks,
+    number: int,
+    sales: pd.DataFrame | None = None,
+    *,
+    with_ties: bool = True,
+) -> Dossier:
     """Return the dossier of a network.
 
     Members are found by their id, or by their pseudonym where the folder holds pseudonyms. Value is in the currency of
@@ -56,6 +63,9 @@ def join_network(connection: Connection, networks: Networks, number: int, sales:
     ----------
     sales : DataFrame, optional
         seller_id (as in the folder), units, value, currency of each listing; see `ipml.cooperation.network.sales`.
+
+    with_ties : bool, default=True
+        Without, ties and events stay empty: a package tells them, and ranking needs neither.
 
     Raises
     ------
@@ -80,10 +90,10 @@ def join_network(connection: Connection, networks: Networks, number: int, sales:
         members=tuple(members),
         listings=listings,
         hypotheses=roles.hypotheses[:3],
-        ties=tuple(_explain_ties(networks, links, tree)),
+        ties=tuple(_explain_ties(networks, links, tree)) if with_ties else (),
         n_links=len(links.first),
         chain=frozenset(_pairs(networks, tree)),
-        events=tuple(tell_timeline(networks, number)),
+        events=tuple(tell_timeline(networks, number)) if with_ties else (),
         joined=find_joined(networks, places),
         last_seen=moment_of(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
         notices=given,
@@ -139,7 +149,7 @@ def _read_listings(connection: Connection, key_of: dict[str, str]) -> tuple[tupl
     rows = [row for batch in _batches(list(key_of)) for row in connection.execute(_cases_of(batch))]
     numbers = [row.case_id for row in rows]
     verdicts = _by_case(connection, numbers, _decisions_on)
-    kept = _by_case(connection, numbers, lambda batch: select(evidence).where(evidence.c.case_id.in_(batch)))
+    kept = _by_case(connection, numbers, _evidence_of)
     restricted = _by_case(connection, numbers, _measures_on)
     noticed = _by_case(connection, numbers, _notices_on)
     found = [_make(row, key_of, verdicts, kept, restricted, noticed) for row in rows]
@@ -172,15 +182,24 @@ def _make(row: Row[Any], key_of: dict[str, str], *found: dict[int, list[Row[Any]
 
 
 def _cases_of(sellers: Sequence[str]) -> Any:
-    return select(cases).where(cases.c.seller_id.in_(sellers), cases.c.erased_at.is_(None)).order_by(cases.c.case_id)
+    known = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
+    query = select(*known, cases.c.observed_at, cases.c.enqueued_at).order_by(cases.c.case_id)
+    return query.where(cases.c.seller_id.in_(sellers), cases.c.erased_at.is_(None))
 
 
 def _decisions_on(numbers: Sequence[int]) -> Any:
-    return select(decisions).where(decisions.c.case_id.in_(numbers), is_last_verdict())
+    said = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at
+    query = select(decisions.c.decision_id, decisions.c.case_id, *said)
+    return query.where(decisions.c.case_id.in_(numbers), is_last_verdict())
+
+
+def _evidence_of(numbers: Sequence[int]) -> Any:
+    columns = evidence.c.evidence_id, evidence.c.case_id, evidence.c.decision_id, evidence.c.digest
+    return select(*columns).where(evidence.c.case_id.in_(numbers))
 
 
 def _measures_on(numbers: Sequence[int]) -> Any:
-    return select(measures).where(measures.c.case_id.in_(numbers), measures.c.lifted_at.is_(None))
+    return select(measures.c.case_id).where(measures.c.case_id.in_(numbers), measures.c.lifted_at.is_(None))
 
 
 def _notices_on(numbers: Sequence[int]) -> Any:

@@ -63,7 +63,7 @@ def rank_networks(
 ) -> list[Ranked]:
     """Return the networks with a listing that was found counterfeit, those of the most worth first."""
     numbers = sorted({int(number) for number in networks.numbering.number if number > 0})
-    dossiers = (join_network(connection, networks, number, sales) for number in numbers)
+    dossiers = (join_network(connection, networks, number, sales, with_ties=False) for number in numbers)
     return sort_by_worth(judge(dossier, model, rules, now) for dossier in dossiers if dossier.confirmed)
 
 
