@@ -107,6 +107,8 @@ def say_estimate(estimate: Estimate[Amount]) -> str:
     >>> say_estimate(Estimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
     '1,200 EUR (900 EUR to 2,000 EUR, in nine of ten networks like it)'
     """
+    if estimate.n_known == estimate.n_listings:
+        return f"{estimate.total:,.0f} (known of every listing)"
     bounds = f"{estimate.low:,.0f} to {estimate.high:,.0f}"
     return f"{estimate.total:,.0f} ({bounds}, in nine of ten networks like it)"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FROM_TABLE = "from a table of sales that the marketplace gave"
 FROM_LISTINGS = "from the sales counted on the listings x the price shown, as decided on or as last seen"
+TABLE_TOO_SMALL = "the table of sales was left aside, as it knows less than was found counterfeit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,20 @@ def estimate_worth(
     Parameters
     ----------
     sales : DataFrame, optional
-        As for `estimate_sales`; without it the listings themselves are asked.
+        As for `estimate_sales`; without it, or where it knows less than was found counterfeit, the listings are asked.
     """
     own = add_up_listings(listings, rates)
     if sales is None:
         return own
     sold = estimate_sales(networks, number, sales, rates)
-    confirmed_units = sum(one.sales for one in listings if one.is_counterfeit and one.sales is not None)
-    value = sold.value if own.confirmed_value is None else sold.value.raise_to(own.confirmed_value)
+    confirmed = [one for one in listings if one.is_counterfeit]
+    units = sum(one.sales for one in confirmed if one.sales is not None)
+    value = own.confirmed_value or Money(0.0, rates.currency)
+    if sold.n_listings < len(confirmed) or sold.units.high < units or sold.value.high < value:
+        return replace(own, how=f"{FROM_LISTINGS}; {TABLE_TOO_SMALL}")
     foreign = sold.foreign + tuple(one for one in own.foreign if one.rate is None)
-    how = FROM_TABLE if value == sold.value else f"{FROM_TABLE}, raised to what the listings found counterfeit sold"
-    return Worth(sold.n_listings, sold.units.raise_to(confirmed_units), value, how, foreign, own.confirmed_value)
+    estimates = sold.units.raise_to(units), sold.value.raise_to(value)
+    return Worth(sold.n_listings, *estimates, FROM_TABLE, foreign, own.confirmed_value)
 
 
 def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> Worth:

@@ -96,6 +96,7 @@ def test_a_part_is_never_above_its_whole(found, sales):
     if worth.confirmed_value is not None:
         assert worth.confirmed_value <= worth.value.low
         assert worth.confirmed_value <= worth.least
+    assert sum(one.is_counterfeit for one in found) <= worth.n_listings
     units = sum(one.sales for one in found if one.is_counterfeit and one.sales is not None)
     assert units <= worth.units.low <= worth.units.total <= worth.units.high
 
