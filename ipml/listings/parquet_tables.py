@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ from ipml.listings.frames import ROW
 from ipml.listings.kinds import Kind, make_empty_column, make_text_column
 from ipml.listings.raw_table import CHUNK_ROWS, SUFFIXES, RawTable
 from ipml.listings.text_bytes import drop_empty_texts, is_utf8
+from ipml.parquet import BoundedFile, look_into
 
 _INDEX = "__index_level_"
 """How pandas begins the names of columns in which it keeps an index."""
@@ -29,11 +30,11 @@ def read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
     if not paths:
         raise UnreadableFile(path, "no Parquet file in the folder", SUFFIXES)
     try:
-        files = [pq.ParquetFile(one) for one in paths]
-        schema = files[0].schema_arrow.remove_metadata()
-        for one, file in zip(paths, files, strict=True):
-            if not file.schema_arrow.remove_metadata().equals(schema):
-                raise UnreadableFile(one, "other columns or types", f"those of {paths[0]}")
+        files = [look_into(one) for one in paths]
+        schema = files[0].schema
+        for file in files:
+            if not file.schema.equals(schema):
+                raise UnreadableFile(file.path, "other columns or types", f"those of {paths[0]}")
         batches: Iterator[Any] = chain.from_iterable(_read_batches(file, rows or CHUNK_ROWS) for file in files)
         if rows is None:
             batches = iter([pa.Table.from_batches(list(batches), schema=schema)])
@@ -43,13 +44,12 @@ def read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
         raise UnreadableFile(path, str(error).split("\n")[0], "a Parquet file") from error
 
 
-def _read_batches(file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
+def _read_batches(file: BoundedFile, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file. Columns that hold nothing, as its statistics say, are not decoded."""
-    schema = file.schema_arrow
-    empty = _find_empty_columns(file)
+    schema = file.schema
+    empty = _find_empty_columns(schema.names, pq.read_metadata(file.path))
     kept = [name for name in schema.names if name not in empty]
-    # On several threads the columns of a chunk take the processors half as long again.
-    for batch in file.iter_batches(rows, columns=kept if empty else None, use_threads=False):
+    for batch in file.read_batches(rows, columns=kept if empty else None):
         if empty:
             nothing = {name: pa.nulls(len(batch), schema.field(name).type) for name in empty}
             columns = [nothing[name] if name in empty else batch.column(name) for name in schema.names]
@@ -57,9 +57,8 @@ def _read_batches(file: pq.ParquetFile, rows: int) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _find_empty_columns(file: pq.ParquetFile) -> set[str]:
+def _find_empty_columns(names: Sequence[str], metadata: pq.FileMetaData) -> set[str]:
     """Return the names of columns in which every cell is missing, but for one of them where all are."""
-    names, metadata = file.schema_arrow.names, file.metadata
     is_plain = len(set(names)) == len(names) == metadata.num_columns and not any("." in name for name in names)
     if not is_plain:  # a nested column is stored as several, whose names have dots
         return set()

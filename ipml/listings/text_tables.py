@@ -13,9 +13,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -25,13 +25,17 @@ from ipml.listings.frames import ROW, show
 from ipml.listings.kinds import is_missing, make_text_column, read_text
 from ipml.listings.raw_table import RawTable
 from ipml.listings.text_bytes import drop_empty_texts
+from ipml.parquet import MAX_COLUMNS, SMALL_ROWS
 from ipml.records import Problem
 
 MAX_ROW = 16 * 1024 * 1024
 """Longest row of a text file, in characters: a quote that never closes, or a bomb, may not fill the memory."""
-MAX_COLUMNS = 1_000
-"""Most columns of a text file, for the same reason. Marketplaces have dozens."""
+CHUNK_SIZE = 64 * 1024 * 1024
+"""About the most that the rows of a chunk may take."""
+SMALL_PACKED, MAX_EXPANSION = 16 * 1024 * 1024, 20
+"""What a packed file may take, or so many times its own size if that is more; listings pack to a third or a tenth."""
 
+_CELL_SIZE = 16  # bytes, of a cell that holds nothing
 _CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
 _TOO_LONG = f"at most {MAX_ROW:,} characters"
 
@@ -39,10 +43,13 @@ _TOO_LONG = f"at most {MAX_ROW:,} characters"
 class _Lines:
     """The lines of a text file, those of the row being read kept; a cut-off gzip file ends early and says so."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, path: Path) -> None:
         self.stream = stream
+        self.path = path
+        self.size = path.stat().st_size if path.suffix == ".gz" else None
         self.kept: list[str] = []
         self.length = 0
+        self.total = self.rows = 0
         self.is_cut_off = False
 
     @property
@@ -76,14 +83,25 @@ class _Lines:
         text = "".join(self.kept).rstrip("\r\n")
         self.kept.clear()
         self.length = 0
+        self.rows += 1
+        if self.size is not None and self.rows > max(SMALL_ROWS, self.size // 4) + 1:
+            self._refuse(f"{self.rows:,} rows", f"at most {SMALL_ROWS:,}, or one for four bytes")
         return text
 
     def _read(self) -> str:
         try:
-            return self.stream.readline(MAX_ROW + 1)
+            line = self.stream.readline(MAX_ROW + 1)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             self.is_cut_off = True
             return ""
+        self.total += len(line)
+        if self.size is not None and self.total > max(SMALL_PACKED, MAX_EXPANSION * self.size):
+            self._refuse(f"{self.total:,} characters", f"at most {MAX_EXPANSION} times as many")
+        return line
+
+    def _refuse(self, found: str, expected: str) -> NoReturn:
+        words = f"{expected}; if it is sound, unpack it"
+        raise UnreadableFile(self.path, f"{found} and more in {self.size:,} packed bytes", words)
 
 
 def _open_text(path: Path, encoding: str) -> TextIO:
@@ -97,7 +115,7 @@ def read_csv(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
     """Yield the rows of a CSV file; see `ipml.listings.tables.read_tables`."""
     csv.field_size_limit(MAX_ROW)
     with _open_text(path, encoding) as stream:
-        lines = _Lines(stream)
+        lines = _Lines(stream, path)
         cells = csv.reader(lines, strict=True)
         header = _read_header(path, cells, lines)
         numbered = _number_csv_rows(cells, lines, len(header))
@@ -143,7 +161,8 @@ class _Broken:
 
 def _number_csv_rows(
     cells: Iterator[list[str]], lines: _Lines, width: int
-) -> Iterator[tuple[int, Sequence[object] | _Broken]]:
+) -> Iterator[tuple[int, Sequence[object] | _Broken, int]]:
+    """Yield number, cells and about the size of each row."""
     row = 0
     while True:
         found: Sequence[object] | _Broken
@@ -159,23 +178,24 @@ def _number_csv_rows(
         row += 1
         if not isinstance(found, _Broken) and len(found) != width:
             found = _Broken(text, f"{width} cells; found {len(found)}")
-        yield row, found
+        yield row, found, len(text) + _CELL_SIZE * width
     if lines.is_cut_off:
-        yield row + 1, _Broken(lines.take(), _CUT_OFF)
+        yield row + 1, _Broken(lines.take(), _CUT_OFF), 0
 
 
 def read_json_lines(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
     """Yield the rows of a file of JSON lines; see `ipml.listings.tables.read_tables`."""
     with _open_text(path, encoding) as stream:
         columns: dict[str, None] = {}
-        for part in _cut(_number_json_rows(_Lines(stream)), rows):
+        for part in _cut(_number_json_rows(_Lines(stream, path)), rows):
             good = {row: found for row, found in part if not isinstance(found, _Broken)}
             columns |= dict.fromkeys(chain.from_iterable(good.values()))
             cells = {name: [record.get(name) for record in good.values()] for name in columns}
             yield _make_table(cells, good, part, is_sparse=True)
 
 
-def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | _Broken]]:
+def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | _Broken, int]]:
+    """Yield number, object and about the size of each row."""
     row = 0
     names: set[str] = set()
     while line := lines.read_line():
@@ -187,9 +207,10 @@ def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | 
         found = _Broken(text, _TOO_LONG) if is_too_long else _read_json(text)
         if isinstance(found, dict) and not found.keys() <= names:
             found = _learn_names(found, names, text)
-        yield row, found
+        objects = text.count("{") + text.count("[") + text.count(",")
+        yield row, found, len(text) + _CELL_SIZE * max(objects, len(names))
     if lines.is_cut_off:
-        yield row + 1, _Broken(lines.take(), _CUT_OFF)
+        yield row + 1, _Broken(lines.take(), _CUT_OFF), 0
 
 
 def _read_json(line: str) -> dict[str, object] | _Broken:
@@ -228,10 +249,18 @@ def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return made
 
 
-def _cut(numbered: Iterator[Any], rows: int | None) -> Iterator[list[Any]]:
-    """Cut into lists of so many rows: at least one, which may be empty."""
-    yield list(islice(numbered, rows))
-    while rows is not None and (part := list(islice(numbered, rows))):
+def _cut(numbered: Iterator[tuple[int, Any, int]], rows: int | None) -> Iterator[list[Any]]:
+    """Cut into lists of so many rows, or fewer where they are long: at least one list, which may be empty."""
+    part: list[Any] = []
+    size = 0
+    is_first = True
+    for row, found, length in numbered:
+        if rows is not None and part and (len(part) >= rows or size + length > CHUNK_SIZE):
+            yield part
+            part, size, is_first = [], 0, False
+        part.append((row, found))
+        size += length
+    if part or is_first:
         yield part
 
 

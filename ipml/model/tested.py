@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ipml.errors import UnreadableFile
 from ipml.model.evaluation import MODEL
 from ipml.model.ranking import Floats
+from ipml.parquet import read_whole
 
 TESTED_FILE = "tested.parquet"
 KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
@@ -69,12 +69,7 @@ def read_tested(path: Path) -> Tested:
         It is not such a file.
     """
     expected = f"the scores of a test: columns {', '.join(_KEPT)}, y, {_SCORE}1 …"
-    try:
-        table = pd.read_parquet(path)
-    except FileNotFoundError as error:
-        raise UnreadableFile(path, "no such file", expected) from error
-    except (OSError, pa.ArrowException) as error:
-        raise UnreadableFile(path, "no Parquet", expected) from error
+    table = read_whole(path, expected).to_pandas()
     names = [f"{_SCORE}{number}" for number in range(1, table.shape[1] - len(_KEPT))]
     if list(table.columns) != [*_KEPT, "y", *names] or not names:
         raise UnreadableFile(path, f"columns {', '.join(map(str, table.columns))[:200]}", expected)

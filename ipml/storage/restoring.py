@@ -24,7 +24,8 @@ from ipml.storage.database import migrate_within, migrating
 from ipml.storage.numbering import go_on_after, numbered_tables
 
 _LARGEST_MANIFEST = 10**6  # bytes: it names a few tables
-_LONGEST_LINE = 10**8  # bytes: of the row of a listing, many times over
+_LONGEST_LINE = 1 << 24  # bytes: of the row of a listing, many times over
+_SMALL_BYTES, _MOST_EXPANSION = 32 << 20, 50  # what a backup may unpack to, or so many times its size if that is more
 
 
 def restore(
@@ -82,6 +83,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except zipfile.BadZipFile as error:
         raise UnusableBackup(str(path), str(error), "a zip that `ipml backup` wrote") from error
     with archive:
+        unpacked, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
+        if unpacked > max(_SMALL_BYTES, _MOST_EXPANSION * size):
+            expected = f"at most {_MOST_EXPANSION} times as much"
+            raise UnusableBackup(str(path), f"{unpacked >> 20:,} MB in {size:,} packed bytes", expected)
         yield archive
 
 

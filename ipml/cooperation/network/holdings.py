@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ipml.cooperation.network.kinds import KINDS
 from ipml.errors import MissingColumns, UnreadableFile
+from ipml.parquet import check_cells
 
 Codes = npt.NDArray[np.int64]
 COLUMNS = ("seller_id", "kind", "value", "seen_at")
@@ -157,6 +158,8 @@ def _offer(connection: Any, events: pd.DataFrame | pa.Table | Path) -> None:
     import duckdb
 
     source = str(events) if isinstance(events, Path) else "attributes"
+    if isinstance(events, Path):
+        check_cells(events, "a Parquet file of attributes")
     try:
         relation = (
             connection.read_parquet(source) if isinstance(events, Path) else connection.from_arrow(_table(events))

@@ -17,6 +17,7 @@ from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.worth import Estimate, Foreign, estimate_total, in_currency, list_foreign
 from ipml.errors import MissingColumns, UnreadableFile
 from ipml.money import Money, Rates, is_currency
+from ipml.parquet import read_whole
 
 _ENOUGH = 5  # known listings of a network, for others to draw from them
 _COLUMNS = ("seller_id", "units", "value", "currency")
@@ -41,10 +42,7 @@ def read_sales(path: Path) -> pd.DataFrame:
     UnreadableFile, MissingColumns
         It is no Parquet file, lacks a column, or has a value without a currency.
     """
-    try:
-        listings = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(path, str(error).splitlines()[0], "a Parquet file of listings") from error
+    listings: pd.DataFrame = read_whole(path, "a Parquet file of listings").to_pandas()
     if missing := [name for name in _COLUMNS if name not in listings]:
         raise MissingColumns(str(path), missing, list(listings.columns), _REMEDY)
     is_bare = listings["value"].notna() & ~listings["currency"].map(_is_code)

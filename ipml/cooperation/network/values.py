@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from ipml.cooperation.network.holdings import COLUMNS
 from ipml.cooperation.network.kinds import KINDS, AttributeKind
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
+from ipml.parquet import look_into
 
 _LEAST_KEY_BYTES = 16
 _HASH_LETTERS = 32  # 128 bits
@@ -75,16 +76,13 @@ def hash_attributes(source: Path, out: Path, key_file: Path, calling_code: str =
         The source is no Parquet file of attributes.
     """
     key = _read_key(key_file)
-    try:
-        parquet = pq.ParquetFile(source)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UnreadableFile(source, str(error).splitlines()[0], "a Parquet file of attributes") from error
-    if missing := [name for name in COLUMNS if name not in parquet.schema_arrow.names]:
-        raise MissingColumns(str(source), missing, parquet.schema_arrow.names, "Rename them.")
-    place = parquet.schema_arrow.get_field_index("value")
-    schema, rows = parquet.schema_arrow.set(place, pa.field("value", pa.string())).remove_metadata(), 0
+    parquet = look_into(source, "a Parquet file of attributes")
+    if missing := [name for name in COLUMNS if name not in parquet.schema.names]:
+        raise MissingColumns(str(source), missing, parquet.schema.names, "Rename them.")
+    place = parquet.schema.get_field_index("value")
+    schema, rows = parquet.schema.set(place, pa.field("value", pa.string())), 0
     with pq.ParquetWriter(out, schema) as writer:
-        for batch in parquet.iter_batches(_ROWS):
+        for batch in parquet.read_batches(_ROWS):
             kinds, texts = batch["kind"].to_pylist(), batch["value"].to_pylist()
             hashes = [_hash_cell(key, *cell, calling_code, source) for cell in zip(kinds, texts, strict=True)]
             columns = [pa.array(hashes, pa.string()) if name == "value" else batch[name] for name in schema.names]

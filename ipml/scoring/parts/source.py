@@ -9,20 +9,20 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ipml.errors import UnreadableFile
 from ipml.listings.parquet_tables import number_batches
 from ipml.listings.raw_table import RawTable
 from ipml.listings.tables import read_tables
+from ipml.parquet import BATCH_BYTES, BoundedFile, look_into
 from ipml.scoring.parts.text_size import estimate_rows
 
-_BUFFER = 1 << 20  # read row groups bit by bit: they may be large
+_BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,20 @@ class ParquetSource:
         self.is_exact = True
         self._groups: list[_RowGroup] = []
         self._schema: pa.Schema = None
-        at = 0
+        at = unpacked = 0
         for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
-            with pq.ParquetFile(file) as opened:
-                metadata, schema = opened.metadata, opened.schema_arrow.remove_metadata()
-            self._schema = schema if self._schema is None else self._schema
-            if not schema.equals(self._schema):
+            looked = look_into(file)
+            self._schema = looked.schema if self._schema is None else self._schema
+            if not looked.schema.equals(self._schema):
                 raise ValueError(f"{file} has another schema")
-            for number in range(metadata.num_row_groups):
-                self._groups.append(_RowGroup(file, number, at))
-                at += metadata.row_group(number).num_rows
+            for number, n_rows in enumerate(looked.group_rows):
+                self._groups.append(_RowGroup(looked, number, at))
+                at += n_rows
+            unpacked += looked.unpacked
         if self._schema is None:
             raise ValueError(f"{path} holds no Parquet file")
         self._n_rows = at
+        self._most_rows = max(1, BATCH_BYTES * at // max(unpacked, 1))
         self._stream: _RowStream | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,7 +106,11 @@ class ParquetSource:
         return self._n_rows
 
     def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Part]:
-        """Yield the parts of so many rows but those that are done, or only some; at least one, even without rows."""
+        """Yield the parts of so many rows but those that are done, or only some; at least one, even without rows.
+
+        Where the rows are so long that they would fill the memory, a part has fewer.
+        """
+        rows = min(rows, self._most_rows)
         for number, start in enumerate(range(0, max(self._n_rows, 1), rows)):
             if number not in done and (only is None or number in only):
                 yield Part(number, start + 1, min(rows, self._n_rows - start))
@@ -144,7 +149,7 @@ def open_source(path: Path) -> Source:
 
 @dataclass(frozen=True)
 class _RowGroup:
-    path: Path
+    file: BoundedFile
     number: int
     first: int
 
@@ -172,6 +177,9 @@ class _RowStream:
             end = min(start + n_rows - self._at, self._rest.num_rows)
             begin = min(max(start - self._at, 0), end)
             taken.append(self._rest.slice(begin, end - begin))
+            if sum(batch.nbytes for batch in taken) > 2 * BATCH_BYTES:
+                path = self._groups[group].file.path
+                raise UnreadableFile(path, f"over {2 * BATCH_BYTES >> 20} MB in {n_rows:,} rows", "shorter cells")
             self._rest = self._rest.slice(end)
             self._at += end
         return pa.Table.from_batches([batch for batch in taken if batch.num_rows], schema=self._schema)
@@ -182,9 +190,7 @@ class _RowStream:
         self._batches = self._read_batches(group)
 
     def _read_batches(self, start: int) -> Iterator[pa.RecordBatch]:
-        path, file = None, None
-        for group in islice(self._groups, start, None):
-            if path != group.path:
-                path, file = group.path, pq.ParquetFile(group.path, buffer_size=_BUFFER)
-            for batch in file.iter_batches(row_groups=[group.number]):  # type: ignore[union-attr]
+        for _, groups in groupby(islice(self._groups, start, None), key=lambda group: group.file.path):
+            of_file = list(groups)
+            for batch in of_file[0].file.read_batches(_BATCH_ROWS, [group.number for group in of_file]):
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ipml.cooperation.reports.traders.high_volume import Sales
 from ipml.errors import MissingColumns, UnreadableFile
+from ipml.parquet import check_cells
 
 _NEEDED = ("seller_id", "sold_at", "value", "currency")
 _READERS = {".parquet": "read_parquet({})", ".csv": "read_csv({}, all_varchar = true, header = true)"}
@@ -95,6 +96,8 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str, nee
     if reader is None or not path.exists():
         found = "no such file" if not path.exists() else f"a name that ends in {path.suffix or 'nothing'}"
         raise UnreadableFile(path, found, "a table as .csv, .csv.gz or .parquet")
+    if path.suffix.lower() == ".parquet":
+        check_cells(path, "a table as CSV or Parquet")
     literal = "'" + str(path).replace("'", "''") + "'"
     try:
         view = f"CREATE TEMP VIEW {name} AS SELECT * FROM {reader.format(literal)}"  # noqa: S608 - quoted above

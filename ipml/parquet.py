@@ -1,0 +1,332 @@
+"""Parquet files of strangers: looked at before a cell is decoded, and decoded a piece at a time that fits the memory.
+
+A Parquet file of a few kilobytes may hold gigabytes: a long text in a dictionary that millions of rows refer to, pages
+of zeros, millions of rows in which every cell is missing. What its footer says of sizes may be untrue. So the heads of
+all pages are read, which cannot lie (a page that is larger than its head says is an error to the decoder), and from
+them follows how many rows can be decoded at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ipml.errors import UnreadableFile
+from ipml.thrift import ThriftReader
+
+MAX_COLUMNS = 1_000
+"""Most columns; marketplaces have dozens."""
+MAX_NESTING = 32
+"""Deepest nesting of columns; the decoder ends the process at some ten thousand."""
+BATCH_BYTES = 128 << 20
+"""About what the rows that are decoded at a time may take, and the most that a single one may."""
+PAGE_BYTES = 192 << 20
+"""What the largest pages of the columns of a row group may take together: they are in memory at the same time."""
+SMALL_BYTES, MAX_EXPANSION = 64 << 20, 100
+"""A file may take so much memory, or so many times its own size if that is more, once all of it is decoded."""
+SMALL_ROWS = 100_000
+"""A file may have so many rows, or one for four bytes if that is more; real ones have dozens of bytes a row."""
+
+_ROWS = 50_000
+_MAGIC, _TAIL = b"PAR1", 8
+_SCHEMA = 2  # of the fields of a footer
+_CHILDREN = 5  # of an element of the schema
+_PAGE_KIND, _UNPACKED, _PACKED = 1, 2, 3  # of the head of a page
+_HEADS = {0: 5, 2: 7, 3: 8}  # where what is said of a page of each kind stands: data, dictionary, data in version 2
+_VALUES, _ENCODING, _ENCODING_2 = 1, 2, 4  # of these
+_DATA, _DICTIONARY, _DATA_2 = 0, 2, 3
+_REFERRING, _SHARING = (2, 8), 7  # encodings: places in the dictionary; each text is as its predecessor up to a place
+_LEAST_CELL = 16  # bytes, as an object or a place in a text
+_LEAST_NESTED = 256
+_HEAD_BYTES = (1 << 12, 1 << 24)
+
+
+@dataclass
+class _Chunk:
+    """What the heads of the pages of a column within a row group say."""
+
+    values: int = 0
+    unpacked: int = 0
+    page: int = 0
+    dictionary: int = 0
+    entries: int = 0
+    cell: float = 0.0  # bytes of a cell, but for those that refer to the dictionary
+    refers: bool = False
+    begins_referring: bool = False
+
+    def add(self, kind: int, unpacked: int, values: int, encoding: int) -> None:
+        """Add a page."""
+        self.unpacked += unpacked
+        if kind == _DICTIONARY:
+            self.dictionary, self.entries = max(self.dictionary, unpacked), values
+            return
+        refers = encoding in _REFERRING
+        if not self.values:
+            self.begins_referring = refers
+        self.values += values
+        self.page = max(self.page, unpacked)
+        self.refers |= refers
+        if not refers and values:
+            self.cell = max(self.cell, unpacked if encoding == _SHARING else unpacked / values)
+
+
+@dataclass(frozen=True)
+class BoundedFile:
+    """A Parquet file that was looked at.
+
+    Attributes
+    ----------
+    path : Path
+    schema : Schema
+        Of its columns, without what writers add.
+    group_rows : tuple of int
+        Rows of each row group.
+    unpacked : int
+        Bytes of its pages without compression.
+    allowed : int
+        How many bytes its rows may take.
+    """
+
+    path: Path
+    schema: pa.Schema
+    group_rows: tuple[int, ...]
+    unpacked: int
+    allowed: int
+    _chunks: tuple[tuple[_Chunk, ...], ...] = field(repr=False)
+
+    def read_batches(
+        self, rows: int, groups: Sequence[int] | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, at most so many at a time; fewer where they are long.
+
+        Parameters
+        ----------
+        rows : int
+        groups : sequence of int, optional
+            The row groups; all of them where not given.
+        columns : sequence of str, optional
+            The columns; all of them where not given.
+
+        Raises
+        ------
+        UnreadableFile
+            The rows are longer than the memory is for, or the file is damaged.
+        """
+        taken = 0
+        groups = range(len(self.group_rows)) if groups is None else groups
+        with _damage_named(self.path), pq.ParquetFile(self.path, pre_buffer=False) as file:
+            rows = min((self._find_fitting(file, group, rows) for group in groups), default=rows)
+            # On several threads the columns of a chunk take the processors half as long again.
+            for batch in file.iter_batches(rows, list(groups), columns, use_threads=False):
+                taken += _weigh(batch)
+                if taken > self.allowed:
+                    found = f"more than {self.allowed >> 20:,} MB of cells in {self.path.stat().st_size:,} bytes"
+                    raise UnreadableFile(self.path, found, f"at most {MAX_EXPANSION} times the size of the file")
+                yield batch
+
+    def _find_fitting(self, file: pq.ParquetFile, group: int, rows: int) -> int:
+        """Return how many rows of a row group can be decoded at a time."""
+        longest = [chunk.dictionary if chunk.refers else 0 for chunk in self._chunks[group]]
+        if sum(longest) * min(rows, self.group_rows[group]) > BATCH_BYTES // 4:  # as a rule: it has many texts
+            longest = [self._find_longest(group, at) if bound else 0 for at, bound in enumerate(longest)]
+        row = self._row_bytes(file, group, longest)
+        if row > BATCH_BYTES:
+            found = f"rows of up to {row / 1e6:,.0f} MB"
+            raise UnreadableFile(self.path, found, f"rows of at most {BATCH_BYTES / 1e6:,.0f} MB")
+        return max(1, min(rows, int(BATCH_BYTES / max(row, 1))))
+
+    def _row_bytes(self, file: pq.ParquetFile, group: int, longest: Sequence[int]) -> float:
+        """Return what a row may take, by the longest cells of the columns' dictionaries."""
+        total = 0.0
+        for at, (chunk, cell) in enumerate(zip(self._chunks[group], longest, strict=True)):
+            column = file.schema.column(at)
+            width = max(chunk.cell, cell, column.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0)
+            if column.path == column.name:
+                total += _LEAST_CELL + width
+                continue
+            if column.max_repetition_level and chunk.values * (_LEAST_CELL + width) > 4 * BATCH_BYTES:
+                raise UnreadableFile(
+                    self.path, f"{chunk.values:,} cells in the lists of {column.path}", "fewer or shorter"
+                )
+            in_row = max(1, chunk.values / max(self.group_rows[group], 1))
+            total += in_row * (_LEAST_NESTED * column.max_definition_level + width)
+        return total
+
+    def _find_longest(self, group: int, at: int) -> int:
+        """Return the length of the longest text in a column's dictionary, or of the dictionary where it is not read."""
+        chunk = self._chunks[group][at]
+        if not chunk.begins_referring:
+            return chunk.dictionary
+        name = pq.ParquetFile(self.path).schema.column(at).path
+        with pq.ParquetFile(self.path, read_dictionary=[name], pre_buffer=False) as file:
+            cells = next(file.iter_batches(1, [group], [name])).column(0)
+        while pa.types.is_list(cells.type) or pa.types.is_struct(cells.type):
+            cells = cells.values if pa.types.is_list(cells.type) else cells.field(0)
+        if not pa.types.is_dictionary(cells.type) or len(cells.dictionary) != chunk.entries:
+            return chunk.dictionary
+        return int(pc.max(pc.binary_length(cells.dictionary)).as_py() or 0)
+
+
+def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
+    """Look at a Parquet file without decoding a cell of it.
+
+    Parameters
+    ----------
+    path : Path
+    expected : str, default="a Parquet file"
+        What an error says should have been there.
+
+    Raises
+    ------
+    UnreadableFile
+        It is no whole Parquet file, or would take more memory than a file of its size should.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "shop.parquet"
+    ...     pq.write_table(pa.table({"title": ["Bag", "Belt"]}), path)
+    ...     looked = look_into(path)
+    ...     [batch.num_rows for batch in looked.read_batches(1)]
+    [1, 1]
+    """
+    with _damage_named(path, expected), path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        _check_schema(path, stream, size, expected)
+        with pq.ParquetFile(path) as file:
+            metadata, schema = file.metadata, file.schema_arrow.remove_metadata()
+            rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+            _check_rows(path, file, sum(rows), size)
+            chunks = tuple(
+                tuple(_read_chunk(path, stream, file, group, at) for at in range(file.metadata.num_columns))
+                for group in range(file.metadata.num_row_groups)
+            )
+            for group in chunks:
+                _check_pages(path, group)
+    unpacked = sum(chunk.unpacked for group in chunks for chunk in group)
+    return BoundedFile(path, schema, rows, unpacked, max(SMALL_BYTES, MAX_EXPANSION * size), chunks)
+
+
+def read_whole(path: Path, expected: str = "a Parquet file") -> pa.Table:
+    """Return all rows of a Parquet file, once it was looked at; raise as `look_into` does."""
+    looked = look_into(path, expected)
+    return pa.Table.from_batches(looked.read_batches(_ROWS), schema=looked.schema)
+
+
+def check_cells(path: Path, expected: str = "a Parquet file") -> None:
+    """Decode a Parquet file once and keep nothing, for a reader that has no bounds; raise as `look_into` does."""
+    for _ in look_into(path, expected).read_batches(_ROWS):
+        pass
+
+
+@contextmanager
+def _damage_named(path: Path, expected: str = "a whole Parquet file") -> Iterator[None]:
+    """Turn what the decoder says into a line about the file."""
+    try:
+        yield
+    except (OSError, pa.ArrowException, UnicodeError) as error:
+        found = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
+        raise UnreadableFile(path, found, expected) from error
+
+
+def _check_schema(path: Path, stream: IO[bytes], size: int, expected: str) -> None:
+    """Refuse too many columns, or too deeply nested ones, before the decoder builds them."""
+    stream.seek(max(0, size - _TAIL))
+    tail = stream.read()
+    length = int.from_bytes(tail[:4], "little")
+    if size < _TAIL or tail[4:] != _MAGIC or length > size - _TAIL:
+        raise UnreadableFile(path, "no footer of one", expected)
+    stream.seek(size - _TAIL - length)
+    try:
+        fields = ThriftReader(stream.read(length)).read_fields(0)
+        _, elements = next(value for number, _, value in fields if number == _SCHEMA)
+        children = [int(element.get(_CHILDREN, (0, 0))[1]) for element in elements]
+    except (IndexError, ValueError, TypeError, AttributeError, RecursionError, StopIteration) as error:
+        raise UnreadableFile(path, "a damaged footer", expected) from error
+    left: list[int] = []
+    deepest = 0
+    for number in children:
+        while left and not left[-1]:
+            left.pop()
+        if left:
+            left[-1] -= 1
+        left.append(number)
+        deepest = max(deepest, len(left) - 2)
+    columns = sum(not number for number in children)
+    if columns > MAX_COLUMNS:
+        raise UnreadableFile(path, f"{columns:,} columns", f"at most {MAX_COLUMNS:,}")
+    if deepest > MAX_NESTING:
+        raise UnreadableFile(path, f"columns nested {deepest:,} deep", f"at most {MAX_NESTING}")
+
+
+def _check_rows(path: Path, file: pq.ParquetFile, rows: int, size: int) -> None:
+    if not file.metadata.num_columns:
+        raise UnreadableFile(path, "no columns", "a table")
+    if rows > max(SMALL_ROWS, size // 4):
+        found = f"{rows:,} rows in {size:,} bytes"
+        raise UnreadableFile(path, found, f"at most {SMALL_ROWS:,} rows, or one in four bytes")
+
+
+def _read_chunk(path: Path, stream: IO[bytes], file: pq.ParquetFile, group: int, at: int) -> _Chunk:
+    """Read the heads of the pages of a column within a row group."""
+    found, said = _Chunk(), file.metadata.row_group(group).column(at)
+    places = [place for place in (said.dictionary_page_offset, said.data_page_offset) if place]
+    place = min(places, default=0)
+    end = place + said.total_compressed_size
+    while found.values < said.num_values:
+        kind, unpacked, packed, values, encoding, length = _read_head(path, stream, place)
+        if min(unpacked, packed, values) < 0 or place >= end:
+            raise UnreadableFile(path, "pages that do not hold the rows", "a whole Parquet file")
+        found.add(kind, unpacked, values, encoding)
+        place += length + packed
+    is_flat = file.schema.column(at).max_repetition_level == 0
+    if is_flat and found.values != file.metadata.row_group(group).num_rows:
+        raise UnreadableFile(path, "pages that do not hold the rows", "a whole Parquet file")
+    return found
+
+
+def _read_head(path: Path, stream: IO[bytes], place: int) -> tuple[int, int, int, int, int, int]:
+    """Return kind, sizes unpacked and packed, number of values and encoding of a page, and the length of its head."""
+    for most in _HEAD_BYTES:
+        stream.seek(place)
+        reader = ThriftReader(stream.read(most))
+        try:
+            head = reader.read_struct()
+            kind = head[_PAGE_KIND][1]
+            says: Any = head[_HEADS[kind]][1] if kind in _HEADS else {}
+            values = says[_VALUES][1] if says else 0
+            encoding = says[_ENCODING_2 if kind == _DATA_2 else _ENCODING][1] if says else 0
+            return kind, head[_UNPACKED][1], head[_PACKED][1], values, encoding, reader.at
+        except IndexError:
+            continue
+        except (KeyError, TypeError, ValueError, RecursionError):
+            break
+    raise UnreadableFile(path, "the damaged head of a page", "a whole Parquet file")
+
+
+def _check_pages(path: Path, chunks: Sequence[_Chunk]) -> None:
+    held = sum(chunk.page + 4 * chunk.dictionary for chunk in chunks)
+    if held > PAGE_BYTES:
+        found = f"pages of {held / 1e6:,.0f} MB to be held at once"
+        raise UnreadableFile(path, found, f"at most {PAGE_BYTES / 1e6:,.0f} MB; write it anew with smaller pages")
+
+
+def _weigh(batch: pa.RecordBatch) -> int:
+    """Return about what rows take once they are a table."""
+    return int(batch.nbytes + sum(map(_count_objects, batch.columns)) * _LEAST_CELL)
+
+
+def _count_objects(cells: pa.Array) -> int:
+    if pa.types.is_struct(cells.type):
+        return 16 * len(cells) + sum(map(_count_objects, cells.flatten()))
+    if pa.types.is_list(cells.type) or pa.types.is_large_list(cells.type) or pa.types.is_map(cells.type):
+        return 16 * len(cells) + _count_objects(cells.values)
+    return len(cells)

@@ -1,0 +1,257 @@
+"""Files of a few kilobytes that would fill the memory of whoever decodes them as they ask for it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ipml.scoring.parts.parquet_pieces import _Writer
+from ipml.thrift import ThriftReader
+
+_MB = 1 << 20
+
+
+def _columns(n_rows: int, **others: Any) -> dict[str, Any]:
+    """Return columns of listings, of which each row is the same."""
+    one = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
+    return {
+        name: pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), n_rows), pa.array([text]))
+        for name, text in one.items()
+    } | others
+
+
+def _write(path: Path, columns: dict[str, Any], **options: Any) -> None:
+    pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False, **options)
+
+
+def long_text_many_rows(path: Path) -> None:
+    """Write a title of 1 MB that 50,000 rows refer to."""
+    title = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), 50_000), pa.array(["x" * _MB]))
+    _write(path, _columns(50_000, title=title))
+
+
+def long_text_few_times(path: Path) -> None:
+    """Write a title of 60 kB in a dictionary behind short ones, which most rows refer to."""
+    title = pa.DictionaryArray.from_arrays(
+        pa.concat_arrays([pa.array([0] * 30_000, pa.int32()), pa.repeat(pa.scalar(1, pa.int32()), 70_000)]),
+        pa.array(["Bag", "x" * 60_000]),
+    )
+    _write(path, _columns(100_000, title=title))
+
+
+def shared_beginnings(path: Path) -> None:
+    """Write texts of 200 kB that each say only how they differ from the one before."""
+    texts = pa.array(["x" * 200_000 + str(number) for number in range(2_000)])
+    _write(
+        path,
+        _columns(2_000, description=texts),
+        use_dictionary=["listing_id", "seller_id", "title"],
+        column_encoding={"description": "DELTA_BYTE_ARRAY"},
+        data_page_size=1 << 30,
+        write_statistics=False,
+    )
+
+
+def pages_of_zeros(path: Path) -> None:
+    """Write a text of 1 GB, which packs well."""
+    schema = pa.schema({"listing_id": pa.string(), "seller_id": pa.string(), "title": pa.string()})
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=False, store_schema=False, write_statistics=False
+    ) as writer:
+        row = {"listing_id": ["1"], "seller_id": ["s"], "title": ["x" * (400 * _MB)]}
+        writer.write_table(pa.table(row, schema=schema))
+
+
+def many_long_pages(path: Path) -> None:
+    """Write pages of 8 MB, one text in each, of which a thousand fit in a megabyte."""
+    schema = pa.schema({"listing_id": pa.string(), "seller_id": pa.string(), "title": pa.string()})
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=False, store_schema=False, write_statistics=False
+    ) as writer:
+        row = pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": ["x" * (8 * _MB)]}, schema=schema)
+        for _ in range(150):
+            writer.write_table(row)
+
+
+def missing_cells(path: Path) -> None:
+    """Write 20 million rows in which every cell is missing."""
+    _write(path, {name: pa.nulls(20_000_000, pa.string()) for name in ("listing_id", "seller_id", "title", "brand")})
+
+
+def repeated_rows(path: Path) -> None:
+    """Write five million rows that are all the same."""
+    _write(path, _columns(5_000_000))
+
+
+def most_rows(path: Path) -> None:
+    """Write as many equal rows as are let through."""
+    _write(path, _columns(100_000))
+
+
+def most_rows_of_nothing(path: Path) -> None:
+    """Write as many rows of missing cells, in all columns, as are let through."""
+    from ipml.listings.fields import COLUMNS
+
+    _write(path, {name: pa.nulls(100_000, pa.string()) for name in COLUMNS})
+
+
+def wide(path: Path) -> None:
+    """Write 20,000 columns."""
+    _write(path, _columns(1, **{f"c{number}": ["x"] for number in range(20_000)}))
+
+
+def fairly_wide(path: Path) -> None:
+    """Write 900 columns that the schema does not know, of 100,000 rows."""
+    _write(path, _columns(100_000, **{f"c{number}": pa.nulls(100_000, pa.int64()) for number in range(900)}))
+
+
+def lists(path: Path) -> None:
+    """Write a list of ten million numbers in a cell."""
+    many = pa.ListArray.from_arrays(
+        pa.array([0, 10_000_000], pa.int32()), pa.repeat(pa.scalar(7, pa.int8()), 10_000_000)
+    )
+    _write(path, {"listing_id": ["1"], "seller_id": ["s"], "title": many})
+
+
+def nested_lists(path: Path) -> None:
+    """Write a hundred thousand rows of a hundred empty objects each."""
+    objects = pa.StructArray.from_arrays([pa.nulls(10_000_000, pa.int8())], ["a"])
+    many = pa.ListArray.from_arrays(pa.array(range(0, 10_000_001, 100), pa.int32()), objects)
+    _write(path, _columns(100_000, description=many))
+
+
+def many_groups(path: Path) -> None:
+    """Write as many row groups as a megabyte takes."""
+    schema = pa.schema({"listing_id": pa.string(), "seller_id": pa.string(), "title": pa.string()})
+    row = pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]}, schema=schema)
+    with pq.ParquetWriter(path, schema, use_dictionary=False, store_schema=False, write_statistics=False) as writer:
+        for _ in range(3_000):
+            writer.write_table(row)
+
+
+def deep_schema(path: Path) -> None:
+    """Write a column nested a hundred thousand deep; the decoder would end the process."""
+    group = {3: (5, 1), 4: (8, b"g"), 5: (5, 1)}
+    _rewrite_footer(path, lambda footer: footer[2][1][1].__setitem__(slice(1, 1), [group] * 60_000))
+
+
+def untrue_rows(path: Path) -> None:
+    """Write a footer that speaks of a billion rows where there is one."""
+
+    def lie(footer: Any) -> None:
+        footer[3] = (6, 10**9)
+        footer[4][1][1][0][3] = (6, 10**9)
+
+    _rewrite_footer(path, lie)
+
+
+def huge_metadata(path: Path) -> None:
+    """Write 900 kB of what writers add."""
+    table = pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})
+    pq.write_table(table.replace_schema_metadata({str(key): "x" * 10 for key in range(30_000)}), path)
+
+
+def _rewrite_footer(path: Path, change: Callable[[Any], None]) -> None:
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]}), stream, store_schema=False)
+    whole = stream.getvalue()
+    size = int.from_bytes(whole[-8:-4], "little")
+    footer = ThriftReader(whole[-8 - size : -8]).read_struct()
+    change(footer)
+    written = _Writer()
+    written.write_struct(footer)
+    path.write_bytes(whole[: -8 - size] + written.done + len(written.done).to_bytes(4, "little") + b"PAR1")
+
+
+def deep_json(path: Path) -> None:
+    """Write lists in lists, as deep as the parser goes and deeper."""
+    lines = (
+        f'{{"listing_id": "1", "seller_id": "s", "title": {"[" * depth}{"]" * depth}}}' for depth in (900, 990, 100_000)
+    )
+    path.write_text("\n".join(lines))
+
+
+def wide_json(path: Path) -> None:
+    """Write an object of 60,000 names."""
+    path.write_text("{" + ",".join(f'"c{number}": 1' for number in range(60_000)) + "}")
+
+
+def long_numbers(path: Path) -> None:
+    """Write numbers of 4,000 and of a million digits."""
+    rows = (
+        f'{{"listing_id": "1", "seller_id": "s", "title": "Bag", "price": {"9" * size}, "currency": "EUR"}}'
+        for size in (4_000, 900_000)
+    )
+    path.write_text("\n".join(rows))
+
+
+def packed_objects(path: Path) -> None:
+    """Write, packed, lists of five million empty objects."""
+    line = b'{"listing_id": "1", "seller_id": "s", "title": [' + b"{}," * 5_000_000 + b"1]}\n"
+    _pack(path, line, 60)
+
+
+def packed_short_rows(path: Path) -> None:
+    """Write, packed, 300 million rows that are none."""
+    _pack(path, b"1\n" * (8 * _MB), 40)
+
+
+def packed_long_rows(path: Path) -> None:
+    """Write, packed, rows of 15 MB."""
+    _pack(path, b'{"listing_id": "1", "seller_id": "s", "title": "' + b"x" * (15 * _MB) + b'"}\n', 60)
+
+
+def packed_csv(path: Path) -> None:
+    """Write, packed, rows of CSV of 15 MB."""
+    _pack(path, b"1,s," + b"x" * (15 * _MB) + b"\n", 60, b"listing_id,seller_id,title\n")
+
+
+def short_rows(path: Path) -> None:
+    """Write a megabyte of rows that are none."""
+    path.write_text("1\n" * 500_000)
+
+
+def short_csv_rows(path: Path) -> None:
+    """Write a megabyte of rows with a cell too few."""
+    path.write_text("listing_id,seller_id,title\n" + "1\n" * 500_000)
+
+
+def _pack(path: Path, piece: bytes, times: int, head: bytes = b"") -> None:
+    path.write_bytes(gzip.compress(head) + gzip.compress(piece) * times)
+
+
+HOSTILE: dict[str, Callable[[Path], None]] = {
+    **{
+        f"{make.__name__}.parquet": make
+        for make in (
+            long_text_many_rows,
+            long_text_few_times,
+            shared_beginnings,
+            pages_of_zeros,
+            many_long_pages,
+            missing_cells,
+            repeated_rows,
+            most_rows,
+            most_rows_of_nothing,
+            wide,
+            fairly_wide,
+            lists,
+            nested_lists,
+            many_groups,
+            deep_schema,
+            untrue_rows,
+            huge_metadata,
+        )
+    },
+    **{f"{make.__name__}.jsonl": make for make in (deep_json, wide_json, long_numbers, short_rows)},
+    **{f"{make.__name__}.jsonl.gz": make for make in (packed_objects, packed_short_rows, packed_long_rows)},
+    "packed_csv.csv.gz": packed_csv,
+    "short_csv_rows.csv": short_csv_rows,
+}
+"""Every hostile file by its name: what writes it at a place, with at most a megabyte."""
