@@ -243,7 +243,7 @@ def _check_schema(path: Path, stream: IO[bytes], size: int, expected: str) -> No
     tail = stream.read()
     length = int.from_bytes(tail[:4], "little")
     if size < _TAIL or tail[4:] != _MAGIC or length > size - _TAIL:
-        raise UnreadableFile(path, "no footer of one", expected)
+        raise UnreadableFile(path, "no Parquet footer", expected)
     stream.seek(size - _TAIL - length)
     try:
         fields = ThriftReader(stream.read(length)).read_fields(0)

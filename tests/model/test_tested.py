@@ -65,7 +65,7 @@ def test_a_listing_twice_is_said_so(tmp_path: Path) -> None:
 
 def test_no_file_and_no_parquet_are_said_so(tmp_path: Path) -> None:
     """What cannot be read is one line."""
-    with pytest.raises(UnreadableFile, match="no such file"):
+    with pytest.raises(UnreadableFile, match="No such file"):
         read_tested(tmp_path / "none.parquet")
     (tmp_path / "text.parquet").write_text("listing_id\n1\n")
     with pytest.raises(UnreadableFile, match="no Parquet"):
