@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from getpass import getuser
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli import rights_document
 from ipml.cli.moments import show_day
-from ipml.cli.options import By, Database
+from ipml.cli.options import By, Database, acting
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ app.add_typer(rights_document.app, name="document")
 
 Name = Annotated[
     str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.", show_default=False)
+]
+Ground = Annotated[
+    str, typer.Option(help="Who gave or took the status, and where that is written.", show_default=False)
 ]
 Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.", show_default=False)]
 _KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
@@ -86,6 +89,7 @@ def show(notifier: Name, database: Database = None) -> None:
     """
     from datetime import UTC, datetime
 
+    from ipml.cooperation.notifiers.appointments import list_appointments
     from ipml.cooperation.notifiers.documents import list_documents
     from ipml.cooperation.notifiers.finding import find_notifier
     from ipml.cooperation.notifiers.lanes import lane_of
@@ -99,6 +103,7 @@ def show(notifier: Name, database: Database = None) -> None:
         found = find_notifier(connection, notifier)
         record = record_of(connection, found.notifier_id, policy.notifiers, now)
         lane = lane_of(connection, found.notifier_id, policy, now)
+        appointed = list_appointments(connection, found.notifier_id)
         documents = list_documents(connection, found.notifier_id)
         steps = list_steps(connection, found.notifier_id)
     typer.echo(f"Notifier {found.notifier_id}: {_who(found)}, {found.kind}, since {show_day(found.created_at)}")
@@ -107,6 +112,10 @@ def show(notifier: Name, database: Database = None) -> None:
         typer.echo(f"{lane.left_today:,} more cases today get that deadline.")
     for line in _describe(record):
         typer.echo(line)
+    for made in appointed:
+        until = f" until {made.last_day}" if made.until else ""
+        said = f"{show_day(made.made_at)} {made.kind or 'appointment revoked'}{until} by {made.made_by}: "
+        typer.echo(printable(said + (made.ground or "erased")))
     for one in documents:
         state = "waits to be looked at" if one.is_accepted is None else "accepted" if one.is_accepted else "rejected"
         said = f"document {one.document_id} for {one.brand}: {one.reference or 'erased'}, {state}"
@@ -172,9 +181,10 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
     """
     from ipml.cooperation.notifiers import steps
+    from ipml.web.permissions import Action
 
     engine, number = _find(notifier, database)
-    step = steps.warn(engine, number, by or getuser(), why)
+    step = steps.warn(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), why)
     typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {show_day(step.until)}.")
 
 
@@ -193,9 +203,10 @@ def suspend(
     Example: ipml notifier suspend 7 --why "After our warning of May you sent forty more."
     """
     from ipml.cooperation.notifiers import steps
+    from ipml.web.permissions import Action
 
     engine, number = _find(notifier, database)
-    step = steps.suspend(engine, number, by or getuser(), why, days=days)
+    step = steps.suspend(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), why, days=days)
     typer.echo(f"Notifier {step.notifier_id} is suspended until {show_day(step.until)}.")
 
 
@@ -206,10 +217,84 @@ def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml notifier lift 7 --why "The notices were founded, as we see now."
     """
     from ipml.cooperation.notifiers import steps
+    from ipml.web.permissions import Action
 
     engine, number = _find(notifier, database)
-    step = steps.lift(engine, number, by or getuser(), why)
+    step = steps.lift(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), why)
     typer.echo(f"Notifier {step.notifier_id} is neither suspended nor warned.")
+
+
+@app.command()
+def appoint(
+    notifier: Annotated[
+        str,
+        typer.Argument(
+            metavar="NOTIFIER",
+            help="Number, e-mail address or pseudonym; an address that is new is added.",
+            show_default=False,
+        ),
+    ],
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(_KINDS)}.")] = "trusted flagger",
+    ground: Ground = "",
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC), if it ends by itself.", show_default=False),
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Note that a notifier is a trusted flagger, an authority, or another kind: their next notices come in its tier.
+
+    Example: ipml notifier appoint flags@ngo.example --until 2027-12-31 --ground "Coordinator of Ireland, no. 12/2026"
+    """
+    from datetime import UTC
+    from datetime import datetime as clock
+
+    from ipml.cooperation.notifiers import appointments
+    from ipml.cooperation.notifiers.finding import find_notifier
+    from ipml.cooperation.notifiers.lanes import lane_of
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.errors import NotifierNotFound
+    from ipml.storage.database import open_database, writing
+    from ipml.storage.notifiers import notifier_of
+    from ipml.web.permissions import Action
+
+    engine, now = open_database(database, create=False), clock.now(UTC)
+    name = acting(engine, Action.JUDGE_NOTIFIERS, by)
+    end = appointments.end_of_day(until.date()) if until else None
+    with writing(engine) as connection:
+        try:
+            number = find_notifier(connection, notifier).notifier_id
+        except NotifierNotFound:
+            if "@" not in notifier:
+                raise
+            number = notifier_of(connection, notifier, "rights holder", now).notifier_id
+        made = appointments.appoint(connection, number, kind, name, ground, now, until=end)
+        lane = lane_of(connection, number, load_cooperation_policy(), now)
+    ends = f" until {until:%Y-%m-%d}" if until else ""
+    typer.echo(f"Notifier {made.notifier_id} is {made.kind}{ends}: tier {printable(lane.tier)}, {lane.hours:g} hours.")
+
+
+@app.command()
+def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Database = None) -> None:
+    """End an appointment before its time: the notifier is again what they were taken for at first.
+
+    Example: ipml notifier revoke 7 --ground "The coordinator withdrew the status on 3 May."
+    """
+    from datetime import UTC
+    from datetime import datetime as clock
+
+    from ipml.cooperation.notifiers import appointments
+    from ipml.storage.database import writing
+    from ipml.storage.notifiers import get_notifier
+    from ipml.web.permissions import Action
+
+    engine, number = _find(notifier, database)
+    name, now = acting(engine, Action.JUDGE_NOTIFIERS, by), clock.now(UTC)
+    with writing(engine) as connection:
+        appointments.revoke(connection, number, name, ground, now)
+        kind = get_notifier(connection, number, at=now).kind
+    typer.echo(f"Notifier {number} is {kind} again.")
 
 
 @app.command()
@@ -226,13 +311,15 @@ def erase(
     from ipml.cooperation.notifiers.erasing import erase_notifier
     from ipml.cooperation.notifiers.finding import find_notifier
     from ipml.storage.database import open_database, reading
+    from ipml.web.permissions import Action
 
     engine = open_database(database, create=False)
+    name = acting(engine, Action.ERASE_PEOPLE, by)
     with reading(engine) as connection:
         found = find_notifier(connection, notifier)
     if not yes:
         typer.confirm(f"Erase notifier {found.notifier_id} ({_who(found)})? It cannot be undone", abort=True)
-    for remark in erase_notifier(engine, found.notifier_id, by or getuser()):
+    for remark in erase_notifier(engine, found.notifier_id, name):
         typer.echo(f"The server keeps {remark}.")
     typer.echo(f"Notifier {found.notifier_id} is erased.")
 

@@ -97,6 +97,13 @@ class NothingToLift(IpmlError):
         )
 
 
+class NothingToRevoke(IpmlError):
+    """No appointment of a notifier is in force."""
+
+    def __init__(self, notifier_id: int) -> None:
+        super().__init__(f"notifier {notifier_id}: found no appointment in force; there is no need.")
+
+
 class RightsDocumentNotFound(IpmlError):
     """There is no document of rights of that number."""
 

@@ -6,16 +6,17 @@ Whoever keeps a notifier from other writers does so before cases: in that order 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select
 
 from ipml.errors import NotifierNotFound
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import make_pseudonym
-from ipml.storage.tables import notifiers
+from ipml.storage.tables import notifier_appointments, notifiers
 
+KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 _LARGEST_NUMBER = 2**63 - 1  # that a database counts to
 
 
@@ -28,7 +29,7 @@ class Notifier:
     address : str or None
         E-mail in small letters; None once erased.
     kind : str
-        "rights holder", "trusted flagger", "consumer" or "authority".
+        "rights holder", "trusted flagger", "consumer" or "authority": as appointed, else as guessed at first.
     """
 
     notifier_id: int
@@ -58,10 +59,10 @@ def notifier_of(connection: Connection, address: str, kind: str, now: datetime) 
     (True, 'consumer')
     """
     address = address.lower()
-    if known := _find(connection, address):
+    if known := _find(connection, address, now):
         return known
     serialise(connection, Lock.ADD_NOTIFIER)
-    if known := _find(connection, address):
+    if known := _find(connection, address, now):
         return known  # another made it while we waited
     pseudonym, key = make_pseudonym(address)
     fields = {"address": address, "pseudonym": pseudonym, "key": key, "kind": kind, "created_at": now}
@@ -69,18 +70,52 @@ def notifier_of(connection: Connection, address: str, kind: str, now: datetime) 
     return make_notifier(row)
 
 
-def get_notifier(connection: Connection, notifier_id: int, *, lock: bool = False) -> Notifier:
-    """Return the notifier of a number, with `lock` kept from other writers; NotifierNotFound where there is none."""
-    query = select(notifiers).where(notifiers.c.notifier_id == notifier_id)
-    query = query.with_for_update() if lock else query
+def get_notifier(
+    connection: Connection, notifier_id: int, *, lock: bool = False, at: datetime | None = None
+) -> Notifier:
+    """Return the notifier of a number as they are at a moment (now), with `lock` kept from other writers.
+
+    Raises
+    ------
+    NotifierNotFound
+    """
+    query = select_notifiers(at).where(notifiers.c.notifier_id == notifier_id)
+    query = query.with_for_update(of=notifiers) if lock else query
     row = connection.execute(query).first() if 0 < notifier_id <= _LARGEST_NUMBER else None
     if row is None:
         raise NotifierNotFound(notifier_id)
     return make_notifier(row)
 
 
-def _find(connection: Connection, address: str) -> Notifier | None:
-    row = connection.execute(select(notifiers).where(notifiers.c.address == address).with_for_update()).first()
+def kind_at(moment: datetime | ColumnElement[datetime]) -> ColumnElement[str]:
+    """Return what a row of notifiers is at a moment: as appointed then, else as guessed at their first notice.
+
+    Parameters
+    ----------
+    moment : datetime or column
+        Such as when a notice came: what its notifier became later changes nothing about it.
+    """
+    made = notifier_appointments.alias()
+    last = select(func.max(made.c.appointment_id)).where(
+        made.c.notifier_id == notifiers.c.notifier_id, made.c.made_at <= moment
+    )
+    told = notifier_appointments.alias()
+    query = select(told.c.kind).where(
+        told.c.appointment_id == last.correlate_except(made).scalar_subquery(),
+        or_(told.c.until.is_(None), told.c.until > moment),
+    )
+    return func.coalesce(query.correlate_except(told).scalar_subquery(), notifiers.c.kind)
+
+
+def select_notifiers(at: datetime | None = None) -> Select[Any]:
+    """Return the query for all notifiers as they are at a moment; for `make_notifier`."""
+    own = [notifiers.c[name] for name in Notifier.__slots__ if name != "kind"]
+    return select(*own, kind_at(at or datetime.now(UTC)).label("kind"))
+
+
+def _find(connection: Connection, address: str, at: datetime) -> Notifier | None:
+    query = select_notifiers(at).where(notifiers.c.address == address)
+    row = connection.execute(query.with_for_update(of=notifiers)).first()
     return None if row is None else make_notifier(row)
 
 

@@ -73,6 +73,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/notifiers", Action.JUDGE_NOTIFIERS, notices_page.show_notifiers),
     ("GET", "/notifiers/{notifier_id}", Action.JUDGE_NOTIFIERS, notices_page.show_notifier),
     ("POST", "/notifiers/{notifier_id}/step", Action.JUDGE_NOTIFIERS, notices_page.take_step),
+    ("POST", "/notifiers/{notifier_id}/appointment", Action.JUDGE_NOTIFIERS, notices_page.change_appointment),
     ("POST", "/documents/{document_id}", Action.JUDGE_NOTIFIERS, notices_page.judge_document),
     ("GET", "/brands", Action.LOOK, brands_page.show_brands),
     ("GET", "/brands/view", Action.LOOK, brands_page.show_brand),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,11 +11,14 @@ from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from ipml.cooperation.notices.desk import STATES, count_waiting_by_tier, get_notice_file, list_notices
+from ipml.cooperation.notifiers.appointments import appoint, end_of_day, revoke
 from ipml.cooperation.notifiers.desk import list_rows, read_notifier
 from ipml.cooperation.notifiers.documents import check_document
 from ipml.cooperation.notifiers.steps import Step, lift, suspend, warn
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.errors import NothingToLift, NotWarned, SuspendedAlready, UnstorableValue
+from ipml.errors import NothingToLift, NothingToRevoke, NotWarned, SuspendedAlready, UnstorableValue
+from ipml.storage.database import writing
+from ipml.storage.notifiers import KINDS
 from ipml.web.auth import get_engine, get_user
 from ipml.web.render import render
 
@@ -73,6 +77,32 @@ def take_step(
     return RedirectResponse(f"/notifiers/{notifier_id}", HTTPStatus.SEE_OTHER)
 
 
+def change_appointment(
+    request: Request,
+    notifier_id: Number,
+    kind: Annotated[str, Form(pattern=f"^({'|'.join(KINDS)})$")],
+    until: Annotated[str, Form(max_length=10)] = "",
+    ground: Annotated[str, Form(max_length=10 * LONGEST_WHY)] = "",
+    *,
+    revokes: Annotated[bool, Form(alias="revoke")] = False,
+) -> Response:
+    """Appoint a notifier to be of a kind, until the end of a day where one is given; or revoke that."""
+    name, now = get_user(request).name, datetime.now(UTC)
+    try:
+        last_day = date.fromisoformat(until) if until else None
+        with writing(get_engine(request)) as connection:
+            if revokes:
+                revoke(connection, notifier_id, name, ground, now)
+            else:
+                end = end_of_day(last_day) if last_day else None
+                appoint(connection, notifier_id, kind, name, ground, now, until=end)
+    except (NothingToRevoke, UnstorableValue) as error:
+        return _show(request, notifier_id, str(error), ground=ground)
+    except ValueError:
+        return _show(request, notifier_id, f"until {until!r}: expected a day such as 2027-05-01.", ground=ground)
+    return RedirectResponse(f"/notifiers/{notifier_id}", HTTPStatus.SEE_OTHER)
+
+
 def judge_document(
     request: Request, document_id: Number, is_accepted: Annotated[bool, Form(alias="accepted")]
 ) -> Response:
@@ -82,9 +112,10 @@ def judge_document(
     return RedirectResponse(f"/notifiers/{document.notifier_id}", HTTPStatus.SEE_OTHER)
 
 
-def _show(request: Request, notifier_id: int, message: str = "", why: str = "") -> Response:
+def _show(request: Request, notifier_id: int, message: str = "", why: str = "", ground: str = "") -> Response:
     shown = read_notifier(get_engine(request), notifier_id, _policy(request))
-    context = {"shown": shown, "message": message, "why": why, "longest_why": LONGEST_WHY}
+    context = {"shown": shown, "message": message, "why": why, "ground": ground, "longest_why": LONGEST_WHY}
+    context |= {"kinds": KINDS, "today": datetime.now(UTC).date()}
     return render(request, "notifier.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
 
 

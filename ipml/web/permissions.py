@@ -26,7 +26,7 @@ class Action(StrEnum):
     CHANGE_MEASURES = "impose, change or lift measures"
     CHANGE_PENALTIES = "confirm, lift or dismiss penalties"
     DECIDE_APPEALS = "decide or end appeals"
-    JUDGE_NOTIFIERS = "judge notifiers and their documents"
+    JUDGE_NOTIFIERS = "judge, appoint and suspend notifiers"
     HAND_ON_NETWORKS = "hand networks on and note what came of it"
     KEEP_CONTROL_CASES = "keep cases of known truth"
     RANK_QUEUE = "rank the queue by another policy"

@@ -20,6 +20,7 @@ HOSTILE = "EUTM\x1b[2J 018"
 @pytest.fixture
 def desk(engine, make_scored) -> Desk:
     """Return a desk of today at which a notifier has filed a document, and was right once."""
+    add_staff(engine)
     desk = Desk(cooperating(engine), make_scored, datetime.now(UTC) - timedelta(hours=1))
     desk.give_notice([desk.add_case("L1", country="CN")])
     desk.decide(1, Verdict.COUNTERFEIT)
@@ -61,3 +62,23 @@ def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk, database_url: str
         reference = connection.scalars(select(notices.c.reference)).one()
     assert ipml("notice", "answer", reference, *where).exit_code == 2
     assert ipml("notice", "answer", reference, "--withdrawn", *where).out == "Appeal 1 is restored.\n"
+
+
+def test_a_lead_appoints_whom_others_gave_a_status(ipml, desk: Desk, database_url: str):
+    """By address, also before the first notice; a reviewer may not, and what ended is listed."""
+    where, ground = ("--database", database_url), ("--ground", "Coordinator of Ireland\x1b[2J, no. 12")
+    refused = ipml("notifier", "appoint", "flags@ngo.test", *ground, "--by", "ana", *where)
+    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
+    made = ipml("notifier", "appoint", "flags@ngo.test", "--until", "2199-12-31", *ground, *where)
+    assert made.out.startswith("Notifier 2 is trusted flagger until 2199-12-31: tier trusted,")
+    assert ipml("notifier", "appoint", "brand@example.com", "--kind", "authority", *ground, *where).exit_code == 0
+    listed = ipml("notifier", "list", "--kind", "authority", *where).out
+    assert "brand@example.com" in listed
+    assert "flags@ngo.test" not in listed
+    shown = ipml("notifier", "show", 2, *where).out
+    assert "trusted flagger until 2199-12-31 by olga: Coordinator of Ireland" in shown
+    assert "\x1b" not in shown
+    assert ipml("notifier", "appoint", 2, *where).exit_code == 2
+    assert ipml("notifier", "appoint", "nobody", *ground, *where).exit_code == 2
+    assert ipml("notifier", "revoke", 2, *ground, *where).out == "Notifier 2 is rights holder again.\n"
+    assert ipml("notifier", "revoke", 2, *ground, *where).exit_code == 2

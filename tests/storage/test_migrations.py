@@ -17,7 +17,8 @@ from ipml.storage.tables import REVISION
 
 SLOW_ON_POSTGRES = True
 
-REVISIONS = [f"{number:04}" for number in range(1, int(REVISION) + 1)]
+VERSIONS = Path(migrations.__file__).parent / "versions"
+REVISIONS = sorted(path.name[1:5] for path in VERSIONS.glob("v*.py"))
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 # Kills itself just before the n-th statement of its migration.

@@ -182,6 +182,30 @@ def test_nobody_is_suspended_without_a_warning(app: FastAPI, lead: TestClient, n
     assert "suspended until" in plain(lead.get("/notifiers").text)
 
 
+def test_a_lead_appoints_a_trusted_flagger_and_revokes_it(app: FastAPI, lead: TestClient, noted: int) -> None:
+    """With ground and last day, on the page at once; without a ground it is refused, and what was typed is kept."""
+    ground, where = "Coordinator of Ireland, no. <12>", f"/notifiers/{noted}/appointment"
+    last = (datetime.now(UTC) + timedelta(days=30)).date()
+    assert lead.post(where, data={"kind": "trusted flagger", "until": str(last), "ground": " "}).status_code == 409
+    late = lead.post(where, data={"kind": "authority", "until": "2020-01-01", "ground": ground})
+    assert (late.status_code, "yet to come" in late.text, "&lt;12&gt;" in late.text) == (409, True, True)
+    assert lead.post(where, data={"kind": "trusted flagger", "until": "soon", "ground": ground}).status_code == 409
+    assert lead.post(where, data={"kind": "anybody", "ground": ground}).status_code == 400
+    answer = lead.post(where, data={"kind": "trusted flagger", "until": str(last), "ground": ground})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/notifiers/{noted}")
+    text = plain(lead.get(f"/notifiers/{noted}").text)
+    assert f"Trusted flagger until {last}, tier trusted" in text
+    assert "by lea" in text
+    assert ground in text
+    assert lead.post(where, data={"kind": "consumer", "revoke": "true", "ground": "withdrawn"}).status_code == 303
+    assert "tier trusted" not in plain(lead.get(f"/notifiers/{noted}").text)
+    assert lead.post(where, data={"kind": "consumer", "revoke": "true", "ground": "again"}).status_code == 409
+    assert deeds_on(app.state.engine, f"notifier:{noted}")[-2:] == [
+        ("lea", "notifier appointed"),
+        ("lea", "notifier appointment revoked"),
+    ]
+
+
 def test_a_step_is_lifted(app: FastAPI, lead: TestClient, noted: int) -> None:
     """Where there is one; else the page says that there is none."""
     lift = {"kind": "lift", "why": "You have changed how you look."}

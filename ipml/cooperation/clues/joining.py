@@ -25,6 +25,7 @@ from ipml.cooperation.network.timeline import tell_timeline
 from ipml.records import Verdict
 from ipml.review.ranking.ranking import current_ranking
 from ipml.review.reversals import is_last_verdict
+from ipml.storage.notifiers import kind_at
 from ipml.storage.tables import (
     cases,
     decisions,
@@ -205,7 +206,9 @@ def _measures_on(numbers: Sequence[int]) -> Any:
 def _notices_on(numbers: Sequence[int]) -> Any:
     joined = notice_items.join(notices, notices.c.notice_id == notice_items.c.notice_id)
     joined = joined.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
-    query = select(notice_items.c.case_id, notice_items.c.notice_id, notifiers.c.kind).select_from(joined)
+    query = select(
+        notice_items.c.case_id, notice_items.c.notice_id, kind_at(notices.c.received_at).label("kind")
+    ).select_from(joined)
     return query.where(
         notice_items.c.case_id.in_(numbers), notice_items.c.state == "upheld", notice_items.c.overturned_at.is_(None)
     )

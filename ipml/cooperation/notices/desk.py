@@ -13,6 +13,7 @@ from ipml.cooperation.notices.receipts import Receipt, make_receipt
 from ipml.errors import NoticeNotFound
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage.database import reading
+from ipml.storage.notifiers import kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 STATES = ("waiting", "settled", "all")
@@ -84,7 +85,9 @@ def get_notice_file(engine: Engine, notice: int | str) -> NoticeFile:
     number = int(notice) if is_number and len(str(notice)) < len(str(LARGEST_NUMBER)) else 0
     found = notices.c.notice_id == number if is_number else notices.c.reference == notice
     with reading(engine) as connection:
-        query = select(notices, notifiers.c.pseudonym, notifiers.c.kind.label("notifier_kind")).join(notifiers)
+        query = select(notices, notifiers.c.pseudonym, kind_at(notices.c.received_at).label("notifier_kind")).join(
+            notifiers
+        )
         row = connection.execute(query.where(found)).first()
         if row is None:
             raise NoticeNotFound(str(notice))

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from ipml.errors import SellerErased
+from ipml.storage.notifiers import kind_at
 from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
@@ -53,7 +54,7 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
     waiting = select(cases.c.case_id).where(cases.c.exemplar == case_id, cases.c.state == "open")
     query = (
         select(notices, notice_items.c.case_id, notice_items.c.state, notifiers.c.pseudonym)
-        .add_columns(notifiers.c.kind.label("notifier_kind"))
+        .add_columns(kind_at(notices.c.received_at).label("notifier_kind"))
         .join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .where(notice_items.c.case_id.in_([case_id]) | notice_items.c.case_id.in_(waiting))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, select
 
 from ipml.enforcement.restrictions import Source
+from ipml.storage.notifiers import kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 _AT_ONCE = 500  # numbers in one query
@@ -33,7 +34,7 @@ def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int
     found: dict[int, Source] = {}
     for start in range(0, len(case_ids), _AT_ONCE):
         query = (
-            select(notice_items.c.case_id, notices.c.kind, notifiers.c.kind.label("of"))
+            select(notice_items.c.case_id, notices.c.kind, kind_at(notices.c.received_at).label("of"))
             .add_columns(notices.c.received_at, cases.c.enqueued_at, cases.c.score)
             .join(notices, notices.c.notice_id == notice_items.c.notice_id)
             .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, select
 
+from ipml.cooperation.notifiers.appointments import Appointment, find_appointment, list_appointments
 from ipml.cooperation.notifiers.documents import RightsDocument, list_documents
 from ipml.cooperation.notifiers.finding import list_notifiers
 from ipml.cooperation.notifiers.lanes import Lane, lane_of
@@ -46,12 +47,22 @@ class NotifierRow:
 
 @dataclass(frozen=True, slots=True)
 class NotifierFile:
-    """A notifier with all that hangs on them; `proposal` is what speaks for a step about misuse, if anything does."""
+    """A notifier with all that hangs on them.
+
+    Attributes
+    ----------
+    appointment : Appointment or None
+        That is in force.
+    proposal : Proposal or None
+        What speaks for a step about misuse, if anything does.
+    """
 
     notifier: Notifier
     record: Record
     lane: Lane
     documents: tuple[RightsDocument, ...]
+    appointments: tuple[Appointment, ...]
+    appointment: Appointment | None
     steps: tuple[Step, ...]
     suspension: Step | None
     warning: Step | None
@@ -65,10 +76,12 @@ def read_notifier(
     at = now or datetime.now(UTC)
     with reading(engine) as connection:
         return NotifierFile(
-            notifier=get_notifier(connection, notifier_id),
+            notifier=get_notifier(connection, notifier_id, at=at),
             record=record_of(connection, notifier_id, policy.notifiers, at),
             lane=lane_of(connection, notifier_id, policy, at),
             documents=tuple(list_documents(connection, notifier_id)),
+            appointments=tuple(list_appointments(connection, notifier_id)),
+            appointment=find_appointment(connection, notifier_id, at),
             steps=tuple(list_steps(connection, notifier_id)),
             suspension=find_suspension(connection, notifier_id, at),
             warning=find_warning(connection, notifier_id, at),
@@ -94,7 +107,7 @@ def list_rows(
     with reading(engine) as connection:
         proposed = {one.notifier.notifier_id: one.kind for one in find_misuse(connection, rules, at)}
         counts = _count_notices(connection)
-        known = {one.notifier_id: one for one in list_notifiers(connection)}
+        known = {one.notifier_id: one for one in list_notifiers(connection, at=at)}
         order = sorted(known, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
         records, unknown = list_records(connection, rules, at), empty_record(connection, rules, at)
         return [

@@ -16,7 +16,7 @@ from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.notifiers import Notifier, get_notifier
 from ipml.storage.remains import overwrite_deleted, sweep
-from ipml.storage.tables import notices, notifier_steps, notifiers, outbox, rights_documents
+from ipml.storage.tables import notices, notifier_appointments, notifier_steps, notifiers, outbox, rights_documents
 
 
 def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime | None = None) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime |
         if notifier.address is not None:
             _erase(connection, notifier, by, now)
             audit.append(connection, by, "notifier erased", notifier.subject, {}, at=now)
-    tables = (notices, notifier_steps, notifiers, outbox, rights_documents)
+    tables = (notices, notifier_appointments, notifier_steps, notifiers, outbox, rights_documents)
     return sweep(engine, [table.name for table in tables])
 
 
@@ -60,6 +60,7 @@ def _erase(connection: Connection, notifier: Notifier, by: str, now: datetime) -
     for table, blanks in (
         (notices, {"sealed": "", "explanation": "", "key": None}),
         (rights_documents, {"reference": ""}),
+        (notifier_appointments, {"ground": ""}),
         (notifier_steps, {"why": ""}),
         (notifiers, {"address": None, "key": None}),
     ):

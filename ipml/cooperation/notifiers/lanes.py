@@ -72,8 +72,8 @@ def lane_of(
         There is none of that number.
     """
     rules, now = policy.notifiers, now or datetime.now(UTC)
-    known = get_notifier(connection, notifier) if isinstance(notifier, int) else notifier
-    number = known.notifier_id
+    number = notifier if isinstance(notifier, int) else notifier.notifier_id
+    known = get_notifier(connection, number, at=now)
     tier = tier_of(connection, number, known.kind, rules, now)
     return Lane(
         tier=tier.name,

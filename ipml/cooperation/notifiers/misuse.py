@@ -97,7 +97,7 @@ def propose(connection: Connection, notifier_id: int, rules: NotifierRules, now:
     assessment = assess(connection, notifier_id, rules, now, sent_after=judged_since(connection, notifier_id, now))
     if not _is_misuse(assessment, rules.misuse):
         return None
-    notifier = get_notifier(connection, notifier_id)
+    notifier = get_notifier(connection, notifier_id, at=now)
     kind = "warn" if warning is None else "suspend"
     sentences = tuple(_describe(assessment, notifier.kind, rules.misuse))
     return Proposal(notifier, kind, assessment, sentences)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, case, func, literal, select
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
 from ipml.enforcement.takedown.timing import Span
+from ipml.storage.notifiers import kind_at
 from ipml.storage.tables import notice_items, notices, notifier_steps, notifiers
 
 NOTIFIERS = ("rights holder", "trusted flagger", "consumer", "authority")
@@ -72,28 +73,29 @@ def count_notices(
     kind : str, optional
         "counterfeit" (notices as in Article 16 of the Digital Services Act) or "complaint" (of consumers).
     """
+    who = kind_at(notices.c.received_at).label("who")  # when the notice came, whatever became of them since
     held: list[Any] = [period.holds(notices.c.received_at, as_of)]
     held += [] if brand is None else [notices.c.brand == brand]
-    held += [] if notifier is None else [notifiers.c.kind == notifier]
+    held += [] if notifier is None else [who == notifier]
     held += [] if kind is None else [notices.c.kind == kind]
     by_whom = notices.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
-    received = select(notifiers.c.kind, notices.c.kind, func.count()).select_from(by_whom).where(*held)
+    received = select(who, notices.c.kind, func.count()).select_from(by_whom).where(*held)
     settled = case((notice_items.c.settled_at > as_of, "waiting"), else_=notice_items.c.state).label("state")
     overturned = func.sum(case((notice_items.c.overturned_at <= as_of, 1), else_=0))
     named = (
-        select(notifiers.c.kind, settled, func.count(), overturned)
+        select(who, settled, func.count(), overturned)
         .select_from(by_whom.join(notice_items, notice_items.c.notice_id == notices.c.notice_id))
         .where(*held)
-        .group_by(notifiers.c.kind, settled)
+        .group_by(who, settled)
     )
     items = connection.execute(named).all()
     spent = between(notices.c.received_at, notices.c.settled_at).label("span")
     spans: dict[str, Span] = {}
-    for group in (literal(ALL), notifiers.c.kind):
+    for group in (literal(ALL), who):
         query = select(group.label("group"), spent).select_from(by_whom).where(*held, notices.c.settled_at <= as_of)
         spans |= measure_spans(connection, query)
     return Noticed(
-        {(row[0], row[1]): row[2] for row in connection.execute(received.group_by(notifiers.c.kind, notices.c.kind))},
+        {(row[0], row[1]): row[2] for row in connection.execute(received.group_by(who, notices.c.kind))},
         {(row[0], row[1]): row[2] for row in items},
         int(sum(row[3] for row in items)),
         spans,
@@ -102,13 +104,14 @@ def count_notices(
 
 
 def _count_steps(connection: Connection, period: Period, as_of: datetime) -> dict[tuple[str, str], int]:
+    who = kind_at(notifier_steps.c.taken_at).label("who")
     query = (
-        select(notifiers.c.kind, notifier_steps.c.kind, func.count())
+        select(who, notifier_steps.c.kind, func.count())
         .join(notifiers, notifiers.c.notifier_id == notifier_steps.c.notifier_id)
         .where(period.holds(notifier_steps.c.taken_at, as_of))
-        .group_by(notifiers.c.kind, notifier_steps.c.kind)
+        .group_by(who, notifier_steps.c.kind)
     )
     steps: dict[tuple[str, str], int] = defaultdict(int)
-    for who, kind, n in connection.execute(query):
-        steps[who, kind] += n
+    for notifier, kind, n in connection.execute(query):
+        steps[notifier, kind] += n
     return dict(steps)

@@ -61,11 +61,12 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "why": SEALED, "why_lifted": SEALED, "why_refused": SEALED},
     "measure_messages": {"key": NOTHING, "effect": NOTHING},
     "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),
-    # Notifiers are no sellers: what is sealed here with a key of theirs is in `sealed`, `reference`, `why`. So is an
+    # Notifiers are no sellers: what a key of theirs seals is in `sealed`, `reference`, `why`, `ground`. So is an
     # explanation, but it tells of sellers: to them it is as good as in the clear.
     "notice_items": {"listing_digest": CLEAR, "location": SEALED, "pseudonym": PSEUDONYM, "state": NOTHING},
     "notices": dict.fromkeys(("reference", "kind", "brand", "key", "content_digest", "tier"), NOTHING)
     | {"sealed": SEALED, "explanation": CLEAR},
+    "notifier_appointments": {"kind": NOTHING, "made_by": NOTHING, "ground": SEALED},
     "notifier_steps": {"kind": NOTHING, "taken_by": NOTHING, "why": SEALED},
     "notifiers": dict.fromkeys(("address", "pseudonym", "key", "kind"), NOTHING),
     "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)

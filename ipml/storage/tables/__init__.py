@@ -10,7 +10,14 @@ from __future__ import annotations
 from ipml.storage.tables.appeals import appeal_outcomes, appeals, clock_events, clocks
 from ipml.storage.tables.automatic import automatic_decisions, automatic_draws, promises
 from ipml.storage.tables.clues import clue_outcomes, clues, disclosures
-from ipml.storage.tables.cooperation import notice_items, notices, notifier_steps, notifiers, rights_documents
+from ipml.storage.tables.cooperation import (
+    notice_items,
+    notices,
+    notifier_appointments,
+    notifier_steps,
+    notifiers,
+    rights_documents,
+)
 from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
 from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
@@ -23,7 +30,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0021"
+REVISION = "0023"
 
 __all__ = [
     "REVISION",
@@ -59,6 +66,7 @@ __all__ = [
     "metadata",
     "notice_items",
     "notices",
+    "notifier_appointments",
     "notifier_steps",
     "notifiers",
     "opinions",
