@@ -24,7 +24,6 @@ def desk(engine, make_scored) -> Desk:
     desk = Desk(cooperating(engine), make_scored, datetime.now(UTC) - timedelta(hours=1))
     desk.give_notice([desk.add_case("L1", country="CN")])
     desk.decide(1, Verdict.COUNTERFEIT)
-    add_staff(engine)
     with writing(engine) as connection:
         whose = connection.scalars(select(notifiers.c.pseudonym)).one()
         connection.execute(update(rights_documents).values(reference=seal(connection, whose, HOSTILE)))
