@@ -19,7 +19,7 @@ from ipml.enforcement.penalties.climbing import climb_all
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
 from ipml.enforcement.restrictions import Restriction, Source
-from ipml.enforcement.statements.statements import issue_all, tell_lifted
+from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
 from ipml.enforcement.takedown import measures
 from ipml.enforcement.takedown.measures import impose_all, make_restriction
 from ipml.records import Reversal, Verdict
@@ -103,13 +103,15 @@ class Enforcement:
         issue_all(connection, ladder.restrictions_of(connection, penalties), self.policy, keys)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Put the listing back, take the strike back and what it led to, and tell the seller of both."""
+        """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it."""
         deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
         why = why_lifted(reversal.why)
         ended: list[Restriction] = []
         for measure in measures.lift(connection, reversal.decision_id, *deed):
             ended.append(measures.restriction_of(connection, measure))
-        for penalty in take_back(connection, reversal.decision_id, *deed):
-            ended.append(ladder.restriction_of(connection, penalty))
+        taken = take_back(connection, reversal.decision_id, *deed)
+        ended += ladder.restrictions_of(connection, taken.ended)
         for restriction in ended:
             tell_lifted(connection, restriction, why, reversal.reversed_at, self.policy)
+        for restriction in ladder.restrictions_of(connection, taken.imposed):
+            issue(connection, restriction, self.policy)

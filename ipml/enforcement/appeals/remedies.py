@@ -64,7 +64,10 @@ def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at:
 
 
 def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
-    """Take the strike of a decision back, though the decision stands, and tell the seller of penalties that end."""
+    """Take the strike of a decision back, though the decision stands; tell the seller of each penalty."""
     policy = load_enforcement_policy()
-    for penalty in take_back(connection, decision_id, by, why, at):
+    taken = take_back(connection, decision_id, by, why, at)
+    for penalty in taken.ended:
         tell_lifted(connection, restriction_of(connection, penalty), _WHY, at, policy)
+    for penalty in taken.imposed:
+        issue(connection, restriction_of(connection, penalty), policy)

@@ -51,7 +51,7 @@ def climb_all(
     imposed: list[Penalty] = []
     for at, together in groupby(strikes, key=lambda strike: strike.struck_at):
         steps = _reckon(connection, list(together), policy, at)
-        imposed += _keep(connection, steps, policy.penalties, keys, at)
+        imposed += keep_steps(connection, steps, policy.penalties, keys, at)
     return imposed
 
 
@@ -98,7 +98,7 @@ def _of(strikes: Sequence[Strike], pseudonym: str) -> list[Strike]:
     return [strike for strike in strikes if strike.pseudonym == pseudonym]
 
 
-def _keep(
+def keep_steps(
     connection: Connection, steps: Sequence[Step], rules: PenaltyRules, keys: Keyring, at: datetime
 ) -> list[Penalty]:
     """Keep what became of penalties, tell the platform, note all of it, and return what was imposed."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, select
 
 from ipml.enforcement.penalties.book import Strike, find_strikes
-from ipml.enforcement.penalties.climbing import climb_all
+from ipml.enforcement.penalties.climbing import climb_all, keep_steps
 from ipml.enforcement.penalties.imposed import (
     Penalty,
     change_penalty,
@@ -19,7 +20,7 @@ from ipml.enforcement.penalties.imposed import (
     select_penalties,
 )
 from ipml.enforcement.penalties.messages import tell_ended, tell_imposed
-from ipml.enforcement.penalties.steps import BY_ITSELF, TAKEN_BACK, find_uncarried, impose
+from ipml.enforcement.penalties.steps import BY_ITSELF, TAKEN_BACK, find_uncarried, impose, take_over
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
 from ipml.enforcement.restrictions import OWN, Restriction, Source
 from ipml.errors import CannotChangePenalty
@@ -207,17 +208,30 @@ def end_due(engine: Engine, now: datetime | None = None, *, tell: Tell | None = 
             return ended
 
 
-def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at: datetime) -> list[Penalty]:
-    """End the penalties that do not hold without a strike that was taken back, and return those that were in force."""
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The penalties in force that ended with a strike, and those that were imposed in their place."""
+
+    ended: tuple[Penalty, ...] = ()
+    imposed: tuple[Penalty, ...] = ()
+
+
+def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at: datetime) -> TakenBack:
+    """End the penalties that do not hold without a strike that was taken back; what the others carry takes over."""
     pseudonym = strike.pseudonym
     before = find_penalties(connection, pseudonym=pseudonym)
     rules_of = {digest: _policy_of(connection, digest).penalties for digest in {one.policy_digest for one in before}}
-    lifted: list[Penalty] = []
-    for penalty in list(find_uncarried(find_strikes(connection, pseudonym), before, rules_of, strike.struck_at)):
-        ended = _end(connection, penalty, TAKEN_BACK, by, why, at)
-        if penalty.is_in_force(at):
-            lifted.append(ended)
-    return lifted
+    standing = find_strikes(connection, pseudonym)
+    uncarried = list(find_uncarried(standing, before, rules_of, strike.struck_at))
+    lost = [penalty for penalty in uncarried if penalty.is_open or penalty.is_in_force(at)]
+    ended = [_end(connection, penalty, TAKEN_BACK, by, why, at) for penalty in uncarried]
+    lifted = tuple(one for one, was in zip(ended, uncarried, strict=True) if was.is_in_force(at))
+    keys = read_keys(connection, [pseudonym])
+    if not lost or pseudonym not in keys:
+        return TakenBack(lifted)
+    digest = max(lost, key=lambda one: one.rung).policy_digest
+    steps = take_over(standing, find_penalties(connection, pseudonym=pseudonym), lost, rules_of[digest], digest, at)
+    return TakenBack(lifted, tuple(keep_steps(connection, steps, rules_of[digest], keys, at)))
 
 
 def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: str, at: datetime) -> Penalty:

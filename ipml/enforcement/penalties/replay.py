@@ -14,6 +14,7 @@ from ipml.enforcement.penalties.steps import (
     after_steps,
     find_uncarried,
     is_settled,
+    take_over,
     take_steps,
 )
 from ipml.enforcement.penalties.sums import Sum
@@ -62,15 +63,21 @@ def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
         most_weight = bound_weight(found.weight, rules, len(made))
         if not is_settled(most_weight, found.last_seen or event.at, made, rules, event.at):
             steps = take_steps(strike, list(standing.values()), made, rules, _DIGEST)
-            made = [replace(one, penalty_id=place) for place, one in enumerate(after_steps(made, steps), 1)]
+            made = _number(after_steps(made, steps))
     return made
 
 
 def _without_uncarried(
     strikes: list[Strike], before: list[Penalty], rules: PenaltyRules, event: Event
 ) -> list[Penalty]:
-    gone = {one.penalty_id for one in find_uncarried(strikes, before, {_DIGEST: rules}, event.strike.struck_at)}
-    return [_take_back(one, event.at) if one.penalty_id in gone else one for one in before]
+    gone = {one.penalty_id: one for one in find_uncarried(strikes, before, {_DIGEST: rules}, event.strike.struck_at)}
+    left = [_take_back(one, event.at) if one.penalty_id in gone else one for one in before]
+    lost = [one for one in gone.values() if one.is_open or one.is_in_force(event.at)]
+    return _number(after_steps(left, take_over(strikes, left, lost, rules, _DIGEST, event.at)))
+
+
+def _number(made: Iterable[Penalty]) -> list[Penalty]:
+    return [replace(one, penalty_id=place) for place, one in enumerate(made, 1)]
 
 
 def _take_back(penalty: Penalty, at: datetime) -> Penalty:

@@ -54,16 +54,63 @@ def take_steps(
 ) -> list[Step]:
     """Return what a strike leads to where it is the last of a seller's strikes; new penalties have no number yet."""
     at = strike.struck_at
-    standing = find_standing(strikes, list_told(before), rules, at)
+    return _make_steps(strike, find_standing(strikes, list_told(before), rules, at), before, rules, digest, at)
+
+
+def take_over(
+    strikes: Collection[Strike],
+    before: Sequence[Penalty],
+    lost: Collection[Penalty],
+    rules: PenaltyRules,
+    digest: str,
+    at: datetime,
+) -> list[Step]:
+    """Return what the strikes that still stand carry in the place of penalties that a moment ago were taken back.
+
+    It is no harder than what it takes the place of, and lasts no longer: to lose a strike makes nothing worse. What a
+    person lifted or dismissed, or what was over, does not come back.
+
+    Parameters
+    ----------
+    before : sequence of Penalty
+        Of the seller, as they are now.
+    lost : collection of Penalty
+        Those that were in force or proposed until now, as they were.
+    """
+    left = [strike for strike in strikes if strike.counts_at(at)]
+    if not left or not lost:
+        return []
+    held = [one for one in lost if not one.is_open]
+    most_due = max((one.rung for one in held), default=NO_RUNG)
+    most = max(one.rung for one in lost)
+    found = find_standing(left, list_told(before), rules, at)
+    standing = replace(found, due=min(found.due, most_due), proposed=min(found.proposed, most))
+    last = max(left, key=lambda strike: strike.strike_id)
+    return [_end_with(step, held) for step in _make_steps(last, standing, before, rules, digest, at)]
+
+
+def _end_with(step: Step, held: Collection[Penalty]) -> Step:
+    """Let what takes the place of penalties end with the last of those that were as hard."""
+    ends = [one.until for one in held if one.rung >= step.penalty.rung]
+    known = [end for end in (*ends, step.penalty.until) if end is not None]
+    if step.what != "imposed" or None in ends or not known:
+        return step
+    last = max(end for end in ends if end is not None)
+    return replace(step, penalty=replace(step.penalty, until=min(last, step.penalty.until or last)))
+
+
+def _make_steps(
+    strike: Strike, standing: Standing, before: Sequence[Penalty], rules: PenaltyRules, digest: str, at: datetime
+) -> list[Step]:
     found = find_steps(standing, before, at)
     taken: list[Step] = []
     if found.imposed is not None:
         outdated = find_outdated(before, found.imposed)
         taken += [Step("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF)) for one in outdated]
-        imposed = impose(make_penalty(strike, standing, found.imposed, rules, digest), BY_ITSELF, at, rules)
+        imposed = impose(make_penalty(strike, standing, found.imposed, rules, digest, at), BY_ITSELF, at, rules)
         taken.append(Step("imposed", imposed, standing.sentences))
     if found.proposed is not None:
-        proposed = make_penalty(strike, standing, found.proposed, rules, digest)
+        proposed = make_penalty(strike, standing, found.proposed, rules, digest, at)
         taken.append(Step("proposed", proposed, standing.sentences))
     return taken
 
@@ -114,10 +161,12 @@ def find_outdated(before: Collection[Penalty], rung: int) -> list[Penalty]:
     return [one for one in before if one.is_open and one.rung <= rung]
 
 
-def make_penalty(strike: Strike, standing: Standing, rung: int, rules: PenaltyRules, digest: str) -> Penalty:
+def make_penalty(
+    strike: Strike, standing: Standing, rung: int, rules: PenaltyRules, digest: str, at: datetime
+) -> Penalty:
     """Return the penalty of a rung as a proposal, with no number yet."""
     content = (strike.pseudonym, strike.strike_id, rules.ladder[rung].kind, rung, standing.weight, standing.size)
-    return Penalty(0, *content, digest, strike.struck_at)
+    return Penalty(0, *content, digest, at)
 
 
 def impose(penalty: Penalty, by: str, at: datetime, rules: PenaltyRules) -> Penalty:

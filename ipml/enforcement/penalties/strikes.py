@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select
 
 from ipml.enforcement.decided import Decided, read_decided
 from ipml.enforcement.penalties.book import Strike, find_strikes, make_strike, select_strikes, to_two_digits
-from ipml.enforcement.penalties.imposed import Penalty, seal_words
-from ipml.enforcement.penalties.ladder import find_penalties, lift_uncarried
+from ipml.enforcement.penalties.imposed import seal_words
+from ipml.enforcement.penalties.ladder import TakenBack, find_penalties, lift_uncarried
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Standing, find_standing
 from ipml.enforcement.penalties.steps import list_told
@@ -52,20 +52,20 @@ def add_strikes(connection: Connection, decided: Sequence[Decided], policy: Enfo
     return [struck[one.decision.decision_id] for one in decided]
 
 
-def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[Penalty]:
-    """Take the strike of a decision back, end the penalties that the others do not carry, and return these.
+def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> TakenBack:
+    """Take the strike of a decision back, end the penalties that the others do not carry, and impose what they do.
 
     Nothing happens where the decision led to no strike, or it was taken back before.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     strike = find_strike(connection, decision_id)
     if strike is None or strike.taken_back_at is not None:
-        return []
+        return TakenBack()
     words = seal_words(connection, strike.pseudonym, why)
     connection.execute(insert(strikes_taken_back).values(strike_id=strike.strike_id, by=by, at=at, why=words))
-    lifted = lift_uncarried(connection, strike, by, why, at)
+    taken = lift_uncarried(connection, strike, by, why, at)
     audit.append(connection, by, "strike taken back", _subject(strike), _payload(strike), at=at)
-    return lifted
+    return taken
 
 
 def find_strike(connection: Connection, decision_id: int) -> Strike | None:

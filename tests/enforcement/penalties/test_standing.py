@@ -13,7 +13,7 @@ from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion
 from ipml.enforcement.penalties.replay import replay
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Told, find_standing
-from ipml.enforcement.penalties.steps import TAKEN_BACK
+from ipml.enforcement.penalties.steps import TAKEN_BACK, find_uncarried, list_told
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.review.grounds import GROUNDS
@@ -102,6 +102,32 @@ def test_taking_a_strike_back_never_makes_a_penalty_harder(strikes, gone):
         max([one.rung for one in replay(made, RULES) if one.is_in_force(at)], default=-1) for made in (strikes, fewer)
     ]
     assert hardest[1] <= hardest[0]
+
+
+@FEW
+@given(strikes=_strikes(), gone=st.lists(st.integers(0, 7), min_size=1, max_size=4, unique=True))
+def test_what_holds_is_what_the_valid_strikes_carry(strikes, gone):
+    """After each strike taken back: nothing that they do not carry, and nothing lost that they do."""
+    fewer = strikes
+    for number, place in enumerate(gone):
+        at, before = START + timedelta(days=61 + number), fewer
+        place %= len(strikes)
+        fewer = [
+            replace(one, taken_back_at=one.taken_back_at or at) if i == place else one for i, one in enumerate(before)
+        ]
+        held, holds = replay(before, RULES), replay(fewer, RULES)
+        valid = [one for one in fewer if one.taken_back_at is None]
+        digests = {one.policy_digest: RULES for one in holds}
+        assert not list(find_uncarried(valid, holds, digests, START - timedelta(days=90)))
+        told = [one for one in holds if one.proposed_at != at]
+        due = find_standing(valid, list_told(told), RULES, at)
+        assert _most(holds, at) >= min(_most(held, at), due.due)
+        assert _most(holds, at, or_open=True) >= min(_most(held, at, or_open=True), due.proposed)
+
+
+def _most(penalties, at, or_open=False):
+    found = [one.rung for one in penalties if one.is_in_force(at) or (or_open and one.is_open)]
+    return max(found, default=-1)
 
 
 @FEW

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 
-from ipml.enforcement.penalties.ladder import hardest
+from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.replay import replay
 from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
 from ipml.enforcement.policy import EnforcementPolicy
@@ -64,6 +64,26 @@ def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(m
     assert _weight(market, day=10) == 1.0 + 1.5
 
 
+def test_what_the_other_strikes_carry_takes_the_place_of_what_a_strike_took_along(market: Market):
+    """Three offences in three days led to one warning, by the first; two of them are worth a warning still."""
+    first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
+    assert market.kinds(state="in force", day=3) == ["warn"]
+    market.undo(first, day=10)
+    old, new = market.penalties()
+    assert (old.ended_as, new.kind, new.ended_as) == ("taken back", old.kind, None)
+    assert (new.imposed_at, new.until) == (START + timedelta(days=10), old.until)  # it lasts no longer
+    assert new.strike_id != old.strike_id
+
+
+def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: Market):
+    """Mercy was meant; only what the strike took along has to be made good."""
+    first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
+    (warning,) = market.penalties(state="in force", day=3)
+    lift(market.engine, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
+    market.undo(first, day=10)
+    assert market.kinds(state="in force", day=10) == []
+
+
 def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
     """Nor any weight; the platform is told of each that ends."""
     made = [market.strike(day=day) for day in (0, 10, 20, 30)]
@@ -82,7 +102,7 @@ def test_what_the_strikes_left_carry_stays(market: Market):
     market.undo(made[3], day=31)
     assert market.kinds(state="in force", day=31) == ["warn", "limit", "hold payout"]
     market.undo(made[1], day=32)
-    assert market.kinds(state="in force", day=32) == ["warn"]
+    assert market.kinds(state="in force", day=32) == ["warn", "limit"]
 
 
 def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
@@ -98,8 +118,8 @@ def test_a_strike_is_taken_back_once(market: Market):
     decision = market.strike()
     market.undo(decision, day=1)
     with writing(market.engine) as connection:
-        assert take_back(connection, decision.decision_id, "cleo", "again", START) == []
-        assert take_back(connection, 99, "cleo", "none", START) == []
+        assert take_back(connection, decision.decision_id, "cleo", "again", START) == TakenBack()
+        assert take_back(connection, 99, "cleo", "none", START) == TakenBack()
 
 
 def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
