@@ -112,13 +112,34 @@ class Highlight:
 
 @dataclass(frozen=True, slots=True)
 class PriceRange:
-    """What goods of a brand usually cost: the 5th percentile, the median and the 95th, in `currency`."""
+    """What a listing's price is compared with: the reference price, and between which bounds a price is usual.
+
+    Attributes
+    ----------
+    low, median, high : float
+        The 5th percentile, the median and the 95th, where they were learnt; else half the reference price of the brand
+        file, that price, and twice as much. `median` is the reference that score, sentence and page use.
+    basis : str or None
+        "brand and category", "brand file" or "brand"; None in records of earlier releases, which compared with two
+        prices.
+    """
 
     brand: str
     currency: str
     low: float
     median: float
     high: float
+    basis: str | None = None
+
+    def place(self, price: float) -> int:
+        """Return -1 for a price below what is usual, 1 for one above, else 0.
+
+        Examples
+        --------
+        >>> [PriceRange("Acme", "EUR", 50.0, 80.0, 160.0).place(price) for price in (20.0, 80.0, 200.0)]
+        [-1, 0, 1]
+        """
+        return (price > self.high) - (price < self.low)
 
 
 BASE_RATE = "baseline"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,20 @@ from ipml.records import PriceRange
 
 STEPS = (0.1, 0.2, 0.35, 0.5)
 _STEP_NAMES = ("10_percent", "20_percent", "35_percent", "half")
-_LEAST_OF_BRAND, _LEAST_OF_CATEGORY = 0.35, 0.2
+_LEAST_OF_CATEGORY = 0.2
 _CLIP = 3.0
 _QUANTILES = (0.05, 0.5, 0.95)
 _STEPS = np.array(STEPS)
+BRAND_AND_CATEGORY, BRAND_FILE, BRAND = "brand and category", "brand file", "brand"
+"""What a reference price rests on, the best first."""
+_USUAL_FACTOR = 2.0  # of the brand file only one price is known: from half of it to twice as much counts as usual
 
 
 class PriceFeatures(Extractor):
-    """Say how far a price is below the brand's reference price, and below what its brand and category usually cost.
+    """Say how far a price is below its reference price, and below what its category usually costs.
+
+    Each listing has one reference: the median of its brand and category among the listings learnt from; where too few
+    of them are known, the price of the brand file; where it has none, the median of the brand.
 
     Only what is cheap speaks: a price as it should be, or none, is no sign of a genuine listing, or sellers of copies
     would ask it. Levels are never used: a level names a seller and does not carry over to others. Prices are converted
@@ -43,7 +49,8 @@ class PriceFeatures(Extractor):
     table_ : dict
         The brand table, kept with the model.
     usual_ : dict of str to list of float
-        The 5th, 50th and 95th percentile of price for "brand:NAME:UNIT" and "category:NAME:UNIT".
+        The 5th, 50th and 95th percentile of price for "goods:BRAND\\nCATEGORY:UNIT", "brand:NAME:UNIT" and
+        "category:NAME:UNIT".
 
     Examples
     --------
@@ -62,6 +69,9 @@ class PriceFeatures(Extractor):
         """Learn what goods of each brand and category usually cost."""
         self.table_ = self.brands or brand_table()
         self.usual_ = {
+            **self._learn(
+                "goods", self._goods(listings).rename(lambda name: name if all(name.split("\n")) else ""), listings
+            ),
             **self._learn("brand", listing_brands(listings, self.table_), listings),
             **self._learn("category", listings.folded_names("category"), listings),
         }
@@ -72,19 +82,18 @@ class PriceFeatures(Extractor):
         return {name: price for name, price in prices if price is not None}
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 9); what is unknown is 0."""
+        """Return the values, shape (n_listings, 7); what is unknown is 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return describe_prices(  # type: ignore[no-any-return]
                 self.ratios(listings),
-                self._ratio_to_usual("brand", listing_brands(listings, self.table_), listings),
-                self._ratio_to_usual("category", listings.folded_names("category"), listings),
+                self._ratio_to_category(listings),
                 *self.bounds,
             )
 
     @property
-    def bounds(self) -> tuple[NDArray[np.float64], float, float, float]:
-        """Steps below the reference price, least shares of what is usual, and how much cheaper counts at most."""
-        return _STEPS, _LEAST_OF_BRAND, _LEAST_OF_CATEGORY, _CLIP
+    def bounds(self) -> tuple[NDArray[np.float64], float, float]:
+        """Steps below the reference price, least share of what the category costs, how much cheaper counts at most."""
+        return _STEPS, _LEAST_OF_CATEGORY, _CLIP
 
     @property
     def only_raises(self) -> NDArray[np.object_]:
@@ -92,46 +101,54 @@ class PriceFeatures(Extractor):
         return self.get_feature_names_out()
 
     def references(self, X: Any) -> NDArray[np.float64]:
-        """Return each listing's reference price in the base currency; NaN where its brand has none."""
-        return listing_brands(ListingColumns.of(X), self.table_).look_up(self.prepared.get)
+        """Return each listing's reference price in the base currency, or in its own where that has no rate; or NaN."""
+        listings = ListingColumns.of(X)
+        return pair_up(self._goods(listings), self._units(listings), self._reference)
 
     def ratios(self, X: Any) -> NDArray[np.float64]:
         """Return price over reference price; NaN where either is unknown."""
         listings = ListingColumns.of(X)
-        base = self.table_["base_currency"]
-        is_base = self._units(listings).look_up(lambda unit: 1.0 if unit == base else None)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self._comparable(listings) * is_base / self.references(listings))
+            return np.asarray(self._comparable(listings) / self.references(listings))
 
     def category_ratios(self, X: Any) -> NDArray[np.float64]:
         """Return price over the category's usual price, at least 1/20 and at most 20; NaN where either is unknown."""
-        listings = ListingColumns.of(X)
-        ratios = self._ratio_to_usual("category", listings.folded_names("category"), listings)
+        ratios = self._ratio_to_category(ListingColumns.of(X))
         return np.asarray(np.exp(np.clip(natural_log(ratios), -_CLIP, _CLIP)))
 
     def price_ranges(self, X: Any) -> list[PriceRange | None]:
-        """Return what goods of each listing's brand usually cost, in the currency of the listing."""
+        """Return what each listing's price is compared with, in the currency of the listing."""
         listings = ListingColumns.of(X)
         rows = zip(
             listing_brands(listings, self.table_).strings(),
+            listings.folded_names("category").strings(),
             self._units(listings).strings(),
             listings.names("currency").strings(),
             strict=True,
         )
         return [self._price_range(*row) for row in rows]
 
-    def usual_price(self, what: str, name: str, unit: str) -> float | None:
-        """Return what goods of a brand or a category usually cost, in a unit; None where it is unknown.
+    def usual_of(self, brand: str, category: str, unit: str) -> tuple[str, Sequence[float]] | None:
+        """Return what goods of a brand and category cost: on which basis, and low, reference and high; or None.
 
         Parameters
         ----------
-        what : {"brand", "category"}
-        name : str
-            The brand, or the category folded.
+        brand, category : str
+            As `listing_brands` names it, and folded; "" where unknown.
         unit : str
             As `unit_of` returns it.
         """
-        usual = self.usual_.get(f"{what}:{name}:{unit}")
+        if learnt := self.usual_.get(f"goods:{brand}\n{category}:{unit}"):
+            return BRAND_AND_CATEGORY, learnt
+        price = self.prepared.get(brand)
+        if price is not None and unit == self.table_["base_currency"]:
+            return BRAND_FILE, (price / _USUAL_FACTOR, price, price * _USUAL_FACTOR)
+        of_brand = self.usual_.get(f"brand:{brand}:{unit}")
+        return (BRAND, of_brand) if of_brand else None
+
+    def usual_of_category(self, category: str, unit: str) -> float | None:
+        """Return what goods of a category, folded, usually cost, in a unit; None where it is unknown."""
+        usual = self.usual_.get(f"category:{category}:{unit}")
         return None if usual is None else usual[1]
 
     def rate_of(self, currency: str) -> float:
@@ -147,20 +164,31 @@ class PriceFeatures(Extractor):
         names = (
             "shortfall_to_reference",
             *(f"below_{name}_of_reference" for name in _STEP_NAMES),
-            "shortfall_to_usual_of_brand",
-            "below_35_percent_of_usual_of_brand",
             "shortfall_to_usual_of_category",
             "below_20_percent_of_usual_of_category",
         )
         return np.array(names, dtype=object)
 
-    def _price_range(self, brand: str, unit: str, currency: str) -> PriceRange | None:
-        usual = self.usual_.get(f"brand:{brand}:{unit}")
-        if not brand or usual is None:
+    def _price_range(self, brand: str, category: str, unit: str, currency: str) -> PriceRange | None:
+        usual = self.usual_of(brand, category, unit)
+        if usual is None:
             return None
-        rate = self.rate_of(currency)
-        low, median, high = (value / rate for value in usual)
-        return PriceRange(brand, currency, low, median, high)
+        basis, amounts = usual
+        low, median, high = (amount / self.rate_of(currency) for amount in amounts)
+        return PriceRange(brand, currency, low, median, high, basis)
+
+    def _reference(self, goods: str, unit: str) -> float | None:
+        brand, _, category = goods.partition("\n")
+        usual = self.usual_of(brand, category, unit)
+        return None if usual is None else usual[1][1]
+
+    def _goods(self, listings: ListingColumns) -> Names:
+        """Return brand and category of each listing as one name."""
+        brands, categories = listing_brands(listings, self.table_), listings.folded_names("category")
+        width = len(categories.names)
+        pairs, codes = np.unique(brands.codes * width + categories.codes, return_inverse=True)
+        names = [f"{brands.names[pair // width]}\n{categories.names[pair % width]}" for pair in pairs.tolist()]
+        return Names(codes, names)
 
     def _comparable(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return prices in the base currency, or as they are where the rate is unknown."""
@@ -179,8 +207,8 @@ class PriceFeatures(Extractor):
         kept = quantiles[groups.size() >= self.min_listings]
         return {str(key): [float(value) for value in row] for key, row in zip(kept.index, kept.to_numpy(), strict=True)}
 
-    def _ratio_to_usual(self, what: str, names: Names, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return price over usual price; NaN where either is unknown."""
-        usual = pair_up(names, self._units(listings), partial(self.usual_price, what))
+    def _ratio_to_category(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return price over what its category usually costs; NaN where either is unknown."""
+        usual = pair_up(listings.folded_names("category"), self._units(listings), self.usual_of_category)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self._comparable(listings) / usual)

@@ -52,7 +52,7 @@ def encode(scored: ScoredListing) -> str:
         "log_odds": scored.log_odds,
         "reasons": [_fields(reason) for reason in scored.reasons],
         "highlights": [_fields(highlight) for highlight in scored.highlights],
-        "price_range": _fields(scored.price_range) if scored.price_range else None,
+        "price_range": _given(scored.price_range) if scored.price_range else None,
         "model_version": scored.model_version,
         "abstained": scored.abstained,
         **{name: value for name in _OPTIONAL if (value := getattr(scored, name)) is not None},
@@ -125,8 +125,12 @@ def _fields(record: object) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}  # type: ignore[attr-defined]
 
 
+def _given(record: object) -> dict[str, Any]:
+    return {name: value for name, value in _fields(record).items() if value is not None}
+
+
 def _listing_fields(listing: Listing) -> dict[str, Any]:
-    fields = {name: value for name, value in _fields(listing).items() if value is not None}
+    fields = _given(listing)
     return fields | {name: _moment_text(name, fields[name]) for name in _MOMENTS if name in fields}
 
 

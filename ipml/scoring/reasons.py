@@ -8,9 +8,12 @@ every word that would count anywhere.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +25,14 @@ from ipml.features.text import TextFeatures
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import Highlight, Reason
 from ipml.scoring.readings import reads_otherwise
-from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
+from ipml.scoring.sentences import CONTACTS, LOTS, NAMED_WORDS, SENTENCES, WORD_SENTENCES, Facts, no_words
 
 SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
 MOST_HIGHLIGHTS = 100
 _LONGEST_READING = 500
 _MOST_REMEMBERED = 16
+_TEXTS = ("title", "description", "category")
+_LEAST_NAMED = 0.01  # of the log-odds, so that a word that a reason names is marked
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
 GROUPS = {
     "words": {kind: f"{kind}_in_.*" for kind in WORD_SENTENCES},
@@ -43,7 +48,7 @@ GROUPS = {
         "contact": "|".join(f"{sign}_in_.*" for sign in CONTACTS),
         "lot": "|".join(f"{sign}_in_.*" for sign in LOTS),
     },
-    "price": {"category": r".*_of_category", "brand": r".*_reference|.*_of_brand"},
+    "price": {"category": r".*_of_category", "brand": r".*_reference"},
     "listing": {
         "age": r"log_age|younger.*|age_unknown",
         "sales": r"log_sales",
@@ -126,23 +131,52 @@ class Explainer:
         ]
         return tuple(sorted(reasons, key=lambda reason: (-abs(reason.weight), reason.feature)))
 
-    def highlights(self, text: str, column: str = "title", least: float = 0.0) -> tuple[Highlight, ...]:
+    def name_words(
+        self, listing: ListingColumns, reasons: Iterable[Reason], earlier: EarlierListings
+    ) -> dict[str, float]:
+        """Return the words that reasons name, as written, and what they weigh: more than 0 if any reason for suspicion.
+
+        What a reason weighs is divided among its words, but for the words of a text, which carry their own weights.
+        """
+        named: dict[str, float] = {}
+        for reason in sorted(reasons, key=lambda reason: reason.weight):
+            words = NAMED_WORDS.get(reason.feature, no_words)(self._facts(listing, reason.weight, earlier))
+            own = reason.feature in _TEXTS
+            for word in words:
+                weight = np.sign(reason.weight) * _LEAST_NAMED if own else reason.weight / len(words)
+                before = named.get(word, 0.0)
+                named[word] = weight if before <= 0 < weight else before + weight
+        return named
+
+    def highlights(
+        self, text: str, column: str = "title", least: float = 0.0, named: Mapping[str, float] | None = None
+    ) -> tuple[Highlight, ...]:
         """Return which words of a text, as written, carried how much of the log-odds; the 100 heaviest of a long one.
 
         Words that carried no more than `least` are left out. In scripts that write words without spaces, every letter
-        is a part of its own.
+        is a part of its own. Words that reasons name, as `name_words` returns them, are there whatever their letters
+        carried, on the side of the reason.
         """
         by_letter = self._letter_weights(column, text)
-        parts = [match.span() for match in _PART.finditer(text[: len(by_letter)])]
-        carried = [sum(by_letter[start:end]) for start, end in parts]
-        smallest = max(least, SMALLEST_SHARE * max(map(abs, carried), default=0.0))
-        marked = [
-            Highlight(start, end, weight)
-            for (start, end), weight in zip(parts, carried, strict=True)
-            if abs(weight) > smallest
+        read = text[: len(by_letter)]
+        of_letter = _find_named(read, named or {})
+        parts = [
+            (first, last + 1, of_letter.get(first))
+            for match in _PART.finditer(read)
+            for first, last in _split(range(*match.span()), of_letter)
         ]
-        heaviest = sorted(marked, key=lambda part: -abs(part.weight))[:MOST_HIGHLIGHTS]
-        return tuple(sorted(heaviest, key=lambda part: part.start))
+        carried = [sum(by_letter[start:end]) for start, end, _ in parts]
+        smallest = max(least, SMALLEST_SHARE * max(map(abs, carried), default=0.0))
+        marked: list[tuple[int, Highlight]] = []
+        for (start, end, name), weight in zip(parts, carried, strict=True):
+            if name is not None:
+                sign = math.copysign(1.0, name.weight)
+                weight = sign * max(sign * (weight + name.weight), smallest, _LEAST_NAMED)
+            if name is not None or abs(weight) > smallest:
+                rank = 2 if name is None else min(name.occurrence, 1)
+                marked.append((rank, Highlight(start, end, weight)))
+        heaviest = sorted(marked, key=lambda ranked: (ranked[0], -abs(ranked[1].weight)))
+        return tuple(sorted((part for _, part in heaviest[:MOST_HIGHLIGHTS]), key=lambda part: part.start))
 
     def read_as(self, title: str) -> str | None:
         """Return a title as the model read it, where a reader would not; None where both read the same words."""
@@ -190,6 +224,37 @@ class Explainer:
 
     def _facts(self, listing: ListingColumns, weight: float, earlier: EarlierListings) -> Facts:
         return Facts(listing, weight, earlier, self.extractors, self.heaviest_words, self._fold)
+
+
+class _Named(NamedTuple):
+    """One place of a word that a reason names: how often it came before, and its weight."""
+
+    start: int
+    occurrence: int
+    weight: float
+
+
+def _find_named(text: str, named: Mapping[str, float]) -> dict[int, _Named]:
+    """Return for each letter of a text the named word that it is a part of; suspicion goes before, then length."""
+    of_letter: dict[int, _Named] = {}
+    lowered, outside = text.casefold(), "[^\\W\u2e80-\U0003ffff]"
+    for word, weight in sorted(named.items(), key=lambda item: (item[1] <= 0, -len(item[0]))):
+        if word.casefold() not in lowered:
+            continue
+        alone = re.compile(f"(?<!{outside}){re.escape(word)}(?!{outside})", re.IGNORECASE)
+        # Some scripts write words without spaces.
+        places = list(alone.finditer(text)) or list(re.finditer(re.escape(word), text, re.IGNORECASE))
+        for occurrence, match in enumerate(places):
+            for letter in range(*match.span()):
+                of_letter.setdefault(letter, _Named(match.start(), occurrence, weight))
+    return of_letter
+
+
+def _split(letters: range, of_letter: Mapping[int, _Named]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last letter of each stretch of letters that one named word covers, or none."""
+    for _, run in groupby(letters, of_letter.get):
+        stretch = list(run)
+        yield stretch[0], stretch[-1]
 
 
 def _most_letters(column: str) -> int:

@@ -273,8 +273,11 @@ class Scorer:
         explained = []
         for listing, row, known, prices in zip(listings, _rows_of(columns), earlier, ranges, strict=True):
             reasons = explainer.reasons(row, explainer.weigh_groups(row, known.share), known)
-            in_title = explainer.highlights(listing.title)
-            in_description = explainer.highlights(listing.description or "", "description", _LEAST_IN_DESCRIPTION)
+            named = explainer.name_words(row, reasons, known)
+            in_title = explainer.highlights(listing.title, named=named)
+            in_description = explainer.highlights(
+                listing.description or "", "description", _LEAST_IN_DESCRIPTION, named=named
+            )
             read_as = explainer.read_as(listing.title)
             explained.append(_Explained(reasons, in_title, prices, in_description, read_as, explainer.base_rate))
         return explained

@@ -6,7 +6,7 @@ are is said in `ipml.scoring.reasons`; each has its sentence in `SENTENCES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from ipml.features.brand import brands_in_titles, listing_brands
 from ipml.features.columns import ListingColumns
 from ipml.features.portfolio import EarlierListings
+from ipml.features.price import BRAND_AND_CATEGORY
 from ipml.model.pipeline import PORTFOLIO
 
 _MOST_WORDS = 3
@@ -105,10 +106,7 @@ def _plural(number: float) -> str:
 
 def _quote(words: list[str]) -> str:
     """Return words as written in quotation marks, each once; the seller chose them, so neither many nor long ones."""
-    return ", ".join(
-        f"“{word[:_MOST_LETTERS]}{'…' * (len(word) > _MOST_LETTERS)}”"
-        for word in list(dict.fromkeys(words))[:_MOST_WORDS]
-    )
+    return ", ".join(f"“{word[:_MOST_LETTERS]}{'…' * (len(word) > _MOST_LETTERS)}”" for word in _first_words(words))
 
 
 def _join(words: list[str]) -> str:
@@ -116,9 +114,37 @@ def _join(words: list[str]) -> str:
     return " and ".join(words[:_MOST_WORDS])
 
 
+def _first_words(words: Iterable[str]) -> list[str]:
+    """Return the words that a sentence has room for, each once."""
+    return list(dict.fromkeys(words))[:_MOST_WORDS]
+
+
+def no_words(_: Facts) -> list[str]:
+    """Return the words that a sentence names which names none."""
+    return []
+
+
+def _words_of_text(column: str) -> Callable[[Facts], list[str]]:
+    return lambda facts: _first_words(facts.heaviest_words(column, facts.text(column), np.sign(facts.weight)))
+
+
+def _words_of_kind(kind: str) -> Callable[[Facts], list[str]]:
+    return lambda facts: _first_words(
+        text[min(origins[start:end]) : max(origins[start:end]) + 1]  # a reversed run is written backwards
+        for text, folded, origins in facts.as_written("title", "description")
+        for found, start, end in facts.extractors["words"].find(folded)
+        if found == kind
+    )
+
+
+def _words_of_goods(facts: Facts) -> list[str]:
+    (kinds,) = facts.extractors["goods"].named(facts.listing)
+    return _first_words(kinds)
+
+
 def _say_text(column: str) -> Sentence:
     def say(facts: Facts) -> str:
-        words = facts.heaviest_words(column, facts.text(column), np.sign(facts.weight))
+        words = _words_of_text(column)(facts)
         like = "counterfeits" if facts.weight > 0 else "genuine listings"
         return f"{column.capitalize()} reads like those of {like}" + (f": {_quote(words)}" if words else "")
 
@@ -127,12 +153,7 @@ def _say_text(column: str) -> Sentence:
 
 def _say_words(kind: str) -> Sentence:
     def say(facts: Facts) -> str:
-        words = [
-            text[min(origins[start:end]) : max(origins[start:end]) + 1]  # a reversed run is written backwards
-            for text, folded, origins in facts.as_written("title", "description")
-            for found, start, end in facts.extractors["words"].find(folded)
-            if found == kind
-        ]
+        words = _words_of_kind(kind)(facts)
         return WORD_SENTENCES[kind].format(words=_quote(words)).removesuffix(": ")
 
     return say
@@ -204,21 +225,22 @@ def _say_price(facts: Facts) -> str:
     asked = facts.number("price")
     if np.isnan(asked) or not brand:
         return f"No {'price' if np.isnan(asked) else 'brand'} is given, so the price cannot be compared"
-    ratio = price.ratios(facts.listing)[0]
-    if np.isfinite(ratio):
-        reference = f"{price.references(facts.listing)[0]:,.0f} {price.table_['base_currency']}"
-        return f"Price is {_percent(ratio)} of what {brand} usually costs, {reference}"
-    usual = price.price_ranges(facts.listing)[0]
-    if usual is not None:
-        return f"Price is {_percent(asked / usual.median)} of what {brand} usually costs here"
-    return f"No usual price is known for {brand[:_MOST_LETTERS]}"
+    (usual,) = price.price_ranges(facts.listing)
+    if usual is None:
+        return f"No usual price is known for {brand[:_MOST_LETTERS]}"
+    share, currency = _percent(asked / usual.median), facts.text("currency")
+    where = "in this category" if usual.basis == BRAND_AND_CATEGORY else ""
+    reference = f"{usual.median:,.0f} {currency}".rstrip()
+    of = " ".join(filter(None, (f"Price is {share} of what {brand[:_MOST_LETTERS]} usually costs", where)))
+    unusual = {-1: ": unusually low", 0: "", 1: ": unusually high"}[usual.place(asked)]
+    return f"{of}, {reference}{unusual}"
 
 
 def _say_price_in_category(facts: Facts) -> str:
     ratio = facts.extractors["price"].category_ratios(facts.listing)[0]
     if np.isnan(ratio):
         return "No usual price is known for this category"
-    return f"Price is {_percent(ratio)} of what its category usually costs"
+    return f"Asks {_percent(ratio)} of what its category usually costs"
 
 
 def _say_listing_age(facts: Facts) -> str:
@@ -283,3 +305,15 @@ SENTENCES: dict[str, Sentence] = {
     "seller.strikes": _say_count("seller_strikes", "Seller has {value:,.0f} strike{s}", "Strikes are unknown"),
     PORTFOLIO: _say_portfolio,
 }
+
+NAMED_WORDS: dict[str, Callable[[Facts], list[str]]] = {
+    "title": _words_of_text("title"),
+    "description": _words_of_text("description"),
+    "category": _words_of_text("category"),
+    **{f"words.{kind}": _words_of_kind(kind) for kind in WORD_SENTENCES},
+    "brand.named": lambda facts: _first_words(facts.named_brands()),
+    "brand.contradiction": lambda facts: _first_words(filter(None, [facts.text("brand")])),
+    "goods.kind": _words_of_goods,
+    "goods.brand": lambda facts: [*_first_words(facts.named_brands()), *_words_of_goods(facts)],
+}
+"""Which words of title and description the sentence of a group names."""

@@ -37,13 +37,16 @@ class HighlightShape(_Shape):
 
 
 class PriceRangeShape(_Shape):
-    """What goods of the brand usually cost: the 5th percentile, the median and the 95th."""
+    """What the price is compared with: its reference (`median`), and between which bounds a price is usual."""
 
     brand: str
     currency: str
     low: float
     median: float
     high: float
+    basis: Literal["brand and category", "brand file", "brand"] | None = Field(
+        None, description="what the reference rests on: listings of brand and category, the brand file, or the brand's"
+    )
 
 
 class ScoreShape(_Shape):

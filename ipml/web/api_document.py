@@ -40,7 +40,14 @@ _EXPLAINED = {
     "reasons": [{"feature": "words.grade", "sentence": "Names a quality grade, as copies have: “1:1”", "weight": 1.4}],
     "base_rate": -2.2,
     "highlights": [{"start": 29, "end": 32, "weight": 0.9}],
-    "price_range": {"brand": "Vellmar", "currency": "EUR", "low": 400.0, "median": 890.0, "high": 1700.0},
+    "price_range": {
+        "brand": "Vellmar",
+        "currency": "EUR",
+        "low": 400.0,
+        "median": 890.0,
+        "high": 1700.0,
+        "basis": "brand",
+    },
 }
 _BAD = {"row": 1, "field": "price", "found": "-3", "expected": "a number from 0 to 1,000,000,000,000"}
 _ERRORS: dict[int, tuple[str, str]] = {

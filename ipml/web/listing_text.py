@@ -7,8 +7,11 @@ reorder the letters around them, are shown by their code point; the rest is left
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from math import ceil
 
@@ -21,6 +24,23 @@ _INVISIBLE = re.compile(
     "\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+_EMOJI = "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+_JOINED = "\u0600-\u08ff\u0900-\u0dff\u0e80-\u0fff\u1000-\u109f\u1780-\u18aa"
+_NEEDED = re.compile(
+    f"(?<=[{_EMOJI}])[\ufe0e\ufe0f]|(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    f"|(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])|(?<=[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca])\u200d"
+    "|(?<=\U0001f3f4)[\U000e0030-\U000e007a]{1,6}\U000e007f|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
+    "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+)
+"""Where a script or an emoji is written with a letter that cannot be seen: joiners, variation selectors, flags."""
+_ALIKE_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_ON_KEYBOARDS = "\u00aa\u00b5\u00ba"  # the ordinals and the micro sign
+_FULL_WIDTH = re.compile("[\uff01-\uff5e]")
+_EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+_LEAST_OF_COMPOUND = 3  # so many letters of either script are two words written as one, not one in disguise
+_SPACED = re.compile(r"(?<!\w)[^\W\d_](?:([ ._*\u00b7-]{1,2})[^\W\d_])(?:\1[^\W\d_]){2,}(?!\w)")
+_LEET = re.compile(r"(?<!\S)(?=\S*[^\W\d_])\S*[0134578@$!|*+(]\S*(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +57,15 @@ class Piece:
         "counterfeit", "genuine" or "" where the letters carried no weight.
     strength : int
         1 to 3, in thirds of the strongest weight; 0 where they carried none.
+    disguise : str
+        How the letters hide what they say, in words: the name of a letter of another script, say; or "".
     """
 
     text: str
     is_invisible: bool = False
     speaks_for: str = ""
     strength: int = 0
+    disguise: str = ""
 
 
 def show_invisible(text: str) -> str:
@@ -55,13 +78,90 @@ def show_invisible(text: str) -> str:
     >>> show_invisible("Ni\\u200bke")
     'Ni⟦U+200B⟧ke'
     """
-    return _INVISIBLE.sub(lambda found: found[0] if found[0] in "\n\t" else f"⟦{_code_point(found[0])}⟧", text)
+    hidden = find_invisible(text, "\n\t")
+    return "".join(f"⟦{_code_point(letter)}⟧" if place in hidden else letter for place, letter in enumerate(text))
+
+
+def find_invisible(text: str, kept: str = "") -> set[int]:
+    """Return where letters stand that cannot be seen, or reorder others, but for those that scripts and emoji need.
+
+    Examples
+    --------
+    >>> sorted(find_invisible("Ni\\u200bke \\U0001f469\\u200d\\U0001f467 \\u2764\\ufe0f"))
+    [2]
+    """
+    needed = {place for match in _NEEDED.finditer(text) for place in range(*match.span())}
+    return {match.start() for match in _INVISIBLE.finditer(text) if match[0] not in kept} - needed
+
+
+def find_disguises(text: str, read_as: str | None = None) -> dict[int, str]:
+    """Return where letters hide what they say, and how: by their place in a text, in words.
+
+    Parameters
+    ----------
+    read_as : str, optional
+        How the model read the text. Without it nothing is said of signs and digits for letters: many words have such.
+
+    Examples
+    --------
+    >>> find_disguises("N\\u0456ke")
+    {1: 'Cyrillic small letter byelorussian-ukrainian i'}
+    >>> sorted(find_disguises("by Br0th3r", read_as="by brother"))
+    [3, 4, 5, 6, 7, 8, 9]
+    """
+    found: dict[int, str] = {}
+    for match in _SPACED.finditer(text):
+        found |= dict.fromkeys(range(*match.span()), "Letters set apart")
+    for match in _LEET.finditer(text) if read_as else ():
+        if match[0].casefold().strip(".,;:!?()[]/-") not in (read_as or "").casefold():
+            found |= dict.fromkeys(range(*match.span()), "Signs or digits in place of letters")
+    has_east_asian = _EAST_ASIAN.search(text) is not None
+    for match in _WORD.finditer(text):
+        if not match[0].isascii():
+            places = _find_foreign(match[0], has_east_asian)
+            found |= {match.start() + place: _name(match[0][place]) for place in places}
+    return dict(sorted(found.items()))
+
+
+def _find_foreign(word: str, has_east_asian: bool) -> list[int]:
+    """Return which letters of a word are styled, or of another of the scripts that look alike than most of it."""
+    scripts = [_script_of(letter, has_east_asian) for letter in word]
+    styled = [place for place, script in enumerate(scripts) if script == "STYLED"]
+    counts = Counter(script for script in scripts if script in _ALIKE_SCRIPTS)
+    if len(counts) < 2:
+        return styled if len(styled) > 1 or counts else []
+    runs = [len(list(run)) for _, run in groupby(scripts)]
+    if len(runs) == 2 and min(runs) >= _LEAST_OF_COMPOUND:
+        return styled
+    own = max(counts, key=lambda script: (counts[script], script == "LATIN"))
+    return [place for place, script in enumerate(scripts) if script not in (own, "")]
+
+
+@lru_cache(maxsize=16_384)
+def _script_of(letter: str, has_east_asian: bool) -> str:
+    """Return the script of a letter, where letters of others look like its own; "STYLED" for one in fancy dress."""
+    if letter in _ON_KEYBOARDS or (has_east_asian and _FULL_WIDTH.match(letter)):
+        return ""
+    plain = unicodedata.normalize("NFKC", letter)
+    if unicodedata.decomposition(letter).startswith("<") and len(plain) == 1 and plain.isascii() and plain.isalpha():
+        return "STYLED"
+    script = unicodedata.name(letter, "").split(" ")[0]
+    return script if script in _ALIKE_SCRIPTS else ""
+
+
+def _name(letter: str) -> str:
+    return unicodedata.name(letter, _code_point(letter)).capitalize()
 
 
 def cut_pieces(
-    text: str, highlights: Sequence[Highlight] = (), limit: int = 500, kept: str = "", heaviest: float = 0.0
+    text: str,
+    highlights: Sequence[Highlight] = (),
+    limit: int = 500,
+    kept: str = "",
+    heaviest: float = 0.0,
+    read_as: str | None = None,
 ) -> tuple[Piece, ...]:
-    """Cut a text into pieces that the page can mark: weights and invisible letters.
+    """Cut a text into pieces that the page can mark: weights, invisible letters, and letters in disguise.
 
     Parameters
     ----------
@@ -75,12 +175,14 @@ def cut_pieces(
         Invisible letters that stay as they are: the line breaks of a paragraph.
     heaviest : float, default=0
         The strongest weight elsewhere, if it is stronger than those of this text.
+    read_as : str, optional
+        How the model read the text, where that is not what a reader sees.
 
     Examples
     --------
     >>> cut_pieces("AAA bag", [Highlight(0, 3, 2.0)])
-    (Piece(text='AAA', is_invisible=False, speaks_for='counterfeit', strength=3),
-     Piece(text=' bag', is_invisible=False, speaks_for='', strength=0))
+    (Piece(text='AAA', is_invisible=False, speaks_for='counterfeit', strength=3, disguise=''),
+     Piece(text=' bag', is_invisible=False, speaks_for='', strength=0, disguise=''))
     """
     shown = text[:limit]
     weights = [0.0] * len(shown)
@@ -88,10 +190,15 @@ def cut_pieces(
         for index in range(max(highlight.start, 0), min(highlight.end, len(shown))):
             weights[index] += highlight.weight
     strongest = max(heaviest, *map(abs, weights), 0.0)
-    hidden = {letter for letter in set(shown) if is_invisible(letter) and letter not in kept}
+    hidden, disguises = find_invisible(shown, kept), find_disguises(shown, read_as)
     looks = [
-        Piece(_code_point(letter) if letter in hidden else "", letter in hidden, *_look(weight, strongest))
-        for letter, weight in zip(shown, weights, strict=True)
+        Piece(
+            _code_point(letter) if place in hidden else "",
+            place in hidden,
+            *_look(weight, strongest),
+            "" if place in hidden else disguises.get(place, ""),
+        )
+        for place, (letter, weight) in enumerate(zip(shown, weights, strict=True))
     ]
     cut = [_join(look, [letter for _, letter in run]) for look, run in groupby(zip(looks, shown, strict=True), _first)]
     left_out = len(text) - len(shown)
@@ -133,7 +240,7 @@ def _first(pair: tuple[Piece, str]) -> Piece:
 
 def _join(look: Piece, letters: list[str]) -> Piece:
     if not look.is_invisible:
-        return Piece("".join(letters), False, look.speaks_for, look.strength)
+        return Piece("".join(letters), False, look.speaks_for, look.strength, look.disguise)
     return Piece(f"{look.text} ×{len(letters)}", True, look.speaks_for, look.strength) if letters[1:] else look
 
 

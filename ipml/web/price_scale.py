@@ -1,11 +1,16 @@
-"""A price beside what goods of its brand usually cost, ready to be drawn."""
+"""A price beside its reference price and what is usual, ready to be drawn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ipml.records import PriceRange
-from ipml.web.wording import money, percent
+from ipml.web.wording import money
+
+_BASES = {
+    "brand and category": " in this category",
+    "brand file": ", from half to twice the price in the brand file",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +20,7 @@ class PriceScale:
     Attributes
     ----------
     low, median, high : float
-        The brand's usual range.
+        Between which bounds a price is usual, and the reference price.
     price : float
         The listing's price; at the right edge where `is_off_scale`.
     sentence : str
@@ -31,10 +36,10 @@ class PriceScale:
 
 
 def make_price_scale(price: float | None, currency: str | None, usual: PriceRange | None) -> PriceScale | None:
-    """Place a price on its brand's range; None where the two cannot be compared.
+    """Place a price on its range; None where the two cannot be compared.
 
-    The line runs from 0 to a quarter beyond the 95th percentile of the brand, so that a brand always looks
-    the same; a dearer price stands at its end.
+    The line runs from 0 to a quarter beyond what is usual, so that the same goods always look the same; a dearer price
+    stands at its end. The share is that of the reason "price.brand", rounded alike.
 
     Examples
     --------
@@ -42,15 +47,15 @@ def make_price_scale(price: float | None, currency: str | None, usual: PriceRang
     >>> scale.low, scale.median, scale.high, scale.price
     (25.0, 40.0, 80.0, 10.0)
     >>> scale.sentence
-    '20.00 EUR is 25 % of the median; Acme usually costs 50.00 to 160.00 EUR, median 80.00 EUR.'
+    '20.00 EUR is 25 % of the reference, 80.00 EUR; Acme usually costs 50.00 to 160.00 EUR.'
     """
     if price is None or usual is None or currency != usual.currency or not 0 < usual.median <= usual.high:
         return None
     end = 1.25 * usual.high
     sentence = (
-        f"{money(price, currency)} is {percent(price / usual.median)} of the median; "
-        f"{usual.brand} usually costs {usual.low:,.2f} to {money(usual.high, usual.currency)}, "
-        f"median {money(usual.median, usual.currency)}."
+        f"{money(price, currency)} is {100 * (price / usual.median):.0f} % of the reference, "
+        f"{money(usual.median, usual.currency)}; {usual.brand} usually costs {usual.low:,.2f} to "
+        f"{money(usual.high, usual.currency)}{_BASES.get(usual.basis or '', '')}."
     )
     return PriceScale(
         low=100 * usual.low / end,

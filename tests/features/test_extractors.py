@@ -95,12 +95,28 @@ def test_a_lower_price_never_leaves_a_step():
 
 
 def test_the_price_range_of_a_brand_is_in_the_listings_currency():
-    """The range is learnt from the listings of the brand and converted back."""
+    """It is that of brand and category where known, else of the brand file, else of the brand, and converted back."""
     table = {**brand_table(), "rates": {"USD": 1.0, "EUR": 2.0}, "base_currency": "USD"}
-    columns = {"title": ["Nike"] * 3, "price": [50.0, 100.0, 150.0], "currency": ["USD"] * 3}
+    learnt = {"title": ["Nike"] * 3, "category": ["caps"] * 3, "price": [20.0, 30.0, 40.0], "currency": ["USD"] * 3}
+    unknown = {"title": ["x"] * 3, "brand": ["Woolly"] * 3, "category": [None] * 3, "price": [5.0, 7.0, 9.0]}
+    columns = {name: [*learnt.get(name, [None] * 3), *unknown.get(name, ["USD"] * 3)] for name in {**learnt, **unknown}}
     price = PriceFeatures(table, min_listings=3).fit(columns)
-    (found,) = price.price_ranges({"title": ["Nike"], "price": [10.0], "currency": ["EUR"]})
-    assert (found.brand, found.currency, found.median) == ("Nike", "EUR", 50.0)
+    asked = {
+        "title": ["Nike", "Nike", "x", "Wool hat"],
+        "category": ["Caps", "shoes", "caps", "caps"],
+        "brand": [None, None, "woolly", None],
+        "price": [10.0] * 4,
+        "currency": ["EUR"] * 4,
+    }
+    found = price.price_ranges(asked)
+    assert [one and (one.basis, one.currency, one.median) for one in found] == [
+        ("brand and category", "EUR", 15.0),
+        ("brand file", "EUR", 57.5),
+        ("brand", "EUR", 3.5),
+        None,
+    ]
+    medians = [np.nan if one is None else one.median for one in found]
+    np.testing.assert_allclose(price.ratios(asked), 10.0 / np.array(medians))
 
 
 def test_rates_of_a_seller_shrink_with_few_sales():

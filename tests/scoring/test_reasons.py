@@ -18,7 +18,8 @@ from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
 from ipml.scoring.reasons import GROUPS, MOST_HIGHLIGHTS, Explainer
 from ipml.scoring.scorer import Scorer
-from ipml.scoring.sentences import SENTENCES
+from ipml.scoring.sentences import NAMED_WORDS, SENTENCES
+from ipml.web.price_scale import make_price_scale
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 BARE = Listing("nothing", "s", "Wool hat")
@@ -86,6 +87,60 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
         assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
     assert set(explainer.groups) == set(SENTENCES)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["Nike", "Gucci", "Woolly", ""]),
+    st.sampled_from(["shoes", "bags", "watches", None]),
+    st.sampled_from(["USD", "EUR", "RUB", "JPY", "XYZ", None]),
+    st.floats(0.01, 1e6),
+)
+def test_sentence_page_and_score_tell_one_price(explainer, brand, category, currency, price):
+    """The share in the reason is that beside the scale and that of the score; inside the scale nothing is unusual."""
+    listing = Listing("1", "s", f"{brand} item", category=category, price=price, currency=currency)
+    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
+    extractor = explainer.extractors["price"]
+    (usual,) = extractor.price_ranges(columns)
+    weights = np.array([name == "price.brand" for name in explainer.groups], dtype=float)
+    (reason,) = explainer.reasons(columns, weights, EarlierListings(0, 0.0))
+    scale = make_price_scale(price, currency, usual)
+    (ratio,) = extractor.ratios(columns)
+    if usual is None:
+        assert np.isnan(ratio)
+        assert scale is None
+        assert "%" not in reason.sentence
+        return
+    assert ratio == pytest.approx(price / usual.median)
+    assert usual.low <= usual.median <= usual.high
+    assert ("unusually" in reason.sentence) == (not usual.low <= price <= usual.high)
+    if scale is not None:
+        assert re.search(r"is (\d+ %) of", reason.sentence)[1] == re.search(r"is (\d+ %) of", scale.sentence)[1]
+        assert scale.price == pytest.approx(min(100 * price / (1.25 * usual.high), 100))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(Listing("1", "s", "AAA grade Nike bag, best grade", description="Friendly tags, AAA grade. Tags!"))
+@example(Listing("1", "s", "\u9ad8\u4eff Nike", description="\u8fd9\u662f\u9ad8\u4eff\u5305"))
+@given(LISTINGS)
+def test_a_word_that_a_reason_names_is_marked_on_its_side(explainer, listing):
+    """What is named for suspicion is never painted as genuine, and whatever is named is marked where it stands."""
+    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
+    earlier = EarlierListings(10, 10.0)
+    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, 0.5), earlier)
+    named = explainer.name_words(columns, reasons, earlier)
+    for column in ("title", "description"):
+        text = getattr(listing, column) or ""
+        marked = explainer.highlights(text, column, named=named)
+        for reason in reasons:
+            words = NAMED_WORDS.get(reason.feature, lambda _: [])(explainer._facts(columns, reason.weight, earlier))
+            quoted = [word for word in words if f"\u201c{word}\u201d" in reason.sentence]
+            for word in (word for word in quoted if re.search(r"\w", word) and word in text):
+                places = [(at.start(), at.end()) for at in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text)]
+                over = [[part for part in marked if part.start < end and part.end > start] for start, end in places]
+                if reason.weight > 0:
+                    assert all(part.weight > 0 for parts in over for part in parts), word
+                assert len(marked) == MOST_HIGHLIGHTS or all(over), word
 
 
 def test_every_pattern_of_a_group_meets_a_feature(explainer):

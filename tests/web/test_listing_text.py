@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Highlight, Reason, ScoredListing
 from ipml.review import queue
-from ipml.web.listing_text import cut_pieces, is_invisible, show_invisible
+from ipml.web.listing_text import cut_pieces, find_disguises, is_invisible, show_invisible
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -123,3 +123,74 @@ def test_long_titles_are_cut() -> None:
     """A title of a million letters costs a line that says how many were left out."""
     pieces = cut_pieces("a" * 1_000_000, [Highlight(0, 1_000_000, 1.0)])
     assert [len(piece.text) for piece in pieces] == [500, len(" … and 999,500 more letters")]
+
+
+NEEDED = (
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467",  # a family
+    "\u2764\ufe0f\u200d\U0001f525",  # a heart on fire
+    "\U0001f469\U0001f3fd\u200d\U0001f4bb",  # with a colour of skin
+    "1\ufe0f\u20e3",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian
+    "\u0915\u094d\u200d\u0937",  # Hindi
+)
+
+
+@given(st.lists(st.sampled_from((*NEEDED, "bag", "Nike")), max_size=6).map(" ".join))
+def test_what_scripts_and_emoji_need_is_no_disguise(text: str) -> None:
+    """Joiners inside emoji, Persian and Hindi, and selectors after emoji are not boxed, and nothing else is marked."""
+    assert not any(piece.is_invisible or piece.disguise for piece in cut_pieces(text))
+    assert show_invisible(text) == text
+
+
+@given(st.sampled_from(NEEDED), st.sampled_from("\u200b\u200d\ufe0f\u2060"), st.sampled_from(["Nike", "Gucci"]))
+def test_the_same_letters_inside_a_word_are_boxed(emoji: str, letter: str, word: str) -> None:
+    """However ordinary the emoji beside it."""
+    text = f"{emoji} {word[:2]}{letter}{word[2:]}"
+    assert [piece.text for piece in cut_pieces(text) if piece.is_invisible] == [f"U+{ord(letter):04X}"]
+
+
+ALIKE = {"a": "\u0430", "c": "\u0441", "e": "\u0435", "i": "\u0456", "o": "\u043e", "p": "\u0440"}
+
+
+@given(st.sampled_from(["chanel", "gucci", "prada", "rolex", "nike"]), st.data())
+def test_look_alike_letters_are_marked_with_their_names(word: str, data: st.DataObject) -> None:
+    """Each letter of another script in a word is marked and named; those of the word itself are not."""
+    places = [place for place, letter in enumerate(word) if letter in ALIKE]
+    chosen = data.draw(st.sets(st.sampled_from(places), min_size=1, max_size=len(word) // 2))
+    disguised = "".join(ALIKE[letter] if place in chosen else letter for place, letter in enumerate(word))
+    found = find_disguises(f"new {disguised} bag")
+    assert found == {4 + place: unicodedata.name(disguised[place]).capitalize() for place in sorted(chosen)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u043a\u0435\u0434\u044b Nike",
+        "5 \u00b5m",
+        "90x90\u0441\u043c",
+        "T\u30b7\u30e3\u30c4",
+        "caf\u00e9 90 x 90 cm",
+        "M & S",
+        "A B test",
+    ],
+)
+def test_what_is_written_honestly_is_not_marked(text: str) -> None:
+    """Words of one script each, units, accents and sizes."""
+    assert find_disguises(text, read_as=text) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ("B u r b e r r y", "burberry"),
+        ("B.u.r.b.e.r.r.y", "burberry"),
+        ("Br0th3r", "brother"),
+        ("V*ellmar", "vellmar"),
+        ("\U0001d4de\U0001d4f6\U0001d4ee\U0001d4f0\U0001d4ea", "omega"),
+    ],
+)
+def test_spaced_styled_and_leet_words_are_marked(text: str, read_as: str) -> None:
+    """The whole of the word, and not the words beside it."""
+    title = f"new {text} bag"
+    assert set(find_disguises(title, f"new {read_as} bag")) == set(range(4, 4 + len(text)))

@@ -136,17 +136,15 @@ def _shortfall(ratio, most):
 
 
 @njit(cache=True, nogil=True)
-def describe_prices(to_reference, to_brand, to_category, steps, least_of_brand, least_of_category, most):
-    """Return the values of `PriceFeatures` from prices over what they are compared with, 5 and one a step a row."""
+def describe_prices(to_reference, to_category, steps, least_of_category, most):
+    """Return the values of `PriceFeatures` from prices over what they are compared with, 3 and one a step a row."""
     n_steps = steps.size
-    values = np.zeros((to_reference.size, 5 + n_steps))
+    values = np.zeros((to_reference.size, 3 + n_steps))
     for row in range(to_reference.size):
         value = values[row]
         value[0] = _shortfall(to_reference[row], most)
         for step in range(n_steps):
             value[1 + step] = to_reference[row] < steps[step]
-        value[1 + n_steps] = _shortfall(to_brand[row], most)
-        value[2 + n_steps] = np.log(to_brand[row]) < np.log(least_of_brand)
-        value[3 + n_steps] = _shortfall(to_category[row], most)
-        value[4 + n_steps] = np.log(to_category[row]) < np.log(least_of_category)
+        value[1 + n_steps] = _shortfall(to_category[row], most)
+        value[2 + n_steps] = np.log(to_category[row]) < np.log(least_of_category)
     return values

@@ -35,9 +35,9 @@ from ipml.features.compiled.walking import find_places
 from ipml.model.calibration.judging import judge_rows
 
 # What is known of a listing besides its texts, by place in an array of numbers; NaN where unknown.
-PRICE, IS_BASE, REFERENCE_OF_FIELD, USUAL_OF_FIELD, USUAL_OF_CATEGORY, WEIGHT_OF_CATEGORY = range(6)
-AGE_DAYS, LISTING_SALES, LISTING_RETURNS, LISTING_RATING, LISTING_REVIEWS = range(6, 11)
-SELLER_SALES, SELLER_RETURNS, SELLER_COMPLAINTS, SELLER_RATING, SELLER_STRIKES, SHARE = range(11, 17)
+PRICE, REFERENCE_OF_FIELD, USUAL_OF_CATEGORY, WEIGHT_OF_CATEGORY = range(4)
+AGE_DAYS, LISTING_SALES, LISTING_RETURNS, LISTING_RATING, LISTING_REVIEWS = range(4, 9)
+SELLER_SALES, SELLER_RETURNS, SELLER_COMPLAINTS, SELLER_RATING, SELLER_STRIKES, SHARE = range(9, 15)
 # The same of whole numbers. A brand field that folding leaves empty is given, but says nothing.
 HAS_CODE, HAS_FIELD, FIELD_SAYS, BRAND_OF_FIELD, CODE_OF_FIELD, CODE_OF_CATEGORY = range(6)
 
@@ -117,18 +117,16 @@ def _find_offers(raw: Any, texts: Any, places: Any, kinds: Any, columns: Any, sh
 
 
 @inner
-def _describe_prices(claimed: Any, facts: Any, references: Any, usual: Any, tables: Any) -> Any:
-    """Return what the price says beside what goods of each claimed brand, and of the category, cost."""
+def _describe_prices(claimed: Any, facts: Any, references: Any, tables: Any) -> Any:
+    """Return what the price says beside the reference of each claimed brand, and what the category costs."""
     n = claimed.size
-    to_reference, to_brand, to_category = np.empty(n), np.empty(n), np.empty(n)
+    to_reference, to_category = np.empty(n), np.empty(n)
     for row in range(n):
         brand = claimed[row]
         reference = references[brand] if brand >= 0 else facts[REFERENCE_OF_FIELD]
-        of_brand = usual[brand] if brand >= 0 else facts[USUAL_OF_FIELD]
-        to_reference[row] = facts[PRICE] * facts[IS_BASE] / reference
-        to_brand[row] = facts[PRICE] / of_brand
+        to_reference[row] = facts[PRICE] / reference
         to_category[row] = facts[PRICE] / facts[USUAL_OF_CATEGORY]
-    return describe_prices(to_reference, to_brand, to_category, *tables)
+    return describe_prices(to_reference, to_category, *tables)
 
 
 @inner
@@ -197,7 +195,7 @@ def _read_titles(raw: Any, texts: Any, listing: Any, disguises: Any, model: Any)
         As of `_read_text`, and numbers of claimed brands; n-grams and known n-grams; whether a plain function has to
         look.
     """
-    facts, codes, of_seller, usual = listing
+    facts, codes, of_seller, references = listing
     title, _, shared, brand, goods, price, _, _, _, _ = model
     places, n_all, n_known, is_left, read = _read_text(raw, texts, title, shared)
     named = _set(places, _BRANDS)
@@ -206,7 +204,7 @@ def _read_titles(raw: Any, texts: Any, listing: Any, disguises: Any, model: Any)
     claims, is_left_too = _claim(raw, brands, claimed, codes, of_seller, brand[1], disguises)
     named = _set(places, _GOODS)
     of_goods = _describe_goods(named[0], named[1], brands[0], brands[1], *goods)
-    prices = _describe_prices(claimed, facts, price[0], usual, price[1])
+    prices = _describe_prices(claimed, facts, references, price)
     return (read, claims, of_goods, prices), claimed, n_all, n_known, is_left or is_left_too
 
 
@@ -317,7 +315,7 @@ def judge(
         As written; a description that is missing is empty.
     listing : tuple of arrays
         What else is known of the listing, by place, in numbers and in whole numbers; the numbers of the brands that
-        authorised the seller; what goods of each brand usually cost, in the unit of the price.
+        authorised the seller; the reference price of each brand in the category, in the unit of the price.
     characters, disguises : tuple of arrays
         What is known of the characters met so far.
     reading, model, stages : tuple

@@ -44,6 +44,7 @@ class Judged(NamedTuple):
 
 
 class _Category(NamedTuple):
+    name: str
     usual: float
     weight: float
     code: int
@@ -51,17 +52,10 @@ class _Category(NamedTuple):
 
 class _BrandField(NamedTuple):
     reference: float
-    usual: float
     is_given: bool
     says: bool
     number: int
     code: int
-
-
-class _Currency(NamedTuple):
-    rate: float
-    is_base: float
-    usual: Floats
 
 
 class SingleListings:
@@ -96,7 +90,7 @@ class SingleListings:
         self._of_seller = self._list_authorisations()
         self._category = lru_cache(_MOST_REMEMBERED)(self._read_category)
         self._brand_field = lru_cache(_MOST_REMEMBERED)(self._read_brand_field)
-        self._currency = lru_cache(_MOST_REMEMBERED)(self._read_currency)
+        self._references = lru_cache(_MOST_REMEMBERED)(self._read_references)
 
     @classmethod
     def of(cls, classifier: CounterfeitClassifier) -> Self | None:
@@ -130,40 +124,45 @@ class SingleListings:
 
     def _describe(self, listing: Listing, share: float) -> tuple[Floats, Numbers, Numbers, Floats]:
         """Return what is known besides the texts, in the places that the compiled call knows."""
-        currency = self._currency(listing.currency or "")
-        category = self._category(listing.category, listing.currency or "")
-        brand = self._brand_field(listing.brand, listing.currency or "")
-        price = _NAN if listing.price is None else listing.price * currency.rate
-        facts = [price, currency.is_base, brand.reference, brand.usual, category.usual, category.weight]
+        currency = listing.currency or ""
+        category = self._category(listing.category, currency)
+        brand = self._brand_field(listing.brand, category.name, currency)
+        price = _NAN if listing.price is None else listing.price * self._price.rate_of(currency)
+        facts = [price, brand.reference, category.usual, category.weight]
         facts.append(days_from(listing.listed_at, listing.observed_at))
         facts += [_NAN if count is None else count for count in _COUNTS(listing)]
         facts.append(share)
         codes = [bool(listing.gtin), brand.is_given, brand.says, brand.number, brand.code, category.code]
         of_seller = self._of_seller.get(listing.seller_id, _NONE)
-        return np.array(facts, dtype=np.float64), np.array(codes, dtype=np.int64), of_seller, currency.usual
+        return (
+            np.array(facts, dtype=np.float64),
+            np.array(codes, dtype=np.int64),
+            of_seller,
+            self._references(category.name, currency),
+        )
 
-    def _read_currency(self, currency: str) -> _Currency:
-        unit, find = self._price.unit_of(currency), self._price.usual_price
-        usual = [find("brand", name, unit) for name in self._finder.names]
-        is_base = 1.0 if unit == self._price.table_["base_currency"] else _NAN
-        return _Currency(self._price.rate_of(currency), is_base, np.array(usual, dtype=np.float64))
+    def _read_references(self, category: str, currency: str) -> Floats:
+        """Return the reference price of each known brand, in the unit of prices in a currency."""
+        return np.array([self._reference(brand, category, currency) for brand in self._finder.names], dtype=np.float64)
+
+    def _reference(self, brand: str, category: str, currency: str) -> float:
+        usual = self._price.usual_of(brand, category, self._price.unit_of(currency))
+        return _NAN if usual is None else usual[1][1]
 
     def _read_category(self, category: str | None, currency: str) -> _Category:
         columns, classifier = ListingColumns({} if category is None else {"category": [category]}), self._classifier
         unit, names = self._price.unit_of(currency), columns.folded_names("category").strings() or [""]
-        usual = self._price.usual_price("category", names[0], unit)
+        usual = self._price.usual_of_category(names[0], unit)
         weight = classifier.first_stage.text_part("category").contributions(columns)
         code = classifier.calibration_.category_numbers(Names.of([category]))
-        return _Category(_NAN if usual is None else usual, float(weight[0]), int(code[0]))
+        return _Category(names[0], _NAN if usual is None else usual, float(weight[0]), int(code[0]))
 
-    def _read_brand_field(self, brand: str | None, currency: str) -> _BrandField:
+    def _read_brand_field(self, brand: str | None, category: str, currency: str) -> _BrandField:
         columns, price = ListingColumns({"title": [""], "brand": [brand]}), self._price
         (field,), (number,) = columns.folded_names("brand").strings(), claimed_brands(columns, price.table_).tolist()
-        reference, usual = price.prepared.get(field), price.usual_price("brand", field, price.unit_of(currency))
         code = self._classifier.calibration_.brand_numbers(Names.of([field]))
         return _BrandField(
-            _NAN if reference is None else reference,
-            _NAN if usual is None else usual,
+            self._reference(field, category, currency),
             bool(brand),
             bool(field),
             number,

@@ -110,7 +110,7 @@ def _first_stage(classifier: CounterfeitClassifier, stage: FirstStage) -> Any:
         (letter_kinds(), (letter_bones(), letter_pairs()), finder._tables, of["words"].prepared[1].parts, columns),
         _brands(of["brand"]),
         (goods.phrase_kinds, goods.often_copied, goods.of_brand),
-        (_references(of["price"]), of["price"].bounds),
+        of["price"].bounds,
         of["listing"].bounds,
         of["seller"].bounds,
         tuple(stage.number_part(name).weights for name in _NUMBERS),
@@ -129,12 +129,6 @@ def _brands(extractor: BrandFeatures) -> Any:
     has_authorised = np.array([number in finder.authorised for number in range(len(finder.names))])
     spellings = finder.spellings.starts, finder.spellings.texts.offsets, finder.spellings.texts.data
     return finder.phrase_brands, (spellings, has_authorised, MAX_TITLE_LETTERS)
-
-
-def _references(extractor: PriceFeatures) -> Any:
-    """Return the reference price of each brand of the table; NaN where it has none."""
-    finder = BrandFinder.of(extractor.table_)
-    return Names(np.arange(len(finder.names)), finder.names).look_up(extractor.prepared.get)
 
 
 def _calibration(classifier: CounterfeitClassifier) -> Any:
