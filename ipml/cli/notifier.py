@@ -181,10 +181,9 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
     """
     from ipml.cooperation.notifiers import steps
-    from ipml.web.permissions import Action
 
-    engine, number = _find(notifier, database)
-    step = steps.warn(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), why)
+    engine, number, name = _find(notifier, database, by)
+    step = steps.warn(engine, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {show_day(step.until)}.")
 
 
@@ -203,10 +202,9 @@ def suspend(
     Example: ipml notifier suspend 7 --why "After our warning of May you sent forty more."
     """
     from ipml.cooperation.notifiers import steps
-    from ipml.web.permissions import Action
 
-    engine, number = _find(notifier, database)
-    step = steps.suspend(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), why, days=days)
+    engine, number, name = _find(notifier, database, by)
+    step = steps.suspend(engine, number, name, why, days=days)
     typer.echo(f"Notifier {step.notifier_id} is suspended until {show_day(step.until)}.")
 
 
@@ -217,10 +215,9 @@ def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml notifier lift 7 --why "The notices were founded, as we see now."
     """
     from ipml.cooperation.notifiers import steps
-    from ipml.web.permissions import Action
 
-    engine, number = _find(notifier, database)
-    step = steps.lift(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), why)
+    engine, number, name = _find(notifier, database, by)
+    step = steps.lift(engine, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is neither suspended nor warned.")
 
 
@@ -287,10 +284,9 @@ def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Databas
     from ipml.cooperation.notifiers import appointments
     from ipml.storage.database import writing
     from ipml.storage.notifiers import get_notifier
-    from ipml.web.permissions import Action
 
-    engine, number = _find(notifier, database)
-    name, now = acting(engine, Action.JUDGE_NOTIFIERS, by), clock.now(UTC)
+    engine, number, name = _find(notifier, database, by)
+    now = clock.now(UTC)
     with writing(engine) as connection:
         appointments.revoke(connection, number, name, ground, now)
         kind = get_notifier(connection, number, at=now).kind
@@ -324,13 +320,16 @@ def erase(
     typer.echo(f"Notifier {found.notifier_id} is erased.")
 
 
-def _find(name: str, database: str | None) -> tuple[Engine, int]:
+def _find(notifier: str, database: str | None, by: str | None) -> tuple[Engine, int, str]:
+    """Return the database, a notifier's number, and who acts on them."""
     from ipml.cooperation.notifiers.finding import find_notifier
     from ipml.storage.database import open_database, reading
+    from ipml.web.permissions import Action
 
     engine = open_database(database, create=False)
+    name = acting(engine, Action.JUDGE_NOTIFIERS, by)
     with reading(engine) as connection:
-        return engine, find_notifier(connection, name).notifier_id
+        return engine, find_notifier(connection, notifier).notifier_id, name
 
 
 def _describe(record: Record) -> list[str]:
