@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     idle_minutes: float = Field(60.0, gt=0, description="after how long without a request a login ends")
     trusted_proxies: str = Field(
         "",
-        description="addresses or networks of proxies, between commas, whose word on address and https is taken; "
-        "this machine's without",
+        description="addresses or networks of proxies, between commas, whose word on address and https is taken, such "
+        "as 127.0.0.1; nobody's without",
     )
     trusted_header: str | None = Field(
         None, description="header in which a trusted proxy names who is logged in; needs IPML_TRUSTED_PROXIES"

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ipml.scoring.served_model import ServedModel, Watch
     from ipml.settings import Settings
     from ipml.web.api_access import Access
+    from ipml.web.forwarded import Network
 
 _IDLE_SECONDS = 75  # longer than load balancers keep a connection, so that they are the ones to close it
 _SWITCH_SECONDS = 0.001  # Python's 5 ms, which a small request would wait several times while a large one is scored
@@ -63,7 +65,10 @@ def serve(
     Example: ipml serve --api-only --model models:/ipml@champion
     """
     from ipml.settings import get_settings
+    from ipml.web.connections import set_up_log
+    from ipml.web.forwarded import parse_networks
 
+    set_up_log()
     if portfolios and not (api_only or model):
         raise UnusableSetting("--portfolios", str(portfolios), "it together with --model or --api-only")
     settings = get_settings()
@@ -80,7 +85,7 @@ def serve(
             app = _make_api(_start_model(model, portfolios, settings, until_end), access, engine, settings)
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
-        _run(app, listener)
+        _run(app, listener, parse_networks(settings.trusted_proxies))
 
 
 def _warn_of_listeners(settings: Settings, host: str) -> None:
@@ -135,7 +140,6 @@ def _start_model(source: str | None, portfolios: Path | None, settings: Settings
     """Load the model, if it is there yet, and have it looked after until the end."""
     from ipml.scoring.served_model import ServedModel, watching
 
-    logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("ipml").setLevel(logging.INFO)  # which model is in use has to be found in the log
     served = ServedModel(source, portfolios)
     served.refresh()
@@ -179,12 +183,18 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
     return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
 
 
-def _run(app: ASGIApp, listener: socket.socket) -> None:
+def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network]) -> None:
     import uvicorn
+
+    from ipml.web.connections import BACKLOG, Connections
 
     config = uvicorn.Config(
         app,
+        http=Connections(proxies).make_protocol,  # type: ignore[arg-type]
+        ws="none",
+        backlog=BACKLOG,
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         timeout_keep_alive=_IDLE_SECONDS,

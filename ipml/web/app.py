@@ -35,7 +35,7 @@ from ipml.web import (
 )
 from ipml.web.auth import authorise
 from ipml.web.error_pages import add_error_pages
-from ipml.web.forwarded import THIS_MACHINE, Forwarded, parse_networks
+from ipml.web.forwarded import Forwarded, parse_networks
 from ipml.web.health import show_health
 from ipml.web.identities import parse_group_roles
 from ipml.web.kept import Kept, KeptAhead, KeptByName
@@ -142,7 +142,7 @@ def make_app(
     app.state.alarms = Kept(_ESTIMATES_SECONDS)
     app.state.actions = {(method, path): action for method, path, action, _ in ROUTES}
     app.middleware("http")(protect)
-    app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies or THIS_MACHINE))
+    app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies))
     app.router.routes.extend(_make_routes())
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     add_error_pages(app)

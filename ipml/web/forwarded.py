@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
@@ -11,7 +13,8 @@ from ipml.errors import UnusableSetting
 
 Network = IPv4Network | IPv6Network
 FROM_PROXY = "ipml.from_proxy"  # in the scope of a request: whether a trusted proxy sent it
-THIS_MACHINE = "127.0.0.0/8, ::1"
+_log = logging.getLogger(__name__)
+_PORT = re.compile(r"\[(.+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
 
 class Forwarded:
@@ -33,28 +36,43 @@ class Forwarded:
             scope[FROM_PROXY] = is_within(peer, self._proxies)
             if scope[FROM_PROXY]:
                 self._believe(scope)
+            elif _read(scope, b"x-forwarded-for"):
+                _log.warning("X-Forwarded-For from %s passed over: not named in IPML_TRUSTED_PROXIES", peer)
         await self._app(scope, receive, send)
 
     def _believe(self, scope: Scope) -> None:
         # In place: the error page outside of all else must see the same.
         passed = _read(scope, b"x-forwarded-for")
         if passed:
-            scope["client"] = (find_sender(passed, self._proxies), 0)
+            scope["client"] = (find_sender(passed, self._proxies) or scope["client"][0], 0)
         scheme = _read(scope, b"x-forwarded-proto")[-1:]
         if scheme and scheme[0] in ("http", "https"):
             scope["scheme"] = scheme[0]
 
 
-def find_sender(passed: Sequence[str], proxies: Sequence[Network]) -> str:
+def find_sender(passed: Sequence[str], proxies: Sequence[Network]) -> str | None:
     """Return the last address of a chain that is no trusted proxy's: what stands before it may be made up.
+
+    Of trusted proxies alone the first; None where the last entry is no address at all, so that no other text than an
+    address ever counts as one.
 
     Examples
     --------
     >>> find_sender(["198.51.100.1", "192.0.2.7", "10.0.0.2"], parse_networks("10.0.0.0/8"))
     '192.0.2.7'
+    >>> find_sender(["198.51.100.1", "no address", "10.0.0.2"], parse_networks("10.0.0.0/8"))
+    '10.0.0.2'
     """
-    outside = [address for address in passed if not is_within(address, proxies)]
-    return outside[-1] if outside else passed[0]
+    sender = None
+    for entry in reversed(passed):
+        try:
+            address = str(ip_address(_PORT.sub(r"\1\2", entry)))
+        except ValueError:
+            break
+        sender = address
+        if not is_within(address, proxies):
+            break
+    return sender
 
 
 def is_within(address: str, networks: Sequence[Network]) -> bool:

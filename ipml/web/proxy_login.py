@@ -63,6 +63,6 @@ def find_proxy_user(request: Request, header: str | None, engine: Engine, *, is_
         return None
     user = find_active_user(engine, names[0]) if len(names) == 1 else None
     if user is None and not is_free:
-        _log.warning("login refused: a proxy names %r", names)
+        _log.warning("login refused: a proxy names %.200r", names)
         raise UnknownToUs("the proxy in front of this page")
     return user

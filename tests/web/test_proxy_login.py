@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from ipaddress import ip_address
 
 import pytest
 from fastapi.testclient import TestClient
@@ -20,6 +21,7 @@ from ipml.web.app import make_app
 from ipml.web.forwarded import find_sender, is_within, parse_networks
 from ipml.web.passwords import PasswordCost
 from ipml.web.permissions import Role
+from ipml.web.tries import network_of
 from ipml.web.users import add_user, disable_user
 
 pytestmark = pytest.mark.slow
@@ -145,6 +147,8 @@ def test_a_trusted_proxy_says_that_it_was_https(make_browser: Callable[..., Test
         (PROXY, f"198.51.100.9, {STRANGER}", STRANGER),
         (PROXY, f"{STRANGER}, 10.0.0.7", STRANGER),
         (PROXY, "", PROXY),
+        (PROXY, f"{STRANGER}:4711", STRANGER),
+        (PROXY, f"{STRANGER}, \x1b[31mroot", PROXY),
         (STRANGER, "198.51.100.9", STRANGER),
     ],
 )
@@ -156,6 +160,23 @@ def test_tries_count_for_the_sender(
     browser.post("/login", data={"name": "ana", "password": "wrong"}, headers={"X-Forwarded-For": passed})
     with reading(engine) as connection:
         assert connection.scalars(select(tries.c.address)).all() == [counted]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", STRANGER])
+def test_nobody_is_trusted_until_named(engine: Engine, make_browser: Callable[..., TestClient], address: str) -> None:
+    """Without the setting no header changes who asks or how, not even from this machine."""
+    told = {"X-Forwarded-For": "198.51.100.9", "X-Forwarded-Proto": "https"}
+    answer = make_browser(address).post("/login", data={"name": "ana", "password": "wrong"}, headers=told)
+    assert "strict-transport-security" not in answer.headers
+    with reading(engine) as connection:
+        assert connection.scalars(select(tries.c.address)).all() == [network_of(address)]
+
+
+@given(st.lists(st.text(max_size=20), max_size=4))
+def test_a_sender_is_an_address_whatever_is_told(passed: list[str]) -> None:
+    """What is counted and logged of a sender is an address, or else the one that the connection comes from."""
+    sender = find_sender(passed, parse_networks("10.0.0.0/8"))
+    assert sender is None or str(ip_address(sender)) == sender
 
 
 @given(st.lists(st.ip_addresses(v=4).map(str) | st.text(max_size=5), min_size=1, max_size=5), st.ip_addresses(v=4))

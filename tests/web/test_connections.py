@@ -1,0 +1,115 @@
+"""Connections that never finish what they ask: closed in time, and no reason for others to wait."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ipml.web.connections import MOST_BODIES_OF_ADDRESS, MOST_OF_ADDRESS, SparseFilter
+
+HALF_A_HEAD = b"GET /login HTTP/1.1\r\nHost: localhost\r\nX-Half: "
+HALF_A_BODY = b"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 100\r\n" + (
+    b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname=ana"
+)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Run the page as people do, with few open files, and give its port and its log."""
+    log = folder / "log.txt"
+    command = [sys.executable, "-m", "ipml", "serve", "--port", "0", "--database", f"sqlite:///{folder}/queue.db"]
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))
+
+    with log.open("w") as errors:
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, preexec_fn=limit)
+        assert server.stdout is not None
+        try:
+            said = next(line for line in server.stdout if line.startswith("Listening on"))
+            yield int(said.split()[2].rpartition(":")[2]), log
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def send_halves(until_end: ExitStack, port: int, half: bytes, number: int) -> list[socket.socket]:
+    """Open so many connections that send a half and wait."""
+    found = []
+    for _ in range(number):
+        found.append(until_end.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30)))
+        found[-1].sendall(half)
+    return found
+
+
+def ask(port: int) -> int:
+    """Return how the page answers somebody who asks as one should."""
+    return httpx.get(f"http://127.0.0.1:{port}/login", timeout=30).status_code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", [HALF_A_HEAD, HALF_A_BODY], ids=["head", "body"])
+def test_a_thousand_halves_shut_nobody_out(tmp_path: Path, half: bytes) -> None:
+    """Whoever sends their request at once is answered, even from the same address, and the log stays short."""
+    with served(tmp_path) as (port, log), ExitStack() as until_end:
+        send_halves(until_end, port, half, 450)  # beyond the open files of the server, with those of the next
+        assert [ask(port) for _ in range(3)] == [200] * 3
+        send_halves(until_end, port, half, 550)
+        assert [ask(port) for _ in range(3)] == [200] * 3
+        assert log.stat().st_size < 2_000
+
+
+@pytest.mark.slow
+def test_the_oldest_goes_where_an_address_has_too_many(tmp_path: Path) -> None:
+    """Of halves beyond what an address may have, the first are closed, and the last are not."""
+    with served(tmp_path) as (port, _), ExitStack() as until_end:
+        for half, most in ((HALF_A_HEAD, MOST_OF_ADDRESS), (HALF_A_BODY, MOST_BODIES_OF_ADDRESS)):
+            opened = send_halves(until_end, port, half, most + 2)
+            assert ask(port) == 200
+            assert opened[0].recv(1) == b""
+            opened[-1].settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                opened[-1].recv(1)
+
+
+@pytest.mark.slow
+def test_a_head_that_takes_too_long_ends_the_connection(tmp_path: Path) -> None:
+    """On a new connection and on one that was answered before; a byte now and then gains no time."""
+    with served(tmp_path) as (port, log), ExitStack() as until_end:
+        (new,) = send_halves(until_end, port, HALF_A_HEAD, 1)
+        (used,) = send_halves(until_end, port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", 1)
+        assert used.recv(100_000).startswith(b"HTTP/1.1 200")
+        used.sendall(HALF_A_HEAD)
+        assert new.recv(1) == b""
+        used.settimeout(30)
+        while used.recv(100_000):  # the rest of the answer, at most
+            pass
+        assert "its head took more than" in log.read_text()
+
+
+def test_lines_of_a_kind_come_once_a_minute() -> None:
+    """However often strangers cause a line, one a minute is written; it says how many were left out."""
+    now = 0.0
+    sparse = SparseFilter(lambda: now)
+    written = []
+    for step in range(240):
+        now = step / 2
+        for message in ("closed: %s", "refused: %s"):
+            record = logging.makeLogRecord({"name": "x", "msg": message, "args": (step,)})
+            if sparse.filter(record):
+                written.append(record.getMessage())
+    assert written == [
+        "closed: 0",
+        "refused: 0",
+        "closed: 120 (and 119 times more)",
+        "refused: 120 (and 119 times more)",
+    ]
