@@ -17,15 +17,20 @@ from ipml.errors import IpmlError
 from ipml.records import Listing, Reason, ScoredListing
 
 if TYPE_CHECKING:
-    from ipml.scoring.scorer import Scorer, load_model, score_listings
+    from ipml.scoring.scorer import Scorer, load_model
+    from ipml.scoring.served_model import score_listings
 
 __version__ = version("ipml")
 __all__ = ["IpmlError", "Listing", "Reason", "ScoredListing", "Scorer", "load_model", "score_listings"]
 
-_LATE = {"Scorer", "load_model", "score_listings"}
+_LATE = {
+    "Scorer": "ipml.scoring.scorer",
+    "load_model": "ipml.scoring.scorer",
+    "score_listings": "ipml.scoring.served_model",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        return getattr(import_module("ipml.scoring.scorer"), name)
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module 'ipml' has no attribute {name!r}")

@@ -80,7 +80,9 @@ class Settings(BaseSettings):
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )
     data: Path = Field(Path("../shared/data"), description="folder in which experiments look for data files")
-    brands: Path | None = Field(None, description="brand file; the bundled one where none is given")
+    brands: Path | None = Field(
+        None, description="brand file for training, which a model then keeps; the bundled one where none is given"
+    )
     host: str = Field("127.0.0.1", description="address the page listens on")
     port: int = Field(8765, ge=1, le=65535, description="port the page listens on")
     lease_minutes: float = Field(15.0, gt=0, description="how long a claimed case stays with its reviewer")

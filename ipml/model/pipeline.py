@@ -278,9 +278,14 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         """Return the brand and the category of each listing, "" where unknown."""
         return self._brands(listings), listings.names("category")
 
+    @property
+    def brand_table(self) -> BrandTable:
+        """The brands it was trained with, as `ipml.features.brand.brand_table` gives them."""
+        table: BrandTable = dict(self.features_.transformer_list)["brand"].table_
+        return table
+
     def _brands(self, listings: ListingColumns) -> Names:
-        table = dict(self.features_.transformer_list)["brand"].table_
-        return listing_brands(listings, table)
+        return listing_brands(listings, self.brand_table)
 
     def _learn_spelling(self, listings: ListingColumns) -> ListingColumns:
         """Learn the words of the listings, and return them as read from now on."""

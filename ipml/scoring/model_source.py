@@ -5,14 +5,22 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ipml.model.artifact.folder import MAX_BYTES, find_folder
 from ipml.scoring.scorer import Scorer, load_model
 
 
 class ModelSource(Protocol):
-    """Where models come from."""
+    """Where models come from.
+
+    Attributes
+    ----------
+    seconds : float
+        How often it is looked at when scores are asked for: what a look costs is not to be felt in any of them.
+    """
+
+    seconds: ClassVar[float]
 
     def look(self) -> object:
         """Return what tells the model that is there now from any other, without loading it."""
@@ -39,6 +47,8 @@ def make_source(source: str) -> ModelSource:
 
 @dataclass(frozen=True)
 class _Folder:
+    seconds: ClassVar[float] = 0.5
+
     path: Path
 
     def look(self) -> object:
@@ -53,6 +63,8 @@ class _Folder:
 
 @dataclass(frozen=True)
 class _Registry:
+    seconds: ClassVar[float] = 30.0
+
     uri: str
 
     def look(self) -> object:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ipml.features.brand import brand_table
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import have_plain_letters
 from ipml.features.portfolio import (
@@ -22,8 +24,9 @@ from ipml.features.portfolio import (
     listing_moment,
     listing_moments,
 )
+from ipml.listings.brands import load_brands
 from ipml.listings.kinds import make_text_column
-from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
+from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.artifact import load_model as load_artifact
 from ipml.model.calibration import is_too_wide
 from ipml.model.pipeline import CounterfeitClassifier
@@ -42,6 +45,7 @@ ORIGIN_COLUMNS = ("model_digest", "earlier_listings", "earlier_suspicion")
 """What else a score depends on besides the listing: which model file, and what was known of the seller."""
 
 Floats = NDArray[np.float64]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -368,40 +372,18 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
     ------
     ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch
         Nothing of the model has been run then.
+    UnreadableFile, UnusableSetting
+        `IPML_BRANDS` names no brand file. A model keeps the brands that it was trained with; a warning says so where
+        the file names others.
     """
     source = str(source or get_settings().model)
     if source.startswith("models:"):
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
 
         source = str(resolve_model(source))
-    key_file = get_settings().model_key
-    loaded = load_artifact(Path(source), key_file=key_file, allow_version_mismatch=allow_version_mismatch)
-    return Scorer(loaded.classifier, loaded.card.full_version, get_settings().most_width, loaded.digest)
-
-
-def score_listings(
-    listings: pd.DataFrame | Iterable[Listing | Mapping[str, Any]], model: Scorer | str | Path | None = None
-) -> list[ScoredListing]:
-    """Score listings and say why, in their order.
-
-    Parameters
-    ----------
-    listings : DataFrame, or iterable of Listing or mapping
-        A frame has the canonical columns. All are checked against the schema first.
-    model : Scorer, str or Path, optional
-        A loaded model, or what `load_model` takes.
-
-    Raises
-    ------
-    InvalidListings
-        Some listing breaks the rules of the schema; all problems are named.
-    """
-    scorer = model if isinstance(model, Scorer) else _load_once(str(model or get_settings().model))
-    if not isinstance(listings, pd.DataFrame):
-        listings = listings_to_frame(item if isinstance(item, Listing) else validate_record(item) for item in listings)
-    return scorer.explain_frame(check_listings(listings)) if len(listings) else []
-
-
-@lru_cache(maxsize=4)
-def _load_once(source: str) -> Scorer:
-    return load_model(source)
+    settings = get_settings()
+    loaded = load_artifact(Path(source), key_file=settings.model_key, allow_version_mismatch=allow_version_mismatch)
+    if settings.brands and brand_table(load_brands(settings.brands)) != loaded.classifier.brand_table:
+        told = "%s scores with the brands it was trained with, which are not those of IPML_BRANDS (%s): train it again"
+        _log.warning(told, loaded.card.full_version, settings.brands)
+    return Scorer(loaded.classifier, loaded.card.full_version, settings.most_width, loaded.digest)

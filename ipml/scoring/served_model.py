@@ -8,13 +8,16 @@ known of sellers, where it is given, belongs to one model and is taken up togeth
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any
 
 import pandas as pd
@@ -31,7 +34,7 @@ from ipml.errors import (
     first_line,
 )
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.schema import listings_to_frame
+from ipml.listings.schema import check_listings, listings_to_frame, validate_record
 from ipml.records import Listing, ScoredListing
 from ipml.scoring.checked_records import check_records
 from ipml.scoring.model_source import make_source, tell_apart
@@ -150,9 +153,39 @@ class ServedModel:
         self._loaded: object = None
         self._refused: object = None
         self._refreshing = Lock()
+        self._next_look = -math.inf
 
     def current(self) -> ModelInUse | None:
         """Return the model in use, or None where none could be loaded yet; take it once for all of a request."""
+        return self._current
+
+    def take(self) -> ModelInUse:
+        """Return the model in use, after putting a newer one in its place where there is one.
+
+        For callers that nothing watches for. A folder is looked at twice a second at most, the registry twice a minute.
+        While one thread loads, the others go on with the model in use; so do all where the newer one cannot be loaded,
+        which is logged.
+
+        Raises
+        ------
+        IpmlError
+            No model is in use yet, and none can be loaded.
+        """
+        in_use = self._current
+        if in_use is None:
+            self._refreshing.acquire()
+        elif monotonic() < self._next_look or not self._refreshing.acquire(blocking=False):
+            return in_use
+        try:
+            self._refresh(is_forced=self._current is None)
+        except Exception as error:
+            if self._current is None:
+                raise
+            self._note(_describe(error))
+        finally:
+            self._next_look = monotonic() + self._source.seconds
+            self._refreshing.release()
+        assert self._current is not None
         return self._current
 
     def refresh(self, *, is_forced: bool = False) -> bool:
@@ -169,7 +202,7 @@ class ServedModel:
             try:
                 return self._refresh(is_forced)
             except Exception as error:  # whatever a broken model raises must not end the service
-                self._note(first_line(error) if isinstance(error, IpmlError) else repr(error)[:200])
+                self._note(_describe(error))
                 return False
 
     def _refresh(self, is_forced: bool) -> bool:
@@ -212,6 +245,10 @@ class ServedModel:
             kept = f"scoring by {self._current.version} as before" if self._current else "no model to score with"
             _log.warning("model not loaded, %s: %s", kept, failure)
         self.failure = failure
+
+
+def _describe(error: Exception) -> str:
+    return first_line(error) if isinstance(error, IpmlError) else repr(error)[:200]
 
 
 def _warm(model: ModelInUse) -> ModelInUse:
@@ -273,3 +310,34 @@ def watching(model: ServedModel, seconds: float) -> Iterator[Watch]:
         yield watch
     finally:
         watch.end()
+
+
+def score_listings(
+    listings: pd.DataFrame | Iterable[Listing | Mapping[str, Any]], model: Scorer | str | Path | None = None
+) -> list[ScoredListing]:
+    """Score listings and say why, in their order.
+
+    A model that is named stays loaded. A folder that was replaced is noticed within a second, another champion in the
+    registry within a minute; all of an answer is by one model.
+
+    Parameters
+    ----------
+    listings : DataFrame, or iterable of Listing or mapping
+        A frame has the canonical columns. All are checked against the schema first.
+    model : Scorer, str or Path, optional
+        A loaded model, or what `load_model` takes.
+
+    Raises
+    ------
+    InvalidListings
+        Some listing breaks the rules of the schema; all problems are named.
+    """
+    scorer = model if isinstance(model, Scorer) else _served(str(model or get_settings().model)).take().scorer
+    if not isinstance(listings, pd.DataFrame):
+        listings = listings_to_frame(item if isinstance(item, Listing) else validate_record(item) for item in listings)
+    return scorer.explain_frame(check_listings(listings)) if len(listings) else []
+
+
+@lru_cache(maxsize=4)
+def _served(source: str) -> ServedModel:
+    return ServedModel(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
 import shutil
 import threading
@@ -13,13 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ipml.errors import InvalidListings, TrackingUnavailable
+from ipml.errors import InvalidListings, ModelNotFound, TrackingUnavailable, UnreadableFile
+from ipml.listings.brands import load_brands, write_brands
 from ipml.listings.schema import listings_to_frame, validate_record
 from ipml.model.artifact import save_model
+from ipml.model.tracking import RunFacts, record_run
+from ipml.model.tracking.champion import move_champion
 from ipml.records import Listing
 from ipml.scoring.portfolio_store import read_store, start_store, write_store
 from ipml.scoring.scorer import Scorer, load_model
-from ipml.scoring.served_model import ModelInUse, ServedModel, watching
+from ipml.scoring.served_model import ModelInUse, ServedModel, score_listings, watching
+from ipml.settings import get_settings
 
 pytestmark = pytest.mark.slow
 
@@ -328,6 +333,88 @@ def test_no_answer_is_by_two_models(saved: dict[str, Path], place: Callable[[str
         thread.join()
     assert wrong == []
     assert seen == {first, second}
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("ipml.scoring.served_model.monotonic", lambda: self.now)
+
+
+def versions_of(model: Path | str) -> set[str]:
+    """Return by which versions an answer of `score_listings` is."""
+    return {one.model_version for one in score_listings(LISTINGS, model)}
+
+
+def test_a_folder_that_was_replaced_is_noticed_within_a_second(
+    saved: dict[str, Path], place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever imports the one function gets scores by the model that lies there now."""
+    clock = Clock(monkeypatch)
+    for version in (*saved, *saved):
+        clock.now += 1.0
+        assert versions_of(place(version)) == {version}
+
+
+def test_another_champion_is_noticed_within_a_minute(
+    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alias moves in a registry on SQLite; the next call a minute later is by the version that it names."""
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("IPML_TRACKING", store)
+    get_settings.cache_clear()
+    for folder in saved.values():
+        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), folder, tracking_uri=store)
+    clock, (first, second) = Clock(monkeypatch), saved
+    assert versions_of("models:/ipml@champion") == {first}
+    move_champion("ipml", 2, replacing=1, kind="promotion", reason="better", tracking_uri=store)
+    clock.now += 60.0
+    assert versions_of("models:/ipml@champion") == {second}
+    get_settings.cache_clear()
+
+
+def test_a_folder_that_is_no_good_goes_unused(
+    saved: dict[str, Path], place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    """The model in use goes on, and the log says why; without one, every call says what is wrong."""
+    first, second = saved
+    clock, where = Clock(monkeypatch), place(first)
+    assert versions_of(where) == {first}
+    (place(second) / "manifest.json").write_text("{}")
+    clock.now += 1.0
+    assert versions_of(where) == {first}
+    assert "scoring by " + first in caplog.text
+    for _ in range(2):
+        with pytest.raises(ModelNotFound):
+            score_listings(LISTINGS, where.with_name("nowhere"))
+
+
+def test_between_two_looks_nothing_is_looked_at(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that follow one another closely ask neither disk nor registry."""
+    clock, served = Clock(monkeypatch), ServedModel(next(iter(saved.values())))
+    in_use = served.take()
+    monkeypatch.setattr(served, "_source", None)
+    clock.now += 0.4
+    assert served.take() is in_use
+
+
+def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(
+    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    """It scores with those it was trained with; the same brands are no matter, and a file that is none is refused."""
+    folder, brands, file = next(iter(saved.values())), load_brands(), tmp_path / "brands.toml"
+    monkeypatch.setenv("IPML_BRANDS", str(file))
+    for written, is_told in ((brands, False), (dataclasses.replace(brands, brands=brands.brands[1:]), True)):
+        write_brands(written, file)
+        get_settings.cache_clear()
+        load_model(folder)
+        assert ("train it again" in caplog.text) == is_told
+    file.write_text("no TOML")
+    with pytest.raises(UnreadableFile, match=r"brands\.toml"):
+        load_model(folder)
+    get_settings.cache_clear()
 
 
 def test_a_watch_looks_at_intervals_and_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ class Policy(BaseModel):
     @property
     def text(self) -> str:
         """The policy as JSON in ASCII: the same policy gives the same text."""
-        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     @property
     def digest(self) -> str:
