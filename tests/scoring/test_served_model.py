@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ipml.errors import InvalidListings, ModelNotFound, TrackingUnavailable, UnreadableFile
-from ipml.listings.brands import load_brands, write_brands
+from ipml.listings.brands import write_brands
 from ipml.listings.schema import listings_to_frame, validate_record
 from ipml.model.artifact import save_model
 from ipml.model.tracking import RunFacts, record_run
@@ -25,6 +25,7 @@ from ipml.scoring.portfolio_store import read_store, start_store, write_store
 from ipml.scoring.scorer import Scorer, load_model
 from ipml.scoring.served_model import ModelInUse, ServedModel, score_listings, watching
 from ipml.settings import get_settings
+from ipml.simulation.marketplace import Marketplace
 
 pytestmark = pytest.mark.slow
 
@@ -401,10 +402,10 @@ def test_between_two_looks_nothing_is_looked_at(saved: dict[str, Path], monkeypa
 
 
 def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(
-    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+    saved: dict[str, Path], market: Marketplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
     """It scores with those it was trained with; the same brands are no matter, and a file that is none is refused."""
-    folder, brands, file = next(iter(saved.values())), load_brands(), tmp_path / "brands.toml"
+    folder, brands, file = next(iter(saved.values())), market.brands, tmp_path / "brands.toml"
     monkeypatch.setenv("IPML_BRANDS", str(file))
     for written, is_told in ((brands, False), (dataclasses.replace(brands, brands=brands.brands[1:]), True)):
         write_brands(written, file)
