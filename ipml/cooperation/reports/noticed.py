@@ -8,13 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, func, literal, or_, select
 
+from ipml.cooperation.notices.outcomes import STATE_OF
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
 from ipml.enforcement.takedown.timing import Span
+from ipml.records import Verdict
+from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.storage.notifiers import kind_at
-from ipml.storage.tables import notice_items, notices, notifier_steps, notifiers
+from ipml.storage.tables import (
+    audit,
+    cases,
+    decisions,
+    notice_items,
+    notices,
+    notifier_steps,
+    notifiers,
+    reversals,
+)
 
 NOTIFIERS = ("rights holder", "trusted flagger", "consumer", "authority")
 STATES = ("unknown", "waiting", "upheld", "rejected", "undecided", "not found", "repeated")
@@ -80,19 +92,20 @@ def count_notices(
     held += [] if kind is None else [notices.c.kind == kind]
     by_whom = notices.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
     received = select(who, notices.c.kind, func.count()).select_from(by_whom).where(*held)
-    settled = case((notice_items.c.settled_at > as_of, "waiting"), else_=notice_items.c.state).label("state")
-    overturned = func.sum(case((notice_items.c.overturned_at <= as_of, 1), else_=0))
-    named = (
-        select(who, settled, func.count(), overturned)
+    became = _state_at(as_of)
+    each = (
+        select(who, became.label("became"), _is_overturned(became, as_of).label("overturned"))
         .select_from(by_whom.join(notice_items, notice_items.c.notice_id == notices.c.notice_id))
         .where(*held)
-        .group_by(who, settled)
+        .subquery()
     )
-    items = connection.execute(named).all()
-    spent = between(notices.c.received_at, notices.c.settled_at).label("span")
+    named = select(each.c.who, each.c.became, func.count(), func.sum(each.c.overturned))
+    items = connection.execute(named.group_by(each.c.who, each.c.became)).all()
+    settled_at = _settled_at(as_of)
+    spent = between(notices.c.received_at, settled_at).label("span")
     spans: dict[str, Span] = {}
     for group in (literal(ALL), who):
-        query = select(group.label("group"), spent).select_from(by_whom).where(*held, notices.c.settled_at <= as_of)
+        query = select(group.label("group"), spent).select_from(by_whom).where(*held, settled_at.is_not(None))
         spans |= measure_spans(connection, query)
     return Noticed(
         {(row[0], row[1]): row[2] for row in connection.execute(received.group_by(who, notices.c.kind))},
@@ -101,6 +114,49 @@ def count_notices(
         spans,
         {} if brand else _count_steps(connection, period, as_of),
     )
+
+
+def _state_at(as_of: datetime) -> ColumnElement[str]:
+    """Return what had become of an item at a moment.
+
+    What was settled since, or waits again since the decision on it was taken back, is told by the verdict on its case
+    that stood then: by one given after the notice, or by an earlier one that the notice did not bring back to a person.
+    """
+    case_id = notice_items.c.case_id
+    settles = or_(
+        decisions.c.decided_at >= notice_items.c.noted_at,
+        decisions.c.verdict == Verdict.COUNTERFEIT,
+        decisions.c.origin.in_(BY_APPEAL),
+    )
+    named = case(*((decisions.c.verdict == verdict, state) for verdict, state in STATE_OF.items()))
+    verdict = select(named).where(decisions.c.case_id == case_id, is_last_verdict(as_of), settles)
+    is_known = select(cases.c.case_id).where(cases.c.case_id == case_id, cases.c.enqueued_at <= as_of).exists()
+    return case(
+        (notice_items.c.state == "repeated", "repeated"),
+        (notice_items.c.settled_at <= as_of, notice_items.c.state),
+        (is_known, func.coalesce(verdict.correlate(notice_items).scalar_subquery(), "waiting")),
+        else_="unknown",
+    )
+
+
+def _is_overturned(became: ColumnElement[str], as_of: datetime) -> ColumnElement[int]:
+    """Return 1 where a decision that upheld an item had been taken back at a moment, and none upholds it again."""
+    back = (
+        select(reversals.c.reversal_id)
+        .join(decisions, decisions.c.decision_id == reversals.c.decision_id)
+        .where(decisions.c.case_id == notice_items.c.case_id, decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(reversals.c.reversed_at > notice_items.c.noted_at, reversals.c.reversed_at <= as_of)
+    )
+    return case((and_(became.not_in(("upheld", "repeated")), back.correlate(notice_items).exists()), 1), else_=0)
+
+
+def _settled_at(as_of: datetime) -> ColumnElement[Any]:
+    """Return when a notice was settled, as far as it was at a moment; the trail tells of those that were open again."""
+    noted = audit.c.subject == literal("notice:") + cast(notices.c.notice_id, String)
+    told = noted, audit.c.action.in_(("notice settled", "notice open again")), audit.c.at <= as_of
+    last = select(func.max(audit.c.sequence)).where(*told).correlate(notices).scalar_subquery()
+    then = select(audit.c.at).where(audit.c.sequence == last, audit.c.action == "notice settled")
+    return case((notices.c.settled_at <= as_of, notices.c.settled_at), else_=then.correlate(notices).scalar_subquery())
 
 
 def _count_steps(connection: Connection, period: Period, as_of: datetime) -> dict[tuple[str, str], int]:

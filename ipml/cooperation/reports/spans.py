@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Select, case, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, func, select, type_coerce
 
 from ipml.enforcement.takedown.timing import Span
 
 ALL = "all"
 
 
-def between(start: Column[datetime], end: Column[datetime]) -> ColumnElement[int]:
+def between(start: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[int]:
     """Return how long it is from a moment to another, in microseconds, as a column."""
     return type_coerce(end, BigInteger) - type_coerce(start, BigInteger)
 

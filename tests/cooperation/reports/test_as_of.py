@@ -1,0 +1,153 @@
+"""A report as of a moment is the report that was made at that moment, however much has happened since."""
+
+import random
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from noticing import NOON, Desk
+from sqlalchemy import Text, insert, select, update
+
+from ipml.cooperation.notifiers.appointments import appoint
+from ipml.cooperation.notifiers.steps import lift, suspend, warn
+from ipml.cooperation.reports.brand import measure_brand
+from ipml.cooperation.reports.figures import measure_figures
+from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.rules import ReportRules
+from ipml.enforcement.appeals.deciding import decide_appeal
+from ipml.enforcement.appeals.filing import file_appeal
+from ipml.errors import IpmlError
+from ipml.records import Verdict
+from ipml.review.exploration.batches import enqueue_batch
+from ipml.review.queue import get_case, undo
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import appeals, clues, decisions, measures, outbox, penalties
+
+YEAR, BRAND = Period.of_year(NOON.year), "Acme"
+
+
+def report(desk: Desk, as_of):
+    """Return all figures, of the platform and of the brand, as of a moment."""
+    rules = ReportRules()
+    return measure_figures(desk.engine, YEAR, as_of=as_of), measure_brand(desk.engine, BRAND, YEAR, rules, as_of=as_of)
+
+
+class Life:
+    """What may happen on a platform, at random: each step takes some hours."""
+
+    def __init__(self, desk: Desk, seed: int) -> None:
+        self.desk, self.draw, self.n_cases = desk, random.Random(seed), 0
+        self.steps = (
+            *[self.decide] * 5,
+            *[self.give_notice] * 3,
+            *[self.undo] * 2,
+            self.enqueue,
+            self.appeal,
+            self.answer_appeal,
+            self.deliver,
+            self.do_measures,
+            self.hand_on,
+            self.judge_notifier,
+        )
+
+    def enqueue(self) -> None:
+        """A file comes in, of which all is shown for its score or drawn."""
+        first, self.n_cases = self.n_cases, self.n_cases + 4
+        ids = range(first + 1, self.n_cases + 1)
+        fields = {"brand": BRAND, "price": 10.0, "currency": "EUR", "country": "DE"}
+        file = [
+            self.desk.make_scored(f"L{n}", 0.9 - n / 1000, seller_id=f"s{n % 3}", title=f"Bag no. {n}", **fields)
+            for n in ids
+        ]
+        enqueue_batch(self.desk.engine, lambda: file, top=4, explore=0, now=self.desk.now)
+
+    def decide(self) -> None:
+        """Somebody decides a case, or passes it on; a lead decides what was passed on."""
+        number = self.draw.randint(1, self.n_cases)
+        if (state := get_case(self.desk.engine, number).state) != "decided":
+            verdicts = [Verdict.COUNTERFEIT] * 3 + [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE]
+            self.desk.decide(number, self.draw.choice(verdicts), "lea" if state == "escalated" else "ana")
+
+    def undo(self) -> None:
+        """A lead takes a decision back."""
+        with reading(self.desk.engine) as connection:
+            numbers = connection.scalars(select(decisions.c.decision_id)).all()
+        if numbers:
+            undo(self.desk.engine, self.draw.choice(numbers), "lea", may_undo_others=True, now=self.desk.now)
+
+    def give_notice(self) -> None:
+        """Somebody gives notice of some listings, one of them unknown perhaps."""
+        known = self.draw.sample(range(1, self.n_cases + 1), self.draw.randint(1, 2))
+        self.desk.give_notice([*known, *([None] if self.draw.random() < 0.2 else [])], self.draw.choice("ab"))
+
+    def appeal(self) -> None:
+        """A seller complains of a case."""
+        number = self.draw.randint(1, self.n_cases)
+        file_appeal(self.desk.engine, f"case:{number}", f"s{number % 3}", "It is genuine.", now=self.desk.now)
+
+    def answer_appeal(self) -> None:
+        """Another person decides on a complaint."""
+        with reading(self.desk.engine) as connection:
+            numbers = connection.scalars(select(appeals.c.appeal_id)).all()
+        outcome = self.draw.choice(["granted", "rejected"])
+        if numbers:
+            decide_appeal(self.desk.engine, self.draw.choice(numbers), "max", outcome, "because", now=self.desk.now)
+
+    def deliver(self) -> None:
+        """Messages arrive, and a penalty comes into force."""
+        with writing(self.desk.engine) as connection:
+            waits = update(outbox).where(outbox.c.state == "waiting")
+            connection.execute(waits.values(state="delivered", settled_at=self.desk.now))
+            proposed = update(penalties).where(penalties.c.imposed_at.is_(None))
+            connection.execute(proposed.values(imposed_at=self.desk.now, imposed_by="lea"))
+
+    def do_measures(self) -> None:
+        """The platform says that what was asked is done."""
+        with writing(self.desk.engine) as connection:
+            asked = update(measures).where(measures.c.done_at.is_(None), measures.c.lifted_at.is_(None))
+            connection.execute(asked.values(done_at=self.desk.now))
+
+    def hand_on(self) -> None:
+        """A network is handed to an authority, or the authority signs for it."""
+        with writing(self.desk.engine) as connection:
+            needed = [column for column in clues.c if not column.nullable and not column.primary_key]
+            blanks = {column.name: "" if isinstance(column.type, Text) else 0 for column in needed}
+            if self.draw.random() < 0.5:
+                connection.execute(
+                    insert(clues).values(blanks | {"built_at": self.desk.now, "reference": str(self.desk.now)})
+                )
+            else:
+                connection.execute(update(clues).values(received_at=self.desk.now))
+
+    def judge_notifier(self) -> None:
+        """A lead warns, suspends, lifts or appoints."""
+        number = self.desk.add_notifier(self.draw.choice("ab"))
+        kind = self.draw.choice(["warn", "suspend", "lift", "appoint"])
+        if kind == "appoint":
+            with writing(self.desk.engine) as connection:
+                appoint(connection, number, "trusted flagger", "lea", "no. 12", self.desk.now)
+        else:
+            take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
+            take(self.desk.engine, number, "lea", "because", now=self.desk.now)
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+def test_a_report_as_of_a_moment_is_the_one_made_then(desk: Desk, seed: int):
+    """Every figure: decisions, reversals, notices, measures, penalties, complaints, statements, deliveries, clues."""
+    life = Life(desk, seed)
+    life.enqueue()
+    made = []
+    for place in range(60):
+        desk.pass_time(hours=life.draw.randint(1, 40))
+        with suppress(IpmlError):  # what cannot be done just now is not done
+            life.draw.choice(life.steps)()
+        if place % 6 == 5:
+            made.append((desk.now, report(desk, desk.now)))
+            desk.pass_time()
+    assert made[-1][1][0].decided.count() > 5
+    for as_of, then in made:
+        for was, now in zip(then, report(desk, as_of), strict=True):
+            changed = [name for name in was.__slots__ if getattr(was, name) != getattr(now, name)]
+            assert {name: (getattr(was, name), getattr(now, name)) for name in changed} == {}
+    before = report(desk, NOON - timedelta(days=1))[0]
+    assert (before.decided.count(), before.notices.received(), before.measures, before.queued) == (0, 0, (), {})
