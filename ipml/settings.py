@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ipml.errors import UnusableSetting, describe_faults
@@ -29,8 +29,14 @@ class SecondPersonRule(BaseModel, frozen=True, extra="forbid"):
     verdict: Literal["counterfeit", "genuine", "cannot tell"] = "counterfeit"
     categories: tuple[str, ...] | None = None
     least_price: float | None = Field(None, ge=0)
-    currency: str | None = None
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")
     least_seller_sales: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _name_the_currency(self) -> Self:
+        if self.least_price is not None and self.currency is None:
+            raise ValueError("least_price needs a currency beside it, such as EUR")
+        return self
 
 
 class Settings(BaseSettings):

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from ipml.enforcement.penalties.rules import PenaltyRules
+from ipml.money import Money
 from ipml.storage.tables import strikes, strikes_taken_back
 
 
@@ -29,7 +30,7 @@ class Strike:
     probability : float or None
         The score of the listing; None where the model abstained.
     value : float or None
-        Price times units it would have sold until the next look; None where not known.
+        Price times units it would have sold until the next look, in `currency`; None where not known.
     listings, age_days : float or None
         Of the seller, as known then, to two digits.
     made_with : int or None
@@ -63,6 +64,12 @@ class Strike:
     expires_at: datetime
     policy_digest: str
     taken_back_at: datetime | None = None
+    currency: str | None = None
+
+    @property
+    def at_stake(self) -> Money | None:
+        """The value with its currency; None where either is not known."""
+        return None if self.value is None or self.currency is None else Money(self.value, self.currency)
 
     def counts_at(self, moment: datetime) -> bool:
         """Say whether it weighs anything at a moment."""

@@ -28,6 +28,7 @@ from math import fsum
 
 from ipml.enforcement.penalties.book import Strike
 from ipml.enforcement.penalties.rules import PenaltyRules, ProportionRules
+from ipml.money import Money
 from ipml.review.quality.rates import count_rate
 
 _UNKNOWN_SCORE = 0.5
@@ -39,8 +40,8 @@ class Gravity:
 
     Attributes
     ----------
-    harm : float or None
-        In the currency of the queue's policy; None where it is not known of any of them.
+    harm : Money or None
+        None where it is not known of any of them in the currency of the rules.
     is_harm_complete : bool
         Whether it is known of all of them.
     found : int
@@ -53,7 +54,7 @@ class Gravity:
         Whether they are one offence, and no penalty had been told before.
     """
 
-    harm: float | None
+    harm: Money | None
     is_harm_complete: bool
     found: int
     listings: float | None
@@ -80,16 +81,19 @@ def weigh_gravity(
     is_first: bool,
 ) -> Gravity:
     """Add up what strikes are about; copies of a listing count once, the costliest of them."""
-    harms: dict[int, float | None] = {}
+    nothing = Money(0.0, rules.proportion.currency)
+    harms: dict[int, Money | None] = {}
     for strike in counting:
-        harm = None if strike.value is None else strike.value * rules.severity_of(strike.category)
+        at_stake = strike.at_stake
+        is_known = at_stake is not None and at_stake.currency == nothing.currency
+        harm = at_stake * rules.severity_of(strike.category) if at_stake is not None and is_known else None
         before = harms.get(strike.same_as)
-        harms[strike.same_as] = harm if before is None else max(before, harm or 0.0)
+        harms[strike.same_as] = harm if before is None else max(before, harm or nothing)
     known = [harm for harm in harms.values() if harm is not None]
     right = rules.proportion.reviewer_right
     likely = fsum(strike.weight * be_right(strike.probability, right) for strike in counting)
     probability = likely / fsum(strike.weight for strike in counting)
-    harm = fsum(known) if known else None
+    harm = sum(known, nothing) if known else None
     return Gravity(harm, len(known) == len(harms), len(harms), listings, age_days, probability, is_first)
 
 
@@ -111,7 +115,7 @@ def keep_proportion(gravity: Gravity, rules: ProportionRules) -> Proportion:
 
     Examples
     --------
-    >>> one_of_many = Gravity(200.0, True, 1, 10_000.0, 300.0, 0.99, is_first=False)
+    >>> one_of_many = Gravity(Money(200.0, "EUR"), True, 1, 10_000.0, 300.0, 0.99, is_first=False)
     >>> keep_proportion(one_of_many, ProportionRules()).step
     -1
     >>> keep_proportion(one_of_many, ProportionRules()).sentences
@@ -129,10 +133,10 @@ def keep_proportion(gravity: Gravity, rules: ProportionRules) -> Proportion:
 def _ask_harm(gravity: Gravity, rules: ProportionRules) -> tuple[int, str]:
     if gravity.harm is None:
         return 0, ""
-    if gravity.harm >= rules.great_harm:
-        return 1, f"The harm of {gravity.harm:,.0f} is great, so a rung harder."
-    if gravity.is_harm_complete and gravity.harm <= rules.small_harm:
-        return -1, f"The harm of {gravity.harm:,.0f} is small, so a rung milder."
+    if gravity.harm >= Money(rules.great_harm, rules.currency):
+        return 1, f"The harm of {gravity.harm} is great, so a rung harder."
+    if gravity.is_harm_complete and gravity.harm <= Money(rules.small_harm, rules.currency):
+        return -1, f"The harm of {gravity.harm} is small, so a rung milder."
     return 0, ""
 
 

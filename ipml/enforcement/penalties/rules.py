@@ -14,7 +14,7 @@ from ipml.review.ranking.policy import fold_name
 Weight = Annotated[float, Field(gt=0, le=100)]
 Days = Annotated[float, Field(gt=0, le=3660)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Money = Annotated[float, Field(ge=0, le=1e9)]
+Amount = Annotated[float, Field(ge=0, le=1e9)]
 
 
 def _fold_names(table: object) -> object:
@@ -60,8 +60,9 @@ class OffenceRules(_Rules):
 class ProportionRules(_Rules):
     """What makes a penalty a rung milder or harder, and when a person must look at it."""
 
-    great_harm: Money = 5000.0
-    small_harm: Money = 50.0
+    currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
+    great_harm: Amount = 5000.0
+    small_harm: Amount = 50.0
     large_share: Share = 0.5
     small_share: Share = 0.01
     clean_days: Days = 730.0

@@ -138,7 +138,7 @@ def read_history(engine: Engine) -> Iterator[list[Strike]]:
 
 def _select_history() -> Any:
     """Return the query for decisions, as light as it can be: it is sorted by seller, and snapshots are long."""
-    kept = [strikes.c[name] for name in ("strike_id", "probability", "value", "listings", "age_days")]
+    kept = [strikes.c[name] for name in ("strike_id", "probability", "value", "currency", "listings", "age_days")]
     return (
         select(
             *(decisions.c[name] for name in ("decision_id", "ground", "decided_at", "group_key", "listing_id")),
@@ -174,7 +174,17 @@ def _read_missing_facts(connection: Connection, case_ids: Sequence[int]) -> dict
 def _make_strike(row: Row[Any], facts: dict[str, Any] | None, groups: dict[str, int], firsts: dict[str, int]) -> Strike:
     first = firsts.setdefault(row.listing_id, row.case_id)
     if facts is None:
-        names = ("probability", "value", "listings", "age_days", "cluster", "made_with", "same_as", "seen_at")
+        names = (
+            "probability",
+            "value",
+            "currency",
+            "listings",
+            "age_days",
+            "cluster",
+            "made_with",
+            "same_as",
+            "seen_at",
+        )
         facts = {name: getattr(row, name) for name in names}
         facts["category"] = fold_name(row.case_category) or row.category
     else:

@@ -95,6 +95,7 @@ def read_facts(case: Row[Any], listing: Listing | None = None) -> dict[str, Any]
         "category": fold_name(case.category or listing.category) or None,
         "probability": case.score,
         "value": None if worth is None else to_two_digits(worth.price * worth.sales),
+        "currency": None if worth is None else worth.currency,
         "listings": to_two_digits(listing.seller_listings),
         "age_days": to_two_digits(listing.seller_age_days),
         "cluster": case.exemplar or case.case_id,

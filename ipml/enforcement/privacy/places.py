@@ -36,7 +36,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category"), CLEAR),
     "clock_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
     "clocks": dict.fromkeys(("subject", "stage", "profile", "state"), NOTHING),
-    "clue_outcomes": dict.fromkeys(("kind", "why", "noted_by"), NOTHING),
+    "clue_outcomes": dict.fromkeys(("kind", "why", "noted_by", "currency"), NOTHING),
     "clues": dict.fromkeys(
         (
             *("reference", "recipient", "brand", "purpose", "built_by", "content_digest", "currency", "signs"),
@@ -88,7 +88,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     # Facts and payload name brands and categories of the policy only, and nobody.
     "statements": dict.fromkeys(("subject", "puid", "facts", "payload", "policy_digest"), NOTHING)
     | {"pseudonym": PSEUDONYM, "letter": SEALED},
-    "strikes": dict.fromkeys(("ground", "category", "policy_digest"), NOTHING) | {"pseudonym": PSEUDONYM},
+    "strikes": dict.fromkeys(("ground", "category", "policy_digest", "currency"), NOTHING) | {"pseudonym": PSEUDONYM},
     "strikes_taken_back": {"by": NOTHING, "why": SEALED},
     "tries": {"address": NOTHING, "name_hash": NOTHING},
     "user_sellers": {"user_name": NOTHING, "seller_id": CLEAR},

@@ -37,7 +37,7 @@ def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPerso
 
 
 def _is_met(rule: SecondPersonRule, listing: Listing) -> bool:
-    is_other_currency = rule.currency is not None and listing.currency not in (None, rule.currency)
+    is_other_currency = listing.currency != rule.currency  # what it is worth in that of the rule is not known
     return (
         (rule.categories is None or listing.category is None or listing.category in rule.categories)
         and (is_other_currency or _reaches(listing.price, rule.least_price))

@@ -31,6 +31,7 @@ strikes = Table(
     Column("struck_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("policy_digest", Text, ForeignKey("enforcement_policies.digest"), nullable=False),
+    Column("currency", Text, doc="of the value"),
     Index(None, "pseudonym", "strike_id"),
     sqlite_strict=True,
     sqlite_autoincrement=True,

@@ -1,5 +1,6 @@
 """Laws of the ladder: whatever the strikes, and in whatever order they come."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 
 import ipml.enforcement.penalties.replay as replaying
 from ipml.enforcement.penalties.book import Strike
-from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion
+from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion, weigh_gravity
 from ipml.enforcement.penalties.replay import replay
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Told, find_standing
 from ipml.enforcement.penalties.steps import TAKEN_BACK, find_uncarried, list_told
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import PenaltyKind
+from ipml.money import Money
 from ipml.review.grounds import GROUNDS
 
 from .conftest import START
@@ -32,7 +34,7 @@ def _strike(
     struck_at = START + timedelta(days=day)
     facts = (None, RULES.weigh(ground, None), score, value, 40.0, 300.0, None, tie, tie)
     moments = (struck_at - timedelta(days=seen), struck_at, struck_at + timedelta(days=365))
-    return Strike(number, number, number, "ann", ground, *facts, *moments, "digest")
+    return Strike(number, number, number, "ann", ground, *facts, *moments, "digest", currency="EUR")
 
 
 SIXTY_DAYS = st.integers(0, 60)
@@ -144,7 +146,7 @@ def test_what_is_passed_over_as_settled_would_have_changed_nothing(strikes, undo
 
 GRAVITY = st.builds(
     Gravity,
-    harm=st.none() | st.floats(0, 1e5),
+    harm=st.none() | st.floats(0, 1e5).map(lambda amount: Money(amount, "EUR")),
     is_harm_complete=st.booleans(),
     found=st.integers(1, 200),
     listings=st.none() | st.floats(1, 1e5),
@@ -158,9 +160,23 @@ GRAVITY = st.builds(
 @given(gravity=GRAVITY, more=st.floats(0, 1e5))
 def test_more_harm_is_never_milder(gravity, more):
     """Of what is otherwise the same."""
-    worse = replace(gravity, harm=(gravity.harm or 0.0) + more)
+    worse = replace(gravity, harm=(gravity.harm or Money(0.0, "EUR")) + Money(more, "EUR"))
     if gravity.harm is not None:
         assert keep_proportion(worse, RULES.proportion).step >= keep_proportion(gravity, RULES.proportion).step
+
+
+@FEW
+@given(values=st.lists(st.tuples(st.floats(0, 1e6), st.sampled_from(["EUR", "RUB", None])), min_size=1, max_size=6))
+def test_harm_is_added_up_in_one_currency_and_says_which(values):
+    """What is known in another one, or in none that was kept, is not known in that of the rules."""
+    made = [_strike(n, 0, 1, "declared_replica", n, value, 0.9) for n, (value, _) in enumerate(values)]
+    struck = [replace(one, currency=code) for one, (_, code) in zip(made, values, strict=True)]
+    gravity = weigh_gravity(struck, RULES, listings=None, age_days=None, is_first=False)
+    known = [value for value, code in values if code == "EUR"]
+    assert gravity.is_harm_complete == (len(known) == len(values))
+    assert gravity.harm == (sum((Money(value, "EUR") for value in known), Money(0.0, "EUR")) if known else None)
+    for sentence in keep_proportion(gravity, RULES.proportion).sentences:
+        assert "The harm of" not in sentence or re.search(r"The harm of [\d,]+ EUR is", sentence)
 
 
 @FEW
@@ -182,7 +198,7 @@ def test_fewer_found_is_never_harsher(gravity, less):
 
 @FEW
 @given(gravity=GRAVITY)
-@example(Gravity(100.0, True, 1, 1.0, 0.0, 0.99, True))
+@example(Gravity(Money(100.0, "EUR"), True, 1, 1.0, 0.0, 0.99, True))
 def test_a_new_seller_is_not_punished_for_being_new(gravity):
     """To be new is as to be of unknown age; and one listing in one proves no large share."""
     new, unknown = replace(gravity, age_days=0.0), replace(gravity, age_days=None)
