@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -89,3 +91,46 @@ def test_any_text(text: str) -> None:
         assert not is_live(made)
         assert made.replace("'", "") == text.replace("'", "")
     assert defuse(defuse(text)) == defuse(text)
+
+
+DEFUSED = {
+    *("ipml/spreadsheet.py", "ipml/web/exports.py", "ipml/cooperation/reports/traders/files.py", "ipml/cli/ledger.py"),
+    "ipml/listings/writers.py",
+}
+"""Modules that write CSV for people by themselves; others go through `ipml.spreadsheet.write_csv`."""
+HEADER_ALONE = {"ipml/scoring/parts/joining.py"}
+FOR_PROGRAMS = {"ipml/cli/labels.py", "ipml/cli/complaint.py", "ipml/cli/validate.py", "ipml/cli/select.py"} | {
+    *("ipml/cli/shadow.py", "ipml/cli/score.py"),
+}
+"""Commands whose CSV goes back into programs as it is; their help says so."""
+OTHERWISE = {"ipml/cli/label_errors.py", "ipml/cli/penalty.py", "ipml/cli/demo.py"}
+"""Commands that write listings defused, as CSV for people beside files for programs, or as Parquet alone."""
+
+
+def _calls(names: set[str]) -> set[str]:
+    """Return the modules that call one of some functions by name."""
+    root = Path(__file__).parents[1]
+    found = set()
+    for path in (root / "ipml").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if called in names and ast.unparse(node.func).split(".")[0] not in ("self", "pq"):
+                    found.add(path.relative_to(root).as_posix())
+    return found
+
+
+def test_no_writer_of_csv_goes_around_the_choice() -> None:
+    """Whoever writes CSV defuses its texts, or is a known writer of files for programs."""
+    root = Path(__file__).parents[1]
+    assert _calls({"writer", "DictWriter"}) == DEFUSED | HEADER_ALONE
+    assert all("defuse" in (root / name).read_text("utf-8") for name in DEFUSED)
+    assert all("defuse" not in (root / name).read_text("utf-8") for name in HEADER_ALONE)
+
+
+def test_files_for_programs_are_named_as_such() -> None:
+    """Each command that writes listings as they are says in its help that the CSV is for programs."""
+    root = Path(__file__).parents[1]
+    writing = {name for name in _calls({"write_listings"}) if name.startswith("ipml/cli/")}
+    assert writing <= FOR_PROGRAMS | OTHERWISE
+    assert all("it is for programs" in (root / name).read_text("utf-8") for name in FOR_PROGRAMS)

@@ -14,7 +14,12 @@ from ipml.cli.options import Database
 
 def labels(
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="CSV, JSON lines or Parquet, by suffix. CSV holds texts as they are: it is for programs.",
+            show_default=False,
+        ),
     ],
     known_by: Annotated[
         datetime | None,

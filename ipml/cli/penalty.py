@@ -148,31 +148,42 @@ app.command()(link)
 
 @app.command()
 def events(
-    target: Annotated[Path, typer.Argument(metavar="OUT.csv", help="CSV of seller events.", show_default=False)],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="JSON lines or Parquet for programs, by suffix; CSV is for people: texts that a spreadsheet takes "
+            "for formulae get an apostrophe.",
+            show_default=False,
+        ),
+    ],
     known_by: KnownBy = None,
     policy: PolicyFile = None,
     database: Database = None,
 ) -> None:
     """Write strikes as seller events, as seller history reads them; what was taken back is not among them.
 
-    Example: ipml penalty events struck.csv --known-by 2026-05-01
+    Example: ipml penalty events struck.parquet --known-by 2026-05-01
     """
-    import csv
+    import pandas as pd
 
     from ipml.enforcement.penalties.history import list_events
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.listings.writers import write_listings
+    from ipml.spreadsheet import write_csv
     from ipml.storage.database import open_database
 
     engine, rules = open_database(database, create=False), load_enforcement_policy(policy).penalties
-    written = 0
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("seller_id", "kind", "occurred_at", "known_at", "amount"))
-        for event in list_events(engine, known_by=in_utc(known_by), rules=rules):
-            moments = (event.occurred_at.isoformat(), event.known_at.isoformat())
-            writer.writerow((event.seller_id, event.kind, *moments, f"{event.amount:g}"))
-            written += 1
-    typer.echo(f"{written:,} events into {target}.")
+    rows = [
+        (event.seller_id, event.kind, event.occurred_at.isoformat(), event.known_at.isoformat(), event.amount)
+        for event in list_events(engine, known_by=in_utc(known_by), rules=rules)
+    ]
+    names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
+    if target.suffix == ".csv":
+        target.write_text(write_csv(names, rows), encoding="utf-8", newline="")
+    else:
+        write_listings(pd.DataFrame(rows, columns=list(names)), target)
+    typer.echo(f"{len(rows):,} events into {target}.")
 
 
 def _penalty_table(found: list[Penalty], now: datetime, sellers: Mapping[str, str | None]) -> Table:

@@ -38,7 +38,10 @@ def score(
     target: Annotated[
         Path,
         typer.Argument(
-            metavar="OUT", help="The same; a name without a suffix is a folder of Parquet files.", show_default=False
+            metavar="OUT",
+            help="The same; a name without a suffix is a folder of Parquet files."
+            " CSV holds texts as they are: it is for programs.",
+            show_default=False,
         ),
     ],
     model: Model = None,

@@ -14,7 +14,13 @@ def select(
     source: Annotated[
         Path, typer.Argument(metavar="LISTINGS", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(help="Where the selected listings go; the same kinds.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Where the selected listings go; the same kinds. CSV holds texts as they are: it is for programs.",
+            show_default=False,
+        ),
+    ],
     budget: Annotated[int, typer.Option(min=1, help="How many listings people can review.")] = 500,
     model: Model = None,
     columns: Columns = None,

@@ -23,7 +23,12 @@ def shadow(
         Path, typer.Argument(metavar="LISTINGS", help="Live ones: CSV, JSON lines or Parquet.", show_default=False)
     ],
     out: Annotated[
-        Path, typer.Option(help="File for both scores of every listing, by suffix as well.", show_default=False)
+        Path,
+        typer.Option(
+            help="File for both scores of every listing, by suffix as well."
+            " CSV holds texts as they are: it is for programs.",
+            show_default=False,
+        ),
     ],
     champion: Annotated[
         str | None,

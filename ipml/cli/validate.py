@@ -31,7 +31,11 @@ def validate(
     columns: Columns = None,
     rejects: Rejects = None,
     good: Annotated[
-        Path | None, typer.Option(help="Write the good rows here, with canonical columns.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Write the good rows here, with canonical columns. CSV holds texts as they are: it is for programs.",
+            show_default=False,
+        ),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of a text file.")] = "utf-8",
 ) -> None:
