@@ -94,7 +94,9 @@ class Settings(BaseSettings):
     lease_minutes: float = Field(15.0, gt=0, description="how long a claimed case stays with its reviewer")
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
     api_key: Path | None = Field(
-        None, description="file of keys, one a line, that callers of the API show; only this machine may call without"
+        None,
+        description="file of keys that callers of the API show, one a line: KEY, then score, measures, notices or some "
+        "of these between commas (a key alone is for score); only this machine may call without",
     )
     api_open: bool = Field(False, description="whether the API answers without a key whoever can reach it")
     model_reload_seconds: float = Field(

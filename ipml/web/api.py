@@ -156,7 +156,7 @@ async def authorise_program(request: Request) -> None:
     if rule in actions and actions[rule] is None:
         return
     check_site(request.headers)
-    request.app.state.access.check(request)
+    request.app.state.access.check(request, actions.get(rule))
     if actions.get(rule) not in PROGRAMS:
         raise ApiRefused("an address that is open to nobody", "one of /openapi.json")
 

@@ -11,10 +11,11 @@ from sqlalchemy import Engine
 
 from ipml.errors import UnusableSetting
 from ipml.settings import Settings
-from ipml.web.api import make_api, put_beside
-from ipml.web.api_access import Access, is_loopback, make_access
+from ipml.web.api import API_ROUTES, make_api, put_beside
+from ipml.web.api_access import PURPOSES, Access, is_loopback, make_access
 from ipml.web.app import make_app
 from ipml.web.metrics import Metrics
+from ipml.web.permissions import Action
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +68,32 @@ def test_nothing_else_does(shown: str | None, keyed: httpx.Client) -> None:
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert KEY not in answer.text
+
+
+def _operations() -> list[tuple[str, str, Action | None]]:
+    """Return how each operation of the API is asked for, and what it takes."""
+    return [(method, path.replace("{", "").replace("}", ""), action) for method, path, action, _, _ in API_ROUTES]
+
+
+@pytest.mark.parametrize("purpose", [*PURPOSES, "score,notices", ""])
+def test_a_key_opens_what_it_is_for_and_nothing_else(
+    purpose: str, judges, tmp_path: Path, open_door: Callable, make_server_app: Callable
+) -> None:
+    """Every operation is refused with 403 to a key for another purpose; a key alone is for scoring."""
+    path = tmp_path / "keys"
+    path.write_text(f"{KEY} {purpose}\n")
+    door = open_door(make_server_app(judges, make_access(path, "0.0.0.0")))
+    opened = {PURPOSES[name] for name in (purpose or "score").split(",")}
+    for method, address, action in _operations():
+        answer = door.request(method, address, json={}, headers={"Authorization": f"Bearer {KEY}"})
+        assert (answer.status_code == 403) == (action is not None and action not in opened), (method, address)
+
+
+def test_a_key_in_the_place_of_its_file_is_not_told() -> None:
+    """Whoever gives the key itself hears what is expected, and no log learns the key."""
+    with pytest.raises(UnusableSetting, match="path of a readable file") as refused:
+        make_access(Path(KEY), "127.0.0.1")
+    assert KEY not in str(refused.value)
 
 
 def test_a_key_is_asked_for_before_the_body_is_read(keyed: httpx.Client) -> None:
