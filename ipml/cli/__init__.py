@@ -45,6 +45,7 @@ from ipml.cli.label_errors import label_errors
 from ipml.cli.labels import labels
 from ipml.cli.leakage_audit import leakage_audit
 from ipml.cli.ledger import ledger
+from ipml.cli.options import OPENED
 from ipml.cli.portfolios import portfolios
 from ipml.cli.promote import promote
 from ipml.cli.report import report
@@ -136,11 +137,13 @@ def _show_version(is_asked: bool) -> None:
 
 @app.callback()
 def ipml(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     """Find counterfeit listings, let people confirm them, and learn from what they decide."""
+    context.call_on_close(OPENED.close)
 
 
 def main() -> NoReturn:

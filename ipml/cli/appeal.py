@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.moments import show_minute
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -232,9 +232,8 @@ def tick(
 def _open(database: str | None, *, binds: bool = True) -> Engine:
     """Open the database so that what is decided has consequences; only to look, without."""
     from ipml.cooperation.consequences import cooperating
-    from ipml.storage.database import open_database
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     return cooperating(engine) if binds else engine
 
 

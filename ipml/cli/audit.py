@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 if TYPE_CHECKING:
     from ipml.storage.anchors import SignedAnchor
@@ -56,7 +56,7 @@ def verify(
     from ipml.settings import get_settings
     from ipml.storage import audit
     from ipml.storage.anchors import find_bad_signatures, find_public_key
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
     from ipml.storage.row_digests import check_rows
 
     settings = get_settings()
@@ -66,7 +66,7 @@ def verify(
         key = find_public_key(settings.anchor_key)
     problems = find_bad_signatures(signed, key.lower() if key else None)
     kept = [*plain, *(part for one in signed for part in one.anchors)]
-    with reading(open_database(database, create=False)) as connection, show_rows("rows") as show:
+    with reading(open_for_command(database)) as connection, show_rows("rows") as show:
         report = audit.verify(connection, *kept, show=lambda done, total: show(done, total, "checked"))
         rows = check_rows(connection, show=lambda done: show(done, report.anchor.count, "compared"))
     for problem in (*problems, *report.problems, *rows.problems):
@@ -96,10 +96,10 @@ def anchor(
     """
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor, make_anchor
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
     settings = get_settings()
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         made = make_anchor(connection, settings.anchor_key)
     if path := out or settings.anchors:
         keep_anchor(path, made)
@@ -139,9 +139,9 @@ def show(
 
     from ipml.cli.plain_text import printable
     from ipml.storage.audit import list_rows
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         rows = list_rows(connection, subject)
     if not rows:
         typer.echo(f"Nothing is noted of {printable(subject)}.")

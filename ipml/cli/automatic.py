@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,13 +32,12 @@ def run(database: Database = None) -> None:
     from ipml.cooperation.consequences import cooperating
     from ipml.enforcement.automatic.acting import act
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
 
     policy = load_enforcement_policy()
     if not policy.automatic.is_on:
         typer.echo("The policy acts on nothing without review: is_on is false in its section [automatic].")
         return
-    engine = cooperating(open_database(database, create=False), policy)
+    engine = cooperating(open_for_command(database), policy)
     with Console(stderr=True).status("Looking at cases") as status:
         acted = act(engine, policy, progress=lambda seen: status.update(f"Looking at cases: {seen:,}"))
     typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")
@@ -59,10 +58,9 @@ def status(database: Database = None) -> None:
     from ipml.cli.plain_text import printable
     from ipml.enforcement.automatic.promises import read_standings
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
 
     policy = load_enforcement_policy()
-    standings = read_standings(open_database(database, create=False), policy)
+    standings = read_standings(open_for_command(database), policy)
     on = "on" if policy.automatic.is_on else "off: nothing is done"
     typer.echo(f"Policy {policy.digest[:12]}, automatic action {on}.")
     table = Table("brand", "from score", "reviewed", "errors", "waiting", "precision at least", "promised", "in force")
@@ -86,10 +84,9 @@ def withdraw(brand: Brand = None, why: Why = "", by: By = None, database: Databa
     """
     from ipml.enforcement.automatic.promises import withdraw as withdraw_promise
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_AUTOMATION, by)
     withdraw_promise(engine, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
@@ -103,10 +100,9 @@ def allow(brand: Brand = None, why: Why = "", by: By = None, database: Database 
     """
     from ipml.enforcement.automatic.promises import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_AUTOMATION, by)
     allow_again(engine, load_enforcement_policy(), brand, name, why)
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")

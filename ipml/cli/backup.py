@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 
 def backup(
@@ -22,9 +22,8 @@ def backup(
     Example: ipml backup ipml-2026-05-01.zip
     """
     from ipml.storage.backup import back_up
-    from ipml.storage.database import open_database
 
-    manifest = back_up(open_database(database, create=False), file)
+    manifest = back_up(open_for_command(database), file)
     typer.echo(
         f"{manifest.rows:,} rows of {len(manifest.tables)} tables into {file}; keep this anchor: {manifest.anchor}"
     )

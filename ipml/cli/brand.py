@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ipml.cli.moments import in_utc
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 from ipml.cli.transparency import AsOf, First, Last, Networks, Year, choose_period
 
 app = typer.Typer(
@@ -45,11 +45,10 @@ def report(
     from ipml.cooperation.reports.brand import write_brand_report
     from ipml.cooperation.reports.tables import show, show_interval
     from ipml.settings import get_settings
-    from ipml.storage.database import open_database
 
     period, folder = choose_period(year, first, last), out or Path("brand-report")
     written = write_brand_report(
-        open_database(database, create=False),
+        open_for_command(database),
         brand,
         period,
         folder,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.clue_outcome import outcome, receipt
-from ipml.cli.options import By, Database, Networks, acting, choose_networks
+from ipml.cli.options import By, Database, Networks, acting, choose_networks, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -222,9 +222,8 @@ def verify(
 
 
 def _open(database: str | None) -> Engine:
-    from ipml.storage.database import open_database
 
-    return open_database(database, create=False)
+    return open_for_command(database)
 
 
 def _load_rules() -> ClueRules:

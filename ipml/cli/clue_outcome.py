@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 
 Number = Annotated[int, typer.Argument(metavar="CLUE", help="Number of a clue.", show_default=False)]
 
@@ -22,10 +22,9 @@ def receipt(
     Example: ipml clue receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
     """
     from ipml.cooperation.clues.log import sign_receipt
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     signed = sign_receipt(engine, clue, signed_by, by=acting(engine, Action.HAND_ON_NETWORKS, by))
     typer.echo(f"Clue {clue} ({signed.reference}), content {signed.content_digest}: received.")
 
@@ -54,7 +53,6 @@ def outcome(
     from ipml.cooperation.clues.outcomes import note_outcome
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     amounts: dict[str, float | None] = {"opened": None, "arrests": arrests, "seized": seized, "dropped": None}
@@ -67,7 +65,7 @@ def outcome(
     kinds = [kind for kind, is_told in told.items() if is_told]
     if len(kinds) != 1:
         raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     said = {
         "by": acting(engine, Action.HAND_ON_NETWORKS, by),
         "amount": amounts[kinds[0]],

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ipml.cli.moments import MOMENT, in_utc
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,9 +56,8 @@ def export(
 
     from ipml.cooperation.notices.complaints import list_complaints
     from ipml.listings.writers import write_listings
-    from ipml.storage.database import open_database
 
-    found = list(list_complaints(open_database(database, create=False), known_by=in_utc(known_by)))
+    found = list(list_complaints(open_for_command(database), known_by=in_utc(known_by)))
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
     for name in ("occurred_at", "known_at"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ def deliver(
     Example: ipml takedown deliver --follow
     """
     from ipml.enforcement.takedown.delivery import Tally, deliver_due
-    from ipml.storage.database import open_database
 
-    engine, sink, total = open_database(database, create=False), _make_sink(to, channel), Tally()
+    engine, sink, total = open_for_command(database), _make_sink(to, channel), Tally()
     with _until_told_to_stop() as stop, _showing() as show:
         while not stop.is_set():
             for tally in deliver_due(engine, sink, is_stopped=stop.is_set):
@@ -73,12 +72,12 @@ def answer(
 
     from ipml.enforcement.takedown.answers import SAID, note_answer
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database, writing
+    from ipml.storage.database import writing
     from ipml.web.permissions import Action
 
     if status not in SAID:
         raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.SETTLE_MESSAGES, by)
     with writing(engine) as connection:
         noted = note_answer(connection, key, status, name, datetime.now(UTC), why=why)
@@ -97,11 +96,11 @@ def dead(
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
     from ipml.storage.dead_letters import list_dead
 
     table = Table("key", "to", "about", "attempts", "given up", "why")
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         for message in list_dead(connection, with_dropped=dropped, at_most=_SHOWN):
             when = f"{message.settled_at:%Y-%m-%d %H:%M}" if message.settled_at else ""
             why = f"dropped by {message.dropped_by}" if message.dropped_by else message.last_error or ""
@@ -130,12 +129,12 @@ def retry(
 
     from ipml.errors import MessageOvertaken, UnusableSetting
     from ipml.storage import dead_letters, outbox
-    from ipml.storage.database import open_database, reading, writing
+    from ipml.storage.database import reading, writing
     from ipml.web.permissions import Action
 
     if bool(key) + (every or waiting) != 1:
         raise UnusableSetting("messages", "neither or both", "a KEY, or --all or --waiting")
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.SETTLE_MESSAGES, by)
     with reading(engine) as connection:
         keys = [key] if key else [message.key for message in dead_letters.list_dead(connection)] if every else []
@@ -169,10 +168,10 @@ def drop(
     from datetime import UTC, datetime
 
     from ipml.storage import dead_letters
-    from ipml.storage.database import open_database, writing
+    from ipml.storage.database import writing
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.SETTLE_MESSAGES, by)
     with writing(engine) as connection:
         dead_letters.drop(connection, key, name, why, datetime.now(UTC))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.options import open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -126,11 +127,11 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     from itertools import islice
 
     from ipml.review.intake import enqueue
-    from ipml.storage.database import migrate, open_database
+    from ipml.storage.database import migrate
     from ipml.web.permissions import Role
     from ipml.web.users import add_user, list_users
 
-    engine = open_database(_database(out))
+    engine = open_for_command(_database(out), create=True)
     migrate(engine)
     enqueue(engine, islice(scored, QUEUED))
     if any(user.name == USER for user in list_users(engine)):

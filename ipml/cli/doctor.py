@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ipml.cli.options import Database, Model
+from ipml.cli.options import Database, Model, open_for_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -121,10 +121,10 @@ def check_compiler() -> Iterator[Check]:
 def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
     """Look into the review database: the file, its tables and the audit trail."""
     from ipml.errors import IpmlError
-    from ipml.storage.database import find_damage, open_database
+    from ipml.storage.database import find_damage
 
     try:
-        engine = open_database(url, create=False)
+        engine = open_for_command(url)
         damage = find_damage(engine)
     except IpmlError as error:
         is_missing = url is None and "no such file" in str(error)
@@ -258,10 +258,9 @@ def check_fairness(url: str | None) -> Iterator[Check]:
     from ipml.enforcement.ledger.fairness import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.errors import IpmlError
-    from ipml.storage.database import open_database
 
     with suppress(IpmlError):  # of the database, which has a line of its own
-        engine = open_database(url, create=False)
+        engine = open_for_command(url)
         for found in find_alarms(engine, load_enforcement_policy()):
             yield Check("fairness", "problem" if found.state == "alarm" else "ok", found.words)
         engine.dispose()

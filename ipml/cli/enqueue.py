@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 if TYPE_CHECKING:
     from ipml.records import ScoredListing
@@ -59,9 +59,9 @@ def enqueue(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.exploration.batches import enqueue_batch
     from ipml.scoring.batch import read_scored
-    from ipml.storage.database import migrate, open_database
+    from ipml.storage.database import migrate
 
-    engine = open_database(database)
+    engine = open_for_command(database, create=True)
     migrate(engine)
     console = Console(stderr=True)
     words = iter(("Reading", "Enqueuing"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.moments import MOMENT, in_utc
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 if TYPE_CHECKING:
     from ipml.review.clusters.spread_audit import SpreadPrecision
@@ -40,9 +40,8 @@ def estimate(
 
     from ipml.review.clusters.spread_audit import measure_spread
     from ipml.review.exploration.estimates import estimate as estimate_figures
-    from ipml.storage.database import open_database
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     estimates = estimate_figures(engine, since=in_utc(since))
     if not estimates.listings + estimates.uncovered:
         typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, Model, acting
+from ipml.cli.options import By, Database, Model, acting, open_for_command
 
 if TYPE_CHECKING:
     from ipml.enforcement.evidence.timestamps import Stamp
@@ -75,7 +75,6 @@ def export(
     from ipml.enforcement.evidence.timestamps import ask_for_stamp
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     def stamp(content: bytes) -> Stamp:
@@ -83,7 +82,7 @@ def export(
 
     settings = get_settings()
     place = out or Path(f"evidence-case-{case}{'.zip' if as_zip else ''}")
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     exported = export_package(
         engine,
         case,
@@ -242,9 +241,9 @@ def read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
 
 def _compare(folder: Path, database: str | None) -> list[str]:
     from ipml.enforcement.evidence.trail_check import compare_with_trail
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         return compare_with_trail(connection, folder)
 
 

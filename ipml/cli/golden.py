@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,12 +34,11 @@ def add(
     from ipml.errors import UnusableSetting
     from ipml.records import Verdict
     from ipml.review.quality.goldens import add_golden
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
         raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     golden = add_golden(engine, case, Verdict(truth), source, acting(engine, Action.KEEP_CONTROL_CASES, by))
     typer.echo(f"Case {case} is known to be {golden.truth}; each reviewer will meet it once.")
 
@@ -55,10 +54,9 @@ def list_(database: Database = None) -> None:
     from rich.text import Text
 
     from ipml.review.quality.goldens import list_goldens
-    from ipml.storage.database import open_database
 
     table = Table("case", "truth", "known by", "added by", "since")
-    for golden in list_goldens(open_database(database, create=False)):
+    for golden in list_goldens(open_for_command(database)):
         since = f"{golden.added_at:%Y-%m-%d}"
         table.add_row(str(golden.case_id), golden.truth, Text(golden.source), Text(golden.added_by), since)
     Console().print(table)
@@ -71,9 +69,8 @@ def remove(case: Case, by: By = None, database: Database = None) -> None:
     Example: ipml golden remove 12
     """
     from ipml.review.quality.goldens import remove_golden
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     remove_golden(engine, case, acting(engine, Action.KEEP_CONTROL_CASES, by))
     typer.echo(f"Case {case} is no longer on the list.")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ipml.cli.moments import MOMENT, in_utc
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 
 def labels(
@@ -41,9 +41,8 @@ def labels(
     from ipml.listings.schema import listings_to_frame
     from ipml.listings.writers import write_listings
     from ipml.review.labels import export_labels, label_listing
-    from ipml.storage.database import open_database
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     listings = [label_listing(label) for label in export_labels(engine, known_by=in_utc(known_by))]
     write_listings(listings_to_frame(listings), target)
     counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)

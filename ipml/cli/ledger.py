@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,9 +37,8 @@ def ledger(
     from ipml.enforcement.ledger.costs import read_ledger
     from ipml.enforcement.ledger.fairness import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
 
-    engine, rules = open_database(database, create=False), load_enforcement_policy(policy)
+    engine, rules = open_for_command(database), load_enforcement_policy(policy)
     lines = read_ledger(engine, rules)
     Console().print(_table(lines))
     if csv is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.penalty_simulation import PolicyFile
 from ipml.cli.plain_text import printable
 
@@ -43,10 +43,10 @@ def links(
 
     from ipml.enforcement.penalties.links import list_linked, read_links, recommend_linked
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database, reading, writing
+    from ipml.storage.database import reading, writing
     from ipml.storage.pseudonyms import find_seller
 
-    engine, rules = open_database(database, create=False), load_enforcement_policy(policy)
+    engine, rules = open_for_command(database), load_enforcement_policy(policy)
     if source is not None:
         now = datetime.now(UTC)
         with writing(engine) as connection:
@@ -100,12 +100,11 @@ def link(
     """
     from ipml.enforcement.penalties.links import decide_link
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     if outcome not in ("look", "nothing"):
         raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
     decided: Literal["look", "nothing"] = "look" if outcome == "look" else "nothing"
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     decide_link(engine, number, acting(engine, Action.CHANGE_PENALTIES, by), decided, why)
     typer.echo(f"Link {number}: {outcome}.")

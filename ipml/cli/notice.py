@@ -11,7 +11,7 @@ import typer
 
 from ipml.cli.moments import show_minute
 from ipml.cli.notice_answer import answer
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -59,9 +59,8 @@ def import_(
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import InvalidNotice, NoticeKeyReused
     from ipml.records import Problem
-    from ipml.storage.database import open_database
 
-    engine, policy = open_database(database, create=False), load_cooperation_policy()
+    engine, policy = open_for_command(database), load_cooperation_policy()
     problems = [found for _, one in _check_all(file) if not isinstance(one, tuple) for found in one]
     if problems:
         _complain(problems)
@@ -104,12 +103,11 @@ def list_(
 
     from ipml.cooperation.notices.desk import STATES, list_notices
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database
 
     if state not in STATES:
         raise UnusableSetting("state", repr(state[:80]), " or ".join(STATES))
     table = Table("notice", "received", "kind", "brand", "tier", "listings", "waiting", "unknown", "due")
-    for row in list_notices(open_database(database, create=False), state, top):
+    for row in list_notices(open_for_command(database), state, top):
         tier = f"{row.tier}, suspended" if row.is_suspended else row.tier
         numbers = (f"{number:,}" for number in (row.listings, row.waiting, row.unknown))
         brand = Text(printable(row.brand or ""))
@@ -131,9 +129,8 @@ def show(
     Example: ipml notice show 12
     """
     from ipml.cooperation.notices.desk import get_notice_file
-    from ipml.storage.database import open_database
 
-    for line in _describe(get_notice_file(open_database(database, create=False), notice)):
+    for line in _describe(get_notice_file(open_for_command(database), notice)):
         typer.echo(line)
 
 
@@ -145,10 +142,9 @@ def match(database: Database = None) -> None:
     """
     from ipml.cli.progress import show_rows
     from ipml.cooperation.notices.matching import match_notices
-    from ipml.storage.database import open_database
 
     with show_rows() as show_progress:
-        matched = match_notices(open_database(database, create=False), show=show_progress)
+        matched = match_notices(open_for_command(database), show=show_progress)
     typer.echo(f"{matched.found:,} listings of notices found, {matched.unknown:,} unknown still.")
 
 
@@ -162,10 +158,9 @@ def waiting(database: Database = None) -> None:
     from rich.table import Table
 
     from ipml.cooperation.notices.desk import count_waiting_by_tier
-    from ipml.storage.database import open_database
 
     table = Table("tier", "kind", "waiting", "overdue", "unknown", "oldest")
-    for row in count_waiting_by_tier(open_database(database, create=False)):
+    for row in count_waiting_by_tier(open_for_command(database)):
         numbers = (f"{number:,}" for number in (row.listings, row.overdue, row.unknown))
         table.add_row(row.tier, row.kind, *numbers, show_minute(row.oldest))
     Console().print(table)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 
 
 def answer(
@@ -27,10 +27,9 @@ def answer(
     """
     from ipml.cooperation.consequences import cooperating
     from ipml.cooperation.notices.counter import answer as take_answer
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = cooperating(open_database(database, create=False))
+    engine = cooperating(open_for_command(database))
     name = acting(engine, Action.DECIDE_APPEALS, by)
     for appeal in take_answer(engine, reference, by=name, acted=acted, has_withdrawn=withdrawn):
         typer.echo(f"Appeal {appeal.appeal_id} is {appeal.state}.")

@@ -9,7 +9,7 @@ import typer
 
 from ipml.cli import rights_document
 from ipml.cli.moments import show_day
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ def list_(
     from ipml.cooperation.notifiers.tiers import choose_tier
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
     if kind not in (None, *_KINDS):
         raise UnusableSetting("kind", repr(kind), f"one of {', '.join(_KINDS)}")
     rules, now = load_cooperation_policy().notifiers, datetime.now(UTC)
     table = Table("notifier", "who", "kind", "tier", "settled", "upheld", "put back", "suspended")
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         records, unknown = list_records(connection, rules, now), empty_record(connection, rules, now)
         for one in list_notifiers(connection, kind):
             record = records.get(one.notifier_id, unknown)
@@ -96,10 +96,10 @@ def show(notifier: Name, database: Database = None) -> None:
     from ipml.cooperation.notifiers.record import record_of
     from ipml.cooperation.notifiers.steps import list_steps
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
     policy, now = load_cooperation_policy(), datetime.now(UTC)
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         found = find_notifier(connection, notifier)
         record = record_of(connection, found.notifier_id, policy.notifiers, now)
         lane = lane_of(connection, found.notifier_id, policy, now)
@@ -160,10 +160,10 @@ def check(database: Database = None) -> None:
 
     from ipml.cooperation.notifiers.misuse import find_misuse
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
     rules = load_cooperation_policy().notifiers
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         found = find_misuse(connection, rules, datetime.now(UTC))
     for proposal in found:
         number = proposal.notifier.notifier_id
@@ -252,11 +252,11 @@ def appoint(
     from ipml.cooperation.notifiers.lanes import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
-    from ipml.storage.database import open_database, writing
+    from ipml.storage.database import writing
     from ipml.storage.notifiers import notifier_of
     from ipml.web.permissions import Action
 
-    engine, now = open_database(database, create=False), clock.now(UTC)
+    engine, now = open_for_command(database), clock.now(UTC)
     name = acting(engine, Action.JUDGE_NOTIFIERS, by)
     end = appointments.end_of_day(until.date()) if until else None
     with writing(engine) as connection:
@@ -306,10 +306,10 @@ def erase(
     """
     from ipml.cooperation.notifiers.erasing import erase_notifier
     from ipml.cooperation.notifiers.finding import find_notifier
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.ERASE_PEOPLE, by)
     with reading(engine) as connection:
         found = find_notifier(connection, notifier)
@@ -323,10 +323,10 @@ def erase(
 def _find(notifier: str, database: str | None, by: str | None) -> tuple[Engine, int, str]:
     """Return the database, a notifier's number, and who acts on them."""
     from ipml.cooperation.notifiers.finding import find_notifier
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.JUDGE_NOTIFIERS, by)
     with reading(engine) as connection:
         return engine, find_notifier(connection, notifier).notifier_id, name

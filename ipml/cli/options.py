@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,32 @@ Networks = Annotated[
     ),
 ]
 Rejects = Annotated[Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)]
+
+
+OPENED = ExitStack()
+"""What the command that runs has opened; `ipml.cli` closes it when the command ends."""
+
+
+def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
+    """Open the review database for as long as the command runs; its connections are closed when the command ends.
+
+    Parameters
+    ----------
+    url : str, default=the setting `database`
+        SQLAlchemy URL.
+    create : bool, default=False
+        Whether a SQLite file that is not there is made.
+
+    Raises
+    ------
+    UnusableDatabase
+        The URL names nothing that can be opened as a database.
+    """
+    from ipml.storage.database import open_database
+
+    engine = open_database(url, create=create)
+    OPENED.callback(engine.dispose)
+    return engine
 
 
 def acting(engine: Engine, action: Action, by: str | None) -> str:

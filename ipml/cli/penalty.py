@@ -11,7 +11,7 @@ import typer
 
 from ipml.cli.linked_accounts import link, links
 from ipml.cli.moments import MOMENT, in_utc
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.penalty_simulation import PolicyFile, simulate
 from ipml.cli.plain_text import printable
 
@@ -52,14 +52,14 @@ def list_(
 
     from ipml.enforcement.penalties.ladder import find_penalties
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_seller
 
     states = ("proposed", "in force", "over", "lifted", "dismissed", "taken back", "all")
     if state not in states:
         raise UnusableSetting("state", repr(state[:40]), f"one of {', '.join(states)}")
     now = datetime.now(UTC)
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         found = find_penalties(connection, state=None if state == "all" else state, at=now)
         sellers = {one.pseudonym: find_seller(connection, one.pseudonym) for one in found}
     Console().print(_penalty_table(found, now, sellers))
@@ -78,10 +78,10 @@ def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -
     from ipml.enforcement.penalties.ladder import find_penalties
     from ipml.enforcement.penalties.strikes import list_strikes, weigh
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_pseudonym
 
-    engine, now, rules = open_database(database, create=False), datetime.now(UTC), load_enforcement_policy(policy)
+    engine, now, rules = open_for_command(database), datetime.now(UTC), load_enforcement_policy(policy)
     with reading(engine) as connection:
         pseudonym = find_pseudonym(connection, seller)
         if pseudonym is None:
@@ -115,10 +115,9 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
     """
     from ipml.enforcement.by_hand import confirm_penalty
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_PENALTIES, by)
     made = confirm_penalty(engine, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
@@ -132,10 +131,9 @@ def lift(penalty: Number, why: Why, by: By = None, database: Database = None) ->
     """
     from ipml.enforcement.by_hand import lift_penalty
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_PENALTIES, by)
     ended = lift_penalty(engine, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
@@ -171,9 +169,8 @@ def events(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.writers import write_listings
     from ipml.spreadsheet import write_csv
-    from ipml.storage.database import open_database
 
-    engine, rules = open_database(database, create=False), load_enforcement_policy(policy).penalties
+    engine, rules = open_for_command(database), load_enforcement_policy(policy).penalties
     rows = [
         (event.seller_id, event.kind, event.occurred_at.isoformat(), event.known_at.isoformat(), event.amount)
         for event in list_events(engine, known_by=in_utc(known_by), rules=rules)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.moments import MOMENT, in_utc
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 if TYPE_CHECKING:
     from ipml.enforcement.penalties.rules import PenaltyRules
@@ -41,12 +41,11 @@ def simulate(policy: PolicyFile = None, since: Since = None, database: Database 
 
     from ipml.enforcement.penalties.simulation import simulate_penalties
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
 
     in_force, other = load_enforcement_policy().penalties, load_enforcement_policy(policy).penalties
     with Console(stderr=True).status("Replaying decisions") as status:
         found = simulate_penalties(
-            open_database(database, create=False),
+            open_for_command(database),
             in_force,
             other,
             since=in_utc(since),

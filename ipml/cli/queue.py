@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
     """
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.ranking import rerank as rerank_cases
-    from ipml.storage.database import migrate, open_database
+    from ipml.storage.database import migrate
     from ipml.web.permissions import Action
 
     chosen, weights = _parse_order(order), load_policy(policy)
-    engine = open_database(database)
+    engine = open_for_command(database, create=True)
     migrate(engine)
     name = acting(engine, Action.RANK_QUEUE, by)
     with _counting("Ranking") as count:
@@ -69,10 +69,9 @@ def simulate_policy(
     """
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.preview import simulate_policy as simulate
-    from ipml.storage.database import open_database
 
     chosen, weights = _parse_order(order), load_policy(policy)
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     with _counting("Weighing") as count:
         preview = simulate(
             engine, weights, now=datetime.now(UTC), order=chosen, first=first, minutes=minutes, progress=count
@@ -93,9 +92,8 @@ def plan(
     from rich.table import Table
 
     from ipml.review.ranking.shift import plan_shift
-    from ipml.storage.database import open_database
 
-    works = plan_shift(open_database(database, create=False), minutes, now=datetime.now(UTC))
+    works = plan_shift(open_for_command(database), minutes, now=datetime.now(UTC))
     spent, value = sum(work.minutes for work in works), sum(work.value for work in works)
     typer.echo(f"{len(works):,} reviews in {spent:,.0f} minutes, worth {value:,.0f} together.")
     table = Table("case", "value", "minutes", "working minutes until due")
@@ -115,9 +113,8 @@ def minutes(database: Database = None) -> None:
     from rich.table import Table
 
     from ipml.review.ranking.minutes import measure_minutes, propose_minutes
-    from ipml.storage.database import open_database
 
-    measured = measure_minutes(open_database(database, create=False))
+    measured = measure_minutes(open_for_command(database))
     table = Table("reviews", "decisions", "median minutes", title="From claim to decision")
     for row in measured:
         name = f"{row.kind} {printable(row.name)}".strip()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database, NewList
+from ipml.cli.options import Database, NewList, open_for_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -44,7 +44,6 @@ def restore(
     from ipml.enforcement.privacy.erasure import Erased, Erasure, erase_again_within, sweep_erased
     from ipml.settings import get_settings
     from ipml.storage.audit import Anchor
-    from ipml.storage.database import open_database
     from ipml.storage.restoring import restore as restore_into
 
     kept = Anchor.parse(anchor) if anchor else None
@@ -53,7 +52,7 @@ def restore(
         if new_list:
             begin_list(erased_in)
         erased = read_erased(erased_in)
-    engine, again = open_database(database), list[Erasure]()
+    engine, again = open_for_command(database, create=True), list[Erasure]()
 
     def erase_again(connection: Connection) -> None:
         if erased is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,9 +36,8 @@ def run(
     """
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import run_retention
-    from ipml.storage.database import open_database
 
-    expired = run_retention(open_database(database, create=False), load_enforcement_policy(), dry_run=dry_run)
+    expired = run_retention(open_for_command(database), load_enforcement_policy(), dry_run=dry_run)
     for name, count in expired.counts.items():
         typer.echo(f"{count:>8,}  {name.replace('_', ' ')}")
     typer.echo(f"{expired.total:>8,}  {'due' if dry_run else 'expired'}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,9 +33,8 @@ def reviewers(
     from rich.console import Console
 
     from ipml.review.quality.quality import assess_reviewers, list_disputes
-    from ipml.storage.database import open_database
 
-    engine, console = open_database(database, create=False), Console()
+    engine, console = open_for_command(database), Console()
     if disputed:
         console.print(_dispute_table(list_disputes(engine)))
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,10 +41,9 @@ def reject(document: Number, by: By = None, database: Database = None) -> None:
 
 def _check(number: int, by: str | None, database: str | None, *, is_accepted: bool) -> None:
     from ipml.cooperation.notifiers.documents import check_document
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     checked = check_document(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), is_accepted=is_accepted)
     said = f"Document {number} of notifier {checked.notifier_id} is {'accepted' if is_accepted else 'rejected'}."
     typer.echo(said)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.moments import DAY
-from ipml.cli.options import By, Database, NewList, acting
+from ipml.cli.options import By, Database, NewList, acting, open_for_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -39,9 +39,9 @@ def show(seller: Seller, database: Database = None) -> None:
     from ipml.cooperation.clues.log import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.kept import find_kept
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     kept = find_kept(engine, seller, load_enforcement_policy())
     typer.echo(f"Seller {printable(seller)}, pseudonym {kept.pseudonym or 'none yet'}")
     for kind in kept.classes:
@@ -84,11 +84,10 @@ def erase(
     from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     listed_in = get_settings().erased
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     by = acting(engine, Action.ERASE_PEOPLE, by)
     if new_list and listed_in is not None:
         begin_list(listed_in)
@@ -117,9 +116,8 @@ def sweep(database: Database = None) -> None:
     Example: ipml seller sweep
     """
     from ipml.enforcement.privacy.erasure import Erased, sweep_erased
-    from ipml.storage.database import open_database
 
-    tell_erased(Erased((), sweep_erased(open_database(database, create=False))))
+    tell_erased(Erased((), sweep_erased(open_for_command(database))))
 
 
 @app.command()
@@ -140,11 +138,10 @@ def hold(
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """
     from ipml.enforcement.privacy.holds import place_hold
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     placed = place_hold(engine, seller, why=why, until=end, by=acting(engine, Action.HOLD_RECORDS, by), case_id=case)
     typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
@@ -157,10 +154,10 @@ def holds(database: Database = None) -> None:
     """
     from ipml.cli.plain_text import printable
     from ipml.enforcement.privacy.holds import list_holds
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_seller
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     found = list_holds(engine)
     with reading(engine) as connection:
         sellers = {hold.pseudonym: find_seller(connection, hold.pseudonym) for hold in found}
@@ -183,10 +180,9 @@ def release(
     Example: ipml seller release s-1207
     """
     from ipml.enforcement.privacy.holds import release_holds
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     count = release_holds(engine, seller, by=acting(engine, Action.HOLD_RECORDS, by), hold_id=number)
     typer.echo(f"{count:,} hold(s) ended.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def show(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.statements.statements import get_statement, read_letter
     from ipml.errors import SellerErased
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
     rules = load_enforcement_policy().statements
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         for name in _subjects(connection, subject):
             kept = get_statement(connection, name)
             try:
@@ -99,9 +99,8 @@ def send(
     from ipml.enforcement.statements.sending import open_client, post_to, read_token
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
-    from ipml.storage.database import open_database
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     if dry_run:
         typer.echo(f"{count_waiting(engine):,} statements wait.")
         return
@@ -127,9 +126,8 @@ def export(
     Example: ipml statement export statements.jsonl
     """
     from ipml.enforcement.statements.files import export_file
-    from ipml.storage.database import open_database
 
-    n_statements = export_file(open_database(database, create=False), file)
+    n_statements = export_file(open_for_command(database), file)
     typer.echo(f"{n_statements:,} statements written to {file}.")
 
 

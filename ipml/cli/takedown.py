@@ -8,7 +8,7 @@ import typer
 
 from ipml.cli import delivery
 from ipml.cli.moments import show_minute
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.plain_text import printable
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def list_(
     from ipml.enforcement.takedown.finding import STATES, find_measures, read_whys
     from ipml.enforcement.takedown.timing import find_overdue
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
     if state not in (None, "overdue", *STATES):
         raise UnusableSetting("state", repr(state), f"one of {', '.join(STATES)}, overdue")
     hours = load_enforcement_policy().measures.overdue_hours
     table = Table("measure", "case", "what", "state", "by", "since", "why")
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         if state == "overdue":
             found = find_overdue(connection, datetime.now(UTC), hours, before=before, at_most=_SHOWN)
         else:
@@ -87,9 +87,9 @@ def show(measure: Number, database: Database = None) -> None:
     """
     from ipml.enforcement.takedown.answers import list_answers, list_messages
     from ipml.enforcement.takedown.finding import get_measure, read_whys
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         found = get_measure(connection, measure)
         whys = read_whys(connection, found)
         told = [(one, list_answers(connection, one.key)) for one in list_messages(connection, measure)]
@@ -121,11 +121,10 @@ def impose(
     """
     from ipml.enforcement.by_hand import impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     measure = impose_measure(engine, case, order, acting(engine, Action.CHANGE_MEASURES, by), policy)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
@@ -146,11 +145,10 @@ def change(
     """
     from ipml.enforcement.by_hand import change_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     new = change_measure(engine, measure, order, acting(engine, Action.CHANGE_MEASURES, by), policy)
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
@@ -163,10 +161,9 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
     """
     from ipml.enforcement.by_hand import lift_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
     from ipml.web.permissions import Action
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_MEASURES, by)
     lift_measure(engine, measure, name, why, load_enforcement_policy())
     typer.echo(f"Measure {measure} is lifted.")
@@ -180,9 +177,8 @@ def end(database: Database = None) -> None:
     """
     from ipml.enforcement.ending import end_due
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import open_database
 
-    ended = end_due(open_database(database, create=False), load_enforcement_policy())
+    ended = end_due(open_for_command(database), load_enforcement_policy())
     typer.echo(f"{ended.measures:,} measures and {ended.penalties:,} penalties ended.")
 
 
@@ -197,10 +193,9 @@ def explain(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.cases import get_case
     from ipml.review.grounds import GROUNDS
-    from ipml.storage.database import open_database
 
     scored, rules = (
-        get_case(open_database(database, create=False), case).scored,
+        get_case(open_for_command(database), case).scored,
         load_enforcement_policy().measures,
     )
     for ground in GROUNDS:
@@ -222,12 +217,12 @@ def times(
 
     from ipml.enforcement.takedown.timing import GROUPINGS, STAGES, measure_times
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import open_database, reading
+    from ipml.storage.database import reading
 
     if by not in GROUPINGS:
         raise UnusableSetting("by", repr(by), f"one of {', '.join(GROUPINGS)}")
     table = Table(by, "measures", *STAGES, "before the first sale", caption="median / nine in ten within")
-    with reading(open_database(database, create=False)) as connection:
+    with reading(open_for_command(database)) as connection:
         for group in measure_times(connection, by):
             spans = [_describe_span(group.spans.get(stage)) for stage in STAGES]
             share = "" if group.before_first_sale is None else f"{group.before_first_sale:.0%} of {group.sales_known:,}"

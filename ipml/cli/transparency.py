@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.moments import DAY, MOMENT, in_utc
-from ipml.cli.options import Database
+from ipml.cli.options import Database, open_for_command
 
 if TYPE_CHECKING:
     from ipml.cooperation.reports.period import Period
@@ -67,12 +67,11 @@ def report(
     from ipml.cooperation.reports.tables import show, show_interval
     from ipml.cooperation.reports.transparency import write_transparency_report
     from ipml.settings import get_settings
-    from ipml.storage.database import open_database
 
     period = choose_period(year, first, last)
     folder = out or Path(f"transparency-{year or str(period).replace('/', '-')}")
     written = write_transparency_report(
-        open_database(database, create=False),
+        open_for_command(database),
         period,
         folder,
         load_cooperation_policy().reports,

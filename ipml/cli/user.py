@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, acting
+from ipml.cli.options import By, Database, acting, open_for_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,12 +40,12 @@ def add(
 
     Example: ipml user add ana --role reviewer
     """
-    from ipml.storage.database import migrate, open_database
+    from ipml.storage.database import migrate
     from ipml.web.permissions import parse_role
     from ipml.web.users import add_user
 
     least = parse_role(role)
-    engine = open_database(database)
+    engine = open_for_command(database, create=True)
     migrate(engine)
     actor = _name_admin(engine, by)
     user = add_user(engine, name, None if no_password else _ask_password(password_stdin), least, actor=actor)
@@ -63,10 +63,9 @@ def list_(database: Database = None) -> None:
     from rich.text import Text
 
     from ipml.review.quality.conflicts import list_sellers
-    from ipml.storage.database import open_database
     from ipml.web.users import list_users
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     table = Table("name", "role", "may log in", "since", "sells as")
     for user in list_users(engine):
         is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_sellers(engine, user.name))
@@ -84,10 +83,9 @@ def disable(
 
     Example: ipml user disable ana
     """
-    from ipml.storage.database import open_database
     from ipml.web.users import disable_user
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     disable_user(engine, name, _name_admin(engine, by))
     typer.echo(f"{name} can no longer log in.")
 
@@ -102,10 +100,9 @@ def enable(
 
     Example: ipml user enable ana
     """
-    from ipml.storage.database import open_database
     from ipml.web.users import enable_user
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     enable_user(engine, name, _name_admin(engine, by))
     typer.echo(f"{name} can log in again.")
 
@@ -121,11 +118,10 @@ def role(
 
     Example: ipml user role ana lead
     """
-    from ipml.storage.database import open_database
     from ipml.web.permissions import parse_role
     from ipml.web.users import set_role
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     set_role(engine, name, parse_role(role), _name_admin(engine, by))
     typer.echo(f"{name} is a {role} from the next login on.")
 
@@ -143,10 +139,9 @@ def password(
 
     Example: ipml user password ana
     """
-    from ipml.storage.database import open_database
     from ipml.web.users import set_password
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     actor = _name_admin(engine, by)
     set_password(engine, name, _ask_password(password_stdin), actor=actor)
     typer.echo(f"{name} has another password, and is logged out everywhere.")
@@ -166,10 +161,9 @@ def sessions(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.storage.database import open_database
     from ipml.web.sessions import list_sessions, log_out_everywhere
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     if end:
         typer.echo(f"{log_out_everywhere(engine, name, _name_admin(engine, by))} sessions of {name} have ended.")
         return
@@ -199,13 +193,12 @@ def link(
     """
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
-    from ipml.storage.database import open_database
     from ipml.web.identities import link_user
 
     issuer = issuer or get_settings().oidc_issuer
     if issuer is None:
         raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     link_user(engine, name, issuer, subject, actor=_name_admin(engine, by))
     typer.echo(f"{name} can log in by {issuer}.")
 
@@ -223,9 +216,8 @@ def sells(
     Example: ipml user sells ana harbour-outlet
     """
     from ipml.review.quality.conflicts import add_seller, remove_seller
-    from ipml.storage.database import open_database
 
-    engine = open_database(database, create=False)
+    engine = open_for_command(database)
     if no_longer:
         remove_seller(engine, name, seller, by=_name_admin(engine, by))
         typer.echo(f"{name} may judge listings of {seller} again.")
