@@ -40,7 +40,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(CHANGES), st.sampled_from([None, 5]))
 @given(STEPS)
 def test_what_somebody_was_at_any_moment_stays_known(desk: Desk, steps):
     """The last appointment tells, until it ends or is revoked; then they are what they were taken for at first."""
-    number = desk.add_notifier(f"n{desk.now:%d%H%M%S}")
+    number = desk.add_notifier(f"n{desk.now:%Y%m%d%H%M}")
     known, appointed = [], None
     for step, days in steps:
         now = desk.pass_time(days=2)
