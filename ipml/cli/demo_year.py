@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,13 @@ had not seen, and it held {recall:.0%} of their counterfeits.
 
 
 def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) -> None:
-    """Live through a year, and print its figures beside the historical ones."""
+    """Live through a year that ended yesterday, and print its figures beside the historical ones."""
     from rich.console import Console
 
     from ipml.simulation.year.plan import Plan
     from ipml.simulation.year.run import DATABASE, run_year
 
-    plan = Plan(scale, seed, difficulty, days)
+    plan = Plan(scale, seed, difficulty, days).ending_before(datetime.now(UTC).date())
     console = Console(stderr=True)
     with console.status("Starting") as status:
 

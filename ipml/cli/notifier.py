@@ -342,6 +342,8 @@ def _describe(record: Record) -> list[str]:
 
 
 def _share(rate: Rate) -> str:
+    if not rate.trials:
+        return "no record yet"
     return f"{rate.mean:.0%} ({rate.low:.0%}–{rate.high:.0%})"
 
 

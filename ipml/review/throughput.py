@@ -98,12 +98,14 @@ def _count_on(day: datetime, moment: Column[datetime], *conditions: ColumnElemen
 
 
 def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = None) -> tuple[Pace, ...]:
-    """Return how much each reviewer decided in the last days, whoever decided most first."""
-    since = (now or datetime.now(UTC)) - timedelta(days=n_days)
+    """Return how much each reviewer decided in the last days before now, whoever decided most first."""
+    until = now or datetime.now(UTC)
+    since = until - timedelta(days=n_days)
     hour = (type_coerce(decisions.c.decided_at, BigInteger) // literal(_HOUR, BigInteger)).label("hour")
     hours = (
         select(decisions.c.reviewer, hour, func.count().label("verdicts"))
-        .where(decisions.c.decided_at > since, decisions.c.origin.in_(("review", "bulk")), stands())
+        .where(decisions.c.decided_at > since, decisions.c.decided_at <= until)
+        .where(decisions.c.origin.in_(("review", "bulk")), stands())
         .group_by(decisions.c.reviewer, hour)
         .subquery()
     )

@@ -20,10 +20,12 @@ from ipml.errors import NothingToLift, NothingToRevoke, NotWarned, SuspendedAlre
 from ipml.storage.database import writing
 from ipml.storage.notifiers import KINDS
 from ipml.web.auth import get_engine, get_user
+from ipml.web.date_range import DateRange, FirstDay, LastDay
 from ipml.web.render import render
 
 MOST = 50
 LONGEST_WHY = 2_000
+_MONTH_DAYS = 365.25 / 12
 _STATE = f"^({'|'.join(STATES)})$"
 _TAKE: dict[str, Callable[..., Step]] = {"warn": warn, "suspend": suspend, "lift": lift}
 
@@ -51,9 +53,12 @@ def show_notice(request: Request, notice_id: Number) -> Response:
     return render(request, "notice.html", {"file": file, "shown": shown})
 
 
-def show_notifiers(request: Request) -> Response:
+def show_notifiers(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
     """Show who gives notice: first those about whom a step is proposed, then those of whom most waits."""
-    context = {"listed": list_rows(get_engine(request), _policy(request), MOST), "most": MOST}
+    policy = _policy(request)
+    span = DateRange.of(first, last, round(policy.notifiers.months * _MONTH_DAYS))
+    within = None if span.is_usual else (span.start, span.end)
+    context = {"listed": list_rows(get_engine(request), policy, MOST, within=within), "most": MOST, "span": span}
     return render(request, "notifiers.html", context)
 
 

@@ -90,9 +90,19 @@ def read_notifier(
 
 
 def list_rows(
-    engine: Engine, policy: CooperationPolicy, at_most: int, *, now: datetime | None = None
+    engine: Engine,
+    policy: CooperationPolicy,
+    at_most: int,
+    *,
+    now: datetime | None = None,
+    within: tuple[datetime, datetime] | None = None,
 ) -> list[NotifierRow]:
     """Return notifiers: those first about whom a step is proposed, then those with the most notices that wait.
+
+    Parameters
+    ----------
+    within : tuple of two datetimes, optional
+        From when until when their records are counted; in the window of the rules, by which tiers go, if not given.
 
     Examples
     --------
@@ -110,11 +120,12 @@ def list_rows(
         known = {one.notifier_id: one for one in list_notifiers(connection, at=at)}
         order = sorted(known, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
         records, unknown = list_records(connection, rules, at), empty_record(connection, rules, at)
+        shown = records if within is None else list_records(connection, rules, at, within)
         return [
             NotifierRow(
                 known[number],
                 choose_tier(known[number].kind, records.get(number, unknown), rules).name,
-                records.get(number, unknown),
+                shown.get(number, unknown),
                 *counts.get(number, (0, 0)),
                 find_suspension(connection, number, at),
                 find_warning(connection, number, at),

@@ -102,10 +102,12 @@ def make_record(since: datetime, counts: Counts, priors: Priors, confidence: flo
     return Record(since, counts, success, shrink(counts.overturned, put_up, priors.overturned, confidence))
 
 
-def list_records(connection: Connection, rules: NotifierRules, now: datetime) -> dict[int, Record]:
-    """Return the records of all notifiers of whose listings something was settled in the window."""
-    since, priors = now - rules.months * _MONTH, find_priors(connection, rules, now)
-    counted = count_settled(connection, since, now)
+def list_records(
+    connection: Connection, rules: NotifierRules, now: datetime, within: tuple[datetime, datetime] | None = None
+) -> dict[int, Record]:
+    """Return the records of all notifiers of whose listings something was settled in the window, or other days."""
+    since, until = within or (now - rules.months * _MONTH, now)
+    priors, counted = find_priors(connection, rules, now), count_settled(connection, since, until)
     return {number: make_record(since, counts, priors, rules.confidence) for number, counts in counted.items()}
 
 

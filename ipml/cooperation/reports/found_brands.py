@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, true
 
 from ipml.records import Verdict
 from ipml.review.reversals import is_last_verdict
@@ -24,8 +24,8 @@ class FoundBrand:
     last_at: datetime
 
 
-def list_brands(engine: Engine, since: datetime, at_most: int) -> list[FoundBrand]:
-    """Return the brands on which was decided since a moment, those with the most counterfeits first.
+def list_brands(engine: Engine, since: datetime, at_most: int, until: datetime | None = None) -> list[FoundBrand]:
+    """Return the brands on which was decided from a moment on, and before another, most counterfeits first.
 
     Examples
     --------
@@ -43,6 +43,7 @@ def list_brands(engine: Engine, since: datetime, at_most: int) -> list[FoundBran
         select(cases.c.brand, func.count(), counterfeit, sellers, func.max(decisions.c.decided_at))
         .join(decisions, decisions.c.case_id == cases.c.case_id)
         .where(decisions.c.decided_at >= since, is_last_verdict())
+        .where(true() if until is None else decisions.c.decided_at < until)
         .where(cases.c.brand.is_not(None), cases.c.brand != "", cases.c.erased_at.is_(None))
         .group_by(cases.c.brand)
         .order_by(counterfeit.desc(), cases.c.brand)

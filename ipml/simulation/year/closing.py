@@ -18,7 +18,7 @@ from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.errors import ClueTooSmall
 from ipml.simulation.year.gangs import Gangs
-from ipml.simulation.year.plan import FIRST_MORNING, Plan
+from ipml.simulation.year.plan import Plan
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, measures
 
@@ -44,7 +44,7 @@ def hand_over(
 
 def tell_public(engine: Engine, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:
     """Write the transparency report of the days that were lived through."""
-    first = FIRST_MORNING.date()
+    first = plan.first_morning.date()
     period = Period.between(first, first + timedelta(days=plan.last_day + 1))
     write_transparency_report(engine, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
 

@@ -103,7 +103,7 @@ def _write_market(plan: Plan, folder: Path, n_listings: int) -> None:
     months = list(
         write_weeks(people.sellers, plan.difficulty, before.seed, n_weeks=_MONTHS, week_days=YEAR_DAYS / _MONTHS)
     )
-    listings = pd.concat([month.listings for month in months], ignore_index=True)
+    listings = pd.concat([month.moved(plan.shift).listings for month in months], ignore_index=True)
     truth = np.concatenate([month.is_counterfeit for month in months])
     rng = np.random.default_rng([before.seed, 4])
     says = truth ^ (rng.random(len(truth)) < np.where(truth, MISSED_SHARE, WRONGED_SHARE))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ HISTORY = {
 on which clues were handed to police; gangs, suspects, and yuan that these were about."""
 
 FIRST_MORNING = pd.Timestamp("2025-07-01", tz="UTC")
+"""When a year begins for which nothing else is said. Days of the week and holidays make no difference in it."""
 N_DAYS = 365
 N_WEEKS = 53
 LEAST_SCALE, MOST_SCALE = 1e-6, 1.0
@@ -42,6 +44,8 @@ class Plan:
         In 0-1: how well counterfeiters imitate.
     n_days : int
         How many days of the year are lived through, from its first; whole weeks at least.
+    first_morning : Timestamp
+        When it begins, a midnight in UTC. All else is the same whenever that is.
 
     Examples
     --------
@@ -54,6 +58,7 @@ class Plan:
     seed: int = 0
     difficulty: float = 0.5
     n_days: int = N_DAYS
+    first_morning: pd.Timestamp = FIRST_MORNING
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
@@ -62,6 +67,28 @@ class Plan:
             found = f"scale {self.scale}, seed {self.seed}, {self.n_days} days"
             expected = f"a scale from {LEAST_SCALE:f} to {MOST_SCALE}, a seed of at least 0, and 1 to {N_DAYS} days"
             raise UnusableSetting("year", found, expected)
+
+    def ending_before(self, today: date) -> Plan:
+        """Return the same plan with its last listings decided on the day before another.
+
+        Examples
+        --------
+        >>> plan = Plan(0.001).ending_before(date(2026, 11, 28))
+        >>> plan.first_morning.date(), plan.closed_at.isoformat()
+        (datetime.date(2025, 11, 27), '2026-11-28T00:00:00+00:00')
+        """
+        last_morning = pd.Timestamp(today, tz="UTC") - pd.Timedelta(days=2)
+        return replace(self, first_morning=last_morning - pd.Timedelta(days=self.last_day))
+
+    @property
+    def shift(self) -> pd.Timedelta:
+        """How much later it is than the year that listings and sellers are made for."""
+        return self.first_morning - FIRST_MORNING
+
+    @property
+    def closed_at(self) -> datetime:
+        """The midnight after the day on which the last listings were decided: nothing in the year is later."""
+        return (self.first_morning + pd.Timedelta(days=self.last_day + 2)).to_pydatetime()
 
     @property
     def n_fakes(self) -> int:

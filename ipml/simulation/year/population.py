@@ -125,7 +125,10 @@ def _join_networks(plan: Plan, sellers: pd.DataFrame, rng: np.random.Generator) 
     attributes = known.attributes.assign(
         seller_id=known.attributes["seller_id"].map(names), seen_at=known.attributes["seen_at"] + _move()
     )
-    return Population(_open_accounts(sellers, attributes, plan), attributes, _publish_sales(known.listings, names))
+    sellers = _open_accounts(sellers, attributes, plan)
+    attributes = attributes.assign(seen_at=attributes["seen_at"] + plan.shift)
+    seen = attributes[attributes["seen_at"] < plan.closed_at].reset_index(drop=True)
+    return Population(sellers, seen, _publish_sales(known.listings, names))
 
 
 def _move() -> pd.Timedelta:

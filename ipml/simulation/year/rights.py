@@ -86,6 +86,7 @@ def draw_notices(
     kinds: npt.NDArray[np.int64],
     holders: list[Holder],
     rng: np.random.Generator,
+    first_morning: pd.Timestamp = FIRST_MORNING,
 ) -> list[DrawnNotice]:
     """Draw the notices that a week's listings give rise to.
 
@@ -96,7 +97,7 @@ def draw_notices(
     kinds : array of int, shape (n_listings,)
         Codes of the kinds of their sellers.
     """
-    monday = (FIRST_MORNING + pd.Timedelta(days=7 * (week.number + 1))).to_pydatetime()
+    monday = (first_morning + pd.Timedelta(days=7 * (week.number + 1))).to_pydatetime()
     notices: list[DrawnNotice] = []
     for number, holder in enumerate(holders):
         noted = _note(week, is_found, number, holder, rng)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -23,7 +22,7 @@ from ipml.simulation.year.gangs import find_gangs
 from ipml.simulation.year.giving import giving
 from ipml.simulation.year.model import LISTINGS, Learnt, learn_model
 from ipml.simulation.year.noted import count_notices
-from ipml.simulation.year.plan import FIRST_MORNING, Plan
+from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.spent import peak_bytes, seldom_collecting
 from ipml.simulation.year.table import Figure, Handed, make_figures
 from ipml.simulation.year.year import STAFF, Lived, Year
@@ -104,7 +103,7 @@ def close_year(
     plan: Plan, engine: Engine, folder: Path, lived: Lived, policy: CooperationPolicy, say: Say = lambda _: None
 ) -> list[Figure]:
     """Hand the networks over, tell the public, and return the figures, all of them counted from the database."""
-    now = (FIRST_MORNING + timedelta(days=plan.last_day + 2)).to_pydatetime()
+    now = plan.closed_at
     say("finding networks")
     with lived.stations.at("networks"):
         networks, gangs = find_gangs(folder, list_struck_sellers(engine), get_ranking(engine).policy.exchange_rates)

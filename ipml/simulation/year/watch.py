@@ -143,14 +143,15 @@ def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> I
     yield Opened(len(sellers), int(people.offenders.sum()), time.process_time() - began)
     del people
     began = time.process_time()
-    for week in write_weeks(sellers, plan.difficulty, plan.seed, n_weeks=plan.n_weeks):
+    for made_week in write_weeks(sellers, plan.difficulty, plan.seed, n_weeks=plan.n_weeks):
+        week = made_week.moved(plan.shift)
         made = time.process_time()
         listings = check_listings(week.listings, "the year")
         scored = scorer.score_frame(listings, portfolios)
         scorer.take_in(listings, portfolios)
         is_found = (scored["score"] >= threshold).to_numpy(dtype=bool) | scored["score"].isna().to_numpy()
         rng = np.random.default_rng([plan.seed, 7, week.number])
-        notices = draw_notices(week, is_found, kinds[week.seller], holders, rng)
+        notices = draw_notices(week, is_found, kinds[week.seller], holders, rng, plan.first_morning)
         path = folder / f"week-{week.number:02d}.parquet"
         _write(listings, scored, is_found, notices, path)
         done = time.process_time()

@@ -7,7 +7,7 @@ counterfeits that were planned: each seller's are spread over the time in which 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,11 @@ class Week:
     seller: Codes
     brand: Codes
     first: int
+
+    def moved(self, shift: pd.Timedelta) -> Week:
+        """Return the same week at another time."""
+        moments = {name: self.listings[name] + shift for name in ("listed_at", "observed_at")}
+        return replace(self, listings=self.listings.assign(**moments))
 
 
 def write_weeks(

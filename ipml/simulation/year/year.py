@@ -32,7 +32,7 @@ from ipml.simulation.year.appeals import Appeals
 from ipml.simulation.year.model import Learnt
 from ipml.simulation.year.notices import Give, Post
 from ipml.simulation.year.notifiers import look_after_notices
-from ipml.simulation.year.plan import FIRST_MORNING, Plan
+from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.platform import ObedientPlatform, take_statements
 from ipml.simulation.year.spent import Stations, held_bytes, peak_bytes
 from ipml.simulation.year.staff import People
@@ -134,7 +134,7 @@ class Year:
         arrived: dict[int, list[ScoredListing]] = {day: [] for day in range(first, last + 1)}
         for row, one in by_row.items():
             if week.is_found[row]:
-                arrived[min(max(_day_of(one), first), last)].append(one)
+                arrived[min(max(self._day_of(one), first), last)].append(one)
         for day, come in arrived.items():
             self._live_day(day, come, people, appeals, post)
         week.path.unlink()
@@ -148,7 +148,7 @@ class Year:
     def _live_day(self, day: int, arrived: list[ScoredListing], people: People, appeals: Appeals, post: Post) -> None:
         """Live through the day after the one on which the listings were observed."""
         rng = np.random.default_rng([self.plan.seed, 5, day])
-        morning = _morning(day + 1)
+        morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()
         with self._at("queue"):
             enqueue(self.engine, arrived, joins_alike=False, now=morning)
         with self._at("notices"):
@@ -179,16 +179,11 @@ class Year:
             with self._at("clocks"):
                 tick(self.engine, rules=self.policy.appeals, now=now)
 
+    def _day_of(self, scored: ScoredListing) -> int:
+        """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""
+        observed = scored.listing.observed_at
+        assert observed is not None
+        return (observed - self.plan.first_morning).days
+
     def _at(self, name: str) -> AbstractContextManager[None]:
         return self.lived.stations.at(name)
-
-
-def _morning(day: int) -> datetime:
-    return (FIRST_MORNING + timedelta(days=day)).to_pydatetime()
-
-
-def _day_of(scored: ScoredListing) -> int:
-    """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""
-    observed = scored.listing.observed_at
-    assert observed is not None
-    return (observed - FIRST_MORNING).days

@@ -1,6 +1,9 @@
 """Who sells in a simulated year."""
 
+from datetime import UTC, date, datetime
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from ipml.errors import UnusableSetting
 from ipml.simulation.sellers import KIND_CODES
 from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.population import recruit_population
+from ipml.simulation.year.weeks import write_weeks
 
 
 @settings(max_examples=4)
@@ -46,3 +50,17 @@ def test_a_plan_that_cannot_be_simulated_is_refused(wrong):
     """A scale outside its bounds or a year without days is a setting that cannot be used."""
     with pytest.raises(UnusableSetting):
         Plan(**wrong)
+
+
+@pytest.mark.parametrize("n_days", [7, 300, 365])
+def test_a_year_that_ended_yesterday_is_the_same_but_for_its_days(n_days):
+    """Nothing in it is later than its last midnight; sellers are the same, and all that is seen is moved alike."""
+    plan = Plan(0.0001, n_days=n_days)
+    moved = plan.ending_before(date(2031, 3, 4))
+    assert moved.closed_at == datetime(2031, 3, 4, tzinfo=UTC)
+    here, there = recruit_population(plan), recruit_population(moved)
+    pd.testing.assert_frame_equal(here.sellers, there.sellers)
+    assert (there.attributes["seen_at"] < moved.closed_at).all()
+    assert (here.attributes["seen_at"] + moved.shift == there.attributes["seen_at"]).all()
+    week = next(write_weeks(here.sellers, 0.5, 0, n_weeks=1))
+    assert (week.moved(moved.shift).listings["observed_at"] - moved.shift == week.listings["observed_at"]).all()
