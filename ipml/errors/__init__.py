@@ -77,6 +77,7 @@ from ipml.errors.listings import (
     UnwritableFile,
 )
 from ipml.errors.model import (
+    FitNotConverged,
     GoldenMismatch,
     IncomparableListings,
     ModelChanged,
@@ -195,6 +196,7 @@ __all__ = [
     "DifferentTests",
     "EvidenceChanged",
     "EvidenceNotFound",
+    "FitNotConverged",
     "GoldenExists",
     "GoldenMismatch",
     "GoldenNotFound",

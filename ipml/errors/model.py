@@ -22,6 +22,16 @@ class UnsplittableData(IpmlError):
         super().__init__(f"Cannot split: found {found}; expected {expected}. {remedy}")
 
 
+class FitNotConverged(IpmlError):
+    """A fit is not the best one, or not known to be; nothing may be built on it."""
+
+    def __init__(self, C: float, gap: float, tolerance: float) -> None:
+        super().__init__(
+            f"Cannot fit with C = {C:g}: found a fit that may be {gap:.1e} from the best, in parts of the loss of a "
+            f"model without features; expected {tolerance:.1e}. Choose a smaller C."
+        )
+
+
 class IncomparableListings(IpmlError):
     """Listings, scores or labels from which nothing can be said of what has moved, leaks or is mislabelled."""
 

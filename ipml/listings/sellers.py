@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ipml.errors import InvalidListings
-from ipml.listings.fields import Field
-from ipml.listings.frames import check_cells, check_columns, list_problems, number_rows
+from ipml.listings.fields import FIELDS, Field
+from ipml.listings.frames import check_cells, check_columns, list_problems, number_rows, read_cells
 from ipml.listings.kinds import Kind
 from ipml.records import Problem
 
@@ -49,6 +49,7 @@ HISTORY_COLUMNS: tuple[str, ...] = (
     "seller_listings",
 )
 
+_OBSERVED = tuple(field for field in FIELDS if field.name == "observed_at")
 _RATING = "a rating from 0 to 1"
 _MEMORY = "2GB"
 # Amounts are added up as whole millionths: such sums do not depend on the order of the rows, as sums of floats do.
@@ -158,7 +159,7 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame, *, threads: int 
     events : DataFrame of shape (n_events, 5)
         As for `validate_events`, in any order.
     listings : DataFrame of shape (n_listings, ...)
-        With seller_id and observed_at.
+        With seller_id and observed_at: moments with a zone, in whatever unit; read to the microsecond.
     threads : int, optional
         How many threads work it out; as many as there are cores, up to 4, where it is not given.
 
@@ -172,7 +173,7 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame, *, threads: int 
     Raises
     ------
     InvalidListings
-        If any event is bad.
+        If any event is bad, or an observed_at is no moment or one without a zone.
 
     Examples
     --------
@@ -189,11 +190,14 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame, *, threads: int 
     validation = validate_events(events)
     if validation.problems:
         raise InvalidListings(validation.problems, "events")
+    observed, is_bad = read_cells(listings[["observed_at"]], _OBSERVED)
+    if problems := list_problems(listings, is_bad, _OBSERVED):
+        raise InvalidListings(problems, "listings")
     questions = pd.DataFrame(
         {
             "place": np.arange(len(listings)),
             "seller": listings["seller_id"].array,
-            "moment": listings["observed_at"].array,
+            "moment": observed["observed_at"].array,
         }
     ).dropna()
     answers = (

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
-from sklearn.exceptions import ConvergenceWarning
+from scipy.optimize import brentq, minimize
+from scipy.special import entr, expit, xlogy
 from sklearn.linear_model import LogisticRegression
 
+from ipml.errors import FitNotConverged
 from ipml.model.design import Design
 from ipml.model.solver import ascend, measure
 
 Floats = NDArray[np.float64]
 _MOST_PASSES = 2_000
+_STEP = 3.5  # from one penalty on the way to the next weaker one; those of a search lie closer together
+_ON_THE_WAY = 1e-2  # how exact a fit is that only another one begins from
+_FINER = 4.0  # a pass takes its gap from rows as it met them: where that was too good, it goes on to a smaller one
+_MOST_DESCENTS = 8
+_MOST_STEPS = 5_000  # of one descent
+_TINY = 1e-300
 
 
 class Start(NamedTuple):
@@ -65,13 +72,15 @@ class Ascent:
         self._weight = np.ascontiguousarray(weight[counted])
         self._least = np.where(only_raises, 0.0, -np.inf)
         self._shares = np.zeros(len(counted)) if start is None else start.shares[counted]
+        cost = C * self._weight
         self._squares, self._sums = measure(
-            self._design.stored, self._design.rows, C * self._weight * self._sign * self._shares, design.shape[1]
+            self._design.stored, self._design.rows, cost * self._sign * self._shares, design.shape[1]
         )
         share = float(self._weight[self._sign > 0].sum() / self._weight.sum())
         self._null_loss = float(-(xlogy(share, share) + xlogy(1 - share, 1 - share)) * self._weight.sum())
+        self.coefficients = np.maximum(self._sums, self._least)
         self.intercept = float(np.log(share / (1 - share))) if start is None else start.intercept
-        self.C, self.n_passes = C, 0
+        self.C, self.n_passes, self._reached = C, 0, 0.0 if start is None else C
 
     def loosen(self, C: float) -> None:
         """Go on under another penalty; each listing keeps its share."""
@@ -79,26 +88,113 @@ class Ascent:
         self.C = C
 
     def climb(self, tolerance: float, seed: int = 0) -> None:
-        """Improve the fit until the objective is at most `tolerance` times the loss of a null model above its least."""
-        gap_allowed = tolerance * self.C * self._null_loss
+        """Improve the fit until the objective is at most `tolerance` times the loss of a null model above its least.
+
+        A weak penalty is reached by way of stronger ones: from far away the ascent takes very long. Where it still does
+        not arrive, scipy's L-BFGS-B goes on.
+
+        Raises
+        ------
+        FitNotConverged
+            Neither arrives: the fit is not to be used.
+        """
+        wanted = self.C
+        for C in self._penalties_on_the_way():
+            self.loosen(C)
+            self._ascend(_ON_THE_WAY, seed)
+        self.loosen(wanted)
+        allowed, aimed_at = tolerance * wanted * self._null_loss, tolerance
+        gap = np.inf
+        while gap > allowed and self._ascend(aimed_at, seed):
+            self.coefficients = np.maximum(self._sums, self._least)
+            gap = self._settle()
+            aimed_at /= _FINER
+        for finer in range(_MOST_DESCENTS if gap > allowed else 0):
+            self._descend(allowed / _FINER**finer)
+            gap = self._settle()
+            if gap <= allowed:
+                break
+        if not gap <= allowed:
+            raise FitNotConverged(wanted, gap / (wanted * self._null_loss), tolerance)
+        self._reached = wanted
+
+    def _penalties_on_the_way(self) -> Iterator[float]:
+        """Yield those between where the fit stands and where it is to go, the strongest first.
+
+        Under the first one, with nothing fitted yet, a row of mean length moves no other one much.
+        """
+        C = max(self._reached * _STEP, 1.0 / max(float(self._squares.mean()), 1e-12))
+        while C < self.C:
+            yield C
+            C *= _STEP
+
+    def _ascend(self, tolerance: float, seed: int) -> bool:
+        """Visit rows until the ascent takes its gap for small enough, or has done so very often; say which."""
         stored, rows = self._design.stored, self._design.rows
         fitted, cost = (self._sign, self.C * self._weight), (self._least, self._squares, self._shares, self._sums)
+        allowed = tolerance * self.C * self._null_loss
         self.intercept, gap, n_passes = ascend(
-            stored, rows, *fitted, *cost, self.intercept, gap_allowed, _MOST_PASSES, seed
+            stored, rows, *fitted, *cost, self.intercept, allowed, _MOST_PASSES, seed
         )
         self.n_passes += n_passes
-        if gap > gap_allowed:
-            warnings.warn(
-                f"The fit with C = {self.C} is up to {gap / (self.C * self._null_loss):.1e} from the best after "
-                f"{n_passes} passes; {tolerance:.1e} was wanted. A smaller C is easier to fit.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        return bool(gap <= allowed)
 
-    @property
-    def coefficients(self) -> Floats:
-        """The coefficients, shape (n_features,)."""
-        return np.asarray(np.maximum(self._sums, self._least))
+    def _settle(self) -> float:
+        """Put the intercept where it is best, and return how far the objective is above its least, at most.
+
+        It is compared with the dual objective, which is below the least one at any shares whose signed costs sum to 0:
+        whichever way coefficients and shares were found, the bound holds. Those of the larger side are scaled to fit.
+        """
+        cost, sign = self.C * self._weight, self._sign
+        products = self._design @ self.coefficients
+        self.intercept = _best_intercept(products, sign, cost, self.intercept)
+        primal = self._objective(products + self.intercept, self.coefficients)
+        of_counterfeit, of_genuine = (float((cost * self._shares)[sign == side].sum()) for side in (1.0, -1.0))
+        least = min(of_counterfeit, of_genuine)
+        shares = self._shares * np.where(sign > 0, least / max(of_counterfeit, _TINY), least / max(of_genuine, _TINY))
+        _, sums = measure(self._design.stored, self._design.rows, cost * sign * shares, self._design.shape[1])
+        best = np.maximum(sums, self._least, out=sums)
+        dual = cost @ (entr(shares) + entr(1.0 - shares)) - 0.5 * best @ best
+        return float(primal - dual)
+
+    def _objective(self, log_odds: Floats, coefficients: Floats) -> float:
+        loss = np.logaddexp(0.0, -self._sign * log_odds)
+        return float(self.C * (self._weight @ loss) + 0.5 * coefficients @ coefficients)
+
+    def _descend(self, allowed: float) -> None:
+        """Improve coefficients and intercept by L-BFGS-B, which takes longer but bears values of any size."""
+        stored, rows, n_columns = self._design.stored, self._design.rows, self._design.shape[1]
+        cost, sign = self.C * self._weight, self._sign
+        used = np.flatnonzero(measure(stored, rows, np.random.default_rng(0).random(len(rows)), n_columns)[1])
+        coefficients = np.zeros(n_columns)
+
+        def look(point: Floats) -> tuple[float, Floats]:
+            coefficients[used] = point[:-1]
+            log_odds = self._design @ coefficients + point[-1]
+            error = -cost * sign * expit(-sign * log_odds)
+            _, slopes = measure(stored, rows, error, n_columns)
+            return self._objective(log_odds, point[:-1]), np.append(slopes[used] + point[:-1], error.sum())
+
+        start = np.append(self.coefficients[used], self.intercept)
+        if not look(start)[0] < self.C * self._null_loss:
+            start = np.append(np.zeros(len(used)), 0.0)  # nothing was gained on the way here
+        # The objective curves at least as a parabola: it is above its least by at most half the square of the slopes.
+        options = {"maxiter": _MOST_STEPS, "maxfun": 2 * _MOST_STEPS, "maxcor": 20, "ftol": 0.0}
+        found = minimize(
+            look,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[*((least, None) for least in self._least[used]), (None, None)],
+            options=options | {"gtol": np.sqrt(max(allowed, 0.0) / (len(used) + 1))},
+        )
+        self.n_passes += found.nfev
+        look(found.x)
+        self.coefficients = coefficients
+        products = self._design @ coefficients
+        self.intercept = _best_intercept(products, sign, cost, float(found.x[-1]))
+        self._shares = expit(-sign * (products + self.intercept))
+        _, self._sums = measure(stored, rows, cost * sign * self._shares, n_columns)
 
     def score(self, design: Design) -> Floats:
         """Return the log-odds of listings, shape (n_listings,)."""
@@ -118,6 +214,18 @@ class Ascent:
         shares = np.zeros(self._n_listings)
         shares[self._counted] = self._shares
         return Start(shares, self.intercept)
+
+
+def _best_intercept(products: Floats, sign: Floats, cost: Floats, near: float) -> float:
+    """Return the intercept with the least loss, given what the coefficients say of each listing."""
+
+    def fall(intercept: float) -> float:
+        return float((cost * sign) @ expit(-sign * (products + intercept)))
+
+    width = 1.0
+    while fall(near - width) < 0.0 or fall(near + width) > 0.0:
+        width *= 4.0
+    return float(brentq(fall, near - width, near + width, xtol=1e-12, rtol=1e-14))
 
 
 def has_both(y: NDArray[Any], weight: Floats) -> bool:

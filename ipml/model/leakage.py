@@ -35,6 +35,8 @@ from ipml.model.one_column import (
 Kind = Literal["outcome name", "too good", "one class", "names sellers", "damaged text", "copies", "moments", "split"]
 KINDS = get_args(Kind)
 MOST_LISTINGS = 20_000  # from which the checks learn that fit models; more would tell the same, later
+MOST_OF_SELLER = 2_000  # of these, while others have any: one seller alone says nothing of the others
+FEWEST_OF_KIND = 100  # of these, if there are so many: with fewer, no check says anything
 
 TOO_GOOD = 0.5  # of the way from the share of counterfeits to an average precision of 1
 MEMORY_GAP = 0.15  # average precision lost across sellers
@@ -133,7 +135,7 @@ def audit_leakage(
     ids = None if sellers is None else np.asarray(sellers, dtype=object)
     columns = _columns_to_audit(table, leave_out)
     leaks = [*_find_outcome_names(columns), *_find_one_class(columns, truth)]
-    rows = _draw_sellers(ids, len(table), seed)
+    rows = _draw(ids, truth, seed)
     leaks += _learn(columns.iloc[rows], truth[rows], None if ids is None else ids[rows], leaks, seed)
     canonical = (table if listings is None else listings).reset_index(drop=True)
     leaks += _find_wrong_moments(canonical)
@@ -152,16 +154,22 @@ def _columns_to_audit(table: pd.DataFrame, leave_out: Sequence[str]) -> pd.DataF
     return columns.loc[:, columns.nunique(dropna=False) > 1].reset_index(drop=True)
 
 
-def _draw_sellers(sellers: Any, n_listings: int, seed: int) -> NDArray[np.intp]:
-    """Return the positions of all listings, or of as many whole sellers as make `MOST_LISTINGS`."""
-    order = np.random.default_rng(seed).permutation(n_listings)
-    if n_listings <= MOST_LISTINGS:
-        return np.arange(n_listings)
-    if sellers is None:
-        return np.sort(order[:MOST_LISTINGS])
-    codes, _ = pd.factorize(sellers[order])  # sellers numbered in the order in which they are drawn
-    kept = np.cumsum(np.bincount(codes)) <= MOST_LISTINGS
-    return np.sort(order[kept[codes]])
+def _draw(sellers: Any, y: Flags, seed: int) -> NDArray[np.intp]:
+    """Return the positions of all listings, or of `MOST_LISTINGS`: those of sellers drawn at random.
+
+    A large seller's listings are drawn from, and a kind that is rare is not left out.
+    """
+    order = np.random.default_rng(seed).permutation(len(y))
+    if len(y) <= MOST_LISTINGS:
+        return np.arange(len(y))
+    turn = np.arange(len(y))
+    if sellers is not None:
+        codes, _ = pd.factorize(sellers[order])  # sellers numbered in the order in which they are drawn
+        nth = pd.Series(codes).groupby(codes).cumcount().to_numpy()
+        turn = np.where(nth < MOST_OF_SELLER, codes, len(y) + nth)
+    for kind in (y[order], ~y[order]):
+        turn[np.flatnonzero(kind)[:FEWEST_OF_KIND]] = -1
+    return np.sort(order[np.argsort(turn, kind="stable")[:MOST_LISTINGS]])
 
 
 def _learn(columns: pd.DataFrame, y: Flags, sellers: Any, known: list[Leak], seed: int) -> list[Leak]:

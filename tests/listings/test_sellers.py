@@ -130,3 +130,28 @@ def test_a_missing_column_of_events_is_named() -> None:
     """Events without known_at raise, and say so."""
     with pytest.raises(MissingColumns, match="no column known_at"):
         validate_events(make_events([]).drop(columns="known_at"))
+
+
+@pytest.mark.parametrize("unit", ["ns", "us", "ms", "s"])
+@given(rows=event_rows, asked=listing_rows)
+@settings(max_examples=5)
+def test_history_is_the_same_in_whatever_unit_and_zone_moments_are(
+    unit: str, rows: list[tuple[Any, ...]], asked: list[tuple[Any, ...]]
+) -> None:
+    """A moment is a moment, of an event as of a listing."""
+    events, listings = make_events(rows), make_listings(asked)
+    for name in ("occurred_at", "known_at"):
+        events[name] = pd.to_datetime(events[name], utc=True)
+    listings["observed_at"] = pd.to_datetime(listings["observed_at"], utc=True)
+    expected = history_as_of(events, listings)
+    there = events.assign(**{name: events[name].dt.as_unit(unit) for name in ("occurred_at", "known_at")})
+    here = listings.assign(observed_at=listings["observed_at"].dt.as_unit(unit).dt.tz_convert("Asia/Tokyo"))
+    for known, questions in ((events, here), (there, listings), (there, here)):
+        pd.testing.assert_frame_equal(history_as_of(known, questions), expected)
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    """Nobody knows when it is."""
+    listings = make_listings([("a", pd.Timestamp("2026-01-02"))])
+    with pytest.raises(InvalidListings, match="observed_at"):
+        history_as_of(make_events([("a", "sold", START, START, 1.0)]), listings)

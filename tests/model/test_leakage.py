@@ -250,3 +250,17 @@ def test_of_very_many_listings_whole_sellers_are_drawn(table, y, monkeypatch):
     assert report.n_listings == N
     assert "Predictions were tried on 300 listings of sellers drawn at random." in report.notes
     assert [leak.kind for leak in report.leaks] == ["outcome name", "too good"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_large_seller_hides_nothing(seed, monkeypatch):
+    """However large sellers are and however rare a kind is, a full draw is looked at, and a perfect leak is found."""
+    monkeypatch.setattr("ipml.model.leakage.MOST_LISTINGS", 400)
+    monkeypatch.setattr("ipml.model.leakage.MOST_OF_SELLER", 40)
+    rng = np.random.default_rng(seed)
+    sellers = np.where(rng.random(3_000) < 0.3, "market", rng.integers(0, 500, 3_000).astype(str))
+    for rare in (0.1, 0.01):
+        y = rng.random(3_000) < rare
+        report = audit_leakage(pd.DataFrame({"signal": 3 * y}), y, sellers=sellers, seed=seed)
+        assert ("too good", "signal") in [(leak.kind, leak.column) for leak in report.leaks]
+        assert "Predictions were tried on 400 listings of sellers drawn at random." in report.notes

@@ -27,8 +27,10 @@ _TRUTH_FIELDS = tuple(
 def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     """Return the listings of an experiment: history computed from events, labels of reviewers put in.
 
+    History from events is that of all listings, those in files of labels included, as scoring with these events has it.
     Where a listing comes more than once under one id and moment, the label that became known last counts; of labels
-    without a moment, that of the later file. A label of weight 0 is none: it is neither learnt from nor tested by.
+    without a moment, that of the later file. A row without a label takes none away. A label of weight 0 is none: it is
+    neither learnt from nor tested by.
 
     Raises
     ------
@@ -39,13 +41,17 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     listings = pd.concat(
         [_read_good(experiment.find(name), columns) for name in experiment.data.listings], ignore_index=True
     )
-    if experiment.data.events:
-        history = history_as_of(read_table(experiment.find(experiment.data.events)), listings)
-        listings[list(HISTORY_COLUMNS)] = history
     labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
     everything = pd.concat([listings, *labels], ignore_index=True)
-    by_label = everything.sort_values("labelled_at", kind="stable", na_position="first")
+    if experiment.data.events:
+        events = pd.concat([read_table(experiment.find(name)) for name in experiment.data.events], ignore_index=True)
+        everything[list(HISTORY_COLUMNS)] = history_as_of(events, everything)
+    has_label = everything["is_counterfeit"].notna()
+    by_label = everything.assign(has_label=has_label).sort_values(
+        ["has_label", "labelled_at"], kind="stable", na_position="first"
+    )
     latest = by_label.drop_duplicates(["listing_id", "observed_at"], keep="last").sort_index(ignore_index=True)
+    latest = latest.drop(columns="has_label")
     return latest.assign(is_counterfeit=latest["is_counterfeit"].mask((latest["label_weight"] == 0).fillna(False)))
 
 

@@ -6,7 +6,7 @@ seed = 0
 [data]
 listings = ["shoes.parquet"]        # relative to this file, else to the data folder of the settings
 columns = "ozon-ecup"               # a bundled column map or a TOML file; left out for canonical columns
-events = "events.parquet"           # seller events, from which history is computed as known at the time
+events = ["events.parquet"]         # seller events, from which history is computed as known at the time
 labels = ["labels.parquet"]         # decisions of reviewers, as `ipml labels` writes them
 brands = "brands.toml"              # where left out, those of the setting IPML_BRANDS, else the bundled ones
 truth = "truth.parquet"             # simulation only: the truth of every listing, for the test alone
@@ -42,7 +42,13 @@ from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
 from ipml.model.artifact.card import NAME_PATTERN
 from ipml.settings import get_settings
 
-Files = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+
+def _list_files(value: Any) -> Any:
+    """Return one file as a list of one, and none as an empty list, as earlier releases recorded it."""
+    return (value,) if isinstance(value, str) else () if value is None else value
+
+
+Files = Annotated[tuple[str, ...], BeforeValidator(_list_files)]
 _EXPECTED = "what `ipml train --help` shows"
 
 
@@ -55,7 +61,7 @@ class DataPart(_Part):
 
     listings: Files = Field(min_length=1)
     columns: str | None = None
-    events: str | None = None
+    events: Files = ()
     labels: Files = ()
     brands: str | None = None
     truth: str | None = None
@@ -118,8 +124,8 @@ class Experiment(_Part):
         """Return the paths of all files the experiment names, so that one that is missing is known at once."""
         data = self.data
         column_maps = [data.columns] if data.columns and data.columns.endswith(".toml") else []
-        others = [name for name in (data.events, data.brands, data.truth) if name]
-        return [self.find(name) for name in (*data.listings, *data.labels, *column_maps, *others)]
+        others = [name for name in (data.brands, data.truth) if name]
+        return [self.find(name) for name in (*data.listings, *data.labels, *data.events, *column_maps, *others)]
 
     def find(self, name: str) -> Path:
         """Return the path of a file the experiment names: beside the experiment, or in the data folder.

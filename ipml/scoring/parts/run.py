@@ -77,8 +77,10 @@ def _look_at(path: Path) -> bytes:
 
 
 def _digest_portfolios(portfolios: SellerPortfolios) -> str:
+    """Return a digest of what is known of each seller, in whatever order they were met."""
     state = portfolios.__getstate__()
-    return _digest(*(np.ascontiguousarray(state[name]).tobytes() for name in sorted(state)))
+    order = np.argsort(state["keys"])
+    return _digest(*(np.ascontiguousarray(state[name][order]).tobytes() for name in sorted(state)))
 
 
 def _digest(*contents: bytes) -> str:

@@ -227,7 +227,8 @@ def _to_arrow(rows: pd.DataFrame, columns: tuple[str, ...], batch: Batch, places
     types = {name: _ARROW.get(_TYPES[name], pa.float64()) for name in columns}
     table = to_arrow(rows[list(types)], pa.schema(types))
     for name, kind in _FAULTS.items():
-        cells = pa.nulls(len(rows), kind) if rows[name].isna().all() else pa.array(list(rows[name]), kind)
+        is_missing = rows[name].isna().to_numpy()  # None, or NaN once Spark had the rows in between
+        cells = pa.array([None if gone else cell for gone, cell in zip(is_missing, rows[name], strict=True)], kind)
         table = table.append_column(name, cells)
     at = pa.array(rows.index.to_numpy(dtype="int64"))
     for name in places:

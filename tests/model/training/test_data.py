@@ -226,3 +226,28 @@ def test_a_text_that_spells_missing_is_not_missing():
     texts = (None, "", "nan", "None", "<NA>")
     digests = {digest_listings(listings_to_frame([replace(BAG, description=text)])) for text in texts}
     assert len(digests) >= 4  # an empty text is a missing one
+
+
+def test_listings_with_labels_have_the_history_of_events_too(tmp_path):
+    """What a file of labels says of the seller is not learnt from: scoring with the same events would not say it."""
+    labelled = replace(BELT, observed_at=FRIDAY, seller_sales=99.0, is_counterfeit=True, labelled_at=FRIDAY)
+    write_listings(listings_to_frame([BAG, replace(BELT, observed_at=FRIDAY)]), tmp_path / "listings.parquet")
+    write_listings(listings_to_frame([labelled]), tmp_path / "labels.parquet")
+    sold = {"seller_id": "s", "kind": "sold", "occurred_at": TUESDAY, "known_at": TUESDAY, "amount": 7.0}
+    joined = {**sold, "kind": "joined", "occurred_at": MONDAY}
+    for name, event in (("sales", sold), ("joins", joined)):
+        write_listings(pd.DataFrame([event]), tmp_path / f"{name}.parquet")
+    data = {"listings": "listings.parquet", "labels": "labels.parquet", "events": ["sales.parquet", "joins.parquet"]}
+    learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path)).set_index("listing_id")
+    assert learnt.loc["2", ["seller_sales", "seller_age_days", "is_counterfeit"]].tolist() == [7.0, 4.0, True]
+    assert pd.isna(learnt.loc["1", "seller_sales"])
+
+
+@pytest.mark.parametrize("labelled_at", [None, TUESDAY])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_row_without_a_label_takes_none_away(read, labelled_at, is_first):
+    """In whichever file it comes, and whether or not the label says when it became known."""
+    files = {"listings_a": [replace(BAG, labelled_at=labelled_at)]}
+    without = {"listings_b" if is_first else "listings_0": [replace(BAG, is_counterfeit=None, labelled_at=None)]}
+    learnt = read(**(files | without if is_first else without | files))
+    assert learnt["is_counterfeit"].tolist() == [True]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ipml.errors import DifferentRun, InvalidListings, RunInProgress, UnwritableFile
+from ipml.features.portfolio import SellerPortfolios
 from ipml.scoring import batch
 from ipml.scoring.batch import name_work_folder, score_file
+from ipml.scoring.parts.run import _digest_portfolios
 
 pytestmark = pytest.mark.slow
 TARGETS = ["scored.csv", "scored.jsonl.gz", "scored.parquet", "scored"]
@@ -198,3 +201,14 @@ def stop_after(n_parts: int, shop: Path, scorer, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=stop)
+
+
+def test_the_order_in_which_sellers_were_met_makes_no_other_run():
+    """The same portfolios are the same, however they were built."""
+    forth, back = SellerPortfolios(), SellerPortfolios()
+    forth.shares_in_time(["a", "b", "c"], np.array([0.9, 0.5, 0.1]), np.array([1, 2, 3]))
+    for seller, probability, moment in (("c", 0.1, 3), ("a", 0.9, 1), ("b", 0.5, 2)):
+        back.shares_in_time([seller], np.array([probability]), np.array([moment]))
+    assert _digest_portfolios(forth) == _digest_portfolios(back)
+    back.shares_in_time(["c"], np.array([0.1]), np.array([4]))
+    assert _digest_portfolios(forth) != _digest_portfolios(back)

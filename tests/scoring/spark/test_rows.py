@@ -135,3 +135,22 @@ def test_scores_stand_beside_their_rows(classifier, market):
     expected = scorer.score_frame(rows[rows["problems"].isna()]).reset_index(drop=True)[list(JUDGED_COLUMNS)]
     pd.testing.assert_frame_equal(judged.loc[is_good, list(JUDGED_COLUMNS)].reset_index(drop=True), expected)
     assert judged.loc[~is_good, list(JUDGED_COLUMNS)].isna().all(axis=None)
+
+
+def test_bad_rows_come_back_from_spark_beside_good_ones(classifier):
+    """With histories, rows go to Spark and back before they are judged; what was wrong with them goes along."""
+    batch = pa.RecordBatch.from_pylist(
+        [
+            {"listing_id": "1", "seller_id": "s", "title": "Bag", "price": 9.5, "currency": "EUR"},
+            {"listing_id": "2", "seller_id": "s", "title": "Bag", "price": -1.0, "currency": "EUR"},
+        ],
+        schema=TYPES,
+    )
+    back = read_checked(checked_to_arrow(check_batch(batch, KEEPING), batch, ()))
+    judged = judged_to_arrow(judge_rows(back, Scorer(classifier, "market/1"), None), batch, ()).to_pylist()
+    assert [row["listing_id"] for row in judged] == ["1", "2"]
+    assert judged[0]["problems"] is None
+    assert judged[0]["raw"] is None
+    assert judged[0]["score"] is not None
+    assert judged[1]["problems"][0]["column"] == "price"
+    assert '"price": -1' in judged[1]["raw"].replace('"-1.0"', "-1.0")
