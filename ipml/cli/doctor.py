@@ -60,15 +60,42 @@ def doctor(
         lambda: check_fairness(database),
         lambda: check_model(model),
         check_access,
+        check_erased,
     )
     found: list[Check] = []
     with Console(stderr=True).status("Looking …"):
         for step in steps:
-            for check in step():
+            for check in without_traceback(step):
                 typer.echo(f"{check.state:<8} {check.subject}: {check.words}")
                 found.append(check)
     if any(check.state == "problem" for check in found):
         raise typer.Exit(1)
+
+
+def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """Give the checks of a step; where it cannot be taken, that is one, too: it is what the doctor was called for."""
+    try:
+        yield from step()
+    except Exception as error:
+        words = " ".join(f"{error}".split())[:300]
+        yield Check("doctor", "problem", f"could not look at everything ({type(error).__name__}): {words}")
+
+
+def check_erased() -> Iterator[Check]:
+    """Look whether the list of erased sellers is whole: without it nothing can be restored."""
+    from ipml.enforcement.privacy.erased_list import read_erased
+    from ipml.errors import NoErasedList, UnusableErasedList
+    from ipml.settings import get_settings
+
+    path = get_settings().erased
+    if path is None:
+        return
+    try:
+        yield Check("erased", "ok", f"{len(read_erased(path).moments):,} names in {path}")
+    except NoErasedList as error:
+        yield Check("erased", "warning", str(error))
+    except UnusableErasedList as error:
+        yield Check("erased", "problem", str(error))
 
 
 def check_versions() -> Iterator[Check]:
@@ -121,7 +148,7 @@ def check_compiler() -> Iterator[Check]:
 def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
     """Look into the review database: the file, its tables and the audit trail."""
     from ipml.errors import IpmlError
-    from ipml.storage.database import find_damage
+    from ipml.storage.database import find_damage, name_of
 
     try:
         engine = open_for_command(url)
@@ -130,8 +157,7 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
         is_missing = url is None and "no such file" in str(error)
         yield Check("database", "warning" if is_missing else "problem", str(error))
         return
-    name = engine.url.render_as_string(hide_password=True)
-    yield Check("database", "problem", damage[0]) if damage else Check("database", "ok", f"{name} is sound")
+    yield Check("database", "problem", damage[0]) if damage else Check("database", "ok", f"{name_of(engine)} is sound")
     yield from _check_tables(engine, anchor)
     engine.dispose()
 

@@ -6,19 +6,21 @@ to date with `migrate`, and from then on use `reading` and `writing`, which refu
 
 from __future__ import annotations
 
+import os
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import IntEnum
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
-    ArgumentError,
     DatabaseError,
     DataError,
     IntegrityError,
@@ -26,7 +28,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
+from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase, WrongRevision
 from ipml.settings import get_settings
 from ipml.storage.tables import REVISION
 from ipml.storage.turns import turn
@@ -43,6 +45,9 @@ _CACHE_KIB = 128 * 1024
 # PostgreSQL's words for: you cannot go on beside the others (a deadlock, a conflict, a lock that took too long).
 _IN_THE_WAY_OF_OTHERS = ("40P01", "40001", "55P03")
 
+
+_EXAMPLE = "sqlite:///ipml.db"
+_SCHEME = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)?://")
 
 _Answer = TypeVar("_Answer")
 
@@ -89,23 +94,54 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
     0
     """
     url = url or get_settings().database
-    try:
-        parsed = make_url(url)
-        engine = create_engine(parsed, **_options(parsed))
-    except ImportError as error:
-        remedy = "it installed: pip install 'ipml[postgres]', or a URL such as sqlite:///ipml.db"
-        raise UnusableDatabase(url.split("@")[-1], f"no package {error.name}", remedy) from error
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise UnusableDatabase(url.split("@")[-1], str(error), "a URL such as sqlite:///ipml.db") from error
+    engine = _make_engine(url)
     if engine.dialect.name == "sqlite":
-        if not create and not Path(parsed.database or "").is_file():
-            raise UnusableDatabase(_name(engine), "no such file", "a database that `ipml enqueue` has made")
+        path = engine.url.database or ""
+        if not create and not Path(path).is_file():
+            raise UnusableDatabase(name_of(engine), "no such file", "a database that `ipml enqueue` has made")
+        if _is_file(path):
+            _make_file(path)
         event.listen(engine, "connect", _set_up_sqlite if survives_power_cut else _set_up_hasty_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _set_up_postgres)
-    with _in_words(engine), engine.connect():
-        return engine
+    try:
+        with _in_words(engine), engine.connect():
+            return engine
+    except IpmlError:
+        raise
+    except Exception as error:  # whatever a driver raises of options or names that it cannot read
+        found = f"{type(error).__name__} when it was opened"
+        raise UnusableDatabase(name_of(engine), found, f"a URL that can be opened, such as {_EXAMPLE}") from error
+
+
+def _make_engine(url: str) -> Engine:
+    """Return the engine of a URL, of which an error repeats the beginning only: the rest may hold a password."""
+    name = f"{url.partition('://')[0]}://…" if _SCHEME.match(url) else "the URL of the database"
+    example = f"a URL such as {_EXAMPLE}"
+    if url.count("@") > 1 and not url.startswith("sqlite"):
+        raise UnusableDatabase(name, "more than one @", f"{example}, with %40 for an @ in a name or a password")
+    try:
+        parsed = make_url(url)
+        return create_engine(parsed, **_options(parsed))
+    except ImportError as error:
+        remedy = f"it installed: pip install 'ipml[postgres]', or {example}"
+        raise UnusableDatabase(name, f"no package {error.name}", remedy) from error
+    except NoSuchModuleError as error:
+        raise UnusableDatabase(name, "a kind of database that nobody knows", example) from error
+    except Exception as error:  # a port that is no number, say; its words may hold any part of the URL
+        raise UnusableDatabase(name, "what is no URL of a database", example) from error
+
+
+def _is_file(path: str) -> bool:
+    """Say whether a SQLite database is a file, and not in memory, nor named in a way of SQLite's own."""
+    return path not in ("", ":memory:") and not path.startswith("file:")
+
+
+def _make_file(path: str) -> None:
+    """Make a file that only its owner can read, where there is none; SQLite gives its log the same permissions."""
+    with suppress(OSError, ValueError):  # SQLite will say what is wrong with it
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 @contextmanager
@@ -215,7 +251,7 @@ def migrate_within(connection: Connection, target: str = REVISION) -> None:
     found = get_revision(connection) or "base"
     for revision in (found, target):
         if revision not in ("base", *_up_to(REVISION)):
-            raise WrongRevision(_name(connection.engine), revision, REVISION)
+            raise WrongRevision(name_of(connection.engine), revision, REVISION)
     if found != target:
         _run_migrations(connection, target, up=target != "base" and (found == "base" or target > found))
 
@@ -273,7 +309,7 @@ def _begin(connection: Connection) -> None:
             raise
         found = None
     if found != REVISION:
-        raise WrongRevision(_name(connection.engine), found, REVISION)
+        raise WrongRevision(name_of(connection.engine), found, REVISION)
 
 
 def _commit(connection: Connection) -> None:
@@ -297,8 +333,8 @@ def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:
     """Wait for one's turn to write to a SQLite file; PostgreSQL has a queue of its own."""
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or path in (None, "", ":memory:") or path.startswith("file:"):
+    path = engine.url.database or ""
+    if engine.dialect.name != "sqlite" or not _is_file(path):
         return nullcontext()
     return turn(Path(f"{path}-turn"), _PATIENCE_SECONDS)
 
@@ -330,18 +366,24 @@ def _in_words(engine: Engine) -> Iterator[None]:
         raise  # mistakes of the code that called
     except (sqlite3.Error, DatabaseError) as error:
         if _is_busy(error):
-            raise DatabaseBusy(_name(engine), f"locked by others for {_PATIENCE_SECONDS:g} seconds") from error
+            raise DatabaseBusy(name_of(engine), f"locked by others for {_PATIENCE_SECONDS:g} seconds") from error
         if getattr(getattr(error, "orig", None), "sqlstate", None) in _IN_THE_WAY_OF_OTHERS:
-            raise DatabaseBusy(_name(engine), f"in the way of others ({_first_line(error)})") from error
-        raise UnusableDatabase(_name(engine), _first_line(error), "a database that ipml can read and write") from error
+            raise DatabaseBusy(name_of(engine), f"in the way of others ({_first_line(engine, error)})") from error
+        raise UnusableDatabase(
+            name_of(engine), _first_line(engine, error), "a database that ipml can read and write"
+        ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", error)).partition("\n")[0]
+def _first_line(engine: Engine, error: Exception) -> str:
+    """Return the first line of what a database says, without the password."""
+    line = str(getattr(error, "orig", error)).partition("\n")[0]
+    secrets = [str(engine.url.password or ""), *map(str, engine.url.query.values())]
+    return reduce(lambda said, secret: said.replace(secret, "***") if secret else said, secrets, line)
 
 
-def _name(engine: Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
+def name_of(engine: Engine) -> str:
+    """Return the URL of a database as it may be shown, without what may hold a password."""
+    return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
 def _up_to(revision: str) -> list[str]:

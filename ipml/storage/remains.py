@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Connection, Engine
 
 from ipml.errors import DatabaseBusy
-from ipml.storage.database import Command, outside_transactions
+from ipml.storage.database import Command, name_of, outside_transactions
 
 _PATIENCE_SECONDS = 20.0
 _PAUSE_SECONDS = 0.05
@@ -58,7 +58,7 @@ def sweep(engine: Engine, tables: Iterable[str], patience_seconds: float = _PATI
     >>> sweep(engine, ["cases"])
     ()
     """
-    name = engine.url.render_as_string(hide_password=True)
+    name = name_of(engine)
     patience = _Patience(name, time.monotonic() + patience_seconds)
     with outside_transactions(engine) as run:
         if engine.dialect.name == "postgresql":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,9 +21,11 @@ from ipml.errors import DatabaseNotEmpty, UnusableBackup
 from ipml.storage import audit
 from ipml.storage.audit import Anchor
 from ipml.storage.backup import FORMAT, LEFT_OUT, MANIFEST, ROWS_AT_ONCE, Contents, Manifest, member
-from ipml.storage.database import migrate_within, migrating
+from ipml.storage.database import migrate_within, migrating, name_of
 from ipml.storage.numbering import go_on_after, numbered_tables
 
+# What zipfile says of an archive that is cut, encrypted, or packed in a way it does not know.
+_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 _LARGEST_MANIFEST = 10**6  # bytes: it names a few tables
 _LONGEST_LINE = 1 << 24  # bytes: of the row of a listing, many times over
 _SMALL_BYTES, _MOST_EXPANSION = 32 << 20, 50  # what a backup may unpack to, or so many times its size if that is more
@@ -76,12 +79,16 @@ def restore(
     return manifest
 
 
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise UnusableBackup(str(path), str(error), "a zip that `ipml backup` wrote") from error
+    except (*_DAMAGES, OSError) as error:
+        raise UnusableBackup(str(path), _words(error), "a zip that `ipml backup` wrote") from error
     with archive:
         unpacked, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
         if unpacked > max(_SMALL_BYTES, _MOST_EXPANSION * size):
@@ -98,8 +105,8 @@ def _read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
         tables = {str(name): _contents(contents) for name, contents in said["tables"].items()}
         manifest = Manifest(**{**said, "tables": tables})
         Anchor.parse(manifest.anchor)
-    except (KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnusableBackup(str(path), f"{type(error).__name__}: {error}", expected) from error
+    except (*_DAMAGES, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise UnusableBackup(str(path), f"{type(error).__name__}: {_words(error)}", expected) from error
     if manifest.format != FORMAT:
         raise UnusableBackup(str(path), repr(manifest.format), expected)
     return manifest
@@ -116,8 +123,8 @@ def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: Cont
             for line in lines:
                 count += 1
                 digest.update(line)
-    except (KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnusableBackup(str(path), f"table {table} damaged ({error})", "it as it was written") from error
+    except (*_DAMAGES, KeyError) as error:
+        raise UnusableBackup(str(path), f"table {table} damaged ({_words(error)})", "it as it was written") from error
     if (count, digest.hexdigest()) != (contents.rows, contents.sha256):
         found = f"table {table} of {count:,} rows with hash {digest.hexdigest()[:12]}…"
         raise UnusableBackup(str(path), found, f"{contents.rows:,} with {contents.sha256[:12]}…, as its manifest says")
@@ -136,7 +143,7 @@ def _require_empty(connection: Connection) -> None:
             connection.execute(text(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE"))
         found = connection.execute(select(1).select_from(name_table(name)).limit(1)).first()
         if name != "alembic_version" and found:
-            raise DatabaseNotEmpty(connection.engine.url.render_as_string(hide_password=True), name)
+            raise DatabaseNotEmpty(name_of(connection.engine), name)
 
 
 def _check_tables(connection: Connection, path: Path, manifest: Manifest) -> None:
@@ -188,7 +195,7 @@ def _misfits_named(path: Path) -> Iterator[None]:
     """Turn what the database refuses of a backup's rows into a line about the backup."""
     try:
         yield
-    except (IntegrityError, DataError, ProgrammingError, ValueError, TypeError, OverflowError) as error:
+    except (IntegrityError, DataError, ProgrammingError, ValueError, TypeError, OverflowError, RecursionError) as error:
         found = str(error.orig if isinstance(error, DatabaseError) else error).partition("\n")[0]
         raise UnusableBackup(str(path), found, "rows that fit the tables and each other") from error
 

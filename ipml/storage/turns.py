@@ -34,7 +34,7 @@ def turn(path: Path, patience_seconds: float) -> Iterator[None]:
     written
     """
     try:
-        file = path.open("ab")
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
     except OSError:  # a folder that cannot be written: SQLite will say so
         yield
         return

@@ -10,8 +10,15 @@ from postgres import Server
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app
-from ipml.cli.doctor import check_access
-from ipml.settings import get_settings
+from ipml.cli.doctor import (
+    check_access,
+    check_database,
+    check_erased,
+    check_fairness,
+    check_model,
+    without_traceback,
+)
+from ipml.settings import Settings, get_settings
 from ipml.storage import audit
 from ipml.storage.database import has_wal_reset_defect, open_database, reading, writing
 
@@ -173,3 +180,22 @@ def test_settings_that_let_others_in_are_named(
     lines = [f"{check.state:<8} {check.subject}: {check.words}" for check in found]
     assert any(line.startswith(words) for line in lines), lines
     assert any(check.state == "problem" for check in found) == bool(code)
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "nonsense", "empty"])
+def test_no_setting_ends_in_a_traceback(database: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str):
+    """Whatever a setting holds, or the file that it names: each step says what it found, and the others are taken."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "nonsense").write_bytes(b"\x00\xff{[" * 50)
+    (tmp_path / "empty").touch()
+    steps = (check_fairness, check_model, lambda _: check_access(), lambda _: check_erased())
+    for name in Settings.model_fields:
+        with monkeypatch.context() as patched:
+            patched.setenv(f"IPML_{name.upper()}", str(tmp_path / kind))
+            get_settings.cache_clear()
+            url = None if name == "database" else f"sqlite:///{database}"
+            found = list(without_traceback(lambda url=url: check_database(url, None)))
+            for step in steps:
+                found += without_traceback(lambda step=step, url=url: step(None if step is check_model else url))
+            assert all("\n" not in check.words for check in found), name
+    get_settings.cache_clear()

@@ -183,6 +183,8 @@ def test_only_its_owner_can_read_a_backup(made: Path):
         (lambda files: rewrite_table(files, "cases", b""), "rows that fit the tables and each other"),
         (lambda files: rewrite_table(files, "cases", b"[1]\n"), "rows that fit"),
         (lambda files: rewrite_table(files, "cases", b"{\n"), "rows that fit"),
+        (lambda files: rewrite_table(files, "cases", b"[" * 100_000 + b"\n"), "rows that fit"),
+        (lambda files: files.update({MANIFEST: b"[" * 100_000}), "a manifest of the form"),
         (lambda files: rewrite_table(files, "audit", b""), "an audit trail up to 0:"),
         (
             lambda files: rewrite_table(files, "audit", files[member("audit")].replace(b"ana", b"ben", 1)),
@@ -197,6 +199,7 @@ def test_only_its_owner_can_read_a_backup(made: Path):
     ],
     ids=[
         *("edited", "missing", "no manifest", "no object", "other format", "columns", "orphans", "short", "no JSON"),
+        *("deep row", "deep manifest"),
         *("no trail", "forged trail", "check", "infinite", "huge"),
     ],
 )
@@ -224,6 +227,23 @@ def test_a_damaged_or_foreign_file_is_refused(made: Path, target: Engine, tmp_pa
     for name in ("flipped.zip", "letter.zip"):
         with pytest.raises(UnusableBackup, match=name):
             restore(target, tmp_path / name)
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99), (10, 12), (10, 14)])
+def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, target: Engine, place: int, value: int):
+    """Whatever the archive says of how to read it: one line, and the database is left alone."""
+    content = made.read_bytes()
+    for mark, at in ((b"PK\x01\x02", place), (b"PK\x03\x04", place - 2)):
+        start = 0
+        while (start := content.find(mark, start)) >= 0:
+            content = content[: start + at] + value.to_bytes(2, "little") + content[start + at + 2 :]
+            start += 4
+    made.write_bytes(content)
+    with pytest.raises(UnusableBackup) as raised:
+        restore(target, made)
+    assert "\n" not in str(raised.value)
+    with target.connect() as connection:
+        assert get_revision(connection) is None
 
 
 def test_a_trail_written_anew_is_found_with_an_anchor(made: Path, target: Engine):

@@ -1,5 +1,6 @@
 """Opening, migrating, reading and writing."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from databases import copy_postgres
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from postgres import Server
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
@@ -329,3 +332,33 @@ def test_a_commit_that_fails_leaves_the_connection_usable(engine: Engine):
         connection.execute(ROW)
         assert connection.scalar(text("SELECT count(*) FROM sessions")) == 0
     assert _count(engine) == 1
+
+
+@given(
+    st.text("ab@:/?#%[]! \\\n", max_size=6),
+    st.sampled_from(["host", "host:bad", "host:99999999", "ho st", "", "@", "[::1", "h@x:1"]),
+    st.sampled_from(["postgresql", "postgresql+psycopg", "mysql", "nonsense", "sqlite", ""]),
+    st.sampled_from(["/db", "/db?password={}", "?a=b", "", "/db?port=x&connect_timeout=1"]),
+)
+@settings(max_examples=25)
+def test_no_part_of_a_password_is_shown_whatever_the_url(odd: str, host: str, scheme: str, tail: str):
+    """An address that cannot be opened is one line, and the password is not in it, wherever an @ or a colon stands."""
+    word = "Hush7531"
+    url = f"{scheme}://ana:{word}{odd}{word}@{host}{tail.format(word)}"
+    with pytest.raises(UnusableDatabase) as raised:
+        open_database(url, create=False)
+    assert word not in str(raised.value)
+
+
+def test_a_new_database_is_for_the_eyes_of_its_owner(tmp_path: Path):
+    """And so is each file that is made beside it, whatever the umask."""
+    before = os.umask(0)
+    try:
+        engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+        migrate(engine)
+        with reading(engine):
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+        engine.dispose()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("ipml.db", "ipml.db-wal", "ipml.db-shm", "ipml.db-turn"), 0o600)
