@@ -271,6 +271,12 @@ AUDITED: dict[str, Audited] = {
         | _with(("released from hold",), "released_by", "released_at"),
         _because(_NUMBER, "hold_id"),
     ),
+    "notifier_appointments": Audited(
+        "appointment",
+        ("notifier appointed", "notifier appointment revoked"),
+        _never("notifier_id", "kind", "made_by", "made_at", "until") | _with(_EXPIRED, "ground"),
+        _because(_NUMBER, "appointment_id"),
+    ),
     "notifier_steps": Audited(
         "step",
         ("notifier warned", "notifier suspended", "notifier lifted"),

@@ -25,7 +25,7 @@ from ipml.storage.database import migrate_within, migrating, name_of
 from ipml.storage.numbering import go_on_after, numbered_tables
 
 # What zipfile says of an archive that is cut, encrypted, or packed in a way it does not know.
-_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+_DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 _LARGEST_MANIFEST = 10**6  # bytes: it names a few tables
 _LONGEST_LINE = 1 << 24  # bytes: of the row of a listing, many times over
 _SMALL_BYTES, _MOST_EXPANSION = 32 << 20, 50  # what a backup may unpack to, or so many times its size if that is more
@@ -87,7 +87,7 @@ def _words(error: Exception) -> str:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (*_DAMAGES, OSError) as error:
+    except _DAMAGES as error:
         raise UnusableBackup(str(path), _words(error), "a zip that `ipml backup` wrote") from error
     with archive:
         unpacked, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
