@@ -205,7 +205,7 @@ AUDITED: dict[str, Audited] = {
         ("struck",),
         _never("decision_id", "case_id", "pseudonym", "ground", "category", "weight", "probability", "value")
         | _never("listings", "age_days", "made_with", "cluster", "same_as", "seen_at", "struck_at", "expires_at")
-        | _never("policy_digest"),
+        | _never("policy_digest", "currency"),
         _because(_NUMBER, "strike_id"),
     ),
     "strikes_taken_back": Audited(

@@ -1,6 +1,7 @@
 """`ipml doctor` finds what is broken."""
 
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from ipml.cli import app
 from ipml.cli.doctor import (
+    Check,
     check_access,
     check_database,
     check_erased,
@@ -189,7 +191,7 @@ def test_no_setting_ends_in_a_traceback(database: Path, monkeypatch: pytest.Monk
     (tmp_path / "nonsense").write_bytes(b"\x00\xff{[" * 50)
     for name in Settings.model_fields:
         url = None if name == "database" else f"sqlite:///{database}"
-        steps = [partial(check_database, url, None), check_access, check_erased]
+        steps: list[Callable[[], Iterator[Check]]] = [partial(check_database, url, None), check_access, check_erased]
         if name in ("model", "model_key", "tracking"):
             steps.append(partial(check_model, None))
         with monkeypatch.context() as patched:
