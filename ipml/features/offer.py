@@ -35,12 +35,22 @@ _EMAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}\.[a-z]{2,12}")
 _HANDLE = re.compile(r"(?<![a-z0-9.])@[a-z_][a-z0-9_.]{2,31}")
 _PHONE = re.compile(r"(?<![\w.,$])(?:\+\d[\d ()-]{8,17}\d|[78] ?\(\d{3}\)[\d -]{7,10}\d|\(\d{3}\) ?\d{3}-\d{4})(?!\w)")
 _UNITS = (
-    *("x", "pc", "pcs", "pieces", "units", "pairs", "pack", "packs", "sets", "шт", "пар", "пары", "штук", "упаковок"),
+    *("pc", "pcs", "pieces", "units", "pairs", "pack", "packs", "sets", "шт", "пар", "пары", "штук", "упаковок"),
     *("peças", "pares", "unidades", "piezas", "stück", "paar", "pièces", "paires", "pezzi", "paia", "adet"),
 )
-_PIECES = re.compile(
-    rf"\bx ?(\d{{1,4}})\b|\b(\d{{1,5}}) ?(?:{'|'.join(map(fold_text, _UNITS))})\b|(?<!\d)(\d{{1,5}}) ?[件个双套只]"
+_MEASURES = (
+    *("mm", "sm", "cm", "dm", "m", "km", "inch", "inches", "ft", "feet", "yd", "mb", "gb", "tb", "ml", "cl", "l"),
+    *("mg", "g", "gr", "kg", "oz", "lb", "lbs", "w", "kw", "v", "mah", "ah", "hz", "mhz", "ghz"),
 )
+"""What a number of which is a size; folded, so that "sm" is centimetres in Cyrillic."""
+_PIECES = re.compile(
+    r"(?<![\d\"'] )(?<![\"'])\bx(?:(?<!\w x) )?(\d{1,4})\b"
+    rf"(?! ?(?:(?:{'|'.join(_MEASURES)})\b|''|\"))"
+    rf"|\b(\d{{1,5}}) ?(?:x\b(?! ?\d)|(?:{'|'.join(map(fold_text, _UNITS))})\b)"
+    r"|(?<!\d)(\d{1,5}) ?[件个双套只]"
+)
+"""Numbers of pieces: "x10", "x 10", "10 x", "10 pcs". A size is none, nor is a name: a number on both sides of the x
+("90 x 90"), a measure after it ("x 64 GB"), or a word before an x that stands alone ("Model X 2018")."""
 _SIZE_RANGE = re.compile(
     rf"\b(?:3[4-9]|4[0-8]) ?(?:-|~|to|{fold_text('до')}|bis) ?(?:3[5-9]|4[0-9])\b"
     r"|\b(?:us|uk|eu) ?\d{1,2}(?:\.5)? ?- ?(?:us|uk|eu)? ?\d{1,2}\b"

@@ -40,6 +40,9 @@ def test_genuine_titles_count_none(language):
         ("Škoda přívěsek, crème 100 %", 0),
         ("Bluetooth-наушники 40×40cm 🇺🇸", 0),
         ("🇳🇮🇰🇪", 1),
+        ("100\u03bcl, 470\u03bcF", 0),
+        ("(155x90x3мм) 120x4см L200мм 1xАА 10Х20СМ", 0),
+        ("120x4см Nіke 5xNіke", 2),
         ("30 µm, 20 °C, ½ price, №5, 10 €", 0),
     ],
 )

@@ -1,5 +1,6 @@
 """How an offer is made."""
 
+import math
 import tomllib
 from collections import Counter
 from importlib.resources import files
@@ -62,6 +63,30 @@ def test_numbers_of_goods_are_no_contacts(title):
 def test_pieces_are_counted(title):
     """Ten pieces are ten pieces, however they are written."""
     assert values(title)["log_pieces_in_title"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("sign", ["x", "X", "×", "х", " x ", " X ", " × ", " х "])
+@pytest.mark.parametrize(
+    "size", ["Scarf 90{}90 cm", "Scarf 90{}90", "Лента 120{}4 см", "7.5{}10 m", "Box 3{}4{}5", '10"{}12"']
+)
+def test_a_size_is_no_number_of_pieces(size, sign):
+    """Numbers on both sides of an x, of whichever script, are a size."""
+    assert values(size.replace("{}", sign))["log_pieces_in_title"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "name", ["Xbox Series X 1000 GB", "iPhone X 64 GB", "Tesla Model X 2018 mats", "Galaxy X 256GB", "SSD x 500 gb"]
+)
+def test_a_name_with_an_x_is_no_number_of_pieces(name):
+    """Neither the number after it nor the measure of something says how many there are."""
+    assert values(name)["log_pieces_in_title"] == 0.0
+
+
+@given(st.integers(2, 999), st.integers(2, 999))
+def test_a_size_takes_no_number_of_pieces_away(pieces, side):
+    """Beside a size, pieces are counted as without."""
+    for title in (f"{pieces} pcs scarf {side} x {side} cm", f"{side} x {side} scarf x{pieces}", f"{pieces} x scarf"):
+        assert values(title)["log_pieces_in_title"] == pytest.approx(math.log10(pieces)), title
 
 
 @pytest.mark.parametrize("title", ["Sneakers 36-45", "Boots 40 - 46", "Shoes US7-US12", "Hoodie S-XXL", "Tee xs/2xl"])

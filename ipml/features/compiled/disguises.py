@@ -1,8 +1,8 @@
 """Count the words that hide what they say in many texts, as `ipml.features.disguise.count_disguises` does in each.
 
 What kind of letter a character is comes from pages of 256, worked out by the plain function when one of its characters
-is first met. Texts that need a look around a character (joiners, flags, full-width letters beside Chinese) are few, and
-left to the plain function.
+is first met. Texts that need a look around a character (joiners, flags, full-width letters beside Chinese), and those
+in which something seems to hide, of which some hold but a size, are few, and left to the plain function.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
             PAGES.fill({ord(letter) >> 8 for letter in set(texts.text(row)[:MAX_TITLE_LETTERS])})
         again = texts.take(unread)
         counts[unread] = _count(again.offsets, again.data, *PAGES.tables, MAX_TITLE_LETTERS)
-    for row in np.flatnonzero(counts == _LEFT).tolist():
+    for row in np.flatnonzero((counts == _LEFT) | (counts > 0)).tolist():
         counts[row] = disguise.count_disguises(texts.text(row))
     return np.asarray(counts)
 

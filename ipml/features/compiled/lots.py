@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ipml.features.compiled.contacts import is_digit, stands_at
 from ipml.features.compiled.inner import plain_njit
-from ipml.features.compiled.letters import is_word, letter_after
+from ipml.features.compiled.letters import is_word, letter_after, letter_before
 
 _UNITS = (
     *(
@@ -41,8 +41,13 @@ _UNITS = (
         b"adet",
     ),
 )
+_MEASURES = (
+    *(b"mm", b"sm", b"cm", b"dm", b"m", b"km", b"inch", b"inches", b"ft", b"feet", b"yd", b"mb", b"gb", b"tb", b"ml"),
+    *(b"cl", b"l", b"mg", b"g", b"gr", b"kg", b"oz", b"lb", b"lbs", b"w", b"kw", b"v", b"mah", b"ah", b"hz", b"mhz"),
+    *(b"ghz", b"''", b'"'),
+)
 _CJK_UNITS = tuple(ord(letter) for letter in "件个双套只")
-_SPACE, _HYPHEN, _TILDE, _SLASH, _DOT = (ord(sign) for sign in " -~/.")
+_SPACE, _HYPHEN, _TILDE, _SLASH, _DOT, _QUOTE, _QUOTES = (ord(sign) for sign in " -~/.'\"")
 _MOST_BYTES = 256
 INITIALS = tuple(sorted({unit[0] for unit in _UNITS}))
 """What the units begin with, ideographs aside."""
@@ -89,11 +94,39 @@ def read_number(data, at, end):
 
 
 @plain_njit
-def end_of_pieces(data, at, end, kinds):
-    """Return where "x10" or "x 10" ends that begins with this x; 0 where there is none."""
+def _is_measured(data, at, end, kinds):
+    """Say whether a measure follows a number that ends here."""
+    at = _skip_space(data, at, end)
+    for measure in _MEASURES:
+        if stands_at(data, at, end, measure):
+            after = at + len(measure)
+            if measure[0] in (_QUOTE, _QUOTES) or _ends_word(data, after, end, kinds):
+                return True
+    return False
+
+
+@plain_njit
+def _is_of_size(data, start, at, kinds, stands_alone):
+    """Say whether a number or an inch sign stands before this x; or a word, if the x stands alone."""
+    if at > start and data[at - 1] == _SPACE:
+        letter = letter_before(data, at - 1, start)
+        if stands_alone and is_word(kinds, letter):
+            return True
+    else:
+        letter = letter_before(data, at, start)
+    return letter in (_QUOTE, _QUOTES) or is_digit(letter)
+
+
+@plain_njit
+def end_of_pieces(data, start, at, end, kinds):
+    """Return where "x10" or "x 10" ends that begins with this x; 0 where there is none, or a size or a name."""
     first = _skip_space(data, at + 1, end)
     last = skip_digits(data, first, end)
-    return last if 1 <= last - first <= 4 and _ends_word(data, last, end, kinds) else 0
+    if not (1 <= last - first <= 4 and _ends_word(data, last, end, kinds)):
+        return 0
+    if _is_of_size(data, start, at, kinds, first > at + 1) or _is_measured(data, last, end, kinds):
+        return 0
+    return last
 
 
 @plain_njit
@@ -112,7 +145,10 @@ def end_of_unit(data, at, end, kinds, is_whole):
     if is_whole:
         for unit in _UNITS:
             if stands_at(data, at, end, unit) and _ends_word(data, at + len(unit), end, kinds):
-                return at + len(unit)
+                after = at + len(unit)
+                next_word = _skip_space(data, after, end)
+                is_size = data[at] == _X and next_word < end and is_digit(data[next_word])
+                return 0 if is_size else after
     return 0
 
 

@@ -125,7 +125,7 @@ def _read_sign(data, start, end, at, kinds, found):
 
 
 @plain_njit
-def _read_letter(data, end, at, kinds, found, used):
+def _read_letter(data, start, end, at, kinds, found, used):
     """Look for the range of sizes, or the number of pieces, that a word of these first letters may begin.
 
     `used` is up to where numbers of pieces are read already; it is returned.
@@ -135,7 +135,7 @@ def _read_letter(data, end, at, kinds, found, used):
         return used
     found[_RANGE] |= is_range_at_letter(data, at, end, kinds)
     if data[at] == 0x78 and at >= used:  # x10
-        stop = end_of_pieces(data, at, end, kinds)
+        stop = end_of_pieces(data, start, at, end, kinds)
         if stop:
             first = at + 2 if data[at + 1] == 0x20 else at + 1
             found[_PIECES] = max(found[_PIECES], read_number(data, first, stop))
@@ -195,7 +195,7 @@ def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
             elif at > start and is_digit(data[at - 1]):
                 used = _read_digits(data, start, end, at, kinds, found, used)
             elif not is_word(kinds, letter_before(data, at, start)):
-                used = _read_letter(data, end, at, kinds, found, used)
+                used = _read_letter(data, start, end, at, kinds, found, used)
         for column in (_LINK, _PHONE):
             values[row, column] = found[column]
         if has_lots:

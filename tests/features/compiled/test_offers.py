@@ -42,6 +42,28 @@ LOTS = [
     "12345",
     "件x",
 ]
+SIZES = [
+    "x",
+    " x ",
+    " x",
+    "x ",
+    " ",
+    "90",
+    "4",
+    "2018",
+    "cm",
+    " gb",
+    "m",
+    "'",
+    "''",
+    '"',
+    "a",
+    "é",
+    "件",
+    "pcs",
+    "in",
+    "_",
+]
 RANGES = [
     "36",
     "45",
@@ -127,7 +149,7 @@ ADDRESSES = [
     "b" * 62,
     "@shop",
 ]
-KINDS_OF_PIECES = [LOTS, RANGES, LETTERS, PHONES, LINKS, ADDRESSES]
+KINDS_OF_PIECES = [LOTS, SIZES, RANGES, LETTERS, PHONES, LINKS, ADDRESSES]
 TEXTS = (
     st.sampled_from(KINDS_OF_PIECES).flatmap(lambda pieces: st.lists(st.sampled_from(pieces), max_size=9)).map("".join)
 )
