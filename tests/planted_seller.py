@@ -82,7 +82,8 @@ def plant_anew(engine: Engine) -> str:
     said = {"title": f"{NAME} sells bags", "description": f"call {PHONE}, {STREET} 5", "gtin": PHONE, "country": "DE"}
     theirs = [bag(n, SELLER, 0.9 - n / 50, **said, brand=f"{NAME} own", category=STREET) for n in range(5)]
     enqueue(engine, [*theirs, *(bag(n, "other", 0.5 - n / 50) for n in range(OTHERS))], now=NOON)
-    enqueue(engine, [bag(0, SELLER, 0.95, **said, seller_sales=3)], now=NOON)  # looked different before
+    rescored = bag(0, SELLER, 0.95, **said, brand=f"{NAME} own", category=STREET, seller_sales=3)
+    enqueue(engine, [rescored], now=NOON)  # looked different before
     first = _decide(engine, Verdict.COUNTERFEIT, note=f"{NAME} lives in {STREET}", key=f"key {PHONE}")
     _decide(engine, Verdict.GENUINE, note=PHONE)
     undone = _decide(engine, Verdict.GENUINE)

@@ -34,7 +34,7 @@ from ipml.web.permissions import Role
 from ipml.web.users import add_user, list_users
 
 USER, PASSWORD = "lea", "correct horse battery"
-BAR_MS = 100.0
+VERDICT_BAR_MS, PAGE_BAR_MS = 100.0, 300.0  # of 95 in 100
 
 
 @dataclass
@@ -136,6 +136,7 @@ def measure(browser: Browser, engine: Engine, n_times: int) -> None:
         "list, first page": dict,
         "list, deep page": lambda: {"after": rng.choice(deep)},
         "list, decided": lambda: {"state": "decided"},
+        "list, superseded": lambda: {"state": "superseded"},
         "list, common brand": lambda: {"brand": names.brands[rng.integers(3)]},
         "list, rare brand": lambda: {"brand": names.brands[-1 - rng.integers(50)]},
         "list, common seller": lambda: {"seller": names.sellers[rng.integers(3)]},
@@ -165,6 +166,9 @@ def measure(browser: Browser, engine: Engine, n_times: int) -> None:
         for name, ask in asks.items():
             browser.get(name, f"/?{urlencode(ask())}")
         work_one(browser)
+        case = f"/cases/{rng.integers(1, n_open)}"
+        browser.get("case", case)
+        browser.get("seller of a case", f"{case}/seller")
         browser.get("dashboard", "/dashboard")
 
 
@@ -204,7 +208,8 @@ def tabulate(taken: dict[str, list[float]], worked: dict[str, list[float]]) -> s
     lines = [f"{'page':<26}{'p50':>6}{'p95':>7}{'p99':>7}{'most':>7}{'processor':>12}"]
     for name, seconds in taken.items():
         p50, p95, p99, most = np.percentile(np.array(seconds) * 1e3, [50, 95, 99, 100])
-        missed = "  over the bar" if p95 > BAR_MS else ""
+        bar = VERDICT_BAR_MS if name.startswith("verdict") else PAGE_BAR_MS
+        missed = "  over the bar" if p95 > bar else ""
         processor = 1e3 * float(np.median(worked[name]))
         lines.append(f"{name:<26}{p50:>6.1f}{p95:>7.1f}{p99:>7.1f}{most:>7.1f}{processor:>12.1f}{missed}")
     return "\n".join(lines)

@@ -44,6 +44,9 @@ def enqueue(
 ) -> None:
     """Put the scored listings of a file into the review queue; doing it again changes nothing.
 
+    A listing that comes again as it was opens no new case, unless it was not found counterfeit and its score rose by
+    more than the policy says (`return_score_rise`); one that was changed does, and supersedes what still waited.
+
     With --top or --min-score some of the other listings are drawn and enqueued as well: from them `ipml estimate` tells
     what the model overlooks. Listings that the model could not judge come behind all that have a score, and are not
     enqueued for their score where --min-score is given.
@@ -74,7 +77,12 @@ def enqueue(
     batch = enqueue_batch(engine, read, top=top, min_score=min_score, explore=explore, due_at=due_at, now=now)
     counts = batch.enqueued
     drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
-    typer.echo(f"{counts.added:,} added, {counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}")
+    typer.echo(
+        f"{counts.added:,} new, {counts.changed:,} changed, {counts.returned:,} returned because their score rose, "
+        f"{counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}"
+    )
+    if counts.still_offered:
+        typer.echo(f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml takedown list`.")
     if matched := match_notices(engine, now=now).found:
         typer.echo(f"{matched:,} of them notices had come of: `ipml notice waiting`.")
     policy = load_enforcement_policy()

@@ -159,9 +159,12 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
     from ipml.review.clusters.signatures import make_shingles, sign
     from ipml.web.app import make_app
     from ipml.web.clues_page import rank_ahead
+    from ipml.web.render import compile_templates
 
     assert engine is not None
-    sign(make_shingles(""))  # loads a library now, rather than while the first decision waits for it
+    # Now, rather than while whoever opens the first page, or makes the first decision, waits for it.
+    compile_templates()
+    sign(make_shingles("bag"))
     app = make_app(engine, settings)
     rank_ahead(app)
     return app

@@ -21,6 +21,13 @@ class AlreadyDecided(IpmlError):
         super().__init__(f"Case {case_id} has been decided; take the next one.")
 
 
+class Superseded(AlreadyDecided):
+    """The listing was changed since the case came in; its latest version is a case of its own."""
+
+    def __init__(self, case_id: int) -> None:
+        IpmlError.__init__(self, f"The listing of case {case_id} was changed: its newest version is a case of its own.")
+
+
 class ClaimLost(IpmlError):
     """The claim shown is not the one the case is held under: it ran out, was released, or another took it."""
 

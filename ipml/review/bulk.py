@@ -193,6 +193,8 @@ def find_obstacle(row: Row[Any] | None, reviewer: str, now: datetime) -> str | N
         return "there is no such case"
     if row.state == "decided":
         return "it has been decided"
+    if row.state == "superseded":
+        return "its listing was changed since"
     if row.state == "escalated":
         return "it was passed on to a lead, who looks at it by itself"
     if is_held(row, now) and row.holder != reviewer:

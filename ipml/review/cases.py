@@ -13,9 +13,10 @@ from ipml.records import Case
 from ipml.review.snapshot import decode
 from ipml.storage import audit
 from ipml.storage.database import reading
-from ipml.storage.tables import cases
+from ipml.storage.tables import cases, notice_items
 
-STATES = ("open", "decided", "escalated")
+PENDING = ("open", "escalated")
+STATES = ("open", "decided", "escalated", "superseded")
 LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
 _MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
 
@@ -70,6 +71,18 @@ def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool 
         query = query.order_by(cases.c.case_id)
         rows |= {row.case_id: row for row in connection.execute(query.with_for_update() if lock else query)}
     return rows
+
+
+def find_successor(connection: Connection, row: Row[Any]) -> int | None:
+    """Return the newest case of the listing of a case, if that is another."""
+    newest = connection.scalar(select(func.max(cases.c.case_id)).where(cases.c.listing_id == row.listing_id))
+    return None if newest is None or newest <= row.case_id else int(newest)
+
+
+def pass_on_notices(connection: Connection, case_id: int, successor: int) -> None:
+    """Have the notices that wait for a case wait for another of the same listing."""
+    is_waiting = notice_items.c.case_id == case_id, notice_items.c.state == "waiting"
+    connection.execute(update(notice_items).where(*is_waiting).values(case_id=successor))
 
 
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select
 
-from ipml.errors import AlreadyDecided, ClaimLost
+from ipml.errors import AlreadyDecided, ClaimLost, Superseded
 from ipml.records import Claim
 from ipml.review.cases import change_case, find_case, is_held, note_deed
 from ipml.review.exploration.turns import find_drawn, find_explored, find_left_to_people
@@ -56,7 +56,7 @@ def claim(
 
     Raises
     ------
-    CaseNotFound, AlreadyDecided
+    CaseNotFound, AlreadyDecided, Superseded
         The case asked for cannot be claimed by anybody.
     OwnListing, SamePerson
         It is not for this reviewer.
@@ -127,6 +127,8 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
         if look is None:
             raise AlreadyDecided(case_id)
         return Offer(row, look)
+    if row.state == "superseded":
+        raise Superseded(case_id)
     refuse_conflict(connection, row, reviewer)
     return Offer(row)
 
@@ -158,8 +160,10 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] 
 
 
 def require_holder(row: Row[Any], claim: Claim) -> None:
-    """Raise ClaimLost or AlreadyDecided unless the case in a row is held under a claim."""
+    """Raise ClaimLost, AlreadyDecided or Superseded unless the case in a row is held under a claim."""
     if row.state == "decided":
         raise AlreadyDecided(claim.case_id)
+    if row.state == "superseded":
+        raise Superseded(claim.case_id)
     if row.token != claim.token or row.holder != claim.reviewer:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")

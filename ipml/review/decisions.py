@@ -83,7 +83,7 @@ def decide(
 
     Raises
     ------
-    ClaimLost, AlreadyDecided, CaseNotFound
+    ClaimLost, AlreadyDecided, Superseded, CaseNotFound
         The case is not, or no longer, held under this claim.
     OwnListing, SamePerson
         The case is not for this reviewer.

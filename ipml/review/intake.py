@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, update
 
 from ipml.errors import UnstorableValue
-from ipml.records import ScoredListing
+from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import change_case, find_cases, subject_of
 from ipml.review.clusters.clusters import move_forward, show_overtakers
 from ipml.review.clusters.joining import Arrival, Joining, make_arrival
+from ipml.review.clusters.likeness import read_brand
 from ipml.review.exploration.arrivals import note_places
 from ipml.review.exploration.sifting import Place
 from ipml.review.ranking.ranking import Ranking, current_ranking, rank_columns
 from ipml.review.search import searched_text
-from ipml.review.snapshot import digest, encode, make_key
+from ipml.review.snapshot import decode_listing, digest, digest_content, encode, make_key
 from ipml.review.texts import check_text
+from ipml.review.versions import Arrived, Fate, compare, find_numbers, find_verdicts, pass_on, supersede
 from ipml.settings import get_settings
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -36,14 +39,34 @@ _LONGEST_NAME = 200  # characters, as of a listing's fields; PostgreSQL's indice
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """How many listings became cases, gave an open case another score, or changed nothing."""
+    """What became of the listings that came in; each is counted once.
+
+    Attributes
+    ----------
+    added : int
+        New listings, which became cases.
+    changed : int
+        Changed ones, which became new cases; those of them that still waited as they were are superseded.
+    returned : int
+        Ones that came back as they were, and became cases again because their score rose.
+    rescored : int
+        Ones whose open case took another score, price or history of its seller.
+    unchanged : int
+        All others that nothing was done about.
+    still_offered : int
+        Ones that were found counterfeit, and were seen on offer again since, as they were.
+    """
 
     added: int = 0
     rescored: int = 0
     unchanged: int = 0
+    changed: int = 0
+    returned: int = 0
+    still_offered: int = 0
 
     def __add__(self, other: Enqueued) -> Enqueued:
-        return Enqueued(self.added + other.added, self.rescored + other.rescored, self.unchanged + other.unchanged)
+        names = Enqueued.__slots__
+        return Enqueued(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +79,8 @@ class _Newcomer:
 
     @property
     def key(self) -> str:
-        """What tells the listing, as observed once, from every other."""
-        return str(self.columns["listing_key"])
+        """The id of the listing."""
+        return self.scored.listing.listing_id
 
     @property
     def lane(self) -> dict[str, Any]:
@@ -80,8 +103,11 @@ def enqueue(
 ) -> Enqueued:
     """Put scored listings into the queue; doing it again changes nothing.
 
-    A listing observed at another moment is another case. An open case takes a new score, and
-    the old one stays in the audit trail. A case that was decided or escalated keeps what people have judged.
+    Of one listing at most one case waits (`ipml.review.versions`). While what the seller offers stays the same, an open
+    case takes a new score, and the old one stays in the audit trail; a case that was decided or escalated keeps what
+    people have judged, and one that was not found counterfeit comes back only if its score rose by more than the policy
+    says. A listing that was changed becomes a new case, and supersedes the one that waited. What was observed before
+    what is known already changes nothing; where moments are unknown, what comes later counts as later.
     Listings that the model could not judge need a person, too, and come last where the queue is sorted by score.
     Cases take their place by the ranking in force (`ipml.review.ranking.ranking`).
 
@@ -110,10 +136,10 @@ def enqueue(
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> enqueue(engine, [bag])
-    Enqueued(added=1, rescored=0, unchanged=0)
-    >>> enqueue(engine, [bag])
-    Enqueued(added=0, rescored=0, unchanged=1)
+    >>> enqueue(engine, [bag]).added
+    1
+    >>> enqueue(engine, [bag]).unchanged
+    1
     """
     return enqueue_placed(engine, ((item, None) for item in scored), due_at=due_at, joins_alike=joins_alike, now=now)
 
@@ -159,6 +185,8 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
     return {
         "listing_key": make_key(listing),
         "listing_id": listing.listing_id,
+        "content": digest_content(listing),
+        "brand_read": read_brand(scored),
         "observed_at": listing.observed_at,
         "seller_id": listing.seller_id,
         "brand": listing.brand,
@@ -180,8 +208,7 @@ class _Intake:
 
     def take(self, engine: Engine, batch: Sequence[_Newcomer]) -> Enqueued:
         """Take a batch in, in a transaction of its own."""
-        latest = {newcomer.key: newcomer for newcomer in batch}
-        arrivals = _make_arrivals(engine, latest) if self.joins_alike else {}
+        arrivals = self._make_arrivals(engine, _find_latest(batch)) if self.joins_alike else {}
         with writing(engine) as connection:
             return self.take_within(connection, batch, arrivals)
 
@@ -189,64 +216,189 @@ class _Intake:
         self, connection: Connection, batch: Sequence[_Newcomer], arrivals: Mapping[str, Arrival]
     ) -> Enqueued:
         """Make cases of the new ones, give open cases a new score, and note both."""
-        latest = {newcomer.key: newcomer for newcomer in batch}
+        latest = _find_latest(batch)
         serialise(connection, Lock.ENQUEUE)
-        ranking, numbers = current_ranking(connection), _find_numbers(connection, latest)
-        joining = Joining(connection, [arrival for key, arrival in arrivals.items() if key not in numbers])
-        locked = find_cases(connection, {*numbers.values(), *joining.candidates}, lock=True)
-        entries = self._add(connection, [one for key, one in latest.items() if key not in numbers], ranking)
-        exemplars = joining.write(locked, {key: number for key, (number, _) in entries.items()})
-        stored = [locked[number] for number in sorted(numbers.values())]
-        changes = self._rescore(connection, stored, latest, ranking)
+        ranking, numbers = current_ranking(connection), find_numbers(connection, latest)
+        joining = Joining(connection, arrivals.values())
+        locked = find_cases(connection, {*numbers, *joining.candidates}, lock=True)
+        arrived, verdicts = _compare(connection, latest, [locked[number] for number in numbers], ranking)
+        outdated = [one.last.case_id for one in arrived.values() if one.last is not None and one.supersedes]
+        supersede(connection, outdated)
+        # None of those that came apart from what is there can have anything to join that was not there before.
+        joining = Joining(connection, [arrivals[key] for key, one in arrived.items() if one.opens and key in arrivals])
+        locked |= find_cases(connection, joining.candidates, lock=True)
+        opened = {key: one for key, one in arrived.items() if one.opens}
+        entries = self._add(connection, opened, latest, ranking)
+        exemplars = joining.write(
+            locked, {latest[key].columns["listing_key"]: number for key, (number, _) in entries.items()}
+        )
+        again = [(one.last, latest[key]) for key, one in arrived.items() if one.fate is Fate.AGAIN and one.last]
+        changes = self._rescore(connection, again, ranking)
+        offered = self._note_seen(connection, again, verdicts)
         if self.sift_id is not None:
-            note_places(connection, self.sift_id, {key: one.place for key, one in latest.items() if one.place})
+            cases_of = {key: one.last.case_id for key, one in arrived.items() if one.last is not None}
+            cases_of |= {key: number for key, (number, _) in entries.items()}
+            places = {cases_of[key]: one.place for key, one in latest.items() if one.place}
+            note_places(connection, self.sift_id, places)
         added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
         audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
+        successors = [(one.last, entries[key][0]) for key, one in opened.items() if one.supersedes and one.last]
+        pass_on(connection, successors, self.now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=self.now)
-        return Enqueued(len(added), len(changes), len(batch) - len(added) - len(changes))
+        audit.append_all(connection, _SYSTEM, "still offered", offered[1], at=self.now)
+        fates = Counter(one.fate for one in arrived.values())
+        n_opened = (fates[Fate.NEW], fates[Fate.CHANGED], fates[Fate.RETURNED])
+        unchanged = len(batch) - sum(n_opened) - len(changes) - offered[0]
+        return Enqueued(n_opened[0], len(changes), unchanged, *n_opened[1:], offered[0])
+
+    def _make_arrivals(self, engine: Engine, latest: Mapping[str, _Newcomer]) -> dict[str, Arrival]:
+        """Return what listings that become cases are compared by, made before the queue is locked: it takes a while.
+
+        Drawn listings stand for themselves: they are to be looked at with known odds.
+        """
+        with reading(engine) as connection:
+            rows = find_cases(connection, find_numbers(connection, latest))
+            arrived, _ = _compare(connection, latest, list(rows.values()), current_ranking(connection))
+        return {
+            key: make_arrival(latest[key].columns)
+            for key, one in arrived.items()
+            if one.opens and self._lane(one, latest[key]).get("lane") != "explored"
+        }
+
+    def _lane(self, arrived: Arrived, newcomer: _Newcomer) -> dict[str, Any]:
+        """Return what a new case keeps of how its listing came to be shown: once for its score, and always so."""
+        last = arrived.last
+        if last is None or not arrived.supersedes or newcomer.lane.get("lane") == "ranked":
+            return newcomer.lane
+        return {"odds": last.odds, "lane": last.lane, "lot": last.lot}
 
     def _add(
-        self, connection: Connection, added: Sequence[_Newcomer], ranking: Ranking
+        self,
+        connection: Connection,
+        opened: Mapping[str, Arrived],
+        latest: Mapping[str, _Newcomer],
+        ranking: Ranking,
     ) -> dict[str, tuple[int, _Payload]]:
-        """Insert cases; return the number of each and what is noted of it, by listing key."""
-        if not added:
+        """Insert cases; return the number of each and what is noted of it, by the id of the listing."""
+        if not opened:
             return {}
-        ranked = [newcomer.ranked(ranking, self.now, self.due_at) for newcomer in added]
-        rows = [{**one.columns, **one.lane, "state": "open", "enqueued_at": self.now} for one in ranked]
-        inserted = connection.execute(insert(cases).returning(cases.c.listing_key, cases.c.case_id), rows)
-        numbers = {row.listing_key: row.case_id for row in inserted}
-        texts = [{"case_id": numbers[one.key], "text": searched_text(one.scored)} for one in ranked]
+        ranked = {key: latest[key].ranked(ranking, self.now, self.due_at, _due_of(one)) for key, one in opened.items()}
+        rows = [
+            {
+                **one.columns,
+                "listing_key": _make_key(opened[key], one),
+                **self._lane(opened[key], one),
+                "version": opened[key].version,
+                "seen_at": one.scored.listing.observed_at or self.now,
+                "state": "open",
+                "enqueued_at": self.now,
+            }
+            for key, one in ranked.items()
+        ]
+        inserted = connection.execute(insert(cases).returning(cases.c.listing_id, cases.c.case_id), rows)
+        numbers: dict[str, int] = {row.listing_id: row.case_id for row in inserted}
+        texts = [{"case_id": numbers[key], "text": searched_text(one.scored)} for key, one in ranked.items()]
         connection.execute(insert(case_texts), texts)
-        return {one.key: (numbers[one.key], _score_entry(one, ranking)) for one in ranked}
+        return {
+            key: (numbers[key], _score_entry(one, ranking) | self._explain(opened[key], one))
+            for key, one in ranked.items()
+        }
+
+    def _explain(self, arrived: Arrived, newcomer: _Newcomer) -> _Payload:
+        """Return what the audit trail says of how a case came about."""
+        lane = self._lane(arrived, newcomer)
+        drawn: _Payload = {name: lane[name] for name in ("odds", "lane") if lane.get(name) is not None}
+        if arrived.last is None:
+            return drawn
+        return {**drawn, "after": arrived.last.case_id, "why": arrived.fate.value, "version": arrived.version}
 
     def _rescore(
-        self, connection: Connection, stored: Sequence[Row[Any]], latest: Mapping[str, _Newcomer], ranking: Ranking
+        self, connection: Connection, again: Sequence[tuple[Row[Any], _Newcomer]], ranking: Ranking
     ) -> list[_Entry]:
         """Give open cases their new scores; return what is noted of each that changed."""
-        known = [(row, latest[row.listing_key]) for row in stored if row.state == "open"]
+        known = [(row, one) for row, one in again if row.state == "open"]
         ranked = [(row, one.ranked(ranking, row.enqueued_at, row.due_at, self.due_at)) for row, one in known]
-        news = [(row, one) for row, one in ranked if _is_news(row, one.columns)]
+        news = [(row, one) for row, one in ranked if _is_news(row, one)]
         changes = [_rescore(connection, row, one, ranking) for row, one in news]
         show_overtakers(connection, [row.case_id for row, _ in news])
         move_forward(connection, {row.case_id: 0 for row, _ in news})
         return changes
 
+    def _note_seen(
+        self, connection: Connection, again: Sequence[tuple[Row[Any], _Newcomer]], verdicts: Mapping[int, Decision]
+    ) -> tuple[int, list[_Entry]]:
+        """Keep when listings were last seen.
 
-def _make_arrivals(engine: Engine, latest: Mapping[str, _Newcomer]) -> dict[str, Arrival]:
-    """Return what new listings are compared by, made before the queue is locked: it takes a while.
+        Returns
+        -------
+        int
+            How many of them were found counterfeit before.
+        list of (str, dict)
+            What is noted of those that were not seen on offer since.
+        """
+        seen = [
+            (row, moment)
+            for row, one in again
+            if (moment := one.scored.listing.observed_at or (None if row.observed_at else self.now))
+            and (row.seen_at is None or moment > row.seen_at)
+        ]
+        if seen:
+            query = update(cases).where(cases.c.case_id == bindparam("number")).values(seen_at=bindparam("moment"))
+            connection.execute(query, [{"number": row.case_id, "moment": moment} for row, moment in seen])
+        found = {row.case_id: verdict for row, _ in again if (verdict := _find_counterfeit(row, verdicts))}
+        offered = [
+            (row, moment) for row, moment in seen if (made := found.get(row.case_id)) and moment > made.decided_at
+        ]
+        news: list[_Entry] = [
+            (subject_of(row.case_id), {"seen_at": moment.isoformat(), "decision": found[row.case_id].decision_id})
+            for row, moment in offered
+            if row.seen_at is None or row.seen_at <= found[row.case_id].decided_at
+        ]
+        return len(offered), news
 
-    Drawn listings stand for themselves: they are to be looked at with known odds.
-    """
-    with reading(engine) as connection:
-        known = _find_numbers(connection, latest)
-    compared = {key: one for key, one in latest.items() if key not in known and one.lane.get("lane") != "explored"}
-    return {key: make_arrival(newcomer.columns) for key, newcomer in compared.items()}
+
+def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
+    """Return, of each listing in a batch, what was observed last."""
+    latest: dict[str, _Newcomer] = {}
+    for one in batch:
+        known = latest.get(one.key)
+        seen_at, before = one.scored.listing.observed_at, known.scored.listing.observed_at if known else None
+        if seen_at is None or before is None or seen_at >= before:
+            latest[one.key] = one
+    return latest
 
 
-def _find_numbers(connection: Connection, latest: Mapping[str, _Newcomer]) -> dict[str, int]:
-    """Return the numbers of those listings that have a case, by key."""
-    query = select(cases.c.listing_key, cases.c.case_id).where(cases.c.listing_key.in_(latest))
-    return dict(connection.execute(query).all())
+def _compare(
+    connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[Row[Any]], ranking: Ranking
+) -> tuple[dict[str, Arrived], dict[int, Decision]]:
+    """Say what becomes of listings, beside the rows of their cases, the oldest first; and what was decided of these."""
+    known: dict[str, list[Row[Any]]] = {key: [] for key in latest}
+    for row in rows:
+        known[row.listing_id].append(row)
+    last = [of_one[-1].case_id for of_one in known.values() if of_one and of_one[-1].state == "decided"]
+    verdicts = find_verdicts(connection, last)
+    arrived = {}
+    for key, of_one in known.items():
+        decision = verdicts.get(of_one[-1].case_id) if of_one else None
+        verdict = None if decision is None else decision.verdict
+        arrived[key] = compare(latest[key].scored, of_one, verdict, ranking.policy)
+    return arrived, verdicts
+
+
+def _find_counterfeit(row: Row[Any], verdicts: Mapping[int, Decision]) -> Decision | None:
+    decision = verdicts.get(row.case_id) if row.state == "decided" else None
+    return decision if decision is not None and decision.verdict is Verdict.COUNTERFEIT else None
+
+
+def _due_of(arrived: Arrived) -> datetime | None:
+    """Return the deadline of a case that is superseded, which holds for the one in its place."""
+    return arrived.last.due_at if arrived.supersedes and arrived.last is not None else None
+
+
+def _make_key(arrived: Arrived, newcomer: _Newcomer) -> str:
+    """Return a key that no other case has: a listing without a moment may come again as it once was."""
+    key: str = newcomer.columns["listing_key"]
+    return key if arrived.last is None else f"after {arrived.last.case_id} {key}"
 
 
 def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _Entry:
@@ -254,12 +406,18 @@ def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _En
     return subject_of(case_id), payload | waits_for
 
 
-def _is_news(row: Row[Any], columns: dict[str, Any]) -> bool:
-    return bool(row.snapshot != columns["snapshot"] or row.due_at != columns["due_at"])
+def _is_news(row: Row[Any], newcomer: _Newcomer) -> bool:
+    """Say whether a listing differs from its open case, but for the moment at which it was seen."""
+    if row.due_at != newcomer.columns["due_at"]:
+        return True
+    if row.snapshot == newcomer.columns["snapshot"]:
+        return False
+    seen_then = replace(newcomer.scored.listing, observed_at=decode_listing(row.snapshot).observed_at)
+    return bool(row.snapshot != encode(replace(newcomer.scored, listing=seen_then)))
 
 
 def _rescore(connection: Connection, row: Row[Any], newcomer: _Newcomer, ranking: Ranking) -> _Entry:
-    change_case(connection, row.case_id, **newcomer.columns)
+    change_case(connection, row.case_id, **newcomer.columns | {"listing_key": row.listing_key})
     words = update(case_texts).where(case_texts.c.case_id == row.case_id)
     connection.execute(words.values(text=searched_text(newcomer.scored)))
     before = {"score_before": row.score, "model_version_before": row.model_version}
@@ -274,5 +432,4 @@ def _score_entry(newcomer: _Newcomer, ranking: Ranking) -> _Payload:
         "snapshot": digest(columns["snapshot"]),
         "ranking": ranking.ranking_id,
         **({"due_at": due_at.isoformat()} if due_at else {}),
-        **{name: newcomer.lane[name] for name in ("odds", "lane") if name in newcomer.lane},
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, case, func, select
 
 from ipml.records import Label, Listing, Verdict
 from ipml.review.quality.quality import find_label_chances
@@ -19,7 +19,7 @@ _FULL_WEIGHT = 1.0
 
 
 def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterator[Label]:
-    """Give a label for each listing that was decided counterfeit or genuine: the latest such decision.
+    """Give a label for each content of a listing that was decided counterfeit or genuine: the latest such decision.
 
     Parameters
     ----------
@@ -50,7 +50,10 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     """
     says_truth = decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE])
     latest = select(func.max(decisions.c.decision_id)).where(says_truth, stands(known_by), by_people())
-    latest = latest.group_by(decisions.c.listing_id)
+    latest = latest.join(cases, cases.c.case_id == decisions.c.case_id)
+    # Without a moment the contents of a listing could not be told apart.
+    content = case((cases.c.observed_at.is_(None), 0), else_=cases.c.version)
+    latest = latest.group_by(decisions.c.listing_id, content)
     if known_by is not None:
         latest = latest.where(decisions.c.decided_at <= known_by)
     query = (

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.records import Case, Decision, Verdict
 from ipml.review.cases import find_cases, make_case
+from ipml.review.clusters.likeness import read_brand
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import by_people, is_last_verdict
 from ipml.review.search import searched_text, title_words
@@ -32,15 +33,14 @@ class Precedent:
 def find_precedents(engine: Engine, case: Case, most: int = 5, *, now: datetime | None = None) -> tuple[Precedent, ...]:
     """Return the confirmed cases of the same brand that are most like a case; those of its seller are left out.
 
-    Of the 300 decided last, those of the same category come first, then those with more words of the title in
-    common.
+    The brand is the one that the model read where the field names none; where nobody knows one, only cases that have
+    words of the title in common are. Of the 300 decided last, those of the same category come first, then those with
+    more words of the title in common.
     """
-    listing = case.scored.listing
-    if listing.brand is None:
-        return ()
+    listing, brand = case.scored.listing, read_brand(case.scored)
     words = title_words(searched_text(case.scored))
     with reading(engine) as connection:
-        found = _find_confirmed(connection, case)
+        found = [row for row in _find_confirmed(connection, case, brand) if brand or _likeness(words, row.text) > 0]
         likest = sorted(
             found,
             key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id),
@@ -53,11 +53,11 @@ def find_precedents(engine: Engine, case: Case, most: int = 5, *, now: datetime 
     )
 
 
-def _find_confirmed(connection: Connection, case: Case) -> Sequence[Row[Any]]:
+def _find_confirmed(connection: Connection, case: Case, brand: str) -> Sequence[Row[Any]]:
     listing = case.scored.listing
     latest = (
         select(cases.c.case_id)
-        .where(cases.c.state == "decided", cases.c.brand == listing.brand)
+        .where(cases.c.state == "decided", cases.c.brand_read == brand)
         .order_by(cases.c.case_id.desc())
         .limit(_LATEST)
         .subquery()

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_,
 
 from ipml.errors import CannotUndo
 from ipml.records import Reversal, Verdict
-from ipml.review.cases import change_case, find_cases, note_deed
+from ipml.review.cases import PENDING, change_case, find_cases, find_successor, note_deed, pass_on_notices
 from ipml.review.consequences import consequences_of
 from ipml.review.ranking.ranking import rank_again
 from ipml.review.texts import check_text
@@ -213,9 +213,13 @@ def reverse(
 ) -> tuple[Reversal, ...]:
     """Take decisions back whose cases, by number in `locked`, are kept from other writers."""
     made = [_append(connection, row, reviewer, why, now) for row in undone]
+    successors: dict[int, int] = {}
     for row in undone:
         if locked[row.case_id].erased_at is None:  # what is gone nobody can look at again
-            change_case(connection, row.case_id, state=_state_after(connection, row.case_id))
+            state, successor = _state_after(connection, row.case_id), find_successor(connection, locked[row.case_id])
+            if successor and state in PENDING:  # nor at what was changed since
+                state, successors[row.case_id] = "superseded", successor
+            change_case(connection, row.case_id, state=state)
             rank_again(connection, locked[row.case_id])  # the order may have changed since
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     for row, reversal in zip(undone, made, strict=True):
@@ -223,6 +227,9 @@ def reverse(
         note_deed(connection, reviewer, "reversed", row.case_id, now, **payload)
         if consequences := consequences_of(connection):
             consequences.follow_reversal(connection, reversal)
+        if successor := successors.get(row.case_id):
+            pass_on_notices(connection, row.case_id, successor)
+            note_deed(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
     return tuple(made)
 
 

@@ -29,6 +29,7 @@ _EDITABLE = (
     "gtin",
     "image_hash",
 )
+_CONTENT = ("seller_id", *(name for name in _EDITABLE if name != "price"))
 
 
 def encode(scored: ScoredListing) -> str:
@@ -104,11 +105,27 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_content(listing: Listing) -> str:
+    """Return the SHA-256 of what a seller offers, all but the price: while it stays, the listing is what it was.
+
+    Prices are compared by themselves, as they may move a little.
+
+    Examples
+    --------
+    >>> bag = Listing("A7", "s", "Bag", price=50.0)
+    >>> digest_content(bag) == digest_content(Listing("A7", "s", "Bag", price=52.0))
+    True
+    >>> digest_content(bag) == digest_content(Listing("A7", "s", "Bag AAA", price=50.0))
+    False
+    """
+    return digest(_to_json({name: getattr(listing, name) for name in _CONTENT}, listing.listing_id))
+
+
 def make_key(listing: Listing) -> str:
     """Return what tells one observation of a listing from every other.
 
     It is the moment of the observation and the id. Where the moment is unknown, what the seller can edit
-    takes its place: a listing edited after it was judged is a new one.
+    takes its place.
 
     Examples
     --------

@@ -22,12 +22,12 @@ from sqlalchemy import (
 )
 
 from ipml.records import Verdict
+from ipml.review.cases import STATES
 from ipml.review.reversals import stands
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, cases, decisions
 
 _HOUR = 3_600_000_000  # microseconds
-_STATES = ("open", "escalated", "decided")
 _MOST_TIMED = 500
 _LONGEST_REVIEW = timedelta(hours=1)  # who took longer was away
 
@@ -84,7 +84,7 @@ def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [midnight - timedelta(days=ago) for ago in reversed(range(n_days))]
     # All states are named so that an index that begins with the state can be used.
-    arrived = [_count_on(day, cases.c.enqueued_at, cases.c.state.in_(_STATES)) for day in days]
+    arrived = [_count_on(day, cases.c.enqueued_at, cases.c.state.in_(STATES)) for day in days]
     decided = [_count_on(day, decisions.c.decided_at, stands()) for day in days]
     with reading(engine) as connection:
         counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]

@@ -124,20 +124,23 @@ AUDITED: dict[str, Audited] = {
         "case",
         ("enqueued",),
         _never("enqueued_at")
-        | _with(("decided", "escalated", "reversed", "closed", "erased"), "state")
+        | _with(("decided", "escalated", "reversed", "superseded", "closed", "erased"), "state")
         | _with(_LISTING, "snapshot", "score", "model_version", "observed_at")
         | _with(_LISTING, "listing_key", "listing_id", "seller_id", "brand", "category")
-        | _with(_ERASED, "erased_at"),
+        | _with(_ERASED, "erased_at")
+        | _never("version")
+        | _with(_LISTING, "content", "brand_read"),
         _because(_NUMBER, "case_id")
         | _because(_LEASE, "holder", "token", "lease_expires_at")
         | _because(_ORDER, "rank", "score_rank", "value_rank", "value", "worth", "minutes", "due_at", "exemplar")
         | _because("decisions keep it as it was", "odds", "lane", "lot")
-        | _because("a hint for the reviewer", "relisting_of"),
+        | _because("a hint for the reviewer", "relisting_of", "seen_at")
+        | _because("is that of the draw", "drawn_at"),
         salt="snapshot",
-        salted=("listing_key", "listing_id", "seller_id", "brand", "category"),
+        salted=("listing_key", "listing_id", "seller_id", "brand", "category", "content", "brand_read"),
         silent=(
             *("claimed", "released", "deadline set", "noticed", "drawn", "golden", "golden no longer"),
-            *("first verdict", "disagreed", "withdrawn"),
+            *("first verdict", "disagreed", "withdrawn", "still offered"),
         ),
     ),
     "decisions": Audited(

@@ -21,12 +21,14 @@ from ipml.enforcement.outlook import foresee
 from ipml.errors import AlreadyDecided, ClaimLost, OwnListing, SamePerson
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
+from ipml.review.cases import find_case
 from ipml.review.clusters.relistings import explain_relisting
 from ipml.review.clusters.spread import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.precedents import find_precedents
 from ipml.review.quality.shown import find_hidden
 from ipml.review.ranking.places import explain_place
 from ipml.review.undoable import find_undoable, list_reversals
+from ipml.review.versions import find_verdicts, read_pasts, tell_past
 from ipml.storage.database import reading
 from ipml.web.auth import get_engine, get_policy, get_user, settings_of
 from ipml.web.enforcement_wording import tell_term
@@ -157,6 +159,7 @@ def show(request: Request, case_id: int, visit: Visit) -> Response:
         "list_address": address_of_list(visit.within),
         "place": explain_place(engine, case_id, state=shown.state),
         "relisting": explain_relisting(engine, case_id) if case.relisting_of else None,
+        **_tell_versions(engine, case, hides=shown.hides_history),
         **_tell_listing(case),
         **_tell_seller(engine, case, user),
         **_tell_history(engine, user, case, shown.hides_history),
@@ -164,6 +167,17 @@ def show(request: Request, case_id: int, visit: Visit) -> Response:
         **_tell_consequences(request, case, claim, shown.hides_history),
     }
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
+
+
+def _tell_versions(engine: Engine, case: Case, *, hides: bool) -> dict[str, Any]:
+    """Tell what the listing was before, and what it is now where that is another case."""
+    with reading(engine) as connection:
+        past = read_pasts(connection, [case.case_id]).get(case.case_id)
+        own = None if hides else find_verdicts(connection, [case.case_id]).get(case.case_id)
+        seen_at = find_case(connection, case.case_id).seen_at
+    is_offered = own is not None and own.verdict is Verdict.COUNTERFEIT and seen_at and seen_at > own.decided_at
+    is_offered = is_offered and case.state == "decided"
+    return {"past": past, "told_past": tell_past(past) if past else "", "offered_at": seen_at if is_offered else None}
 
 
 def _tell_listing(case: Case) -> dict[str, Any]:

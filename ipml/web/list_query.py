@@ -52,7 +52,7 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    state: Literal["open", "escalated", "decided"] = "open"
+    state: Literal["open", "escalated", "decided", "superseded"] = "open"
     words: _Text = ""
     brand: _Text = ""
     seller: _Text = ""

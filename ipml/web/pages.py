@@ -7,11 +7,14 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy import Engine
 
 from ipml.enforcement.appeal_desk import count_appeals
 from ipml.review import queue
 from ipml.review.browsing import ORDERS, browse
 from ipml.review.undoable import find_undoable
+from ipml.review.versions import read_pasts, tell_past
+from ipml.storage.database import reading
 from ipml.web.auth import get_engine, get_user, settings_of
 from ipml.web.list_query import ListQuery
 from ipml.web.permissions import Action
@@ -32,6 +35,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
     context = {
         "asked": asked,
         "cases": cases,
+        "pasts": _tell_pasts(engine, [case.case_id for case in cases]),
         "counts": queue.count_cases(engine, at_most=MOST_COUNTED + 1),
         "most_counted": MOST_COUNTED,
         "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],
@@ -45,6 +49,12 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,
     }
     return render(request, "cases.html", context)
+
+
+def _tell_pasts(engine: Engine, case_ids: list[int]) -> dict[int, str]:
+    """Return what was found of listings before, by case."""
+    with reading(engine) as connection:
+        return {number: tell_past(past) for number, past in read_pasts(connection, case_ids).items()}
 
 
 def open_next(request: Request) -> Response:

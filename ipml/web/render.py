@@ -49,6 +49,12 @@ _templates.globals |= {
 }
 
 
+def compile_templates() -> None:
+    """Compile the template of every page: that of a case takes longer than all else about it."""
+    for name in _templates.list_templates():
+        _templates.get_template(name)
+
+
 def render(request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK) -> HTMLResponse:
     """Return a page.
 

@@ -13,6 +13,7 @@ from ipml.review.queue import list_cases
 from ipml.review.ranking.places import explain_place
 from ipml.storage.database import open_database
 
+NONE = "0 changed, 0 returned because their score rose, 0 rescored,"
 SCORES = [0.9, 0.1, None, 0.5]
 
 
@@ -47,8 +48,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[str, list[Any]]]:
 
 def test_a_scored_file_becomes_the_queue(run: Callable[..., tuple[str, list[Any]]]):
     """All of it, best first; a second time nothing is new."""
-    assert run() == ("4 added, 0 rescored, 0 unchanged.\n", [0.9, 0.5, 0.1, None])
-    assert run() == ("0 added, 0 rescored, 4 unchanged.\n", [0.9, 0.5, 0.1, None])
+    assert run() == (f"4 new, {NONE} 0 unchanged.\n", [0.9, 0.5, 0.1, None])
+    assert run() == (f"0 new, {NONE} 4 unchanged.\n", [0.9, 0.5, 0.1, None])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_options_keep_what_is_worth_a_persons_time(
 def test_other_listings_are_drawn_beside_the_most_suspicious(run: Callable[..., tuple[str, list[Any]]]):
     """With time for more drawn listings than there are others, all are drawn; the sure one stays first."""
     output, scores = run("--top", "1", "--explore", "0.99")
-    assert output == "4 added, 0 rescored, 0 unchanged. 3 of them drawn.\n"
+    assert output == f"4 new, {NONE} 0 unchanged. 3 of them drawn.\n"
     assert scores == [0.9, 0.5, 0.1, None]
 
 

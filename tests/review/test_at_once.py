@@ -44,7 +44,7 @@ def test_one_file_sent_by_eight_at_once_is_enqueued_once(engine: Engine, make_sc
 
     assert sum(at_once(send), Enqueued()) == Enqueued(added=600, unchanged=7 * 600)
     assert sum(at_once(send), Enqueued()) == Enqueued(unchanged=8 * 600)
-    assert count_cases(engine) == {"open": 600, "decided": 0, "escalated": 0}
+    assert count_cases(engine) == {"open": 600, "decided": 0, "escalated": 0, "superseded": 0}
     with reading(engine) as connection:
         report = audit.verify(connection)
     assert (report.anchor.count, report.problems) == (600, ())
@@ -103,7 +103,7 @@ def test_a_clock_a_day_ahead_ends_the_lease_once_and_for_all(engine: Engine, mak
 
 def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_scored: Make):
     """With a clock that goes back the history, the decisions and the latest verdict are in the order they came."""
-    enqueue(engine, [make_scored("L1"), make_scored("L1", observed_at=NOON)], now=NOON)
+    enqueue(engine, [make_scored("L1"), make_scored("L2")], now=NOON)
     for case_id, verdict, now in ((1, Verdict.ESCALATE, NOON), (1, Verdict.GENUINE, NOON - HOUR)):
         decide(engine, claim(engine, "lea", case_id, now=now), verdict, now=now)
     decide(engine, claim(engine, "ana", 2, now=NOON - 9 * HOUR), Verdict.CANNOT_TELL, now=NOON - 9 * HOUR)

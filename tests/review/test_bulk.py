@@ -127,7 +127,7 @@ def test_what_was_undone_and_decided_anew_stays_so(queue: Engine):
     """The rest of the group is undone without it."""
     made = _decide_all(queue)
     undo(queue, made.decisions[0].decision_id, "ana", now=NOON)
-    assert count_cases(queue) == {"open": 1, "decided": 2, "escalated": 0}
+    assert count_cases(queue) == {"open": 1, "decided": 2, "escalated": 0, "superseded": 0}
     decide(queue, claim(queue, "ben", 1, now=NOON), Verdict.GENUINE, now=NOON)
     assert [reversal.case_id for reversal in undo_group(queue, made.group_key, "ana", now=NOON)] == [2, 3]
     assert get_case(queue, 1).state == "decided"

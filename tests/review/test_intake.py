@@ -32,7 +32,7 @@ def test_replaying_a_file_changes_nothing(engine: Engine, make_scored: Make):
     before = _audit_count(engine)
     assert enqueue(engine, reversed(scored)) == Enqueued(unchanged=1200)
     assert enqueue(engine, iter(scored)) == Enqueued(unchanged=1200)
-    assert count_cases(engine) == {"open": 1200, "decided": 0, "escalated": 0}
+    assert count_cases(engine) == {"open": 1200, "decided": 0, "escalated": 0, "superseded": 0}
     assert _audit_count(engine) == before
 
 
@@ -41,10 +41,11 @@ def test_a_listing_twice_in_one_file_is_one_case(engine: Engine, make_scored: Ma
     assert enqueue(engine, [make_scored(), make_scored()]) == Enqueued(added=1, unchanged=1)
 
 
-def test_a_listing_observed_again_later_is_another_case(engine: Engine, make_scored: Make):
-    """What was seen on two days can be judged on each."""
-    enqueue(engine, [make_scored(), make_scored(observed_at=NOON)])
-    assert count_cases(engine)["open"] == 2
+def test_a_listing_observed_twice_in_one_file_is_one_case(engine: Engine, make_scored: Make):
+    """What was observed last counts, whatever the order in the file."""
+    later = make_scored(observed_at=NOON, title="Wallet, new")
+    assert enqueue(engine, [later, make_scored()]) == Enqueued(added=1, unchanged=1)
+    assert get_case(engine, 1).scored == later
 
 
 def test_another_model_gives_an_open_case_its_score(engine: Engine, make_scored: Make):
@@ -58,12 +59,12 @@ def test_another_model_gives_an_open_case_its_score(engine: Engine, make_scored:
     assert (event.payload["score"], event.payload["model_version"]) == (0.9, "m2")
 
 
-@pytest.mark.parametrize("verdict", [Verdict.GENUINE, Verdict.ESCALATE])
-def test_a_case_that_people_judged_keeps_its_score(engine: Engine, make_scored: Make, verdict: Verdict):
+@pytest.mark.parametrize(("verdict", "score"), [(Verdict.GENUINE, 0.35), (Verdict.ESCALATE, 0.9)])
+def test_a_case_that_people_judged_keeps_its_score(engine: Engine, make_scored: Make, verdict: Verdict, score: float):
     """What people saw when they decided is never written over."""
     enqueue(engine, [make_scored("L1", 0.2)])
     decide(engine, claim(engine, "ana"), verdict)
-    assert enqueue(engine, [make_scored("L1", 0.9, "m2")]) == Enqueued(unchanged=1)
+    assert enqueue(engine, [make_scored("L1", score, "m2")]) == Enqueued(unchanged=1)
     assert get_case(engine, 1).scored == make_scored("L1", 0.2)
 
 

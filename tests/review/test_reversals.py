@@ -53,9 +53,10 @@ def test_an_undone_decision_is_no_label_from_that_moment_on(queue: Engine):
 
 
 def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scored: Make):
-    """Of two observations of a listing the later was undone; the label is the one before."""
-    enqueue(engine, [make_scored(observed_at=NOON), make_scored(observed_at=SOON)])
+    """Of two verdicts on a listing the later was undone; the label is the one before."""
+    enqueue(engine, [make_scored(score=0.1, observed_at=NOON)])
     decide(engine, claim(engine, "ana", 1), Verdict.GENUINE)
+    enqueue(engine, [make_scored(score=0.9, observed_at=SOON)])
     second = decide(engine, claim(engine, "ana", 2), Verdict.COUNTERFEIT, ground="test_purchase")
     undo(engine, second.decision_id, "ana")
     assert [label.is_counterfeit for label in export_labels(engine)] == [False]

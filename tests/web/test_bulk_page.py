@@ -38,7 +38,7 @@ def test_a_preview_changes_nothing_and_tells_what_is_left_out(engine: Engine, an
     assert "2 cases of one seller to decide together" in text
     assert "bo is at it" in text
     assert "there is no such case" in text
-    assert queue.count_cases(engine) == {"open": 7, "decided": 0, "escalated": 0}
+    assert queue.count_cases(engine) == {"open": 7, "decided": 0, "escalated": 0, "superseded": 0}
 
 
 def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -> None:

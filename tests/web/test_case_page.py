@@ -368,7 +368,7 @@ def test_a_verdict_that_tells_no_truth_spreads_to_nothing(
     enqueue_alike(engine, scored)
     fields = hidden_fields(ana.get("/cases/8").text)
     ana.post("/cases/8/decide", data={**fields, "choice": "cannot tell", "spread": ["9", "10"]})
-    assert queue.count_cases(engine) == {"open": 9, "decided": 1, "escalated": 0}
+    assert queue.count_cases(engine) == {"open": 9, "decided": 1, "escalated": 0, "superseded": 0}
 
 
 def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(

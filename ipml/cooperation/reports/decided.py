@@ -27,13 +27,13 @@ from sqlalchemy import (
 
 from ipml.cooperation.reports.period import Period, day_number, month_of
 from ipml.records import Verdict
+from ipml.review.cases import STATES
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.tables import cases, decisions, measures, opinions, sifts
 
 WAYS = ("people", "spread", "policy", "appeal")
 VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
 _WAY_OF = {"review": "people", "bulk": "people", "spread": "spread", "policy": "policy"}
-_STATES = ("open", "escalated", "decided")
 _HOUR = 3_600_000_000  # microseconds
 
 
@@ -108,7 +108,7 @@ def count_queued(connection: Connection, period: Period, as_of: datetime, brand:
     day = day_number(cases.c.enqueued_at).label("day")
     # All states are named so that an index that begins with the state can be used.
     is_new = period.holds(cases.c.enqueued_at, as_of)
-    query = select(day, func.count()).where(cases.c.state.in_(_STATES), is_new).group_by(day)
+    query = select(day, func.count()).where(cases.c.state.in_(STATES), is_new).group_by(day)
     if brand is not None:
         query = query.where(cases.c.brand == brand)
     counts: dict[str, int] = defaultdict(int)

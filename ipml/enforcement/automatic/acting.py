@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from ipml.enforcement.automatic.eligibility import choose_ground, find_obstacles, select_candidates
 from ipml.enforcement.automatic.promises import is_in_force, review_promises
@@ -187,6 +187,8 @@ class _Run:
             ]
             if values:
                 connection.execute(insert(automatic_draws), values)
+                drawn = cases.c.case_id.in_([value["case_id"] for value in values])
+                connection.execute(update(cases).where(drawn).values(drawn_at=self.now))
                 # Not under the cases, whose history reviewers see.
                 span = {"first": values[0]["case_id"], "last": values[-1]["case_id"], "drawn": len(values)}
                 audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)

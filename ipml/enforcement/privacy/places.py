@@ -33,7 +33,8 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
     "case_texts": {"text": CLEAR},
     "cases": dict.fromkeys(("model_version", "state", "holder", "worth", "lane"), NOTHING)
-    | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category"), CLEAR),
+    | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
+    | {"content": PSEUDONYM},
     "clock_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
     "clocks": dict.fromkeys(("subject", "stage", "profile", "state"), NOTHING),
     "clue_outcomes": dict.fromkeys(("kind", "why", "noted_by", "currency"), NOTHING),
@@ -117,7 +118,7 @@ REMOVED: dict[str, str] = {
 
 # What stands in for a listing, and for what was made of it.
 REPLACED: dict[str, tuple[str, ...]] = {
-    "cases": ("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category"),
+    "cases": ("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"),
     "decisions": ("listing_id",),
     "opinions": ("listing_id",),
     "rankings": ("usual",),

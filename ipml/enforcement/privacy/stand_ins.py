@@ -117,6 +117,8 @@ def _replace(
             "brand": stand_in.listing.brand,
             "category": stand_in.listing.category,
             "snapshot": encode(stand_in),
+            "content": None,
+            "brand_read": stand_in.listing.brand and stand_in.listing.brand.strip().casefold(),
             "state": "decided",
             "holder": None,
             "lease_expires_at": None,

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Engine, Row, bindparam, func, select, update
 from ipml.records import Case, Listing
 from ipml.review.cases import count_waiting, find_cases, make_case
 from ipml.review.clusters.bands import find_kept, find_room, keep
-from ipml.review.clusters.likeness import name_brand
-from ipml.review.clusters.signatures import make_bands, make_shingles, sign
+from ipml.review.clusters.likeness import Look, make_look
+from ipml.review.clusters.signatures import make_bands, sign
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading
 from ipml.storage.tables import cases
@@ -104,8 +104,9 @@ def _hand_over(connection: Connection, case_id: int, gone: Collection[int]) -> i
         return None
     connection.execute(update(cases).where(*is_waiting).values(exemplar=heir.case_id))
     show(connection, [heir.case_id])
-    listing = decode(heir.snapshot).listing
-    numbers = seller_bands(listing, sign(make_shingles(listing.title)))
+    scored = decode(heir.snapshot)
+    look = make_look(scored)
+    numbers = seller_bands(scored.listing, look, sign(look.shingles))
     kept = find_kept(connection, numbers)
     keep(connection, [(heir.case_id, find_room(kept, heir.case_id, numbers))])
     move_forward(connection, {heir.case_id: 0})
@@ -118,12 +119,12 @@ def show(connection: Connection, case_ids: Collection[int]) -> None:
     connection.execute(update(cases).where(cases.c.case_id.in_(case_ids)).values(exemplar=None))
 
 
-def seller_bands(listing: Listing, signature: tuple[int, ...]) -> tuple[int, ...]:
+def seller_bands(listing: Listing, look: Look, signature: tuple[int, ...]) -> tuple[int, ...]:
     """Return the bands under which a case is found by copies of its seller; none where it has no price."""
     if listing.price is None:
         return ()
-    scope = f"seller {listing.seller_id}\0{name_brand(listing)}\0{listing.currency}"
-    return make_bands(scope, signature, listing.image_hash)
+    scope = f"seller {listing.seller_id}\0{look.brand}\0{listing.currency}"
+    return make_bands(scope, signature, look.image_hash)
 
 
 def list_alike(engine: Engine, case_id: int, limit: int = 50, *, now: datetime | None = None) -> list[Case]:

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, update
 
 from ipml.records import Listing
-from ipml.review.cases import count_waiting
+from ipml.review.cases import PENDING, count_waiting
 from ipml.review.clusters.bands import Kept, choose_candidates, find_kept, find_room, forget, keep
 from ipml.review.clusters.clusters import LARGEST_SCORE_STEP, move_forward, seller_bands
-from ipml.review.clusters.likeness import compare_looks, has_like_price
+from ipml.review.clusters.likeness import Look, compare_offers, has_like_price, make_look
 from ipml.review.clusters.relistings import find_removed, removal_bands
-from ipml.review.clusters.signatures import make_shingles, sign
+from ipml.review.clusters.signatures import sign
 from ipml.review.snapshot import decode
 from ipml.storage.tables import cases
 
@@ -38,23 +38,23 @@ class Arrival:
     listing: Listing
     score: float | None
     place: tuple[float, str]
-    shingles: frozenset[str]
+    look: Look
     bands: tuple[int, ...]
     removal_bands: tuple[int, ...]
 
 
 def make_arrival(columns: Mapping[str, Any]) -> Arrival:
     """Make the arrival of the columns of a case."""
-    listing = decode(columns["snapshot"]).listing
-    shingles = make_shingles(listing.title)
-    signature = sign(shingles)
+    scored = decode(columns["snapshot"])
+    look = make_look(scored)
+    signature = sign(look.shingles)
     return Arrival(
-        listing,
+        scored.listing,
         columns["score"],
         (-_suspicion(columns["score"]), columns["listing_key"]),
-        shingles,
-        seller_bands(listing, signature),
-        removal_bands(listing, signature),
+        look,
+        seller_bands(scored.listing, look, signature),
+        removal_bands(look, signature),
     )
 
 
@@ -64,7 +64,7 @@ class _Leader:
 
     listing: Listing
     score: float | None
-    shingles: frozenset[str]
+    look: Look
 
 
 class Joining:
@@ -97,26 +97,32 @@ class Joining:
         forget(self.connection, self.kept, self.candidates - leaders.keys())
         numbers = [case_ids[arrival.place[1]] for arrival in self.arrivals]
         exemplars = self._find_exemplars(leaders, numbers)
-        founders = {
-            case_ids[key]: (arrival.listing, arrival.removal_bands)
-            for arrival in self.arrivals
-            if (key := arrival.place[1]) and case_ids[key] not in exemplars
+        sought = {
+            number: (arrival.listing.seller_id, arrival.look, arrival.removal_bands)
+            for number, arrival in zip(numbers, self.arrivals, strict=True)
         }
-        removed = find_removed(self.connection, founders)
-        rows = [{"joined": number, "new_exemplar": exemplar, "removed": None} for number, exemplar in exemplars.items()]
-        rows += [
-            {"joined": number, "new_exemplar": None, "removed": alike[0].case_id}
-            for number, alike in removed.items()
-            if alike
+        removed = {number: alike[0].case_id for number, alike in find_removed(self.connection, sought).items() if alike}
+        rows = [
+            {"joined": number, "new_exemplar": exemplars.get(number), "removed": removed.get(number)}
+            for number in numbers
+            if number in exemplars or number in removed
         ]
         if rows:
             query = update(cases).where(cases.c.case_id == bindparam("joined"))
             query = query.values(exemplar=bindparam("new_exemplar"), relisting_of=bindparam("removed"))
             self.connection.execute(query, rows)
+        self._mark({exemplar: removed[number] for number, exemplar in exemplars.items() if number in removed})
         gained = Counter(exemplars.values())
         waiting = count_waiting(self.connection, gained)
         move_forward(self.connection, {number: waiting[number] - more for number, more in gained.items()})
         return exemplars
+
+    def _mark(self, removed: Mapping[int, int]) -> None:
+        """Say of exemplars that a removed listing came again among those who wait for them: only they are shown."""
+        if removed:
+            query = update(cases).where(cases.c.case_id == bindparam("exemplar_id"), cases.c.relisting_of.is_(None))
+            rows = [{"exemplar_id": exemplar, "removed": number} for exemplar, number in sorted(removed.items())]
+            self.connection.execute(query.values(relisting_of=bindparam("removed")), rows)
 
     def _find_exemplars(self, leaders: dict[int, _Leader], numbers: Sequence[int]) -> dict[int, int]:
         """Return the exemplars of those who join one, and keep the bands of the others.
@@ -135,19 +141,19 @@ class Joining:
                 best = max(alike, key=lambda handle: (alike[handle], handle > 0, -abs(handle)))
                 joined[number] = best if best > 0 else numbers[-best - 1]
             else:
-                leaders[-place] = _Leader(arrival.listing, arrival.score, arrival.shingles)
+                leaders[-place] = _Leader(arrival.listing, arrival.score, arrival.look)
                 rooms.append((number, find_room(self.kept, -place, arrival.bands)))
         keep(self.connection, rooms)
         return joined
 
 
 def _is_shown(row: Row[Any]) -> bool:
-    return bool(row.state != "decided" and row.exemplar is None)
+    return bool(row.state in PENDING and row.exemplar is None)
 
 
 def _lead(row: Row[Any]) -> _Leader:
-    listing = decode(row.snapshot).listing
-    return _Leader(listing, row.score, make_shingles(listing.title))
+    scored = decode(row.snapshot)
+    return _Leader(scored.listing, row.score, make_look(scored))
 
 
 def _compare(arrival: Arrival, leader: _Leader) -> float | None:
@@ -156,7 +162,7 @@ def _compare(arrival: Arrival, leader: _Leader) -> float | None:
         return None
     if _suspicion(arrival.score) > _suspicion(leader.score) + LARGEST_SCORE_STEP:
         return None
-    return compare_looks(arrival.listing, arrival.shingles, leader.listing, leader.shingles)
+    return compare_offers(arrival.look, leader.look)
 
 
 def _suspicion(score: float | None) -> float:

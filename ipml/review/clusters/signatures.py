@@ -39,19 +39,25 @@ def fold(text: str) -> str:
 
 
 def make_shingles(text: str) -> frozenset[str]:
-    """Return all runs of three letters of a text, folded.
+    """Return all runs of three letters of a text, folded; a text without letters and digits has none.
 
     Examples
     --------
     >>> sorted(make_shingles("Bag 1"))
     [' 1 ', ' ba', 'ag ', 'bag', 'g 1']
+    >>> make_shingles("\u231a")
+    frozenset()
     """
-    folded = f" {fold(text)} "
+    if not (words := fold(text)):
+        return frozenset()
+    folded = f" {words} "
     return frozenset(folded[start : start + _SHINGLE] for start in range(max(1, len(folded) - _SHINGLE + 1)))
 
 
 def sign(shingles: frozenset[str]) -> tuple[int, ...]:
     """Return the MinHash values of a set: the share in which two agree estimates how alike the sets are.
+
+    A set of nothing has none: it is like no other.
 
     Examples
     --------
@@ -59,12 +65,16 @@ def sign(shingles: frozenset[str]) -> tuple[int, ...]:
     >>> one == other
     True
     """
+    if not shingles:
+        return ()
     signature = _empty().copy()
     signature.update_batch([shingle.encode("utf-8", "surrogatepass") for shingle in shingles])
     return tuple(signature.hashvalues.tolist())
 
 
-def make_bands(scope: str, signature: tuple[int, ...], image_hash: str | None = None) -> tuple[int, ...]:
+def make_bands(
+    scope: str, signature: tuple[int, ...], image_hash: str | None = None, rows: int = _ROWS
+) -> tuple[int, ...]:
     """Return the numbers, of 64 bits, under which a listing is found by others that are alike.
 
     Parameters
@@ -75,6 +85,8 @@ def make_bands(scope: str, signature: tuple[int, ...], image_hash: str | None = 
         Of the title.
     image_hash : str, optional
         Has a number of its own: the same picture is found whatever the title.
+    rows : int, default=3
+        MinHash values in a band: the more, the more alike must titles be to share one.
 
     Examples
     --------
@@ -82,7 +94,7 @@ def make_bands(scope: str, signature: tuple[int, ...], image_hash: str | None = 
     >>> len(make_bands("s1", bag)), set(make_bands("s1", bag)) & set(make_bands("s2", bag))
     (20, set())
     """
-    parts = [signature[start : start + _ROWS] for start in range(0, len(signature), _ROWS)]
+    parts = [signature[start : start + rows] for start in range(0, len(signature), rows)]
     numbers = [_number(scope, f"{place}", *map(str, part)) for place, part in enumerate(parts)]
     return tuple(numbers) if image_hash is None else (*numbers, _number(scope, "image", image_hash))
 

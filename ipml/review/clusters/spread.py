@@ -195,7 +195,7 @@ def _find_obstacle(row: Row[Any], member: Row[Any], reviewer: str, now: datetime
     """Return why a verdict on a case would not spread to one that waits for it, as a phrase, or None."""
     if is_held(member, now) and member.holder != reviewer:
         return f"{member.holder} is at it"
-    if not is_same_offer(decode(row.snapshot).listing, decode(member.snapshot).listing):
+    if not is_same_offer(decode(row.snapshot), decode(member.snapshot)):
         return "it has changed since it came in"
     return None
 

@@ -65,14 +65,14 @@ def note_sift(engine: Engine, sifted: Sift, seed: str, rule: Rule, *, now: datet
     return sift_id
 
 
-def note_places(connection: Connection, sift_id: int, places: dict[str, Place]) -> None:
-    """Keep which cases a sift has brought, by listing key; one of an earlier sift moves up if it is sure now."""
+def note_places(connection: Connection, sift_id: int, places: dict[int, Place]) -> None:
+    """Keep which cases a sift has brought, by number; one of an earlier sift moves up if it is sure now."""
     rows = connection.execute(
-        select(cases.c.case_id, cases.c.listing_key, cases.c.lane, cases.c.state).where(
-            cases.c.listing_key.in_(places), cases.c.case_id.not_in(_cases_of(sift_id))
+        select(cases.c.case_id, cases.c.lane, cases.c.state).where(
+            cases.c.case_id.in_(places), cases.c.case_id.not_in(_cases_of(sift_id))
         )
     ).all()
-    shown = [(row, places[row.listing_key]) for row in rows]
+    shown = [(row, places[row.case_id]) for row in rows]
     if shown:
         values = [
             {"sift_id": sift_id, "case_id": row.case_id, "stratum": place.stratum, "lot": place.lot}

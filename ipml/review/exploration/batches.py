@@ -13,7 +13,9 @@ from ipml.review.exploration.arrivals import get_seed, note_sift
 from ipml.review.exploration.exploration import Rule
 from ipml.review.exploration.sifting import choose_shown, sift
 from ipml.review.intake import Enqueued, enqueue_placed
+from ipml.review.versions import find_pending_listings
 from ipml.settings import get_settings
+from ipml.storage.database import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ def enqueue_batch(
 ) -> Batch:
     """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
 
-    Sending the file again changes nothing, and completes what was interrupted.
+    Listings that wait for people are looked at too, wherever they stand in the file: one that was changed supersedes
+    what it was. Sending the file again changes nothing, and completes what was interrupted.
 
     Parameters
     ----------
@@ -59,12 +62,15 @@ def enqueue_batch(
     >>> migrate(engine)
     >>> bags = [ScoredListing(Listing(f"A{n}", "s1", f"Bag {n}"), n / 50, None, (), (), None, "m1") for n in range(50)]
     >>> enqueue_batch(engine, lambda: bags, top=5, explore=0)
-    Batch(listings=50, drawn=0, enqueued=Enqueued(added=5, rescored=0, unchanged=0))
+    Batch(listings=50, drawn=0, enqueued=Enqueued(added=5, ...))
     """
     now = now or datetime.now(UTC)
     rule = Rule(get_settings().explore if explore is None else explore)
     seed = get_seed(engine, now=now)
     sifted = sift(read(), seed, rule, top=top, min_score=min_score)
     sift_id = note_sift(engine, sifted, seed, rule, now=now)
-    enqueued = enqueue_placed(engine, choose_shown(read(), sifted), sift_id=sift_id, due_at=due_at, now=now)
+    with reading(engine) as connection:
+        waiting = find_pending_listings(connection)
+    shown = choose_shown(read(), sifted, waiting)
+    enqueued = enqueue_placed(engine, shown, sift_id=sift_id, due_at=due_at, now=now)
     return Batch(sifted.listings, sum(place.lot is not None for place in sifted.places.values()), enqueued)

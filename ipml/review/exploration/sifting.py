@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -145,11 +145,17 @@ def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64
     return np.frombuffer(tickets, dtype=np.uint64), values, model_version
 
 
-def choose_shown(scored: Iterable[ScoredListing], sifted: Sift) -> Iterator[tuple[ScoredListing, Place]]:
-    """Give the listings that are shown, each with its place, reading the file of the sift a second time."""
+def choose_shown(
+    scored: Iterable[ScoredListing], sifted: Sift, waiting: Collection[str] = ()
+) -> Iterator[tuple[ScoredListing, Place | None]]:
+    """Give the listings that are shown, each with its place, reading the file of the sift a second time.
+
+    Those whose case waits for people, by their ids in `waiting`, are given as well: people must know of an edit,
+    whatever the score is now.
+    """
     for row, item in enumerate(scored):
         place = sifted.places.get(row)
-        if place is not None:
+        if place is not None or item.listing.listing_id in waiting:
             yield item, place
 
 

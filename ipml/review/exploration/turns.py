@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from ipml.review.quality.conflicts import is_free_for
-from ipml.storage.tables import automatic_draws, cases, decisions
+from ipml.storage.tables import cases, decisions
 
 _PATIENCE = timedelta(days=1)
 _TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
@@ -27,14 +27,9 @@ def find_left_to_people(connection: Connection, reviewer: str, now: datetime) ->
 
     Most come up in their own turn; whatever the order is, the others must not wait for ever.
     """
-    query = (
-        select(cases)
-        .join(automatic_draws, automatic_draws.c.case_id == cases.c.case_id)
-        .where(automatic_draws.c.drawn_at <= now - _PATIENCE, cases.c.state == "open", is_free_for(reviewer, now))
-        .order_by(automatic_draws.c.drawn_at, automatic_draws.c.case_id)
-        .limit(1)
-    )
-    return connection.execute(query.with_for_update(skip_locked=True, of=cases)).first()
+    waits = cases.c.state == "open", cases.c.drawn_at <= now - _PATIENCE
+    query = select(cases).where(*waits, is_free_for(reviewer, now)).order_by(cases.c.drawn_at, cases.c.case_id).limit(1)
+    return connection.execute(query.with_for_update(skip_locked=True)).first()
 
 
 def find_drawn(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:

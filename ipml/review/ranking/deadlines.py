@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce, update
 
-from ipml.review.cases import change_case, find_case, is_free, note_deed, subject_of
+from ipml.review.cases import PENDING, change_case, find_case, is_free, note_deed, subject_of
 from ipml.review.quality.conflicts import is_free_for
 from ipml.review.ranking.policy import Policy
 from ipml.review.ranking.ranking import current_ranking
@@ -144,8 +144,8 @@ def bring_forward(
     list of int
         The cases that have a new deadline.
     """
-    wanted = {row.case_id for row in rows if row.state != "decided"} | {row.exemplar for row in rows if row.exemplar}
-    query = select(cases.c.case_id).where(cases.c.case_id.in_(wanted), cases.c.state != "decided")
+    wanted = {row.case_id for row in rows if row.state in PENDING} | {row.exemplar for row in rows if row.exemplar}
+    query = select(cases.c.case_id).where(cases.c.case_id.in_(wanted), cases.c.state.in_(PENDING))
     later = or_(cases.c.due_at.is_(None), cases.c.due_at > due_at)
     moved = list(connection.scalars(query.where(later).order_by(cases.c.case_id)))
     connection.execute(update(cases).where(cases.c.case_id.in_(moved)).values(due_at=due_at))

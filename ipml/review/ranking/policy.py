@@ -70,6 +70,8 @@ class Policy(BaseModel):
     wrongful_removal_cost: Amount
     safety: float = Field(ge=1, le=10)
     notice_hours: Hours
+    same_price_share: Share = 0.05
+    return_score_rise: Share = 0.2
     deadline_hours: Annotated[dict[str, Hours], Named] = {}
     minutes: Annotated[dict[str, Minutes], Named] = {}
     severity: Annotated[dict[str, Weight], Named] = {}

@@ -16,6 +16,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, insert, select, update
 
 from ipml.records import Listing
+from ipml.review.cases import PENDING
 from ipml.review.clusters.clusters import move_forward
 from ipml.review.ranking.policy import Policy, load_policy, parse_policy
 from ipml.review.ranking.usual import Counting
@@ -28,7 +29,6 @@ from ipml.storage.tables import cases, rankings, to_microseconds
 _BATCH_SIZE = 1000
 _SAMPLE_SIZE = 20_000  # cases the medians are taken over: the newest
 _LAST_RANK = 1.0  # comes after every score, which ranks at minus itself
-_UNDECIDED = ("open", "escalated")
 
 
 class Order(StrEnum):
@@ -195,7 +195,7 @@ def rank_again(connection: Connection, row: Row[Any]) -> None:
 def _rank_batch(engine: Engine, ranking: Ranking, after: int) -> list[int]:
     """Rank the next cases after a number; return their numbers."""
     query = select(cases.c.case_id, cases.c.snapshot, cases.c.score, cases.c.enqueued_at, cases.c.due_at)
-    query = query.where(cases.c.state.in_(_UNDECIDED), cases.c.case_id > after).order_by(cases.c.case_id)
+    query = query.where(cases.c.state.in_(PENDING), cases.c.case_id > after).order_by(cases.c.case_id)
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
         rows = connection.execute(query.limit(_BATCH_SIZE).with_for_update()).all()

@@ -30,7 +30,7 @@ from ipml.storage.tables.statements import statements
 from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
 from ipml.storage.tables.trail import audit
 
-REVISION = "0023"
+REVISION = "0024"
 
 __all__ = [
     "REVISION",

@@ -7,6 +7,8 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, 
 from ipml.storage.tables.kinds import Identity, Moment, Real, metadata
 
 _HELD = text("holder IS NOT NULL")
+_DRAWN = text("drawn_at IS NOT NULL")
+_PENDING = text("state IN ('open', 'escalated')")
 
 cases = Table(
     "cases",
@@ -39,7 +41,12 @@ cases = Table(
     Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
     Column("category", Text),
     Column("erased_at", Moment, doc="when the listing was erased; what is there instead only stands in for it"),
-    CheckConstraint("state IN ('open', 'decided', 'escalated')", name="state"),
+    Column("version", Identity, nullable=False, server_default="1", doc="counts the contents that the listing has had"),
+    Column("content", Text, doc="digest of what is offered, but for the price"),
+    Column("brand_read", Text, doc="the brand without case, as the model read it where the field names none"),
+    Column("seen_at", Moment, doc="when this content was last seen"),
+    Column("drawn_at", Moment, doc="when a policy drew it for people to watch the policy by; see automatic_draws"),
+    CheckConstraint("state IN ('open', 'decided', 'escalated', 'superseded')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "seller_id", "rank", "case_id"),
     Index(None, "state", "due_at", "minutes"),
@@ -51,11 +58,16 @@ cases = Table(
     Index(None, "state", "seller_id", "rank", "case_id"),
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),
+    Index(None, "state", "brand_read", "case_id"),
     Index(None, "state", "enqueued_at", "case_id"),
     Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index(None, "state", "lane", "lot"),
     Index(None, "holder"),
     Index(None, "listing_id"),  # by which notices find the case of a listing
+    # Few are drawn: whoever takes a case must not look through all for them.
+    Index(None, "state", "drawn_at", "case_id", sqlite_where=_DRAWN, postgresql_where=_DRAWN),
+    # Of one listing one case is for people to decide.
+    Index("ix_cases_pending", "listing_id", unique=True, sqlite_where=_PENDING, postgresql_where=_PENDING),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )

@@ -16,6 +16,7 @@ from ipml.review.clusters.spread_audit import measure_spread
 from ipml.review.exploration.batches import enqueue_batch
 from ipml.review.exploration.coverage import read_stretches
 from ipml.review.hits import measure_hits
+from ipml.review.queue import Enqueued, enqueue, get_case
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, spread_audits
 
@@ -93,3 +94,27 @@ def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
     with reading(desk.engine) as connection:
         early = count_decided(connection, YEAR, desk.now - timedelta(days=300))
     assert early.count() == 0
+
+
+def test_a_notice_waits_for_what_the_listing_was_changed_to(desk: Desk):
+    """Editing a listing that notice was given of neither answers the notice nor loses it; the deadline stays."""
+    case_id = desk.add_case("L1", observed_at=NOON)
+    notice_id = desk.give_notice([case_id])
+    due_at = get_case(desk.engine, case_id).due_at
+    edited = desk.make_scored("L1", 0.2, title="Bag, no brand", observed_at=NOON + timedelta(days=1))
+    assert enqueue(desk.engine, [edited], now=desk.pass_time()) == Enqueued(changed=1)
+    (item,) = desk.items(notice_id)
+    assert (item.state, item.case_id, get_case(desk.engine, item.case_id).due_at) == ("waiting", case_id + 1, due_at)
+    desk.decide(case_id + 1, Verdict.COUNTERFEIT)
+    assert desk.states(notice_id) == ["upheld"]
+
+
+def test_a_listing_that_notice_brought_back_waits_once_though_it_comes_again(desk: Desk):
+    """Found genuine, newly noticed, and seen again as it was: the one case that came back."""
+    case_id = desk.add_case("L1", observed_at=NOON)
+    desk.decide(case_id, Verdict.GENUINE)
+    notice_id = desk.give_notice([case_id])
+    assert get_case(desk.engine, case_id).state == "escalated"
+    again = desk.make_scored("L1", 0.9, title="Bag no. L1", observed_at=NOON + timedelta(days=1))
+    assert enqueue(desk.engine, [again], now=desk.pass_time()) == Enqueued(unchanged=1)
+    assert desk.states(notice_id) == ["waiting"]

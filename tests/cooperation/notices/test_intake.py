@@ -101,9 +101,10 @@ def test_a_listing_noted_before_is_repeated_and_told_as_it_stands(engine: Engine
 
 
 def test_a_listing_offered_anew_may_be_noted_again(engine: Engine, give: Give):
-    """Another observation is another case."""
+    """Once the notice is answered, what the listing was changed to is another case."""
     enqueue(engine, [offer("L1")], now=NOON)
     give(say())
+    judge(engine, 1, Verdict.COUNTERFEIT)
     anew = ScoredListing(Listing("L1", "s1", "Other bag", observed_at=LATER), 0.5, 0.0, (), (), None, "m1")
     enqueue(engine, [anew], joins_alike=False, now=LATER)
     assert [one.is_repeated for one in give(say(explanation=WORDS + " Still."), now=LATER).listings] == [False]

@@ -5,8 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.records import Listing
-from ipml.review.clusters.likeness import has_like_price, is_same_offer
+from ipml.records import Listing, ScoredListing
+from ipml.review.clusters.likeness import has_like_price
+from ipml.review.clusters.likeness import is_same_offer as is_same_scored
+from ipml.review.clusters.signatures import fold
 
 listings = st.builds(
     Listing,
@@ -20,6 +22,11 @@ listings = st.builds(
 )
 
 
+def is_same_offer(one: Listing, other: Listing) -> bool:
+    """Compare two listings, scored alike."""
+    return is_same_scored(*(ScoredListing(listing, 0.5, None, (), (), None, "m") for listing in (one, other)))
+
+
 @given(listings, listings)
 def test_it_does_not_matter_which_is_named_first(one: Listing, other: Listing):
     """What is the same offer as another has that for the same offer."""
@@ -28,8 +35,9 @@ def test_it_does_not_matter_which_is_named_first(one: Listing, other: Listing):
 
 @given(listings)
 def test_a_listing_with_a_price_is_the_same_offer_as_itself(listing: Listing):
-    """Without a price it is like none, not even itself."""
-    assert is_same_offer(listing, listing) == (listing.price is not None)
+    """Without a price, or with neither words nor a picture, it is like none, not even itself."""
+    can_tell = bool(fold(listing.title)) or listing.image_hash is not None
+    assert is_same_offer(listing, listing) == (listing.price is not None and can_tell)
 
 
 @given(listings, listings)

@@ -34,6 +34,14 @@ def test_titles_with_a_word_changed_share_a_band_and_others_do_not():
     assert not title & far
 
 
+@given(st.text(alphabet="\u231a\U0001f45c\u2605!?_ .-\u200d\ufe0f"))
+def test_a_title_without_letters_and_digits_is_found_by_none(text: str):
+    """It has no runs of letters, hence no bands but that of its picture."""
+    assert make_shingles(text) == frozenset()
+    assert make_bands("s1", sign(make_shingles(text))) == ()
+    assert len(make_bands("s1", sign(make_shingles(text)), "f00d")) == 1
+
+
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_scopes_never_meet(one: str, other: str):
     """Bands of one seller are not those of another."""

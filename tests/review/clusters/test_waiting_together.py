@@ -30,7 +30,7 @@ def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: E
         finally:
             is_over.set()
         made, undone = (sum(counts) for counts in zip(*(reviewer.result() for reviewer in reviewers), strict=True))
-    assert count_cases(engine) == {"open": 0, "decided": 120, "escalated": 0}
+    assert count_cases(engine) == {"open": 0, "decided": 120, "escalated": 0, "superseded": 0}
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(decisions)) == made
         assert connection.scalar(select(func.count()).select_from(reversals)) == undone

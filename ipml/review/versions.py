@@ -1,0 +1,323 @@
+"""Versions of a listing: one case for each, of which only the newest waits for people.
+
+A listing that comes again as it was is the case that is there: open, it takes the new score; decided, it stays so,
+unless its score has risen by more than the policy says since people found nothing wrong with it. A listing that was
+changed is a new case, and the one that still waited is superseded: nobody decides any more on what is no longer there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from ipml.records import Decision, Listing, ScoredListing, Verdict
+from ipml.review.cases import PENDING, change_case, close_cases, find_cases, pass_on_notices, subject_of
+from ipml.review.clusters.clusters import hand_over_all, lock_clusters
+from ipml.review.decisions import make_decision
+from ipml.review.ranking.policy import Policy
+from ipml.review.reversals import is_last_verdict
+from ipml.review.snapshot import decode, decode_listing, digest_content
+from ipml.storage import audit
+from ipml.storage.tables import automatic_draws, cases, decisions, looks, sift_cases
+
+_SYSTEM = "ipml"
+_AT_ONCE = 500  # numbers in one query
+_SHOWN = {
+    "title": "title",
+    "description": "description",
+    "brand": "brand",
+    "category": "category",
+    "price": "price",
+    "condition": "condition",
+    "gtin": "product number",
+    "image_hash": "picture",
+    "seller_id": "seller",
+}
+
+
+class Fate(StrEnum):
+    """What becomes of a listing that comes in."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    RETURNED = "returned"
+    AGAIN = "again"
+    OUTDATED = "outdated"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A listing that comes in, beside the cases that it has.
+
+    Attributes
+    ----------
+    version : int
+        Counts its contents from 1; one that it had before has the number it had then.
+    last : Row or None
+        Its newest case.
+    """
+
+    fate: Fate
+    version: int = 1
+    last: Row[Any] | None = None
+
+    @property
+    def opens(self) -> bool:
+        """Whether it becomes a case."""
+        return self.fate in (Fate.NEW, Fate.CHANGED, Fate.RETURNED)
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether its newest case still waits, for a decision on what is no longer there."""
+        return self.opens and self.last is not None and self.last.state in PENDING
+
+
+def find_numbers(connection: Connection, listing_ids: Iterable[str]) -> list[int]:
+    """Return the numbers of all cases of some listings, the oldest first."""
+    wanted, found = sorted(set(listing_ids)), list[int]()
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = select(cases.c.case_id).where(cases.c.listing_id.in_(wanted[start : start + _AT_ONCE]))
+        found += connection.scalars(query.where(cases.c.erased_at.is_(None))).all()
+    return sorted(found)
+
+
+def compare(scored: ScoredListing, known: Sequence[Row[Any]], verdict: Verdict | None, policy: Policy) -> Arrived:
+    """Say what becomes of a listing.
+
+    Parameters
+    ----------
+    known : sequence of rows of `cases`
+        Those of the listing, the oldest first.
+    verdict : Verdict or None
+        What stands of the newest.
+    """
+    if not known:
+        return Arrived(Fate.NEW)
+    listing, last = scored.listing, known[-1]
+    if listing.observed_at and last.observed_at and listing.observed_at < last.seen_at:
+        return Arrived(Fate.OUTDATED, last.version, last)
+    content = digest_content(listing)
+    same = [row.version for row in known if row.content == content and _is_priced_alike(row, listing, policy)]
+    if last.version not in same or last.state == "superseded":
+        return Arrived(Fate.CHANGED, same[-1] if same else 1 + max(row.version for row in known), last)
+    if last.state == "decided" and verdict is not Verdict.COUNTERFEIT and _rise(last, scored, policy):
+        return Arrived(Fate.RETURNED, last.version, last)
+    return Arrived(Fate.AGAIN, last.version, last)
+
+
+def has_same_price(one: Listing, other: Listing, share: float) -> bool:
+    """Say whether two prices are in one currency and at most a share of the lower one apart, or both unknown.
+
+    Examples
+    --------
+    >>> bag = Listing("A7", "s", "Bag", price=50.0)
+    >>> [has_same_price(bag, Listing("A7", "s", "Bag", price=price), 0.05) for price in (52.5, 53.0, None)]
+    [True, False, False]
+    """
+    if one.price is None or other.price is None:
+        return one.price is other.price
+    low, high = sorted((one.price, other.price))
+    return one.currency == other.currency and high <= low * (1 + share)
+
+
+def _is_priced_alike(row: Row[Any], listing: Listing, policy: Policy) -> bool:
+    return has_same_price(decode_listing(row.snapshot), listing, policy.same_price_share)
+
+
+def _rise(row: Row[Any], scored: ScoredListing, policy: Policy) -> bool:
+    if scored.score is None:
+        return False
+    before = policy.prevalence if row.score is None else row.score
+    return bool(scored.score > before + policy.return_score_rise)
+
+
+def find_verdicts(connection: Connection, case_ids: Iterable[int]) -> dict[int, Decision]:
+    """Return the last verdict that stands on each of some cases."""
+    wanted, found = sorted(set(case_ids)), dict[int, Decision]()
+    for start in range(0, len(wanted), _AT_ONCE):
+        is_one = decisions.c.case_id.in_(wanted[start : start + _AT_ONCE])
+        rows = connection.execute(select(decisions).where(is_one, is_last_verdict()))
+        found |= {row.case_id: make_decision(row) for row in rows}
+    return found
+
+
+def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
+    """Close cases of listings that were changed; those that wait for them go on with another.
+
+    The cases must be kept from other writers, and those that wait for them are here.
+    """
+    lock_clusters(connection, case_ids)
+    hand_over_all(connection, case_ids)
+    close_cases(connection, case_ids, "superseded")
+    for start in range(0, len(case_ids), _AT_ONCE):
+        wanted = case_ids[start : start + _AT_ONCE]
+        connection.execute(update(cases).where(cases.c.case_id.in_(wanted)).values(exemplar=None))
+
+
+def pass_on(connection: Connection, successors: Iterable[tuple[Row[Any], int]], now: datetime) -> None:
+    """Have what waits for superseded cases wait for those that took their place, and note it in the audit trail.
+
+    What waits are notices, and the samples of which a case is one: the listing is still in them, as it is now. A second
+    person who was to look at what is no longer there is not asked any more.
+
+    Parameters
+    ----------
+    successors : iterable of (Row, int)
+        Superseded cases, as they were, each with the number of the case in its place.
+    """
+    entries: list[tuple[str, dict[str, audit.Value]]] = []
+    for row, new in successors:
+        change_case(connection, new, drawn_at=row.drawn_at)
+        for table in (sift_cases, automatic_draws):
+            connection.execute(update(table).where(table.c.case_id == row.case_id).values(case_id=new))
+        pass_on_notices(connection, row.case_id, new)
+        is_pending = looks.c.case_id == row.case_id, looks.c.ended_at.is_(None)
+        connection.execute(update(looks).where(*is_pending).values(ended_at=now))
+        entries.append((subject_of(row.case_id), {"superseded_by": new}))
+    audit.append_all(connection, _SYSTEM, "superseded", entries, at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was changed about a listing from one version to the next; None where there was nothing."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What came before a case of the same listing, and after it.
+
+    Attributes
+    ----------
+    case_id : int or None
+        The case before; None where this is the first.
+    state : str
+        Of the case before.
+    decision : Decision or None
+        What was found of it, as far as that stands.
+    changes : tuple of Change
+        What the seller changed since; none where the listing came back as it was.
+    score_before, score : float or None
+        Of the case before, and of this one.
+    same : Decision or None
+        What was found of this very content last, in whichever case.
+    next_id : int or None
+        The case that came after.
+    seen_at : datetime or None
+        When the content of this case was last seen.
+    """
+
+    case_id: int | None
+    state: str
+    decision: Decision | None
+    changes: tuple[Change, ...]
+    score_before: float | None
+    score: float | None
+    same: Decision | None
+    next_id: int | None
+    seen_at: datetime | None
+
+
+def read_pasts(connection: Connection, case_ids: Collection[int]) -> dict[int, Past]:
+    """Return what came before and after some cases, by their numbers; those alone of their listing are left out."""
+    wanted = select(cases.c.listing_id).where(cases.c.case_id.in_(case_ids), cases.c.erased_at.is_(None))
+    query = select(cases.c.case_id, cases.c.listing_id, cases.c.version).where(cases.c.listing_id.in_(wanted))
+    by_listing: dict[str, list[Any]] = {}
+    for row in connection.execute(query.where(cases.c.erased_at.is_(None)).order_by(cases.c.case_id)).all():
+        by_listing.setdefault(row.listing_id, []).append(row)
+    chains = [rows for rows in by_listing.values() if len(rows) > 1]
+    verdicts = find_verdicts(connection, [row.case_id for rows in chains for row in rows])
+    beside = {rows[at + step].case_id for rows in chains for at in range(len(rows) - 1) for step in (0, 1)}
+    whole = find_cases(connection, beside) if chains else {}
+    return {
+        row.case_id: _read_past(rows, at, verdicts, whole)
+        for rows in chains
+        for at, row in enumerate(rows)
+        if row.case_id in case_ids
+    }
+
+
+def _read_past(rows: Sequence[Row[Any]], at: int, verdicts: dict[int, Decision], whole: dict[int, Row[Any]]) -> Past:
+    case, same = (
+        whole[rows[at].case_id],
+        [verdicts[row.case_id] for row in rows[:at] if row.version == rows[at].version and row.case_id in verdicts],
+    )
+    next_id = rows[at + 1].case_id if at + 1 < len(rows) else None
+    if at == 0:
+        return Past(None, "", None, (), None, case.score, None, next_id, case.seen_at)
+    before = whole[rows[at - 1].case_id]
+    changes = () if before.version == case.version else find_changes(decode(before.snapshot), decode(case.snapshot))
+    return Past(
+        before.case_id,
+        before.state,
+        verdicts.get(before.case_id),
+        changes,
+        before.score,
+        case.score,
+        same[-1] if same else None,
+        next_id,
+        case.seen_at,
+    )
+
+
+def tell_past(past: Past) -> str:
+    """Return in a sentence what was found of a listing before, and why it is here again; "" where it is new.
+
+    Examples
+    --------
+    >>> decision = Decision(1, 12, "A7", Verdict.GENUINE, "", "", "ana", datetime(2024, 5, 1))
+    >>> tell_past(Past(12, "decided", decision, (), 0.02, 0.4, decision, None, None))
+    'This listing was found genuine on 1 May 2024 by ana (case 12). It is back because its score rose from 2 % to 40 %.'
+    """
+    if past.case_id is None:
+        return ""
+    if not past.changes:
+        risen = f"from {_percent(past.score_before)} to {_percent(past.score)}"
+        return f"This listing {_say_found(past.decision, past.case_id)}. It is back because its score rose {risen}."
+    changed = ", ".join(change.field for change in past.changes)
+    said = f"The listing was changed ({changed}) after it {_say_found(past.decision, past.case_id)}."
+    if past.same is None or past.same.case_id == past.case_id:
+        return said
+    return f"{said} As it is now, it {_say_found(past.same, past.same.case_id)}."
+
+
+def _say_found(decision: Decision | None, case_id: int) -> str:
+    if decision is None:
+        return f"came in as case {case_id}, which was not decided"
+    found = "was left undecided" if decision.verdict is Verdict.CANNOT_TELL else f"was found {decision.verdict}"
+    return f"{found} on {decision.decided_at.day} {decision.decided_at:%B %Y} by {decision.reviewer} (case {case_id})"
+
+
+def _percent(score: float | None) -> str:
+    return "no score" if score is None else f"{100 * score:.3g} %"
+
+
+def find_changes(before: ScoredListing, after: ScoredListing) -> tuple[Change, ...]:
+    """Return what of a listing was changed, in the order in which a page shows it.
+
+    Examples
+    --------
+    >>> bag, hat = (ScoredListing(Listing("A7", "s", one), 0.1, None, (), (), None, "m") for one in ("Bag", "Hat"))
+    >>> find_changes(bag, hat)
+    (Change(field='title', before='Bag', after='Hat'),)
+    """
+    said = [(_SHOWN[name], _say(before.listing, name), _say(after.listing, name)) for name in _SHOWN]
+    return tuple(Change(*one) for one in said if one[1] != one[2])
+
+
+def _say(listing: Listing, name: str) -> str | None:
+    value = getattr(listing, name)
+    return f"{value:,.2f} {listing.currency or '(currency unknown)'}" if isinstance(value, float | int) else value
+
+
+def find_pending_listings(connection: Connection) -> frozenset[str]:
+    """Return the ids of the listings that have a case which waits for people."""
+    return frozenset(connection.scalars(select(cases.c.listing_id).where(cases.c.state.in_(PENDING))))

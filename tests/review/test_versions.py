@@ -1,0 +1,282 @@
+"""Versions of a listing: one case waits, nothing unchanged returns, everything changed returns once."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from databases import empty_tables
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import IntegrityError
+
+from ipml.errors import AlreadyDecided, CannotUndo, Superseded
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.labels import export_labels
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, undo
+from ipml.review.versions import has_same_price, read_pasts
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, decisions
+
+Make = Callable[..., ScoredListing]
+DAY = timedelta(days=1)
+MAY = datetime(2024, 5, 1, tzinfo=UTC)
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+def judge(engine: Engine, case_id: int, verdict: Verdict, now: datetime = NOON) -> int:
+    """Claim a case and decide it."""
+    taken = claim(engine, "ana", case_id, now=now)
+    assert taken is not None
+    ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+    return decide(engine, taken, verdict, ground=ground, now=now).decision_id
+
+
+@pytest.mark.parametrize("verdict", [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.COUNTERFEIT])
+@pytest.mark.parametrize("observed_at", [MAY + 2 * DAY, None])
+def test_a_decided_listing_does_not_come_back_as_it_was(
+    engine: Engine, make_scored: Make, verdict: Verdict, observed_at: datetime | None
+):
+    """Seen again the next night, it opens nothing."""
+    scored = make_scored(observed_at=observed_at and MAY, price=50.0, currency="EUR")
+    enqueue(engine, [scored], joins_alike=False, now=MAY)
+    judge(engine, 1, verdict, now=MAY + DAY)
+    again = replace(scored, listing=replace(scored.listing, observed_at=observed_at, price=51.0, seller_sales=9.0))
+    came = enqueue(engine, [again], now=MAY + 2 * DAY)
+    is_offered = verdict is Verdict.COUNTERFEIT
+    assert came == Enqueued(unchanged=int(not is_offered), still_offered=int(is_offered))
+    assert count_cases(engine) == {"open": 0, "decided": 1, "escalated": 0, "superseded": 0}
+    assert get_case(engine, 1).scored == scored
+    with reading(engine) as connection:
+        assert connection.scalar(select(cases.c.seen_at)) == MAY + 2 * DAY
+
+
+def test_a_counterfeit_that_is_still_offered_does_not_go_unnoticed(engine: Engine, make_scored: Make):
+    """It is counted each night, and in the audit trail from the first time on; a file that is sent again is not."""
+    enqueue(engine, [make_scored()])
+    judge(engine, 1, Verdict.COUNTERFEIT)
+    nights = [make_scored(observed_at=NOON + night * DAY) for night in (1, 2, 2)]
+    assert [enqueue(engine, [one]).still_offered for one in nights] == [1, 1, 0]
+    assert [row.action for row in history(engine, 1)][-1] == "still offered"
+    assert sum(row.action == "still offered" for row in history(engine, 1)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Leather wallet AAA"},
+        {"description": "Mirror quality"},
+        {"brand": "Acme"},
+        {"image_hash": "f0"},
+        {"price": 55.0},
+        {"price": None},
+        {"currency": "USD"},
+        {"seller_id": "s2"},
+        {"category": "bags"},
+        {"condition": "used"},
+        {"gtin": "4006381333931"},
+    ],
+    ids=str,
+)
+def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: Make, change: dict[str, Any]):
+    """What is no longer there is nobody's to decide; the new case shows what was changed, and both are in the trail."""
+    enqueue(engine, [make_scored(price=50.0, currency="EUR")], now=NOON)
+    held = claim(engine, "ana", now=NOON)
+    edited = make_scored(**{"price": 50.0, "currency": "EUR", "observed_at": MAY + DAY} | change)
+    assert enqueue(engine, [edited], now=NOON) == Enqueued(changed=1)
+    assert count_cases(engine) == {"open": 1, "decided": 0, "escalated": 0, "superseded": 1}
+    with pytest.raises(Superseded, match="case 1 was changed"):
+        decide(engine, held, Verdict.GENUINE, now=NOON)
+    with pytest.raises(AlreadyDecided):
+        claim(engine, "ben", 1, now=NOON)
+    assert history(engine, 1)[-1].action == "superseded"
+    assert history(engine, 2)[0].payload["after"] == 1
+    with reading(engine) as connection:
+        pasts = read_pasts(connection, [1, 2])
+    assert pasts[1].next_id == 2
+    assert len(pasts[2].changes) == 1
+
+
+def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: Make):
+    """By more than the policy says, and once: found genuine at the new score, it stays away."""
+    enqueue(engine, [make_scored(score=0.1)])
+    judge(engine, 1, Verdict.GENUINE)
+    scores = [(0.3, 1), (0.31, 2), (0.5, 3)]
+    nights = [make_scored(score=score, observed_at=MAY + night * DAY) for score, night in scores]
+    assert [enqueue(engine, [one]).returned for one in nights] == [0, 1, 0]
+    assert get_case(engine, 2).scored.score == 0.5  # open, it takes the new score
+    judge(engine, 2, Verdict.GENUINE)
+    assert enqueue(engine, [make_scored(score=0.7, observed_at=MAY + 4 * DAY)]) == Enqueued(unchanged=1)
+    with reading(engine) as connection:
+        past = read_pasts(connection, [2])[2]
+    assert (past.case_id, past.changes, past.score_before) == (1, (), 0.1)
+    assert past.same is not None
+    assert past.same.verdict is Verdict.GENUINE
+
+
+def test_a_seller_who_changes_a_listing_back_and_forth_has_one_case(engine: Engine, make_scored: Make):
+    """Each change is a case; the content that comes back has the number it had, and what was found of it is told."""
+    titles = ["Wallet", "Wallet AAA", "Wallet"]
+    for night, title in enumerate(titles):
+        enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
+        if night == 0:
+            judge(engine, 1, Verdict.GENUINE)
+    with reading(engine) as connection:
+        assert connection.scalars(select(cases.c.version).order_by(cases.c.case_id)).all() == [1, 2, 1]
+        past = read_pasts(connection, [3])[3]
+    assert past.same is not None
+    assert past.same.case_id == 1
+    judge(engine, 3, Verdict.COUNTERFEIT, now=NOON + DAY)
+    assert [(label.listing.title, label.is_counterfeit) for label in export_labels(engine)] == [("Wallet", True)]
+
+
+def test_an_older_file_changes_nothing(engine: Engine, make_scored: Make):
+    """What was observed before what is known already supersedes nothing."""
+    old, new = make_scored(), make_scored(title="Wallet AAA", observed_at=NOON)
+    enqueue(engine, [new])
+    assert enqueue(engine, [old]) == Enqueued(unchanged=1)
+    assert get_case(engine, 1).scored == new
+
+
+def test_a_decision_undone_on_what_was_changed_leaves_one_case(engine: Engine, make_scored: Make):
+    """The older version is superseded then, and waits for nobody."""
+    enqueue(engine, [make_scored()])
+    number = judge(engine, 1, Verdict.GENUINE)
+    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=NOON)])
+    undo(engine, number, "ana", now=NOON)
+    assert (get_case(engine, 1).state, get_case(engine, 2).state) == ("superseded", "open")
+
+
+def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, make_scored: Make):
+    """Those that waited for it go on with one of them; the changed one stands where it belongs by what it is now."""
+    bags = [make_scored(f"L{n}", title=f"Leather bag, brown, no. {n}", price=50.0, currency="EUR") for n in range(3)]
+    enqueue(engine, bags)
+    assert [get_case(engine, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
+    shoe = make_scored("L0", title="Running shoe", price=90.0, currency="EUR", observed_at=NOON)
+    assert enqueue(engine, [shoe]) == Enqueued(changed=1)
+    assert [(get_case(engine, n).state, get_case(engine, n).exemplar) for n in (1, 2, 3, 4)] == [
+        ("superseded", None),
+        ("open", None),
+        ("open", 2),
+        ("open", None),
+    ]
+
+
+def test_a_deadline_goes_on_with_the_changed_listing(engine: Engine, make_scored: Make):
+    """Editing a listing does not put off its review."""
+    enqueue(engine, [make_scored()], due_at=NOON)
+    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=NOON)])
+    assert get_case(engine, 2).due_at == NOON
+
+
+def test_no_database_takes_two_cases_of_one_listing_that_wait(engine: Engine, make_scored: Make):
+    """Whatever the program does, the index holds."""
+    enqueue(engine, [make_scored()])
+    with reading(engine) as connection:
+        row = connection.execute(select(cases)).one()._asdict()
+    second = cases.insert().values(row | {"case_id": 2, "listing_key": "other"})
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(second)
+
+
+def test_prices_within_the_share_are_the_same_whichever_came_first():
+    """The tolerance is symmetric, and never spans currencies."""
+    one, other = (Listing("1", "s", "Bag", price=price, currency="EUR") for price in (100.0, 105.0))
+    assert has_same_price(one, other, 0.05)
+    assert has_same_price(other, one, 0.05)
+    assert not has_same_price(one, replace(one, currency="USD"), 0.05)
+
+
+# A market of two listings over some nights: what a property needs to know of each beside the database.
+
+
+@dataclass
+class Known:
+    """What the seller offers, its score, and what was said of it at what score."""
+
+    content: tuple[int, float]
+    score: float
+    open_since: int | None = None
+    judged: tuple[Verdict, float] | None = None
+
+
+SCORES = st.sampled_from([0.0, 0.1, 0.3, 0.31, 0.9])
+NIGHTS = st.lists(
+    st.tuples(
+        st.sampled_from(["A", "B"]),
+        st.sampled_from(["same", "edit", "reprice", "score"]),
+        SCORES,
+        st.sampled_from(["", "", Verdict.GENUINE, Verdict.COUNTERFEIT, Verdict.CANNOT_TELL, Verdict.ESCALATE, "undo"]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(nights=NIGHTS)
+def test_whatever_happens_one_case_of_a_listing_waits(engine: Engine, nights: list[Any]):
+    """Nothing unchanged returns, everything changed returns once, and what waited is decided or superseded."""
+    empty_tables(engine)
+    known: dict[str, Known] = {}
+    for night, (name, event, score, verdict) in enumerate(nights, start=1):
+        now = MAY + night * DAY
+        one = known.get(name)
+        is_new = one is None
+        one = known.setdefault(name, Known((0, 100.0), score))
+        number, price = one.content
+        before = one.content
+        one.content = {"edit": (number + 1, price), "reprice": (number, price * 1.2)}.get(event, one.content)
+        one.score = score
+        came = enqueue(engine, [_scored(name, one, now)], joins_alike=False, now=now)
+        is_changed = one.content != before and not is_new
+        is_risen = one.judged is not None and one.judged[0] in (Verdict.GENUINE, Verdict.CANNOT_TELL)
+        is_risen = is_risen and not is_changed and score > one.judged[1] + 0.2  # type: ignore[index]
+        assert (came.added, came.changed, came.returned) == (int(is_new), int(is_changed), int(is_risen))
+        again = enqueue(engine, [_scored(name, one, now)], joins_alike=False, now=now)
+        assert again == Enqueued(unchanged=1)
+        if is_new or is_changed or is_risen:
+            one.judged = None
+        _do(engine, name, one, verdict, now)
+        _check(engine, known)
+
+
+def _scored(name: str, one: Known, now: datetime) -> ScoredListing:
+    number, price = one.content
+    listing = Listing(name, "s1", f"Bag {number}", price=price, currency="EUR", observed_at=now)
+    return ScoredListing(listing, one.score, None, (), (), None, "m1")
+
+
+def _do(engine: Engine, name: str, one: Known, verdict: Any, now: datetime) -> None:
+    """Decide the case of a listing that waits, or take back what was decided on one of its cases."""
+    with reading(engine) as connection:
+        of_it = select(cases.c.case_id, cases.c.state, cases.c.score).where(cases.c.listing_id == name)
+        last = connection.execute(of_it.order_by(cases.c.case_id.desc())).first()
+        made = connection.execute(
+            select(decisions.c.decision_id, decisions.c.case_id)
+            .where(decisions.c.listing_id == name)
+            .order_by(decisions.c.decision_id)
+        ).first()
+    assert last is not None
+    if verdict == "undo":
+        if made is not None:
+            with suppress(CannotUndo):  # it was taken back before, or the case decided anew
+                undo(engine, made.decision_id, "ana", may_undo_others=True, now=now)
+                one.judged = None if made.case_id == last.case_id else one.judged
+    elif verdict and last.state in ("open", "escalated"):
+        judge(engine, last.case_id, verdict, now=now)
+        one.judged = (verdict, last.score) if verdict is not Verdict.ESCALATE else None
+
+
+def _check(engine: Engine, known: dict[str, Known]) -> None:
+    with reading(engine) as connection:
+        waiting = select(cases.c.listing_id, func.count()).where(cases.c.state.in_(["open", "escalated"]))
+        assert all(count == 1 for _, count in connection.execute(waiting.group_by(cases.c.listing_id)))
+        for name, one in known.items():
+            query = select(cases.c.state, cases.c.snapshot).where(cases.c.listing_id == name).order_by(cases.c.case_id)
+            states = [row.state for row in connection.execute(query)]
+            assert all(state in ("decided", "superseded") for state in states[:-1])
+            assert states[-1] == ("decided" if one.judged else states[-1])
+            assert states[-1] != "superseded"
