@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import escape
 
 import pytest
 from fastapi import FastAPI
@@ -196,7 +197,7 @@ def test_a_lead_appoints_a_trusted_flagger_and_revokes_it(app: FastAPI, lead: Te
     text = plain(lead.get(f"/notifiers/{noted}").text)
     assert f"Trusted flagger until {last}, tier trusted" in text
     assert "by lea" in text
-    assert ground in text
+    assert escape(ground) in text
     assert lead.post(where, data={"kind": "consumer", "revoke": "true", "ground": "withdrawn"}).status_code == 303
     assert "tier trusted" not in plain(lead.get(f"/notifiers/{noted}").text)
     assert lead.post(where, data={"kind": "consumer", "revoke": "true", "ground": "again"}).status_code == 409
