@@ -11,7 +11,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from ipml.errors import IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
+from ipml.errors import FitNotConverged, IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
 from ipml.model.drift import path_beside
 from ipml.model.evaluation import MODEL
 from ipml.model.promotion import fetch_tested
@@ -233,3 +233,13 @@ def test_a_run_that_leaks_says_so_and_is_found_under_its_alias(home, client, run
     assert client.get_run(recorded.run_id).data.tags["leaks"] == "true"
     assert run.data.tags["leaks"] == "false"
     assert client.get_model_version_by_alias("ipml-shoes", "trial").run_id == recorded.run_id
+
+
+def test_a_fit_that_is_not_the_best_is_neither_saved_nor_registered(home, monkeypatch):
+    """Where no solver arrives, the run ends with a sentence, and nothing of it can be promoted."""
+    monkeypatch.setattr("ipml.model.learner._tolerance", lambda n: -1.0 if n > 100 else 1e-6)
+    uri = f"sqlite:///{home / 'unfitted.db'}"
+    with pytest.raises(FitNotConverged, match="Choose a smaller C"):
+        train(plan(home), models=home / "unfitted", tracking_uri=uri)
+    assert not list((home / "unfitted").iterdir())
+    assert not mlflow.MlflowClient(uri).search_registered_models()
