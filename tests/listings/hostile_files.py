@@ -102,8 +102,8 @@ def most_rows_of_nothing(path: Path) -> None:
 
 
 def wide(path: Path) -> None:
-    """Write 20,000 columns."""
-    _write(path, _columns(1, **{f"c{number}": ["x"] for number in range(20_000)}))
+    """Write 5,000 columns."""
+    _write(path, _columns(1, **{f"c{number}": ["x"] for number in range(5_000)}))
 
 
 def fairly_wide(path: Path) -> None:
@@ -154,7 +154,7 @@ def untrue_rows(path: Path) -> None:
 def huge_metadata(path: Path) -> None:
     """Write 900 kB of what writers add."""
     table = pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})
-    pq.write_table(table.replace_schema_metadata({str(key): "x" * 10 for key in range(30_000)}), path)
+    pq.write_table(table.replace_schema_metadata({str(key): "x" * 10 for key in range(12_000)}), path)
 
 
 def _rewrite_footer(path: Path, change: Callable[[Any], None]) -> None:
@@ -219,7 +219,7 @@ def short_rows(path: Path) -> None:
 
 def short_csv_rows(path: Path) -> None:
     """Write a megabyte of rows with a cell too few."""
-    path.write_text("listing_id,seller_id,title\n" + "1\n" * 500_000)
+    path.write_text("listing_id,seller_id,title\n" + "1\n" * 490_000)
 
 
 def _pack(path: Path, piece: bytes, times: int, head: bytes = b"") -> None:
