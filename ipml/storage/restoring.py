@@ -9,7 +9,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,9 @@ from ipml.storage.numbering import go_on_after, numbered_tables
 _DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 _LARGEST_MANIFEST = 10**6  # bytes: it names a few tables
 _LONGEST_LINE = 1 << 24  # bytes: of the row of a listing, many times over
+_BLOCK = 1 << 20
+_BYTES_AT_ONCE = 1 << 22  # of lines: as lists of lists, the values take thirty times as much
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks others without a bound
 _SMALL_BYTES, _MOST_EXPANSION = 32 << 20, 50  # what a backup may unpack to, or so many times its size if that is more
 
 
@@ -90,6 +92,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except _DAMAGES as error:
         raise UnusableBackup(str(path), _words(error), "a zip that `ipml backup` wrote") from error
     with archive:
+        if odd := next((entry for entry in archive.infolist() if entry.compress_type not in _PACKINGS), None):
+            found = f"{odd.filename[:80]!r} packed by method {odd.compress_type}"
+            raise UnusableBackup(str(path), found, "files that are stored or deflated")
         unpacked, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
         if unpacked > max(_SMALL_BYTES, _MOST_EXPANSION * size):
             expected = f"at most {_MOST_EXPANSION} times as much"
@@ -119,10 +124,10 @@ def _contents(said: dict[str, Any]) -> Contents:
 def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: Contents) -> None:
     count, digest = 0, hashlib.sha256()
     try:
-        with _lines(archive, table) as lines:
-            for line in lines:
-                count += 1
-                digest.update(line)
+        with archive.open(member(table)) as file:
+            while block := file.read(_BLOCK):
+                count += block.count(b"\n")
+                digest.update(block)
     except (*_DAMAGES, KeyError) as error:
         raise UnusableBackup(str(path), f"table {table} damaged ({_words(error)})", "it as it was written") from error
     if (count, digest.hexdigest()) != (contents.rows, contents.sha256):
@@ -162,9 +167,20 @@ def _check_tables(connection: Connection, path: Path, manifest: Manifest) -> Non
 def _fill(connection: Connection, archive: zipfile.ZipFile, table: str, contents: Contents) -> None:
     query = insert(name_table(table, *(column(name) for name in contents.columns)))
     with _lines(archive, table) as lines:
-        rows = (dict(zip(contents.columns, json.loads(line), strict=True)) for line in lines)
-        while batch := list(islice(rows, ROWS_AT_ONCE)):
-            connection.execute(query, batch)
+        for batch in _cut(lines):
+            connection.execute(query, [dict(zip(contents.columns, json.loads(line), strict=True)) for line in batch])
+
+
+def _cut(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    batch, size = [], 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) == ROWS_AT_ONCE or size > _BYTES_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 @contextmanager

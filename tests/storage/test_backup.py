@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -229,7 +232,7 @@ def test_a_damaged_or_foreign_file_is_refused(made: Path, target: Engine, tmp_pa
             restore(target, tmp_path / name)
 
 
-@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99), (10, 12), (10, 14)])
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99), (10, 12), (10, 14), (10, 93)])
 def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, target: Engine, place: int, value: int):
     """Whatever the archive says of how to read it: one line, and the database is left alone."""
     content = made.read_bytes()
@@ -239,11 +242,57 @@ def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, 
             content = content[: start + at] + value.to_bytes(2, "little") + content[start + at + 2 :]
             start += 4
     made.write_bytes(content)
-    with pytest.raises(UnusableBackup) as raised:
+    with pytest.raises(UnusableBackup, match="encrypted" if place == 8 else f"by method {value}") as raised:
         restore(target, made)
     assert "\n" not in str(raised.value)
     with target.connect() as connection:
         assert get_revision(connection) is None
+
+
+RESTORE = """
+import os, resource, sys
+from pathlib import Path
+from ipml.errors import UnusableBackup
+from ipml.storage.database import open_database
+from ipml.storage.restoring import restore
+
+for path in map(Path, sys.argv[1:]):
+    child = os.fork()  # the peak of memory is that of one backup
+    if not child:
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+        try:
+            restore(open_database("sqlite://"), path)
+        except UnusableBackup as error:
+            print(path.name, "refused", end=" ", flush=True)
+        os._exit(0)
+    _, status, used = os.wait4(child, 0)
+    print(status, used.ru_maxrss // 1024, used.ru_utime + used.ru_stime, flush=True)
+"""
+
+
+def test_a_small_backup_that_holds_much_is_answered_within_bounds(made: Path):
+    """Zeros, values that take thirty times their text, and rows without number: 20 s and 1.5 GB for a megabyte."""
+    with zipfile.ZipFile(made) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    contents = {
+        "zeros": b"\0" * (400 << 20),
+        "objects": (b"[" + b"{}," * 5_000_000 + b"1]\n") * 3,
+        "lists": b"[" + b"[]," * 15_000_000 + b"1]\n",
+        "rows": b"\n" * (45 << 20),
+        "deep": b"[" * (45 << 20) + b"\n",
+    }
+    paths = [made.with_name(f"{name}.zip") for name in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        rewrite_table(files, "cases", content)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, written in files.items():
+                archive.writestr(name, written)
+            archive.writestr("more", os.urandom(950_000 - path.stat().st_size), zipfile.ZIP_STORED)
+        assert path.stat().st_size <= 1 << 20
+    done = subprocess.run([sys.executable, "-c", RESTORE, *map(str, paths)], capture_output=True, text=True, check=True)
+    answers = [line.split() for line in done.stdout.splitlines()]
+    assert [answer[:3] for answer in answers] == [[path.name, "refused", "0"] for path in paths], done.stderr
+    assert {name: cost for name, _, _, *cost in answers if int(cost[0]) > 1_500 or float(cost[1]) > 20} == {}
 
 
 def test_a_trail_written_anew_is_found_with_an_anchor(made: Path, target: Engine):
