@@ -91,7 +91,7 @@ def show_document(request: Request) -> Response:
 # Every route: how and where it is asked for, the action it is (None: anybody may), what answers, and its description.
 API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str, Any]], ...] = (
     ("GET", "/health", None, show_health, HEALTH_DOCUMENT),
-    ("GET", "/metrics", None, show_metrics, METRICS_DOCUMENT),
+    ("GET", "/metrics", Action.READ_METRICS, show_metrics, METRICS_DOCUMENT),
     ("GET", "/openapi.json", None, show_document, OWN_DOCUMENT),
     ("POST", "/v1/score", Action.SCORE, score, SCORE_DOCUMENT),
     ("POST", "/v1/measures/{key}/answer", Action.SETTLE_MESSAGES, answer_message, ANSWER_DOCUMENT),
@@ -156,7 +156,7 @@ async def authorise_program(request: Request) -> None:
     if rule in actions and actions[rule] is None:
         return
     check_site(request.headers)
-    request.app.state.access.check(request, actions.get(rule))
+    request.state.grant = request.app.state.access.check(request, actions.get(rule))
     if actions.get(rule) not in PROGRAMS:
         raise ApiRefused("an address that is open to nobody", "one of /openapi.json")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fastapi import Request
 
+from ipml.cooperation.notices.fields import Faults, read_email
 from ipml.errors import ApiKeyNeeded, ApiRefused, UnusableSetting
 from ipml.web.permissions import Action
 
@@ -22,8 +23,32 @@ MIN_KEY_LENGTH = 32
 _KEY = re.compile(rf"[A-Za-z0-9._~+/-]{{{MIN_KEY_LENGTH},512}}=*")  # what may follow "Bearer" (RFC 6750, section 2.1)
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]")
 _PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-PURPOSES = {"score": Action.SCORE, "measures": Action.SETTLE_MESSAGES, "notices": Action.GIVE_NOTICE}
+PURPOSES = {
+    "score": Action.SCORE,
+    "measures": Action.SETTLE_MESSAGES,
+    "notices": Action.GIVE_NOTICE,
+    "metrics": Action.READ_METRICS,
+}
 """What a key may be for, by its name in the file of keys."""
+_NOTIFIER, _ANY = "notifier=", "*"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a key opens.
+
+    Attributes
+    ----------
+    actions : frozenset of Action
+    notifier : str or None
+        E-mail, in small letters, of the only notifier that notices are given and asked after for; None: of any.
+    """
+
+    actions: frozenset[Action]
+    notifier: str | None = None
+
+
+_EVERYTHING = Grant(frozenset(PURPOSES.values()))
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,36 +57,39 @@ class Access:
 
     Parameters
     ----------
-    keys : mapping from bytes to frozenset of Action
+    keys : mapping from bytes to Grant
         SHA-256 of each key that opens it, and what it opens; none where no key is asked for.
     is_open : bool
         Whether, without keys, it answers whoever can reach it; else only this machine.
     """
 
-    keys: Mapping[bytes, frozenset[Action]] = field(default_factory=dict)
+    keys: Mapping[bytes, Grant] = field(default_factory=dict)
     is_open: bool = False
 
-    def check(self, request: Request, action: Action | None) -> None:
-        """Let a request for an action pass, or say why not.
+    def check(self, request: Request, action: Action | None) -> Grant:
+        """Let a request for an action pass and return by what, or say why not.
 
         Raises
         ------
         ApiKeyNeeded, ApiRefused
         """
         if self.keys:
-            self._check_key(request.headers.get("authorization", ""), action)
-        elif not self.is_open:
+            return self._check_key(request.headers.get("authorization", ""), action)
+        if not self.is_open:
             _check_local(request)
+        return _EVERYTHING
 
-    def _check_key(self, header: str, action: Action | None) -> None:
+    def _check_key(self, header: str, action: Action | None) -> Grant:
         scheme, _, key = header.partition(" ")
         shown = hashlib.sha256(key.strip().encode("utf-8", "surrogatepass")).digest()
         # Each is compared, and in a time that tells nothing of how much of it fits.
-        fitting = [opens for known, opens in self.keys.items() if hmac.compare_digest(shown, known)]
+        fitting = [grant for known, grant in self.keys.items() if hmac.compare_digest(shown, known)]
         if not fitting or scheme.lower() != "bearer":
             raise ApiKeyNeeded
-        if action not in fitting[0]:
-            raise ApiRefused(f"a key for {_name_purposes(fitting[0])} alone", "one for this purpose; ask the operator")
+        (grant,) = fitting
+        if action not in grant.actions:
+            raise ApiRefused(f"a key for {_name_purposes(grant)} alone", "one for this purpose; ask the operator")
+        return grant
 
 
 def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> Access:
@@ -70,8 +98,9 @@ def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> A
     Parameters
     ----------
     key_file : Path or None
-        File with a key a line, behind it a blank and what it is for (score, measures, notices, between commas; a key
-        alone is for scoring), so that a new one can come before the old one goes. No key is asked for without a file.
+        File with a key a line, behind it a blank and what it is for (score, measures, notices, metrics, between commas;
+        a key alone is for scoring), so that a new one can come before the old one goes. Behind notices stands whose:
+        notifier=ann@brand.example, or notifier=* for the marketplace's own form. No key is asked for without a file.
     host : str
         The address.
     is_open : bool, default=False
@@ -132,10 +161,11 @@ def _check_local(request: Request) -> None:
         raise ApiRefused("a request that a proxy passed on", "one from this machine; others need a key")
 
 
-def _read_keys(path: Path) -> dict[bytes, frozenset[Action]]:
+def _read_keys(path: Path) -> dict[bytes, Grant]:
     expected = (
-        f"a key a line, of at least {MIN_KEY_LENGTH} letters, digits and . _ ~ + / -, and behind it what it is for: "
-        f"{', '.join(PURPOSES)} or some of these between commas"
+        f"each key once, a line each, of at least {MIN_KEY_LENGTH} letters, digits and . _ ~ + / -, behind it what "
+        f"it is for ({', '.join(PURPOSES)} or some of these between commas) and, behind notices, "
+        f"{_NOTIFIER} and an e-mail, or {_ANY} for any"
     )
     # A key may have been given where its file belongs: only what is clearly a path is named.
     is_path = path.is_absolute() and path.parent != Path(path.anchor) and path.parent.is_dir()
@@ -144,17 +174,32 @@ def _read_keys(path: Path) -> dict[bytes, frozenset[Action]]:
     except (OSError, ValueError) as error:
         where = f"key file {path}" if is_path else "IPML_API_KEY"
         raise UnusableSetting(where, type(error).__name__, f"the path of a readable file with {expected}") from None
-    keys: dict[bytes, frozenset[Action]] = {}
-    for number, (key, *purposes) in enumerate(lines, start=1):
-        names = purposes[0].split(",") if purposes else ["score"]
-        if not _KEY.fullmatch(key) or len(purposes) > 1 or not set(names) <= PURPOSES.keys():
+    keys: dict[bytes, Grant] = {}
+    for number, (key, *said) in enumerate(lines, start=1):
+        digest, grant = hashlib.sha256(key.encode()).digest(), _read_grant(said)
+        if not _KEY.fullmatch(key) or grant is None or digest in keys:
             raise UnusableSetting(f"key file {path}", f"something else in line {number}", expected)
-        digest = hashlib.sha256(key.encode()).digest()
-        keys[digest] = keys.get(digest, frozenset()) | {PURPOSES[name] for name in names}
+        keys[digest] = grant
     if not keys:
         raise UnusableSetting(f"key file {path}", "none", expected)
     return keys
 
 
-def _name_purposes(opened: frozenset[Action]) -> str:
-    return ", ".join(name for name, action in PURPOSES.items() if action in opened)
+def _read_grant(said: list[str]) -> Grant | None:
+    """Return what stands behind a key; None where it is no grant, such as notices without whose they are."""
+    names, *whose = said or ["score"]
+    actions = frozenset(PURPOSES[name] for name in names.split(",") if name in PURPOSES)
+    gives_notice = Action.GIVE_NOTICE in actions
+    if len(actions) != len(names.split(",")) or len(whose) != gives_notice or not all(map(_is_named, whose)):
+        return None
+    notifier = whose[0].removeprefix(_NOTIFIER).lower() if gives_notice else _ANY
+    return Grant(actions, None if notifier == _ANY else notifier)
+
+
+def _is_named(whose: str) -> bool:
+    name = whose.removeprefix(_NOTIFIER)
+    return name != whose and (name == _ANY or read_email(Faults(), "notifier", name) is not None)
+
+
+def _name_purposes(grant: Grant) -> str:
+    return ", ".join(name for name, action in PURPOSES.items() if action in grant.actions)

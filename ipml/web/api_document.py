@@ -102,7 +102,10 @@ HEALTH_DOCUMENT: Mapping[str, Any] = {
 METRICS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "metrics",
     "summary": "Figures for Prometheus",
-    "responses": {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    "responses": {
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **{status: describe_error(status) for status in (401, 403)},
+    },
 }
 OWN_DOCUMENT: Mapping[str, Any] = {"include_in_schema": False}
 SCORE_DOCUMENT: Mapping[str, Any] = {
@@ -191,7 +194,7 @@ def make_document(
     if needs_key:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         for path, operations in document["paths"].items():
-            for operation in operations.values() if path.startswith("/v1/") else ():
+            for operation in operations.values() if path != "/health" else ():
                 operation["security"] = [{"key": []}]
     return document
 

@@ -42,7 +42,10 @@ class NoticeShape(_Shape):
     explanation: str = Field(max_length=10_000, description="why the listings are counterfeit, in some words")
     listings: list[NotedListingShape] = Field(min_length=1, max_length=300, description="each once")
     name: _Text = Field(description="of who gives notice")
-    email: str = Field(max_length=254, description="to which the receipt and what was decided go")
+    email: str = Field(
+        max_length=254,
+        description="to which receipt and decisions go; filled in from a notifier's own key",
+    )
     good_faith: Literal[True] = Field(
         description="that you believe in good faith that all of it is accurate and complete"
     )

@@ -18,7 +18,7 @@ from ipml.cooperation.notices.checking import check_notice
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.receipts import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.errors import InvalidNotice, NoticeNotFound
+from ipml.errors import ApiRefused, InvalidNotice, NoticeNotFound
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.storage.database import reading
 from ipml.web.api_answers import make_json_answer, write_json
@@ -38,16 +38,19 @@ async def give_notice(
     """Give notice of listings, or complain of one: kept, and confirmed by a receipt with its reference.
 
     Everything that is wrong with it is named at once, by field, and then nothing of it is kept. Sent again, by the same
-    key or with the same content, it is the same notice.
+    key or with the same content, it is the same notice. A key that is a notifier's own gives notice as nobody else;
+    `email` may be left out then.
     """
-    state = request.app.state
+    state, whose = request.app.state, request.state.grant.notifier
     with state.crowd.join():
         body = await read_body(request)
         engine, policy = _require_database(request)
 
         def take_in() -> Receipt:
-            content = _add_key(_parse(body), idempotency_key)
+            content = _add_notifier(_add_key(_parse(body), idempotency_key), whose)
             notice = check_notice(content, policy.notices, takes_listings=not state.access.is_open)
+            if whose is not None and notice.email != whose:
+                raise ApiRefused("a notice of another notifier", "one of the notifier whose key this is")
             return receive(engine, notice, policy=policy, score=_make_score(state.models.current()))
 
         receipt = await to_thread.run_sync(take_in, limiter=state.writers)
@@ -67,7 +70,7 @@ async def show_notice(
 
         def find() -> Receipt:
             with reading(engine) as connection:
-                return find_receipt(connection, reference)
+                return find_receipt(connection, reference, request.state.grant.notifier)
 
         return _answer(await to_thread.run_sync(find, limiter=state.writers), HTTPStatus.OK)
 
@@ -98,6 +101,12 @@ def _add_key(content: Any, key: str | None) -> Any:
     if content.get("key", key) != key:
         raise InvalidNotice([Problem(1, "key", "another than in Idempotency-Key", "the same, or only one of them")])
     return {**content, "key": key}
+
+
+def _add_notifier(content: Any, whose: str | None) -> Any:
+    """Put the address of the notifier whose key was shown to what the body says, where it says none."""
+    is_missing = whose is not None and isinstance(content, Mapping) and content.get("email") is None
+    return {**content, "email": whose} if is_missing else content
 
 
 def _make_score(model: ScoringModel | None) -> Callable[[Sequence[Listing]], list[ScoredListing]] | None:

@@ -37,6 +37,7 @@ class Action(StrEnum):
     MANAGE_USERS = "manage users"
     SCORE = "have listings scored"
     GIVE_NOTICE = "give notice and see what came of it"
+    READ_METRICS = "read the figures of the server"
 
 
 class Role(StrEnum):
@@ -93,7 +94,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
 }
 """The lowest role of a person that suffices for an action."""
 
-PROGRAMS = frozenset({Action.SCORE, Action.GIVE_NOTICE, Action.SETTLE_MESSAGES})
+PROGRAMS = frozenset({Action.SCORE, Action.GIVE_NOTICE, Action.SETTLE_MESSAGES, Action.READ_METRICS})
 """What programs do over the API, where they show a key."""
 
 

@@ -17,7 +17,7 @@ from ipml.settings import Settings
 from ipml.storage import tables
 from ipml.storage.database import reading
 from ipml.web.api import API_ROUTES
-from ipml.web.api_access import PURPOSES, Access
+from ipml.web.api_access import PURPOSES, Access, Grant
 from ipml.web.app import ROUTES, make_app
 from ipml.web.passwords import PasswordCost
 from ipml.web.permissions import LEAST_ROLES, Role
@@ -275,7 +275,7 @@ def test_the_api_takes_no_session_and_the_page_no_key(
     import hashlib
 
     api = TestClient(
-        make_server_app(judges, Access({hashlib.sha256(key.encode()).digest(): frozenset(PURPOSES.values())}))
+        make_server_app(judges, Access({hashlib.sha256(key.encode()).digest(): Grant(frozenset(PURPOSES.values()))}))
     )
     cookies = dict(browsers[Role.ADMIN].cookies)
     for method, path, action, *_ in API_ROUTES:

@@ -81,7 +81,8 @@ def test_a_key_opens_what_it_is_for_and_nothing_else(
 ) -> None:
     """Every operation is refused with 403 to a key for another purpose; a key alone is for scoring."""
     path = tmp_path / "keys"
-    path.write_text(f"{KEY} {purpose}\n")
+    whose = " notifier=*" if "notices" in purpose else ""
+    path.write_text(f"{KEY} {purpose}{whose}\n")
     door = open_door(make_server_app(judges, make_access(path, "0.0.0.0")))
     opened = {PURPOSES[name] for name in (purpose or "score").split(",")}
     for method, address, action in _operations():
@@ -102,8 +103,8 @@ def test_a_key_is_asked_for_before_the_body_is_read(keyed: httpx.Client) -> None
 
 
 def test_monitors_need_no_key(keyed: httpx.Client) -> None:
-    """Health, metrics and the document are open, and tell no key."""
-    for path in ("/health", "/metrics", "/openapi.json"):
+    """Health and the document are open, and tell no key."""
+    for path in ("/health", "/openapi.json"):
         answer = keyed.get(path)
         assert answer.status_code == 200
         assert KEY not in answer.text
@@ -136,6 +137,8 @@ def test_without_a_key_only_this_machine_is_answered(headers: dict[str, str], ap
     """A name that another site has pointed here, a proxy, or another site's page is refused."""
     assert api.post(PATH, json=BAG, headers=headers).status_code == 403
     assert api.post(PATH, json=BAG).status_code == 200
+    assert api.get("/metrics", headers=headers).status_code == 403
+    assert api.get("/metrics").status_code == 200
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8765", "127.0.0.1:1", "[::1]:8765", "127.8.9.1"])
@@ -184,7 +187,15 @@ def test_a_key_is_asked_for_even_where_the_api_was_opened(key_file: Path) -> Non
     assert not make_access(key_file, "0.0.0.0", is_open=True).is_open
 
 
-@pytest.mark.parametrize("content", ["", "\n", "short", f"{KEY}\nshort", "k" * 39 + "é", f"{KEY} # a comment"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "\n", "short", f"{KEY}\nshort", "k" * 39 + "é", f"{KEY} # a comment", f"{KEY}\n{KEY} metrics"),
+        *(f"{KEY} {said}" for said in ("notices", "notices,score", "notices ann@acme.test", "notices notifier=")),
+        *(f"{KEY} {said}" for said in ("notices notifier=ann", "score notifier=*", "notices notifier=* notifier=*")),
+        *(f"{KEY} {said}" for said in ("all", "score,", "score,score", "notifier=ann@acme.test")),
+    ],
+)
 def test_unusable_keys(content: str, tmp_path: Path) -> None:
     """A file without keys, or with anything else than keys, is refused without showing what is in it."""
     path = tmp_path / "keys"

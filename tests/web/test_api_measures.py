@@ -86,7 +86,7 @@ def test_who_shows_no_key_answers_nothing(
     judges, engine: Engine, asked: str, open_door: Callable, make_server_app: Callable, tmp_path: Path
 ):
     """The keys are those of the API."""
-    (tmp_path / "keys").write_text(KEY)
+    (tmp_path / "keys").write_text(f"{KEY} measures")
     client = open_door(make_server_app(judges, make_access(tmp_path / "keys", "0.0.0.0"), engine))
     path, body = f"/v1/measures/{asked}/answer", {"status": "done"}
     assert client.post(path, json=body).status_code == 401

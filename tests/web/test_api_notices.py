@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,8 +15,8 @@ from sqlalchemy import Engine, func, select
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, get_case
 from ipml.storage.database import reading
-from ipml.storage.tables import notices
-from ipml.web.api_access import Access
+from ipml.storage.tables import notices, notifiers
+from ipml.web.api_access import Access, make_access
 from ipml.web.api_notice_document import ReceiptShape
 
 PATH = "/v1/notices"
@@ -111,6 +112,42 @@ def test_who_needs_no_key_is_not_believed_what_a_listing_is_like(
     named = [{"listing_id": "N1", "listing": {"seller_id": "s9", "title": "Bag"}}]
     answer = client.post(PATH, json=GIVEN | {"listings": named})
     assert [problem["field"] for problem in answer.json()["problems"]] == ["listings[0].listing"]
+
+
+OWN, OTHERS, ANY = "a" * 40, "b" * 40, "c" * 40
+
+
+@pytest.mark.parametrize("email", [None, "ann@acme.test", "ANN@acme.test", "bo@acme.test", "ann@acme.test.evil.test"])
+@pytest.mark.parametrize("key", [OWN, OTHERS, ANY])
+def test_a_notifiers_own_key_acts_for_nobody_else(
+    key: str,
+    email: str | None,
+    judges: Any,
+    engine: Engine,
+    open_door: Callable,
+    make_server_app: Callable,
+    tmp_path: Path,
+):
+    """Notices are the notifier's whose key it is, who is filled in; others' are neither given nor shown."""
+    path = tmp_path / "keys"
+    path.write_text(f"{OWN} notices notifier=Ann@acme.test\n{OTHERS} notices notifier=bo@acme.test\n")
+    path.write_text(f"{path.read_text()}{ANY} score,notices notifier=*\n")
+    door = open_door(make_server_app(judges, make_access(path, "0.0.0.0"), engine))
+    said = {name: value for name, value in (GIVEN | {"email": email}).items() if value is not None}
+    given = door.post(PATH, json=said, headers={"Authorization": f"Bearer {key}"})
+    owner = {OWN: "ann@acme.test", OTHERS: "bo@acme.test"}.get(key)
+    notifier = email.lower() if email else owner
+    is_allowed = notifier is not None and owner in (None, notifier)
+    assert given.status_code == (201 if is_allowed else 422 if notifier is None else 403)
+    assert count(engine) == is_allowed
+    if is_allowed:
+        with reading(engine) as connection:
+            assert connection.scalars(select(notifiers.c.address)).all() == [notifier]
+        sees = {ANY, *(name for name, whose in ((OWN, "ann@acme.test"), (OTHERS, "bo@acme.test")) if whose == notifier)}
+        for shown in (OWN, OTHERS, ANY):
+            headers = {"Authorization": f"Bearer {shown}"}
+            answer = door.get(f"{PATH}/{given.json()['reference']}", headers=headers)
+            assert answer.status_code == (200 if shown in sees else 404)
 
 
 def test_an_unknown_reference_is_not_found(door: httpx.Client):

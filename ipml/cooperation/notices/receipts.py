@@ -96,9 +96,12 @@ class Receipt:
         return _SUSPENDED if self.is_suspended else _RECEIVED
 
 
-def find_receipt(connection: Connection, reference: str) -> Receipt:
-    """Return how a notice stands; NoticeNotFound if there is none of that reference."""
-    row = connection.execute(select(notices).where(notices.c.reference == reference)).first()
+def find_receipt(connection: Connection, reference: str, address: str | None = None) -> Receipt:
+    """Return how a notice stands; NoticeNotFound if there is none of that reference, or, with `address`, from there."""
+    query = select(notices).where(notices.c.reference == reference)
+    if address is not None:
+        query = query.where(notices.c.notifier_id == notifiers.c.notifier_id, notifiers.c.address == address)
+    row = connection.execute(query).first()
     if row is None:
         raise NoticeNotFound(reference)
     return make_receipt(connection, row, is_new=False)
