@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import BigInteger, Connection, Delete, Table, Update, insert, select, type_coerce
 
@@ -34,6 +35,10 @@ _LONGEST_TEXT = 200  # code points: room for an id, a version or a hash, not for
 _MOST_PROBLEMS = 100
 _AT_ONCE = 10_000
 _MOST_NUMBERS = 500  # in one query
+_END = "ipml: end of the audit trail"  # in what SQLAlchemy keeps for a connection
+# Made once, as making a query takes longer than asking it.
+_LAST = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
+_INSERT = insert(tables.audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +183,10 @@ def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> list[AuditRow
     Call it after the other changes of the transaction, as all who append wait for each other until it ends, and each
     row holds digests of the rows that it speaks of as they are now.
     """
-    serialise(connection, Lock.APPEND_TO_AUDIT)
     deeds = list(deeds)
     spoken_of = [[*find_spoken_of(one.action, one.subject, one.payload), *one.speaks_of] for one in deeds]
+    last = _lock_end(connection)
     digests = read_digests(connection, [name for names in spoken_of for name in names])
-    last = anchor(connection)
     rows: list[AuditRow] = []
     stored: list[tuple[object, ...]] = []
     for (at, actor, action, subject, said, _), names in zip(deeds, spoken_of, strict=True):
@@ -195,8 +199,25 @@ def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> list[AuditRow
         last = Anchor(number, hashed)
     if stored:
         columns = AuditRow.__slots__
-        connection.execute(insert(tables.audit), [dict(zip(columns, row, strict=True)) for row in stored])
+        connection.execute(_INSERT, [dict(zip(columns, row, strict=True)) for row in stored])
+        _keep_end(connection, last)
     return rows
+
+
+def _lock_end(connection: Connection) -> Anchor:
+    """Return how far the trail goes, once nobody else can append to it; a transaction asks for it once."""
+    transaction, end = connection.info.get(_END, (None, None))
+    if transaction is not None and transaction() is connection.get_transaction():
+        return cast("Anchor", end)
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    return anchor(connection)
+
+
+def _keep_end(connection: Connection, end: Anchor) -> None:
+    """Remember how far the trail goes, until the transaction ends."""
+    transaction = connection.get_transaction()
+    assert transaction is not None
+    connection.info[_END] = weakref.ref(transaction), end
 
 
 def change_rows(
@@ -232,8 +253,7 @@ def list_between(connection: Connection, first: int, last: int) -> list[AuditRow
 
 def anchor(connection: Connection) -> Anchor:
     """Return how far the trail goes now."""
-    query = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
-    last = connection.execute(query).first()
+    last = connection.execute(_LAST).first()
     return Anchor(last.sequence, last.hash) if last else Anchor(0, _BEFORE_THE_FIRST)
 
 

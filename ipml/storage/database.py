@@ -116,8 +116,9 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
 
 
 def _make_engine(url: str) -> Engine:
-    """Return the engine of a URL, of which an error repeats the beginning only: the rest may hold a password."""
-    name = f"{url.partition('://')[0]}://…" if _SCHEME.match(url) else "the URL of the database"
+    """Return the engine of a URL, of which an error repeats the beginning only where the rest may hold a password."""
+    scheme, _, rest = url.rpartition("://")
+    name = url if {*"@:?"}.isdisjoint(rest) else f"{scheme}://…" if _SCHEME.match(url) else "the URL of the database"
     example = f"a URL such as {_EXAMPLE}"
     if url.count("@") > 1 and not url.startswith("sqlite"):
         raise UnusableDatabase(name, "more than one @", f"{example}, with %40 for an @ in a name or a password")

@@ -21,7 +21,7 @@ from itertools import groupby, islice, pairwise
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Select, select, type_coerce
+from sqlalchemy import BigInteger, Column, Connection, Select, bindparam, select, type_coerce
 
 from ipml.storage.audited_tables import AUDITED, Audited
 from ipml.storage.tables import Moment, audit, metadata
@@ -79,8 +79,8 @@ def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowNam
     for name, some in wanted.items():
         numbers = iter(sorted(some))
         while batch := list(islice(numbers, _MOST_NUMBERS)):
-            query = _QUERIES[name].where(_key_of(name).in_(batch))
-            found |= {(name, row[0]): _digest_row(AUDITED[name], row[1:]) for row in connection.execute(query)}
+            rows = connection.execute(_BY_NUMBERS[name], {"numbers": batch})
+            found |= {(name, row[0]): _digest_row(AUDITED[name], row[1:]) for row in rows}
     return found
 
 
@@ -283,6 +283,10 @@ def _query(name: str) -> Select[Any]:
 
 
 _QUERIES = {name: _query(name) for name in AUDITED}
+# Made once, as making a query takes longer than asking it.
+_BY_NUMBERS = {
+    name: query.where(_key_of(name).in_(bindparam("numbers", expanding=True))) for name, query in _QUERIES.items()
+}
 _TABLES_CALLED: dict[str, list[str]] = defaultdict(list)
 _NAMED_WITH: dict[str, list[tuple[str, str]]] = defaultdict(list)
 _BEGINNING = frozenset(action for audited in AUDITED.values() for action in audited.begun)
