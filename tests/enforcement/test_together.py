@@ -21,6 +21,7 @@ from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.clusters.clusters import lock_clusters
 from ipml.review.decisions import Origin, record, record_all
 from ipml.review.queue import enqueue, undo
+from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.keyrings import Keyring, read_keys
@@ -92,16 +93,16 @@ def test_together_is_as_one_after_the_other(
         empty_tables(engine)
         _set_up(enforcing(engine, policy), looks, undone)
         with writing(enforcing(engine, policy)) as connection:
-            made = decide(connection, _wanted(connection, looks, minutes), "key", origin)
+            made = decide(connection, _wanted(connection, looks, minutes), "key", Settings(), origin)
         left.append(([decision.verdict for decision in made], _read_all(engine)))
     assert left[0] == left[1]
 
 
 def _decide_singly(
-    connection: Connection, wanted: list[tuple[Row[Any], Decision]], key: str, origin: Origin
+    connection: Connection, wanted: list[tuple[Row[Any], Decision]], key: str, settings: Settings, origin: Origin
 ) -> list[Decision]:
-    first = record(connection, *wanted[0], key, origin)
-    return [first, *(record(connection, row, decision, None, origin) for row, decision in wanted[1:])]
+    first = record(connection, *wanted[0], key, settings, origin)
+    return [first, *(record(connection, row, decision, None, settings, origin) for row, decision in wanted[1:])]
 
 
 def _set_up(engine: Engine, looks: list[Look], undone: bool) -> None:
@@ -110,7 +111,7 @@ def _set_up(engine: Engine, looks: list[Look], undone: bool) -> None:
     with writing(engine) as connection:
         rows = lock_clusters(connection, range(1, len(looks) + 1))
         made = [
-            record(connection, rows[number], _decision(rows[number], look, NOON), None)
+            record(connection, rows[number], _decision(rows[number], look, NOON), None, Settings())
             for number, look in enumerate(looks, 1)
             if _is_before(looks, look)
         ]

@@ -184,7 +184,7 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
                 row = find_case(connection, case_id)
                 if row.state == "decided":
                     again = Decision(0, case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", now)
-                    again = record(connection, row, again, None, Origin("notice"))
+                    again = record(connection, row, again, None, None, Origin("notice"))
                     made.append((now, again.decision_id, again.verdict, None))
             continue
         state = get_case(engine, case_id).state

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from ipml.cooperation.notices.telling import subject_of, tell_outcomes
 from ipml.cooperation.notifiers.rules import NotifierRules
-from ipml.records import Decision, Reversal, Verdict
+from ipml.records import Decision, Reversal
 from ipml.review.cases import find_case, find_cases
 from ipml.review.consequences import Made
 from ipml.review.decisions import make_decision
@@ -24,11 +24,11 @@ from ipml.review.reversals import find_decisions, stands
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers
+from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 
 _LOST = "not found"
 OPEN = ("unknown", "waiting")
 SETTLED = ("upheld", "rejected", "undecided")
-STATE_OF = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
 _AT_ONCE = 500  # numbers in one query
 
 
@@ -37,7 +37,7 @@ def settle_decided(connection: Connection, made: Sequence[Made], rules: Notifier
 
     All of it is kept with the decisions, or none; each notice whose last item this was gets one message.
     """
-    verdicts = {case.case_id: decision for case, decision in made if decision.verdict in STATE_OF}
+    verdicts = {case.case_id: decision for case, decision in made if decision.verdict in STATE_OF_VERDICT}
     waiting = _find_waiting(connection, verdicts)
     if not waiting:
         return
@@ -132,7 +132,7 @@ def end_passed_over(connection: Connection, before: datetime, at: datetime, rule
     serialise(connection, Lock.APPEND_TO_AUDIT)
     standing = (decisions.c.case_id.in_([row.case_id for row in kept.values() if row.state == "decided"])) & stands()
     made = [make_decision(row) for row in find_decisions(connection, standing)]
-    last = {decision.case_id: decision for decision in made if decision.verdict in STATE_OF}
+    last = {decision.case_id: decision for decision in made if decision.verdict in STATE_OF_VERDICT}
     found = [item for item in connection.execute(old).all() if item.case_id in last]
     if found:
         _settle(connection, [(item, last[item.case_id]) for item in found], at)
@@ -194,7 +194,7 @@ def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]], 
 
 
 def _settled_by(item: Row[Any], decision: Decision, at: datetime | None) -> Mapping[str, Any]:
-    state = STATE_OF[decision.verdict]
+    state = STATE_OF_VERDICT[decision.verdict]
     return {
         "number": item.item_id,
         "state": state,

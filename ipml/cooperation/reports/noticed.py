@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, func, literal, or_, select
 
-from ipml.cooperation.notices.outcomes import STATE_OF
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
 from ipml.enforcement.takedown.timing import Span
@@ -27,6 +26,7 @@ from ipml.storage.tables import (
     notifiers,
     reversals,
 )
+from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 
 NOTIFIERS = ("rights holder", "trusted flagger", "consumer", "authority")
 STATES = ("unknown", "waiting", "upheld", "rejected", "undecided", "not found", "repeated")
@@ -128,7 +128,7 @@ def _state_at(as_of: datetime) -> ColumnElement[str]:
         decisions.c.verdict == Verdict.COUNTERFEIT,
         decisions.c.origin.in_(BY_APPEAL),
     )
-    named = case(*((decisions.c.verdict == verdict, state) for verdict, state in STATE_OF.items()))
+    named = case(*((decisions.c.verdict == verdict, state) for verdict, state in STATE_OF_VERDICT.items()))
     verdict = select(named).where(decisions.c.case_id == case_id, is_last_verdict(as_of), settles)
     is_known = select(cases.c.case_id).where(cases.c.case_id == case_id, cases.c.enqueued_at <= as_of).exists()
     return case(

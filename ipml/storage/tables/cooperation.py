@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint, false, text
 
+from ipml.records import Verdict
 from ipml.storage.tables.kinds import Flag, Identity, Moment, metadata
 
 _WAITS = text("settled_at IS NULL")
@@ -80,6 +81,9 @@ notices = Table(
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
+
+STATE_OF_VERDICT = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
+"""What becomes of an item of a notice by the verdict on its case."""
 
 notice_items = Table(
     "notice_items",

@@ -54,7 +54,7 @@ def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_sco
         with writing(engine) as connection:
             row = find_case(connection, number)
             made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
-            record(connection, row, made, None, Origin(origin))
+            record(connection, row, made, None, None, Origin(origin))
     assert measure_minutes(engine) == []
 
 
