@@ -11,6 +11,7 @@ import random
 import re
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import IntEnum
@@ -105,6 +106,8 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _set_up_postgres)
+    _close_when_unused(engine)
+    event.listen(engine, "engine_disposed", _close_when_unused)  # which has a new pool from then on
     try:
         with _in_words(engine), engine.connect():
             return engine
@@ -113,6 +116,11 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
     except Exception as error:  # whatever a driver raises of options or names that it cannot read
         found = f"{type(error).__name__} when it was opened"
         raise UnusableDatabase(name_of(engine), found, f"a URL that can be opened, such as {_EXAMPLE}") from error
+
+
+def _close_when_unused(engine: Engine) -> None:
+    """Have the connections of an engine closed once nobody holds it, as Python asks of SQLite's from 3.13 on."""
+    weakref.finalize(engine, engine.pool.dispose).atexit = False
 
 
 def _make_engine(url: str) -> Engine:

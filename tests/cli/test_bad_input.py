@@ -8,6 +8,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -323,7 +324,7 @@ def test_unscored_listings_cannot_be_enqueued(ask: Ask) -> None:
 def test_what_is_no_database_of_ours_is_refused(ask: Ask, command: list[str], url: str, words: str) -> None:
     """The file is left as it was."""
     Path("text.db").write_text("not a database, though of the length that its header would have " * 9)
-    with sqlite3.connect("newer.db") as connection:
+    with closing(sqlite3.connect("newer.db")) as connection, connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999')")

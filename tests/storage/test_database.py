@@ -1,5 +1,6 @@
 """Opening, migrating, reading and writing."""
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -362,3 +363,17 @@ def test_a_new_database_is_for_the_eyes_of_its_owner(tmp_path: Path):
     finally:
         os.umask(before)
     assert modes == dict.fromkeys(("ipml.db", "ipml.db-wal", "ipml.db-shm", "ipml.db-turn"), 0o600)
+
+
+def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path: Path):
+    """Also after it was closed once and used again; who holds on to one with other options holds it as well."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db").execution_options(told=True)
+    engine.dispose()
+    gc.collect()
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+    driver.execute("SELECT 1")
+    del engine, connection
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        driver.execute("SELECT 1")
