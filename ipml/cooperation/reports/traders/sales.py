@@ -5,7 +5,9 @@ Amounts are decimal numbers from the file to the sum; a float would make 5,000.0
 
 from __future__ import annotations
 
+import gzip
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,15 @@ import numpy as np
 
 from ipml.cooperation.reports.traders.high_volume import Sales
 from ipml.errors import MissingColumns, UnreadableFile
-from ipml.parquet import check_cells
+from ipml.parquet import MAX_COLUMNS, check_cells
 
 _NEEDED = ("seller_id", "sold_at", "value", "currency")
 _READERS = {".parquet": "read_parquet({})", ".csv": "read_csv({}, all_varchar = true, header = true)"}
 _READERS[".gz"] = _READERS[".csv"]
 _HOME = "USD"
+_BLOCK = _LONGEST_HEADER = 1 << 20
+_SMALL_BYTES, _MOST_EXPANSION = 16 << 20, 20  # what a packed file may unpack to, or so many times its size if more
+_DELIMITERS = (b",", b";", b"\t", b"|")
 
 _SALES = """
 CREATE TEMP TABLE sold AS SELECT
@@ -98,6 +103,8 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str, nee
         raise UnreadableFile(path, found, "a table as .csv, .csv.gz or .parquet")
     if path.suffix.lower() == ".parquet":
         check_cells(path, "a table as CSV or Parquet")
+    else:
+        _check_text(path)
     literal = "'" + str(path).replace("'", "''") + "'"
     try:
         view = f"CREATE TEMP VIEW {name} AS SELECT * FROM {reader.format(literal)}"  # noqa: S608 - quoted above
@@ -108,6 +115,26 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str, nee
     if missing := [column for column in needed if column not in columns]:
         raise MissingColumns(str(path), missing, columns, "Rename them.")
     return columns
+
+
+def _check_text(path: Path) -> None:
+    """Look at what the database has no bounds for: the columns of a CSV file, and what a packed one unpacks to."""
+    size = path.stat().st_size
+    most = max(_SMALL_BYTES, _MOST_EXPANSION * size)
+    is_packed = path.suffix.lower() == ".gz"
+    try:
+        with gzip.open(path) if is_packed else path.open("rb") as file:
+            header = file.readline(_LONGEST_HEADER + 1)
+            total = len(header)
+            while is_packed and total <= most and (block := file.read(_BLOCK)):
+                total += len(block)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFile(path, " ".join(str(error).split()), "a table as CSV, perhaps gzipped") from error
+    if len(header) > _LONGEST_HEADER or max(map(header.count, _DELIMITERS)) >= MAX_COLUMNS:
+        raise UnreadableFile(path, "a longer header", f"at most {MAX_COLUMNS:,} columns")
+    if is_packed and total > most:
+        found = f"{total:,} bytes and more in {size:,} packed ones"
+        raise UnreadableFile(path, found, f"at most {_MOST_EXPANSION} times as many; if it is sound, unpack it")
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

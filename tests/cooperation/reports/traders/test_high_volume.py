@@ -1,6 +1,8 @@
 """Who is a high-volume seller, to the day, the sale and the cent."""
 
+import gzip
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -153,3 +155,26 @@ def test_a_file_without_the_columns_is_refused(tmp_path):
     """The missing ones are named."""
     with pytest.raises(MissingColumns, match="currency"):
         find(sell(2, "1").drop(columns="currency"), tmp_path)
+
+
+HEADER, SALE = b"seller_id,sold_at,value,currency\n", b"s,2026-01-01T00:00:00Z,1,USD\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("rows.csv.gz", gzip.compress(HEADER + SALE * 800_000), "packed ones"),
+        ("cell.csv.gz", gzip.compress(HEADER + b"s" * (32 << 20)), "packed ones"),
+        ("header.csv.gz", gzip.compress(b"s" * (32 << 20)), "a longer header"),
+        ("wide.csv", b",".join([b"c"] * 2_000) + b"\n", "a longer header"),
+        ("wide_semicolons.csv", b";".join([b"c"] * 2_000) + b"\n", "a longer header"),
+        ("cut.csv.gz", gzip.compress(HEADER + SALE * 9)[:-9], "expected a table"),
+        ("letter.csv.gz", b"Dear reader", "expected a table"),
+    ],
+)
+def test_a_file_that_unpacks_to_much_is_refused(tmp_path: Path, name: str, content: bytes, words: str):
+    """The database that reads it learns nothing of it: no small file costs much time or memory."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableFile, match=words) as refused:
+        read_sales(tmp_path / name)
+    assert "\n" not in str(refused.value)
