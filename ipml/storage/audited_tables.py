@@ -96,7 +96,6 @@ EXEMPT: dict[str, str] = {
     "disclosures": _NOT_SAID,
     "enforcement_policies": "are named by their digest",
     "erasures": "the trail repeats each of them",
-    "goldens": _NOT_SAID,
     "identities": "the trail holds a digest of each",
     "looks": _NOT_SAID,
     "measure_messages": _NOT_SAID,
@@ -164,6 +163,14 @@ AUDITED: dict[str, Audited] = {
         | _with(_ERASED, "note")
         | _with(("withdrawn",), "withdrawn_at"),
         _because(_NUMBER, "opinion_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
+    ),
+    "goldens": Audited(
+        "golden",
+        ("golden",),
+        _never("case_id", "truth", "added_by", "added_at")
+        | _with(_ERASED, "source")
+        | _with(("golden no longer", "erased"), "removed_at"),
+        _because(_NUMBER, "golden_id"),
     ),
     "evidence": Audited(
         "evidence",

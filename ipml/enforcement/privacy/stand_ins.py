@@ -133,18 +133,18 @@ def _replace(
         )
     for table in (case_texts, bands):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
-    _end_looks(connection, numbers, at)
+    _end_looks(connection, numbers, by, at)
     join_notices(connection, rows)
     empty_notes(connection, numbers, by, at)
     audit.append_all(connection, by, "erased", [(subject_of(number), {}) for number in numbers], at=at)
 
 
-def _end_looks(connection: Connection, numbers: Sequence[int], at: datetime) -> None:
+def _end_looks(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
     """Nobody is asked to look at a stand-in."""
     pending = looks.c.case_id.in_(numbers), looks.c.ended_at.is_(None)
     connection.execute(update(looks).where(*pending).values(ended_at=at))
     listed = goldens.c.case_id.in_(numbers), goldens.c.removed_at.is_(None)
-    connection.execute(update(goldens).where(*listed).values(removed_at=at))
+    audit.change_rows(connection, update(goldens).where(*listed).values(removed_at=at), by, "erased", at=at)
 
 
 def _find_lone_names(connection: Connection, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:

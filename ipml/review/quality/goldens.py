@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, select, update
 
 from ipml.errors import GoldenExists, GoldenNotFound, NotDecided, UnstorableValue
 from ipml.records import Verdict
 from ipml.review.cases import find_case, note_deed
+from ipml.storage.appending import append_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import goldens, looks, opinions
 
@@ -71,13 +72,14 @@ def add_golden(
         raise UnstorableValue("source", f"{len(source)} characters", f"1 to {_LONGEST_SOURCE} that can be printed")
     golden = Golden(case_id, truth, source, added_by, now or datetime.now(UTC))
     with writing(engine) as connection:
-        row = find_case(connection, case_id, lock=True)
-        if row.state != "decided":
-            raise NotDecided(case_id, row.state)
+        case = find_case(connection, case_id, lock=True)
+        if case.state != "decided":
+            raise NotDecided(case_id, case.state)
         if found := _find_golden(connection, case_id):
             raise GoldenExists(case_id, found.truth)
-        connection.execute(insert(goldens).values({name: getattr(golden, name) for name in Golden.__slots__}))
-        note_deed(connection, added_by, "golden", case_id, golden.added_at, truth=truth.value)
+        row = {name: getattr(golden, name) for name in Golden.__slots__}
+        (number,) = append_rows(connection, goldens, [row])
+        note_deed(connection, added_by, "golden", case_id, golden.added_at, truth=truth.value, golden=number)
     return golden
 
 
@@ -97,7 +99,7 @@ def remove_golden(engine: Engine, case_id: int, removed_by: str, *, now: datetim
         connection.execute(update(goldens).where(goldens.c.golden_id == found.golden_id).values(removed_at=now))
         waiting = (looks.c.case_id == case_id, looks.c.kind == "golden", looks.c.ended_at.is_(None))
         connection.execute(update(looks).where(*waiting).values(ended_at=now))
-        note_deed(connection, removed_by, "golden no longer", case_id, now)
+        note_deed(connection, removed_by, "golden no longer", case_id, now, golden=found.golden_id)
 
 
 def list_goldens(engine: Engine) -> list[Golden]:
