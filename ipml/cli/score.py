@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -63,8 +64,13 @@ def score(
         Engine, typer.Option(help="Score on this machine, or as a Spark job, which needs ipml[spark].")
     ] = Engine.HERE,
     events: Annotated[
-        Path | None,
-        typer.Option(help="Seller events, from which a Spark job works out what was known of sellers."),
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Seller events: each seller's history is then what was known when the listing was observed. May be"
+            " given several times.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
@@ -82,12 +88,11 @@ def score(
 
     Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes --jobs all
     """
-    check_distinct(source, target, rejects, portfolios)
+    known = tuple(events or ())
+    check_distinct(source, target, rejects, portfolios, *known)
     if engine is Engine.SPARK:
-        _score_on_spark(source, target, model, columns=columns, rejects=rejects, portfolios=portfolios, events=events)
+        _score_on_spark(source, target, model, columns=columns, rejects=rejects, portfolios=portfolios, events=known)
         return
-    if events:
-        raise UnusableSetting("--events", str(events), "it together with --engine spark only")
     from ipml.scoring.parts.processes import Processes, count_helpers
 
     n_jobs = count_jobs(jobs)
@@ -99,6 +104,7 @@ def score(
             model,
             columns=columns,
             portfolios=portfolios,
+            events=known,
             rejects=rejects,
             explain_top=explain_top,
             jobs=n_jobs,
@@ -162,7 +168,7 @@ def _score_on_spark(
     columns: str | None,
     rejects: Path | None,
     portfolios: Path | None,
-    events: Path | None,
+    events: Sequence[Path],
 ) -> None:
     from ipml.scoring.spark import score_on_spark
 

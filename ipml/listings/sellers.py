@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ipml.errors import InvalidListings
 from ipml.listings.fields import FIELDS, Field
 from ipml.listings.frames import check_cells, check_columns, list_problems, number_rows, read_cells
 from ipml.listings.kinds import Kind
+from ipml.listings.raw_table import CHUNK_ROWS, RawTable
+from ipml.listings.tables import read_tables
 from ipml.records import Problem
 
 EVENT_KINDS: tuple[str, ...] = ("joined", "listed", "sold", "returned", "complained", "rated", "struck")
@@ -108,6 +113,11 @@ FROM questions ASOF JOIN known ON questions.seller = known.seller AND questions.
 """  # noqa: S608  nothing but a constant of ours is put in
 
 
+_EVENTS_OF_SELLERS = """
+CREATE TEMP VIEW events AS SELECT * FROM all_events WHERE seller_id IN (SELECT seller FROM questions)
+"""
+
+
 @dataclass(frozen=True)
 class EventsValidation:
     """Events that keep every rule, in canonical form, and everything wrong with the others."""
@@ -116,7 +126,7 @@ class EventsValidation:
     problems: tuple[Problem, ...]
 
 
-def validate_events(frame: pd.DataFrame) -> EventsValidation:
+def validate_events(frame: pd.DataFrame, source: str = "events") -> EventsValidation:
     """Check a frame of seller events, all rows and all cells at once.
 
     Parameters
@@ -124,6 +134,8 @@ def validate_events(frame: pd.DataFrame) -> EventsValidation:
     frame : DataFrame
         Columns seller_id, kind (one of `EVENT_KINDS`), occurred_at, known_at and, optional, amount: units (1 where
         missing), or the rating in 0-1 of an event "rated". Cells may be text, as in a CSV file.
+    source : str, default="events"
+        What messages call the events.
 
     Raises
     ------
@@ -136,7 +148,7 @@ def validate_events(frame: pd.DataFrame) -> EventsValidation:
     >>> print(validate_events(pd.DataFrame(event | {"known_at": event["occurred_at"]})).problems[0])
     row 1, amount: found '5', expected a rating from 0 to 1
     """
-    check_columns(frame, EVENT_FIELDS, "events")
+    check_columns(frame, EVENT_FIELDS, source)
     events, is_bad = check_cells(frame, EVENT_FIELDS)
     problems = list_problems(frame, is_bad, EVENT_FIELDS)
     is_rating = (events["kind"] == "rated").to_numpy(dtype=bool)
@@ -151,13 +163,70 @@ def validate_events(frame: pd.DataFrame) -> EventsValidation:
     return EventsValidation(events, tuple(problems))
 
 
-def history_as_of(events: pd.DataFrame, listings: pd.DataFrame, *, threads: int | None = None) -> pd.DataFrame:
+def check_events(table: RawTable, source: str) -> EventsValidation:
+    """Check events as they stand in a file; rows that could not be read are among the problems.
+
+    Raises
+    ------
+    MissingColumns, UnknownColumns
+        As for `validate_events`.
+    """
+    frame = table.frame
+    if table.is_sparse:  # a column is absent where no line of the table has it: that is the fault of its lines
+        required = [field.name for field in EVENT_FIELDS if field.is_required and field.name not in frame]
+        frame = frame.reindex(columns=[*frame.columns, *required])
+    validation = validate_events(frame, source)
+    return replace(validation, problems=(*table.problems, *validation.problems))
+
+
+def read_events(paths: Sequence[Path]) -> pd.DataFrame:
+    """Return the events of several files in canonical form, as one frame.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        CSV, JSON lines or Parquet, each with the columns of `validate_events`.
+
+    Raises
+    ------
+    UnreadableFile, MissingColumns, UnknownColumns
+        A file is not what its name says, or holds no events.
+    InvalidListings
+        A file has bad rows.
+    """
+    return pd.concat([events for path in paths for events in _read_checked(path, None)], ignore_index=True)
+
+
+def write_events(paths: Sequence[Path], target: Path) -> None:
+    """Write the events of several files into one Parquet file from which `history_as_of` reads, in bounded memory.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        At least one, as for `read_events`.
+    target : Path
+
+    Raises
+    ------
+    UnreadableFile, MissingColumns, UnknownColumns, InvalidListings
+        As `read_events` does; the bad rows of the first 50,000 that hold any are named.
+    """
+    chunks = (_to_arrow(events) for path in paths for events in _read_checked(path, CHUNK_ROWS))
+    first = next(chunks)
+    with pq.ParquetWriter(target, first.schema) as writer:
+        writer.write_table(first)
+        for chunk in chunks:
+            writer.write_table(chunk)
+
+
+def history_as_of(events: pd.DataFrame | Path, listings: pd.DataFrame, *, threads: int | None = None) -> pd.DataFrame:
     """Return each listing's seller history as it was known when the listing was observed.
 
     Parameters
     ----------
-    events : DataFrame of shape (n_events, 5)
-        As for `validate_events`, in any order.
+    events : DataFrame of shape (n_events, 5), or Path
+        As for `validate_events`, in any order; or a file from `write_events`, of which only the events of these
+        sellers are looked at.
     listings : DataFrame of shape (n_listings, ...)
         With seller_id and observed_at: moments with a zone, in whatever unit; read to the microsecond.
     threads : int, optional
@@ -187,9 +256,11 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame, *, threads: int 
     >>> history_as_of(events, listings)[["seller_age_days", "seller_sales", "seller_returns"]].iloc[0].tolist()
     [3.0, 2.0, 0.0]
     """
-    validation = validate_events(events)
-    if validation.problems:
-        raise InvalidListings(validation.problems, "events")
+    if not isinstance(events, Path):
+        validation = validate_events(events)
+        if validation.problems:
+            raise InvalidListings(validation.problems, "events")
+        events = validation.events
     observed, is_bad = read_cells(listings[["observed_at"]], _OBSERVED)
     if problems := list_problems(listings, is_bad, _OBSERVED):
         raise InvalidListings(problems, "listings")
@@ -201,16 +272,24 @@ def history_as_of(events: pd.DataFrame, listings: pd.DataFrame, *, threads: int 
         }
     ).dropna()
     answers = (
-        _ask(validation.events, questions, threads or min(4, os.cpu_count() or 1))
-        .set_index("place")
-        .reindex(range(len(listings)))
+        _ask(events, questions, threads or min(4, os.cpu_count() or 1)).set_index("place").reindex(range(len(listings)))
     )
     return answers[list(HISTORY_COLUMNS)].astype("float64").set_axis(listings.index)
 
 
-def _ask(events: pd.DataFrame, questions: pd.DataFrame, threads: int) -> pd.DataFrame:
+def _read_checked(path: Path, rows: int | None) -> Iterator[pd.DataFrame]:
+    """Yield the events of a file in canonical form, in chunks of at most so many rows."""
+    for table in read_tables(path, rows):
+        validation = check_events(table, str(path))
+        if validation.problems:
+            raise InvalidListings(validation.problems, str(path))
+        yield validation.events
+
+
+def _ask(events: pd.DataFrame | Path, questions: pd.DataFrame, threads: int) -> pd.DataFrame:
     """Let duckdb join and add up, in bounded memory; what does not fit goes to a folder that is removed after."""
     import duckdb
+    from pyarrow.dataset import dataset
 
     with tempfile.TemporaryDirectory() as folder:
         config: dict[str, Any] = {
@@ -219,8 +298,12 @@ def _ask(events: pd.DataFrame, questions: pd.DataFrame, threads: int) -> pd.Data
             "temp_directory": folder,
         }
         with duckdb.connect(config=config) as connection:
-            connection.register("events", _to_arrow(events))
             connection.register("questions", _to_arrow(questions))
+            if isinstance(events, Path):
+                connection.register("all_events", dataset(events, format="parquet"))
+                connection.execute(_EVENTS_OF_SELLERS)
+            else:
+                connection.register("events", _to_arrow(events))
             answers: pd.DataFrame = connection.sql(_HISTORY).df()
             return answers
 

@@ -14,16 +14,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from ipml.errors import DifferentRun, InvalidListings, RunInProgress
+from ipml.errors import DifferentRun, InvalidListings, RunInProgress, SourceChanged
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.readers import read_listings
+from ipml.listings.sellers import write_events
+from ipml.listings.tables import read_tables
 from ipml.listings.writers import RejectsFile, check_place, check_writable
-from ipml.scoring.parts.folder import Record, open_folder
+from ipml.scoring.parts.folder import Record, WorkFolder, open_folder
 from ipml.scoring.parts.joining import check_folder, is_finished, join_file, join_folder, join_rejects, read_summary
 from ipml.scoring.parts.part import Work
 from ipml.scoring.parts.processes import Processes
-from ipml.scoring.parts.run import describe_run
+from ipml.scoring.parts.run import describe_events, describe_run
 from ipml.scoring.parts.source import open_source
 from ipml.scoring.parts.steps import OnRows, count_workers, make_pieces, score_parts
 from ipml.scoring.parts.workers import Workers, limit_libraries
@@ -70,6 +72,7 @@ def score_file(
     *,
     columns: ColumnMap | None = None,
     portfolios: SellerPortfolios | None = None,
+    events: Sequence[Path] = (),
     explain_top: int = 100,
     rejects: Path | None = None,
     jobs: int = 1,
@@ -94,6 +97,9 @@ def score_file(
         How the file's columns map to the canonical ones.
     portfolios : SellerPortfolios, optional
         What is known of sellers; what the model remembers of those it was trained on where none are given.
+    events : sequence of Path, default=()
+        Files of seller events, as for `ipml.listings.sellers.read_events`. With them a listing's history
+        is what was known of its seller when it was observed, whatever the listing says itself.
     explain_top : int, default=100
         How many listings, the highest scores, get reasons.
     rejects : Path, optional
@@ -111,8 +117,10 @@ def score_file(
     ------
     UnreadableFile, UnwritableFile
         The source cannot be read, or nothing could be written where the target is to be.
+    MissingColumns, UnknownColumns
+        The columns are not those of listings, or of events.
     InvalidListings
-        There are bad rows, and no file to keep them in.
+        There are bad rows, and no file to keep them in; or there are bad events.
     DifferentRun
         Parts stand there of another source, model or options.
     RunInProgress, SourceChanged, WorkerLost, PartFailed
@@ -120,19 +128,23 @@ def score_file(
     """
     _check_results(target, rejects)
     rows = open_source(source)
+    for path in events:
+        next(read_tables(path, 1))  # says what is wrong with it
     suffix = ".parquet" if is_folder(target) else _suffix_of(target)
     kind = "folder" if is_folder(target) else suffix
     facts = describe_run(
         *(scorer, source, kind),
         columns=columns,
         portfolios=portfolios,
+        events=events,
         explain_top=explain_top,
         part_rows=CHUNK_ROWS,
     )
     if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
         return counts
     with open_folder(name_work_folder(target), facts, restart=restart) as folder:
-        work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix, explain_top)
+        known = _keep_events(folder, events, facts) if events else None
+        work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix, explain_top, known)
         with (
             limit_libraries(),
             closing(processes or Processes()) as others,
@@ -216,6 +228,16 @@ def _check_results(target: Path, rejects: Path | None) -> None:
         check_writable(target)
     if rejects is not None:
         check_place(rejects)
+
+
+def _keep_events(folder: WorkFolder, events: Sequence[Path], facts: Mapping[str, str]) -> Path:
+    """Check seller events once and keep them in the folder of the run, from which every part reads them."""
+    if folder.read("events") is None:
+        folder.write("events.parquet", lambda path: write_events(events, path))
+        if describe_events(events) != facts["events"]:
+            raise SourceChanged(events[0])
+        folder.finish("events", {}, ["events.parquet"])
+    return folder.path / "events.parquet"
 
 
 def _read_finished(target: Path, facts: Mapping[str, str], rejects: Path | None) -> BatchCounts | None:

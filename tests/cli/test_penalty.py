@@ -10,6 +10,10 @@ from staff import add_staff
 from ipml.enforcement.penalties.ladder import climb
 from ipml.enforcement.penalties.strikes import add_strike
 from ipml.enforcement.policy import load_enforcement_policy
+from ipml.listings.schema import listings_to_frame
+from ipml.listings.writers import write_listings
+from ipml.model.training.data import read_training_listings
+from ipml.model.training.experiment import Experiment
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue
@@ -108,6 +112,28 @@ def test_strikes_are_written_as_events(ipml, database: str, tmp_path):
     """One for each offence."""
     assert ipml("penalty", "events", "struck.csv", "--database", database).out.startswith("9 events")
     assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_strikes_and_complaints_are_read_beside_sales(ipml, database: str, saved_model, tmp_path, suffix: str):
+    """As they are written, by scoring and by training, though nobody has complained yet."""
+    now = pd.Timestamp.now("UTC")
+    bag = Listing("L", "\x1b[2Jann", "Bag", price=100.0, currency="EUR", observed_at=now.to_pydatetime())
+    write_listings(listings_to_frame([bag]), tmp_path / "shop.parquet")
+    pd.DataFrame(
+        {"seller_id": [bag.seller_id], "kind": "sold", "occurred_at": now, "known_at": now, "amount": 5}
+    ).to_csv(tmp_path / "sales.csv", index=False)
+    files = ["sales.csv", f"struck.{suffix}", f"complaints.{suffix}"]
+    assert ipml("penalty", "events", files[1], "--database", database).exit_code == 0
+    assert ipml("complaint", "export", files[2], "--database", database).exit_code == 0
+    given = [word for file in files for word in ("--events", file)]
+    told = ipml("score", "shop.parquet", "scored.parquet", "--model", saved_model, *given)
+    assert told.exit_code == 0, told.err
+    data = {"listings": "shop.parquet", "events": files}
+    learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
+    for listings in (pd.read_parquet(tmp_path / "scored.parquet"), learnt):
+        known = listings[["seller_sales", "seller_strikes", "seller_complaints"]].iloc[0]
+        assert known.tolist() == [5.0, 9.0, 0.0]
 
 
 def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):

@@ -8,15 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, MissingColumns
+from ipml.listings import sellers as sellers_module
 from ipml.listings.schema import COLUMNS
-from ipml.listings.sellers import EVENT_KINDS, HISTORY_COLUMNS, history_as_of, validate_events
+from ipml.listings.sellers import (
+    EVENT_KINDS,
+    HISTORY_COLUMNS,
+    history_as_of,
+    read_events,
+    validate_events,
+    write_events,
+)
+from ipml.listings.writers import write_listings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EVENT_COLUMNS = ["seller_id", "kind", "occurred_at", "known_at", "amount"]
+EVENT = {"seller_id": "a", "occurred_at": "2026-01-01T00:00:00Z", "known_at": "2026-01-01T00:00:00Z"}
 SUMS = {"sold": "sales", "returned": "returns", "complained": "complaints", "struck": "strikes", "listed": "listings"}
 
 moments = st.integers(0, 6).map(lambda day: START + timedelta(days=day))
@@ -155,3 +165,33 @@ def test_a_moment_without_a_zone_is_refused() -> None:
     listings = make_listings([("a", pd.Timestamp("2026-01-02"))])
     with pytest.raises(InvalidListings, match="observed_at"):
         history_as_of(make_events([("a", "sold", START, START, 1.0)]), listings)
+
+
+# Files of events
+
+
+@given(event_rows, listing_rows, st.integers(0, 12), st.integers(1, 5))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_history_from_files_is_that_of_their_events_together(tmp_path, monkeypatch, rows, asked, cut, chunk_rows):
+    """To the bit: cut into two files of other kinds, checked in chunks of any size, and read back from one file."""
+    monkeypatch.setattr(sellers_module, "CHUNK_ROWS", chunk_rows)
+    events = make_events(rows)
+    events[["occurred_at", "known_at"]] = events[["occurred_at", "known_at"]].apply(pd.to_datetime, utc=True)
+    write_listings(events[:cut], tmp_path / "some.jsonl")
+    write_listings(events[cut:], tmp_path / "others.parquet")
+    paths = [tmp_path / "others.parquet", tmp_path / "some.jsonl"]
+    expected = history_as_of(events, make_listings(asked))
+    pd.testing.assert_frame_equal(history_as_of(read_events(paths), make_listings(asked)), expected, check_exact=True)
+    write_events(paths, tmp_path / "all [1].parquet")
+    found = history_as_of(tmp_path / "all [1].parquet", make_listings(asked))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("read", [read_events, lambda paths: write_events(paths, paths[0].with_name("all.parquet"))])
+def test_the_file_of_a_bad_event_is_named_with_its_row(tmp_path, read):
+    """As the row stands in that file."""
+    good, bad = {**EVENT, "kind": "sold"}, {**EVENT, "kind": "sould"}
+    pd.DataFrame([good, good]).to_csv(tmp_path / "sales.csv", index=False)
+    pd.DataFrame([good, bad]).to_csv(tmp_path / "more.csv", index=False)
+    with pytest.raises(InvalidListings, match=r"more\.csv: 1 bad row: row 2, kind: found 'sould'"):
+        read([tmp_path / "sales.csv", tmp_path / "more.csv"])

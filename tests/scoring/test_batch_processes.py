@@ -12,11 +12,13 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from ipml.errors import InvalidListings, PartFailed, WorkerLost
 from ipml.listings.schema import check_listings
+from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.writers import write_listings
 from ipml.model.artifact import save_model
 from ipml.scoring import batch
@@ -71,6 +73,29 @@ def test_two_processes_write_what_one_does(scorer, shop, tmp_path, source, targe
         score_file(scorer, tmp_path / source, tmp_path / f"{jobs}-{target}", jobs=jobs, rejects=rejects)
     for name in (target, "rejects.csv"):
         assert (tmp_path / f"1-{name}").read_bytes() == (tmp_path / f"2-{name}").read_bytes()
+
+
+@pytest.mark.parametrize("target", ["scored.parquet", "scored"])
+def test_history_from_events_is_what_training_would_have(scorer, shop, market, monkeypatch, tmp_path, target):
+    """To the bit, in parts of whatever size and by however many processes; whatever the listings say themselves."""
+    half = len(market.events) // 2
+    write_listings(market.events[:half], tmp_path / "some.parquet")
+    write_listings(market.events[half:], tmp_path / "others.jsonl")
+    events = [tmp_path / "some.parquet", tmp_path / "others.jsonl"]
+    rejects = tmp_path / "rejects.csv"
+    good = pd.read_parquet(shop).drop(index=[100, 299]).reset_index(drop=True)
+    listings = check_listings(good.assign(**dict.fromkeys(HISTORY_COLUMNS, np.nan)))
+    listings[list(HISTORY_COLUMNS)] = history_as_of(read_events(events), listings)
+    assert listings["seller_sales"].notna().any()
+    expected = scorer.score_frame(listings)
+    for jobs, part_rows in ((1, 1_000), (1, 37), (2, 110)):
+        monkeypatch.setattr(batch, "CHUNK_ROWS", part_rows)
+        options = {"jobs": jobs, "rejects": rejects, "events": events, "restart": True}
+        score_file(scorer, shop, tmp_path / target, **options)
+        scored = pd.read_parquet(tmp_path / target)
+        pd.testing.assert_frame_equal(scored[list(HISTORY_COLUMNS)], listings[list(HISTORY_COLUMNS)], check_exact=True)
+        numbers = ["score", "score_low", "score_high", "log_odds", "earlier_listings"]
+        pd.testing.assert_frame_equal(scored[numbers], expected[numbers], check_exact=True)
 
 
 def test_the_first_bad_part_is_named_whoever_finds_one_first(scorer, shop, tmp_path):

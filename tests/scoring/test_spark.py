@@ -140,7 +140,7 @@ def test_a_run_done_again_replaces_its_own_part_alone(score, scorer, listings, s
 def test_history_is_what_was_known_of_the_seller(score, scorer, listings, market, tmp_path):
     """From seller events the job computes what one machine computes, whatever the listings say themselves."""
     market.events.to_parquet(tmp_path / "events.parquet")
-    score(events=tmp_path / "events.parquet", seller_groups=3)
+    score(events=[tmp_path / "events.parquet"], seller_groups=3)
     expected = listings.assign(**history_as_of(market.events, listings)[list(HISTORY_COLUMNS)])
     check_same(read_scores(tmp_path / "scores"), expect(scorer, expected))
 

@@ -13,7 +13,7 @@ from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import check_cells, list_problems, number_rows
 from ipml.listings.marketplaces import ColumnMap, load_columns
 from ipml.listings.readers import read_listings
-from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
+from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table
 from ipml.model.training.experiment import Experiment
 from ipml.records import Problem
@@ -44,7 +44,7 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
     everything = pd.concat([listings, *labels], ignore_index=True)
     if experiment.data.events:
-        events = pd.concat([read_table(experiment.find(name)) for name in experiment.data.events], ignore_index=True)
+        events = read_events([experiment.find(name) for name in experiment.data.events])
         everything[list(HISTORY_COLUMNS)] = history_as_of(events, everything)
     has_label = everything["is_counterfeit"].notna()
     by_label = everything.assign(has_label=has_label).sort_values(

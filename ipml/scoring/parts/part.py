@@ -16,6 +16,7 @@ from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.readers import keep_rows, map_columns
 from ipml.listings.schema import Validation, make_repeat, validate_rows
+from ipml.listings.sellers import history_as_of
 from ipml.listings.writers import to_arrow
 from ipml.records import Problem
 from ipml.scoring.parts.folder import Record, WorkFolder, name_part
@@ -62,6 +63,9 @@ class Work:
         Of the files of the result.
     explain_top : int
         How many listings, the highest scores, get reasons in the end.
+    events : Path or None
+        Seller events, as `write_events` writes them; with them the history of each listing is what was known when it
+        was observed.
     """
 
     scorer: Scorer
@@ -72,6 +76,7 @@ class Work:
     keeps_rejects: bool
     suffix: str
     explain_top: int
+    events: Path | None = None
 
 
 def score_part(work: Work, part: Part) -> Record:
@@ -112,6 +117,8 @@ def score_part(work: Work, part: Part) -> Record:
 
 
 def _score(work: Work, listings: pd.DataFrame) -> pd.DataFrame:
+    if work.events is not None:
+        listings = listings.assign(**history_as_of(work.events, listings, threads=1))  # a process has one core
     starts = range(0, max(len(listings), 1), _SCORED_AT_ONCE)
     slices = [listings.iloc[start : start + _SCORED_AT_ONCE] for start in starts]
     scores = pd.concat([work.scorer.score_frame(rows, work.portfolios) for rows in slices])

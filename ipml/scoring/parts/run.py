@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,6 +24,7 @@ def describe_run(
     *,
     columns: ColumnMap | None,
     portfolios: SellerPortfolios | None,
+    events: Sequence[Path],
     explain_top: int,
     part_rows: int,
 ) -> dict[str, str]:
@@ -35,7 +36,7 @@ def describe_run(
     source : Path
     kind : str
         Of the result: its suffix, or "folder".
-    columns, portfolios, explain_top
+    columns, portfolios, events, explain_top
         As for `ipml.scoring.batch.score_file`.
     part_rows : int
         Most rows of a part.
@@ -45,6 +46,7 @@ def describe_run(
         "model": scorer.version,
         "widest interval": str(scorer.most_width or "any"),
         "portfolios": _digest_portfolios(portfolios) if portfolios is not None else "those of the model",
+        "events": describe_events(events),
         "columns": _digest(columns.model_dump_json().encode()) if columns is not None else "as they are",
         "number of listings to explain": f"{explain_top:,}",
         "kind of file": kind,
@@ -58,6 +60,11 @@ def describe_source(source: Path) -> str:
     paths = sorted(source.rglob("*.parquet")) if source.is_dir() else [source]
     size = sum(path.stat().st_size for path in paths)
     return f"{source.resolve()} of {size:,} bytes, {_digest(*map(_look_at, paths))}"
+
+
+def describe_events(events: Sequence[Path]) -> str:
+    """Return the same of each file of seller events, in whatever order they are given."""
+    return ", ".join(sorted(map(describe_source, events))) or "none"
 
 
 def digest_run(facts: Mapping[str, str]) -> str:

@@ -6,21 +6,26 @@ Sellers are dealt out into groups by a hash of their id. A group's listings and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
 from ipml.errors import BadRows
-from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of, validate_events
+from ipml.listings.raw_table import RawTable
+from ipml.listings.sellers import HISTORY_COLUMNS, check_events, history_as_of, validate_events
+from ipml.listings.writers import to_arrow
 from ipml.scoring.spark.rows import (
     BROKEN,
+    Form,
     Reading,
     judge_rows,
     judged_ddl,
     judged_to_arrow,
     read_batch,
     read_checked,
+    read_json_lines,
 )
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped
 
@@ -29,6 +34,29 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 20_000
 """How many rows of a group are scored together."""
+
+_EVENTS_AT_ONCE = 200_000
+"""How many events a group has, where they are dealt out evenly: a fifth of what a worker can hold."""
+_FEWEST_LISTINGS = 1_000
+"""For fewer listings it does not pay to begin another group."""
+
+_MOMENT = pa.timestamp("us", "UTC")
+_EVENTS = pa.schema(
+    {"seller_id": pa.string(), "kind": pa.string(), "occurred_at": _MOMENT, "known_at": _MOMENT, "amount": pa.float64()}
+)
+_EVENTS_DDL = "seller_id string, kind string, occurred_at timestamp_ltz, known_at timestamp_ltz, amount double"
+
+
+def count_groups(listings: DataFrame, events: Sequence[DataFrame]) -> int:
+    """Return into how many groups to deal out sellers: few enough that none is idle, so many that each is small."""
+    cores = listings.sparkSession.sparkContext.defaultParallelism
+    n_listings = listings.count()
+    return max(
+        1,
+        min(cores, -(-n_listings // _FEWEST_LISTINGS)),
+        -(-n_listings // ROWS_AT_ONCE),
+        -(-sum(some.count() for some in events) // _EVENTS_AT_ONCE),
+    )
 
 
 def judge_with_history(
@@ -53,10 +81,35 @@ def judge_with_history(
         The events have other columns than events have.
     """
     validate_events(pd.DataFrame(columns=[name for name in events.columns if name != BROKEN]))
-    pairs = checked.groupBy(_group_of(checked, seller_groups)).cogroup(events.groupBy(_group_of(events, seller_groups)))
+    # The number of tasks is that of the groups: Spark would begin its usual 200, most of them for nothing.
+    of_listings, of_events = (
+        rows.repartition(seller_groups, _group_of(rows, seller_groups)).groupBy(_group_of(rows, seller_groups))
+        for rows in (checked, events)
+    )
+    pairs = of_listings.cogroup(of_events)
     return pairs.applyInArrow(
         lambda listings, known: _judge_group(listings, known, model, reading), judged_ddl(reading.places)
     )
+
+
+def read_events(events: DataFrame, form: Form, source: str) -> DataFrame:
+    """Return the events of a file in canonical form, as a frame of which a bad event is an error once it is reached.
+
+    Raises
+    ------
+    MissingColumns, UnknownColumns
+        The columns are not those of events.
+    """
+    if form is Form.TABLE:
+        validate_events(pd.DataFrame(columns=[name for name in events.columns if name != BROKEN]), source)
+
+    def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            is_lines = form is Form.JSON_LINES
+            table = read_json_lines(batch.column(0).to_pylist()) if is_lines else read_batch(batch, source)
+            yield from to_arrow(_read_checked(table, source), _EVENTS).to_batches()
+
+    return events.mapInArrow(check, _EVENTS_DDL)
 
 
 def add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
@@ -75,19 +128,24 @@ def add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
     >>> add_history(listings, pa.table(sold))["seller_sales"].tolist()
     [2.0]
     """
-    table = read_batch(events, "events")
-    problems = [*table.problems, *validate_events(table.frame).problems]
-    if problems:
-        seller = "" if problems[0].row not in table.frame.index else table.frame["seller_id"][problems[0].row]
-        raise BadRows("events", len({one.row for one in problems}), f"of seller {seller}", problems[0])
-    history = history_as_of(table.frame, listings, threads=1)  # a task has one core
+    known = _read_checked(read_batch(events, "events"), "events")
+    history = history_as_of(known, listings, threads=1)  # a task has one core
     return listings.assign(**{name: history[name] for name in HISTORY_COLUMNS})
+
+
+def _read_checked(table: RawTable, source: str) -> pd.DataFrame:
+    validation = check_events(table, source)
+    if problems := validation.problems:
+        is_read = "seller_id" in table.frame and problems[0].row in table.frame.index
+        seller = table.frame["seller_id"][problems[0].row] if is_read else ""
+        raise BadRows(source, len({one.row for one in problems}), f"of seller {seller}", problems[0])
+    return validation.events
 
 
 def _group_of(rows: DataFrame, seller_groups: int) -> Column:
     from pyspark.sql import functions
 
-    return functions.pmod(functions.xxhash64(rows["seller_id"]), functions.lit(seller_groups))
+    return functions.pmod(functions.xxhash64(rows["seller_id"].cast("string")), functions.lit(seller_groups))
 
 
 def _judge_group(listings: pa.Table, events: pa.Table, model: ShippedModel, reading: Reading) -> pa.Table:

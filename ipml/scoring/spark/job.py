@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.records import Problem
 from ipml.scoring.batch import BatchCounts
-from ipml.scoring.spark.history import judge_with_history
+from ipml.scoring.spark.history import count_groups, judge_with_history, read_events
 from ipml.scoring.spark.outputs import name_run, replace_part
 from ipml.scoring.spark.repeats import reject_repeats
 from ipml.scoring.spark.rows import (
@@ -39,8 +40,6 @@ from ipml.scoring.spark.sources import add_names, add_places, name_files, read_s
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-SELLER_GROUPS = 200
-
 
 def score_dataframe(
     listings: DataFrame,
@@ -49,7 +48,7 @@ def score_dataframe(
     portfolios: Path | None = None,
     events: DataFrame | None = None,
     columns: ColumnMap | None = None,
-    seller_groups: int = SELLER_GROUPS,
+    seller_groups: int | None = None,
 ) -> DataFrame:
     """Return the ids of listings with their scores, as a frame that is worked out when it is needed.
 
@@ -70,9 +69,10 @@ def score_dataframe(
         was known when it was observed, whatever the listings say themselves.
     columns : ColumnMap, optional
         How the frame's columns map to the canonical ones.
-    seller_groups : int, default=200
-        With events: into how many groups sellers are dealt out. A worker holds one group in memory at a time; choose
-        so many that a group has at most about a million events and 100,000 listings.
+    seller_groups : int, optional
+        With events: into how many groups sellers are dealt out. A worker holds one group in memory at a time, which
+        should have at most about a million events and 100,000 listings. Where none is given, the listings and events
+        are counted at once.
 
     Returns
     -------
@@ -89,8 +89,10 @@ def score_dataframe(
     reading = Reading("listings", columns=columns)
     _check_columns(listings, reading)
     shipped = ship_model(listings.sparkSession, model, portfolios)
+    if events is not None:
+        seller_groups = seller_groups or count_groups(listings, [events])
     return (
-        _judge(listings, shipped, reading, events, seller_groups)
+        _judge(listings, shipped, reading, events, seller_groups or 1)
         .select(*ID_COLUMNS, *JUDGED_COLUMNS)
         .withColumn("model_version", lit(shipped.version))
     )
@@ -105,9 +107,9 @@ def score_on_spark(
     run: str | None = None,
     columns: ColumnMap | None = None,
     portfolios: Path | None = None,
-    events: str | Path | None = None,
+    events: str | Path | Sequence[str | Path] = (),
     rejects: str | Path | None = None,
-    seller_groups: int = SELLER_GROUPS,
+    seller_groups: int | None = None,
 ) -> BatchCounts:
     """Score every good listing of a source into a table of scores.
 
@@ -130,8 +132,8 @@ def score_on_spark(
         Name of this run in the table; the name of the source where none is given.
     columns, portfolios, seller_groups
         As for `score_dataframe`.
-    events : str or Path, optional
-        A file or folder of seller events, of the same kinds as the source but JSON lines.
+    events : str, Path or sequence of them, default=()
+        Files or folders of seller events, of the same kinds as the source.
     rejects : str or Path, optional
         Folder of a table of bad rows, parted by run; without it a bad row is an error, and nothing is written.
 
@@ -143,13 +145,18 @@ def score_on_spark(
         Before anything is scored.
     """
     run = name_run(run, source)
+    of_sellers = [events] if isinstance(events, str | Path) else list(events)
     with open_session(session) as active, in_plain_words():
         rows, form = read_source(active, source)
         reading = Reading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
         _check_columns(rows, reading)
         shipped = ship_model(active, model, portfolios)
-        known = None if events is None else _read_events(active, events)
-        judged = _judge(add_places(rows), shipped, reading, known, seller_groups)
+        raw = [read_source(active, path) for path in of_sellers]
+        # Of one file the moments of events may be texts, and of another moments: they are joined in canonical form.
+        checked = [read_events(*file, str(path)) for file, path in zip(raw, of_sellers, strict=True)]
+        known = reduce(lambda some, more: some.unionByName(more), checked) if checked else None
+        groups = seller_groups or (count_groups(rows, [some for some, _ in raw]) if raw else 1)
+        judged = _judge(add_places(rows), shipped, reading, known, groups)
         part = {"model_version": shipped.version, "run": run}
         with keep_on_disk(judged) as kept:
             return _write(kept, name_files(rows), reading.source, target, rejects, part)
@@ -184,13 +191,6 @@ def _check_columns(rows: DataFrame, reading: Reading) -> None:
         return
     empty = pd.DataFrame(columns=[name for name in rows.columns if name != BROKEN])
     validate_rows(empty if reading.columns is None else reading.columns.apply(empty)[0], reading.source)
-
-
-def _read_events(session: SparkSession, events: str | Path) -> DataFrame:
-    rows, form = read_source(session, events)
-    if form is Form.JSON_LINES:
-        raise UnusableSetting("events", str(events), "CSV or Parquet")
-    return rows
 
 
 def _write(

@@ -151,7 +151,7 @@ def check_batch(batch: Batch, reading: Reading) -> pd.DataFrame:
     if reading.form is Form.JSON_LINES:
         lines = content.column(0).to_pylist()
         is_row = np.array([line is not None and not line.isspace() and line != b"" for line in lines], dtype=bool)
-        table = _read_json_lines([line for line, is_one in zip(lines, is_row, strict=True) if is_one])
+        table = read_json_lines([line for line, is_one in zip(lines, is_row, strict=True) if is_one])
     else:
         table = read_batch(content, reading.source)
     mapped, unknown = _map_columns(table, reading)
@@ -181,8 +181,8 @@ def judge_rows(rows: pd.DataFrame, scorer: Scorer, portfolios: SellerPortfolios 
     return judged.join(scorer.score_frame(good[list(COLUMNS)], portfolios)[list(JUDGED_COLUMNS)])
 
 
-def _read_json_lines(lines: list[bytes]) -> RawTable:
-    """Read lines by the rules of a file of JSON lines: through one."""
+def read_json_lines(lines: list[bytes]) -> RawTable:
+    """Return lines read by the rules of a file of JSON lines: through one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.jsonl"
         path.write_bytes(b"\n".join(lines))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ipml.errors import DifferentRun, InvalidListings, RunInProgress, UnwritableFile
@@ -62,11 +64,12 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(shop, make_scorer, kill_at, tmp_path, target):
+@pytest.mark.parametrize(("target", "has_events"), [*((target, False) for target in TARGETS), ("scored.csv", True)])
+def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(shop, make_scorer, kill_at, tmp_path, target, has_events):
     """Killed before its first file, its second, … and repeated: the same bytes come out, and nothing else is left."""
     rejects = tmp_path / "rejects.csv"
-    expected = score_file(make_scorer(), shop, tmp_path / target, rejects=rejects, explain_top=3)
+    options = {"rejects": rejects, "explain_top": 3, "events": [sell(shop)] if has_events else ()}
+    expected = score_file(make_scorer(), shop, tmp_path / target, **options)
     written, rejected = read_all(tmp_path / target), rejects.read_bytes()
     left = names(tmp_path)
     n, is_killed = 0, True
@@ -75,16 +78,50 @@ def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(shop, make_scorer, 
         n, is_killed = n + 1, False
         kill_at(n)
         try:
-            score_file(make_scorer(), shop, tmp_path / target, rejects=rejects, explain_top=3)
+            score_file(make_scorer(), shop, tmp_path / target, **options)
         except KilledError:
             is_killed = True
             kill_at(0)
-            counts = score_file(make_scorer(), shop, tmp_path / target, rejects=rejects, explain_top=3)
+            counts = score_file(make_scorer(), shop, tmp_path / target, **options)
             assert (counts.scored, counts.rejected) == (expected.scored, expected.rejected)
         assert read_all(tmp_path / target) == written
         assert rejects.read_bytes() == rejected
         assert names(tmp_path) == left
     assert n > 20
+
+
+def sell(shop: Path, amount: int = 3) -> Path:
+    """Give all listings of a shop a moment, and return a file of events by which its seller had sold so much then."""
+    head, *rows = shop.read_text().splitlines()
+    if "observed_at" not in head:
+        rows = [f"{row},2026-03-02T00:00:00Z" for row in rows]
+        shop.write_text("\n".join([f"{head},observed_at", *rows, ""]))
+    path = shop.with_name("sales.csv")
+    moment = "2026-03-01T00:00:00Z"
+    path.write_text(f"seller_id,kind,occurred_at,known_at,amount\ns,sold,{moment},{moment},{amount}\n")
+    return path
+
+
+def test_parts_scored_with_other_events_are_refused(shop, make_scorer, tmp_path):
+    """Or with none; beginning anew takes the history of the new ones."""
+    rejects, target = tmp_path / "rejects.csv", tmp_path / "scored.csv"
+    stop_after(4, shop, make_scorer(), tmp_path, events=[sell(shop)])
+    sell(shop, amount=4)
+    for events in ([tmp_path / "sales.csv"], ()):
+        with pytest.raises(DifferentRun, match=r"another events: .*begin anew with --restart"):
+            score_file(make_scorer(), shop, target, rejects=rejects, events=events)
+    score_file(make_scorer(), shop, target, rejects=rejects, events=[tmp_path / "sales.csv"], restart=True)
+    assert set(pd.read_csv(target)["seller_sales"]) == {4.0}
+
+
+def test_bad_events_end_a_run_before_anything_is_scored(shop, make_scorer, tmp_path):
+    """They are named, and no folder is left behind."""
+    events = sell(shop)
+    events.write_text(events.read_text().replace("sold", "sould"))
+    scorer, left = make_scorer(), names(tmp_path)
+    with pytest.raises(InvalidListings, match=r"sales\.csv: 1 bad row: row 1, kind: found 'sould'"):
+        score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", events=[events])
+    assert (scorer.scored, names(tmp_path)) == (0, left)
 
 
 def test_what_is_finished_is_not_done_again(shop, make_scorer, tmp_path):
@@ -192,7 +229,7 @@ def test_a_folder_with_files_of_others_is_not_replaced(shop, make_scorer, tmp_pa
         score_file(make_scorer(), shop, tmp_path / "scored", rejects=tmp_path / "rejects.csv")
 
 
-def stop_after(n_parts: int, shop: Path, scorer, tmp_path: Path) -> None:
+def stop_after(n_parts: int, shop: Path, scorer, tmp_path: Path, **options: Any) -> None:
     """Score until so many parts are done."""
 
     def stop(step: str, rows: int, total: int | None) -> None:
@@ -200,7 +237,7 @@ def stop_after(n_parts: int, shop: Path, scorer, tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=stop)
+        score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=stop, **options)
 
 
 def test_the_order_in_which_sellers_were_met_makes_no_other_run():
