@@ -137,10 +137,13 @@ def test_a_run_done_again_replaces_its_own_part_alone(score, scorer, listings, s
     check_same(read_scores(tmp_path / "scores"), expect(scorer, listings, run="second"))
 
 
-def test_history_is_what_was_known_of_the_seller(score, scorer, listings, market, tmp_path):
+@pytest.mark.parametrize("seller_groups", [None, 3])
+def test_history_is_what_was_known_of_the_seller(seller_groups, score, scorer, listings, market, tmp_path):
     """From seller events the job computes what one machine computes, whatever the listings say themselves."""
-    market.events.to_parquet(tmp_path / "events.parquet")
-    score(events=[tmp_path / "events.parquet"], seller_groups=3)
+    half = len(market.events) // 2
+    market.events[:half].to_parquet(tmp_path / "some.parquet")
+    write_listings(market.events[half:], tmp_path / "others.jsonl")
+    score(events=[tmp_path / "some.parquet", tmp_path / "others.jsonl"], seller_groups=seller_groups)
     expected = listings.assign(**history_as_of(market.events, listings)[list(HISTORY_COLUMNS)])
     check_same(read_scores(tmp_path / "scores"), expect(scorer, expected))
 
