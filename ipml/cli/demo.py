@@ -12,6 +12,7 @@ import typer
 
 from ipml.cli.options import open_for_command
 from ipml.cli.plain_text import printable
+from ipml.cli.warm_up import compile_all, running_beside
 
 if TYPE_CHECKING:
     from ipml.model.training import Trained
@@ -57,8 +58,9 @@ def demo(
     console = Console(stderr=True)
     with console.status("Starting") as status:
         say: Say = lambda step: status.update(step.capitalize())  # noqa: E731 - a name for a callback
-        say("making a marketplace")
-        market = _simulate(out, listings, seed, difficulty)
+        say("making a marketplace, and compiling what has not been compiled before")
+        with running_beside(compile_all):
+            market = _simulate(out, listings, seed, difficulty)
         console.print(f"Marketplace: {len(market.listings):,} listings in {out / 'market'}")
         trained = _train(out, seed, say)
         console.print(f"Model: {trained.card.full_version}, registered as {trained.run.model_uri}")
