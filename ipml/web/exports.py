@@ -26,7 +26,7 @@ _Text = Annotated[str, Query(max_length=200, pattern="^[^\x00]*$")]
 def export(
     request: Request,
     what: Annotated[str, Query(pattern="^(decisions|cases)$")] = "decisions",
-    state: Annotated[str, Query(pattern="^(|open|escalated|decided)$")] = "",
+    state: Annotated[str, Query(pattern="^(|open|escalated|decided|superseded)$")] = "",
     brand: _Text = "",
     seller: _Text = "",
     since: datetime | None = None,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -130,6 +133,26 @@ def test_tabs_show_states_with_counts(engine: Engine, ana: TestClient) -> None:
     numbers = re.findall(r'(\w+) <span class="number">([\d,]+)</span>', ana.get("/").text)
     assert numbers == [("Open", "6"), ("Escalated", "0"), ("Decided", "1")]
     assert case_numbers(ana.get("/", params={"state": "decided"}).text) == [1]
+
+
+def test_superseded_cases_have_a_tab_once_there_are_some(
+    engine: Engine, scored: Callable[..., ScoredListing], visitor: Callable[..., TestClient]
+) -> None:
+    """Nobody works on them: where there are none, no tab is in the way; where there are, a lead can export them."""
+    lea = visitor("lea")
+    assert "Superseded" not in lea.get("/").text
+    assert '>Superseded <span class="number">0<' in lea.get("/", params={"state": "superseded"}).text
+    queue.enqueue(engine, [scored(0)], due_at=datetime(2024, 5, 1, tzinfo=UTC))
+    queue.enqueue(engine, [scored(0, title="Something else")], joins_alike=False)
+    text = lea.get("/", params={"state": "superseded"}).text
+    assert '>Superseded <span class="number">1<' in lea.get("/").text
+    assert case_numbers(text) == [1]
+    assert "overdue" not in text
+    assert "overdue" in lea.get("/").text
+    link = re.search(r'href="(/export.csv[^"]*)"', text)
+    assert link
+    rows = list(csv.DictReader(lea.get(html.unescape(link[1])).text.removeprefix("\ufeff").splitlines()))
+    assert [row["state"] for row in rows] == ["superseded"]
 
 
 def test_pages_show_every_case_once(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:

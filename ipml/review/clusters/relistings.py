@@ -109,7 +109,7 @@ def explain_relisting(engine: Engine, case_id: int) -> str | None:
 
     Examples
     --------
-    >>> from ipml.records import ScoredListing
+    >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database
     >>> engine = open_database("sqlite://")

@@ -107,7 +107,7 @@ def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(enforced:
 def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(enforced: Engine, judge: Judge, told: Told):
     """It is done once a message that names it is, not with what stood there before."""
     judge("L1")
-    judge("L1", observed_at=NOON)
+    judge("L1", title="Leather purse")
     first, second = told(kind="measure")
     answer(enforced, first, "done")
     assert [state(enforced, number) for number in (1, 2)] == ["done", "asked"]

@@ -81,9 +81,9 @@ def test_a_decision_taken_back_puts_the_listing_back(enforced: Engine, judge: Ju
 
 
 def test_a_listing_that_is_decided_again_gets_a_second_measure(enforced: Engine, judge: Judge, told: Told):
-    """A second observation of the listing gets a measure of its own, and the platform is told of both."""
+    """A listing that was changed and decided anew gets a second measure, and the platform is told of both."""
     judge("L1")
-    judge("L1", observed_at=NOON)
+    judge("L1", title="Leather purse")
     with reading(enforced) as connection:
         assert len(find_measures(connection, standing=True)) == 2
     assert [holds(message) for message in told(kind="measure")] == [[("remove", [])], [("remove", [])] * 2]
@@ -91,7 +91,7 @@ def test_a_listing_that_is_decided_again_gets_a_second_measure(enforced: Engine,
 
 def test_lifting_one_does_not_put_back_what_another_keeps_down(enforced: Engine, judge: Judge, told: Told):
     """Only when the last of two decisions falls is the listing put back."""
-    first, second = judge("L1"), judge("L1", observed_at=NOON)
+    first, second = judge("L1"), judge("L1", title="Leather purse")
     undo(enforced, first.decision_id, "ana", now=NOON)
     assert told(kind="reinstatement") == []
     undo(enforced, second.decision_id, "ana", now=NOON)

@@ -73,7 +73,7 @@ def test_a_measure_without_a_word_of_the_platform_becomes_overdue(
 def test_a_listing_that_another_decision_keeps_down_is_not_overdue(enforced: Engine, judge: Judge, told: Told):
     """Once the platform has done what it was told last: that only the other measure is left."""
     decision = judge("L1")
-    judge("L1", observed_at=NOON)
+    judge("L1", title="Leather purse")
     undo(enforced, decision.decision_id, "ana", now=NOON)
     done(enforced, told(kind="measure")[-1], 1)
     with reading(enforced) as connection:

@@ -65,15 +65,17 @@ def test_score_order_is_in_force_until_another_is_chosen(queue: Engine):
 
 
 def test_what_comes_in_takes_its_place_in_the_order_in_force(queue: Engine, make_scored: Make):
-    """A new case and a new score are ranked at once, as they would be by ranking everything anew."""
+    """A new, a rescored and a changed listing are ranked at once, as they would be by ranking everything anew."""
     rerank(queue, Order.VALUE, POLICY, now=NOON, actor="ana")
     fields = {"currency": "EUR", "seller_sales": 50.0, "seller_age_days": 50.0}
-    enqueue(queue, [make_scored("L4", 0.5, price=2000.0, **fields)], now=NOON)
-    enqueue(queue, [make_scored("L1", 1.0, "m2", price=3000.0, **fields)], now=NOON)
+    enqueue(queue, [make_scored("L4", 0.15, price=2000.0, **fields)], now=NOON)
+    assert names(queue) == ["L3", "L4", "L2", "L1"]
+    enqueue(queue, [make_scored("L2", 1.0, "m2", price=400.0, **fields)], now=NOON)
+    enqueue(queue, [make_scored("L1", 1.0, price=3000.0, **fields)], now=NOON)
     at_once = names(queue)
     rerank(queue, Order.VALUE, POLICY, now=NOON, actor="ana")
-    assert at_once == names(queue) == ["L1", "L3", "L4", "L2"]
-    assert history(queue, 2)[-1].payload["ranking"] == 1
+    assert at_once == names(queue) == ["L1", "L3", "L2", "L4"]
+    assert [history(queue, number)[-1].payload["ranking"] for number in (4, 1, 5)] == [1, 1, 1]
 
 
 def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
