@@ -25,6 +25,7 @@ from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.keyrings import Keyring, read_keys
+from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import metadata, seller_keys, statements
 
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "8"))
@@ -158,6 +159,7 @@ def _read_all(engine: Engine) -> dict[str, list[str]]:
     """Return what all tables hold, opened, without what is drawn at random and numbers that follow the order."""
     with reading(engine) as connection:
         assert verify(connection).is_intact
+        assert check_rows(connection).problems == ()
         keys = connection.execute(select(seller_keys)).all()
         ring = read_keys(connection, [row.pseudonym for row in keys])
         stated = connection.execute(select(statements)).all()
@@ -189,9 +191,16 @@ def _make_telling(names: dict[str, str]) -> Callable[[dict[str, Any]], str]:
             text = text.replace(name, known_as)
         text = re.sub(r"((?:measure|penalty)-\d+-[a-z-]+)-[0-9a-f]{8}(?![0-9a-f])", r"\1", text)
         text = re.sub(r'\\"salt\\":\\"[0-9a-f]+|person-[0-9a-f]{16}|[0-9a-f]{64}', "drawn", text)
-        return re.sub(r'\\"statement\\":\d+', "numbered", text)
+        text = re.sub(r'(\\"row\.\w+\\":\\")[^"]+', _name_stamped, text)
+        return re.sub(r'\\"statement\\":\d+|"message:\d+"', "numbered", text)
 
     return tell
+
+
+def _name_stamped(stamps: re.Match[str]) -> str:
+    """Return which rows an entry holds digests of: what is drawn at random is in the digests, too."""
+    numbers = re.findall(r"(\d+):", stamps[0].removeprefix(stamps[1]))
+    return stamps[1] + ("numbered" if re.search(r"outbox|statements", stamps[1]) else " ".join(numbers)) + "\\"
 
 
 def _find_cases(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
@@ -200,7 +209,8 @@ def _find_cases(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
     for table, noun in (("evidence", "evidence"), ("measures", "measure"), ("strikes", "strike")):
         found |= {f"{noun}:{row[f'{noun}_id']}": row["case_id"] for row in rows[table]}
     struck = {row["strike_id"]: row["case_id"] for row in rows["strikes"]}
-    return found | {f"penalty:{row['penalty_id']}": struck[row["strike_id"]] for row in rows["penalties"]}
+    found |= {f"penalty:{row['penalty_id']}": struck[row["strike_id"]] for row in rows["penalties"]}
+    return found | {f"message:{row['message_id']}": found.get(row["subject"], 0) for row in rows["outbox"]}
 
 
 def _order(name: str, told: list[str], rows: list[dict[str, Any]], cases_of: dict[str, int]) -> list[str]:

@@ -115,5 +115,6 @@ def test_an_appointment_that_says_too_little_is_refused(desk: Desk, changes: dic
     """It needs a kind that there is, a ground, and an end that is yet to come."""
     said = {"kind": "authority", "ground": GROUND, "days": 1} | changes
     until = desk.now + timedelta(days=said["days"])
+    number = desk.add_notifier()
     with writing(desk.engine) as connection, pytest.raises(UnstorableValue):
-        appoint(connection, desk.add_notifier(), said["kind"], "lea", said["ground"], desk.now, until=until)
+        appoint(connection, number, said["kind"], "lea", said["ground"], desk.now, until=until)

@@ -14,6 +14,7 @@ from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.audit import change_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import measures
@@ -44,7 +45,9 @@ class Market:
         wanted = messages.c.channel.in_(channels or ("seller", "holder"))
         query = update(messages).where(messages.c.state == "waiting", wanted)
         with writing(self.engine) as connection:
-            connection.execute(query.values(state="delivered", settled_at=self.now))
+            change_rows(
+                connection, query.values(state="delivered", settled_at=self.now), "ipml", "delivered", at=self.now
+            )
 
     def tick(self, now: datetime | None = None) -> Any:
         """Tick once."""
