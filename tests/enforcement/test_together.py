@@ -230,4 +230,5 @@ def _order(name: str, told: list[str], rows: list[dict[str, Any]], cases_of: dic
     for text, row in zip(told, rows, strict=True):
         about = cases_of.get(row["subject"], 0) if name == "audit" else (row["channel"], json.loads(text)["subject"])
         groups[about].append(text)
+    groups[0].sort()  # entries that are about no case, such as those of messages to the public
     return [text for about in sorted(groups, key=str) for text in groups[about]]
