@@ -58,10 +58,10 @@ def test_what_a_seller_wrote_is_inert_in_the_terminal(title):
 
 
 def test_a_listing_is_shown_with_three_reasons_against_it():
-    """What speaks for a listing is not among them, nor is a price where there is none."""
+    """The strongest come first; what speaks for a listing is not among them, nor is a price where there is none."""
     shown = _describe(7, make_scored("Wool hat", "genuine", "zero", "one", "two", "three", "four"))
     assert shown.startswith("  7. 50.0%  Wool hat  (no price)")
-    assert re.findall(r"[+-]\d\.\d +(\w+)", shown) == ["one", "two", "three"]
+    assert re.findall(r"[+-]\d\.\d +(\w+)", shown) == ["four", "three", "two"]
     assert "(1,234.50 EUR)" in _describe(1, make_scored("Hat", price=1234.5, currency="EUR"))
 
 
