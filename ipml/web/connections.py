@@ -27,7 +27,7 @@ from ipml.web.forwarded import Network, is_within
 from ipml.web.tries import network_of
 
 HEAD_SECONDS = 10.0
-"""How long the head of a request may take, from its first byte or from the opening of the connection."""
+"""How long the head of a request may take, from the opening of the connection or the end of the answer before."""
 BODY_SECONDS = 40.0
 """How long the body may take; the API gives up before."""
 MOST_WAITING = 1_000
@@ -106,7 +106,7 @@ class Connection(asyncio.Protocol):
         self._inner = AutoHTTPProtocol(config=own, **given)  # type: ignore[call-arg]
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-        self._is_answering = False
+        self._answering = 0
         self.address = "unknown"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -118,9 +118,7 @@ class Connection(asyncio.Protocol):
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what came; the first bytes of a later request set its time running."""
-        if self._timer is None and not self._is_answering:
-            self._wait_for_head()
+        """Pass on what came."""
         self._inner.data_received(data)
 
     def eof_received(self) -> None:
@@ -147,6 +145,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _wait_for_head(self) -> None:
+        self._stop_waiting()
         self._timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._give_up)
         self._connections.wait(self, for_body=False)
 
@@ -163,13 +162,13 @@ class Connection(asyncio.Protocol):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request answered, the head of which is there."""
         self._stop_waiting()
-        self._is_answering = True
+        self._answering += 1  # more than one where a client sends the next request before it has the answer
         try:
             await self._app(scope, self._bound(receive) if scope["type"] == "http" else receive, send)
         finally:
-            self._is_answering = False
-            if self._transport is not None and not self._transport.is_closing():
-                self._connections.wait(self, for_body=False)  # uvicorn's own timer closes it
+            self._answering -= 1
+            if not self._answering and self._transport is not None and not self._transport.is_closing():
+                self._wait_for_head()
 
     def _bound(self, receive: Receive) -> Receive:
         """Return what reads the body, with a limit of time."""

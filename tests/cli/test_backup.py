@@ -60,6 +60,7 @@ def test_nothing_is_restored_without_the_list_of_erased_sellers(ipml: Callable, 
         get_settings.cache_clear()
         lost = ipml(*restore)
         assert (lost.exit_code, lost.err.count("\n")) == (2, 1)
+        assert ipml("user", "add", "olga", "--role", "admin", "--no-password").exit_code == 0
         assert ipml("seller", "erase", "s1", "--why", "request 7", "--yes").exit_code == 0
         whole = listed.read_bytes()
         listed.write_bytes(whole[:-40])

@@ -214,10 +214,18 @@ def test_what_can_be_read_of_a_damaged_gzip_file_is_read(ask: Ask) -> None:
     assert len(read_table(Path("bad.csv"))) == 1
 
 
-def test_a_small_file_with_an_enormous_row_is_one_bad_row(ask: Ask) -> None:
-    """64 MB that came as 64 kB are not held in memory, and the row after them is read."""
+def test_an_enormous_row_is_one_bad_row(ask: Ask) -> None:
+    """It is not held in memory, and the row after it is read."""
+    Path("a.csv").write_bytes(HEADER + b"2,s," + 64_000_000 * b"x" + b"\n" + GOOD)
+    assert_parted(ask("validate", "a.csv", "--good", "good.jsonl", "--rejects", "bad.csv"), good=1, bad=1)
+
+
+def test_a_small_file_that_holds_a_large_one_is_refused(ask: Ask) -> None:
+    """64 MB that came as 64 kB are one line, that says what to do if they are sound."""
     Path("a.csv.gz").write_bytes(gzip.compress(HEADER + b"2,s," + 64_000_000 * b"x" + b"\n" + GOOD, 1, mtime=0))
-    assert_parted(ask("validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv"), good=1, bad=1)
+    answer = ask("validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "expected at most 20 times as many; if it is sound, unpack it" in answer.err
 
 
 def test_other_types_in_parquet_are_named(ask: Ask) -> None:

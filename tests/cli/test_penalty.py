@@ -140,7 +140,7 @@ def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):
     """And says that there is too little to compare."""
     told = ipml("ledger", "--csv", "ledger.csv", "--database", database)
     assert told.exit_code == 0
-    assert "too few: small sellers: nothing to compare with yet." in told.out
+    assert "too few to say: small sellers: nothing to compare with yet." in told.out
     assert (tmp_path / "ledger.csv").read_text(encoding="utf-8").startswith("by,band,currency,right,caught,wrong")
 
 

@@ -13,7 +13,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide_and_spread, enqueue, preview_spread, undo
 from ipml.storage.audit import verify
 from ipml.storage.database import reading
-from ipml.storage.tables import decisions, reversals
+from ipml.storage.tables import cases, decisions, reversals
 
 Make = Callable[..., ScoredListing]
 
@@ -30,12 +30,14 @@ def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: E
         finally:
             is_over.set()
         made, undone = (sum(counts) for counts in zip(*(reviewer.result() for reviewer in reviewers), strict=True))
-    assert count_cases(engine) == {"open": 0, "decided": 120, "escalated": 0, "superseded": 0}
+    counts = count_cases(engine)
+    assert (counts["open"], counts["escalated"]) == (0, 0)
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(decisions)) == made
         assert connection.scalar(select(func.count()).select_from(reversals)) == undone
+        assert connection.scalar(select(func.count(cases.c.listing_id.distinct()))) == 120
         assert verify(connection).is_intact
-    assert made - undone == 120
+    assert made - undone == counts["decided"]  # some come back for their higher score, after they were found genuine
 
 
 def _list_copies(engine: Engine, make_scored: Make) -> None:

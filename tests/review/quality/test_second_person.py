@@ -18,7 +18,7 @@ from ipml.review.quality.shown import shown_state
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, preview_bulk, undo
 from ipml.settings import SecondPersonRule
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SOON = NOON + timedelta(minutes=5)
@@ -133,7 +133,7 @@ def test_a_lead_ends_what_another_passed_on(queue: Engine, verdict: Verdict, is_
     assert _say(queue, "lea", verdict).decision_id > 0
     assert get_case(queue, 1).state == "decided"
     assert list_decisions(queue, 1)[-1].verdict == verdict
-    with reading(queue) as connection:
+    with writing(queue) as connection:
         assert find_awaiting(connection, "cleo", SOON) is None
 
 
