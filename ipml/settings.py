@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -171,13 +171,18 @@ def read_rules(model: type[Rules], path: Path, bundled: str) -> Rules:
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return cast("Rules", _parse_rules(model, path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise UnusableSetting(f"policy {path}", "no such file", f"a copy of {bundled}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnusableSetting(f"policy {path}", f"no TOML ({error})", f"a copy of {bundled}") from error
     except ValidationError as error:
         raise UnusableSetting(f"policy {path}", describe_faults(error), f"values like those in {bundled}") from error
+
+
+@lru_cache(maxsize=16)
+def _parse_rules(model: type[BaseModel], content: str) -> BaseModel:
+    return model.model_validate(tomllib.loads(content))
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,20 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, literal, or_, select, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from ipml.errors import CaseNotFound
 from ipml.records import Case
@@ -19,6 +32,13 @@ PENDING = ("open", "escalated")
 STATES = ("open", "decided", "escalated", "superseded")
 LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
 _MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
+# Made once, as making a query takes longer than asking it.
+_CASE = select(cases).where(cases.c.case_id == bindparam("number"))
+_NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
+_CASES = select(cases).where(cases.c.case_id.in_(_NUMBERS)).order_by(cases.c.case_id)
+_LOCKED_CASE, _LOCKED_CASES = _CASE.with_for_update(), _CASES.with_for_update()
+_IS_WAITING = cases.c.exemplar.in_(_NUMBERS), cases.c.state == "open"
+_WAITING = select(cases.c.exemplar, func.count()).where(*_IS_WAITING).group_by(cases.c.exemplar)
 
 
 def count_cases(engine: Engine, at_most: int | None = None) -> dict[str, int]:
@@ -52,8 +72,7 @@ def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Ro
     """Return the row of a case, with `lock` kept from other writers; CaseNotFound if there is none."""
     if not 0 < case_id <= LARGEST_NUMBER:
         raise CaseNotFound(case_id)
-    query = select(cases).where(cases.c.case_id == case_id)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    row = connection.execute(_LOCKED_CASE if lock else _CASE, {"number": case_id}).first()
     if row is None:
         raise CaseNotFound(case_id)
     return row
@@ -67,9 +86,10 @@ def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool 
     rows: dict[int, Row[Any]] = {}
     wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= LARGEST_NUMBER})
     for start in range(0, len(wanted), _MOST_NUMBERS):
-        query = select(cases).where(cases.c.case_id.in_(wanted[start : start + _MOST_NUMBERS]))
-        query = query.order_by(cases.c.case_id)
-        rows |= {row.case_id: row for row in connection.execute(query.with_for_update() if lock else query)}
+        found = connection.execute(
+            _LOCKED_CASES if lock else _CASES, {"numbers": wanted[start : start + _MOST_NUMBERS]}
+        )
+        rows |= {row.case_id: row for row in found}
     return rows
 
 
@@ -128,8 +148,7 @@ def subject_of(case_id: int) -> str:
 
 def count_waiting(connection: Connection, case_ids: Collection[int]) -> dict[int, int]:
     """Return how many open near-duplicates wait for each of some cases; those for which none waits are left out."""
-    query = select(cases.c.exemplar, func.count()).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open")
-    return dict(connection.execute(query.group_by(cases.c.exemplar)).all())
+    return dict(connection.execute(_WAITING, {"numbers": list(case_ids)}).all())
 
 
 def make_case(row: Row[Any], now: datetime, n_alike: int = 0) -> Case:

@@ -13,7 +13,7 @@ from ipml.errors import ClaimLost, KeyReused
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import close_cases, find_case, is_held, subject_of
 from ipml.review.claims import require_holder
-from ipml.review.clusters.clusters import hand_over_all, lock_clusters
+from ipml.review.clusters.clusters import hand_over_all, lock_cluster
 from ipml.review.clusters.relistings import remember_removals
 from ipml.review.consequences import Made, consequences_of
 from ipml.review.grounds import check_ground
@@ -95,8 +95,7 @@ def decide(
     check_decision(verdict, ground, note, key)
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
-        find_case(connection, claim.case_id)
-        row = lock_clusters(connection, [claim.case_id])[claim.case_id]
+        row = lock_cluster(connection, claim.case_id)
         decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
         return decide_claimed(connection, row, claim, decision, key, settings or get_settings())
 
@@ -233,9 +232,10 @@ def _append(connection: Connection, closing: Sequence[Made], key: str | None, or
     made = [(row, replace(final, decision_id=number)) for number, (row, final) in zip(numbers, closing, strict=True)]
     for state in ("decided", "escalated"):
         close_cases(connection, [row.case_id for row, decision in made if _state_after(decision) == state], state)
-    audit.append_deeds(connection, [_make_deed(row, decision, origin) for row, decision in made])
-    if consequences := consequences_of(connection):
-        consequences.follow_decisions(connection, made, origin.origin)
+    with audit.together(connection):
+        audit.append_deeds(connection, [_make_deed(row, decision, origin) for row, decision in made])
+        if consequences := consequences_of(connection):
+            consequences.follow_decisions(connection, made, origin.origin)
     return made
 
 

@@ -25,6 +25,7 @@ from ipml.storage.tables import cases, decisions, reversals
 
 _LONGEST_WHY = 2000
 _LARGEST_NUMBER = 2**63 - 1
+_GONE, _LATER = reversals.alias(), decisions.alias()
 
 BY_APPEAL = ("appeal", "clock")
 """Origins of decisions that a person made on appeal, or that follow from a term that ran out."""
@@ -122,10 +123,9 @@ def undo_group(
 
 def stands(by: datetime | None = None, *, of: FromClause = decisions) -> ColumnElement[bool]:
     """Return the condition that a row of decisions has not been taken back, or not by a moment."""
-    gone = reversals.alias()
-    taken_back = select(gone.c.reversal_id).where(gone.c.decision_id == of.c.decision_id)
+    taken_back = select(_GONE.c.reversal_id).where(_GONE.c.decision_id == of.c.decision_id)
     if by is not None:
-        taken_back = taken_back.where(gone.c.reversed_at <= by)
+        taken_back = taken_back.where(_GONE.c.reversed_at <= by)
     return ~taken_back.exists()
 
 
@@ -139,11 +139,10 @@ def is_last_verdict(by: datetime | None = None) -> ColumnElement[bool]:
     by : datetime, optional
         As things stood then: what was decided or taken back later does not count.
     """
-    later = decisions.alias()
-    follows = select(later.c.decision_id).where(
-        later.c.case_id == decisions.c.case_id,
-        later.c.decision_id > decisions.c.decision_id,
-        *_is_verdict(later, by),
+    follows = select(_LATER.c.decision_id).where(
+        _LATER.c.case_id == decisions.c.case_id,
+        _LATER.c.decision_id > decisions.c.decision_id,
+        *_is_verdict(_LATER, by),
     )
     return and_(*_is_verdict(decisions, by), ~follows.exists())
 

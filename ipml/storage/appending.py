@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -31,10 +33,14 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     """
     if not rows:
         return []
-    number = table.autoincrement_column
-    assert number is not None
     # SQLite numbers the rows of a statement in their order; SQLAlchemy would insert them one by one to be sure of it.
     is_ordered = connection.dialect.name == "sqlite"
-    query = insert(table).returning(number, sort_by_parameter_order=not is_ordered)
-    numbers = list(connection.scalars(query, rows))
+    numbers: list[int] = list(connection.scalars(_make_insert(table, is_ordered), rows))
     return sorted(numbers) if is_ordered else numbers
+
+
+@lru_cache(maxsize=256)
+def _make_insert(table: Table, is_ordered: bool) -> ReturningInsert[Any]:
+    number = table.autoincrement_column
+    assert number is not None
+    return insert(table).returning(number, sort_by_parameter_order=not is_ordered)

@@ -12,7 +12,8 @@ import hashlib
 import json
 import math
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,7 +36,7 @@ _LONGEST_TEXT = 200  # code points: room for an id, a version or a hash, not for
 _MOST_PROBLEMS = 100
 _AT_ONCE = 10_000
 _MOST_NUMBERS = 500  # in one query
-_END = "ipml: end of the audit trail"  # in what SQLAlchemy keeps for a connection
+_END, _GATHERED = "ipml: end of the audit trail", "ipml: deeds"  # in what SQLAlchemy keeps for a connection
 # Made once, as making a query takes longer than asking it.
 _LAST = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
 _INSERT = insert(tables.audit)
@@ -129,7 +130,7 @@ def append(
     payload: Mapping[str, Value],
     *,
     at: datetime | None = None,
-) -> AuditRow:
+) -> None:
     """Append one row in the caller's transaction: what is done and the record of it stand or fall together.
 
     Parameters
@@ -156,12 +157,12 @@ def append(
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> with writing(engine) as connection:
-    ...     row = append(connection, "ana", "claimed", "case:12", {"token": 1})
+    ...     append(connection, "ana", "claimed", "case:12", {"token": 1})
     ...     report = verify(connection)
-    >>> row.sequence, report.anchor.count, report.is_intact
-    (1, 1, True)
+    >>> report.anchor.count, report.is_intact
+    (1, True)
     """
-    return append_all(connection, actor, action, [(subject, payload)], at=at)[0]
+    append_all(connection, actor, action, [(subject, payload)], at=at)
 
 
 def append_all(
@@ -171,37 +172,71 @@ def append_all(
     entries: Iterable[tuple[str, Mapping[str, Value]]],
     *,
     at: datetime | None = None,
-) -> list[AuditRow]:
+) -> None:
     """Append a row for each (subject, payload); otherwise like `append`."""
     at = at or datetime.now(UTC)
-    return append_deeds(connection, [Deed(at, actor, action, *entry) for entry in entries])
+    append_deeds(connection, [Deed(at, actor, action, *entry) for entry in entries])
 
 
-def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> list[AuditRow]:
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """Append at the end of a block, in one statement, what is appended within it: many small stages cost less so.
+
+    Nobody else can append from the start of the block on. What is appended within cannot be read within, and holds
+    digests of rows as they are at the end.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     with together(connection):
+    ...         append(connection, "ana", "claimed", "case:12", {"token": 1})
+    ...         append(connection, "ana", "released", "case:12", {"token": 1})
+    ...     [row.action for row in list_rows(connection, "case:12")]
+    ['claimed', 'released']
+    """
+    if _GATHERED in connection.info:
+        yield  # part of a larger block
+        return
+    _keep_end(connection, _lock_end(connection))
+    deeds = connection.info[_GATHERED] = list[Deed]()
+    try:
+        yield
+    finally:
+        del connection.info[_GATHERED]
+    append_deeds(connection, deeds)
+
+
+def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> None:
     """Append a row for each deed, in order; otherwise like `append`.
 
     Call it after the other changes of the transaction, as all who append wait for each other until it ends, and each
     row holds digests of the rows that it speaks of as they are now.
     """
     deeds = list(deeds)
+    for deed in deeds:
+        _check_payload(deed.payload)
+    if _GATHERED in connection.info:
+        connection.info[_GATHERED] += deeds
+    elif deeds:
+        _append(connection, deeds)
+
+
+def _append(connection: Connection, deeds: Sequence[Deed]) -> None:
     spoken_of = [[*find_spoken_of(one.action, one.subject, one.payload), *one.speaks_of] for one in deeds]
     last = _lock_end(connection)
     digests = read_digests(connection, [name for names in spoken_of for name in names])
-    rows: list[AuditRow] = []
-    stored: list[tuple[object, ...]] = []
+    rows: list[dict[str, object]] = []
     for (at, actor, action, subject, said, _), names in zip(deeds, spoken_of, strict=True):
-        _check_payload(said)
-        payload = dict(said) | dict(write_digests(names, digests, action))
-        number, text = last.count + 1, _write_json(payload)
+        number, text = last.count + 1, _write_json({**said, **dict(write_digests(names, digests, action))})
         hashed = _hash(number, to_microseconds(at), actor, action, subject, text, last.head)
-        rows.append(AuditRow(number, at, actor, action, subject, payload, last.head, hashed))
-        stored.append((number, at, actor, action, subject, text, last.head, hashed))
+        row = (number, at, actor, action, subject, text, last.head, hashed)
+        rows.append(dict(zip(AuditRow.__slots__, row, strict=True)))
         last = Anchor(number, hashed)
-    if stored:
-        columns = AuditRow.__slots__
-        connection.execute(_INSERT, [dict(zip(columns, row, strict=True)) for row in stored])
-        _keep_end(connection, last)
-    return rows
+    connection.execute(_INSERT, rows)
+    _keep_end(connection, last)
 
 
 def _lock_end(connection: Connection) -> Anchor:

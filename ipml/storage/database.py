@@ -311,7 +311,7 @@ def _begin(connection: Connection) -> None:
     """Begin a transaction and look whether the tables are those this release knows."""
     connection.begin()
     try:
-        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     except DatabaseError as error:
         connection.rollback()
         if "alembic_version" not in str(error.orig):
@@ -437,5 +437,7 @@ def _set_up_postgres(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and asks to write later fails when another has written meanwhile.
     writes = connection.get_execution_options().get("ipml_writes", False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    file = connection.connection.driver_connection
+    assert isinstance(file, sqlite3.Connection)
+    file.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    file.execute("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -18,6 +18,7 @@ from ipml.storage.tables import notifier_appointments, notifiers
 
 KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 _LARGEST_NUMBER = 2**63 - 1  # that a database counts to
+_MADE, _TOLD = notifier_appointments.alias(), notifier_appointments.alias()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +96,14 @@ def kind_at(moment: datetime | ColumnElement[datetime]) -> ColumnElement[str]:
     moment : datetime or column
         Such as when a notice came: what its notifier became later changes nothing about it.
     """
-    made = notifier_appointments.alias()
-    last = select(func.max(made.c.appointment_id)).where(
-        made.c.notifier_id == notifiers.c.notifier_id, made.c.made_at <= moment
+    last = select(func.max(_MADE.c.appointment_id)).where(
+        _MADE.c.notifier_id == notifiers.c.notifier_id, _MADE.c.made_at <= moment
     )
-    told = notifier_appointments.alias()
-    query = select(told.c.kind).where(
-        told.c.appointment_id == last.correlate_except(made).scalar_subquery(),
-        or_(told.c.until.is_(None), told.c.until > moment),
+    query = select(_TOLD.c.kind).where(
+        _TOLD.c.appointment_id == last.correlate_except(_MADE).scalar_subquery(),
+        or_(_TOLD.c.until.is_(None), _TOLD.c.until > moment),
     )
-    return func.coalesce(query.correlate_except(told).scalar_subquery(), notifiers.c.kind)
+    return func.coalesce(query.correlate_except(_TOLD).scalar_subquery(), notifiers.c.kind)
 
 
 def select_notifiers(at: datetime | None = None) -> Select[Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from math import ceil
+from operator import itemgetter
 
 from ipml.records import Highlight
 
@@ -78,7 +79,8 @@ def show_invisible(text: str) -> str:
     >>> show_invisible("Ni\\u200bke")
     'Ni⟦U+200B⟧ke'
     """
-    hidden = find_invisible(text, "\n\t")
+    if not (hidden := find_invisible(text, "\n\t")):
+        return text
     return "".join(f"⟦{_code_point(letter)}⟧" if place in hidden else letter for place, letter in enumerate(text))
 
 
@@ -90,8 +92,10 @@ def find_invisible(text: str, kept: str = "") -> set[int]:
     >>> sorted(find_invisible("Ni\\u200bke \\U0001f469\\u200d\\U0001f467 \\u2764\\ufe0f"))
     [2]
     """
-    needed = {place for match in _NEEDED.finditer(text) for place in range(*match.span())}
-    return {match.start() for match in _INVISIBLE.finditer(text) if match[0] not in kept} - needed
+    found = {match.start() for match in _INVISIBLE.finditer(text) if match[0] not in kept}
+    if not found:
+        return found
+    return found - {place for match in _NEEDED.finditer(text) for place in range(*match.span())}
 
 
 def find_disguises(text: str, read_as: str | None = None) -> dict[int, str]:
@@ -191,16 +195,13 @@ def cut_pieces(
             weights[index] += highlight.weight
     strongest = max(heaviest, *map(abs, weights), 0.0)
     hidden, disguises = find_invisible(shown, kept), find_disguises(shown, read_as)
-    looks = [
-        Piece(
-            _code_point(letter) if place in hidden else "",
-            place in hidden,
-            *_look(weight, strongest),
-            "" if place in hidden else disguises.get(place, ""),
-        )
+    looks = {weight: _look(weight, strongest) for weight in set(weights)}
+    marks = [
+        (letter if place in hidden else "", looks[weight], "" if place in hidden else disguises.get(place, ""))
         for place, (letter, weight) in enumerate(zip(shown, weights, strict=True))
     ]
-    cut = [_join(look, [letter for _, letter in run]) for look, run in groupby(zip(looks, shown, strict=True), _first)]
+    runs = groupby(zip(marks, shown, strict=True), itemgetter(0))
+    cut = [_join(mark, "".join(letter for _, letter in run)) for mark, run in runs]
     left_out = len(text) - len(shown)
     return (*cut, Piece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
 
@@ -234,14 +235,11 @@ def _look(weight: float, strongest: float) -> tuple[str, int]:
     return "counterfeit" if weight > 0 else "genuine", max(1, ceil(3 * (abs(weight) / strongest)))
 
 
-def _first(pair: tuple[Piece, str]) -> Piece:
-    return pair[0]
-
-
-def _join(look: Piece, letters: list[str]) -> Piece:
-    if not look.is_invisible:
-        return Piece("".join(letters), False, look.speaks_for, look.strength, look.disguise)
-    return Piece(f"{look.text} ×{len(letters)}", True, look.speaks_for, look.strength) if letters[1:] else look
+def _join(mark: tuple[str, tuple[str, int], str], letters: str) -> Piece:
+    hidden, look, disguise = mark
+    if not hidden:
+        return Piece(letters, False, *look, disguise)
+    return Piece(_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *look)
 
 
 def _code_point(letter: str) -> str:

@@ -1,7 +1,7 @@
 """The audit trail: what it finds, and what it finds only with an anchor."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,24 +47,53 @@ def test_an_empty_trail_is_intact(engine: Engine):
 
 
 def test_rows_come_back_as_they_were_appended(engine: Engine):
-    """list_rows gives the rows of one subject, in order, equal to what append returned."""
+    """list_rows gives the rows of one subject, in order, with what was appended."""
+    said: list[tuple[str, dict[str, audit.Value]]]
+    said = [("claimed", {"token": 1}), ("released", {"token": 1, "score": 0.1, "late": None})]
     with writing(engine) as connection:
-        first = append(connection, "ana", "claimed", "case:1", {"token": 1})
-        append(connection, "bo", "claimed", "case:2", {"token": 1})
-        second = append(connection, "ana", "released", "case:1", {"token": 1, "score": 0.1, "late": None})
+        for action, payload in said:
+            append(connection, "ana", action, "case:1", payload)
+            append(connection, "bo", action, "case:2", payload)
     with reading(engine) as connection:
-        assert list_rows(connection, "case:1") == [first, second]
+        assert [(row.action, row.payload) for row in list_rows(connection, "case:1")] == said
 
 
 @given(st.dictionaries(st.text(max_size=20), VALUES, max_size=5))
 def test_any_payload_comes_back_the_same_and_verifies(payload: dict[str, Any]):
     """Whatever text or number is noted, it is read again as it was and keeps the chain whole."""
     with writing(MEMORY) as connection:
-        row = append(connection, "ana", "noted", "case:1", payload)
-        assert list_rows(connection, "case:1") == [row]
+        append(connection, "ana", "noted", "case:1", payload)
+        (row,) = list_rows(connection, "case:1")
         assert row.payload == payload
         assert verify(connection).is_intact
         connection.execute(delete(table))
+
+
+def test_rows_appended_together_are_those_appended_one_by_one(engine: Engine):
+    """Only the number of statements differs, however deep the blocks are in each other."""
+    deeds = [(f"user {number % 2}", "noted", f"case:{number}", {"token": number}) for number in range(ROWS)]
+    at, trails = datetime(2026, 5, 1, tzinfo=UTC), []
+    for is_together in (False, True):
+        with writing(engine) as connection:
+            with audit.together(connection) if is_together else nullcontext():
+                for number, deed in enumerate(deeds):
+                    with audit.together(connection) if is_together and number % 2 else nullcontext():
+                        append(connection, *deed, at=at)
+            trails.append(audit.list_between(connection, 1, ROWS))
+            assert verify(connection).is_intact
+            connection.execute(delete(table))
+    assert trails[0] == trails[1]
+    assert len(trails[0]) == ROWS
+
+
+def test_what_failed_leaves_nothing_to_append(engine: Engine):
+    """Whoever goes on with the connection starts anew."""
+    with suppress(UnstorableValue), writing(engine) as connection, audit.together(connection):
+        append(connection, "ana", "noted", "case:1", {})
+        append(connection, "ana", "noted", "case:1", {"note": "x" * 201})
+    with writing(engine) as connection:
+        append(connection, "ana", "noted", "case:2", {})
+        assert [row.subject for row in audit.list_between(connection, 1, 9)] == ["case:2"]
 
 
 @pytest.mark.parametrize("column", [column.name for column in table.columns if column.name != "sequence"])

@@ -68,8 +68,8 @@ def note_package(
     last = rows[-1]["sequence"] if rows else 0
     said: dict[str, audit.Value] = {"content": content, "rows": len(rows), "last": last, "by": exporter}
     audit.append(connection, by, action, subject, {"content": content}, at=now)
-    row = audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
-    stored = connection.execute(select(tables.audit).where(tables.audit.c.sequence == row.sequence)).one()
+    audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
+    stored = connection.execute(select(tables.audit).order_by(tables.audit.c.sequence.desc()).limit(1)).one()
     return Noted(as_hashed(stored), make_anchor(connection, key_file, now=now))
 
 

@@ -18,6 +18,10 @@ from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.money import Money
 from ipml.storage.tables import strikes, strikes_taken_back
 
+_STRIKES = select(strikes, strikes_taken_back.c.at.label("taken_back_at")).join(
+    strikes_taken_back, strikes_taken_back.c.strike_id == strikes.c.strike_id, isouter=True
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Strike:
@@ -105,10 +109,7 @@ def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
 
 def select_strikes() -> Select[Any]:
     """Return the query for strikes with the moment at which each was taken back."""
-    back = strikes_taken_back
-    return select(strikes, back.c.at.label("taken_back_at")).join(
-        back, back.c.strike_id == strikes.c.strike_id, isouter=True
-    )
+    return _STRIKES
 
 
 def make_strike(row: Row[Any]) -> Strike:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, exists, func, select
 
 from ipml.enforcement.penalties.book import Strike
 from ipml.enforcement.penalties.rules import PenaltyRules
@@ -50,23 +51,14 @@ def _find_tie(strike: Strike, rules: PenaltyRules) -> int:
 
 def sum_up_before(connection: Connection, new: Sequence[Strike], rules: PenaltyRules, at: datetime) -> dict[str, Sum]:
     """Return for the seller of each new strike the sum of the strikes before that count at a moment."""
-    tie: ColumnElement[Any] = strikes.c.strike_id
-    if rules.offence.decided_together:
-        tie = func.coalesce(strikes.c.made_with, -strikes.c.strike_id)
-    is_back = exists().where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
-    is_counting = (
-        strikes.c.pseudonym.in_({strike.pseudonym for strike in new}),
-        strikes.c.strike_id < min(strike.strike_id for strike in new),
-        strikes.c.expires_at > at,
-        ~is_back,
-    )
-    heaviest, seen_at = func.max(strikes.c.weight).label("weight"), func.max(strikes.c.seen_at).label("seen_at")
-    offences = select(strikes.c.pseudonym, tie.label("tie"), heaviest, seen_at).where(*is_counting)
-    offences_of = offences.group_by(strikes.c.pseudonym, tie).subquery()
-    own = case((offences_of.c.tie.in_({_find_tie(strike, rules) for strike in new}), offences_of.c.tie)).label("own")
-    columns = func.sum(offences_of.c.weight).label("weight"), func.max(offences_of.c.seen_at).label("seen_at")
     found = {strike.pseudonym: Sum() for strike in new}
-    for row in connection.execute(select(offences_of.c.pseudonym, own, *columns).group_by("pseudonym", "own")):
+    asked = {
+        "sellers": list(found),
+        "first": min(strike.strike_id for strike in new),
+        "at": at,
+        "ties": list({_find_tie(strike, rules) for strike in new}),
+    }
+    for row in connection.execute(_make_query(rules.offence.decided_together), asked):
         seller = found[row.pseudonym]
         seller.last_seen = row.seen_at if seller.last_seen is None else max(seller.last_seen, row.seen_at)
         if row.own is None:
@@ -74,3 +66,22 @@ def sum_up_before(connection: Connection, new: Sequence[Strike], rules: PenaltyR
         else:
             seller.by_tie[row.own] = row.weight
     return found
+
+
+@cache  # as making a query takes longer than asking it
+def _make_query(decided_together: bool) -> Select[Any]:
+    tie: ColumnElement[Any] = strikes.c.strike_id
+    if decided_together:
+        tie = func.coalesce(strikes.c.made_with, -strikes.c.strike_id)
+    is_counting = (
+        strikes.c.pseudonym.in_(bindparam("sellers", expanding=True)),
+        strikes.c.strike_id < bindparam("first"),
+        strikes.c.expires_at > bindparam("at"),
+        ~exists().where(strikes_taken_back.c.strike_id == strikes.c.strike_id),
+    )
+    heaviest, seen_at = func.max(strikes.c.weight).label("weight"), func.max(strikes.c.seen_at).label("seen_at")
+    offences = select(strikes.c.pseudonym, tie.label("tie"), heaviest, seen_at).where(*is_counting)
+    offences_of = offences.group_by(strikes.c.pseudonym, tie).subquery()
+    own = case((offences_of.c.tie.in_(bindparam("ties", expanding=True)), offences_of.c.tie)).label("own")
+    columns = func.sum(offences_of.c.weight).label("weight"), func.max(offences_of.c.seen_at).label("seen_at")
+    return select(offences_of.c.pseudonym, own, *columns).group_by("pseudonym", "own")

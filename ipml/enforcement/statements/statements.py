@@ -94,13 +94,11 @@ def _with_reasons(
     connection: Connection, restrictions: Sequence[Restriction]
 ) -> list[tuple[Restriction, str, Sequence[Reason]]]:
     """Return restrictions with how each decision came about, and why its listing scored as it did."""
-    of_case = cases.c.case_id.in_({one.case_id for one in restrictions})
-    snapshots = dict(connection.execute(select(cases.c.case_id, cases.c.snapshot).where(of_case)).all())
-    reasons = {case_id: decode_reasons(snapshot) for case_id, snapshot in snapshots.items()}
-    of_decision = decisions.c.decision_id.in_({one.decision_id for one in restrictions})
-    query = select(decisions.c.decision_id, decisions.c.origin).where(of_decision)
-    origins = dict(connection.execute(query).all())
-    return [(one, origins.get(one.decision_id) or "review", reasons.get(one.case_id, ())) for one in restrictions]
+    query = select(decisions.c.decision_id, decisions.c.origin, cases.c.snapshot)
+    query = query.join(cases, cases.c.case_id == decisions.c.case_id)
+    query = query.where(decisions.c.decision_id.in_({one.decision_id for one in restrictions}))
+    found = {row.decision_id: (row.origin, decode_reasons(row.snapshot)) for row in connection.execute(query)}
+    return [(one, *found.get(one.decision_id, ("review", ()))) for one in restrictions]
 
 
 def preview(

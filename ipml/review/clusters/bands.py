@@ -19,6 +19,11 @@ Kept = dict[int, list[int]]
 _MOST_IN_BAND = 30
 _MOST_COMPARED = 20
 _MOST_NUMBERS = 500  # in one query
+# Made once, as making a query takes longer than asking it.
+_IS_ONE = bands.c.band.in_(bindparam("bands", expanding=True))
+_IS_THEIRS = bands.c.case_id.in_(bindparam("case_ids", expanding=True))
+_COUNTS = select(bands.c.band, func.count(), func.count().filter(_IS_THEIRS)).where(_IS_ONE).group_by(bands.c.band)
+_HELD = select(bands.c.band, bands.c.case_id).where(_IS_ONE, _IS_THEIRS)
 
 
 def find_kept(connection: Connection, wanted: Iterable[int]) -> Kept:
@@ -67,13 +72,11 @@ def keep_where_room(connection: Connection, wanted: Mapping[int, Iterable[int]])
     held: set[tuple[int, int]] = set()
     numbers = sorted({band for of_case in wanted.values() for band in of_case})
     for start in range(0, len(numbers), _MOST_NUMBERS):
-        is_one, is_theirs = bands.c.band.in_(numbers[start : start + _MOST_NUMBERS]), bands.c.case_id.in_(wanted)
-        query = select(bands.c.band, func.count(), func.count().filter(is_theirs)).where(is_one)
-        found = connection.execute(query.group_by(bands.c.band)).all()
+        asked = {"bands": numbers[start : start + _MOST_NUMBERS], "case_ids": list(wanted)}
+        found = connection.execute(_COUNTS, asked).all()
         counts.update({band: n_held for band, n_held, _ in found})
         if any(n_theirs for _, _, n_theirs in found):
-            theirs = connection.execute(select(bands.c.band, bands.c.case_id).where(is_one, is_theirs))
-            held |= {(row.band, row.case_id) for row in theirs}
+            held |= {(row.band, row.case_id) for row in connection.execute(_HELD, asked)}
     entries: list[tuple[int, list[int]]] = []
     for case_id, of_case in wanted.items():
         free = [band for band in of_case if counts[band] < _MOST_IN_BAND and (band, case_id) not in held]

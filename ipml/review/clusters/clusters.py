@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, bindparam, func, select, update
 
+from ipml.errors import CaseNotFound
 from ipml.records import Case, Listing
-from ipml.review.cases import count_waiting, find_cases, make_case
+from ipml.review.cases import LARGEST_NUMBER, count_waiting, find_cases, make_case
 from ipml.review.clusters.bands import find_kept, find_room, keep
 from ipml.review.clusters.likeness import Look, make_look
 from ipml.review.clusters.signatures import make_bands, sign
@@ -26,6 +27,8 @@ LARGEST_SCORE_STEP = 0.05
 """A case that scores higher than its exemplar by more than this is shown itself: it must not wait behind others."""
 
 _MOST_COUNTED = 20
+_IS_WAITING = cases.c.exemplar.in_(bindparam("numbers", expanding=True)), cases.c.state == "open"
+_WAITING = select(cases.c.case_id).where(*_IS_WAITING)
 
 
 def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
@@ -62,12 +65,25 @@ def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
         connection.execute(query.values(rank=cases.c.rank * bindparam("factor", type_=cases.c.rank.type)), rows)
 
 
+def lock_cluster(connection: Connection, case_id: int) -> Row[Any]:
+    """Return the row of a case, which with the open ones that wait for it is kept from other writers from now on.
+
+    Raises
+    ------
+    CaseNotFound
+    """
+    row = lock_clusters(connection, [case_id]).get(case_id) if 0 < case_id <= LARGEST_NUMBER else None
+    if row is None:
+        raise CaseNotFound(case_id)
+    return row
+
+
 def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int, Row[Any]]:
     """Return the rows of cases and of the open ones that wait for them, kept from other writers."""
-    query = select(cases.c.case_id).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open")
-    locked = find_cases(connection, {*case_ids, *connection.scalars(query)}, lock=True)
+    asked = {"numbers": list(case_ids)}
+    locked = find_cases(connection, {*case_ids, *connection.scalars(_WAITING, asked)}, lock=True)
     # Whoever joined while this waited for the exemplar is there now; nobody can join any more.
-    late = set(connection.scalars(query)) - locked.keys()
+    late = set(connection.scalars(_WAITING, asked)) - locked.keys()
     return locked | find_cases(connection, late, lock=True)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 from ipml.errors import UnspreadableVerdict
 from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review.cases import find_case, is_held, make_case, subject_of
-from ipml.review.clusters.clusters import hand_over, lock_clusters, show
+from ipml.review.clusters.clusters import hand_over, lock_cluster, show
 from ipml.review.clusters.likeness import is_same_offer
 from ipml.review.clusters.spread_audit import is_drawn
 from ipml.review.decisions import Origin, check_decision, decide_claimed, record_all
@@ -143,8 +143,7 @@ def decide_and_spread(
     check_decision(verdict, ground, note, key)
     now, settings = now or datetime.now(UTC), settings or get_settings()
     with writing(engine) as connection:
-        find_case(connection, claim.case_id)
-        row = lock_clusters(connection, [claim.case_id])[claim.case_id]
+        row = lock_cluster(connection, claim.case_id)
         decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
         group = Origin(group_key=f"spread:{uuid4().hex}")
         decision = decide_claimed(connection, row, claim, decision, key, settings, group, spreads=True)
