@@ -1,6 +1,8 @@
 """Networks in a folder: what was found, so that the events of the next day need only be added.
 
 Sellers stand in it as they stood in the attributes: hand in pseudonyms where the folder leaves the marketplace.
+Like the database it is ipml's own, and read without the bounds that files of strangers have: the links of a dense
+network pack to half a byte each, which these bounds would refuse.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ipml.listings.tables import read_table
 from ipml.model.training.experiment import Experiment
 from ipml.records import Problem
 
-CHUNK_ROWS = 100_000
+CHUNK_ROWS = 50_000
 _TRUTH_FIELDS = tuple(
     replace(field, is_required=True) for field in FIELDS if field.name in ("listing_id", "is_counterfeit")
 )
@@ -35,7 +35,8 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     Raises
     ------
     InvalidListings, UnreadableFile, UnusableSetting
-        A file is missing, is not what its name says, or has bad rows; all of them are named.
+        A file is missing, is not what its name says, or has bad rows: the first of them, which are among `CHUNK_ROWS`
+        rows of the file, are named.
     """
     columns = _read_columns(experiment)
     listings = pd.concat(
@@ -94,12 +95,10 @@ def digest_listings(listings: pd.DataFrame) -> str:
 def _read_good(path: Path, columns: ColumnMap | None) -> pd.DataFrame:
     """Read a whole file; any bad row is an error, since a model should not learn from half of its data unnoticed."""
     parts: list[pd.DataFrame] = []
-    problems: list[Problem] = []
     for validation in read_listings(path, columns, chunk_rows=CHUNK_ROWS):
+        if validation.problems:
+            raise InvalidListings(validation.problems, str(path))
         parts.append(validation.listings)
-        problems.extend(validation.problems)
-    if problems:
-        raise InvalidListings(problems, str(path))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -109,6 +109,15 @@ def test_all_bad_rows_are_named_and_nothing_is_learnt(tmp_path):
     assert str(caught.value).startswith(f"{tmp_path}/a.csv: 2 bad rows: ")
 
 
+def test_the_first_rows_that_are_bad_stop_the_reading(tmp_path, monkeypatch):
+    """What follows is not read, so that a file of nothing but bad rows costs no more than its beginning."""
+    monkeypatch.setattr("ipml.model.training.data.CHUNK_ROWS", 2)
+    (tmp_path / "a.csv").write_text("listing_id,seller_id,title\n1,s,Bag\n2,,Bag\n3,,Hat\n4,s,Hat\n")
+    with pytest.raises(InvalidListings) as caught:
+        read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))
+    assert [problem.row for problem in caught.value.problems] == [2]
+
+
 def test_a_bad_row_of_a_label_file_is_an_error_too(tmp_path, read):
     """Labels are checked as strictly as listings."""
     (tmp_path / "labels.csv").write_text("listing_id,seller_id,title,is_counterfeit\n1,s,Bag,perhaps\n")
