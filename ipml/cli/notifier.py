@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli import rights_document
-from ipml.cli.moments import show_day
+from ipml.cli.moments import in_utc, show_day
 from ipml.cli.options import By, Database, acting, open_for_command
 from ipml.cli.plain_text import printable
+from ipml.cli.transparency import AsOf
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -43,11 +44,13 @@ def list_(
     kind: Annotated[
         str | None, typer.Option(help=f"Only one of {', '.join(_KINDS)}; by default all.", show_default=False)
     ] = None,
+    as_of: AsOf = None,
     database: Database = None,
 ) -> None:
     """List notifiers with tier and record.
 
-    The share upheld is given with its interval; the policy (IPML_COOPERATION) says of what window.
+    The share upheld is given with its interval; the policy (IPML_COOPERATION) says of what window. With `--as-of`, what
+    was settled anew since then counts for neither side.
 
     Example: ipml notifier list --kind "rights holder"
     """
@@ -67,11 +70,13 @@ def list_(
 
     if kind not in (None, *_KINDS):
         raise UnusableSetting("kind", repr(kind), f"one of {', '.join(_KINDS)}")
-    rules, now = load_cooperation_policy().notifiers, datetime.now(UTC)
+    rules, now = load_cooperation_policy().notifiers, in_utc(as_of) or datetime.now(UTC)
     table = Table("notifier", "who", "kind", "tier", "settled", "upheld", "put back", "suspended")
     with reading(open_for_command(database)) as connection:
         records, unknown = list_records(connection, rules, now), empty_record(connection, rules, now)
-        for one in list_notifiers(connection, kind):
+        for one in list_notifiers(connection, kind, at=now):
+            if one.created_at > now:
+                continue
             record = records.get(one.notifier_id, unknown)
             suspension = find_suspension(connection, one.notifier_id, now)
             tier = choose_tier(one.kind, record, rules).name
@@ -82,8 +87,10 @@ def list_(
 
 
 @app.command()
-def show(notifier: Name, database: Database = None) -> None:
+def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
     """Show a notifier: record, tier and what it means, documents of rights, and what was done about misuse.
+
+    With `--as-of`, what was settled anew since then counts for neither side of the record.
 
     Example: ipml notifier show brand@example.com
     """
@@ -96,16 +103,20 @@ def show(notifier: Name, database: Database = None) -> None:
     from ipml.cooperation.notifiers.record import record_of
     from ipml.cooperation.notifiers.steps import list_steps
     from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.errors import NotifierNotFound
     from ipml.storage.database import reading
+    from ipml.storage.notifiers import get_notifier
 
-    policy, now = load_cooperation_policy(), datetime.now(UTC)
+    policy, now = load_cooperation_policy(), in_utc(as_of) or datetime.now(UTC)
     with reading(open_for_command(database)) as connection:
-        found = find_notifier(connection, notifier)
+        found = get_notifier(connection, find_notifier(connection, notifier).notifier_id, at=now)
+        if found.created_at > now:
+            raise NotifierNotFound(notifier)
         record = record_of(connection, found.notifier_id, policy.notifiers, now)
         lane = lane_of(connection, found.notifier_id, policy, now)
-        appointed = list_appointments(connection, found.notifier_id)
-        documents = list_documents(connection, found.notifier_id)
-        steps = list_steps(connection, found.notifier_id)
+        appointed = [one for one in list_appointments(connection, found.notifier_id) if one.made_at <= now]
+        documents = [one for one in list_documents(connection, found.notifier_id) if one.filed_at <= now]
+        steps = [one for one in list_steps(connection, found.notifier_id) if one.taken_at <= now]
     typer.echo(f"Notifier {found.notifier_id}: {_who(found)}, {found.kind}, since {show_day(found.created_at)}")
     typer.echo(f"Tier {printable(lane.tier)}: decided within {lane.hours:g} hours. {printable(lane.burden)}")
     if lane.left_today is not None:
@@ -117,7 +128,8 @@ def show(notifier: Name, database: Database = None) -> None:
         said = f"{show_day(made.made_at)} {made.kind or 'appointment revoked'}{until} by {made.made_by}: "
         typer.echo(printable(said + (made.ground or "erased")))
     for one in documents:
-        state = "waits to be looked at" if one.is_accepted is None else "accepted" if one.is_accepted else "rejected"
+        is_open = one.checked_at is None or one.checked_at > now
+        state = "waits to be looked at" if is_open else "accepted" if one.is_accepted else "rejected"
         said = f"document {one.document_id} for {one.brand}: {one.reference or 'erased'}, {state}"
         typer.echo(printable(said))
     for step in steps:

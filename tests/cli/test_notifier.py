@@ -51,6 +51,22 @@ def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk, database_ur
     assert "erased" in ipml("notifier", "show", 1, *where).out
 
 
+def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk, database_url: str):
+    """Whoever wrote later is not there, and what was looked at, appointed or done later is not yet."""
+    where, now = ("--database", database_url), datetime.now(UTC)
+    told = [ipml("notifier", "show", 1, *where).out, ipml("notifier", "list", *where).out]
+    moment = ("--as-of", f"{now:%Y-%m-%dT%H:%M:%S%z}")
+    assert ipml("notifier", "document", "accept", 1, *where).exit_code == 0
+    assert ipml("notifier", "warn", 1, "--why", "Unfounded.", *where).exit_code == 0
+    appointed = ("appoint", 1, "--kind", "trusted flagger", "--ground", "The coordinator's list.")
+    assert ipml("notifier", *appointed, *where).exit_code == 0
+    assert ipml("notifier", "show", 1, *where).out != told[0]
+    assert [ipml("notifier", "show", 1, *where, *moment).out, ipml("notifier", "list", *where, *moment).out] == told
+    early = ("--as-of", "2020-01-01")
+    assert ipml("notifier", "show", 1, *where, *early).exit_code == 2
+    assert "brand@example.com" not in ipml("notifier", "list", *where, *early).out
+
+
 def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk, database_url: str):
     """Told by the tick, giving up puts the listing back."""
     file_appeal(desk.engine, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
