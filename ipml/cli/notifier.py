@@ -265,7 +265,7 @@ def appoint(
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import writing
-    from ipml.storage.notifiers import notifier_of
+    from ipml.storage.notifiers import note_added, notifier_of
     from ipml.web.permissions import Action
 
     engine, now = open_for_command(database), clock.now(UTC)
@@ -277,7 +277,9 @@ def appoint(
         except NotifierNotFound:
             if "@" not in notifier:
                 raise
-            number = notifier_of(connection, notifier, "rights holder", now).notifier_id
+            added = notifier_of(connection, notifier, "rights holder", now)
+            note_added(connection, added, name, now)
+            number = added.notifier_id
         made = appointments.appoint(connection, number, kind, name, ground, now, until=end)
         lane = lane_of(connection, number, load_cooperation_policy(), now)
     ends = f" until {until:%Y-%m-%d}" if until else ""

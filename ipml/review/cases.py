@@ -99,10 +99,11 @@ def find_successor(connection: Connection, row: Row[Any]) -> int | None:
     return None if newest is None or newest <= row.case_id else int(newest)
 
 
-def pass_on_notices(connection: Connection, case_id: int, successor: int) -> None:
+def pass_on_notices(connection: Connection, case_id: int, successor: int, at: datetime) -> None:
     """Have the notices that wait for a case wait for another of the same listing."""
     is_waiting = notice_items.c.case_id == case_id, notice_items.c.state == "waiting"
-    connection.execute(update(notice_items).where(*is_waiting).values(case_id=successor))
+    change = update(notice_items).where(*is_waiting).values(case_id=successor)
+    audit.change_rows(connection, change, "ipml", "item passed on", at=at)
 
 
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:

@@ -227,7 +227,7 @@ def reverse(
         if consequences := consequences_of(connection):
             consequences.follow_reversal(connection, reversal)
         if successor := successors.get(row.case_id):
-            pass_on_notices(connection, row.case_id, successor)
+            pass_on_notices(connection, row.case_id, successor, now)
             note_deed(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
     return tuple(made)
 

@@ -175,7 +175,7 @@ def pass_on(connection: Connection, successors: Iterable[tuple[Row[Any], int]], 
         change_case(connection, new, drawn_at=row.drawn_at)
         for table in (sift_cases, automatic_draws):
             connection.execute(update(table).where(table.c.case_id == row.case_id).values(case_id=new))
-        pass_on_notices(connection, row.case_id, new)
+        pass_on_notices(connection, row.case_id, new, now)
         is_pending = looks.c.case_id == row.case_id, looks.c.ended_at.is_(None)
         connection.execute(update(looks).where(*is_pending).values(ended_at=now))
         entries.append((subject_of(row.case_id), {"superseded_by": new}))

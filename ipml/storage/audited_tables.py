@@ -19,7 +19,7 @@ ANY: Actions = None
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What the trail vouches for in a table, the rows of which have a number.
+    """What the trail vouches for in a table.
 
     Attributes
     ----------
@@ -35,6 +35,9 @@ class Audited:
         The column together with which those in `salted` are digested, as they could be guessed from a digest.
     silent : collection of str
         Actions on a subject of that noun which say nothing of the row.
+    part_of : (str, str), optional
+        Where rows have no number of their own: the table that has, and the column by which they belong to a row of it.
+        They are named by its number, and those of one are digested together.
     """
 
     noun: str
@@ -44,6 +47,7 @@ class Audited:
     salt: str | None = None
     salted: Collection[str] = ()
     silent: Collection[str] = ()
+    part_of: tuple[str, str] | None = None
 
     @property
     def actions(self) -> frozenset[str]:
@@ -80,38 +84,31 @@ _PENALTY_ENDED = (
     *("penalty imposed", "penalty confirmed", "penalty proposed"),
 )
 
-_NOT_SAID = "no entry of the trail speaks of its rows one by one"
+_FILED, _CHECKED = ("rights filed again",), ("rights accepted", "rights rejected", "rights filed again")
+_ITEM_JOINED = ("item joined", *_EXPIRED)
+_ITEM_SETTLED = ("item joined", "item settled", "item open again")
+_SAMPLE = "says in which sample a case is; what was found of it is a decision, which is compared"
 _DERIVED = "made of others that are compared"
 
 EXEMPT: dict[str, str] = {
     "audit": "is the trail itself",
     "automatic_decisions": _DERIVED,
-    "automatic_draws": _NOT_SAID,
+    "automatic_draws": _SAMPLE,
     "bands": _DERIVED,
     "case_texts": _DERIVED,
     "clock_events": "the trail repeats each of them",
     "clocks": "the trail repeats each of their events",
-    "clue_outcomes": _NOT_SAID,
     "clues": "what was handed out has its digest in the trail",
-    "disclosures": _NOT_SAID,
     "enforcement_policies": "are named by their digest",
     "erasures": "the trail repeats each of them",
     "identities": "the trail holds a digest of each",
-    "looks": _NOT_SAID,
-    "measure_messages": _NOT_SAID,
-    "measure_stakes": _NOT_SAID,
-    "notice_items": _NOT_SAID,
-    "notices": _NOT_SAID,
-    "notifiers": _NOT_SAID,
+    "looks": "says who is to look again, and when; what they find is an opinion, which is compared",
     "platform_answers": "the trail repeats each of them",
     "rankings": "the trail repeats each of them",
-    "rights_documents": _NOT_SAID,
     "seeds": "the trail holds a digest of each",
     "seller_keys": "what another key opens is not what was sealed, which is compared",
     "sessions": "who is logged in, for some hours",
-    "sift_cases": _NOT_SAID,
-    "sift_strata": _NOT_SAID,
-    "sifts": _NOT_SAID,
+    "sift_cases": _SAMPLE,
     "spread_audits": "the trail repeats each of them",
     "tries": "failed logins, for some days",
     "user_sellers": "ids of sellers, which are digested nowhere as they could be guessed",
@@ -223,6 +220,7 @@ AUDITED: dict[str, Audited] = {
         ("strike taken back",),
         _never("by", "at", "why"),
         _because(_NUMBER, "strike_id"),
+        silent=("struck",),
     ),
     "penalties": Audited(
         "penalty",
@@ -292,5 +290,83 @@ AUDITED: dict[str, Audited] = {
         ("notifier warned", "notifier suspended", "notifier lifted"),
         _never("notifier_id", "kind", "taken_by", "taken_at", "until") | _with(_EXPIRED, "why"),
         _because(_NUMBER, "step_id"),
+    ),
+    "measure_messages": Audited(
+        "message",
+        ("put",),
+        _never("key", "measure_id", "effect"),
+        silent=("answered", "delivered", "given up", "retried", "dropped", "withdrawn"),
+        part_of=("outbox", "key"),
+    ),
+    "measure_stakes": Audited(
+        "measure",
+        ("stated",),
+        _never("size_band", "age_band", "loss_a_day", "harm", "currency", "is_assumed", "kept_at"),
+        _because(_NUMBER, "measure_id"),
+        silent=("imposed", "answered", "lifted", "told of the end", *_EXPIRED),
+    ),
+    "notifiers": Audited(
+        "notifier",
+        ("notifier added",),
+        _never("pseudonym", "kind", "created_at") | _with(_ERASED, "address", "key"),
+        _because(_NUMBER, "notifier_id"),
+        salt="key",
+        salted=("address",),
+    ),
+    "notices": Audited(
+        "notice",
+        ("gave notice",),
+        _never("reference", "notifier_id", "kind", "brand", "content_digest", "tier", "received_at", "is_suspended")
+        | _with(_EXPIRED, "sealed", "explanation", "key")
+        | _with(("notice settled", "notice open again"), "settled_at"),
+        _because(_NUMBER, "notice_id"),
+        salt="sealed",
+        salted=("key",),
+    ),
+    "notice_items": Audited(
+        "item",
+        ("gave notice",),
+        _never("notice_id", "position", "noted_at", "repeats")
+        | _with(_ITEM_JOINED, "listing_digest", "location", "pseudonym")
+        | _with((*_ITEM_JOINED, "item passed on"), "case_id")
+        | _with((*_ITEM_SETTLED, "erased"), "state")
+        | _with(_ITEM_SETTLED, "decision_id", "settled_at", "overturned_at"),
+        _because(_NUMBER, "item_id"),
+        salt="location",
+        salted=("listing_digest",),
+    ),
+    "rights_documents": Audited(
+        "document",
+        ("rights filed",),
+        _never("notifier_id", "brand")
+        | _with((*_FILED, "erased"), "reference")
+        | _with(_FILED, "filed_at")
+        | _with(_CHECKED, "checked_by", "checked_at", "is_accepted"),
+        _because(_NUMBER, "document_id"),
+    ),
+    "disclosures": Audited(
+        "disclosure",
+        ("disclosed clue",),
+        _never("clue_id", "pseudonym", "name", "is_confirmed", "disclosed_at"),
+        _because(_NUMBER, "disclosure_id"),
+    ),
+    "clue_outcomes": Audited(
+        "outcome",
+        ("noted outcome",),
+        _never("clue_id", "kind", "amount", "why", "noted_by", "noted_at", "currency"),
+        _because(_NUMBER, "outcome_id"),
+    ),
+    "sifts": Audited(
+        "sift",
+        ("sifted",),
+        _never("digest", "file_digest", "sifted_at", "model_version", "seed_id", "rule", "listings", "sure"),
+        _because(_NUMBER, "sift_id"),
+    ),
+    "sift_strata": Audited(
+        "sift",
+        ("sifted",),
+        _never("stratum", "first", "last", "listings", "shown", "odds", "mean_score", "highest_score", "lowest_score"),
+        _because("is that of the sift, by whose number its strata are named", "sift_id"),
+        part_of=("sifts", "sift_id"),
     ),
 }

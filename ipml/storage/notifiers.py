@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select
 
 from ipml.errors import NotifierNotFound
+from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import make_pseudonym
 from ipml.storage.tables import notifier_appointments, notifiers
@@ -48,6 +49,8 @@ class Notifier:
 def notifier_of(connection: Connection, address: str, kind: str, now: datetime) -> Notifier:
     """Return who writes from an address, kept from other writers; one who is new gets a key, and is of this kind.
 
+    Call `note_added` later in the transaction.
+
     Examples
     --------
     >>> from datetime import UTC
@@ -69,6 +72,12 @@ def notifier_of(connection: Connection, address: str, kind: str, now: datetime) 
     fields = {"address": address, "pseudonym": pseudonym, "key": key, "kind": kind, "created_at": now}
     row = connection.execute(insert(notifiers).values(fields).returning(notifiers)).one()
     return make_notifier(row)
+
+
+def note_added(connection: Connection, notifier: Notifier, actor: str, now: datetime) -> None:
+    """Note in the trail that a notifier was added, if it was at this moment; after all other locks were taken."""
+    if notifier.created_at == now:
+        audit.append(connection, actor, "notifier added", notifier.subject, {}, at=now)
 
 
 def get_notifier(

@@ -64,8 +64,8 @@ def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
 
     Examples
     --------
-    >>> name_rows("measure", [7])
-    [('measures', 7)]
+    >>> name_rows("item", [7, 8])
+    [('notice_items', 7), ('notice_items', 8)]
     """
     return [(name, number) for number in numbers for name in _TABLES_CALLED.get(noun, ())]
 
@@ -80,7 +80,7 @@ def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowNam
         numbers = iter(sorted(some))
         while batch := list(islice(numbers, _MOST_NUMBERS)):
             rows = connection.execute(_BY_NUMBERS[name], {"numbers": batch})
-            found |= {(name, row[0]): _digest_row(AUDITED[name], row[1:]) for row in rows}
+            found |= {(name, number): digest for number, digest in _digest_all(name, rows)}
     return found
 
 
@@ -168,8 +168,9 @@ class _Trail:
                 begins = action in AUDITED[name].begun
                 for one in stamp.split(" "):
                     number, _, digest = one.partition(":")
-                    if begins:
+                    if begins:  # of several rows the first is the one that comes
                         self.first[name] = min(int(number), self.first.get(name, int(number)))
+                        begins = False
                     yield name, int(number), sequence, action, digest
 
     def of_table(self, name: str) -> Iterator[tuple[int, list[tuple[int, str, str]]]]:
@@ -185,8 +186,7 @@ class _Trail:
 
 def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: dict[str, int]) -> Iterator[str]:
     audited = AUDITED[name]
-    query = _QUERIES[name].order_by(_key_of(name))
-    rows = iter(connection.execute(query.execution_options(yield_per=_AT_ONCE)))
+    rows = _digest_all(name, connection.execute(_QUERIES[name].execution_options(yield_per=_AT_ONCE)))
     told = trail.of_table(name)
     row, spoken = next(rows, None), next(told, None)
     while row is not None or spoken is not None:
@@ -205,8 +205,7 @@ def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: di
             if digest != _GONE:
                 yield f"{name} {number}: is gone, though audit row {sequence} tells of it"
         else:
-            now = _digest_row(audited, row[1:])
-            for column in _differing(audited, digest, now):
+            for column in _differing(audited, digest, row[1]):
                 yield f"{name} {number}: {column} is not what audit row {sequence} says"
             row = next(rows, None)
         spoken = next(told, None)
@@ -234,14 +233,25 @@ def _differing(audited: Audited, one: str, other: str) -> list[str]:
     return [names[place] for place, at in places if one[at : at + _LETTERS] != other[at : at + _LETTERS]]
 
 
-def _digest_row(audited: Audited, values: Sequence[Any]) -> str:
+def _digest_all(name: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, str]]:
+    """Give the digests of rows by their numbers; rows that belong to one number come one after the other."""
+    audited = AUDITED[name]
+    if audited.part_of is None:
+        yield from ((row[0], _digest_row(audited, [_encode(value) for value in row[1:]])) for row in rows)
+        return
+    for number, part in groupby(rows, key=itemgetter(0)):
+        columns = zip(*(map(_encode, row[1:]) for row in part), strict=True)
+        yield number, _digest_row(audited, ["\n".join(texts) for texts in columns])
+
+
+def _digest_row(audited: Audited, texts: Sequence[str]) -> str:
     """Return the digests of the columns of a row, one after the other."""
-    salt = "" if audited.salt is None else _encode(values[list(audited.columns).index(audited.salt)])
+    salt = "" if audited.salt is None else texts[list(audited.columns).index(audited.salt)]
     salted = audited.salted
     return "".join(
         [
-            _digest(f"{salt}\n{_encode(value)}") if column in salted else _digest_again(_encode(value))
-            for column, value in zip(audited.columns, values, strict=True)
+            _digest(f"{salt}\n{text}") if column in salted else _digest_again(text)
+            for column, text in zip(audited.columns, texts, strict=True)
         ]
     )
 
@@ -269,17 +279,22 @@ def _digest_again(text: str) -> str:
 
 
 def _key_of(name: str) -> Column[Any]:
-    (key,) = metadata.tables[name].primary_key
+    numbered, _ = AUDITED[name].part_of or (name, "")
+    (key,) = metadata.tables[numbered].primary_key
     return key
 
 
 def _query(name: str) -> Select[Any]:
-    """Return the query for the number and the digested columns, moments in microseconds."""
-    table = metadata.tables[name]
+    """Return the query for the number and the digested columns, moments in microseconds, in the order of numbers."""
+    table, part_of = metadata.tables[name], AUDITED[name].part_of
     columns = [table.c[column] for column in AUDITED[name].columns]
-    return select(
+    query = select(
         _key_of(name), *(type_coerce(one, BigInteger) if isinstance(one.type, Moment) else one for one in columns)
     )
+    if part_of is not None:
+        whole, column = metadata.tables[part_of[0]], part_of[1]
+        query = query.select_from(table.join(whole, whole.c[column] == table.c[column]))
+    return query.order_by(_key_of(name), *(key for key in table.primary_key if key is not _key_of(name)))
 
 
 _QUERIES = {name: _query(name) for name in AUDITED}

@@ -209,7 +209,8 @@ def _make_telling(names: dict[str, str]) -> Callable[[dict[str, Any]], str]:
 def _name_stamped(stamps: re.Match[str]) -> str:
     """Return which rows an entry holds digests of: what is drawn at random is in the digests, too."""
     numbers = re.findall(r"(\d+):", stamps[0].removeprefix(stamps[1]))
-    return stamps[1] + ("numbered" if re.search(r"outbox|statements", stamps[1]) else " ".join(numbers)) + "\\"
+    is_numbered = re.search(r"outbox|statements|measure_messages", stamps[1])
+    return stamps[1] + ("numbered" if is_numbered else " ".join(numbers)) + "\\"
 
 
 def _find_cases(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -132,6 +132,12 @@ def find_before(
         if names and 2 * common >= len(names) and (best is None or common >= best[0]):
             best = common, _make(row), names
     return None if best is None else (best[1], best[2])
+
+
+def list_disclosures(connection: Connection, clue_id: int) -> Sequence[int]:
+    """Return the numbers of the disclosures that a clue makes, in order."""
+    query = select(disclosures.c.disclosure_id).where(disclosures.c.clue_id == clue_id)
+    return connection.scalars(query.order_by(disclosures.c.disclosure_id)).all()
 
 
 def names_in(connection: Connection, clue_id: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, select
 
 from ipml.cooperation.clues.holding import release_for_clue
 from ipml.cooperation.clues.log import Disclosed, find_disclosures, get_clue, names_in
@@ -16,6 +16,7 @@ from ipml.cooperation.clues.solvability import Known
 from ipml.errors import UnusableSetting
 from ipml.money import is_currency, say_amount
 from ipml.storage import audit
+from ipml.storage.appending import append_rows
 from ipml.storage.database import writing
 from ipml.storage.tables import clue_outcomes, clues
 
@@ -85,10 +86,11 @@ def note_outcome(
             raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
         made = Outcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
         fields = {name: getattr(made, name) for name in Outcome.__slots__}
-        connection.execute(insert(clue_outcomes).values(fields))
+        (number,) = append_rows(connection, clue_outcomes, [fields])
         if kind == "dropped":
             release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
-        said = {"kind": kind, "amount": amount, "currency": made.currency, "why": why}
+        said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
+        said |= {"currency": made.currency, "why": why}
         audit.append(connection, by, "noted outcome", clue.subject, said, at=now)
     return made
 

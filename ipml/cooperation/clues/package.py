@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from ipml.cooperation.clues.contents import ClueRequest, Contents, check_request, read_contents
 from ipml.cooperation.clues.holding import hold_for_clue
-from ipml.cooperation.clues.log import Clue, add_clue, make_reference
+from ipml.cooperation.clues.log import Clue, add_clue, list_disclosures, make_reference
 from ipml.cooperation.clues.payload import write_files
 from ipml.cooperation.clues.readme import write_clue_readme
 from ipml.cooperation.clues.rules import ClueRules, Profile
@@ -29,6 +29,7 @@ from ipml.errors import SellerErased
 from ipml.storage.anchors import SignedAnchor
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
+from ipml.storage.row_digests import name_rows
 
 _EXPORTER = "person"
 _MOST_BRANDS = 3
@@ -123,6 +124,7 @@ def build_clue(
                 exporter=_EXPORTER,
                 key_file=key_file,
                 now=now,
+                speaks_of=name_rows("disclosure", list_disclosures(connection, clue.clue_id)),
             )
         shown = {"has_evidence": bool(contents.evidence), "has_captures": bool(request.captures)}
         readme = write_clue_readme(reference, profile, noted.anchor, **shown)

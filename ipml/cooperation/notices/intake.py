@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from ipml.cooperation.notices.joining import Coming, Joined, find_latest, join
 from ipml.cooperation.notices.keeping import (
@@ -29,7 +30,8 @@ from ipml.records import Listing, ScoredListing
 from ipml.review.snapshot import digest
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.notifiers import Notifier, notifier_of
+from ipml.storage.notifiers import Notifier, note_added, notifier_of
+from ipml.storage.row_digests import name_rows
 
 Score = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
 """Scores listings, in their order; InvalidListings where some break the rules."""
@@ -87,12 +89,16 @@ def receive(
         keep_count(connection, notifier, policy.notifiers, now)
         lane = lane_of(connection, notifier, policy, now)
         require_reasons(notice, lane)
-        keep_rights(connection, notifier, notice, lane, now)
+        rights = keep_rights(connection, notifier, notice, lane, now)
         kept = keep_notice(connection, notifier, notice, lane, now)
         places = _find_places(connection, notifier, notice, scored, lane, policy, now)
-        keep_listings(connection, notifier, notice, kept.notice_id, places, now)
+        items = keep_listings(connection, notifier, notice, kept.notice_id, places, now)
         send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
-        _note(connection, notifier, kept.notice_id, digest(kept.sealed + kept.explanation), places, now)
+        note_added(connection, notifier, _ACTOR, now)
+        if rights is not None:
+            action, number = rights
+            audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)
+        _note(connection, notifier, kept, items, places, now)
         settle_notices(connection, [kept.notice_id], now, policy.notifiers)
         return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
 
@@ -156,12 +162,19 @@ def _find_places(
 
 
 def _note(
-    connection: Connection, notifier: Notifier, notice_id: int, sealed: str, places: Sequence[Place], now: datetime
+    connection: Connection,
+    notifier: Notifier,
+    kept: Row[Any],
+    items: Sequence[int],
+    places: Sequence[Place],
+    now: datetime,
 ) -> None:
-    payload: dict[str, audit.Value] = {"notifier": notifier.pseudonym, "sealed": sealed, "listings": len(places)}
-    audit.append(connection, _ACTOR, "gave notice", f"notice:{notice_id}", payload, at=now)
+    payload: dict[str, audit.Value] = {"notifier": notifier.pseudonym, "listings": len(places)}
+    payload["sealed"] = digest(kept.sealed + kept.explanation)
+    given = audit.Deed(now, _ACTOR, "gave notice", f"notice:{kept.notice_id}", payload, name_rows("item", items))
+    audit.append_deeds(connection, [given])
     joined = sorted(
         {place.joined.case_id for place in places if place.joined.case_id is not None and not place.repeats}
     )
-    entries = [(f"case:{case_id}", {"notice": notice_id}) for case_id in joined]
+    entries = [(f"case:{case_id}", {"notice": kept.notice_id}) for case_id in joined]
     audit.append_all(connection, _ACTOR, "noticed", entries, at=now)

@@ -19,6 +19,7 @@ from ipml.cooperation.notifiers.lanes import Lane
 from ipml.errors import InvalidNotice, NoticeKeyReused, SellerErased
 from ipml.records import Problem
 from ipml.review.snapshot import digest
+from ipml.storage.appending import append_rows
 from ipml.storage.notifiers import Notifier
 from ipml.storage.pseudonyms import keyed_digest, seal, unseal
 from ipml.storage.tables import notice_items, notices, rights_documents
@@ -67,8 +68,15 @@ def require_reasons(notice: Notice, lane: Lane) -> None:
         raise InvalidNotice([Problem(1, "explanation", f"{seen} letters that can be seen", expected)])
 
 
-def keep_rights(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> None:
+def keep_rights(
+    connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime
+) -> tuple[str, int] | None:
     """Keep the document of a right that a notice names, if none is kept or that was not accepted.
+
+    Returns
+    -------
+    (str, int) or None
+        What is to be noted of which document, if one was kept.
 
     Raises
     ------
@@ -76,24 +84,24 @@ def keep_rights(connection: Connection, notifier: Notifier, notice: Notice, lane
         The lane needs one, and there is none.
     """
     if notice.brand is None or notice.kind == "complaint":
-        return
+        return None
     theirs = select(rights_documents).where(rights_documents.c.notifier_id == notifier.notifier_id)
     brand = notice.brand.casefold()
     known = next((row for row in connection.execute(theirs).all() if row.brand.casefold() == brand), None)
     if known is not None and known.is_accepted is not False:
-        return
+        return None
     if notice.rights is None:
         if lane.needs_rights_document:
             raise InvalidNotice([Problem(1, "rights", "nothing", _DOCUMENT if known is None else _OTHER_DOCUMENT)])
-        return
+        return None
     fields: dict[str, Any] = {"reference": seal(connection, notifier.pseudonym, notice.rights), "filed_at": now}
     if known is None:
         fields |= {"notifier_id": notifier.notifier_id, "brand": notice.brand}
-        connection.execute(insert(rights_documents).values(fields))
-        return
+        return "rights filed", append_rows(connection, rights_documents, [fields])[0]
     fields |= {"checked_by": None, "checked_at": None, "is_accepted": None}
     is_known = rights_documents.c.document_id == known.document_id
     connection.execute(update(rights_documents).where(is_known).values(fields))
+    return "rights filed again", known.document_id
 
 
 def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> Row[Any]:
@@ -117,8 +125,14 @@ def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane
 
 def keep_listings(
     connection: Connection, notifier: Notifier, notice: Notice, notice_id: int, places: Sequence[Place], now: datetime
-) -> None:
-    """Keep where the listings of a notice are, each sealed by the seller's key where the seller is known."""
+) -> list[int]:
+    """Keep where the listings of a notice are, each sealed by the seller's key where the seller is known.
+
+    Returns
+    -------
+    list of int
+        The numbers of the items.
+    """
     rows = [
         {
             "notice_id": notice_id,
@@ -135,7 +149,7 @@ def keep_listings(
         }
         for position, (one, place) in enumerate(zip(notice.listings, places, strict=True), start=1)
     ]
-    connection.execute(insert(notice_items), rows)
+    return append_rows(connection, notice_items, rows)
 
 
 def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Mapping[str, Row[Any]]:

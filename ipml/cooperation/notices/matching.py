@@ -106,8 +106,9 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         joined = join(connection, coming, policy.notices, now)
         serialise(connection, Lock.APPEND_TO_AUDIT)  # before rows that whoever decides changes after it
         found = [(item_id, at) for (item_id, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
-        for item_id, at in found:
-            _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
+        with audit.together(connection):
+            for item_id, at in found:
+                _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
         _note(connection, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
         settle_notices(connection, [notice_id], now, policy.notifiers)
         return len(found)
@@ -127,7 +128,8 @@ def _keep_joined(
         if row.item_id == item_id:
             settled_at = None if at.state == "waiting" else now
             fields |= {"state": at.state, "decision_id": at.decision_id, "settled_at": settled_at}
-        connection.execute(update(notice_items).where(notice_items.c.item_id == row.item_id).values(fields))
+        change = update(notice_items).where(notice_items.c.item_id == row.item_id).values(fields)
+        audit.change_rows(connection, change, _ACTOR, "item joined", at=now)
 
 
 def _note(connection: Connection, notice_id: int, case_ids: Sequence[int], now: datetime) -> None:

@@ -81,6 +81,7 @@ def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> 
         fields: dict[str, Any] = {"overturned_at": at} if item.state == "upheld" else {}
         fields |= {"state": "undecided"} if is_gone else {"state": "waiting", "decision_id": None, "settled_at": None}
         connection.execute(update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields))
+    _note_items(connection, "item open again", [(item.item_id, at) for item in items])
     if not is_gone:
         _wait_again(connection, {item.notice_id for item in items}, case, at, rules)
 
@@ -115,9 +116,9 @@ def end_unknown(connection: Connection, before: datetime, at: datetime, rules: N
     serialise(connection, Lock.APPEND_TO_AUDIT)
     is_one = notice_items.c.item_id.in_([row.item_id for row in found]), notice_items.c.state == "unknown"
     query = update(notice_items).where(*is_one).values(state=_LOST, settled_at=at)
-    ended = connection.scalars(query.returning(notice_items.c.notice_id)).all()
-    settle_notices(connection, set(ended), at, rules)
-    return len(ended)
+    ended = audit.change_rows(connection, query, "ipml", "item settled", at=at)
+    settle_notices(connection, {row.notice_id for row in found}, at, rules)
+    return ended
 
 
 def end_passed_over(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
@@ -208,6 +209,12 @@ def _change(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     names = [name for name in rows[0] if name != "number"]
     query = update(notice_items).where(notice_items.c.item_id == bindparam("number"))
     connection.execute(query.values({name: bindparam(name) for name in names}), list(rows))
+    _note_items(connection, "item settled", [(row["number"], row["settled_at"]) for row in rows])
+
+
+def _note_items(connection: Connection, action: str, items: Iterable[tuple[int, datetime]]) -> None:
+    deeds = [audit.Deed(at, "ipml", action, f"item:{number}", {}) for number, at in items]
+    audit.append_deeds(connection, deeds)
 
 
 def _note_settled(connection: Connection, notice_ids: Sequence[int], at: datetime) -> None:

@@ -25,6 +25,7 @@ from ipml.enforcement.evidence.zipped import write_zip
 from ipml.errors import UnwritableFile
 from ipml.storage import audit, tables
 from ipml.storage.anchors import SignedAnchor, make_anchor
+from ipml.storage.row_digests import RowName
 
 _SYSTEM = "ipml"
 
@@ -53,6 +54,7 @@ def note_package(
     exporter: str,
     key_file: Path | None,
     now: datetime,
+    speaks_of: Sequence[RowName] = (),
 ) -> Noted:
     """Note in the trail who hands out a package on a subject, and what is in it.
 
@@ -64,10 +66,12 @@ def note_package(
         Of the trail, those in the package.
     exporter : str
         What the package calls who hands it out.
+    speaks_of : sequence of (str, int)
+        Audited rows that were kept with it.
     """
     last = rows[-1]["sequence"] if rows else 0
     said: dict[str, audit.Value] = {"content": content, "rows": len(rows), "last": last, "by": exporter}
-    audit.append(connection, by, action, subject, {"content": content}, at=now)
+    audit.append_deeds(connection, [audit.Deed(now, by, action, subject, {"content": content}, speaks_of)])
     audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
     stored = connection.execute(select(tables.audit).order_by(tables.audit.c.sequence.desc()).limit(1)).one()
     return Noted(as_hashed(stored), make_anchor(connection, key_file, now=now))

@@ -158,7 +158,7 @@ def erase(
     theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
     numbers = connection.scalars(theirs).all()
     empty_notes(connection, numbers, by, now)  # those on listings that had expired before, too
-    empty_explanations(connection, numbers)
+    empty_explanations(connection, numbers, by, now)
     n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0
     _blank_sealed(connection, pseudonym, by, now)
     for table in (user_sellers, seller_keys):

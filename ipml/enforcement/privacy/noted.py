@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
 from ipml.enforcement.privacy.places import BLANKED
+from ipml.storage import audit
 from ipml.storage.pseudonyms import digest_listing
 from ipml.storage.tables import notice_items, notices
 
 _MOST_NUMBERS = 500  # in one query
 
 
-def join_notices(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+def join_notices(connection: Connection, rows: Sequence[Row[Any]], by: str, at: datetime) -> None:
     """Join notices to the cases of listings that they have not met yet, and empty where these are.
 
     That is known by the notifier's key alone, which stays. From now on they wait for cases that are closed for good.
@@ -30,13 +32,14 @@ def join_notices(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     for item in connection.execute(query).all():
         state = "waiting" if item.state == "unknown" else item.state
         fields = {"case_id": numbers[item.listing_digest], "state": state, "location": "", "listing_digest": ""}
-        connection.execute(update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields))
+        change = update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields)
+        audit.change_rows(connection, change, by, "erased", at=at)
 
 
-def empty_explanations(connection: Connection, case_ids: Sequence[int]) -> None:
+def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
     """Empty what notices say of cases: whoever wrote it may have named the seller."""
     for start in range(0, len(case_ids), _MOST_NUMBERS):
         numbers = case_ids[start : start + _MOST_NUMBERS]
         about = select(notice_items.c.notice_id).where(notice_items.c.case_id.in_(numbers))
-        query = update(notices).where(notices.c.notice_id.in_(about))
-        connection.execute(query.values(**BLANKED["notices", "notice_id"]))
+        left = update(notices).where(notices.c.notice_id.in_(about), notices.c.explanation != "")
+        audit.change_rows(connection, left.values(**BLANKED["notices", "notice_id"]), by, "erased", at=at)

@@ -134,7 +134,7 @@ def _replace(
     for table in (case_texts, bands):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     _end_looks(connection, numbers, by, at)
-    join_notices(connection, rows)
+    join_notices(connection, rows, by, at)
     empty_notes(connection, numbers, by, at)
     audit.append_all(connection, by, "erased", [(subject_of(number), {}) for number in numbers], at=at)
 

@@ -84,9 +84,9 @@ class Announcing:
 
     def finish(self) -> None:
         """Put down what was gathered."""
-        outbox.put_all(self._connection, self._drafts, self._keys)
-        if self._effects:
+        if self._effects:  # first, as the trail speaks of them with the messages
             self._connection.execute(insert(measure_messages), self._effects)
+        outbox.put_all(self._connection, self._drafts, self._keys)
 
     def _tell_platform(self, change: Change) -> str:
         holding = in_force(change.after)

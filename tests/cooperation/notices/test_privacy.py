@@ -9,22 +9,32 @@ from pathlib import Path
 from databases import copy_sqlite
 from given_notices import NOON, POLICY, WORDS, offer, say
 from planted_seller import find_clear, find_markers
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
+from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.notices.complaints import list_complaints
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.matching import match_notices
 from ipml.cooperation.notices.on_cases import find_notices
 from ipml.cooperation.notices.receipts import find_receipt
+from ipml.cooperation.notifiers.documents import check_document
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
-from ipml.review.queue import enqueue
+from ipml.records import Verdict
+from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.pseudonyms import keyed_digest, pseudonym_of, seal, unseal
 from ipml.storage.row_digests import check_rows
-from ipml.storage.tables import notice_items, notices
+from ipml.storage.tables import (
+    measure_messages,
+    measure_stakes,
+    notice_items,
+    notices,
+    notifiers,
+    rights_documents,
+)
 
 LATER = NOON + timedelta(days=1)
 
@@ -115,3 +125,43 @@ def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: En
         (behind,) = connection.scalars(select(notices.c.sealed)).all()
         assert unseal(connection, seller, seal(connection, seller, "a")) == "a"
         assert behind != keyed_digest(connection, seller, "a") != keyed_digest(connection, seller, "b")
+
+
+def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give: Callable):
+    """Whatever became of listings and documents meanwhile: the trail agrees with all rows until somebody edits one."""
+    engine = cooperating(engine)
+    give(say("L1", "L2", "L3"))
+    give(say("L1", email="bo@nord.test", brand="Nord"))
+    with reading(engine) as connection:
+        (filed, other) = connection.scalars(select(rights_documents.c.document_id)).all()
+    check_document(engine, filed, "lea", is_accepted=False, now=LATER)
+    check_document(engine, other, "lea", is_accepted=True, now=LATER)
+    give(say("L4", rights="EUTM 2"), now=LATER)
+    enqueue(engine, [offer("L1", "ann"), offer("L2", "bea")], now=LATER)
+    match_notices(engine, policy=POLICY, now=LATER)
+    made = [
+        decide(engine, claim(engine, "ana", case_id, now=LATER), verdict, ground=ground, now=LATER)
+        for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, ""))
+    ]
+    undo(engine, made[1].decision_id, "ana", why="a mistake", now=LATER)
+    edits = [
+        update(notices).where(notices.c.notice_id == 1).values(tier="trusted"),
+        update(notice_items).where(notice_items.c.item_id == 1).values(state="rejected"),
+        update(notifiers).where(notifiers.c.notifier_id == 1).values(kind="authority"),
+        update(rights_documents).where(rights_documents.c.document_id == 2).values(is_accepted=False),
+        update(measure_messages).values(effect="lifted"),
+        update(measure_stakes).values(harm=1.0),
+    ]
+    with writing(engine) as connection:
+        assert check_rows(connection).problems == ()
+        for edit in edits:
+            connection.execute(edit)
+        said = [line.partition(" is not")[0] for line in check_rows(connection).problems]
+    assert said == [
+        "measure_messages 6: effect",
+        "measure_stakes 1: harm",
+        "notifiers 1: kind",
+        "notices 1: tier",
+        "notice_items 1: state",
+        "rights_documents 2: is_accepted",
+    ]
