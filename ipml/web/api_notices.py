@@ -48,7 +48,9 @@ async def give_notice(
 
         def take_in() -> Receipt:
             content = _add_notifier(_add_key(_parse(body), idempotency_key), whose)
-            notice = check_notice(content, policy.notices, takes_listings=not state.access.is_open)
+            # What a listing is like the marketplace's own form tells, and no notifier.
+            is_own = whose is None and not state.access.is_open
+            notice = check_notice(content, policy.notices, takes_listings=is_own)
             if whose is not None and notice.email != whose:
                 raise ApiRefused("a notice of another notifier", "one of the notifier whose key this is")
             return receive(engine, notice, policy=policy, score=_make_score(state.models.current()))

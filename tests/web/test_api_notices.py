@@ -114,6 +114,28 @@ def test_who_needs_no_key_is_not_believed_what_a_listing_is_like(
     assert [problem["field"] for problem in answer.json()["problems"]] == ["listings[0].listing"]
 
 
+@pytest.mark.parametrize(("whose", "is_believed"), [("ann@acme.test", False), ("*", True)])
+def test_a_notifiers_own_key_is_not_believed_what_a_listing_is_like(
+    whose: str,
+    is_believed: bool,
+    judges: Any,
+    engine: Engine,
+    open_door: Callable,
+    make_server_app: Callable,
+    tmp_path: Path,
+):
+    """Seller, title and price come from the marketplace's own form: no notifier opens a case of what they tell."""
+    (tmp_path / "keys").write_text(f"{OWN} score,notices notifier={whose}\n")
+    door = open_door(make_server_app(judges, make_access(tmp_path / "keys", "0.0.0.0"), engine))
+    told = {"seller_id": "s9", "title": "Tote bag", "price": 20, "currency": "EUR"}
+    said = GIVEN | {"email": "ann@acme.test", "listings": [{"listing_id": "N1", "listing": told}]}
+    answer = door.post(PATH, json=said, headers={"Authorization": f"Bearer {OWN}"})
+    assert answer.status_code == (201 if is_believed else 422)
+    if not is_believed:
+        assert [problem["field"] for problem in answer.json()["problems"]] == ["listings[0].listing"]
+        assert count(engine) == 0
+
+
 OWN, OTHERS, ANY = "a" * 40, "b" * 40, "c" * 40
 
 

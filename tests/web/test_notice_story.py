@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -14,12 +15,13 @@ import pytest
 from fastapi import FastAPI
 from given_notices import SAID
 from receiver import SECRET, Receiver, listening
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
+from ipml.cooperation.notifiers.appointments import appoint
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.webhook import WebhookSink
 from ipml.storage.database import writing
-from ipml.storage.tables import notifiers
+from ipml.storage.notifiers import notifier_of
 from ipml.web.api_access import Access
 
 PATH = "/v1/notices"
@@ -35,17 +37,19 @@ def test_a_notice_is_answered_over_real_servers(
     door, page = open_door(make_server_app(judges, Access(), engine)), open_door(app)
     page.headers["Sec-Fetch-Site"] = "same-origin"
     assert page.post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 303
+    with writing(engine) as connection:
+        now = datetime.now(UTC)
+        trusted = notifier_of(connection, "l0003@acme.test", "rights holder", now)
+        appoint(connection, trusted.notifier_id, "trusted flagger", "lea", "Coordinator of Ireland, no. 12", now)
     given = {}
     for listing_id in SOURCES:
         said = SAID | {"email": f"{listing_id}@acme.test", "listings": [{"listing_id": listing_id}]}
         given[listing_id] = door.post(PATH, json=said).json()["reference"]
-    with writing(engine) as connection:
-        is_trusted = notifiers.c.address == "l0003@acme.test"
-        connection.execute(update(notifiers).where(is_trusted).values(kind="trusted flagger"))
     assert {state_of(door, reference) for reference in given.values()} == {("waiting", False)}
-    decided: set[int] = set()
+    decided, place = set[int](), page.post("/next").headers["location"]
     while not decided >= {2, 4}:
-        decided.add(decide_next(page))
+        case_id, place = decide(page, place)
+        decided.add(case_id)
     assert {state_of(door, reference) for reference in given.values()} == {("upheld", True)}
     with (
         listening(Receiver(lambda key, attempt: "fail after" if attempt == 1 else "accept")) as receiver,
@@ -62,14 +66,14 @@ def state_of(door: httpx.Client, reference: str) -> tuple[str, bool]:
     return shown["listings"][0]["state"], shown["settled_at"] is not None
 
 
-def decide_next(page: httpx.Client) -> int:
-    """Decide the case that comes first on the page as counterfeit, and return its number."""
-    place = page.post("/next").headers["location"]
+def decide(page: httpx.Client, place: str) -> tuple[int, str]:
+    """Decide the case at a place as counterfeit, and return its number and the place of the next."""
     text, case_id = page.get(place).text, int(re.search(r"/cases/(\d+)", place)[1])
     form = {name: re.search(rf'name="{name}" value="([^"]*)"', text)[1] for name in ("token", "until")}
     form |= {"choice": "counterfeit/declared_replica", "key": uuid4().hex}
-    assert page.post(f"/cases/{case_id}/decide", data=form).status_code == 303
-    return case_id
+    answer = page.post(f"/cases/{case_id}/decide", data=form)
+    assert answer.status_code == 303
+    return case_id, answer.headers["location"]
 
 
 def check(receiver: Receiver, given: dict[str, str]) -> None:

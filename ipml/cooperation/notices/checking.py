@@ -196,7 +196,11 @@ def _read_told(
 ) -> Listing | None:
     """Return what a platform's front end knows of a listing."""
     if not takes_listings:
-        faults.add(place, value, "nothing, as this service asks for no key: give url or listing_id alone")
+        faults.add(
+            place,
+            value,
+            "nothing, as only the marketplace's own form tells what is listed: give url or listing_id alone",
+        )
         return None
     said = read.read_object(faults, place, value, [name for name in _LISTING_TYPES if name not in _NOT_TOLD])
     if not isinstance(value, Mapping):

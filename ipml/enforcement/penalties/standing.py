@@ -15,6 +15,7 @@ from ipml.enforcement.penalties.proportionality import keep_proportion, weigh_gr
 from ipml.enforcement.penalties.rules import PenaltyRules
 
 NO_RUNG = -1
+_ONE_RUNG = "the next rung at most"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,15 @@ def find_standing(
         return Standing(weight, NO_RUNG, NO_RUNG, size, tuple(sentences))
     wanted = _bound(by_weight + proportion.step, rules)
     cap = find_cap(max(strike.seen_at for strike in counting), remembered, rules)
+    is_flagrant = weight >= rules.flagrant_weight
     if wanted > cap:
-        sentences.append("The listings were seen before a milder penalty had been told, so the next rung at most.")
+        at_most = "a lead is asked whether to pass over rungs, for they weigh so much" if is_flagrant else _ONE_RUNG
+        sentences.append(f"The listings were seen before a milder penalty had been told: {at_most}.")
     by_itself = min(wanted, by_weight) if rules.proportion.harder_needs_person else wanted
     if proportion.is_doubtful:
         by_itself = min(by_itself, rules.place_of(rules.proportion.person_from) - 1)
     due = without_person(min(by_itself, cap), rules)
-    proposed = max(due, wanted if weight >= rules.flagrant_weight else min(wanted, cap))
+    proposed = max(due, wanted if is_flagrant else min(wanted, cap))
     return Standing(weight, due, proposed, size, tuple(sentences))
 
 

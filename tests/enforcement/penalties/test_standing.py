@@ -13,7 +13,7 @@ from ipml.enforcement.penalties.book import Strike
 from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion, weigh_gravity
 from ipml.enforcement.penalties.replay import replay
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import Told, find_standing
+from ipml.enforcement.penalties.standing import Told, find_cap, find_standing, list_remembered
 from ipml.enforcement.penalties.steps import TAKEN_BACK, find_uncarried, list_told
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import PenaltyKind
@@ -242,6 +242,35 @@ def test_no_rung_that_a_person_confirms_takes_force_by_itself(strikes, needs):
     rules = RULES.model_copy(update={"ladder": tuple(ladder)})
     for penalty in replay(strikes, rules):
         assert not rules.ladder[penalty.rung].needs_person or penalty.imposed_at is None
+
+
+@FEW
+@given(strikes=_strikes(), told=TOLD, flagrant=st.sampled_from([1.0, 4.0, 8.0]))
+def test_whoever_is_asked_to_pass_over_rungs_is_told_so(strikes, told, flagrant):
+    """Above the next rung nothing takes force by itself, a person confirms, and no sentence says that it cannot be."""
+    rules = RULES.model_copy(update={"flagrant_weight": flagrant})
+    at = START + timedelta(days=60)
+    standing = find_standing(strikes, told, rules, at)
+    cap = find_cap(max((strike.seen_at for strike in strikes), default=at), list_remembered(told, rules, at), rules)
+    says = " ".join(standing.sentences)
+    assert standing.due <= cap
+    assert ("pass over rungs" in says) == (standing.proposed > cap)
+    if standing.proposed > cap:
+        assert standing.weight >= flagrant
+        assert standing.proposed > standing.due
+        assert "at most" not in says
+
+
+def test_a_closing_may_be_proposed_before_a_suspension_and_both_wait_for_a_person():
+    """In the order in which the weight reached them; each waits, and the milder one is out of date once beside it."""
+    flagrant = [_strike(number, 0, 1, "test_purchase", number, 100.0, 1.0) for number in range(1, 13)]
+    standing = find_standing(flagrant, [], RULES, START)
+    assert standing.weight >= RULES.flagrant_weight
+    assert RULES.ladder[standing.proposed].kind is PenaltyKind.CLOSE
+    penalties = replay(flagrant, RULES)
+    assert {one.kind for one in penalties if one.imposed_at is None} <= {PenaltyKind.SUSPEND, PenaltyKind.CLOSE}
+    assert all(one.imposed_at is None for one in penalties if one.kind in (PenaltyKind.SUSPEND, PenaltyKind.CLOSE))
+    assert PenaltyKind.CLOSE in {one.kind for one in penalties}
 
 
 def test_a_person_confirms_from_suspension_up_unless_the_policy_says_otherwise():
