@@ -23,7 +23,9 @@ from ipml.scoring.batch import BatchCounts
 from ipml.scoring.portfolio_store import start_store, write_store
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer, load_model
 from ipml.scoring.spark import job, score_dataframe, score_on_spark
+from ipml.scoring.spark.counts import KEY, survey
 from ipml.scoring.spark.rows import ID_COLUMNS
+from ipml.scoring.spark.session import use_setting
 
 pytestmark = pytest.mark.spark
 
@@ -146,6 +148,16 @@ def test_history_is_what_was_known_of_the_seller(seller_groups, score, scorer, l
     score(events=[tmp_path / "some.parquet", tmp_path / "others.jsonl"], seller_groups=seller_groups)
     expected = listings.assign(**history_as_of(market.events, listings)[list(HISTORY_COLUMNS)])
     check_same(read_scores(tmp_path / "scores"), expect(scorer, expected))
+
+
+@pytest.mark.parametrize(("n_parts", "n_tasks"), [(3, 3), (500, 200)])
+def test_keys_are_compared_by_as_many_tasks_as_there_are_parts(session, n_parts, n_tasks):
+    """A job of few rows does not begin Spark's usual 200 tasks, and one of many no more than these."""
+    ddl = ", ".join(f"{name} string" for name in (*KEY, "problems", "abstained"))
+    judged = session.createDataFrame([(str(row % 9), None, None, None) for row in range(10)], ddl)
+    with use_setting(session, "spark.sql.shuffle.partitions", "200"):
+        found = survey(judged, n_parts)
+        assert found.rdd.getNumPartitions() == n_tasks
 
 
 def test_portfolios_are_what_the_model_goes_by(score, scorer, listings, tmp_path):

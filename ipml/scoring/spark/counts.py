@@ -30,7 +30,7 @@ _FOUND = pa.schema({"hash": pa.int64(), **dict.fromkeys(COUNTS, pa.int64())})
 Hashes = NDArray[np.uint64]
 
 
-def survey(judged: DataFrame) -> DataFrame:
+def survey(judged: DataFrame, most_ranges: int) -> DataFrame:
     """Return the hashes of the keys of good rows that come more than once, each once, among rows that hold counts.
 
     Parameters
@@ -38,6 +38,8 @@ def survey(judged: DataFrame) -> DataFrame:
     judged : DataFrame
         Rows as `judge_rows` returns them. The hashes of a range have to fit into a worker's memory: there are as many
         ranges as `spark.sql.shuffle.partitions` says.
+    most_ranges : int
+        That many suffice, such as there are parts of the rows: each range has a task.
 
     Returns
     -------
@@ -46,11 +48,11 @@ def survey(judged: DataFrame) -> DataFrame:
     """
     from pyspark.sql import functions as f
 
-    n_places = int(str(judged.sparkSession.conf.get("spark.sql.shuffle.partitions")))
+    n_places = min(most_ranges, int(str(judged.sparkSession.conf.get("spark.sql.shuffle.partitions"))))
     is_good, is_abstained = f.col("problems").isNull(), f.col("abstained").isNotNull()
     hashed = judged.select(f.xxhash64(*KEY).alias("hash"), is_good.alias("good"), is_abstained.alias("abstained"))
     blocks = hashed.mapInArrow(partial(make_blocks, n_places=n_places), _BLOCKS_DDL)
-    return blocks.groupBy("place").applyInArrow(find_twice, _FOUND_DDL)
+    return blocks.repartition(n_places, "place").groupBy("place").applyInArrow(find_twice, _FOUND_DDL)
 
 
 def make_blocks(batches: Iterable[pa.RecordBatch], n_places: int) -> Iterator[pa.RecordBatch]:

@@ -159,7 +159,8 @@ def score_on_spark(
         judged = _judge(add_places(rows), shipped, reading, known, groups)
         part = {"model_version": shipped.version, "run": run}
         with keep_on_disk(judged) as kept:
-            return _write(kept, name_files(rows), reading.source, target, rejects, part)
+            n_parts = max(groups, rows.rdd.getNumPartitions())
+            return _write(kept, name_files(rows), n_parts, reading.source, target, rejects, part)
 
 
 def _judge(
@@ -196,6 +197,7 @@ def _check_columns(rows: DataFrame, reading: Reading) -> None:
 def _write(
     judged: DataFrame,
     files: DataFrame,
+    n_parts: int,
     source: str,
     target: str | Path,
     rejects: str | Path | None,
@@ -204,7 +206,7 @@ def _write(
     """Write what was judged once into the two tables, rejects first: where there are scores, all is there."""
     from pyspark.sql.functions import inline, lit
 
-    judged, counts = reject_repeats(judged, files)
+    judged, counts = reject_repeats(judged, files, n_parts)
     good, bad = judged.where("problems is null"), judged.where("problems is not null")
     if rejects is None and counts.rejected:
         raise _name_first(add_names(bad, files), source, counts.rejected)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TWICE = "an id once per moment; another row has it already, in "
 
 
-def reject_repeats(judged: DataFrame, files: DataFrame) -> tuple[DataFrame, BatchCounts]:
+def reject_repeats(judged: DataFrame, files: DataFrame, n_parts: int) -> tuple[DataFrame, BatchCounts]:
     """Make problems of good rows whose key an earlier good row of the source has; return the rows and their counts.
 
     Only keys of which the hash comes twice are compared, so that the scores themselves are not sent around for this.
@@ -25,10 +25,12 @@ def reject_repeats(judged: DataFrame, files: DataFrame) -> tuple[DataFrame, Batc
     judged : DataFrame
     files : DataFrame
         Names of the files, as `name_files` returns them.
+    n_parts : int
+        In how many parts the rows are.
     """
     from pyspark.sql import functions as f
 
-    found = survey(judged)
+    found = survey(judged, n_parts)
     row = found.agg(f.count("hash").alias("twice"), *(f.sum(name).alias(name) for name in COUNTS)).first()
     assert row is not None
     if not row["twice"]:
