@@ -13,6 +13,8 @@ from ipml.review.quality.rates import Rate
 from ipml.review.throughput import Day
 from ipml.web.wording import count, percent, percent_range
 
+_MOST_DAYS_NAMED, _MONTHS_NAMED = 31, 7  # each day by its number, or so many with their month: more would overlap
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -65,7 +67,9 @@ def make_day_chart(days: Sequence[Day]) -> DayChart:
         for place, day in enumerate(days)
         for kind, number, shift in (("arrived", day.arrived, 0.12), ("decided", day.decided, 0.52))
     ]
-    labels = [(step * (place + 0.5), f"{day.day.day}") for place, day in enumerate(days)]
+    every = 1 if len(days) <= _MOST_DAYS_NAMED else -(-len(days) // _MONTHS_NAMED)
+    name = "{0.day}" if every == 1 else "{0.day} {0:%b}"
+    labels = [(step * (place + 0.5), name.format(days[place].day)) for place in range(0, len(days), every)]
     arrived, decided = sum(day.arrived for day in days), sum(day.decided for day in days)
     sentence = f"In {count(len(days), 'day')} {count(arrived, 'case')} came and {decided:,} were decided."
     return DayChart(top, tuple(bars), tuple(labels), sentence)

@@ -27,6 +27,15 @@ def test_bars_stay_within_the_chart_and_apart(pairs: list[tuple[int, int]]) -> N
     assert ends[-1] <= 100
 
 
+@given(st.integers(1, 100))
+def test_names_of_days_do_not_run_into_each_other(n_days: int) -> None:
+    """However many days there are: a few with their month where they are many, and the first is always named."""
+    chart = make_day_chart([Day(date(2024, 5, 1) + timedelta(days=place), 0, 0) for place in range(n_days)])
+    assert sum(len(name) + 1 for _, name in chart.labels) <= 31 * 3
+    assert len({name for _, name in chart.labels}) == len(chart.labels)
+    assert chart.labels[0][0] < 100 / n_days
+
+
 @given(numbers)
 def test_an_axis_holds_its_numbers(number: int) -> None:
     """The top is the number or more, and not twice as much."""
