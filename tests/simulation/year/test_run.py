@@ -15,6 +15,7 @@ from ipml.simulation.year.watch import watching
 from ipml.storage.audit import verify
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, decisions, measures, notices, outbox
+from ipml.storage.tables.kinds import Moment
 
 pytestmark = pytest.mark.slow
 PLAN = Plan(0.0001, seed=1, n_days=7)
@@ -71,6 +72,20 @@ def test_the_trail_is_whole_and_nothing_is_left_over(engine, folder, account):
         assert verify(connection).is_intact
     assert not list(folder.glob("week-*"))
     assert (folder / "transparency" / "report.html").exists()
+
+
+def test_nothing_of_the_year_lies_after_its_end(engine, account):
+    """Whatever is kept was done by then; deadlines and ends alone are later."""
+    to_come = {"until", "due_at", "latest_at", "expires_at", "lease_expires_at", "next_try_at", "wanted_at"}
+    moments = [
+        column
+        for table in cases.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Moment) and column.name not in to_come
+    ]
+    with reading(engine) as connection:
+        last = {str(column): connection.scalar(select(func.max(column))) for column in moments}
+    assert {name: moment for name, moment in last.items() if moment and moment > PLAN.closed_at} == {}
 
 
 def test_a_second_year_in_the_same_folder_is_refused(folder, account):
