@@ -80,7 +80,7 @@ def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowNam
         numbers = iter(sorted(some))
         while batch := list(islice(numbers, _MOST_NUMBERS)):
             rows = connection.execute(_BY_NUMBERS[name], {"numbers": batch})
-            found |= {(name, number): digest for number, digest in _digest_all(name, rows)}
+            found |= {(name, number): _digest_row(AUDITED[name], texts) for number, texts in _read_texts(name, rows)}
     return found
 
 
@@ -186,7 +186,7 @@ class _Trail:
 
 def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: dict[str, int]) -> Iterator[str]:
     audited = AUDITED[name]
-    rows = _digest_all(name, connection.execute(_QUERIES[name].execution_options(yield_per=_AT_ONCE)))
+    rows = _read_texts(name, connection.execute(_QUERIES[name].execution_options(yield_per=_AT_ONCE)))
     told = trail.of_table(name)
     row, spoken = next(rows, None), next(told, None)
     while row is not None or spoken is not None:
@@ -205,7 +205,7 @@ def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: di
             if digest != _GONE:
                 yield f"{name} {number}: is gone, though audit row {sequence} tells of it"
         else:
-            for column in _differing(audited, digest, row[1]):
+            for column in _differing(audited, digest, _digest_row(audited, row[1])):
                 yield f"{name} {number}: {column} is not what audit row {sequence} says"
             row = next(rows, None)
         spoken = next(told, None)
@@ -233,15 +233,14 @@ def _differing(audited: Audited, one: str, other: str) -> list[str]:
     return [names[place] for place, at in places if one[at : at + _LETTERS] != other[at : at + _LETTERS]]
 
 
-def _digest_all(name: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, str]]:
-    """Give the digests of rows by their numbers; rows that belong to one number come one after the other."""
-    audited = AUDITED[name]
-    if audited.part_of is None:
-        yield from ((row[0], _digest_row(audited, [_encode(value) for value in row[1:]])) for row in rows)
+def _read_texts(name: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, list[str]]]:
+    """Give by each number what is digested of each column; rows that belong to one number come one after the other."""
+    if AUDITED[name].part_of is None:
+        yield from ((row[0], [_encode(value) for value in row[1:]]) for row in rows)
         return
     for number, part in groupby(rows, key=itemgetter(0)):
         columns = zip(*(map(_encode, row[1:]) for row in part), strict=True)
-        yield number, _digest_row(audited, ["\n".join(texts) for texts in columns])
+        yield number, ["\n".join(texts) for texts in columns]
 
 
 def _digest_row(audited: Audited, texts: Sequence[str]) -> str:
