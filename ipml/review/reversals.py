@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, insert, select, update
@@ -121,6 +122,7 @@ def undo_group(
         return reverse(connection, remaining, locked, reviewer, why, now)
 
 
+@lru_cache(maxsize=32)  # as making a condition takes longer than asking it
 def stands(by: datetime | None = None, *, of: FromClause = decisions) -> ColumnElement[bool]:
     """Return the condition that a row of decisions has not been taken back, or not by a moment."""
     taken_back = select(_GONE.c.reversal_id).where(_GONE.c.decision_id == of.c.decision_id)
@@ -129,6 +131,7 @@ def stands(by: datetime | None = None, *, of: FromClause = decisions) -> ColumnE
     return ~taken_back.exists()
 
 
+@lru_cache(maxsize=32)
 def is_last_verdict(by: datetime | None = None) -> ColumnElement[bool]:
     """Return the condition that a row of decisions is the last verdict on its case that stands: one row for each case.
 

@@ -11,11 +11,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from ipml.records import Decision, Verdict
 from ipml.settings import Settings
 from ipml.storage.tables import decisions, looks, opinions, to_microseconds
+
+# Made once, as making a query takes longer than asking it.
+_IS_THEIRS = opinions.c.reviewer == bindparam("reviewer")
+_LAST = select(
+    *(
+        select(func.max(opinions.c.decided_at)).where(_IS_THEIRS, opinions.c.kind == kind).scalar_subquery().label(kind)
+        for kind in ("golden", "repeat", "audit")
+    )
+)
+_LATEST = (
+    select(decisions.c.decided_at)
+    .where(decisions.c.reviewer == bindparam("reviewer"))
+    .order_by(decisions.c.decided_at.desc())
+    .limit(bindparam("most"))
+)
 
 
 def draw(*facts: object) -> float:
@@ -70,21 +85,28 @@ def _draw_looks(
             yield {**named, "kind": kind, "odds": min(odds[kind], 1.0), **who}
 
 
-def is_time_for(connection: Connection, kind: str, reviewer: str, share: float) -> bool:
-    """Say whether a reviewer has decided enough cases since their last look of a kind to get the next."""
-    if share <= 0:
-        return False
-    last = connection.scalar(
-        select(opinions.c.decided_at)
-        .where(opinions.c.reviewer == reviewer, opinions.c.kind == kind)
-        .order_by(opinions.c.decided_at.desc())
-        .limit(1)
-    )
-    gap = find_gap(kind, reviewer, 0 if last is None else to_microseconds(last), share)
-    since = select(decisions.c.decision_id).where(decisions.c.reviewer == reviewer)
-    if last is not None:
-        since = since.where(decisions.c.decided_at > last)
-    return len(connection.execute(since.limit(gap)).all()) >= gap
+def find_timely(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
+    """Return the kinds of looks since the last of which a reviewer has decided enough cases to get the next.
+
+    Parameters
+    ----------
+    shares : mapping of str to float
+        As from `find_shares`.
+    """
+    last = connection.execute(_LAST, {"reviewer": reviewer}).one()._mapping
+    gaps = {
+        kind: find_gap(kind, reviewer, 0 if last[kind] is None else to_microseconds(last[kind]), share)
+        for kind, share in shares.items()
+        if share > 0
+    }
+    if not gaps:
+        return []
+    latest = connection.scalars(_LATEST, {"reviewer": reviewer, "most": max(gaps.values())}).all()
+    return [
+        kind
+        for kind, gap in gaps.items()
+        if len(latest) >= gap and (last[kind] is None or latest[gap - 1] > last[kind])
+    ]
 
 
 def find_gap(kind: str, reviewer: str, last: int, share: float) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 from ipml.errors import ClaimLost
 from ipml.records import Claim, Decision
 from ipml.review.quality.conflicts import may_judge
-from ipml.review.quality.look_choice import draw, find_shares, is_time_for
+from ipml.review.quality.look_choice import draw, find_shares, find_timely
 from ipml.review.quality.opinions import keep_opinion, note_opinion
 from ipml.review.snapshot import digest
 from ipml.settings import Settings
@@ -33,13 +33,12 @@ class Offer:
 
 def find_look(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
     """Return a look that a reviewer should take now, if it is time for one."""
-    for kind, share in find_shares(settings).items():
-        if is_time_for(connection, kind, reviewer, share):
-            offer = _find_wanted(connection, kind, reviewer, now)
-            if offer is None and kind == "golden":
-                offer = _find_golden(connection, reviewer, now)
-            if offer is not None:
-                return offer
+    for kind in find_timely(connection, reviewer, find_shares(settings)):
+        offer = _find_wanted(connection, kind, reviewer, now)
+        if offer is None and kind == "golden":
+            offer = _find_golden(connection, reviewer, now)
+        if offer is not None:
+            return offer
     return None
 
 
