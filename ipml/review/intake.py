@@ -69,6 +69,10 @@ class Enqueued:
         return Enqueued(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
+_NO_LANE = {"odds": None, "lane": "ranked", "lot": None}
+"""What a case keeps that came through no sift: all rows of one statement name the same columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Newcomer:
     """A scored listing on its way in: its place in a sift, and what a case keeps of it."""
@@ -287,6 +291,7 @@ class _Intake:
             {
                 **one.columns,
                 "listing_key": _make_key(opened[key], one),
+                **_NO_LANE,
                 **self._lane(opened[key], one),
                 "version": opened[key].version,
                 "seen_at": one.scored.listing.observed_at or self.now,

@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _LONGEST_LINE = 2_000
 _QUIET_SECONDS = 60.0
+_CAUSED_BY_STRANGERS = ("asyncio", "uvicorn.error", __name__, "ipml.web.forwarded", "ipml.web.proxy_login")
 
 
 class Connections:
@@ -249,10 +250,9 @@ def set_up_log() -> None:
     """Send the log of a server to standard error, cleaned; what strangers cause at will comes once a minute."""
     handler = logging.StreamHandler()
     handler.setFormatter(CleanFormatter("%(asctime)s %(message)s"))
-    logging.basicConfig(handlers=[handler])
     sparse = SparseFilter()
-    for name in ("asyncio", "uvicorn.error", __name__, "ipml.web.forwarded", "ipml.web.proxy_login"):
-        logging.getLogger(name).addFilter(sparse)
+    handler.addFilter(lambda record: record.name not in _CAUSED_BY_STRANGERS or sparse.filter(record))
+    logging.basicConfig(handlers=[handler])
 
 
 def _find_most_files() -> int:

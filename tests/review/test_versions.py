@@ -100,6 +100,14 @@ def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: M
     assert len(pasts[2].changes) == 1
 
 
+def test_changed_and_new_listings_come_in_one_file(engine: Engine, make_scored: Make):
+    """Whatever their order; each becomes a case."""
+    enqueue(engine, [make_scored("L2", title="Wallet"), make_scored("L4", title="Purse")])
+    came = enqueue(engine, [make_scored(name, title=f"Hat {name}") for name in ("L1", "L2", "L3", "L4")])
+    assert came == Enqueued(added=2, changed=2)
+    assert count_cases(engine) == {"open": 4, "decided": 0, "escalated": 0, "superseded": 2}
+
+
 def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: Make):
     """By more than the policy says, and once: found genuine at the new score, it stays away."""
     enqueue(engine, [make_scored(score=0.1)])
