@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ipml.errors import UnreadableFile
-from ipml.thrift import ThriftReader
+from ipml.thrift import STRUCT, Struct, ThriftReader
 
 MAX_COLUMNS = 1_000
 """Most columns; marketplaces have dozens."""
@@ -36,8 +36,11 @@ SMALL_ROWS = 100_000
 
 _ROWS = 50_000
 _MAGIC, _TAIL = b"PAR1", 8
-_SCHEMA = 2  # of the fields of a footer
+_SCHEMA, _GROUPS = 2, 4  # of the fields of a footer
 _CHILDREN = 5  # of an element of the schema
+_COLUMNS, _OF_COLUMN = 1, 3  # of a row group, and of a column within one
+_N_VALUES, _TOTAL_PACKED, _AT_DATA, _AT_DICTIONARY, _STATISTICS = 5, 7, 9, 11, 12  # of what is said of it
+_N_MISSING = 3  # of its statistics
 _PAGE_KIND, _UNPACKED, _PACKED = 1, 2, 3  # of the head of a page
 _HEADS = {0: 5, 2: 7, 3: 8}  # where what is said of a page of each kind stands: data, dictionary, data in version 2
 _VALUES, _ENCODING, _ENCODING_2 = 1, 2, 4  # of these
@@ -60,6 +63,7 @@ class _Chunk:
     cell: float = 0.0  # bytes of a cell, but for those that refer to the dictionary
     refers: bool = False
     begins_referring: bool = False
+    missing: int = 0  # of the values, as the footer says
 
     def add(self, kind: int, unpacked: int, values: int, encoding: int) -> None:
         """Add a page."""
@@ -131,6 +135,16 @@ class BoundedFile:
                     raise UnreadableFile(self.path, found, f"at most {MAX_EXPANSION} times the size of the file")
                 yield batch
 
+    def find_empty_columns(self) -> set[str]:
+        """Return the names of columns in which, as the footer says, every cell is missing; but for one where all are."""
+        names = self.schema.names
+        is_plain = len(set(names)) == len(names) and not any(pa.types.is_nested(column.type) for column in self.schema)
+        if not is_plain:  # a nested column is stored as several
+            return set()
+        of_columns = zip(names, zip(*self._chunks, strict=True), strict=True) if self._chunks else ()
+        empty = {name for name, chunks in of_columns if all(chunk.missing == chunk.values for chunk in chunks)}
+        return empty if len(empty) < len(names) else empty - {names[0]}
+
     def _find_fitting(self, file: pq.ParquetFile, group: int, rows: int) -> int:
         """Return how many rows of a row group can be decoded at a time."""
         longest = [chunk.dictionary if chunk.refers else 0 for chunk in self._chunks[group]]
@@ -200,14 +214,21 @@ def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
     """
     with _damage_named(path, expected), path.open("rb") as stream:
         size = stream.seek(0, 2)
-        _check_schema(path, stream, size, expected)
+        footer = _read_footer(path, stream, size, expected)
+        _check_schema(path, footer)
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow.remove_metadata()
             rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
             _check_rows(path, file, sum(rows), size)
+            is_flat = [file.schema.column(at).max_repetition_level == 0 for at in range(metadata.num_columns)]
             chunks = tuple(
-                tuple(_read_chunk(path, stream, file, group, at) for at in range(file.metadata.num_columns))
-                for group in range(file.metadata.num_row_groups)
+                tuple(
+                    _read_chunk(path, stream, said, n_rows if flat else None)
+                    for said, flat in zip(columns, is_flat, strict=True)
+                )
+                for columns, n_rows in zip(
+                    _find_columns(path, footer, len(rows), metadata.num_columns), rows, strict=True
+                )
             )
             for group in chunks:
                 _check_pages(path, group)
@@ -237,20 +258,44 @@ def _damage_named(path: Path, expected: str = "a whole Parquet file") -> Iterato
         raise UnreadableFile(path, found, expected) from error
 
 
-def _check_schema(path: Path, stream: IO[bytes], size: int, expected: str) -> None:
-    """Refuse too many columns, or too deeply nested ones, before the decoder builds them."""
+def _read_footer(path: Path, stream: IO[bytes], size: int, expected: str) -> Struct:
+    """Return what a footer says; pyarrow's own reader of some of it ends the process where it is damaged."""
     stream.seek(max(0, size - _TAIL))
     tail = stream.read()
     length = int.from_bytes(tail[:4], "little")
     if size < _TAIL or tail[4:] != _MAGIC or length > size - _TAIL:
         raise UnreadableFile(path, "no Parquet footer", expected)
     stream.seek(size - _TAIL - length)
+    with _footer_damage_named(path, expected):
+        return ThriftReader(stream.read(length)).read_struct()
+
+
+def _find_columns(path: Path, footer: Struct, n_groups: int, n_columns: int) -> list[list[Struct]]:
+    """Return what a footer says of each column within each row group."""
+    with _footer_damage_named(path):
+        groups = [[chunk[_OF_COLUMN][1] for chunk in group[_COLUMNS][1][1]] for group in footer[_GROUPS][1][1]]
+        for said in (column for group in groups for column in group):
+            wanted = [said[field][1] for field in (_N_VALUES, _TOTAL_PACKED, _AT_DATA)]
+            if min(*wanted, said.get(_AT_DICTIONARY, (0, 0))[1]) < 0 or said.get(_STATISTICS, (STRUCT,))[0] != STRUCT:
+                raise ValueError
+    if [len(columns) for columns in groups] != [n_columns] * n_groups:
+        raise UnreadableFile(path, "a damaged footer", "a whole Parquet file")
+    return groups
+
+
+@contextmanager
+def _footer_damage_named(path: Path, expected: str = "a whole Parquet file") -> Iterator[None]:
+    """Turn what becomes of a damaged footer into a line about the file."""
     try:
-        fields = ThriftReader(stream.read(length)).read_fields(0)
-        _, elements = next(value for number, _, value in fields if number == _SCHEMA)
-        children = [int(element.get(_CHILDREN, (0, 0))[1]) for element in elements]
-    except (IndexError, ValueError, TypeError, AttributeError, RecursionError, StopIteration) as error:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableFile(path, "a damaged footer", expected) from error
+
+
+def _check_schema(path: Path, footer: Struct) -> None:
+    """Refuse too many columns, or too deeply nested ones, before the decoder builds them."""
+    with _footer_damage_named(path):
+        children = [int(element.get(_CHILDREN, (0, 0))[1]) for element in footer[_SCHEMA][1][1]]
     left: list[int] = []
     deepest = 0
     for number in children:
@@ -275,21 +320,20 @@ def _check_rows(path: Path, file: pq.ParquetFile, rows: int, size: int) -> None:
         raise UnreadableFile(path, found, f"at most {SMALL_ROWS:,} rows, or one in four bytes")
 
 
-def _read_chunk(path: Path, stream: IO[bytes], file: pq.ParquetFile, group: int, at: int) -> _Chunk:
-    """Read the heads of the pages of a column within a row group."""
-    found, said = _Chunk(), file.metadata.row_group(group).column(at)
-    places = [place for place in (said.dictionary_page_offset, said.data_page_offset) if place]
-    place = min(places, default=0)
-    end = place + said.total_compressed_size
-    while found.values < said.num_values:
+def _read_chunk(path: Path, stream: IO[bytes], said: Struct, n_rows: int | None) -> _Chunk:
+    """Read the heads of the pages of a column within a row group; where `n_rows` is given, it has a value for each."""
+    found = _Chunk()
+    place = min(said[field][1] for field in (_AT_DATA, _AT_DICTIONARY) if field in said)
+    end = place + said[_TOTAL_PACKED][1]
+    while found.values < said[_N_VALUES][1]:
         kind, unpacked, packed, values, encoding, length = _read_head(path, stream, place)
         if min(unpacked, packed, values) < 0 or place >= end:
             raise UnreadableFile(path, "pages that do not hold the rows", "a whole Parquet file")
         found.add(kind, unpacked, values, encoding)
         place += length + packed
-    is_flat = file.schema.column(at).max_repetition_level == 0
-    if is_flat and found.values != file.metadata.row_group(group).num_rows:
+    if n_rows is not None and found.values != n_rows:
         raise UnreadableFile(path, "pages that do not hold the rows", "a whole Parquet file")
+    found.missing = said[_STATISTICS][1].get(_N_MISSING, (0, 0))[1] if _STATISTICS in said else 0
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC
 from itertools import chain
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ipml.errors import UnreadableFile
 from ipml.listings.frames import ROW
@@ -47,7 +46,7 @@ def read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
 def _read_batches(file: BoundedFile, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file. Columns that hold nothing, as its statistics say, are not decoded."""
     schema = file.schema
-    empty = _find_empty_columns(schema.names, pq.read_metadata(file.path))
+    empty = file.find_empty_columns()
     kept = [name for name in schema.names if name not in empty]
     for batch in file.read_batches(rows, columns=kept if empty else None):
         if empty:
@@ -55,22 +54,6 @@ def _read_batches(file: BoundedFile, rows: int) -> Iterator[pa.RecordBatch]:
             columns = [nothing[name] if name in empty else batch.column(name) for name in schema.names]
             batch = pa.RecordBatch.from_arrays(columns, schema=schema)
         yield batch
-
-
-def _find_empty_columns(names: Sequence[str], metadata: pq.FileMetaData) -> set[str]:
-    """Return the names of columns in which every cell is missing, but for one of them where all are."""
-    is_plain = len(set(names)) == len(names) == metadata.num_columns and not any("." in name for name in names)
-    if not is_plain:  # a nested column is stored as several, whose names have dots
-        return set()
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    empty = {name for at, name in enumerate(names) if all(_is_empty(group.column(at)) for group in groups)}
-    return empty if len(empty) < len(names) else empty - {names[0]}
-
-
-def _is_empty(part: Any) -> bool:
-    """Say whether every cell of a column within a row group is missing."""
-    statistics = part.statistics
-    return bool(statistics is not None and statistics.has_null_count and statistics.null_count == part.num_values)
 
 
 def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
