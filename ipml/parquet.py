@@ -136,7 +136,7 @@ class BoundedFile:
                 yield batch
 
     def find_empty_columns(self) -> set[str]:
-        """Return the names of columns in which, as the footer says, every cell is missing; but for one where all are."""
+        """Return the columns in which, as the footer says, every cell is missing; but for one where all are."""
         names = self.schema.names
         is_plain = len(set(names)) == len(names) and not any(pa.types.is_nested(column.type) for column in self.schema)
         if not is_plain:  # a nested column is stored as several
