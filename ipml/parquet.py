@@ -348,7 +348,10 @@ def _read_head(path: Path, stream: IO[bytes], place: int) -> tuple[int, int, int
             says: Any = head[_HEADS[kind]][1] if kind in _HEADS else {}
             values = says[_VALUES][1] if says else 0
             encoding = says[_ENCODING_2 if kind == _DATA_2 else _ENCODING][1] if says else 0
-            return kind, head[_UNPACKED][1], head[_PACKED][1], values, encoding, reader.at
+            found = kind, head[_UNPACKED][1], head[_PACKED][1], values, encoding, reader.at
+            if all(isinstance(number, int) for number in found):
+                return found
+            break
         except IndexError:
             continue
         except (KeyError, TypeError, ValueError, RecursionError):

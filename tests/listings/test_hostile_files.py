@@ -171,6 +171,7 @@ def test_what_is_sound_is_read_as_it_was_written(
 @given(place=st.integers(0, 10_000), byte=st.integers(1, 255))
 @example(place=435, byte=68)  # in the footer, of which pyarrow reads some parts in such a way that the process ends
 @example(place=370, byte=24)
+@example(place=282, byte=87)  # in the head of a page: a text where a number belongs
 def test_a_damaged_file_is_read_or_refused_in_words(
     tmp_path_factory: pytest.TempPathFactory, place: int, byte: int
 ) -> None:
