@@ -33,6 +33,7 @@ _LONGEST_READING = 500
 _MOST_REMEMBERED = 16
 _TEXTS = ("title", "description", "category")
 _LEAST_NAMED = 0.01  # of the log-odds, so that a word that a reason names is marked
+_LETTER = re.compile("[^\\W\u2e80-\U0003ffff]")
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
 GROUPS = {
     "words": {kind: f"{kind}_in_.*" for kind in WORD_SENTENCES},
@@ -237,17 +238,22 @@ class _Named(NamedTuple):
 def _find_named(text: str, named: Mapping[str, float]) -> dict[int, _Named]:
     """Return for each letter of a text the named word that it is a part of; suspicion goes before, then length."""
     of_letter: dict[int, _Named] = {}
-    lowered, outside = text.casefold(), "[^\\W\u2e80-\U0003ffff]"
+    lowered = text.casefold()
     for word, weight in sorted(named.items(), key=lambda item: (item[1] <= 0, -len(item[0]))):
         if word.casefold() not in lowered:
             continue
-        alone = re.compile(f"(?<!{outside}){re.escape(word)}(?!{outside})", re.IGNORECASE)
-        # Some scripts write words without spaces.
-        places = list(alone.finditer(text)) or list(re.finditer(re.escape(word), text, re.IGNORECASE))
-        for occurrence, match in enumerate(places):
+        places = list(re.finditer(re.escape(word), text, re.IGNORECASE))
+        alone = [match for match in places if not _is_within_word(text, match)]
+        for occurrence, match in enumerate(alone or places):
             for letter in range(*match.span()):
                 of_letter.setdefault(letter, _Named(match.start(), occurrence, weight))
     return of_letter
+
+
+def _is_within_word(text: str, match: re.Match[str]) -> bool:
+    """Say whether a letter or digit stands next to what was found; some scripts write words without spaces."""
+    before, after = text[: match.start()][-1:], text[match.end() :][:1]
+    return bool(_LETTER.match(before) or _LETTER.match(after))
 
 
 def _split(letters: range, of_letter: Mapping[int, _Named]) -> Iterator[tuple[int, int]]:
