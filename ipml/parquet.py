@@ -323,7 +323,8 @@ def _check_rows(path: Path, file: pq.ParquetFile, rows: int, size: int) -> None:
 def _read_chunk(path: Path, stream: IO[bytes], said: Struct, n_rows: int | None) -> _Chunk:
     """Read the heads of the pages of a column within a row group; where `n_rows` is given, it has a value for each."""
     found = _Chunk()
-    place = min(said[field][1] for field in (_AT_DATA, _AT_DICTIONARY) if field in said)
+    places = [said[field][1] for field in (_AT_DATA, _AT_DICTIONARY) if field in said]
+    place = min(filter(None, places), default=0)  # some writers say 0 where there is no dictionary
     end = place + said[_TOTAL_PACKED][1]
     while found.values < said[_N_VALUES][1]:
         kind, unpacked, packed, values, encoding, length = _read_head(path, stream, place)

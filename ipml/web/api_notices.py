@@ -48,7 +48,7 @@ async def give_notice(
 
         def take_in() -> Receipt:
             content = _add_notifier(_add_key(_parse(body), idempotency_key), whose)
-            # What a listing is like the marketplace's own form tells, and no notifier.
+            # Only the marketplace's own form says what a listing is like.
             is_own = whose is None and not state.access.is_open
             notice = check_notice(content, policy.notices, takes_listings=is_own)
             if whose is not None and notice.email != whose:
