@@ -15,7 +15,6 @@ from ipml.enforcement.penalties.proportionality import keep_proportion, weigh_gr
 from ipml.enforcement.penalties.rules import PenaltyRules
 
 NO_RUNG = -1
-_ONE_RUNG = "the next rung at most"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,12 @@ def find_standing(
     cap = find_cap(max(strike.seen_at for strike in counting), remembered, rules)
     is_flagrant = weight >= rules.flagrant_weight
     if wanted > cap:
-        at_most = "a lead is asked whether to pass over rungs, for they weigh so much" if is_flagrant else _ONE_RUNG
-        sentences.append(f"The listings were seen before a milder penalty had been told: {at_most}.")
+        follows = (
+            "as they weigh so much, a lead decides whether to pass over rungs"
+            if is_flagrant
+            else "the next rung at most"
+        )
+        sentences.append(f"The listings were seen before a milder penalty had been told: {follows}.")
     by_itself = min(wanted, by_weight) if rules.proportion.harder_needs_person else wanted
     if proportion.is_doubtful:
         by_itself = min(by_itself, rules.place_of(rules.proportion.person_from) - 1)
