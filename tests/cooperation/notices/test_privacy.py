@@ -133,7 +133,9 @@ def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give
     give(say("L1", "L2", "L3"))
     give(say("L1", email="bo@nord.test", brand="Nord"))
     with reading(engine) as connection:
-        (filed, other) = connection.scalars(select(rights_documents.c.document_id)).all()
+        (filed, other) = connection.scalars(
+            select(rights_documents.c.document_id).order_by(rights_documents.c.document_id)
+        ).all()
     check_document(engine, filed, "lea", is_accepted=False, now=LATER)
     check_document(engine, other, "lea", is_accepted=True, now=LATER)
     give(say("L4", rights="EUTM 2"), now=LATER)
