@@ -288,4 +288,3 @@ play.hidden = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 for (const one of members.values()) one.setAttribute("tabindex", "-1");
 if (members.size) rove(members.keys().next().value);
-performance.mark("ready"); // from now on the picture answers
