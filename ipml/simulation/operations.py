@@ -50,6 +50,8 @@ class Staff:
     ----------
     reviews_a_day : int
         Of each reviewer.
+    time_a_case : timedelta
+        From opening a case to its verdict, where cases are not decided together.
     missed, wronged : float
         How often a counterfeit is called genuine, and a genuine listing counterfeit.
     lead_missed, lead_wronged : float
@@ -58,6 +60,7 @@ class Staff:
 
     reviewers: tuple[str, ...] = ("ana", "ben", "eva")
     reviews_a_day: int = 40
+    time_a_case: timedelta = timedelta(minutes=1.5)
     missed: float = 0.03
     wronged: float = 0.006
     lead: str = "lea"

@@ -72,7 +72,7 @@ class People:
             case = get_case(self.engine, number, now=now)
             says_fake = self.lead_finds_fake(case.scored.listing.listing_id, rng)
             verdict = Verdict.COUNTERFEIT if says_fake else Verdict.GENUINE
-            if taken := claim(self.engine, self.staff.lead, number, now=now):
+            if taken := claim(self.engine, self.staff.lead, number, now=now - self.staff.time_a_case):
                 decide(self.engine, taken, verdict, ground=_name_ground(case, verdict), now=now)
                 decided += 1
         return decided
@@ -101,7 +101,7 @@ class People:
     def _take_ahead(self, reviewer: str, now: datetime, rng: np.random.Generator) -> int:
         """Let a reviewer take what the queue puts before the list, one by one, as the page does."""
         for number in range(self.staff.reviews_a_day):
-            taken = claim_ahead(self.engine, reviewer, now=now)
+            taken = claim_ahead(self.engine, reviewer, now=now - self.staff.time_a_case)
             if taken is None:
                 return number
             case = get_case(self.engine, taken.case_id, now=now)
