@@ -50,6 +50,18 @@ def test_one_file_sent_by_eight_at_once_is_enqueued_once(engine: Engine, make_sc
     assert (report.anchor.count, report.problems) == (600, ())
 
 
+def test_versions_of_one_listing_sent_at_once_leave_one_case(engine: Engine, make_scored: Make):
+    """The latest one waits, in whatever order they came, and all that came before it are superseded."""
+    versions = [make_scored(title=f"Hat {number}", observed_at=NOON + number * HOUR) for number in range(8)]
+    at_once(lambda number: enqueue(engine, [versions[number]], now=NOON))
+    counts = count_cases(engine)
+    assert (counts["open"], counts["decided"], counts["escalated"]) == (1, 0, 0)
+    (case,) = list_cases(engine)
+    assert case.scored.listing.title == "Hat 7"
+    with reading(engine) as connection:
+        assert audit.verify(connection).problems == ()
+
+
 def test_one_case_asked_for_by_eight_is_given_to_one(engine: Engine, make_scored: Make):
     """Seven go away empty-handed."""
     enqueue(engine, [make_scored()])
