@@ -21,6 +21,7 @@ from ipml.records import Highlight, Listing, Reason, ScoredListing
 # Timing is measured in benchmarks; a property is not wrong because the kernel was being compiled.
 settings.register_profile("ipml", deadline=None, derandomize="CI" in os.environ, print_blob=True, max_examples=60)
 settings.register_profile("thorough", settings.get_profile("ipml"), max_examples=1_000)  # --hypothesis-profile=thorough
+settings.register_profile("few", settings.get_profile("ipml"), max_examples=10)  # for another release of Python
 settings.load_profile("ipml")
 
 DATA = Path(os.environ.get("IPML_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()

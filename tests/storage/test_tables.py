@@ -44,6 +44,8 @@ def test_the_migrations_make_the_very_sql_of_the_tables(tmp_path: Path):
     metadata.create_all(created)
     assert _schema(migrated) == _schema(created)
     assert all("STRICT" in sql for name, sql in _schema(created).items() if name in metadata.tables)
+    migrated.dispose()
+    created.dispose()
 
 
 def test_going_down_and_up_again_keeps_the_data_of_the_tables_that_stay(engine: Engine):
