@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from ipml.errors import UnwritableFile, YearBroken
-from ipml.review.throughput import time_reviews
 from ipml.simulation.year.account import count_takedowns, count_work
 from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.run import DATABASE, Account, run_year
 from ipml.simulation.year.watch import watching
-from ipml.simulation.year.year import STAFF
 from ipml.storage.audit import verify
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, decisions, measures, notices, outbox
@@ -75,11 +72,6 @@ def test_the_trail_is_whole_and_nothing_is_left_over(engine, folder, account):
         assert verify(connection).is_intact
     assert not list(folder.glob("week-*"))
     assert (folder / "transparency" / "report.html").exists()
-
-
-def test_a_case_takes_its_time(engine, account):
-    """From opening a case to its verdict passes what the staff takes for it."""
-    assert {timed.minutes for timed in time_reviews(engine)} == {STAFF.time_a_case / timedelta(minutes=1)}
 
 
 def test_nothing_of_the_year_lies_after_its_end(engine, account):
