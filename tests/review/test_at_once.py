@@ -51,7 +51,7 @@ def test_one_file_sent_by_eight_at_once_is_enqueued_once(engine: Engine, make_sc
 
 
 def test_versions_of_one_listing_sent_at_once_leave_one_case(engine: Engine, make_scored: Make):
-    """The latest one waits, in whatever order they came, and all that came before it are superseded."""
+    """The latest one waits, in whatever order they came."""
     versions = [make_scored(title=f"Hat {number}", observed_at=NOON + number * HOUR) for number in range(8)]
     at_once(lambda number: enqueue(engine, [versions[number]], now=NOON))
     counts = count_cases(engine)
