@@ -147,7 +147,11 @@ class BoundedFile:
 
     def _find_fitting(self, file: pq.ParquetFile, group: int, rows: int) -> int:
         """Return how many rows of a row group can be decoded at a time."""
-        longest = [chunk.dictionary if chunk.refers else 0 for chunk in self._chunks[group]]
+        # The length of a number in a dictionary is known; that of a text is at most the whole dictionary's.
+        longest = [
+            chunk.dictionary if chunk.refers and file.schema.column(at).physical_type == "BYTE_ARRAY" else 0
+            for at, chunk in enumerate(self._chunks[group])
+        ]
         if sum(longest) * min(rows, self.group_rows[group]) > BATCH_BYTES // 4:  # as a rule: it has many texts
             longest = [self._find_longest(group, at) if bound else 0 for at, bound in enumerate(longest)]
         row = self._row_bytes(file, group, longest)

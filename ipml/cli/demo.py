@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 
 from ipml.cli.options import open_for_command
 from ipml.cli.plain_text import printable
-from ipml.cli.warm_up import compile_all, running_beside
+from ipml.cli.warm_up import compile_all, is_compiled, running_beside
 
 if TYPE_CHECKING:
     from ipml.model.training import Trained
@@ -59,7 +60,7 @@ def demo(
     with console.status("Starting") as status:
         say: Say = lambda step: status.update(step.capitalize())  # noqa: E731 - a name for a callback
         say("making a marketplace, and compiling what has not been compiled before")
-        with running_beside(compile_all):
+        with nullcontext() if is_compiled() else running_beside(compile_all):
             market = _simulate(out, listings, seed, difficulty)
         console.print(f"Marketplace: {len(market.listings):,} listings in {out / 'market'}")
         trained = _train(out, seed, say)

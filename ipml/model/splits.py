@@ -135,7 +135,7 @@ def later_unseen_sellers(
     is_known_by_cut = is_labelled & ~_is_later(listings, "labelled_at", cut)
     is_later = (moments > cut).to_numpy()
     train = ~is_later & is_known_by_cut & (_draw(sellers, seed) >= seller_share)
-    test = is_later & is_labelled & ~np.isin(sellers, sellers[train])
+    test = is_later & is_labelled & ~pd.Series(sellers).isin(sellers[train]).to_numpy()
     return _checked(listings, Split(np.flatnonzero(train), np.flatnonzero(test), cut.to_pydatetime(warn=False)))
 
 
