@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ipml.errors import UnusableSetting, describe_faults
+from ipml.toml import parse_toml
 
 Rules = TypeVar("Rules", bound=BaseModel)
 
@@ -182,7 +183,7 @@ def read_rules(model: type[Rules], path: Path, bundled: str) -> Rules:
 
 @lru_cache(maxsize=16)
 def _parse_rules(model: type[BaseModel], content: str) -> BaseModel:
-    return model.model_validate(tomllib.loads(content))
+    return model.model_validate(parse_toml(content))
 
 
 @lru_cache(maxsize=1)

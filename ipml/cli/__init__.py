@@ -158,8 +158,6 @@ def main() -> NoReturn:
         _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except MemoryError as error:
         _complain(f"not enough memory: {error}")
-    except RecursionError:  # of a parser: nothing else goes as deep as its input
-        _complain("found a file nested deeper than it can be read; expected a few levels")
     sys.exit(0)
 
 

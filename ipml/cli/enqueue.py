@@ -20,7 +20,13 @@ def enqueue(
         Path, typer.Argument(metavar="FILE", help="What `ipml score` wrote.", exists=True, show_default=False)
     ],
     top: Annotated[
-        int | None, typer.Option(min=1, help="Only the N most suspicious.", metavar="N", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            help="Only the N most suspicious of the file; those that the queue knows already count among the N.",
+            metavar="N",
+            show_default=False,
+        ),
     ] = None,
     min_score: Annotated[
         float | None,

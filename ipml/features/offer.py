@@ -43,14 +43,16 @@ _MEASURES = (
     *("mg", "g", "gr", "kg", "oz", "lb", "lbs", "w", "kw", "v", "mah", "ah", "hz", "mhz", "ghz"),
 )
 """What a number of which is a size; folded, so that "sm" is centimetres in Cyrillic."""
+_UNIT = rf"x\b(?! ?\d)|(?:{'|'.join(map(fold_text, _UNITS))})\b"
 _PIECES = re.compile(
-    r"(?<![\d\"'] )(?<![\"'])\bx(?:(?<!\w x) )?(\d{1,4})\b"
+    r"(?<![\d\"'] )(?<![\"'])\bx(?:(?<!\w x) ?|(?=\d+\b(?! \w)|\d+ (?:" + _UNIT + r")))(\d{1,4})\b"
     rf"(?! ?(?:(?:{'|'.join(_MEASURES)})\b|''|\"))"
-    rf"|\b(\d{{1,5}}) ?(?:x\b(?! ?\d)|(?:{'|'.join(map(fold_text, _UNITS))})\b)"
+    rf"|\b(\d{{1,5}}) ?(?:{_UNIT})"
     r"|(?<!\d)(\d{1,5}) ?[件个双套只]"
 )
 """Numbers of pieces: "x10", "x 10", "10 x", "10 pcs". A size is none, nor is a name: a number on both sides of the x
-("90 x 90"), a measure after it ("x 64 GB"), or a word before an x that stands alone ("Model X 2018")."""
+("90 x 90"), a measure after it ("x 64 GB"), a word before an x that stands alone ("Model X 2018"), or words on both
+sides of an x with its number, the second no unit ("ThinkPad X250 i5")."""
 _SIZE_RANGE = re.compile(
     rf"\b(?:3[4-9]|4[0-8]) ?(?:-|~|to|{fold_text('до')}|bis) ?(?:3[5-9]|4[0-9])\b"
     r"|\b(?:us|uk|eu) ?\d{1,2}(?:\.5)? ?- ?(?:us|uk|eu)? ?\d{1,2}\b"

@@ -18,6 +18,7 @@ from typing import ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
+from ipml.toml import parse_toml
 
 _EXPECTED = "base_currency, [rates], and for each [[brand]] a name, category, reference_price and currency"
 
@@ -126,7 +127,7 @@ def load_brands(path: Path | None = None) -> Brands:
     """
     source = path or files("ipml.listings").joinpath("brands.toml")
     try:
-        table = tomllib.loads(source.read_text(encoding="utf-8"))
+        table = parse_toml(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UnreadableFile(str(source), str(error), "a brand file in TOML") from error
     table["brands"] = table.pop("brand", [])

@@ -41,6 +41,7 @@ from ipml.listings.translation import (
     spell_out,
 )
 from ipml.records import Problem
+from ipml.toml import parse_toml
 
 _KINDS = {field.name: field.kind for field in FIELDS}
 _REQUIRED = tuple(field.name for field in FIELDS if field.is_required)
@@ -226,7 +227,7 @@ def load_columns(name_or_path: str | Path) -> ColumnMap:
     else:
         text, where = _read_file(Path(name_or_path)), str(name_or_path)
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
         columns = table.get("columns")
         if isinstance(columns, dict):
             short = {name: {"column": source} for name, source in columns.items() if isinstance(source, str)}

@@ -68,6 +68,14 @@ def test_options_keep_what_is_worth_a_persons_time(
     assert run(*options, "--explore", "0")[1] == scores
 
 
+def test_known_listings_count_among_the_most_suspicious(run: Callable[..., tuple[str, list[Any]]]):
+    """N is of the file, whatever the queue knows of it already."""
+    run("--top", "1", "--explore", "0")
+    output, scores = run("--top", "2", "--explore", "0")
+    assert output.startswith("1 new, ")
+    assert scores == [0.9, 0.5]
+
+
 def test_other_listings_are_drawn_beside_the_most_suspicious(run: Callable[..., tuple[str, list[Any]]]):
     """With time for more drawn listings than there are others, all are drawn; the sure one stays first."""
     output, scores = run("--top", "1", "--explore", "0.99")

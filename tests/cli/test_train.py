@@ -39,7 +39,7 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     ("text", "said"),
     [
         ("name = ", "shoes.toml: found "),
-        ("name = " + "[" * 9_000, "ipml: found a file nested deeper than it can be read; expected a few levels"),
+        ("name = " + "[" * 9_000, "shoes.toml: found Nested deeper than it can be read"),
         (TEXT + "split.sort = 1", "shoes.toml: found unknown split.sort; expected what `ipml train --help` shows."),
         (TEXT.replace("listings.parquet", "no.parquet"), "ipml: no.parquet: found no such file; expected "),
         (TEXT.replace("brands.toml", "no.toml"), "ipml: no.toml: found no such file; expected "),

@@ -82,6 +82,19 @@ def test_a_name_with_an_x_is_no_number_of_pieces(name):
     assert values(name)["log_pieces_in_title"] == 0.0
 
 
+WORDS = st.sampled_from(["ThinkPad", "Envy", "bags", "жилет", "crème", "包包", "64GB"])
+
+
+@given(WORDS, st.integers(2, 9999), WORDS)
+def test_a_number_stuck_to_an_x_between_words_is_of_a_model(before, number, after):
+    """A number of pieces stands at an end, in brackets, beside a sign or before a unit."""
+    for name in (f"{before} X{number} {after}", f"{before} x{number} {after}, {after}"):
+        assert values(name)["log_pieces_in_title"] == 0.0, name
+    counts = ("x{1} {2}", "{0} x{1}", "{0} {2} (x{1})", "{0} x{1}, {2}", "{0} - x{1} {2}", "{0} x{1} pcs {2}")
+    for title in (count.format(before, number, after) for count in counts):
+        assert values(title)["log_pieces_in_title"] == pytest.approx(math.log10(number)), title
+
+
 @given(st.integers(2, 999), st.integers(2, 999))
 def test_a_size_takes_no_number_of_pieces_away(pieces, side):
     """Beside a size, pieces are counted as without."""
@@ -101,7 +114,7 @@ def test_one_size_is_no_range(title):
     assert values(title)["size_range_in_title"] == 0
 
 
-@given(st.lists(st.sampled_from(["bag", "whatsapp", "10 pcs", "+86 138 0000 0000", "all sizes", "x10"]), max_size=5))
+@given(st.lists(st.sampled_from(["bag", "whatsapp", "10 pcs", "+86 138 0000 0000", "all sizes", "10x"]), max_size=5))
 def test_more_words_never_take_a_contact_away(words):
     """Who adds to an offer hides nothing of it."""
     before, after = values(" ".join(words)), values(" ".join([*words, "soft wool hat"]))

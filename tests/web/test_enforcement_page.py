@@ -289,9 +289,9 @@ def test_who_decided_first_is_told_before_and_refused_after(bound: Engine, lea: 
     """Their page has no form, and a form sent all the same decides nothing."""
     decide(bound, 1, by="lea")
     number = appeal(bound)
-    assert "Not for you: they decided in this matter before" in lea.get("/appeals").text
+    assert "Not for you: whoever decided in this matter before may not decide again" in lea.get("/appeals").text
     page = lea.get(f"/appeals/{number}").text
-    assert "Not for you to decide: they decided in this matter before" in page
+    assert "Not for you to decide: whoever decided in this matter before may not decide again" in page
     assert f'action="/appeals/{number}/decide"' not in page
     answer = lea.post(f"/appeals/{number}/decide", data={"outcome": "rejected", "why": "no"})
     assert answer.status_code == 409

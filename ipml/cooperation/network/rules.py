@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ipml.cooperation.network.kinds import KINDS, AttributeKind
 from ipml.errors import UnusableSetting, describe_faults
+from ipml.toml import parse_toml
 
 _COPY = "a copy of ipml/cooperation/network/rules.toml"
 _BUNDLED = Path(__file__).with_name("rules.toml")
@@ -56,7 +57,7 @@ def load_network_rules(path: Path | None = None) -> NetworkRules:
     """
     path = path or _BUNDLED
     try:
-        return NetworkRules.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return NetworkRules.model_validate(parse_toml(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise UnusableSetting(f"rules {path}", "no such file", _COPY) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

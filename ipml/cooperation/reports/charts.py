@@ -150,7 +150,7 @@ def _axis(top: float, unit: Unit) -> list[str]:
         value = top * quarter / 4
         y = _y(value, top)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        said = f"{value:,.0f}" + (" h" if unit == "hours" else "")
+        said = f"{value:,.1f}".removesuffix(".0") + (" h" if unit == "hours" else "")
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{said}</text>')
     return parts
 

@@ -44,7 +44,7 @@ def list_brands(engine: Engine, since: datetime, at_most: int, until: datetime |
         .join(decisions, decisions.c.case_id == cases.c.case_id)
         .where(decisions.c.decided_at >= since, is_last_verdict())
         .where(true() if until is None else decisions.c.decided_at < until)
-        .where(cases.c.brand.is_not(None), cases.c.brand != "", cases.c.erased_at.is_(None))
+        .where(cases.c.brand.is_not(None), cases.c.brand != "")
         .group_by(cases.c.brand)
         .order_by(counterfeit.desc(), cases.c.brand)
         .limit(at_most)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, false, func, literal, or_, select
 
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
@@ -31,6 +31,7 @@ from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 NOTIFIERS = ("rights holder", "trusted flagger", "consumer", "authority")
 STATES = ("unknown", "waiting", "upheld", "rejected", "undecided", "not found", "repeated")
 STEPS = ("warn", "suspend", "lift")
+_PASSED_ON = decisions.alias()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +122,42 @@ def _state_at(as_of: datetime) -> ColumnElement[str]:
 
     What was settled since, or waits again since the decision on it was taken back, is told by the verdict on its case
     that stood then: by one given after the notice, or by an earlier one that the notice did not bring back to a person.
+    What the trail says was joined to its case only later was not known yet.
     """
     case_id = notice_items.c.case_id
     settles = or_(
         decisions.c.decided_at >= notice_items.c.noted_at,
         decisions.c.verdict == Verdict.COUNTERFEIT,
         decisions.c.origin.in_(BY_APPEAL),
+        ~_waited_again(),
     )
     named = case(*((decisions.c.verdict == verdict, state) for verdict, state in STATE_OF_VERDICT.items()))
     verdict = select(named).where(decisions.c.case_id == case_id, is_last_verdict(as_of), settles)
     is_known = select(cases.c.case_id).where(cases.c.case_id == case_id, cases.c.enqueued_at <= as_of).exists()
+    joined = audit.c.subject == literal("item:") + cast(notice_items.c.item_id, String)
+    joined_later = select(audit.c.sequence).where(joined, audit.c.action == "item joined", audit.c.at > as_of)
+    is_overturned_later = func.coalesce(notice_items.c.overturned_at > as_of, false())
     return case(
         (notice_items.c.state == "repeated", "repeated"),
-        (notice_items.c.settled_at <= as_of, notice_items.c.state),
+        (joined_later.correlate(notice_items).exists(), "unknown"),
+        (and_(notice_items.c.settled_at <= as_of, ~is_overturned_later), notice_items.c.state),
         (is_known, func.coalesce(verdict.correlate(notice_items).scalar_subquery(), "waiting")),
         else_="unknown",
     )
+
+
+def _waited_again() -> ColumnElement[bool]:
+    """Say whether a case waited for people again, after the decision on it, when the notice of an item came."""
+    taken_back = select(reversals.c.reversal_id).where(
+        reversals.c.decision_id == _PASSED_ON.c.decision_id, reversals.c.reversed_at <= notice_items.c.noted_at
+    )
+    passed_on = select(_PASSED_ON.c.decision_id).where(
+        _PASSED_ON.c.case_id == notice_items.c.case_id,
+        _PASSED_ON.c.verdict == Verdict.ESCALATE,
+        _PASSED_ON.c.decided_at.between(decisions.c.decided_at, notice_items.c.noted_at),
+        ~taken_back.correlate(_PASSED_ON, notice_items).exists(),
+    )
+    return passed_on.correlate(decisions, notice_items).exists()
 
 
 def _is_overturned(became: ColumnElement[str], as_of: datetime) -> ColumnElement[int]:

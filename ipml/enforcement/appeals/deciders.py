@@ -18,8 +18,8 @@ from ipml.storage.tables import appeal_outcomes, appeals, cases, decisions, meas
 from ipml.storage.tables import audit as trail
 
 _MACHINES = ("ipml", "policy", "model", "seller", "command line")
-_DECIDED = "they decided in this matter before; another person must"
-_OWN = "they sell as this seller"
+_DECIDED = "whoever decided in this matter before may not decide again; another person must"
+_OWN = "nobody decides on listings of their own"
 _ROLES = ("reviewer", "lead", "admin")
 
 
@@ -36,7 +36,7 @@ def may_decide(connection: Connection, appeal: Appeal, by: str) -> str | None:
     except OwnListing:
         return _OWN
     except SamePerson:
-        return "they gave one of the verdicts it is about"
+        return "whoever gave one of the verdicts it is about may not decide"
     return None
 
 

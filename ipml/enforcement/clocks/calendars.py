@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ipml.errors import UnusableSetting, describe_faults
+from ipml.toml import parse_toml
 
 _BUNDLED = Path(__file__).with_name("holidays")
 _DAY = timedelta(days=1)
@@ -85,7 +86,7 @@ def load_calendar(name: str, folder: Path | None = None) -> Calendar:
     """
     path = find_file(name, "holidays", _BUNDLED, folder)
     try:
-        return Calendar.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Calendar.model_validate(parse_toml(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnusableSetting(f"holidays {path.name}", f"no TOML ({error})", "a file like holidays/us.toml") from error
     except ValidationError as error:

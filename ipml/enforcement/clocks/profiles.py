@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ipml.enforcement.clocks.calendars import find_file, load_calendar
 from ipml.enforcement.clocks.terms import Counting, Deadline, Length, find_end, find_zone
 from ipml.errors import UnusableSetting, describe_faults
+from ipml.toml import parse_toml
 
 _BUNDLED = Path(__file__).with_name("profiles")
 _LEAST_MONTHS = 6  # DSA, Article 20(1)
@@ -150,7 +151,7 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
     """
     path = find_file(name, "profiles", _BUNDLED, folder)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = parse_toml(path.read_text(encoding="utf-8"))
         profile = Profile.model_validate(content | {"name": name, "folder": folder})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnusableSetting(f"profile {name}", f"no TOML ({error})", "a file like profiles/eu.toml") from error

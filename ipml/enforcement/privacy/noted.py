@@ -30,10 +30,11 @@ def join_notices(connection: Connection, rows: Sequence[Row[Any]], by: str, at: 
     unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.pseudonym.is_(None)
     query = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(*unjoined)
     for item in connection.execute(query).all():
-        state = "waiting" if item.state == "unknown" else item.state
+        is_unknown = item.state == "unknown"
+        state = "waiting" if is_unknown else item.state
         fields = {"case_id": numbers[item.listing_digest], "state": state, "location": "", "listing_digest": ""}
         change = update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields)
-        audit.change_rows(connection, change, by, "erased", at=at)
+        audit.change_rows(connection, change, by, "item joined" if is_unknown else "erased", at=at)
 
 
 def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:

@@ -21,6 +21,7 @@ from ipml.enforcement.statements.facts import SIGNS
 from ipml.enforcement.statements.rules import languages
 from ipml.errors import UnusableSetting, describe_faults
 from ipml.review.grounds import GROUNDS
+from ipml.toml import parse_toml
 
 LETTER_FIELDS = frozenset(
     {
@@ -146,7 +147,7 @@ def load_words(language: str) -> Words:
 def read_words(text: str, name: str) -> Words:
     """Return the words that a file of a language holds, or raise UnusableSetting with all that is wrong with it."""
     try:
-        return Words.model_validate(tomllib.loads(text))
+        return Words.model_validate(parse_toml(text))
     except tomllib.TOMLDecodeError as error:
         raise UnusableSetting(name, f"no TOML ({error})", "a file like languages/en.toml") from error
     except ValidationError as error:

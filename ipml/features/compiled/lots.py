@@ -118,18 +118,6 @@ def _is_of_size(data, start, at, kinds, stands_alone):
 
 
 @plain_njit
-def end_of_pieces(data, start, at, end, kinds):
-    """Return where "x10" or "x 10" ends that begins with this x; 0 where there is none, or a size or a name."""
-    first = _skip_space(data, at + 1, end)
-    last = skip_digits(data, first, end)
-    if not (1 <= last - first <= 4 and _ends_word(data, last, end, kinds)):
-        return 0
-    if _is_of_size(data, start, at, kinds, first > at + 1) or _is_measured(data, last, end, kinds):
-        return 0
-    return last
-
-
-@plain_njit
 def end_of_unit(data, at, end, kinds, is_whole):
     """Return where the unit ends that follows a number, which ends here; 0 where there is none.
 
@@ -150,6 +138,28 @@ def end_of_unit(data, at, end, kinds, is_whole):
                 is_size = data[at] == _X and next_word < end and is_digit(data[next_word])
                 return 0 if is_size else after
     return 0
+
+
+@plain_njit
+def _is_between_words(data, start, first, last, end, kinds):
+    """Say whether a word stands before what begins and ends here, and a word after it, with one space between."""
+    if first == start or data[first - 1] != _SPACE or last == end or data[last] != _SPACE:
+        return False
+    return is_word(kinds, letter_before(data, first - 1, start)) and is_word(kinds, letter_after(data, last + 1, end))
+
+
+@plain_njit
+def end_of_pieces(data, start, at, end, kinds):
+    """Return where "x10" or "x 10" ends that begins with this x; 0 where there is none, or a size or a name."""
+    first = _skip_space(data, at + 1, end)
+    last = skip_digits(data, first, end)
+    if not (1 <= last - first <= 4 and _ends_word(data, last, end, kinds)):
+        return 0
+    if _is_of_size(data, start, at, kinds, first > at + 1) or _is_measured(data, last, end, kinds):
+        return 0
+    if _is_between_words(data, start, at, last, end, kinds) and end_of_unit(data, last, end, kinds, True) == 0:
+        return 0
+    return last
 
 
 @plain_njit

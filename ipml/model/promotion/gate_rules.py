@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
 from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
+from ipml.toml import parse_toml
 
 
 class Rule(BaseModel):
@@ -96,7 +97,7 @@ def load_rules(path: Path | None = None) -> GateRules:
     if path is None:
         return GateRules(**bundled)
     try:
-        own = tomllib.loads(path.read_text(encoding="utf-8"))
+        own = parse_toml(path.read_text(encoding="utf-8"))
         return GateRules(**bundled | {name: _over(bundled.get(name), rule) for name, rule in own.items()})
     except OSError as error:
         raise UnreadableFile(path, error.strerror or "no readable file", "a file of gate rules") from error

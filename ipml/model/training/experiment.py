@@ -41,6 +41,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
 from ipml.model.artifact.card import NAME_PATTERN
 from ipml.settings import get_settings
+from ipml.toml import parse_toml
 
 
 def _list_files(value: Any) -> Any:
@@ -174,7 +175,7 @@ def load_experiment(path: Path) -> Experiment:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        written = tomllib.loads(text)
+        written = parse_toml(text)
         if ours := {"folder", "text"} & written.keys():
             raise UnusableSetting(str(path), f"unknown {', '.join(sorted(ours))}", _EXPECTED)
         return Experiment(**written, folder=path.parent, text=text)

@@ -14,6 +14,7 @@ from ipml.storage.tables import cases
 
 _ORDERS = {Order.SCORE: "score", Order.VALUE: "value per minute", Order.FIFO: "time of arrival"}
 _LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # further down the queue a place is not worth counting
+_SURE = 0.999  # a score below 1 is never said to be 100 %
 _ASSUMED = {
     "probability": "the model could not judge it: the usual share of counterfeits stands in",
     "price": "its price is not known: the usual one stands in",
@@ -88,7 +89,7 @@ def _say_worth(worth: Worth) -> tuple[str, ...]:
     """Return the parts of a worth; factors of 1 are left out."""
     weights = (("severity of the category", worth.severity), ("weight of the brand", worth.brand_weight))
     factors = [
-        f"{100 * worth.probability:.3g} % likely",
+        f"{100 * min(worth.probability, _SURE):.3g} % likely",
         _money(worth.price, worth.currency),
         f"{worth.sales:,.3g} sales until the next look",
         *(f"{weight:g} for {name}" for name, weight in weights if weight != 1),

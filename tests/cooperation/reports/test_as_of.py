@@ -5,9 +5,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from given_notices import say
 from noticing import NOON, Desk
 from sqlalchemy import Text, insert, select, update
 
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.matching import match_notices
 from ipml.cooperation.notifiers.appointments import appoint
 from ipml.cooperation.notifiers.steps import lift, suspend, warn
 from ipml.cooperation.reports.brand import measure_brand
@@ -16,6 +19,7 @@ from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.rules import ReportRules
 from ipml.enforcement.appeals.deciding import decide_appeal
 from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError
 from ipml.records import Verdict
 from ipml.review.exploration.batches import enqueue_batch
@@ -38,7 +42,7 @@ class Life:
     def __init__(self, desk: Desk, seed: int) -> None:
         self.desk, self.draw, self.n_cases = desk, random.Random(seed), 0
         self.steps = (
-            *[self.decide] * 5,
+            *[self.decide] * 6,
             *[self.give_notice] * 3,
             *[self.undo] * 2,
             self.enqueue,
@@ -48,6 +52,8 @@ class Life:
             self.do_measures,
             self.hand_on,
             self.judge_notifier,
+            self.give_notice_early,
+            *[self.match] * 2,
         )
 
     def enqueue(self) -> None:
@@ -117,7 +123,7 @@ class Life:
                     insert(clues).values(blanks | {"built_at": self.desk.now, "reference": str(self.desk.now)})
                 )
             else:
-                connection.execute(update(clues).values(received_at=self.desk.now))
+                connection.execute(update(clues).where(clues.c.received_at.is_(None)).values(received_at=self.desk.now))
 
     def judge_notifier(self) -> None:
         """A lead warns, suspends, lifts or appoints."""
@@ -130,6 +136,20 @@ class Life:
             take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
             take(self.desk.engine, number, "lea", "because", now=self.desk.now)
 
+    def give_notice_early(self) -> None:
+        """Somebody gives notice of a listing that comes in later."""
+        desk = self.desk
+        desk.add_notifier("a")
+        receive(desk.engine, say(f"L{self.n_cases + self.draw.randint(1, 4)}", email="a@example.com"), now=desk.now)
+
+    def match(self) -> None:
+        """Notices of listings that nobody knew are joined to their cases."""
+        match_notices(self.desk.engine, now=self.desk.now)
+
+    def erase(self) -> None:
+        """A seller is erased, whose brand others sell as well."""
+        erase_sellers(self.desk.engine, ["s1"], why="request 7", by="lea", now=self.desk.now)
+
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_a_report_as_of_a_moment_is_the_one_made_then(desk: Desk, seed: int):
@@ -137,11 +157,14 @@ def test_a_report_as_of_a_moment_is_the_one_made_then(desk: Desk, seed: int):
     life = Life(desk, seed)
     life.enqueue()
     made = []
-    for place in range(60):
+    for place in range(80):
         desk.pass_time(hours=life.draw.randint(1, 40))
+        if place == 50:
+            life.deliver()
+            life.erase()
         with suppress(IpmlError):  # what cannot be done just now is not done
             life.draw.choice(life.steps)()
-        if place % 6 == 5:
+        if place % 8 == 7:
             made.append((desk.now, report(desk, desk.now)))
             desk.pass_time()
     assert made[-1][1][0].decided.count() > 5

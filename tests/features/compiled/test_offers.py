@@ -149,7 +149,27 @@ ADDRESSES = [
     "b" * 62,
     "@shop",
 ]
-KINDS_OF_PIECES = [LOTS, SIZES, RANGES, LETTERS, PHONES, LINKS, ADDRESSES]
+NAMES = [
+    "a",
+    " x10",
+    " x7",
+    " x250",
+    " i5",
+    " x",
+    " pcs",
+    " pc",
+    "é",
+    " 件",
+    "件",
+    " ",
+    "  ",
+    "(",
+    "-",
+    "_",
+    " cm",
+    " 3",
+]
+KINDS_OF_PIECES = [LOTS, SIZES, NAMES, RANGES, LETTERS, PHONES, LINKS, ADDRESSES]
 TEXTS = (
     st.sampled_from(KINDS_OF_PIECES).flatmap(lambda pieces: st.lists(st.sampled_from(pieces), max_size=9)).map("".join)
 )
@@ -174,7 +194,20 @@ def assert_read_as_one(raws: list[str], folded: list[str], most: int = 2_000) ->
 
 
 @example(
-    ["x10 pcs 20", "10 x 20", "x 10x 30", "0 pcs", "us7.5-us 12", "a.b@c.de", "\u0663 pcs", "www", "8 (900) 000-00-00"]
+    [
+        "x10 pcs 20",
+        "10 x 20",
+        "x 10x 30",
+        "a x10 b",
+        "é x250 x 3",
+        "a x10 pcs",
+        "0 pcs",
+        "us7.5-us 12",
+        "a.b@c.de",
+        "\u0663 pcs",
+        "www",
+        "8 (900) 000-00-00",
+    ]
 )
 @given(st.lists(ANY, max_size=6))
 def test_offers_are_read_as_in_one_text(texts):

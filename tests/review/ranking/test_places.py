@@ -92,3 +92,11 @@ def test_no_case_no_place(engine: Engine):
     """A number of no case is a mistake."""
     with pytest.raises(CaseNotFound):
         explain_place(engine, 1)
+
+
+@pytest.mark.parametrize("score", [0.9949, 0.9951, 0.99951, 0.9999999])
+def test_only_certainty_would_be_100_percent(engine: Engine, make_scored: Make, score: float):
+    """As at the head of the page, where the same score is rounded down."""
+    enqueue(engine, [make_scored("A", score, price=100.0, currency="EUR")])
+    said = next(sentence for sentence in explain_place(engine, 1) if "likely" in sentence)
+    assert said.startswith("99."), said

@@ -1,0 +1,38 @@
+"""TOML that people wrote, and the mistakes in it."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipml.cooperation.network.rules import load_network_rules
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.errors import IpmlError
+from ipml.listings.brands import load_brands
+from ipml.listings.marketplaces import load_columns
+from ipml.model.promotion.gate_rules import load_rules
+from ipml.model.training import load_experiment
+from ipml.toml import parse_toml
+
+DEEP = ["a = " + "[" * 9_000, "a = " + "[" * 9_000 + "]" * 9_000, "a = " + "{ a = " * 9_000]
+
+
+@pytest.mark.parametrize("text", ["a = ", *DEEP], ids=["cut", "open", "closed", "tables"])
+def test_what_cannot_be_read_is_a_mistake_in_toml(text: str):
+    """However deep it is nested: whoever reads a file has one kind of mistake to answer."""
+    with pytest.raises(tomllib.TOMLDecodeError):
+        parse_toml(text)
+
+
+@pytest.mark.parametrize(
+    "read", [load_network_rules, load_enforcement_policy, load_brands, load_columns, load_rules, load_experiment]
+)
+def test_every_reader_names_the_file_that_is_nested_too_deeply(read: Callable[[Path], Any], tmp_path: Path):
+    """In one line, as for any other mistake."""
+    path = tmp_path / "odd.toml"
+    path.write_text(DEEP[0])
+    with pytest.raises(IpmlError, match=r"odd\.toml.*Nested deeper") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
