@@ -34,7 +34,8 @@ def open_hasty(url: str) -> Engine:
     engine = open_database(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
-        engine.dispose()  # the connection that there is waits
+        with engine.connect() as connection:  # the one that there is already
+            connection.connection.driver_connection.execute("PRAGMA synchronous = OFF")
     engine.dialect, compiled = _compiled.setdefault(engine.dialect.name, (engine.dialect, LRUCache(2_000)))
     engine.update_execution_options(compiled_cache=compiled)
     return engine

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from ipml.cli import app
 from ipml.model.training import Experiment
@@ -32,7 +32,7 @@ def test_the_examples_run():
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\bipml ([a-z][\w-]*)", SHELL))))
 def test_every_command_shown_exists_and_shows_an_example(name):
     """A command the README shows answers --help, with an example."""
-    result = CliRunner().invoke(app, [name, "--help"])
+    result = CliRunner().invoke(COMMANDS, [name, "--help"])
     assert result.exit_code == 0
     assert "ipml" in result.output
 

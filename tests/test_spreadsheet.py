@@ -6,6 +6,7 @@ import ast
 import csv
 import io
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -107,16 +108,25 @@ OTHERWISE = {"ipml/cli/label_errors.py", "ipml/cli/penalty.py", "ipml/cli/demo.p
 """Commands that write listings defused, as CSV for people beside files for programs, or as Parquet alone."""
 
 
+@cache
+def _all_calls() -> list[tuple[str, ast.expr]]:
+    """Return each call in the package: its module, and what is called."""
+    root = Path(__file__).parents[1]
+    return [
+        (path.relative_to(root).as_posix(), node.func)
+        for path in (root / "ipml").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+
+
 def _calls(names: set[str]) -> set[str]:
     """Return the modules that call one of some functions by name."""
-    root = Path(__file__).parents[1]
     found = set()
-    for path in (root / "ipml").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call):
-                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                if called in names and ast.unparse(node.func).split(".")[0] not in ("self", "pq"):
-                    found.add(path.relative_to(root).as_posix())
+    for module, function in _all_calls():
+        called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        if called in names and ast.unparse(function).split(".")[0] not in ("self", "pq"):
+            found.add(module)
     return found
 
 

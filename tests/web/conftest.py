@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from anyio.from_thread import start_blocking_portal
 from databases import BOTH_IN_THE_END, copy_memory, copy_postgres, save_memory
 from fastapi import FastAPI
 from sqlalchemy import Engine
@@ -141,6 +142,14 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         read_as=READINGS.get(number % len(TITLES)),
         base_rate=BASE_RATE,
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_loop() -> Iterator[None]:
+    """Let all browsers of a process use one event loop, and none begin one of its own for each request."""
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestClient, "portal", portal)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -288,7 +297,8 @@ def serve(app: ASGIApp) -> Iterator[httpx.Client]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with httpx.Client(base_url=address, timeout=30, verify=False) as client:  # to read certificates takes longer
             yield client
     finally:
         server.should_exit = True

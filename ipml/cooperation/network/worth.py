@@ -118,13 +118,17 @@ def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int
     if unseen <= 0 or not (len(known) or others):
         return Estimate(total, total, total if unseen <= 0 else float("inf"), len(known), n_listings)
     rng = np.random.default_rng(seed)
-    totals = np.array([total + _draw_unseen(known, others, unseen, rng) for _ in range(_DRAWS)])
-    low, middle, high = np.quantile(totals, [0.05, 0.5, 0.95])
+    drawn_from = [_join(known, other) for other in others or [known[:0]]]
+    totals = np.empty(_DRAWS)
+    for draw in range(_DRAWS):
+        weights, values = drawn_from[rng.integers(len(drawn_from))]
+        shares = rng.standard_gamma(weights)
+        totals[draw] = rng.multinomial(unseen, shares / shares.sum()) @ values
+    low, middle, high = np.quantile(total + totals, [0.05, 0.5, 0.95])
     return Estimate(float(middle), float(low), float(high), len(known), n_listings)
 
 
-def _draw_unseen(known: Array, others: list[Array], unseen: int, rng: np.random.Generator) -> float:
-    other = others[rng.integers(len(others))] if others else known[:0]
-    weight = np.concatenate([np.ones(len(known)), np.full(len(other), _AS_MANY / max(len(other), 1))])
-    shares = rng.standard_gamma(weight)
-    return float(rng.multinomial(unseen, shares / shares.sum()) @ np.concatenate([known, other]))
+def _join(known: Array, other: Array) -> tuple[Array, Array]:
+    """Return the known listings of a network and of another, and before them as how many each of them counts."""
+    weights = np.concatenate([np.ones(len(known)), np.full(len(other), _AS_MANY / max(len(other), 1))])
+    return weights, np.concatenate([known, other])
