@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic import TypeAdapter
 
+from ipml.model.label_odds import effective_number, weigh_by_odds
 from ipml.model.metrics import Estimate, estimate_of, measure_names, resample_all
 from ipml.model.ranking import Floats
 from ipml.model.slices import Counts, Slice, group_columns, measure_slices
@@ -33,6 +34,55 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """For which listings the tested ones stand, where these are what people came to review.
+
+    Attributes
+    ----------
+    drawn : int
+        How many of them were drawn, with odds below 1, and not shown for their score.
+    listings : float
+        For how many listings they stand together.
+    prevalence : float
+        Share of counterfeits among those, in 0-1.
+    effective : float
+        How many listings drawn at random would say as much.
+
+    Examples
+    --------
+    >>> print(Reviewed.of(np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.5, 0.5])))
+    weighed by the odds of being reviewed: they stand for 6 listings (16.7 % counterfeit), and say as much as 4 drawn at
+    random
+    >>> print(Reviewed.of(np.array([1.0, 0.0]), np.ones(2)))
+    all were shown for their score and none was drawn: how many counterfeits lie elsewhere cannot be known from them
+    """
+
+    drawn: int
+    listings: float
+    prevalence: float
+    effective: float
+
+    @classmethod
+    def of(cls, y: Floats, odds: Floats) -> Reviewed:
+        """Work it out from the labels and with what odds their listings were shown."""
+        weight = weigh_by_odds(odds)
+        prevalence = float(weight @ y / weight.sum())
+        return cls(int((odds < 1).sum()), float(weight.sum()), prevalence, effective_number(weight))
+
+    def __str__(self) -> str:
+        if not self.drawn:
+            return (
+                "all were shown for their score and none was drawn: "
+                "how many counterfeits lie elsewhere cannot be known from them"
+            )
+        stand_for = f"{self.listings:,.0f} listings ({100 * self.prevalence:.1f} % counterfeit)"
+        return (
+            f"weighed by the odds of being reviewed: they stand for {stand_for}, "
+            f"and say as much as {self.effective:,.0f} drawn at random"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """What was measured on a test.
 
@@ -49,6 +99,8 @@ class Evaluation:
         How the intervals were made.
     n_repeats : int
         Over how many scores per listing the figures are averaged.
+    reviewed : Reviewed or None
+        For which listings the tested ones stand; None where they stand for themselves. Slices are not weighed.
     """
 
     counts: Counts
@@ -58,6 +110,7 @@ class Evaluation:
     n_resamples: int
     seed: int
     n_repeats: int = 1
+    reviewed: Reviewed | None = None
 
     def to_json(self) -> str:
         """Return the evaluation as JSON, from which `from_json` makes it again."""
@@ -73,7 +126,8 @@ class Evaluation:
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
-        parts = [str(self.counts), align(rows)]
+        counts = f"{self.counts}\n{self.reviewed}" if self.reviewed else str(self.counts)
+        parts = [counts, align(rows)]
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference
             parts.append(f"{_in_words(COMPARED_BY)} above the best baseline, {baseline}: {difference}")
@@ -149,6 +203,7 @@ def evaluate_repeats(
     listings: pd.DataFrame,
     *,
     baselines: Mapping[str, Sequence[ArrayLike]] | None = None,
+    label_odds: ArrayLike | None = None,
     k: Sequence[int] = (100,),
     n_resamples: int = 500,
     seed: int = 0,
@@ -165,6 +220,9 @@ def evaluate_repeats(
         One array per seed.
     baselines : mapping of str to sequence of array, optional
         The same for the baselines.
+    label_odds : array of shape (n_listings,), optional
+        With what odds a person came to see each listing, NaN where unknown: the figures are then those of all listings
+        that came by, not of those that were reviewed. For precision and recall at k, k of them are read.
 
     Examples
     --------
@@ -175,8 +233,9 @@ def evaluate_repeats(
     0.875
     """
     sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
+    weight = None if label_odds is None else weigh_by_odds(label_odds)
     draws = {
-        name: draw_repeats(truth, repeats, sellers, measure_names(k), n_resamples=n_resamples, seed=seed)
+        name: draw_repeats(truth, repeats, sellers, measure_names(k), weight=weight, n_resamples=n_resamples, seed=seed)
         for name, repeats in {MODEL: scores, **(baselines or {})}.items()
     }
     return Evaluation(
@@ -192,6 +251,7 @@ def evaluate_repeats(
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
+        reviewed=None if label_odds is None else Reviewed.of(truth, np.asarray(label_odds, dtype=float)),
     )
 
 
@@ -201,6 +261,7 @@ def draw_repeats(
     sellers: ArrayLike,
     measures: Sequence[str],
     *,
+    weight: ArrayLike | None = None,
     n_resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Floats]:
@@ -213,7 +274,8 @@ def draw_repeats(
     {'precision_at_2': array([0.75])}
     """
     repeats = [
-        resample_all(y, score, sellers, measures=measures, n_resamples=n_resamples, seed=seed) for score in scores
+        resample_all(y, score, sellers, measures=measures, weight=weight, n_resamples=n_resamples, seed=seed)
+        for score in scores
     ]
     return {name: np.mean([draws[name] for draws in repeats], axis=0) for name in measures}
 

@@ -241,12 +241,14 @@ def resample_all(
     sellers: ArrayLike,
     *,
     measures: Sequence[str] = MEASURES,
+    weight: ArrayLike | None = None,
     n_resamples: int = 500,
     seed: int = 0,
 ) -> dict[str, Floats]:
     """Return every measure on the listings as they are, and then on each resample of their sellers.
 
-    Which sellers are drawn depends on their ids and the seed only, so the values for two scores pair up.
+    Which sellers are drawn depends on their ids and the seed only, so the values for two scores pair up. Where `weight`
+    is given, each listing counts as so many.
 
     Returns
     -------
@@ -261,7 +263,7 @@ def resample_all(
     readers = {name: measure_named(name) for name in measures}
     check_scores(y, score, are_probabilities=not MEASURES_OF_PROBABILITY.isdisjoint(measures))
     draws = {name: np.full(1 + n_resamples, np.nan) for name in readers}
-    for numbers, ranking in resample_rankings(y, score, sellers, n_resamples=n_resamples, seed=seed):
+    for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
         for name, read in readers.items():
             draws[name][numbers] = read(ranking)
     return draws

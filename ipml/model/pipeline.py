@@ -30,6 +30,7 @@ from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage
+from ipml.model.label_odds import count_by_odds
 from ipml.model.learner import Chosen, Floats, Labels, choose_penalty, climb
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage
@@ -113,7 +114,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         self.n_folds = n_folds
         self.seed = seed
 
-    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None, label_odds: Any = None) -> Self:
         """Learn from labelled listings.
 
         Parameters
@@ -124,9 +125,14 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             1 for counterfeit.
         sample_weight : array of shape (n_listings,), optional
             How far each label is trusted.
+        label_odds : array of shape (n_listings,), optional
+            With what odds a person came to see each listing; NaN where unknown. Probabilities are then those of all
+            listings that came by, not of those that were reviewed. The order of listings is learnt without them: it
+            hardly depends on them, and some labels that stand for many would only blur it.
         """
         y = np.asarray(y).astype(np.int8)
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        counted = weight if label_odds is None else weight * count_by_odds(label_odds)
         sellers = np.asarray(X["seller_id"]).astype(str)
         for name in _PREPARED:
             self.__dict__.pop(name, None)
@@ -137,7 +143,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             chosen = self._fit_first_stage(listings, y, weight, sellers)
         unseen = chosen.unseen
         scored = ~np.isnan(unseen)
-        self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], weight[scored])
+        self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], counted[scored])
         self.portfolios_ = SellerPortfolios()
         looked = self.alone_.probability(np.where(scored, unseen, chosen.by_few))
         share = self.portfolios_.shares_in_time(sellers, looked, listing_moments(listings))
@@ -147,7 +153,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         self.calibration_ = fit_calibration(
             self.second_stage_.log_odds(unseen[scored], share[scored]),
             y[scored],
-            weight[scored],
+            counted[scored],
             brands=np.array(self._brands(listings).strings(), dtype=object)[scored],
             categories=np.array(listings.names("category").strings(), dtype=object)[scored],
             sellers=sellers[scored],

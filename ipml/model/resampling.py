@@ -25,13 +25,15 @@ def resample_rankings(
     sellers: ArrayLike,
     *,
     worth: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
     n_resamples: int = 500,
     seed: int = 0,
 ) -> Iterator[tuple[NDArray[np.intp], Ranking]]:
     """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
 
     Resamples without a counterfeit are left out. Where `worth` is given, of shape (n_listings,) and at least 0, each
-    counterfeit counts for what it is worth: recall is then the share of all worth that was found.
+    counterfeit counts for what it is worth: recall is then the share of all worth that was found. Where `weight` is
+    given, each listing counts as so many.
 
     Examples
     --------
@@ -44,6 +46,8 @@ def resample_rankings(
         truth = truth * np.asarray(worth, dtype=float)
     order = ScoreOrder.of(scores)
     for start, weights in _resampled_weights(_number_sellers(sellers, len(truth)), n_resamples, seed):
+        if weight is not None:
+            weights = weights * np.asarray(weight, dtype=float)
         ranking = order.rank(scores, truth, weights)
         usable = np.flatnonzero(ranking.positives[:, -1] > 0)
         yield start + usable, ranking.of_samples(usable)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
@@ -139,6 +141,32 @@ def test_log_odds_are_refused(y, scores, listings):
     """A report needs probabilities, as its Brier score and calibration error do."""
     with pytest.raises(UnmeasurableScores, match="probabilities in 0-1"):
         evaluate(y, scores[0] * 10 - 5, listings)
+
+
+@given(st.lists(st.sampled_from([1, 2, 4]), min_size=12, max_size=12))
+@settings(deadline=None, max_examples=25)
+def test_a_label_with_odds_counts_as_the_listings_it_stands_for(stands_for):
+    """A listing shown with odds of one in four counts as four such listings would."""
+    times = np.array([*stands_for, 1, 1])
+    y, score = np.arange(14) % 3 == 0, np.linspace(0.95, 0.05, 14) ** 2
+    listings = pd.DataFrame({"seller_id": list("abcdefghijklmn")})
+    drawn = evaluate_repeats(y, [score], listings, label_odds=1 / times, k=[5], n_resamples=20)
+    rows = np.repeat(np.arange(14), times)
+    all_of_them = evaluate_repeats(y[rows], [score[rows]], listings.iloc[rows], k=[5], n_resamples=20)
+    for name, estimate in all_of_them.figures["model"].items():
+        assert drawn.figures["model"][name].value == pytest.approx(estimate.value, abs=1e-12), name
+    assert drawn.reviewed is not None
+    assert drawn.reviewed.listings == times.sum()
+    assert drawn.reviewed.prevalence == pytest.approx(all_of_them.counts.prevalence)
+
+
+def test_it_is_said_for_what_reviewed_listings_stand(y, scores, listings):
+    """Above the figures, and as plainly where nothing was drawn, so that nobody takes them for those of all."""
+    odds = np.where(np.arange(len(y)) % 2, 1.0, 0.5)
+    drawn, shown = (evaluate_repeats(y, scores, listings, label_odds=of, n_resamples=20) for of in (odds, odds > 0))
+    assert f"stand for {(1 / odds).sum():,.0f} listings" in drawn.table()
+    assert "cannot be known from them" in shown.table()
+    assert Evaluation.from_json(drawn.to_json()) == drawn
 
 
 @pytest.mark.slow

@@ -59,7 +59,14 @@ def rehearse(experiment: Experiment, brands: BrandTable) -> None:
 def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable) -> CounterfeitClassifier:
     """Fit the experiment's classifier on labelled listings; a label that says nothing of its weight counts in full."""
     weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else None
-    return make_classifier(experiment, brands).fit(labelled, labels_of(labelled), weight)
+    return make_classifier(experiment, brands).fit(labelled, labels_of(labelled), weight, odds_of(labelled))
+
+
+def odds_of(listings: pd.DataFrame) -> NDArray[np.float64] | None:
+    """Return with what odds people came to see listings, NaN where unknown; None where no listing says so."""
+    if "label_odds" not in listings or listings["label_odds"].isna().all():
+        return None
+    return listings["label_odds"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:

@@ -19,7 +19,7 @@ from ipml.model.splits import Positions, later_unseen_sellers, leaking_random_sp
 from ipml.model.tested import Tested
 from ipml.model.training.data import read_truth
 from ipml.model.training.experiment import Experiment
-from ipml.model.training.fitting import fit_classifier, labels_of
+from ipml.model.training.fitting import fit_classifier, labels_of, odds_of
 
 Floats = NDArray[np.float64]
 Side = tuple[Positions, Positions]
@@ -88,12 +88,16 @@ def name_brands(tested: Tested, brands: BrandTable) -> Tested:
 
 
 def measure(experiment: Experiment, tested: Tested) -> Evaluation:
-    """Work out the figures of the model beside those of the baselines."""
+    """Work out the figures of the model beside those of the baselines.
+
+    Where the truth of all is not known, labels are weighed by the odds with which people came to see the listings.
+    """
     return evaluate_repeats(
         tested.y,
         tested.scores[MODEL],
         tested.listings,
         baselines={name: scores for name, scores in tested.scores.items() if name != MODEL},
+        label_odds=None if experiment.data.truth else odds_of(tested.listings),
         k=experiment.evaluation.k,
         n_resamples=experiment.evaluation.n_resamples,
         seed=experiment.seed,

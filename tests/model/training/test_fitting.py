@@ -86,3 +86,28 @@ def test_a_label_without_weight_weighs_one(market):
     first, *others = (fit_classifier(plan({"C": 0.1, "n_folds": 2}), frame, BRANDS) for frame in frames)
     for other in others:
         np.testing.assert_array_equal(other.coefficients, first.coefficients)
+
+
+def test_what_was_drawn_lowers_probabilities_to_those_of_all_listings(market):
+    """The odds of labels decide what probabilities are on average, and leave the order of listings as it is."""
+    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()])
+    is_fake = labelled["is_counterfeit"].to_numpy(dtype=bool)
+    plain, weighed = (
+        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_odds=odds), BRANDS)
+        for odds in (np.nan, np.where(is_fake, 1.0, 0.25))
+    )
+    np.testing.assert_array_equal(weighed.learner_.coef_, plain.learner_.coef_)
+    as_they_came = is_fake.sum() / (is_fake.sum() + 4 * (~is_fake).sum())
+    assert weighed.predict_proba(labelled)[:, 1].mean() < 1.5 * as_they_came
+    assert plain.predict_proba(labelled)[:, 1].mean() > 2 * as_they_came
+
+
+def test_equal_odds_say_nothing(market):
+    """Where everything was shown with the same odds, labels are those of all listings, and so is the model."""
+    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()]).iloc[:600]
+    silent, sure, drawn = (
+        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_odds=odds), BRANDS)
+        for odds in (np.nan, 1.0, 0.25)
+    )
+    for other in (sure, drawn):
+        np.testing.assert_array_equal(other.predict_proba(labelled), silent.predict_proba(labelled))

@@ -1,0 +1,86 @@
+"""What a model learns from what people reviewed: a queue by score, and a draw from the rest.
+
+    python -m experiments.review.queue_labels --markets 20
+
+On each simulated market a first model, trained on the earliest listings, fills the queue with the highest scores among
+those that follow, and a share of the others is drawn beside them. A second model learns from these labels, with their
+odds and without. Its mean probability over all listings that followed is compared with their true share of
+counterfeits, and so is the average precision that the evaluation reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from ipml.features.brand import brand_table
+from ipml.model.evaluation import evaluate_repeats
+from ipml.model.label_odds import count_by_odds
+from ipml.model.pipeline import CounterfeitClassifier, make_features
+from ipml.model.splits import seller_folds
+from ipml.simulation.marketplace import simulate_marketplace
+
+EARLY, QUEUED = 3_000, 600
+LABELS = ["is_counterfeit", "labelled_at", "label_weight", "label_odds"]
+
+
+def run(seed: int, share: float) -> dict[str, Any]:
+    """Return by how much the mean probability is off, and what precision is reported and true, on one market."""
+    market = simulate_marketplace(11_000, seed)
+    listings = market.listings.sort_values("observed_at", ignore_index=True)
+    truth = market.truth.set_index("listing_id")["is_counterfeit"]
+    y = truth.loc[listings["listing_id"]].to_numpy(dtype=int)
+    listings = listings.drop(columns=LABELS, errors="ignore")
+    classifier = CounterfeitClassifier(make_features(brand_table(market.brands)))
+    first = classifier.fit(listings[:EARLY], y[:EARLY])
+    later, y = listings[EARLY:].reset_index(drop=True), y[EARLY:]
+    is_queued = np.zeros(len(later), dtype=bool)
+    is_queued[np.argsort(-first.predict_proba(later)[:, 1], kind="stable")[:QUEUED]] = True
+    is_drawn = ~is_queued & (np.random.default_rng(seed).random(len(later)) < share)
+    seen = np.flatnonzero(is_queued | is_drawn)
+    odds = np.where(is_queued, 1.0, share)[seen]
+    found: dict[str, Any] = {"labels": len(seen), "effective": count_by_odds(odds).sum(), "prevalence": y.mean()}
+    for name, given in (("as they are", None), ("by their odds", odds)):
+        reviewed, unseen = later.iloc[seen], np.full(len(seen), np.nan)
+        for train, test in seller_folds(reviewed, y[seen], 5, seed):
+            part = None if given is None else given[train]
+            fold = CounterfeitClassifier(make_features(brand_table(market.brands)))
+            fold.fit(reviewed.iloc[train], y[seen][train], label_odds=part)
+            unseen[test] = fold.predict_proba(reviewed.iloc[test])[:, 1]
+        figures = evaluate_repeats(y[seen], [unseen], reviewed, label_odds=given, n_resamples=200).figures["model"]
+        model = CounterfeitClassifier(make_features(brand_table(market.brands)))
+        probability = model.fit(reviewed, y[seen], label_odds=given).predict_proba(later)[:, 1]
+        found[name] = {
+            "off": probability.mean() / y.mean() - 1,
+            "reported": figures["average_precision"],
+            "true": average_precision_score(y, probability),
+        }
+    return found
+
+
+def main() -> None:
+    """Print a line a market, and how often the mean is within a tenth of the truth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--markets", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--share", type=float, default=0.05, help="Share of the listings beside the queue drawn.")
+    options = parser.parse_args()
+    off: dict[str, list[float]] = {}
+    for seed in range(options.first_seed, options.first_seed + options.markets):
+        found = run(seed, options.share)
+        line = f"{seed}: {found['labels']} labels worth {found['effective']:.0f}, {found['prevalence']:.1%} counterfeit"
+        for name, one in found.items():
+            if isinstance(one, dict):
+                off.setdefault(name, []).append(one["off"])
+                line += f"; {name}: {one['off']:+.0%}, precision {one['true']:.2f}, reported {one['reported']}"
+        print(line, flush=True)
+    for name, values in off.items():
+        within = int((np.abs(values) <= 0.1).sum())
+        print(f"{name}: mean probability off by {np.mean(values):+.1%} on average, within 10 % in {within} markets")
+
+
+if __name__ == "__main__":
+    main()
