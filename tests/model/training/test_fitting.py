@@ -92,14 +92,15 @@ def test_what_was_drawn_lowers_probabilities_to_those_of_all_listings(market):
     """The odds of labels decide what probabilities are on average, and leave the order of listings as it is."""
     labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()])
     is_fake = labelled["is_counterfeit"].to_numpy(dtype=bool)
+    odds = np.where(is_fake, 1.0, 0.25)
     plain, weighed = (
-        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_odds=odds), BRANDS)
-        for odds in (np.nan, np.where(is_fake, 1.0, 0.25))
+        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_odds=of), BRANDS) for of in (np.nan, odds)
     )
     np.testing.assert_array_equal(weighed.learner_.coef_, plain.learner_.coef_)
-    as_they_came = is_fake.sum() / (is_fake.sum() + 4 * (~is_fake).sum())
-    assert weighed.predict_proba(labelled)[:, 1].mean() < 1.5 * as_they_came
-    assert plain.predict_proba(labelled)[:, 1].mean() > 2 * as_they_came
+    share = np.average(is_fake, weights=1 / odds)
+    by_plain, by_weighed = (np.average(one.predict_proba(labelled)[:, 1], weights=1 / odds) for one in (plain, weighed))
+    assert by_weighed == pytest.approx(share, rel=0.2)
+    assert by_plain > 1.5 * share
 
 
 def test_equal_odds_say_nothing(market):
