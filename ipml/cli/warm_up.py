@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
@@ -31,10 +32,11 @@ def compile_all() -> None:
 
 
 def is_compiled() -> bool:
-    """Say whether n-gram sums, which take longest to compile, lie compiled where this machine looks for them."""
+    """Say whether code lies compiled for this Python, judged by n-gram sums, the last that `compile_longest` makes."""
     from ipml.features.compiled.ngrams import sum_rows
 
-    return any(Path(sum_rows.stats.cache_path).glob(f"*.{sum_rows.__name__}-*.nbi"))
+    release = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return any(Path(sum_rows.stats.cache_path).glob(f"*.{sum_rows.__name__}-*.{release}.nbi"))
 
 
 def _train_and_score() -> None:

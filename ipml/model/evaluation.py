@@ -54,7 +54,7 @@ class Reviewed:
     weighed by the odds of being reviewed: they stand for 6 listings (16.7 % counterfeit), and say as much as 4 drawn at
     random
     >>> print(Reviewed.of(np.array([1.0, 0.0]), np.ones(2)))
-    all were shown for their score and none was drawn: how many counterfeits lie elsewhere cannot be known from them
+    none of them was drawn, so how many counterfeits lie elsewhere cannot be known from them
     """
 
     drawn: int
@@ -71,10 +71,7 @@ class Reviewed:
 
     def __str__(self) -> str:
         if not self.drawn:
-            return (
-                "all were shown for their score and none was drawn: "
-                "how many counterfeits lie elsewhere cannot be known from them"
-            )
+            return "none of them was drawn, so how many counterfeits lie elsewhere cannot be known from them"
         stand_for = f"{self.listings:,.0f} listings ({100 * self.prevalence:.1f} % counterfeit)"
         return (
             f"weighed by the odds of being reviewed: they stand for {stand_for}, "
