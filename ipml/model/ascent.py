@@ -99,10 +99,7 @@ class Ascent:
             Neither arrives: the fit is not to be used.
         """
         wanted = self.C
-        for C in self._penalties_on_the_way():
-            self.loosen(C)
-            self._ascend(_ON_THE_WAY, seed)
-        self.loosen(wanted)
+        self._approach(seed)
         allowed, aimed_at = tolerance * wanted * self._null_loss, tolerance
         gap = np.inf
         while gap > allowed and self._ascend(aimed_at, seed):
@@ -118,6 +115,28 @@ class Ascent:
             raise FitNotConverged(wanted, gap / (wanted * self._null_loss), tolerance)
         self._reached = wanted
 
+    def attempt(self, tolerance: float, most_passes: int, seed: int = 0) -> bool:
+        """Improve the fit as `climb` does, but give up after so many passes; say whether it took itself for done.
+
+        It does not prove that it arrived, which is enough to compare penalties with each other.
+        """
+        self._approach(seed)
+        is_done = self._ascend(tolerance, seed, most_passes)
+        self.coefficients = np.maximum(self._sums, self._least)
+        self.intercept = _best_intercept(
+            self._design @ self.coefficients, self._sign, self.C * self._weight, self.intercept
+        )
+        self._reached = self.C
+        return is_done
+
+    def _approach(self, seed: int) -> None:
+        """Fit roughly under stronger penalties, one after another, and return to the penalty that is wanted."""
+        wanted = self.C
+        for C in self._penalties_on_the_way():
+            self.loosen(C)
+            self._ascend(_ON_THE_WAY, seed)
+        self.loosen(wanted)
+
     def _penalties_on_the_way(self) -> Iterator[float]:
         """Yield those between where the fit stands and where it is to go, the strongest first.
 
@@ -128,14 +147,12 @@ class Ascent:
             yield C
             C *= _STEP
 
-    def _ascend(self, tolerance: float, seed: int) -> bool:
+    def _ascend(self, tolerance: float, seed: int, most_passes: int = _MOST_PASSES) -> bool:
         """Visit rows until the ascent takes its gap for small enough, or has done so very often; say which."""
         stored, rows = self._design.stored, self._design.rows
         fitted, cost = (self._sign, self.C * self._weight), (self._least, self._squares, self._shares, self._sums)
         allowed = tolerance * self.C * self._null_loss
-        self.intercept, gap, n_passes = ascend(
-            stored, rows, *fitted, *cost, self.intercept, allowed, _MOST_PASSES, seed
-        )
+        self.intercept, gap, n_passes = ascend(stored, rows, *fitted, *cost, self.intercept, allowed, most_passes, seed)
         self.n_passes += n_passes
         return bool(gap <= allowed)
 

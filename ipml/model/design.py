@@ -96,6 +96,11 @@ class Design:
         """How many listings and how many features there are."""
         return len(self.rows), self.n_columns
 
+    def scale_ngrams(self, factors: Floats) -> Design:
+        """Return the features with the n-grams of each text times the factor of their first column."""
+        scales = self.stored.scales * factors[self.stored.firsts][:, np.newaxis]
+        return replace(self, stored=self.stored._replace(scales=scales))
+
     def __getitem__(self, rows: NDArray[Any]) -> Design:
         return replace(self, rows=self.rows[rows])
 

@@ -1,24 +1,20 @@
-"""The linear learner: fitted on sparse features, its penalty chosen on sellers left out."""
+"""The linear learner: fitted on sparse features, their penalties chosen on sellers left out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ipml.model.ascent import Ascent, Start, has_both
-from ipml.model.calibration import SigmoidCalibration
 from ipml.model.design import Design
+from ipml.model.strengths import PENALTIES, Flags, Floats, Fold, Labels, Search, Trial
 
-Labels = NDArray[np.int8]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 MOST_LISTINGS = 20_000
 """How many listings, of sellers drawn at random, a penalty is chosen on; more would say little more."""
 FOLDS_OF_MANY = 3
@@ -26,38 +22,31 @@ FOLDS_OF_MANY = 3
 FEWEST_COUNTERFEITS = 500
 """Where counterfeits are rarer than that among the listings drawn, more are drawn: up to five times as many."""
 _TOLERANCE_PER_LISTING = 5e-10  # the more listings, the less a fit that ends early moves any coefficient
-_TOLERANCE_OF_CHOICE = 2.5e-12  # times the square of the number of listings: the choice does not need as much
-_FINEST, _COARSEST = 1e-6, 1e-3
-_WORSE_IN_A_ROW = 2
-
-
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""The rows of a fit, and those of the sellers left out."""
+_FINEST, _COARSEST = 1e-5, 1e-3
 
 
 class Fits(NamedTuple):
-    """Where the fits of a choice ended, and where one on all listings may begin.
+    """Where the fits of a choice ended, and where others of the same listings may begin; None where there were none.
 
-    There is one a fold; the others are None where all listings were drawn.
+    Each holds a start for each member.
     """
 
     folds: list[Fold]
-    of_folds: list[Start]
-    of_drawn: Start | None = None
-    of_rest: Start | None = None
-    of_all: Start | None = None
+    of_drawn: list[Start] | None = None
+    of_rest: list[Start] | None = None
+    of_all: list[Start] | None = None
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The penalty that served sellers left out best, and the log-odds it gave to each of their listings.
+    """The learners whose mean is taken, and the log-odds it gives to listings of sellers left out.
 
     A listing that was not scored is NaN: its seller was not drawn, or its fold had no counterfeits on its other side.
 
     Attributes
     ----------
-    C : float
-        Inverse strength of the penalty.
+    members : list of Trial
+        One for each strength of text.
     unseen : array of shape (n_listings,)
     by_few : array of shape (n_listings,)
         The log-odds of listings that were not scored for want of being drawn, by a learner fitted on those drawn; NaN
@@ -66,108 +55,159 @@ class Chosen:
         Where a fit on all listings may begin, and another choice of the same listings read a little differently.
     """
 
-    C: float
-    unseen: Floats
-    by_few: Floats
+    members: list[Trial] = field(repr=False)
+    unseen: Floats = field(repr=False)
+    by_few: Floats = field(repr=False)
     fits: Fits = field(repr=False)
 
 
-def fit_learner(
-    values: csr_matrix | Design,
-    y: Labels,
-    weight: Floats,
-    C: float,
-    only_raises: Flags,
-    start: Start | None = None,
-) -> LogisticRegression:
-    """Fit a logistic regression in which some features may raise the log-odds but never lower them.
+class Blend:
+    """A linear learner that is the mean of several, each with a strength of its own.
 
     What a seller controls and no genuine seller needs, such as letters in disguise, must not become a way to lower a
-    score. Coefficients that would are 0. So are those of columns that never occur, most of the hashed ones.
+    score: coefficients that would are 0. So are those of columns that never occur, most of the hashed ones.
 
     Parameters
     ----------
-    values : sparse matrix or Design of shape (n_listings, n_features)
-    y : array of 0 and 1, shape (n_listings,)
-    weight : array of shape (n_listings,)
-        How far each label is trusted; one of weight 0 teaches nothing.
-    C : float
-        Inverse strength of the penalty.
+    members : sequence of Trial
+    is_text : array of bool, shape (n_features,)
     only_raises : array of bool, shape (n_features,)
-    start : Start, optional
-        Where to begin, as `Chosen.fits` has it; it saves time.
+        Features that may raise the log-odds but never lower them.
 
-    Raises
-    ------
-    ValueError
-        All labels that have a weight are the same, a weight is negative, or a value is not a finite number.
+    Attributes
+    ----------
+    coefficients : array of shape (n_features,)
+    intercept : float
+    starts : list of Start
+        Where the fit of each member ended.
     """
-    return climb(values, y, weight, C, only_raises, start).learner()
+
+    def __init__(self, members: Sequence[Trial], is_text: Flags, only_raises: Flags) -> None:
+        self._members, self._is_text, self._only_raises = members, is_text, only_raises
+
+    def fit(
+        self, design: Design, y: Labels, weight: Floats, tolerance: float, starts: Sequence[Start] | None = None
+    ) -> Self:
+        """Fit all members to the end, each from where it may begin.
+
+        Raises
+        ------
+        ValueError
+            All labels that have a weight are the same, a weight is negative, or a value is not a finite number.
+        FitNotConverged
+            A member does not arrive.
+        """
+        self.coefficients, self.intercept = np.zeros(design.shape[1]), 0.0
+        self.starts: list[Start] = []
+        self._n_passes = 0
+        for number, member in enumerate(self._members):
+            factors = np.where(self._is_text, member.strength.text, 1.0)
+            start = starts[number] if starts else None
+            ascent = Ascent(design.scale_ngrams(factors), y, weight, self._only_raises, member.strength.C, start)
+            ascent.climb(tolerance)
+            slope, intercept = member.line
+            self.coefficients += slope / len(self._members) * factors * ascent.coefficients
+            self.intercept += (slope * ascent.intercept + intercept) / len(self._members)
+            self.starts.append(ascent.standing)
+            self._n_passes += ascent.n_passes
+        return self
+
+    def score(self, design: Design) -> Floats:
+        """Return the log-odds of listings, shape (n_listings,)."""
+        return np.asarray(design @ self.coefficients + self.intercept)
+
+    def learner(self) -> LogisticRegression:
+        """Return the fit as scikit-learn's."""
+        learner = LogisticRegression()
+        learner.classes_ = np.array([0, 1], dtype=np.int8)
+        learner.coef_, learner.intercept_ = self.coefficients[np.newaxis], np.array([self.intercept])
+        learner.n_features_in_, learner.n_iter_ = len(self.coefficients), np.array([self._n_passes], dtype=np.int32)
+        return learner
 
 
-def climb(
-    values: csr_matrix | Design,
-    y: Labels,
-    weight: Floats,
-    C: float,
-    only_raises: Flags,
-    start: Start | None = None,
-) -> Ascent:
-    """Return the ascent that `fit_learner` makes, at its end; another one may begin where it stands."""
-    ascent = Ascent(Design.of(values), y, weight, only_raises, C, start)
-    ascent.climb(_tolerance(len(y)))
-    return ascent
-
-
-def choose_penalty(
-    values: csr_matrix | Design,
+def choose_members(
+    design: Design,
     y: Labels,
     weight: Floats,
     sellers: NDArray[Any],
     *,
-    grid: tuple[float, ...],
+    is_text: Flags,
+    C: float | None,
     only_raises: Flags,
     n_folds: int,
     seed: int,
-    before: Fits | None = None,
+    before: Chosen | None = None,
 ) -> Chosen:
-    """Try penalties on sellers left out, from the strongest on, and take the one with the least log loss.
+    """Choose on sellers left out under which penalty each strength of text counts; `Search` says how.
 
-    The search ends early where two in a row do worse than the best.
-
-    The loss is that after calibration, which mends a learner that is too sure of itself but not one that orders badly.
     The rarity of n-grams is taken from all listings: it uses no label.
 
-    Where there are more than `MOST_LISTINGS`, the penalty is chosen on those of sellers drawn at random. They are then
+    Where there are more than `MOST_LISTINGS`, the choice is made on those of sellers drawn at random. They are then
     scored by a learner fitted on all the others, since one fitted on few would be less sure than that fitted on all.
 
-    `before` is `Chosen.fits` of the same listings, labels and sellers: it saves time where their values hardly differ.
+    Parameters
+    ----------
+    is_text : array of bool, shape (n_features,)
+        Which columns are n-grams of texts.
+    C : float or None
+        Inverse strength of the penalty; None to choose it.
+    before : Chosen, optional
+        What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept.
     """
-    if not min(grid) > 0:
-        raise ValueError(f"C is {min(grid)!r}; expected a number above 0.")
-    design = Design.of(values)
+    if C is not None and not C > 0:
+        raise ValueError(f"C is {C!r}; expected a number above 0.")
     drawn = draw_sellers(y, weight, sellers, seed)
-    of_drawn = design[drawn], y[drawn], weight[drawn]
     n_folds = n_folds if len(drawn) == len(y) else min(n_folds, FOLDS_OF_MANY)
-    folds = before.folds if before else _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed)
-    chosen = _choose(*of_drawn, folds, before, grid, only_raises)
-    if len(drawn) == len(y):
-        return chosen
-    rest = np.delete(np.arange(len(y)), drawn)
-    few = Ascent(*of_drawn, only_raises, chosen.C, before and before.of_drawn)
-    few.climb(_tolerance_of_choice(len(drawn)))
+    folds = before.fits.folds if before else _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed)
+    search = Search(design[drawn], y[drawn], weight[drawn], is_text, only_raises, folds)
+    members = search.repeat(before.members) if before else search.choose(PENALTIES if C is None else (C,))
     unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)
-    unseen[drawn], by_few[rest] = chosen.unseen, few.score(design[rest])
-    fits = chosen.fits._replace(of_drawn=few.standing)
+    unseen[drawn] = np.mean([member.unseen for member in members], axis=0)
+    fits = before.fits if before else Fits(folds)
+    if len(drawn) < len(y):
+        fits = _score_all(members, fits, unseen, by_few, (design, y, weight, drawn), (is_text, only_raises))
+    return Chosen(members, unseen, by_few, fits)
+
+
+def _score_all(
+    members: list[Trial],
+    before: Fits,
+    unseen: Floats,
+    by_few: Floats,
+    labelled: tuple[Design, Labels, Floats, NDArray[np.intp]],
+    flags: tuple[Flags, Flags],
+) -> Fits:
+    """Score those drawn by a learner fitted on all the others, and these by one fitted on those drawn."""
+    design, y, weight, drawn = labelled
+    rest = np.delete(np.arange(len(y)), drawn)
+    few, many = Blend(members, *flags), Blend(members, *flags)
+    few.fit(design[drawn], y[drawn], weight[drawn], _tolerance(len(drawn)), before.of_drawn)
+    by_few[rest] = few.score(design[rest])
     if not has_both(y[rest], weight[rest]):
-        return Chosen(chosen.C, unseen, by_few, fits)
-    many = Ascent(design[rest], y[rest], weight[rest], only_raises, chosen.C, before and before.of_rest)
-    many.climb(_tolerance_of_choice(len(rest)))
+        return before._replace(of_drawn=few.starts)
+    many.fit(design[rest], y[rest], weight[rest], _tolerance(len(rest)), before.of_rest)
     unseen[drawn] = many.score(design[drawn])
-    shares = np.empty(len(y))
-    shares[drawn], shares[rest] = few.standing.shares, many.standing.shares
-    of_all = before.of_all if before else Start(shares, many.intercept)
-    return Chosen(chosen.C, unseen, by_few, fits._replace(of_rest=many.standing, of_all=of_all))
+    of_all = before.of_all or [
+        _join(len(y), (drawn, one), (rest, other)) for one, other in zip(few.starts, many.starts, strict=True)
+    ]
+    return before._replace(of_drawn=few.starts, of_rest=many.starts, of_all=of_all)
+
+
+def _join(n_listings: int, *parts: tuple[NDArray[np.intp], Start]) -> Start:
+    """Return where a fit on all listings may begin, given fits on parts of them; the last part is the largest."""
+    shares = np.empty(n_listings)
+    for rows, start in parts:
+        shares[rows] = start.shares
+    return Start(shares, parts[-1][1].intercept)
+
+
+def fit_all(
+    chosen: Chosen, design: Design, y: Labels, weight: Floats, is_text: Flags, only_raises: Flags
+) -> tuple[LogisticRegression, Chosen]:
+    """Return the chosen learner, fitted on all listings to the end, and the choice with where its fits ended."""
+    blend = Blend(chosen.members, is_text, only_raises)
+    blend.fit(design, y, weight, _tolerance(len(y)), chosen.fits.of_all)
+    return blend.learner(), replace(chosen, fits=chosen.fits._replace(of_all=blend.starts))
 
 
 def draw_sellers(y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> NDArray[np.intp]:
@@ -203,65 +243,14 @@ def _take_while_room(order: NDArray[np.intp], sizes: NDArray[np.intp], most: int
 
 def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> list[Fold]:
     """Return folds over sellers, but those in which nothing could be learnt."""
-    folds = StratifiedGroupKFold(_usable_folds(n_folds, y, sellers), shuffle=True, random_state=seed)
-    return [(train, test) for train, test in folds.split(y, y, sellers) if has_both(y[train], weight[train])]
-
-
-def _choose(
-    design: Design,
-    y: Labels,
-    weight: Floats,
-    folds: list[Fold],
-    before: Fits | None,
-    grid: tuple[float, ...],
-    only_raises: Flags,
-) -> Chosen:
-    """Choose the penalty by folds over the sellers of all these listings.
-
-    Each fit begins where the one under the next stronger penalty ended.
-    """
-    starts = before.of_folds if before else [None] * len(folds)
-    ascents = [
-        (Ascent(design[train], y[train], weight[train], only_raises, min(grid), start), design[test], test)
-        for (train, test), start in zip(folds, starts, strict=True)
-    ]
-    tried: list[tuple[float, float, Floats, list[Start]]] = []
-    for C in sorted(set(grid)):
-        unseen = _score_unseen(ascents, C, len(y))
-        is_scored = ~np.isnan(unseen)
-        loss = _calibrated_loss(unseen[is_scored], y[is_scored], weight[is_scored])
-        tried.append((loss, C, unseen, [ascent.standing for ascent, _, _ in ascents]))
-        if min(tried)[1] not in [penalty for _, penalty, *_ in tried[-_WORSE_IN_A_ROW:]]:
-            break  # weaker penalties take the longest and do worse and worse
-    _, C, unseen, standings = min(tried)
-    fits = Fits(folds, standings, of_all=before.of_all if before else None)
-    return Chosen(C, unseen, np.full(len(y), np.nan), fits)
-
-
-def _score_unseen(fits: list[tuple[Ascent, Design, NDArray[np.intp]]], C: float, n_listings: int) -> Floats:
-    """Return the log-odds that each fit, gone on to under this penalty, gives to the listings it has not seen."""
-    unseen = np.full(n_listings, np.nan)
-    for ascent, design, test in fits:
-        ascent.loosen(C)
-        ascent.climb(_tolerance_of_choice(n_listings))
-        unseen[test] = ascent.score(design)
-    return unseen
+    trusted = y * (weight > 0)  # what teaches nothing has no say in who is left out together either
+    folds = StratifiedGroupKFold(_usable_folds(n_folds, trusted, sellers), shuffle=True, random_state=seed)
+    return [(train, test) for train, test in folds.split(y, trusted, sellers) if has_both(y[train], weight[train])]
 
 
 def _tolerance(n_listings: int) -> float:
     """Return how far a fit may be from the best, in parts of the loss of a learner without features."""
     return min(max(_TOLERANCE_PER_LISTING * n_listings, _FINEST), _COARSEST)
-
-
-def _tolerance_of_choice(n_listings: int) -> float:
-    """Return the same for the fits that choose the penalty and score sellers left out."""
-    return min(max(_TOLERANCE_OF_CHOICE * n_listings**2, 10 * _FINEST), _COARSEST)
-
-
-def _calibrated_loss(log_odds: Floats, y: Labels, weight: Floats) -> float:
-    """Return the mean log loss after a sigmoid has been fitted to these log-odds."""
-    calibration = SigmoidCalibration().fit(log_odds, y, weight)
-    return float(log_loss(y, calibration.probability(log_odds), sample_weight=weight, labels=[0, 1]))
 
 
 def _usable_folds(n_folds: int, y: Labels, sellers: NDArray[Any]) -> int:

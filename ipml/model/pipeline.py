@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,14 +28,15 @@ from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
 from ipml.model.feature_values import FeatureValues
-from ipml.model.first_stage import FirstStage
+from ipml.model.first_stage import FirstStage, count_features
 from ipml.model.label_odds import count_by_odds
-from ipml.model.learner import Chosen, Floats, Labels, choose_penalty, climb
+from ipml.model.learner import Chosen, choose_members, fit_all
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage
+from ipml.model.strengths import Floats, Labels
 
-TEXT_WEIGHT = 0.3  # thousands of n-grams are penalised more than a few dozen numbers
-C_GRID = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+TEXTS = ("title", "description")
+"""Whose n-grams count in several strengths."""
 PORTFOLIO = "portfolio__share"
 _PREPARED = ("_reading", "_first_stage")
 
@@ -55,8 +55,7 @@ def make_features(brands: BrandTable | None = None) -> FeatureUnion:
             ("price", PriceFeatures(brands)),
             ("listing", ListingFeatures()),
             ("seller", SellerFeatures()),
-        ],
-        transformer_weights=dict.fromkeys(("title", "description"), TEXT_WEIGHT),
+        ]
     )
 
 
@@ -74,7 +73,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     features : FeatureUnion or None, default=None
         The extractors; those of `make_features` where none are given.
     C : float or None, default=None
-        Inverse strength of the learner's penalty; chosen by log loss on unseen sellers where none is given.
+        Inverse strength of the penalty; chosen by log loss on unseen sellers where none is given.
     n_folds : int, default=5
         Folds over sellers for the penalty, the second stage and the calibration.
     seed : int, default=0
@@ -85,8 +84,9 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     features_ : FeatureUnion
     spelling_ : Spelling
         The words that the training listings use, and how misspelt ones are read.
-    C_ : float
-        The penalty used.
+    strengths_ : array of shape (n_learners, 2)
+        Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, and the
+        inverse strength of the penalty.
     learner_ : LogisticRegression
         The listing by itself.
     second_stage_ : SecondStage
@@ -306,14 +306,12 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
         values = FeatureValues.of(self.features_.fit(listings, y), listings)
-        options: dict[str, Any] = {"only_raises": _only_raises(self.features_), "n_folds": self.n_folds}
-        grid = C_GRID if self.C is None else (self.C,)
-        chosen = self._learn(values, y, weight, sellers, grid, options)
+        chosen = self._learn(values, y, weight, sellers)
         worst = self._take_worst(values, listings)
         if worst is values:
             return chosen
         del values
-        return self._learn(worst, y, weight, sellers, (self.C_,), options | {"before": chosen.fits})
+        return self._learn(worst, y, weight, sellers, chosen)
 
     def _learn(
         self,
@@ -321,17 +319,26 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         y: Labels,
         weight: Floats,
         sellers: NDArray[Any],
-        grid: tuple[float, ...],
-        options: dict[str, Any],
+        before: Chosen | None = None,
     ) -> Chosen:
-        """Choose a penalty and fit the first stage under it."""
-        design = values.design()
-        chosen = choose_penalty(design, y, weight, sellers, grid=grid, seed=self.seed, **options)
-        self.C_ = chosen.C
-        ascent = climb(design, y, weight, chosen.C, options["only_raises"], chosen.fits.of_all)
-        self.learner_ = ascent.learner()
+        """Choose the penalties, unless that was done before, and fit the first stage under them."""
+        design, is_text, only_raises = values.design(), _is_text(self.features_), _only_raises(self.features_)
+        chosen = choose_members(
+            design,
+            y,
+            weight,
+            sellers,
+            is_text=is_text,
+            C=self.C,
+            only_raises=only_raises,
+            n_folds=self.n_folds,
+            seed=self.seed,
+            before=before,
+        )
+        self.learner_, chosen = fit_all(chosen, design, y, weight, is_text, only_raises)
+        self.strengths_ = np.array([member.strength for member in chosen.members])
         self.__dict__.pop("_first_stage", None)
-        return replace(chosen, fits=chosen.fits._replace(of_all=ascent.standing))
+        return chosen
 
     def _take_worst(self, values: FeatureValues, listings: ListingColumns) -> FeatureValues:
         """Return the values of each listing, or those of its passage with the highest log-odds above it."""
@@ -363,3 +370,10 @@ def _only_raises(features: FeatureUnion) -> NDArray[np.bool_]:
         names = extractor.get_feature_names_out()
         flags.append(np.isin(names, list(getattr(extractor, "only_raises", ()))))
     return np.concatenate(flags)
+
+
+def _is_text(features: FeatureUnion) -> NDArray[np.bool_]:
+    """Say of each feature whether it is an n-gram of a title or a description."""
+    return np.concatenate(
+        [np.full(count_features(extractor), name in TEXTS) for name, extractor in features.transformer_list]
+    )

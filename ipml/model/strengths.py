@@ -1,0 +1,166 @@
+"""How strongly the n-grams of texts count beside the other features: several strengths, each with its own penalty.
+
+A penalty treats all coefficients alike, but thousands of n-grams and a few dozen numbers are not alike, and how they
+compare differs from one marketplace to the next. To choose one strength takes more counterfeits than most have: the
+best on sellers left out is so by chance more often than not. So none is chosen. Learners of several strengths, each
+under the penalty that serves sellers left out best, count alike in a mean, which is a linear learner again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import log_loss
+
+from ipml.model.ascent import Ascent, Start
+from ipml.model.calibration import SigmoidCalibration
+from ipml.model.design import Design
+
+Labels = NDArray[np.int8]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""The rows of a fit, and those of the sellers left out."""
+
+TEXT_WEIGHTS = (0.1, 0.3, 1.0, 3.0)
+"""What n-grams of titles and descriptions are multiplied by, from less than a number to more."""
+PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+"""Inverse strengths: under the first hardly anything is learnt, under the last nearly all by heart."""
+_WORSE_IN_A_ROW = 2
+_EXACTNESS = 1e-4  # of a try; the choice is one of penalties far apart, and needs no more
+_MOST_PASSES = 100  # of a try: weak penalties take thousands, and do worse
+
+
+class Strength(NamedTuple):
+    """How strongly features count.
+
+    Attributes
+    ----------
+    text : float
+        What the n-grams of titles and descriptions are multiplied by.
+    C : float
+        Inverse strength of the penalty on all coefficients.
+    """
+
+    text: float
+    C: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """What a strength gave to sellers left out.
+
+    Attributes
+    ----------
+    strength : Strength
+    line : tuple of (float, float)
+        Slope and intercept of the calibration, which makes the log-odds of trials comparable.
+    unseen : array of shape (n_listings,)
+        Log-odds after it; NaN where no fold left the seller out.
+    loss : float
+        Mean log loss.
+    starts : list of Start
+        Where the fit of each fold ended.
+    """
+
+    strength: Strength
+    line: tuple[float, float]
+    unseen: Floats = field(repr=False)
+    loss: float
+    starts: list[Start] = field(repr=False)
+
+
+class _Fit(NamedTuple):
+    """A fit on a fold, and the features and the rows of the sellers it leaves out."""
+
+    ascent: Ascent
+    unseen: Design
+    test: NDArray[np.intp]
+
+
+@dataclass(eq=False)
+class Search:
+    """Tries of strengths on folds over sellers.
+
+    Parameters
+    ----------
+    design : Design of shape (n_listings, n_features)
+    y, weight : array of shape (n_listings,)
+    is_text : array of bool, shape (n_features,)
+        Which columns the strength of text is about: n-grams.
+    only_raises : array of bool, shape (n_features,)
+    folds : list of Fold
+    """
+
+    design: Design
+    y: Labels
+    weight: Floats
+    is_text: Flags
+    only_raises: Flags
+    folds: list[Fold]
+
+    def choose(self, penalties: Sequence[float]) -> list[Trial]:
+        """Return for each strength of text the penalty with the least log loss, of those given."""
+        texts = TEXT_WEIGHTS if self.is_text.any() else (1.0,)
+        return [self._choose_penalty(text, penalties) for text in texts]
+
+    def repeat(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return what the strengths of other trials, of the same listings, give to sellers left out."""
+        repeated = []
+        for trial in trials:
+            fits = self._begin(trial.strength, trial.starts)
+            for fit in fits:
+                fit.ascent.attempt(_EXACTNESS, _MOST_PASSES)
+            repeated.append(self._judge(trial.strength, fits))
+        return repeated
+
+    def _choose_penalty(self, text: float, penalties: Sequence[float]) -> Trial:
+        """Try penalties, the strongest first; the search ends where two in a row do worse than the best.
+
+        It also ends before the first penalty under which the fits take too long.
+        """
+        fits = self._begin(Strength(text, min(penalties)), None)
+        trials: list[Trial] = []
+        for C in sorted(set(penalties)):
+            for fit in fits:
+                fit.ascent.loosen(C)
+            if not trials:
+                for fit in fits:
+                    fit.ascent.climb(_EXACTNESS)
+            elif not all(fit.ascent.attempt(_EXACTNESS, _MOST_PASSES) for fit in fits):
+                break
+            trials.append(self._judge(Strength(text, C), fits))
+            best = min(trials, key=lambda trial: trial.loss)
+            if best not in trials[-_WORSE_IN_A_ROW:]:
+                break  # weaker penalties take the longest and do worse and worse
+        return best
+
+    def _begin(self, strength: Strength, starts: Sequence[Start] | None) -> list[_Fit]:
+        """Return a fit for each fold, not gone far yet."""
+        scaled, fits = self.design.scale_ngrams(np.where(self.is_text, strength.text, 1.0)), []
+        for number, (train, test) in enumerate(self.folds):
+            start = starts[number] if starts else None
+            ascent = Ascent(scaled[train], self.y[train], self.weight[train], self.only_raises, strength.C, start)
+            fits.append(_Fit(ascent, scaled[test], test))
+        return fits
+
+    def _judge(self, strength: Strength, fits: Sequence[_Fit]) -> Trial:
+        """Score sellers left out; the loss is that after a calibration, which mends what is too sure of itself."""
+        log_odds = np.full(len(self.y), np.nan)
+        for fit in fits:
+            log_odds[fit.test] = fit.ascent.score(fit.unseen)
+        scored = ~np.isnan(log_odds)
+        y, weight = self.y[scored], self.weight[scored]
+        calibration = SigmoidCalibration().fit(log_odds[scored], y, weight)
+        probability = calibration.probability(log_odds[scored])
+        return Trial(
+            strength,
+            line=(calibration.slope_, calibration.intercept_),
+            unseen=calibration.slope_ * log_odds + calibration.intercept_,
+            loss=float(log_loss(y, probability, sample_weight=weight, labels=[0, 1])),
+            starts=[fit.ascent.standing for fit in fits],
+        )
