@@ -136,6 +136,15 @@ print(first.evaluation.table())
 # the one that matters: by how much the model is above the best of them, with an interval. A model that does not
 # clearly beat a list of words is not worth its upkeep.
 #
+# A first model goes through the gate too (more of it below). This one has tried no disguise, so the gate refuses it; it
+# is put into use for the lesson's sake, which takes a reason.
+
+# %%
+print(first.standing)
+candidacy = examine(first.run.model_uri, load_rules(), tracking_uri=tracking)
+print(promote(candidacy, despite="a lesson, not for use", tracking_uri=tracking).reason)
+
+# %% [markdown]
 # MLflow keeps the run: parameters, figures, pictures, the model. `mlflow ui --backend-store-uri sqlite:///mlflow.db`
 # shows them; here is one picture of it.
 
@@ -373,7 +382,7 @@ else:
 #
 #     ipml validate mine.csv --columns mine.toml --good mine.parquet   # name the columns once, see every bad cell
 #     ipml leakage-audit mine.parquet                                  # columns that know the answer
-#     ipml train experiments/mine.toml                                 # the first becomes champion
+#     ipml train experiments/mine.toml                                 # the first becomes champion, if the gate lets it
 #     ipml train experiments/better.toml                               # later ones become challengers
 #     ipml compare models:/ipml@champion models:/ipml@challenger
 #     ipml promote

@@ -91,7 +91,7 @@ def judge(
         if name != _DIFFERENCE:
             rows.append(_judge_figure(name, getattr(candidate, name), getattr(champion, name, None), rule))
         elif champion is None:
-            rows.append(GateRow(_ASKED[name].words, "-", "none", str(rule), True, False, "there is no champion yet"))
+            rows.append(GateRow(_ASKED[name].words, "-", "none", str(rule), None, False, "there is no champion yet"))
         else:
             rows.append(_judge_figure(name, difference, champion.average_precision, rule))
     return GateReport(tuple(rows))
@@ -157,7 +157,7 @@ def _judge_figure(name: str, figure: Estimate | float | None, known: Estimate | 
         required=_ENDS[asked.part] + str(rule),
         passed=passed,
         is_refused=rule.must_be_measured if passed is None else not passed,
-        reason=_say_why(asked, figure, rule, is_worse),
+        reason=_say_why(asked, figure, known, rule, is_worse),
     )
 
 
@@ -172,8 +172,10 @@ def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | Non
     return figure.low > max(known.high, _PARITY)
 
 
-def _say_why(asked: _Asked, figure: Estimate | float | None, rule: Rule, is_worse: bool) -> str:
-    """Say in a line why a rule lets a figure pass or does not; nothing where the figure itself keeps to the limit."""
+def _say_why(
+    asked: _Asked, figure: Estimate | float | None, known: Estimate | float | None, rule: Rule, is_worse: bool
+) -> str:
+    """Say in a line why a rule lets a figure pass or does not; nothing where the figure itself keeps to all it asks."""
     if figure is None:
         need = "must be measured" if rule.must_be_measured else "may be unknown"
         return f"{need}: {asked.unmeasured}" if asked.unmeasured else need
@@ -181,7 +183,10 @@ def _say_why(asked: _Asked, figure: Estimate | float | None, rule: Rule, is_wors
         return asked.consequence
     if is_worse:
         return "clearly worse than that of the model in use"
-    return "" if rule.allows(_part_of(figure, "value")) else "may be chance: the interval reaches the limit"
+    if not rule.allows(_part_of(figure, "value")):
+        return "may be chance: the interval reaches the limit"
+    is_half_checked = isinstance(rule, RatioRule) and rule.must_not_worsen and known is None
+    return "by the limit alone: no champion's is known" if is_half_checked else ""
 
 
 def _part_of(figure: Estimate | float, part: str) -> float:

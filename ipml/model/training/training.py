@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ipml.errors import UnwritableFile
@@ -13,9 +13,11 @@ from ipml.model.artifact import ModelCard
 from ipml.model.artifact.folder import check_replaceable
 from ipml.model.drift import path_beside
 from ipml.model.evaluation import Evaluation
-from ipml.model.promotion import fetch_champion_scores
+from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
+from ipml.model.promotion.gate import GateReport
+from ipml.model.promotion.gate_rules import GateRules
 from ipml.model.report import Explain, ReportFacts, model_report, write_report
-from ipml.model.tracking import RecordedRun, check_store
+from ipml.model.tracking import CHALLENGER, CHAMPION, RecordedRun, check_alias, check_store, read_champions
 from ipml.model.training.data import read_training_listings
 from ipml.model.training.experiment import Experiment
 from ipml.model.training.learning import Learnt, Say, learn, listings_per_second, prepare, save_learnt
@@ -41,6 +43,8 @@ class Trained:
         Where run and model can be found again.
     report : Path
         The page on the model, beside its folder; it quotes listings.
+    gate : GateReport or None
+        What the gate found, where no model was in use; later ones wait for `ipml promote`.
     """
 
     card: ModelCard
@@ -48,6 +52,16 @@ class Trained:
     evaluation: Evaluation
     run: RecordedRun
     report: Path
+    gate: GateReport | None = None
+
+    @property
+    def standing(self) -> str:
+        """What the model is registered as and, where the gate has refused it, how it is promoted all the same."""
+        registered = f"Registered as {self.run.model_uri}, alias {self.run.alias}"
+        if self.gate is None or self.gate.passed:
+            return registered
+        overruled = f'ipml promote {self.run.model_uri} --despite "REASON"'
+        return f"{registered}: refused by the gate. To use it all the same: {overruled}"
 
 
 def train(
@@ -56,12 +70,13 @@ def train(
     models: Path = Path("models"),
     tracking_uri: str | None = None,
     explain: ExplainWith | None = None,
+    rules: GateRules | None = None,
     say: Say = lambda _: None,
 ) -> Trained:
     """Run one experiment and register its model.
 
     The figures come from a model that saw only the training side of the split; the model that is saved is then fitted
-    on all labelled listings.
+    on all labelled listings. Where no model is in use, it becomes champion if it passes the gate.
 
     Parameters
     ----------
@@ -74,6 +89,8 @@ def train(
         MLflow's store; that of the settings where none is given.
     explain : function of Path, optional
         Given the model folder, it returns what explains the worst misjudged listings in the report.
+    rules : GateRules, optional
+        What a first model must show; the bundled rules where none are given.
     say : function of str, optional
         Told what is being done, for a progress display.
 
@@ -88,6 +105,7 @@ def train(
     say("checking what is needed")
     brands = prepare(experiment)
     attacks = choose_attacks(experiment)
+    check_alias(experiment.record.alias)
     _check_destination(folder, tracking_uri)
     say("reading listings")
     listings = read_training_listings(experiment)
@@ -101,7 +119,8 @@ def train(
     say("recording")
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
     run = record_training(experiment, learnt, facts, speed, folder, page, tracking_uri)
-    return Trained(card, folder, learnt.evaluation, run, page)
+    run, gate = _judge_first(run, rules or load_rules(), tracking_uri, say)
+    return Trained(card, folder, learnt.evaluation, run, page, gate)
 
 
 def _check_destination(folder: Path, tracking_uri: str | None) -> None:
@@ -112,6 +131,18 @@ def _check_destination(folder: Path, tracking_uri: str | None) -> None:
         raise UnwritableFile(folder, error.strerror or str(error), "a folder that can be made") from error
     check_replaceable(folder)
     check_store(tracking_uri)
+
+
+def _judge_first(
+    run: RecordedRun, rules: GateRules, tracking_uri: str | None, say: Say
+) -> tuple[RecordedRun, GateReport | None]:
+    """Put a model through the gate where none is in use, and into use if it passes."""
+    if run.alias != CHALLENGER or read_champions(run.model_name, tracking_uri).current is not None:
+        return run, None
+    say("judging it by the rules of the gate")
+    candidacy = examine(run.model_uri, rules, tracking_uri=tracking_uri)
+    moved = promote(candidacy, tracking_uri=tracking_uri)
+    return replace(run, alias=CHAMPION) if moved else run, candidacy.report
 
 
 def _report(
