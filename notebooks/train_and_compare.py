@@ -327,9 +327,9 @@ print(f"version {candidacy.model.version} is champion: {moved.reason}")
 
 # %%
 tested = fetch_tested(second.run.run_id, tracking)
-sellers, score = tested.listings["seller_id"], tested.scores[MODEL]
+score = tested.scores[MODEL]
 k = [int(tested.y.sum())]
-print(say_how_good(second.evaluation, found_first(tested.y, score, sellers, np.full(len(sellers), np.nan), k)))
+print(say_how_good(second.evaluation, found_first(tested.y, score, tested.listings, k)))
 print(say_against_what(second.evaluation))
 print(f"\nThe page: {second.report.name}, {second.report.stat().st_size / 1e3:,.0f} kB")
 

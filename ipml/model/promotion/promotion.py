@@ -80,8 +80,8 @@ def examine(
     else:
         champion = f"models:/{candidate.name}/{current}"
         say("comparing it with the champion")
-        difference = _compare(champion, candidate.uri, listings, tracking_uri)
-        report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, difference)
+        differences = _compare(champion, candidate.uri, facts.k, listings, tracking_uri)
+        report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
     return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)))
 
 
@@ -150,13 +150,16 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
     )
 
 
-def _compare(champion: str, candidate: str, listings: pd.DataFrame | None, tracking_uri: str | None) -> Estimate | None:
-    """Return by how much the candidate's average precision is higher; None where there is nothing to tell by."""
+def _compare(
+    champion: str, candidate: str, k: int, listings: pd.DataFrame | None, tracking_uri: str | None
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return by how much average precision and value at k are higher for the candidate; None where nobody can tell."""
     try:
-        compared = compare_models(champion, candidate, listings=listings, tracking_uri=tracking_uri)
+        compared = compare_models(champion, candidate, listings=listings, k=k, tracking_uri=tracking_uri)
     except (DifferentTests, RunFileMissing):
-        return None
-    return compared["average_precision"].difference
+        return None, None
+    value = next((row.difference for row in compared.measures if row.measure.startswith("value_")), None)
+    return compared["average_precision"].difference, value
 
 
 def _choose(name: str, champions: Champions, to: int | None) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ipml.errors import UnwritableFile
 from ipml.features.brand import brand_table
-from ipml.listings.brands import Brands
 from ipml.model.artifact import ModelCard
 from ipml.model.artifact.folder import check_replaceable
 from ipml.model.drift import path_beside
@@ -114,7 +113,7 @@ def train(
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
     say("writing the report")
-    facts = _report(experiment, learnt, card, brands, explain and explain(folder), tracking_uri)
+    facts = _report(experiment, learnt, card, explain and explain(folder), tracking_uri)
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
     say("recording")
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
@@ -149,7 +148,6 @@ def _report(
     experiment: Experiment,
     learnt: Learnt,
     card: ModelCard,
-    brands: Brands,
     explain: Explain | None,
     tracking_uri: str | None,
 ) -> ReportFacts:
@@ -161,5 +159,4 @@ def _report(
         champion=fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri),
         robustness=measure_attacks(experiment, learnt.tested),
         explain=explain,
-        brands=brands,
     )
