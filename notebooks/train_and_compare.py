@@ -140,7 +140,7 @@ print(first.evaluation.table())
 # is put into use for the lesson's sake, which takes a reason.
 
 # %%
-print(first.standing)
+print(first.standing(tracking))
 candidacy = examine(first.run.model_uri, load_rules(), tracking_uri=tracking)
 print(promote(candidacy, despite="a lesson, not for use", tracking_uri=tracking).reason)
 

@@ -70,4 +70,4 @@ def train(
     typer.echo("")
     typer.echo(f"Report written to {trained.report}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")
-    typer.echo(trained.standing)
+    typer.echo(trained.standing(tracking))

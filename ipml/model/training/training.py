@@ -53,13 +53,13 @@ class Trained:
     report: Path
     gate: GateReport | None = None
 
-    @property
-    def standing(self) -> str:
-        """What the model is registered as and, where the gate has refused it, how it is promoted all the same."""
+    def standing(self, tracking_uri: str | None = None) -> str:
+        """Say as what the model is registered and, where the gate has refused it, how it is promoted all the same."""
         registered = f"Registered as {self.run.model_uri}, alias {self.run.alias}"
         if self.gate is None or self.gate.passed:
             return registered
-        overruled = f'ipml promote {self.run.model_uri} --despite "REASON"'
+        store = f" --tracking {tracking_uri}" if tracking_uri else ""
+        overruled = f'ipml promote {self.run.model_uri}{store} --despite "REASON"'
         return f"{registered}: refused by the gate. To use it all the same: {overruled}"
 
 
