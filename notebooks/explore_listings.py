@@ -39,8 +39,8 @@ from ipml.listings.sellers import history_as_of
 from ipml.model.drift import Mean
 from ipml.model.leakage import audit_leakage
 from ipml.model.one_column import Folds, predict_by
-from ipml.model.report.found_first import base_prices
 from ipml.model.splits import leaking_random_split
+from ipml.model.values import base_prices
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
 
@@ -151,7 +151,8 @@ if len(means) > 1:
 brands = load_brands()
 references = {brand.name: brands.worth(brand.reference_price, brand.currency) for brand in brands}
 priced = labelled.assign(
-    usd=base_prices(labelled, brands), brand=listing_brands(ListingColumns.of(labelled), brand_table(brands)).strings()
+    usd=base_prices(labelled, brands.rates),
+    brand=listing_brands(ListingColumns.of(labelled), brand_table(brands)).strings(),
 )
 if priced["usd"].isna().all():  # one currency, or none named: compare the numbers as they are
     priced["usd"] = priced["price"]

@@ -322,7 +322,7 @@ third = learn("third", "labels.parquet", "read_again.parquet")
 # resamples of the sellers. What a model cannot judge comes last in its order.
 
 # %%
-y, sellers = truth[later["listing_id"]].to_numpy(), later["seller_id"].to_numpy()
+y, sellers = truth[later["listing_id"]].to_numpy(), later[["seller_id"]]
 trained = {"first model": first, "with the decisions": second, "… and labels read again": third}
 scores = {
     name: score_arrived(load_model(one.folder), later)[0]["score"].fillna(0).to_numpy() for name, one in trained.items()
@@ -330,7 +330,7 @@ scores = {
 learnt_from = {*past["seller_id"], *arrived["seller_id"]}
 parts = {
     "all listings of the test": np.full(len(y), True),
-    "of sellers met for the first time": ~np.isin(sellers, list(learnt_from)),
+    "of sellers met for the first time": ~sellers["seller_id"].isin(learnt_from).to_numpy(),
 }
 
 

@@ -64,7 +64,7 @@ def demo(
             market = _simulate(out, listings, seed, difficulty)
         console.print(f"Marketplace: {len(market.listings):,} listings in {out / 'market'}")
         trained = _train(out, seed, say)
-        console.print(f"Model: {trained.card.full_version}, registered as {trained.run.model_uri}")
+        console.print(f"Model: {trained.card.full_version}. {trained.standing(_tracking(out))}", soft_wrap=True)
         say("scoring the newest listings")
         scored = _score_newest(out, market, trained)
         say("filling the queue")

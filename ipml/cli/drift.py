@@ -40,7 +40,8 @@ def drift(
 ) -> None:
     """Compare listings, scores and labels with what they were like when the model was made.
 
-    Labels are read from `is_counterfeit` where the listings have it. Exit code 1 says that something alarms.
+    Prices are compared with the model's reference price of their brand and category, too. Labels are read from
+    `is_counterfeit` where the listings have it. Exit code 1 says that something alarms.
 
     Example: ipml drift models/shoes june.parquet --html june.html
     """
@@ -59,13 +60,14 @@ def drift(
         scorer = load_model(scored_by) if scored_by else None
         frame = read_good_listings(listings, columns)
         score = scorer.score_frame(frame)["score"] if scorer else None
+        ratio = scorer.classifier.price_ratios(frame) if scorer else None
     labels = frame["is_counterfeit"]
     if reference is None:
         assert remember is not None
-        remember.write_text(reference_of(frame, score, labels).to_json(), encoding="utf-8")
+        remember.write_text(reference_of(frame, score, labels, ratio).to_json(), encoding="utf-8")
         typer.echo(f"{len(frame):,} listings are the reference, in {remember}")
         return
-    report = measure_drift(reference, frame, score, labels)
+    report = measure_drift(reference, frame, score, labels, ratio)
     if html:
         html.write_text(to_html(report, f"Drift of {listings.name}"), encoding="utf-8")
     if json:

@@ -58,7 +58,6 @@ def report(
             head_of(plan, scorer.version if scorer else plan.record.model),
             robustness=measure_attacks(plan, tested),
             explain=explain_by(scorer) if scorer else None,
-            brands=brands,
         )
     write_report(facts, out)
     for sentence in facts.headline:

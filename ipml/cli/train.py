@@ -13,6 +13,9 @@ def train(
         Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
     ],
     models: Annotated[Path, typer.Option(help="Folder in which the model is saved.")] = Path("models"),
+    rules: Annotated[
+        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.", show_default=False)
+    ] = None,
     tracking: Annotated[
         str | None, typer.Option(help="MLflow's tracking and registry URI; by default the setting.")
     ] = None,
@@ -33,6 +36,8 @@ def train(
     record.model = "ipml-shoes"          # its name in the registry
     ```
 
+    The first model goes through the gate and becomes the champion if it passes; others wait for `ipml promote`.
+
     A page on the model, to be read before it is trusted, lies beside its folder; it quotes listings. Look at the runs
     with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.
 
@@ -42,10 +47,11 @@ def train(
 
     from ipml.cli.explain import explain_by_folder
     from ipml.errors import UnusableSetting
+    from ipml.model.promotion import load_rules
     from ipml.model.training import load_experiment
     from ipml.model.training import train as run
 
-    plan = load_experiment(experiment)
+    plan, limits = load_experiment(experiment), load_rules(rules)
     if plan.sweep:
         raise UnusableSetting(str(experiment), "a table [sweep]", "one model to train; try them all with `ipml sweep`")
     console = Console(stderr=True)
@@ -55,10 +61,13 @@ def train(
             models=models,
             tracking_uri=tracking,
             explain=explain_by_folder,
+            rules=limits,
             say=lambda step: status.update(step.capitalize()),
         )
     typer.echo(trained.evaluation.table())
+    if trained.gate:
+        typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
     typer.echo("")
     typer.echo(f"Report written to {trained.report}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")
-    typer.echo(f"Registered as {trained.run.model_uri}, alias {trained.run.alias}")
+    typer.echo(trained.standing(tracking))

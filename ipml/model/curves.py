@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,6 +37,7 @@ def plot_curves(
     folder: Path,
     *,
     baselines: Mapping[str, ArrayLike] | None = None,
+    weight: ArrayLike | None = None,
     n_resamples: int = 200,
     seed: int = 0,
 ) -> list[Path]:
@@ -51,6 +53,8 @@ def plot_curves(
         Where the files go; made where it does not exist.
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
+    weight : array of shape (n_listings,), optional
+        What each listing counts, as `count_by_odds` returns it; once where none is given.
     n_resamples : int, default=200
         Resamples of the sellers, for the intervals.
     seed : int, default=0
@@ -63,11 +67,12 @@ def plot_curves(
     >>> [path.name for path in paths]
     ['precision_recall.png', 'reliability.png', 'scores.png']
     """
-    curve = precision_recall(y, score, sellers, baselines=baselines, n_resamples=n_resamples, seed=seed)
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    curve = precision_recall(y, score, sellers, baselines=baselines, **drawn)
     figures = {
         "precision_recall": _draw_precision_recall(curve),
-        "reliability": _draw_reliability(reliability(y, score, sellers, n_resamples=n_resamples, seed=seed)),
-        "scores": _draw_scores(score_histogram(y, score)),
+        "reliability": _draw_reliability(reliability(y, score, sellers, **drawn)),
+        "scores": _draw_scores(score_histogram(y, score, weight)),
     }
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -122,7 +127,7 @@ def _draw_scores(histogram: ScoreHistogram) -> Figure:
         ("genuine", histogram.genuine, _GREY),
         ("counterfeit", histogram.counterfeit, _COUNTERFEIT_COLOUR),
     ):
-        label = f"{name}: {counts.sum():,} listings"
+        label = f"{name}: {counts.sum():,.0f} listings"
         axes.stairs(counts, histogram.edges, fill=True, color=colour, alpha=0.35)
         axes.stairs(counts, histogram.edges, color=colour, linewidth=1.8, label=label)
     axes.set(title="Scores of genuine and counterfeit listings", xlim=(0, 1), yscale="log", ylim=(0.7, None))

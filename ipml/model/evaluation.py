@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from ipml.model.ranking import Floats
 from ipml.model.slices import Counts, Slice, group_columns, measure_slices
 from ipml.model.slices.slices import SLICE_MEASURES, count_listings
 from ipml.model.text_table import align
+from ipml.model.values import draw_named_values, say_what_has_no_value
 
 MODEL = "model"
 COMPARED_BY = "average_precision"
@@ -97,7 +99,9 @@ class Evaluation:
     n_repeats : int
         Over how many scores per listing the figures are averaged.
     reviewed : Reviewed or None
-        For which listings the tested ones stand; None where they stand for themselves. Slices are not weighed.
+        For which listings the tested ones stand; None where they stand for themselves.
+    no_value : str
+        Which counterfeits have no value that could be added, or why none has; nothing where all have one.
     """
 
     counts: Counts
@@ -108,6 +112,7 @@ class Evaluation:
     seed: int
     n_repeats: int = 1
     reviewed: Reviewed | None = None
+    no_value: str = ""
 
     def to_json(self) -> str:
         """Return the evaluation as JSON, from which `from_json` makes it again."""
@@ -123,8 +128,8 @@ class Evaluation:
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
-        counts = f"{self.counts}\n{self.reviewed}" if self.reviewed else str(self.counts)
-        parts = [counts, align(rows)]
+        notes = [str(note) for note in (self.counts, self.reviewed, self.no_value) if note]
+        parts = ["\n".join(notes), align(rows)]
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference
             parts.append(f"{_in_words(COMPARED_BY)} above the best baseline, {baseline}: {difference}")
@@ -158,11 +163,12 @@ def evaluate(
     score : array of shape (n_listings,)
         The model's probabilities.
     listings : DataFrame of shape (n_listings, …)
-        With the column `seller_id`; what else there is makes slices (`ipml.model.slices.groups`).
+        With the column `seller_id`; what else there is makes slices (`ipml.model.slices.groups`) and, as `add_values`
+        adds it, the value of the counterfeits among the first k.
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     k : sequence of int, default=(100,)
-        How many listings reviewers read, for precision and recall at k.
+        How many listings reviewers read, for precision, recall and value at k.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
     seed : int, default=0
@@ -231,8 +237,9 @@ def evaluate_repeats(
     """
     sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
     weight = None if label_odds is None else weigh_by_odds(label_odds)
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
     draws = {
-        name: draw_repeats(truth, repeats, sellers, measure_names(k), weight=weight, n_resamples=n_resamples, seed=seed)
+        name: draw_figures(truth, repeats, listings, k, **drawn)
         for name, repeats in {MODEL: scores, **(baselines or {})}.items()
     }
     return Evaluation(
@@ -242,14 +249,31 @@ def evaluate_repeats(
             for scorer, measured in draws.items()
         },
         comparison=_compare_with_best(draws),
-        slices=tuple(
-            measure_slices(truth, scores, group_columns(listings), sellers, n_resamples=n_resamples, seed=seed)
-        ),
+        slices=tuple(measure_slices(truth, scores, group_columns(listings), sellers, **drawn)),
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
         reviewed=None if label_odds is None else Reviewed.of(truth, np.asarray(label_odds, dtype=float)),
+        no_value=say_what_has_no_value(truth, listings),
     )
+
+
+def draw_figures(
+    y: ArrayLike,
+    scores: Sequence[ArrayLike],
+    listings: pd.DataFrame,
+    k: Sequence[int],
+    *,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Return all measures of an evaluation as `draw_repeats` does, value at k among them where prices are known."""
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    return {
+        **draw_repeats(y, scores, listings["seller_id"], measure_names(k), **drawn),
+        **draw_named_values(y, scores, listings, k, **drawn),
+    }
 
 
 def draw_repeats(

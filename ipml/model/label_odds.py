@@ -9,11 +9,19 @@ reviewed the share of counterfeits is that of what was suspected.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.errors import UnusableSetting
 
 Floats = NDArray[np.float64]
+
+
+def odds_of(listings: pd.DataFrame) -> Floats | None:
+    """Return with what odds people came to see listings, NaN where unknown; None where no listing says so."""
+    if "label_odds" not in listings or listings["label_odds"].isna().all():
+        return None
+    return listings["label_odds"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def weigh_by_odds(odds: ArrayLike) -> Floats:

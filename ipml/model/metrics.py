@@ -56,7 +56,18 @@ class Estimate:
     skipped: int = 0
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return self.show()
+
+    def show(self, sign: str = "") -> str:
+        """Return it as text; in whole numbers, as amounts of money are, from a hundred on.
+
+        Examples
+        --------
+        >>> Estimate(12_345.6, 9_000.0, 15_000.0).show(), Estimate(0.01, -0.02, 0.04).show("+")
+        ('12,346 (9,000 to 15,000)', '+0.010 (-0.020 to +0.040)')
+        """
+        form = f"{sign},.0f" if max(abs(self.value), abs(self.low), abs(self.high)) >= 100 else f"{sign}.3f"
+        return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"
 
 
 def average_precision(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:

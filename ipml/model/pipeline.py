@@ -284,6 +284,11 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         """Return the brand and the category of each listing, "" where unknown."""
         return self._brands(listings), listings.names("category")
 
+    def price_ratios(self, X: Any) -> Floats:
+        """Return each price over the reference price of its brand and category, NaN where unknown."""
+        ratios: Floats = dict(self.features_.transformer_list)["price"].ratios(self.columns(X))
+        return ratios
+
     @property
     def brand_table(self) -> BrandTable:
         """The brands it was trained with, as `ipml.features.brand.brand_table` gives them."""

@@ -172,6 +172,7 @@ def robustness_of(
     attacked: Mapping[str, ArrayLike],
     *,
     sellers: ArrayLike,
+    weight: ArrayLike | None = None,
     precision: float = 0.8,
     n_resamples: int = 500,
     seed: int = 0,
@@ -188,6 +189,8 @@ def robustness_of(
         Scores of all listings after each attack hit all counterfeits.
     sellers : array of shape (n_listings,)
         Who offers each listing, before any attack.
+    weight : array of shape (n_listings,), optional
+        For how many listings each one stands; once where none is given.
     precision : float, default=0.8
     n_resamples, seed : int
         As for `ipml.model.metrics.estimate_all`. The threshold stays the same on every resample.
@@ -204,11 +207,11 @@ def robustness_of(
     >>> robustness.threshold, robustness.worst.recall.value, robustness.worst.average_precision_kept.value
     (0.8, 0.5, 1.0)
     """
-    threshold = threshold_at_precision(y, clean, precision)
+    threshold = threshold_at_precision(y, clean, precision, weight)
 
     def draw(score: ArrayLike) -> tuple[Floats, Floats]:
         recall, average_precision = np.full((2, 1 + n_resamples), np.nan)
-        for numbers, ranking in resample_rankings(y, score, sellers, n_resamples=n_resamples, seed=seed):
+        for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
             above = np.flatnonzero(ranking.scores >= threshold)
             recall[numbers] = ranking.recall[:, above[-1]] if len(above) else 0.0
             average_precision[numbers] = _average_precision(ranking)
@@ -231,7 +234,9 @@ def robustness_of(
     return Robustness(threshold, precision, estimate_of(recall), estimate_of(average_precision), tuple(costs))
 
 
-def threshold_at_precision(y: ArrayLike, score: ArrayLike, precision: float = 0.8) -> float:
+def threshold_at_precision(
+    y: ArrayLike, score: ArrayLike, precision: float = 0.8, weight: ArrayLike | None = None
+) -> float:
     """Return the lowest score from which on listings are counterfeit with at least this precision.
 
     Raises
@@ -244,7 +249,8 @@ def threshold_at_precision(y: ArrayLike, score: ArrayLike, precision: float = 0.
     >>> threshold_at_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], precision=0.6)
     0.7
     """
-    ranking = rank_once(*check_scores(y, score, are_probabilities=False))
+    counts = None if weight is None else np.asarray(weight, dtype=float)
+    ranking = rank_once(*check_scores(y, score, are_probabilities=False), counts)
     precise = np.flatnonzero(ranking.precision[0] >= precision)
     if len(precise) == 0:
         raise UnmeasurableScores(f"a precision of {ranking.precision.max():.2f} at most", f"{precision} or more")

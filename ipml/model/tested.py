@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from ipml.errors import UnreadableFile
 from ipml.model.evaluation import MODEL
+from ipml.model.label_odds import odds_of, weigh_by_odds
 from ipml.model.ranking import Floats
+from ipml.model.values import VALUE, VALUE_CURRENCY
 from ipml.parquet import read_whole
 
 TESTED_FILE = "tested.parquet"
 KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
 _KEPT = [*KEY, "seller_id", "brand"]
+_KEPT_IF_THERE = ["label_odds", VALUE, VALUE_CURRENCY]  # not in files of earlier releases
 _SCORE = "score_"
 
 
@@ -39,14 +42,22 @@ class Tested:
     scores: Mapping[str, list[Floats]]
     attacked: Mapping[str, Floats] = field(default_factory=dict)
 
+    @property
+    def weight(self) -> Floats | None:
+        """For how many listings each label stands; None where each stands for itself."""
+        odds = odds_of(self.listings)
+        return None if odds is None else weigh_by_odds(odds)
+
 
 def write_tested(tested: Tested, path: Path) -> None:
     """Write the truth and the model's scores on a test, a row per listing and a column `score_1` … per repeat.
 
+    With them go the odds of the labels and the asking prices in one currency, where known.
+
     Parameters
     ----------
     tested : Tested
-        As `score_unseen` returns it; of the listings, only ids, moment and brand are kept.
+        As `score_unseen` returns it; of the listings, only ids, moment, brand and these are kept.
     path : Path
         The Parquet file, by custom "tested.parquet".
     """
@@ -56,8 +67,9 @@ def write_tested(tested: Tested, path: Path) -> None:
 
 
 def keep_scores(tested: Tested) -> Tested:
-    """Return what `read_tested` gives back of a test: ids, moments and brands, the truth and the model's scores."""
-    return Tested(tested.listings[_KEPT], tested.y, {MODEL: tested.scores[MODEL]})
+    """Return what `read_tested` gives back of a test: ids, moments, brands, odds and values, truth, model's scores."""
+    there = [name for name in _KEPT_IF_THERE if name in tested.listings]
+    return Tested(tested.listings[[*_KEPT, *there]], tested.y, {MODEL: tested.scores[MODEL]})
 
 
 def read_tested(path: Path) -> Tested:
@@ -70,10 +82,11 @@ def read_tested(path: Path) -> Tested:
     """
     expected = f"the scores of a test: columns {', '.join(_KEPT)}, y, {_SCORE}1 …"
     table = read_whole(path, expected).to_pandas()
-    names = [f"{_SCORE}{number}" for number in range(1, table.shape[1] - len(_KEPT))]
-    if list(table.columns) != [*_KEPT, "y", *names] or not names:
+    kept = [*_KEPT, *(name for name in _KEPT_IF_THERE if name in table)]
+    names = [f"{_SCORE}{number}" for number in range(1, table.shape[1] - len(kept))]
+    if list(table.columns) != [*kept, "y", *names] or not names:
         raise UnreadableFile(path, f"columns {', '.join(map(str, table.columns))[:200]}", expected)
     if table.duplicated(KEY).any():
         raise UnreadableFile(path, "a listing twice at one moment", "each once")
     scores = [table[name].to_numpy(dtype=np.float64) for name in names]
-    return Tested(table[_KEPT], table["y"].to_numpy(dtype=bool), {MODEL: scores})
+    return Tested(table[kept], table["y"].to_numpy(dtype=bool), {MODEL: scores})

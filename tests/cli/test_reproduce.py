@@ -24,7 +24,7 @@ def test_the_same_bytes_exit_0_and_other_data_1(ipml, trained, tmp_path, market)
     assert answer.out.startswith("Same bytes: models/reproduced is ipml/")
     assert answer.out.strip().endswith(", as models:/ipml/1")
     write_listings(market.listings.assign(price=1.0), tmp_path / "listings.parquet")
-    answer = ipml("reproduce", "models:/ipml@champion", "--out", "again")
+    answer = ipml("reproduce", "models:/ipml@challenger", "--out", "again")
     assert answer.exit_code == 1
     assert "is not trained again; it differs:\n  data digest: " in answer.out
     assert not (tmp_path / "again").exists()

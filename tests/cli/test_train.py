@@ -3,9 +3,9 @@
 import pytest
 
 from ipml.model.artifact import load_model
-from ipml.model.tracking import resolve_model
+from ipml.model.tracking import read_champions
 
-QUICK = "model.C = 0.1\nmodel.n_folds = 2\nevaluation.n_resamples = 10\n"
+QUICK = 'model.C = 0.1\nmodel.n_folds = 2\nevaluation.n_resamples = 10\nevaluation.attacks = "none"\n'
 DATA = 'data.listings = "listings.parquet"\ndata.brands = "brands.toml"\n'
 TEXT = f'name = "shoes"\n{DATA}{QUICK}'
 
@@ -31,8 +31,10 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     saved, registered = answer.out.splitlines()[-2:]
     card = load_model(tmp_path / "models" / "shoes").card
     assert saved == f"Model {card.full_version} saved in models/shoes"
-    assert registered == "Registered as models:/ipml/1, alias champion"
-    assert resolve_model("models:/ipml@champion", f"sqlite:///{tmp_path}/mlflow.db").is_dir()
+    assert registered.startswith("Registered as models:/ipml/1, alias challenger: refused by the gate. ")
+    assert registered.endswith('ipml promote models:/ipml/1 --despite "REASON"')
+    assert "must be measured: training tried no attacks" in answer.out
+    assert read_champions("ipml", f"sqlite:///{tmp_path}/mlflow.db").current is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from ipml.errors import UnreadableFile
 from ipml.model import tested as kept
 from ipml.model.evaluation import MODEL
+from ipml.model.label_odds import weigh_by_odds
 from ipml.model.tested import read_tested, write_tested
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -42,6 +44,18 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     assert np.array_equal(read.y, tested.y)
     assert list(read.scores) == [MODEL]
     assert np.array_equal(read.scores[MODEL], tested.scores[MODEL])
+
+
+def test_odds_and_values_are_kept_where_known(tmp_path: Path) -> None:
+    """With them, a later comparison weighs labels and adds prices as the first did."""
+    tested = make_tested([("1", "s", None, True), ("2", "s", None, False)], 1)
+    known = {"label_odds": [1.0, 0.25], "value": [30.0, np.nan], "value_currency": "EUR"}
+    write_tested(replace(tested, listings=tested.listings.assign(**known)), tmp_path / "tested.parquet")
+    read = read_tested(tmp_path / "tested.parquet")
+    assert np.array_equal(read.weight, weigh_by_odds([1.0, 0.25]))
+    assert read.listings["value"].tolist()[0] == 30.0
+    assert read.listings["value_currency"].tolist() == ["EUR", "EUR"]
+    assert tested.weight is None
 
 
 @pytest.mark.parametrize("changes", [{"title": "Bag"}, {"score_3": 0.5}])

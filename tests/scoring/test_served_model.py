@@ -368,6 +368,7 @@ def test_another_champion_is_noticed_within_a_minute(
     get_settings.cache_clear()
     for folder in saved.values():
         record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), folder, tracking_uri=store)
+    move_champion("ipml", 1, replacing=None, kind="promotion", reason="the first", tracking_uri=store)
     clock, (first, second) = Clock(monkeypatch), saved
     assert versions_of("models:/ipml@champion") == {first}
     move_champion("ipml", 2, replacing=1, kind="promotion", reason="better", tracking_uri=store)

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SCORE_QUANTILES = (*QUANTILES, 0.95, 0.98)  # the top is what reviewers read
 MOST_WORDS = 200  # of brands or categories; the others are one bin together
+PRICE_RATIO = "price_to_reference"
 WORD_COLUMNS = ("brand", "category", "currency", "condition", "country", "title_script")
 NUMBER_COLUMNS = tuple(
     field.name
@@ -86,9 +87,9 @@ def spread_of(values: pd.Series[Any], kind: Literal["number", "word"], is_score:
 
 
 def watched_columns(
-    listings: pd.DataFrame, price_currency: str | None, score: Floats | None
+    listings: pd.DataFrame, price_currency: str | None, score: Floats | None, price_ratio: Floats | None = None
 ) -> dict[str, pd.Series[Any]]:
-    """Return the columns that are compared: those of the schema, and a few worked out from title and price.
+    """Return the columns that are compared: those of the schema, and a few worked out from title, price and the model.
 
     Examples
     --------
@@ -103,8 +104,9 @@ def watched_columns(
     columns["price"] = listings["price"].where(is_priced.fillna(False)) if "price" in listings else nothing
     columns["title_letters"] = titles.map(len, na_action="ignore")
     columns["title_script"] = titles.map(script_of, na_action="ignore")
-    if score is not None:
-        columns["score"] = pd.Series(score, index=listings.index)
+    for name, values in (("score", score), (PRICE_RATIO, price_ratio)):
+        if values is not None:
+            columns[name] = pd.Series(values, index=listings.index)
     return columns
 
 

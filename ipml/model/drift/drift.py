@@ -12,7 +12,7 @@ Every check asks two questions, and alarms only when both say yes:
   numbers (which errs on the safe side), chi-squared on words, and a normal one on means. Listings of one seller stand
   and fall together, so n is the effective number of listings, and errors are over sellers. The chance that a report
   without any change alarms is held to 5 %, so that twelve monthly ones give less than one: half of it is shared
-  by the checks of scores and labels, which are few and matter most, half by the columns (Bonferroni).
+  by the checks of scores, labels and the price level, which are few and matter most, half by the columns (Bonferroni).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DriftCheck:
     Attributes
     ----------
     subject : str
-        A column, "mean score", "label rate", "calibration" or "separation".
+        A column, "mean score", "label rate", "calibration", "separation" or "price level".
     measure : str
         What `effect` is: "PSI", "ratio" or "new share".
     effect : float
@@ -94,7 +94,11 @@ class DriftReport:
 
 
 def measure_drift(
-    reference: DriftReference, listings: pd.DataFrame, score: ArrayLike | None = None, labels: ArrayLike | None = None
+    reference: DriftReference,
+    listings: pd.DataFrame,
+    score: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    price_ratio: ArrayLike | None = None,
 ) -> DriftReport:
     """Compare listings with what they were like when the model was made.
 
@@ -108,6 +112,9 @@ def measure_drift(
         The model's probabilities; NaN where it abstained. Without them neither scores nor labels are compared.
     labels : array of shape (n_listings,), optional
         1 for counterfeit, 0 for genuine, NaN or NA where nobody has looked.
+    price_ratio : array of shape (n_listings,), optional
+        Price over the model's reference price, as for `reference_of`. Prices spread so widely that even a fifth of all
+        of them may hide in the spread; beside what goods of the brand and category usually cost it shows.
 
     Raises
     ------
@@ -125,13 +132,13 @@ def measure_drift(
     >>> measure_drift(reference_of(then, None), then).alarm
     'none'
     """
-    counted = CountedListings.of(listings, score, labels)
-    columns = watched_columns(listings, reference.price_currency, counted.score)
+    counted = CountedListings.of(listings, score, labels, price_ratio)
+    columns = watched_columns(listings, reference.price_currency, counted.score, counted.price_ratio)
     of_columns = [
         *_compare_columns(reference, columns, counted.n_effective),
         *_find_new_words(reference, columns),
     ]
-    of_scores = list(_compare_scores(reference, counted))
+    of_scores = [*_compare_scores(reference, counted), *_compare_price_level(reference, counted)]
     checks = [_judge(measured, CHANCE / 2 / len(group)) for group in (of_columns, of_scores) for measured in group]
     checks.sort(key=lambda check: (-ALARMS.index(check.alarm), check.p_value))
     return DriftReport(len(listings), counted.n_effective, tuple(checks), tuple(_warn(reference, counted)))
@@ -270,6 +277,15 @@ def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Meas
     ratio = _ratio(after.value, before.value)
     sentence = f"{words} from {show_share(before.value, 1)} to {show_share(after.value, 1)}"
     return _Measured(subject, "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+
+
+def _compare_price_level(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
+    before, after = reference.price_level, counted.price_level()
+    if before is not None and after is not None:
+        ratio = float(np.exp(after.value - before.value))
+        words = f"prices went from {np.exp(before.value):.2f} to {np.exp(after.value):.2f} times the reference price"
+        sentence = f"{words} of brand and category, in the geometric mean"
+        yield _Measured("price level", "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
 
 
 def _compare_calibration(before: LabelReference, after: LabelReference) -> _Measured:

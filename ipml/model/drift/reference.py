@@ -71,6 +71,8 @@ class DriftReference:
     mean_score : Mean or None
     labels : LabelReference or None
     labelled_share : float
+    price_level : Mean or None
+        Of the logarithm of price over reference price; None where no model gave any.
     """
 
     n_listings: int
@@ -80,6 +82,7 @@ class DriftReference:
     mean_score: Mean | None
     labels: LabelReference | None
     labelled_share: FiniteFloat
+    price_level: Mean | None = None
     format: Literal[1] = FORMAT
 
     def to_json(self) -> str:
@@ -133,7 +136,9 @@ def read_reference(path: Path) -> DriftReference:
     return DriftReference.from_json(path.read_bytes(), path)
 
 
-def reference_of(listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None = None) -> DriftReference:
+def reference_of(
+    listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None = None, price_ratio: ArrayLike | None = None
+) -> DriftReference:
     """Sum up listings, scores and labels as they were when a model was made.
 
     The listings should be a sample of all that come in, not only those that people looked at, and the scores those of
@@ -148,6 +153,8 @@ def reference_of(listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike |
         Probabilities; NaN where the model abstained.
     y : array of shape (n_listings,), optional
         1 for counterfeit, 0 for genuine, NaN or NA where there is no label.
+    price_ratio : array of shape (n_listings,), optional
+        Price over the model's reference price (`CounterfeitClassifier.price_ratios`); NaN where one is unknown.
 
     Examples
     --------
@@ -160,13 +167,13 @@ def reference_of(listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike |
     >>> DriftReference.from_json(reference.to_json()) == reference
     True
     """
-    counted = CountedListings.of(listings, score, y)
+    counted = CountedListings.of(listings, score, y, price_ratio)
     currency = None
     if "currency" in listings and listings["currency"].notna().any():
         currency = str(listings["currency"].mode().iloc[0])
     columns = {
         name: spread_of(values, "word" if name in WORD_COLUMNS else "number", name == "score")
-        for name, values in watched_columns(listings, currency, counted.score).items()
+        for name, values in watched_columns(listings, currency, counted.score, counted.price_ratio).items()
     }
     return DriftReference(
         n_listings=len(listings),
@@ -176,19 +183,23 @@ def reference_of(listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike |
         mean_score=counted.mean_score(),
         labels=counted.labels(),
         labelled_share=counted.labelled_share,
+        price_level=counted.price_level(),
     )
 
 
 @dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
 class CountedListings:
-    """Scores and labels as arrays of floats, NaN where there is none, and sellers as numbers from 0."""
+    """Scores, labels and price ratios as arrays of floats, NaN where there is none; sellers as numbers from 0."""
 
     score: Floats | None
     y: Floats
+    price_ratio: Floats | None
     sellers: NDArray[np.intp]
 
     @classmethod
-    def of(cls, listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None) -> CountedListings:
+    def of(
+        cls, listings: pd.DataFrame, score: ArrayLike | None, y: ArrayLike | None, price_ratio: ArrayLike | None
+    ) -> CountedListings:
         """Check that all are of the same listings.
 
         Raises
@@ -201,18 +212,22 @@ class CountedListings:
             raise IncomparableListings("no listings", "one at least")
         numbers = np.full(n, np.nan) if y is None else _as_floats(y)
         scores = None if score is None else _as_floats(score)
-        for name, values in (("score", scores), ("label", numbers)):
+        ratios = None if price_ratio is None else _as_floats(price_ratio)
+        for name, values in (("score", scores), ("label", numbers), ("price ratio", ratios)):
             if values is None:
                 continue
             if values.shape != (n,):
                 raise IncomparableListings(f"{values.shape} {name}s for {n} listings", f"one {name} for each listing")
-            if ((values < 0) | (values > 1)).any():
+            if values is not ratios and ((values < 0) | (values > 1)).any():
                 raise IncomparableListings(
                     f"{name}s from {np.nanmin(values):g} to {np.nanmax(values):g}", f"{name}s in 0-1"
                 )
+        if ratios is not None:  # a price of nothing has no logarithm: it counts as none
+            ratios = np.where((ratios > 0) & np.isfinite(ratios), ratios, np.nan)
+        sellers = np.arange(n, dtype=np.intp)
         if "seller_id" in listings:
-            return cls(scores, numbers, pd.factorize(listings["seller_id"])[0].astype(np.intp) + 1)
-        return cls(scores, numbers, np.arange(n, dtype=np.intp))
+            sellers = pd.factorize(listings["seller_id"])[0].astype(np.intp) + 1
+        return cls(scores, numbers, ratios, sellers)
 
     @property
     def n_effective(self) -> float:
@@ -227,10 +242,11 @@ class CountedListings:
 
     def mean_score(self) -> Mean | None:
         """Return the mean over the listings that have a score."""
-        if self.score is None or np.isnan(self.score).all():
-            return None
-        is_scored = ~np.isnan(self.score)
-        return Mean.of(self.score[is_scored], self.sellers[is_scored])
+        return self._mean_of(self.score)
+
+    def price_level(self) -> Mean | None:
+        """Return the mean logarithm of the price ratio over the listings that have one."""
+        return self._mean_of(None if self.price_ratio is None else np.log(self.price_ratio))
 
     def labels(self) -> LabelReference | None:
         """Sum up the listings that have both a label and a score."""
@@ -240,6 +256,12 @@ class CountedListings:
         if not is_known.any():
             return None
         return LabelReference.of(self.y[is_known], self.score[is_known], self.sellers[is_known])
+
+    def _mean_of(self, values: Floats | None) -> Mean | None:
+        if values is None or np.isnan(values).all():
+            return None
+        is_known = ~np.isnan(values)
+        return Mean.of(values[is_known], self.sellers[is_known])
 
 
 def _as_floats(values: ArrayLike) -> Floats:

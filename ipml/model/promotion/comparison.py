@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from ipml.errors import DifferentTests
-from ipml.model.evaluation import MODEL
-from ipml.model.metrics import MEASURES_OF_PROBABILITY, Estimate, estimate_of, resample_all
-from ipml.model.ranking import Floats
+from ipml.model.evaluation import MODEL, Reviewed, draw_repeats
+from ipml.model.label_odds import odds_of, weigh_by_odds
+from ipml.model.metrics import MEASURES_OF_PROBABILITY, Estimate, estimate_of
 from ipml.model.slices import Counts
+from ipml.model.slices.slices import count_listings
 from ipml.model.tested import KEY, Tested
 from ipml.model.text_table import align
+from ipml.model.values import draw_named_values, say_what_has_no_value
 
+K = 100  # as reviewers read by default, for value at k
 COMPARED = ("average_precision", "recall_at_precision_0.9", "calibration_error", "brier")
 LOWER_IS_BETTER = MEASURES_OF_PROBABILITY
 MIN_COUNTERFEITS = 5  # with fewer, most resamples of the sellers hold the same few
@@ -81,7 +85,7 @@ class ModelComparison:
         """Return the comparison as text for a terminal: a row per measure."""
         rows = [["", "A", "B", "B - A", ""]]
         rows += [
-            [row.measure.replace("_", " "), str(row.a), str(row.b), _signed(row.difference), row.verdict]
+            [row.measure.replace("_", " "), str(row.a), str(row.b), row.difference.show("+"), row.verdict]
             for row in self.measures
         ]
         head = [f"A is {self.name_a}", f"B is {self.name_b}", str(self.counts), *self.remarks]
@@ -89,14 +93,22 @@ class ModelComparison:
 
 
 def compare_tests(
-    a: Tested, b: Tested, *, names: tuple[str, str] = ("A", "B"), n_resamples: int = 500, seed: int = 0
+    a: Tested,
+    b: Tested,
+    *,
+    k: int = K,
+    names: tuple[str, str] = ("A", "B"),
+    n_resamples: int = 500,
+    seed: int = 0,
 ) -> ModelComparison:
     """Compare two models on the listings that both were tested on.
 
     Parameters
     ----------
     a, b : Tested
-        Scores of listings whose sellers the models had not seen.
+        Scores of listings whose sellers the models had not seen; odds of labels and values are those of B's.
+    k : int, default=100
+        How many listings are read, for value at k.
     names : tuple of str, default=("A", "B")
         What the models are called.
     n_resamples : int, default=500
@@ -132,7 +144,8 @@ def compare_tests(
         y,
         [score[rows_a] for score in a.scores[MODEL]],
         [score[rows_b] for score in b.scores[MODEL]],
-        listings["seller_id"],
+        listings,
+        k=k,
         names=names,
         remarks=remarks,
         n_resamples=n_resamples,
@@ -144,8 +157,9 @@ def compare_scores(
     y: ArrayLike,
     scores_a: Sequence[ArrayLike],
     scores_b: Sequence[ArrayLike],
-    sellers: ArrayLike,
+    listings: pd.DataFrame,
     *,
+    k: int = K,
     names: tuple[str, str] = ("A", "B"),
     remarks: Sequence[str] = (),
     n_resamples: int = 500,
@@ -159,8 +173,11 @@ def compare_scores(
         True or 1 where the listing is counterfeit.
     scores_a, scores_b : sequence of array of shape (n_listings,)
         Probabilities, once per repeat; a measure is averaged over the repeats.
-    sellers : array of shape (n_listings,)
-        Who offers each listing.
+    listings : DataFrame of shape (n_listings, …)
+        With `seller_id`; weighed by `label_odds`, where known, and with the value at k where prices are known (see
+        `ipml.model.values.add_values`).
+    k : int, default=100
+        How many listings are read, for value at k.
     names, remarks
         For the table.
 
@@ -171,16 +188,27 @@ def compare_scores(
 
     Examples
     --------
-    >>> y, sellers = [1, 0, 1, 0], list("aabb")
-    >>> compared = compare_scores(y, [[0.5] * 4], [[0.9, 0.1, 0.9, 0.1]], sellers)
+    >>> y, listings = [1, 0, 1, 0], pd.DataFrame({"seller_id": list("aabb")})
+    >>> compared = compare_scores(y, [[0.5] * 4], [[0.9, 0.1, 0.9, 0.1]], listings)
     >>> print(compared["brier"].difference, compared["brier"].verdict)
     -0.240 (-0.240 to -0.240) B clearly better
     """
-    truth = np.asarray(y, dtype=float)
-    draws_a, draws_b = (_average_draws(truth, repeats, sellers, n_resamples, seed) for repeats in (scores_a, scores_b))
+    truth, odds = np.asarray(y, dtype=float), odds_of(listings)
+    drawn: dict[str, Any] = {"weight": None if odds is None else weigh_by_odds(odds)}
+    drawn |= {"n_resamples": n_resamples, "seed": seed}
+    draws_a, draws_b = (
+        {
+            **draw_repeats(truth, repeats, listings["seller_id"], COMPARED, **drawn),
+            **draw_named_values(truth, repeats, listings, [k], **drawn),
+        }
+        for repeats in (scores_a, scores_b)
+    )
+    notes = [] if odds is None else [str(Reviewed.of(truth, odds))]
+    if no_value := say_what_has_no_value(truth, listings):
+        notes.append(no_value)
     return ModelComparison(
         *names,
-        Counts(len(truth), int(truth.sum()), len(np.unique(np.asarray(sellers, dtype=object)))),
+        count_listings(truth, listings["seller_id"]),
         tuple(
             ComparedMeasure(
                 measure,
@@ -188,19 +216,10 @@ def compare_scores(
                 estimate_of(draws_b[measure]),
                 estimate_of(draws_b[measure] - draws_a[measure]),
             )
-            for measure in COMPARED
+            for measure in draws_a
         ),
-        tuple(remarks),
+        (*remarks, *notes),
     )
-
-
-def _average_draws(
-    y: Floats, scores: Sequence[ArrayLike], sellers: ArrayLike, n_resamples: int, seed: int
-) -> dict[str, Floats]:
-    repeats = [
-        resample_all(y, score, sellers, measures=COMPARED, n_resamples=n_resamples, seed=seed) for score in scores
-    ]
-    return {measure: np.mean([draws[measure] for draws in repeats], axis=0) for measure in COMPARED}
 
 
 def _find_shared(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[int], list[int]]:
@@ -208,7 +227,3 @@ def _find_shared(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[int], list[int]
     positions = [side[KEY].reset_index(drop=True).rename_axis("at").reset_index() for side in (b, a)]
     shared = positions[0].merge(positions[1], on=KEY, suffixes=("_b", "_a"), validate="one_to_one")
     return shared["at_a"].tolist(), shared["at_b"].tolist()
-
-
-def _signed(difference: Estimate) -> str:
-    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"

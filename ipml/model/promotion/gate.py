@@ -60,7 +60,11 @@ class GateReport:
 
 
 def judge(
-    candidate: GateFacts, champion: GateFacts | None, rules: GateRules, difference: Estimate | None = None
+    candidate: GateFacts,
+    champion: GateFacts | None,
+    rules: GateRules,
+    difference: Estimate | None = None,
+    value_difference: Estimate | None = None,
 ) -> GateReport:
     """Judge whether a candidate may become champion.
 
@@ -74,6 +78,8 @@ def judge(
         The limits; `load_rules` reads them.
     difference : Estimate, optional
         Average precision of the candidate minus that of the champion, measured on the same listings.
+    value_difference : Estimate, optional
+        The same of the value caught in the first k.
 
     Examples
     --------
@@ -87,13 +93,17 @@ def judge(
     False
     """
     rows = [_judge_split(candidate)]
+    differences = {"average_precision": difference, "value_at_k": value_difference}
     for name, rule in rules.named().items():
-        if name != _DIFFERENCE:
+        compared = _COMPARED.get(name)
+        if compared is None:
             rows.append(_judge_figure(name, getattr(candidate, name), getattr(champion, name, None), rule))
         elif champion is None:
-            rows.append(GateRow(_ASKED[name].words, "-", "none", str(rule), True, False, "there is no champion yet"))
+            asked = _ASKED[name]
+            required = _ENDS[asked.part] + str(rule)
+            rows.append(GateRow(asked.words, "-", "none", required, None, False, "there is no champion yet"))
         else:
-            rows.append(_judge_figure(name, difference, champion.average_precision, rule))
+            rows.append(_judge_figure(name, differences[compared], getattr(champion, compared), rule))
     return GateReport(tuple(rows))
 
 
@@ -110,12 +120,20 @@ class _Asked:
     unmeasured: str = ""
 
 
-_DIFFERENCE = "difference_to_champion"
+_COMPARED = {"difference_to_champion": "average_precision", "value_difference_to_champion": "value_at_k"}
 _PARITY = 1.0  # of a ratio of false alarms: both kinds of sellers are hit alike
 _NO_ATTACKS = "training tried no attacks, or found too little to lose"
 _FEW_SELLERS = "too few sellers to compare"
 _ASKED = {
-    _DIFFERENCE: _Asked("average precision above the champion", "clearly worse than the model in use", "high"),
+    "difference_to_champion": _Asked(
+        "average precision above the champion", "clearly worse than the model in use", "high"
+    ),
+    "value_difference_to_champion": _Asked(
+        "value in the first k above the champion",
+        "clearly less is caught than by the model in use",
+        "high",
+        "no prices of both, or none that could be added",
+    ),
     "above_best_baseline": _Asked(
         "average precision above the best baseline", "not clearly better than what needs no model", "low"
     ),
@@ -157,7 +175,7 @@ def _judge_figure(name: str, figure: Estimate | float | None, known: Estimate | 
         required=_ENDS[asked.part] + str(rule),
         passed=passed,
         is_refused=rule.must_be_measured if passed is None else not passed,
-        reason=_say_why(asked, figure, rule, is_worse),
+        reason=_say_why(asked, figure, known, rule, is_worse),
     )
 
 
@@ -172,8 +190,10 @@ def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | Non
     return figure.low > max(known.high, _PARITY)
 
 
-def _say_why(asked: _Asked, figure: Estimate | float | None, rule: Rule, is_worse: bool) -> str:
-    """Say in a line why a rule lets a figure pass or does not; nothing where the figure itself keeps to the limit."""
+def _say_why(
+    asked: _Asked, figure: Estimate | float | None, known: Estimate | float | None, rule: Rule, is_worse: bool
+) -> str:
+    """Say in a line why a rule lets a figure pass or does not; nothing where the figure itself keeps to all it asks."""
     if figure is None:
         need = "must be measured" if rule.must_be_measured else "may be unknown"
         return f"{need}: {asked.unmeasured}" if asked.unmeasured else need
@@ -181,7 +201,10 @@ def _say_why(asked: _Asked, figure: Estimate | float | None, rule: Rule, is_wors
         return asked.consequence
     if is_worse:
         return "clearly worse than that of the model in use"
-    return "" if rule.allows(_part_of(figure, "value")) else "may be chance: the interval reaches the limit"
+    if not rule.allows(_part_of(figure, "value")):
+        return "may be chance: the interval reaches the limit"
+    is_half_checked = isinstance(rule, RatioRule) and rule.must_not_worsen and known is None
+    return "by the limit alone: no champion's is known" if is_half_checked else ""
 
 
 def _part_of(figure: Estimate | float, part: str) -> float:

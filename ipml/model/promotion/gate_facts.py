@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from ipml.errors import UnusableSetting, describe_faults
 from ipml.model.evaluation import MODEL, Evaluation
 from ipml.model.metrics import Estimate
+from ipml.model.promotion.comparison import K
 
 GATE_FILE = "gate.json"
 
@@ -30,6 +31,10 @@ class GateFacts:
     false_positive_ratio_small, false_positive_ratio_new : Estimate or float or None
         False-positive rate of small sellers over that of large ones, of new ones over that of old ones; a number
         without an interval where the run is older than the intervals.
+    value_at_k : Estimate or None
+        Asking prices of the counterfeits among the first `k`, added up in `value_currency`.
+    value_currency : str or None
+    k : int, default=100
     listings_per_second : float or None
         Scored on one core when the model was trained.
 
@@ -49,6 +54,9 @@ class GateFacts:
     recall_kept_worst: float | None = None
     false_positive_ratio_small: Estimate | float | None = None
     false_positive_ratio_new: Estimate | float | None = None
+    value_at_k: Estimate | None = None
+    value_currency: str | None = None
+    k: int = K
     listings_per_second: float | None = None
 
     def to_json(self) -> str:
@@ -85,6 +93,8 @@ def make_gate_facts(
 ) -> GateFacts:
     """Gather what the gate asks for from an evaluation and from what else was measured of a model."""
     figures, comparison = evaluation.figures[MODEL], evaluation.comparison
+    value = next((name for name in figures if name.startswith("value_")), None)
+    _, currency, _, k = value.split("_") if value else ("", None, "", K)
     return GateFacts(
         average_precision=figures["average_precision"],
         above_best_baseline=comparison.difference if comparison else None,
@@ -95,5 +105,8 @@ def make_gate_facts(
         recall_kept_worst=recall_kept_worst,
         false_positive_ratio_small=false_positive_ratio_small,
         false_positive_ratio_new=false_positive_ratio_new,
+        value_at_k=figures[value] if value else None,
+        value_currency=currency,
+        k=int(k),
         listings_per_second=listings_per_second,
     )

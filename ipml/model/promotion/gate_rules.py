@@ -59,6 +59,7 @@ class GateRules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     difference_to_champion: Rule
+    value_difference_to_champion: Rule
     above_best_baseline: Rule
     recall_at_precision: Rule
     calibration_error: Rule

@@ -16,7 +16,7 @@ from ipml.errors import (
 )
 from ipml.model.artifact import load_model
 from ipml.model.metrics import Estimate
-from ipml.model.promotion.gate import GateReport, judge
+from ipml.model.promotion.gate import GateReport, GateRow, judge
 from ipml.model.promotion.gate_rules import GateRules
 from ipml.model.promotion.recorded import compare_models, fetch_gate_facts
 from ipml.model.tracking import RegisteredModel, find_model, move_champion, read_champions, resolve_model
@@ -24,6 +24,7 @@ from ipml.model.tracking.history import Champions, Move
 from ipml.settings import get_settings
 
 MAX_REASON_LETTERS = 1_000
+_USABLE = GateRow("golden listings scored as when it was saved", "yes", "", "yes", True, False, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +65,24 @@ def examine(
         There is no such model.
     AlreadyChampion
         It is the champion.
+    UntrustedModel, ModelChanged, VersionMismatch, GoldenMismatch
+        It could not be used by those who score with it.
     """
     say("looking up the model")
     candidate = find_model(model, tracking_uri)
     current = read_champions(candidate.name, tracking_uri).current
     if current == candidate.version:
         raise AlreadyChampion(candidate.uri)
+    _check_usable(candidate.uri, tracking_uri)
     facts = fetch_gate_facts(candidate.uri, tracking_uri)
     if current is None:
-        return Candidacy(candidate, None, judge(facts, None, rules))
-    champion = f"models:/{candidate.name}/{current}"
-    say("comparing it with the champion")
-    difference = _compare(champion, candidate.uri, listings, tracking_uri)
-    report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, difference)
-    return Candidacy(candidate, current, report)
+        report = judge(facts, None, rules)
+    else:
+        champion = f"models:/{candidate.name}/{current}"
+        say("comparing it with the champion")
+        differences = _compare(champion, candidate.uri, facts.k, listings, tracking_uri)
+        report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
+    return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)))
 
 
 def promote(candidacy: Candidacy, *, despite: str | None = None, tracking_uri: str | None = None) -> Move | None:
@@ -92,14 +97,11 @@ def promote(candidacy: Candidacy, *, despite: str | None = None, tracking_uri: s
     ------
     ChampionMoved
         Somebody else has promoted another model meanwhile.
-    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, GoldenMismatch
-        The model could not be used by those who score with it.
     """
     if not candidacy.report.passed and despite is None:
         return None
     reason = "passed the gate" if candidacy.report.passed else f"despite the gate: {_check_reason(despite or '')}"
     model = candidacy.model
-    _check_usable(model.uri, tracking_uri)
     return move_champion(
         model.name,
         model.version,
@@ -148,13 +150,16 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
     )
 
 
-def _compare(champion: str, candidate: str, listings: pd.DataFrame | None, tracking_uri: str | None) -> Estimate | None:
-    """Return by how much the candidate's average precision is higher; None where there is nothing to tell by."""
+def _compare(
+    champion: str, candidate: str, k: int, listings: pd.DataFrame | None, tracking_uri: str | None
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return by how much average precision and value at k are higher for the candidate; None where nobody can tell."""
     try:
-        compared = compare_models(champion, candidate, listings=listings, tracking_uri=tracking_uri)
+        compared = compare_models(champion, candidate, listings=listings, k=k, tracking_uri=tracking_uri)
     except (DifferentTests, RunFileMissing):
-        return None
-    return compared["average_precision"].difference
+        return None, None
+    value = next((row.difference for row in compared.measures if row.measure.startswith("value_")), None)
+    return compared["average_precision"].difference, value
 
 
 def _choose(name: str, champions: Champions, to: int | None) -> int:

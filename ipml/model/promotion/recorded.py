@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ipml.errors import RunFileMissing, UnmeasurableScores
+from ipml.listings.brands import load_brands
 from ipml.model.artifact import load_model
-from ipml.model.promotion.comparison import ModelComparison, compare_scores, compare_tests
+from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
 from ipml.model.promotion.gate_facts import GATE_FILE, GateFacts
 from ipml.model.ranking import Floats
 from ipml.model.tested import TESTED_FILE, Tested, read_tested
 from ipml.model.tracking import fetch_run_artifact, find_model, resolve_model
+from ipml.model.values import add_values
 from ipml.settings import get_settings
 
 _FLATTERY = "Listings of a seller that one of them has learnt from flatter that one."
@@ -25,6 +27,7 @@ def compare_models(
     b: str,
     *,
     listings: pd.DataFrame | None = None,
+    k: int = K,
     tracking_uri: str | None = None,
     n_resamples: int = 500,
     say: Callable[[str], None] = lambda _: None,
@@ -38,6 +41,8 @@ def compare_models(
     listings : DataFrame, optional
         Checked listings; those without a label are left out. Where none are given, the models are compared on the
         listings that both were tested on when they were trained.
+    k : int, default=100
+        How many listings are read, for value at k.
     tracking_uri : str, optional
         MLflow's tracking and registry URI; that of the settings where none is given.
     n_resamples : int, default=500
@@ -58,7 +63,7 @@ def compare_models(
         say("reading both tests")
         tests = [fetch_tested(model, tracking_uri) for model in (a, b)]
         say("comparing")
-        return compare_tests(*tests, names=(a, b), n_resamples=n_resamples)
+        return compare_tests(*tests, k=k, names=(a, b), n_resamples=n_resamples)
     labelled = listings[listings["is_counterfeit"].notna()]
     if labelled.empty:
         raise UnmeasurableScores("no listing with a label", "labelled listings of several sellers")
@@ -67,11 +72,13 @@ def compare_models(
         say(f"scoring with {model}")
         scores.append(_score(fetch_folder(model, tracking_uri), labelled))
     say("comparing")
+    brands = load_brands(get_settings().brands)
     return compare_scores(
         labelled["is_counterfeit"].to_numpy(dtype=bool),
         scores[:1],
         scores[1:],
-        labelled["seller_id"],
+        add_values(labelled, brands.rates, brands.base_currency),
+        k=k,
         names=(a, b),
         remarks=[_FLATTERY],
         n_resamples=n_resamples,

@@ -41,7 +41,7 @@ class Reliability:
     observed, low, high : array of shape (n_bins,)
         Share of counterfeits among them, and its 95 % interval over sellers.
     listings : array of shape (n_bins,)
-        How many there are.
+        How many there are, counted as their weights say.
     """
 
     start: Floats
@@ -67,8 +67,8 @@ class ScoreHistogram:
     """How many genuine and counterfeit listings score between each two edges."""
 
     edges: Floats
-    genuine: NDArray[np.intp]
-    counterfeit: NDArray[np.intp]
+    genuine: Floats
+    counterfeit: Floats
 
 
 def precision_recall(
@@ -77,6 +77,7 @@ def precision_recall(
     sellers: ArrayLike,
     *,
     baselines: Mapping[str, ArrayLike] | None = None,
+    weight: ArrayLike | None = None,
     n_resamples: int = 200,
     seed: int = 0,
 ) -> PrecisionRecall:
@@ -89,6 +90,8 @@ def precision_recall(
     sellers : array of shape (n_listings,)
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
+    weight : array of shape (n_listings,), optional
+        What each listing counts, as `count_by_odds` returns it; once where none is given.
     n_resamples : int, default=200
         Resamples of the sellers, for the interval.
     seed : int, default=0
@@ -100,20 +103,29 @@ def precision_recall(
     array([1.  , 0.67])
     """
     check_scores(y, score)
-    draws = resample_rankings(y, score, sellers, n_resamples=n_resamples, seed=seed)
+    counts = None if weight is None else np.asarray(weight, dtype=float)
+    draws = resample_rankings(y, score, sellers, weight=counts, n_resamples=n_resamples, seed=seed)
     precisions = np.vstack([_precision_at_recalls(ranking) for _, ranking in draws])
     low, high = np.percentile(precisions, INTERVAL_PERCENTILES, axis=0)
     lines = {
-        name: _precision_at_recalls(rank_once(*check_scores(y, baseline)))[0]
+        name: _precision_at_recalls(rank_once(*check_scores(y, baseline), counts))[0]
         for name, baseline in (baselines or {}).items()
     }
     return PrecisionRecall(_RECALLS, precisions[0], low, high, lines)
 
 
 def reliability(
-    y: ArrayLike, score: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 200, seed: int = 0
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
 ) -> Reliability:
     """Return, by tenths of the scale, which share of counterfeits was predicted and which observed.
+
+    Listings count as their weights say, as for `precision_recall`.
 
     Examples
     --------
@@ -122,9 +134,10 @@ def reliability(
     (array([0.92, 0.15]), array([1., 0.]))
     """
     truth, scores = check_scores(y, score)
-    ranking = rank_once(truth, scores)
+    counts = None if weight is None else np.asarray(weight, dtype=float)
+    ranking = rank_once(truth, scores, counts)
     first = _first_of_bins(ranking)
-    draws = resample_rankings(truth, scores, sellers, n_resamples=n_resamples, seed=seed)
+    draws = resample_rankings(truth, scores, sellers, weight=counts, n_resamples=n_resamples, seed=seed)
     observed = np.vstack([_observed_by_bin(resampled, first) for _, resampled in draws])
     low, high = np.nanpercentile(observed, INTERVAL_PERCENTILES, axis=0)
     return Reliability(
@@ -137,18 +150,21 @@ def reliability(
     )
 
 
-def score_histogram(y: ArrayLike, score: ArrayLike) -> ScoreHistogram:
-    """Count the listings of each class by fortieths of the scale.
+def score_histogram(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> ScoreHistogram:
+    """Count the listings of each class by fortieths of the scale, as their weights say.
 
     Examples
     --------
     >>> histogram = score_histogram([1, 0, 1], [0.99, 0.01, 0.98])
     >>> histogram.genuine[0], histogram.counterfeit[-1]
-    (np.int64(1), np.int64(2))
+    (np.float64(1.0), np.float64(2.0))
     """
     truth, scores = check_scores(y, score)
+    counts = np.ones_like(scores) if weight is None else np.asarray(weight, dtype=float)
     edges = np.array([edge / _SCORE_BINS for edge in range(_SCORE_BINS + 1)])
-    genuine, counterfeit = (np.histogram(scores[truth == side], bins=edges)[0] for side in (0, 1))
+    genuine, counterfeit = (
+        np.histogram(scores[truth == side], bins=edges, weights=counts[truth == side])[0] for side in (0, 1)
+    )
     return ScoreHistogram(edges, genuine, counterfeit)
 
 

@@ -57,10 +57,8 @@ class ReportFacts:
     champion_figures : dict of str to Estimate
         The champion's own figures; empty without one.
     found : tuple of FoundFirst
-    base_currency : str
-        Of the values in `found`.
-    unpriced : int
-        Counterfeits without a price that could be compared.
+    value_currency : str
+        Of the values in `found`; "" where there are none.
     curve, bins, histogram : PrecisionRecall, Reliability, ScoreHistogram
     brands : tuple of BrandReliability
         The brands with most listings.
@@ -76,8 +74,7 @@ class ReportFacts:
     champion: Comparison | None
     champion_figures: Mapping[str, Estimate]
     found: tuple[FoundFirst, ...]
-    base_currency: str
-    unpriced: int
+    value_currency: str
     curve: PrecisionRecall
     bins: Reliability
     brands: tuple[BrandReliability, ...]

@@ -34,13 +34,16 @@ def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
     ----------
     evaluation : Evaluation
     found : sequence of FoundFirst
-        Told is that whose k is nearest to the number of counterfeits.
+        Told is that whose k is nearest to the number of counterfeits, those that the labels stand for.
     """
-    counts = evaluation.counts
-    near = min(found, key=lambda first: abs(first.k - counts.counterfeits))
+    reviewed, counts = evaluation.reviewed, evaluation.counts
+    prevalence = reviewed.prevalence if reviewed else counts.prevalence
+    counterfeits = reviewed.prevalence * reviewed.listings if reviewed else counts.counterfeits
+    near = min(found, key=lambda first: abs(first.k - counterfeits))
+    among = " among all that the labels stand for" if reviewed and reviewed.drawn else ""
     return (
-        f"Of the {near.k:,} listings it suspects most, {percent(near.precision.value)} are counterfeit "
-        f"({_span(near.precision)}), where as many picked blindly would hold {percent(counts.prevalence)}; "
+        f"Of the {near.k:,} listings it suspects most{among}, {percent(near.precision.value)} are counterfeit "
+        f"({_span(near.precision)}), where as many picked blindly would hold {percent(prevalence)}; "
         f"they are {percent(near.recall.value)} of all counterfeits there are."
     )
 

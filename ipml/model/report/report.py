@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,13 +18,13 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ipml.errors import UnwritableFile
-from ipml.listings.brands import Brands, load_brands
-from ipml.model.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, draw_repeats
+from ipml.model.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, draw_figures
+from ipml.model.label_odds import count_by_odds, odds_of
 from ipml.model.metrics import Estimate, estimate_of
 from ipml.model.report import chart_paths
 from ipml.model.report.curve_points import precision_recall, reliability, score_histogram
 from ipml.model.report.facts import ReportFacts, ReportHead
-from ipml.model.report.found_first import base_prices, choose_k, found_first
+from ipml.model.report.found_first import choose_k, found_first
 from ipml.model.report.headline import percent
 from ipml.model.report.misjudged import Explain, most_misjudged
 from ipml.model.robustness import Robustness
@@ -31,7 +32,9 @@ from ipml.model.slices import Slice, measure_slices, seller_fairness
 from ipml.model.slices.brand_reliability import reliability_by_brand
 from ipml.model.slices.slices import break_even
 from ipml.model.tested import Tested
+from ipml.model.values import VALUE_CURRENCY
 
+_AT_K = "precision_at_"
 _CURVE_RESAMPLES = 200
 _GLOSSES = {
     "average_precision": "mean precision over the counterfeits, from the top down",
@@ -51,7 +54,6 @@ def model_report(
     champion: Sequence[ArrayLike] | None = None,
     robustness: Robustness | None = None,
     explain: Explain | None = None,
-    brands: Brands | None = None,
     seen_sellers: Collection[str] | None = None,
     threshold: float | None = None,
 ) -> ReportFacts:
@@ -73,8 +75,6 @@ def model_report(
         What attacks cost the model.
     explain : function of DataFrame, optional
         Returns the sentences for each listing of a frame; asked for the misjudged ones only.
-    brands : Brands, optional
-        For the rates of currencies; the bundled ones where none are given.
     seen_sellers : collection of str, optional
         Ids of sellers the model has learnt from; they make slices, seen and unseen.
     threshold : float, optional
@@ -86,11 +86,11 @@ def model_report(
     UnmeasurableScores
         A score that is not a probability, or arrays whose lengths differ.
     """
-    brands = brands or load_brands()
     y, score, sellers = tested.y, tested.scores[MODEL][0], tested.listings["seller_id"]
-    few = {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES), "seed": evaluation.seed}
-    all_ = {"n_resamples": evaluation.n_resamples, "seed": evaluation.seed}
-    prices = base_prices(tested.listings, brands)
+    odds, weight = odds_of(tested.listings), tested.weight
+    all_: dict[str, Any] = {"n_resamples": evaluation.n_resamples, "seed": evaluation.seed}
+    all_["weight"] = None if odds is None else count_by_odds(odds)
+    few = all_ | {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES)}
     compared, champion_figures = _compare_with_champion(tested, evaluation, champion)
     baselines = {name: scores[0] for name, scores in tested.scores.items() if name != MODEL}
     return ReportFacts(
@@ -98,16 +98,15 @@ def model_report(
         evaluation=evaluation,
         champion=compared,
         champion_figures=champion_figures,
-        found=found_first(y, tested.scores[MODEL], sellers, prices, choose_k(len(y)), **all_),
-        base_currency=brands.base_currency,
-        unpriced=int(pd.isna(prices[y]).sum()),
+        found=found_first(y, tested.scores[MODEL], tested.listings, choose_k(len(y)), **all_ | {"weight": weight}),
+        value_currency=str(tested.listings[VALUE_CURRENCY].iloc[0]) if VALUE_CURRENCY in tested.listings else "",
         curve=precision_recall(y, score, sellers, baselines=baselines, **few),
         bins=reliability(y, score, sellers, **few),
         brands=reliability_by_brand(y, score, tested.listings, **all_),
-        histogram=score_histogram(y, score),
+        histogram=score_histogram(y, score, weight=all_["weight"]),
         slices=(*evaluation.slices, *_slices_by_seen(tested, seen_sellers, **few)),
         fairness=seller_fairness(
-            y, score, tested.listings, break_even(y, score) if threshold is None else threshold, **all_
+            y, score, tested.listings, break_even(y, score, weight) if threshold is None else threshold, **all_
         ),
         misjudged=most_misjudged(y, score, tested.listings, explain=explain),
         robustness=robustness,
@@ -144,31 +143,30 @@ def _compare_with_champion(
     """Measure the champion, and by how much the model is above it on the same resamples."""
     if champion is None:
         return None, {}
-    measures = list(evaluation.figures[MODEL])
+    k = [int(name.removeprefix(_AT_K)) for name in evaluation.figures[MODEL] if name.startswith(_AT_K)]
     ours, theirs = (
-        draw_repeats(
+        draw_figures(
             tested.y,
             scores,
-            tested.listings["seller_id"],
-            names,
+            tested.listings,
+            k,
+            weight=tested.weight,
             n_resamples=evaluation.n_resamples,
             seed=evaluation.seed,
         )
-        for scores, names in ((tested.scores[MODEL], [COMPARED_BY]), (champion, measures))
+        for scores in (tested.scores[MODEL], champion)
     )
     difference = estimate_of(ours[COMPARED_BY] - theirs[COMPARED_BY])
     return Comparison("champion", difference), {name: estimate_of(draws) for name, draws in theirs.items()}
 
 
-def _slices_by_seen(
-    tested: Tested, seen_sellers: Collection[str] | None, n_resamples: int, seed: int
-) -> tuple[Slice, ...]:
+def _slices_by_seen(tested: Tested, seen_sellers: Collection[str] | None, **drawn: Any) -> tuple[Slice, ...]:
     if seen_sellers is None:
         return ()
     sellers = tested.listings["seller_id"]
     seen = sellers.isin(list(seen_sellers)).map({True: "seen in training", False: "not seen in training"})
     columns = pd.DataFrame({"seller": seen})
-    return tuple(measure_slices(tested.y, tested.scores[MODEL], columns, sellers, n_resamples=n_resamples, seed=seed))
+    return tuple(measure_slices(tested.y, tested.scores[MODEL], columns, sellers, **drawn))
 
 
 def _gloss(measure: str) -> str:
@@ -179,6 +177,9 @@ def _gloss(measure: str) -> str:
     >>> _gloss("precision_at_100")
     'share of counterfeits among the first 100'
     """
+    if measure.startswith("value_"):
+        _, currency, _, k = measure.split("_")
+        return f"asking prices in {currency} of the counterfeits among the first {k}, added up"
     stem, _, number = measure.rpartition("_")
     return _GLOSSES.get(measure) or _GLOSSES[stem].format(number)
 

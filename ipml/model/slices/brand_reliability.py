@@ -30,9 +30,9 @@ class BrandReliability:
     brand : str
     listings, sellers : int
     predicted : float
-        What the scores of its listings add up to.
-    observed : int
-        Its counterfeits.
+        What the scores of its listings add up to, each counted as its weight says.
+    observed : float
+        Its counterfeits, counted so.
     surplus : Estimate
         Share of its listings that are counterfeit, less the share predicted.
     """
@@ -41,7 +41,7 @@ class BrandReliability:
     listings: int
     sellers: int
     predicted: float
-    observed: int
+    observed: float
     surplus: Estimate
 
     @property
@@ -56,7 +56,13 @@ class BrandReliability:
 
 
 def reliability_by_brand(
-    y: ArrayLike, score: ArrayLike, listings: pd.DataFrame, *, n_resamples: int = 500, seed: int = 0
+    y: ArrayLike,
+    score: ArrayLike,
+    listings: pd.DataFrame,
+    *,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
 ) -> tuple[BrandReliability, ...]:
     """Compare predicted and observed counterfeits of the 12 brands with most listings, the largest first.
 
@@ -67,6 +73,8 @@ def reliability_by_brand(
     y, score : array of shape (n_listings,)
         Truth (0 or 1) and probability.
     listings : DataFrame of shape (n_listings, …)
+    weight : array of shape (n_listings,), optional
+        What each listing counts, as `count_by_odds` returns it; once where none is given.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
     seed : int, default=0
@@ -76,20 +84,21 @@ def reliability_by_brand(
     >>> listings = pd.DataFrame({"seller_id": [f"s{i % 20}" for i in range(40)], "brand": "Acme"})
     >>> acme, = reliability_by_brand([1, 0] * 20, [0.75, 0.0] * 20, listings, n_resamples=50)
     >>> acme.predicted, acme.observed, acme.surplus.value, acme.is_off
-    (15.0, 20, 0.125, True)
+    (15.0, 20.0, 0.125, True)
     """
     truth, scores = check_scores(y, score)
     if "brand" not in listings:
         return ()
+    counts = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)
     compared = []
     for brand, rows in listings.reset_index(drop=True).groupby("brand").indices.items():
         sellers = listings["seller_id"].iloc[rows]
         if len(rows) < MIN_LISTINGS or sellers.nunique() < MIN_SELLERS:
             continue
-        columns = np.column_stack([truth[rows], scores[rows], np.ones(len(rows))])
+        columns = counts[rows, np.newaxis] * np.column_stack([truth[rows], scores[rows], np.ones(len(rows))])
         observed, predicted, there = resample_sums(columns, sellers, n_resamples=n_resamples, seed=seed).T
         surplus = estimate_of((observed - predicted) / there)
         compared.append(
-            BrandReliability(str(brand), len(rows), sellers.nunique(), float(predicted[0]), int(observed[0]), surplus)
+            BrandReliability(str(brand), len(rows), sellers.nunique(), float(predicted[0]), float(observed[0]), surplus)
         )
     return tuple(sorted(compared, key=lambda part: -part.listings)[:MOST_BRANDS])

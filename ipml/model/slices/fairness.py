@@ -93,6 +93,7 @@ def seller_fairness(
     listings: pd.DataFrame,
     threshold: float,
     *,
+    weight: ArrayLike | None = None,
     n_resamples: int = 500,
     seed: int = 0,
 ) -> Fairness:
@@ -112,6 +113,8 @@ def seller_fairness(
         With `seller_id`; `seller_listings`, `seller_age_days`, `title`, `description` and `country` where known.
     threshold : float
         A listing is flagged where its score is at least this.
+    weight : array of shape (n_listings,), optional
+        What each listing counts, as `count_by_odds` returns it; once where none is given.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
     seed : int, default=0
@@ -133,11 +136,10 @@ def seller_fairness(
     if len(listings) != len(truth):
         raise UnmeasurableScores(f"{len(listings)} listings, {len(truth)} scores", "a score per listing")
     is_genuine = truth == 0
-    false_alarms = (is_genuine & (scores >= threshold)).astype(float)
+    counts = np.ones_like(scores) if weight is None else np.asarray(weight, dtype=float)
+    counted = np.column_stack([counts * (scores >= threshold), counts])
     rows = [
-        _compare(
-            column, value, is_member, is_known & is_genuine, false_alarms, listings["seller_id"], n_resamples, seed
-        )
+        _compare(column, value, is_member, is_known & is_genuine, counted, listings["seller_id"], n_resamples, seed)
         for column, value, is_member, is_known in _groups(listings)
     ]
     return Fairness(threshold, tuple(row for row in rows if row is not None))
@@ -163,7 +165,7 @@ def _compare(
     value: str,
     is_member: NDArray[np.bool_],
     is_compared: NDArray[np.bool_],
-    false_alarms: Floats,
+    counted: Floats,
     sellers: pd.Series[str],
     n_resamples: int,
     seed: int,
@@ -171,8 +173,8 @@ def _compare(
     sides = is_compared & is_member, is_compared & ~is_member
     if any(side.sum() < MIN_GENUINE or sellers[side].nunique() < MIN_SELLERS for side in sides):
         return None
-    counted = np.column_stack([false_alarms * sides[0], sides[0], false_alarms * sides[1], sides[1]])
-    alarms, genuine, other_alarms, others = resample_sums(counted, sellers, n_resamples=n_resamples, seed=seed).T
+    of_sides = np.column_stack([counted * side[:, np.newaxis] for side in sides])
+    alarms, genuine, other_alarms, others = resample_sums(of_sides, sellers, n_resamples=n_resamples, seed=seed).T
     rate, other_rate = _share(alarms, genuine), _share(other_alarms, others)
     ratio = _share(alarms + 0.5, genuine) / _share(other_alarms + 0.5, others)
     return FairnessRow(

@@ -14,11 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.model.metrics import Estimate, estimate_of
+from ipml.model.metrics import Estimate, average_precision, estimate_of
 from ipml.model.ranking import Floats, Ranking, measure_named
 from ipml.model.resampling import resample_rankings, resample_sums
 
-SLICE_MEASURES = ("average_precision", "comparable_average_precision", "recall_at_break_even", "calibration_error")
+SLICE_MEASURES = (
+    "average_precision",
+    "comparable_average_precision",
+    "recall_at_break_even",
+    "calibration_error",
+    "prevalence",
+)
 MIN_SLICE_LISTINGS = 50
 MIN_SLICE_COUNTERFEITS = 5
 MIN_MARKED_SELLERS = 10  # over fewer, the interval is too narrow to judge by
@@ -60,11 +66,12 @@ class Slice:
         Such as "brand" and "Nike", or "seller size" and "1 listing".
     counts : Counts
     figures : dict of str to Estimate
-        By measure. `comparable_average_precision` is what average precision would be at the whole's share of
-        counterfeits; `recall_at_break_even` is the share of the slice's counterfeits that are flagged where as many
-        listings are flagged in all as there are counterfeits.
+        By measure. `prevalence` is the slice's share of counterfeits, weighed where labels are;
+        `comparable_average_precision` is what average precision would be at the whole's share of counterfeits;
+        `recall_at_break_even` is the share of the slice's counterfeits that are flagged where as many listings are
+        flagged in all as there are counterfeits.
     is_below : bool
-        Whether one of these two lies clearly below that of the whole: with its whole interval, over at least 10
+        Whether one of the latter two lies clearly below that of the whole: with its whole interval, over at least 10
         sellers. Of many slices, a few lie there by chance.
     """
 
@@ -86,18 +93,21 @@ def count_listings(y: Floats, sellers: pd.Series[str]) -> Counts:
     return Counts(len(y), int(y.sum()), sellers.nunique())
 
 
-def break_even(y: ArrayLike, score: ArrayLike) -> float:
+def break_even(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Return the threshold that flags as many listings as there are counterfeits, so that precision equals recall.
 
-    Where scores are equal there, more are flagged.
+    Where scores are equal there, more are flagged. Each listing counts as its weight says; once where none is given.
 
     Examples
     --------
     >>> break_even([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1])
     0.8
     """
-    ranked = np.sort(np.asarray(score, dtype=float))[::-1]
-    return float(ranked[max(int(np.sum(y)), 1) - 1])
+    scores, truth = np.asarray(score, dtype=float), np.asarray(y, dtype=float)
+    weights = np.ones_like(scores) if weight is None else np.asarray(weight, dtype=float)
+    order = np.argsort(-scores, kind="stable")
+    wanted = weights @ truth - 1e-9 * weights.sum()  # sums in another order differ in the last digits
+    return float(scores[order][np.searchsorted(np.cumsum(weights[order]), wanted)])
 
 
 def measure_slices(
@@ -106,6 +116,7 @@ def measure_slices(
     columns: pd.DataFrame,
     sellers: pd.Series[str],
     *,
+    weight: ArrayLike | None = None,
     n_resamples: int = MOST_RESAMPLES,
     seed: int = 0,
 ) -> Iterator[Slice]:
@@ -122,6 +133,8 @@ def measure_slices(
     columns : DataFrame of shape (n_listings, n_columns)
         By what to slice, such as `ipml.model.slices.groups.group_columns` returns.
     sellers : Series of shape (n_listings,)
+    weight : array of shape (n_listings,), optional
+        For how many listings each one stands; once where none is given. What is large enough is counted unweighed.
     n_resamples : int, default=200
         Resamples of the sellers of each slice; no more than 200 are made.
     seed : int, default=0
@@ -137,15 +150,18 @@ def measure_slices(
     """
     truth = np.asarray(y, dtype=float)
     repeats = [np.asarray(score, dtype=float) for score in scores]
-    flags = [score >= break_even(truth, score) for score in repeats]
+    weights = np.ones_like(truth) if weight is None else np.asarray(weight, dtype=float)
+    flags = [score >= break_even(truth, score, weights) for score in repeats]
     whole = {
-        "comparable_average_precision": np.mean([_average_precision(truth, score, sellers) for score in repeats]),
-        "recall_at_break_even": np.mean([truth[flagged].sum() / truth.sum() for flagged in flags]),
+        "comparable_average_precision": np.mean([average_precision(truth, score, weights) for score in repeats]),
+        "recall_at_break_even": np.mean([(weights * truth)[flagged].sum() / (weights @ truth) for flagged in flags]),
     }
+    prevalence = float(weights @ truth / weights.sum())
     n_resamples = min(n_resamples, MOST_RESAMPLES)
     for column, value, rows in _find_slices(truth, columns, sellers):
+        known = truth[rows], weights[rows], sellers.iloc[rows]
         draws = [
-            _draw(truth[rows], score[rows], flagged[rows], sellers.iloc[rows], truth.mean(), n_resamples, seed)
+            _draw(*known, score[rows], flagged[rows], prevalence, n_resamples, seed)
             for score, flagged in zip(repeats, flags, strict=True)
         ]
         figures = {name: estimate_of(np.mean([drawn[name] for drawn in draws], axis=0)) for name in SLICE_MEASURES}
@@ -168,9 +184,10 @@ def _find_slices(
 
 def _draw(
     y: Floats,
+    weight: Floats,
+    sellers: pd.Series[str],
     score: Floats,
     flagged: NDArray[np.bool_],
-    sellers: pd.Series[str],
     prevalence: float,
     n_resamples: int,
     seed: int,
@@ -178,12 +195,14 @@ def _draw(
     """Return every measure on the listings of a slice, and on each resample of their sellers."""
     readers = {name: measure_named(name) for name in ("average_precision", "calibration_error")}
     draws = {name: np.full(1 + n_resamples, np.nan) for name in SLICE_MEASURES}
-    for numbers, ranking in resample_rankings(y, score, sellers, n_resamples=n_resamples, seed=seed):
+    for numbers, ranking in resample_rankings(y, score, sellers, weight=weight, n_resamples=n_resamples, seed=seed):
         for name, read in readers.items():
             draws[name][numbers] = read(ranking)
         comparable = readers["average_precision"](_at_prevalence(ranking, prevalence))
         draws["comparable_average_precision"][numbers] = comparable
-    found, there = resample_sums(np.column_stack([y * flagged, y]), sellers, n_resamples=n_resamples, seed=seed).T
+    counted = weight[:, np.newaxis] * np.column_stack([y * flagged, y, np.ones_like(y)])
+    found, there, listings = resample_sums(counted, sellers, n_resamples=n_resamples, seed=seed).T
+    draws["prevalence"] = there / listings
     np.divide(found, there, out=draws["recall_at_break_even"], where=there > 0)
     return draws
 
@@ -194,8 +213,3 @@ def _at_prevalence(ranking: Ranking, prevalence: float) -> Ranking:
     wanted = ranking.positives[:, -1:] * (1 - prevalence) / prevalence
     weights = np.divide(wanted, genuine[:, -1:], out=np.zeros_like(wanted), where=genuine[:, -1:] > 0)
     return Ranking(ranking.scores, ranking.positives + weights * genuine, ranking.positives)
-
-
-def _average_precision(y: Floats, score: Floats, sellers: pd.Series[str]) -> float:
-    ((_, ranking),) = resample_rankings(y, score, sellers, n_resamples=0)
-    return float(measure_named("average_precision")(ranking)[0])

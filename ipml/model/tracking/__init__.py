@@ -18,16 +18,19 @@ os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of runs on a server
 
 from ipml.model.tracking.champion import move_champion, read_champions
-from ipml.model.tracking.registry import RegisteredModel, find_model, resolve_model
+from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, resolve_model
 from ipml.model.tracking.run_facts import RunFacts
-from ipml.model.tracking.runs import RecordedRun, fetch_run_artifact, fetch_run_tags, record_run
+from ipml.model.tracking.runs import RecordedRun, check_alias, fetch_run_artifact, fetch_run_tags, record_run
 from ipml.model.tracking.store import check_store
 from ipml.model.tracking.trials import fetch_trial_file, record_trial
 
 __all__ = [
+    "CHALLENGER",
+    "CHAMPION",
     "RecordedRun",
     "RegisteredModel",
     "RunFacts",
+    "check_alias",
     "check_store",
     "fetch_run_artifact",
     "fetch_run_tags",

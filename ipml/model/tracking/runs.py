@@ -66,18 +66,20 @@ def record_run(
     model_name : str, default="ipml"
         Name in the registry.
     alias : str, optional
-        Name by which the version can be found; "champion" where there is none yet, else "challenger".
+        Name by which the version can be found; "challenger" where none is given. It is never "champion", which a model
+        becomes through the gate alone.
     tracking_uri : str, optional
         MLflow's tracking and registry URI; that of the settings where none is given.
 
     Raises
     ------
     UnusableModelName, UnusableSetting
-        A name of a model, alias or experiment that could be a path.
+        A name of a model, alias or experiment that could be a path; the alias of the champion.
     TrackingUnavailable
         MLflow cannot be reached or refuses what it was given.
     """
-    parse_model_uri(f"models:/{model_name}@{alias or CHALLENGER}")  # else it could never be resolved
+    chosen = check_alias(alias)
+    parse_model_uri(f"models:/{model_name}@{chosen}")  # else it could never be resolved
     load_model(model_folder)
     with open_store(find_store(tracking_uri)) as client, make_active(client):
         with start_run(client, facts) as run:
@@ -90,9 +92,21 @@ def record_run(
                 validate_serving_input=False,  # the folder has just been loaded
             )
         registered = register(client, model_name, logged, model_folder)
-        chosen = alias or (CHALLENGER if _has_champion(client, model_name) else CHAMPION)
         client.set_registered_model_alias(model_name, chosen, str(registered.version))
     return RecordedRun(run.info.run_id, model_name, int(registered.version), chosen)
+
+
+def check_alias(alias: str | None) -> str:
+    """Return the alias of a new version, which may be any but the champion's.
+
+    Examples
+    --------
+    >>> check_alias(None), check_alias("trial")
+    ('challenger', 'trial')
+    """
+    if alias == CHAMPION:
+        raise UnusableSetting("alias", CHAMPION, "another, as only the gate makes a champion: `ipml promote`")
+    return alias or CHALLENGER
 
 
 def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, tracking_uri: str | None = None) -> Path:
@@ -169,7 +183,3 @@ def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
     database = find_sqlite_file(client.tracking_uri)
     location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
-
-
-def _has_champion(client: mlflow.MlflowClient, name: str) -> bool:
-    return CHAMPION in client.get_registered_model(name).aliases

@@ -13,6 +13,7 @@ from ipml.errors import UnusableSetting, first_line
 from ipml.features.brand import BrandTable
 from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.label_odds import odds_of
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.training.experiment import Experiment
 
@@ -60,13 +61,6 @@ def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: Brand
     """Fit the experiment's classifier on labelled listings; a label that says nothing of its weight counts in full."""
     weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else None
     return make_classifier(experiment, brands).fit(labelled, labels_of(labelled), weight, odds_of(labelled))
-
-
-def odds_of(listings: pd.DataFrame) -> NDArray[np.float64] | None:
-    """Return with what odds people came to see listings, NaN where unknown; None where no listing says so."""
-    if "label_odds" not in listings or listings["label_odds"].isna().all():
-        return None
-    return listings["label_odds"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:

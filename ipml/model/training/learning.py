@@ -96,10 +96,11 @@ def learn(
     say("measuring")
     named = name_brands(tested, brands)
     evaluation = measure(experiment, named)
-    reference = reference_of(tested.listings, tested.scores[MODEL][0], tested.listings["is_counterfeit"])
     say("fitting on all labelled listings")
     labelled = labelled_of(listings)
     classifier = fit_classifier(experiment, labelled, brands)
+    unseen = tested.listings
+    reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
     return Learnt(classifier, digest_listings(labelled), named, evaluation, reference)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ipml.model.curves import plot_curves
 from ipml.model.evaluation import MODEL
+from ipml.model.label_odds import count_by_odds, odds_of
 from ipml.model.promotion.gate_facts import GATE_FILE, GateFacts, make_gate_facts
 from ipml.model.report import ReportFacts
 from ipml.model.tested import TESTED_FILE, write_tested
@@ -118,4 +119,6 @@ def _plot(learnt: Learnt, folder: Path) -> list[Path]:
     tested = learnt.tested
     first = {name: scores[0] for name, scores in tested.scores.items()}
     model = first.pop(MODEL)
-    return list(plot_curves(tested.y, model, tested.listings["seller_id"], folder, baselines=first))
+    odds = odds_of(tested.listings)
+    weight = None if odds is None else count_by_odds(odds)
+    return list(plot_curves(tested.y, model, tested.listings["seller_id"], folder, baselines=first, weight=weight))

@@ -22,7 +22,8 @@ import pandas as pd
 from ipml.errors import UnusableSetting
 from ipml.features.brand import BrandTable, brand_table
 from ipml.model.artifact.package_versions import running_versions
-from ipml.model.evaluation import MODEL, draw_repeats
+from ipml.model.evaluation import MODEL, Reviewed, draw_repeats
+from ipml.model.label_odds import odds_of
 from ipml.model.metrics import Estimate, estimate_of
 from ipml.model.slices import Counts
 from ipml.model.tested import TESTED_FILE, Tested, keep_scores, read_tested, write_tested
@@ -87,6 +88,7 @@ class Sweep:
 
     counts: Counts
     rows: tuple[SweepRow, ...]
+    reviewed: Reviewed | None = None
 
     def table(self) -> str:
         """Return the sweep as text for a terminal: a row per combination, and what one has to know to read it."""
@@ -95,7 +97,8 @@ class Sweep:
         for row in self.rows:
             figures = [str(row.figures[measure]) for measure in MEASURES]
             lines.append([*map(_show, row.values.values()), *figures, _judge(row.difference)])
-        return f"{self.counts}\n\n{align(lines)}\n\n{_OPTIMISM}"
+        counts = f"{self.counts}\n{self.reviewed}" if self.reviewed else self.counts
+        return f"{counts}\n\n{align(lines)}\n\n{_OPTIMISM}"
 
 
 def sweep(
@@ -180,6 +183,7 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
             tested.scores[MODEL],
             sellers,
             MEASURES,
+            weight=first.weight,
             n_resamples=experiment.evaluation.n_resamples,
             seed=experiment.seed,
         )
@@ -195,7 +199,9 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
         for (values, _), draws in zip(tried, drawn, strict=True)
     ]
     rows.sort(key=lambda row: (row.difference is not None, -row.figures[MEASURES[0]].value))
-    return Sweep(Counts(len(first.y), int(np.sum(first.y)), sellers.nunique()), tuple(rows))
+    odds = odds_of(first.listings)
+    reviewed = None if odds is None else Reviewed.of(np.asarray(first.y, dtype=float), odds)
+    return Sweep(Counts(len(first.y), int(np.sum(first.y)), sellers.nunique()), tuple(rows), reviewed)
 
 
 def _make_key(experiment: Experiment, files: Mapping[str, str]) -> str:
@@ -239,7 +245,8 @@ def _try_one(trial: Trial, listings: pd.DataFrame, brands: BrandTable) -> tuple[
 def _record(trial: Trial, tested: Tested, data_digest: str, tracking_uri: str | None) -> None:
     """Record a trial; its figures come without the intervals, which are worked out beside the others."""
     experiment = trial.experiment
-    draws = draw_repeats(tested.y, tested.scores[MODEL], tested.listings["seller_id"], MEASURES, n_resamples=0)
+    sellers = tested.listings["seller_id"]
+    draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, weight=tested.weight, n_resamples=0)
     with tempfile.TemporaryDirectory() as workplace:
         file = Path(workplace, TESTED_FILE)
         write_tested(tested, file)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ipml.errors import UnwritableFile
 from ipml.features.brand import brand_table
-from ipml.listings.brands import Brands
 from ipml.model.artifact import ModelCard
 from ipml.model.artifact.folder import check_replaceable
 from ipml.model.drift import path_beside
 from ipml.model.evaluation import Evaluation
-from ipml.model.promotion import fetch_champion_scores
+from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
+from ipml.model.promotion.gate import GateReport
+from ipml.model.promotion.gate_rules import GateRules
 from ipml.model.report import Explain, ReportFacts, model_report, write_report
-from ipml.model.tracking import RecordedRun, check_store
+from ipml.model.tracking import CHALLENGER, CHAMPION, RecordedRun, check_alias, check_store, read_champions
 from ipml.model.training.data import read_training_listings
 from ipml.model.training.experiment import Experiment
 from ipml.model.training.learning import Learnt, Say, learn, listings_per_second, prepare, save_learnt
@@ -41,6 +42,8 @@ class Trained:
         Where run and model can be found again.
     report : Path
         The page on the model, beside its folder; it quotes listings.
+    gate : GateReport or None
+        What the gate found, where no model was in use; later ones wait for `ipml promote`.
     """
 
     card: ModelCard
@@ -48,6 +51,16 @@ class Trained:
     evaluation: Evaluation
     run: RecordedRun
     report: Path
+    gate: GateReport | None = None
+
+    def standing(self, tracking_uri: str | None = None) -> str:
+        """Say as what the model is registered and, where the gate has refused it, how it is promoted all the same."""
+        registered = f"Registered as {self.run.model_uri}, alias {self.run.alias}"
+        if self.gate is None or self.gate.passed:
+            return registered
+        store = f" --tracking {tracking_uri}" if tracking_uri else ""
+        overruled = f'ipml promote {self.run.model_uri}{store} --despite "REASON"'
+        return f"{registered}: refused by the gate. To use it all the same: {overruled}"
 
 
 def train(
@@ -56,12 +69,13 @@ def train(
     models: Path = Path("models"),
     tracking_uri: str | None = None,
     explain: ExplainWith | None = None,
+    rules: GateRules | None = None,
     say: Say = lambda _: None,
 ) -> Trained:
     """Run one experiment and register its model.
 
     The figures come from a model that saw only the training side of the split; the model that is saved is then fitted
-    on all labelled listings.
+    on all labelled listings. Where no model is in use, it becomes champion if it passes the gate.
 
     Parameters
     ----------
@@ -74,6 +88,8 @@ def train(
         MLflow's store; that of the settings where none is given.
     explain : function of Path, optional
         Given the model folder, it returns what explains the worst misjudged listings in the report.
+    rules : GateRules, optional
+        What a first model must show; the bundled rules where none are given.
     say : function of str, optional
         Told what is being done, for a progress display.
 
@@ -88,6 +104,7 @@ def train(
     say("checking what is needed")
     brands = prepare(experiment)
     attacks = choose_attacks(experiment)
+    check_alias(experiment.record.alias)
     _check_destination(folder, tracking_uri)
     say("reading listings")
     listings = read_training_listings(experiment)
@@ -96,12 +113,13 @@ def train(
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
     say("writing the report")
-    facts = _report(experiment, learnt, card, brands, explain and explain(folder), tracking_uri)
+    facts = _report(experiment, learnt, card, explain and explain(folder), tracking_uri)
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
     say("recording")
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
     run = record_training(experiment, learnt, facts, speed, folder, page, tracking_uri)
-    return Trained(card, folder, learnt.evaluation, run, page)
+    run, gate = _judge_first(run, rules or load_rules(), tracking_uri, say)
+    return Trained(card, folder, learnt.evaluation, run, page, gate)
 
 
 def _check_destination(folder: Path, tracking_uri: str | None) -> None:
@@ -114,11 +132,22 @@ def _check_destination(folder: Path, tracking_uri: str | None) -> None:
     check_store(tracking_uri)
 
 
+def _judge_first(
+    run: RecordedRun, rules: GateRules, tracking_uri: str | None, say: Say
+) -> tuple[RecordedRun, GateReport | None]:
+    """Put a model through the gate where none is in use, and into use if it passes."""
+    if run.alias != CHALLENGER or read_champions(run.model_name, tracking_uri).current is not None:
+        return run, None
+    say("judging it by the rules of the gate")
+    candidacy = examine(run.model_uri, rules, tracking_uri=tracking_uri)
+    moved = promote(candidacy, tracking_uri=tracking_uri)
+    return replace(run, alias=CHAMPION) if moved else run, candidacy.report
+
+
 def _report(
     experiment: Experiment,
     learnt: Learnt,
     card: ModelCard,
-    brands: Brands,
     explain: Explain | None,
     tracking_uri: str | None,
 ) -> ReportFacts:
@@ -130,5 +159,4 @@ def _report(
         champion=fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri),
         robustness=measure_attacks(experiment, learnt.tested),
         explain=explain,
-        brands=brands,
     )

@@ -72,6 +72,7 @@ def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None
             tested.scores[MODEL][0],
             tested.attacked,
             sellers=tested.listings["seller_id"],
+            weight=tested.weight,
             n_resamples=experiment.evaluation.n_resamples,
             seed=experiment.seed,
         )

@@ -15,11 +15,13 @@ from ipml.features.columns import ListingColumns
 from ipml.model.attacks import Attack, score_attacks
 from ipml.model.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation import MODEL, Evaluation, evaluate_repeats
+from ipml.model.label_odds import odds_of
 from ipml.model.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.tested import Tested
 from ipml.model.training.data import read_truth
 from ipml.model.training.experiment import Experiment
-from ipml.model.training.fitting import fit_classifier, labels_of, odds_of
+from ipml.model.training.fitting import fit_classifier, labels_of
+from ipml.model.values import add_values
 
 Floats = NDArray[np.float64]
 Side = tuple[Positions, Positions]
@@ -73,7 +75,10 @@ def score_unseen(
                 attacked[name] = scored[tested]
             else:
                 scores.setdefault(name, []).append(scored[tested])
-    return Tested(listings.iloc[tested].reset_index(drop=True), known, scores, attacked)
+    kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
+    if experiment.data.truth:  # all are tested, so that none stands for others
+        kept = kept.drop(columns="label_odds", errors="ignore")
+    return Tested(kept, known, scores, attacked)
 
 
 def name_brands(tested: Tested, brands: BrandTable) -> Tested:
@@ -97,7 +102,7 @@ def measure(experiment: Experiment, tested: Tested) -> Evaluation:
         tested.scores[MODEL],
         tested.listings,
         baselines={name: scores for name, scores in tested.scores.items() if name != MODEL},
-        label_odds=None if experiment.data.truth else odds_of(tested.listings),
+        label_odds=odds_of(tested.listings),
         k=experiment.evaluation.k,
         n_resamples=experiment.evaluation.n_resamples,
         seed=experiment.seed,

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import IncomparableListings, NoDriftReference, UnreadableFile
@@ -37,6 +37,13 @@ def make_scores(n: int = 3_000, rate: float = 0.1, seed: int = 0) -> tuple[np.nd
     return (rng.random(n) < score).astype(float), score
 
 
+def make_ratios(n: int = 3_000, seed: int = 0, spread: float = 0.7) -> np.ndarray:
+    """Return prices over reference prices; of every tenth listing one is unknown."""
+    ratios = np.random.default_rng(seed).lognormal(0, spread, n)
+    ratios[::10] = np.nan
+    return ratios
+
+
 def alarms(report: DriftReport) -> dict[str, str]:
     """Return the subjects that are worth watching or alarm."""
     return {check.subject: check.alarm for check in report.checks if check.alarm != "none"}
@@ -46,7 +53,7 @@ def alarms(report: DriftReport) -> dict[str, str]:
 def reference() -> DriftReference:
     """Return the reference of plain listings, with scores and labels."""
     y, score = make_scores()
-    return reference_of(make_listings(), score, y)
+    return reference_of(make_listings(), score, y, make_ratios())
 
 
 def test_nothing_has_moved_between_listings_and_themselves(market):
@@ -72,7 +79,9 @@ def test_the_order_of_listings_changes_nothing(reference):
 def test_chance_alone_seldom_alarms(reference):
     """Of forty periods without a change two may alarm; four and more are very improbable."""
     reports = [
-        measure_drift(reference, make_listings(1_000, seed), make_scores(1_000, seed=seed)[1], None)
+        measure_drift(
+            reference, make_listings(1_000, seed), make_scores(1_000, seed=seed)[1], None, make_ratios(1_000, seed)
+        )
         for seed in range(100, 140)
     ]
     assert sum(report.alarm == "alarm" for report in reports) <= 3
@@ -113,6 +122,27 @@ def test_a_large_move_alarms_and_says_what_moved(reference, subject, changes, sa
     report = measure_drift(reference, make_listings(seed=1, **changes))
     assert alarms(report)[subject] == "alarm"
     assert said in next(check.sentence for check in report.checks if check.subject == subject)
+
+
+@given(factor=st.floats(0.001, 0.5) | st.floats(2.0, 1_000.0), spread=st.floats(0.1, 1.5), seed=st.integers(0, 99))
+@settings(max_examples=25)
+def test_other_prices_for_the_same_goods_alarm(factor, spread, seed):
+    """Half as much or twice, and anything beyond, however widely the prices of one brand spread."""
+    listings = make_listings(1_000)[["seller_id"]]
+    before, after = make_ratios(1_000, seed, spread), factor * make_ratios(1_000, seed + 100, spread)
+    then = reference_of(listings, None, None, before)
+    found = alarms(measure_drift(then, listings, None, None, after))
+    assert found["price level"] == "alarm"
+    assert alarms(measure_drift(then, listings, None, None, after / factor)).get("price level") is None
+
+
+def test_without_reference_prices_then_or_now_levels_are_not_compared(reference):
+    """A reference of an earlier release, listings without a model, and prices of nothing."""
+    listings = make_listings(seed=1)
+    earlier = reference_of(make_listings(), None)
+    for then, ratios in ((earlier, make_ratios()), (reference, None), (reference, np.zeros(3_000))):
+        subjects = {check.subject for check in measure_drift(then, listings, None, None, ratios).checks}
+        assert "price level" not in subjects
 
 
 def test_twice_as_many_fakes_alarm(reference):
@@ -178,7 +208,9 @@ def test_without_scores_only_columns_are_compared(reference):
 
 def test_a_reference_is_small_and_keeps_no_listing(market):
     """No seller, no title, no listing id; it comes back from JSON as it was."""
-    reference = reference_of(market.listings, np.full(len(market.listings), 0.1), market.listings["is_counterfeit"])
+    listings = market.listings
+    ratios = make_ratios(len(listings))
+    reference = reference_of(listings, np.full(len(listings), 0.1), listings["is_counterfeit"], ratios)
     text = reference.to_json()
     assert len(text) < 20_000
     assert not any(name in text for name in market.listings["seller_id"].unique())
@@ -251,14 +283,15 @@ def test_a_year_of_a_marketplace():
     from ipml.model.pipeline import CounterfeitClassifier, make_features
     from ipml.simulation.marketplace import simulate_marketplace
 
-    def look(seed: int, difficulty: float = 0.5, is_kept=None) -> DriftReport | DriftReference:
+    def look(seed: int, difficulty: float = 0.5, is_kept=None, factor: float = 1.0) -> DriftReport | DriftReference:
         market = simulate_marketplace(30_000, seed, difficulty)
         kept = np.ones(len(market.listings), dtype=bool) if is_kept is None else is_kept(market)
-        listings = market.listings[kept]
+        listings = market.listings[kept].assign(price=lambda frame: factor * frame["price"])
+        ratios = classifier.price_ratios(listings)
         score = classifier.predict_proba(listings)[:, 1]
         if reference is None:
-            return reference_of(listings, score, listings["is_counterfeit"])
-        return measure_drift(reference, listings, score, listings["is_counterfeit"])
+            return reference_of(listings, score, listings["is_counterfeit"], ratios)
+        return measure_drift(reference, listings, score, listings["is_counterfeit"], ratios)
 
     def without_half_of_the_honest(market) -> np.ndarray:
         sellers, is_fake = market.listings["seller_id"], market.truth["is_counterfeit"].to_numpy()
@@ -274,6 +307,8 @@ def test_a_year_of_a_marketplace():
     reference = None
     reference = look(501)
     assert sum(look(510 + month).alarm == "alarm" for month in range(12)) <= 1
+    for factor in (0.2, 0.5, 2.0):
+        assert alarms(look(510, factor=factor))["price level"] == "alarm"
     assert "alarm" in {look(530, 0.6).alarm, look(531, 0.7).alarm}
     assert "alarm" in {
         look(540, is_kept=without_half_of_the_honest).alarm,

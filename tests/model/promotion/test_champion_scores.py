@@ -12,7 +12,7 @@ from ipml.model import tested as kept
 from ipml.model.evaluation import MODEL
 from ipml.model.promotion import fetch_champion_scores
 from ipml.model.tested import TESTED_FILE, write_tested
-from ipml.model.tracking import RunFacts, record_run
+from ipml.model.tracking import RunFacts, move_champion, record_run
 
 IDS = list("abcdef")
 SCORES = np.linspace(0, 1, len(IDS))
@@ -35,6 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> str:
     facts["without"] = RunFacts("e", {}, {}, "a.csv", "0")
     for name, fact in facts.items():
         record_run(fact, saved, model_name=name, tracking_uri=uri)
+        move_champion(name, 1, replacing=None, kind="promotion", reason="a test", tracking_uri=uri)
     return uri
 
 

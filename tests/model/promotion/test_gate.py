@@ -29,7 +29,10 @@ GOOD = GateFacts(
 )
 LEVEL = Estimate(0.0, -0.1, 0.1)
 LOWER_IS_BETTER = {"calibration_error", "false_positive_ratio_small", "false_positive_ratio_new"}
-FIGURES = [field.name for field in fields(GateFacts) if field.name not in ("is_leaking", "average_precision")]
+COMPARED = ("average_precision", "value_at_k")  # with those of the champion, on the same listings
+FIGURES = [
+    field.name for field in fields(GateFacts) if field.name not in ("is_leaking", "value_currency", "k", *COMPARED)
+]
 
 shares = st.floats(0, 1)
 estimates = st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(sorted).map(lambda v: Estimate(v[1], v[0], v[2]))
@@ -101,7 +104,7 @@ def test_the_gate_is_shut_if_any_row_refuses(candidate: GateFacts, rules: GateRu
 
 def test_a_good_model_passes_beside_an_equal_champion() -> None:
     """A candidate as good as the champion is let through, and every row says yes."""
-    report = judge(GOOD, GOOD, RULES, LEVEL)
+    report = judge(GOOD, GOOD, RULES, LEVEL, LEVEL)
     assert report.passed
     assert all(row.passed for row in report.rows)
 
@@ -135,6 +138,15 @@ def test_a_candidate_clearly_below_the_champion_is_refused() -> None:
     """The whole interval of the difference lies below zero; one that may be as good is let through."""
     assert not judge(GOOD, GOOD, RULES, Estimate(-0.2, -0.3, -0.1)).passed
     assert judge(GOOD, GOOD, RULES, Estimate(-0.05, -0.2, 0.1)).passed
+
+
+def test_a_candidate_that_clearly_catches_less_money_is_refused() -> None:
+    """However good its average precision is; where no value is known that is said, and lets it pass."""
+    poor = judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, -200.0))
+    assert [row.reason for row in poor.rows if row.is_refused] == ["clearly less is caught than by the model in use"]
+    assert judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, 200.0)).passed
+    (unknown,) = [row for row in judge(GOOD, GOOD, RULES, LEVEL).rows if row.passed is None]
+    assert unknown.reason.startswith("may be unknown: no prices")
 
 
 def test_a_champion_it_was_not_compared_with_is_in_the_way() -> None:

@@ -23,6 +23,8 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     "Estimate | float | None": st.none() | NUMBER | ESTIMATE,
     "bool | None": st.none() | st.booleans(),
     "float | None": st.none() | NUMBER,
+    "str | None": st.none() | st.just("EUR"),
+    "int": st.integers(1, 1_000),
 }
 FACTS = st.builds(GateFacts, **{field.name: STRATEGIES[str(field.type)] for field in fields(GateFacts)})
 

@@ -68,7 +68,10 @@ def name() -> str:
 
 @pytest.fixture
 def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
-    """Return a function that records a version with some scores of its test and figures; it gives its URI."""
+    """Return a function that records a version with some scores of its test and figures; it gives its URI.
+
+    The first is champion, as if it had been put into use by other means than the gate.
+    """
 
     def record(score: np.ndarray | None, figures: GateFacts | None = FACTS, first_listing: int = 0) -> str:
         files = []
@@ -80,7 +83,10 @@ def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
             files = [tmp_path / TESTED_FILE]
         texts = {} if figures is None else {GATE_FILE: figures.to_json()}
         facts = RunFacts("goods", {}, {}, "listings.csv", "0", files=files, texts=texts)
-        return record_run(facts, saved, model_name=name, tracking_uri=store).model_uri
+        recorded = record_run(facts, saved, model_name=name, tracking_uri=store)
+        if recorded.model_version == 1:
+            mlflow.MlflowClient(store, store).set_registered_model_alias(name, "champion", "1")
+        return recorded.model_uri
 
     return record
 
@@ -128,13 +134,19 @@ def test_a_leaking_split_is_refused(record: Record, store: str) -> None:
 
 
 def test_without_a_champion_only_the_figures_count(record: Record, name: str, store: str) -> None:
-    """A registered model whose alias was taken away gets a champion again."""
-    uri = record(GOOD)
+    """The first is judged by every rule but those that need a champion, and is refused and overruled like others."""
+    uri = record(GOOD, replace(FACTS, recall_kept_worst=0.1))
     mlflow.MlflowClient(store, store).delete_registered_model_alias(name, "champion")
     candidacy = judge(uri, store)
-    assert candidacy.report.passed
-    promote(candidacy, tracking_uri=store)
-    assert read_champions(name, store).stack == (1,)
+    assert [row.rule for row in candidacy.report.rows if row.is_refused] == ["recall kept under attack, worst"]
+    uncompared = [row.rule for row in candidacy.report.rows if row.reason == "there is no champion yet"]
+    assert uncompared == ["average precision above the champion", "value in the first k above the champion"]
+    assert promote(candidacy, tracking_uri=store) is None
+    assert read_champions(name, store).stack == ()
+    promote(candidacy, despite="nothing else is there", tracking_uri=store)
+    champions = read_champions(name, store)
+    assert champions.stack == (1,)
+    assert champions.moves[0].reason == "despite the gate: nothing else is there"
 
 
 def test_the_champion_is_not_promoted_again(record: Record, store: str) -> None:

@@ -36,6 +36,7 @@ from ipml.model.tracking import (
     RunFacts,
     fetch_run_artifact,
     find_model,
+    read_champions,
     record_run,
     resolve_model,
 )
@@ -153,13 +154,12 @@ def test_the_model_belongs_to_the_run(client: mlflow.MlflowClient, recorded: Rec
     assert logged.source_run_id == registered.run_id == recorded.run_id
 
 
-def test_the_first_version_is_champion_and_the_next_challenger(
-    recorded: RecordedRun, facts: RunFacts, saved: Path, store: str, client: mlflow.MlflowClient
-) -> None:
-    """Without an alias given, a version is champion only where there is none."""
-    second = record_run(facts, saved, tracking_uri=store)
-    assert (recorded.alias, second.alias) == ("champion", "challenger")
-    assert client.get_model_version_by_alias("ipml", "champion").version == recorded.model_version
+def test_no_recorded_version_is_champion(recorded: RecordedRun, facts: RunFacts, saved: Path, store: str) -> None:
+    """Neither the first nor one that asks for it: the gate alone makes a champion."""
+    assert recorded.alias == "challenger"
+    with pytest.raises(UnusableSetting, match="only the gate makes a champion"):
+        record_run(facts, saved, alias="champion", tracking_uri=store)
+    assert read_champions("ipml", store).current is None
 
 
 def test_a_model_holds_no_files_of_the_folder_it_was_made_in(
@@ -180,7 +180,7 @@ def test_a_model_holds_no_files_of_the_folder_it_was_made_in(
     assert not (folder / "pyproject.toml").exists()
 
 
-@pytest.mark.parametrize("uri", ["models:/ipml@champion", "models:/ipml/1"])
+@pytest.mark.parametrize("uri", ["models:/ipml@challenger", "models:/ipml/1"])
 def test_a_registered_model_comes_back(recorded: RecordedRun, store: str, saved: Path, uri: str) -> None:
     """By alias and by version the folder is found, copied whole, and loads."""
     found = resolve_model(uri, store)

@@ -63,7 +63,7 @@ def test_other_data_are_told_before_anything_is_trained(
     changed = market.listings.assign(price=market.listings["price"] * 2)
     write_listings(changed, tmp_path / "listings.parquet")
     (tmp_path / "brands.toml").write_bytes((home / "brands.toml").read_bytes())
-    outcome = reproduce("models:/ipml@champion", tmp_path / "again", data_folder=tmp_path, tracking_uri=store)
+    outcome = reproduce("models:/ipml@challenger", tmp_path / "again", data_folder=tmp_path, tracking_uri=store)
     (line,) = outcome.differences
     assert line.startswith("data digest: ")
     assert line.endswith(f"recorded {trained.card.data_digest}")
