@@ -104,9 +104,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """Letters `start` to `end` (code points, end excluded) of a text as written, and what the log-odds lose without.
+    """A word: letters `start` to `end` (code points, end excluded) of a text as written.
 
-    What a word that stands in several places carries is divided among them.
+    Its weight is how much of the log-odds is lost without it, wherever it stands in that text.
     """
 
     start: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -63,11 +63,20 @@ def take_away(scorer: Scorer, scored: ScoredListing, title: str, description: st
     return None if left is None or scored.log_odds is None else scored.log_odds - left
 
 
+def strike_out(text: str, words: Sequence[str]) -> str:
+    """Return a text without some words, wherever they stand by themselves, or else within others."""
+    for word in sorted(words, key=len, reverse=True):
+        alone = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+        text = alone.sub("", text) if alone.search(text) else text.replace(word, "")
+    return text
+
+
 def try_marks(scorer: Scorer, scored: ScoredListing) -> Iterator[Removal]:
     """Yield what each marked word of the title that carries something is said to carry, and what goes with it."""
     title = scored.listing.title
     for mark in scored.highlights:
-        lost = take_away(scorer, scored, title[: mark.start] + title[mark.end :], scored.listing.description)
+        left = strike_out(title, [title[mark.start : mark.end]])
+        lost = take_away(scorer, scored, left, scored.listing.description)
         if lost is not None and abs(mark.weight) >= LEAST:
             yield Removal("mark", mark.weight, lost)
 
@@ -85,14 +94,13 @@ def try_reasons(scorer: Scorer, scored: ScoredListing) -> Iterator[Removal]:
 
 def _without_quoted(reason: Reason, scored: ScoredListing) -> tuple[str, str | None] | None:
     words = _QUOTED.findall(reason.sentence)
-    title, description = scored.listing.title, scored.listing.description
     if not words or any(word.endswith("…") for word in words):
         return None
-    anywhere = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(words, key=len, reverse=True)))
+    title, description = scored.listing.title, scored.listing.description
     if reason.feature != "description":
-        title = anywhere.sub("", title)
+        title = strike_out(title, words)
     if reason.feature != "title" and description is not None:
-        description = anywhere.sub("", description)
+        description = strike_out(description, words)
     return title, description
 
 
@@ -106,7 +114,7 @@ def beats_another(scorer: Scorer, scored: ScoredListing, generator: np.random.Ge
     if not others:
         return None
     start, end = others[generator.integers(len(others))]
-    lost = take_away(scorer, scored, title[: top.start] + title[top.end :], description)
+    lost = take_away(scorer, scored, strike_out(title, [title[top.start : top.end]]), description)
     of_other = take_away(scorer, scored, title[:start] + title[end:], description)
     return None if lost is None or of_other is None else abs(lost) > abs(of_other)
 
@@ -147,9 +155,9 @@ def main(
     scorer, listings = _learn(darknet, seed)
     chosen = _choose(scorer, listings, most, seed)
     scorer.explain_frame(chosen)
-    began = time.perf_counter()
+    began = time.process_time()
     explained = [scored for scored in scorer.explain_frame(chosen) if scored.log_odds is not None]
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     removals = [one for scored in explained for one in (*try_marks(scorer, scored), *try_reasons(scorer, scored))]
     table = pd.DataFrame(
         [(one.kind, one.is_true, one.lost / one.stated) for one in removals], columns=["kind", "true", "ratio"]

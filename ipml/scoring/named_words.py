@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 from ipml.records import Highlight
@@ -19,6 +17,7 @@ _MOST_WEIGHED = {"title": 20, "description": 12}  # words; each is taken away on
 _MOST_PHRASES = 12  # of a group
 LEAST_NAMED = 0.01  # of the log-odds, so that a word that a reason names is marked
 _PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
+_SPACE = re.compile(r"\s")
 _SIGNS = ".,;:!?()[]{}<>\"'*/|~_=-"
 _IS_WORD = re.compile(r"[^\W_]|[\u2e80-\U0003ffff]")  # a picture says something, a dash does not
 
@@ -95,13 +94,13 @@ class NamedWords:
         return {group: loss(join(words)) for group, words in self.named.items()}
 
     def highlights(self, column: str, loss: Loss, least: float = 0.0) -> tuple[Highlight, ...]:
-        """Return what the words of a text carry, the 100 heaviest of a long one.
+        """Return what is lost without each word of a text, wherever it stands; of a long text the 100 heaviest places.
 
         Words that carry no more than `least` are left out. Words that sentences name are there, on their side.
         """
         sides = self._sides(column, loss)
         words, text = self._words[column], self._texts[column]
-        carried = {known: loss(word.pieces) / max(len(word.pieces), 1) for known, word in words.items() if word.pieces}
+        carried = {known: loss(word.pieces) for known, word in words.items()}
         smallest = max(least, SMALLEST_SHARE * max(map(abs, carried.values()), default=0.0))
         marked: list[tuple[bool, Highlight]] = []
         for start, end in self._parts[column]:
@@ -143,19 +142,25 @@ class NamedWords:
         return {word: _stand(self._texts, text[start:end], (column,)) for word, (start, end) in known.items()}
 
     def _cut(self, column: str) -> Iterator[tuple[int, int]]:
-        """Yield where the words of a text stand, without the signs around them, cut where phrases begin and end."""
-        text = self._texts[column]
+        """Yield where the words of a text stand, without the signs around them; a phrase without spaces is one."""
+        text, at = self._texts[column], 0
         found = (word for words in (*self._found.values(), *self._whole.values()) for word in words)
-        edges = sorted({edge for word in found for at, *span in word.pieces if at == column for edge in span})
-        for part in _PART.finditer(text):
-            first, last = part.span()
-            within = edges[bisect_right(edges, first) : bisect_left(edges, last)]
-            for start, end in pairwise([first, *within, last]):
-                written = text[start:end]
-                bare = written.strip(_SIGNS)
-                if _IS_WORD.search(bare):
-                    begin = start + len(written) - len(written.lstrip(_SIGNS))
-                    yield begin, begin + len(bare)
+        spans = {(start, end) for word in found for name, start, end in word.pieces if name == column}
+        for start, end in (*sorted(spans, key=lambda span: (span[0], -span[1])), (len(text), len(text))):
+            if start >= at and not _SPACE.search(text, start, end):
+                yield from _find_parts(text, at, start)
+                if start < end:
+                    yield start, end
+                at = end
+
+
+def _find_parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where words stand between two places of a text."""
+    for part in _PART.finditer(text, start, end):
+        bare = part.group().strip(_SIGNS)
+        if _IS_WORD.search(bare):
+            begin = part.end() - len(part.group().lstrip(_SIGNS))
+            yield begin, begin + len(bare)
 
 
 def join(words: Sequence[Word]) -> Pieces:

@@ -24,7 +24,7 @@ from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, Highlight, Reason
 from ipml.scoring.named_words import TEXTS, Loss, NamedWords
 from ipml.scoring.readings import reads_otherwise
-from ipml.scoring.removal import Losses
+from ipml.scoring.removal import Losses, widen
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
 _LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
@@ -248,8 +248,9 @@ class Explainer:
 
 
 def _as_written(text: str, origins: Sequence[int]) -> str:
-    """Return the piece of a text from which letters were read; a reversed run is written backwards."""
-    return text[min(origins) : max(origins) + 1]
+    """Return the words of a text from which letters were read; a reversed run is written backwards."""
+    start, end = widen(text, min(origins), max(origins) + 1)
+    return text[start:end]
 
 
 def _letters(text: str, n_bytes: int) -> int:

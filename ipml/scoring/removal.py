@@ -73,7 +73,9 @@ class Losses:
         """Score listings again without pieces of these columns."""
         rows = np.array([row for row, _ in some])
         texts = {name: self._listings.texts(name) for name in columns}
-        written = {name: [_without(texts[name][row], name, pieces) for row, pieces in some] for name in columns}
+        written = {
+            name: [without(texts[name][row], _of_column(pieces, name)) for row, pieces in some] for name in columns
+        }
         left = self._classifier.first_stage.log_odds(self._listings.rewrite(rows, written))
         lost = self._classifier.second_stage_.slope_ * (self._whole[rows] - left)
         self._known |= dict(zip(some, lost.tolist(), strict=True))
@@ -99,14 +101,40 @@ def find_word(text: str, word: str) -> list[tuple[int, int]]:
     return [place for place in places if not _is_within_word(text, *place)] or places
 
 
+def widen(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return where the words begin and end of which a place is a part.
+
+    Examples
+    --------
+    >>> widen("2 sneakers", 2, 9)
+    (2, 10)
+    """
+    while start > 0 and _LETTER.match(text[start - 1]) and _LETTER.match(text[start]):
+        start -= 1
+    while end < len(text) and _LETTER.match(text[end]) and _LETTER.match(text[end - 1]):
+        end += 1
+    return start, end
+
+
 def _is_within_word(text: str, start: int, end: int) -> bool:
     """Say whether a letter or digit stands next to a place."""
     return bool(_LETTER.match(text[start - 1 : start]) or _LETTER.match(text[end : end + 1]))
 
 
-def _without(text: str, column: str, pieces: Pieces) -> str:
+def without(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """Return a text without some places, which may overlap.
+
+    Examples
+    --------
+    >>> without("AAA grade bag", [(4, 10), (4, 8), (0, 4)])
+    'bag'
+    """
     kept, at = [], 0
-    for _, start, end in sorted(piece for piece in pieces if piece.column == column):
+    for start, end in sorted(places):
         kept.append(text[at:start])
         at = max(at, end)
     return "".join([*kept, text[at:]])
+
+
+def _of_column(pieces: Pieces, column: str) -> list[tuple[int, int]]:
+    return [(piece.start, piece.end) for piece in pieces if piece.column == column]

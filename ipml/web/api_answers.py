@@ -32,7 +32,7 @@ class ReasonShape(_Shape):
 
 
 class HighlightShape(_Shape):
-    """A word of the title, and what the log-odds lose without it, divided among the places in which it stands."""
+    """A word of the title, and what the log-odds lose without it, wherever it stands in the title."""
 
     start: int = Field(ge=0, description="first letter, in code points of the title from 0")
     end: int = Field(ge=0, description="letter after the last one")

@@ -167,7 +167,7 @@ def test_a_word_that_a_reason_names_is_marked_on_its_side(explainer, listing):
 @example(Listing("1", "s", "AAA Nike bag", description="Mirror quality, ask for pictures."))
 @given(LISTINGS)
 def test_a_mark_is_what_the_listing_loses_without_the_word(explainer, listing):
-    """Whoever deletes a word that stands once finds the log-odds lower by what is stated of it."""
+    """Whoever deletes it, here one that stands once, finds the log-odds lower by what is stated of it."""
     explained, whole = explain(explainer, listing), weigh_again(explainer, listing)
     for column, marks in (("title", explained.highlights), ("description", explained.description_highlights)):
         for mark in marks:
