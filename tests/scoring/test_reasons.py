@@ -186,6 +186,16 @@ def test_a_price_weighs_what_the_listing_loses_without_it(explainer, listing):
     assert stated == pytest.approx(lost, abs=1e-9)
 
 
+@pytest.mark.parametrize("brand", [None, "Nike"])
+@pytest.mark.parametrize(("feature", "word"), [("brand.named", "Nike"), ("goods.kind", "sneakers")])
+def test_what_a_title_names_weighs_what_it_loses_without_the_name(explainer, feature, word, brand):
+    """A brand or a kind of goods goes with its n-grams and, where no field says the brand, with the price's norm."""
+    listing = Listing("1", "s", "AAA Nike sneakers, red", brand=brand, price=20.0, currency="USD")
+    stated = next(reason.weight for reason in explain(explainer, listing).reasons if reason.feature == feature)
+    without = replace(listing, title=listing.title.replace(word, ""))
+    assert stated == pytest.approx(weigh_again(explainer, listing) - weigh_again(explainer, without), abs=1e-9)
+
+
 def test_reasons_are_true(classifier, market):
     """On a marketplace, taking away what is named loses what is stated, and the top word loses more than another."""
     listings, scorer = check_listings(market.listings.tail(60)), Scorer(classifier, "test/1")
