@@ -93,7 +93,8 @@ class Reason:
     sentence : str
         The reason as a reviewer reads it: "Price is 18 % of what Nike usually costs".
     weight : float
-        Part of the log-odds: positive speaks for counterfeit, negative for genuine.
+        Part of the log-odds: positive speaks for counterfeit, negative for genuine. Of a reason that names words it is
+        what the log-odds lose without these words.
     """
 
     feature: str
@@ -103,7 +104,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """Letters `start` to `end` (code points, end excluded) of a text as written, and the weight they carried."""
+    """A word: letters `start` to `end` (code points, end excluded) of a text as written.
+
+    Its weight is how much of the log-odds is lost without it, wherever it stands in that text.
+    """
 
     start: int
     end: int
@@ -144,6 +148,8 @@ class PriceRange:
 
 BASE_RATE = "baseline"
 """Under this name older files and snapshots hold the base rate as one of the reasons."""
+REST = "rest"
+"""The reason that holds what no other one states."""
 
 
 def part_base_rate(reasons: Iterable[Reason]) -> tuple[tuple[Reason, ...], float | None]:
@@ -212,7 +218,7 @@ class ScoredListing:
 
     @property
     def reasons_for_counterfeit(self) -> tuple[Reason, ...]:
-        """The reasons that speak for counterfeit, the strongest first.
+        """The reasons that speak for counterfeit, the strongest first; the rest, which names nothing to check, is last.
 
         Examples
         --------
@@ -221,7 +227,8 @@ class ScoredListing:
         >>> [reason.sentence for reason in scored.reasons_for_counterfeit]
         ['Cheap']
         """
-        return tuple(sorted((one for one in self.reasons if one.weight > 0), key=lambda reason: -reason.weight))
+        speaking = (reason for reason in self.reasons if reason.weight > 0)
+        return tuple(sorted(speaking, key=lambda reason: (reason.feature == REST, -reason.weight)))
 
 
 class Verdict(StrEnum):

@@ -154,6 +154,26 @@ class ListingColumns:
         taken._known |= {(kind, name): texts for name, texts in folded.items() for kind in ("raw", "folded")}
         return taken
 
+    def rewrite(self, rows: NDArray[np.intp], written: Mapping[str, Sequence[str]]) -> ListingColumns:
+        """Return some rows, in the order given, with other texts in some columns, which are still to be read.
+
+        Parameters
+        ----------
+        rows : array of int
+        written : mapping of str to sequence of str
+            What would stand in each of these columns instead.
+
+        Examples
+        --------
+        >>> listings = ListingColumns({"title": ["A r0lex watch"], "price": [10.0]})
+        >>> without = listings.rewrite(np.array([0, 0]), {"title": ["A  watch", "A r0lex "]})
+        >>> without.folded("title").strings(), without.numbers("price")
+        (['a watch', 'a r0lex'], array([10., 10.]))
+        """
+        rewritten = ListingColumns(dict(written), self._reading)
+        rewritten._whole, rewritten._rows, rewritten._length = self, rows, len(rows)
+        return rewritten
+
     def read_as(self, reading: Reading) -> ListingColumns:
         """Return the same listings, their words read in this way; what was only folded is not folded again."""
         if reading is self._reading:

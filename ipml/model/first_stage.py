@@ -86,6 +86,14 @@ class FirstStage:
         assert isinstance(part, NumberPart)
         return part
 
+    def has_passages(self, listings: ListingColumns) -> NDArray[np.bool_]:
+        """Say which listings have a text so long that it is read by passages, shape (n_listings,)."""
+        found = np.zeros(len(listings), dtype=bool)
+        for column in PASSAGE_WORDS:
+            if split := split_long_texts(listings, column):
+                found[split[1]] = True
+        return found
+
     def worst(self, listing: ListingColumns) -> ListingColumns:
         """Return the passage of one listing that counted, as a listing; the listing itself where it counts whole."""
         splits = [split for column in PASSAGE_WORDS if (split := split_long_texts(listing, column))]
@@ -96,9 +104,9 @@ class FirstStage:
                 worst, highest = passages.take(np.array([sums.argmax()])), sums.max()
         return worst
 
-    def contributions(self, listing: ListingColumns) -> dict[str, Floats]:
-        """Return by extractor what each feature of one listing adds to its log-odds; n-grams add it together."""
-        return {name: part.contributions(listing) for name, part in self.parts.items()}
+    def contributions(self, listings: ListingColumns) -> dict[str, Floats]:
+        """Return by extractor what each feature of each listing adds to its log-odds; n-grams add it together."""
+        return {name: part.contributions(listings) for name, part in self.parts.items()}
 
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""
@@ -138,10 +146,10 @@ class TextPart:
             names = listings.names(column)
             total += self._weigh_each(names)[names.codes]
 
-    def contributions(self, listing: ListingColumns) -> Floats:
-        """Return what the n-grams of one listing add together."""
-        total = np.zeros(1)
-        self.add(listing, total)
+    def contributions(self, listings: ListingColumns) -> Floats:
+        """Return what the n-grams of each listing add together, shape (n_listings,)."""
+        total = np.zeros(max(len(listings), 1))  # columns without any are those of one that says nothing
+        self.add(listings, total)
         return total
 
     def _weigh_each(self, names: Names) -> Floats:
@@ -172,11 +180,11 @@ class NumberPart:
         else:
             total += values @ self.weights
 
-    def contributions(self, listing: ListingColumns) -> Floats:
-        """Return what each feature of one listing adds."""
-        values = self._read(listing)
+    def contributions(self, listings: ListingColumns) -> Floats:
+        """Return what each feature of each listing adds, shape (n_listings, n_features)."""
+        values = self._read(listings)
         dense = values if isinstance(values, np.ndarray) else values.toarray()
-        return np.asarray(dense[0] * self.weights)
+        return np.asarray(dense * self.weights)
 
 
 def count_features(extractor: Extractor) -> int:

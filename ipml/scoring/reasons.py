@@ -1,40 +1,37 @@
-"""Why a listing scored as it did: contributions of features turned into sentences and highlighted letters.
+"""Why a listing scored as it did: sentences with their weights, and the words of its texts with theirs.
 
-Every feature belongs to one group, every group has one sentence, and the weights of the groups and the
-base rate sum to the log-odds.
-A long text counts as its most suspicious passage; sentences and highlights read all of it, so that a reviewer finds
-every word that would count anywhere.
+Every feature belongs to one group, and every group has one sentence. What a group of numbers weighs is what its
+features add to the log-odds. A group that names words of title or description weighs what the listing loses without
+them, which anybody can try. Words depend on each other, so that what they lose does not add up: what is left over is
+a reason of its own, and with it all weights and the base rate sum to the log-odds.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
 from ipml.features.normalise import MAX_TITLE_LETTERS, fold_with_origins
 from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
-from ipml.records import Highlight, Reason
+from ipml.records import REST, Highlight, Reason
+from ipml.scoring.named_words import TEXTS, Loss, NamedWords
 from ipml.scoring.readings import reads_otherwise
-from ipml.scoring.sentences import CONTACTS, LOTS, NAMED_WORDS, SENTENCES, WORD_SENTENCES, Facts, no_words
+from ipml.scoring.removal import Losses, widen
+from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
-SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
-MOST_HIGHLIGHTS = 100
+_LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
 _LONGEST_READING = 500
 _MOST_REMEMBERED = 16
-_TEXTS = ("title", "description", "category")
-_LEAST_NAMED = 0.01  # of the log-odds, so that a word that a reason names is marked
-_LETTER = re.compile("[^\\W\u2e80-\U0003ffff]")
-_PART = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")
+_NAMES_ALL = ("brand.named", "goods.kind")
+_NAMING = (*TEXTS, *(f"words.{kind}" for kind in WORD_SENTENCES), *_NAMES_ALL)
 GROUPS = {
     "words": {kind: f"{kind}_in_.*" for kind in WORD_SENTENCES},
     "brand": {
@@ -68,6 +65,14 @@ GROUPS = {
 """The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""
 
 
+class Explanation(NamedTuple):
+    """Why a listing scores as it does: its reasons, and the marks in its title and in its description."""
+
+    reasons: tuple[Reason, ...]
+    highlights: tuple[Highlight, ...]
+    description_highlights: tuple[Highlight, ...]
+
+
 class Explainer:
     """Explain what a classifier said of listings.
 
@@ -90,119 +95,137 @@ class Explainer:
         self.extractors = dict(classifier.features_.transformer_list)
         self.groups: list[str] = []
         self._groups_of = {name: self._group(name, extractor) for name, extractor in self.extractors.items()}
-        self._portfolio = self._number(PORTFOLIO)
+        self._portfolio, self._rest = self._number(PORTFOLIO), self._number(REST)
+        self._naming = {name: self._number(name) for name in _NAMING}
         self.base_rate: float = classifier.intercept
         # The same few texts of a listing are asked for again and again.
         self._fold = lru_cache(_MOST_REMEMBERED)(self._fold_text)
-        self._letter_weights = lru_cache(_MOST_REMEMBERED)(self._weigh_letters)
 
-    def weigh_groups(self, listing: ListingColumns, share: float) -> NDArray[np.float64]:
-        """Return what each group adds to the log-odds of one listing, shape (n_groups,).
+    def explain(self, listings: ListingColumns, earlier: Sequence[EarlierListings]) -> list[Explanation]:
+        """Return why each listing scores as it does.
 
         Parameters
         ----------
-        listing : ListingColumns
-        share : float
-            The share of suspicion in what its seller listed before.
+        listings : ListingColumns
+            As the classifier reads them.
+        earlier : sequence of EarlierListings
+            What is known of the earlier listings of each one's seller.
         """
-        stages = self.classifier.first_stage, self.classifier.second_stage_
-        weights = np.zeros(len(self.groups))
-        for name, parts in stages[0].contributions(stages[0].worst(listing)).items():
-            weights += np.bincount(self._groups_of[name], stages[1].slope_ * parts, len(weights))
-        weights[self._portfolio] = stages[1].portfolio_weight_ * share
+        rows = [listings.take(np.array([row])) for row in range(len(listings))] if len(listings) > 1 else [listings]
+        words, losses = list(map(self.read_words, rows)), Losses(self.classifier, listings)
+        losses.work_out((row, pieces) for row, of_row in enumerate(words) for pieces in of_row.first_asked())
+        for row, of_row in enumerate(words):
+            of_row.choose(partial(losses.of, row))
+        losses.work_out((row, pieces) for row, of_row in enumerate(words) for pieces in of_row.then_asked())
+        weights = self.weigh_groups(listings, [known.share for known in earlier])
+        return [
+            self._explain_one((rows[row], known, weights[row]), words[row], partial(losses.of, row))
+            for row, known in enumerate(earlier)
+        ]
+
+    def weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> NDArray[np.float64]:
+        """Return what the features of each group add to the log-odds, shape (n_listings, n_groups).
+
+        Parameters
+        ----------
+        listings : ListingColumns
+        shares : array of shape (n_listings,)
+            The share of suspicion in what the seller of each listed before.
+        """
+        first, second = self.classifier.first_stage, self.classifier.second_stage_
+        weights = self._sum_groups(listings)
+        for row in np.flatnonzero(first.has_passages(listings)).tolist():
+            weights[row] = self._sum_groups(first.worst(listings.take(np.array([row]))))[0]
+        weights *= second.slope_
+        weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
         return weights
 
     def reasons(
-        self, listing: ListingColumns, weights: NDArray[np.float64], earlier: EarlierListings
+        self,
+        listing: ListingColumns,
+        weights: NDArray[np.float64],
+        earlier: EarlierListings,
+        named: Mapping[str, Sequence[str]],
     ) -> tuple[Reason, ...]:
-        """Return the reasons for one listing, the heaviest first; with the base rate they sum to its log-odds.
+        """Return a reason for each group that weighs something, and for words of the trade anyway, the heaviest first.
 
         Parameters
         ----------
         listing : ListingColumns
         weights : array of shape (n_groups,)
-            As `weigh_groups` returns them.
         earlier : EarlierListings
             What is known of its seller's earlier listings.
+        named : mapping of str to sequence of str
+            By group, the words of title and description that its sentence is to name.
         """
-        reasons = [
-            Reason(name, SENTENCES[name](self._facts(listing, weight, earlier)), weight)
-            for name, weight in zip(self.groups, weights.tolist(), strict=True)
-            if weight
-        ]
+        reasons = []
+        for name, weight in zip(self.groups, weights.tolist(), strict=True):
+            if weight or (name.startswith("words.") and named.get(name)):
+                words = self._words_of_category(listing, weight) if name == "category" else named.get(name, ())
+                facts = Facts(listing, weight, earlier, self.extractors, words)
+                reasons.append(Reason(name, SENTENCES[name](facts), weight))
         return tuple(sorted(reasons, key=lambda reason: (-abs(reason.weight), reason.feature)))
 
-    def name_words(
-        self, listing: ListingColumns, reasons: Iterable[Reason], earlier: EarlierListings
-    ) -> dict[str, float]:
-        """Return the words that reasons name, as written, and what they weigh: more than 0 if any reason for suspicion.
-
-        What a reason weighs is divided among its words, but for the words of a text, which carry their own weights.
-        """
-        named: dict[str, float] = {}
-        for reason in sorted(reasons, key=lambda reason: reason.weight):
-            words = NAMED_WORDS.get(reason.feature, no_words)(self._facts(listing, reason.weight, earlier))
-            own = reason.feature in _TEXTS
-            for word in words:
-                weight = np.sign(reason.weight) * _LEAST_NAMED if own else reason.weight / len(words)
-                before = named.get(word, 0.0)
-                named[word] = weight if before <= 0 < weight else before + weight
-        return named
-
-    def highlights(
-        self, text: str, column: str = "title", least: float = 0.0, named: Mapping[str, float] | None = None
-    ) -> tuple[Highlight, ...]:
-        """Return which words of a text, as written, carried how much of the log-odds; the 100 heaviest of a long one.
-
-        Words that carried no more than `least` are left out. In scripts that write words without spaces, every letter
-        is a part of its own. Words that reasons name, as `name_words` returns them, are there whatever their letters
-        carried, on the side of the reason.
-        """
-        by_letter = self._letter_weights(column, text)
-        read = text[: len(by_letter)]
-        of_letter = _find_named(read, named or {})
-        parts = [
-            (first, last + 1, of_letter.get(first))
-            for match in _PART.finditer(read)
-            for first, last in _split(range(*match.span()), of_letter)
-        ]
-        carried = [sum(by_letter[start:end]) for start, end, _ in parts]
-        smallest = max(least, SMALLEST_SHARE * max(map(abs, carried), default=0.0))
-        marked: list[tuple[int, Highlight]] = []
-        for (start, end, name), weight in zip(parts, carried, strict=True):
-            if name is not None:
-                sign = math.copysign(1.0, name.weight)
-                weight = sign * max(sign * (weight + name.weight), smallest, _LEAST_NAMED)
-            if name is not None or abs(weight) > smallest:
-                rank = 2 if name is None else min(name.occurrence, 1)
-                marked.append((rank, Highlight(start, end, weight)))
-        heaviest = sorted(marked, key=lambda ranked: (ranked[0], -abs(ranked[1].weight)))
-        return tuple(sorted((part for _, part in heaviest[:MOST_HIGHLIGHTS]), key=lambda part: part.start))
+    def read_words(self, listing: ListingColumns) -> NamedWords:
+        """Return the words of one listing, of which none is chosen yet."""
+        texts = {column: listing.raw(column).text(0)[: _most_letters(column)] for column in TEXTS}
+        phrases: dict[str, list[str]] = {f"words.{kind}": [] for kind in WORD_SENTENCES}
+        for column in TEXTS:
+            folded, origins = self._fold(column, texts[column])
+            for kind, start, end in self.extractors["words"].find(folded):
+                phrases[f"words.{kind}"].append(_as_written(texts[column], origins[start:end]))
+        titles, (folded, origins) = texts["title"], self._fold("title", texts["title"])
+        whole: dict[str, list[str]] = {}
+        for name in _NAMES_ALL:
+            places = listing.places("title", self.extractors[name.partition(".")[0]].phrase_set).of_text(0)
+            spans = {(_letters(folded, start), _letters(folded, end)) for _, start, end in places}
+            whole[name] = _each_once([_as_written(titles, origins[start:end]) for start, end in sorted(spans)])
+        found = {group: _each_once(words) for group, words in phrases.items()}
+        return NamedWords(texts, found, whole, lambda column: self._weigh_letters(column, texts[column]))
 
     def read_as(self, title: str) -> str | None:
         """Return a title as the model read it, where a reader would not; None where both read the same words."""
-        folded, _ = self._fold("title", title)
+        folded, _ = self._fold("title", title[: _most_letters("title")])
         return folded[:_LONGEST_READING] if reads_otherwise(title, folded) else None
 
-    def heaviest_words(self, column: str, text: str, sign: float) -> list[str]:
-        """Return the words of a text, as written, that carried most weight of one sign."""
-        by_letter = self._letter_weights(column, text)
-        carried = {
-            match.group().strip(".,;:!?()[]\"'"): sign * sum(by_letter[match.start() : match.end()])
-            for match in re.finditer(r"\S+", text[: len(by_letter)])
-        }
-        return sorted(
-            (word for word, weight in carried.items() if word and weight > 0), key=lambda word: -carried[word]
+    def _explain_one(
+        self, judged: tuple[ListingColumns, EarlierListings, NDArray[np.float64]], words: NamedWords, loss: Loss
+    ) -> Explanation:
+        (listing, earlier, weights), lost = judged, words.weigh(loss)
+        for name, group in self._naming.items():
+            weights[self._rest] += weights[group] - lost[name]
+            weights[group] = lost[name]
+        named = {name: [word.text for word in some] for name, some in words.named.items()}
+        return Explanation(
+            self.reasons(listing, weights, earlier, named),
+            words.highlights("title", loss),
+            words.highlights("description", loss, _LEAST_IN_DESCRIPTION),
         )
 
+    def _sum_groups(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return what the features of each group add to the first stage, each listing read whole."""
+        weights = np.zeros((len(listings), len(self.groups)))
+        for name, parts in self.classifier.first_stage.contributions(listings).items():
+            for row, of_row in enumerate(parts.reshape(len(listings), -1)):
+                weights[row] += np.bincount(self._groups_of[name], of_row, len(self.groups))
+        return weights
+
+    def _words_of_category(self, listing: ListingColumns, weight: float) -> list[str]:
+        """Return the words of the category, as written, that carried most of the weight."""
+        text, sign = listing.raw("category").text(0), np.sign(weight)
+        letters = self._weigh_letters("category", text)
+        carried = {
+            part.group(): sign * sum(letters[slice(*part.span())]) for part in re.finditer(r"\S+", text[: len(letters)])
+        }
+        return sorted((word for word, share in carried.items() if share > 0), key=lambda word: -carried[word])
+
     def _weigh_letters(self, column: str, text: str) -> list[float]:
-        """Return the weight of each letter as written; what folding dropped carries none."""
+        """Return the part of the log-odds of each letter as written, by n-grams alone."""
         folded, origins = self._fold(column, text)
         marked = self.classifier.first_stage.text_part(column).marked
         by_folded = self.classifier.second_stage_.slope_ * self.extractors[column].spread(folded, marked)
-        by_letter = np.bincount(
-            np.array(origins, np.int64), weights=by_folded, minlength=min(len(text), _most_letters(column))
-        )
+        n_letters = min(len(text), _most_letters(column))
+        by_letter = np.bincount(np.array(origins, np.int64), weights=by_folded, minlength=n_letters)
         weights: list[float] = by_letter.astype(np.float64).tolist()
         return weights
 
@@ -223,44 +246,24 @@ class Explainer:
             self.groups.append(group)
         return self.groups.index(group)
 
-    def _facts(self, listing: ListingColumns, weight: float, earlier: EarlierListings) -> Facts:
-        return Facts(listing, weight, earlier, self.extractors, self.heaviest_words, self._fold)
+
+def _as_written(text: str, origins: Sequence[int]) -> str:
+    """Return the words of a text from which letters were read; a reversed run is written backwards."""
+    start, end = widen(text, min(origins), max(origins) + 1)
+    return text[start:end]
 
 
-class _Named(NamedTuple):
-    """One place of a word that a reason names: how often it came before, and its weight."""
-
-    start: int
-    occurrence: int
-    weight: float
+def _letters(text: str, n_bytes: int) -> int:
+    """Return how many letters of a text its first bytes are."""
+    return n_bytes if text.isascii() else len(text.encode("utf-8", "surrogatepass")[:n_bytes].decode("utf-8", "ignore"))
 
 
-def _find_named(text: str, named: Mapping[str, float]) -> dict[int, _Named]:
-    """Return for each letter of a text the named word that it is a part of; suspicion goes before, then length."""
-    of_letter: dict[int, _Named] = {}
-    lowered = text.casefold()
-    for word, weight in sorted(named.items(), key=lambda item: (item[1] <= 0, -len(item[0]))):
-        if word.casefold() not in lowered:
-            continue
-        places = list(re.finditer(re.escape(word), text, re.IGNORECASE))
-        alone = [match for match in places if not _is_within_word(text, match)]
-        for occurrence, match in enumerate(alone or places):
-            for letter in range(*match.span()):
-                of_letter.setdefault(letter, _Named(match.start(), occurrence, weight))
-    return of_letter
-
-
-def _is_within_word(text: str, match: re.Match[str]) -> bool:
-    """Say whether a letter or digit stands next to what was found; some scripts write words without spaces."""
-    before, after = text[: match.start()][-1:], text[match.end() :][:1]
-    return bool(_LETTER.match(before) or _LETTER.match(after))
-
-
-def _split(letters: range, of_letter: Mapping[int, _Named]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last letter of each stretch of letters that one named word covers, or none."""
-    for _, run in groupby(letters, of_letter.get):
-        stretch = list(run)
-        yield stretch[0], stretch[-1]
+def _each_once(words: Sequence[str]) -> list[str]:
+    """Return words without those that differ from an earlier one in capitals only."""
+    first: dict[str, str] = {}
+    for word in words:
+        first.setdefault(word.casefold(), word)
+    return list(first.values())
 
 
 def _most_letters(column: str) -> int:

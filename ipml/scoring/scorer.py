@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,6 @@ NO_LETTERS = "the title has no letters"
 UNKNOWN_WORDS = "the title is in words the model does not know"
 TOO_UNCERTAIN = "too few sellers like this one have been judged"
 CAUSES = (None, NO_LETTERS, UNKNOWN_WORDS, TOO_UNCERTAIN)
-_LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
 SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
 ORIGIN_COLUMNS = ("model_digest", "earlier_listings", "earlier_suspicion")
 """What else a score depends on besides the listing: which model file, and what was known of the seller."""
@@ -274,17 +273,12 @@ class Scorer:
         self, listings: list[Listing], columns: ListingColumns, earlier: list[EarlierListings]
     ) -> list[_Explained]:
         explainer, ranges = self._explainer, self._explainer.extractors["price"].price_ranges(columns)
-        explained = []
-        for listing, row, known, prices in zip(listings, _rows_of(columns), earlier, ranges, strict=True):
-            reasons = explainer.reasons(row, explainer.weigh_groups(row, known.share), known)
-            named = explainer.name_words(row, reasons, known)
-            in_title = explainer.highlights(listing.title, named=named)
-            in_description = explainer.highlights(
-                listing.description or "", "description", _LEAST_IN_DESCRIPTION, named=named
+        return [
+            _Explained(reasons, in_title, prices, in_description, explainer.read_as(listing.title), explainer.base_rate)
+            for listing, prices, (reasons, in_title, in_description) in zip(
+                listings, ranges, explainer.explain(columns, earlier), strict=True
             )
-            read_as = explainer.read_as(listing.title)
-            explained.append(_Explained(reasons, in_title, prices, in_description, read_as, explainer.base_rate))
-        return explained
+        ]
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
         explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
@@ -332,14 +326,6 @@ class Scorer:
             "earlier_listings": float(earlier.n),
             "earlier_suspicion": earlier.suspicion,
         }
-
-
-def _rows_of(columns: ListingColumns) -> Iterator[ListingColumns]:
-    """Yield the columns of each listing."""
-    if len(columns) == 1:
-        yield columns
-    else:
-        yield from (columns.take(np.array([row])) for row in range(len(columns)))
 
 
 def _name_causes(causes: NDArray[np.int8]) -> pa.Array:

@@ -6,7 +6,7 @@ are is said in `ipml.scoring.reasons`; each has its sentence in `SENTENCES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ipml.features.columns import ListingColumns
 from ipml.features.portfolio import EarlierListings
 from ipml.features.price import BRAND_AND_CATEGORY
 from ipml.model.pipeline import PORTFOLIO
+from ipml.records import REST
 
 _MOST_WORDS = 3
 _MOST_LETTERS = 60
@@ -60,18 +61,15 @@ class Facts:
         What is known of its seller's earlier listings.
     extractors : mapping of str to extractor
         As fitted, by name.
-    heaviest_words : function of (column, text, sign)
-        Gives the words of a text that carried most weight of one sign.
-    fold : function of (column, text)
-        Gives a text as the model reads it, and where each of its letters was written.
+    words : sequence of str
+        The words of a text, as written, that the sentence is to name, the heaviest first.
     """
 
     listing: ListingColumns
     weight: float
     earlier: EarlierListings
     extractors: Mapping[str, Any]
-    heaviest_words: Callable[[str, str, float], list[str]]
-    fold: Callable[[str, str], tuple[str, list[int]]]
+    words: Sequence[str] = ()
 
     def text(self, name: str) -> str:
         """Return a text of the listing as written; nothing where it is missing."""
@@ -80,12 +78,6 @@ class Facts:
     def number(self, name: str) -> float:
         """Return a number of the listing; NaN where it is missing."""
         return float(self.listing.numbers(name)[0])
-
-    def as_written(self, *columns: str) -> Iterator[tuple[str, str, list[int]]]:
-        """Yield texts as written, folded, and where each folded letter was written."""
-        for column in columns:
-            text = self.text(column)
-            yield text, *self.fold(column, text)
 
     def named_brands(self) -> list[str]:
         """Return the brands the title names."""
@@ -104,9 +96,9 @@ def _plural(number: float) -> str:
     return "" if round(number) == 1 else "s"
 
 
-def _quote(words: list[str]) -> str:
-    """Return words as written in quotation marks, each once; the seller chose them, so neither many nor long ones."""
-    return ", ".join(f"“{word[:_MOST_LETTERS]}{'…' * (len(word) > _MOST_LETTERS)}”" for word in _first_words(words))
+def _quote(words: Sequence[str]) -> str:
+    """Return words as written in quotation marks; the seller chose them, so neither many nor long ones."""
+    return ", ".join(f"“{word[:_MOST_LETTERS]}{'…' * (len(word) > _MOST_LETTERS)}”" for word in words[:_MOST_WORDS])
 
 
 def _join(words: list[str]) -> str:
@@ -114,49 +106,17 @@ def _join(words: list[str]) -> str:
     return " and ".join(words[:_MOST_WORDS])
 
 
-def _first_words(words: Iterable[str]) -> list[str]:
-    """Return the words that a sentence has room for, each once."""
-    return list(dict.fromkeys(words))[:_MOST_WORDS]
-
-
-def no_words(_: Facts) -> list[str]:
-    """Return the words that a sentence names which names none."""
-    return []
-
-
-def _words_of_text(column: str) -> Callable[[Facts], list[str]]:
-    return lambda facts: _first_words(facts.heaviest_words(column, facts.text(column), np.sign(facts.weight)))
-
-
-def _words_of_kind(kind: str) -> Callable[[Facts], list[str]]:
-    return lambda facts: _first_words(
-        text[min(origins[start:end]) : max(origins[start:end]) + 1]  # a reversed run is written backwards
-        for text, folded, origins in facts.as_written("title", "description")
-        for found, start, end in facts.extractors["words"].find(folded)
-        if found == kind
-    )
-
-
-def _words_of_goods(facts: Facts) -> list[str]:
-    (kinds,) = facts.extractors["goods"].named(facts.listing)
-    return _first_words(kinds)
-
-
 def _say_text(column: str) -> Sentence:
     def say(facts: Facts) -> str:
-        words = _words_of_text(column)(facts)
         like = "counterfeits" if facts.weight > 0 else "genuine listings"
-        return f"{column.capitalize()} reads like those of {like}" + (f": {_quote(words)}" if words else "")
+        words = f": {_quote(facts.words)}" if facts.words else ""
+        return f"{column.capitalize()} reads like those of {like}{words}"
 
     return say
 
 
 def _say_words(kind: str) -> Sentence:
-    def say(facts: Facts) -> str:
-        words = _words_of_kind(kind)(facts)
-        return WORD_SENTENCES[kind].format(words=_quote(words)).removesuffix(": ")
-
-    return say
+    return lambda facts: WORD_SENTENCES[kind].format(words=_quote(facts.words)).removesuffix(": ")
 
 
 def _say_named(facts: Facts) -> str:
@@ -304,16 +264,5 @@ SENTENCES: dict[str, Sentence] = {
     "seller.rating": _say_count("seller_rating", "Seller is rated {percent}", "Seller's rating is unknown"),
     "seller.strikes": _say_count("seller_strikes", "Seller has {value:,.0f} strike{s}", "Strikes are unknown"),
     PORTFOLIO: _say_portfolio,
+    REST: _constant("Everything else in the texts, and what several of these reasons share"),
 }
-
-NAMED_WORDS: dict[str, Callable[[Facts], list[str]]] = {
-    "title": _words_of_text("title"),
-    "description": _words_of_text("description"),
-    "category": _words_of_text("category"),
-    **{f"words.{kind}": _words_of_kind(kind) for kind in WORD_SENTENCES},
-    "brand.named": lambda facts: _first_words(facts.named_brands()),
-    "brand.contradiction": lambda facts: _first_words(filter(None, [facts.text("brand")])),
-    "goods.kind": _words_of_goods,
-    "goods.brand": lambda facts: [*_first_words(facts.named_brands()), *_words_of_goods(facts)],
-}
-"""Which words of title and description the sentence of a group names."""

@@ -25,11 +25,14 @@ class ReasonShape(_Shape):
 
     feature: str = Field(description="name of the feature or group of features, for machines")
     sentence: str = Field(description="the reason as a reviewer reads it")
-    weight: float = Field(description="part of the log-odds: positive speaks for counterfeit, negative for genuine")
+    weight: float = Field(
+        description="part of the log-odds: positive speaks for counterfeit, negative for genuine; where the sentence "
+        "quotes words of title or description, what the log-odds lose without them"
+    )
 
 
 class HighlightShape(_Shape):
-    """A part of the title, and the weight it carried."""
+    """A word of the title, and what the log-odds lose without it, wherever it stands in the title."""
 
     start: int = Field(ge=0, description="first letter, in code points of the title from 0")
     end: int = Field(ge=0, description="letter after the last one")

@@ -11,14 +11,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from experiments.benchmark.true_reasons import beats_another, try_marks, try_reasons
 from ipml.features.columns import ListingColumns
 from ipml.features.portfolio import EarlierListings
-from ipml.listings.schema import listings_to_frame
+from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
-from ipml.scoring.reasons import GROUPS, MOST_HIGHLIGHTS, Explainer
+from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS
+from ipml.scoring.reasons import GROUPS, Explainer, Explanation
 from ipml.scoring.scorer import Scorer
-from ipml.scoring.sentences import NAMED_WORDS, SENTENCES
+from ipml.scoring.sentences import SENTENCES
 from ipml.web.price_scale import make_price_scale
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -63,19 +65,41 @@ def explainer(classifier) -> Explainer:
     return Explainer(classifier)
 
 
-def explain(explainer: Explainer, listing: Listing) -> list[str]:
+NO_EARLIER = EarlierListings(0, 0.0)
+SOME_EARLIER = EarlierListings(10, 10.0)
+
+
+def explain(explainer: Explainer, listing: Listing, earlier: EarlierListings = NO_EARLIER) -> Explanation:
+    """Return why a listing scores as it does."""
+    (explained,) = explainer.explain(ListingColumns.of_one(listing, explainer.classifier.reading), [earlier])
+    return explained
+
+
+def say(explainer: Explainer, listing: Listing) -> list[str]:
     """Return the sentences for what really contributed to the score of a listing, of whose seller nothing is known."""
-    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
-    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, 0.0), EarlierListings(0, 0.0))
-    return [reason.sentence for reason in reasons]
+    return [reason.sentence for reason in explain(explainer, listing).reasons]
 
 
-def explain_everything(explainer: Explainer, listing: Listing) -> list[str]:
+def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
     """Return the sentences of all groups for one listing, whether or not they contributed, for and against."""
     columns = ListingColumns.of_one(listing, explainer.classifier.reading)
+    words = explainer.read_words(columns)
+    words.choose(lambda _: 0.0)
+    named = {group: [word.text for word in some] for group, some in words.named.items()}
     rows = np.vstack([np.eye(len(explainer.groups)), -np.eye(len(explainer.groups))])
-    said = [explainer.reasons(columns, weights, EarlierListings(0, 0.0)) for weights in rows]
+    said = [explainer.reasons(columns, weights, NO_EARLIER, named) for weights in rows]
     return [reason.sentence for reasons in said for reason in reasons]
+
+
+def weigh_again(explainer: Explainer, listing: Listing) -> float:
+    """Return the log-odds of a listing of whose seller nothing is known."""
+    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
+    return float(explainer.classifier.decision_function(columns, np.array([0.0]))[0])
+
+
+def quoted_in(sentence: str) -> list[str]:
+    """Return what stands between quotation marks."""
+    return sentence[sentence.find("“") + 1 : sentence.rfind("”")].split("”, “") if "“" in sentence else []
 
 
 def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
@@ -83,7 +107,7 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
     columns = ListingColumns.of_one(BARE, explainer.classifier.reading)
     for group, name in enumerate(explainer.groups):
         weights = np.eye(len(explainer.groups))[group]
-        (other,) = explainer.reasons(columns, weights, EarlierListings(0, 0.0))
+        (other,) = explainer.reasons(columns, weights, NO_EARLIER, {})
         assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
     assert set(explainer.groups) == set(SENTENCES)
@@ -103,7 +127,7 @@ def test_sentence_page_and_score_tell_one_price(explainer, brand, category, curr
     extractor = explainer.extractors["price"]
     (usual,) = extractor.price_ranges(columns)
     weights = np.array([name == "price.brand" for name in explainer.groups], dtype=float)
-    (reason,) = explainer.reasons(columns, weights, EarlierListings(0, 0.0))
+    (reason,) = explainer.reasons(columns, weights, NO_EARLIER, {})
     scale = make_price_scale(price, currency, usual)
     (ratio,) = extractor.ratios(columns)
     if usual is None:
@@ -125,22 +149,64 @@ def test_sentence_page_and_score_tell_one_price(explainer, brand, category, curr
 @given(LISTINGS)
 def test_a_word_that_a_reason_names_is_marked_on_its_side(explainer, listing):
     """What is named for suspicion is never painted as genuine, and whatever is named is marked where it stands."""
-    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
-    earlier = EarlierListings(10, 10.0)
-    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, 0.5), earlier)
-    named = explainer.name_words(columns, reasons, earlier)
-    for column in ("title", "description"):
-        text = getattr(listing, column) or ""
-        marked = explainer.highlights(text, column, named=named)
-        for reason in reasons:
-            words = NAMED_WORDS.get(reason.feature, lambda _: [])(explainer._facts(columns, reason.weight, earlier))
-            quoted = [word for word in words if f"\u201c{word}\u201d" in reason.sentence]
-            for word in (word for word in quoted if re.search(r"\w", word) and word in text):
+    explained = explain(explainer, listing, SOME_EARLIER)
+    naming = {"title": explained.highlights, "description": explained.description_highlights}
+    for reason in explained.reasons:
+        group = reason.feature.partition(".")[0]
+        for column in {"words": ("title", "description")}.get(group, (group,) if group in naming else ()):
+            text, marked = getattr(listing, column) or "", naming[column]
+            for word in (word for word in quoted_in(reason.sentence) if re.search(r"\w", word) and word in text):
                 places = [(at.start(), at.end()) for at in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text)]
                 over = [[part for part in marked if part.start < end and part.end > start] for start, end in places]
                 if reason.weight > 0:
                     assert all(part.weight > 0 for parts in over for part in parts), word
-                assert len(marked) == MOST_HIGHLIGHTS or all(over), word
+                assert len(marked) == MOST_HIGHLIGHTS or not reason.weight or all(over), word
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(Listing("1", "s", "AAA Nike bag", description="Mirror quality, ask for pictures."))
+@given(LISTINGS)
+def test_a_mark_is_what_the_listing_loses_without_the_word(explainer, listing):
+    """Whoever deletes it, here one that stands once, finds the log-odds lower by what is stated of it."""
+    explained, whole = explain(explainer, listing), weigh_again(explainer, listing)
+    for column, marks in (("title", explained.highlights), ("description", explained.description_highlights)):
+        for mark in marks:
+            text = getattr(listing, column)
+            stands_once = text.casefold().count(text[mark.start : mark.end].casefold()) == 1
+            if stands_once and abs(mark.weight) > LEAST_NAMED:
+                without = replace(listing, **{column: text[: mark.start] + text[mark.end :]})
+                assert mark.weight == pytest.approx(whole - weigh_again(explainer, without), abs=1e-9)
+
+
+@pytest.mark.parametrize("listing", [UNPRICED, *GOLDEN_LISTINGS], ids=lambda listing: listing.listing_id)
+def test_a_price_weighs_what_the_listing_loses_without_it(explainer, listing):
+    """So does every other field that is no text: what its reasons state is gone with it, to the last digit."""
+    stated = sum(reason.weight for reason in explain(explainer, listing).reasons if reason.feature.startswith("price."))
+    lost = weigh_again(explainer, listing) - weigh_again(explainer, replace(listing, price=None))
+    assert stated == pytest.approx(lost, abs=1e-9)
+
+
+@pytest.mark.parametrize("brand", [None, "Nike"])
+@pytest.mark.parametrize(("feature", "word"), [("brand.named", "Nike"), ("goods.kind", "sneakers")])
+def test_what_a_title_names_weighs_what_it_loses_without_the_name(explainer, feature, word, brand):
+    """A brand or a kind of goods goes with its n-grams and, where no field says the brand, with the price's norm."""
+    listing = Listing("1", "s", "AAA Nike sneakers, red", brand=brand, price=20.0, currency="USD")
+    stated = next(reason.weight for reason in explain(explainer, listing).reasons if reason.feature == feature)
+    without = replace(listing, title=listing.title.replace(word, ""))
+    assert stated == pytest.approx(weigh_again(explainer, listing) - weigh_again(explainer, without), abs=1e-9)
+
+
+def test_reasons_are_true(classifier, market):
+    """On a marketplace, taking away what is named loses what is stated, and the top word loses more than another."""
+    listings, scorer = check_listings(market.listings.tail(60)), Scorer(classifier, "test/1")
+    explained = [scored for scored in scorer.explain_frame(listings) if scored.score is not None]
+    removals = [one for scored in explained for one in (*try_marks(scorer, scored), *try_reasons(scorer, scored))]
+    generator = np.random.default_rng(0)
+    tops = [won for scored in explained if (won := beats_another(scorer, scored, generator)) is not None]
+    assert len(removals) > 100
+    assert np.mean([one.is_true for one in removals]) >= 0.9
+    assert len(tops) > 20
+    assert np.mean(tops) >= 0.95
 
 
 def test_every_pattern_of_a_group_meets_a_feature(explainer):
@@ -172,7 +238,7 @@ def test_a_feature_without_a_reason_is_an_error(classifier):
 @pytest.mark.parametrize("listing", [BARE, UNPRICED, *GOLDEN_LISTINGS], ids=lambda listing: listing.listing_id)
 def test_every_sentence_fits_every_listing(explainer, listing):
     """Whatever is missing, a sentence is a line of words: it says so, and never that something is "nan"."""
-    for sentence in explain_everything(explainer, listing):
+    for sentence in say_everything(explainer, listing):
         assert sentence
         assert not re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]|: ?$", sentence), sentence
 
@@ -182,11 +248,11 @@ def test_every_sentence_fits_every_listing(explainer, listing):
 @example(Listing("1", "s", "x", description="a" * 100_000))
 @given(LISTINGS)
 def test_reasons_hold_for_any_listing(explainer, listing):
-    """With the base rate they sum to the log-odds; the heaviest first, each group once, none empty or weightless."""
+    """With the base rate they sum to the log-odds; the heaviest first, each group once, none empty."""
     columns = ListingColumns.of_one(listing, explainer.classifier.reading)
-    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, 0.5), EarlierListings(10, 10.0))
-    total = explainer.base_rate + sum(reason.weight for reason in reasons)
-    assert total == pytest.approx(float(explainer.classifier.decision_function(columns, np.array([0.5]))[0]), abs=1e-9)
+    reasons = explain(explainer, listing, SOME_EARLIER).reasons
+    total, share = explainer.base_rate + sum(reason.weight for reason in reasons), np.array([SOME_EARLIER.share])
+    assert total == pytest.approx(float(explainer.classifier.decision_function(columns, share)[0]), abs=1e-9)
     sizes = [abs(reason.weight) for reason in reasons]
     assert sizes == sorted(sizes, reverse=True)
     assert len({reason.feature for reason in reasons}) == len(reasons)
@@ -198,8 +264,8 @@ def test_reasons_hold_for_any_listing(explainer, listing):
 def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
     """What a reviewer reads between quotation marks is a piece of the listing's own texts, not of a folded view."""
     written = "\n".join([listing.title, listing.description or "", listing.brand or "", listing.category or ""])
-    for sentence in explain(explainer, listing):
-        for quoted in sentence[sentence.find("“") + 1 : sentence.rfind("”")].split("”, “") if "“" in sentence else []:
+    for sentence in say(explainer, listing):
+        for quoted in quoted_in(sentence):
             assert quoted.removesuffix("…")
             assert quoted.removesuffix("…") in written
 
@@ -208,8 +274,8 @@ def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
 @given(TEXTS, st.sampled_from(["title", "description"]))
 def test_highlights_are_pieces_of_the_text(explainer, title, column):
     """They come in order, do not overlap, hold no space, and each carries weight."""
-    end = 0
-    for part in explainer.highlights(title, column):
+    end, explained = 0, explain(explainer, replace(BARE, **{column: title}))
+    for part in explained.highlights if column == "title" else explained.description_highlights:
         assert end <= part.start < part.end <= len(title)
         assert not re.search(r"\s", title[part.start : part.end])
         assert part.weight != 0
@@ -219,7 +285,7 @@ def test_highlights_are_pieces_of_the_text(explainer, title, column):
 @pytest.mark.parametrize("title", HOSTILE)
 def test_hostile_text_is_quoted_as_plain_text(explainer, title):
     """Markup, control letters and braces are letters like any other: nothing is obeyed, removed or filled in."""
-    sentences = explain(explainer, replace(BARE, title=title, description=title))
+    sentences = say(explainer, replace(BARE, title=title, description=title))
     assert any("“" in sentence for sentence in sentences)
     assert not any("{words}" in sentence and "{words}" not in title for sentence in sentences)
 
@@ -237,22 +303,22 @@ def test_hostile_text_is_quoted_as_plain_text(explainer, title):
 )
 def test_what_the_seller_listed_before_is_said_in_numbers(explainer, earlier, sentence):
     """How many there were, and how suspicious they looked together."""
-    columns = ListingColumns.of_one(BARE, explainer.classifier.reading)
-    reasons = explainer.reasons(columns, explainer.weigh_groups(columns, earlier.share), earlier)
-    assert sentence in [reason.sentence for reason in reasons]
+    assert sentence in [reason.sentence for reason in explain(explainer, BARE, earlier).reasons]
 
 
 def test_a_reversed_word_is_quoted_as_it_was_written(explainer):
     """What shows as "replica" by an override of direction is shown in the order of its letters."""
-    sentences = explain(explainer, replace(BARE, title="wool \u202eacilper\u202c hat"))
+    sentences = say(explainer, replace(BARE, title="wool \u202eacilper\u202c hat"))
     assert "Says it is a replica: “acilper”" in sentences
 
 
 def test_a_misspelt_word_is_quoted_as_it_was_written(explainer):
     """The model reads "rplica" as "replica"; the reviewer finds it in the listing."""
     listing = replace(BARE, title="Rplica wool hat", description="It is a rep*ica")
-    assert "Says it is a replica: “Rplica”, “rep*ica”" in explain(explainer, listing)
-    assert (0, 6) in [(part.start, part.end) for part in explainer.highlights(listing.title)]
+    explained = explain(explainer, listing)
+    said = next(reason.sentence for reason in explained.reasons if reason.feature == "words.replica")
+    assert sorted(quoted_in(said)) == ["Rplica", "rep*ica"]
+    assert (0, 6) in [(part.start, part.end) for part in explained.highlights]
 
 
 def test_a_misspelt_title_stands_beside_what_it_was_read_as(explainer):
@@ -262,11 +328,9 @@ def test_a_misspelt_title_stands_beside_what_it_was_read_as(explainer):
 
 
 def test_a_long_text_has_so_many_highlights_at_most(explainer):
-    """The heaviest are kept, so that a case stays small; what weighs less than is asked for is left out."""
-    text = "replica copy " * 400
-    assert len(explainer.highlights(text)) == MOST_HIGHLIGHTS
-    heaviest = max(part.weight for part in explainer.highlights(text))
-    assert explainer.highlights(text, least=heaviest) == ()
+    """The heaviest are kept, so that a case stays small."""
+    explained = explain(explainer, replace(BARE, description="replica copy " * 400 + "and more"))
+    assert len(explained.description_highlights) == MOST_HIGHLIGHTS
 
 
 @pytest.mark.parametrize("column", ["title", "description", "brand"])
@@ -274,13 +338,13 @@ def test_a_seller_cannot_fill_the_page(explainer, column):
     """A word of thousands of letters, some of them invisible, is cut in every sentence."""
     hidden = "\u200b" * 900
     long = {"title": f"replica{hidden}s", "description": f"re{hidden}plica", "brand": "Q" * 200}
-    for sentence in explain(explainer, replace(BARE, **{"title": "Nike shoes", column: long[column]})):
+    for sentence in say(explainer, replace(BARE, **{"title": "Nike shoes", column: long[column]})):
         assert len(sentence) < 300
 
 
 def test_few_words_are_quoted_each_once(explainer):
     """Three at most, so that a sentence stays one."""
-    sentences = explain(explainer, replace(BARE, title="replica 1:1 clone copy fake replica 1:1 replica mirror"))
+    sentences = say(explainer, replace(BARE, title="replica 1:1 clone copy fake replica 1:1 replica mirror"))
     quotes = [sentence.count("“") for sentence in sentences]
     assert max(quotes) == 3
 
@@ -318,4 +382,4 @@ def test_sentences_of_records_and_frames_are_the_same(classifier):
 )
 def test_sentences_say_what_is_so(explainer, change, sentence):
     """A reviewer can check every reason against the listing."""
-    assert sentence in explain_everything(explainer, replace(BARE, **change))
+    assert sentence in say_everything(explainer, replace(BARE, **change))
