@@ -81,13 +81,14 @@ def _read(source: Path, columns: str | None, label: str | None, seller: str | No
     from ipml.listings.fields import COLUMNS
     from ipml.listings.kinds import Kind, read_column
     from ipml.listings.marketplaces import load_columns
+    from ipml.listings.raw_table import TextFormat
     from ipml.listings.schema import check_listings
     from ipml.listings.tables import read_table
 
-    table = read_table(source)
+    column_map = load_columns(columns) if columns else None
+    table = read_table(source, text=column_map.text_format if column_map else TextFormat())
     listings, mapped = None, {}
-    if columns:
-        column_map = load_columns(columns)
+    if column_map:
         listings = check_listings(column_map.apply(table, source=str(source))[0], str(source))
         mapped = {name: origin.column for name, origin in column_map.columns.items()}
     elif {"listing_id", "seller_id", "title"} <= {*table}:
