@@ -153,7 +153,10 @@ def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines, text: Te
 
 
 def _count_cells(line: str, separator: str) -> int:
-    return len(next(csv.reader([line], delimiter=separator), []))
+    try:
+        return len(next(csv.reader([line], delimiter=separator), []))
+    except csv.Error:
+        return 0
 
 
 def _is_text(name: str) -> bool:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ipml.errors import BadRows, MissingColumns, ModelChanged, SparkJobFailed
+from ipml.errors import BadRows, MissingColumns, ModelChanged, SparkJobFailed, UnusableSetting
+from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.schema import check_listings
 from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
 from ipml.listings.writers import write_listings
@@ -196,6 +197,17 @@ def test_json_lines_are_read_by_the_rules_of_one_machine(score, scorer, listings
         stream.write('\n{"listing_id": "cut off')
     assert score(tmp_path / "shop.jsonl", rejects=tmp_path / "rejects") == BatchCounts(ROWS, 0, 1)
     check_same(read_scores(tmp_path / "scores"), expect(scorer, listings))
+
+
+def test_a_text_file_is_read_as_its_map_says_or_refused(score, scorer, listings, tmp_path):
+    """The separator of the map holds; another encoding, which Spark would read with other letters, is refused."""
+    listings.to_csv(tmp_path / "night.csv", sep=";", index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+    columns = ColumnMap(name="shop", separator=";", columns={name: {"column": name} for name in listings.columns})
+    score(tmp_path / "night.csv", tmp_path / "scores", columns=columns)
+    pd.testing.assert_frame_equal(read_scores(tmp_path / "scores"), expect(scorer, listings))
+    foreign = columns.model_copy(update={"encoding": "cp1252"})
+    with pytest.raises(UnusableSetting, match=r"found 'cp1252'; expected utf-8 for Spark"):
+        score(tmp_path / "night.csv", tmp_path / "more", columns=foreign)
 
 
 def test_foreign_columns_are_refused_before_the_work(session, source, model):

@@ -1,0 +1,634 @@
+"""A first column map of a file, guessed from its beginning, for a person to read and correct.
+
+What is guessed comes with the evidence; what the file does not tell, such as the zone of its times or whether
+03/04/2025 is in March, stays as a comment.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import re
+import tomllib
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.resources import files
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from ipml.listings.fields import FIELDS, Field
+from ipml.listings.kinds import Kind, is_missing, read_flag, read_moment, read_number
+from ipml.listings.raw_table import RawTable, TextFormat
+from ipml.listings.tables import read_tables
+from ipml.listings.text_tables import SEPARATORS
+from ipml.listings.translation import DateOrder, read_date_text, read_number_text
+
+HEAD_BYTES, HEAD_ROWS = 1 << 18, 1_000
+"""What is read of a file, however large it is."""
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_ONE_BYTE = ("cp1252", "cp1251", "cp1250", "koi8-r")
+"""Encodings of one byte a letter that are tried, the most usual first: it stands where several fit as well."""
+_FEWEST_WHOLE = _FEWEST_SOUND = 0.9
+"""Share of rows that are as wide as the header, and of cells that can be read, for a guess to be believed."""
+_SCALES = {1.0: None, 5.0: 0.2, 10.0: 0.1, 100.0: 0.01}
+"""What ratings up to a number are multiplied with to lie in 0-1."""
+_ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
+_BESIDE = re.compile(r"([^0-9.,+-]*)[+-]?[0-9](?:[0-9.,'\u2019 \u00a0\u202f]*[0-9])?([^0-9]*)")
+"""A number, and what stands before and after it."""
+_Way = TypeVar("_Way", bound=str)
+_EXACT, _IN_PART = 1.0, 0.5
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the file: its name, its cells as texts without the missing ones, and how many cells it has."""
+
+    name: str
+    texts: tuple[str, ...]
+    n_rows: int
+
+    @property
+    def distinct(self) -> float:
+        return len(set(self.texts)) / max(len(self.texts), 1)
+
+    @property
+    def mean_length(self) -> float:
+        return sum(map(len, self.texts)) / max(len(self.texts), 1)
+
+    def without_nothing(self) -> tuple[_Column, tuple[str, ...]]:
+        """Return the column without the words that say nothing, and these."""
+        silent = tuple(
+            sorted({text for text in self.texts if text.strip().casefold() in read_names()["nothing"]["words"]})
+        )
+        return _Column(self.name, tuple(text for text in self.texts if text not in silent), self.n_rows), silent
+
+    def describe(self) -> str:
+        if not self.texts:
+            return "no cell says anything"
+        return f"such as {_quote(self.texts[0])}, {len(set(self.texts)):,} different in {self.n_rows:,} rows"
+
+
+@dataclass(frozen=True)
+class _Signs:
+    """What columns of the file that can be read in one way only say of the others."""
+
+    decimal: str | None
+    order: DateOrder | None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the cells of a column become those of a field: what the map says of them, why, and what stays to be told."""
+
+    says: Mapping[str, Any]
+    why: str = ""
+    open: str = ""
+    is_certain: bool = True
+
+
+def guess_columns(path: Path, zone: str | None = None) -> str:
+    """Return a first column map of a file, as TOML with comments; it loads as it is.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, JSON lines or Parquet, as for `read_tables`; only its beginning is read.
+    zone : str, optional
+        Of moments that do not say theirs, such as "Europe/Berlin".
+
+    Raises
+    ------
+    UnreadableFile
+        If the file as a whole is not what its name says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "shop.csv"
+    ...     text = "Artikel-Nr.;Verkäufer;Titel;Preis (EUR)\\n7;s;Tasche;1.234,50\\n"
+    ...     size = path.write_text(text, encoding="cp1252")
+    ...     print(guess_columns(path))
+    # A first column map of shop.csv, guessed from its first row: read it and correct it.
+    <BLANKLINE>
+    name = "shop"
+    separator = ";"  # 1 of 1 rows are as wide as the header, of 4 cells
+    encoding = "cp1252"  # not UTF-8; it gives words such as "Verkäufer": do they look right?
+    <BLANKLINE>
+    [columns]
+    listing_id = "Artikel-Nr."  # such as "7", 1 different in 1 rows
+    seller_id = "Verkäufer"  # such as "s", 1 different in 1 rows
+    title = "Titel"  # such as "Tasche", 1 different in 1 rows
+    price = { column = "Preis (EUR)", decimal = "," }  # such as "1.234,50", 1 different in 1 rows
+    currency = { value = "EUR" }  # as the name "Preis (EUR)" says
+    <BLANKLINE>
+    """
+    text, remarks = _guess_text_format(path)
+    table = next(read_tables(path, HEAD_ROWS, text=text))
+    columns = _list_columns(table)
+    rows = "its first row" if len(table.frame) == 1 else f"its first {len(table.frame):,} rows"
+    lines = [f"# A first column map of {path.name}, guessed from {rows}: read it and correct it.", ""]
+    lines += [f"name = {_quote(path.name.partition('.')[0] or 'listings')}", *remarks, "", "[columns]"]
+    return "\n".join([*lines, *_write_columns(columns, zone)]) + "\n"
+
+
+# How the file is written
+
+
+def _guess_text_format(path: Path) -> tuple[TextFormat, list[str]]:
+    """Return how a file is written, and the lines of the map that say so, with reasons."""
+    name = path.name.removesuffix(".gz")
+    if path.is_dir() or not name.endswith((".csv", ".jsonl")):
+        return TextFormat(), []
+    head = _read_head(path)
+    encoding, reason = guess_encoding(head)
+    lines = []
+    separator = ","
+    if name.endswith(".csv"):
+        is_whole = len(head) < HEAD_BYTES
+        separator, evidence = guess_separator(_decode(head, encoding) or "", is_whole=is_whole)
+        lines = [f"separator = {_quote(separator)}  # {evidence}"] if separator != "," else []
+    if encoding != "utf-8":
+        lines.append(f"encoding = {_quote(encoding)}  # {reason}")
+    return TextFormat(encoding, separator), lines
+
+
+def _read_head(path: Path) -> bytes:
+    with suppress(OSError, EOFError, zlib.error), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+    return b""  # whoever reads the file says what is wrong with it
+
+
+def guess_encoding(head: bytes) -> tuple[str, str]:
+    """Return the encoding of the beginning of a text, and why it is not UTF-8.
+
+    Examples
+    --------
+    >>> guess_encoding("Größe".encode("utf-16"))
+    ('utf-16', 'it begins with the mark of it')
+    >>> guess_encoding("Сумка женская".encode("cp1251"))[0]
+    'cp1251'
+    """
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding, "it begins with the mark of it"
+    if b"\0" in head:
+        encoding = "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
+        if _decode(head, encoding) is not None:
+            return encoding, "every other byte of plain letters is zero"
+    if _decode(head, "utf-8") is not None:
+        return "utf-8", ""
+    texts = {encoding: text for encoding in _ONE_BYTE if (text := _decode(head, encoding)) is not None}
+    words = {encoding: _find_strange_words(text) for encoding, text in texts.items()}
+    best = min(words, key=lambda encoding: sum(map(_is_odd, words[encoding])), default="utf-8")
+    shown = ", ".join(map(_quote, words.get(best, [])[:3]))
+    return best, f"not UTF-8; it gives words such as {shown}: do they look right?"
+
+
+def _decode(head: bytes, encoding: str) -> str | None:
+    """Return the text of bytes, of which the last letter may be cut off; None where they are not in the encoding."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return None
+
+
+def _find_strange_words(text: str) -> list[str]:
+    """Return the words with letters beyond ASCII, each once."""
+    return list(dict.fromkeys(word for word in re.findall(r"[^\s;,|\"]+", text) if not word.isascii()))
+
+
+def _is_odd(word: str) -> bool:
+    """Say whether letters follow each other as in no language: two scripts, a capital within, signs beside letters."""
+    letters = [letter for letter in word if letter.isalpha()]
+    is_latin = [unicodedata.name(letter, "").startswith("LATIN") for letter in letters]
+    is_foreign = all(is_latin) and not any(letter.isascii() for letter in letters)
+    pairs = list(pairwise(word))
+    return (
+        (any(is_latin) and not all(is_latin))
+        or (is_foreign and len(letters) != 1)
+        or any(one.islower() and other.isupper() for one, other in pairs)
+        or any(one.isalpha() and _is_strange(other, "Po") for one, other in pairs)
+        or any(other.isalpha() and _is_strange(one) for one, other in pairs)
+    )
+
+
+def _is_strange(letter: str, *more: str) -> bool:
+    return not letter.isascii() and unicodedata.category(letter) in ("No", "So", "Sc", "Sk", "Cc", *more)
+
+
+def guess_separator(text: str, *, is_whole: bool = True) -> tuple[str, str]:
+    """Return what separates the cells of the beginning of a CSV file, and the evidence.
+
+    It is the sign that parts the header into the most cells, so that nine in ten of the rows have as many. Python's
+    `csv.Sniffer` counts letters within lines and takes one that titles have in common.
+
+    Examples
+    --------
+    >>> guess_separator("titel;preis\\nTasche, rot;9,50\\n")
+    (';', '1 of 1 rows are as wide as the header, of 2 cells')
+    """
+    found = [
+        (width, -at, agree, n) for at, sign in enumerate(SEPARATORS) for width, agree, n in _try(text, sign, is_whole)
+    ]
+    width, at, agree, n = max(found, default=(1, 0, 0, 0))
+    return SEPARATORS[-at], f"{agree} of {n} rows are as wide as the header, of {width} cells"
+
+
+def _try(text: str, sign: str, is_whole: bool) -> Iterator[tuple[int, int, int]]:
+    """Yield the cells of the header, how many rows have as many, and of how many, if a separator is to be believed."""
+    with suppress(csv.Error):
+        rows = [row for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=sign), HEAD_ROWS) if row]
+        header, *others = (rows if is_whole or len(rows) < 3 else rows[:-1]) or [[]]
+        agree = sum(len(row) == len(header) for row in others)
+        if len(header) > 1 and agree >= _FEWEST_WHOLE * len(others):
+            yield len(header), agree, len(others)
+
+
+# Which column is which field
+
+
+def _list_columns(table: RawTable) -> list[_Column]:
+    frame = table.frame
+    found = []
+    for name in map(str, frame.columns):
+        texts = tuple(str(cell) for cell in frame[name] if not is_missing(cell) and not isinstance(cell, dict | list))
+        found.append(_Column(name, texts, len(frame)))
+    return found
+
+
+def _write_columns(columns: list[_Column], zone: str | None) -> list[str]:
+    """Return the lines of `[columns]`, and comments on what could not be told and on columns that are left out."""
+    signs = _find_signs(columns)
+    chosen, refused = _assign(columns, signs, zone)
+    lines, unsaid = [], []
+    for field in FIELDS:
+        if field.name not in chosen:
+            continue
+        column, reading = chosen[field.name]
+        line = f"{field.name} = {_write_source(column.name, reading.says)}"
+        why = "; ".join(part for part in (reading.why or column.describe(), reading.open) if part)
+        lines.append(f"{'' if reading.is_certain else '# '}{line}  # {why}")
+        if field.name == "price" and "currency" not in chosen:
+            lines.append(_guess_currency(column, reading))
+    missing = [field.name for field in FIELDS if field.is_required and field.name not in chosen]
+    unsaid += [
+        f'# {name} = ""  # found no column of it, and every listing needs one{_SUBSTITUTES.get(name, "")}'
+        for name in missing
+    ]
+    taken = {column.name for column, _ in chosen.values()}
+    left = [column for column in columns if column.name not in taken]
+    if unsaid:
+        lines += ["", "# Could not be told:", *unsaid]
+    if left:
+        lines += ["", "# Left out; put a field before those that are one:"]
+        lines += [
+            f"# = {_quote(column.name)}  # {refused.get(column.name) or _propose(column, signs, zone)}"
+            for column in left
+        ]
+    return lines
+
+
+_SUBSTITUTES = {
+    "listing_id": '; { row_number = "row-" } numbers the rows',
+    "seller_id": '; { value = "shop" } if all are of one',
+}
+
+
+def _assign(
+    columns: list[_Column], signs: _Signs, zone: str | None
+) -> tuple[dict[str, tuple[_Column, _Reading]], dict[str, str]]:
+    """Return the column and the reading of each field that has one, and why a column named like one is none."""
+    scored = sorted(
+        (
+            (_likeness(column.name, field.name), -place, -at)
+            for place, field in enumerate(FIELDS)
+            for at, column in enumerate(columns)
+        ),
+        reverse=True,
+    )
+    chosen: dict[str, tuple[_Column, _Reading]] = {}
+    refused: dict[str, str] = {}
+    taken: set[str] = set()
+    for likeness, place, at in scored:
+        field, column = FIELDS[-place], columns[-at]
+        if likeness <= 0 or field.name in chosen or column.name in taken:
+            continue
+        reading = _read_column(column, field, signs, zone)
+        if reading is None:
+            wanted = field.shape or f"{field.kind}s that are all written in one way"
+            refused[column.name] = f"named like {field.name}, but its cells are not {wanted}; {column.describe()}"
+            continue
+        chosen[field.name] = column, reading
+        taken.add(column.name)
+    for name, is_like in (("listing_id", _is_like_id), ("title", _is_like_title)):
+        others = [column for column in columns if column.name not in taken and is_like(column, signs, zone)]
+        if name not in chosen and others:
+            best = max(others, key=lambda column: (column.distinct, column.mean_length if name == "title" else 0.0))
+            chosen[name] = best, _Reading({}, f"by its cells alone, so check it: {best.describe()}")
+            taken.add(best.name)
+    return chosen, refused
+
+
+def _likeness(column: str, field: str) -> float:
+    """Return how much the name of a column is like those of a field: from 1 on it is one of them, 0 is not at all."""
+    if column == field:
+        return 2.0
+    words = _normalise(column)
+    best = 0.0
+    for at, name in enumerate(read_names()["names"][field]):
+        if words == name:
+            best = max(best, _EXACT + 0.1 / (at + 1))
+        elif name not in read_names()["parts"]["generic"] and len(name) > 3 and f" {name} " in f" {words} ":
+            best = max(best, _IN_PART * (len(name) + 1) / (len(words) + 2))
+    return best
+
+
+@cache
+def read_names() -> dict[str, dict[str, Any]]:
+    """Return the tables of `column_names.toml`, names of columns and words of labels in the spelling of comparison."""
+    text = files("ipml.listings").joinpath("column_names.toml").read_text(encoding="utf-8")
+    tables: dict[str, dict[str, Any]] = tomllib.loads(text)
+    for name in ("names", "flags"):
+        tables[name] = {key: list(dict.fromkeys(map(_normalise, words))) for key, words in tables[name].items()}
+    return tables
+
+
+def _normalise(name: str) -> str:
+    """Return a name in small letters without accents, one blank for whatever stands between its words.
+
+    Examples
+    --------
+    >>> _normalise("Artikel-Nr."), _normalise("sellerID"), _normalise("Währung")
+    ('artikel nr', 'seller id', 'wahrung')
+    """
+    name = re.sub(r"(?<=[a-zа-я])(?=[A-ZА-Я])", " ", name)
+    kept = "".join(
+        letter for letter in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(letter)
+    )
+    return " ".join(re.findall(r"[^\W_]+", kept))
+
+
+def _is_like_id(column: _Column, signs: _Signs, zone: str | None) -> bool:
+    is_all = len(column.texts) == column.n_rows > 1 and column.distinct == 1
+    is_date = _read_moments(column, signs, zone) is not None
+    return is_all and not is_date and all(re.fullmatch(r"[\w./:-]{1,60}", text) for text in column.texts)
+
+
+def _is_like_title(column: _Column, signs: _Signs, zone: str | None) -> bool:
+    is_words = sum(" " in text and any(map(str.isalpha, text)) for text in column.texts) > len(column.texts) / 2
+    return (
+        is_words
+        and column.distinct > 0.5
+        and 8 <= column.mean_length <= 250
+        and _read_moments(column, signs, zone) is None
+    )
+
+
+def _propose(column: _Column, signs: _Signs, zone: str | None) -> str:
+    """Say what the cells of a column that has no known name look like."""
+    found = []
+    if column.texts:
+        found += ["moments"] if _read_moments(column, signs, zone) else []
+        found += ["numbers"] if _read_numbers(column, signs) else []
+    if not found and column.texts and column.mean_length > 100:
+        found = ["long texts, perhaps the description"]
+    return f"{found[0]}, {column.describe()}" if found else column.describe()
+
+
+# How its cells are read
+
+
+def _read_column(column: _Column, field: Field, signs: _Signs, zone: str | None) -> _Reading | None:
+    """Return how the cells of a column become those of a field, None if they cannot."""
+    if not column.texts:
+        return _Reading({}, "no cell says anything so far")
+    if field.kind is Kind.TEXT:
+        return _read_codes(column, field) if field.pattern else _Reading({})
+    column, silent = column.without_nothing()
+    if not column.texts:
+        return None
+    if field.kind is Kind.MOMENT:
+        reading = _read_moments(column, signs, zone)
+    elif field.kind is Kind.FLAG:
+        reading = _read_flags(column)
+    else:
+        reading = _read_numbers(column, signs, zone)
+        if reading is not None and field.kind is Kind.SHARE:
+            reading = _scale_shares(column, reading)
+    if reading is None or not silent:
+        return reading
+    return _Reading({**reading.says, "missing": list(silent)}, reading.why, reading.open, reading.is_certain)
+
+
+def _find_signs(columns: Iterable[_Column]) -> _Signs:
+    """Return the decimal sign and the order of dates that columns have which can be read in one way only."""
+    bare = [column.without_nothing()[0] for column in columns]
+    decimals = {fits[0] for column in bare if len(fits := _fitting_decimals(column)) == 1 and _has_signs(column)}
+    orders = {only[0] for column in bare if len(only := _fitting_orders(column)) == 1 and only[0] != "YMD"}
+    return _Signs(decimals.pop() if len(decimals) == 1 else None, orders.pop() if len(orders) == 1 else None)
+
+
+def _find_unit(column: _Column) -> str | None:
+    """Return what stands beside the numbers of a column; an empty text for nothing, None where it differs."""
+    found = [one for text in column.texts if (one := _BESIDE.fullmatch(text.strip()))]
+    units = {one[1].strip() + one[2].strip() for one in found} - {""}
+    return None if len(units) > 1 else units.pop() if units else ""
+
+
+def _choose_fitting(column: _Column, readers: Mapping[_Way, Callable[[str], object]]) -> list[_Way]:
+    """Return the ways in which nearly all cells can be read, but those that fail where another one does not."""
+    read = {way: [reader(text) is not None for text in column.texts] for way, reader in readers.items()}
+    return [
+        way
+        for way, mine in read.items()
+        if sum(mine) >= max(_FEWEST_SOUND * len(mine), 1)
+        and not any(other and not one for others in read.values() for one, other in zip(mine, others, strict=True))
+    ]
+
+
+def _fitting_decimals(column: _Column) -> list[str]:
+    unit = _find_unit(column)
+    if unit is None:
+        return []
+    return _choose_fitting(column, {sign: partial(_read_by_sign, sign, unit or None) for sign in (",", ".")})
+
+
+def _read_by_sign(sign: str, unit: str | None, text: str) -> str | None:
+    return read_number_text(text, sign, unit)
+
+
+def _has_signs(column: _Column) -> bool:
+    return any("," in text or "." in text for text in column.texts)
+
+
+def _is_plain(texts: Iterable[str], read: Callable[[object], Any]) -> bool:
+    """Say whether the schema reads nearly all texts as they are."""
+    known = [_can_read(text, read) for text in texts]
+    return sum(known) >= max(_FEWEST_SOUND * len(known), 1)
+
+
+def _can_read(text: str, read: Callable[[object], Any]) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_numbers(column: _Column, signs: _Signs, _zone: str | None = None) -> _Reading | None:
+    fits, unit = _fitting_decimals(column), _find_unit(column)
+    is_plain = not unit and _is_plain(column.texts, read_number)
+    if not fits:
+        return _Reading({}) if is_plain else None
+    says = {"unit": unit} if unit else {}
+    if len(fits) == 1 or signs.decimal or not _has_signs(column):
+        decimal = fits[0] if len(fits) == 1 else signs.decimal or "."
+        return _Reading({} if decimal == "." and is_plain else {"decimal": decimal, **says})
+    example = _quote(next(text for text in column.texts if "," in text or "." in text))
+    unsaid = f'or decimal = ".": {example} can be read both ways'
+    return _Reading({"decimal": ",", **says}, open=unsaid, is_certain=False)
+
+
+def _scale_shares(column: _Column, reading: _Reading) -> _Reading:
+    decimal, unit = reading.says.get("decimal", "."), reading.says.get("unit")
+    texts = [read_number_text(text, decimal, unit) or text for text in column.texts]
+    numbers = [float(text) for text in texts if _can_read(text, read_number)]
+    top = next((top for top in _SCALES if max(numbers) <= top), None)
+    scale = _SCALES[top] if top is not None else None
+    if scale is None:
+        return reading
+    why = f"the highest is {max(numbers):g}, so {top:g} is taken for the best possible: check it"
+    return _Reading({**reading.says, "scale": scale}, why, reading.open, reading.is_certain)
+
+
+def _fitting_orders(column: _Column) -> list[DateOrder]:
+    """Return the orders in which the cells are dates; for texts in ISO 8601 that is the year first alone."""
+    fits = _choose_fitting(column, {order: partial(_read_by_order, order) for order in _ORDERS})
+    return [order for order in fits if order == "YMD"] or fits
+
+
+def _read_by_order(order: DateOrder, text: str) -> str | None:
+    return read_date_text(text, order)
+
+
+def _read_moments(column: _Column, signs: _Signs, zone: str | None) -> _Reading | None:
+    fits = _fitting_orders(column)
+    if not fits:
+        return None
+    order, why, is_certain = fits[0], "", True
+    texts = [read_date_text(text, order) or text for text in column.texts]
+    if len(fits) > 1:
+        example = max(column.texts, key=len)
+        if signs.order:
+            order, why = signs.order, f"{signs.order} as in other columns"
+        elif all(re.match(r"[0-9]+\.", text) for text in column.texts):
+            order, why = "DMY", "with points the day is first"
+        else:
+            why, is_certain = f'or date_order = "MDY": {_quote(example)} can be read both ways', False
+    elif order != "YMD":
+        deciding = next(text for text in column.texts if read_date_text(text, order) and not _fits_other(text, order))
+        why = f"{_quote(deciding)} allows no other order"
+    says: dict[str, Any] = {}
+    if order != "YMD" or texts != list(column.texts):
+        says["date_order"] = order
+    if _is_plain(texts, read_moment):
+        return _Reading(says, why, is_certain=is_certain)
+    says |= {"zone": zone} if zone else {}
+    unsaid = "" if zone else 'add zone = "Europe/Berlin" or where its times are from, which no cell says'
+    return _Reading(says, why, unsaid, is_certain)
+
+
+def _fits_other(text: str, order: DateOrder) -> bool:
+    return any(read_date_text(text, other) for other in _ORDERS if other != order)
+
+
+def _read_flags(column: _Column) -> _Reading | None:
+    if _is_plain(column.texts, read_flag):
+        return _Reading({})
+    known = {word: name == "true" for name, words in read_names()["flags"].items() for word in words} | {
+        "1": True,
+        "0": False,
+    }
+    texts = sorted(set(column.texts))
+    if all(_normalise(text) in known for text in texts):
+        return _Reading({"values": {text: known[_normalise(text)] for text in texts}}, "check what each value means")
+    return None
+
+
+def _read_codes(column: _Column, field: Field) -> _Reading | None:
+    """Return how cells become codes: as they are, in capitals, or by the signs of currencies."""
+    pattern = re.compile(field.pattern or "")
+    texts = sorted(set(column.texts))
+    if all(map(pattern.fullmatch, texts)):
+        return _Reading({})
+    signs = read_names()["currencies"] if field.name == "currency" else {}
+    values = {text: signs.get(text.strip(), text.strip().upper()) for text in texts[:50]}
+    if len(texts) <= 50 and all(map(pattern.fullmatch, values.values())):
+        return _Reading({"values": values})
+    fitting = sum(pattern.fullmatch(text) is not None for text in column.texts)
+    return _Reading({}) if fitting > len(column.texts) / 2 else None
+
+
+def _guess_currency(column: _Column, reading: _Reading) -> str:
+    """Return the line of the currency of prices that have no column of it."""
+    signs: dict[str, str] = read_names()["currencies"]
+    unit = str(reading.says.get("unit", ""))
+    if unit in signs or re.fullmatch("[A-Z]{3}", unit):
+        return f"currency = {{ value = {_quote(signs.get(unit, unit))} }}  # as {_quote(unit)} beside the prices says"
+    codes = re.findall("(?<![A-Za-z])(?:[A-Z]{3}|[a-z]{3})(?![A-Za-z])", column.name)
+    found = {code.upper() for code in codes} & {*signs.values(), "USD", "CHF", "JPY", "CNY", "CAD", "AUD", "SEK", "CZK"}
+    found |= {code for sign, code in signs.items() if sign in column.name}
+    if len(found) == 1:
+        return f"currency = {{ value = {_quote(found.pop())} }}  # as the name {_quote(column.name)} says"
+    return '# currency = { value = "EUR" }  # found no column of it, and a price needs one: correct it'
+
+
+# As TOML
+
+
+def _write_source(column: str, says: Mapping[str, Any]) -> str:
+    if not says:
+        return _quote(column)
+    return "{ " + ", ".join(f"{name} = {_write(value)}" for name, value in {"column": column, **says}.items()) + " }"
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_quote(name)} = {_write(one)}" for name, one in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_write, value))}]"
+    return _quote(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quote(text: str) -> str:
+    """Return a text as a string of TOML, in 60 letters where it is a cell; letters that one cannot see are escaped.
+
+    Examples
+    --------
+    >>> print(_quote('a "b"\\n'))
+    "a \\"b\\"\\n"
+    """
+    return "".join(
+        letter
+        if letter.isprintable()
+        else f"\\u{ord(letter):04x}"
+        if ord(letter) < 1 << 16
+        else f"\\U{ord(letter):08x}"
+        for letter in json.dumps(text, ensure_ascii=False)
+    )
