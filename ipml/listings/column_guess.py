@@ -17,15 +17,17 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from ipml.errors import MissingColumns
 from ipml.listings.fields import FIELDS, Field
 from ipml.listings.kinds import Kind, is_missing, read_flag, read_moment, read_number
+from ipml.listings.marketplaces import list_bundled, load_columns
 from ipml.listings.raw_table import RawTable, TextFormat
 from ipml.listings.tables import read_tables
 from ipml.listings.text_tables import SEPARATORS
@@ -48,10 +50,12 @@ _FEWEST_WHOLE = _FEWEST_SOUND = 0.9
 _SCALES = {1.0: None, 5.0: 0.2, 10.0: 0.1, 100.0: 0.01}
 """What ratings up to a number are multiplied with to lie in 0-1."""
 _ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
+_ISO_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?")
 _BESIDE = re.compile(r"([^0-9.,+-]*)[+-]?[0-9](?:[0-9.,'\u2019 \u00a0\u202f]*[0-9])?([^0-9]*)")
 """A number, and what stands before and after it."""
+_SHOWN, _LONG = 60, 100
 _Way = TypeVar("_Way", bound=str)
-_EXACT, _IN_PART = 1.0, 0.5
+_PLAIN_RELATION = 0.9
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class _Column:
     def describe(self) -> str:
         if not self.texts:
             return "no cell says anything"
-        return f"such as {_quote(self.texts[0])}, {len(set(self.texts)):,} different in {self.n_rows:,} rows"
+        return f"such as {_shorten(self.texts[0])}, {len(set(self.texts)):,} different in {self.n_rows:,} rows"
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,20 @@ def guess_columns(path: Path, zone: str | None = None) -> str:
     columns = _list_columns(table)
     rows = "its first row" if len(table.frame) == 1 else f"its first {len(table.frame):,} rows"
     lines = [f"# A first column map of {path.name}, guessed from {rows}: read it and correct it.", ""]
+    if fitting := _find_fitting_maps(table):
+        lines[1:1] = [f"# The file has all columns of a bundled map: `--columns {name}` may do." for name in fitting]
     lines += [f"name = {_quote(path.name.partition('.')[0] or 'listings')}", *remarks, "", "[columns]"]
     return "\n".join([*lines, *_write_columns(columns, zone)]) + "\n"
+
+
+def _find_fitting_maps(table: RawTable) -> list[str]:
+    """Return the names of the bundled maps of which a file has all columns."""
+    found = []
+    for name in list_bundled():
+        with suppress(MissingColumns):
+            load_columns(name).apply(table.frame.head(0))
+            found.append(name)
+    return found
 
 
 # How the file is written
@@ -298,7 +314,9 @@ def _write_columns(columns: list[_Column], zone: str | None) -> list[str]:
     if left:
         lines += ["", "# Left out; put a field before those that are one:"]
         lines += [
-            f"# = {_quote(column.name)}  # {refused.get(column.name) or _propose(column, signs, zone)}"
+            f"# = {_quote(column.name)}  # {refused[column.name]}"
+            if column.name in refused
+            else _propose(column, signs, zone)
             for column in left
         ]
     return lines
@@ -334,6 +352,9 @@ def _assign(
             wanted = field.shape or f"{field.kind}s that are all written in one way"
             refused[column.name] = f"named like {field.name}, but its cells are not {wanted}; {column.describe()}"
             continue
+        if likeness < _PLAIN_RELATION:
+            why = "by a part of its name, so check it: " + (reading.why or column.describe())
+            reading = replace(reading, why=why, is_certain=reading.is_certain and field.is_required)
         chosen[field.name] = column, reading
         taken.add(column.name)
     for name, is_like in (("listing_id", _is_like_id), ("title", _is_like_title)):
@@ -346,16 +367,23 @@ def _assign(
 
 
 def _likeness(column: str, field: str) -> float:
-    """Return how much the name of a column is like those of a field: from 1 on it is one of them, 0 is not at all."""
+    """Return how much the name of a column is like those of a field.
+
+    From 1 on it is one of them, from 0.9 on one beside words such as "EUR" that change nothing; less is a part of a
+    longer name, which may mean something else, and 0 nothing at all.
+    """
     if column == field:
         return 2.0
-    words = _normalise(column)
+    words, parts = _normalise(column), read_names()["parts"]
     best = 0.0
     for at, name in enumerate(read_names()["names"][field]):
-        if words == name:
-            best = max(best, _EXACT + 0.1 / (at + 1))
-        elif name not in read_names()["parts"]["generic"] and len(name) > 3 and f" {name} " in f" {words} ":
-            best = max(best, _IN_PART * (len(name) + 1) / (len(words) + 2))
+        rest = f" {words} ".replace(f" {name} ", " ", 1).split()
+        if not rest:
+            best = max(best, 1 + 0.1 / (at + 1))
+        elif len(" ".join(rest)) < len(words) and set(rest) <= set(parts["harmless"]):
+            best = max(best, _PLAIN_RELATION)
+        elif f" {name} " in f" {words} " and name not in parts["generic"]:
+            best = max(best, len(name) / (len(words) + 2) / 2)
     return best
 
 
@@ -401,14 +429,15 @@ def _is_like_title(column: _Column, signs: _Signs, zone: str | None) -> bool:
 
 
 def _propose(column: _Column, signs: _Signs, zone: str | None) -> str:
-    """Say what the cells of a column that has no known name look like."""
-    found = []
+    """Return a line for a column that has no known name: how its cells would be read, and what they look like."""
+    what, reading = "", None
     if column.texts:
-        found += ["moments"] if _read_moments(column, signs, zone) else []
-        found += ["numbers"] if _read_numbers(column, signs) else []
-    if not found and column.texts and column.mean_length > 100:
-        found = ["long texts, perhaps the description"]
-    return f"{found[0]}, {column.describe()}" if found else column.describe()
+        readings = {"moments": _read_moments(column, signs, zone), "numbers": _read_numbers(column, signs)}
+        what, reading = next(((what, one) for what, one in readings.items() if one is not None), ("", None))
+    if column.mean_length > _LONG:
+        what = "long texts, perhaps the description"
+    why = ", ".join(part for part in (what, column.describe(), reading.open if reading else "") if part)
+    return f"# = {_write_source(column.name, reading.says if reading else {})}  # {why}"
 
 
 # How its cells are read
@@ -544,9 +573,8 @@ def _read_moments(column: _Column, signs: _Signs, zone: str | None) -> _Reading 
     elif order != "YMD":
         deciding = next(text for text in column.texts if read_date_text(text, order) and not _fits_other(text, order))
         why = f"{_quote(deciding)} allows no other order"
-    says: dict[str, Any] = {}
-    if order != "YMD" or texts != list(column.texts):
-        says["date_order"] = order
+    is_iso = _is_plain(column.texts, read_moment) or all(map(_ISO_LOCAL.fullmatch, column.texts))
+    says: dict[str, Any] = {} if is_iso else {"date_order": order}
     if _is_plain(texts, read_moment):
         return _Reading(says, why, is_certain=is_certain)
     says |= {"zone": zone} if zone else {}
@@ -616,8 +644,12 @@ def _write(value: Any) -> str:
     return _quote(value) if isinstance(value, str) else json.dumps(value)
 
 
+def _shorten(text: str) -> str:
+    return _quote(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+
+
 def _quote(text: str) -> str:
-    """Return a text as a string of TOML, in 60 letters where it is a cell; letters that one cannot see are escaped.
+    """Return a text as a string of TOML; letters that one cannot see are escaped.
 
     Examples
     --------

@@ -281,9 +281,9 @@ def load_columns(name_or_path: str | Path) -> ColumnMap:
     >>> load_columns("mercadolibre").columns["currency"].value
     'BRL'
     """
-    folder = files("ipml.listings").joinpath("marketplaces")
-    bundled = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    bundled = list_bundled()
     if str(name_or_path) in bundled:
+        folder = files("ipml.listings").joinpath("marketplaces")
         text, where = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8"), f"{name_or_path}"
     elif not str(name_or_path).endswith(".toml"):
         raise UnusableSetting("--columns", repr(str(name_or_path)), f"a TOML file, or one of {', '.join(bundled)}")
@@ -301,6 +301,18 @@ def load_columns(name_or_path: str | Path) -> ColumnMap:
         raise UnreadableFile(where, str(error), "a column map in TOML") from error
     except ValidationError as error:
         raise UnusableSetting(f"column map {where}", describe_faults(error, ColumnMap), _EXPECTED) from error
+
+
+def list_bundled() -> list[str]:
+    """Return the names of the bundled column maps.
+
+    Examples
+    --------
+    >>> list_bundled()
+    ['mercadolibre', 'ozon-ecup', 'schema-org']
+    """
+    folder = files("ipml.listings").joinpath("marketplaces")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def _read_file(path: Path) -> str:
