@@ -6,47 +6,30 @@ What is guessed comes with the evidence; what the file does not tell, such as th
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
 import json
 import re
 import tomllib
 import unicodedata
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
-from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from ipml.errors import MissingColumns
+from ipml.listings.dialects import HEAD_ROWS, guess_text_format
 from ipml.listings.fields import FIELDS, Field
 from ipml.listings.kinds import Kind, is_missing, read_flag, read_moment, read_number
 from ipml.listings.marketplaces import list_bundled, load_columns
-from ipml.listings.raw_table import RawTable, TextFormat
+from ipml.listings.raw_table import RawTable
 from ipml.listings.tables import read_tables
-from ipml.listings.text_tables import SEPARATORS
 from ipml.listings.translation import DateOrder, read_date_text, read_number_text
+from ipml.toml import quote
 
-HEAD_BYTES, HEAD_ROWS = 1 << 18, 1_000
-"""What is read of a file, however large it is."""
-
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-_ONE_BYTE = ("cp1252", "cp1251", "cp1250", "koi8-r")
-"""Encodings of one byte a letter that are tried, the most usual first: it stands where several fit as well."""
-_FEWEST_WHOLE = _FEWEST_SOUND = 0.9
-"""Share of rows that are as wide as the header, and of cells that can be read, for a guess to be believed."""
+_FEWEST_SOUND = 0.9
+"""Share of cells that can be read in a way, from which on it is believed."""
 _SCALES = {1.0: None, 5.0: 0.2, 10.0: 0.1, 100.0: 0.01}
 """What ratings up to a number are multiplied with to lie in 0-1."""
 _ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
@@ -142,14 +125,14 @@ def guess_columns(path: Path, zone: str | None = None) -> str:
     currency = { value = "EUR" }  # as the name "Preis (EUR)" says
     <BLANKLINE>
     """
-    text, remarks = _guess_text_format(path)
+    text, remarks = guess_text_format(path)
     table = next(read_tables(path, HEAD_ROWS, text=text))
     columns = _list_columns(table)
     rows = "its first row" if len(table.frame) == 1 else f"its first {len(table.frame):,} rows"
     lines = [f"# A first column map of {path.name}, guessed from {rows}: read it and correct it.", ""]
     if fitting := _find_fitting_maps(table):
         lines[1:1] = [f"# The file has all columns of a bundled map: `--columns {name}` may do." for name in fitting]
-    lines += [f"name = {_quote(path.name.partition('.')[0] or 'listings')}", *remarks, "", "[columns]"]
+    lines += [f"name = {quote(path.name.partition('.')[0] or 'listings')}", *remarks, "", "[columns]"]
     return "\n".join([*lines, *_write_columns(columns, zone)]) + "\n"
 
 
@@ -161,119 +144,6 @@ def _find_fitting_maps(table: RawTable) -> list[str]:
             load_columns(name).apply(table.frame.head(0))
             found.append(name)
     return found
-
-
-# How the file is written
-
-
-def _guess_text_format(path: Path) -> tuple[TextFormat, list[str]]:
-    """Return how a file is written, and the lines of the map that say so, with reasons."""
-    name = path.name.removesuffix(".gz")
-    if path.is_dir() or not name.endswith((".csv", ".jsonl")):
-        return TextFormat(), []
-    head = _read_head(path)
-    encoding, reason = guess_encoding(head)
-    lines = []
-    separator = ","
-    if name.endswith(".csv"):
-        is_whole = len(head) < HEAD_BYTES
-        separator, evidence = guess_separator(_decode(head, encoding) or "", is_whole=is_whole)
-        lines = [f"separator = {_quote(separator)}  # {evidence}"] if separator != "," else []
-    if encoding != "utf-8":
-        lines.append(f"encoding = {_quote(encoding)}  # {reason}")
-    return TextFormat(encoding, separator), lines
-
-
-def _read_head(path: Path) -> bytes:
-    with suppress(OSError, EOFError, zlib.error), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        return file.read(HEAD_BYTES)
-    return b""  # whoever reads the file says what is wrong with it
-
-
-def guess_encoding(head: bytes) -> tuple[str, str]:
-    """Return the encoding of the beginning of a text, and why it is not UTF-8.
-
-    Examples
-    --------
-    >>> guess_encoding("Größe".encode("utf-16"))
-    ('utf-16', 'it begins with the mark of it')
-    >>> guess_encoding("Сумка женская".encode("cp1251"))[0]
-    'cp1251'
-    """
-    for mark, encoding in _MARKS.items():
-        if head.startswith(mark):
-            return encoding, "it begins with the mark of it"
-    if b"\0" in head:
-        encoding = "utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le"
-        if _decode(head, encoding) is not None:
-            return encoding, "every other byte of plain letters is zero"
-    if _decode(head, "utf-8") is not None:
-        return "utf-8", ""
-    texts = {encoding: text for encoding in _ONE_BYTE if (text := _decode(head, encoding)) is not None}
-    words = {encoding: _find_strange_words(text) for encoding, text in texts.items()}
-    best = min(words, key=lambda encoding: sum(map(_is_odd, words[encoding])), default="utf-8")
-    shown = ", ".join(map(_quote, words.get(best, [])[:3]))
-    return best, f"not UTF-8; it gives words such as {shown}: do they look right?"
-
-
-def _decode(head: bytes, encoding: str) -> str | None:
-    """Return the text of bytes, of which the last letter may be cut off; None where they are not in the encoding."""
-    try:
-        return codecs.getincrementaldecoder(encoding)().decode(head)
-    except UnicodeDecodeError:
-        return None
-
-
-def _find_strange_words(text: str) -> list[str]:
-    """Return the words with letters beyond ASCII, each once."""
-    return list(dict.fromkeys(word for word in re.findall(r"[^\s;,|\"]+", text) if not word.isascii()))
-
-
-def _is_odd(word: str) -> bool:
-    """Say whether letters follow each other as in no language: two scripts, a capital within, signs beside letters."""
-    letters = [letter for letter in word if letter.isalpha()]
-    is_latin = [unicodedata.name(letter, "").startswith("LATIN") for letter in letters]
-    is_foreign = all(is_latin) and not any(letter.isascii() for letter in letters)
-    pairs = list(pairwise(word))
-    return (
-        (any(is_latin) and not all(is_latin))
-        or (is_foreign and len(letters) != 1)
-        or any(one.islower() and other.isupper() for one, other in pairs)
-        or any(one.isalpha() and _is_strange(other, "Po") for one, other in pairs)
-        or any(other.isalpha() and _is_strange(one) for one, other in pairs)
-    )
-
-
-def _is_strange(letter: str, *more: str) -> bool:
-    return not letter.isascii() and unicodedata.category(letter) in ("No", "So", "Sc", "Sk", "Cc", *more)
-
-
-def guess_separator(text: str, *, is_whole: bool = True) -> tuple[str, str]:
-    """Return what separates the cells of the beginning of a CSV file, and the evidence.
-
-    It is the sign that parts the header into the most cells, so that nine in ten of the rows have as many. Python's
-    `csv.Sniffer` counts letters within lines and takes one that titles have in common.
-
-    Examples
-    --------
-    >>> guess_separator("titel;preis\\nTasche, rot;9,50\\n")
-    (';', '1 of 1 rows are as wide as the header, of 2 cells')
-    """
-    found = [
-        (width, -at, agree, n) for at, sign in enumerate(SEPARATORS) for width, agree, n in _try(text, sign, is_whole)
-    ]
-    width, at, agree, n = max(found, default=(1, 0, 0, 0))
-    return SEPARATORS[-at], f"{agree} of {n} rows are as wide as the header, of {width} cells"
-
-
-def _try(text: str, sign: str, is_whole: bool) -> Iterator[tuple[int, int, int]]:
-    """Yield the cells of the header, how many rows have as many, and of how many, if a separator is to be believed."""
-    with suppress(csv.Error):
-        rows = [row for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=sign), HEAD_ROWS) if row]
-        header, *others = (rows if is_whole or len(rows) < 3 else rows[:-1]) or [[]]
-        agree = sum(len(row) == len(header) for row in others)
-        if len(header) > 1 and agree >= _FEWEST_WHOLE * len(others):
-            yield len(header), agree, len(others)
 
 
 # Which column is which field
@@ -314,7 +184,7 @@ def _write_columns(columns: list[_Column], zone: str | None) -> list[str]:
     if left:
         lines += ["", "# Left out; put a field before those that are one:"]
         lines += [
-            f"# = {_quote(column.name)}  # {refused[column.name]}"
+            f"# = {quote(column.name)}  # {refused[column.name]}"
             if column.name in refused
             else _propose(column, signs, zone)
             for column in left
@@ -477,7 +347,7 @@ def _find_unit(column: _Column) -> str | None:
     """Return what stands beside the numbers of a column; an empty text for nothing, None where it differs."""
     found = [one for text in column.texts if (one := _BESIDE.fullmatch(text.strip()))]
     units = {one[1].strip() + one[2].strip() for one in found} - {""}
-    return None if len(units) > 1 else units.pop() if units else ""
+    return None if len(units) > 1 or not "".join(units).isprintable() else "".join(units)
 
 
 def _choose_fitting(column: _Column, readers: Mapping[_Way, Callable[[str], object]]) -> list[_Way]:
@@ -529,7 +399,7 @@ def _read_numbers(column: _Column, signs: _Signs, _zone: str | None = None) -> _
     if len(fits) == 1 or signs.decimal or not _has_signs(column):
         decimal = fits[0] if len(fits) == 1 else signs.decimal or "."
         return _Reading({} if decimal == "." and is_plain else {"decimal": decimal, **says})
-    example = _quote(next(text for text in column.texts if "," in text or "." in text))
+    example = quote(next(text for text in column.texts if "," in text or "." in text))
     unsaid = f'or decimal = ".": {example} can be read both ways'
     return _Reading({"decimal": ",", **says}, open=unsaid, is_certain=False)
 
@@ -569,10 +439,10 @@ def _read_moments(column: _Column, signs: _Signs, zone: str | None) -> _Reading 
         elif all(re.match(r"[0-9]+\.", text) for text in column.texts):
             order, why = "DMY", "with points the day is first"
         else:
-            why, is_certain = f'or date_order = "MDY": {_quote(example)} can be read both ways', False
+            why, is_certain = f'or date_order = "MDY": {quote(example)} can be read both ways', False
     elif order != "YMD":
         deciding = next(text for text in column.texts if read_date_text(text, order) and not _fits_other(text, order))
-        why = f"{_quote(deciding)} allows no other order"
+        why = f"{quote(deciding)} allows no other order"
     is_iso = _is_plain(column.texts, read_moment) or all(map(_ISO_LOCAL.fullmatch, column.texts))
     says: dict[str, Any] = {} if is_iso else {"date_order": order}
     if _is_plain(texts, read_moment):
@@ -618,12 +488,12 @@ def _guess_currency(column: _Column, reading: _Reading) -> str:
     signs: dict[str, str] = read_names()["currencies"]
     unit = str(reading.says.get("unit", ""))
     if unit in signs or re.fullmatch("[A-Z]{3}", unit):
-        return f"currency = {{ value = {_quote(signs.get(unit, unit))} }}  # as {_quote(unit)} beside the prices says"
+        return f"currency = {{ value = {quote(signs.get(unit, unit))} }}  # as {quote(unit)} beside the prices says"
     codes = re.findall("(?<![A-Za-z])(?:[A-Z]{3}|[a-z]{3})(?![A-Za-z])", column.name)
     found = {code.upper() for code in codes} & {*signs.values(), "USD", "CHF", "JPY", "CNY", "CAD", "AUD", "SEK", "CZK"}
     found |= {code for sign, code in signs.items() if sign in column.name}
     if len(found) == 1:
-        return f"currency = {{ value = {_quote(found.pop())} }}  # as the name {_quote(column.name)} says"
+        return f"currency = {{ value = {quote(found.pop())} }}  # as the name {quote(column.name)} says"
     return '# currency = { value = "EUR" }  # found no column of it, and a price needs one: correct it'
 
 
@@ -632,35 +502,17 @@ def _guess_currency(column: _Column, reading: _Reading) -> str:
 
 def _write_source(column: str, says: Mapping[str, Any]) -> str:
     if not says:
-        return _quote(column)
+        return quote(column)
     return "{ " + ", ".join(f"{name} = {_write(value)}" for name, value in {"column": column, **says}.items()) + " }"
 
 
 def _write(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_quote(name)} = {_write(one)}" for name, one in value.items()) + " }"
+        return "{ " + ", ".join(f"{quote(name)} = {_write(one)}" for name, one in value.items()) + " }"
     if isinstance(value, list):
         return f"[{', '.join(map(_write, value))}]"
-    return _quote(value) if isinstance(value, str) else json.dumps(value)
+    return quote(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _shorten(text: str) -> str:
-    return _quote(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
-
-
-def _quote(text: str) -> str:
-    """Return a text as a string of TOML; letters that one cannot see are escaped.
-
-    Examples
-    --------
-    >>> print(_quote('a "b"\\n'))
-    "a \\"b\\"\\n"
-    """
-    return "".join(
-        letter
-        if letter.isprintable()
-        else f"\\u{ord(letter):04x}"
-        if ord(letter) < 1 << 16
-        else f"\\U{ord(letter):08x}"
-        for letter in json.dumps(text, ensure_ascii=False)
-    )
+    return quote(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.listings.column_guess import guess_columns, guess_encoding, guess_separator, read_names
+from ipml.listings.column_guess import guess_columns, read_names
+from ipml.listings.dialects import guess_encoding, guess_separator
 from ipml.listings.fields import COLUMNS
 from ipml.listings.marketplaces import ColumnMap, load_columns
 from ipml.listings.readers import read_listings
