@@ -25,7 +25,7 @@ from ipml.listings.kinds import Kind, is_missing, read_flag, read_moment, read_n
 from ipml.listings.marketplaces import list_bundled, load_columns
 from ipml.listings.raw_table import RawTable
 from ipml.listings.tables import read_tables
-from ipml.listings.translation import DateOrder, read_date_text, read_number_text
+from ipml.listings.translation import DateOrder, follow_path, read_date_text, read_number_text
 from ipml.toml import quote
 
 _FEWEST_SOUND = 0.9
@@ -36,7 +36,7 @@ _ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
 _ISO_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?")
 _BESIDE = re.compile(r"([^0-9.,+-]*)[+-]?[0-9](?:[0-9.,'\u2019 \u00a0\u202f]*[0-9])?([^0-9]*)")
 """A number, and what stands before and after it."""
-_SHOWN, _LONG = 60, 100
+_SHOWN, _LONG, _MOST_KEYS = 60, 100, 50
 _Way = TypeVar("_Way", bound=str)
 _PLAIN_RELATION = 0.9
 
@@ -150,12 +150,20 @@ def _find_fitting_maps(table: RawTable) -> list[str]:
 
 
 def _list_columns(table: RawTable) -> list[_Column]:
-    frame = table.frame
+    """Return the columns of a table; those of objects, as JSON has them, by the paths of what is in them."""
     found = []
-    for name in map(str, frame.columns):
-        texts = tuple(str(cell) for cell in frame[name] if not is_missing(cell) and not isinstance(cell, dict | list))
-        found.append(_Column(name, texts, len(frame)))
+    for name in map(str, table.frame.columns):
+        objects = [cell for cell in table.frame[name] if isinstance(cell, dict)]
+        keys = list(dict.fromkeys(key for cell in objects for key in cell))[:_MOST_KEYS]
+        for path in [f"{name}.{key}" for key in keys] or [name]:
+            cells = [cell for cell in follow_path(table.frame, path) if not is_missing(cell)]
+            texts = tuple(_spell(cell) for cell in cells if not isinstance(cell, dict))
+            found.append(_Column(path, texts, len(table.frame)))
     return found
+
+
+def _spell(cell: object) -> str:
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)
 
 
 def _write_columns(columns: list[_Column], zone: str | None) -> list[str]:

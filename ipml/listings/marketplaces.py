@@ -61,6 +61,9 @@ from ipml.toml import parse_toml
 _KINDS = {field.name: field.kind for field in FIELDS}
 _REQUIRED = tuple(field.name for field in FIELDS if field.is_required)
 _ORIGINS = ("column", "first_of", "value", "row_number")
+_NOT_IN_FILE = (
+    "Correct the column map, or leave out its lines for what this file has not, such as the label of new listings."
+)
 Cell = str | bool | int | float
 _EXPECTED = 'a name, and in [columns] lines such as title = "name of the column in the file"'
 
@@ -192,6 +195,8 @@ class ColumnMap(BaseModel):
     @field_validator("columns")
     @classmethod
     def _check_names(cls, columns: dict[str, Source]) -> dict[str, Source]:
+        if astray := [name for name in ("separator", "encoding", "missing") if name in columns]:
+            raise ValueError(f"{', '.join(astray)} among the fields; write it before [columns]")
         if unknown := [name for name in columns if name not in COLUMNS]:
             raise ValueError(f"unknown {enumerate_names(unknown, COLUMNS)}; expected some of {', '.join(COLUMNS)}")
         for name, source in columns.items():
@@ -249,7 +254,7 @@ class ColumnMap(BaseModel):
         is_there = [not paths or any(find_column(names, path) is not None for path in paths) for paths in wanted]
         missing = [" or ".join(paths) for paths, found in zip(wanted, is_there, strict=True) if not found]
         if missing:
-            raise MissingColumns(source, missing, names)
+            raise MissingColumns(source, missing, names, _NOT_IN_FILE)
 
     def _gather(self, frame: pd.DataFrame, name: str) -> pd.Series[Any]:
         source = self.columns[name]

@@ -227,6 +227,7 @@ def test_the_frame_that_came_is_unchanged() -> None:
         ('[columns]\nprice = { column = "p", dezimal = "," }', r"dezimal \(perhaps decimal\)"),
         ('seperator = ";"\n[columns]', r"seperator \(perhaps separator\)"),
         ('separator = ";;"\n[columns]', "one sign"),
+        ('[columns]\nseparator = ";"', r"write it before \[columns\]"),
         ('encoding = "klingon"\n[columns]', "one that Python knows"),
         ('[columns]\nprice = { column = "p", unit = "€" }', "unit goes with a decimal sign"),
         ('[columns]\ntitle = { column = "p", decimal = "," }', "title is none"),
