@@ -271,7 +271,9 @@ def _read_texts(
     cells: pd.Series[Any], read: Callable[[str], str | None], expected: str
 ) -> tuple[pd.Series[Any], Faults]:
     """Return the texts among cells as they are read, and the fault of those that cannot be."""
-    found = [read(cell) if isinstance(cell, str) else cell for cell in cells]
+    came = cells.tolist()
+    known = {text: read(text) for text in {cell for cell in came if isinstance(cell, str)}}
+    found = [known[cell] if isinstance(cell, str) else cell for cell in came]
     is_bad = np.array([one is None for one in found], dtype=bool) & cells.notna().to_numpy(dtype=bool)
     return pd.Series(found, index=cells.index, dtype=object), [(is_bad, expected)]
 
