@@ -17,6 +17,7 @@ from ipml.cli import (
     automatic,
     brand,
     clue,
+    columns,
     complaint,
     evidence,
     golden,
@@ -104,6 +105,7 @@ for command in (
     ledger,
 ):
     app.command()(command)
+app.add_typer(columns.app, name="columns")
 app.add_typer(user.app, name="user")
 app.add_typer(queue.app, name="queue")
 app.add_typer(golden.app, name="golden")

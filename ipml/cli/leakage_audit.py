@@ -76,19 +76,25 @@ def _read(source: Path, columns: str | None, label: str | None, seller: str | No
     ------
     MissingColumns
         The file has no such column.
+    InvalidListings
+        Rows are not what the map says.
     """
-    from ipml.errors import MissingColumns
+    from ipml.errors import InvalidListings, MissingColumns
     from ipml.listings.fields import COLUMNS
     from ipml.listings.kinds import Kind, read_column
     from ipml.listings.marketplaces import load_columns
+    from ipml.listings.raw_table import TextFormat
     from ipml.listings.schema import check_listings
     from ipml.listings.tables import read_table
 
-    table = read_table(source)
+    column_map = load_columns(columns) if columns else None
+    table = read_table(source, text=column_map.text_format if column_map else TextFormat())
     listings, mapped = None, {}
-    if columns:
-        column_map = load_columns(columns)
-        listings = check_listings(column_map.apply(table, source=str(source))[0], str(source))
+    if column_map:
+        canonical, problems = column_map.apply(table, source=str(source))
+        if problems:
+            raise InvalidListings(problems, str(source))
+        listings = check_listings(canonical, str(source))
         mapped = {name: origin.column for name, origin in column_map.columns.items()}
     elif {"listing_id", "seller_id", "title"} <= {*table}:
         listings = check_listings(table[[name for name in table if name in COLUMNS]], str(source))
@@ -99,7 +105,10 @@ def _read(source: Path, columns: str | None, label: str | None, seller: str | No
     if missing:
         remedy = "Say with --label and --seller which they are, or with --columns FILE."
         raise MissingColumns(str(source), missing, list(map(str, table.columns)), remedy)
-    y, _ = read_column(table[label], Kind.FLAG)
+    if listings is not None and label == mapped.get("is_counterfeit"):
+        y = listings["is_counterfeit"]  # what the map makes of it: "yes" may stand for true
+    else:
+        y, _ = read_column(table[label], Kind.FLAG)
     is_known = y.notna()
     ids = tuple(str(mapped[name]) for name in ("listing_id",) if mapped.get(name))
     return _Read(

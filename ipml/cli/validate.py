@@ -37,7 +37,10 @@ def validate(
             show_default=False,
         ),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of a text file.")] = "utf-8",
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="Encoding of a text file; by default that of the column map, or utf-8.", show_default=False),
+    ] = None,
 ) -> None:
     """Check a file of listings against the schema, and name every bad cell.
 

@@ -166,6 +166,7 @@ from ipml.errors.web import (
 )
 from ipml.errors.wording import (
     describe_faults,
+    enumerate_names,
     first_line,
     hide_password,
 )
@@ -306,6 +307,7 @@ __all__ = [
     "WrongRevision",
     "YearBroken",
     "describe_faults",
+    "enumerate_names",
     "first_line",
     "hide_password",
 ]

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
 
-def describe_faults(error: ValidationError) -> str:
+def describe_faults(error: ValidationError, model: type[BaseModel] | None = None) -> str:
     """Return all that pydantic found wrong in words of our own, for `UnusableSetting`.
+
+    Parameters
+    ----------
+    error : ValidationError
+    model : type of BaseModel, optional
+        What was to be made; with it an unknown name is shown beside the known one that it resembles.
 
     Examples
     --------
@@ -21,19 +27,32 @@ def describe_faults(error: ValidationError) -> str:
     ...     width: int
     ...     height: int
     >>> try:
-    ...     Shelf(width="broad", depth=3)
+    ...     Shelf(width="broad", heigth=3)
     ... except ValidationError as error:
-    ...     print(describe_faults(error))
-    width = 'broad' (Input should be a valid integer, unable to parse string as an integer); no height; unknown depth
+    ...     print(describe_faults(error, Shelf))
+    width = 'broad' (Input should be a valid integer, unable to parse string as an integer); no height; unknown heigth
+    (perhaps height)
     """
     found = []
     for fault in error.errors(include_url=False):
         place = ".".join(map(str, fault["loc"]))
         says = fault["msg"].removeprefix("Value error, ")
-        plain = {"missing": f"no {place}", "extra_forbidden": f"unknown {place}"}
+        near = _resembling(str(fault["loc"][-1]), _find_names(model, fault["loc"][:-1])) if fault["loc"] else ""
+        plain = {"missing": f"no {place}", "extra_forbidden": f"unknown {place}{near}"}
         value = f"{place} = {fault['input']!r:.80} ({says})" if place else says
         found.append(plain.get(fault["type"], value))
     return "; ".join(found)
+
+
+def _find_names(model: type[BaseModel] | None, place: Sequence[object]) -> list[str]:
+    """Return the names that a model knows at a place in what was written."""
+    for step in place:
+        fields = getattr(model, "model_fields", {})
+        if str(step) not in fields:  # a name in a dictionary of models: it stands for any other
+            continue
+        kind = fields[str(step)].annotation
+        model = next((part for part in (kind, *get_args(kind)) if hasattr(part, "model_fields")), None)
+    return [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
 
 
 def enumerate_names(names: Sequence[str], known: Sequence[str] = (), most: int = 50) -> str:
@@ -50,8 +69,9 @@ def _quote(name: str) -> str:
 
 
 def _resembling(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name[:60].lower(), known, n=1)
-    return f" (perhaps {near[0]})" if near else ""
+    by_lower = {one.lower(): one for one in reversed(known)}
+    near = get_close_matches(name[:60].lower(), by_lower, n=1)
+    return f" (perhaps {by_lower[near[0]]})" if near else ""
 
 
 def hide_password(text: str) -> str:

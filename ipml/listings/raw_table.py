@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,30 @@ from ipml.records import Problem
 
 CHUNK_ROWS = 50_000
 SUFFIXES = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet files"
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a text file is written: its encoding, and what separates the cells of CSV."""
+
+    encoding: str = "utf-8"
+    separator: str = ","
+
+
+def check_encoding(encoding: str) -> str:
+    """Return the name of an encoding; raise LookupError, which says what is expected, where it is none of texts.
+
+    Examples
+    --------
+    >>> check_encoding("cp1251")
+    'cp1251'
+    """
+    try:
+        "".encode(encoding)
+        codecs.lookup(encoding)
+    except (LookupError, ValueError):  # there is none of that name, or it is of bytes, such as base64
+        raise LookupError("one that Python knows, such as utf-8, cp1252 or utf-16") from None
+    return encoding
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pandas as pd
 from ipml.listings.fields import COLUMNS
 from ipml.listings.kinds import is_missing
 from ipml.listings.marketplaces import ColumnMap
-from ipml.listings.raw_table import RawTable
+from ipml.listings.raw_table import RawTable, TextFormat
 from ipml.listings.repeats import SeenKeys
 from ipml.listings.schema import Validation, validate_rows
 from ipml.listings.tables import read_table, read_tables
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def read_listings(
-    path: Path, columns: ColumnMap | None = None, *, chunk_rows: int | None = None, encoding: str = "utf-8"
+    path: Path, columns: ColumnMap | None = None, *, chunk_rows: int | None = None, encoding: str | None = None
 ) -> Iterator[Validation]:
     """Yield the listings of a file, checked, with everything wrong and the bad rows as they stand in the file.
 
@@ -49,8 +49,8 @@ def read_listings(
     chunk_rows : int, optional
         Rows of a chunk; the whole file is one where it is not given. Chunks keep memory bounded, but for 16 bytes a
         row, by which a listing that comes again is known.
-    encoding : str, default="utf-8"
-        Of text files.
+    encoding : str, optional
+        Of text files, where it is not what the column map says, or UTF-8.
 
     Raises
     ------
@@ -70,7 +70,10 @@ def read_listings(
     (1, "row 2, price: found '9;5', expected a number from 0 to 1,000,000,000,000")
     """
     seen = SeenKeys()
-    for table in read_tables(path, chunk_rows, encoding=encoding):
+    text = columns.text_format if columns else TextFormat()
+    if encoding is not None:
+        text = replace(text, encoding=encoding)
+    for table in read_tables(path, chunk_rows, text=text):
         mapped, unknown = map_columns(table, columns, str(path))
         validation = validate_rows(mapped, str(path)).reject([*table.problems, *unknown])
         validation = validation.reject(seen.find_repeats(validation.listings))

@@ -30,6 +30,7 @@ from ipml.listings.frames import (
 from ipml.listings.kinds import READERS, Kind, is_missing
 from ipml.listings.plain_records import read_plain_record
 from ipml.listings.repeats import find_repeats, make_repeat
+from ipml.listings.translation import name_remedy
 from ipml.records import Listing, Problem
 
 if TYPE_CHECKING:
@@ -136,7 +137,11 @@ def validate_rows(frame: pd.DataFrame, source: str = "listings") -> Validation:
     """
     check_columns(frame, FIELDS, source)
     listings, is_bad = check_cells(frame, FIELDS)
-    return Validation(listings, ()).reject(list_problems(frame, is_bad, FIELDS) + _find_lone_prices(frame))
+    problems = [
+        dataclasses.replace(one, expected=one.expected + name_remedy(one.value, _BY_NAME[one.column].kind))
+        for one in list_problems(frame, is_bad, FIELDS)
+    ]
+    return Validation(listings, ()).reject(problems + _find_lone_prices(frame))
 
 
 def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFrame:

@@ -9,11 +9,13 @@ import pandas as pd
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
 from ipml.listings.parquet_tables import read_parquet
-from ipml.listings.raw_table import CHUNK_ROWS, SUFFIXES, RawTable
+from ipml.listings.raw_table import CHUNK_ROWS, SUFFIXES, RawTable, TextFormat, check_encoding
 from ipml.listings.text_tables import read_csv, read_json_lines
 
+_PLAIN = TextFormat()
 
-def read_tables(path: Path, rows: int | None = CHUNK_ROWS, *, encoding: str = "utf-8") -> Iterator[RawTable]:
+
+def read_tables(path: Path, rows: int | None = CHUNK_ROWS, *, text: TextFormat = _PLAIN) -> Iterator[RawTable]:
     """Yield the rows of a file, in chunks of at most so many rows; at least one chunk, even if the file has no row.
 
     Parameters
@@ -22,8 +24,9 @@ def read_tables(path: Path, rows: int | None = CHUNK_ROWS, *, encoding: str = "u
         CSV with a header or JSON lines, either one perhaps gzipped, or Parquet: a file, or a folder of files.
     rows : int or None, default=50_000
         Rows of a chunk; None reads all of them as one.
-    encoding : str, default="utf-8"
-        Of text files. A cell that is not in it keeps its place and is a problem once the listing is checked.
+    text : TextFormat, default=UTF-8 and commas
+        How text files are written. A cell that is not in the encoding keeps its place and is a problem once the listing
+        is checked.
 
     Raises
     ------
@@ -32,23 +35,26 @@ def read_tables(path: Path, rows: int | None = CHUNK_ROWS, *, encoding: str = "u
     """
     path = Path(path)
     name = path.name.removesuffix(".gz")
-    _check_encoding(encoding)
+    try:
+        check_encoding(text.encoding)
+    except LookupError as error:
+        raise UnusableSetting("encoding", repr(text.encoding), str(error)) from None
     try:
         if path.is_dir() or name.endswith(".parquet"):
             yield from read_parquet(path, rows)
         elif name.endswith(".csv"):
-            yield from read_csv(path, rows, encoding)
+            yield from read_csv(path, rows, text)
         elif name.endswith(".jsonl"):
-            yield from read_json_lines(path, rows, encoding)
+            yield from read_json_lines(path, rows, text.encoding)
         else:
             raise UnreadableFile(path, f"the suffix {path.suffix!r}", SUFFIXES)
     except OSError as error:
         raise UnreadableFile(path, error.strerror or str(error), SUFFIXES) from error
     except UnicodeError as error:
-        raise UnreadableFile(path, str(error), f"text in the encoding {encoding}") from error
+        raise UnreadableFile(path, str(error), f"text in the encoding {text.encoding}") from error
 
 
-def read_table(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
+def read_table(path: Path, *, text: TextFormat = _PLAIN) -> pd.DataFrame:
     """Return a whole file as a frame.
 
     Raises
@@ -58,14 +64,7 @@ def read_table(path: Path, *, encoding: str = "utf-8") -> pd.DataFrame:
     InvalidListings
         If any row could not be read.
     """
-    (table,) = read_tables(path, None, encoding=encoding)
+    (table,) = read_tables(path, None, text=text)
     if table.problems:
         raise InvalidListings(table.problems, str(path))
     return table.frame
-
-
-def _check_encoding(encoding: str) -> None:
-    try:
-        "".encode(encoding)
-    except LookupError:  # there is none of that name, or it is of bytes, such as base64
-        raise UnusableSetting("encoding", repr(encoding), "one that Python knows, such as utf-8 or cp1251") from None

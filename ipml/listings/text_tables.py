@@ -23,7 +23,7 @@ import pyarrow as pa
 from ipml.errors import UnreadableFile
 from ipml.listings.frames import ROW, show
 from ipml.listings.kinds import is_missing, make_text_column, read_text
-from ipml.listings.raw_table import RawTable
+from ipml.listings.raw_table import RawTable, TextFormat
 from ipml.listings.text_bytes import drop_empty_texts
 from ipml.parquet import MAX_COLUMNS, SMALL_ROWS
 from ipml.records import Problem
@@ -36,6 +36,10 @@ SMALL_PACKED, MAX_EXPANSION = 16 * 1024 * 1024, 20
 """What a packed file may take, or so many times its own size if that is more; listings pack to a third or a tenth."""
 
 _CELL_SIZE = 16  # bytes, of a cell that holds nothing
+SEPARATORS = (",", ";", "\t", "|")
+_REMEDY = "say it in a column map, of which `ipml columns guess FILE` writes a first one"
+_OTHER_SEPARATOR = "their separator, which looks like {}: " + _REMEDY
+_OTHER_ENCODING = "a CSV file in it; if it is in another encoding, " + _REMEDY
 _CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
 _TOO_LONG = f"at most {MAX_ROW:,} characters"
 
@@ -111,13 +115,13 @@ def _open_text(path: Path, encoding: str) -> TextIO:
     return cast(TextIO, opener(path, "rt", encoding=encoding, errors="surrogateescape", newline=""))
 
 
-def read_csv(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
+def read_csv(path: Path, rows: int | None, text: TextFormat) -> Iterator[RawTable]:
     """Yield the rows of a CSV file; see `ipml.listings.tables.read_tables`."""
     csv.field_size_limit(MAX_ROW)
-    with _open_text(path, encoding) as stream:
+    with _open_text(path, text.encoding) as stream:
         lines = _Lines(stream, path)
-        cells = csv.reader(lines, strict=True)
-        header = _read_header(path, cells, lines)
+        cells = csv.reader(lines, delimiter=text.separator, strict=True)
+        header = _read_header(path, cells, lines, text)
         numbered = _number_csv_rows(cells, lines, len(header))
         for part in _cut(numbered, rows):
             good = {row: found for row, found in part if not isinstance(found, _Broken)}
@@ -125,7 +129,7 @@ def read_csv(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
             yield _make_table(dict(zip(header, columns, strict=True)), good, part)
 
 
-def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines) -> list[str]:
+def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines, text: TextFormat) -> list[str]:
     try:
         header = next(cells, [])
     except csv.Error as error:
@@ -137,11 +141,22 @@ def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines) -> list[
     if len(header) > MAX_COLUMNS:
         raise UnreadableFile(path, f"{len(header):,} columns", f"at most {MAX_COLUMNS:,}")
     if not all(map(_is_text, header)):
-        raise UnreadableFile(path, "a header with broken letters", "a CSV file with a header, in its encoding")
+        raise UnreadableFile(path, f"a header with broken letters for {text.encoding}", _OTHER_ENCODING)
     if repeated := [name for name, times in Counter(header).items() if times > 1]:
         raise UnreadableFile(path, f"several columns {repeated[0]!r}", "a name of its own for each column")
-    lines.take()
+    line = lines.take()
+    other = max(SEPARATORS, key=lambda sign: _count_cells(line, sign))
+    if _count_cells(line, other) > len(header):
+        found = f"the header {show(line)}, of {len(header)} cells parted by {text.separator!r}"
+        raise UnreadableFile(path, found, _OTHER_SEPARATOR.format(repr(other)))
     return header
+
+
+def _count_cells(line: str, separator: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=separator), []))
+    except csv.Error:
+        return 0
 
 
 def _is_text(name: str) -> bool:

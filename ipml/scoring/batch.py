@@ -127,7 +127,7 @@ def score_file(
         What is finished is kept.
     """
     _check_results(target, rejects)
-    rows = open_source(source)
+    rows = open_source(source, columns.text_format if columns else None)
     for path in events:
         next(read_tables(path, 1))  # says what is wrong with it
     suffix = ".parquet" if is_folder(target) else _suffix_of(target)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
 from ipml.listings.marketplaces import ColumnMap, load_columns
@@ -69,11 +73,77 @@ def test_a_zone_is_given_to_moments_without_one() -> None:
     assert found[3:] == ["soon", "\ud800", None]
 
 
-def test_an_hour_that_the_clock_skips_is_no_moment() -> None:
-    """A local time that does not exist, or comes twice, is left to the schema, which refuses it."""
+ODD_TIMES = ["2026-03-29 02:30:00", "2026-10-25 02:30:00", "2026-10-25T02:30:00+01:00"]
+
+
+def test_a_local_time_that_never_was_or_comes_twice_is_a_problem_with_its_remedy() -> None:
+    """Which moment it means is not guessed; one that says its offset is none of them."""
     columns = make_map(observed_at={"column": "seen", "zone": "Europe/Paris"})
-    cells = {"seen": ["2026-03-29 02:30:00", "2026-10-25 02:30:00"]}
-    assert apply(columns, cells, "observed_at") == cells["seen"]
+    mapped, problems = columns.apply(pd.DataFrame({"seen": ODD_TIMES}))
+    assert mapped["observed_at"].isna().tolist() == [True, True, False]
+    never, twice = sorted(problems, key=lambda problem: problem.row)
+    assert (never.row, never.value, twice.row, twice.value) == (1, ODD_TIMES[0], 2, ODD_TIMES[1])
+    assert "never was" in never.expected
+    assert "comes twice" in twice.expected
+    assert all('clock_change = "earlier" or "later"' in problem.expected for problem in problems)
+
+
+@pytest.mark.parametrize(("choice", "hours"), [("earlier", ("00", "00")), ("later", ("01", "01"))])
+def test_a_map_says_which_moment_an_odd_local_time_means(choice: str, hours: tuple[str, str]) -> None:
+    """Of the moments by the offsets before and after the change of the clock, the earlier or the later one."""
+    columns = make_map(observed_at={"column": "seen", "zone": "Europe/Paris", "clock_change": choice})
+    found = apply(columns, {"seen": ODD_TIMES}, "observed_at")
+    expected = [f"2026-03-29T{hours[0]}:30Z", f"2026-10-25T{hours[1]}:30Z", "2026-10-25T01:30Z"]
+    assert [pd.Timestamp(moment) for moment in found] == [pd.Timestamp(moment) for moment in expected]
+
+
+@given(
+    st.decimals(-(10**9), 10**9, places=2), st.sampled_from(",."), st.sampled_from(["", " ", "'", "other", "\u202f"])
+)
+def test_a_number_is_read_as_it_is_written(number: Decimal, sign: str, group: str) -> None:
+    """Whatever stands before decimals and between thousands, and with its unit or without."""
+    group = {",": ".", ".": ","}[sign] if group == "other" else group
+    text = f"{number:,}".translate({ord(","): group, ord("."): sign})
+    columns = make_map(price={"column": "p", "decimal": sign, "unit": "€"})
+    found = apply(columns, {"p": [text, f"{text} €", f"€{text}"]}, "price")
+    assert [Decimal(cell) for cell in found] == [number] * 3
+
+
+@given(st.datetimes(pd.Timestamp(1970, 1, 1), pd.Timestamp(2068, 12, 31)), st.sampled_from("./-"), st.booleans())
+def test_a_date_is_read_in_the_order_that_the_map_says(moment: datetime, sign: str, is_short: bool) -> None:
+    """Day first, month first or year first, with any sign, a year of four digits or two, 24 hours or twice 12."""
+    moment = moment.replace(microsecond=0)
+    year = "%y" if is_short else "%Y"
+    orders = {"DMY": ["%d", "%m", year], "MDY": ["%m", "%d", year], "YMD": ["%Y", "%m", "%d"]}
+    for order, parts in orders.items():
+        columns = make_map(observed_at={"column": "seen", "date_order": order, "zone": "UTC"})
+        cells = [moment.strftime(f"{sign.join(parts)}{time}") for time in (" %H:%M:%S", "T%H:%M:%S", ", %I:%M:%S %p")]
+        assert apply(columns, {"seen": cells}, "observed_at") == [pd.Timestamp(moment, tz="UTC")] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "cell"),
+    [
+        ({"decimal": ","}, "12.5"),
+        ({"decimal": "."}, "12,5"),
+        ({"decimal": ","}, "1.234,5.6"),
+        ({"decimal": ",", "unit": "€"}, "12,5 $"),
+        ({"decimal": ","}, "1.23"),
+    ],
+)
+def test_a_number_written_otherwise_is_a_problem_and_no_other_number(source: dict[str, str], cell: str) -> None:
+    """A point among decimal commas is never taken for a decimal sign."""
+    mapped, (problem,) = make_map(price={"column": "p"} | source).apply(pd.DataFrame({"p": [cell]}))
+    assert mapped["price"].isna().all()
+    assert (problem.value, problem.column) == (cell, "price")
+
+
+def test_a_date_that_is_none_in_the_order_is_a_problem() -> None:
+    """The day is not sought where the month stands; a date of ISO 8601 cannot be mistaken and stands."""
+    columns = make_map(observed_at={"column": "seen", "date_order": "DMY", "zone": "UTC"})
+    mapped, problems = columns.apply(pd.DataFrame({"seen": ["12/31/2025", "31/02/2025", "2025-12-31"]}))
+    assert [problem.row for problem in problems] == [1, 2]
+    assert mapped["observed_at"].iloc[2] == pd.Timestamp("2025-12-31", tz="UTC")
 
 
 def test_days_go_back_from_another_moment() -> None:
@@ -154,6 +224,15 @@ def test_the_frame_that_came_is_unchanged() -> None:
         ('[columns]\nlisted_at = { column = "p", days_before = "price" }', "a moment of the schema"),
         ('[columns]\nlisted_at = { column = "p", days_before = "observed_at" }', "has to be mapped too"),
         ("colums = 1", "columns"),
+        ('[columns]\nprice = { column = "p", dezimal = "," }', r"dezimal \(perhaps decimal\)"),
+        ('seperator = ";"\n[columns]', r"seperator \(perhaps separator\)"),
+        ('separator = ";;"\n[columns]', "one sign"),
+        ('[columns]\nseparator = ";"', r"write it before \[columns\]"),
+        ('encoding = "klingon"\n[columns]', "one that Python knows"),
+        ('[columns]\nprice = { column = "p", unit = "€" }', "unit goes with a decimal sign"),
+        ('[columns]\ntitle = { column = "p", decimal = "," }', "title is none"),
+        ('[columns]\nprice = { column = "p", zone = "UTC" }', "price is none"),
+        ('[columns]\nlisted_at = { column = "p", clock_change = "later" }', "goes with a zone"),
     ],
 )
 def test_a_map_that_cannot_be_followed_raises(tmp_path: Path, toml: str, words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -86,6 +87,52 @@ def test_a_cell_in_another_encoding_is_a_problem_of_its_row(tmp_path: Path) -> N
     assert [(problem.row, problem.column, problem.value) for problem in validation.problems] == [
         (1, "title", "\\udccf\\udcf0")
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("shop.csv", "nr;titel;preis\n1;Größe 42, neu;9,5\n"),
+        ("shop.csv.gz", 'nr;titel;preis\n1;"Größe 42, neu";9,5\n'),
+        ("shop.jsonl", '{"nr": "1", "titel": "Größe 42, neu", "preis": "9,5"}\n'),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-le"])
+def test_a_file_is_read_as_its_map_says(tmp_path: Path, name: str, content: str, encoding: str) -> None:
+    """Separator and encoding of the map hold for text files of each kind."""
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    (tmp_path / name).write_bytes(pack(content.encode(encoding)))
+    columns = {"listing_id": {"column": "nr"}, "seller_id": {"value": "s"}, "title": {"column": "titel"}}
+    price = {"price": {"column": "preis", "decimal": ","}, "currency": {"value": "EUR"}}
+    shop = ColumnMap.model_validate(
+        {"name": "shop", "separator": ";", "encoding": encoding, "columns": columns | price}
+    )
+    listings = read_one(tmp_path / name, shop).listings
+    assert listings[["title", "price"]].to_numpy().tolist() == [["Größe 42, neu", 9.5]]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "remedy"),
+    [
+        ("price", "12,50", 'decimal = ","'),
+        ("price", "1,234.50", 'decimal = "."'),
+        ("observed_at", "2026-03-01", "zone = "),
+        ("observed_at", "31.12.2025 14:30", 'date_order = "DMY"'),
+        ("observed_at", "03/04/2025", 'date_order = "DMY" or date_order = "MDY"'),
+        ("title", "Gr\udcf6\udcdfe", "encoding = "),
+    ],
+)
+def test_a_cell_written_otherwise_is_refused_with_what_a_map_can_say(
+    tmp_path: Path, column: str, cell: str, remedy: str
+) -> None:
+    """What comes without a map is not guessed; the problem names the remedy."""
+    row = {"listing_id": "1", "seller_id": "s", "title": "Bag", "price": "1", "currency": "EUR", "observed_at": ""}
+    row[column] = f'"{cell}"'
+    text = ",".join(row) + "\n" + ",".join(row.values()) + "\n"
+    (tmp_path / "shop.csv").write_bytes(text.encode(errors="surrogateescape"))
+    (problem,) = read_one(tmp_path / "shop.csv").problems
+    assert problem.column == column
+    assert problem.expected.partition("; a column map reads it with ")[2].startswith(remedy)
 
 
 def test_a_missing_column_is_named_with_the_file(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
-from ipml.listings.raw_table import RawTable
+from ipml.listings.raw_table import RawTable, TextFormat
 from ipml.listings.tables import read_table, read_tables
 
 
@@ -91,13 +91,13 @@ def test_bytes_of_another_encoding_stay_in_their_cell(tmp_path: Path) -> None:
 def test_another_encoding_can_be_named(tmp_path: Path) -> None:
     """A file in a known encoding is read as such."""
     (tmp_path / "a.csv").write_bytes("a\nЖ\n".encode("cp1251"))
-    assert read_table(tmp_path / "a.csv", encoding="cp1251")["a"].tolist() == ["Ж"]
+    assert read_table(tmp_path / "a.csv", text=TextFormat("cp1251"))["a"].tolist() == ["Ж"]
 
 
 def test_an_unknown_encoding_is_a_mistake(tmp_path: Path) -> None:
     """An encoding that does not exist raises."""
     with pytest.raises(UnusableSetting, match="encoding"):
-        read_table(tmp_path / "a.csv", encoding="utf-9")
+        read_table(tmp_path / "a.csv", text=TextFormat("utf-9"))
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])

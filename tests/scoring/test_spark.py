@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ipml.errors import BadRows, MissingColumns, ModelChanged, SparkJobFailed
+from ipml.errors import BadRows, MissingColumns, ModelChanged, SparkJobFailed, UnusableSetting
+from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.schema import check_listings
 from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
 from ipml.listings.writers import write_listings
@@ -196,6 +197,18 @@ def test_json_lines_are_read_by_the_rules_of_one_machine(score, scorer, listings
         stream.write('\n{"listing_id": "cut off')
     assert score(tmp_path / "shop.jsonl", rejects=tmp_path / "rejects") == BatchCounts(ROWS, 0, 1)
     check_same(read_scores(tmp_path / "scores"), expect(scorer, listings))
+
+
+def test_a_text_file_is_read_as_its_map_says_or_refused(score, scorer, listings, tmp_path):
+    """The separator of the map holds; another encoding, which Spark would read with other letters, is refused."""
+    write_listings(listings, tmp_path / "plain.csv")
+    plain = pd.read_csv(tmp_path / "plain.csv", dtype=str, keep_default_na=False)
+    plain.to_csv(tmp_path / "night.csv", sep=";", index=False)
+    columns = ColumnMap(name="shop", separator=";", columns={name: {"column": name} for name in plain})
+    assert score(tmp_path / "night.csv", columns=columns) == BatchCounts(ROWS, 0, 0)
+    check_same(read_scores(tmp_path / "scores"), expect(scorer, listings))
+    with pytest.raises(UnusableSetting, match=r"found 'cp1252'; expected utf-8 for Spark"):
+        score(tmp_path / "night.csv", columns=columns.model_copy(update={"encoding": "cp1252"}))
 
 
 def test_foreign_columns_are_refused_before_the_work(session, source, model):

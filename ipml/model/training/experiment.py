@@ -184,4 +184,4 @@ def load_experiment(path: Path) -> Experiment:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnreadableFile(path, str(error), "TOML in UTF-8") from error
     except ValidationError as error:
-        raise UnusableSetting(str(path), describe_faults(error), _EXPECTED) from error
+        raise UnusableSetting(str(path), describe_faults(error, Experiment), _EXPECTED) from error

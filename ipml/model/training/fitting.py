@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from ipml.errors import UnusableSetting, first_line
+from ipml.errors import UnusableSetting, enumerate_names, first_line
 from ipml.features.brand import BrandTable
 from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
@@ -28,11 +26,11 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
     """
     classifier = CounterfeitClassifier(make_features(brands), seed=experiment.seed)
     known = [name for name, value in classifier.get_params().items() if _is_settable(name, value)]
-    for name in experiment.model:
-        if name not in known:
-            near = ", ".join(get_close_matches(name, known, n=5, cutoff=0.0))
-            expected = f"parameters of the classifier, such as {near}"
-            raise UnusableSetting(f"[model] of {experiment.name}", name, expected)
+    if unknown := [name for name in experiment.model if name not in known]:
+        own, nested = (sorted(filter(lambda name: ("__" in name) == is_nested, known)) for is_nested in (False, True))
+        expected = f"parameters of the classifier: {', '.join(own)}, or one of its extractors', such as {nested[0]}"
+        found = f"unknown {enumerate_names(unknown, own + nested)}"
+        raise UnusableSetting(f"[model] of {experiment.name}", found, expected)
     classifier.set_params(**experiment.model)
     return classifier
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ipml.errors import UnreadableFile
 from ipml.listings.parquet_tables import number_batches
-from ipml.listings.raw_table import RawTable
+from ipml.listings.raw_table import RawTable, TextFormat
 from ipml.listings.tables import read_tables
 from ipml.parquet import BATCH_BYTES, BoundedFile, look_into
 from ipml.scoring.parts.text_size import estimate_rows
@@ -49,19 +49,20 @@ class Part:
 class TextSource:
     """A CSV or JSON lines file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: TextFormat) -> None:
         self.path = path
+        self.text = text
         self.n_parts: int | None = None
         self.is_exact = False
 
     def count_rows(self) -> int | None:
         """Return about how many rows there are."""
-        return estimate_rows(self.path)
+        return estimate_rows(self.path, self.text)
 
     def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Part]:
         """Yield the parts of so many rows but those that are done, or only some."""
         first_row, number = 1, -1
-        for number, table in enumerate(read_tables(self.path, rows)):
+        for number, table in enumerate(read_tables(self.path, rows, text=self.text)):
             n_rows = len(table.frame) + len(table.broken)
             if number not in done and (only is None or number in only):
                 yield Part(number, first_row, n_rows, table)
@@ -131,20 +132,27 @@ class ParquetSource:
 Source = TextSource | ParquetSource
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, text: TextFormat | None = None) -> Source:
     """Return the rows of a file or folder.
+
+    Parameters
+    ----------
+    path : Path
+    text : TextFormat, default=UTF-8 and commas
+        How it is written if it is a text file.
 
     Raises
     ------
     UnreadableFile
         If the file as a whole is not what its name says.
     """
+    text = text or TextFormat()
     is_parquet = path.is_dir() or path.name.endswith(".parquet")
     if is_parquet:
         with suppress(OSError, ValueError, pa.ArrowException):
             return ParquetSource(path)
-    next(read_tables(path, 1))  # says what is wrong with it
-    return ParquetSource(path) if is_parquet else TextSource(path)
+    next(read_tables(path, 1, text=text))  # says what is wrong with it
+    return ParquetSource(path) if is_parquet else TextSource(path, text)
 
 
 @dataclass(frozen=True)

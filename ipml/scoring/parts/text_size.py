@@ -8,10 +8,13 @@ import io
 import zlib
 from pathlib import Path
 
+from ipml.listings.raw_table import TextFormat
+
 _HEAD = 1 << 20
+_PLAIN = TextFormat()
 
 
-def estimate_rows(path: Path) -> int | None:
+def estimate_rows(path: Path, written: TextFormat = _PLAIN) -> int | None:
     """Return about how many rows a CSV or JSON lines file has; None where its beginning does not tell.
 
     Examples
@@ -30,14 +33,14 @@ def estimate_rows(path: Path) -> int | None:
         except (EOFError, OSError, zlib.error):
             return None
         read = size if len(head) < _HEAD else file.tell()
+    text = head.decode(written.encoding, "replace")
     is_csv = path.name.removesuffix(".gz").endswith(".csv")
-    rows = _count_csv_rows(head) if is_csv else len(head.splitlines())
+    rows = _count_csv_rows(text, written.separator) if is_csv else len(text.splitlines())
     return int(rows / read * size) if read and rows else None
 
 
-def _count_csv_rows(head: bytes) -> int:
-    text = io.StringIO(head.decode("utf-8", "replace"), newline="")
+def _count_csv_rows(text: str, separator: str) -> int:
     try:
-        return sum(1 for row in csv.reader(text) if row) - 1
+        return sum(1 for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row) - 1
     except csv.Error:
-        return head.count(b"\n")
+        return text.count("\n")

@@ -147,7 +147,7 @@ def score_on_spark(
     run = name_run(run, source)
     of_sellers = [events] if isinstance(events, str | Path) else list(events)
     with open_session(session) as active, in_plain_words():
-        rows, form = read_source(active, source)
+        rows, form = read_source(active, source, *([columns.text_format] if columns else []))
         reading = Reading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
         _check_columns(rows, reading)
         shipped = ship_model(active, model, portfolios)

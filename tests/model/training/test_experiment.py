@@ -74,7 +74,7 @@ def test_what_is_wrong_is_said_in_one_line(write, line, said):
 
 def test_every_wrong_place_is_named(write):
     """All mistakes of a file are told at once."""
-    with pytest.raises(UnusableSetting, match=r"no name; no data\.listings; unknown data\.listing;"):
+    with pytest.raises(UnusableSetting, match=r"name; no data\.listings; unknown data\.listing \(perhaps listings\);"):
         load_experiment(write('data.listing = "shoes.csv"'))
 
 

@@ -22,14 +22,16 @@ def plan(model) -> Experiment:
 @pytest.mark.parametrize("name", ["D", "title__bits", "features", "features__title", "features__price__brands"])
 def test_an_unknown_parameter_is_named(name):
     """What the classifier has not, or an experiment may not set, is named beside what it may."""
-    with pytest.raises(UnusableSetting, match=rf"^\[model\] of market: found {name}; expected parameters .* such as "):
+    with pytest.raises(UnusableSetting, match=rf"^\[model\] of market: found unknown {name}.*; expected param.*: C, "):
         make_classifier(plan({name: 1}), BRANDS)
 
 
 def test_a_misspelt_parameter_brings_the_right_one_to_mind():
     """The names most like it come first."""
-    with pytest.raises(UnusableSetting, match="such as features__title__bits,"):
+    with pytest.raises(UnusableSetting, match=r"features__title__bitz \(perhaps features__title__bits\)"):
         make_classifier(plan({"features__title__bitz": 18}), BRANDS)
+    with pytest.raises(UnusableSetting, match=r"unknown c \(perhaps C\), nfolds \(perhaps n_folds\)"):
+        make_classifier(plan({"c": 1, "nfolds": 3}), BRANDS)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_two_processes_give_what_one_does(home: Path) -> None:
     ("values", "said"),
     [
         ({}, "found nothing to sweep; expected a table"),
-        ({"D": [1]}, "found D; expected parameters of the classifier"),
+        ({"D": [1]}, "found unknown D; expected parameters of the classifier"),
         ({"C": [0.1, -1.0]}, "C = -1.0; expected values the classifier can use"),
     ],
 )

@@ -118,6 +118,32 @@ def test_a_column_map_sees_the_number_of_each_row_in_the_file(make_scorer, tmp_p
     assert pd.read_parquet(tmp_path / "scored.parquet")["listing_id"].tolist() == [f"shop-{row}" for row in range(1, 6)]
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_text_file_is_scored_as_its_map_says(make_scorer, tmp_path, monkeypatch, encoding):
+    """Separator, encoding, decimals and dates are those of the column map, in each part; odd cells are kept apart."""
+    monkeypatch.setattr(batch, "CHUNK_ROWS", 2)
+    rows = "".join(f"{at};Gürtel, rot;{at},50;31.12.2025 14:30\n" for at in range(5))
+    text = f"Nr.;Titel;Preis;Datum\n{rows}6;Gürtel;1.5;26.10.2025 02:30\n"
+    (tmp_path / "shop.csv").write_bytes(text.encode(encoding))
+    columns = {
+        "listing_id": {"column": "Nr."},
+        "seller_id": {"value": "s"},
+        "title": {"column": "Titel"},
+        "price": {"column": "Preis", "decimal": ","},
+        "currency": {"value": "EUR"},
+        "listed_at": {"column": "Datum", "date_order": "DMY", "zone": "Europe/Berlin"},
+    }
+    mapped = ColumnMap(name="shop", separator=";", encoding=encoding, columns=columns)
+    files = tmp_path / "scored.parquet", tmp_path / "r.csv"
+    score_file(make_scorer(), tmp_path / "shop.csv", files[0], columns=mapped, rejects=files[1])
+    scored = pd.read_parquet(files[0])
+    assert scored["title"].tolist() == ["Gürtel, rot"] * 5
+    assert scored["price"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    assert (scored["listed_at"] == pd.Timestamp("2025-12-31T13:30Z")).all()
+    rejects = pd.read_csv(files[1])
+    assert rejects[["row", "column"]].to_numpy().tolist() == [[6, "price"], [6, "listed_at"]]
+
+
 def test_files_of_a_folder_with_other_columns_are_refused(make_scorer, tmp_path):
     """As everywhere."""
     (tmp_path / "shop").mkdir()
