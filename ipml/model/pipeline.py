@@ -103,7 +103,7 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
     >>> classifier.predict_proba(listings)[:2, 1].round(2)
-    array([0.04, 0.96])
+    array([0.05, 0.95])
     """
 
     def __init__(
