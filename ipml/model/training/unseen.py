@@ -76,8 +76,8 @@ def score_unseen(
             else:
                 scores.setdefault(name, []).append(scored[tested])
     kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
-    if experiment.data.truth:  # all are tested, so that none stands for others
-        kept = kept.drop(columns="label_odds", errors="ignore")
+    if experiment.data.truth and "label_odds" in kept:  # all are tested, so that none stands for others
+        kept["label_odds"] = np.nan
     return Tested(kept, known, scores, attacked)
 
 
