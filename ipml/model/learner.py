@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ipml.model.ascent import Ascent, Start, has_both
 from ipml.model.design import Design
-from ipml.model.strengths import PENALTIES, Flags, Floats, Fold, Labels, Search, Trial
+from ipml.model.strengths import PENALTIES, Flags, Floats, Fold, Labels, Search, Trial, share_out
 
 MOST_LISTINGS = 20_000
 """How many listings, of sellers drawn at random, a penalty is chosen on; more would say little more."""
@@ -46,7 +46,9 @@ class Chosen:
     Attributes
     ----------
     members : list of Trial
-        One for each strength of text.
+        One for each strength of text that counts.
+    shares : array of shape (n_members,)
+        What each counts in the mean.
     unseen : array of shape (n_listings,)
     by_few : array of shape (n_listings,)
         The log-odds of listings that were not scored for want of being drawn, by a learner fitted on those drawn; NaN
@@ -56,6 +58,7 @@ class Chosen:
     """
 
     members: list[Trial] = field(repr=False)
+    shares: Floats
     unseen: Floats = field(repr=False)
     by_few: Floats = field(repr=False)
     fits: Fits = field(repr=False)
@@ -70,6 +73,8 @@ class Blend:
     Parameters
     ----------
     members : sequence of Trial
+    shares : array of shape (n_members,)
+        What each counts in the mean.
     is_text : array of bool, shape (n_features,)
     only_raises : array of bool, shape (n_features,)
         Features that may raise the log-odds but never lower them.
@@ -82,8 +87,8 @@ class Blend:
         Where the fit of each member ended.
     """
 
-    def __init__(self, members: Sequence[Trial], is_text: Flags, only_raises: Flags) -> None:
-        self._members, self._is_text, self._only_raises = members, is_text, only_raises
+    def __init__(self, members: Sequence[Trial], shares: Floats, is_text: Flags, only_raises: Flags) -> None:
+        self._members, self._shares, self._is_text, self._only_raises = members, shares, is_text, only_raises
 
     def fit(
         self, design: Design, y: Labels, weight: Floats, tolerance: float, starts: Sequence[Start] | None = None
@@ -105,9 +110,9 @@ class Blend:
             start = starts[number] if starts else None
             ascent = Ascent(design.scale_ngrams(factors), y, weight, self._only_raises, member.strength.C, start)
             ascent.climb(tolerance)
-            slope, intercept = member.line
-            self.coefficients += slope / len(self._members) * factors * ascent.coefficients
-            self.intercept += (slope * ascent.intercept + intercept) / len(self._members)
+            share, (slope, intercept) = float(self._shares[number]), member.line
+            self.coefficients += share * slope * factors * ascent.coefficients
+            self.intercept += share * (slope * ascent.intercept + intercept)
             self.starts.append(ascent.standing)
             self._n_passes += ascent.n_passes
         return self
@@ -159,28 +164,31 @@ def choose_members(
     drawn = draw_sellers(y, weight, sellers, seed)
     n_folds = n_folds if len(drawn) == len(y) else min(n_folds, FOLDS_OF_MANY)
     folds = before.fits.folds if before else _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed)
-    search = Search(design[drawn], y[drawn], weight[drawn], is_text, only_raises, folds)
-    members = search.repeat(before.members) if before else search.choose(PENALTIES if C is None else (C,))
+    search = Search(design[drawn], y[drawn], weight[drawn], sellers[drawn], is_text, only_raises, folds)
+    if before:
+        members, shares = search.repeat(before.members), before.shares
+    else:
+        members, shares = share_out(search.choose(PENALTIES if C is None else (C,)))
     unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)
-    unseen[drawn] = np.mean([member.unseen for member in members], axis=0)
+    unseen[drawn] = np.average([member.unseen for member in members], axis=0, weights=shares)
     fits = before.fits if before else Fits(folds)
     if len(drawn) < len(y):
-        fits = _score_all(members, fits, unseen, by_few, (design, y, weight, drawn), (is_text, only_raises))
-    return Chosen(members, unseen, by_few, fits)
+        few, many = (Blend(members, shares, is_text, only_raises) for _ in range(2))
+        fits = _score_all(few, many, fits, unseen, by_few, (design, y, weight, drawn))
+    return Chosen(members, shares, unseen, by_few, fits)
 
 
 def _score_all(
-    members: list[Trial],
+    few: Blend,
+    many: Blend,
     before: Fits,
     unseen: Floats,
     by_few: Floats,
     labelled: tuple[Design, Labels, Floats, NDArray[np.intp]],
-    flags: tuple[Flags, Flags],
 ) -> Fits:
     """Score those drawn by a learner fitted on all the others, and these by one fitted on those drawn."""
     design, y, weight, drawn = labelled
     rest = np.delete(np.arange(len(y)), drawn)
-    few, many = Blend(members, *flags), Blend(members, *flags)
     few.fit(design[drawn], y[drawn], weight[drawn], _tolerance(len(drawn)), before.of_drawn)
     by_few[rest] = few.score(design[rest])
     if not has_both(y[rest], weight[rest]):
@@ -205,7 +213,7 @@ def fit_all(
     chosen: Chosen, design: Design, y: Labels, weight: Floats, is_text: Flags, only_raises: Flags
 ) -> tuple[LogisticRegression, Chosen]:
     """Return the chosen learner, fitted on all listings to the end, and the choice with where its fits ended."""
-    blend = Blend(chosen.members, is_text, only_raises)
+    blend = Blend(chosen.members, chosen.shares, is_text, only_raises)
     blend.fit(design, y, weight, _tolerance(len(y)), chosen.fits.of_all)
     return blend.learner(), replace(chosen, fits=chosen.fits._replace(of_all=blend.starts))
 

@@ -84,9 +84,9 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     features_ : FeatureUnion
     spelling_ : Spelling
         The words that the training listings use, and how misspelt ones are read.
-    strengths_ : array of shape (n_learners, 2)
-        Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, and the
-        inverse strength of the penalty.
+    strengths_ : array of shape (n_learners, 3)
+        Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
+        strength of the penalty, and its share in the mean.
     learner_ : LogisticRegression
         The listing by itself.
     second_stage_ : SecondStage
@@ -341,7 +341,9 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             before=before,
         )
         self.learner_, chosen = fit_all(chosen, design, y, weight, is_text, only_raises)
-        self.strengths_ = np.array([member.strength for member in chosen.members])
+        self.strengths_ = np.array(
+            [(*member.strength, share) for member, share in zip(chosen.members, chosen.shares, strict=True)]
+        )
         self.__dict__.pop("_first_stage", None)
         return chosen
 

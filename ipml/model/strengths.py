@@ -2,19 +2,19 @@
 
 A penalty treats all coefficients alike, but thousands of n-grams and a few dozen numbers are not alike, and how they
 compare differs from one marketplace to the next. To choose one strength takes more counterfeits than most have: the
-best on sellers left out is so by chance more often than not. So none is chosen. Learners of several strengths, each
-under the penalty that serves sellers left out best, count alike in a mean, which is a linear learner again.
+best on sellers left out is so by chance more often than not. So learners of several strengths, each under the penalty
+that serves sellers left out best, are taken together in a mean, which is a linear learner again. The less it can be put
+down to chance that one of them serves these sellers worse than the best, the less it counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss
 
 from ipml.model.ascent import Ascent, Start
 from ipml.model.calibration import SigmoidCalibration
@@ -32,6 +32,8 @@ PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse strengths: under the first hardly anything is learnt, under the last nearly all by heart."""
 _WORSE_IN_A_ROW = 2
 _EXACTNESS = 1e-4  # of a try; the choice is one of penalties far apart, and needs no more
+_LEAST_SHARE = 0.01
+_TINY = 1e-12
 _MOST_PASSES = 100  # of a try: weak penalties take thousands, and do worse
 
 
@@ -61,8 +63,8 @@ class Trial:
         Slope and intercept of the calibration, which makes the log-odds of trials comparable.
     unseen : array of shape (n_listings,)
         Log-odds after it; NaN where no fold left the seller out.
-    loss : float
-        Mean log loss.
+    losses : array of shape (n_sellers,)
+        The log loss of the listings of each of them, added up.
     starts : list of Start
         Where the fit of each fold ended.
     """
@@ -70,8 +72,13 @@ class Trial:
     strength: Strength
     line: tuple[float, float]
     unseen: Floats = field(repr=False)
-    loss: float
+    losses: Floats = field(repr=False)
     starts: list[Start] = field(repr=False)
+
+    @property
+    def loss(self) -> float:
+        """The log loss of all listings, added up."""
+        return float(self.losses.sum())
 
 
 class _Fit(NamedTuple):
@@ -89,7 +96,7 @@ class Search:
     Parameters
     ----------
     design : Design of shape (n_listings, n_features)
-    y, weight : array of shape (n_listings,)
+    y, weight, sellers : array of shape (n_listings,)
     is_text : array of bool, shape (n_features,)
         Which columns the strength of text is about: n-grams.
     only_raises : array of bool, shape (n_features,)
@@ -99,6 +106,7 @@ class Search:
     design: Design
     y: Labels
     weight: Floats
+    sellers: NDArray[Any]
     is_text: Flags
     only_raises: Flags
     folds: list[Fold]
@@ -156,11 +164,36 @@ class Search:
         scored = ~np.isnan(log_odds)
         y, weight = self.y[scored], self.weight[scored]
         calibration = SigmoidCalibration().fit(log_odds[scored], y, weight)
-        probability = calibration.probability(log_odds[scored])
+        log_odds = calibration.slope_ * log_odds + calibration.intercept_
+        loss = weight * np.logaddexp(0.0, np.where(y == 1, -1.0, 1.0) * log_odds[scored])
+        _, numbers = np.unique(self.sellers[scored], return_inverse=True)
         return Trial(
             strength,
             line=(calibration.slope_, calibration.intercept_),
-            unseen=calibration.slope_ * log_odds + calibration.intercept_,
-            loss=float(log_loss(y, probability, sample_weight=weight, labels=[0, 1])),
+            unseen=log_odds,
+            losses=np.bincount(numbers, loss).astype(np.float64),
             starts=[fit.ascent.standing for fit in fits],
         )
+
+
+def share_out(trials: Sequence[Trial]) -> tuple[list[Trial], Floats]:
+    """Return the trials that count, and what share each has in their mean, shape (n_kept,).
+
+    One whose loss is z standard errors above the least, in pairs over sellers, weighs exp(-z²/2) as much as the best:
+    as likely as such a difference is by chance. Those that would count for less than one in a hundred are left out.
+
+    Examples
+    --------
+    >>> losses = {0.1: [5.0, 1.0, 2.0], 1.0: [1.0, 5.0, 2.0], 10.0: [7.0, 7.5, 7.0]}
+    >>> trials = [Trial(Strength(1.0, C), (1.0, 0.0), np.zeros(3), np.array(of), []) for C, of in losses.items()]
+    >>> kept, shares = share_out(trials)
+    >>> [trial.strength.C for trial in kept], shares.round(2)
+    ([0.1, 1.0], array([0.5, 0.5]))
+    """
+    best = min(trials, key=lambda trial: trial.loss)
+    more = np.stack([trial.losses - best.losses for trial in trials])
+    error = np.sqrt(more.shape[1]) * more.std(axis=1)
+    z = more.sum(axis=1) / np.maximum(error, _TINY)
+    weights = np.exp(-np.square(z) / 2)
+    kept = np.flatnonzero(weights >= _LEAST_SHARE * weights.sum())
+    return [trials[int(place)] for place in kept], np.asarray(weights[kept] / weights[kept].sum())

@@ -32,12 +32,12 @@ def values_of(design: Design, columns: np.ndarray | None = None) -> csr_matrix:
 
 def member(C: float, slope: float = 1.0, intercept: float = 0.0) -> Trial:
     """Return a learner of the mean under a penalty, with a line of its own."""
-    return Trial(Strength(1.0, C), (slope, intercept), np.empty(0), 0.0, [])
+    return Trial(Strength(1.0, C), (slope, intercept), np.empty(0), np.zeros(1), [])
 
 
 def fit(design, y, weight, C=1.0, only_raises=FREE, is_text=FREE):
     """Fit one learner, nearly to the end."""
-    return Blend([member(C)], is_text, only_raises).fit(design, y, weight, 1e-7)
+    return Blend([member(C)], np.ones(1), is_text, only_raises).fit(design, y, weight, 1e-7)
 
 
 def choose(problem, **changes):
@@ -56,11 +56,12 @@ def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
 
 
 def test_the_mean_of_learners_scores_as_their_mean(problem):
-    """Each after its own line."""
+    """Each after its own line, and with its share."""
     design, y, weight, _ = problem
     weak, strong = (fit(design, y, weight, C).score(design) for C in (0.1, 10.0))
-    blend = Blend([member(0.1, 2.0, 1.0), member(10.0, 0.5, -1.0)], FREE, FREE).fit(design, y, weight, 1e-7)
-    np.testing.assert_allclose(blend.score(design), ((2 * weak + 1) + (0.5 * strong - 1)) / 2, atol=5e-3)
+    members, shares = [member(0.1, 2.0, 1.0), member(10.0, 0.5, -1.0)], np.array([0.75, 0.25])
+    blend = Blend(members, shares, FREE, FREE).fit(design, y, weight, 1e-7)
+    np.testing.assert_allclose(blend.score(design), 0.75 * (2 * weak + 1) + 0.25 * (0.5 * strong - 1), atol=5e-3)
 
 
 def test_what_may_only_raise_never_lowers(problem):
@@ -123,7 +124,7 @@ def test_they_are_scored_by_a_learner_that_saw_all_others(problem, monkeypatch):
     chosen = choose(problem)
     is_scored = ~np.isnan(chosen.unseen)
     rest, scored = np.flatnonzero(~is_scored), np.flatnonzero(is_scored)
-    others = Blend(chosen.members, FREE, FREE).fit(design[rest], y[rest], weight[rest], 1e-7)
+    others = Blend(chosen.members, chosen.shares, FREE, FREE).fit(design[rest], y[rest], weight[rest], 1e-7)
     np.testing.assert_allclose(chosen.unseen[scored], others.score(design[scored]), atol=0.02)
 
 

@@ -60,7 +60,8 @@ class Trained:
             return registered
         store = f" --tracking {tracking_uri}" if tracking_uri else ""
         overruled = f'ipml promote {self.run.model_uri}{store} --despite "REASON"'
-        return f"{registered}: refused by the gate. To use it all the same: {overruled}"
+        why = "; ".join(row.reason or row.rule for row in self.gate.rows if row.is_refused)
+        return f"{registered}: refused by the gate ({why}). To use it all the same: {overruled}"
 
 
 def train(
