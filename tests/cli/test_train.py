@@ -31,7 +31,7 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     saved, registered = answer.out.splitlines()[-2:]
     card = load_model(tmp_path / "models" / "shoes").card
     assert saved == f"Model {card.full_version} saved in models/shoes"
-    assert registered.startswith("Registered as models:/ipml/1, alias challenger: refused by the gate. ")
+    assert registered.startswith("Registered as models:/ipml/1, alias challenger: refused by the gate (")
     assert registered.endswith('ipml promote models:/ipml/1 --despite "REASON"')
     assert "must be measured: training tried no attacks" in answer.out
     assert read_champions("ipml", f"sqlite:///{tmp_path}/mlflow.db").current is None
