@@ -86,7 +86,8 @@ def test_nothing_strange_is_printed(first):
     """Two lines of what has been done beside the answer: no warning, no traceback, nothing of the libraries beneath."""
     assert first.returncode == 0
     assert re.fullmatch(
-        r"Marketplace: 2,000 listings in ipml-demo/market\nModel: ipml/\w{12}, registered as models:/ipml/1\n",
+        r"Marketplace: 2,000 listings in ipml-demo/market\n"
+        r"Model: ipml/\w{12}\. Registered as models:/ipml/1, alias (champion|challenger: refused by the gate .+)\n",
         first.stderr,
     )
 
@@ -130,7 +131,7 @@ def test_the_queue_and_the_report_say_why(home, first):
 def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first, second):
     """The same marketplace and figures; the password given out the first time still holds."""
     assert second.returncode == 0
-    assert "registered as models:/ipml/2" in second.stderr
+    assert "Registered as models:/ipml/2" in second.stderr
     assert first.stdout.split("Open the")[0] == second.stdout.split("Open the")[0]
     assert f"log in as {USER} with the password" in first.stdout
     engine = open_database(f"sqlite:///{home / 'ipml-demo' / 'ipml.db'}")
