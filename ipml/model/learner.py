@@ -1,4 +1,4 @@
-"""The linear learner: fitted on sparse features, their penalties chosen on sellers left out."""
+"""The linear learner: a mean of several, fitted on sparse features, their penalties chosen on sellers left out."""
 
 from __future__ import annotations
 
