@@ -282,7 +282,7 @@ class Scorer:
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
         explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
-        if explain:
+        if explain and listings:
             explained = self._explain(listings, judged.columns, earlier)
         numbers = zip(
             *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high)), strict=True
