@@ -111,8 +111,18 @@ class ListingColumns:
 
     @classmethod
     def of(cls, listings: Any) -> ListingColumns:
-        """Return the columns of a frame, of a mapping, or of a `ListingColumns`, which is returned as it is."""
-        return listings if isinstance(listings, ListingColumns) else cls(listings)
+        """Return the columns of a frame, of a mapping, or of a `ListingColumns`, which is returned as it is.
+
+        Raises
+        ------
+        TypeError
+            It is something else, without names of columns.
+        """
+        if isinstance(listings, ListingColumns):
+            return listings
+        if not isinstance(listings, pd.DataFrame | Mapping):
+            raise TypeError(_say_how_to_name(listings))
+        return cls(listings)
 
     @classmethod
     def of_one(cls, listing: Listing, reading: Reading | None = None) -> ListingColumns:
@@ -368,6 +378,21 @@ def days_from(first: datetime | None, second: datetime | None) -> float:
     if first is None or second is None:
         return float("nan")
     return float(to_microseconds(second) - to_microseconds(first)) / MICROSECONDS_A_DAY
+
+
+def _say_how_to_name(listings: Any) -> str:
+    """Say what listings are expected to be, and how to make that of what was found."""
+    kind = type(listings)
+    found = f"Listings are a {kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__name__}'}"
+    if hasattr(listings, "to_pandas"):
+        made = "to_pandas()"
+    elif isinstance(listings, list | tuple) and listings and isinstance(listings[0], Mapping):
+        made = "pandas.DataFrame(listings)"
+    elif isinstance(listings, list | tuple) and listings and isinstance(listings[0], Listing):
+        made = "ipml.listings.schema.listings_to_frame(listings)"
+    else:
+        made = "pandas.DataFrame(listings, columns=[…])"
+    return f"{found}; expected a DataFrame with named columns such as seller_id, title and price. Make one: {made}."
 
 
 _AS_THEY_STAND = Reading()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import ClassifierTags, Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from ipml.features.brand import BrandFeatures, BrandTable, listing_brands
@@ -59,7 +62,12 @@ def make_features(brands: BrandTable | None = None) -> FeatureUnion:
     )
 
 
-class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
+class CounterfeitClassifier(  # its features are sparse, and stay so whatever `set_output` would ask for
+    ClassifierMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
     """Give each listing the calibrated probability that it is counterfeit, and say what contributed.
 
     Two linear stages: the listing by itself, then its log-odds joined with the portfolio of its seller, the listings
@@ -68,10 +76,14 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
 
     Long texts are read passage by passage and count as their most suspicious one, so padding does not help.
 
+    It reads frames, not arrays: listings are known by the names of their columns. These may come in any order, and what
+    is absent reads as missing.
+
     Parameters
     ----------
     features : FeatureUnion or None, default=None
-        The extractors; those of `make_features` where none are given.
+        The extractors; those of `make_features` where none are given. Their parameters can be set either way, as in a
+        grid search over `features__title__letters`.
     C : float or None, default=None
         Inverse strength of the penalty; chosen by log loss on unseen sellers where none is given.
     n_folds : int, default=5
@@ -96,7 +108,10 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     alone_ : SigmoidCalibration
         Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
     calibration_ : HierarchicalCalibration
-    classes_ : array([0, 1])
+    classes_ : array of shape (2,)
+        The labels, sorted; the second is that of counterfeits.
+    feature_names_in_ : array of str, shape (n_features_in_,)
+        The columns of the training listings.
 
     Examples
     --------
@@ -114,6 +129,26 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         self.n_folds = n_folds
         self.seed = seed
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; those of the extractors too, where none are given."""
+        params: dict[str, Any] = super().get_params(deep)
+        if deep and self.features is None:
+            params |= {f"features__{name}": value for name, value in make_features().get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, as scikit-learn names them; those of an extractor need no `features` to be given."""
+        if self.features is None and any(name.startswith("features__") for name in params):
+            self.features = make_features()
+        super().set_params(**params)
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.string, tags.input_tags.allow_nan = False, True, True
+        tags.classifier_tags = ClassifierTags(multi_class=False)
+        return tags
+
     def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None, label_odds: Any = None) -> Self:
         """Learn from labelled listings.
 
@@ -121,24 +156,33 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : DataFrame of shape (n_listings, …)
             Canonical listing columns; `seller_id` makes the folds, `listed_at` says which listings came before.
-        y : array of 0 and 1, shape (n_listings,)
-            1 for counterfeit.
+        y : array of shape (n_listings,)
+            1 for counterfeit, 0 for genuine. Of any other two labels the second, when they are sorted, is that of
+            counterfeits, as scikit-learn has it; a warning says which.
         sample_weight : array of shape (n_listings,), optional
             How far each label is trusted.
         label_odds : array of shape (n_listings,), optional
             With what odds a person came to see each listing; NaN where unknown. Probabilities are then those of all
             listings that came by, not of those that were reviewed. The order of listings is learnt without them: it
             hardly depends on them, and some labels that stand for many would only blur it.
+
+        Raises
+        ------
+        TypeError
+            `X` has no named columns.
+        ValueError
+            It has no column `seller_id`, or the labels are not of two classes, one for each listing.
         """
-        y = np.asarray(y).astype(np.int8)
-        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        listings = ListingColumns.of(X)
+        self._columns = _list_columns(X)
+        weight = _read_weight(sample_weight, len(listings))
+        y = self._learn_classes(y, weight)
         counted = weight if label_odds is None else weight * count_by_odds(label_odds)
         sellers = np.asarray(X["seller_id"]).astype(str)
         for name in _PREPARED:
             self.__dict__.pop(name, None)
-        self.classes_ = np.array([0, 1])
         self.features_ = clone(self.features) if self.features is not None else make_features()
-        listings = self._learn_spelling(ListingColumns.of(X))
+        listings = self._learn_spelling(listings)
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
             chosen = self._fit_first_stage(listings, y, weight, sellers)
         unseen = chosen.unseen
@@ -159,7 +203,19 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             sellers=sellers[scored],
             seed=self.seed,
         )
+        self._prepare()
         return self
+
+    @property
+    def feature_names_in_(self) -> NDArray[np.object_]:
+        """The columns of the training listings."""
+        check_is_fitted(self)
+        return np.array(self._columns, dtype=object)
+
+    @property
+    def n_features_in_(self) -> int:
+        """How many columns the training listings had."""
+        return len(self.feature_names_in_)
 
     def columns(self, X: Any) -> ListingColumns:
         """Return listings as the model reads them, their misspelt words as it knows them."""
@@ -184,6 +240,10 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
             learner = self.learner_
             stage = self._first_stage = FirstStage(self.features_, learner.coef_[0], float(learner.intercept_[0]))
         return stage
+
+    def _prepare(self) -> tuple[Reading, FirstStage]:
+        """Make what scoring is prepared with, so that scoring changes nothing."""
+        return self.reading, self.first_stage
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
@@ -211,9 +271,11 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         """
         return self.calibration_.interval(log_odds, *self._groups(self.columns(X)), level)
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return 1 where counterfeit is the likelier; what to act on is the operator's threshold, not this."""
-        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the likelier label; what to act on is the operator's threshold, not this."""
+        is_counterfeit = self.predict_proba(X)[:, 1] >= 0.5
+        labels: NDArray[Any] = self.classes_[is_counterfeit.astype(np.intp)]
+        return labels
 
     def decision_function(self, X: Any, shares: Floats | None = None) -> Floats:
         """Return the log-odds before calibration, shape (n_listings,); `shares` as for `transform`."""
@@ -225,6 +287,9 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
 
     def transform(self, X: Any, shares: Floats | None = None) -> csr_matrix:
         """Return the features, the last of them the portfolio's, shape (n_listings, n_features).
+
+        The matrix is sparse whatever `set_output` or `set_config` ask for: as a frame, its hundreds of thousands of
+        columns would take minutes. Pick those of interest by `get_feature_names_out`.
 
         Parameters
         ----------
@@ -298,6 +363,33 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
     def _brands(self, listings: ListingColumns) -> Names:
         return listing_brands(listings, self.brand_table)
 
+    def _learn_classes(self, y: Any, weight: Floats) -> Labels:
+        """Set `classes_`, and return 1 for each listing with the label of counterfeits, else 0."""
+        labels = column_or_1d(np.asarray(y), warn=True)
+        if len(labels) != len(weight):
+            raise ValueError(f"Found {len(labels)} labels for {len(weight)} listings; expected one for each.")
+        if n_missing := int(np.sum(pd.isna(labels) | np.isin(labels, (np.inf, -np.inf)))):
+            raise ValueError(f"Found {n_missing} missing labels (NaN or inf); leave listings without a label out.")
+        labels = np.array(labels.tolist())  # of objects, as frames hold them, the plain texts or numbers
+        check_classification_targets(labels)
+        classes, y = np.unique(labels, return_inverse=True)
+        if len(classes) > 2:
+            found = f"multiclass: found {len(classes)} labels, such as {classes[:3].tolist()}"
+            expected = "expected that of genuine listings and that of counterfeits"
+            raise ValueError(f"Only binary classification is supported. The type of the target is {found}; {expected}.")
+        counted = np.unique(y[weight > 0])
+        if len(counted) < 2:
+            found = f"only one class, the label {classes[counted[0]].item()!r}" if len(counted) else "no label"
+            with_weight = "" if np.all(weight > 0) else " with a sample weight above zero"
+            raise ValueError(f"Found {found}{with_weight}; expected two classes, genuine and counterfeit listings.")
+        if classes[1] != 1:
+            said = (
+                f"{classes[1].item()!r}, the second of the labels, is taken for counterfeit, {classes[0].item()!r} for"
+            )
+            warnings.warn(f"{said} genuine; if it is the other way round, give 1 and 0.", UserWarning, stacklevel=3)
+        self.classes_ = classes
+        return np.asarray(y, dtype=np.int8)
+
     def _learn_spelling(self, listings: ListingColumns) -> ListingColumns:
         """Learn the words of the listings, and return them as read from now on."""
         phrases = [phrase for _, extractor in self.features_.transformer_list for phrase in _phrases_of(extractor)]
@@ -361,6 +453,27 @@ class CounterfeitClassifier(ClassifierMixin, BaseEstimator):
         rows = np.concatenate(owners)
         worst = np.lexsort((-np.concatenate(log_odds), rows))  # by listing, the highest first
         return values.take(worst[np.unique(rows[worst], return_index=True)[1]])
+
+
+def _list_columns(X: Any) -> list[str]:
+    """Return the names of the columns of training listings, among which those that make folds must be."""
+    names = list(map(str, X))
+    if "seller_id" not in names:
+        found = ", ".join(names[:5]) or "none"
+        raise ValueError(f"X has no column seller_id, which makes the folds; found {found}. Rename your own to it.")
+    return names
+
+
+def _read_weight(sample_weight: Any, n_listings: int) -> Floats:
+    """Return a weight for each listing."""
+    if sample_weight is None:
+        return np.ones(n_listings)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_listings,):
+        raise ValueError(
+            f"Found sample weights of shape {weight.shape}; expected one for each of {n_listings} listings."
+        )
+    return weight
 
 
 def _phrases_of(extractor: Any) -> list[str]:

@@ -162,7 +162,7 @@ def _say_signs(found: str, nothing: str, signs: Mapping[str, str]) -> Sentence:
 
     def say(facts: Facts) -> str:
         offer = facts.extractors["offer"]
-        present = offer.get_feature_names_out()[np.flatnonzero(offer.transform(facts.listing)[0])]
+        present = offer.get_feature_names_out()[np.flatnonzero(offer.values(facts.listing)[0])]
         named = {signs[sign] for name in present if (sign := name.rpartition("_in_")[0]) in signs}
         return f"{found}: {', '.join(sorted(named))}" if named else nothing
 

@@ -1,11 +1,23 @@
 """The classifier: a linear score whose parts add up, and probabilities that mean what they say."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import FeatureUnion
 
+from ipml import Scorer
+from ipml.features.brand import BrandFeatures
+from ipml.features.price import PriceFeatures
+from ipml.features.text import TextFeatures
+from ipml.listings.schema import listings_to_frame
+from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.pipeline import CounterfeitClassifier
 
@@ -94,3 +106,133 @@ def test_calibrated_probabilities_average_to_the_share_of_counterfeits():
     scores = rng.normal(size=2_000)
     y = (rng.random(2_000) < 1 / (1 + np.exp(2 - scores))).astype(np.int8)
     assert SigmoidCalibration().fit(scores, y).probability(scores).mean() == pytest.approx(y.mean(), abs=0.005)
+
+
+# At home in scikit-learn
+
+
+@pytest.fixture(scope="module")
+def few(market) -> pd.DataFrame:
+    """Some labelled listings, the columns of which a classifier learns from in a second."""
+    labelled = market.listings[market.listings["is_counterfeit"].notna()]
+    return labelled[["seller_id", "title", "brand", "price", "currency", "is_counterfeit"]].head(300)
+
+
+@pytest.fixture(scope="module")
+def y(few) -> np.ndarray:
+    """Their labels."""
+    return few["is_counterfeit"].to_numpy(dtype=int)
+
+
+@pytest.fixture(scope="module")
+def small() -> CounterfeitClassifier:
+    """A classifier of few features, not fitted."""
+    parts = [("title", TextFeatures("title", bits=10)), ("brand", BrandFeatures()), ("price", PriceFeatures())]
+    return CounterfeitClassifier(FeatureUnion(parts), C=0.1, n_folds=2)
+
+
+@pytest.fixture(scope="module")
+def fitted(small, few, y) -> CounterfeitClassifier:
+    """The same, fitted on labels of 0 and 1."""
+    return clone(small).fit(few, y)
+
+
+@pytest.mark.parametrize(
+    ("genuine", "counterfeit", "is_said"),
+    [(False, True, False), (-1, 1, False), (0.0, 1.0, False), (1, 2, True), ("genuine", "replica", True)],
+)
+@pytest.mark.parametrize("make", [list, np.array, pd.Series])
+def test_any_two_labels_teach_the_same(small, few, y, genuine, counterfeit, is_said, make):
+    """The second, when sorted, is that of counterfeits, which is said unless it is 1; `classes_` has the labels."""
+    labels = make([counterfeit if label else genuine for label in y])
+    classifier = clone(small)
+    if is_said:
+        with pytest.warns(UserWarning, match=f"{counterfeit!r}, the second of the labels, is taken for counterfeit"):
+            codes = classifier._learn_classes(labels, np.ones(len(y)))
+    else:
+        codes = classifier._learn_classes(labels, np.ones(len(y)))
+    np.testing.assert_array_equal(codes, y)
+    assert classifier.classes_.tolist() == [genuine, counterfeit]
+
+
+@pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
+def test_predictions_are_in_the_labels_that_were_given(small, fitted, few, y):
+    """The likelier label is predicted, as it was given; probabilities are those of any other labels, to the bit."""
+    named = clone(small).fit(few, np.where(y, "replica", "genuine"))
+    np.testing.assert_array_equal(named.predict_proba(few), fitted.predict_proba(few))
+    np.testing.assert_array_equal(named.predict(few), np.where(fitted.predict(few), "replica", "genuine"))
+    assert fitted.predict(few).tolist() == (fitted.predict_proba(few)[:, 1] >= 0.5).astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "weight", "said"),
+    [
+        ([0] * 4, None, "Found only one class, the label 0; expected two classes"),
+        (["ok"] * 4, None, "Found only one class, the label 'ok'; expected two classes"),
+        ([0, 1, 0, 0], [1, 0, 1, 1], "only one class, the label 0 with a sample weight above zero; expected two"),
+        ([], None, "Found no label; expected two classes"),
+        ([0, 1, 2, 1], None, "Only binary classification is supported.*multiclass: found 3 labels"),
+        ([0.2, 1.5, 0.3, 0.1], None, "continuous"),
+        ([1, None, np.nan, np.inf], None, r"Found 3 missing labels \(NaN or inf\); leave listings without a label out"),
+        ([0, 1, 0], None, "Found 3 labels for 4 listings; expected one for each"),
+        ([0, 1, 0, 1], [1.0], "expected one for each of 4 listings"),
+        (None, None, "y should be a 1d array"),
+    ],
+)
+def test_labels_that_teach_nothing_are_refused_in_one_line(small, few, labels, weight, said):
+    """Before anything is learnt, one line says what was found and what is expected."""
+    listings = few.head(4 if labels is None or len(labels) else 0)
+    with pytest.raises(ValueError, match=said) as caught:
+        clone(small).fit(listings, labels, weight)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_has_no_named_columns_is_refused_with_a_hint(fitted, small, few, y):
+    """Arrays, lists and frames without a seller are told what is expected and how to make it."""
+    records = few.to_dict("records")
+    for X, said in (
+        (few.to_numpy(), r"a numpy.ndarray; expected a DataFrame with named .*pandas.DataFrame\(listings, columns="),
+        (few.to_numpy().tolist(), r"Listings are a list; .*pandas.DataFrame\(listings, columns="),
+        (records, r"Listings are a list; .*Make one: pandas.DataFrame\(listings\)"),
+        (GOLDEN_LISTINGS, r"Make one: ipml.listings.schema.listings_to_frame\(listings\)"),
+    ):
+        for use in (lambda X=X: clone(small).fit(X, y), lambda X=X: fitted.predict_proba(X)):
+            with pytest.raises(TypeError, match=said):
+                use()
+    with pytest.raises(ValueError, match=r"X has no column seller_id, .*found 0, 1, 2"):
+        clone(small).fit(pd.DataFrame(few.to_numpy()), y)
+
+
+def test_parameters_of_extractors_can_be_searched(few, y):
+    """Without features given, those of the extractors are listed and set as with them; a search over them ends."""
+    classifier = CounterfeitClassifier(n_folds=2)
+    assert clone(classifier).get_params(deep=False)["features"] is None
+    assert classifier.get_params()["features__title__letters"] == (2, 5)
+    assert clone(classifier).set_params(features__title__bits=9).features.transformer_list[0][1].bits == 9
+    with pytest.raises(ValueError, match="Invalid parameter 'titel'"):
+        clone(classifier).set_params(features__titel__bits=9)
+    grid = {"C": [0.1], "features__title__letters": [(2, 4)]}
+    search = GridSearchCV(classifier, grid, cv=GroupKFold(2), scoring="average_precision", refit=False)
+    search.fit(few, y, groups=few["seller_id"])
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_columns_are_remembered_and_may_come_in_any_order(fitted, few):
+    """`feature_names_in_` are the columns of the training listings; their order, and a pickle, change nothing."""
+    assert fitted.feature_names_in_.tolist() == list(few.columns)
+    assert fitted.n_features_in_ == len(few.columns)
+    assert not hasattr(clone(fitted), "feature_names_in_")
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(few[few.columns[::-1]]), fitted.predict_proba(few))
+    assert again.feature_names_in_.tolist() == list(few.columns)
+
+
+def test_the_form_of_output_changes_no_score(small, fitted, few, y, classifier):
+    """Where frames are asked for, scores and reasons are the same; the matrix stays sparse, numbers become frames."""
+    checked = listings_to_frame(GOLDEN_LISTINGS[:3])
+    before = Scorer(classifier, "m/1").explain_frame(checked)
+    with config_context(transform_output="pandas"):
+        np.testing.assert_array_equal(clone(small).fit(few, y).predict_proba(few), fitted.predict_proba(few))
+        assert issparse(fitted.transform(few))
+        assert Scorer(classifier, "m/1").explain_frame(checked) == before
+        assert isinstance(PriceFeatures().fit(few).transform(few), pd.DataFrame)
