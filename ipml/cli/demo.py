@@ -76,7 +76,8 @@ def demo(
         typer.echo(_describe(rank, one))
     login = f", and log in as {USER} with the password {password or 'that the first demonstration here printed'}"
     typer.echo(f"Open the reviewer's page{login}:\n\n    {_beside('ipml')} serve --database {_database(out)}\n")
-    typer.echo(f"Look at the run and the model:\n\n    {_beside('mlflow')} ui --backend-store-uri {_tracking(out)}\n")
+    where = trained.run.say_where(_tracking(out), _beside("mlflow"))
+    typer.echo(f"Look at the run and the model:\n\n    {where}\n")
 
 
 def _beside(command: str) -> str:

@@ -38,8 +38,8 @@ def train(
 
     The first model goes through the gate and becomes the champion if it passes; others wait for `ipml promote`.
 
-    A page on the model, to be read before it is trusted, lies beside its folder; it quotes listings. Look at the runs
-    with `mlflow ui --backend-store-uri sqlite:///mlflow.db`.
+    A page on the model, to be read before it is trusted, lies beside its folder; it quotes listings. In MLflow all runs
+    of a model stand side by side, named by experiment and date; the last lines say where this one is.
 
     Example: ipml train experiments/shoes.toml
     """
@@ -69,5 +69,6 @@ def train(
         typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
     typer.echo("")
     typer.echo(f"Report written to {trained.report}")
+    typer.echo(f"Run: {trained.run.say_where(tracking)}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")
     typer.echo(trained.standing(tracking))

@@ -373,3 +373,10 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
         told = "%s scores with the brands it was trained with, which are not those of IPML_BRANDS (%s): train it again"
         _log.warning(told, loaded.card.full_version, settings.brands)
     return Scorer(loaded.classifier, loaded.card.full_version, settings.most_width, loaded.digest)
+
+
+def _load_pyfunc(path: str) -> Any:
+    """Load a model for MLflow's scoring, such as `mlflow models serve`: it looks for a function of this name."""
+    from ipml.model.tracking.served_model import ServedModel
+
+    return ServedModel(load_model(path).score_frame)

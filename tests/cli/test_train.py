@@ -28,7 +28,8 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     head, _, header, *_ = answer.out.splitlines()
     assert " counterfeit (" in head
     assert header.split() == ["model", "prevalence", "keyword", "list", "price", "rule"]
-    saved, registered = answer.out.splitlines()[-2:]
+    run, saved, registered = answer.out.splitlines()[-3:]
+    assert run.startswith(f"Run: mlflow ui --workers 1 --backend-store-uri sqlite:///{tmp_path}/mlflow.db, then http")
     card = load_model(tmp_path / "models" / "shoes").card
     assert saved == f"Model {card.full_version} saved in models/shoes"
     assert registered.startswith("Registered as models:/ipml/1, alias challenger: refused by the gate (")

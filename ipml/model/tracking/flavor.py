@@ -1,7 +1,7 @@
 """A model folder as MLflow keeps it: its flavour, as MLflow calls a kind of model.
 
-Models recorded here name this file as their loader, so that the same checks are made when somebody opens one
-with MLflow.
+Models recorded here name ipml's own scoring as their loader, so that the same checks are made when somebody opens one
+with MLflow, and when `mlflow models serve` scores with it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
-from ipml.model.artifact import load_model
-from ipml.model.tracking.served_model import ServedModel, make_example, served_fields
+from ipml.model.tracking.served_model import SERVED_COLUMNS, make_example, served_fields
 
 FLAVOR_NAME = "ipml"
+LOADER = "ipml.scoring.scorer"  # by name only: scoring is built on models, not models on scoring
 MODEL_FOLDER = "data/model"  # where mlflow.pyfunc.save_model puts a folder called "model"
 
 
@@ -47,18 +47,13 @@ def save_model(path: str, mlflow_model: Model, folder: Path, **_: object) -> Non
         copied = shutil.copytree(folder, Path(workplace, Path(MODEL_FOLDER).name))
         save_pyfunc(
             path,
-            loader_module=__name__,
+            loader_module=LOADER,
             data_path=str(copied),
             mlflow_model=mlflow_model,
             signature=_make_signature(),
             input_example=make_example(),
             conda_env=_make_environment(),
         )
-
-
-def _load_pyfunc(path: str) -> ServedModel:
-    """Load a logged model for MLflow's scoring; all checks of `load_model` apply."""
-    return ServedModel(load_model(path).classifier)
 
 
 def _make_environment() -> dict[str, Any]:
@@ -85,4 +80,5 @@ def _make_signature() -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [
         ColSpec(kinds[hint], name, required=hint is str) for name, hint in served_fields().items()
     ]
-    return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec(DataType.double, "score")]))
+    given: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in SERVED_COLUMNS.items()]
+    return ModelSignature(inputs=Schema(columns), outputs=Schema(given))

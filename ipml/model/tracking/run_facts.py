@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class RunFacts:
     Attributes
     ----------
     experiment : str
-        Name of the experiment: letters, digits, `_`, `.` and `-`.
+        Name of the experiment; with the date it names the run.
     parameters : mapping of str to object
         Flat; values longer than 500 letters are cut, and say so.
     figures : mapping of str to Estimate or float
@@ -36,6 +37,10 @@ class RunFacts:
         Text files by name, such as the experiment's TOML.
     tags : mapping of str to str
         More to search runs by.
+    curves : mapping of str to sequence of (int, float)
+        Values at steps, drawn by MLflow as lines, several runs in one picture.
+    variant : str, default=""
+        What sets the run apart from others of its experiment; stands in its name.
     """
 
     experiment: str
@@ -47,6 +52,20 @@ class RunFacts:
     files: Sequence[Path] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    variant: str = ""
+
+
+def name_run(facts: RunFacts, begun_at: datetime) -> str:
+    """Return the name of a run: experiment, variant and date.
+
+    Examples
+    --------
+    >>> name_run(RunFacts("shoes", {}, {}, "shoes.csv", "0", variant="C = 0.1"), datetime(2026, 3, 1, 9, 30))
+    'shoes, C = 0.1, 2026-03-01 09:30'
+    """
+    parts = (facts.experiment, _shorten(facts.variant), f"{begun_at:%Y-%m-%d %H:%M}")
+    return ", ".join(filter(None, parts))
 
 
 def make_parameters(facts: RunFacts) -> dict[str, str]:
@@ -85,9 +104,10 @@ def make_metrics(facts: RunFacts) -> dict[str, float]:
 
 
 def make_tags(facts: RunFacts) -> dict[str, str]:
-    """Return the tags of a run: version of ipml, data and commit, and then its own."""
+    """Return the tags of a run: its experiment, version of ipml, data and commit, and then its own."""
     commit = find_commit()
     return {
+        "ipml.experiment": facts.experiment,
         "ipml.version": version("ipml"),
         "ipml.data_digest": facts.data_digest,
         **({"mlflow.source.git.commit": commit} if commit else {}),

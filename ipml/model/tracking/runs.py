@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Metric
 from mlflow.models import Model
 
-from ipml.errors import RunFileMissing, UnusableSetting
+from ipml.errors import RunFileMissing, UnusableSetting, hide_password
 from ipml.model.artifact import load_model
 from ipml.model.artifact.card import NAME_PATTERN
 from ipml.model.tracking import flavor
 from ipml.model.tracking.download import download
 from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, register
-from ipml.model.tracking.run_facts import RunFacts, make_metrics, make_parameters, make_tags
+from ipml.model.tracking.run_facts import RunFacts, make_metrics, make_parameters, make_tags, name_run
 from ipml.model.tracking.store import find_store, find_store_of, make_active, open_store
 from ipml.model.tracking.uris import find_sqlite_file, parse_model_uri
 
-PARAMETERS_AT_A_TIME = 100  # MLflow takes no more in one call
+PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in one call
 
 
 @dataclass(frozen=True)
@@ -32,19 +36,38 @@ class RecordedRun:
 
     Examples
     --------
-    >>> RecordedRun("0123abcd", "ipml", 3, "challenger").model_uri
+    >>> run = RecordedRun("0123abcd", "ipml", 3, "challenger", experiment_id="1")
+    >>> run.model_uri
     'models:/ipml/3'
+    >>> run.say_where("https://mlflow.example/")
+    'https://mlflow.example/#/experiments/1/runs/0123abcd'
     """
 
     run_id: str
     model_name: str
     model_version: int
     alias: str
+    experiment_id: str
 
     @property
     def model_uri(self) -> str:
         """The registry URI of this very version: "models:/ipml/3"."""
         return f"models:/{self.model_name}/{self.model_version}"
+
+    def say_where(self, tracking_uri: str | None = None, command: str = "mlflow") -> str:
+        """Say in one line where to look at the run: its page, or first the command that shows pages on this machine.
+
+        Parameters
+        ----------
+        tracking_uri : str, optional
+            MLflow's tracking URI; that of the settings where none is given.
+        command : str, default="mlflow"
+            How MLflow is called here.
+        """
+        store, page = hide_password(find_store(tracking_uri)), f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        if store.startswith(("http://", "https://")):
+            return f"{store.rstrip('/')}/{page}"
+        return f"{command} ui --workers 1 --backend-store-uri {shlex.quote(store)}, then http://127.0.0.1:5000/{page}"
 
 
 def record_run(
@@ -56,6 +79,8 @@ def record_run(
     tracking_uri: str | None = None,
 ) -> RecordedRun:
     """Record one training run with its model, and register the model as a new version.
+
+    MLflow's experiment is the model: its variants, whatever experiment of ours they come of, stand side by side.
 
     Parameters
     ----------
@@ -82,7 +107,7 @@ def record_run(
     parse_model_uri(f"models:/{model_name}@{chosen}")  # else it could never be resolved
     load_model(model_folder)
     with open_store(find_store(tracking_uri)) as client, make_active(client):
-        with start_run(client, facts) as run:
+        with start_run(client, facts, model_name) as run:
             logged = Model.log(
                 artifact_path=None,
                 name="model",
@@ -93,7 +118,7 @@ def record_run(
             )
         registered = register(client, model_name, logged, model_folder)
         client.set_registered_model_alias(model_name, chosen, str(registered.version))
-    return RecordedRun(run.info.run_id, model_name, int(registered.version), chosen)
+    return RecordedRun(run.info.run_id, model_name, int(registered.version), chosen, run.info.experiment_id)
 
 
 def check_alias(alias: str | None) -> str:
@@ -147,11 +172,13 @@ def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> d
 
 
 @contextmanager
-def start_run(client: mlflow.MlflowClient, facts: RunFacts) -> Iterator[mlflow.ActiveRun]:
-    """Begin a run, in the experiment that the facts name, with everything but a model in it."""
-    experiment_id = _find_or_create_experiment(client, facts.experiment)
-    with mlflow.start_run(experiment_id=experiment_id, nested=True) as run:
+def start_run(client: mlflow.MlflowClient, facts: RunFacts, model_name: str) -> Iterator[mlflow.ActiveRun]:
+    """Begin a run among those of a model, with everything but the model itself in it."""
+    experiment_id = _find_or_create_experiment(client, model_name)
+    name = name_run(facts, datetime.now(UTC))
+    with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True) as run:
         _log_facts(facts)
+        _log_curves(client, run.info.run_id, facts.curves)
         yield run
 
 
@@ -173,10 +200,17 @@ def _log_facts(facts: RunFacts) -> None:
         mlflow.log_text(text, name)
 
 
+def _log_curves(client: mlflow.MlflowClient, run_id: str, curves: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+    now = time.time_ns() // 1_000_000
+    points = [Metric(name, value, now, step) for name, steps in curves.items() for step, value in steps]
+    for start in range(0, len(points), POINTS_AT_A_TIME):
+        client.log_batch(run_id, metrics=points[start : start + POINTS_AT_A_TIME])
+
+
 def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
-    """Return the id of an experiment; a new one keeps its files beside the database, not where we are."""
+    """Return the id of an experiment of MLflow; a new one keeps its files beside the database, not where we are."""
     if not re.fullmatch(NAME_PATTERN, name):
-        raise UnusableSetting("experiment", repr(name[:80]), "a name of letters, digits, _ . and -")
+        raise UnusableSetting("model", repr(name[:80]), "a name of letters, digits, _ . and -")
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)

@@ -1,16 +1,25 @@
-"""A model as MLflow's scoring calls it: a frame of listings in, a frame of probabilities out."""
+"""A model as MLflow's scoring calls it: a frame of listings in, a frame of scores out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, get_type_hints
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.types import DataType
 
-from ipml.listings.schema import listings_to_frame
+from ipml.errors import IpmlError
+from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.records import Listing
 
+SERVED_COLUMNS = {
+    **dict.fromkeys(("score", "score_low", "score_high"), DataType.double),
+    **dict.fromkeys(("abstained", "model_version"), DataType.string),
+}
+"""What is said of each listing, and the kinds of it."""
 LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight", "label_odds"}
 
 
@@ -43,24 +52,31 @@ def make_example() -> pd.DataFrame:
 
 
 class ServedModel:
-    """A loaded classifier under the one method that MLflow calls.
+    """A loaded model under the one method that MLflow calls; it checks and abstains as the scorer that it is made of.
 
     Parameters
     ----------
-    classifier : classifier
-        Fitted on frames of listings.
+    score : function of DataFrame
+        From checked listings to a frame with `SERVED_COLUMNS`, as `Scorer.score_frame`.
     """
 
-    def __init__(self, classifier: Any) -> None:
-        self._classifier = classifier
+    def __init__(self, score: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        self._score = score
 
     def predict(self, model_input: pd.DataFrame) -> pd.DataFrame:
-        """Return the calibrated probability of counterfeit as the column `score`, one row per listing.
+        """Return the columns of `SERVED_COLUMNS`, one row per listing.
 
+        Where the model abstains, `abstained` says why and the score is None, which JSON has a word for, and not NaN.
         Moments may be ISO text, as they come from JSON.
+
+        Raises
+        ------
+        MlflowException
+            Some listing breaks the rules of the schema; all problems are named.
         """
-        moments = {
-            name: pd.to_datetime(model_input[name], utc=True) for name in _moment_fields() if name in model_input
-        }
-        probabilities = self._classifier.predict_proba(model_input.assign(**moments))
-        return pd.DataFrame({"score": probabilities[:, 1]}, index=model_input.index)
+        try:
+            listings = check_listings(model_input.reset_index(drop=True))
+        except IpmlError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+        scored = self._score(listings)[list(SERVED_COLUMNS)].astype(object)
+        return scored.where(scored.notna(), None).set_axis(model_input.index)

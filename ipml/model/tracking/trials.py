@@ -13,8 +13,8 @@ from ipml.model.tracking.store import find_store, make_active, open_store
 TRIAL_TAG = "ipml.trial"
 
 
-def record_trial(facts: RunFacts, key: str, tracking_uri: str | None = None) -> str:
-    """Record a run without a model, and return its id.
+def record_trial(facts: RunFacts, key: str, model_name: str = "ipml", tracking_uri: str | None = None) -> str:
+    """Record a run without a model beside those with one, and return its id.
 
     Parameters
     ----------
@@ -22,22 +22,26 @@ def record_trial(facts: RunFacts, key: str, tracking_uri: str | None = None) -> 
         What was tried, on what, and how good it was.
     key : str
         Hexadecimal digits that stand for all that the outcome depends on.
+    model_name : str, default="ipml"
+        The model that it is a variant of.
     tracking_uri : str, optional
         MLflow's tracking and registry URI; that of the settings where none is given.
     """
     tagged = replace(facts, tags={**facts.tags, TRIAL_TAG: key})
-    with open_store(find_store(tracking_uri)) as client, make_active(client), start_run(client, tagged) as run:
+    with (
+        open_store(find_store(tracking_uri)) as client,
+        make_active(client),
+        start_run(client, tagged, model_name) as run,
+    ):
         return str(run.info.run_id)
 
 
-def fetch_trial_file(experiment: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
+def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
     """Fetch a file of the trial that was finished last under this key; None where there is none.
 
     Parameters
     ----------
-    experiment : str
-        Name of the experiment.
-    key : str
+    model_name, key : str
         As for `record_trial`.
     name : str
         Name of the file.
@@ -48,7 +52,7 @@ def fetch_trial_file(experiment: str, key: str, name: str, tracking_uri: str | N
         A copy of our own, deleted when the process ends.
     """
     with open_store(find_store(tracking_uri)) as client:
-        recorded = client.get_experiment_by_name(experiment)
+        recorded = client.get_experiment_by_name(model_name)
         if recorded is None:
             return None
         runs = client.search_runs(

@@ -25,7 +25,7 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
         The experiment names a parameter the classifier does not have.
     """
     classifier = CounterfeitClassifier(make_features(brands), seed=experiment.seed)
-    known = [name for name, value in classifier.get_params().items() if _is_settable(name, value)]
+    known = list(settable_parameters(classifier))
     if unknown := [name for name in experiment.model if name not in known]:
         own, nested = (sorted(filter(lambda name: ("__" in name) == is_nested, known)) for is_nested in (False, True))
         expected = f"parameters of the classifier: {', '.join(own)}, or one of its extractors', such as {nested[0]}"
@@ -66,6 +66,10 @@ def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
     return listings["is_counterfeit"].to_numpy(dtype=np.int8, na_value=0)
 
 
-def _is_settable(name: str, value: object) -> bool:
-    """Say whether an experiment may set a parameter: numbers and texts, but neither extractors nor brands."""
-    return not isinstance(value, BaseEstimator | list) and not name.endswith("brands")
+def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
+    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands."""
+    return {
+        name: value
+        for name, value in classifier.get_params().items()
+        if not isinstance(value, BaseEstimator | list) and not name.endswith("brands")
+    }

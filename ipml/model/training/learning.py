@@ -18,10 +18,12 @@ from ipml.model.attacks.scores import Classifier
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation import MODEL, Evaluation
 from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.slices import Counts
+from ipml.model.slices.slices import count_listings
 from ipml.model.tested import Tested
 from ipml.model.training.data import digest_listings, labelled_of
 from ipml.model.training.experiment import Experiment
-from ipml.model.training.fitting import fit_classifier, rehearse
+from ipml.model.training.fitting import fit_classifier, labels_of, rehearse
 from ipml.model.training.unseen import measure, name_brands, score_unseen
 from ipml.settings import get_settings
 
@@ -37,6 +39,8 @@ class Learnt:
     ----------
     classifier : CounterfeitClassifier
         Fitted on all labelled listings.
+    counts : Counts
+        How many these are.
     data_digest : str
         Of these listings.
     tested : Tested
@@ -48,6 +52,7 @@ class Learnt:
     """
 
     classifier: CounterfeitClassifier
+    counts: Counts
     data_digest: str
     tested: Tested
     evaluation: Evaluation
@@ -101,7 +106,8 @@ def learn(
     classifier = fit_classifier(experiment, labelled, brands)
     unseen = tested.listings
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
-    return Learnt(classifier, digest_listings(labelled), named, evaluation, reference)
+    counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
+    return Learnt(classifier, counts, digest_listings(labelled), named, evaluation, reference)
 
 
 def save_learnt(experiment: Experiment, learnt: Learnt, folder: Path) -> ModelCard:

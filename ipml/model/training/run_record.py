@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from ipml.model.curves import plot_curves
 from ipml.model.evaluation import MODEL
 from ipml.model.label_odds import count_by_odds, odds_of
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.promotion.gate_facts import GATE_FILE, GateFacts, make_gate_facts
 from ipml.model.report import ReportFacts
 from ipml.model.tested import TESTED_FILE, write_tested
 from ipml.model.tracking import RecordedRun, RunFacts, record_run
 from ipml.model.training.experiment import Experiment
+from ipml.model.training.fitting import settable_parameters
 from ipml.model.training.learning import Learnt
 from ipml.model.training.tried_attacks import recall_kept
 
@@ -60,7 +65,7 @@ def record_training(
         write_tested(learnt.tested, tested)
         facts = RunFacts(
             experiment=experiment.name,
-            parameters=parameters_of(experiment),
+            parameters={**parameters_of(experiment), **chosen_of(learnt)},
             figures={**learnt.evaluation.figures[MODEL], **measured},
             data_name=", ".join(experiment.data.listings),
             data_digest=learnt.data_digest,
@@ -72,20 +77,52 @@ def record_training(
                 REPORT_FILE: page.read_text(encoding="utf-8"),
             },
             tags={"leaks": str(report.head.is_leaking).lower(), FOLDER_TAG: str(experiment.folder.resolve())},
+            curves=curves_of(report),
         )
         record = experiment.record
         return record_run(facts, folder, model_name=record.model, alias=record.alias, tracking_uri=tracking_uri)
 
 
 def parameters_of(experiment: Experiment) -> dict[str, object]:
-    """Return what was set, by name: the seed, the split and what the experiment sets of the classifier.
+    """Return what was set, by name: the seed, the split and the parameters of the classifier, those left alone too.
 
     Examples
     --------
-    >>> parameters_of(Experiment(name="shoes", data={"listings": "shoes.csv"}, model={"C": 0.1}))["C"]
-    0.1
+    >>> parameters = parameters_of(Experiment(name="shoes", data={"listings": "shoes.csv"}, model={"n_folds": 3}))
+    >>> parameters["n_folds"], parameters["C"], parameters["features__title__letters"]
+    (3, 'chosen', (2, 5))
     """
-    return {"seed": experiment.seed, **experiment.split.model_dump(), **experiment.model}
+    of_classifier = settable_parameters(CounterfeitClassifier(seed=experiment.seed)) | experiment.model
+    split = {f"split.{name}": value for name, value in experiment.split.model_dump().items()}
+    return {**split, **of_classifier, "C": of_classifier["C"] or "chosen"}
+
+
+def chosen_of(learnt: Learnt) -> dict[str, object]:
+    """Return what was not set but chosen or found in training: penalties by strength of text, and sizes."""
+    classifier, tested = learnt.classifier, learnt.evaluation.counts
+    penalties = {f"chosen.C_at_text_{text:g}": C for text, C in classifier.strengths_}
+    sizes = {
+        f"{part}.{name}": value
+        for part, counts in (("learnt", learnt.counts), ("tested", tested))
+        for name, value in asdict(counts).items()
+    }
+    return {**penalties, **sizes, "features": int(np.count_nonzero(classifier.coefficients))}
+
+
+def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
+    """Return the curves of a report as values at whole steps: percent, or numbers of listings."""
+    curve, bins = report.curve, report.bins
+    percent = np.round(100 * curve.recall, 6)
+    whole = np.flatnonzero(percent == np.round(percent))
+    return {
+        "curves/precision_by_recall_percent": [(int(percent[at]), float(curve.precision[at])) for at in whole],
+        "curves/observed_by_score_percent": [
+            (round(100 * score), share)
+            for score, share in zip(bins.start.tolist(), bins.observed.tolist(), strict=True)
+        ],
+        "curves/precision_by_k": [(found.k, found.precision.value) for found in report.found],
+        "curves/recall_by_k": [(found.k, found.recall.value) for found in report.found],
+    }
 
 
 def _gate_facts_of(learnt: Learnt, report: ReportFacts, listings_per_second: float) -> GateFacts:

@@ -225,7 +225,8 @@ def _digest_files(experiment: Experiment) -> dict[str, str]:
 def _fetch_done(trials: Iterable[Trial], tracking_uri: str | None) -> dict[str, Tested]:
     """Return the tests of the trials that were finished before."""
     fetched = {
-        trial.key: fetch_trial_file(trial.experiment.name, trial.key, TESTED_FILE, tracking_uri) for trial in trials
+        trial.key: fetch_trial_file(trial.experiment.record.model, trial.key, TESTED_FILE, tracking_uri)
+        for trial in trials
     }
     return {key: read_tested(path) for key, path in fetched.items() if path is not None}
 
@@ -259,8 +260,9 @@ def _record(trial: Trial, tested: Tested, data_digest: str, tracking_uri: str | 
             files=[file],
             texts={EXPERIMENT_FILE: experiment.model_dump_json(indent=2)},
             tags={SWEEP_TAG: ", ".join(trial.values)},
+            variant=", ".join(f"{name} = {_show(value)}" for name, value in trial.values.items()),
         )
-        record_trial(facts, trial.key, tracking_uri)
+        record_trial(facts, trial.key, experiment.record.model, tracking_uri)
 
 
 def _show(value: object) -> str:

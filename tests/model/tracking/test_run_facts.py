@@ -38,7 +38,7 @@ def test_an_estimate_becomes_three_numbers() -> None:
 def test_own_tags_stand_beside_those_of_every_run() -> None:
     """Each run can be searched by the version of ipml and the data, and by what its caller adds."""
     tags = make_tags(replace(EMPTY, tags={"who": "nightly"}))
-    assert tags.keys() >= {"ipml.version", "ipml.data_digest", "who"}
+    assert tags.keys() >= {"ipml.experiment", "ipml.version", "ipml.data_digest", "who"}
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")

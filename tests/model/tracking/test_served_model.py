@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
+from io import StringIO
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc.scoring_server import predictions_to_json
 
+from ipml import Scorer
 from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
-from ipml.model.tracking.served_model import LABEL_FIELDS, ServedModel, make_example, served_fields
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.tracking.served_model import LABEL_FIELDS, SERVED_COLUMNS, ServedModel, make_example, served_fields
 from ipml.records import Listing
 
 FRAME = listings_to_frame(GOLDEN_LISTINGS)
 
 
-class Hours:
-    """A classifier that reads the hour at which a listing was listed; it fails where that is no moment."""
-
-    def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """Return hour / 24 as the probability."""
-        share = X["listed_at"].dt.tz_convert("UTC").dt.hour.to_numpy(dtype=float) / 24
-        return np.column_stack([1 - share, share])
+@pytest.fixture(scope="module")
+def scorer(classifier: CounterfeitClassifier) -> Scorer:
+    """A scorer of the small marketplace."""
+    return Scorer(classifier, "m/1")
 
 
-def test_moments_may_come_as_text() -> None:
+@pytest.fixture(scope="module")
+def served(scorer: Scorer) -> ServedModel:
+    """The same under the method that MLflow calls."""
+    return ServedModel(scorer.score_frame)
+
+
+def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: ServedModel) -> None:
+    """Scores, bounds, why the model abstains, and by which model; in whatever order, by the index that was sent."""
+    expected = scorer.score_frame(FRAME)[list(SERVED_COLUMNS)]
+    found = served.predict(FRAME.iloc[::-1]).loc[FRAME.index]
+    assert expected["abstained"].notna().any()
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+def test_what_goes_out_is_plain_json(served: ServedModel) -> None:
+    """Where the model abstains the score is null, which every language reads."""
+    text = StringIO()
+    predictions_to_json(served.predict(FRAME), text)
+    rows = json.loads(text.getvalue(), parse_constant=pytest.fail)["predictions"]
+    assert [row["score"] is None for row in rows] == [row["abstained"] is not None for row in rows]
+
+
+def test_moments_may_come_as_text(served: ServedModel) -> None:
     """Moments that went through JSON give the same scores as moments."""
     as_text = FRAME.assign(listed_at=[None if pd.isna(at) else at.isoformat() for at in FRAME["listed_at"]])
-    scores = ServedModel(Hours()).predict(FRAME)["score"]
-    assert scores.notna().any()
-    pd.testing.assert_series_equal(ServedModel(Hours()).predict(as_text)["score"], scores)
+    pd.testing.assert_frame_equal(served.predict(as_text), served.predict(FRAME))
 
 
-def test_scores_keep_the_index_of_the_listings() -> None:
-    """A score can be joined to its listing, in whatever order they were sent."""
-    shuffled = FRAME.iloc[::-1]
-    assert ServedModel(Hours()).predict(shuffled).index.tolist() == shuffled.index.tolist()
+@pytest.mark.parametrize(("field", "wrong"), [("price", -20.0), ("currency", "dollar"), ("listed_at", "yesterday")])
+def test_what_breaks_the_schema_is_refused_by_name(served: ServedModel, field: str, wrong: object) -> None:
+    """No listing is scored, and the answer names row and field, as the scorer does."""
+    broken = FRAME.assign(**{field: FRAME[field].astype(object).where(FRAME.index != FRAME.index[0], wrong)})
+    with pytest.raises(MlflowException, match=f"row 1, {field}: found .*{wrong}") as caught:
+        served.predict(broken)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
 def test_labels_are_not_asked_for() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -15,6 +17,8 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
+from mlflow.pyfunc import PyFuncModel, scoring_server
 from sklearn.pipeline import Pipeline
 
 from ipml.errors import (
@@ -30,6 +34,7 @@ from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact import ModelCard, load_model, manifest_sha256
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.model.metrics import Estimate
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import (
     RecordedRun,
     RegisteredModel,
@@ -38,10 +43,12 @@ from ipml.model.tracking import (
     find_model,
     read_champions,
     record_run,
+    record_trial,
     resolve_model,
 )
 from ipml.model.tracking.flavor import MODEL_FOLDER
 from ipml.model.tracking.store import make_active
+from ipml.scoring.scorer import load_model as load_scorer
 
 pytestmark = pytest.mark.slow
 
@@ -135,7 +142,7 @@ def test_files_lie_beside_the_database(
 ) -> None:
     """Pictures, files and texts are files of the run, in a folder next to the database."""
     place = Path(client.get_run(recorded.run_id).info.artifact_uri.removeprefix("file://"))
-    assert place.is_relative_to(home / "mlartifacts" / "goods")
+    assert place.is_relative_to(home / "mlartifacts" / "ipml")
     assert {str(path.relative_to(place)) for path in place.rglob("*.*")} == {
         "pictures/curve.png",
         "tested.parquet",
@@ -188,20 +195,72 @@ def test_a_registered_model_comes_back(recorded: RecordedRun, store: str, saved:
     assert load_model(found).card == load_model(saved).card
 
 
-def test_mlflow_scores_as_we_do(client: mlflow.MlflowClient, recorded: RecordedRun, saved: Path) -> None:
-    """MLflow's own scoring gives the same probabilities as our loader, bit by bit."""
-    expected = load_model(saved).classifier.predict_proba(FRAME)[:, 1]
-    with make_active(client):
-        scored = mlflow.pyfunc.load_model(recorded.model_uri).predict(FRAME)
-    assert np.array_equal(scored["score"], expected)
+@pytest.fixture(scope="module")
+def opened(
+    facts: RunFacts, save: Callable[..., ModelCard], classifier: CounterfeitClassifier, store: str, home: Path
+) -> PyFuncModel:
+    """A whole classifier, recorded and opened with MLflow."""
+    save(classifier, home / "whole")
+    run = record_run(facts, home / "whole", model_name="whole", tracking_uri=store)
+    with make_active(mlflow.MlflowClient(store, store)):
+        return mlflow.pyfunc.load_model(run.model_uri)
 
 
-def test_mlflow_refuses_listings_without_a_title(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
+def test_mlflow_scores_as_we_do(opened: PyFuncModel, home: Path) -> None:
+    """MLflow's own scoring gives the same scores as our loader, bit by bit, and abstains where it does."""
+    expected = load_scorer(home / "whole").score_frame(FRAME)
+    scored = opened.predict(FRAME)
+    np.testing.assert_array_equal(scored["score"].astype(float), expected["score"])
+    assert scored["abstained"].notna().tolist() == expected["abstained"].notna().tolist()
+
+
+def test_mlflow_refuses_listings_without_a_title(opened: PyFuncModel) -> None:
     """The signature says which fields a listing must have."""
-    with make_active(client):
-        model = mlflow.pyfunc.load_model(recorded.model_uri)
     with pytest.raises(mlflow.MlflowException, match="title"):
-        model.predict(FRAME.drop(columns="title"))
+        opened.predict(FRAME.drop(columns="title"))
+
+
+def test_mlflow_serves_what_the_schema_allows(opened: PyFuncModel) -> None:
+    """`mlflow models serve` answers a listing with its score, and a broken one with its fault."""
+    client = TestClient(scoring_server.init(opened))
+    good = {"listing_id": "1", "seller_id": "s", "title": "Wool hat", "price": 20.0, "currency": "USD"}
+    answer = client.post("/invocations", json={"dataframe_records": [good, {**good, "title": "..."}]})
+    assert answer.status_code == 200, answer.text
+    first, second = answer.json()["predictions"]
+    assert 0 < first["score"] < 1
+    assert (second["score"], second["abstained"]) == (None, "the title has no letters")
+    refused = client.post("/invocations", json={"dataframe_records": [{**good, "price": -20.0}]})
+    assert refused.status_code == 400
+    assert "row 1, price: found" in refused.json()["message"]
+
+
+def test_a_run_is_named_and_stands_beside_its_variants(
+    client: mlflow.MlflowClient, recorded: RecordedRun, facts: RunFacts, store: str
+) -> None:
+    """Runs of a model share MLflow's experiment, trials too; names say what, which variant and when."""
+    trial = record_trial(replace(facts, experiment="other", variant="C = 0.1"), "0" * 32, tracking_uri=store)
+    runs = [client.get_run(run_id) for run_id in (recorded.run_id, trial)]
+    assert {client.get_experiment(run.info.experiment_id).name for run in runs} == {"ipml"}
+    assert re.fullmatch(r"goods, 2\d{3}-\d\d-\d\d \d\d:\d\d", runs[0].info.run_name)
+    assert runs[1].info.run_name.startswith("other, C = 0.1, 2")
+    assert [run.data.tags["ipml.experiment"] for run in runs] == ["goods", "other"]
+
+
+def test_curves_are_kept_point_by_point(client: mlflow.MlflowClient, facts: RunFacts, store: str) -> None:
+    """However many points a curve has, each is at its step."""
+    points = [(step, step / 2_000) for step in range(1, 1_501)]
+    run_id = record_trial(replace(facts, curves={"curves/recall_by_k": points}), "1" * 32, tracking_uri=store)
+    history = client.get_metric_history(run_id, "curves/recall_by_k")
+    assert sorted((point.step, point.value) for point in history) == points
+
+
+def test_one_line_leads_to_the_run(recorded: RecordedRun, store: str) -> None:
+    """On a server its address, without a password; from a file the command to type, and then the address."""
+    page = f"#/experiments/{recorded.experiment_id}/runs/{recorded.run_id}"
+    assert recorded.say_where("https://me:secret@mlflow.example/") == f"https://…@mlflow.example/{page}"
+    command, address = recorded.say_where(store).split(", then ")
+    assert shlex.split(command) == ["mlflow", "ui", "--workers", "1", "--backend-store-uri", store]
+    assert address == f"http://127.0.0.1:5000/{page}"
 
 
 # A version and the files of its run, by any name
@@ -346,12 +405,6 @@ def test_a_model_is_registered_under_a_plain_name(
     """Names that could not be looked up again are refused before anything is recorded."""
     with pytest.raises(UnusableModelName):
         record_run(facts, saved, tracking_uri=store, **changes)
-
-
-def test_an_experiment_has_a_plain_name(recorded: RecordedRun, facts: RunFacts, saved: Path, store: str) -> None:
-    """The name of an experiment becomes a folder, and is refused where it could be another's."""
-    with pytest.raises(UnusableSetting, match="experiment"):
-        record_run(replace(facts, experiment="../x"), saved, tracking_uri=store)
 
 
 def test_a_changed_model_is_not_recorded(

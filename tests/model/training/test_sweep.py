@@ -100,7 +100,7 @@ def test_what_was_tried_is_not_tried_again(home: Path, monkeypatch: pytest.Monke
     assert [row.values["C"] for row in resumed.rows][-1] == 1e-5
     client = mlflow.MlflowClient(store(home), store(home))
     assert client.search_registered_models() == []
-    runs = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
+    runs = client.search_runs([client.get_experiment_by_name("ipml").experiment_id])
     assert len(runs) == 3
     assert all({"average_precision", "calibration_error"} <= run.data.metrics.keys() for run in runs)
 
