@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from ipml.model.attacks import Attack
 from ipml.model.attacks.scores import Classifier
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation import MODEL, Evaluation
+from ipml.model.maturity import Maturity
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tested import Tested
 from ipml.model.training.data import digest_listings, labelled_of
@@ -95,9 +96,11 @@ def learn(
     tested = score_unseen(experiment, listings, brands, attacks=attacks, say=say)
     say("measuring")
     named = name_brands(tested, brands)
-    evaluation = measure(experiment, named)
-    say("fitting on all labelled listings")
     labelled = labelled_of(listings)
+    maturity = Maturity.of(labelled)
+    said = f"in training, {maturity.describe(labelled['seller_id'])}" if maturity else ""
+    evaluation = replace(measure(experiment, named), maturity=said)
+    say("fitting on all labelled listings")
     classifier = fit_classifier(experiment, labelled, brands)
     unseen = tested.listings
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
