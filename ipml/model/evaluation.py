@@ -103,7 +103,7 @@ class Evaluation:
     no_value : str
         Which counterfeits have no value that could be added, or why none has; nothing where all have one.
     maturity : str
-        How far back labels are final, and how the younger ones count in training; nothing where all are.
+        Since when labels are not final, and how these count in training; nothing where all are.
     """
 
     counts: Counts

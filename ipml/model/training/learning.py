@@ -97,14 +97,21 @@ def learn(
     say("measuring")
     named = name_brands(tested, brands)
     labelled = labelled_of(listings)
-    maturity = Maturity.of(labelled)
-    said = f"in training, {maturity.describe(labelled['seller_id'])}" if maturity else ""
-    evaluation = replace(measure(experiment, named), maturity=said)
+    evaluation = replace(measure(experiment, named), maturity=_say_how_final(experiment, labelled))
     say("fitting on all labelled listings")
     classifier = fit_classifier(experiment, labelled, brands)
     unseen = tested.listings
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
     return Learnt(classifier, digest_listings(labelled), named, evaluation, reference)
+
+
+def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
+    """Say since when labels are not final and what came of it; nothing where all of them are."""
+    maturity = Maturity.of(labelled)
+    if maturity is None:
+        return ""
+    tested = "" if experiment.data.truth else "; the figures of the test take labels as they have come"
+    return f"in training, {maturity.describe(labelled['seller_id'])}{tested}"
 
 
 def save_learnt(experiment: Experiment, learnt: Learnt, folder: Path) -> ModelCard:
