@@ -102,6 +102,8 @@ class Evaluation:
         For which listings the tested ones stand; None where they stand for themselves.
     no_value : str
         Which counterfeits have no value that could be added, or why none has; nothing where all have one.
+    maturity : str
+        Since when labels are not final, and how these count in training; nothing where all are.
     """
 
     counts: Counts
@@ -113,6 +115,7 @@ class Evaluation:
     n_repeats: int = 1
     reviewed: Reviewed | None = None
     no_value: str = ""
+    maturity: str = ""
 
     def to_json(self) -> str:
         """Return the evaluation as JSON, from which `from_json` makes it again."""
@@ -128,7 +131,7 @@ class Evaluation:
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
-        notes = [str(note) for note in (self.counts, self.reviewed, self.no_value) if note]
+        notes = [str(note) for note in (self.counts, self.reviewed, self.no_value, self.maturity) if note]
         parts = ["\n".join(notes), align(rows)]
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference

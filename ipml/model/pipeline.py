@@ -149,7 +149,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         tags.classifier_tags = ClassifierTags(multi_class=False)
         return tags
 
-    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None, label_odds: Any = None) -> Self:
+    def fit(
+        self, X: pd.DataFrame, y: Any, sample_weight: Any = None, label_odds: Any = None, maturity: Any = None
+    ) -> Self:
         """Learn from labelled listings.
 
         Parameters
@@ -165,6 +167,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             With what odds a person came to see each listing; NaN where unknown. Probabilities are then those of all
             listings that came by, not of those that were reviewed. The order of listings is learnt without them: it
             hardly depends on them, and some labels that stand for many would only blur it.
+        maturity : array of shape (n_listings,), optional
+            How far each label counts beside others of its age, of which more have come yet (`Maturity.weight`), in 0-1;
+            for probabilities alone, as the odds.
 
         Raises
         ------
@@ -178,6 +183,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         weight = _read_weight(sample_weight, len(listings))
         y = self._learn_classes(y, weight)
         counted = weight if label_odds is None else weight * count_by_odds(label_odds)
+        counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         sellers = np.asarray(X["seller_id"]).astype(str)
         for name in _PREPARED:
             self.__dict__.pop(name, None)

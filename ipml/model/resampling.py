@@ -45,7 +45,7 @@ def resample_rankings(
     if worth is not None:
         truth = truth * np.asarray(worth, dtype=float)
     order = ScoreOrder.of(scores)
-    for start, weights in _resampled_weights(_number_sellers(sellers, len(truth)), n_resamples, seed):
+    for start, weights in resampled_weights(number_sellers(sellers, len(truth)), n_resamples, seed):
         if weight is not None:
             weights = weights * np.asarray(weight, dtype=float)
         ranking = order.rank(scores, truth, weights)
@@ -73,14 +73,14 @@ def resample_sums(values: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 5
     array([7., 8., 7., 6.])
     """
     columns = np.asarray(values, dtype=float)
-    numbers = _number_sellers(sellers, len(columns))
+    numbers = number_sellers(sellers, len(columns))
     by_seller = np.zeros((int(numbers.max()) + 1, columns.shape[1]))
     np.add.at(by_seller, numbers, columns)
-    weights = _resampled_weights(np.arange(len(by_seller)), n_resamples, seed)
+    weights = resampled_weights(np.arange(len(by_seller)), n_resamples, seed)
     return np.vstack([drawn @ by_seller for _, drawn in weights])
 
 
-def _resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:
+def resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:
     """Yield weights of several samples at a time, after the number of the first; sample 0 is all listings."""
     yield 0, np.ones((1, len(sellers)))
     n_sellers = int(sellers.max()) + 1
@@ -94,7 +94,7 @@ def _resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -
         yield start, np.take(np.array(drawn, dtype=float), sellers, axis=1)
 
 
-def _number_sellers(sellers: ArrayLike, n_listings: int) -> NDArray[np.intp]:
+def number_sellers(sellers: ArrayLike, n_listings: int) -> NDArray[np.intp]:
     """Number the sellers in the order of their ids."""
     codes, ids = pd.factorize(np.asarray(sellers, dtype=object), sort=True)
     named = np.count_nonzero(codes >= 0)

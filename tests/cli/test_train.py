@@ -46,7 +46,10 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
         (TEXT + "split.sort = 1", "shoes.toml: found unknown split.sort; expected what `ipml train --help` shows."),
         (TEXT.replace("listings.parquet", "no.parquet"), "ipml: no.parquet: found no such file; expected "),
         (TEXT.replace("brands.toml", "no.toml"), "ipml: no.toml: found no such file; expected "),
-        (TEXT.replace("model.C", "model.D"), "ipml: [model] of shoes: found unknown D; expected parameters of the classifier"),
+        (
+            TEXT.replace("model.C", "model.D"),
+            "ipml: [model] of shoes: found unknown D; expected parameters of the classifier",
+        ),
         (TEXT.replace("0.1", "-0.1"), "ipml: [model] of shoes: found C = -0.1, n_folds = 2; expected values "),
         (TEXT.replace("listings.parquet", "bad.csv"), "bad.csv: 1 bad row: row 1, price: found '9;5', expected "),
     ],

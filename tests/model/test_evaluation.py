@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,6 +92,13 @@ def test_a_slice_needs_enough_counterfeits(y, scores, listings):
     listings.loc[~y, "brand"] = "Clean"
     evaluation = evaluate(y, scores[0], listings, n_resamples=10)
     assert "Clean" not in {part.value for part in evaluation.slices}
+
+
+def test_what_is_said_of_young_labels_is_told_and_kept(evaluation):
+    """It stands above the figures, and comes back from JSON."""
+    told = replace(evaluation, maturity="labels of listings since June are not final")
+    assert "\nlabels of listings since June are not final\n" in told.table()
+    assert Evaluation.from_json(told.to_json()) == told
 
 
 def test_an_evaluation_comes_back_from_json_the_same(evaluation):

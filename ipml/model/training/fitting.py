@@ -12,6 +12,7 @@ from ipml.features.brand import BrandTable
 from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.model.label_odds import odds_of
+from ipml.model.maturity import Maturity
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.training.experiment import Experiment
 
@@ -56,9 +57,20 @@ def rehearse(experiment: Experiment, brands: BrandTable) -> None:
 
 
 def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable) -> CounterfeitClassifier:
-    """Fit the experiment's classifier on labelled listings; a label that says nothing of its weight counts in full."""
-    weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else None
-    return make_classifier(experiment, brands).fit(labelled, labels_of(labelled), weight, odds_of(labelled))
+    """Fit the experiment's classifier on labelled listings.
+
+    A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
+    for probabilities alone, since which labels have come says little of the order of listings; for everything where
+    genuine is what has not been found yet, which is wrong of some.
+    """
+    weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else np.ones(len(labelled))
+    maturity, arrived = Maturity.of(labelled), None
+    if maturity and maturity.is_provisional:
+        weight = weight * maturity.weight
+    elif maturity:
+        arrived = maturity.weight
+    classifier = make_classifier(experiment, brands)
+    return classifier.fit(labelled, labels_of(labelled), weight, odds_of(labelled), arrived)
 
 
 def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:

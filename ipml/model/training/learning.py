@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from ipml.model.attacks import Attack
 from ipml.model.attacks.scores import Classifier
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation import MODEL, Evaluation
+from ipml.model.maturity import Maturity
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.slices import Counts
 from ipml.model.slices.slices import count_listings
@@ -100,14 +101,23 @@ def learn(
     tested = score_unseen(experiment, listings, brands, attacks=attacks, say=say)
     say("measuring")
     named = name_brands(tested, brands)
-    evaluation = measure(experiment, named)
-    say("fitting on all labelled listings")
     labelled = labelled_of(listings)
+    evaluation = replace(measure(experiment, named), maturity=_say_how_final(experiment, labelled))
+    say("fitting on all labelled listings")
     classifier = fit_classifier(experiment, labelled, brands)
     unseen = tested.listings
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
     counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
     return Learnt(classifier, counts, digest_listings(labelled), named, evaluation, reference)
+
+
+def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
+    """Say since when labels are not final and what came of it; nothing where all of them are."""
+    maturity = Maturity.of(labelled)
+    if maturity is None:
+        return ""
+    tested = "" if experiment.data.truth else "; the figures of the test take labels as they have come"
+    return f"in training, {maturity.describe(labelled['seller_id'])}{tested}"
 
 
 def save_learnt(experiment: Experiment, learnt: Learnt, folder: Path) -> ModelCard:

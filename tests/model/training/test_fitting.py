@@ -1,6 +1,7 @@
 """The parameters of an experiment reach the classifier, or are refused before anything is learnt."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ipml.errors import UnusableSetting
@@ -116,3 +117,22 @@ def test_equal_odds_say_nothing(market):
     )
     for other in (sure, drawn):
         np.testing.assert_array_equal(other.predict_proba(labelled), silent.predict_proba(labelled))
+
+
+@pytest.mark.parametrize("until_found", [False, True])
+def test_labels_that_have_not_come_yet_do_not_lower_probabilities(market, until_found):
+    """Counterfeits found late are as common as they will be; the order changes where genuine means not found yet."""
+    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()])
+    is_fake = labelled["is_counterfeit"].to_numpy(dtype=bool)
+    came = labelled["observed_at"] + pd.to_timedelta(np.where(is_fake, np.arange(len(labelled)) * 7 % 180, 0), unit="D")
+    has_come = (came <= labelled["observed_at"].max()).to_numpy()
+    if until_found:
+        is_found = is_fake & has_come
+        known = labelled.assign(is_counterfeit=is_found, labelled_at=came.where(is_found))
+    else:
+        known = labelled.assign(labelled_at=came)[has_come]
+    silent = known.assign(labelled_at=known["labelled_at"].mask(known["listing_id"].notna()))
+    plain, mature = (fit_classifier(plan({"C": 0.1, "n_folds": 2}), frame, BRANDS) for frame in (silent, known))
+    means = [one.predict_proba(labelled)[:, 1].mean() for one in (plain, mature)]
+    assert means[0] < means[1] < 1.3 * is_fake.mean()
+    assert np.array_equal(plain.learner_.coef_, mature.learner_.coef_) != until_found
