@@ -98,15 +98,19 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
 
 
 def chosen_of(learnt: Learnt) -> dict[str, object]:
-    """Return what was not set but chosen or found in training: penalties by strength of text, and sizes."""
+    """Return what was not set but chosen or found: penalty and share of each strength of text, and sizes."""
     classifier, tested = learnt.classifier, learnt.evaluation.counts
-    penalties = {f"chosen.C_at_text_{text:g}": C for text, C in classifier.strengths_}
+    chosen = {
+        f"chosen.{what}_at_text_{text:g}": value
+        for text, C, share in classifier.strengths_.tolist()
+        for what, value in (("C", C), ("share", share))
+    }
     sizes = {
         f"{part}.{name}": value
         for part, counts in (("learnt", learnt.counts), ("tested", tested))
         for name, value in asdict(counts).items()
     }
-    return {**penalties, **sizes, "features": int(np.count_nonzero(classifier.coefficients))}
+    return {**chosen, **sizes, "features": int(np.count_nonzero(classifier.coefficients))}
 
 
 def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:

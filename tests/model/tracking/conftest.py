@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import mlflow
 import pytest
 
 from ipml.model.tracking import RecordedRun, RunFacts, record_run
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # MLflow's of a type hint of its own, Starlette's of another httpx
+    import fastapi.testclient  # noqa: F401
+    import mlflow.pyfunc
 
 
 @pytest.fixture(scope="module")

@@ -224,7 +224,9 @@ def test_mlflow_serves_what_the_schema_allows(opened: PyFuncModel) -> None:
     """`mlflow models serve` answers a listing with its score, and a broken one with its fault."""
     client = TestClient(scoring_server.init(opened))
     good = {"listing_id": "1", "seller_id": "s", "title": "Wool hat", "price": 20.0, "currency": "USD"}
-    answer = client.post("/invocations", json={"dataframe_records": [good, {**good, "title": "..."}]})
+    answer = client.post(
+        "/invocations", json={"dataframe_records": [good, {**good, "listing_id": "2", "title": "..."}]}
+    )
     assert answer.status_code == 200, answer.text
     first, second = answer.json()["predictions"]
     assert 0 < first["score"] < 1

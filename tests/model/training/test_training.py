@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
 
 from ipml.errors import FitNotConverged, IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
@@ -17,6 +18,7 @@ from ipml.model.evaluation import MODEL
 from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate_rules import GateRules
 from ipml.model.promotion.recorded import fetch_gate_facts
+from ipml.model.report.found_first import choose_k
 from ipml.model.tracking import read_champions
 from ipml.model.training import Experiment, Trained, train
 from ipml.model.training.data import digest_listings, read_training_listings
@@ -161,19 +163,29 @@ def test_the_run_holds_parameters_of_split_and_model(run):
 
 
 def test_the_run_holds_what_was_chosen_and_how_much_there_was(run, trained):
-    """The penalty of each strength of text, and how many listings were learnt from and tested."""
-    chosen = {name: float(value) for name, value in run.data.params.items() if name.startswith("chosen.")}
-    assert chosen == {f"chosen.C_at_text_{text}": 0.1 for text in ("0.1", "0.3", "1", "3")}
+    """Penalty and share of each strength of text, and how many listings were learnt from and tested."""
+    penalties, shares = (
+        {name.removeprefix(start): float(value) for name, value in run.data.params.items() if name.startswith(start)}
+        for start in ("chosen.C_at_text_", "chosen.share_at_text_")
+    )
+    assert set(penalties.values()) == {0.1}
+    assert penalties.keys() == shares.keys() <= {"0.1", "0.3", "1", "3"}
+    assert sum(shares.values()) == pytest.approx(1.0)
     assert int(run.data.params["tested.listings"]) == trained.evaluation.counts.listings
     assert int(run.data.params["learnt.listings"]) > int(run.data.params["tested.listings"])
 
 
-def test_the_run_holds_its_curves_as_steps(client, run):
-    """Precision at each percent of recall, and among the first k, ends where the figures do."""
+def test_the_run_holds_its_curves_as_steps(client, run, trained):
+    """Precision at each percent of recall; the counterfeits among the first k are the same by precision and by recall."""
     by_recall = client.get_metric_history(run.info.run_id, "curves/precision_by_recall_percent")
     assert sorted(point.step for point in by_recall) == list(range(1, 101))
-    by_k = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "curves/precision_by_k")}
-    assert by_k[100] == pytest.approx(run.data.metrics["precision_at_100"])
+    precision, recall = (
+        np.array(sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)))
+        for name in ("curves/precision_by_k", "curves/recall_by_k")
+    )
+    counts = trained.evaluation.counts
+    assert tuple(precision[:, 0]) == choose_k(counts.listings)
+    assert precision.prod(axis=1) == pytest.approx(recall[:, 1] * counts.counterfeits)
 
 
 def test_the_run_holds_the_figures_with_the_ends_of_their_intervals(run, trained):
