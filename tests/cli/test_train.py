@@ -25,8 +25,9 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     answer = ipml("train", experiment)
     assert answer.exit_code == 0
     assert answer.err.strip() == ""
-    head, _, header, *_ = answer.out.splitlines()
+    head, notes, _, header, *_ = answer.out.splitlines()
     assert " counterfeit (" in head
+    assert "are not final" in notes
     assert header.split() == ["model", "prevalence", "keyword", "list", "price", "rule"]
     run, saved, registered = answer.out.splitlines()[-3:]
     assert run.startswith(f"Run: mlflow ui --workers 1 --backend-store-uri sqlite:///{tmp_path}/mlflow.db, then http")

@@ -176,7 +176,7 @@ def test_the_run_holds_what_was_chosen_and_how_much_there_was(run, trained):
 
 
 def test_the_run_holds_its_curves_as_steps(client, run, trained):
-    """Precision at each percent of recall; the counterfeits among the first k are the same by precision and by recall."""
+    """Precision at each percent of recall; precision and recall of the first k tell of as many counterfeits."""
     by_recall = client.get_metric_history(run.info.run_id, "curves/precision_by_recall_percent")
     assert sorted(point.step for point in by_recall) == list(range(1, 101))
     precision, recall = (
