@@ -104,6 +104,8 @@ class Evaluation:
         Which counterfeits have no value that could be added, or why none has; nothing where all have one.
     maturity : str
         Since when labels are not final, and how these count in training; nothing where all are.
+    unlabelled : str
+        What unlabelled listings did to the model; nothing where there were none.
     """
 
     counts: Counts
@@ -116,6 +118,7 @@ class Evaluation:
     reviewed: Reviewed | None = None
     no_value: str = ""
     maturity: str = ""
+    unlabelled: str = ""
 
     def to_json(self) -> str:
         """Return the evaluation as JSON, from which `from_json` makes it again."""
@@ -131,7 +134,8 @@ class Evaluation:
         rows = [["", *map(_in_words, self.figures)]]
         for name in self.figures[MODEL]:
             rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
-        notes = [str(note) for note in (self.counts, self.reviewed, self.no_value, self.maturity) if note]
+        said = (self.counts, self.reviewed, self.no_value, self.maturity, self.unlabelled)
+        notes = [str(note) for note in said if note]
         parts = ["\n".join(notes), align(rows)]
         if self.comparison:
             baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference

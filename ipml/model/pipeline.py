@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +31,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
+from ipml.model.design import Design
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage, count_features
 from ipml.model.label_odds import count_by_odds
@@ -37,11 +39,20 @@ from ipml.model.learner import Chosen, choose_members, fit_all
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage
 from ipml.model.strengths import Floats, Labels
+from ipml.model.unlabelled import (
+    PREVALENCE_BOUND,
+    TrainingSet,
+    UnlabelledEffect,
+    check_unlabelled,
+    draw_unlabelled,
+    find_weight,
+)
 
 TEXTS = ("title", "description")
 """Whose n-grams count in several strengths."""
 PORTFOLIO = "portfolio__share"
 _PREPARED = ("_reading", "_first_stage")
+_UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 
 
 def make_features(brands: BrandTable | None = None) -> FeatureUnion:
@@ -150,7 +161,15 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         return tags
 
     def fit(
-        self, X: pd.DataFrame, y: Any, sample_weight: Any = None, label_odds: Any = None, maturity: Any = None
+        self,
+        X: pd.DataFrame,
+        y: Any,
+        sample_weight: Any = None,
+        label_odds: Any = None,
+        maturity: Any = None,
+        *,
+        unlabelled: pd.DataFrame | None = None,
+        prevalence_bound: float = PREVALENCE_BOUND,
     ) -> Self:
         """Learn from labelled listings.
 
@@ -170,13 +189,20 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         maturity : array of shape (n_listings,), optional
             How far each label counts beside others of its age, of which more have come yet (`Maturity.weight`), in 0-1;
             for probabilities alone, as the odds.
+        unlabelled : DataFrame of shape (n_unlabelled, …), optional
+            Other listings of the market, with the columns of `X`: their words, prices and brands say what is usual, and
+            each counts as a genuine one of the least weight, up to that of a label, with which the mean probability of
+            those left out of training is at most `prevalence_bound`. Of more than `MOST_UNLABELLED` so many are drawn.
+        prevalence_bound : float, default=0.08
+            The largest share of `unlabelled` that can be counterfeit, above 0 and below 1.
 
         Raises
         ------
         TypeError
             `X` has no named columns.
         ValueError
-            It has no column `seller_id`, or the labels are not of two classes, one for each listing.
+            It has no column `seller_id`, or the labels are not of two classes, one for each listing; `unlabelled` has
+            no such column or no listing, or the bound is none.
         """
         listings = ListingColumns.of(X)
         self._columns = _list_columns(X)
@@ -184,31 +210,23 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         y = self._learn_classes(y, weight)
         counted = weight if label_odds is None else weight * count_by_odds(label_odds)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
+        n_labelled = len(y)
+        if unlabelled is not None:
+            check_unlabelled(unlabelled, prevalence_bound)
+            X = pd.concat([X, draw_unlabelled(unlabelled, self.seed)], ignore_index=True)
+            listings, none = ListingColumns.of(X), np.zeros(len(X) - n_labelled)
+            y, weight, counted = np.append(y, none.astype(np.int8)), np.append(weight, none), np.append(counted, none)
         sellers = np.asarray(X["seller_id"]).astype(str)
-        for name in _PREPARED:
+        for name in (*_PREPARED, "unlabelled_"):
             self.__dict__.pop(name, None)
         self.features_ = clone(self.features) if self.features is not None else make_features()
-        listings = self._learn_spelling(listings)
+        learnt = TrainingSet(self._learn_spelling(listings), y, weight, counted, sellers, n_labelled)
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
-            chosen = self._fit_first_stage(listings, y, weight, sellers)
-        unseen = chosen.unseen
-        scored = ~np.isnan(unseen)
-        self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], counted[scored])
-        self.portfolios_ = SellerPortfolios()
-        looked = self.alone_.probability(np.where(scored, unseen, chosen.by_few))
-        share = self.portfolios_.shares_in_time(sellers, looked, listing_moments(listings))
-        self.second_stage_ = SecondStage().fit(
-            unseen[scored], share[scored], y[scored], weight[scored], sellers=sellers[scored]
-        )
-        self.calibration_ = fit_calibration(
-            self.second_stage_.log_odds(unseen[scored], share[scored]),
-            y[scored],
-            counted[scored],
-            brands=np.array(self._brands(listings).strings(), dtype=object)[scored],
-            categories=np.array(listings.names("category").strings(), dtype=object)[scored],
-            sellers=sellers[scored],
-            seed=self.seed,
-        )
+            values, chosen = self._fit_first_stage(learnt)
+            if unlabelled is not None:
+                learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, values, chosen)
+        del values
+        self._fit_later_stages(learnt, chosen)
         self._prepare()
         return self
 
@@ -403,42 +421,92 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         self.spelling_ = Spelling().fit(texts, phrases)
         return listings.read_as(Reading(self.spelling_))
 
-    def _fit_first_stage(self, listings: ListingColumns, y: Labels, weight: Floats, sellers: NDArray[Any]) -> Chosen:
-        """Fit features and first stage, and return the log-odds it gives to listings of sellers left out.
+    def _fit_first_stage(self, learnt: TrainingSet) -> tuple[FeatureValues, Chosen]:
+        """Fit features and first stage, and return what it was fitted on and its log-odds of sellers left out.
 
         Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
-        values = FeatureValues.of(self.features_.fit(listings, y), listings)
-        chosen = self._learn(values, y, weight, sellers)
-        worst = self._take_worst(values, listings)
+        values = FeatureValues.of(self.features_.fit(learnt.listings, learnt.y), learnt.listings)
+        chosen = self._learn(values.design(), learnt)
+        worst = self._take_worst(values, learnt.listings)
         if worst is values:
-            return chosen
+            return values, chosen
         del values
-        return self._learn(worst, y, weight, sellers, chosen)
+        return worst, self._learn(worst.design(), learnt, chosen)
 
-    def _learn(
-        self,
-        values: FeatureValues,
-        y: Labels,
-        weight: Floats,
-        sellers: NDArray[Any],
-        before: Chosen | None = None,
-    ) -> Chosen:
-        """Choose the penalties, unless that was done before, and fit the first stage under them."""
-        design, is_text, only_raises = values.design(), _is_text(self.features_), _only_raises(self.features_)
-        chosen = choose_members(
+    def _weigh_unlabelled(
+        self, learnt: TrainingSet, bound: float, values: FeatureValues, chosen: Chosen
+    ) -> tuple[TrainingSet, Chosen]:
+        """Count unlabelled listings as genuine as little as the bound allows, under the strengths of labels alone."""
+        design, means = values.design(), {0.0: self._mean_left_out(learnt, chosen)}
+
+        def mean_under(weight: float) -> float:
+            nonlocal chosen
+            if weight not in means:
+                weighed = learnt.weigh_unlabelled(weight)
+                chosen = self._choose(design, weighed, chosen)
+                means[weight] = self._mean_left_out(weighed, chosen)
+            return means[weight]
+
+        weight = find_weight(mean_under, bound)
+        if weight:
+            learnt = learnt.weigh_unlabelled(weight)
+            chosen = self._learn(design, learnt, chosen)
+        effect = UnlabelledEffect(len(learnt.y) - learnt.n_labelled, weight, means[0.0], means[weight], bound)
+        self.unlabelled_ = asdict(effect)
+        return learnt, chosen
+
+    def _mean_left_out(self, learnt: TrainingSet, chosen: Chosen) -> float:
+        """Return the mean probability of unlabelled listings left out of training, as of a brand that nobody knows."""
+        log_odds = self._fit_later_stages(learnt, chosen)[learnt.n_labelled :]
+        rows = np.flatnonzero(~np.isnan(log_odds))
+        categories = learnt.listings.names("category").take(learnt.n_labelled + rows)
+        unknown = Names(np.zeros(len(rows), dtype=np.int64), [_UNKNOWN_BRAND])
+        return float(self.calibration_.probability(log_odds[rows], unknown, categories).mean())
+
+    def _fit_later_stages(self, learnt: TrainingSet, chosen: Chosen) -> Floats:
+        """Fit the second stage and the calibration, and return the log-odds that go into it, NaN where not known."""
+        y, weight, counted, sellers, unseen = learnt.y, learnt.weight, learnt.counted, learnt.sellers, chosen.unseen
+        scored = ~np.isnan(unseen)
+        self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], counted[scored])
+        self.portfolios_ = SellerPortfolios()
+        looked = self.alone_.probability(np.where(scored, unseen, chosen.by_few))
+        share = self.portfolios_.shares_in_time(sellers, looked, listing_moments(learnt.listings))
+        self.second_stage_ = SecondStage().fit(
+            unseen[scored], share[scored], y[scored], weight[scored], sellers=sellers[scored]
+        )
+        log_odds = self.second_stage_.log_odds(unseen, share)
+        self.calibration_ = fit_calibration(
+            log_odds[scored],
+            y[scored],
+            counted[scored],
+            brands=np.array(self._brands(learnt.listings).strings(), dtype=object)[scored],
+            categories=np.array(learnt.listings.names("category").strings(), dtype=object)[scored],
+            sellers=sellers[scored],
+            seed=self.seed,
+        )
+        return log_odds
+
+    def _choose(self, design: Design, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
+        """Choose the penalties, unless that was done before, and score sellers left out."""
+        return choose_members(
             design,
-            y,
-            weight,
-            sellers,
-            is_text=is_text,
+            learnt.y,
+            learnt.weight,
+            learnt.groups(np.array(self._brands(learnt.listings).strings(), dtype=object)),
+            is_text=_is_text(self.features_),
             C=self.C,
-            only_raises=only_raises,
+            only_raises=_only_raises(self.features_),
             n_folds=self.n_folds,
             seed=self.seed,
             before=before,
         )
-        self.learner_, chosen = fit_all(chosen, design, y, weight, is_text, only_raises)
+
+    def _learn(self, design: Design, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
+        """Choose as `_choose` does, and fit the first stage under these penalties."""
+        chosen = self._choose(design, learnt, before)
+        is_text, only_raises = _is_text(self.features_), _only_raises(self.features_)
+        self.learner_, chosen = fit_all(chosen, design, learnt.y, learnt.weight, is_text, only_raises)
         self.strengths_ = np.array(
             [(*member.strength, share) for member, share in zip(chosen.members, chosen.shares, strict=True)]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ipml.listings.readers import read_listings
 from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table
 from ipml.model.training.experiment import Experiment
+from ipml.model.unlabelled import draw_unlabelled
 from ipml.records import Problem
 
 CHUNK_ROWS = 50_000
@@ -38,7 +40,7 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
         A file is missing, is not what its name says, or has bad rows: the first of them, which are among `CHUNK_ROWS`
         rows of the file, are named.
     """
-    columns = _read_columns(experiment)
+    columns = _read_columns(experiment, experiment.data.columns)
     listings = pd.concat(
         [_read_good(experiment.find(name), columns) for name in experiment.data.listings], ignore_index=True
     )
@@ -54,6 +56,35 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     latest = by_label.drop_duplicates(["listing_id", "observed_at"], keep="last").sort_index(ignore_index=True)
     latest = latest.drop(columns="has_label")
     return latest.assign(is_counterfeit=latest["is_counterfeit"].mask((latest["label_weight"] == 0).fillna(False)))
+
+
+def read_unlabelled(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the unlabelled listings of an experiment, at most `MOST_UNLABELLED`; None where it names none.
+
+    They are those of sellers drawn at random while the files are read. Listings that have a label, in these files or
+    among `listings`, are left out.
+
+    Raises
+    ------
+    InvalidListings, UnreadableFile, UnusableSetting
+        A file is missing, is not what its name says, or has bad rows; or all listings have a label.
+    """
+    data = experiment.data
+    if not data.unlabelled:
+        return None
+    columns = _read_columns(experiment, data.unlabelled_columns or data.columns)
+    has_label = set(labelled_of(listings)["listing_id"])
+    drawn = pd.DataFrame()
+    for name in data.unlabelled:
+        for part in _read_parts(experiment.find(name), columns):
+            is_known = part["is_counterfeit"].notna() | part["listing_id"].isin(has_label)
+            drawn = draw_unlabelled(pd.concat([drawn, part[~is_known]], ignore_index=True), experiment.seed)
+    if drawn.empty:
+        raise UnusableSetting(f"unlabelled of {experiment.name}", "no listing without a label", "at least one")
+    if data.events:
+        events = read_events([experiment.find(name) for name in data.events])
+        drawn[list(HISTORY_COLUMNS)] = history_as_of(events, drawn)
+    return drawn
 
 
 def labelled_of(listings: pd.DataFrame) -> pd.DataFrame:
@@ -92,19 +123,26 @@ def digest_listings(listings: pd.DataFrame) -> str:
     return hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
 
 
+def digest_training(listings: pd.DataFrame, unlabelled: pd.DataFrame | None) -> str:
+    """Return the digest of all that a model learns from: labelled listings, and unlabelled ones where there are any."""
+    labelled = labelled_of(listings)
+    return digest_listings(labelled if unlabelled is None else pd.concat([labelled, unlabelled], ignore_index=True))
+
+
 def _read_good(path: Path, columns: ColumnMap | None) -> pd.DataFrame:
-    """Read a whole file; any bad row is an error, since a model should not learn from half of its data unnoticed."""
-    parts: list[pd.DataFrame] = []
+    return pd.concat(_read_parts(path, columns), ignore_index=True)
+
+
+def _read_parts(path: Path, columns: ColumnMap | None) -> Iterator[pd.DataFrame]:
+    """Read a file bit by bit; a bad row is an error, since a model should not learn from half of its data unnoticed."""
     for validation in read_listings(path, columns, chunk_rows=CHUNK_ROWS):
         if validation.problems:
             raise InvalidListings(validation.problems, str(path))
-        parts.append(validation.listings)
-    return pd.concat(parts, ignore_index=True)
+        yield validation.listings
 
 
-def _read_columns(experiment: Experiment) -> ColumnMap | None:
-    """Read the experiment's column map: a bundled one by its name, or a file beside the experiment."""
-    name = experiment.data.columns
+def _read_columns(experiment: Experiment, name: str | None) -> ColumnMap | None:
+    """Read a column map of the experiment: a bundled one by its name, or a file beside the experiment."""
     if name is None:
         return None
     return load_columns(experiment.find(name) if name.endswith(".toml") else name)

@@ -8,6 +8,9 @@ listings = ["shoes.parquet"]        # relative to this file, else to the data fo
 columns = "ozon-ecup"               # a bundled column map or a TOML file; left out for canonical columns
 events = ["events.parquet"]         # seller events, from which history is computed as known at the time
 labels = ["labels.parquet"]         # decisions of reviewers, as `ipml labels` writes them
+unlabelled = ["market.parquet"]     # other listings of the market: what is usual, and most of them genuine
+unlabelled_columns = "own.toml"     # their column map, where it is not that of `columns`
+prevalence_bound = 0.08             # at most this share of them can be counterfeit
 brands = "brands.toml"              # where left out, those of the setting IPML_BRANDS, else the bundled ones
 truth = "truth.parquet"             # simulation only: the truth of every listing, for the test alone
 
@@ -40,6 +43,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
 from ipml.model.artifact.card import NAME_PATTERN
+from ipml.model.unlabelled import PREVALENCE_BOUND
 from ipml.settings import get_settings
 from ipml.toml import parse_toml
 
@@ -64,6 +68,9 @@ class DataPart(_Part):
     columns: str | None = None
     events: Files = ()
     labels: Files = ()
+    unlabelled: Files = ()
+    unlabelled_columns: str | None = None
+    prevalence_bound: float = Field(PREVALENCE_BOUND, gt=0, lt=1)
     brands: str | None = None
     truth: str | None = None
 
@@ -124,9 +131,12 @@ class Experiment(_Part):
     def find_all(self) -> list[Path]:
         """Return the paths of all files the experiment names, so that one that is missing is known at once."""
         data = self.data
-        column_maps = [data.columns] if data.columns and data.columns.endswith(".toml") else []
+        column_maps = [name for name in (data.columns, data.unlabelled_columns) if name and name.endswith(".toml")]
         others = [name for name in (data.brands, data.truth) if name]
-        return [self.find(name) for name in (*data.listings, *data.labels, *data.events, *column_maps, *others)]
+        return [
+            self.find(name)
+            for name in (*data.listings, *data.labels, *data.unlabelled, *data.events, *column_maps, *others)
+        ]
 
     def find(self, name: str) -> Path:
         """Return the path of a file the experiment names: beside the experiment, or in the data folder.

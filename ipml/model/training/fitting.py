@@ -56,8 +56,10 @@ def rehearse(experiment: Experiment, brands: BrandTable) -> None:
         raise UnusableSetting(f"[model] of {experiment.name}", found, expected) from error
 
 
-def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable) -> CounterfeitClassifier:
-    """Fit the experiment's classifier on labelled listings.
+def fit_classifier(
+    experiment: Experiment, labelled: pd.DataFrame, brands: BrandTable, unlabelled: pd.DataFrame | None = None
+) -> CounterfeitClassifier:
+    """Fit the experiment's classifier on labelled listings, and on what unlabelled ones of the market say.
 
     A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
     for probabilities alone, since which labels have come says little of the order of listings; for everything where
@@ -70,7 +72,15 @@ def fit_classifier(experiment: Experiment, labelled: pd.DataFrame, brands: Brand
     elif maturity:
         arrived = maturity.weight
     classifier = make_classifier(experiment, brands)
-    return classifier.fit(labelled, labels_of(labelled), weight, odds_of(labelled), arrived)
+    return classifier.fit(
+        labelled,
+        labels_of(labelled),
+        weight,
+        odds_of(labelled),
+        arrived,
+        unlabelled=unlabelled,
+        prevalence_bound=experiment.data.prevalence_bound,
+    )
 
 
 def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:

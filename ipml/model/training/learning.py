@@ -22,10 +22,11 @@ from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.slices import Counts
 from ipml.model.slices.slices import count_listings
 from ipml.model.tested import Tested
-from ipml.model.training.data import digest_listings, labelled_of
+from ipml.model.training.data import digest_training, labelled_of, read_unlabelled
 from ipml.model.training.experiment import Experiment
 from ipml.model.training.fitting import fit_classifier, labels_of, rehearse
 from ipml.model.training.unseen import measure, name_brands, score_unseen
+from ipml.model.unlabelled import UnlabelledEffect
 from ipml.settings import get_settings
 
 Say = Callable[[str], None]
@@ -99,16 +100,20 @@ def learn(
         There are too few listings, counterfeits or sellers.
     """
     tested = score_unseen(experiment, listings, brands, attacks=attacks, say=say)
-    say("measuring")
     named = name_brands(tested, brands)
     labelled = labelled_of(listings)
-    evaluation = replace(measure(experiment, named), maturity=_say_how_final(experiment, labelled))
     say("fitting on all labelled listings")
-    classifier = fit_classifier(experiment, labelled, brands)
+    unlabelled = read_unlabelled(experiment, listings)
+    classifier = fit_classifier(experiment, labelled, brands, unlabelled)
+    evaluation = replace(
+        measure(experiment, named),
+        maturity=_say_how_final(experiment, labelled),
+        unlabelled="" if unlabelled is None else str(UnlabelledEffect(**classifier.unlabelled_)),
+    )
     unseen = tested.listings
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
     counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
-    return Learnt(classifier, counts, digest_listings(labelled), named, evaluation, reference)
+    return Learnt(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
 
 
 def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:

@@ -16,7 +16,7 @@ from ipml.model.artifact import ModelCard, manifest_sha256, read_card
 from ipml.model.artifact.folder import check_replaceable
 from ipml.model.artifact.package_versions import running_versions
 from ipml.model.tracking import RegisteredModel, fetch_run_tags, find_model, resolve_model
-from ipml.model.training.data import digest_listings, labelled_of, read_training_listings
+from ipml.model.training.data import digest_training, read_training_listings, read_unlabelled
 from ipml.model.training.experiment import Experiment, read_recorded
 from ipml.model.training.learning import learn, prepare, save_learnt
 from ipml.model.training.run_record import FOLDER_TAG
@@ -85,7 +85,7 @@ def reproduce(
     brands = prepare(experiment)
     say("reading listings")
     listings = read_training_listings(experiment)
-    digest = digest_listings(labelled_of(listings))
+    digest = digest_training(listings, read_unlabelled(experiment, listings))
     causes = [
         *_differ_if("data digest", digest, recorded.data_digest),
         *_compare_versions(running_versions(), recorded.versions),

@@ -110,7 +110,8 @@ def chosen_of(learnt: Learnt) -> dict[str, object]:
         for part, counts in (("learnt", learnt.counts), ("tested", tested))
         for name, value in asdict(counts).items()
     }
-    return {**chosen, **sizes, "features": int(np.count_nonzero(classifier.coefficients))}
+    unlabelled = {f"unlabelled.{name}": value for name, value in getattr(classifier, "unlabelled_", {}).items()}
+    return {**chosen, **sizes, **unlabelled, "features": int(np.count_nonzero(classifier.coefficients))}
 
 
 def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:

@@ -29,7 +29,7 @@ from ipml.model.slices import Counts
 from ipml.model.tested import TESTED_FILE, Tested, keep_scores, read_tested, write_tested
 from ipml.model.text_table import align
 from ipml.model.tracking import RunFacts, check_store, fetch_trial_file, record_trial
-from ipml.model.training.data import digest_listings, labelled_of, read_training_listings
+from ipml.model.training.data import digest_training, read_training_listings, read_unlabelled
 from ipml.model.training.experiment import Experiment
 from ipml.model.training.fitting import rehearse
 from ipml.model.training.learning import Say, prepare
@@ -141,7 +141,7 @@ def sweep(
         rehearse(trial.experiment, brand_table(brands))
     say("reading listings")
     listings = read_training_listings(experiment)
-    digest = digest_listings(labelled_of(listings))
+    digest = digest_training(listings, read_unlabelled(experiment, listings))
     done = {} if again else _fetch_done(trials, tracking_uri)
     left = [trial for trial in trials if trial.key not in done]
     say(f"{len(done)} of {len(trials)} tried")

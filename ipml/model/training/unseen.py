@@ -18,7 +18,7 @@ from ipml.model.evaluation import MODEL, Evaluation, evaluate_repeats
 from ipml.model.label_odds import odds_of
 from ipml.model.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.tested import Tested
-from ipml.model.training.data import read_truth
+from ipml.model.training.data import read_truth, read_unlabelled
 from ipml.model.training.experiment import Experiment
 from ipml.model.training.fitting import fit_classifier, labels_of
 from ipml.model.values import add_values
@@ -54,7 +54,7 @@ def score_unseen(
     say : function of str, optional
         Told which fold is being learnt from, for a progress display.
     """
-    truth = read_truth(experiment, listings)
+    truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
     repeats = _plan(experiment, listings, truth)
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
@@ -68,7 +68,7 @@ def score_unseen(
             learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
             y = truth.iloc[test_rows].to_numpy(dtype=bool)
             tried = attacks if repeat == 0 else ()
-            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried):
+            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled):
                 sheet.setdefault(key, np.full(len(listings), np.nan))[test_rows] = scored
         for (part, name), scored in sheet.items():
             if part == "attacked":
@@ -146,13 +146,18 @@ def _score_side(
     y: NDArray[np.bool_],
     brands: BrandTable,
     attacks: Sequence[Attack],
+    unlabelled: pd.DataFrame | None,
 ) -> Iterator[tuple[tuple[_Part, str], Floats]]:
     """Yield the name and the scores of the model, of each baseline, and of the model under each attack.
 
-    All are fitted on one side and asked of the other; `y` is the truth of the latter, for the attackers alone.
+    All are fitted on one side and asked of the other; `y` is the truth of the latter, for the attackers alone. Sellers
+    of the other side are left out of the unlabelled listings too.
     """
     labels = labels_of(learnt)
-    classifier = fit_classifier(experiment, learnt, brands)
+    if unlabelled is not None:
+        others = unlabelled[~unlabelled["seller_id"].isin(unseen["seller_id"])]
+        unlabelled = None if others.empty else others
+    classifier = fit_classifier(experiment, learnt, brands, unlabelled)
     scores = classifier.predict_proba(unseen)[:, 1]
     yield ("clean", MODEL), scores
     for name, baseline in (

@@ -13,7 +13,14 @@ from ipml.listings.sellers import HISTORY_COLUMNS
 from ipml.listings.writers import write_listings
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.model.training import Experiment
-from ipml.model.training.data import digest_listings, labelled_of, read_training_listings, read_truth
+from ipml.model.training.data import (
+    digest_listings,
+    digest_training,
+    labelled_of,
+    read_training_listings,
+    read_truth,
+    read_unlabelled,
+)
 from ipml.records import Listing
 
 MONDAY, TUESDAY, FRIDAY = pd.to_datetime(["2026-03-02", "2026-03-03", "2026-03-06"], utc=True)
@@ -259,3 +266,30 @@ def test_a_row_without_a_label_takes_none_away(read, labelled_at, is_first):
     without = {"listings_b" if is_first else "listings_0": [replace(BAG, is_counterfeit=None, labelled_at=None)]}
     learnt = read(**(files | without if is_first else without | files))
     assert learnt["is_counterfeit"].tolist() == [True]
+
+
+def test_unlabelled_listings_are_those_of_which_nobody_knows(tmp_path):
+    """A listing with a label, in its own file or among those learnt from, is not taken for one of the usual."""
+    own = replace(BELT, listing_id="4", is_counterfeit=True, labelled_at=FRIDAY)
+    for name, rows in {"listings": [BAG, BELT], "market": [replace(BAG, is_counterfeit=None), BELT, own]}.items():
+        write_listings(listings_to_frame(rows), tmp_path / f"{name}.parquet")
+    data = {"listings": "listings.parquet", "unlabelled": ["market.parquet"]}
+    experiment = Experiment(name="e", data=data, folder=tmp_path)
+    listings = read_training_listings(experiment)
+    unlabelled = read_unlabelled(experiment, listings)
+    assert unlabelled["listing_id"].tolist() == ["2"]
+    assert digest_training(listings, unlabelled) != digest_training(listings, None)
+    everything = listings.assign(is_counterfeit=True)
+    with pytest.raises(UnusableSetting, match="no listing without a label"):
+        read_unlabelled(experiment, everything)
+
+
+def test_a_bad_unlabelled_file_is_named_in_one_line(tmp_path):
+    """With what is wrong in it; one that is missing is known before anything is read."""
+    (tmp_path / "market.csv").write_text("listing_id,seller_id,title,price\n1,s,Bag,cheap\n")
+    experiment = Experiment(name="e", data={"listings": "l.csv", "unlabelled": "market.csv"}, folder=tmp_path)
+    with pytest.raises(InvalidListings, match=r"market\.csv.*price") as refused:
+        read_unlabelled(experiment, listings_to_frame([BAG]))
+    assert "\n" not in str(refused.value)
+    with pytest.raises(UnreadableFile, match=r"m\.csv"):
+        Experiment(name="e", data={"listings": "l.csv", "unlabelled": "m.csv"}, folder=tmp_path).find("m.csv")
