@@ -32,6 +32,7 @@ from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
 from ipml.model.design import Design
+from ipml.model.familiarity import Familiarity
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage, count_features
 from ipml.model.label_odds import count_by_odds
@@ -119,6 +120,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     alone_ : SigmoidCalibration
         Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
     calibration_ : HierarchicalCalibration
+    familiarity_ : Familiarity
+        What listings and scores of sellers left out look like; absent from models of older releases.
     classes_ : array of shape (2,)
         The labels, sorted; the second is that of counterfeits.
     feature_names_in_ : array of str, shape (n_features_in_,)
@@ -226,7 +229,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             if unlabelled is not None:
                 learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, values, chosen)
         del values
-        self._fit_later_stages(learnt, chosen)
+        self.familiarity_ = self._learn_usual(learnt, self._fit_later_stages(learnt, chosen))
         self._prepare()
         return self
 
@@ -420,6 +423,12 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         texts = [text for name in SPELT for text in listings.folded(name).strings()]
         self.spelling_ = Spelling().fit(texts, phrases)
         return listings.read_as(Reading(self.spelling_))
+
+    def _learn_usual(self, learnt: TrainingSet, log_odds: Floats) -> Familiarity:
+        """Learn what listings, and their probabilities by models that did not know the seller, usually look like."""
+        brands, categories = self._groups(learnt.listings)
+        probability = self.calibration_.probability(log_odds, brands, categories)
+        return Familiarity().fit(learnt.listings, brands, probability, learnt.counted)
 
     def _fit_first_stage(self, learnt: TrainingSet) -> tuple[FeatureValues, Chosen]:
         """Fit features and first stage, and return what it was fitted on and its log-odds of sellers left out.

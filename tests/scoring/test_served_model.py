@@ -402,6 +402,21 @@ def test_between_two_looks_nothing_is_looked_at(saved: dict[str, Path], monkeypa
     assert served.take() is in_use
 
 
+@pytest.mark.parametrize("explain", [False, True])
+def test_a_batch_of_another_market_is_said_to_be_unlike(
+    explain: bool, classifier: Any, market: Marketplace, tmp_path: Path
+) -> None:
+    """By a model that was saved and loaded, too; a batch of the same market is not, and a listing alone never is."""
+    write(classifier, tmp_path / "model")
+    model = ModelInUse(load_model(tmp_path / "model"))
+    strange = [one | {"listing_id": str(row), "title": f"Vaskrolo munti {row}"} for row, one in enumerate(LISTINGS * 6)]
+    strange = [one | {"seller_id": f"s{row}"} for row, one in enumerate(strange)]
+    assert model.score_batch(strange, explain)[1][0].subject == "words"
+    assert model.score_batch(strange[:1], explain)[1] == ()
+    same = market.listings.tail(200)[["listing_id", "seller_id", "title", "category"]]
+    assert model.score_batch(same.to_dict("records"), explain)[1] == ()
+
+
 def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(
     saved: dict[str, Path], market: Marketplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
