@@ -30,6 +30,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
+from ipml.model.donor import DonorColumn, take_over
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage, count_features
 from ipml.model.label_odds import count_by_odds
@@ -96,11 +97,13 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     features_ : FeatureUnion
     spelling_ : Spelling
         The words that the training listings use, and how misspelt ones are read.
-    strengths_ : array of shape (n_learners, 3)
+    strengths_ : array of shape (n_learners, 4)
         Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
-        strength of the penalty, and its share in the mean.
+        strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by.
     learner_ : LogisticRegression
         The listing by itself.
+    donor_weight_ : float
+        What the log-odds of the donor count for; only after a fit that started from one.
     second_stage_ : SecondStage
         Joined with the seller's portfolio.
     portfolios_ : SellerPortfolios
@@ -150,7 +153,13 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         return tags
 
     def fit(
-        self, X: pd.DataFrame, y: Any, sample_weight: Any = None, label_odds: Any = None, maturity: Any = None
+        self,
+        X: pd.DataFrame,
+        y: Any,
+        sample_weight: Any = None,
+        label_odds: Any = None,
+        maturity: Any = None,
+        donor: CounterfeitClassifier | None = None,
     ) -> Self:
         """Learn from labelled listings.
 
@@ -170,13 +179,17 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         maturity : array of shape (n_listings,), optional
             How far each label counts beside others of its age, of which more have come yet (`Maturity.weight`), in 0-1;
             for probabilities alone, as the odds.
+        donor : CounterfeitClassifier, optional
+            A fitted model of another market, to start from where few labels are known: what is learnt is the difference
+            to it, and how much it counts for is chosen with the rest. Its sellers and its calibration are left behind.
 
         Raises
         ------
         TypeError
             `X` has no named columns.
         ValueError
-            It has no column `seller_id`, or the labels are not of two classes, one for each listing.
+            It has no column `seller_id`, the labels are not of two classes, one for each listing, or the donor has
+            other extractors.
         """
         listings = ListingColumns.of(X)
         self._columns = _list_columns(X)
@@ -185,12 +198,12 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         counted = weight if label_odds is None else weight * count_by_odds(label_odds)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         sellers = np.asarray(X["seller_id"]).astype(str)
-        for name in _PREPARED:
+        for name in (*_PREPARED, "donor_weight_"):
             self.__dict__.pop(name, None)
         self.features_ = clone(self.features) if self.features is not None else make_features()
-        listings = self._learn_spelling(listings)
+        listings = self._learn_spelling(listings, donor)
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
-            chosen = self._fit_first_stage(listings, y, weight, sellers)
+            chosen = self._fit_first_stage(listings, y, weight, sellers, donor)
         unseen = chosen.unseen
         scored = ~np.isnan(unseen)
         self.alone_ = SigmoidCalibration().fit(unseen[scored], y[scored], counted[scored])
@@ -396,25 +409,36 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         self.classes_ = classes
         return np.asarray(y, dtype=np.int8)
 
-    def _learn_spelling(self, listings: ListingColumns) -> ListingColumns:
+    def _learn_spelling(self, listings: ListingColumns, donor: CounterfeitClassifier | None) -> ListingColumns:
         """Learn the words of the listings, and return them as read from now on."""
         phrases = [phrase for _, extractor in self.features_.transformer_list for phrase in _phrases_of(extractor)]
         texts = [text for name in SPELT for text in listings.folded(name).strings()]
         self.spelling_ = Spelling().fit(texts, phrases)
+        if donor is not None:
+            self.spelling_.extend(donor.spelling_)
         return listings.read_as(Reading(self.spelling_))
 
-    def _fit_first_stage(self, listings: ListingColumns, y: Labels, weight: Floats, sellers: NDArray[Any]) -> Chosen:
+    def _fit_first_stage(
+        self,
+        listings: ListingColumns,
+        y: Labels,
+        weight: Floats,
+        sellers: NDArray[Any],
+        donor: CounterfeitClassifier | None,
+    ) -> Chosen:
         """Fit features and first stage, and return the log-odds it gives to listings of sellers left out.
 
         Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
-        values = FeatureValues.of(self.features_.fit(listings, y), listings)
-        chosen = self._learn(values, y, weight, sellers)
+        self.features_.fit(listings, y)
+        from_donor = take_over(self.features_, donor.features_, donor.learner_.coef_[0]) if donor is not None else None
+        values = FeatureValues.of(self.features_, listings)
+        chosen = self._learn(values, y, weight, sellers, from_donor)
         worst = self._take_worst(values, listings)
         if worst is values:
             return chosen
         del values
-        return self._learn(worst, y, weight, sellers, chosen)
+        return self._learn(worst, y, weight, sellers, from_donor, chosen)
 
     def _learn(
         self,
@@ -422,10 +446,15 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         y: Labels,
         weight: Floats,
         sellers: NDArray[Any],
+        from_donor: Floats | None,
         before: Chosen | None = None,
     ) -> Chosen:
         """Choose the penalties, unless that was done before, and fit the first stage under them."""
         design, is_text, only_raises = values.design(), _is_text(self.features_), _only_raises(self.features_)
+        column = None if from_donor is None else DonorColumn.of(from_donor, design)
+        if column is not None:
+            design = design.append(column.values)
+            is_text, only_raises = np.append(is_text, False), np.append(only_raises, True)
         chosen = choose_members(
             design,
             y,
@@ -436,11 +465,17 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             only_raises=only_raises,
             n_folds=self.n_folds,
             seed=self.seed,
+            has_donor=column is not None,
             before=before,
         )
         self.learner_, chosen = fit_all(chosen, design, y, weight, is_text, only_raises)
+        if column is not None:
+            self.donor_weight_ = column.spell_out(self.learner_)
         self.strengths_ = np.array(
-            [(*member.strength, share) for member, share in zip(chosen.members, chosen.shares, strict=True)]
+            [
+                (member.strength.text, member.strength.C, share, member.strength.donor or 0.0)
+                for member, share in zip(chosen.members, chosen.shares, strict=True)
+            ]
         )
         self.__dict__.pop("_first_stage", None)
         return chosen
