@@ -12,6 +12,10 @@ def train(
     experiment: Annotated[
         Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
     ],
+    donor: Annotated[
+        str | None,
+        typer.Option("--from", help="Model of another market to start from: models:/NAME@ALIAS.", show_default=False),
+    ] = None,
     models: Annotated[Path, typer.Option(help="Folder in which the model is saved.")] = Path("models"),
     rules: Annotated[
         Path | None, typer.Option(help="What a first model must show, where not the bundled rules.", show_default=False)
@@ -28,7 +32,7 @@ def train(
     ```toml
     name = "shoes"
     data.listings = "shoes.parquet"      # or several, in brackets
-    data.columns = "ozon-ecup"           # also events, labels, brands
+    data.columns = "ozon-ecup"           # also events, labels, brands, donor
     split.kind = "later unseen sellers"  # or "seller folds"
     evaluation.k = [100]                 # how many reviewers read
     evaluation.attacks = "some"          # or "all", "none", or names of attacks
@@ -41,17 +45,21 @@ def train(
     A page on the model, to be read before it is trusted, lies beside its folder; it quotes listings. In MLflow all runs
     of a model stand side by side, named by experiment and date; the last lines say where this one is.
 
-    Example: ipml train experiments/shoes.toml
+    With few labels, start from the model of another market (`--from`, or `data.donor` in the experiment): the labels
+    then teach what is different here, and how much the other model counts for follows from sellers left out. The last
+    lines say how much that is; run and model card keep its version and digest.
+
+    Example: ipml train experiments/shoes.toml --from models:/ipml-bags@champion
     """
     from rich.console import Console
 
     from ipml.cli.explain import explain_by_folder
     from ipml.errors import UnusableSetting
     from ipml.model.promotion import load_rules
-    from ipml.model.training import load_experiment
+    from ipml.model.training import load_experiment, start_from
     from ipml.model.training import train as run
 
-    plan, limits = load_experiment(experiment), load_rules(rules)
+    plan, limits = start_from(load_experiment(experiment), donor), load_rules(rules)
     if plan.sweep:
         raise UnusableSetting(str(experiment), "a table [sweep]", "one model to train; try them all with `ipml sweep`")
     console = Console(stderr=True)
@@ -68,6 +76,8 @@ def train(
     if trained.gate:
         typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
     typer.echo("")
+    if trained.donor:
+        typer.echo(trained.donor)
     typer.echo(f"Report written to {trained.report}")
     typer.echo(f"Run: {trained.run.say_where(tracking)}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")

@@ -33,6 +33,14 @@ class Extractor(TransformerMixin, BaseEstimator):
         """Set the learned attributes."""
         raise NotImplementedError
 
+    def extend(self, other: Self) -> None:
+        """Know also what another of the same kind knows; what both have learnt stays as it is."""
+        self.borrow(other)
+        self.__dict__.pop("_prepared", None)
+
+    def borrow(self, other: Self) -> None:
+        """Add to the learned attributes those of another, where one has learnt nothing itself."""
+
     def values(self, listings: ListingColumns) -> Any:
         """Return an array or a sparse matrix with a row for each listing."""
         raise NotImplementedError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,10 @@ class PriceFeatures(Extractor):
             **self._learn("brand", listing_brands(listings, self.table_), listings),
             **self._learn("category", listings.folded_names("category"), listings),
         }
+
+    def borrow(self, other: Self) -> None:
+        """Know the prices that the other knows."""
+        self.usual_ = other.usual_ | self.usual_
 
     def prepare(self) -> dict[str, float]:
         """Return the reference price of each brand that has one, in the base currency."""

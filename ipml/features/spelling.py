@@ -76,6 +76,13 @@ class Spelling:
         self.__setstate__(self.__getstate__())  # forgets what followed from other words
         return self
 
+    def extend(self, other: Spelling) -> None:
+        """Know also the words that another knows."""
+        known = Counter(self.words)
+        known.update(other.words)
+        self.words, self.trade = dict(sorted(known.items())), self.trade | other.trade
+        self.__setstate__(self.__getstate__())  # forgets what followed from other words
+
     def fold_text(self, text: str, max_letters: int) -> str:
         """Return the folded view of a text, its misspelt words read as the words they stand for."""
         return self.read_text(fold_text(text, max_letters))

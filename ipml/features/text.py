@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,10 @@ class TextFeatures(Extractor):
         n_listings = count_texts(listings.bones(self.column), bits=self.bits, letters=self.letters, words=self.words)
         idf = np.log((1.0 + len(listings)) / (1.0 + n_listings)) + 1.0
         self.idf_ = np.where(n_listings >= self.min_listings, idf, 0.0)
+
+    def borrow(self, other: Self) -> None:
+        """Know the n-grams that the other knows."""
+        self.idf_ = np.where(self.idf_ > 0, self.idf_, other.idf_)
 
     def values(self, listings: ListingColumns) -> csr_matrix:
         """Return the values, shape (n_listings, 2^bits)."""

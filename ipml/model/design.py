@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 from ipml.features.compiled.ngram_codes import encode
 from ipml.features.compiled.texts import Texts
@@ -96,10 +96,26 @@ class Design:
         """How many listings and how many features there are."""
         return len(self.rows), self.n_columns
 
-    def scale_ngrams(self, factors: Floats) -> Design:
-        """Return the features with the n-grams of each text times the factor of their first column."""
+    def scale(self, factors: Floats) -> Design:
+        """Return each feature times its factor; all n-grams of a text have that of their first column."""
         scales = self.stored.scales * factors[self.stored.firsts][:, np.newaxis]
-        return replace(self, stored=self.stored._replace(scales=scales))
+        values = self.stored.values * factors[self.stored.indices]
+        return replace(self, stored=self.stored._replace(scales=scales, values=values))
+
+    def append(self, column: Floats) -> Design:
+        """Return the features, of which all rows are stored in order, with one more after them.
+
+        Examples
+        --------
+        >>> Design.of(csr_matrix([[1.0], [0.0]])).append(np.array([2.0, 3.0])) @ np.array([1.0, 10.0])
+        array([21., 30.])
+        """
+        stored = self.stored
+        values = csr_matrix((stored.values, stored.indices, stored.pointers), shape=self.shape)
+        wider = csr_matrix(hstack([values, csr_matrix(column[:, np.newaxis])]))
+        numbers = Design.of(wider).stored
+        stored = stored._replace(pointers=numbers.pointers, indices=numbers.indices, values=numbers.values)
+        return replace(self, stored=stored, n_columns=self.n_columns + 1)
 
     def __getitem__(self, rows: NDArray[Any]) -> Design:
         return replace(self, rows=self.rows[rows])

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ipml.model.ascent import Ascent, Start, has_both
 from ipml.model.design import Design
-from ipml.model.strengths import PENALTIES, Flags, Floats, Fold, Labels, Search, Trial, share_out
+from ipml.model.strengths import PENALTIES, PENALTIES_WITH_DONOR, Flags, Floats, Fold, Labels, Search, Trial, share_out
 
 MOST_LISTINGS = 20_000
 """How many listings, of sellers drawn at random, a penalty is chosen on; more would say little more."""
@@ -106,9 +106,9 @@ class Blend:
         self.starts: list[Start] = []
         self._n_passes = 0
         for number, member in enumerate(self._members):
-            factors = np.where(self._is_text, member.strength.text, 1.0)
+            factors = member.strength.factors(self._is_text)
             start = starts[number] if starts else None
-            ascent = Ascent(design.scale_ngrams(factors), y, weight, self._only_raises, member.strength.C, start)
+            ascent = Ascent(design.scale(factors), y, weight, self._only_raises, member.strength.C, start)
             ascent.climb(tolerance)
             share, (slope, intercept) = float(self._shares[number]), member.line
             self.coefficients += share * slope * factors * ascent.coefficients
@@ -141,6 +141,7 @@ def choose_members(
     only_raises: Flags,
     n_folds: int,
     seed: int,
+    has_donor: bool = False,
     before: Chosen | None = None,
 ) -> Chosen:
     """Choose on sellers left out under which penalty each strength of text counts; `Search` says how.
@@ -156,6 +157,8 @@ def choose_members(
         Which columns are n-grams of texts.
     C : float or None
         Inverse strength of the penalty; None to choose it.
+    has_donor : bool, default=False
+        Whether the last feature is the log-odds of a donor.
     before : Chosen, optional
         What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept.
     """
@@ -164,11 +167,13 @@ def choose_members(
     drawn = draw_sellers(y, weight, sellers, seed)
     n_folds = n_folds if len(drawn) == len(y) else min(n_folds, FOLDS_OF_MANY)
     folds = before.fits.folds if before else _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed)
-    search = Search(design[drawn], y[drawn], weight[drawn], sellers[drawn], is_text, only_raises, folds)
+    search = Search(design[drawn], y[drawn], weight[drawn], sellers[drawn], is_text, only_raises, folds, has_donor)
     if before:
         members, shares = search.repeat(before.members), before.shares
     else:
-        members, shares = share_out(search.choose(PENALTIES if C is None else (C,)))
+        members, shares = share_out(
+            search.choose((C,) if C is not None else PENALTIES_WITH_DONOR if has_donor else PENALTIES)
+        )
     unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)
     unseen[drawn] = np.average([member.unseen for member in members], axis=0, weights=shares)
     fits = before.fits if before else Fits(folds)

@@ -31,7 +31,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
-from ipml.model.design import Design
+from ipml.model.donor import Asked, ask_donor, take_over
 from ipml.model.familiarity import Familiarity
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage, count_features
@@ -108,11 +108,13 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     features_ : FeatureUnion
     spelling_ : Spelling
         The words that the training listings use, and how misspelt ones are read.
-    strengths_ : array of shape (n_learners, 3)
+    strengths_ : array of shape (n_learners, 4)
         Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
-        strength of the penalty, and its share in the mean.
+        strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by.
     learner_ : LogisticRegression
         The listing by itself.
+    donor_weight_ : float
+        What the log-odds of the donor count for; only after a fit that started from one.
     second_stage_ : SecondStage
         Joined with the seller's portfolio.
     portfolios_ : SellerPortfolios
@@ -173,6 +175,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         *,
         unlabelled: pd.DataFrame | None = None,
         prevalence_bound: float = PREVALENCE_BOUND,
+        donor: CounterfeitClassifier | None = None,
     ) -> Self:
         """Learn from labelled listings.
 
@@ -198,6 +201,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             those left out of training is at most `prevalence_bound`. Of more than `MOST_UNLABELLED` so many are drawn.
         prevalence_bound : float, default=0.08
             The largest share of `unlabelled` that can be counterfeit, above 0 and below 1.
+        donor : CounterfeitClassifier, optional
+            A fitted model of another market, to start from where few labels are known: what is learnt is the difference
+            to it, and how much it counts for is chosen with the rest. Its sellers and its calibration are left behind.
 
         Raises
         ------
@@ -205,7 +211,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             `X` has no named columns.
         ValueError
             It has no column `seller_id`, or the labels are not of two classes, one for each listing; `unlabelled` has
-            no such column or no listing, or the bound is none.
+            no such column or no listing, or the bound is none; the donor has other extractors.
         """
         listings = ListingColumns.of(X)
         self._columns = _list_columns(X)
@@ -220,15 +226,15 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             listings, none = ListingColumns.of(X), np.zeros(len(X) - n_labelled)
             y, weight, counted = np.append(y, none.astype(np.int8)), np.append(weight, none), np.append(counted, none)
         sellers = np.asarray(X["seller_id"]).astype(str)
-        for name in (*_PREPARED, "unlabelled_"):
+        for name in (*_PREPARED, "unlabelled_", "donor_weight_"):
             self.__dict__.pop(name, None)
         self.features_ = clone(self.features) if self.features is not None else make_features()
-        learnt = TrainingSet(self._learn_spelling(listings), y, weight, counted, sellers, n_labelled)
+        learnt = TrainingSet(self._learn_spelling(listings, donor), y, weight, counted, sellers, n_labelled)
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
-            values, chosen = self._fit_first_stage(learnt)
+            asked, chosen = self._fit_first_stage(learnt, donor)
             if unlabelled is not None:
-                learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, values, chosen)
-        del values
+                learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, asked, chosen)
+        del asked
         self.familiarity_ = self._learn_usual(learnt, self._fit_later_stages(learnt, chosen))
         self._prepare()
         return self
@@ -417,11 +423,13 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         self.classes_ = classes
         return np.asarray(y, dtype=np.int8)
 
-    def _learn_spelling(self, listings: ListingColumns) -> ListingColumns:
+    def _learn_spelling(self, listings: ListingColumns, donor: CounterfeitClassifier | None) -> ListingColumns:
         """Learn the words of the listings, and return them as read from now on."""
         phrases = [phrase for _, extractor in self.features_.transformer_list for phrase in _phrases_of(extractor)]
         texts = [text for name in SPELT for text in listings.folded(name).strings()]
         self.spelling_ = Spelling().fit(texts, phrases)
+        if donor is not None:
+            self.spelling_.extend(donor.spelling_)
         return listings.read_as(Reading(self.spelling_))
 
     def _learn_usual(self, learnt: TrainingSet, log_odds: Floats) -> Familiarity:
@@ -430,37 +438,41 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         probability = self.calibration_.probability(log_odds, brands, categories)
         return Familiarity().fit(learnt.listings, brands, probability, learnt.counted)
 
-    def _fit_first_stage(self, learnt: TrainingSet) -> tuple[FeatureValues, Chosen]:
+    def _fit_first_stage(self, learnt: TrainingSet, donor: CounterfeitClassifier | None) -> tuple[Asked, Chosen]:
         """Fit features and first stage, and return what it was fitted on and its log-odds of sellers left out.
 
         Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
-        values = FeatureValues.of(self.features_.fit(learnt.listings, learnt.y), learnt.listings)
-        chosen = self._learn(values.design(), learnt)
+        self.features_.fit(learnt.listings, learnt.y)
+        from_donor = take_over(self.features_, donor.features_, donor.learner_.coef_[0]) if donor is not None else None
+        values = FeatureValues.of(self.features_, learnt.listings)
+        asked = ask_donor(values.design(), from_donor)
+        chosen = self._learn(asked, learnt)
         worst = self._take_worst(values, learnt.listings)
         if worst is values:
-            return values, chosen
+            return asked, chosen
         del values
-        return worst, self._learn(worst.design(), learnt, chosen)
+        asked = ask_donor(worst.design(), from_donor)
+        return asked, self._learn(asked, learnt, chosen)
 
     def _weigh_unlabelled(
-        self, learnt: TrainingSet, bound: float, values: FeatureValues, chosen: Chosen
+        self, learnt: TrainingSet, bound: float, asked: Asked, chosen: Chosen
     ) -> tuple[TrainingSet, Chosen]:
         """Count unlabelled listings as genuine as little as the bound allows, under the strengths of labels alone."""
-        design, means = values.design(), {0.0: self._mean_left_out(learnt, chosen)}
+        means = {0.0: self._mean_left_out(learnt, chosen)}
 
         def mean_under(weight: float) -> float:
             nonlocal chosen
             if weight not in means:
                 weighed = learnt.weigh_unlabelled(weight)
-                chosen = self._choose(design, weighed, chosen)
+                chosen = self._choose(asked, weighed, chosen)
                 means[weight] = self._mean_left_out(weighed, chosen)
             return means[weight]
 
         weight = find_weight(mean_under, bound)
         if weight:
             learnt = learnt.weigh_unlabelled(weight)
-            chosen = self._learn(design, learnt, chosen)
+            chosen = self._learn(asked, learnt, chosen)
         effect = UnlabelledEffect(len(learnt.y) - learnt.n_labelled, weight, means[0.0], means[weight], bound)
         self.unlabelled_ = asdict(effect)
         return learnt, chosen
@@ -496,28 +508,35 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         )
         return log_odds
 
-    def _choose(self, design: Design, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
+    def _choose(self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
         """Choose the penalties, unless that was done before, and score sellers left out."""
         return choose_members(
-            design,
+            asked.design,
             learnt.y,
             learnt.weight,
             learnt.groups(np.array(self._brands(learnt.listings).strings(), dtype=object)),
-            is_text=_is_text(self.features_),
+            is_text=asked.mark(_is_text(self.features_), donor=False),
             C=self.C,
-            only_raises=_only_raises(self.features_),
+            only_raises=asked.mark(_only_raises(self.features_), donor=True),
             n_folds=self.n_folds,
             seed=self.seed,
+            has_donor=asked.column is not None,
             before=before,
         )
 
-    def _learn(self, design: Design, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
+    def _learn(self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
         """Choose as `_choose` does, and fit the first stage under these penalties."""
-        chosen = self._choose(design, learnt, before)
-        is_text, only_raises = _is_text(self.features_), _only_raises(self.features_)
-        self.learner_, chosen = fit_all(chosen, design, learnt.y, learnt.weight, is_text, only_raises)
+        chosen = self._choose(asked, learnt, before)
+        is_text = asked.mark(_is_text(self.features_), donor=False)
+        only_raises = asked.mark(_only_raises(self.features_), donor=True)
+        self.learner_, chosen = fit_all(chosen, asked.design, learnt.y, learnt.weight, is_text, only_raises)
+        if asked.column is not None:
+            self.donor_weight_ = asked.column.spell_out(self.learner_)
         self.strengths_ = np.array(
-            [(*member.strength, share) for member, share in zip(chosen.members, chosen.shares, strict=True)]
+            [
+                (member.strength.text, member.strength.C, share, member.strength.donor or 0.0)
+                for member, share in zip(chosen.members, chosen.shares, strict=True)
+            ]
         )
         self.__dict__.pop("_first_stage", None)
         return chosen

@@ -30,6 +30,10 @@ TEXT_WEIGHTS = (0.1, 0.3, 1.0, 3.0)
 """What n-grams of titles and descriptions are multiplied by, from less than a number to more."""
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverse strengths: under the first hardly anything is learnt, under the last nearly all by heart."""
+DONOR_WEIGHTS = (0.0, 100.0)
+"""What the log-odds of a donor are multiplied by: it is not asked, or its coefficient costs as good as nothing."""
+PENALTIES_WITH_DONOR = (0.0001, 0.001, *PENALTIES)
+"""Under the first, hardly anything but the donor has a say."""
 _WORSE_IN_A_ROW = 2
 _EXACTNESS = 1e-4  # of a try; the choice is one of penalties far apart, and needs no more
 _LEAST_SHARE = 0.01
@@ -46,10 +50,20 @@ class Strength(NamedTuple):
         What the n-grams of titles and descriptions are multiplied by.
     C : float
         Inverse strength of the penalty on all coefficients.
+    donor : float or None, default=None
+        What the last feature, the log-odds of the donor, is multiplied by; None where there is no donor.
     """
 
     text: float
     C: float
+    donor: float | None = None
+
+    def factors(self, is_text: Flags) -> Floats:
+        """Return what each feature is multiplied by."""
+        factors = np.where(is_text, self.text, 1.0)
+        if self.donor is not None:
+            factors[-1] = self.donor
+        return factors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +115,8 @@ class Search:
         Which columns the strength of text is about: n-grams.
     only_raises : array of bool, shape (n_features,)
     folds : list of Fold
+    has_donor : bool, default=False
+        Whether the last feature is the log-odds of a donor.
     """
 
     design: Design
@@ -110,11 +126,13 @@ class Search:
     is_text: Flags
     only_raises: Flags
     folds: list[Fold]
+    has_donor: bool = False
 
     def choose(self, penalties: Sequence[float]) -> list[Trial]:
-        """Return for each strength of text the penalty with the least log loss, of those given."""
+        """Return for each strength of text, and with and without a donor, the penalty with the least log loss."""
         texts = TEXT_WEIGHTS if self.is_text.any() else (1.0,)
-        return [self._choose_penalty(text, penalties) for text in texts]
+        donors = DONOR_WEIGHTS if self.has_donor else (None,)
+        return [self._choose_penalty(text, penalties, donor) for donor in donors for text in texts]
 
     def repeat(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return what the strengths of other trials, of the same listings, give to sellers left out."""
@@ -126,12 +144,12 @@ class Search:
             repeated.append(self._judge(trial.strength, fits))
         return repeated
 
-    def _choose_penalty(self, text: float, penalties: Sequence[float]) -> Trial:
+    def _choose_penalty(self, text: float, penalties: Sequence[float], donor: float | None = None) -> Trial:
         """Try penalties, the strongest first; the search ends where two in a row do worse than the best.
 
         It also ends before the first penalty under which the fits take too long.
         """
-        fits = self._begin(Strength(text, min(penalties)), None)
+        fits = self._begin(Strength(text, min(penalties), donor), None)
         trials: list[Trial] = []
         for C in sorted(set(penalties)):
             for fit in fits:
@@ -141,7 +159,7 @@ class Search:
                     fit.ascent.climb(_EXACTNESS)
             elif not all(fit.ascent.attempt(_EXACTNESS, _MOST_PASSES) for fit in fits):
                 break
-            trials.append(self._judge(Strength(text, C), fits))
+            trials.append(self._judge(Strength(text, C, donor), fits))
             best = min(trials, key=lambda trial: trial.loss)
             if best not in trials[-_WORSE_IN_A_ROW:]:
                 break  # weaker penalties take the longest and do worse and worse
@@ -149,7 +167,7 @@ class Search:
 
     def _begin(self, strength: Strength, starts: Sequence[Start] | None) -> list[_Fit]:
         """Return a fit for each fold, not gone far yet."""
-        scaled, fits = self.design.scale_ngrams(np.where(self.is_text, strength.text, 1.0)), []
+        scaled, fits = self.design.scale(strength.factors(self.is_text)), []
         for number, (train, test) in enumerate(self.folds):
             start = starts[number] if starts else None
             ascent = Ascent(scaled[train], self.y[train], self.weight[train], self.only_raises, strength.C, start)

@@ -73,6 +73,7 @@ def test_a_mistake_in_the_experiment_exits_2_with_one_line(ipml, experiment, tmp
         (["shoes.toml", "--models", "shoes.toml"], "ipml: cannot write shoes.toml/shoes: found File exists; expected "),
         (["shoes.toml", "--tracking", "sqlite:///shoes.toml"], "shoes.toml: found "),
         (["shoes.toml", "--tracking", "nonsense://x"], "ipml: nonsense://x: found "),
+        (["shoes.toml", "--from", "models:/../1"], "ipml: model 'models:/../1': expected models:/NAME@ALIAS or "),
     ],
 )
 def test_a_mistake_in_the_command_exits_2_with_one_line(ipml, experiment, options, said):

@@ -8,12 +8,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ipml.model.training.experiment import Experiment, load_experiment
+from ipml.model.training.experiment import Experiment, load_experiment, start_from
 
 if TYPE_CHECKING:
     from ipml.model.training.training import Trained, train
 
-__all__ = ["Experiment", "Trained", "load_experiment", "train"]
+__all__ = ["Experiment", "Trained", "load_experiment", "start_from", "train"]
 
 _LATE = {"Trained", "train"}
 

@@ -13,6 +13,7 @@ unlabelled_columns = "own.toml"     # their column map, where it is not that of 
 prevalence_bound = 0.08             # at most this share of them can be counterfeit
 brands = "brands.toml"              # where left out, those of the setting IPML_BRANDS, else the bundled ones
 truth = "truth.parquet"             # simulation only: the truth of every listing, for the test alone
+donor = "models:/bags@champion"     # a model of another market to start from, where few labels are known
 
 [split]
 kind = "later unseen sellers"       # or "seller folds", or "leaking random"
@@ -73,6 +74,8 @@ class DataPart(_Part):
     prevalence_bound: float = Field(PREVALENCE_BOUND, gt=0, lt=1)
     brands: str | None = None
     truth: str | None = None
+    donor: str | None = None
+    donor_digest: str | None = Field(None, description="SHA-256 of its model file, as a run records it")
 
 
 class SplitPart(_Part):
@@ -151,6 +154,21 @@ class Experiment(_Part):
             if place.exists():
                 return place
         raise UnreadableFile(name, "no such file", " or ".join(str(place) for place in places))
+
+
+def start_from(experiment: Experiment, donor: str | None) -> Experiment:
+    """Return an experiment that starts from another model than its file says; as it is where none is named.
+
+    Examples
+    --------
+    >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"})
+    >>> start_from(shoes, "models:/ipml-bags@champion").data.donor
+    'models:/ipml-bags@champion'
+    """
+    if donor is None:
+        return experiment
+    data = experiment.data.model_copy(update={"donor": donor, "donor_digest": None})
+    return experiment.model_copy(update={"data": data})
 
 
 def read_recorded(text: str, folder: Path, source: str) -> Experiment:

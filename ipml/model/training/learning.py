@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from ipml.errors import UnusableSetting
 from ipml.features.brand import BrandTable, brand_table
 from ipml.listings.brands import Brands, load_brands
 from ipml.model.artifact import ModelCard, save_model
@@ -21,6 +23,7 @@ from ipml.model.maturity import Maturity
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.slices import Counts
 from ipml.model.slices.slices import count_listings
+from ipml.model.strengths import Labels
 from ipml.model.tested import Tested
 from ipml.model.training.data import digest_training, labelled_of, read_unlabelled
 from ipml.model.training.experiment import Experiment
@@ -82,6 +85,7 @@ def learn(
     brands: BrandTable,
     *,
     attacks: Sequence[Attack] = (),
+    donor: CounterfeitClassifier | None = None,
     say: Say = lambda _: None,
 ) -> Learnt:
     """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
@@ -91,20 +95,25 @@ def learn(
     experiment : Experiment
     listings : DataFrame of shape (n_listings, …)
         As `read_training_listings` returns them.
-    brands, attacks, say
+    brands, attacks, donor, say
         As for `score_unseen`.
 
     Raises
     ------
     UnsplittableData, UnmeasurableScores
         There are too few listings, counterfeits or sellers.
+    UnusableSetting
+        There is a donor, but nothing to learn beside it.
     """
-    tested = score_unseen(experiment, listings, brands, attacks=attacks, say=say)
-    named = name_brands(tested, brands)
     labelled = labelled_of(listings)
+    if donor is not None:
+        _expect_both(experiment, labels_of(labelled))
+    tested = score_unseen(experiment, listings, brands, attacks=attacks, donor=donor, say=say)
+    named = name_brands(tested, brands)
     say("fitting on all labelled listings")
     unlabelled = read_unlabelled(experiment, listings)
-    classifier = fit_classifier(experiment, labelled, brands, unlabelled)
+    classifier = fit_classifier(experiment, labelled, brands, unlabelled=unlabelled, donor=donor)
+    say("measuring")
     evaluation = replace(
         measure(experiment, named),
         maturity=_say_how_final(experiment, labelled),
@@ -114,6 +123,17 @@ def learn(
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
     counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
     return Learnt(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
+
+
+def _expect_both(experiment: Experiment, y: Labels) -> None:
+    """Refuse labels from which nothing can be learnt, and say that the donor itself is the model until there are more.
+
+    To register it once more would help nobody: there is nothing to measure it by either.
+    """
+    if len(np.unique(y)) < 2:
+        found = f"{np.sum(y == 1):,} counterfeit and {np.sum(y == 0):,} genuine listings"
+        use = f"until there are, the donor itself is the model to use (ipml score FILE --model {experiment.data.donor})"
+        raise UnusableSetting(f"labels of {experiment.name}", found, f"some of each; {use}")
 
 
 def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from ipml.model.artifact.package_versions import running_versions
 from ipml.model.tracking import RegisteredModel, fetch_run_tags, find_model, resolve_model
 from ipml.model.training.data import digest_training, read_training_listings, read_unlabelled
 from ipml.model.training.experiment import Experiment, read_recorded
+from ipml.model.training.fitting import fetch_donor
 from ipml.model.training.learning import learn, prepare, save_learnt
 from ipml.model.training.run_record import FOLDER_TAG
 
@@ -70,7 +71,7 @@ def reproduce(
     Raises
     ------
     ModelNotFound, UnusableModelName, ModelChanged, TrackingUnavailable
-        There is no such model, or it is not the one that was registered.
+        There is no such model, or it is not the one that was registered; or so of the one that learning started from.
     UnreadableFile, InvalidListings, UnusableSetting
         The files are not there any more, or this release cannot use what was recorded.
     NotAModelFolder
@@ -82,6 +83,7 @@ def reproduce(
     original = resolve_model(found.uri, tracking_uri)
     recorded = read_card(original)
     experiment = _experiment_of(recorded, data_folder or _find_folder(found, tracking_uri), found.uri)
+    experiment, donor = fetch_donor(experiment, tracking_uri)
     brands = prepare(experiment)
     say("reading listings")
     listings = read_training_listings(experiment)
@@ -92,7 +94,7 @@ def reproduce(
     ]
     if digest != recorded.data_digest:
         return Reproduction(found, recorded, tuple(causes), None)
-    card = save_learnt(experiment, learn(experiment, listings, brand_table(brands), say=say), out)
+    card = save_learnt(experiment, learn(experiment, listings, brand_table(brands), donor=donor, say=say), out)
     differences = [*causes, *compare_cards(card, recorded)]
     if not differences and manifest_sha256(out) != manifest_sha256(original):
         differences = ["manifest: another"]

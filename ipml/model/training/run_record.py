@@ -65,7 +65,7 @@ def record_training(
         write_tested(learnt.tested, tested)
         facts = RunFacts(
             experiment=experiment.name,
-            parameters={**parameters_of(experiment), **chosen_of(learnt)},
+            parameters={**parameters_of(experiment), **_donor_of(experiment), **chosen_of(learnt)},
             figures={**learnt.evaluation.figures[MODEL], **measured},
             data_name=", ".join(experiment.data.listings),
             data_digest=learnt.data_digest,
@@ -101,10 +101,12 @@ def chosen_of(learnt: Learnt) -> dict[str, object]:
     """Return what was not set but chosen or found: penalty and share of each strength of text, and sizes."""
     classifier, tested = learnt.classifier, learnt.evaluation.counts
     chosen = {
-        f"chosen.{what}_at_text_{text:g}": value
-        for text, C, share in classifier.strengths_.tolist()
+        f"chosen.{what}_at_text_{text:g}{'_with_donor' if donor else ''}": value
+        for text, C, share, donor in classifier.strengths_.tolist()
         for what, value in (("C", C), ("share", share))
     }
+    if hasattr(classifier, "donor_weight_"):
+        chosen["chosen.donor_weight"] = classifier.donor_weight_
     sizes = {
         f"{part}.{name}": value
         for part, counts in (("learnt", learnt.counts), ("tested", tested))
@@ -112,6 +114,12 @@ def chosen_of(learnt: Learnt) -> dict[str, object]:
     }
     unlabelled = {f"unlabelled.{name}": value for name, value in getattr(classifier, "unlabelled_", {}).items()}
     return {**chosen, **sizes, **unlabelled, "features": int(np.count_nonzero(classifier.coefficients))}
+
+
+def _donor_of(experiment: Experiment) -> dict[str, object]:
+    """Return which model learning started from, if any."""
+    data = experiment.data
+    return {"donor": data.donor, "donor_digest": data.donor_digest} if data.donor else {}
 
 
 def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:

@@ -25,13 +25,14 @@ from ipml.model.artifact.package_versions import running_versions
 from ipml.model.evaluation import MODEL, Reviewed, draw_repeats
 from ipml.model.label_odds import odds_of
 from ipml.model.metrics import Estimate, estimate_of
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.slices import Counts
 from ipml.model.tested import TESTED_FILE, Tested, keep_scores, read_tested, write_tested
 from ipml.model.text_table import align
 from ipml.model.tracking import RunFacts, check_store, fetch_trial_file, record_trial
 from ipml.model.training.data import digest_training, read_training_listings, read_unlabelled
 from ipml.model.training.experiment import Experiment
-from ipml.model.training.fitting import rehearse
+from ipml.model.training.fitting import fetch_donor, rehearse
 from ipml.model.training.learning import Say, prepare
 from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of
 from ipml.model.training.unseen import score_unseen
@@ -135,17 +136,20 @@ def sweep(
     """
     say("checking what is needed")
     check_store(tracking_uri)
+    experiment, donor = fetch_donor(experiment, tracking_uri)
     trials = list_trials(experiment)
     brands = prepare(experiment)
     for trial in trials:
-        rehearse(trial.experiment, brand_table(brands))
+        rehearse(trial.experiment, brand_table(brands), donor)
     say("reading listings")
     listings = read_training_listings(experiment)
     digest = digest_training(listings, read_unlabelled(experiment, listings))
     done = {} if again else _fetch_done(trials, tracking_uri)
     left = [trial for trial in trials if trial.key not in done]
     say(f"{len(done)} of {len(trials)} tried")
-    for number, (trial, tested) in enumerate(_try_all(left, listings, brand_table(brands), jobs), start=len(done) + 1):
+    for number, (trial, tested) in enumerate(
+        _try_all(left, listings, brand_table(brands), jobs, donor), start=len(done) + 1
+    ):
         _record(trial, tested, digest, tracking_uri)
         done[trial.key] = tested
         say(f"{number} of {len(trials)} tried")
@@ -232,15 +236,21 @@ def _fetch_done(trials: Iterable[Trial], tracking_uri: str | None) -> dict[str, 
 
 
 def _try_all(
-    trials: Sequence[Trial], listings: pd.DataFrame, brands: BrandTable, jobs: int
+    trials: Sequence[Trial],
+    listings: pd.DataFrame,
+    brands: BrandTable,
+    jobs: int,
+    donor: CounterfeitClassifier | None,
 ) -> Iterator[tuple[Trial, Tested]]:
     """Yield each trial and its test as they are done."""
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-    yield from parallel(joblib.delayed(_try_one)(trial, listings, brands) for trial in trials)
+    yield from parallel(joblib.delayed(_try_one)(trial, listings, brands, donor) for trial in trials)
 
 
-def _try_one(trial: Trial, listings: pd.DataFrame, brands: BrandTable) -> tuple[Trial, Tested]:
-    return trial, keep_scores(score_unseen(trial.experiment, listings, brands))
+def _try_one(
+    trial: Trial, listings: pd.DataFrame, brands: BrandTable, donor: CounterfeitClassifier | None
+) -> tuple[Trial, Tested]:
+    return trial, keep_scores(score_unseen(trial.experiment, listings, brands, donor=donor))
 
 
 def _record(trial: Trial, tested: Tested, data_digest: str, tracking_uri: str | None) -> None:

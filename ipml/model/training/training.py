@@ -19,6 +19,7 @@ from ipml.model.report import Explain, ReportFacts, model_report, write_report
 from ipml.model.tracking import CHALLENGER, CHAMPION, RecordedRun, check_alias, check_store, read_champions
 from ipml.model.training.data import read_training_listings
 from ipml.model.training.experiment import Experiment
+from ipml.model.training.fitting import fetch_donor, say_what_donor_counts
 from ipml.model.training.learning import Learnt, Say, learn, listings_per_second, prepare, save_learnt
 from ipml.model.training.report_head import head_of
 from ipml.model.training.run_record import record_training
@@ -44,6 +45,8 @@ class Trained:
         The page on the model, beside its folder; it quotes listings.
     gate : GateReport or None
         What the gate found, where no model was in use; later ones wait for `ipml promote`.
+    donor : str
+        What the model that learning started from counts for, in a line; empty where there was none.
     """
 
     card: ModelCard
@@ -52,6 +55,7 @@ class Trained:
     run: RecordedRun
     report: Path
     gate: GateReport | None = None
+    donor: str = ""
 
     def standing(self, tracking_uri: str | None = None) -> str:
         """Say as what the model is registered and, where the gate has refused it, how it is promoted all the same."""
@@ -107,9 +111,10 @@ def train(
     attacks = choose_attacks(experiment)
     check_alias(experiment.record.alias)
     _check_destination(folder, tracking_uri)
+    experiment, donor = fetch_donor(experiment, tracking_uri)
     say("reading listings")
     listings = read_training_listings(experiment)
-    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, say=say)
+    learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, donor=donor, say=say)
     say("saving")
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
@@ -120,7 +125,8 @@ def train(
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
     run = record_training(experiment, learnt, facts, speed, folder, page, tracking_uri)
     run, gate = _judge_first(run, rules or load_rules(), tracking_uri, say)
-    return Trained(card, folder, learnt.evaluation, run, page, gate)
+    started = say_what_donor_counts(experiment, donor, learnt.classifier, learnt.tested.listings)
+    return Trained(card, folder, learnt.evaluation, run, page, gate, started)
 
 
 def _check_destination(folder: Path, tracking_uri: str | None) -> None:

@@ -16,6 +16,7 @@ from ipml.model.attacks import Attack, score_attacks
 from ipml.model.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation import MODEL, Evaluation, evaluate_repeats
 from ipml.model.label_odds import odds_of
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.tested import Tested
 from ipml.model.training.data import read_truth, read_unlabelled
@@ -35,6 +36,7 @@ def score_unseen(
     brands: BrandTable,
     *,
     attacks: Sequence[Attack] = (),
+    donor: CounterfeitClassifier | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Tested:
     """Score the listings of the test side, or of every fold, by models that saw only the training side.
@@ -51,6 +53,8 @@ def score_unseen(
         A table made by `brand_table`.
     attacks : sequence of Family or Scenario, optional
         Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
+    donor : CounterfeitClassifier, optional
+        Of another market, to start from.
     say : function of str, optional
         Told which fold is being learnt from, for a progress display.
     """
@@ -68,7 +72,7 @@ def score_unseen(
             learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
             y = truth.iloc[test_rows].to_numpy(dtype=bool)
             tried = attacks if repeat == 0 else ()
-            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled):
+            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled, donor):
                 sheet.setdefault(key, np.full(len(listings), np.nan))[test_rows] = scored
         for (part, name), scored in sheet.items():
             if part == "attacked":
@@ -147,6 +151,7 @@ def _score_side(
     brands: BrandTable,
     attacks: Sequence[Attack],
     unlabelled: pd.DataFrame | None,
+    donor: CounterfeitClassifier | None,
 ) -> Iterator[tuple[tuple[_Part, str], Floats]]:
     """Yield the name and the scores of the model, of each baseline, and of the model under each attack.
 
@@ -157,7 +162,7 @@ def _score_side(
     if unlabelled is not None:
         others = unlabelled[~unlabelled["seller_id"].isin(unseen["seller_id"])]
         unlabelled = None if others.empty else others
-    classifier = fit_classifier(experiment, learnt, brands, unlabelled)
+    classifier = fit_classifier(experiment, learnt, brands, unlabelled=unlabelled, donor=donor)
     scores = classifier.predict_proba(unseen)[:, 1]
     yield ("clean", MODEL), scores
     for name, baseline in (

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from ipml.errors import ModelNotFound, NotAModelFolder, UnreadableFile
+from ipml.errors import ModelNotFound, NotAModelFolder, UnreadableFile, UnusableSetting
+from ipml.features.brand import brand_table
 from ipml.listings.writers import write_listings
 from ipml.model.artifact import ModelCard, read_card
 from ipml.model.metrics import Estimate
-from ipml.model.training import Experiment, Trained, reproduction, train
+from ipml.model.training import Experiment, Trained, reproduction, start_from, train
+from ipml.model.training.data import read_training_listings
+from ipml.model.training.fitting import fetch_donor
+from ipml.model.training.learning import learn
 from ipml.model.training.reproduction import compare_cards, reproduce
 
 pytestmark = pytest.mark.slow
@@ -116,3 +121,38 @@ def test_what_cannot_be_trained_again_is_known_at_once(trained: Trained, store: 
     (tmp_path / "taken" / "letters.txt").touch()
     with pytest.raises(NotAModelFolder):
         reproduce(trained.run.run_id, tmp_path / "taken", tracking_uri=store)
+
+
+def test_what_started_from_another_model_starts_from_it_again(
+    trained: Trained, store: str, home: Path, tmp_path: Path
+) -> None:
+    """The card names version and digest of the donor, whatever its alias says by then; another donor is refused."""
+    data = {"listings": "listings.parquet", "brands": "brands.toml", "donor": "models:/ipml@challenger"}
+    quick = {"model": {"C": 0.1, "n_folds": 2}, "evaluation": {"n_resamples": 10, "attacks": "none"}}
+    experiment = Experiment(name="bags", data=data, folder=home, record={"model": "ipml-bags"}, **quick)
+    bags = train(experiment, models=home / "models", tracking_uri=store)
+    recorded = bags.card.experiment["data"]
+    assert (recorded["donor"], recorded["donor_digest"][:12]) == ("models:/ipml/1", trained.card.version)
+    assert bags.donor.startswith(f"Started from models:/ipml/1 ({trained.card.version}): its log-odds count ")
+    assert bags.donor.endswith(
+        "sellers tested on bear ids that it learnt from: if they are the same sellers, the figures are too kind"
+    )
+    assert reproduce(bags.run.run_id, tmp_path / "again", tracking_uri=store).differences == ()
+    pinned = start_from(experiment, "models:/ipml-bags/1")
+    pinned = pinned.model_copy(
+        update={"data": pinned.data.model_copy(update={"donor_digest": recorded["donor_digest"]})}
+    )
+    with pytest.raises(UnusableSetting, match=r"^donor models:/ipml-bags/1: found a model file with the digest .+"):
+        fetch_donor(pinned, store)
+
+
+def test_without_labels_of_both_kinds_the_donor_itself_is_named(trained: Trained, store: str, home: Path) -> None:
+    """Nothing is learnt, and the line says which model to use until something can be."""
+    listings = read_training_listings(Experiment(name="bags", data={"listings": "listings.parquet"}, folder=home))
+    experiment, donor = fetch_donor(
+        Experiment(name="bags", data={"listings": "listings.parquet", "donor": str(trained.folder)}, folder=home), store
+    )
+    with pytest.raises(
+        UnusableSetting, match=r"^labels of bags: found 0 counterfeit and 0 .+ --model models:/ipml/1\)\.$"
+    ):
+        learn(experiment, listings.assign(is_counterfeit=pd.NA), brand_table(), donor=donor)

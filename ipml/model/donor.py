@@ -1,0 +1,135 @@
+"""A model of another market, the donor, from which learning starts where few labels of one's own are known.
+
+The first stage is linear, and its columns mean the same in every market: hashed n-grams, and numbers that say how far
+something is from what is usual. So what the donor weighs them by can be asked of local listings too. It enters as one
+more column, the donor's log-odds, whose coefficient may not be negative and hardly costs anything; the others then hold
+the difference to the donor, and shrink towards it under the penalties that serve sellers left out best. Learners
+that do not ask the donor are tried too, and take their share in the mean. Afterwards the column is spelt out again, and
+a plain linear model remains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion
+
+from ipml.features.text import TextFeatures
+from ipml.model.design import Design
+from ipml.model.first_stage import count_features
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DonorColumn:
+    """The donor's log-odds of the listings learnt from, as one more feature.
+
+    Attributes
+    ----------
+    coefficients : array of shape (n_features,)
+        What the donor weighs each feature by.
+    mean, scale : float
+        The feature is (log-odds - mean) * scale.
+    values : array of shape (n_listings,)
+    """
+
+    coefficients: Floats
+    mean: float
+    scale: float
+    values: Floats
+
+    @classmethod
+    def of(cls, coefficients: Floats, design: Design) -> Self:
+        """Ask the donor of all listings of a design."""
+        log_odds = design @ coefficients
+        mean, spread = float(log_odds.mean()), float(log_odds.std())
+        scale = 1.0 / spread if spread > 0 else 0.0
+        return cls(coefficients, mean, scale, (log_odds - mean) * scale)
+
+    def spell_out(self, learner: LogisticRegression) -> float:
+        """Put what the donor weighs into the other coefficients of a learner; return what the donor counts for."""
+        own, weight = learner.coef_[0, :-1], float(learner.coef_[0, -1]) * self.scale
+        learner.coef_ = (own + weight * self.coefficients)[np.newaxis]
+        learner.intercept_ = learner.intercept_ - weight * self.mean
+        learner.n_features_in_ = len(own)
+        return weight
+
+
+class Asked(NamedTuple):
+    """Features of the listings learnt from, the donor's log-odds as the last of them where there is a donor."""
+
+    design: Design
+    column: DonorColumn | None
+
+    def mark(self, flags: NDArray[np.bool_], *, donor: bool) -> NDArray[np.bool_]:
+        """Return a flag for each feature: those given, and that of the donor's log-odds."""
+        return flags if self.column is None else np.append(flags, donor)
+
+
+def ask_donor(design: Design, coefficients: Floats | None) -> Asked:
+    """Add what the donor says of each listing to its features; nothing where there are no coefficients of a donor."""
+    if coefficients is None:
+        return Asked(design, None)
+    column = DonorColumn.of(coefficients, design)
+    return Asked(design.append(column.values), column)
+
+
+def take_over(features: FeatureUnion, of_donor: FeatureUnion, coefficients: Floats) -> Floats:
+    """Let fitted extractors know what the donor's know besides; return what the donor weighs each feature by.
+
+    What an extractor learnt itself stays. An n-gram that is rarer here than there has larger values, and so a smaller
+    coefficient: an occurrence weighs what it does for the donor.
+
+    Parameters
+    ----------
+    features, of_donor : FeatureUnion
+        Both fitted; the first is changed.
+    coefficients : array of shape (n_features,)
+        Of the donor's first stage.
+
+    Raises
+    ------
+    ValueError
+        They are not of the same kind.
+    """
+    check_kind(features, of_donor)
+    coefficients, start = coefficients.copy(), 0
+    for (_, own), (_, other) in zip(features.transformer_list, of_donor.transformer_list, strict=True):
+        own.extend(other)
+        width = count_features(own)
+        if width != count_features(other):
+            raise ValueError(f"Found {count_features(other)} features in the donor where there are {width} here.")
+        if isinstance(own, TextFeatures):
+            rarity = np.divide(other.idf_, own.idf_, out=np.zeros(width), where=own.idf_ > 0)
+            coefficients[start : start + width] *= rarity
+        start += width
+    return coefficients
+
+
+def check_kind(features: FeatureUnion, of_donor: FeatureUnion) -> None:
+    """See whether the features of extractors, fitted or not, mean what those of the donor do.
+
+    Raises
+    ------
+    ValueError
+        An extractor is another, or has another parameter.
+    """
+    own, other = _describe(features), _describe(of_donor)
+    for name in own | other:
+        if own.get(name) != other.get(name):
+            found = f"{name} = {own.get(name)!r} here and {other.get(name)!r} in the donor"
+            raise ValueError(f"Found {found}; expected the extractors of the donor.")
+
+
+def _describe(features: FeatureUnion) -> dict[str, Any]:
+    """Return what decides on the meaning of the columns."""
+    described: dict[str, Any] = {"transformer_weights": features.transformer_weights}
+    for name, extractor in features.transformer_list:
+        described[name] = type(extractor).__name__
+        described |= {f"{name}__{of}": value for of, value in extractor.get_params().items() if of != "brands"}
+    return described

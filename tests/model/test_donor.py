@@ -1,0 +1,128 @@
+"""A model of another market is a start, no verdict: it helps where it knows something, and does no harm elsewhere."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from scipy.special import expit
+from sklearn.metrics import log_loss
+from sklearn.pipeline import FeatureUnion
+
+from ipml.features.columns import ListingColumns
+from ipml.features.listing import ListingFeatures
+from ipml.features.spelling import Spelling
+from ipml.features.text import TextFeatures
+from ipml.model.design import Design
+from ipml.model.donor import DonorColumn, take_over
+from ipml.model.feature_values import FeatureValues
+from ipml.model.learner import choose_members, fit_all
+from ipml.model.pipeline import CounterfeitClassifier
+
+N_FEATURES, N_LOCAL, N_TESTED = 40, 120, 2_000
+TITLES = ["aaa replica watch", "steel watch", "replica bag 1:1", "leather bag", "wool hat", "steel bag"] * 3
+
+
+def text_features(n: int) -> FeatureUnion:
+    """Return extractors fitted on the first titles."""
+    features = FeatureUnion([("title", TextFeatures(bits=12)), ("listing", ListingFeatures())])
+    return features.fit(columns(TITLES[:n]))
+
+
+def columns(titles: list[str]) -> ListingColumns:
+    """Return listings that have a title only."""
+    return ListingColumns({"title": titles})
+
+
+def test_an_occurrence_weighs_in_the_local_model_what_it_does_for_the_donor():
+    """How rare an n-gram is here, or that it is not known here at all, changes nothing of what the donor says."""
+    of_donor, local = text_features(18), text_features(8)
+    coefficients = np.random.default_rng(0).normal(size=len(of_donor.get_feature_names_out()))
+    said = FeatureValues.of(of_donor, columns(TITLES)).design() @ coefficients
+    taken = take_over(local, of_donor, coefficients)
+    assert not np.allclose(taken, coefficients)
+    np.testing.assert_allclose(FeatureValues.of(local, columns(TITLES)).design() @ taken, said)
+
+
+def test_other_extractors_are_refused_in_a_line():
+    """Coefficients mean something to the extractors only that they were learnt with; the line names what differs."""
+    other = FeatureUnion([("title", TextFeatures(bits=13)), ("listing", ListingFeatures())]).fit(columns(TITLES))
+    with pytest.raises(ValueError, match=r"^Found title__bits = 12 here and 13 in the donor; expected [^\n]+$"):
+        take_over(text_features(8), other, np.zeros(len(other.get_feature_names_out())))
+
+
+def test_spelling_knows_the_words_of_both():
+    """A word of either market is read as it stands, and misspelt ones of either are mended."""
+    spelling = Spelling().fit(["leather belt", "leather"])
+    spelling.extend(Spelling().fit(["chronograph dial", "chronograph"]))
+    assert spelling.fold_text("laether chronogrpah", 100) == "leather chronograph"
+
+
+def measure(rng: np.random.Generator, truth: np.ndarray, donor: np.ndarray) -> dict[str, float]:
+    """Return the log loss on sellers never seen of the local labels alone, of the donor alone, and of both."""
+    values = rng.normal(size=(N_LOCAL + N_TESTED, N_FEATURES))
+    y = (rng.random(len(values)) < expit(values @ truth - 1.0)).astype(np.int8)
+    learnt, tested = Design.of(csr_matrix(values[:N_LOCAL])), csr_matrix(values[N_LOCAL:])
+    losses = {"donor": log_loss(y[N_LOCAL:], expit(tested @ donor - 1.0))}
+    column = DonorColumn.of(donor, learnt)
+    for way, design in (("local", learnt), ("both", learnt.append(column.values))):
+        width = design.shape[1]
+        flags = np.zeros(width, dtype=np.bool_), np.arange(width) == N_FEATURES
+        labels, weight, sellers = y[:N_LOCAL], np.ones(N_LOCAL), np.arange(N_LOCAL)
+        chosen = choose_members(
+            design,
+            labels,
+            weight,
+            sellers,
+            is_text=flags[0],
+            C=None,
+            only_raises=flags[1],
+            n_folds=5,
+            seed=0,
+            has_donor=way == "both",
+        )
+        learner, _ = fit_all(chosen, design, labels, weight, *flags)
+        if way == "both":
+            column.spell_out(learner)
+        losses[way] = log_loss(y[N_LOCAL:], learner.predict_proba(tested)[:, 1])
+    return losses
+
+
+def repeat(like: float) -> pd.DataFrame:
+    """Return losses in six markets; the donor is as like the truth as said, from 0 to 1."""
+    losses = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        truth, other = rng.normal(scale=0.5, size=(2, N_FEATURES))
+        losses.append(measure(rng, truth, like * truth + np.sqrt(1 - like**2) * other))
+    return pd.DataFrame(losses)
+
+
+def test_a_donor_of_a_market_like_this_one_and_local_labels_together_beat_either():
+    """On sellers never seen, paired over markets, by more than two standard errors."""
+    losses = repeat(0.8)
+    for alone in ("local", "donor"):
+        gain = losses[alone] - losses["both"]
+        assert gain.mean() > 2 * gain.sem()
+
+
+def test_a_useless_donor_does_no_harm():
+    """One that knows nothing costs no more than chance does, or than one coefficient more may."""
+    losses = repeat(0.0)
+    harm = losses["both"] - losses["local"]
+    assert harm.mean() < max(2 * harm.sem(), 1 / N_LOCAL)
+
+
+@pytest.mark.slow
+def test_reasons_of_a_model_with_a_donor_sum_to_its_log_odds(market, classifier):
+    """The donor is spelt out into the features: it leaves no part of its own, and scoring knows nothing of it.
+
+    Its prevalence stays behind: of listings like those learnt from as many are expected as there were.
+    """
+    local = market.listings[market.listings["is_counterfeit"].notna()].tail(150)
+    y = np.roll(local["is_counterfeit"].to_numpy(dtype=int), 1) | np.arange(len(local)) % 3 == 0
+    model = CounterfeitClassifier(C=0.1, n_folds=2).fit(local, y.astype(int), donor=classifier)
+    parts = np.asarray(model.contributions(local).sum(axis=1)).ravel()
+    np.testing.assert_allclose(parts + model.intercept, model.decision_function(local), atol=1e-9)
+    np.testing.assert_allclose(model.predict_proba(local)[:, 1].mean(), y.mean(), rtol=0.25)
+    assert model.donor_weight_ >= 0
+    assert not hasattr(model.fit(local, y.astype(int)), "donor_weight_")
