@@ -231,6 +231,35 @@ class ScoredListing:
         return tuple(sorted(speaking, key=lambda reason: (reason.feature == REST, -reason.weight)))
 
 
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """In what a batch of listings is unlike those its model was trained on.
+
+    Attributes
+    ----------
+    subject : str
+        "words", "brand", "category" or "score".
+    found : float
+        The share of words, or of listings with a brand or category, that training never met; or the mean probability.
+    expected : float
+        The same of sellers left out of training.
+    low, high : float
+        Between what it would be usual for so many listings of so many sellers.
+    n_listings : int
+        How many listings were looked at that have one.
+    sentence : str
+        All of this in words.
+    """
+
+    subject: str
+    found: float
+    expected: float
+    low: float
+    high: float
+    n_listings: int
+    sentence: str
+
+
 class Verdict(StrEnum):
     """What a reviewer says of a case."""
 

@@ -72,6 +72,10 @@ def score(
             show_default=False,
         ),
     ] = None,
+    require_familiar: Annotated[
+        bool,
+        typer.Option("--require-familiar", help="Write nothing where listings are unlike those of the training."),
+    ] = False,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
 
@@ -84,6 +88,10 @@ def score(
     With `--engine spark`, OUT and the rejects are folders of tables, parted by model version and by the name of IN; a
     run that is repeated replaces its own part. Reasons are not given there.
 
+    Where the listings are unlike those the model was trained on (new words, brands or categories, or scores far from
+    the expected prevalence), the first lines say so, on stderr. With `--require-familiar` nothing is written then; what
+    is scored is kept, and the same command without it goes on from there.
+
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
     Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes --jobs all
@@ -91,6 +99,8 @@ def score(
     known = tuple(events or ())
     check_distinct(source, target, rejects, portfolios, *known)
     if engine is Engine.SPARK:
+        if require_familiar:
+            raise UnusableSetting("--require-familiar", "--engine spark", "--engine here, which looks at the words")
         _score_on_spark(source, target, model, columns=columns, rejects=rejects, portfolios=portfolios, events=known)
         return
     from ipml.scoring.parts.processes import Processes, count_helpers
@@ -109,6 +119,7 @@ def score(
             explain_top=explain_top,
             jobs=n_jobs,
             restart=restart,
+            require_familiar=require_familiar,
             processes=processes,
         )
 
@@ -151,6 +162,8 @@ def _score_here(
         is_kept = f"what is finished stands in {kept}: give the same command again to go on" if kept.exists() else ""
         typer.echo(f"ipml: stopped; {is_kept or 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
+    for unlike in counts.unlike:
+        typer.echo(f"ipml: unlike the listings {scorer.version} was trained on: {unlike.sentence}", err=True)
     _tell(counts, f"by {scorer.version} into {target}", rejects)
 
 

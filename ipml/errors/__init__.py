@@ -118,6 +118,7 @@ from ipml.errors.scoring import (
     RunInProgress,
     SourceChanged,
     SparkJobFailed,
+    UnfamiliarListings,
     WorkerLost,
 )
 from ipml.errors.settings import (
@@ -273,6 +274,7 @@ __all__ = [
     "TooManyListings",
     "TrackingUnavailable",
     "UnderLegalHold",
+    "UnfamiliarListings",
     "UnknownBrand",
     "UnknownColumns",
     "UnknownGround",

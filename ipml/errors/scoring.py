@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ipml.errors.base import IpmlError
@@ -57,6 +58,17 @@ class PartFailed(IpmlError):
     def __init__(self, rows: str, found: str) -> None:
         super().__init__(
             f"{rows} could not be scored: {found}. What is finished is kept; with --jobs 1 one sees where it fails."
+        )
+
+
+class UnfamiliarListings(IpmlError):
+    """Listings are unlike those the model was trained on, and only such as are like them were to be scored."""
+
+    def __init__(self, path: Path, version: str, found: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: found listings unlike those {version} was trained on ({'. '.join(found)}); expected such as are "
+            "like them. Nothing was written: use a model trained on listings of this market, or leave out "
+            "--require-familiar."
         )
 
 

@@ -30,6 +30,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
+from ipml.model.familiarity import Familiarity
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage, count_features
 from ipml.model.label_odds import count_by_odds
@@ -108,6 +109,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     alone_ : SigmoidCalibration
         Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
     calibration_ : HierarchicalCalibration
+    familiarity_ : Familiarity
+        What listings and scores of sellers left out look like; absent from models of older releases.
     classes_ : array of shape (2,)
         The labels, sorted; the second is that of counterfeits.
     feature_names_in_ : array of str, shape (n_features_in_,)
@@ -209,6 +212,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             sellers=sellers[scored],
             seed=self.seed,
         )
+        self.familiarity_ = self._learn_usual(listings, unseen, share, counted)
         self._prepare()
         return self
 
@@ -402,6 +406,13 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         texts = [text for name in SPELT for text in listings.folded(name).strings()]
         self.spelling_ = Spelling().fit(texts, phrases)
         return listings.read_as(Reading(self.spelling_))
+
+    def _learn_usual(self, listings: ListingColumns, unseen: Floats, share: Floats, counted: Floats) -> Familiarity:
+        """Learn what listings, and their probabilities by models that did not know the seller, usually look like."""
+        brands, categories = self._groups(listings)
+        log_odds = self.second_stage_.log_odds(unseen, share)
+        probability = self.calibration_.probability(log_odds, brands, categories)
+        return Familiarity().fit(listings, brands, probability, counted)
 
     def _fit_first_stage(self, listings: ListingColumns, y: Labels, weight: Floats, sellers: NDArray[Any]) -> Chosen:
         """Fit features and first stage, and return the log-odds it gives to listings of sellers left out.

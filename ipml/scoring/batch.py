@@ -9,19 +9,29 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ipml.errors import DifferentRun, InvalidListings, RunInProgress, SourceChanged
+from ipml.errors import (
+    DifferentRun,
+    InvalidListings,
+    RunInProgress,
+    SourceChanged,
+    UnfamiliarListings,
+    UnusableSetting,
+)
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.readers import read_listings
 from ipml.listings.sellers import write_events
 from ipml.listings.tables import read_tables
 from ipml.listings.writers import RejectsFile, check_place, check_writable
-from ipml.scoring.parts.folder import Record, WorkFolder, open_folder
+from ipml.model.familiarity import ListingSample
+from ipml.records import Unlike
+from ipml.scoring.parts.folder import Record, WorkFolder, name_part, open_folder
 from ipml.scoring.parts.joining import check_folder, is_finished, join_file, join_folder, join_rejects, read_summary
 from ipml.scoring.parts.part import Work
 from ipml.scoring.parts.processes import Processes
@@ -57,12 +67,15 @@ class BatchCounts:
     scored, abstained, rejected : int
     kept : int
         How many rows, of all, an earlier run had done before it was stopped.
+    unlike : tuple of Unlike
+        In what the listings are unlike those the model was trained on.
     """
 
     scored: int
     abstained: int
     rejected: int
     kept: int = 0
+    unlike: tuple[Unlike, ...] = ()
 
 
 def score_file(
@@ -77,6 +90,7 @@ def score_file(
     rejects: Path | None = None,
     jobs: int = 1,
     restart: bool = False,
+    require_familiar: bool = False,
     on_rows: OnRows = lambda *_: None,
     processes: Processes | None = None,
 ) -> BatchCounts:
@@ -108,6 +122,9 @@ def score_file(
         How many processes score; the first of them is this one.
     restart : bool, default=False
         Begin anew, even where parts of another run stand.
+    require_familiar : bool, default=False
+        Write nothing where the listings are unlike those the model was trained on; what is scored is kept, so that the
+        same call without this goes on from there.
     on_rows : function, optional
         Told what is being done, how many rows of it are done, and of how many where that is known.
     processes : Processes, optional
@@ -121,12 +138,17 @@ def score_file(
         The columns are not those of listings, or of events.
     InvalidListings
         There are bad rows, and no file to keep them in; or there are bad events.
+    UnfamiliarListings, UnusableSetting
+        The listings are unlike those of training, and must not be; or the model does not know what those were like.
     DifferentRun
         Parts stand there of another source, model or options.
     RunInProgress, SourceChanged, WorkerLost, PartFailed
         What is finished is kept.
     """
     _check_results(target, rejects)
+    if require_familiar and scorer.familiarity is None:
+        found = f"{scorer.version}, which does not know what its training listings were like"
+        raise UnusableSetting("--require-familiar", found, "a model that does: train it again with this release")
     rows = open_source(source, columns.text_format if columns else None)
     for path in events:
         next(read_tables(path, 1))  # says what is wrong with it
@@ -141,6 +163,7 @@ def score_file(
         part_rows=CHUNK_ROWS,
     )
     if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
+        _refuse_unlike(require_familiar, source, scorer, counts.unlike)
         return counts
     with open_folder(name_work_folder(target), facts, restart=restart) as folder:
         known = _keep_events(folder, events, facts) if events else None
@@ -152,12 +175,14 @@ def score_file(
         ):
             kept = sum(record["rows"] for record in folder.read_all("part").values())
             records = score_parts(work, workers, CHUNK_ROWS, on_rows)
+            unlike = scorer.find_unlike(_gather_sample(folder, records))
+            _refuse_unlike(require_familiar, source, scorer, unlike)
             pieces = make_pieces(work, workers, records, explain_top, CHUNK_ROWS, on_rows)
-        counts = _count(pieces, kept)
+        counts = _count(pieces, kept, unlike)
         if rejects is not None:
             join_rejects(folder, pieces, rejects)
         if kind == "folder":
-            join_folder(folder, pieces, target, {"run": facts, **_count(pieces).__dict__})
+            join_folder(folder, pieces, target, {"run": facts, **asdict(_count(pieces, 0, unlike))})
         else:
             join_file(folder, pieces, target)
         shutil.rmtree(folder.path)
@@ -245,15 +270,29 @@ def _read_finished(target: Path, facts: Mapping[str, str], rejects: Path | None)
     if not is_finished(target, facts):
         return None
     summary = read_summary(target)
-    counts = BatchCounts(summary["scored"], summary["abstained"], summary["rejected"])
+    unlike = tuple(Unlike(**one) for one in summary.get("unlike", ()))
+    counts = BatchCounts(summary["scored"], summary["abstained"], summary["rejected"], unlike=unlike)
     if counts.rejected and (rejects is None or not rejects.exists()):
         return None
     if name_work_folder(target).exists():  # killed between the last two steps
         with suppress(DifferentRun, RunInProgress), open_folder(name_work_folder(target), facts) as folder:
             shutil.rmtree(folder.path)
-    return BatchCounts(counts.scored, counts.abstained, counts.rejected, counts.scored + counts.rejected)
+    return replace(counts, kept=counts.scored + counts.rejected)
 
 
-def _count(pieces: Sequence[Record], kept: int = 0) -> BatchCounts:
+def _gather_sample(folder: WorkFolder, records: Mapping[int, Record]) -> ListingSample:
+    """Return the sample of all parts together."""
+    sample = ListingSample()
+    for number in records:
+        sample.add(np.load(folder.path / f"{name_part('part', number)}.sample.npy"))
+    return sample
+
+
+def _refuse_unlike(require_familiar: bool, source: Path, scorer: Scorer, unlike: Sequence[Unlike]) -> None:
+    if require_familiar and unlike:
+        raise UnfamiliarListings(source, scorer.version, [one.sentence for one in unlike])
+
+
+def _count(pieces: Sequence[Record], kept: int, unlike: tuple[Unlike, ...]) -> BatchCounts:
     scored, abstained, rejected = (sum(piece[name] for piece in pieces) for name in ("scored", "abstained", "rejected"))
-    return BatchCounts(scored, abstained, rejected, kept)
+    return BatchCounts(scored, abstained, rejected, kept, unlike)

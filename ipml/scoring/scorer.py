@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ipml.features.brand import brand_table
+from ipml.features.brand import brand_table, listing_brands
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import have_plain_letters
 from ipml.features.portfolio import (
@@ -29,9 +29,10 @@ from ipml.listings.kinds import make_text_column
 from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.artifact import load_model as load_artifact
 from ipml.model.calibration import is_too_wide
+from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.single import Judged, SingleListings
-from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
 
@@ -175,7 +176,12 @@ class Scorer:
             return self._assemble_one(record, judged, explained, earlier)
         return self._assemble([record], self._judge(columns, known), explain)[0]
 
-    def score_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> pd.DataFrame:
+    def score_frame(
+        self,
+        listings: pd.DataFrame,
+        portfolios: SellerPortfolios | None = None,
+        sample: ListingSample | None = None,
+    ) -> pd.DataFrame:
         """Return the columns of `SCORE_COLUMNS` and `ORIGIN_COLUMNS`, indexed as the listings are.
 
         Parameters
@@ -184,8 +190,10 @@ class Scorer:
             Checked listings, as `ipml.listings.schema.check_listings` returns them.
         portfolios : SellerPortfolios, optional
             What is known of sellers; what the model remembers of those it was trained on where none are given.
+        sample : ListingSample, optional
+            Takes in the listings, so that `find_unlike` can say in what all of a batch are unlike those of training.
         """
-        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios)
+        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample)
         return pd.DataFrame(
             {
                 "score": judged.score,
@@ -202,12 +210,28 @@ class Scorer:
             copy=False,
         )
 
-    def explain_frame(self, listings: pd.DataFrame, portfolios: SellerPortfolios | None = None) -> list[ScoredListing]:
+    def explain_frame(
+        self,
+        listings: pd.DataFrame,
+        portfolios: SellerPortfolios | None = None,
+        sample: ListingSample | None = None,
+    ) -> list[ScoredListing]:
         """Return each listing of a checked frame with its score and reasons; for the few that people will read."""
         records = list(frame_to_listings(listings))
-        return self._assemble(
-            records, self._judge(ListingColumns(listings, self.classifier.reading), portfolios), explain=True
-        )
+        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample)
+        return self._assemble(records, judged, explain=True)
+
+    @property
+    def familiarity(self) -> Familiarity | None:
+        """What listings usually look like to the model; None where an older release made it, which kept none."""
+        return getattr(self.classifier, "familiarity_", None)
+
+    def find_unlike(self, sample: ListingSample) -> tuple[Unlike, ...]:
+        """Return in what listings that were scored into a sample are unlike those the model was trained on.
+
+        Nothing, where they are like them, where fewer than 30 are too few to tell, or where the model does not know.
+        """
+        return () if self.familiarity is None else self.familiarity.find_unlike(sample)
 
     def start_portfolios(self) -> SellerPortfolios:
         """Return portfolios to add to that begin with what the model remembers of the sellers it was trained on."""
@@ -237,7 +261,9 @@ class Scorer:
             return None
         return judged
 
-    def _judge(self, columns: ListingColumns, portfolios: SellerPortfolios | None) -> _Judged:
+    def _judge(
+        self, columns: ListingColumns, portfolios: SellerPortfolios | None, sample: ListingSample | None = None
+    ) -> _Judged:
         classifier = self.classifier
         portfolios = classifier.portfolios_ if portfolios is None else portfolios
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
@@ -246,6 +272,8 @@ class Scorer:
         causes = self._abstain(columns, low, high)
         for judged in (log_odds, score, low, high):
             judged[causes > 0] = np.nan
+        if sample is not None and self.familiarity is not None:
+            self.familiarity.look(columns, listing_brands(columns, classifier.brand_table), score, sample)
         return _Judged(columns, known, log_odds, score, low, high, causes)
 
     def _digests(self, n: int) -> pa.Array:

@@ -35,7 +35,8 @@ from ipml.errors import (
 )
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, listings_to_frame, validate_record
-from ipml.records import Listing, ScoredListing
+from ipml.model.familiarity import ListingSample
+from ipml.records import Listing, ScoredListing, Unlike
 from ipml.scoring.checked_records import check_records
 from ipml.scoring.model_source import make_source, tell_apart
 from ipml.scoring.portfolio_store import read_store
@@ -88,14 +89,22 @@ class ModelInUse:
         InvalidListings
             Some break the rules of the schema; all are named, with rows counted from 1.
         """
+        return self.score_batch(listings, explain)[0]
+
+    def score_batch(
+        self, listings: Sequence[Mapping[str, Any]], explain: bool = False
+    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
+        """Return what `score_many` does, and in what the listings are unlike those the model was trained on."""
         records = check_records(listings)
         if len(records) == 1:
-            return [self.scorer.score(records[0], self.portfolios, explain=explain)]
-        frame = listings_to_frame(records)
+            return [self.scorer.score(records[0], self.portfolios, explain=explain)], ()
+        frame, sample = listings_to_frame(records), ListingSample()
         if explain:
-            return self.scorer.explain_frame(frame, self.portfolios)
-        scores = self.scorer.score_frame(frame, self.portfolios)
-        return list(map(_as_scored, records, scores.itertuples(index=False)))
+            scored = self.scorer.explain_frame(frame, self.portfolios, sample)
+        else:
+            scores = self.scorer.score_frame(frame, self.portfolios, sample)
+            scored = list(map(_as_scored, records, scores.itertuples(index=False)))
+        return scored, self.scorer.find_unlike(sample)
 
 
 def _as_scored(listing: Listing, row: Any) -> ScoredListing:

@@ -69,9 +69,9 @@ async def score(
             raise NoModelYet
 
         def work() -> bytes:
-            scored = model.score_many(find_listings(_parse(body)), explain)
-            state.metrics.count_listings(scored)
-            return write_json(describe_scores(scored, model.version, explain))
+            scored, unlike = model.score_batch(find_listings(_parse(body)), explain)
+            state.metrics.count_listings(scored, unlike)
+            return write_json(describe_scores(scored, model.version, explain, unlike))
 
         is_small = len(body) <= _SMALL_BYTES
         return make_json_answer(work() if is_small else await to_thread.run_sync(work, limiter=state.threads))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from ipml.records import Problem, ScoredListing
+from ipml.records import Problem, ScoredListing, Unlike
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -70,10 +70,32 @@ class ScoreShape(_Shape):
     price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null where none is known")
 
 
+class UnlikeShape(_Shape):
+    """In what the listings of a request are unlike those the model was trained on."""
+
+    subject: Literal["words", "brand", "category", "score"]
+    found: float = Field(
+        ge=0,
+        le=1,
+        description="share of the words in titles, of the listings with a brand or of those with a category, that "
+        "training never met; or the mean probability",
+    )
+    expected: float = Field(ge=0, le=1, description="the same of sellers left out of training")
+    low: float = Field(ge=0, le=1, description="from here on it would be usual for this many listings and sellers")
+    high: float = Field(ge=0, le=1, description="up to here it would be usual")
+    n_listings: int = Field(ge=1, description="how many listings were looked at that have one")
+    sentence: str = Field(description="all of this in words")
+
+
 class ScoresShape(_Shape):
     """The scores of all listings of a request, in their order, by one model."""
 
     model_version: str = Field(description="the model of all these scores", examples=["ipml/3f2a90c1b2d4"])
+    unlike_training: list[UnlikeShape] = Field(
+        default_factory=list,
+        description="in what these listings are unlike those the model was trained on, so that its scores are to be "
+        "distrusted; empty where they are like them, and where fewer than 30 are too few to tell",
+    )
     scores: list[ScoreShape]
 
 
@@ -114,9 +136,12 @@ class ErrorShape(_Shape):
     )
 
 
-def describe_scores(scored: Sequence[ScoredListing], version: str, explain: bool) -> dict[str, Any]:
+def describe_scores(
+    scored: Sequence[ScoredListing], version: str, explain: bool, unlike: Sequence[Unlike] = ()
+) -> dict[str, Any]:
     """Return the plain values of `ScoresShape`."""
-    return {"model_version": version, "scores": [_describe_score(one, explain) for one in scored]}
+    scores = [_describe_score(one, explain) for one in scored]
+    return {"model_version": version, "unlike_training": list(map(asdict, unlike)), "scores": scores}
 
 
 def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ipml.records import ScoredListing
+from ipml.records import ScoredListing, Unlike
 from ipml.web.served import ModelSource
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -44,14 +44,22 @@ class Metrics:
         self._abstained = Counter(
             "ipml_listings_abstained", "Listings that the model could not judge.", registry=self._registry
         )
+        self._unlike = Counter(
+            "ipml_answers_unlike_training",
+            "Answers to listings unlike those the model was trained on, by what is unlike.",
+            ("subject",),
+            registry=self._registry,
+        )
         self._registry.register(_ModelFacts(models))
         ProcessCollector(registry=self._registry)
 
-    def count_listings(self, scored: Sequence[ScoredListing]) -> None:
-        """Count the listings of an answer."""
+    def count_listings(self, scored: Sequence[ScoredListing], unlike: Sequence[Unlike] = ()) -> None:
+        """Count the listings of an answer, and in what they are unlike those of the training."""
         silent = sum(one.abstained is not None for one in scored)
         self._scored.inc(len(scored) - silent)
         self._abstained.inc(silent)
+        for one in unlike:
+            self._unlike.labels(one.subject).inc()
 
     def add(self, facts: Collector) -> None:
         """Show further figures, looked up at each reading."""

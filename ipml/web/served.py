@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from ipml.records import ScoredListing
+from ipml.records import ScoredListing, Unlike
 
 
 class ScoringModel(Protocol):
@@ -22,6 +22,11 @@ class ScoringModel(Protocol):
 
     def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
         """Return the listings with their scores, in order; InvalidListings where some are bad."""
+
+    def score_batch(
+        self, listings: Sequence[Mapping[str, Any]], explain: bool
+    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
+        """Return the same, and in what the listings are unlike those the model was trained on."""
 
 
 class ModelSource(Protocol):

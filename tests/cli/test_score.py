@@ -1,6 +1,7 @@
 """`ipml score`: files in, files out, and an exit code that says whether all was well."""
 
 import csv
+import json
 import os
 
 import pytest
@@ -83,6 +84,33 @@ def test_a_run_of_another_model_is_refused_until_restarted(ipml, shop, saved_mod
     assert refused.err.strip().count("\n") == 0
     assert ipml("score", shop, "scored.csv", "--model", saved_model, "--explain-top", 1, "--restart").exit_code == 0
     assert not (tmp_path / ".scored.csv.parts").exists()
+
+
+def test_another_market_is_said_first_and_can_be_refused(ipml, saved_model, tmp_path):
+    """Refused, nothing stands there; what was scored is kept, and a record says afterwards what was unlike."""
+    rows = "".join(f"{row},s{row},Vaskrolo munti {row}\n" for row in range(40))
+    (tmp_path / "other.csv").write_text("listing_id,seller_id,title\n" + rows)
+    refused = ipml("score", "other.csv", "scored", "--model", saved_model, "--require-familiar")
+    assert (refused.exit_code, refused.out, refused.err.strip().count("\n")) == (2, "", 0)
+    assert "other.csv: found listings unlike those market/" in refused.err
+    assert "% of the words in titles were never met in training; up to" in refused.err
+    assert not (tmp_path / "scored").exists()
+    done = ipml("score", "other.csv", "scored", "--model", saved_model)
+    assert done.exit_code == 0
+    assert "40 rows had been done by an earlier run" in done.out
+    assert done.err.startswith("ipml: unlike the listings market/")
+    record = json.loads((tmp_path / "scored/_SUCCESS").read_text())["unlike"]
+    assert (record[0]["subject"], record[0]["n_listings"]) == ("words", 40)
+    assert record[0]["found"] > record[0]["high"]
+    again = ipml("score", "other.csv", "scored", "--model", saved_model)
+    assert again.err == done.err
+    assert ipml("score", "other.csv", "scored", "--model", saved_model, "--require-familiar").exit_code == 2
+
+
+def test_what_is_familiar_is_scored_where_that_is_required(ipml, shop, saved_model):
+    """Nothing else is said."""
+    answer = ipml("score", shop, "scored.csv", "--model", saved_model, "--require-familiar")
+    assert (answer.exit_code, answer.err.strip()) == (0, "")
 
 
 def stop(*_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import logging
 import shutil
 import threading
@@ -400,6 +401,25 @@ def test_between_two_looks_nothing_is_looked_at(saved: dict[str, Path], monkeypa
     monkeypatch.setattr(served, "_source", None)
     clock.now += 0.4
     assert served.take() is in_use
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_a_batch_of_another_market_is_said_to_be_unlike(
+    explain: bool, classifier: Any, market: Marketplace, tmp_path: Path
+) -> None:
+    """By a model that was saved and loaded, too; a batch of the same market is not, and a listing alone never is."""
+    write(classifier, tmp_path / "model")
+    model = ModelInUse(load_model(tmp_path / "model"))
+    strange = [one | {"listing_id": str(row), "title": f"Vaskrolo munti {row}"} for row, one in enumerate(LISTINGS * 6)]
+    strange = [one | {"seller_id": f"s{row}"} for row, one in enumerate(strange)]
+    assert model.score_batch(strange, explain)[1][0].subject == "words"
+    assert model.score_batch(strange[:1], explain)[1] == ()
+    same = market.listings.tail(200).drop(columns=["is_counterfeit", "labelled_at"]).to_json(orient="records")
+    known = [
+        {name: value for name, value in one.items() if value is not None and not name.endswith("_at")}
+        for one in json.loads(same)
+    ]
+    assert model.score_batch(known, explain)[1] == ()
 
 
 def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(

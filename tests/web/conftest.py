@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from ipml.listings.json_schema import make_json_schema
-from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
 from ipml.review import queue
 from ipml.scoring.checked_records import check_records
 from ipml.settings import Settings
@@ -231,10 +231,17 @@ class Judge:
 
     def __init__(self, version: str = "judge/1", score: float = 0.25) -> None:
         self.version, self.loaded_at, self._score = version, datetime.now(UTC), score
+        self.unlike: tuple[Unlike, ...] = ()
 
     def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
         """Return the listings, each with the one score; one without a letter is not judged."""
         return [self._judge(listing, explain) for listing in check_records(listings)]
+
+    def score_batch(
+        self, listings: Sequence[Mapping[str, Any]], explain: bool
+    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
+        """Return the same, and what was said beforehand of all listings."""
+        return self.score_many(listings, explain), self.unlike
 
     def _judge(self, listing: Listing, explain: bool) -> ScoredListing:
         if not any(map(str.isalnum, listing.title)):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine
 
+from ipml.records import Unlike
 from ipml.settings import Settings
 from ipml.storage.tables import REVISION
 from ipml.web.api import API_ROUTES, MOST_AT_ONCE, MOST_LISTINGS, Crowd, make_api, put_beside
@@ -66,6 +68,17 @@ def test_reasons_come_on_request(api: httpx.Client) -> None:
     assert explained["highlights"] == [{"start": 0, "end": 1, "weight": 1.5}]
     assert explained["price_range"]["median"] == 890.0
     assert not {"reasons", "highlights", "price_range"} & api.post(PATH, json=BAG).json()["scores"][0].keys()
+
+
+def test_what_is_unlike_the_training_comes_with_the_scores(judges: Any, api: httpx.Client) -> None:
+    """Before the scores it is said, with figures; of listings that are like it the list is empty."""
+    assert ScoresShape.model_validate(api.post(PATH, json=BAG).json()).unlike_training == []
+    judges.judge.unlike = (Unlike("words", 0.54, 0.25, 0.0, 0.39, 500, "54 % of the words …"),)
+    said = api.post(PATH, json=BAG).json()
+    assert list(said) == ["model_version", "unlike_training", "scores"]
+    assert said["unlike_training"] == [asdict(judges.judge.unlike[0])]
+    ScoresShape.model_validate(said)
+    assert 'ipml_answers_unlike_training_total{subject="words"} 1.0' in api.get("/metrics").text
 
 
 def test_every_field_at_fault_is_named(api: httpx.Client) -> None:

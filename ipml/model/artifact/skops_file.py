@@ -40,6 +40,7 @@ TRUSTED_TYPES = (
     "ipml.features.text.TextFeatures",
     "ipml.model.calibration.hierarchical.HierarchicalCalibration",
     "ipml.model.calibration.sigmoid.SigmoidCalibration",
+    "ipml.model.familiarity.Familiarity",
     "ipml.model.pipeline.CounterfeitClassifier",
     "ipml.model.second_stage.SecondStage",
 )

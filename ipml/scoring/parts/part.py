@@ -18,6 +18,7 @@ from ipml.listings.readers import keep_rows, map_columns
 from ipml.listings.schema import Validation, make_repeat, validate_rows
 from ipml.listings.sellers import history_as_of
 from ipml.listings.writers import to_arrow
+from ipml.model.familiarity import ListingSample
 from ipml.records import Problem
 from ipml.scoring.parts.folder import Record, WorkFolder, name_part
 from ipml.scoring.parts.hopeful import MOST, choose_hopeful, write_hopeful
@@ -91,11 +92,13 @@ def score_part(work: Work, part: Part) -> Record:
     rows = rows_of(validation.listings)
     listings = validation.listings.reset_index(drop=True)
     is_refused = bool(validation.problems) and not work.keeps_rejects
-    scored = listings if is_refused else _score(work, listings)
+    sample = ListingSample()
+    scored = listings if is_refused else _score(work, listings, sample)
     table, stem = to_arrow(scored), name_part("part", part.number)
-    names = [f"{stem}.parquet", f"{stem}.keys.npy"]
+    names = [f"{stem}.parquet", f"{stem}.keys.npy", f"{stem}.sample.npy"]
     work.folder.write(names[0], lambda path: write_parquet(table, path))
     work.folder.write(names[1], lambda path: write_keys(hashes, rows, path))
+    work.folder.write(names[2], lambda path: np.save(path, sample.rows))
     if not is_refused and 0 < work.explain_top <= MOST:
         names.append(f"{stem}.top.parquet")
         places = choose_hopeful(scored["score"], work.explain_top)
@@ -116,12 +119,12 @@ def score_part(work: Work, part: Part) -> Record:
     return work.folder.finish(stem, facts, names)
 
 
-def _score(work: Work, listings: pd.DataFrame) -> pd.DataFrame:
+def _score(work: Work, listings: pd.DataFrame, sample: ListingSample) -> pd.DataFrame:
     if work.events is not None:
         listings = listings.assign(**history_as_of(work.events, listings, threads=1))  # a process has one core
     starts = range(0, max(len(listings), 1), _SCORED_AT_ONCE)
     slices = [listings.iloc[start : start + _SCORED_AT_ONCE] for start in starts]
-    scores = pd.concat([work.scorer.score_frame(rows, work.portfolios) for rows in slices])
+    scores = pd.concat([work.scorer.score_frame(rows, work.portfolios, sample) for rows in slices])
     unexplained = pd.DataFrame(None, index=listings.index, columns=list(EXPLANATION_COLUMNS), dtype="str")
     return pd.concat([listings, scores, unexplained], axis=1)
 

@@ -34,7 +34,7 @@ def reject_repeats(judged: DataFrame, files: DataFrame, n_parts: int) -> tuple[D
     row = found.agg(f.count("hash").alias("twice"), *(f.sum(name).alias(name) for name in COUNTS)).first()
     assert row is not None
     if not row["twice"]:
-        return judged, BatchCounts(*(row[name] or 0 for name in COUNTS))
+        return judged, BatchCounts(row["scored"] or 0, row["abstained"] or 0, row["rejected"] or 0)
     judged = _name_repeats(judged, found.where("hash is not null").select("hash"), files)
     return judged, _count(judged)
 

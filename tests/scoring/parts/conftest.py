@@ -14,13 +14,13 @@ from ipml.records import Reason, ScoredListing
 class ToyScorer:
     """Scores a listing as its price over 100; one without a price cannot be judged. It counts what it has scored."""
 
-    most_width = None
+    most_width = familiarity = None
 
     def __init__(self, version: str = "toy/1") -> None:
         self.version = version
         self.scored = 0
 
-    def score_frame(self, listings: pd.DataFrame, portfolios: object = None) -> pd.DataFrame:
+    def score_frame(self, listings: pd.DataFrame, portfolios: object = None, sample: object = None) -> pd.DataFrame:
         """Return the columns of `SCORE_COLUMNS`."""
         self.scored += len(listings)
         score = listings["price"] / 100
@@ -29,6 +29,10 @@ class ToyScorer:
         return pd.DataFrame({**numbers, "abstained": causes, "model_version": self.version}).astype(
             {"model_version": "str"}
         )
+
+    def find_unlike(self, sample: object) -> tuple[()]:
+        """Say nothing."""
+        return ()
 
     def explain_frame(self, listings: pd.DataFrame, portfolios: object = None) -> list[ScoredListing]:
         """Return each listing with a reason that names it."""
