@@ -30,8 +30,8 @@ from ipml.features.names import Names
 from ipml.features.ngrams import count_ngrams, sum_ngrams
 from ipml.records import Unlike
 
-MOST = 500
-"""Listings looked at; a share of them is known within 0.05, and sellers lie further apart than that."""
+MOST = 300
+"""Listings looked at; a share of them is known within 0.06, and sellers lie further apart than that."""
 FEW = 30
 """Fewer listings are too few to tell: their mean is not near enough to normal."""
 CHANCE = 0.05  # that a batch like the training is called unlike, were every difference beyond chance to count
@@ -61,15 +61,20 @@ class ListingSample:
     def add(self, rows: NDArray[Any]) -> None:
         """Take in further listings, such as the rows of another sample."""
         both = np.concatenate([self.rows, rows])
-        order = np.lexsort([both[name] for name in reversed(_ROW.names or ())])
+        keys = both["key"]
+        order = np.argsort(keys)
+        if np.any(np.diff(keys[order]) == 0):  # of listings with one key, what was found of them decides
+            order = np.lexsort([both[name] for name in reversed(_ROW.names or ())])
         self.rows = both[order[:MOST]]
 
     def find_candidates(self, keys: Keys) -> NDArray[np.intp]:
         """Return which further listings may be among those with the lowest keys, given the keys of all."""
-        bound = self.rows["key"][-1] if len(self.rows) == MOST else np.iinfo(np.uint64).max
-        if len(keys) > MOST:
-            bound = min(bound, np.partition(keys, MOST - 1)[MOST - 1])
-        return np.flatnonzero(keys <= bound)
+        rows = np.arange(len(keys))
+        if len(self.rows) == MOST:
+            rows = np.flatnonzero(keys <= self.rows["key"][-1])
+        if len(rows) > MOST:
+            rows = rows[keys[rows] <= np.partition(keys[rows], MOST - 1)[MOST - 1]]
+        return rows
 
 
 class Familiarity:
@@ -143,7 +148,7 @@ class Familiarity:
             NaN where there is none.
         sample : ListingSample
         """
-        keys = _make_keys(listings.raw("listing_id" if "listing_id" in listings else "title"))
+        keys = _make_keys(listings.raw("title"), listings.raw("seller_id"))
         rows = sample.find_candidates(keys)
         found = np.zeros(len(rows), dtype=_ROW)
         found["key"], found[_SCORE] = keys[rows], score[rows]
@@ -152,7 +157,7 @@ class Familiarity:
         found["words"] = _divide(sums.n_all - sums.n_known, sums.n_all)
         for name, names in (("brand", brands), ("category", listings.names("category"))):
             names = names.take(rows).compact()
-            is_new = ~np.isin(_hash(names), self.known_[name])
+            is_new = ~_are_among(self.known_[name], _hash(names))
             found[name] = np.where(_are_given(names), is_new[names.codes], np.nan)
         sample.add(found)
 
@@ -231,24 +236,43 @@ def _are_of_one(codes: NDArray[Any], sellers: NDArray[np.int64], n_codes: int) -
     return np.asarray((first == last)[codes])
 
 
-def _make_keys(texts: Texts) -> Keys:
-    """Return a number for each text that follows from its length and its first, middle and last eight bytes."""
-    starts, lengths = texts.offsets[:-1], np.diff(texts.offsets)
-    padded = np.concatenate([texts.data, np.zeros(8, dtype=np.uint8)])
-    words = np.ndarray(len(padded) - 7, dtype="<u8", buffer=padded, strides=(1,))  # eight bytes from each byte on
-    spare = np.maximum(lengths - 8, 0)
-    unread = (8 * np.maximum(8 - lengths, 0)).astype(np.uint64)  # bits that belong to the next text
-    keys = lengths.astype(np.uint64)
-    for places in (starts, starts + spare // 2, starts + spare):
-        read = np.where(unread < 64, (words[places] << unread) >> unread, 0)
-        keys = (keys ^ read) * _MIX[0]
-        for factor in _MIX[1:]:
-            keys = (keys ^ (keys >> np.uint64(31))) * factor
-    return keys ^ (keys >> np.uint64(29))
+def _make_keys(titles: Texts, sellers: Texts) -> Keys:
+    """Return a number for each listing that follows from the middle of its title and that of its seller's id."""
+    keys = _read_middles(titles)
+    keys *= _MIX[0]
+    keys ^= keys >> np.uint64(32)
+    keys ^= _read_middles(sellers)
+    for factor in _MIX[1:]:
+        keys *= factor
+        keys ^= keys >> np.uint64(32)
+    return keys
+
+
+def _read_middles(texts: Texts) -> Keys:
+    """Return eight bytes of each text as a number: from its middle on, or its last; of a shorter text all."""
+    data = np.concatenate([texts.data, np.zeros(8, dtype=np.uint8)]) if len(texts.data) < 8 else texts.data
+    starts, ends = texts.offsets[:-1], texts.offsets[1:]
+    begins = starts + ends
+    begins >>= 1
+    np.minimum(begins, ends - 8, out=begins)
+    np.maximum(begins, starts, out=begins)
+    last = len(data) - 8
+    read: Keys = np.ndarray(last + 1, dtype="<u8", buffer=data, strides=(1,))[np.minimum(begins, last)]
+    short = np.flatnonzero(ends - begins < 8)
+    if len(short):  # the other bytes belong to the texts beside
+        before, n_bytes = np.maximum(begins[short] - last, 0), (ends - begins)[short]
+        kept = np.where(before < 8, read[short] >> (8 * before).astype(np.uint64), 0)
+        read[short] = kept & ((np.uint64(1) << (8 * n_bytes).astype(np.uint64)) - np.uint64(1))
+    return read
 
 
 def _hash(names: Names) -> Keys:
     return np.asarray(hash_texts(Texts.of(names.names)), dtype=np.uint64)
+
+
+def _are_among(known: Keys, keys: Keys) -> NDArray[np.bool_]:
+    """Say which of some keys are among those known, which are sorted and at least one."""
+    return np.asarray(known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys)
 
 
 def _are_given(names: Names) -> NDArray[np.bool_]:
