@@ -123,7 +123,7 @@ class Familiarity:
         values = {"words": _divide(n_new, n_words), _SCORE: score}
         known = np.zeros(1 << _BITS, dtype=bool)
         known[words.indices] = True
-        self.known_ = {"words": np.packbits(known)}
+        self.known_: dict[str, NDArray[Any]] = {"words": np.packbits(known)}
         for name, names in (("brand", brands), ("category", listings.names("category"))):
             names = names.compact()
             self.known_[name] = np.unique(_hash(names))
