@@ -28,6 +28,8 @@ from ipml.features.compiled.ngrams import mark_known
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
 from ipml.features.ngrams import count_ngrams, sum_ngrams
+from ipml.model.calibration.hierarchical import MOST_LISTINGS
+from ipml.model.calibration.seller_weights import limit_sellers
 from ipml.records import Unlike
 
 MOST = 300
@@ -129,7 +131,9 @@ class Familiarity:
             self.known_[name] = np.unique(_hash(names))
             is_new = _are_of_one(names.codes, sellers, len(names.names))
             values[name] = np.where(_are_given(names), is_new, np.nan)
-        weight = np.ones(len(listings)) if weight is None else weight / weight.mean()
+        weight = np.ones(len(listings)) if weight is None else weight
+        weight = weight * limit_sellers(sellers, MOST_LISTINGS)  # one with hundreds must not decide what is usual
+        weight = weight / weight.mean()
         self.usual_ = {
             name: usual for name, of in values.items() if (usual := _describe(of, sellers, weight)) is not None
         }
