@@ -180,11 +180,11 @@ class Familiarity:
         variance = between * (float((sizes / n) @ (sizes / n)) + squares) + within * (1 / n + 1 / n_usual)
         low, high = _bounds(mean, variance, CHANCE / (len(_SHARES) + 1))
         tolerance = TOLERANCE * between**0.5
-        low, high = max(low - tolerance, 0.0), min(high + tolerance, 1.0)
+        low = low * mean / (mean + tolerance) if name == _SCORE else 0.0  # by the factor that is allowed upwards
+        high = min(high + tolerance, 1.0)
         found = float(rows[name].mean())
-        if found <= high and (found >= low or name != _SCORE):
+        if low <= found <= high:
             return None
-        low = low if name == _SCORE else 0.0
         return Unlike(name, found, mean, low, high, n, _say(name, found, mean, low, high))
 
     @cached_property
