@@ -41,7 +41,13 @@ _FAUX_CYRILLIC = dict(zip("бвгджзийклмнптфцчшщъыьэюя", 
 _NO_LETTER = re.compile(r"[^a-z0-9]")
 _STYLED_LETTER = re.compile(r"(?:LATIN (?:CAPITAL|SMALL)|INDICATOR SYMBOL) LETTER ([A-Z])$")
 _ALIKE_IN_CAPITALS = "вмн"  # and read like their capitals among ASCII letters
-_CORRECTIONS = dict(zip("ηʋʄɕᎾᏆꓲӾ➕—ǃ", "nvfcoiix+-!", strict=True))  # what Unicode lists otherwise, or not at all
+_OUTLINED = {  # Unicode 16, which Python's own tables do not know
+    **{chr(0x1CCD6 + number): letter for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")},
+    **{chr(0x1CCF0 + number): digit for number, digit in enumerate("0123456789")},
+}
+_CORRECTIONS = _OUTLINED | dict(
+    zip("ηʋʄɕᎾᏆꓲӾ➕—ǃ", "nvfcoiix+-!", strict=True)
+)  # what Unicode lists otherwise, or not at all
 _LATIN_WITH_SIGN = re.compile(r"LATIN (?:CAPITAL|SMALL) LETTER ([A-Z]) WITH ")
 _LATIN_NAME = re.compile(r"LATIN|MODIFIER LETTER")
 _IS_LIVING = re.compile(f"[{LIVING_SCRIPTS}]")

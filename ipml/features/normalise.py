@@ -13,19 +13,28 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import accumulate
 
 from ipml.features.alphabets import read_words
 from ipml.features.leet import SIGNS, read_signs
 from ipml.features.look_alikes import SEPARATOR, read_letter
-from ipml.features.rewriting import Origins, Rewritten, rewrite
+from ipml.features.rewriting import Origins, Rewritten, moved, rewrite, unchanged
 from ipml.features.spacing import close_up, may_be_apart, shorten
+from ipml.listings.fields import FIELDS
 
-MAX_TITLE_LETTERS = 2_000
-MAX_DESCRIPTION_LETTERS = 10_000
+_LENGTHS = {field.name: field.max_length for field in FIELDS}
+MAX_TITLE_LETTERS: int = _LENGTHS["title"] or 0
+MAX_DESCRIPTION_LETTERS: int = _LENGTHS["description"] or 0
 
-_MARKUP = re.compile(
-    r"<!--.{0,2000}?-->|</?[a-zA-Z][^<>]{0,500}>|&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});?", re.DOTALL
+_MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,500}>|&(?:#0{0,40}\d{1,7}|#[xX]0{0,40}[0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,31});?")
+_MOST_IN_COMMENT = 2_000
+_HEX = "[0-9a-fA-F]{2}"
+_ESCAPED = re.compile(  # where a percent sign ends no number: in Turkish it begins one
+    rf"(?<=[a-zA-Z])%[2-7][0-9a-fA-F](?=[a-zA-Z])|(?<=[a-zA-Z])%[2-7][a-fA-F]|(?<![a-zA-Z\d])%[4-7][0-9a-fA-F](?=[a-zA-Z]{{3}})"
+    rf"|(?<!\d)%{_HEX}%{_HEX}|%25{_HEX}|\\u{_HEX}{_HEX}|\\x{_HEX}"
 )
+"""What only a text written in escapes holds, as in addresses of pages (%72) or in JSON (\\u0072)."""
+_ESCAPES = re.compile(rf"(?:%{_HEX})+|\\u{_HEX}{_HEX}|\\x{_HEX}")
 _BREAKING_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|th|table|h[1-6]|hr)\b", re.IGNORECASE)
 _HIDDEN_IN_WORD = re.compile(
     r"(?<=[^\s>])<(span|i|b|em|font|small|s|u)\b(?=[^<>]{0,300}>)[^<>]{0,100}?"
@@ -35,7 +44,7 @@ _HIDDEN_IN_WORD = re.compile(
 )
 _REVERSED = re.compile("\u202e([^\u202c\u202e]*)\u202c?")
 _MAX_UNWRAPS = 3
-_WORTH_A_LOOK = (*"<&", *SIGNS, *(letter * 3 for letter in "abcdefghijklmnopqrstuvwxyz"))
+_WORTH_A_LOOK = (*"<&%\\", *SIGNS, *(letter * 3 for letter in "abcdefghijklmnopqrstuvwxyz"))
 
 
 def fold_text(text: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
@@ -77,7 +86,7 @@ def fold_with_origins(text: str, max_letters: int = MAX_TITLE_LETTERS) -> tuple[
 def _fold(text: str, origins: Origins, max_letters: int) -> tuple[str, Origins]:
     if (plain := _fold_plain(text)) is not None:
         return (plain, None) if origins is None else _collapse_spaces(text.lower(), origins)
-    if "<" in text or "&" in text or not text.isascii():
+    if any(sign in text for sign in "<&%\\") or not text.isascii():
         text, origins = _unwrap(text, origins)
     if not text.isascii():
         text, origins = read_words(text, origins)
@@ -104,14 +113,32 @@ def _fold_plain(text: str) -> str | None:
 
 
 def _unwrap(text: str, origins: Origins) -> tuple[str, Origins]:
-    """Undo markup, three deep, and reversed runs."""
+    """Undo markup and escapes, three deep, and reversed runs."""
     for _ in range(_MAX_UNWRAPS):
         visible, seen = rewrite(_HIDDEN_IN_WORD, lambda _: ("", []), text, origins)
-        unwrapped, shown = rewrite(_MARKUP, _unwrap_one, visible, seen)
+        unwrapped, shown = rewrite(_MARKUP, _unwrap_one, *_empty_comments(visible, seen))
+        if _ESCAPED.search(unwrapped):
+            unwrapped, shown = rewrite(_ESCAPES, _unescape, unwrapped, shown)
         if unwrapped == text:
             break
         text, origins = unwrapped, shown
     return rewrite(_REVERSED, _turn_round, text, origins)
+
+
+def _empty_comments(text: str, origins: Origins) -> tuple[str, Origins]:
+    """Write each comment as a tag; its end is looked for once, however many begin before it."""
+    pieces, kept, done, end = [], [], 0, 0
+    start = text.find("<!--")
+    while start >= 0:
+        end = end if end >= start + 4 else text.find("-->", start + 4)
+        if end < 0:
+            break
+        if end - start - 4 <= _MOST_IN_COMMENT:
+            pieces += [text[done:start], "<b>"]
+            kept += [*range(done, start), start, start, start]
+            done = end + 3
+        start = text.find("<!--", max(done, start + 4))
+    return "".join([*pieces, text[done:]]), moved(origins, [*kept, *range(done, len(text))])
 
 
 def _unwrap_one(match: re.Match[str]) -> Rewritten:
@@ -120,6 +147,19 @@ def _unwrap_one(match: re.Match[str]) -> Rewritten:
         plain = html.unescape(piece)
         return plain, [0] * len(plain)
     return (" ", [0]) if _BREAKING_TAG.match(piece) else ("", [])
+
+
+def _unescape(match: re.Match[str]) -> Rewritten:
+    """Read escapes; bytes that are no text stay."""
+    escapes = match.group()
+    if not escapes.startswith("%"):
+        return chr(int(escapes[2:], 16)), [0]
+    try:
+        letters = bytes.fromhex(escapes.replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return unchanged(match)
+    sizes = [len(letter.encode()) for letter in letters]
+    return letters, [3 * at for at in accumulate(sizes[:-1], initial=0)]
 
 
 def _turn_round(match: re.Match[str]) -> Rewritten:

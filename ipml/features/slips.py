@@ -10,6 +10,8 @@ from itertools import pairwise
 LEAST_LETTERS = 5
 """Shorter words have too many neighbours: "copy" and "cosy" are one slip apart."""
 
+GAPS = " .,:;=/~+()[]"
+"""What may part two pieces of a word; of signs, those that are read neither as letters nor as gaps within a name."""
 LEAST_CONSONANTS = 4
 LEAST_CONSONANTS_OF_TRADE = 3  # "rlx" is hardly anything else, but "cds" need not be codes
 _ANY = "*"

@@ -1,9 +1,9 @@
 """Misspelt words, read as the words they stand for.
 
 Sellers write "rplica", "repilca", "replyka", "repl ica" or "@did@$"; people read on, n-grams do not. A word that
-training has not met is read as one that it knows if `slips.py` finds one; two pieces, if together they are a known
-word; signs, if they make one. Ordinary words of English and Spanish, and what the marketplace itself writes, are never
-touched, whatever they resemble.
+training has not met is read as one that it knows if `slips.py` finds one; two pieces ("repl.ica"), if together they
+are a known word; signs, if they make one. Ordinary words of English and Spanish, and what the marketplace itself
+writes, are never touched, whatever they resemble.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ipml.features.compiled.words import Words
 from ipml.features.dictionary import compiled_ordinary_words, ordinary_words
 from ipml.features.normalise import fold_text, fold_with_origins
 from ipml.features.rewriting import Origins, Rewritten, rewrite, unchanged
-from ipml.features.slips import LEAST_LETTERS, KnownWords
+from ipml.features.slips import GAPS, LEAST_LETTERS, KnownWords
 
 MOST_TARGETS = 20_000  # the most frequent known words, which others may stand for
 _MOST_REMEMBERED = 100_000
@@ -32,7 +32,8 @@ _LEAST_TEXTS = 2
 _WORD = re.compile(r"(?<![^\W_])(?<![*#])[a-z]+(?:[*#][a-z]+)*(?![*#])(?![^\W_])")
 _WITH_SIGNS = re.compile(r"(?<!\S)(?=[^\s@$!|]*[@$!|])[a-z0-9@$!|(+]+(?!\S)")
 _AS_LETTERS = str.maketrans("@$!|(+013457", "asilctoieast")
-_SPACE = re.compile(r"(?<=[a-z]) (?=[a-z])")
+_GAP = re.compile(rf"(?<=[a-z])[{re.escape(GAPS)}](?=[a-z])")
+_PIECE = re.compile(rf"[^{re.escape(GAPS)}]*")
 
 
 class Spelling:
@@ -130,7 +131,7 @@ class Spelling:
 
     def _correct(self, folded: str, origins: Origins) -> tuple[str, Origins]:
         folded, origins = rewrite(_WITH_SIGNS, self._read_signs, folded, origins)
-        folded, origins = rewrite(_SPACE, self._close, folded, origins)
+        folded, origins = rewrite(_GAP, self._close, folded, origins)
         return rewrite(_WORD, self._read_word, folded, origins)
 
     def _read_signs(self, match: re.Match[str]) -> Rewritten:
@@ -140,7 +141,7 @@ class Spelling:
     def _close(self, match: re.Match[str]) -> Rewritten:
         """Close the gap between two pieces that are one known word, unless both are words."""
         text, at = match.string, match.start()
-        before, after = text[text.rfind(" ", 0, at) + 1 : at], text[at + 1 :].split(" ", 1)[0]
+        before, after = _piece_before(text, at), _PIECE.match(text, at + 1).group()  # type: ignore[union-attr]
         is_one = self._known.has(before + after) and not (self._is_word(before) and self._is_word(after))
         return ("", []) if is_one else unchanged(match)
 
@@ -172,6 +173,14 @@ class Spelling:
         self.words = dict(zip(state["words"].split(), state["counts"].tolist(), strict=True))
         self.trade = frozenset(state["trade"].split())
         self._remembered = {}
+
+
+def _piece_before(text: str, end: int) -> str:
+    """Return what stands before a place, up to the gap before it."""
+    start = end
+    while start > 0 and text[start - 1] not in GAPS:
+        start -= 1
+    return text[start:end]
 
 
 def _words_of_phrase(phrase: str) -> list[str]:

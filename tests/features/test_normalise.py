@@ -44,6 +44,15 @@ DISGUISES = {
     "split by emoji": "Ni\U0001f525ke",
     "decimal entities": "&#78;ike",
     "doubly escaped entities": "&amp;#78;ike",
+    "entities with zeros before": "&#0000000078;ik&#x0000000065;",
+    "percent signs": "%4E%69%6b%65",
+    "one percent sign": "N%69ke",
+    "percent signs for percent signs": "%254E%2569%256B%2565",
+    "percent signs of two bytes": "%CE%9Dike",
+    "percent signs in entities": "&#37;4E&#37;69ke",
+    "escapes of JSON": r"\u004e\u0069\u006b\u0065",
+    "escapes of bytes": r"\x4e\x69\x6b\x65",
+    "outlined": "\U0001cce3\U0001ccde\U0001cce0\U0001ccda",
     "split by tags": "Ni<b></b>ke",
     "split by a comment": "Ni<!-- x -->ke",
     "split by a hidden tag": 'Ni<span style="display:none">x</span>ke',
@@ -65,6 +74,23 @@ TITLES = [
 def test_every_disguise_reads_as_the_word_itself(written):
     """However a brand is written, the folded view says the brand."""
     assert fold_text(f"Air {written} Max") == "air nike max"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        *("100% cotton 50%polyester", "60%cotton 40%bamboo", "%50 indirim, %100 pamuk", "50%de descuento", "100 %de"),
+        *("10%20%30% off", "cotton%30 polyester%70", "%", "a %zz", "%c3", "%c3%28", "size %d", r"c:\users\new"),
+    ],
+)
+def test_percentages_and_backslashes_stay(title):
+    """A percent sign is an escape only where it can hardly be anything else."""
+    assert fold_text(title) == title
+
+
+def test_an_address_of_a_page_is_read():
+    """Also where a number stands before a percent sign, if others show what they are."""
+    assert fold_text("AAA%20replica%201%3A1%20mirror") == "aaa replica 1:1 mirror"
 
 
 @pytest.mark.parametrize("title", TITLES)
@@ -132,7 +158,24 @@ def test_letters_beyond_the_cap_are_not_read():
 @pytest.mark.parametrize(
     "piece",
     [
-        *("<", "<!--", "<a ", "&", "&amp;", "&#", "<span ", 'x<span style="display:', "</i>", "<i>x</i>", "\u202e"),
+        *(
+            "<",
+            "<!--",
+            "<a ",
+            "&",
+            "&amp;",
+            "&#",
+            "%",
+            "%7",
+            "%72",
+            "\\u007",
+            "&#00",
+            "<span ",
+            'x<span style="display:',
+            "</i>",
+            "<i>x</i>",
+            "\u202e",
+        ),
         *("$", "@(", "((", "(a", "a.", ".", "a ", "- ", "a-.", "aA", "+ a", "|", "€", "€(", "\x1f"),
         *(
             "а",

@@ -45,7 +45,7 @@ _CLASSES = (
     (alphabets._MARK, MARK),
     (alphabets._ONLY_TURNED, TURNED),
     (re.compile("\u202e"), REVERSING),
-    (re.compile("[<&]"), BEGINS_MARKUP),
+    (re.compile(r"[<&%\\]"), BEGINS_MARKUP),
 )
 _STAND_INS = {**look_alikes.IDEOGRAPHS_AS_LETTERS, **look_alikes.SIGNS_AS_LETTERS}
 

@@ -1,7 +1,7 @@
 """Take markup and entities of HTML out of texts: the first step of `ipml.features.normalise`, compiled.
 
-A text is its bytes; nothing gets longer on the way. A rare entity or a tag that may hide what it holds is left to the
-plain function.
+A text is its bytes; nothing gets longer on the way. A rare entity, a tag that may hide what it holds, and what may be
+written in escapes is left to the plain function.
 """
 
 import html
@@ -11,7 +11,7 @@ import numpy as np
 
 from ipml.features.compiled.inner import plain_njit
 
-_MOST_UNWRAPS = 3
+_MOST_UNWRAPS, _MOST_ZEROS = 3, 40
 _MOST_IN_TAG, _MOST_IN_COMMENT = 500, 2_000
 _BREAKING = ("br", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr")
 _MAY_HIDE = ("span", "i", "b", "em", "font", "small", "s", "u")
@@ -60,7 +60,7 @@ def _is_digit(byte):
 
 @plain_njit
 def may_hold_markup(data, start, end):
-    """Say whether some "<" or "&" may begin a tag, a comment or an entity: where in doubt, it may."""
+    """Say whether some "<" or "&" may begin a tag, a comment or an entity, or some sign an escape: in doubt, it may."""
     for at in range(start, end - 2):
         byte = data[at]
         if byte == 0x3C:
@@ -72,7 +72,32 @@ def may_hold_markup(data, start, end):
             is_word = _is_letter(second) or second >= 0x80 or second == 0x5F or _is_digit(second)
             if after == 0x23 or (_is_letter(after) and is_word):
                 return True
+        if (byte == 0x25 or byte == 0x5C) and _may_be_escape(data, start, at, end):
+            return True
     return False
+
+
+@plain_njit
+def _may_be_escape(data, start, at, end):
+    """Say whether a percent sign or a backslash may begin an escape; a percent sign after a digit hardly does."""
+    if at + 2 >= end:
+        return False
+    after, second = data[at + 1], data[at + 2]
+    if data[at] == 0x5C:
+        return after == 0x75 or after == 0x78
+    if _digit(np.int64(after), 16) == 16 or _digit(np.int64(second), 16) == 16:
+        return False
+    return at == start or not _is_digit(data[at - 1]) or (after == 0x32 and second == 0x35)
+
+
+@plain_njit
+def _may_hold_escapes(text, n):
+    """Say whether some sign of a text may begin an escape."""
+    found = False
+    for at in range(n):
+        if text[at] == 0x25 or text[at] == 0x5C:
+            found |= _may_be_escape(text, 0, at, n)
+    return found
 
 
 @plain_njit
@@ -91,9 +116,11 @@ def unwrap(data, start, end, text, other):
     n = end - start
     for at in range(n):
         text[at] = data[start + at]
+    if _may_hold_escapes(text, n):
+        return -1
     for _ in range(_MOST_UNWRAPS):
         shorter = _unwrap_once(text, n, other)
-        if shorter < 0:
+        if shorter < 0 or _may_hold_escapes(other, shorter):
             return -1
         is_same = shorter == n
         for at in range(shorter):
@@ -265,7 +292,10 @@ def _digit(byte, base):
 def _read_number(text, start, first, n, base, most):
     number = 0
     at = first
-    while at < n and at < first + most and _digit(np.int64(text[at]), base) < base:
+    while at < n and at < first + _MOST_ZEROS and text[at] == 0x30:
+        at += 1
+    last = min(n, at + most)
+    while at < last and _digit(np.int64(text[at]), base) < base:
         number = number * base + _digit(np.int64(text[at]), base)
         at += 1
     if at == first:

@@ -83,7 +83,7 @@ def read_alone(data, start, end, most, characters, read):
     while at < end and n < most:
         if data[at] < 0x80:
             letter = _READINGS[data[at]]
-            if data[at] == 0x3C or data[at] == 0x26:
+            if data[at] == 0x3C or data[at] == 0x26 or data[at] == 0x25 or data[at] == 0x5C:
                 return -1
             read[n] = letter & CODE
             n += letter != _NOTHING

@@ -91,7 +91,7 @@ def _describe_ascii() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.
         lower[code] = ord(" " if is_space else letter.lower())
         kind = _LETTER if letter.isalpha() else _DIGIT if letter.isdigit() else _OTHER
         kinds[code] = _SPACE if letter in _SPACES else kind
-        reasons[code] = HAS_SIGN * (letter in "@$!|+") | HAS_MARKUP * (letter in "<&")
+        reasons[code] = HAS_SIGN * (letter in "@$!|+") | HAS_MARKUP * (letter in "<&%\\")
         reasons[code] |= HAS_CONTROL * (not letter.isprintable() and letter not in _SPACES)
     return lower, kinds, reasons
 

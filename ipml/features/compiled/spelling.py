@@ -14,7 +14,7 @@ from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import make_scratch
 from ipml.features.compiled.letters import SPACE, is_kind, letter_after, letter_before, letter_kinds
 from ipml.features.compiled.rewritten import close_gaps, grow, length_read, put_rows, write_read
-from ipml.features.compiled.spelt_words import GAP, has_word, is_closed, is_word, read_word
+from ipml.features.compiled.spelt_words import IS_GAP, has_word, is_closed, is_word, read_word
 from ipml.features.compiled.staying import SIGNS, find_texts, recent_slot
 from ipml.features.compiled.table import FIRST_TARGET, LONGEST
 from ipml.features.compiled.texts import Texts
@@ -87,7 +87,7 @@ def _walk(data, start, end, known, lines, ordinary, ordinary_lines, kinds, scrat
             if word >= 0:
                 places[n_words, 0], places[n_words, 1], places[n_words, 2] = run, at, word
                 n_words += 1
-        if at > run and (at == end or data[at] == GAP) and (run == start or data[run - 1] == GAP):
+        if at > run and (at == end or IS_GAP[data[at]]) and (run == start or IS_GAP[data[run - 1]]):
             if piece_end > piece and is_closed(
                 known, lines, ordinary, ordinary_lines, data, piece, piece_end, piece_key, run, at, key
             ):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import joined_key
-from ipml.features.compiled.spelt_words import GAP, STAYS, is_closed, read_word
+from ipml.features.compiled.spelt_words import IS_GAP, STAYS, is_closed, read_word
 from ipml.features.compiled.table import MAY_BE_JOINED, WORDS, is_first, may_have, power_of_two, spread
 from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, SHORT
 
@@ -191,7 +191,8 @@ def _is_joined(data, start, end, words, places, numbers, i):
     known, lines, ordinary, ordinary_lines = words
     before, before_end = np.int64(places[i - 2]), np.int64(places[i - 1])
     begin, stop = np.int64(places[i]), np.int64(places[i + 1])
-    if data[before_end] != GAP or (before > start and data[before - 1] != GAP) or (stop < end and data[stop] != GAP):
+    is_apart = before == start or IS_GAP[data[before - 1]]
+    if not (is_apart and IS_GAP[data[before_end]] and (stop == end or IS_GAP[data[stop]])):
         return False
     key, before_key = _key_at(places, numbers, i), _key_at(places, numbers, i - 2)
     return is_closed(known, lines, ordinary, ordinary_lines, data, before, before_end, before_key, begin, stop, key)

@@ -39,6 +39,17 @@ def use_entities(text: str, form: str = "&#{};") -> str:
     return "".join(form.format(ord(letter)) if letter.isalnum() else letter for letter in text)
 
 
+def use_percent_signs(text: str) -> str:
+    """Write each byte as in the address of a page.
+
+    Examples
+    --------
+    >>> use_percent_signs("o k")
+    '%6F%20%6B'
+    """
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
+
+
 def wrap_letters(text: str) -> str:
     """Put a tag around each letter and digit.
 

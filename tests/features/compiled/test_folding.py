@@ -30,6 +30,10 @@ PIECES = {
         *("&", "&amp", ";", "&#", "&#x", "65", "4", "e9", "lt", "gt", "nbsp", "notit", "Aacute", "x", "é", "\u0131"),
         *("\u202e", "\u202c", " ", "&#8238;", "&#0", "&#128;", "&#55296;", "&#64976;", "&hellip;", "&NotEqualTilde;"),
     ],
+    "escapes": [
+        *("%", "%7", "%72", "%C3%A9", "%25", "%6c", "%20", "\\", "\\u0072", "\\x6", "a", "B", "b", "7", "2", " ", "é"),
+        *("&#37;", "&#0000000037;", "<b>", "٣", "%E2%82%AC", "pl", "&#000", "u00"),
+    ],
     "other alphabets": [
         *"аберклжґѕ҃ҜԱատՕנעςωανβηͶ\u037e\u0375",
         *("ab", "o", "1", "²", "_", " ", "-", "\u200b", "\u0301", "٣", "ب", "०", "ि", "क", "ん", "ð"),
@@ -141,7 +145,28 @@ def test_folded_texts_can_be_folded_again():
 
 
 @pytest.mark.parametrize(
-    "piece", ["<", "<!--", "<a ", "&#", "&a", "$", "@(", "((", "a.", "a ", "а ", "α.", "ि", "€", "卂", "\x1f"]
+    "piece",
+    [
+        "<",
+        "%7",
+        "%72",
+        "&#0",
+        "<!--",
+        "<a ",
+        "&#",
+        "&a",
+        "$",
+        "@(",
+        "((",
+        "a.",
+        "a ",
+        "а ",
+        "α.",
+        "ि",
+        "€",
+        "卂",
+        "\x1f",
+    ],
 )
 def test_long_hostile_texts_fold_as_by_the_plain_function(piece):
     """No piece, repeated to the length of a description, makes any search try every way to divide it."""
