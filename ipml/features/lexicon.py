@@ -32,6 +32,8 @@ Span = tuple[int, int, str]
 KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", "negated")
 NEGATION = "negation"
 _DENIABLE = ("replica", "grade")
+_COUNT_ONCE = ("lawful",)
+"""What a listing says in its own favour costs nothing to repeat."""
 _COLUMNS = ("title", "description")
 _NEGATION_REACHES_WORDS = 2
 _CONTEXT_REACHES_WORDS = 3
@@ -111,9 +113,9 @@ def _spell_out(entry: Mapping[str, Any]) -> list[str]:
 class TradeWords(Extractor):
     """Count the words of the trade in title and description, by kind, up to three of each.
 
-    Of phrases that overlap the first counts, of those from one place the longest. A phrase does not count beside a
-    word that gives it another meaning (AAA beside batteries). A word for copies up to two words after a negation
-    counts as negated instead.
+    What explains a listing lawfully counts once: to repeat it costs nothing. Of phrases that overlap the first counts,
+    of those from one place the longest. A phrase does not count beside a word that gives it another meaning (AAA
+    beside batteries). A word for copies up to two words after a negation counts as negated instead.
 
     Parameters
     ----------
@@ -150,7 +152,7 @@ class TradeWords(Extractor):
 
     def prepare(self) -> tuple[PhraseSet, TradeTable]:
         """Return the phrases as columns look for them, and what is known of each."""
-        return PhraseSet(self.phrases_), TradeTable.of(self.kinds_, self.not_near_, KINDS, _DENIABLE)
+        return PhraseSet(self.phrases_), TradeTable.of(self.kinds_, self.not_near_, KINDS, _DENIABLE, _COUNT_ONCE)
 
     @property
     def phrase_set(self) -> PhraseSet:

@@ -131,6 +131,15 @@ def test_honest_words_never_add_a_count(words):
     np.testing.assert_array_equal(before, after)
 
 
+@given(st.lists(st.sampled_from(["used", "with receipt", "vintage", "for parts", "replica"]), min_size=1, max_size=9))
+def test_what_speaks_for_a_listing_counts_once(words):
+    """Whoever says it again and again gains nothing; what speaks against it counts up to three times."""
+    (counts,) = WORDS.transform({"title": [" , ".join(words)]}).tolist()
+    of_kind = dict(zip(KINDS, counts, strict=False))
+    assert of_kind["replica"] == min(words.count("replica"), 3)
+    assert of_kind["lawful"] == any(word != "replica" for word in words)
+
+
 @pytest.mark.parametrize("entry", TABLE["entry"], ids=lambda entry: f"{entry['kind']}-{entry['language']}")
 def test_every_entry_says_why_and_whence(entry):
     """An entry has a language, a reason and a source; nobody need guess why a word is there."""

@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_COUNTED = 3
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TradeTable:
@@ -24,6 +26,8 @@ class TradeTable:
         The place of each kind in the order of names.
     deniable : array of bool, shape (n_kinds,)
         Which kinds a negation turns into another.
+    most : array of int64, shape (n_kinds,)
+        How often each kind counts in a text at most.
     n_counted, negation, negated : int
         How many kinds are counted, which kind negations are, and which kind what is denied is counted as.
     """
@@ -33,6 +37,7 @@ class TradeTable:
     contexts: NDArray[np.int64]
     ranks: NDArray[np.int64]
     deniable: NDArray[np.bool_]
+    most: NDArray[np.int64]
     n_counted: int
     negation: int
     negated: int
@@ -40,7 +45,7 @@ class TradeTable:
     @property
     def parts(self) -> tuple[Any, tuple[int, int, int]]:
         """What `count_trade_words` looks up: arrays, and numbers."""
-        arrays = self.kinds, self.context_starts, self.contexts, self.ranks, self.deniable
+        arrays = self.kinds, self.context_starts, self.contexts, self.ranks, self.deniable, self.most
         return arrays, (self.n_counted, self.negation, self.negated)
 
     @classmethod
@@ -50,6 +55,7 @@ class TradeTable:
         not_near: Sequence[Sequence[str]],
         counted: Sequence[str],
         deniable: Sequence[str],
+        once: Sequence[str] = (),
         negation: str = "negation",
         negated: str = "negated",
     ) -> Self:
@@ -65,6 +71,8 @@ class TradeTable:
             The kinds to count, in the order of the columns.
         deniable : sequence of str
             Those that count as `negated` after a negation.
+        once : sequence of str
+            Those that count once in a text, however often they stand there.
         """
         names = [*counted, negation, *sorted({*kinds} - {*counted, negation})]
         number_of = {name: number for number, name in enumerate(names)}
@@ -81,6 +89,7 @@ class TradeTable:
             np.array([number for near in contexts for number in near], dtype=np.int64),
             ranks,
             np.array([name in deniable for name in names], dtype=bool),
+            np.array([1 if name in once else MOST_COUNTED for name in names], dtype=np.int64),
             len(counted),
             number_of[negation],
             number_of[negated],

@@ -12,7 +12,6 @@ from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.trade_table import TradeTable
 
-_MOST_COUNTED = 3
 _NEGATION_REACHES_WORDS = 2
 _CONTEXT_REACHES_WORDS = 3
 _FIRST_IDEOGRAPH, _LAST_IDEOGRAPH = 0x2E80, 0x3FFFF  # each is a word
@@ -20,7 +19,7 @@ _BREAKS = tuple(b".,;:!?|")  # part a sentence, where a space or nothing follows
 
 
 def count_trade_words(folded: Texts, places: Places, table: TradeTable) -> NDArray[np.float64]:
-    """Return how often each kind counts in each text, at most three, shape (n_texts, n_counted).
+    """Return how often each kind counts in each text, at most as often as the table says, shape (n_texts, n_counted).
 
     Parameters
     ----------
@@ -194,7 +193,7 @@ def _is_denied(data, kinds, text, begin, ends, n):
 def _find_counting(data, kinds, text, first, last, places, phrases, n_counted, groups, spans):
     """Write start, end (negative), rank and kind of each phrase that may count in a text; return their number."""
     _, number, start, end = places
-    phrase_kinds, context_starts, contexts, ranks, _ = phrases
+    phrase_kinds, context_starts, contexts, ranks, _, _ = phrases
     group_starts, group_begins, group_ends = groups
     n = 0
     is_grouped = False
@@ -226,7 +225,7 @@ def _count_one(data, kinds, text, first, last, places, phrases, numbers, groups,
         kind = spans[i, 3]
         if phrases[4][kind] and _is_denied(data, kinds, text, spans[i, 0], ends, n_ends):
             kind = negated
-        counts[kind] = min(counts[kind] + 1.0, _MOST_COUNTED)
+        counts[kind] = min(counts[kind] + 1.0, phrases[5][kind])
 
 
 @njit(cache=True, nogil=True)
