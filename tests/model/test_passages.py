@@ -1,0 +1,47 @@
+"""Harmless words around suspicious ones hide little of them, and disguises that are undone hide nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipml.features.columns import MAX_LETTERS
+from ipml.model.attacks import FAMILIES, attack_text
+from ipml.model.attacks.padding import LAWFUL_PHRASES
+
+SUSPICIOUS = ["AAA replica 1:1 mirror quality", "Rolex Submariner replica AAA", "fake designer bag, 1:1 copy"]
+HARMLESS = [
+    *LAWFUL_PHRASES,
+    "soft cotton tea towel",
+    "genuine receipt included original box",
+    "hand washed",
+    "oak wood",
+]
+MOST_LOST = {"title": 2.5, "description": 1.5}
+"""Of the log-odds, which differ by 7 and more between what the small marketplace calls counterfeit and genuine."""
+UNDONE = [family for family in FAMILIES.values() if family.kind in ("invisible", "styled", "markup")]
+
+
+def log_odds(classifier, column, texts):
+    """Return the log-odds, before calibration, of listings with these texts in a column and nothing else to tell."""
+    return classifier.decision_function(
+        {"seller_id": ["x"] * len(texts), "title": ["Watch"] * len(texts), column: texts}
+    )
+
+
+@pytest.mark.parametrize("column", MOST_LOST)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(SUSPICIOUS), st.lists(st.sampled_from(HARMLESS), min_size=1, max_size=6), st.integers(1, 5_000))
+def test_harmless_words_hide_little(classifier, column, text, phrases, times):
+    """Whichever they are, however many, before or after, up to the legal length of the text."""
+    padding = " ".join(phrases * times)[: MAX_LETTERS[column] - len(text) - 1]
+    alone, *padded = log_odds(classifier, column, [text, f"{text} {padding}", f"{padding} {text}"])
+    assert min(padded) >= alone - MOST_LOST[column]
+
+
+@pytest.mark.parametrize("family", UNDONE, ids=lambda family: family.name)
+def test_disguises_that_are_undone_hide_nothing(classifier, family):
+    """What they leave of a suspicious title is as suspicious as before."""
+    before = log_odds(classifier, "title", SUSPICIOUS)
+    after = log_odds(classifier, "title", [attack_text(text, family) for text in SUSPICIOUS])
+    assert np.min(after - before) >= -0.5
