@@ -470,10 +470,11 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             return means[weight]
 
         weight = find_weight(mean_under, bound)
+        after = mean_under(weight)
         if weight:
             learnt = learnt.weigh_unlabelled(weight)
             chosen = self._learn(asked, learnt, chosen)
-        effect = UnlabelledEffect(len(learnt.y) - learnt.n_labelled, weight, means[0.0], means[weight], bound)
+        effect = UnlabelledEffect(len(learnt.y) - learnt.n_labelled, weight, means[0.0], after, bound)
         self.unlabelled_ = asdict(effect)
         return learnt, chosen
 

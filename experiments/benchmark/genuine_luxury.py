@@ -1,0 +1,52 @@
+"""What a model of dark-net goods says of luxury taken to be genuine, without and with unlabelled listings of it.
+
+Half of the brands, drawn at random, are given to training without a label; the listings of the others are scored.
+
+Example: IPML_DATA=… python -m experiments.benchmark.genuine_luxury --halves 3
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from ipml.features.brand import brand_table
+from ipml.listings.marketplaces import load_columns
+from ipml.listings.readers import read_listings
+from ipml.model.training import load_experiment
+from ipml.model.training.data import read_training_listings
+from ipml.model.training.fitting import fit_classifier
+from ipml.model.unlabelled import UnlabelledEffect
+from ipml.settings import get_settings
+
+EXPERIMENTS = Path(__file__).parents[1]
+
+
+def main(halves: Annotated[int, typer.Option(help="How many halves of the brands are drawn.")] = 3) -> None:
+    """Print which share of genuine luxury has a probability above 0.5."""
+    experiment, brands = load_experiment(EXPERIMENTS / "darknet_goods.toml"), brand_table()
+    learnt, luxury = read_training_listings(experiment), read_luxury()
+    alone = fit_classifier(experiment, learnt, brands).predict_proba(luxury)[:, 1]
+    typer.echo(f"labels alone: {(alone > 0.5).mean():.3f} above 0.5, mean {alone.mean():.3f}")
+    named = luxury["brand"].unique()
+    for seed in range(halves):
+        given = luxury["brand"].isin(np.random.default_rng(seed).permutation(named)[: len(named) // 2])
+        model = fit_classifier(experiment, learnt, brands, luxury[given])
+        scores = model.predict_proba(luxury[~given])[:, 1]
+        typer.echo(f"half {seed}: {(scores > 0.5).mean():.3f} of the others above 0.5, mean {scores.mean():.3f}")
+        typer.echo(f"  {UnlabelledEffect(**model.unlabelled_)}")
+
+
+def read_luxury() -> pd.DataFrame:
+    """Return the listings, checked."""
+    columns = load_columns(EXPERIMENTS / "columns" / "luxury_resale.toml")
+    chunks = read_listings(get_settings().data / "luxury_resale_2021.csv.gz", columns)
+    return pd.concat([validation.listings for validation in chunks], ignore_index=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
