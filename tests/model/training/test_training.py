@@ -12,7 +12,9 @@ import mlflow
 import numpy as np
 import pytest
 
+from ipml import load_model
 from ipml.errors import FitNotConverged, IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
+from ipml.features.brand import brand_table
 from ipml.model.drift import path_beside
 from ipml.model.evaluation import MODEL
 from ipml.model.promotion import fetch_tested
@@ -23,6 +25,8 @@ from ipml.model.tracking import read_champions
 from ipml.model.training import Experiment, Trained, train
 from ipml.model.training.data import digest_listings, read_training_listings
 from ipml.model.training.experiment import read_recorded
+from ipml.model.training.learning import learn, prepare, save_learnt
+from ipml.model.training.run_record import chosen_of
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +39,8 @@ import sys
 from pathlib import Path
 from ipml.features.brand import brand_table
 from ipml.model.training.experiment import read_recorded
+from ipml.model.training.learning import learn, prepare, save_learnt
+from ipml.model.training.run_record import chosen_of
 from ipml.model.training.learning import learn, prepare, save_learnt
 from ipml.model.training.data import read_training_listings
 home, out = map(Path, sys.argv[1:])
@@ -278,3 +284,20 @@ def test_a_fit_that_is_not_the_best_is_neither_saved_nor_registered(home, monkey
         train(plan(home), models=home / "unfitted", tracking_uri=uri)
     assert not list((home / "unfitted").iterdir())
     assert not mlflow.MlflowClient(uri).search_registered_models()
+
+
+def test_what_unlabelled_listings_did_is_said_recorded_and_saved(home, tmp_path):
+    """In the figures and among what was chosen; the model file with it is read again and scores the same."""
+    evaluation = {"n_resamples": 10, "attacks": "none"}
+    experiment = plan(home, data={"unlabelled": "listings.parquet"}, evaluation=evaluation)
+    listings = read_training_listings(experiment)
+    learnt = learn(experiment, listings, brand_table(prepare(experiment)))
+    unlabelled = listings[listings["is_counterfeit"].isna()]
+    assert learnt.evaluation.unlabelled.startswith(f"{len(unlabelled):,} unlabelled listings: ")
+    assert learnt.evaluation.unlabelled in learnt.evaluation.table()
+    chosen = chosen_of(learnt)
+    assert chosen["unlabelled.n_listings"] == len(unlabelled)
+    assert chosen["unlabelled.mean_after"] <= chosen["unlabelled.mean_before"]
+    save_learnt(experiment, learnt, tmp_path / "model")
+    scores = load_model(tmp_path / "model").score_frame(unlabelled)["score"]
+    assert scores.mean() == pytest.approx(learnt.classifier.predict_proba(unlabelled)[:, 1].mean())
