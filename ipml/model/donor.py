@@ -21,8 +21,7 @@ from sklearn.pipeline import FeatureUnion
 from ipml.features.text import TextFeatures
 from ipml.model.design import Design
 from ipml.model.first_stage import count_features
-
-Floats = NDArray[np.float64]
+from ipml.model.strengths import Floats, Labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +108,17 @@ def take_over(features: FeatureUnion, of_donor: FeatureUnion, coefficients: Floa
             coefficients[start : start + width] *= rarity
         start += width
     return coefficients
+
+
+def count_sellers(y: Labels, weight: Floats, sellers: NDArray[Any]) -> int:
+    """Return how many sellers have counterfeits, or genuine listings, whichever are fewer; labels of no weight aside.
+
+    Examples
+    --------
+    >>> count_sellers(np.array([1, 1, 0, 0]), np.ones(4), np.array(["ann", "ann", "ann", "bob"]))
+    1
+    """
+    return min(len(np.unique(sellers[(y == label) & (weight > 0)])) for label in (0, 1))
 
 
 def check_kind(features: FeatureUnion, of_donor: FeatureUnion) -> None:

@@ -31,7 +31,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.hierarchical import fit_calibration
-from ipml.model.donor import Asked, ask_donor, take_over
+from ipml.model.donor import Asked, ask_donor, count_sellers, take_over
 from ipml.model.familiarity import Familiarity
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage, count_features
@@ -204,6 +204,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         donor : CounterfeitClassifier, optional
             A fitted model of another market, to start from where few labels are known: what is learnt is the difference
             to it, and how much it counts for is chosen with the rest. Its sellers and its calibration are left behind.
+            With fewer sellers of counterfeits, or of genuine listings, than folds nothing can be chosen: the donor is
+            taken as it is then, calibration included.
 
         Raises
         ------
@@ -228,6 +230,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         sellers = np.asarray(X["seller_id"]).astype(str)
         for name in (*_PREPARED, "unlabelled_", "donor_weight_"):
             self.__dict__.pop(name, None)
+        if donor is not None and count_sellers(y, weight, sellers) < self.n_folds:
+            return self._take_as_it_is(donor, listings, sellers)
         self.features_ = clone(self.features) if self.features is not None else make_features()
         learnt = TrainingSet(self._learn_spelling(listings, donor), y, weight, counted, sellers, n_labelled)
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
@@ -422,6 +426,14 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             warnings.warn(f"{said} genuine; if it is the other way round, give 1 and 0.", UserWarning, stacklevel=3)
         self.classes_ = classes
         return np.asarray(y, dtype=np.int8)
+
+    def _take_as_it_is(self, donor: CounterfeitClassifier, listings: ListingColumns, sellers: NDArray[Any]) -> Self:
+        """Know what the donor knows, but of one's own sellers."""
+        learnt = {name: value for name, value in vars(donor).items() if name.endswith("_")}
+        self.__dict__ |= learnt | {"classes_": self.classes_, "donor_weight_": 1.0, "portfolios_": SellerPortfolios()}
+        self.portfolios_.add(sellers.tolist(), self.suspicion(listings), listing_moments(listings))
+        self._prepare()
+        return self
 
     def _learn_spelling(self, listings: ListingColumns, donor: CounterfeitClassifier | None) -> ListingColumns:
         """Learn the words of the listings, and return them as read from now on."""

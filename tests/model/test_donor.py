@@ -112,6 +112,18 @@ def test_a_useless_donor_does_no_harm():
     assert harm.mean() < max(2 * harm.sem(), 1 / N_LOCAL)
 
 
+def test_where_nothing_can_be_chosen_the_donor_is_taken_as_it_is():
+    """With fewer sellers of either kind than folds, any listing scores as the donor scores it, but for its seller."""
+    listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
+    donor = CounterfeitClassifier(C=0.1, n_folds=2).fit(listings, [0, 1] * 4)
+    local = CounterfeitClassifier(n_folds=5).fit(listings.assign(seller_id="x"), [1, 0] * 4, donor=donor)
+    nothing = np.zeros(len(listings))
+    np.testing.assert_array_equal(
+        local.decision_function(listings, nothing), donor.decision_function(listings, nothing)
+    )
+    assert (len(donor.portfolios_), len(local.portfolios_)) == (8, 1)
+
+
 @pytest.mark.slow
 def test_reasons_of_a_model_with_a_donor_sum_to_its_log_odds(market, classifier):
     """The donor is spelt out into the features: it leaves no part of its own, and scoring knows nothing of it.

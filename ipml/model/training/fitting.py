@@ -135,6 +135,8 @@ def say_what_donor_counts(
     if donor is None or digest is None:
         return ""
     said = f"Started from {uri} ({digest[:12]}): its log-odds count {classifier.donor_weight_:.2f} times"
+    if classifier.learner_ is donor.learner_:
+        said = f"Taken from {uri} ({digest[:12]}) as it is: too few sellers of counterfeits or of genuine are labelled"
     sellers = tested["seller_id"].astype(str).unique()
     if n_known := sum(donor.portfolios_.known(seller, _LATEST).n > 0 for seller in sellers):
         kind = f"{n_known:,} of {len(sellers):,} sellers tested on bear ids that it learnt from"
