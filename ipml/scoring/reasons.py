@@ -29,6 +29,7 @@ from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Fa
 
 _LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
 _LONGEST_READING = 500
+_LONG_WORD = 100  # letters
 _MOST_REMEMBERED = 16
 _NAMES_ALL = ("brand.named", "goods.kind")
 _NAMING = (*TEXTS, *(f"words.{kind}" for kind in WORD_SENTENCES), *_NAMES_ALL)
@@ -172,8 +173,13 @@ class Explainer:
         phrases: dict[str, list[str]] = {f"words.{kind}": [] for kind in WORD_SENTENCES}
         for column in TEXTS:
             folded, origins = self._fold(column, texts[column])
+            within: dict[str, range] = {}  # the last word in which one of a kind was found
             for kind, start, end in self.extractors["words"].find(folded):
-                phrases[f"words.{kind}"].append(_as_written(texts[column], origins[start:end]))
+                if origins[start] in within.get(kind, ()) and origins[end - 1] in within[kind]:
+                    continue  # else a word of a hundred thousand letters would be read once for each that it holds
+                first, last = _place(texts[column], origins[start:end])
+                phrases[f"words.{kind}"].append(texts[column][first:last])
+                within[kind] = range(first, last) if last - first > _LONG_WORD else range(0)
         titles, (folded, origins) = texts["title"], self._fold("title", texts["title"])
         whole: dict[str, list[str]] = {}
         for name in _NAMES_ALL:
@@ -249,8 +255,12 @@ class Explainer:
 
 def _as_written(text: str, origins: Sequence[int]) -> str:
     """Return the words of a text from which letters were read; a reversed run is written backwards."""
-    start, end = widen(text, min(origins), max(origins) + 1)
-    return text[start:end]
+    return text[slice(*_place(text, origins))]
+
+
+def _place(text: str, origins: Sequence[int]) -> tuple[int, int]:
+    """Return where the words begin and end from which letters were read."""
+    return widen(text, min(origins), max(origins) + 1)
 
 
 def _letters(text: str, n_bytes: int) -> int:
