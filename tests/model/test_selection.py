@@ -126,7 +126,7 @@ def test_scores_outside_0_to_1_are_refused(listings):
 
 @pytest.mark.slow
 def test_five_rounds_teach_more_than_chance_and_no_less_than_the_top_of_the_list():
-    """Average precision on another marketplace after 5 rounds of 100 labels, mean over four seeds."""
+    """Average precision on another marketplace after 5 rounds of 100 labels, over four seeds; less only by chance."""
     from ipml.features.brand import brand_table
     from ipml.model.metrics import average_precision
     from ipml.model.pipeline import CounterfeitClassifier, make_features
@@ -152,6 +152,7 @@ def test_five_rounds_teach_more_than_chance_and_no_less_than_the_top_of_the_list
                 known[chosen.positions] = True
         return average_precision(test.truth["is_counterfeit"], classifier.decision_function(test.listings))
 
-    means = {strategy: np.mean([learn(seed, strategy) for seed in range(4)]) for strategy in STRATEGIES}
-    assert means["uncertain and different"] > means["random"] + 0.1
-    assert means["uncertain and different"] > means["highest score"] - 0.02
+    found = {strategy: np.array([learn(seed, strategy) for seed in range(4)]) for strategy in STRATEGIES}
+    more = found["uncertain and different"] - found["highest score"]
+    assert found["uncertain and different"].mean() > found["random"].mean() + 0.1
+    assert more.mean() > -2 * more.std(ddof=1) / np.sqrt(len(more))
