@@ -268,6 +268,8 @@ class Maturity:
         if estimate is None:
             return f"{said}, and do not count"
         found = 100 * self.ages.is_fake[is_young].mean()
+        if not found:  # resamples of none are none, and would say that there will be none for sure
+            return f"{said}, and count by how many of their age have come; none of them is counterfeit so far"
         return (
             f"{said}, and count by how many of their age have come: {found:.1f} % are counterfeit so far, and "
             f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f} to {100 * estimate.high:.1f}) likely in the end"

@@ -177,3 +177,12 @@ def test_it_says_how_far_back_labels_are_final():
     assert "half of the counterfeits are found within 2" in said or "found within 3" in said
     assert "are not final, and count by how many of their age have come" in said
     assert Maturity.of(labelled).final_days > 90
+
+
+def test_of_no_counterfeit_found_so_far_it_foretells_nothing():
+    """An interval from none to none would be surer than anybody can be."""
+    labelled, _ = make_market(n=2_000)
+    is_young_fake = labelled["is_counterfeit"] & (labelled["listed_at"] > NOW - pd.Timedelta(days=250))
+    left = labelled[~is_young_fake.astype(bool)].reset_index(drop=True)
+    said = Maturity.of(left).describe(left["seller_id"])
+    assert said.endswith("none of them is counterfeit so far")
