@@ -39,6 +39,8 @@ from ipml.model.label_odds import count_by_odds
 from ipml.model.learner import Chosen, choose_members, fit_all
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage
+from ipml.model.slices.fairness import seller_fairness
+from ipml.model.slices.slices import break_even
 from ipml.model.strengths import Floats, Labels
 from ipml.model.unlabelled import (
     PREVALENCE_BOUND,
@@ -102,6 +104,10 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         Folds over sellers for the penalty, the second stage and the calibration.
     seed : int, default=0
         Seed of these folds.
+    new_seller_limit : float or None, default=2.0
+        How many times as often as those of others genuine listings of new sellers may be flagged, by the rule of the
+        gate. Where listings of sellers left out are flagged more often than that, the age of a listing counts beside
+        that of its seller. None: it always counts as it is, which finds more.
 
     Attributes
     ----------
@@ -138,12 +144,18 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     """
 
     def __init__(
-        self, features: FeatureUnion | None = None, C: float | None = None, n_folds: int = 5, seed: int = 0
+        self,
+        features: FeatureUnion | None = None,
+        C: float | None = None,
+        n_folds: int = 5,
+        seed: int = 0,
+        new_seller_limit: float | None = 2.0,
     ) -> None:
         self.features = features
         self.C = C
         self.n_folds = n_folds
         self.seed = seed
+        self.new_seller_limit = new_seller_limit
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; those of the extractors too, where none are given."""
@@ -388,14 +400,18 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
 
     def price_ratios(self, X: Any) -> Floats:
         """Return each price over the reference price of its brand and category, NaN where unknown."""
-        ratios: Floats = dict(self.features_.transformer_list)["price"].ratios(self.columns(X))
+        ratios: Floats = self._extractors["price"].ratios(self.columns(X))
         return ratios
 
     @property
     def brand_table(self) -> BrandTable:
         """The brands it was trained with, as `ipml.features.brand.brand_table` gives them."""
-        table: BrandTable = dict(self.features_.transformer_list)["brand"].table_
+        table: BrandTable = self._extractors["brand"].table_
         return table
+
+    @property
+    def _extractors(self) -> dict[str, Any]:
+        return dict(self.features_.transformer_list)
 
     def _brands(self, listings: ListingColumns) -> Names:
         return listing_brands(listings, self.brand_table)
@@ -460,12 +476,32 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         values = FeatureValues.of(self.features_, learnt.listings)
         asked = ask_donor(values.design(), from_donor)
         chosen = self._learn(asked, learnt)
+        if self._suspects_new_sellers(learnt, chosen.unseen):
+            self._extractors["listing"].compare_with_seller(learnt.listings)
+            values = FeatureValues.of(self.features_, learnt.listings)
+            asked = ask_donor(values.design(), from_donor)
+            chosen = self._learn(asked, learnt, chosen)
         worst = self._take_worst(values, learnt.listings)
         if worst is values:
             return asked, chosen
         del values
         asked = ask_donor(worst.design(), from_donor)
         return asked, self._learn(asked, learnt, chosen)
+
+    def _suspects_new_sellers(self, learnt: TrainingSet, log_odds: Floats) -> bool:
+        """Say whether honest new sellers left out are flagged too often while the age of listings counts as it is."""
+        listing = self._extractors.get("listing")
+        if self.new_seller_limit is None or not isinstance(listing, ListingFeatures):
+            return False
+        ages = learnt.listings.numbers("seller_age_days")
+        rows = ~np.isnan(log_odds) & ~np.isnan(ages) & (learnt.counted > 0)
+        if not np.isnan(listing.usual_seller_age_) or not learnt.y[rows].any():
+            return False
+        y, scores, weight = learnt.y[rows], log_odds[rows], learnt.counted[rows]
+        sellers = pd.DataFrame({"seller_id": learnt.sellers[rows], "seller_age_days": ages[rows]})
+        threshold = break_even(y, scores, weight)
+        ratio = seller_fairness(y, scores, sellers, threshold, weight=weight).false_positive_ratio_new
+        return ratio is not None and ratio.value > self.new_seller_limit
 
     def _weigh_unlabelled(
         self, learnt: TrainingSet, bound: float, asked: Asked, chosen: Chosen

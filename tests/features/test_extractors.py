@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ipml.features.brand import BrandFeatures, brand_table
 from ipml.features.columns import ListingColumns
@@ -151,6 +153,30 @@ def test_a_listing_observed_before_it_was_listed_has_age_zero():
     """Clocks of two machines may disagree by a little."""
     columns = {"listed_at": ["2026-01-02T00:00Z"], "observed_at": ["2026-01-01T00:00Z"]}
     assert values(ListingFeatures(), columns)["log_age"] == 0
+
+
+DAYS = st.floats(0, 5_000) | st.just(np.nan)
+
+
+@given(st.lists(st.tuples(DAYS, DAYS), min_size=1, max_size=8))
+def test_an_age_beside_the_seller_is_a_share_of_the_time_the_seller_had(ages):
+    """No listing counts as younger than it is, those of old sellers as they are, those as old as their seller as usual.
+
+    So two listings differ by what their sellers could have done otherwise.
+    """
+    days, of_sellers = np.array(ages).T
+    listing = ListingFeatures().fit({})
+    assert np.array_equal(listing.count_age(days, of_sellers), days, equal_nan=True)
+    listing.compare_with_seller(ListingColumns.of({"seller_age_days": [100.0, 400.0, 500.0]}))
+    counted = listing.count_age(days, of_sellers)
+    assert np.array_equal(np.isnan(counted), np.isnan(days))
+    assert not (counted < days).any()
+    is_own = np.isnan(of_sellers) | (of_sellers >= 400)
+    assert np.array_equal(counted[is_own], days[is_own], equal_nan=True)
+    is_first = (days >= of_sellers) & (days >= 1) & (days <= 400)
+    np.testing.assert_allclose(counted[is_first], 400.0)
+    alone = [float(listing.count_age(own, seller)) for own, seller in ages]
+    np.testing.assert_array_equal(alone, counted)
 
 
 def test_words_of_the_trade_are_counted_up_to_three():

@@ -14,12 +14,15 @@ from sklearn.pipeline import FeatureUnion
 
 from ipml import Scorer
 from ipml.features.brand import BrandFeatures
+from ipml.features.listing import ListingFeatures
 from ipml.features.price import PriceFeatures
 from ipml.features.text import TextFeatures
 from ipml.listings.schema import listings_to_frame
 from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.slices.fairness import seller_fairness
+from ipml.model.slices.slices import break_even
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +239,36 @@ def test_the_form_of_output_changes_no_score(small, fitted, few, y, classifier):
         assert issparse(fitted.transform(few))
         assert Scorer(classifier, "m/1").explain_frame(checked) == before
         assert isinstance(PriceFeatures().fit(few).transform(few), pd.DataFrame)
+
+
+def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
+    """Where it would, it counts beside that of the seller; not where nobody asks, and not where sellers have no age."""
+    rng = np.random.default_rng(0)
+    sellers = pd.DataFrame({"age": rng.choice([30.0, 1_000.0], 300), "is_counterfeit": rng.random(300) < 0.2})
+    rows = sellers.loc[np.repeat(sellers.index, 6)]
+    days = np.where(rows["is_counterfeit"], 15.0, rows["age"]) * rng.random(len(rows))
+    observed = pd.Timestamp("2026-06-01", tz="UTC")
+    listings = pd.DataFrame(
+        {
+            "seller_id": rows.index.astype(str),
+            "title": "Watch",
+            "seller_age_days": rows["age"].to_numpy(),
+            "observed_at": observed,
+            "listed_at": observed - pd.to_timedelta(days, unit="D"),
+        }
+    )
+    y = rows["is_counterfeit"].to_numpy()
+
+    def learn(limit: float | None, of: pd.DataFrame = listings) -> tuple[float, float | None]:
+        features = FeatureUnion([("brand", BrandFeatures()), ("listing", ListingFeatures())])
+        fitted = CounterfeitClassifier(features, n_folds=2, new_seller_limit=limit).fit(of, y)
+        score = fitted.first_stage.log_odds(fitted.columns(of))
+        ratio = seller_fairness(y, score, listings, break_even(y, score)).false_positive_ratio_new
+        return fitted.features_.transformer_list[1][1].usual_seller_age_, ratio.value
+
+    as_it_is, unfair = learn(None)
+    beside, fair = learn(2.0)
+    assert np.isnan(as_it_is)
+    assert beside in (30.0, 1_000.0)
+    assert fair <= 2.0 < unfair
+    assert np.isnan(learn(2.0, listings.drop(columns="seller_age_days"))[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.pipeline import FeatureUnion
 
 from ipml.features.brand import BrandFeatures
+from ipml.features.columns import ListingColumns
 from ipml.features.text import TextFeatures
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
 from ipml.model.pipeline import CounterfeitClassifier
@@ -46,7 +48,7 @@ CHANGES = st.fixed_dictionaries(
         "seller_id": st.sampled_from(["s", "продавец", "nike-store"]),
         "listed_at": MOMENTS,
         "observed_at": MOMENTS,
-        **dict.fromkeys(("listing_sales", "listing_returns", "listing_reviews"), COUNTS),
+        **dict.fromkeys(("listing_sales", "listing_returns", "listing_reviews", "seller_age_days"), COUNTS),
         **dict.fromkeys(("seller_sales", "seller_returns", "seller_complaints", "seller_strikes"), COUNTS),
         **dict.fromkeys(("listing_rating", "seller_rating"), SHARES),
     },
@@ -74,6 +76,16 @@ def test_any_listing_scores_as_in_a_frame(scorer, listings, which, changes):
     (row,) = scorer.score_frame(listings_to_frame([listing])).to_dict("records")
     cells = {name: None if value != value else value for name, value in row.items()}
     assert {name: getattr(scored, name) for name in cells} == cells
+
+
+def test_an_age_beside_the_seller_counts_alone_as_in_a_frame(classifier, market, listings):
+    """To the bit, where training found that the age of listings makes honest new sellers suspects."""
+    fair = deepcopy(classifier)
+    dict(fair.features_.transformer_list)["listing"].compare_with_seller(ListingColumns.of(market.listings))
+    scorer, own = Scorer(fair, "market/2"), Scorer(classifier, "market/1")
+    scored = [scorer.score(listing, explain=False).score for listing in listings]
+    assert scored == scorer.score_frame(listings_to_frame(listings))["score"].tolist()
+    assert scored != [own.score(listing, explain=False).score for listing in listings]
 
 
 def test_most_listings_are_judged_at_once(scorer, listings):

@@ -84,7 +84,7 @@ class SingleListings:
     def __init__(self, classifier: CounterfeitClassifier) -> None:
         extractors = dict(classifier.features_.transformer_list)
         self._classifier = classifier
-        self._price = extractors["price"]
+        self._price, self._listing = extractors["price"], extractors["listing"]
         self._finder = BrandFinder.of(extractors["brand"].table_)
         self._tables = make_tables(classifier)
         self._of_seller = self._list_authorisations()
@@ -129,7 +129,8 @@ class SingleListings:
         brand = self._brand_field(listing.brand, category.name, currency)
         price = _NAN if listing.price is None else listing.price * self._price.rate_of(currency)
         facts = [price, brand.reference, category.usual, category.weight]
-        facts.append(days_from(listing.listed_at, listing.observed_at))
+        seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
+        facts.append(self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age))
         facts += [_NAN if count is None else count for count in _COUNTS(listing)]
         facts.append(share)
         codes = [bool(listing.gtin), brand.is_given, brand.says, brand.number, brand.code, category.code]

@@ -107,6 +107,9 @@ def chosen_of(learnt: Learnt) -> dict[str, object]:
     }
     if hasattr(classifier, "donor_weight_"):
         chosen["chosen.donor_weight"] = classifier.donor_weight_
+    for name, extractor in classifier.features_.transformer_list:
+        if not np.isnan(getattr(extractor, "usual_seller_age_", np.nan)):
+            chosen[f"chosen.{name}.usual_seller_age_days"] = extractor.usual_seller_age_
     sizes = {
         f"{part}.{name}": value
         for part, counts in (("learnt", learnt.counts), ("tested", tested))
