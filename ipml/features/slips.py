@@ -17,6 +17,7 @@ LEAST_CONSONANTS_OF_TRADE = 3  # "rlx" is hardly anything else, but "cds" need n
 _ANY = "*"
 _SIGN = re.compile(r"[*#]")
 _VOWEL = re.compile(r"(?<=.)[aeiou]")
+_HELD_DOWN = re.compile(r"(.)\1{2,}")  # what folding shortens
 _SOUND = re.compile(r"ph|ck|qu|x|[cszyvw]|(.)\1")
 SAME_SOUND = {"ph": "f", "ck": "k", "qu": "kw", "x": "ks", "c": "k", "s": "s", "z": "s", "y": "i", "v": "w", "w": "w"}
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -51,7 +52,7 @@ class KnownWords:
             near = self._of_pattern.get(_SIGN.sub(_ANY, word), ())
         else:
             near = self._one_slip_away(word) or self._of_sound.get(_sound(word), ())
-            near = near or self._of_consonants.get(word, ())
+            near = near or ([] if _VOWEL.search(word) else self._of_consonants.get(_bare(word), []))
         return max(near, key=lambda known: (self._frequencies[known], known), default=None)
 
     def has(self, word: str) -> bool:
@@ -79,12 +80,17 @@ class KnownWords:
 
     @cached_property
     def _of_consonants(self) -> dict[str, list[str]]:
-        """The words that are left of vowels but at their start."""
-        bare = ((_VOWEL.sub("", word), word) for word in self._frequencies if len(word) >= LEAST_LETTERS)
+        """The words that are left of vowels but at their start, as folding leaves them: "mrrr" is "mrr"."""
+        bare = ((_bare(word), word) for word in self._frequencies if len(word) >= LEAST_LETTERS)
         return _index((left, word) for left, word in bare if len(left) >= self._least_consonants(word))
 
     def _least_consonants(self, word: str) -> int:
         return LEAST_CONSONANTS_OF_TRADE if word in self._trade else LEAST_CONSONANTS
+
+
+def _bare(word: str) -> str:
+    """Return what is left of a word without its vowels but at its start."""
+    return _HELD_DOWN.sub(r"\1\1", _VOWEL.sub("", word))
 
 
 def _sound(word: str) -> str:

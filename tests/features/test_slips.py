@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.slips import KnownWords
+from ipml.features.spacing import shorten
 
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 BESIDE = {
@@ -102,6 +103,14 @@ def test_a_known_word_is_found_without_its_vowels(consonants, data):
     word = "".join(letter + data.draw(vowels) for letter in consonants[:-1]) + bare[-1]
     assert KnownWords({word: 1}, {word}).nearest(bare) == word
     assert KnownWords({word: 1}, ()).nearest(bare) == (word if len(bare) >= 4 else None)
+
+
+@given(st.sampled_from(CONSONANTS), st.integers(2, 6))
+def test_consonants_that_then_stand_together_are_shortened_as_folding_does(letter, times):
+    """A mirror without its vowels is folded to "mrr"."""
+    other = "m" if letter != "m" else "n"
+    word = f"{other}e{'o'.join(letter * times)}e{other}"
+    assert KnownWords({word: 1}, ()).nearest(shorten(f"{other}{letter * times}{other}", None)[0]) == word
 
 
 @pytest.mark.parametrize("slip", [drop, double, swap, strike_beside, star])

@@ -142,9 +142,14 @@ def is_vowel(letter):
 
 @plain_njit
 def write_bare(data, start, end, bare, n):
-    """Write a word without its vowels but at the start, from a place on; return where it ends."""
+    """Write a word without its vowels but at the start, a letter twice in a row at most, from a place on.
+
+    Returns where it ends.
+    """
+    first = n
     for at in range(start, end):
-        if at == start or not is_vowel(data[at]):
+        is_third = n >= first + 2 and bare[n - 1] == data[at] and bare[n - 2] == data[at]
+        if at == start or not (is_vowel(data[at]) or is_third):
             bare[n] = data[at]
             n += 1
     return n
