@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
 from typing import Any, Self
 
@@ -13,8 +12,7 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils import ClassifierTags, Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ipml.features.brand import BrandFeatures, BrandTable, listing_brands
@@ -36,12 +34,13 @@ from ipml.model.familiarity import Familiarity
 from ipml.model.feature_values import FeatureValues
 from ipml.model.first_stage import FirstStage, count_features
 from ipml.model.label_odds import count_by_odds
+from ipml.model.labels import list_columns, read_labels, read_weight
 from ipml.model.learner import Chosen, choose_members, fit_all
 from ipml.model.passages import PASSAGE_WORDS, split_long_texts
 from ipml.model.second_stage import SecondStage
 from ipml.model.slices.fairness import seller_fairness
 from ipml.model.slices.slices import break_even
-from ipml.model.strengths import Floats, Labels
+from ipml.model.strengths import Floats
 from ipml.model.unlabelled import (
     PREVALENCE_BOUND,
     TrainingSet,
@@ -228,9 +227,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             no such column or no listing, or the bound is none; the donor has other extractors.
         """
         listings = ListingColumns.of(X)
-        self._columns = _list_columns(X)
-        weight = _read_weight(sample_weight, len(listings))
-        y = self._learn_classes(y, weight)
+        self._columns = list_columns(X)
+        weight = read_weight(sample_weight, len(listings))
+        self.classes_, y = read_labels(y, weight)
         counted = weight if label_odds is None else weight * count_by_odds(label_odds)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         n_labelled = len(y)
@@ -416,33 +415,6 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     def _brands(self, listings: ListingColumns) -> Names:
         return listing_brands(listings, self.brand_table)
 
-    def _learn_classes(self, y: Any, weight: Floats) -> Labels:
-        """Set `classes_`, and return 1 for each listing with the label of counterfeits, else 0."""
-        labels = column_or_1d(np.asarray(y), warn=True)
-        if len(labels) != len(weight):
-            raise ValueError(f"Found {len(labels)} labels for {len(weight)} listings; expected one for each.")
-        if n_missing := int(np.sum(pd.isna(labels) | np.isin(labels, (np.inf, -np.inf)))):
-            raise ValueError(f"Found {n_missing} missing labels (NaN or inf); leave listings without a label out.")
-        labels = np.array(labels.tolist())  # of objects, as frames hold them, the plain texts or numbers
-        check_classification_targets(labels)
-        classes, y = np.unique(labels, return_inverse=True)
-        if len(classes) > 2:
-            found = f"multiclass: found {len(classes)} labels, such as {classes[:3].tolist()}"
-            expected = "expected that of genuine listings and that of counterfeits"
-            raise ValueError(f"Only binary classification is supported. The type of the target is {found}; {expected}.")
-        counted = np.unique(y[weight > 0])
-        if len(counted) < 2:
-            found = f"only one class, the label {classes[counted[0]].item()!r}" if len(counted) else "no label"
-            with_weight = "" if np.all(weight > 0) else " with a sample weight above zero"
-            raise ValueError(f"Found {found}{with_weight}; expected two classes, genuine and counterfeit listings.")
-        if classes[1] != 1:
-            said = (
-                f"{classes[1].item()!r}, the second of the labels, is taken for counterfeit, {classes[0].item()!r} for"
-            )
-            warnings.warn(f"{said} genuine; if it is the other way round, give 1 and 0.", UserWarning, stacklevel=3)
-        self.classes_ = classes
-        return np.asarray(y, dtype=np.int8)
-
     def _take_as_it_is(self, donor: CounterfeitClassifier, listings: ListingColumns, sellers: NDArray[Any]) -> Self:
         """Know what the donor knows, but of one's own sellers."""
         learnt = {name: value for name, value in vars(donor).items() if name.endswith("_")}
@@ -604,27 +576,6 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         rows = np.concatenate(owners)
         worst = np.lexsort((-np.concatenate(log_odds), rows))  # by listing, the highest first
         return values.take(worst[np.unique(rows[worst], return_index=True)[1]])
-
-
-def _list_columns(X: Any) -> list[str]:
-    """Return the names of the columns of training listings, among which those that make folds must be."""
-    names = list(map(str, X))
-    if "seller_id" not in names:
-        found = ", ".join(names[:5]) or "none"
-        raise ValueError(f"X has no column seller_id, which makes the folds; found {found}. Rename your own to it.")
-    return names
-
-
-def _read_weight(sample_weight: Any, n_listings: int) -> Floats:
-    """Return a weight for each listing."""
-    if sample_weight is None:
-        return np.ones(n_listings)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_listings,):
-        raise ValueError(
-            f"Found sample weights of shape {weight.shape}; expected one for each of {n_listings} listings."
-        )
-    return weight
 
 
 def _phrases_of(extractor: Any) -> list[str]:

@@ -140,24 +140,6 @@ def fitted(small, few, y) -> CounterfeitClassifier:
     return clone(small).fit(few, y)
 
 
-@pytest.mark.parametrize(
-    ("genuine", "counterfeit", "is_said"),
-    [(False, True, False), (-1, 1, False), (0.0, 1.0, False), (1, 2, True), ("genuine", "replica", True)],
-)
-@pytest.mark.parametrize("make", [list, np.array, pd.Series])
-def test_any_two_labels_teach_the_same(small, few, y, genuine, counterfeit, is_said, make):
-    """The second, when sorted, is that of counterfeits, which is said unless it is 1; `classes_` has the labels."""
-    labels = make([counterfeit if label else genuine for label in y])
-    classifier = clone(small)
-    if is_said:
-        with pytest.warns(UserWarning, match=f"{counterfeit!r}, the second of the labels, is taken for counterfeit"):
-            codes = classifier._learn_classes(labels, np.ones(len(y)))
-    else:
-        codes = classifier._learn_classes(labels, np.ones(len(y)))
-    np.testing.assert_array_equal(codes, y)
-    assert classifier.classes_.tolist() == [genuine, counterfeit]
-
-
 @pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
 def test_predictions_are_in_the_labels_that_were_given(small, fitted, few, y):
     """The likelier label is predicted, as it was given; probabilities are those of any other labels, to the bit."""
