@@ -29,6 +29,7 @@ PIECES = st.sampled_from(
         *("Nike", "N\u0456ke", "nikee", "r3plica", "repl ica", "@did@s", "AAA", "not a", "copy", "watch", "rolex"),
         *("bag", "10 pcs", "36-45", "whatsapp +86 138 0000 0000", "a@b.com", "b\u200bag", "&amp;", "<b>bag</b>"),
         *("кеды", "найк", "鞄", "👟", "İ", "\u212a", "٣", "🇩🇪", "Ａdidas", "\u202egab", "unknownword", "  ", "1.5"),
+        *("120x4см", "Nike5м"),
     ]
 )
 LETTERS = st.characters(codec="utf-8", exclude_characters="\0")

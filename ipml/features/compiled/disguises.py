@@ -1,8 +1,8 @@
 """Count the words that hide what they say in many texts, as `ipml.features.disguise.count_disguises` does in each.
 
 What kind of letter a character is comes from pages of 256, worked out by the plain function when one of its characters
-is first met. Texts that need a look around a character (joiners, flags, full-width letters beside Chinese), and those
-in which something seems to hide, of which some hold but a size, are few, and left to the plain function.
+is first met. Texts that need a look around a character (joiners, flags, full-width letters beside Chinese) are few, and
+left to the plain function; so are those in which something seems to hide, but Cyrillic after a digit may be a unit.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _KINDS = {"other": _OTHER, "ascii": _ASCII, "invisible": _INVISIBLE, "styled": _
 _NEEDS_A_LOOK = re.compile("[\u200c\u200d\U0001f1e6-\U0001f1ff]")
 _PAGE, _N_PAGES = 256, 0x2000
 _LEFT, _MISSING = -1, -2
+_TIMES = tuple(map(ord, "xX\u0445\u0425"))
+"""What parts the numbers of a size."""
 
 
 def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
@@ -46,7 +48,7 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
             PAGES.fill({ord(letter) >> 8 for letter in set(texts.text(row)[:MAX_TITLE_LETTERS])})
         again = texts.take(unread)
         counts[unread] = _count(again.offsets, again.data, *PAGES.tables, MAX_TITLE_LETTERS)
-    for row in np.flatnonzero((counts == _LEFT) | (counts > 0)).tolist():
+    for row in np.flatnonzero(counts == _LEFT).tolist():
         counts[row] = disguise.count_disguises(texts.text(row))
     return np.asarray(counts)
 
@@ -100,6 +102,7 @@ def _count(offsets, data, pages, kinds, most):
 def _count_in(data, start, end, pages, kinds, most):
     n_disguised = n_letters = 0
     is_east_asian = is_full_width = is_beyond = is_hidden = was_invisible = is_seen = False
+    is_after_digit = may_hold_unit = False
     n_ascii = n_alike = n_styled = n_in_word = 0
     at = start
     while at <= end:
@@ -115,6 +118,10 @@ def _count_in(data, start, end, pages, kinds, most):
             code, at = 0, end + 1
         if kind == _JOINED:
             return _LEFT
+        if is_after_digit:
+            may_hold_unit |= 0x400 <= code < 0x530 or 0x1C80 <= code < 0x1C90
+            kind = _BETWEEN if code in _TIMES else kind
+        is_after_digit = 0x30 <= code < 0x3A
         if kind == _BETWEEN:
             is_mixed = n_ascii > 0 and n_alike + n_styled > 0
             n_disguised += is_beyond and ((is_hidden and is_seen) or is_mixed or n_styled > 1)
@@ -131,4 +138,5 @@ def _count_in(data, start, end, pages, kinds, most):
         n_alike += kind == _LOOK_ALIKE
         n_styled += kind in (_STYLED, _WIDE_LETTER)
         n_in_word += 1
-    return _LEFT if is_east_asian and is_full_width else n_disguised
+    needs_a_look = (is_east_asian and is_full_width) or (n_disguised > 0 and may_hold_unit)
+    return _LEFT if needs_a_look else n_disguised

@@ -8,7 +8,7 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.disguise import count_disguises
 
 LETTERS = (
-    "aZ9 -\u0456\u0435\u03b1\u200b\u00ad\u200d\u200c\uff2e\uff01\u9ad8\u30ab"
+    "aZx9\u0445\u043c -\u0456\u0435\u03b1\u200b\u00ad\u200d\u200c\uff2e\uff01\u9ad8\u30ab"
     "\U0001d40d\u00e9\u00d7\u00a0\U0001f1e9\U0001f1ea\u0627\ud800"
 )
 
