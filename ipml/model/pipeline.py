@@ -104,9 +104,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     seed : int, default=0
         Seed of these folds.
     new_seller_limit : float or None, default=2.0
-        How many times as often as those of others genuine listings of new sellers may be flagged, by the rule of the
-        gate. Where listings of sellers left out are flagged more often than that, the age of a listing counts beside
-        that of its seller. None: it always counts as it is, which finds more.
+        How many times as often as those of others genuine listings of new sellers may be flagged. Where it is more among
+        sellers left out, and not by chance, the age of a listing counts beside that of its seller. None: it always
+        counts as it is, which finds more.
 
     Attributes
     ----------
@@ -473,7 +473,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         sellers = pd.DataFrame({"seller_id": learnt.sellers[rows], "seller_age_days": ages[rows]})
         threshold = break_even(y, scores, weight)
         ratio = seller_fairness(y, scores, sellers, threshold, weight=weight).false_positive_ratio_new
-        return ratio is not None and ratio.value > self.new_seller_limit
+        return ratio is not None and ratio.low > 1 and ratio.value > self.new_seller_limit
 
     def _weigh_unlabelled(
         self, learnt: TrainingSet, bound: float, asked: Asked, chosen: Chosen
