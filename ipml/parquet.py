@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ipml.errors import UnreadableFile
@@ -39,12 +39,13 @@ _MAGIC, _TAIL = b"PAR1", 8
 _SCHEMA, _GROUPS = 2, 4  # of the fields of a footer
 _CHILDREN = 5  # of an element of the schema
 _COLUMNS, _OF_COLUMN = 1, 3  # of a row group, and of a column within one
-_N_VALUES, _TOTAL_PACKED, _AT_DATA, _AT_DICTIONARY, _STATISTICS = 5, 7, 9, 11, 12  # of what is said of it
+_CODEC, _N_VALUES, _TOTAL_PACKED, _AT_DATA, _AT_DICTIONARY, _STATISTICS = 4, 5, 7, 9, 11, 12  # of what is said of it
 _N_MISSING = 3  # of its statistics
 _PAGE_KIND, _UNPACKED, _PACKED = 1, 2, 3  # of the head of a page
 _HEADS = {0: 5, 2: 7, 3: 8}  # where what is said of a page of each kind stands: data, dictionary, data in version 2
 _VALUES, _ENCODING, _ENCODING_2 = 1, 2, 4  # of these
 _DATA, _DICTIONARY, _DATA_2 = 0, 2, 3
+_CODECS = {0: None, 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 _REFERRING, _SHARING = (2, 8), 7  # encodings: places in the dictionary; each text is as its predecessor up to a place
 _LEAST_CELL = 16  # bytes, as an object or a place in a text
 _LEAST_NESTED = 256
@@ -60,20 +61,20 @@ class _Chunk:
     page: int = 0
     dictionary: int = 0
     entries: int = 0
+    dictionary_at: int = 0
+    dictionary_packed: int = 0
+    codec: int = 0
     cell: float = 0.0  # bytes of a cell, but for those that refer to the dictionary
     refers: bool = False
-    begins_referring: bool = False
     missing: int = 0  # of the values, as the footer says
 
     def add(self, kind: int, unpacked: int, values: int, encoding: int) -> None:
         """Add a page."""
         self.unpacked += unpacked
         if kind == _DICTIONARY:
-            self.dictionary, self.entries = max(self.dictionary, unpacked), values
+            self.dictionary, self.entries = unpacked, values
             return
         refers = encoding in _REFERRING
-        if not self.values:
-            self.begins_referring = refers
         self.values += values
         self.page = max(self.page, unpacked)
         self.refers |= refers
@@ -126,7 +127,8 @@ class BoundedFile:
         taken = 0
         groups = range(len(self.group_rows)) if groups is None else groups
         with _damage_named(self.path), pq.ParquetFile(self.path, pre_buffer=False) as file:
-            rows = min((self._find_fitting(file, group, rows) for group in groups), default=rows)
+            with self.path.open("rb") as stream:
+                rows = min((self._find_fitting(file, stream, group, rows) for group in groups), default=rows)
             # On several threads the columns of a chunk take the processors half as long again.
             for batch in file.iter_batches(rows, list(groups), columns, use_threads=False):
                 taken += _weigh(batch)
@@ -145,15 +147,17 @@ class BoundedFile:
         empty = {name for name, chunks in of_columns if all(chunk.missing == chunk.values for chunk in chunks)}
         return empty if len(empty) < len(names) else empty - {names[0]}
 
-    def _find_fitting(self, file: pq.ParquetFile, group: int, rows: int) -> int:
+    def _find_fitting(self, file: pq.ParquetFile, stream: IO[bytes], group: int, rows: int) -> int:
         """Return how many rows of a row group can be decoded at a time."""
+        chunks, at_a_time = self._chunks[group], min(rows, self.group_rows[group])
         # The length of a number in a dictionary is known; that of a text is at most the whole dictionary's.
         longest = [
             chunk.dictionary if chunk.refers and file.schema.column(at).physical_type == "BYTE_ARRAY" else 0
-            for at, chunk in enumerate(self._chunks[group])
+            for at, chunk in enumerate(chunks)
         ]
-        if sum(longest) * min(rows, self.group_rows[group]) > BATCH_BYTES // 4:  # as a rule: it has many texts
-            longest = [self._find_longest(group, at) if bound else 0 for at, bound in enumerate(longest)]
+        for at in sorted(range(len(chunks)), key=longest.__getitem__, reverse=True):
+            if longest[at] and sum(longest) * at_a_time > BATCH_BYTES // 4:  # as a rule: it has many texts
+                longest[at] = _find_longest(stream, chunks[at])
         row = self._row_bytes(file, group, longest)
         if row > BATCH_BYTES:
             found = f"rows of up to {row / 1e6:,.0f} MB"
@@ -176,20 +180,6 @@ class BoundedFile:
             in_row = max(1, chunk.values / max(self.group_rows[group], 1))
             total += in_row * (_LEAST_NESTED * column.max_definition_level + width)
         return total
-
-    def _find_longest(self, group: int, at: int) -> int:
-        """Return the length of the longest text in a column's dictionary, or of the dictionary where it is not read."""
-        chunk = self._chunks[group][at]
-        if not chunk.begins_referring:
-            return chunk.dictionary
-        name = pq.ParquetFile(self.path).schema.column(at).path
-        with pq.ParquetFile(self.path, read_dictionary=[name], pre_buffer=False) as file:
-            cells = next(file.iter_batches(1, [group], [name])).column(0)
-        while pa.types.is_list(cells.type) or pa.types.is_struct(cells.type):
-            cells = cells.values if pa.types.is_list(cells.type) else cells.field(0)
-        if not pa.types.is_dictionary(cells.type) or len(cells.dictionary) != chunk.entries:
-            return chunk.dictionary
-        return int(pc.max(pc.binary_length(cells.dictionary)).as_py() or 0)
 
 
 def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
@@ -279,7 +269,7 @@ def _find_columns(path: Path, footer: Struct, n_groups: int, n_columns: int) -> 
     with _footer_damage_named(path):
         groups = [[chunk[_OF_COLUMN][1] for chunk in group[_COLUMNS][1][1]] for group in footer[_GROUPS][1][1]]
         for said in (column for group in groups for column in group):
-            wanted = [said[field][1] for field in (_N_VALUES, _TOTAL_PACKED, _AT_DATA)]
+            wanted = [said[field][1] for field in (_CODEC, _N_VALUES, _TOTAL_PACKED, _AT_DATA)]
             if min(*wanted, said.get(_AT_DICTIONARY, (0, 0))[1]) < 0 or said.get(_STATISTICS, (STRUCT,))[0] != STRUCT:
                 raise ValueError
     if [len(columns) for columns in groups] != [n_columns] * n_groups:
@@ -326,15 +316,17 @@ def _check_rows(path: Path, file: pq.ParquetFile, rows: int, size: int) -> None:
 
 def _read_chunk(path: Path, stream: IO[bytes], said: Struct, n_rows: int | None) -> _Chunk:
     """Read the heads of the pages of a column within a row group; where `n_rows` is given, it has a value for each."""
-    found = _Chunk()
+    found = _Chunk(codec=said[_CODEC][1])
     places = [said[field][1] for field in (_AT_DATA, _AT_DICTIONARY) if field in said]
     place = min(filter(None, places), default=0)  # some writers say 0 where there is no dictionary
     end = place + said[_TOTAL_PACKED][1]
     while found.values < said[_N_VALUES][1]:
         kind, unpacked, packed, values, encoding, length = _read_head(path, stream, place)
-        if min(unpacked, packed, values) < 0 or place >= end:
+        if min(unpacked, packed, values) < 0 or place >= end or (kind == _DICTIONARY and found.dictionary_at):
             raise UnreadableFile(path, "pages that do not hold the rows", "a whole Parquet file")
         found.add(kind, unpacked, values, encoding)
+        if kind == _DICTIONARY:
+            found.dictionary_at, found.dictionary_packed = place + length, packed
         place += length + packed
     if n_rows is not None and found.values != n_rows:
         raise UnreadableFile(path, "pages that do not hold the rows", "a whole Parquet file")
@@ -362,6 +354,19 @@ def _read_head(path: Path, stream: IO[bytes], place: int) -> tuple[int, int, int
         except (KeyError, TypeError, ValueError, RecursionError):
             break
     raise UnreadableFile(path, "the damaged head of a page", "a whole Parquet file")
+
+
+def _find_longest(stream: IO[bytes], chunk: _Chunk) -> int:
+    """Return the length of the longest text in a dictionary, or of the dictionary where it is packed in a rare way."""
+    from ipml.plain_texts import find_longest  # what is compiled is loaded for long dictionaries only
+
+    if chunk.codec not in _CODECS:
+        return chunk.dictionary
+    stream.seek(chunk.dictionary_at)
+    texts, codec = stream.read(chunk.dictionary_packed), _CODECS[chunk.codec]
+    data = np.frombuffer(pa.decompress(texts, chunk.dictionary, codec) if codec else texts, dtype=np.uint8)
+    data.flags.writeable = False  # numba would compile the function apart for what can be written
+    return int(find_longest(data, chunk.entries))
 
 
 def _check_pages(path: Path, chunks: Sequence[_Chunk]) -> None:

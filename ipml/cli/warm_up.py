@@ -40,9 +40,12 @@ def is_compiled() -> bool:
 
 
 def _train_and_score() -> None:
-    """Train on a small market and score it, which calls all that is compiled."""
+    """Train on a small market and score it, and look at a dictionary of texts, which calls all that is compiled."""
+    import numpy as np
+
     from ipml.listings.schema import check_listings
     from ipml.model.pipeline import CounterfeitClassifier
+    from ipml.plain_texts import find_longest
     from ipml.scoring.scorer import Scorer
     from ipml.simulation.marketplace import simulate_marketplace
 
@@ -53,6 +56,7 @@ def _train_and_score() -> None:
     scorer.score_frame(listings)
     for scored in scorer.explain_frame(listings[:20]):
         scorer.score(scored.listing)
+    find_longest(np.frombuffer(bytes(4), dtype=np.uint8), 1)
 
 
 def compile_longest() -> None:
