@@ -66,9 +66,33 @@ class TextFeatures(Extractor):
 
     def learn(self, listings: ListingColumns) -> None:
         """Learn which n-grams there are and how rare each is."""
-        n_listings = count_texts(listings.bones(self.column), bits=self.bits, letters=self.letters, words=self.words)
-        idf = np.log((1.0 + len(listings)) / (1.0 + n_listings)) + 1.0
-        self.idf_ = np.where(n_listings >= self.min_listings, idf, 0.0)
+        self.idf_ = self._weigh_rarity(*self._count(listings))
+
+    def prefer(self, listings: ListingColumns) -> None:
+        """Know the n-grams that these listings have as if learnt from them alone; how the others are known stays.
+
+        Examples
+        --------
+        >>> titles = [{"title": ["nike air", "nike max"]}, {"title": ["max", "hat", "hat"]}]
+        >>> alone = TextFeatures(letters=(0, 0)).fit(titles[0])
+        >>> both = TextFeatures(letters=(0, 0)).fit({"title": titles[0]["title"] + titles[1]["title"]})
+        >>> both.prefer(ListingColumns(titles[0]))
+        >>> bool((both.transform(titles[0]) != alone.transform(titles[0])).nnz), both.transform({"title": ["hat"]}).nnz
+        (False, 1)
+        """
+        n_listings, n_all = self._count(listings)
+        self.idf_ = np.where(n_listings > 0, self._weigh_rarity(n_listings, n_all), self.idf_)
+        self.__dict__.pop("_prepared", None)
+
+    def _count(self, listings: ListingColumns) -> tuple[NDArray[np.int64], int]:
+        """Return in how many of the listings each n-gram stands, and how many listings there are."""
+        bones = listings.bones(self.column)
+        return count_texts(bones, bits=self.bits, letters=self.letters, words=self.words), len(listings)
+
+    def _weigh_rarity(self, n_listings: NDArray[np.int64], n_all: int) -> NDArray[np.float64]:
+        """Return `idf_`."""
+        idf = np.log((1.0 + n_all) / (1.0 + n_listings)) + 1.0
+        return np.where(n_listings >= self.min_listings, idf, 0.0)
 
     def borrow(self, other: Self) -> None:
         """Know the n-grams that the other knows."""

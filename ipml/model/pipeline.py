@@ -298,7 +298,10 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         return {name: value for name, value in state.items() if name not in _PREPARED}
 
     def predict_proba(self, X: Any) -> Floats:
-        """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
+        """Return the probabilities of genuine and counterfeit, shape (n_listings, 2).
+
+        Listings count for later ones of their seller in `X`; `Scorer.score_frame` goes by what was known before alone.
+        """
         listings = self.columns(X)
         probability = self.calibrate(listings, self.decision_function(listings))
         return np.column_stack([1.0 - probability, probability])
@@ -436,14 +439,14 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         """Learn what listings, and their probabilities by models that did not know the seller, usually look like."""
         brands, categories = self._groups(learnt.listings)
         probability = self.calibration_.probability(log_odds, brands, categories)
-        return Familiarity().fit(learnt.listings, brands, probability, learnt.counted)
+        return Familiarity().fit(learnt.listings, brands, probability, learnt.weigh_as_they_come())
 
     def _fit_first_stage(self, learnt: TrainingSet, donor: CounterfeitClassifier | None) -> tuple[Asked, Chosen]:
         """Fit features and first stage, and return what it was fitted on and its log-odds of sellers left out.
 
         Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
         """
-        self.features_.fit(learnt.listings, learnt.y)
+        self._fit_features(learnt)
         from_donor = take_over(self.features_, donor.features_, donor.learner_.coef_[0]) if donor is not None else None
         values = FeatureValues.of(self.features_, learnt.listings)
         asked = ask_donor(values.design(), from_donor)
@@ -474,6 +477,15 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         threshold = break_even(y, scores, weight)
         ratio = seller_fairness(y, scores, sellers, threshold, weight=weight).false_positive_ratio_new
         return ratio is not None and ratio.low > 1 and ratio.value > self.new_seller_limit
+
+    def _fit_features(self, learnt: TrainingSet) -> None:
+        """Learn what is usual from all listings; n-grams that labelled ones have, and how rare these are, from them."""
+        self.features_.fit(learnt.listings, learnt.y)
+        if learnt.n_labelled < len(learnt.y):
+            labelled = learnt.listings.take(np.arange(learnt.n_labelled))
+            for _, extractor in self.features_.transformer_list:
+                if isinstance(extractor, TextFeatures):
+                    extractor.prefer(labelled)
 
     def _weigh_unlabelled(
         self, learnt: TrainingSet, bound: float, asked: Asked, chosen: Chosen

@@ -87,6 +87,10 @@ class TrainingSet:
         own, counted = (np.where(is_labelled, weights, weight) for weights in (self.weight, self.counted))
         return replace(self, weight=own, counted=counted)
 
+    def weigh_as_they_come(self) -> Floats:
+        """Return how many listings of the market each stands for: an unlabelled one for itself."""
+        return np.append(self.counted[: self.n_labelled], np.ones(len(self.y) - self.n_labelled))
+
     def groups(self, brands: NDArray[Any]) -> NDArray[Any]:
         """Return which listings are left out together, given the brand of each, "" where unknown.
 

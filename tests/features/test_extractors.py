@@ -196,3 +196,17 @@ def test_a_text_in_unknown_words_is_unfamiliar():
     text = TextFeatures(min_listings=1).fit({"title": ["nike air max"]})
     titles = ListingColumns({"title": ["nike air max", "\u8010\u514b", ""]})
     assert text.is_unfamiliar(text.sum(titles, text.mark(np.zeros(1 << 18)))).tolist() == [False, True, True]
+
+
+TITLES = st.lists(st.lists(st.sampled_from(("nike", "air", "hat", "wool")), max_size=3).map(" ".join), min_size=1)
+
+
+@given(TITLES, TITLES)
+def test_preferred_texts_read_as_if_learnt_alone_and_others_as_learnt_with_them(preferred, others):
+    """N-grams that the preferred have not keep what was learnt of them."""
+    preferred, every = ({"title": titles} for titles in (preferred, preferred + others))
+    alone, both, text = (TextFeatures(bits=10).fit(titles) for titles in (preferred, every, every))
+    text.prefer(ListingColumns(preferred))
+    assert not (text.transform(preferred) != alone.transform(preferred)).nnz
+    occur = TextFeatures(bits=10, min_listings=1).fit(preferred).idf_ > 0
+    np.testing.assert_array_equal(text.idf_, np.where(occur, alone.idf_, both.idf_))

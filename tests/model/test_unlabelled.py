@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.brand import brand_table
+from ipml.features.brand import brand_table, listing_brands
+from ipml.model.familiarity import ListingSample
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.unlabelled import WEIGHTS, UnlabelledEffect, draw_unlabelled, find_weight
 
@@ -36,14 +37,20 @@ def labelled() -> tuple[pd.DataFrame, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def means(labelled) -> list[float]:
-    """Return the mean probability of listings of other brands, given no unlabelled ones, then more and more."""
+def fitted(labelled) -> list[CounterfeitClassifier]:
+    """Return models given no unlabelled listings, then more and more."""
     fitted = [CounterfeitClassifier(C=0.3, n_folds=3).fit(*labelled)]
     for number in (60, 240):
         few = genuine(12, 24, number)
         fitted.append(CounterfeitClassifier(C=0.3, n_folds=3).fit(*labelled, unlabelled=few, prevalence_bound=BOUND))
     assert not hasattr(fitted[0], "unlabelled_")
     assert all(model.unlabelled_["mean_after"] <= BOUND < model.unlabelled_["mean_before"] for model in fitted[1:])
+    return fitted
+
+
+@pytest.fixture(scope="module")
+def means(fitted) -> list[float]:
+    """Return the mean probability that each model gives to listings of other brands."""
     return [float(model.predict_proba(genuine(24, 48, 240))[:, 1].mean()) for model in fitted]
 
 
@@ -56,6 +63,21 @@ def test_the_bound_holds_for_brands_that_were_not_given(means):
 def test_more_of_the_same_kind_never_takes_them_above_the_bound_again(means):
     """What unlabelled listings have brought about, more of them do not undo."""
     assert all(max(more, 1.25 * BOUND) <= max(less, 1.25 * BOUND) for less, more in pairwise(means))
+
+
+def test_what_is_usual_is_what_the_unlabelled_listings_show(fitted):
+    """Their brands are familiar, and each of them counts for one listing where the expected prevalence is told."""
+    batch, unlike, expected = genuine(12, 24, 240), [], []
+    batch["seller_id"] = "new " + batch["seller_id"]
+    for model in (fitted[0], fitted[-1]):
+        sample, listings, probability = ListingSample(), model.columns(batch), model.predict_proba(batch)[:, 1]
+        model.familiarity_.look(listings, listing_brands(listings, model.brand_table), probability, sample)
+        unlike.append({found.subject for found in model.familiarity_.find_unlike(sample)})
+        expected.append(model.familiarity_.usual_["score"][0])
+    assert "brand" in unlike[0] - unlike[1]
+    n, n_unlabelled = 120, 240
+    mean_of_all = (n * expected[0] + n_unlabelled * fitted[-1].unlabelled_["mean_after"]) / (n + n_unlabelled)
+    assert expected[1] == pytest.approx(mean_of_all, abs=0.05)
 
 
 def test_where_the_bound_holds_anyway_they_count_for_nothing(labelled):
