@@ -104,9 +104,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     seed : int, default=0
         Seed of these folds.
     new_seller_limit : float or None, default=2.0
-        How many times as often as those of others genuine listings of new sellers may be flagged. Where it is more among
-        sellers left out, and not by chance, the age of a listing counts beside that of its seller. None: it always
-        counts as it is, which finds more.
+        How many times as often as those of others genuine listings of new sellers may be flagged. Where it is more
+        among sellers left out, and not by chance, the age of a listing counts beside that of its seller. None: it
+        always counts as it is, which finds more.
 
     Attributes
     ----------
