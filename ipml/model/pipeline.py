@@ -104,9 +104,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     seed : int, default=0
         Seed of these folds.
     new_seller_limit : float or None, default=2.0
-        How many times as often as those of others genuine listings of new sellers may be flagged. Where it is more
-        among sellers left out, and not by chance, the age of a listing counts beside that of its seller. None: it
-        always counts as it is, which finds more.
+        How many times as often as those of others genuine listings of new sellers may be flagged. Where it is clearly
+        more among sellers left out, as the gate has it (the lower end of the interval), the age of a listing counts
+        beside that of its seller. None: it always counts as it is, which finds more.
 
     Attributes
     ----------
@@ -476,7 +476,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         sellers = pd.DataFrame({"seller_id": learnt.sellers[rows], "seller_age_days": ages[rows]})
         threshold = break_even(y, scores, weight)
         ratio = seller_fairness(y, scores, sellers, threshold, weight=weight).false_positive_ratio_new
-        return ratio is not None and ratio.low > 1 and ratio.value > self.new_seller_limit
+        return ratio is not None and ratio.low > self.new_seller_limit
 
     def _fit_features(self, learnt: TrainingSet) -> None:
         """Learn what is usual from all listings; n-grams that labelled ones have, and how rare these are, from them."""
