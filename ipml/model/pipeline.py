@@ -469,10 +469,10 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         if self.new_seller_limit is None or not isinstance(listing, ListingFeatures):
             return False
         ages = learnt.listings.numbers("seller_age_days")
-        rows = ~np.isnan(log_odds) & ~np.isnan(ages) & (learnt.counted > 0)
+        rows = ~np.isnan(log_odds) & ~np.isnan(ages) & (learnt.weight > 0)
         if not np.isnan(listing.usual_seller_age_) or not learnt.y[rows].any():
             return False
-        y, scores, weight = learnt.y[rows], log_odds[rows], learnt.counted[rows]
+        y, scores, weight = learnt.y[rows], log_odds[rows], learnt.weight[rows]
         sellers = pd.DataFrame({"seller_id": learnt.sellers[rows], "seller_age_days": ages[rows]})
         threshold = break_even(y, scores, weight)
         ratio = seller_fairness(y, scores, sellers, threshold, weight=weight).false_positive_ratio_new
