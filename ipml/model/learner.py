@@ -255,10 +255,21 @@ def _take_while_room(order: NDArray[np.intp], sizes: NDArray[np.intp], most: int
 
 
 def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> list[Fold]:
-    """Return folds over sellers, but those in which nothing could be learnt."""
-    trusted = y * (weight > 0)  # what teaches nothing has no say in who is left out together either
-    folds = StratifiedGroupKFold(_usable_folds(n_folds, trusted, sellers), shuffle=True, random_state=seed)
-    return [(train, test) for train, test in folds.split(y, trusted, sellers) if has_both(y[train], weight[train])]
+    """Return folds over sellers, but those in which nothing could be learnt.
+
+    Listings of no weight, such as those without a label, have no say in who is left out together: they go with their
+    seller, or wherever there is room.
+    """
+    counts = np.flatnonzero(weight > 0)
+    n_folds = _usable_folds(n_folds, y[counts], sellers[counts])
+    _, seller_of = np.unique(sellers, return_inverse=True)
+    fold_of = np.random.default_rng(seed).permutation(seller_of.max() + 1) % n_folds
+    splits = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(counts, y[counts], sellers[counts])
+    for fold, (_, test) in enumerate(splits):
+        fold_of[seller_of[counts[test]]] = fold
+    tested = (fold_of[seller_of] == fold for fold in range(n_folds))
+    folds = ((np.flatnonzero(~is_test), np.flatnonzero(is_test)) for is_test in tested)
+    return [(train, test) for train, test in folds if has_both(y[train], weight[train])]
 
 
 def _tolerance(n_listings: int) -> float:
