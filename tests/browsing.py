@@ -14,8 +14,8 @@ import uvicorn
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
+from ipml.web.accounts.users import PasswordCost
 from ipml.web.app import make_app
-from ipml.web.users import PasswordCost
 
 CHROMIUM = Path("/usr/bin/chromium")
 OPTIONS = (

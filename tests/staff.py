@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from ipml.storage.database import writing
-from ipml.web.permissions import Role
-from ipml.web.users import insert_user
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import insert_user
 
 OPERATOR = "olga"
 STAFF = {"vic": Role.VIEWER, "ana": Role.REVIEWER, "lea": Role.LEAD, "cleo": Role.LEAD, OPERATOR: Role.ADMIN}

@@ -95,16 +95,21 @@ def test_any_text(text: str) -> None:
 
 
 DEFUSED = {
-    *("ipml/spreadsheet.py", "ipml/web/exports.py", "ipml/cooperation/reports/traders/files.py", "ipml/cli/ledger.py"),
+    *(
+        "ipml/spreadsheet.py",
+        "ipml/web/console/case_list.py",
+        "ipml/cooperation/reports/traders/files.py",
+        "ipml/cli/takedown.py",
+    ),
     "ipml/listings/writers.py",
 }
 """Modules that write CSV for people by themselves; others go through `ipml.spreadsheet.write_csv`."""
 HEADER_ALONE = {"ipml/scoring/parts/joining.py"}
-FOR_PROGRAMS = {"ipml/cli/labels.py", "ipml/cli/complaint.py", "ipml/cli/validate.py", "ipml/cli/select.py"} | {
-    *("ipml/cli/shadow.py", "ipml/cli/score.py"),
+FOR_PROGRAMS = {"ipml/cli/labels.py", "ipml/cli/notice.py", "ipml/cli/listing_files.py"} | {
+    *("ipml/cli/models.py", "ipml/cli/score.py"),
 }
 """Commands whose CSV goes back into programs as it is; their help says so."""
-OTHERWISE = {"ipml/cli/label_errors.py", "ipml/cli/penalty.py", "ipml/cli/demo.py"}
+OTHERWISE = {"ipml/cli/experiments.py", "ipml/cli/penalty.py", "ipml/cli/demo.py"}
 """Commands that write listings defused, as CSV for people beside files for programs, or as Parquet alone."""
 
 

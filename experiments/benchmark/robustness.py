@@ -15,7 +15,7 @@ from rich.progress import track
 
 from experiments.benchmark.ours import canonical
 from experiments.benchmark.protocols import TASKS, Task
-from ipml.cli.robustness import Targets
+from ipml.cli.models import Targets
 from ipml.model.attacks import score_attacks
 from ipml.model.attacks.scores import score_by_seller
 from ipml.model.pipeline import CounterfeitClassifier

@@ -30,10 +30,9 @@ from ipml.cooperation.network.strands import find_strands
 from ipml.settings import Settings
 from ipml.simulation.networks import simulate_networks
 from ipml.storage.database import migrate, open_database
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import PasswordCost, add_user
 from ipml.web.app import make_app
-from ipml.web.passwords import PasswordCost
-from ipml.web.permissions import Role
-from ipml.web.users import add_user
 
 _TRIES = 5
 

@@ -77,9 +77,9 @@ def serve(url: str, listener: socket.socket) -> None:
     """Serve the API beside a database, as `ipml serve` does."""
     import uvicorn
 
-    from ipml.web.api import make_api
-    from ipml.web.api_access import Access
-    from ipml.web.metrics import Metrics
+    from ipml.web.http_api.api import make_api
+    from ipml.web.http_api.monitoring import Metrics
+    from ipml.web.http_api.requests import Access
 
     models = NoModels()
     api = make_api(models, Metrics(models), Access(), {}, open_database(url))

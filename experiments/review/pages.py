@@ -30,8 +30,8 @@ from experiments.review.filled import fill, make_names
 from ipml.review.queue import count_cases
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import cases
-from ipml.web.permissions import Role
-from ipml.web.users import add_user, list_users
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user, list_users
 
 USER, PASSWORD = "lea", "correct horse battery"
 VERDICT_BAR_MS, PAGE_BAR_MS = 100.0, 300.0  # of 95 in 100

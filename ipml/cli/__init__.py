@@ -1,4 +1,4 @@
-"""The `ipml` commands: one short file per group, joined here.
+"""The `ipml` commands: a module for each subject, joined here.
 
 A command's module imports what it needs inside the function, so that `ipml --help` answers at once.
 """
@@ -12,58 +12,34 @@ from typing import Annotated, NoReturn
 import typer
 
 from ipml.cli import (
+    admin,
     appeal,
-    audit,
-    automatic,
-    brand,
-    clue,
-    columns,
-    complaint,
     evidence,
-    golden,
+    listing_files,
     network,
     notice,
     notifier,
+    outbox,
     penalty,
     queue,
-    retention,
+    reports,
+    reviews,
     seller,
-    statement,
     takedown,
-    trader,
-    transparency,
-    user,
-    webhook,
 )
-from ipml.cli.backup import backup
-from ipml.cli.compare import compare
-from ipml.cli.demo import demo
+from ipml.cli.admin import backup, restore
+from ipml.cli.demo import demo, simulate
 from ipml.cli.doctor import doctor
-from ipml.cli.drift import drift
-from ipml.cli.enqueue import enqueue
-from ipml.cli.estimate import estimate
-from ipml.cli.label_errors import label_errors
-from ipml.cli.labels import labels
-from ipml.cli.leakage_audit import leakage_audit
-from ipml.cli.ledger import ledger
-from ipml.cli.options import OPENED
-from ipml.cli.portfolios import portfolios
-from ipml.cli.promote import promote
-from ipml.cli.report import report
-from ipml.cli.reproduce import reproduce
-from ipml.cli.restore import restore
-from ipml.cli.reviewers import reviewers
-from ipml.cli.robustness import robustness
-from ipml.cli.rollback import rollback
-from ipml.cli.score import score
-from ipml.cli.select import select
+from ipml.cli.experiments import label_errors, report, reproduce, sweep, train
+from ipml.cli.labels import labels, leakage_audit, select
+from ipml.cli.listing_files import validate
+from ipml.cli.models import compare, drift, promote, robustness, rollback, shadow
+from ipml.cli.queue import enqueue
+from ipml.cli.reviews import estimate, reviewers
+from ipml.cli.score import portfolios, score, warm_up
 from ipml.cli.serve import serve
-from ipml.cli.shadow import shadow
-from ipml.cli.simulate import simulate
-from ipml.cli.sweep import sweep
-from ipml.cli.train import train
-from ipml.cli.validate import validate
-from ipml.cli.warm_up import warm_up
+from ipml.cli.takedown import ledger
+from ipml.cli.terminal import OPENED
 from ipml.errors import IpmlError
 
 app = typer.Typer(
@@ -105,28 +81,28 @@ for command in (
     ledger,
 ):
     app.command()(command)
-app.add_typer(columns.app, name="columns")
-app.add_typer(user.app, name="user")
+app.add_typer(listing_files.columns_app, name="columns")
+app.add_typer(admin.user_app, name="user")
 app.add_typer(queue.app, name="queue")
-app.add_typer(golden.app, name="golden")
-app.add_typer(evidence.app, name="evidence")
-app.add_typer(audit.app, name="audit")
-app.add_typer(statement.app, name="statement")
+app.add_typer(reviews.golden_app, name="golden")
+app.add_typer(evidence.evidence_app, name="evidence")
+app.add_typer(evidence.audit_app, name="audit")
+app.add_typer(outbox.statement_app, name="statement")
 app.add_typer(appeal.app, name="appeal")
-app.add_typer(automatic.app, name="automatic")
-app.add_typer(seller.app, name="seller")
-app.add_typer(retention.app, name="retention")
-app.add_typer(takedown.app, name="takedown")
-app.add_typer(webhook.app, name="webhook")
+app.add_typer(takedown.automatic_app, name="automatic")
+app.add_typer(seller.seller_app, name="seller")
+app.add_typer(seller.retention_app, name="retention")
+app.add_typer(takedown.takedown_app, name="takedown")
+app.add_typer(outbox.webhook_app, name="webhook")
 app.add_typer(penalty.app, name="penalty")
-app.add_typer(network.app, name="network")
-app.add_typer(clue.app, name="clue")
-app.add_typer(notice.app, name="notice")
+app.add_typer(network.network_app, name="network")
+app.add_typer(network.clue_app, name="clue")
+app.add_typer(notice.notice_app, name="notice")
 app.add_typer(notifier.app, name="notifier")
-app.add_typer(complaint.app, name="complaint")
-app.add_typer(brand.app, name="brand")
-app.add_typer(transparency.app, name="transparency")
-app.add_typer(trader.app, name="trader")
+app.add_typer(notice.complaint_app, name="complaint")
+app.add_typer(reports.brand_app, name="brand")
+app.add_typer(reports.transparency_app, name="transparency")
+app.add_typer(reports.trader_app, name="trader")
 
 
 def _show_version(is_asked: bool) -> None:

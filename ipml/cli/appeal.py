@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.moments import show_minute
-from ipml.cli.options import By, Database, acting, open_for_command
-from ipml.cli.plain_text import printable
+from ipml.cli.terminal import By, Database, acting, open_for_command, printable, show_minute
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -117,7 +115,7 @@ def withdraw(
     Example: ipml appeal withdraw 3 --seller s-1881
     """
     from ipml.enforcement.appeals.filing import withdraw_appeal
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine = _open(database)
     acting(engine, Action.DECIDE_APPEALS, by)
@@ -144,7 +142,7 @@ def decide(
     from ipml.enforcement.appeals.deciding import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.errors import UnusableSetting
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     if measure not in (None, *MeasureKind):
         raise UnusableSetting("measure", repr(measure), f"one of {', '.join(MeasureKind)}")
@@ -174,7 +172,7 @@ def holder_acted(
     """
     from ipml.enforcement.appeals import counter_notices
     from ipml.errors import UnusableSetting
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")

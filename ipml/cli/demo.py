@@ -1,4 +1,7 @@
-"""`ipml demo`: the whole street on a simulated marketplace, in a folder of its own."""
+"""A simulated marketplace: its tables with known truth (`ipml simulate`), or everything on it (`ipml demo`).
+
+The demo works in a folder of its own. With `--year` it runs the historical year at a scale, on the real programme.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,98 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import open_for_command
-from ipml.cli.plain_text import printable
-from ipml.cli.warm_up import compile_all, is_compiled, running_beside
+from ipml.cli.score import compile_all, is_compiled, running_beside
+from ipml.cli.terminal import open_for_command, printable
 
 if TYPE_CHECKING:
     from ipml.model.training import Trained
     from ipml.records import ScoredListing
     from ipml.simulation.marketplace import Marketplace
+    from ipml.simulation.year.run import Account
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(help="Folder for the files; made where it is missing.")] = Path("marketplace"),
+    listings: Annotated[int, typer.Option(help="Listings on the marketplace, at least 500.")] = 50_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same files, byte for byte.")] = 0,
+    difficulty: Annotated[float, typer.Option(help="From 0 to 1: how well counterfeiters imitate.")] = 0.5,
+) -> None:
+    """Simulate a year of a marketplace in which 7 % of the listings are counterfeit.
+
+    Writes listings.parquet (what a marketplace sees, with the labels its reviewers gave), events.parquet (the history
+    of its sellers), brands.toml (its brand file, with authorised sellers) and truth.parquet (what each listing really
+    is; for judging only).
+
+    Example: ipml simulate --listings 20000 --seed 1 --difficulty 0.5 --out marketplace
+    """
+    from rich.console import Console
+
+    from ipml.simulation.marketplace import simulate_marketplace
+
+    console = Console(stderr=True)
+    with console.status("Starting") as status:
+        market = simulate_marketplace(
+            listings, seed, difficulty, say=lambda step: status.update(f"{step.capitalize()} …")
+        )
+        status.update("Writing files …")
+        paths = market.write(out)
+    typer.echo(f"listings    {len(market.listings):,}, labelled {market.listings['is_counterfeit'].notna().mean():.1%}")
+    typer.echo(f"sellers     {market.listings['seller_id'].nunique():,}, with {len(market.events):,} events")
+    typer.echo(f"prevalence  {market.truth['is_counterfeit'].mean():.1%}")
+    for path in paths:
+        typer.echo(f"wrote       {path} ({path.stat().st_size / 1e6:,.1f} MB)")
+
+
+YEAR_HEAD = """\
+A simulated year at {scale:g} of the historical programme of 2012. The listings, the people and the passing of time are
+made up; the model, the queue, the decisions and all that follows from them are ipml's. The figures show what load the
+programme bears and what it does wrong, not how good it is on your listings.
+
+People look at what scores {threshold:.2f} or more: of that, {precision:.0%} was counterfeit on sellers whom the model
+had not seen, and it held {recall:.0%} of their counterfeits.
+"""
+
+
+def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) -> None:
+    """Live through a year that ended yesterday, and print its figures beside the historical ones."""
+    from rich.console import Console
+
+    from ipml.simulation.year.plan import Plan
+    from ipml.simulation.year.run import DATABASE, run_year
+
+    plan = Plan(scale, seed, difficulty, days).ending_before(datetime.now(UTC).date())
+    console = Console(stderr=True)
+    with console.status("Starting") as status:
+
+        def say(step: str) -> None:
+            line = step[:1].upper() + step[1:]
+            if console.is_terminal:
+                status.update(line)
+            else:
+                typer.echo(line, err=True)
+
+        account = run_year(plan, out, say)
+    typer.echo(describe_year(account))
+    typer.echo(f"Look at what was done, in the database sqlite:///{out / DATABASE}")
+
+
+def describe_year(account: Account) -> str:
+    """Return the account of a year as it is printed."""
+    from ipml.simulation.year.table import write_stations, write_table
+
+    learnt = account.learnt
+    head = YEAR_HEAD.format(
+        scale=account.plan.scale, threshold=learnt.threshold, precision=learnt.precision, recall=learnt.recall
+    )
+    lived = account.lived
+    return f"{head}\n{write_table(account.figures)}\n\n{write_stations(lived.stations, lived)}\n"
+
 
 NEWEST = 10_000
 QUEUED = 500
@@ -49,8 +131,6 @@ def demo(
     Example: ipml demo --listings 50000, or ipml demo --year
     """
     if year:
-        from ipml.cli.demo_year import show_year
-
         show_year(out, scale, seed, difficulty, days)
         return
     from rich.console import Console
@@ -102,7 +182,7 @@ def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketp
 
 
 def _train(out: Path, seed: int, say: Say) -> Trained:
-    from ipml.cli.explain import explain_by_folder
+    from ipml.cli.experiments import explain_by_folder
     from ipml.model.training import Experiment, train
 
     experiment = Experiment(
@@ -132,8 +212,8 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
 
     from ipml.review.intake import enqueue
     from ipml.storage.database import migrate
-    from ipml.web.permissions import Role
-    from ipml.web.users import add_user, list_users
+    from ipml.web.accounts.permissions import Role
+    from ipml.web.accounts.users import add_user, list_users
 
     engine = open_for_command(_database(out), create=True)
     migrate(engine)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ipml.cli.options import Database, Model, open_for_command
+from ipml.cli.terminal import Database, Model, open_for_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -309,7 +309,7 @@ def check_access() -> Iterator[Check]:
     """Look whether the settings let anybody in, or listen, who should not."""
     from ipml.errors import IpmlError
     from ipml.settings import get_settings
-    from ipml.web.exposure import check_login_settings, find_exposure
+    from ipml.web.server import check_login_settings, find_exposure
 
     settings = get_settings()
     try:

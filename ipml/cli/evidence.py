@@ -1,22 +1,29 @@
-"""`ipml evidence`: what decisions were made on, as packages that anybody can check."""
+"""Evidence packages (`ipml evidence`) and the audit trail (`ipml audit`).
+
+A package holds what a decision was made on, so that anybody can check it. The audit trail says who did what; it is
+checked to be whole, and anchors of it are kept elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import By, Database, Model, acting, open_for_command
+from ipml.cli.terminal import By, Database, Model, acting, open_for_command
 
 if TYPE_CHECKING:
     from ipml.enforcement.evidence.timestamps import Stamp
+    from ipml.storage.anchors import SignedAnchor
+    from ipml.storage.audit import Anchor
+
 
 _LARGEST = 4 * 2**30  # a capture may be large
 
-app = typer.Typer(
+evidence_app = typer.Typer(
     no_args_is_help=True,
     help="""Hand evidence on as packages that anybody can check, and check them.
 
@@ -43,7 +50,7 @@ Roots = Annotated[
 ]
 
 
-@app.command()
+@evidence_app.command()
 def export(
     case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)],
     out: Annotated[
@@ -70,12 +77,12 @@ def export(
 
     Example: ipml evidence export 12 --warc page.warc.gz --timestamp-url http://timestamp.example.org
     """
-    from ipml.cli.plain_text import printable
+    from ipml.cli.terminal import printable
     from ipml.enforcement.evidence.package import export_package
     from ipml.enforcement.evidence.timestamps import ask_for_stamp
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     def stamp(content: bytes) -> Stamp:
         return ask_for_stamp(timestamp_url or "", content, timestamp_roots)
@@ -108,7 +115,7 @@ def export(
         typer.echo(f"Key      {exported.anchor.key}")
 
 
-@app.command()
+@evidence_app.command()
 def stamp(
     package: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="A package.", exists=True, file_okay=False, show_default=False)
@@ -148,7 +155,7 @@ def stamp(
     typer.echo(f"Stamped at {made.at:%Y-%m-%d %H:%M:%S} UTC.")
 
 
-@app.command()
+@evidence_app.command()
 def verify(
     package: Package,
     key: Annotated[
@@ -181,7 +188,7 @@ def verify(
 
     Example: ipml evidence verify evidence-case-12 --anchor 4711:9f2c… --model models/goods
     """
-    from ipml.cli.plain_text import printable
+    from ipml.cli.terminal import printable
     from ipml.enforcement.evidence.stamping import check_stamp_of
     from ipml.enforcement.evidence.verify import check_package
 
@@ -266,3 +273,168 @@ def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
         if problem := rescore(scorer, scored).problem:
             problems.append(f"data/{file.name}: {problem}")
     return len(files), problems
+
+
+audit_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Check the audit trail, and keep signed anchors of it outside the database.
+
+    Example: ipml audit verify
+    """,
+)
+
+
+@audit_app.command("verify")
+def verify_trail(
+    database: Database = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|COUNT:HASH",
+            help="A file of anchors, or one as it was printed; as often as you like. By default the file IPML_ANCHORS.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEX",
+            help="The public key that anchors must be signed with; by default that of IPML_ANCHOR_KEY.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Check every row of the audit trail, whether it is still that of the anchors, and all rows that it speaks of.
+
+    Exit code 1 if anything is not as it was written.
+
+    The chain alone shows edited, deleted and moved rows. A trail that was cut off or written anew shows only against
+    an anchor that was kept where whoever did it could not write.
+
+    Example: ipml audit verify --anchor anchors.jsonl --anchor 1200:5f1c…
+    """
+    from ipml.cli.terminal import show_rows
+    from ipml.settings import get_settings
+    from ipml.storage import audit
+    from ipml.storage.anchors import find_bad_signatures, find_public_key
+    from ipml.storage.database import reading
+    from ipml.storage.row_digests import check_rows
+
+    settings = get_settings()
+    given = anchor or ([str(settings.anchors)] if settings.anchors else [])
+    signed, plain = _read_given(given)
+    if key is None and settings.anchor_key:
+        key = find_public_key(settings.anchor_key)
+    problems = find_bad_signatures(signed, key.lower() if key else None)
+    kept = [*plain, *(part for one in signed for part in one.anchors)]
+    with reading(open_for_command(database)) as connection, show_rows("rows") as show:
+        report = audit.verify(connection, *kept, show=lambda done, total: show(done, total, "checked"))
+        rows = check_rows(connection, show=lambda done: show(done, report.anchor.count, "compared"))
+    for problem in (*problems, *report.problems, *rows.problems):
+        typer.echo(f"problem  {problem}")
+    for table, count in rows.unchecked.items():
+        typer.echo(f"warning  {table}: {count:,} rows not checkable: written before the trail held digests of them")
+    if problems or report.problems or rows.problems:
+        raise typer.Exit(1)
+    typer.echo(
+        f"{report.anchor.count:,} rows in one chain, {_describe_anchor(signed, plain, key)}; it ends at {report.anchor}"
+    )
+
+
+@audit_app.command()
+def anchor(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to add the anchor to; by default IPML_ANCHORS.", dir_okay=False, show_default=False),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Write down how far the audit trail goes, as a line of JSON, signed with the key of IPML_ANCHOR_KEY.
+
+    Keep it where nobody who can write the database can: on another machine, in a mailbox, on paper.
+
+    Example: ipml audit anchor --out /mnt/elsewhere/anchors.jsonl
+    """
+    from ipml.settings import get_settings
+    from ipml.storage.anchors import keep_anchor, make_anchor
+    from ipml.storage.database import reading
+
+    settings = get_settings()
+    with reading(open_for_command(database)) as connection:
+        made = make_anchor(connection, settings.anchor_key)
+    if path := out or settings.anchors:
+        keep_anchor(path, made)
+    typer.echo(made)
+    if not made.signature:
+        typer.echo("It is not signed: make a key with `ipml audit key`, and name it in IPML_ANCHOR_KEY.", err=True)
+
+
+@audit_app.command()
+def key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.", show_default=False)],
+) -> None:
+    """Make the secret key that signs anchors, in a file for your eyes alone, and print its public half.
+
+    Give the public half to whoever will check: auditors, rights holders, a court. Name the file in IPML_ANCHOR_KEY.
+    With a new key begin a new file of anchors; the old one is checked with `ipml audit verify --anchor OLD --key HEX`.
+
+    Example: ipml audit key anchor.pem
+    """
+    from ipml.storage.anchors import make_key
+
+    typer.echo(make_key(file))
+
+
+@audit_app.command("show")
+def show_trail(
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="What was acted on, such as case:12.", show_default=False)
+    ],
+    database: Database = None,
+) -> None:
+    """List what was done to a case, a measure, an appeal, …
+
+    Example: ipml audit show case:12
+    """
+    import json
+
+    from ipml.cli.terminal import printable
+    from ipml.storage.audit import list_rows
+    from ipml.storage.database import reading
+
+    with reading(open_for_command(database)) as connection:
+        rows = list_rows(connection, subject)
+    if not rows:
+        typer.echo(f"Nothing is noted of {printable(subject)}.")
+    for row in rows:
+        said = json.dumps(dict(row.payload), sort_keys=True)
+        typer.echo(printable(f"{row.sequence} {row.at:%Y-%m-%d %H:%M:%S} {row.actor} {row.action} {said}"))
+
+
+def _read_given(given: Iterable[str]) -> tuple[list[SignedAnchor], list[Anchor]]:
+    """Return the signed anchors of files, and those that were typed."""
+    from ipml.errors import UnusableSetting
+    from ipml.storage.anchors import read_anchors
+    from ipml.storage.audit import Anchor
+
+    signed: list[SignedAnchor] = []
+    plain: list[Anchor] = []
+    for text in given:
+        path = Path(text)
+        if path.is_file():
+            signed += read_anchors(path)
+        elif text.partition(":")[0].isdecimal():
+            plain.append(Anchor.parse(text))
+        else:
+            raise UnusableSetting("anchor", repr(text[:80]), "a file of anchors, or COUNT:HASH as it was printed")
+    return signed, plain
+
+
+def _describe_anchor(signed: list[SignedAnchor], plain: list[Anchor], key: str | None) -> str:
+    count = len(signed) + len(plain)
+    if not count:
+        return "checked against no anchor"
+    words = "checked against one anchor" if count == 1 else f"checked against {count:,} anchors"
+    if signed and key is None:
+        words += " (whose key nobody named: give --key)"
+    return words

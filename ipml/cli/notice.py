@@ -1,37 +1,168 @@
-"""`ipml notice`: what rights holders and consumers tell of listings, and how it stands."""
+"""Notices of rights holders and consumers (`ipml notice`), and complaints as seller history (`ipml complaint`).
+
+Files of notices are JSON with a notice a line, or CSV with a row for each listing. A notifier may also answer a
+counter-notice against their notice.
+"""
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipml.cli.moments import show_minute
-from ipml.cli.notice_answer import answer
-from ipml.cli.options import Database, open_for_command
-from ipml.cli.plain_text import printable
+from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command, printable, show_minute
+from ipml.errors import UnreadableFile
+from ipml.records import Problem
 
 if TYPE_CHECKING:
     from ipml.cooperation.notices.desk import NoticeFile
     from ipml.cooperation.notices.notice import Notice
-    from ipml.records import Problem
+
+
+_MOST_BYTES = 4 << 20  # of a line, as of a request
+_OF_LISTING = ("url", "listing_id")
+_OF_ORDER = ("order_id", "bought_at")
+COLUMNS = (
+    *("notice", "kind", "name", "email", "good_faith", "brand", "rights", "explanation", "language"),
+    *_OF_LISTING,
+    *_OF_ORDER,
+)
+"""Of a CSV file; rows that are alike in `notice` stand together, and are one notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A notice of a file: where it begins, and what it says or why it cannot be read."""
+
+    row: int
+    content: Any = None
+    problem: Problem | None = None
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """Give the notices of a file, by its suffix: .jsonl with a line each, .csv with a row for each listing.
+
+    Raises
+    ------
+    UnreadableFile
+        It is neither, no UTF-8, or has other columns than `COLUMNS`.
+    """
+    if path.suffix not in (".jsonl", ".csv"):
+        raise UnreadableFile(path, f"the suffix {path.suffix!r}", "a file .jsonl or .csv")
+    with _open_file(path) as file:
+        yield from _read_lines(file) if path.suffix == ".jsonl" else _read_table(path, file)
+
+
+@contextmanager
+def _open_file(path: Path) -> Iterator[IO[str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(path, f"bytes that are no UTF-8 ({error.reason})", "text in UTF-8") from error
+    except csv.Error as error:
+        raise UnreadableFile(path, f"no CSV ({error})", "CSV as spreadsheets write it") from error
+
+
+def _read_lines(file: IO[str]) -> Iterator[Entry]:
+    from ipml.web.http_api.requests import parse_json
+
+    row = 0
+    while line := file.readline(_MOST_BYTES + 1):
+        row += 1
+        if len(line) > _MOST_BYTES:
+            yield Entry(row, problem=Problem(row, "", f"more than {_MOST_BYTES:,} characters", "a shorter line"))
+            while line and not line.endswith("\n"):
+                line = file.readline(_MOST_BYTES)
+        elif line.strip():
+            try:
+                yield Entry(row, parse_json(line.encode("utf-8", "surrogatepass")))
+            except ValueError as error:
+                yield Entry(row, problem=Problem(row, "", str(error), "a notice as JSON"))
+
+
+def _read_table(path: Path, file: IO[str]) -> Iterator[Entry]:
+    reader = csv.DictReader(file, strict=True)
+    if unknown := set(reader.fieldnames or [""]) - set(COLUMNS):
+        found = f"the columns {json.dumps(sorted(map(str, unknown)))[:200]}"
+        raise UnreadableFile(path, found, f"some of {', '.join(COLUMNS)}, each once")
+    seen: set[str] = set()
+    numbered = enumerate(reader, start=1)
+    for name, group in groupby(numbered, key=lambda pair: pair[1].get("notice") or f"row {pair[0]}"):
+        rows = list(group)
+        first = rows[0][0]
+        if name in seen:
+            yield Entry(first, problem=Problem(first, "notice", name[:80], "all rows of a notice together"))
+        elif bad := next((number for number, cells in rows if None in cells or None in cells.values()), None):
+            yield Entry(bad, problem=Problem(bad, "", "more or fewer cells", f"{len(reader.fieldnames or ())} cells"))
+        else:
+            yield Entry(first, _make_content([cells for _, cells in rows]))
+        seen.add(name)
+
+
+def _make_content(rows: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the notice of some rows, as JSON would say it; what all of it shares stands in the first."""
+    first = {name: value for name, value in rows[0].items() if value != ""}
+    content: dict[str, Any] = {
+        name: value for name, value in first.items() if name not in ("notice", *_OF_LISTING, *_OF_ORDER)
+    }
+    if str(content.get("good_faith", "")).lower() in ("true", "yes", "1"):
+        content["good_faith"] = True
+    if "notice" in first:
+        content["key"] = first["notice"]
+    if order := {name: first[name] for name in _OF_ORDER if name in first}:
+        content["order"] = order
+    content["listings"] = [{name: cells[name] for name in _OF_LISTING if cells.get(name)} for cells in rows]
+    return content
+
+
+def answer(
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="Of the notice.", show_default=False)],
+    acted: Annotated[
+        str | None,
+        typer.Option(help="They sued or complained: where, and its number. The measure stays.", show_default=False),
+    ] = None,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="They give up: the listing is put back at once.")
+    ] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Record what a notifier did about the counter-notices against their notice.
+
+    Example: ipml notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
+    """
+    from ipml.cooperation.consequences import cooperating
+    from ipml.cooperation.notices.counter import answer as take_answer
+    from ipml.web.accounts.permissions import Action
+
+    engine = cooperating(open_for_command(database))
+    name = acting(engine, Action.DECIDE_APPEALS, by)
+    for appeal in take_answer(engine, reference, by=name, acted=acted, has_withdrawn=withdrawn):
+        typer.echo(f"Appeal {appeal.appeal_id} is {appeal.state}.")
+
 
 _MOST_SHOWN = 1_000
 
-app = typer.Typer(
+notice_app = typer.Typer(
     no_args_is_help=True,
     help="""Take in notices of counterfeits and complaints, and see how they stand.
 
     Example: ipml notice waiting
     """,
 )
-app.command()(answer)
+notice_app.command()(answer)
 
 
-@app.command("import")
+@notice_app.command("import")
 def import_(
     file: Annotated[
         Path,
@@ -54,7 +185,7 @@ def import_(
     """
     from collections import Counter
 
-    from ipml.cli.progress import show_rows
+    from ipml.cli.terminal import show_rows
     from ipml.cooperation.notices.intake import receive
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import InvalidNotice, NoticeKeyReused
@@ -87,7 +218,7 @@ def import_(
         raise typer.Exit(1)
 
 
-@app.command("list")
+@notice_app.command("list")
 def list_(
     state: Annotated[str, typer.Option(help="waiting, settled or all.")] = "waiting",
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 100,
@@ -117,7 +248,7 @@ def list_(
     Console().print(table)
 
 
-@app.command()
+@notice_app.command()
 def show(
     notice: Annotated[
         str, typer.Argument(metavar="NOTICE", help="Number or reference of a notice.", show_default=False)
@@ -134,13 +265,13 @@ def show(
         typer.echo(line)
 
 
-@app.command()
+@notice_app.command()
 def match(database: Database = None) -> None:
     """Join notices of listings that nobody knew to the cases that have come since; `ipml enqueue` does it, too.
 
     Example: ipml notice match
     """
-    from ipml.cli.progress import show_rows
+    from ipml.cli.terminal import show_rows
     from ipml.cooperation.notices.matching import match_notices
 
     with show_rows() as show_progress:
@@ -148,7 +279,7 @@ def match(database: Database = None) -> None:
     typer.echo(f"{matched.found:,} listings of notices found, {matched.unknown:,} unknown still.")
 
 
-@app.command()
+@notice_app.command()
 def waiting(database: Database = None) -> None:
     """Show how many listings of notices wait in each tier, since when, and how many are overdue.
 
@@ -168,7 +299,6 @@ def waiting(database: Database = None) -> None:
 
 def _check_all(file: Path) -> Iterator[tuple[int, tuple[Notice] | list[Problem]]]:
     """Give each notice of a file with its row: what it says, or everything wrong with it."""
-    from ipml.cli.notice_file import read_entries
     from ipml.cooperation.notices.checking import check_notice
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import InvalidNotice
@@ -205,3 +335,58 @@ def _describe(file: NoticeFile) -> list[str]:
         lines.append(f"{one.position}. {where[:200]}: {one.outcome}{again}{case}")
     lines += ["", "The notifier says:" if file.explanation is not None else "What the notifier said was erased."]
     return lines + [f"  {printable(line)}" for line in (file.explanation or "").splitlines()]
+
+
+complaint_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Turn complaints of consumers into seller history.
+
+    Example: ipml complaint export complaints.parquet
+    """,
+)
+
+
+@complaint_app.callback()
+def complaint() -> None:
+    """Keep `export` a command of its own while there is only one."""
+
+
+@complaint_app.command()
+def export(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="CSV, JSON lines or Parquet, by suffix. CSV holds texts as they are: it is for programs.",
+            show_default=False,
+        ),
+    ],
+    known_by: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE",
+            formats=MOMENT,
+            help="Only complaints made by then; UTC where no zone is given.",
+            show_default=False,
+        ),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Write complaints as seller events "complained": once for each consumer and listing, as seller history reads them.
+
+    Those of consumers who were suspended when they complained are left out, as are those of erased sellers.
+
+    Example: ipml complaint export complaints.parquet --known-by 2026-05-01
+    """
+    import pandas as pd
+
+    from ipml.cooperation.notices.complaints import list_complaints
+    from ipml.listings.writers import write_listings
+
+    found = list(list_complaints(open_for_command(database), known_by=in_utc(known_by)))
+    names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
+    events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
+    for name in ("occurred_at", "known_at"):
+        events[name] = pd.to_datetime(events[name], utc=True)
+    write_listings(events, target)
+    typer.echo(f"{len(events):,} complaints into {target}.")

@@ -1,4 +1,7 @@
-"""`ipml notifier`: who gives notice, how often they were right, and what is done about misuse."""
+"""`ipml notifier`: who gives notice, how often they were right, and what is done about misuse.
+
+`ipml notifier document` says whether what a notifier filed shows the rights it is to show.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli import rights_document
-from ipml.cli.moments import in_utc, show_day
-from ipml.cli.options import By, Database, acting, open_for_command
-from ipml.cli.plain_text import printable
-from ipml.cli.transparency import AsOf
+from ipml.cli.reports import AsOf
+from ipml.cli.terminal import By, Database, acting, in_utc, open_for_command, printable, show_day
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -20,6 +20,48 @@ if TYPE_CHECKING:
     from ipml.cooperation.notifiers.shrinkage import Rate
     from ipml.storage.notifiers import Notifier
 
+
+document_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Say whether a document shows the rights it is to show.
+
+    Example: ipml notifier document accept 3
+    """,
+)
+
+DocumentNumber = Annotated[
+    int, typer.Argument(metavar="DOCUMENT", help="Number, as `ipml notifier show` lists it.", show_default=False)
+]
+
+
+@document_app.command()
+def accept(document: DocumentNumber, by: By = None, database: Database = None) -> None:
+    """Say that a document shows the rights: later notices for the brand need none.
+
+    Example: ipml notifier document accept 3
+    """
+    _check_document(document, by, database, is_accepted=True)
+
+
+@document_app.command()
+def reject(document: DocumentNumber, by: By = None, database: Database = None) -> None:
+    """Say that a document does not show the rights.
+
+    Example: ipml notifier document reject 3
+    """
+    _check_document(document, by, database, is_accepted=False)
+
+
+def _check_document(number: int, by: str | None, database: str | None, *, is_accepted: bool) -> None:
+    from ipml.cooperation.notifiers.documents import check_document
+    from ipml.web.accounts.permissions import Action
+
+    engine = open_for_command(database)
+    checked = check_document(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), is_accepted=is_accepted)
+    said = f"Document {number} of notifier {checked.notifier_id} is {'accepted' if is_accepted else 'rejected'}."
+    typer.echo(said)
+
+
 app = typer.Typer(
     no_args_is_help=True,
     help="""Look after those who give notice: their record, their tier, and misuse.
@@ -27,7 +69,7 @@ app = typer.Typer(
     Example: ipml notifier list
     """,
 )
-app.add_typer(rights_document.app, name="document")
+app.add_typer(document_app, name="document")
 
 Name = Annotated[
     str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.", show_default=False)
@@ -266,7 +308,7 @@ def appoint(
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import writing
     from ipml.storage.notifiers import note_added, notifier_of
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine, now = open_for_command(database), clock.now(UTC)
     name = acting(engine, Action.JUDGE_NOTIFIERS, by)
@@ -321,7 +363,7 @@ def erase(
     from ipml.cooperation.notifiers.erasing import erase_notifier
     from ipml.cooperation.notifiers.finding import find_notifier
     from ipml.storage.database import reading
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     name = acting(engine, Action.ERASE_PEOPLE, by)
@@ -338,7 +380,7 @@ def _find(notifier: str, database: str | None, by: str | None) -> tuple[Engine, 
     """Return the database, a notifier's number, and who acts on them."""
     from ipml.cooperation.notifiers.finding import find_notifier
     from ipml.storage.database import reading
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     name = acting(engine, Action.JUDGE_NOTIFIERS, by)

@@ -1,24 +1,190 @@
-"""`ipml penalty`: strikes and penalties of sellers, what a lead must confirm, and what another policy would change."""
+"""`ipml penalty`: strikes and penalties of sellers, what a lead must confirm, and what another policy would change.
+
+Accounts linked to penalised sellers are looked at by a lead.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ipml.cli.linked_accounts import link, links
-from ipml.cli.moments import MOMENT, in_utc
-from ipml.cli.options import By, Database, acting, open_for_command
-from ipml.cli.penalty_simulation import PolicyFile, simulate
-from ipml.cli.plain_text import printable
+from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from sqlalchemy import Connection
 
     from ipml.enforcement.penalties.imposed import Penalty
+    from ipml.enforcement.penalties.links import Link
+    from ipml.enforcement.penalties.rules import PenaltyRules
+    from ipml.enforcement.penalties.simulation import Simulation
+    from ipml.enforcement.policy import EnforcementPolicy
+
+
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(help="Policy file; by default IPML_ENFORCEMENT, or the one that comes with ipml.", show_default=False),
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="DATE",
+        formats=MOMENT,
+        help="Count only penalties from then on, UTC.",
+        show_default=False,
+    ),
+]
+
+_COUNTED = ("imposed", "proposed", "wrong", "wrong_days")
+
+
+def simulate(policy: PolicyFile = None, since: Since = None, database: Database = None) -> None:
+    """Show what a policy would have made of the decisions there are, beside the one in force; nothing changes.
+
+    Example: ipml penalty simulate --policy milder.toml --since 2026-01-01
+    """
+    from rich.console import Console
+
+    from ipml.enforcement.penalties.simulation import simulate_penalties
+    from ipml.enforcement.policy import load_enforcement_policy
+
+    in_force, other = load_enforcement_policy().penalties, load_enforcement_policy(policy).penalties
+    with Console(stderr=True).status("Replaying decisions") as status:
+        found = simulate_penalties(
+            open_for_command(database),
+            in_force,
+            other,
+            since=in_utc(since),
+            progress=lambda done: status.update(f"Replaying decisions: {done:,}"),
+        )
+    _show_simulation(found, in_force)
+
+
+def _show_simulation(found: Simulation, rules: PenaltyRules) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.enforcement.penalties.simulation import name_bands
+    from ipml.enforcement.restrictions import PenaltyKind
+
+    kinds = [kind.value for kind in PenaltyKind]
+    table = Table("penalty: now > then", "imposed", "proposed", "wrongly imposed", "for days")
+    for kind in kinds:
+        pairs = [(getattr(found.now, name)[kind], getattr(found.then, name)[kind]) for name in _COUNTED]
+        table.add_row(kind, *(_change(*pair) for pair in pairs))
+    console = Console()
+    console.print(table)
+    table = Table("sellers", *("nothing", *kinds), title="The hardest each seller met: now > then")
+    now, then = found.now.hardest, found.then.hardest
+    met = {band for band, _ in (*now, *then)}
+    for band in [band for band in name_bands(rules) if band in met]:
+        table.add_row(band, *(_change(now[band, kind], then[band, kind]) for kind in ("nothing", *kinds)))
+    console.print(table)
+    changed = f"{found.harder:,} would have met a harder penalty, {found.milder:,} a milder one"
+    typer.echo(f"{found.decisions:,} decisions on {found.sellers:,} sellers: {changed}.")
+    hit = f"a penalty hit {found.honest_now:,} now and {found.honest_then:,} then"
+    typer.echo(f"Of {found.honest:,} sellers whose every decision was taken back, {hit}.")
+
+
+def _change(now: int, then: int) -> str:
+    return f"{now:,}" if now == then else f"{now:,} > {then:,}"
+
+
+_MOST_SHARED = 3
+
+
+def links(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[LINKS]",
+            help="Links to look at: the folder of `ipml network find`, or CSV: seller, other, kind, weight, evidence.",
+            show_default=False,
+        ),
+    ] = None,
+    policy: PolicyFile = None,
+    database: Database = None,
+) -> None:
+    """List accounts linked to penalised sellers, after looking through links that were found; none of them is struck.
+
+    Example: ipml penalty links networks
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.enforcement.penalties.links import list_linked, read_links, recommend_linked
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.storage.database import reading, writing
+    from ipml.storage.pseudonyms import find_seller
+
+    engine, rules = open_for_command(database), load_enforcement_policy(policy)
+    if source is not None:
+        now = datetime.now(UTC)
+        with writing(engine) as connection:
+            is_csv = source.is_file() and source.suffix != ".parquet"
+            handed_in = read_links(source) if is_csv else _read_networks(connection, source, rules, now)
+            made = recommend_linked(connection, handed_in, rules, now)
+        typer.echo(f"{len(handed_in):,} links, {len(made):,} accounts newly recommended.")
+    table = Table("link", "account", "penalty", "shares", "weight", "evidence")
+    with reading(engine) as connection:
+        for one in list_linked(connection):
+            account = find_seller(connection, one.pseudonym) or "erased"
+            shown = [Text(printable(words)) for words in (account, str(one.penalty_id), one.kind)]
+            evidence = Text(printable(one.evidence or "erased"))
+            table.add_row(str(one.link_id), *shown, f"{one.weight:.2f}", evidence)
+    Console().print(table)
+
+
+def _read_networks(connection: Connection, source: Path, policy: EnforcementPolicy, at: datetime) -> list[Link]:
+    """Return the links of penalised sellers in a folder of networks, which may be named by the file of links in it."""
+    from ipml.cooperation.network.evidence import explain_tie
+    from ipml.cooperation.network.folder import load_networks
+    from ipml.cooperation.network.rarity import find_probability
+    from ipml.enforcement.penalties.links import Link, find_penalised
+    from ipml.storage.pseudonyms import find_seller
+
+    networks = load_networks(source.parent if source.is_file() else source)
+    ids, penalised = networks.holdings.seller_ids, find_penalised(connection, policy, at)
+    found = []
+    for first, second in zip(networks.links.first.tolist(), networks.links.second.tolist(), strict=True):
+        if ids[first] in penalised or ids[second] in penalised:
+            tie = explain_tie(networks, first, second)
+            seller, other = (find_seller(connection, one) or one for one in (tie.first, tie.second))
+            weight = find_probability(tie.bits, networks.holdings.n_marketplace)
+            evidence = "; ".join(map(str, tie.shared[:_MOST_SHARED]))
+            found.append(Link(seller, other, str(tie.shared[0].kind), weight, evidence))
+    return found
+
+
+def link(
+    number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.", show_default=False)],
+    outcome: Annotated[
+        str, typer.Argument(metavar="OUTCOME", help="look (at the account's listings) or nothing.", show_default=False)
+    ],
+    why: Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)] = "",
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Note what you made of a linked account.
+
+    Example: ipml penalty link 3 look --why "same payout account"
+    """
+    from ipml.enforcement.penalties.links import decide_link
+    from ipml.errors import UnusableSetting
+    from ipml.web.accounts.permissions import Action
+
+    if outcome not in ("look", "nothing"):
+        raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
+    decided: Literal["look", "nothing"] = "look" if outcome == "look" else "nothing"
+    engine = open_for_command(database)
+    decide_link(engine, number, acting(engine, Action.CHANGE_PENALTIES, by), decided, why)
+    typer.echo(f"Link {number}: {outcome}.")
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -115,7 +281,7 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
     """
     from ipml.enforcement.by_hand import confirm_penalty
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_PENALTIES, by)
@@ -131,7 +297,7 @@ def lift(penalty: Number, why: Why, by: By = None, database: Database = None) ->
     """
     from ipml.enforcement.by_hand import lift_penalty
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_PENALTIES, by)

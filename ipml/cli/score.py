@@ -1,17 +1,23 @@
-"""`ipml score`: a file of listings in, the same listings with scores and reasons out."""
+"""Scoring: `ipml score`, `portfolios` and `warm-up`.
+
+A file of listings comes in, the same listings go out with scores and reasons; what is known of sellers is kept from
+one night to the next. What scoring and training run is compiled once, so that no first call waits for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from enum import StrEnum
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipml.cli.listing_file import load_map, tell_rejected
-from ipml.cli.options import Columns, Model, Rejects, check_distinct
+from ipml.cli.listing_files import load_map, tell_rejected
+from ipml.cli.terminal import Columns, Model, Rejects, check_distinct
 from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
@@ -135,7 +141,7 @@ def _score_here(
     processes: Processes,
     **options: Any,
 ) -> None:
-    from ipml.cli.progress import show_rows
+    from ipml.cli.terminal import show_rows
     from ipml.scoring.parts.processes import leaving_garbage
 
     with leaving_garbage():
@@ -227,3 +233,134 @@ def count_jobs(jobs: str) -> int:
     if not (jobs.isascii() and jobs.isdecimal() and int(jobs) <= 1_000):
         raise UnusableSetting("--jobs", repr(jobs), "a number up to 1,000, or all")
     return int(jobs)
+
+
+def portfolios(
+    listings: Annotated[
+        Path, typer.Argument(metavar="LISTINGS", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
+    ],
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="Made where it is not there yet.", show_default=False)],
+    model: Model = None,
+    columns: Columns = None,
+    rejects: Rejects = None,
+) -> None:
+    """Take listings into a store of sellers' portfolios: how suspicious what each seller listed before looked.
+
+    `ipml score --portfolios STORE` then judges each listing also by the earlier ones of its seller. Score first,
+    take in afterwards: a listing is compared with those listed before it, and of a seller who is known to have
+    listed something since, what came before is no longer known.
+
+    A listing counts once, as it was when it first came; taken in again it makes no difference. The store begins
+    with the sellers the model was trained on: leave out those listings. It belongs to one model, and a new model
+    needs a new store. It takes about 50 bytes a seller and 8 a listing. One run at a time may write to it.
+
+    Exit code 1 says that some rows were bad and are in the file of rejects.
+
+    Example: ipml portfolios tonight.parquet sellers.npz --model models/shoes
+    """
+    from contextlib import nullcontext
+
+    from ipml.cli.terminal import show_rows
+    from ipml.listings.writers import RejectsFile
+    from ipml.scoring.portfolio_store import update_store
+    from ipml.scoring.scorer import load_model
+
+    check_distinct(listings, store, rejects)
+    scorer = load_model(model)
+    with RejectsFile(rejects) if rejects else nullcontext() as bad_rows, show_rows() as on_rows:
+        counts = update_store(
+            scorer,
+            listings,
+            store,
+            columns=load_map(columns),
+            rejects=bad_rows,
+            on_rows=on_rows,
+        )
+    typer.echo(f"{counts.new:,} listings taken into {store} by {scorer.version}")
+    if counts.known:
+        typer.echo(f"{counts.known:,} were in it already, and count once")
+    tell_rejected(counts.rejected, rejects)
+
+
+def warm_up() -> None:
+    """Compile what scoring and training run; the result is kept, beside ipml or in the user's cache folder.
+
+    Without it the first listing after an installation waits about a minute. Run it when an image is built.
+
+    Example: ipml warm-up
+    """
+    from time import perf_counter
+
+    start = perf_counter()
+    compile_all()
+    typer.echo(f"Compiled, or found compiled, in {perf_counter() - start:.0f} seconds")
+
+
+def compile_all() -> None:
+    """Compile whatever is not yet compiled, on two cores."""
+    with nullcontext() if is_compiled() else running_beside(compile_longest):
+        _train_and_score()
+
+
+def is_compiled() -> bool:
+    """Say whether code lies compiled for this Python, judged by n-gram sums, the last that `compile_longest` makes."""
+    from ipml.features.compiled.ngrams import sum_rows
+
+    release = f"py{sys.version_info.major}{sys.version_info.minor}"
+    return any(Path(sum_rows.stats.cache_path).glob(f"*.{sum_rows.__name__}-*.{release}.nbi"))
+
+
+def _train_and_score() -> None:
+    """Train on a small market and score it, and look at a dictionary of texts, which calls all that is compiled."""
+    import numpy as np
+
+    from ipml.listings.schema import check_listings
+    from ipml.model.pipeline import CounterfeitClassifier
+    from ipml.plain_texts import find_longest
+    from ipml.scoring.scorer import Scorer
+    from ipml.simulation.marketplace import simulate_marketplace
+
+    listings = check_listings(simulate_marketplace(n_listings=600, seed=0).listings)
+    labelled = listings[listings["is_counterfeit"].notna()]
+    classifier = CounterfeitClassifier(n_folds=2).fit(labelled, labelled["is_counterfeit"].astype(int))
+    scorer = Scorer(classifier, "warm-up/1")
+    scorer.score_frame(listings)
+    for scored in scorer.explain_frame(listings[:20]):
+        scorer.score(scored.listing)
+    find_longest(np.frombuffer(bytes(4), dtype=np.uint8), 1)
+
+
+def compile_longest() -> None:
+    """Compile what takes longest of all that a training run comes to late: reading misspelt words, and n-gram sums."""
+    import numpy as np
+
+    from ipml.features.compiled.ngrams import mark_known
+    from ipml.features.compiled.texts import Texts
+    from ipml.features.ngrams import sum_ngrams
+    from ipml.features.spelling import Spelling
+
+    texts = Texts.of(["leather belt", "wool belt", "laether watch"])
+    Spelling().fit(texts.strings(), phrases=["replica*"]).read_texts(texts)
+    weights = np.zeros(1 << 18)
+    sum_ngrams(texts, mark_known(weights, np.ones(weights.size, dtype=bool)))
+
+
+@contextmanager
+def running_beside(work: Callable[[], None]) -> Iterator[None]:
+    """Do some work in a second process within a block, and wait for it at the end of the block.
+
+    Raises
+    ------
+    RuntimeError
+        The work failed; what it raised is on stderr.
+    """
+    process = get_context("spawn").Process(target=work)
+    process.start()
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{work.__name__} ended with {process.exitcode}")

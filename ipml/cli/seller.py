@@ -1,4 +1,7 @@
-"""`ipml seller`: what is kept of a seller, forgetting them, and holding what a claim needs."""
+"""What is kept of sellers (`ipml seller`), and for how long (`ipml retention`).
+
+A seller can be forgotten, and what a claim needs is held. No record is kept longer than the policy says.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.moments import DAY
-from ipml.cli.options import By, Database, NewList, acting, open_for_command
+from ipml.cli.terminal import DAY, By, Database, NewList, acting, open_for_command
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.holds import Hold
 
-app = typer.Typer(
+
+seller_app = typer.Typer(
     no_args_is_help=True,
     help="""Say what is kept of a seller, forget them, or hold what a claim needs.
 
@@ -27,7 +30,7 @@ app = typer.Typer(
 Seller = Annotated[str, typer.Argument(metavar="SELLER", help="Id of the seller.", show_default=False)]
 
 
-@app.command()
+@seller_app.command()
 def show(seller: Seller, database: Database = None) -> None:
     """Say what is kept of a seller, by class of record, and until when; and to whom they were named, in which clue.
 
@@ -35,7 +38,7 @@ def show(seller: Seller, database: Database = None) -> None:
 
     Example: ipml seller show s-1207
     """
-    from ipml.cli.plain_text import printable
+    from ipml.cli.terminal import printable
     from ipml.cooperation.clues.log import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.kept import find_kept
@@ -57,7 +60,7 @@ def show(seller: Seller, database: Database = None) -> None:
         typer.echo(printable(f"clue {one.clue_id}: named on {said}"))
 
 
-@app.command()
+@seller_app.command()
 def erase(
     seller: Annotated[
         list[str] | None, typer.Argument(metavar="SELLER…", help="Ids of sellers.", show_default=False)
@@ -84,7 +87,7 @@ def erase(
     from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     listed_in = get_settings().erased
     engine = open_for_command(database)
@@ -107,7 +110,7 @@ def erase(
         typer.echo(f"Warning: {words}", err=True)
 
 
-@app.command()
+@seller_app.command()
 def sweep(database: Database = None) -> None:
     """Finish an erasure that was interrupted: no trace of the erased is left in the files of the database.
 
@@ -120,7 +123,7 @@ def sweep(database: Database = None) -> None:
     tell_erased(Erased((), sweep_erased(open_for_command(database))))
 
 
-@app.command()
+@seller_app.command()
 def hold(
     seller: Seller,
     why: Annotated[str, typer.Option(help="For which claim, court or authority.", show_default=False)],
@@ -138,7 +141,7 @@ def hold(
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """
     from ipml.enforcement.privacy.holds import place_hold
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
     engine = open_for_command(database)
@@ -146,13 +149,13 @@ def hold(
     typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
 
-@app.command()
+@seller_app.command()
 def holds(database: Database = None) -> None:
     """List all legal holds that are in force, of every seller.
 
     Example: ipml seller holds
     """
-    from ipml.cli.plain_text import printable
+    from ipml.cli.terminal import printable
     from ipml.enforcement.privacy.holds import list_holds
     from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_seller
@@ -166,7 +169,7 @@ def holds(database: Database = None) -> None:
     typer.echo(f"{len(found):,} hold(s) in force.")
 
 
-@app.command()
+@seller_app.command()
 def release(
     seller: Seller,
     number: Annotated[
@@ -180,7 +183,7 @@ def release(
     Example: ipml seller release s-1207
     """
     from ipml.enforcement.privacy.holds import release_holds
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     count = release_holds(engine, seller, by=acting(engine, Action.HOLD_RECORDS, by), hold_id=number)
@@ -189,7 +192,7 @@ def release(
 
 def _warn_of_clues(engine: Engine, sellers: list[str]) -> None:
     """Say in which clues that were not dropped sellers are named: whoever follows these may still need the records."""
-    from ipml.cli.plain_text import printable
+    from ipml.cli.terminal import printable
     from ipml.cooperation.clues.outcomes import find_open
     from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_pseudonym
@@ -214,3 +217,38 @@ def tell_erased(erased: Erased) -> None:
 def _describe(hold: Hold) -> str:
     of = "everything" if hold.case_id is None else f"case {hold.case_id}"
     return f"hold {hold.hold_id}: {of}, until {hold.last_day}, by {hold.placed_by}: {hold.why}"
+
+
+retention_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Keep no record longer than the policy says.
+
+    Example: ipml retention run --dry-run
+    """,
+)
+
+
+@retention_app.callback()
+def retention() -> None:
+    """Keep no record longer than the policy says."""
+
+
+@retention_app.command()
+def run(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is due.")] = False,
+    database: Database = None,
+) -> None:
+    """Delete, or empty of what tells of people, whatever was kept as long as the policy says.
+
+    The section `[retention]` of the policy (IPML_ENFORCEMENT) says for how many days. What is under a legal hold stays.
+    Run it every night; killed, the next run goes on.
+
+    Example: ipml retention run --dry-run
+    """
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.enforcement.privacy.retention import run_retention
+
+    expired = run_retention(open_for_command(database), load_enforcement_policy(), dry_run=dry_run)
+    for name, count in expired.counts.items():
+        typer.echo(f"{count:>8,}  {name.replace('_', ' ')}")
+    typer.echo(f"{expired.total:>8,}  {'due' if dry_run else 'expired'}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.terminal import Database
 from ipml.errors import AddressInUse, UnusableAnchor, UnusableSetting
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from ipml.scoring.served_model import ServedModel, Watch
     from ipml.settings import Settings
-    from ipml.web.api_access import Access
-    from ipml.web.forwarded import Network
+    from ipml.web.http_api.requests import Access
+    from ipml.web.server import Network
 
 _IDLE_SECONDS = 75  # longer than load balancers keep a connection, so that they are the ones to close it
 _SWITCH_SECONDS = 0.001  # Python's 5 ms, which a small request would wait several times while a large one is scored
@@ -65,8 +65,7 @@ def serve(
     Example: ipml serve --api-only --model models:/ipml@champion
     """
     from ipml.settings import get_settings
-    from ipml.web.connections import set_up_log
-    from ipml.web.forwarded import parse_networks
+    from ipml.web.server import parse_networks, set_up_log
 
     set_up_log()
     if portfolios and not (api_only or model):
@@ -89,14 +88,14 @@ def serve(
 
 
 def _warn_of_listeners(settings: Settings, host: str) -> None:
-    from ipml.web.exposure import find_exposure
+    from ipml.web.server import find_exposure
 
     for words in find_exposure(settings, host):
         typer.echo(f"Warning: {words}", err=True)
 
 
 def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
-    from ipml.web.api_access import make_access
+    from ipml.web.http_api.requests import make_access
 
     access = make_access(settings.api_key, host, is_open=open_api or settings.api_open)
     if access.is_open:
@@ -107,7 +106,7 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
 def _open_database(url: str) -> Engine:
     from ipml.settings import get_settings
     from ipml.storage.database import migrate, open_database
-    from ipml.web.users import list_users
+    from ipml.web.accounts.users import list_users
 
     engine = open_database(url)
     migrate(engine)
@@ -158,8 +157,8 @@ def _reload_on_hangup(watch: Watch, until_end: ExitStack) -> None:
 def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
     from ipml.review.clusters.signatures import make_shingles, sign
     from ipml.web.app import make_app
-    from ipml.web.clues_page import rank_ahead
-    from ipml.web.render import compile_templates
+    from ipml.web.console.networks_page import rank_ahead
+    from ipml.web.responses import compile_templates
 
     assert engine is not None
     # Now, rather than while whoever opens the first page, or makes the first decision, waits for it.
@@ -174,9 +173,8 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
     """Make the API, beside the page where there is a database."""
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.json_schema import make_json_schema
-    from ipml.web.api import make_api, put_beside
-    from ipml.web.metrics import Metrics
-    from ipml.web.outbox_metrics import OutboxFacts
+    from ipml.web.http_api.api import make_api, put_beside
+    from ipml.web.http_api.monitoring import Metrics, OutboxFacts
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = Metrics(served)
@@ -189,7 +187,7 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
 def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network]) -> None:
     import uvicorn
 
-    from ipml.web.connections import BACKLOG, Connections
+    from ipml.web.server import BACKLOG, Connections
 
     config = uvicorn.Config(
         app,

@@ -1,30 +1,37 @@
-"""`ipml takedown`: what is done to listings, by whom, and how far the platform has come with it."""
+"""What is done to listings, by whom, and how far the platform has come with it (`ipml takedown`).
+
+Acting without review goes as far as the policy's promise is shown to hold (`ipml automatic`). The ledger says what
+wrongful takedowns cost honest sellers, beside the value caught (`ipml ledger`).
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli import delivery
-from ipml.cli.moments import show_minute
-from ipml.cli.options import By, Database, acting, open_for_command
-from ipml.cli.plain_text import printable
+from ipml.cli import outbox
+from ipml.cli.terminal import By, Database, acting, open_for_command, printable, show_minute
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ipml.enforcement.by_hand import Order
+    from ipml.enforcement.ledger.costs import Entry
     from ipml.enforcement.takedown.finding import Measure
     from ipml.enforcement.takedown.timing import Span
 
-app = typer.Typer(
+
+takedown_app = typer.Typer(
     no_args_is_help=True,
     help="""Take listings down, put them back, and see that the platform does it.
 
     Example: ipml takedown list
     """,
 )
-for command in (delivery.deliver, delivery.answer, delivery.dead, delivery.retry, delivery.drop):
-    app.command()(command)
+for command in (outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop):
+    takedown_app.command()(command)
 
 Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a measure.", show_default=False)]
 Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.", show_default=False)]
@@ -34,7 +41,7 @@ Days = Annotated[float | None, typer.Option(min=0.01, max=3660, help="After how 
 _SHOWN = 50
 
 
-@app.command("list")
+@takedown_app.command("list")
 def list_(
     state: Annotated[
         str | None, typer.Option(help="asked, done, refused, lifted, back, replaced, or overdue.", show_default=False)
@@ -79,7 +86,7 @@ def list_(
         typer.echo(f"Older ones: --before {found[-1].measure_id}")
 
 
-@app.command()
+@takedown_app.command()
 def show(measure: Number, database: Database = None) -> None:
     """Show a measure, the messages that told the platform of it, and what the platform answered.
 
@@ -105,7 +112,7 @@ def show(measure: Number, database: Database = None) -> None:
         typer.echo(printable(f"refused: {whys['why_refused']}"))
 
 
-@app.command()
+@takedown_app.command()
 def impose(
     case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.", show_default=False)],
     kind: Kind,
@@ -121,7 +128,7 @@ def impose(
     """
     from ipml.enforcement.by_hand import impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
     engine = open_for_command(database)
@@ -129,7 +136,7 @@ def impose(
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 
-@app.command()
+@takedown_app.command()
 def change(
     measure: Number,
     kind: Kind,
@@ -145,7 +152,7 @@ def change(
     """
     from ipml.enforcement.by_hand import change_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
     engine = open_for_command(database)
@@ -153,7 +160,7 @@ def change(
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
 
-@app.command()
+@takedown_app.command()
 def lift(measure: Number, why: Why, by: By = None, database: Database = None) -> None:
     """Lift a measure; the decision stays. Where nothing else stands against the listing it is put back.
 
@@ -161,7 +168,7 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
     """
     from ipml.enforcement.by_hand import lift_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.permissions import Action
+    from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     name = acting(engine, Action.CHANGE_MEASURES, by)
@@ -169,7 +176,7 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
     typer.echo(f"Measure {measure} is lifted.")
 
 
-@app.command()
+@takedown_app.command()
 def end(database: Database = None) -> None:
     """End the measures and penalties whose time is over, and tell platform and sellers; run it every hour or day.
 
@@ -182,7 +189,7 @@ def end(database: Database = None) -> None:
     typer.echo(f"{ended.measures:,} measures and {ended.penalties:,} penalties ended.")
 
 
-@app.command()
+@takedown_app.command()
 def explain(
     case: Annotated[int, typer.Argument(metavar="CASE", show_default=False)], database: Database = None
 ) -> None:
@@ -202,7 +209,7 @@ def explain(
         typer.echo(f"{ground}: {printable(rules.choose(scored.listing, scored.score, ground).why)}")
 
 
-@app.command()
+@takedown_app.command()
 def times(
     by: Annotated[str, typer.Option(help="all, brand, category or month.")] = "all",
     database: Database = None,
@@ -259,3 +266,167 @@ def _read_order(kind: str, why: str, countries: str, days: float | None) -> Orde
         raise UnusableSetting("kind", repr(kind[:80]), f"one of {', '.join(MeasureKind)}")
     where = tuple(name.strip().upper() for name in countries.split(",") if name.strip())
     return Order(MeasureKind(kind), why, where, None if days is None else datetime.now(UTC) + timedelta(days=days))
+
+
+automatic_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Act on listings without review, as far as a promise of precision is shown to hold.
+
+    Example: ipml automatic status
+    """,
+)
+Brand = Annotated[
+    str | None, typer.Argument(metavar="[BRAND]", help="One brand; without it all of them.", show_default=False)
+]
+Reason = Annotated[str, typer.Option(help="Why; it goes on record.", show_default=False)]
+
+
+@automatic_app.command()
+def run(database: Database = None) -> None:
+    """Act on what the policy (IPML_ENFORCEMENT) allows now, and draw the cases by which it is watched.
+
+    Example: ipml automatic run
+    """
+    from rich.console import Console
+
+    from ipml.cooperation.consequences import cooperating
+    from ipml.enforcement.automatic.acting import act
+    from ipml.enforcement.policy import load_enforcement_policy
+
+    policy = load_enforcement_policy()
+    if not policy.automatic.is_on:
+        typer.echo("The policy acts on nothing without review: is_on is false in its section [automatic].")
+        return
+    engine = cooperating(open_for_command(database), policy)
+    with Console(stderr=True).status("Looking at cases") as status:
+        acted = act(engine, policy, progress=lambda seen: status.update(f"Looking at cases: {seen:,}"))
+    typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")
+    for why, number in sorted(acted.left.items(), key=lambda one: -one[1]):
+        typer.echo(f"{number:,} left: {why}.")
+
+
+@automatic_app.command()
+def status(database: Database = None) -> None:
+    """Show for each brand what was drawn and found, what is promised, and whether it is in force or why not.
+
+    Example: ipml automatic status
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.cli.terminal import printable
+    from ipml.enforcement.automatic.promises import read_standings
+    from ipml.enforcement.policy import load_enforcement_policy
+
+    policy = load_enforcement_policy()
+    standings = read_standings(open_for_command(database), policy)
+    on = "on" if policy.automatic.is_on else "off: nothing is done"
+    typer.echo(f"Policy {policy.digest[:12]}, automatic action {on}.")
+    table = Table("brand", "from score", "reviewed", "errors", "waiting", "precision at least", "promised", "in force")
+    for one in standings:
+        counts = (f"{one.count.n:,}", f"{one.count.errors:,}", f"{one.count.waiting:,}")
+        shown = (f"{one.threshold:g}", *counts, f"{one.bound:.4f}", f"{one.promised:g}")
+        table.add_row(Text(printable(one.brand)[:40]), *shown, "yes" if one.is_in_force else "no")
+    Console().print(table)
+    for one in standings:
+        against = ", ".join(map(str, one.count.against[-10:]))
+        cases = f" Cases that speak against it, for a lead to look at: {against}." if against else ""
+        if cases or not one.is_in_force:
+            typer.echo(f"{printable(one.brand)[:40]}: {one.why}{cases}")
+
+
+@automatic_app.command()
+def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
+    """Stop acting on a brand without review, at once, until a person allows it again.
+
+    Example: ipml automatic withdraw Acme --why "Parallel imports since Monday"
+    """
+    from ipml.enforcement.automatic.promises import withdraw as withdraw_promise
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.web.accounts.permissions import Action
+
+    engine = open_for_command(database)
+    name = acting(engine, Action.CHANGE_AUTOMATION, by)
+    withdraw_promise(engine, load_enforcement_policy(), brand, name, why)
+    typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
+
+
+@automatic_app.command()
+def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
+    """Take back a person's withdrawal; newly drawn cases must show the promise before anything is done.
+
+    Example: ipml automatic allow Acme
+    """
+    from ipml.enforcement.automatic.promises import allow as allow_again
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.web.accounts.permissions import Action
+
+    engine = open_for_command(database)
+    name = acting(engine, Action.CHANGE_AUTOMATION, by)
+    allow_again(engine, load_enforcement_policy(), brand, name, why)
+    typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")
+
+
+def ledger(
+    csv: Annotated[Path | None, typer.Option(help="Write it into this file as well.", show_default=False)] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Policy file; by default IPML_ENFORCEMENT, or the one that comes with ipml.", show_default=False
+        ),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Show what errors cost honest sellers beside the value caught, by size and age of the seller.
+
+    Days offline x usual sales x price. Slips, taken back within minutes, count apart. Says so when small or new sellers
+    are wronged more often than the others; exit code 1 then.
+
+    Example: ipml ledger --csv ledger.csv
+    """
+    from rich.console import Console
+
+    from ipml.enforcement.ledger.costs import read_ledger
+    from ipml.enforcement.ledger.fairness import find_alarms
+    from ipml.enforcement.policy import load_enforcement_policy
+
+    engine, rules = open_for_command(database), load_enforcement_policy(policy)
+    lines = read_ledger(engine, rules)
+    Console().print(_ledger_table(lines))
+    if csv is not None:
+        _write_ledger(lines, csv)
+        typer.echo(f"{len(lines):,} lines into {csv}.")
+    alarms = find_alarms(engine, rules)
+    for found in alarms:
+        typer.echo(f"{'too few to say' if found.state == 'too few' else found.state}: {found.words}")
+    if any(found.state == "alarm" for found in alarms):
+        raise typer.Exit(1)
+
+
+def _ledger_table(lines: list[Entry]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("sellers", "", "right", "caught", "wrong", "days offline", "cost", "slips", "their cost")
+    for line in lines:
+        name = line.band if line.by == "all" else f"{line.by} {line.band}"
+        money = [f"{amount:,.0f}" for amount in (line.caught, line.cost, line.slip_cost)]
+        counts = (f"{line.right:,}", money[0], f"{line.wrong:,}", f"{line.days:,.1f}", money[1])
+        table.add_row(Text(name), line.currency, *counts, f"{line.slips:,}", money[2])
+    return table
+
+
+def _write_ledger(lines: list[Entry], target: Path) -> None:
+    import csv
+
+    from ipml.enforcement.ledger.costs import Entry, ledger_rows
+    from ipml.spreadsheet import defuse_within
+
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, Entry.__slots__)
+        writer.writeheader()
+        for row in ledger_rows(lines):
+            writer.writerow(
+                {name: defuse_within(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+            )

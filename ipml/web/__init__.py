@@ -1,1 +1,1 @@
-"""The reviewer's page."""
+"""The web console of reviewers and leads, and the HTTP API for programs."""

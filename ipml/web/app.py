@@ -15,37 +15,17 @@ from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
-from ipml.web import (
-    appeals_page,
-    brands_page,
-    bulk_page,
-    case_page,
-    clues_page,
-    dashboard,
-    exports,
-    login,
-    measure_page,
-    networks_page,
-    notices_page,
-    oidc_login,
-    pages,
-    password_page,
-    seller_page,
-    undo,
-)
-from ipml.web.auth import authorise
-from ipml.web.error_pages import add_error_pages
-from ipml.web.forwarded import Forwarded, parse_networks
-from ipml.web.health import show_health
-from ipml.web.identities import parse_group_roles
-from ipml.web.kept import Kept, KeptAhead, KeptByName
-from ipml.web.network_shelf import NetworkShelf
-from ipml.web.oidc import BACK, make_provider
-from ipml.web.passwords import DEFAULT_COST, PasswordCost
-from ipml.web.permissions import Action
-from ipml.web.protection import protect
-from ipml.web.proxy_login import check_proxy_login
-from ipml.web.tries import DEFAULT_LIMITS, Limits
+from ipml.web.accounts import login
+from ipml.web.accounts.login import authorise
+from ipml.web.accounts.oidc import BACK, make_provider
+from ipml.web.accounts.permissions import Action
+from ipml.web.accounts.sessions import DEFAULT_LIMITS, Limits
+from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
+from ipml.web.cache import Kept, KeptAhead, KeptByName, NetworkShelf
+from ipml.web.console import case_list, case_page, dashboard, desks, networks_page
+from ipml.web.http_api.monitoring import show_health
+from ipml.web.responses import add_error_pages, protect
+from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
 # Every route: how and where it is asked for, the action it is, which says who may (None: everyone), and what answers.
 # `authorise` refuses whatever is not in this table.
@@ -54,46 +34,46 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/login", None, login.show_login),
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),
-    ("GET", "/", Action.LOOK, pages.show_list),
-    ("POST", "/next", Action.REVIEW, pages.open_next),
+    ("GET", "/", Action.LOOK, case_list.show_list),
+    ("POST", "/next", Action.REVIEW, case_list.open_next),
     ("GET", "/cases/{case_id}", Action.LOOK, case_page.show_case),
     ("POST", "/cases/{case_id}/decide", Action.REVIEW, case_page.decide),
     ("POST", "/cases/{case_id}/leave", Action.REVIEW, case_page.leave),
-    ("GET", "/cases/{case_id}/seller", Action.LOOK, seller_page.show_seller),
-    ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, measure_page.change),
-    ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, seller_page.change_penalty),
-    ("GET", "/cases/{case_id}/evidence.zip", Action.EXPORT_EVIDENCE, measure_page.download_evidence),
-    ("GET", "/appeals", Action.DECIDE_APPEALS, appeals_page.show_appeals),
-    ("GET", "/appeals.csv", Action.EXPORT_TABLES, appeals_page.export),
-    ("GET", "/appeals/{appeal_id}", Action.DECIDE_APPEALS, appeals_page.show_appeal),
-    ("POST", "/appeals/{appeal_id}/take", Action.DECIDE_APPEALS, appeals_page.take),
-    ("POST", "/appeals/{appeal_id}/decide", Action.DECIDE_APPEALS, appeals_page.decide),
-    ("GET", "/notices", Action.JUDGE_NOTIFIERS, notices_page.show_notices),
-    ("GET", "/notices/{notice_id}", Action.JUDGE_NOTIFIERS, notices_page.show_notice),
-    ("GET", "/notifiers", Action.JUDGE_NOTIFIERS, notices_page.show_notifiers),
-    ("GET", "/notifiers/{notifier_id}", Action.JUDGE_NOTIFIERS, notices_page.show_notifier),
-    ("POST", "/notifiers/{notifier_id}/step", Action.JUDGE_NOTIFIERS, notices_page.take_step),
-    ("POST", "/notifiers/{notifier_id}/appointment", Action.JUDGE_NOTIFIERS, notices_page.change_appointment),
-    ("POST", "/documents/{document_id}", Action.JUDGE_NOTIFIERS, notices_page.judge_document),
-    ("GET", "/brands", Action.LOOK, brands_page.show_brands),
-    ("GET", "/brands/view", Action.LOOK, brands_page.show_brand),
+    ("GET", "/cases/{case_id}/seller", Action.LOOK, desks.show_seller),
+    ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, case_page.lift_or_change_measure),
+    ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, desks.change_penalty),
+    ("GET", "/cases/{case_id}/evidence.zip", Action.EXPORT_EVIDENCE, case_page.download_evidence),
+    ("GET", "/appeals", Action.DECIDE_APPEALS, desks.show_appeals),
+    ("GET", "/appeals.csv", Action.EXPORT_TABLES, desks.send_appeals),
+    ("GET", "/appeals/{appeal_id}", Action.DECIDE_APPEALS, desks.show_appeal),
+    ("POST", "/appeals/{appeal_id}/take", Action.DECIDE_APPEALS, desks.take_appeal),
+    ("POST", "/appeals/{appeal_id}/decide", Action.DECIDE_APPEALS, desks.record_appeal_decision),
+    ("GET", "/notices", Action.JUDGE_NOTIFIERS, desks.show_notices),
+    ("GET", "/notices/{notice_id}", Action.JUDGE_NOTIFIERS, desks.show_notice),
+    ("GET", "/notifiers", Action.JUDGE_NOTIFIERS, desks.show_notifiers),
+    ("GET", "/notifiers/{notifier_id}", Action.JUDGE_NOTIFIERS, desks.show_notifier),
+    ("POST", "/notifiers/{notifier_id}/step", Action.JUDGE_NOTIFIERS, desks.take_step),
+    ("POST", "/notifiers/{notifier_id}/appointment", Action.JUDGE_NOTIFIERS, desks.change_appointment),
+    ("POST", "/documents/{document_id}", Action.JUDGE_NOTIFIERS, desks.judge_document),
+    ("GET", "/brands", Action.LOOK, dashboard.show_brands),
+    ("GET", "/brands/view", Action.LOOK, dashboard.show_brand),
     ("GET", "/networks", Action.HAND_ON_NETWORKS, networks_page.show_networks),
     ("GET", "/networks/{number}", Action.HAND_ON_NETWORKS, networks_page.show_network),
     ("GET", "/networks/{number}/members/{place}", Action.HAND_ON_NETWORKS, networks_page.show_member),
     ("GET", "/networks/{number}/ties/{one}/{other}", Action.HAND_ON_NETWORKS, networks_page.show_tie),
-    ("POST", "/networks/{number}/clue", Action.HAND_ON_NETWORKS, clues_page.hand_out),
-    ("GET", "/clues", Action.HAND_ON_NETWORKS, clues_page.show_clues),
-    ("POST", "/clues/{clue_id}/receipt", Action.HAND_ON_NETWORKS, clues_page.note_receipt),
-    ("POST", "/clues/{clue_id}/outcome", Action.HAND_ON_NETWORKS, clues_page.note),
-    ("GET", "/login/oidc", None, oidc_login.go_to_provider),
-    ("GET", BACK, None, oidc_login.come_back),
-    ("GET", "/export.csv", Action.EXPORT_TABLES, exports.export),
-    ("GET", "/bulk", Action.REVIEW, bulk_page.show_bulk),
-    ("POST", "/bulk", Action.REVIEW, bulk_page.decide_bulk),
-    ("POST", "/undo", Action.REVIEW, undo.undo),
+    ("POST", "/networks/{number}/clue", Action.HAND_ON_NETWORKS, networks_page.hand_out),
+    ("GET", "/clues", Action.HAND_ON_NETWORKS, networks_page.show_clues),
+    ("POST", "/clues/{clue_id}/receipt", Action.HAND_ON_NETWORKS, networks_page.note_receipt),
+    ("POST", "/clues/{clue_id}/outcome", Action.HAND_ON_NETWORKS, networks_page.take_outcome),
+    ("GET", "/login/oidc", None, login.go_to_provider),
+    ("GET", BACK, None, login.come_back),
+    ("GET", "/export.csv", Action.EXPORT_TABLES, case_list.export_table),
+    ("GET", "/bulk", Action.REVIEW, case_page.show_bulk),
+    ("POST", "/bulk", Action.REVIEW, case_page.decide_bulk),
+    ("POST", "/undo", Action.REVIEW, case_page.undo),
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
-    ("GET", "/password", Action.SECURE_ACCOUNT, password_page.show_password),
-    ("POST", "/password", Action.SECURE_ACCOUNT, password_page.change_password),
+    ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
+    ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
 )
 
 _STAND_SECONDS = 10.0

@@ -16,7 +16,7 @@ from ipml.review.queue import count_cases, list_cases
 from ipml.scoring.batch import read_scored
 from ipml.scoring.scorer import load_model
 from ipml.storage.database import open_database
-from ipml.web.users import list_users
+from ipml.web.accounts.users import list_users
 
 
 def make_scored(title: str, *sentences: str, **listing) -> ScoredListing:

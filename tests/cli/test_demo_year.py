@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ipml.cli.demo_year import describe_year
+from ipml.cli.demo import describe_year
 from ipml.simulation.year.model import Learnt
 from ipml.simulation.year.plan import Plan
 from ipml.simulation.year.run import Account

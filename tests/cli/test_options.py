@@ -10,10 +10,10 @@ from databases import copy_sqlite
 from typer.testing import CliRunner
 
 import ipml.cli
-from ipml.cli.options import open_for_command
+from ipml.cli.terminal import open_for_command
 
 # `ipml serve` hands its database to a server, and closes it when that ends.
-OPENS_BY_ITSELF = {"options.py", "serve.py"}
+OPENS_BY_ITSELF = {"serve.py", "terminal.py"}
 
 
 def test_a_database_is_closed_when_its_command_ends(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from staff import STAFF, add_staff
 from ipml.cli import app
 from ipml.errors import IpmlError, MayNotAct
 from ipml.storage.database import open_database
-from ipml.web.permissions import LEAST_ROLES, PROGRAMS, Action
-from ipml.web.users import add_user, has_admin
+from ipml.web.accounts.permissions import LEAST_ROLES, PROGRAMS, Action
+from ipml.web.accounts.users import add_user, has_admin
 
 WHY = ("--why", "x")
 ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {

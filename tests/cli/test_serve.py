@@ -25,7 +25,7 @@ from ipml.cli.serve import listen, serve
 from ipml.errors import AddressInUse
 from ipml.model.artifact import save_model
 from ipml.storage.database import migrate, open_database
-from ipml.web.users import add_user
+from ipml.web.accounts.users import add_user
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "AAA quality Vellmar tote bag"}
 KEY = "k" * 40

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from ipml.cli.shadow import SHOWN, _describe
+from ipml.cli.models import SHOWN_DISPUTED, _describe_shadow
 from ipml.listings.writers import write_listings
 from ipml.model.artifact import save_model
 from ipml.model.pipeline import CounterfeitClassifier
@@ -41,7 +41,7 @@ def test_it_is_said_what_would_change(ipml, tonight, saved_model, challenger, tm
     both = pd.read_csv(tmp_path / "both.csv", dtype={"listing_id": str})
     only = both[both["in_top"] == "challenger"]
     assert f"Only in the top of the challenger: {len(only)} listings" in answer.out
-    assert sum(f"({name})" in answer.out for name in only["listing_id"]) == min(len(only), SHOWN)
+    assert sum(f"({name})" in answer.out for name in only["listing_id"]) == min(len(only), SHOWN_DISPUTED)
     assert "Both scores of all 120 listings are in both.csv" in answer.out
     assert {path.name for path in tmp_path.iterdir()} == {"tonight.parquet", "both.csv"}
 
@@ -88,7 +88,7 @@ def test_what_a_seller_wrote_is_inert_in_the_terminal(title):
     """Letters that a terminal would obey are shown as one that says so; a missing score is a dash."""
     reasons = (Reason("f", f"Says “{title}”", 1.0), Reason("g", "genuine", -1.0))
     said = [ScoredListing(Listing(title, "s", title), score, score, reasons, (), None, "m/1") for score in (0.5, None)]
-    shown = _describe(said[0], Disputed(*said))
+    shown = _describe_shadow(said[0], Disputed(*said))
     assert not any(letter in shown for letter in "\x1b\r\u202e\x07")
     assert shown.count("\n") == 1
     assert "50.0% →   –" in shown

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from ipml.cli.user import app
+from ipml.cli.admin import user_app
 from ipml.errors import SubjectTaken, UnknownRole, UnknownUser, UnusablePassword, UnusableSetting, UserExists
 from ipml.settings import Settings
 from ipml.storage.database import open_database
-from ipml.web.permissions import Role
-from ipml.web.sessions import find_user, open_session
-from ipml.web.users import check_password, list_users
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.sessions import find_user, open_session
+from ipml.web.accounts.users import check_password, list_users
 
 PASSWORD = "correct horse battery"
 
@@ -24,7 +24,7 @@ def database(tmp_path: object) -> str:
 
 def run(*arguments: str, typed: str = "") -> str:
     """Run `ipml user` and return what it prints."""
-    result = CliRunner().invoke(app, arguments, input=typed, catch_exceptions=False)
+    result = CliRunner().invoke(user_app, arguments, input=typed, catch_exceptions=False)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.output

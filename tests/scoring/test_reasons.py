@@ -21,7 +21,7 @@ from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS
 from ipml.scoring.reasons import GROUPS, Explainer, Explanation
 from ipml.scoring.scorer import Scorer
 from ipml.scoring.sentences import SENTENCES
-from ipml.web.price_scale import make_price_scale
+from ipml.web.console.charts import make_price_scale
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 BARE = Listing("nothing", "s", "Wool hat")

@@ -26,12 +26,12 @@ from ipml.review import queue
 from ipml.scoring.checked_records import check_records
 from ipml.settings import Settings
 from ipml.storage.database import open_database
-from ipml.web.api import make_api
-from ipml.web.api_access import Access
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import PasswordCost, add_user
 from ipml.web.app import make_app
-from ipml.web.metrics import Metrics
-from ipml.web.permissions import Role
-from ipml.web.users import PasswordCost, add_user
+from ipml.web.http_api.api import make_api
+from ipml.web.http_api.monitoring import Metrics
+from ipml.web.http_api.requests import Access
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette asks for httpx2 where only httpx is installed

@@ -16,13 +16,12 @@ from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage import tables
 from ipml.storage.database import reading
-from ipml.web.api import API_ROUTES
-from ipml.web.api_access import PURPOSES, Access, Grant
+from ipml.web.accounts.permissions import LEAST_ROLES, Role
+from ipml.web.accounts.sessions import Limits
+from ipml.web.accounts.users import PasswordCost, add_user
 from ipml.web.app import ROUTES, make_app
-from ipml.web.passwords import PasswordCost
-from ipml.web.permissions import LEAST_ROLES, Role
-from ipml.web.tries import Limits
-from ipml.web.users import add_user
+from ipml.web.http_api.api import API_ROUTES
+from ipml.web.http_api.requests import PURPOSES, Access, Grant
 
 PASSWORD = "correct horse battery"
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
@@ -83,8 +82,8 @@ def is_let_in(status: int, location: str) -> bool:
 def test_nothing_is_served_that_no_table_names(app: FastAPI, judges, make_server_app: Callable) -> None:
     """Of the page and of the API, 0 routes stand outside the tables, and no row of the tables is without a route."""
     from ipml.listings.json_schema import make_json_schema
-    from ipml.web.api import make_api
-    from ipml.web.metrics import Metrics
+    from ipml.web.http_api.api import make_api
+    from ipml.web.http_api.monitoring import Metrics
 
     api = make_api(judges, Metrics(judges), Access(), make_json_schema())
     assert set(served(app)) == {(method, path) for method, path, _, _ in ROUTES}

@@ -15,12 +15,11 @@ from sqlalchemy import Engine
 from ipml.records import Unlike
 from ipml.settings import Settings
 from ipml.storage.tables import REVISION
-from ipml.web.api import API_ROUTES, MOST_AT_ONCE, MOST_LISTINGS, Crowd, make_api, put_beside
-from ipml.web.api_access import Access
-from ipml.web.api_answers import ErrorShape, ScoresShape
 from ipml.web.app import make_app
-from ipml.web.json_body import MOST_BYTES
-from ipml.web.metrics import Metrics
+from ipml.web.http_api.api import API_ROUTES, MOST_AT_ONCE, MOST_LISTINGS, Crowd, make_api, put_beside
+from ipml.web.http_api.monitoring import Metrics
+from ipml.web.http_api.openapi import ErrorShape, ScoresShape
+from ipml.web.http_api.requests import MOST_BYTES, Access
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 PATH = "/v1/score"

@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 
 from ipml.errors import UnusableSetting
 from ipml.settings import Settings
-from ipml.web.api import API_ROUTES, make_api, put_beside
-from ipml.web.api_access import PURPOSES, Access, is_loopback, make_access
+from ipml.web.accounts.permissions import Action
 from ipml.web.app import make_app
-from ipml.web.metrics import Metrics
-from ipml.web.permissions import Action
+from ipml.web.http_api.api import API_ROUTES, make_api, put_beside
+from ipml.web.http_api.monitoring import Metrics
+from ipml.web.http_api.requests import PURPOSES, Access, is_loopback, make_access
 
 pytestmark = pytest.mark.slow
 
@@ -213,7 +213,7 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
 
 def test_keys_do_not_print(key_file: Path) -> None:
     """The rule shows no key, nor its hash."""
-    assert repr(make_access(key_file, "127.0.0.1")).startswith("<ipml.web.api_access.Access object")
+    assert repr(make_access(key_file, "127.0.0.1")).startswith("<ipml.web.http_api.requests.Access object")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.web.api_answers import ErrorShape, ScoresShape
-from ipml.web.json_body import parse_json
+from ipml.web.http_api.openapi import ErrorShape, ScoresShape
+from ipml.web.http_api.requests import parse_json
 
 pytestmark = pytest.mark.slow
 PATH = "/v1/score"

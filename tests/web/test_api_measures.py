@@ -17,7 +17,7 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
-from ipml.web.api_access import Access, make_access
+from ipml.web.http_api.requests import Access, make_access
 
 KEY = "k" * 40
 BROKEN = (

@@ -16,8 +16,8 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide, get_case
 from ipml.storage.database import reading
 from ipml.storage.tables import notices, notifiers
-from ipml.web.api_access import Access, make_access
-from ipml.web.api_notice_document import ReceiptShape
+from ipml.web.http_api.notice_routes import ReceiptShape
+from ipml.web.http_api.requests import Access, make_access
 
 PATH = "/v1/notices"
 GIVEN = SAID | {"listings": [{"listing_id": "L0001"}, {"listing_id": "L9999"}]}

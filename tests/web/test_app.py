@@ -20,8 +20,8 @@ from ipml.review import queue
 from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, writing
 from ipml.storage.tables import REVISION
+from ipml.web.accounts.permissions import Action, Role
 from ipml.web.app import ROUTES, make_app
-from ipml.web.permissions import Action, Role
 
 USERS = {None: None, Role.VIEWER: "vic", Role.REVIEWER: "ana", Role.LEAD: "lea"}
 NUMBERS = defaultdict(lambda: 1)  # whatever a path asks for

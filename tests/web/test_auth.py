@@ -10,8 +10,8 @@ from sqlalchemy import Engine, select
 
 from ipml.storage.database import reading
 from ipml.storage.tables import sessions
-from ipml.web.sessions import close_session, find_user, open_session
-from ipml.web.users import disable_user, list_users
+from ipml.web.accounts.sessions import close_session, find_user, open_session
+from ipml.web.accounts.users import disable_user, list_users
 
 PASSWORD = "correct horse battery"
 LOGIN = {"name": "ana", "password": PASSWORD}

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.web.permissions import Role
-from ipml.web.users import add_user
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
 

@@ -23,9 +23,9 @@ from ipml.cooperation.network.folder import keep_networks
 from ipml.settings import Settings
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import audit
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 from ipml.web.app import make_app
-from ipml.web.permissions import Role
-from ipml.web.users import add_user
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ipml.web.connections import MOST_BODIES_OF_ADDRESS, MOST_OF_ADDRESS, SparseFilter
+from ipml.web.server import MOST_BODIES_OF_ADDRESS, MOST_OF_ADDRESS, SparseFilter
 
 HALF_A_HEAD = b"GET /login HTTP/1.1\r\nHost: localhost\r\nX-Half: "
 HALF_A_BODY = b"POST /login HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 100\r\n" + (

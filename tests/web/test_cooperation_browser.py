@@ -14,8 +14,8 @@ from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.web.permissions import Role
-from ipml.web.users import add_user
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
 

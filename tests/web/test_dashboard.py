@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.exploration.batches import enqueue_batch
-from ipml.web.kept import Kept
+from ipml.web.cache import Kept
 
 
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:

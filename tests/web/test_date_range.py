@@ -18,7 +18,7 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions
-from ipml.web.date_range import DateRange
+from ipml.web.console.dashboard import DateRange
 
 DAYS = st.none() | st.dates(date(2000, 1, 1), date(2199, 12, 31))
 LONG_AGO = datetime(2024, 5, 10, 12, tzinfo=UTC)

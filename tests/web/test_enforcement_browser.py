@@ -27,8 +27,8 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage import tables
 from ipml.storage.database import reading, writing
-from ipml.web.permissions import Role
-from ipml.web.users import add_user
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
 

@@ -24,8 +24,8 @@ from ipml.review import queue
 from ipml.review.quality.conflicts import add_seller
 from ipml.storage import audit, tables
 from ipml.storage.database import reading, writing
-from ipml.web.permissions import Role
-from ipml.web.users import PasswordCost, add_user
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import PasswordCost, add_user
 
 pytestmark = pytest.mark.slow
 

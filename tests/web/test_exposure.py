@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ipml.settings import Settings
-from ipml.web.exposure import find_exposure
+from ipml.web.server import find_exposure
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

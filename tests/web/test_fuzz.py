@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
+from ipml.web.accounts.sessions import open_session
+from ipml.web.accounts.users import PasswordCost, list_users
 from ipml.web.app import ROUTES, make_app
-from ipml.web.passwords import PasswordCost
-from ipml.web.sessions import open_session
-from ipml.web.users import list_users
 
 pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("IPML_FUZZ_EXAMPLES", "60"))  # of each operation and mode; 1,000 and more for a release
@@ -110,8 +109,8 @@ def _check_all(strategy: st.SearchStrategy[Any], address: str, excluded: list[An
 def lead() -> Iterator[TestClient]:
     """Give a lead's browser of one page; failures are answered, as a server does, and not raised."""
     from ipml.storage.database import migrate, open_database
-    from ipml.web.permissions import Role
-    from ipml.web.users import add_user
+    from ipml.web.accounts.permissions import Role
+    from ipml.web.accounts.users import add_user
 
     engine = open_database("sqlite://")
     migrate(engine)

@@ -7,7 +7,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from ipml.web.kept import Kept, KeptAhead, KeptByName
+from ipml.web.cache import Kept, KeptAhead, KeptByName
 
 
 def test_an_answer_is_found_anew_when_it_is_too_old() -> None:

@@ -22,8 +22,8 @@ from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import open_database, reading
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
-from ipml.web.permissions import Role
-from ipml.web.users import PasswordCost, add_user
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import PasswordCost, add_user
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 PASSWORD = "correct horse battery"

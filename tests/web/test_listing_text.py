@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Highlight, Reason, ScoredListing
 from ipml.review import queue
-from ipml.web.listing_text import cut_pieces, find_disguises, is_invisible, show_invisible
+from ipml.web.responses import cut_pieces, find_disguises, is_invisible, show_invisible
 
 HOSTILE = (
     "<script>alert(1)</script>",

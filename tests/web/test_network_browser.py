@@ -12,8 +12,8 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database
-from ipml.web.permissions import Role
-from ipml.web.users import add_user
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
 

@@ -12,9 +12,8 @@ from planted_network import keep_planted
 from ipml.cooperation.network.members import MemberRecord
 from ipml.cooperation.network.roles import Role
 from ipml.cooperation.network.viewing import NetworkView, view_network
-from ipml.web import network_picture
-from ipml.web.network_picture import draw_lines, draw_network
-from ipml.web.network_shapes import WIDTH, draw_small
+from ipml.web.console import network_picture
+from ipml.web.console.network_picture import WIDTH, draw_lines, draw_network, draw_small
 
 
 @pytest.fixture(scope="module")

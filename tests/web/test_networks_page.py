@@ -21,7 +21,7 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.web.app import make_app
-from ipml.web.network_shelf import NetworkShelf
+from ipml.web.cache import NetworkShelf
 
 
 @pytest.fixture(scope="module")

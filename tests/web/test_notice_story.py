@@ -22,7 +22,7 @@ from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.webhook import WebhookSink
 from ipml.storage.database import writing
 from ipml.storage.notifiers import notifier_of
-from ipml.web.api_access import Access
+from ipml.web.http_api.requests import Access
 
 PATH = "/v1/notices"
 PASSWORD = "correct horse battery"

@@ -27,12 +27,19 @@ from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import sessions, users
+from ipml.web.accounts.oidc import Provider, Registration, make_provider
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import (
+    PasswordCost,
+    add_user,
+    admit,
+    disable_user,
+    link_user,
+    list_users,
+    parse_group_roles,
+    set_role,
+)
 from ipml.web.app import make_app
-from ipml.web.identities import admit, link_user, parse_group_roles
-from ipml.web.oidc import Provider, Registration, make_provider
-from ipml.web.passwords import PasswordCost
-from ipml.web.permissions import Role
-from ipml.web.users import add_user, disable_user, list_users, set_role
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from ipml.storage import outbox
 from ipml.storage.database import open_database, writing
-from ipml.web.outbox_metrics import OutboxFacts
+from ipml.web.http_api.monitoring import OutboxFacts
 
 
 def read(facts: OutboxFacts) -> str:

@@ -10,10 +10,9 @@ from sqlalchemy import Engine
 
 from ipml.storage import audit
 from ipml.storage.database import reading
-from ipml.web.passwords import PasswordCost
-from ipml.web.permissions import Role
-from ipml.web.sessions import open_session
-from ipml.web.users import add_user, check_password
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.sessions import open_session
+from ipml.web.accounts.users import PasswordCost, add_user, check_password
 
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PASSWORD, NEW = "correct horse battery", "another long password"

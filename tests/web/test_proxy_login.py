@@ -17,12 +17,11 @@ from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading
 from ipml.storage.tables import tries
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.sessions import network_of
+from ipml.web.accounts.users import PasswordCost, add_user, disable_user
 from ipml.web.app import make_app
-from ipml.web.forwarded import find_sender, is_within, parse_networks
-from ipml.web.passwords import PasswordCost
-from ipml.web.permissions import Role
-from ipml.web.tries import network_of
-from ipml.web.users import add_user, disable_user
+from ipml.web.server import find_sender, is_within, parse_networks
 
 pytestmark = pytest.mark.slow
 

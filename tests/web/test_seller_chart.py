@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ipml.enforcement.penalties.book import Strike
 from ipml.records import Case, Listing, ScoredListing, Verdict
 from ipml.review.seller_record import SellerLook, SellerRecord, SellerVerdict
-from ipml.web.seller_chart import make_seller_card
+from ipml.web.console.charts import make_seller_card
 from ipml.web.wording import seller_history
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -11,10 +11,17 @@ from sqlalchemy import Engine, event
 from ipml.errors import UnknownUser
 from ipml.storage import audit
 from ipml.storage.database import reading
-from ipml.web.passwords import PasswordCost
-from ipml.web.permissions import Role
-from ipml.web.sessions import find_user, list_sessions, log_out_everywhere, open_session
-from ipml.web.users import check_password, disable_user, enable_user, list_users, set_password, set_role
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.sessions import find_user, list_sessions, log_out_everywhere, open_session
+from ipml.web.accounts.users import (
+    PasswordCost,
+    check_password,
+    disable_user,
+    enable_user,
+    list_users,
+    set_password,
+    set_role,
+)
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)

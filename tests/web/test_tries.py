@@ -16,9 +16,9 @@ from sqlalchemy import Engine, func, select
 from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import tries
+from ipml.web.accounts.sessions import Limits, count_try, forget_tries, network_of
+from ipml.web.accounts.users import PasswordCost
 from ipml.web.app import make_app
-from ipml.web.passwords import PasswordCost
-from ipml.web.tries import Limits, count_try, forget_tries, network_of
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)

@@ -9,8 +9,8 @@ from ipml.errors import UnknownRole, UnknownUser, UnusablePassword, UnusableUser
 from ipml.storage import audit
 from ipml.storage.database import reading
 from ipml.storage.tables import users
-from ipml.web.permissions import Role, parse_role
-from ipml.web.users import PasswordCost, add_user, check_password, disable_user, list_users
+from ipml.web.accounts.permissions import Role, parse_role
+from ipml.web.accounts.users import PasswordCost, add_user, check_password, disable_user, list_users
 
 CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PASSWORD = "correct horse battery"

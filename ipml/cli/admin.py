@@ -1,0 +1,317 @@
+"""Looking after an installation: users, backups and restoring them.
+
+`ipml user` says who may log in to the reviewer's page. `ipml backup` writes the whole review database as one file, and
+`ipml restore` makes it again from that file.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.terminal import By, Database, NewList, acting, open_for_command
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+
+user_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Say who may log in to the reviewer's page and decide by commands, and as what.
+
+    An admin does; as long as there is none, whoever has this command line.
+
+    Example: ipml user list
+    """,
+)
+
+
+@user_app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and . _ @ -")],
+    role: Annotated[str, typer.Option(help="viewer, reviewer, lead or admin.")] = "reviewer",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
+    ] = False,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="They log in by a provider or a proxy, and by no password.")
+    ] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Let a person log in; the password is asked for, and only its argon2 hash is kept.
+
+    Example: ipml user add ana --role reviewer
+    """
+    from ipml.storage.database import migrate
+    from ipml.web.accounts.permissions import parse_role
+    from ipml.web.accounts.users import add_user
+
+    least = parse_role(role)
+    engine = open_for_command(database, create=True)
+    migrate(engine)
+    actor = _name_admin(engine, by)
+    user = add_user(engine, name, None if no_password else _ask_password(password_stdin), least, actor=actor)
+    typer.echo(f"{user.name} may log in as {user.role}.")
+
+
+@user_app.command("list")
+def list_(database: Database = None) -> None:
+    """List who may log in.
+
+    Example: ipml user list
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.review.quality.conflicts import list_sellers
+    from ipml.web.accounts.users import list_users
+
+    engine = open_for_command(database)
+    table = Table("name", "role", "may log in", "since", "sells as")
+    for user in list_users(engine):
+        is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_sellers(engine, user.name))
+        table.add_row(user.name, user.role, is_active, f"{user.created_at:%Y-%m-%d}", Text(sellers))
+    Console().print(table)
+
+
+@user_app.command()
+def disable(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to shut out.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Shut a person out at once; what they decided stays.
+
+    Example: ipml user disable ana
+    """
+    from ipml.web.accounts.users import disable_user
+
+    engine = open_for_command(database)
+    disable_user(engine, name, _name_admin(engine, by))
+    typer.echo(f"{name} can no longer log in.")
+
+
+@user_app.command()
+def enable(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in again.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Let a person in again who was shut out.
+
+    Example: ipml user enable ana
+    """
+    from ipml.web.accounts.users import enable_user
+
+    engine = open_for_command(database)
+    enable_user(engine, name, _name_admin(engine, by))
+    typer.echo(f"{name} can log in again.")
+
+
+@user_app.command()
+def role(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, reviewer, lead or admin.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Give a person another role; they are logged out, and have it from their next login on.
+
+    Example: ipml user role ana lead
+    """
+    from ipml.web.accounts.permissions import parse_role
+    from ipml.web.accounts.users import set_role
+
+    engine = open_for_command(database)
+    set_role(engine, name, parse_role(role), _name_admin(engine, by))
+    typer.echo(f"{name} is a {role} from the next login on.")
+
+
+@user_app.command()
+def password(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
+    ] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Give a person another password; they are logged out everywhere.
+
+    Example: ipml user password ana
+    """
+    from ipml.web.accounts.users import set_password
+
+    engine = open_for_command(database)
+    actor = _name_admin(engine, by)
+    set_password(engine, name, _ask_password(password_stdin), actor=actor)
+    typer.echo(f"{name} has another password, and is logged out everywhere.")
+
+
+@user_app.command()
+def sessions(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
+    end: Annotated[bool, typer.Option("--end", help="End them all, as after a laptop was lost.")] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """List where a person is logged in, or log them out everywhere.
+
+    Example: ipml user sessions ana --end
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.web.accounts.sessions import list_sessions, log_out_everywhere
+
+    engine = open_for_command(database)
+    if end:
+        typer.echo(f"{log_out_everywhere(engine, name, _name_admin(engine, by))} sessions of {name} have ended.")
+        return
+    table = Table("since (UTC)", "last used", "ends at the latest")
+    for session in list_sessions(engine, name):
+        moments = (session.created_at, session.seen_at, session.expires_at)
+        table.add_row(*(f"{moment:%Y-%m-%d %H:%M}" for moment in moments))
+    Console().print(table)
+
+
+@user_app.command()
+def link(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in.")],
+    subject: Annotated[
+        str,
+        typer.Argument(metavar="SUBJECT", help="What the provider calls them: the claim `sub`, no address of mail."),
+    ],
+    issuer: Annotated[
+        str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.", show_default=False)
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Let a person log in by an OpenID Connect provider.
+
+    Example: ipml user link ana 248289761001
+    """
+    from ipml.errors import UnusableSetting
+    from ipml.settings import get_settings
+    from ipml.web.accounts.users import link_user
+
+    issuer = issuer or get_settings().oidc_issuer
+    if issuer is None:
+        raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
+    engine = open_for_command(database)
+    link_user(engine, name, issuer, subject, actor=_name_admin(engine, by))
+    typer.echo(f"{name} can log in by {issuer}.")
+
+
+@user_app.command()
+def sells(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Who sells.")],
+    seller: Annotated[str, typer.Argument(metavar="SELLER", help="Under which seller's id.")],
+    no_longer: Annotated[bool, typer.Option("--no-longer", help="They do not any more.")] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Note under which seller a person sells; they never get a case of that seller to judge.
+
+    Example: ipml user sells ana harbour-outlet
+    """
+    from ipml.review.quality.conflicts import add_seller, remove_seller
+
+    engine = open_for_command(database)
+    if no_longer:
+        remove_seller(engine, name, seller, by=_name_admin(engine, by))
+        typer.echo(f"{name} may judge listings of {seller} again.")
+    else:
+        add_seller(engine, name, seller, by=_name_admin(engine, by))
+        typer.echo(f"{name} will not judge listings of {seller}.")
+
+
+def _name_admin(engine: Engine, by: str | None) -> str:
+    """Return who manages users: an admin, or as long as there is none whoever has the command line."""
+    from ipml.web.accounts.permissions import Action
+    from ipml.web.accounts.users import OPERATOR, has_admin
+
+    return acting(engine, Action.MANAGE_USERS, by) if by or has_admin(engine) else OPERATOR
+
+
+def _ask_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return typed
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="A file that is not there yet.", show_default=False)],
+    database: Database = None,
+) -> None:
+    """Write the whole review database into one file, as it is at one moment, while people go on working.
+
+    The file is for its owner's eyes: it holds listings, decisions and hashes of passwords, but nobody's login. A
+    database on SQLite can be restored to PostgreSQL, and the other way round.
+
+    Example: ipml backup ipml-2026-05-01.zip
+    """
+    from ipml.storage.backup import back_up
+
+    manifest = back_up(open_for_command(database), file)
+    typer.echo(
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables into {file}; keep this anchor: {manifest.anchor}"
+    )
+
+
+def restore(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.zip", help="What `ipml backup` wrote.", exists=True, show_default=False),
+    ],
+    database: Database = None,
+    anchor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNT:HASH",
+            help="What was once printed of the audit trail; shows whether the backup was tampered with.",
+            show_default=False,
+        ),
+    ] = None,
+    new_list: NewList = False,
+) -> None:
+    """Fill an empty review database from a backup: all of it, checked, or nothing.
+
+    A backup of an older release is brought up to date. Everybody has to log in anew. Sellers who were erased since the
+    backup was made, by the file IPML_ERASED, are erased again before anything is kept; without that file, or if it is
+    damaged, nothing is restored.
+
+    Example: ipml restore ipml-2026-05-01.zip --database postgresql+psycopg://ipml@db/ipml
+    """
+    from datetime import UTC, datetime
+
+    from ipml.cli.seller import tell_erased
+    from ipml.enforcement.privacy.erased_list import begin_list, read_erased
+    from ipml.enforcement.privacy.erasure import Erased, Erasure, erase_again_within, sweep_erased
+    from ipml.settings import get_settings
+    from ipml.storage.audit import Anchor
+    from ipml.storage.restoring import restore as restore_into
+
+    kept = Anchor.parse(anchor) if anchor else None
+    erased_in, erased = get_settings().erased, None
+    if erased_in is not None:
+        if new_list:
+            begin_list(erased_in)
+        erased = read_erased(erased_in)
+    engine, again = open_for_command(database, create=True), list[Erasure]()
+
+    def erase_again(connection: Connection) -> None:
+        if erased is not None:
+            again.extend(erase_again_within(connection, erased, by="restore", now=datetime.now(UTC)))
+
+    manifest = restore_into(engine, file, kept, finish=erase_again)
+    typer.echo(f"{manifest.rows:,} rows of {len(manifest.tables)} tables restored, as they were at {manifest.made_at}.")
+    if erased is not None:
+        tell_erased(Erased(tuple(again), sweep_erased(engine)))

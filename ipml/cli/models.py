@@ -1,0 +1,426 @@
+"""Commands on models that are trained: which is better, which is in use, and how well one holds.
+
+`ipml compare` says whether a difference is more than chance, `shadow` what would change if the challenger took the
+champion's place; `promote` puts a model into use if it passes the gate, `rollback` the one before. `drift` says what
+has moved since a model was made, `robustness` what it still finds when sellers disguise their listings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.listing_files import load_map, tell_rejected
+from ipml.cli.terminal import Columns, Labelled, ModelName, Rejects, Tracking, check_distinct, make_uri
+
+if TYPE_CHECKING:
+    from ipml.model.drift import DriftReference, DriftReport
+    from ipml.records import ScoredListing
+    from ipml.scoring.shadow import Disputed, Shadow
+
+
+_MODEL_HELP = "Registry URI, version number, id of a run, or model folder."
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=_MODEL_HELP, show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same.", show_default=False)],
+    listings: Labelled = None,
+    columns: Columns = None,
+    name: ModelName = "ipml",
+    tracking: Tracking = None,
+) -> None:
+    """Compare two models on the same listings: every measure, the difference, and what it says.
+
+    Without --listings, the models are compared on the listings that both were tested on when they were trained, with
+    scores from before either had seen their sellers. Differences come with a 95 % interval over sellers.
+
+    Example: ipml compare models:/ipml@champion models:/ipml@challenger
+    """
+    from rich.console import Console
+
+    from ipml.cli.listing_files import read_good_listings
+    from ipml.model.promotion import compare_models
+
+    with Console(stderr=True).status("Reading") as status:
+        compared = compare_models(
+            make_uri(a, name),
+            make_uri(b, name),
+            listings=read_good_listings(listings, columns) if listings else None,
+            tracking_uri=tracking,
+            say=lambda step: status.update(step.capitalize()),
+        )
+    typer.echo(compared.table())
+
+
+def promote(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="Registry URI, version number, id of a run, or recorded model folder; by default the challenger.",
+            show_default=False,
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="What differs from the bundled rules (TOML).", show_default=False)
+    ] = None,
+    despite: Annotated[
+        str | None, typer.Option(help="Promote even if it does not pass, for this reason.", show_default=False)
+    ] = None,
+    listings: Labelled = None,
+    columns: Columns = None,
+    name: ModelName = "ipml",
+    tracking: Tracking = None,
+) -> None:
+    """Judge a registered model by the rules of the gate; if it passes, it becomes the champion.
+
+    Whoever scores with models:/NAME@champion uses it from then on. Who promoted it when and why is kept in the
+    registry, and `ipml rollback` goes back. Exit code 1 says that the model was refused and nothing has changed.
+
+    Rules of your own need only name what differs:
+
+    ```toml
+    [recall_at_precision]
+    at_least = 0.3
+    [recall_kept_worst]
+    must_be_measured = true
+    ```
+
+    Example: ipml promote --name ipml-shoes
+    """
+    from rich.console import Console
+
+    from ipml.cli.listing_files import read_good_listings
+    from ipml.model.promotion import examine, load_rules
+    from ipml.model.promotion import promote as move
+
+    limits = load_rules(rules)
+    wanted = f"models:/{name}@challenger" if model is None else make_uri(model, name)
+    with Console(stderr=True).status("Reading") as status:
+        candidacy = examine(
+            wanted,
+            limits,
+            listings=read_good_listings(listings, columns) if listings else None,
+            tracking_uri=tracking,
+            say=lambda step: status.update(step.capitalize()),
+        )
+    uri = candidacy.model.uri
+    typer.echo(f"{candidacy.report.table()}\n")
+    with Console(stderr=True).status("Promoting"):
+        moved = move(candidacy, despite=despite, tracking_uri=tracking)
+    if moved is None:
+        typer.echo(f'{uri} is refused; nothing has changed. To promote it all the same, say --despite "REASON".')
+        raise typer.Exit(1)
+    before = f", in place of version {moved.replaced}" if moved.replaced else ""
+    typer.echo(f"{uri} is champion{before}: {moved.reason}")
+
+
+def rollback(
+    to: Annotated[
+        int | None,
+        typer.Option(help="A version that was champion once; by default the one before.", min=1, show_default=False),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for those who read the history.", show_default=False)] = "",
+    name: ModelName = "ipml",
+    tracking: Tracking = None,
+) -> None:
+    """Go back to the champion before, and again to the one before that.
+
+    Nothing is measured: this is for when a new model does harm. Only a model that still loads is put back.
+
+    Example: ipml rollback --reason "flags every second-hand watch"
+    """
+    from rich.console import Console
+
+    from ipml.model.promotion import roll_back
+
+    with Console(stderr=True).status("Going back"):
+        moved = roll_back(name, to=to, reason=reason, tracking_uri=tracking)
+    typer.echo(f"models:/{name}/{moved.version} is champion again, in place of version {moved.replaced}")
+
+
+SHOWN_DISPUTED = 10
+
+
+def shadow(
+    listings: Annotated[
+        Path, typer.Argument(metavar="LISTINGS", help="Live ones: CSV, JSON lines or Parquet.", show_default=False)
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File for both scores of every listing, by suffix as well."
+            " CSV holds texts as they are: it is for programs.",
+            show_default=False,
+        ),
+    ],
+    champion: Annotated[
+        str | None,
+        typer.Option(help="The model in use; by default IPML_MODEL, or the champion of ipml.", show_default=False),
+    ] = None,
+    challenger: Annotated[
+        str, typer.Option(help="The model that may take its place: folder or registry URI.")
+    ] = "models:/ipml@challenger",
+    top: Annotated[int, typer.Option(min=1, help="How many cases people can look at.")] = 100,
+    columns: Columns = None,
+    rejects: Rejects = None,
+) -> None:
+    """Score listings by two models without touching the queue, and say what would change.
+
+    Shown are how far the two agree, and the listings that only one of them puts at the top, with its reasons. Of
+    sellers each model knows what it was trained on. Nothing is known of the truth here: to learn which model is the
+    better one, use `ipml compare`.
+
+    Exit code 1 says that some rows were bad and are in the file of rejects.
+
+    Example: ipml shadow tonight.parquet --out both.parquet --challenger models/shoes
+    """
+    from contextlib import nullcontext
+
+    from ipml.cli.terminal import show_rows
+    from ipml.listings.writers import RejectsFile
+    from ipml.scoring.scorer import load_model
+    from ipml.scoring.shadow import shadow_file
+
+    check_distinct(listings, out, rejects)
+    scorers = load_model(champion), load_model(challenger)
+    with RejectsFile(rejects) if rejects else nullcontext() as bad_rows, show_rows() as on_rows:
+        compared = shadow_file(
+            *scorers,
+            listings,
+            out,
+            top=top,
+            columns=load_map(columns),
+            rejects=bad_rows,
+            on_rows=on_rows,
+        )
+    _show_shadow(compared)
+    typer.echo(f"\nBoth scores of all {compared.scored:,} listings are in {out}")
+    tell_rejected(compared.rejected, rejects)
+
+
+def _show_shadow(compared: Shadow) -> None:
+    """Print a table of both models, how far they agree, and the cases of one only."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.scoring.shadow import MOVED
+
+    table = Table("", "champion", "challenger")
+    table.add_row("model", *compared.versions)
+    table.add_row("could not judge", *(f"{number:,}" for number in compared.abstained))
+    table.add_row("mean score", *(_number(mean) for mean in compared.mean_score))
+    table.add_row(f"lowest score in its top {compared.top:,}", *(_number(least) for least in compared.least_in_top))
+    Console().print(table)
+    typer.echo(f"Rank correlation of their scores: {_number(compared.rank_correlation)}")
+    typer.echo(f"Share of scores that differ by more than {MOVED}: {_number(compared.moved)}")
+    typer.echo(f"In the top {compared.top:,} of both: {compared.in_both:,} listings")
+    _show_disputed("champion", compared.only_champion)
+    _show_disputed("challenger", compared.only_challenger)
+
+
+def _show_disputed(role: str, disputed: Sequence[Disputed]) -> None:
+    """Print the first listings that only one model has at its top, with its three heaviest reasons."""
+    if not disputed:
+        return
+    typer.echo(f"\nOnly in the top of the {role}: {len(disputed):,} listings, by its score\n")
+    for one in disputed[:SHOWN_DISPUTED]:
+        typer.echo(_describe_shadow(getattr(one, role), one))
+    if len(disputed) > SHOWN_DISPUTED:
+        typer.echo(f"  … and {len(disputed) - SHOWN_DISPUTED:,} more in the file")
+
+
+def _describe_shadow(by: ScoredListing, one: Disputed) -> str:
+    from ipml.cli.terminal import printable
+
+    scores = " → ".join(
+        "  –  " if said.score is None else f"{said.score:.1%}" for said in (one.champion, one.challenger)
+    )
+    listing = by.listing
+    lines = [f"  {scores}  {printable(listing.title)}  ({printable(listing.listing_id)})"]
+    lines += [
+        f"          {reason.weight:+.1f}  {printable(reason.sentence)}" for reason in by.reasons_for_counterfeit[:3]
+    ]
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.3f}"
+
+
+def drift(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="REFERENCE_OR_MODEL",
+            help="A model folder with its reference beside it, or the reference: a .json file.",
+            show_default=False,
+        ),
+    ],
+    listings: Annotated[
+        Path, typer.Argument(metavar="LISTINGS", help="All listings of a period: CSV, …", show_default=False)
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="With a reference: the model that it belongs to, to compare scores too.", show_default=False),
+    ] = None,
+    columns: Columns = None,
+    html: Annotated[Path | None, typer.Option(help="Write the report as a page.", show_default=False)] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.", show_default=False)] = None,
+    remember: Annotated[
+        Path | None,
+        typer.Option(help="Compare nothing; make these listings the reference, in this file.", show_default=False),
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Show also what has not moved.")] = False,
+) -> None:
+    """Compare listings, scores and labels with what they were like when the model was made.
+
+    Prices are compared with the model's reference price of their brand and category, too. Labels are read from
+    `is_counterfeit` where the listings have it. Exit code 1 says that something alarms.
+
+    Example: ipml drift models/shoes june.parquet --html june.html
+    """
+    from rich.console import Console
+
+    from ipml.cli.listing_files import read_good_listings
+    from ipml.model.drift import measure_drift, reference_of
+    from ipml.model.drift.page import to_html
+    from ipml.scoring.scorer import load_model
+
+    check_distinct(listings, html, json, remember)
+    is_reference = source.endswith(".json")
+    reference = None if remember else _find_reference(source)
+    scored_by = model if is_reference else source
+    with Console(stderr=True).status("Scoring listings …"):
+        scorer = load_model(scored_by) if scored_by else None
+        frame = read_good_listings(listings, columns)
+        score = scorer.score_frame(frame)["score"] if scorer else None
+        ratio = scorer.classifier.price_ratios(frame) if scorer else None
+    labels = frame["is_counterfeit"]
+    if reference is None:
+        assert remember is not None
+        remember.write_text(reference_of(frame, score, labels, ratio).to_json(), encoding="utf-8")
+        typer.echo(f"{len(frame):,} listings are the reference, in {remember}")
+        return
+    report = measure_drift(reference, frame, score, labels, ratio)
+    if html:
+        html.write_text(to_html(report, f"Drift of {listings.name}"), encoding="utf-8")
+    if json:
+        json.write_text(report.to_json(), encoding="utf-8")
+    _show_drift(report, show_all)
+    raise typer.Exit(1 if report.alarm == "alarm" else 0)
+
+
+def _find_reference(source: str) -> DriftReference:
+    """Return the reference in a file, or beside a model folder.
+
+    Raises
+    ------
+    NoDriftReference
+        There is none; a registered model has none beside it.
+    """
+    from ipml.errors import NoDriftReference
+    from ipml.model.drift import path_beside, read_reference
+
+    if source.startswith("models:"):
+        raise NoDriftReference(source)
+    return read_reference(Path(source) if source.endswith(".json") else path_beside(source))
+
+
+def _show_drift(report: DriftReport, show_all: bool) -> None:
+    """Print a table, and what to bear in mind."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.model.drift.page import show_effect
+
+    shown = [check for check in report.checks if show_all or check.alarm != "none"]
+    typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}")
+    if shown:
+        table = Table("alarm", "what moved", "effect", "by chance")
+        for check in shown:  # as Text: what a seller wrote is neither markup nor a command to the terminal
+            sentence = "".join(letter if letter.isprintable() else "\ufffd" for letter in check.sentence)
+            table.add_row(check.alarm, Text(sentence), show_effect(check), f"{check.p_value:.1g}")
+        Console().print(table)
+    for warning in report.warnings:
+        typer.echo(warning)
+
+
+class Targets(StrEnum):
+    """Which words are rewritten."""
+
+    ALL = "all"
+    TRADE_WORDS = "trade words"
+
+
+def robustness(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model folder or registry URI.", show_default=False)],
+    listings: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LISTINGS", help="Labelled listings of sellers the model has not seen.", show_default=False
+        ),
+    ],
+    columns: Columns = None,
+    precision: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Found means: above the threshold with this precision.")
+    ] = 0.8,
+    families: Annotated[
+        list[str] | None,
+        typer.Option(help="An attack or a kind of attack, such as styled; may be repeated.", show_default=False),
+    ] = None,
+    targets: Annotated[
+        Targets, typer.Option(help="Rewrite all words, or only brand names and replica words.")
+    ] = Targets.ALL,
+    seed: Annotated[int, typer.Option(min=0, help="Of the attacks and the intervals.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the figures as JSON.", show_default=False)] = None,
+) -> None:
+    """Attack the counterfeits among some listings in every known way, and show what each attack costs, worst first.
+
+    Below it: how often harmless listings in fifteen languages are taken for counterfeits at the same threshold.
+
+    Example: ipml robustness models/shoes unseen.parquet --families look-alike --families gaming --out report.json
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from ipml.cli.listing_files import read_good_listings
+    from ipml.errors import UnwritableFile
+    from ipml.model.attacks import find_attacks
+    from ipml.model.attacks.genuine_scripts import alarms_table, false_alarms_by_script
+    from ipml.model.robustness import measure_robustness
+    from ipml.scoring.scorer import load_model
+
+    check_distinct(listings, out)
+    if out and not out.resolve().parent.is_dir():
+        raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
+    attacks = find_attacks(families or ())
+    classifier = load_model(model).classifier
+    frame = read_good_listings(listings, columns)
+    labelled = frame[frame["is_counterfeit"].notna()]
+    console = Console(stderr=True)
+    shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(attacks))
+        measured = measure_robustness(
+            classifier,
+            labelled,
+            labelled["is_counterfeit"].to_numpy(dtype=bool),
+            families=attacks,
+            targets=targets.value,
+            precision=precision,
+            seed=seed,
+            say=lambda name: progress.update(task, advance=1, description=name),
+        )
+    typer.echo(f"{len(labelled):,} listings with a label, of {len(frame):,}")
+    typer.echo(f"{measured.summary()}\n\n{measured.table()}\n")
+    typer.echo(alarms_table(false_alarms_by_script(classifier, measured.threshold)))
+    if out:
+        out.write_text(measured.to_json(), encoding="utf-8")
+        typer.echo(f"\nFigures are in {out}.")

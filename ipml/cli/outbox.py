@@ -1,0 +1,397 @@
+"""Messages that go out: to the platform, to sellers, and to the transparency database.
+
+Delivering messages and looking after those that could not be delivered is a part of `ipml takedown`. `ipml webhook`
+makes the secrets that sign them. `ipml statement` says what sellers are told, and what the transparency database gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.terminal import By, Database, acting, open_for_command, printable
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from sqlalchemy import Connection
+
+    from ipml.enforcement.takedown.delivery import Tally
+    from ipml.enforcement.takedown.file_sink import FileSink
+    from ipml.enforcement.takedown.webhook import WebhookSink
+
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of a message.", show_default=False)]
+_POLL_SECONDS = 1.0
+_SHOWN = 50
+
+
+def deliver(
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C or SIGTERM.")] = False,
+    to: Annotated[
+        Path | None, typer.Option(help="Append to this file instead of sending.", dir_okay=False, show_default=False)
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Only to platform, seller or holder; may be repeated.", show_default=False),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Deliver what others must know, to IPML_WEBHOOK_URL or into a file; any number of these may run at once.
+
+    Messages are signed with IPML_WEBHOOK_SECRET (https://www.standardwebhooks.com). What cannot be delivered is tried
+    again, later and later, for about a day; then it is listed by `ipml takedown dead`.
+
+    Example: ipml takedown deliver --follow
+    """
+    from ipml.enforcement.takedown.delivery import Tally, deliver_due
+
+    engine, sink, total = open_for_command(database), _make_sink(to, channel), Tally()
+    with _until_told_to_stop() as stop, _showing() as show:
+        while not stop.is_set():
+            for tally in deliver_due(engine, sink, is_stopped=stop.is_set):
+                total += tally
+                show(total)
+            if not follow:
+                break
+            stop.wait(_POLL_SECONDS)
+    sink.close()
+    typer.echo(_say(total))
+
+
+def answer(
+    key: Key,
+    status: Annotated[str, typer.Argument(metavar="STATUS", help="accepted, done or refused.", show_default=False)],
+    why: Annotated[str, typer.Option(help="Why it was refused.")] = "",
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Note what the platform said of a message, where it cannot say so itself.
+
+    Example: ipml takedown answer measure-12-imposed-3f9a1c2e done
+    """
+    from datetime import UTC, datetime
+
+    from ipml.enforcement.takedown.answers import SAID, note_answer
+    from ipml.errors import UnusableSetting
+    from ipml.storage.database import writing
+    from ipml.web.accounts.permissions import Action
+
+    if status not in SAID:
+        raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
+    engine = open_for_command(database)
+    name = acting(engine, Action.SETTLE_MESSAGES, by)
+    with writing(engine) as connection:
+        noted = note_answer(connection, key, status, name, datetime.now(UTC), why=why)
+    typer.echo(f"Message {key}: {status}." if noted.is_new else f"Message {key}: {status}, as was known.")
+
+
+def dead(
+    dropped: Annotated[bool, typer.Option("--dropped", help="Those that were dropped as well.")] = False,
+    database: Database = None,
+) -> None:
+    """List the messages that were given up, and why.
+
+    Example: ipml takedown dead
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.storage.database import reading
+    from ipml.storage.dead_letters import list_dead
+
+    table = Table("key", "to", "about", "attempts", "given up", "why")
+    with reading(open_for_command(database)) as connection:
+        for message in list_dead(connection, with_dropped=dropped, at_most=_SHOWN):
+            when = f"{message.settled_at:%Y-%m-%d %H:%M}" if message.settled_at else ""
+            why = f"dropped by {message.dropped_by}" if message.dropped_by else message.last_error or ""
+            texts = (message.key, message.channel, message.subject, str(message.attempts), when, why)
+            table.add_row(*(Text(printable(text)) for text in texts))
+    Console().print(table)
+
+
+def retry(
+    key: Annotated[str | None, typer.Argument(metavar="KEY", help="Key of a message.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that were given up and not dropped.")] = False,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="At once those that wait for another attempt, too; the receiver is back.")
+    ] = False,
+    out_of_order: Annotated[
+        bool, typer.Option("--out-of-order", help="Even where a later one on the same subject may have gone out.")
+    ] = False,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Have messages tried again that were given up, or at once that wait for another attempt.
+
+    Example: ipml takedown retry --all --waiting
+    """
+    from datetime import UTC, datetime
+
+    from ipml.errors import MessageOvertaken, UnusableSetting
+    from ipml.storage import dead_letters, outbox
+    from ipml.storage.database import reading, writing
+    from ipml.web.accounts.permissions import Action
+
+    if bool(key) + (every or waiting) != 1:
+        raise UnusableSetting("messages", "neither or both", "a KEY, or --all or --waiting")
+    engine = open_for_command(database)
+    name = acting(engine, Action.SETTLE_MESSAGES, by)
+    with reading(engine) as connection:
+        keys = [key] if key else [message.key for message in dead_letters.list_dead(connection)] if every else []
+    overtaken = 0
+    if waiting:
+        with writing(engine) as connection:
+            typer.echo(f"{outbox.hurry(connection, datetime.now(UTC)):,} messages that waited are due now.")
+    for one in keys:
+        try:
+            with writing(engine) as connection:
+                dead_letters.retry(connection, one, name, datetime.now(UTC), out_of_order=out_of_order)
+        except MessageOvertaken:
+            if not every:
+                raise
+            overtaken += 1
+    if keys or every:
+        stay = f"; {overtaken:,} stay, as later ones may have gone out" if overtaken else ""
+        typer.echo(f"{len(keys) - overtaken:,} messages wait again{stay}.")
+
+
+def drop(
+    key: Key,
+    why: Annotated[str, typer.Option(help="Why it need not be delivered.", show_default=False)],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Say of a message that was given up that it need not be delivered; it is kept, with who said so.
+
+    Example: ipml takedown drop measure-12-imposed-3f9a1c2e --why "done by phone"
+    """
+    from datetime import UTC, datetime
+
+    from ipml.storage import dead_letters
+    from ipml.storage.database import writing
+    from ipml.web.accounts.permissions import Action
+
+    engine = open_for_command(database)
+    name = acting(engine, Action.SETTLE_MESSAGES, by)
+    with writing(engine) as connection:
+        dead_letters.drop(connection, key, name, why, datetime.now(UTC))
+    typer.echo(f"Message {key} is dropped.")
+
+
+def _make_sink(to: Path | None, channels: list[str] | None) -> WebhookSink | FileSink:
+    from ipml.enforcement.takedown.delivery import CHANNELS
+    from ipml.enforcement.takedown.envelope import read_secrets
+    from ipml.enforcement.takedown.file_sink import FileSink
+    from ipml.enforcement.takedown.webhook import make_webhook_sink
+    from ipml.errors import UnusableSetting
+    from ipml.settings import get_settings
+
+    if unknown := set(channels or ()) - set(CHANNELS):
+        raise UnusableSetting("channel", ", ".join(sorted(unknown))[:80], f"some of {', '.join(CHANNELS)}")
+    if to is not None:
+        return FileSink(to, channels or CHANNELS)
+    settings = get_settings()
+    sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret))
+    return sink.only(channels) if channels else sink
+
+
+@contextmanager
+def _until_told_to_stop() -> Iterator[Event]:
+    """Give an event that SIGTERM and Ctrl-C set: what is being sent is finished and settled first."""
+    import signal
+    from threading import Event
+
+    stop = Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _showing() -> Iterator[Callable[[Tally], None]]:
+    """Give a function that shows on a terminal how far delivery has come."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("Delivering") as status:
+        yield lambda tally: status.update(_say(tally))
+
+
+def _say(tally: Tally) -> str:
+    return f"{tally.delivered:,} delivered, {tally.failed:,} to be tried again, {tally.dead:,} given up."
+
+
+webhook_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Prepare the messages that `ipml takedown deliver` sends.
+
+    Example: ipml webhook secret --out webhook.secret
+    """,
+)
+
+
+@webhook_app.callback()
+def _group() -> None:
+    """Keep `secret` a command of the group while it is the only one."""
+
+
+@webhook_app.command()
+def secret(
+    out: Annotated[
+        Path | None, typer.Option(help="File to write it into; printed without.", dir_okay=False, show_default=False)
+    ] = None,
+) -> None:
+    """Make a secret that signs messages (Standard Webhooks); the receiver gets the same one.
+
+    A file that is there is never overwritten. Name it in IPML_WEBHOOK_SECRET; while a secret changes, it holds both, in
+    two lines, the new one first.
+
+    Example: ipml webhook secret --out webhook.secret
+    """
+    from ipml.enforcement.takedown.envelope import make_secret
+
+    made = make_secret(out)
+    typer.echo(made if out is None else f"A secret in {printable(str(out))}; name it in IPML_WEBHOOK_SECRET.")
+
+
+statement_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Show, check and send the statements of reasons.
+
+    Example: ipml statement show 12
+    """,
+)
+_MOST_LINES = 50
+
+
+@statement_app.command()
+def show(
+    subject: Annotated[str, typer.Argument(metavar="CASE|SUBJECT", help="Such as 12, or measure:7.")],
+    lang: Annotated[
+        str | None, typer.Option(help="Write the letter in another language: de, en, es, fr, zh.", show_default=False)
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Show letter and payload of a restriction, or of all restrictions of a case.
+
+    Example: ipml statement show 12 --lang de
+    """
+    import json
+
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.enforcement.statements.statements import get_statement, read_letter
+    from ipml.errors import SellerErased
+    from ipml.storage.database import reading
+
+    rules = load_enforcement_policy().statements
+    with reading(open_for_command(database)) as connection:
+        for name in _subjects(connection, subject):
+            kept = get_statement(connection, name)
+            try:
+                letter = read_letter(connection, name, rules, lang)
+                typer.echo(f"{letter.subject}\n\n{_printable(letter.text)}")
+            except SellerErased:
+                typer.echo(f"{kept.statement.puid}: the seller was erased, and the letter with them.\n")
+            if kept.payload is None:
+                typer.echo(f"Not for the transparency database: {kept.why_not_stated}.")
+            else:
+                typer.echo(json.dumps(kept.payload, indent=2))
+
+
+@statement_app.command()
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help='JSON lines: a statement each, or a batch {"statements": […]}.')
+    ],
+) -> None:
+    """Check statements, ipml's or any others, by the rules of the transparency database; exit code 1 if one is bad.
+
+    Example: ipml statement check statements.jsonl
+    """
+    from ipml.enforcement.statements.files import check_file
+
+    n_statements, faults = check_file(file)
+    for line in faults[:_MOST_LINES]:
+        typer.echo(printable(line))
+    if len(faults) > _MOST_LINES:
+        typer.echo(f"… and {len(faults) - _MOST_LINES:,} more")
+    typer.echo(f"{n_statements:,} statements, {len(faults):,} faults.")
+    raise typer.Exit(1 if faults else 0)
+
+
+@statement_app.command()
+def send(
+    to: Annotated[
+        str | None, typer.Option(help="Address; by default IPML_TRANSPARENCY_URL.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many wait.")] = False,
+    database: Database = None,
+) -> None:
+    """Send the statements that wait to the transparency database, a hundred in a request.
+
+    One that is refused holds up no other; what was sent before is known by its puid and counts as taken.
+    IPML_TRANSPARENCY_TOKEN names the file with the token. Exit code 1 if something was refused or could not be sent.
+
+    Example: ipml statement send --dry-run
+    """
+    from datetime import UTC, datetime
+
+    from ipml.enforcement.statements.batches import count_waiting, send_waiting
+    from ipml.enforcement.statements.sending import open_client, post_to, read_token
+    from ipml.errors import UnusableSetting
+    from ipml.settings import get_settings
+
+    engine = open_for_command(database)
+    if dry_run:
+        typer.echo(f"{count_waiting(engine):,} statements wait.")
+        return
+    address = to or get_settings().transparency_url
+    if address is None:
+        raise UnusableSetting("transparency_url", "none", "an address: set IPML_TRANSPARENCY_URL, or use --to")
+    with open_client() as client:
+        post = post_to(address, read_token(get_settings().transparency_token), client)
+        sent = send_waiting(engine, post, now=datetime.now(UTC))
+    typer.echo(f"{sent.delivered:,} taken, {sent.dead:,} refused, {sent.waiting:,} left for later.")
+    if sent.words:
+        typer.echo(printable(sent.words))
+    raise typer.Exit(1 if sent.dead or sent.waiting else 0)
+
+
+@statement_app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines, a statement each; must not be there yet.")],
+    database: Database = None,
+) -> None:
+    """Write all statements as the transparency database takes them into a file; nothing is marked as sent.
+
+    Example: ipml statement export statements.jsonl
+    """
+    from ipml.enforcement.statements.files import export_file
+
+    n_statements = export_file(open_for_command(database), file)
+    typer.echo(f"{n_statements:,} statements written to {file}.")
+
+
+def _subjects(connection: Connection, subject: str) -> list[str]:
+    from ipml.enforcement.statements.statements import list_statements
+    from ipml.errors import StatementNotFound
+
+    if not subject.isdecimal():
+        return [subject]
+    found = [statement.subject for statement in list_statements(connection, int(subject))]
+    if not found:
+        raise StatementNotFound(f"case {subject}")
+    return found
+
+
+def _printable(text: str) -> str:
+    plain = text.replace("\u2068", "").replace("\u2069", "")  # marks around what the seller wrote
+    return "\n".join(printable(line) for line in plain.splitlines())

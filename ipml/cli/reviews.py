@@ -1,0 +1,277 @@
+"""What reviews say of all that came by (`ipml estimate`), and of the reviewers (`ipml reviewers`, `ipml golden`).
+
+Of reviewers it is measured how far they agree and how often each errs, also by cases whose truth is known, which they
+meet unknowingly.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ipml.review.clusters.spread_audit import SpreadPrecision
+    from ipml.review.exploration.estimates import Estimates, Figure
+    from ipml.review.quality.agreement import Agreement
+    from ipml.review.quality.quality import Dispute, ReviewerQuality
+    from ipml.review.quality.rates import Rate
+
+
+def estimate(
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE",
+            formats=MOMENT,
+            help="Only files enqueued since then; UTC where no zone is given.",
+            show_default=False,
+        ),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Say how many of all listings are counterfeit, and how much of that the queue finds.
+
+    From the reviewed listings and the odds with which each was shown: prevalence, recall of the queue, and precision
+    among the most suspicious of each file, with 95 % intervals. Beside them stands what one would think from the
+    reviewed listings alone.
+
+    Example: ipml estimate --since 2026-05-01
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ipml.review.clusters.spread_audit import measure_spread
+    from ipml.review.exploration.estimates import estimate as estimate_figures
+
+    engine = open_for_command(database)
+    estimates = estimate_figures(engine, since=in_utc(since))
+    if not estimates.listings + estimates.uncovered:
+        typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
+        return
+    table = Table("figure", "estimate", "95 % interval", "among the reviewed", "reviews")
+    for figure in estimates.figures:
+        table.add_row(*describe(figure))
+    Console().print(table)
+    for line in (*explain(estimates), *describe_spread(measure_spread(engine))):
+        typer.echo(line)
+
+
+def describe(figure: Figure) -> tuple[str, str, str, str, str]:
+    """Return a figure as the cells of a row.
+
+    Examples
+    --------
+    >>> from ipml.review.exploration.estimates import Figure
+    >>> describe(Figure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
+    ('prevalence', '8.0 %', '6.4 to 10.0 %', '84.0 %', '2,920')
+    >>> describe(Figure("prevalence", None, None, None, None, 0))[1]
+    'too few reviews'
+    """
+    if figure.value is None or figure.low is None or figure.high is None:
+        shown = ("too few reviews", "")
+    else:
+        shown = (f"{100 * figure.value:.1f} %", f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %")
+    naive = "" if figure.naive is None else f"{100 * figure.naive:.1f} %"
+    return (figure.name, *shown, naive, f"{figure.reviews:,}")
+
+
+def describe_spread(spread: SpreadPrecision) -> list[str]:
+    """Return in a sentence how far the decisions that spread to near-duplicates can be relied on.
+
+    Examples
+    --------
+    >>> from ipml.review.clusters.spread_audit import SpreadPrecision
+    >>> describe_spread(SpreadPrecision(380, 20, 16, 16, 1.0, 0.806, 1.0))
+    ['380 decisions spread to near-duplicates. Of 16 drawn and looked at people found the same in 16: 81 to 100 %.']
+    """
+    if not spread.n_spread:
+        return []
+    said = f"{spread.n_spread:,} decisions spread to near-duplicates."
+    if spread.low is None or spread.high is None:
+        return [f"{said} None of the {spread.n_drawn:,} drawn was looked at yet."]
+    return [
+        f"{said} Of {spread.n_reviewed:,} drawn and looked at people found the same in {spread.n_agreeing:,}: "
+        f"{100 * spread.low:.0f} to {100 * spread.high:.0f} %."
+    ]
+
+
+def explain(estimates: Estimates) -> list[str]:
+    """Return in sentences what the figures are about, and what is missing."""
+    from ipml.review.exploration.weighting import LEAST_DRAWS
+
+    files = "file" if estimates.files == 1 else "files"
+    lines = [
+        f"About {estimates.listings:,} listings of {estimates.files:,} {files}; {estimates.drawn:,} were drawn beside "
+        f"the most suspicious, {estimates.drawn_reviewed:,} of them are reviewed in their turn."
+    ]
+    if estimates.waiting:
+        lines.append(
+            f"{estimates.waiting:,} cases shown for their score, or drawn and escalated, wait for a verdict; "
+            "the intervals allow for anything among them."
+        )
+    if estimates.uncovered:
+        lines.append(
+            f"{estimates.uncovered:,} listings are left out, as no listing drawn from their files is reviewed."
+        )
+    if any(figure.value is None for figure in estimates.figures):
+        lines.append(
+            f"Nothing is said of listings that are not all shown before {LEAST_DRAWS} drawn from them are reviewed."
+        )
+    return lines
+
+
+def reviewers(
+    brands: Annotated[bool, typer.Option("--brands", help="Error rates by brand as well.")] = False,
+    disputed: Annotated[
+        bool, typer.Option("--disputed", help="Only the decisions that an audit or the known truth contradicts.")
+    ] = False,
+    database: Database = None,
+) -> None:
+    """Show how far reviewers agree with each other, and how often each errs, with 95 % intervals.
+
+    From golden items, blind repeats, audits and second persons; missed: a counterfeit called genuine; wronged: a
+    genuine listing called counterfeit.
+
+    Example: ipml reviewers --brands
+    """
+    from rich.console import Console
+
+    from ipml.review.quality.quality import assess_reviewers, list_disputes
+
+    engine, console = open_for_command(database), Console()
+    if disputed:
+        console.print(_dispute_table(list_disputes(engine)))
+        return
+    quality = assess_reviewers(engine)
+    console.print(_reviewer_table(quality.reviewers))
+    if brands:
+        console.print(_brand_table(quality.reviewers))
+    if quality.alpha is None:
+        typer.echo("No case was judged by two people yet; further looks at decided ones come by themselves.")
+    else:
+        typer.echo(f"All together agree beyond chance by {_coefficient(quality.alpha)} (Krippendorff's alpha).")
+
+
+def _reviewer_table(reviewers: tuple[ReviewerQuality, ...]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("reviewer", "decided", "looks", "agrees", "kappa", "missed", "wronged", "golden", "same again")
+    for one in reviewers:
+        rates = [_percent(rate) for rate in (one.missed, one.wronged, one.golden, one.steadiness)]
+        counts = (f"{one.decided:,}", f"{one.looked:,}")
+        table.add_row(Text(one.name), *counts, _percent(one.agreement), _coefficient(one.kappa), *rates)
+    return table
+
+
+def _brand_table(reviewers: tuple[ReviewerQuality, ...]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("reviewer", "brand", "missed", "wronged")
+    for one in reviewers:
+        for brand, (missed, wronged) in one.by_brand.items():
+            table.add_row(Text(one.name), Text(brand), _percent(missed), _percent(wronged))
+    return table
+
+
+def _dispute_table(disputes: list[Dispute]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("case", "decided", "but", "by", "counterfeit with a chance of")
+    for one in disputes:
+        table.add_row(str(one.case_id), one.decided, one.said, Text(one.by), f"{one.chance * 100:.0f} %")
+    return table
+
+
+def _percent(rate: Rate | None) -> str:
+    """Write a share with its interval.
+
+    Examples
+    --------
+    >>> from ipml.review.quality.rates import count_rate
+    >>> _percent(count_rate(8, 10))
+    '80 % (49-94), n=10'
+    """
+    if rate is None:
+        return ""
+    return f"{rate.share * 100:.0f} % ({rate.low * 100:.0f}-{rate.high * 100:.0f}), n={rate.n:.0f}"
+
+
+def _coefficient(found: Agreement | None) -> str:
+    return "" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+golden_app = typer.Typer(
+    no_args_is_help=True,
+    help="""Keep the cases whose truth is known; reviewers meet them unknowingly.
+
+    Example: ipml golden list
+    """,
+)
+
+Case = Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)]
+
+
+@golden_app.command()
+def add(
+    case: Case,
+    truth: Annotated[str, typer.Option(help="counterfeit or genuine.", show_default=False)],
+    source: Annotated[str, typer.Option(help="How that is known; told after the verdict.", show_default=False)],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Say what a decided case truly is; whoever says so never gets it.
+
+    Example: ipml golden add 12 --truth counterfeit --source "test purchase of 3 May"
+    """
+    from ipml.errors import UnusableSetting
+    from ipml.records import Verdict
+    from ipml.review.quality.goldens import add_golden
+    from ipml.web.accounts.permissions import Action
+
+    if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
+        raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
+    engine = open_for_command(database)
+    golden = add_golden(engine, case, Verdict(truth), source, acting(engine, Action.KEEP_CONTROL_CASES, by))
+    typer.echo(f"Case {case} is known to be {golden.truth}; each reviewer will meet it once.")
+
+
+@golden_app.command("list")
+def list_(database: Database = None) -> None:
+    """List the cases whose truth is known.
+
+    Example: ipml golden list
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ipml.review.quality.goldens import list_goldens
+
+    table = Table("case", "truth", "known by", "added by", "since")
+    for golden in list_goldens(open_for_command(database)):
+        since = f"{golden.added_at:%Y-%m-%d}"
+        table.add_row(str(golden.case_id), golden.truth, Text(golden.source), Text(golden.added_by), since)
+    Console().print(table)
+
+
+@golden_app.command()
+def remove(case: Case, by: By = None, database: Database = None) -> None:
+    """Take a case off the list; what reviewers said of it stays.
+
+    Example: ipml golden remove 12
+    """
+    from ipml.review.quality.goldens import remove_golden
+    from ipml.web.accounts.permissions import Action
+
+    engine = open_for_command(database)
+    remove_golden(engine, case, acting(engine, Action.KEEP_CONTROL_CASES, by))
+    typer.echo(f"Case {case} is no longer on the list.")

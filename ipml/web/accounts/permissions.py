@@ -1,0 +1,112 @@
+"""Who may do what: one table for the page, the API and the commands.
+
+Page and API name the action of each of their routes (`ROUTES` in `ipml.web.app`, `API_ROUTES` in
+`ipml.web.http_api.api`), a command that decides asks `ipml.cli.terminal.acting`. Commands that run unattended
+(deliver, end, tick, …) decide nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from ipml.errors import UnknownRole
+
+
+class Action(StrEnum):
+    """What a person or a program does, as a phrase that follows "to"."""
+
+    LOOK = "look at cases and figures"
+    SECURE_ACCOUNT = "change one's own password"
+    REVIEW = "decide cases"
+    DECIDE_ESCALATED = "decide escalated cases"
+    UNDO_OTHERS = "undo the decisions of others"
+    SEE_PACES = "see how fast colleagues decide"
+    EXPORT_TABLES = "export tables"
+    EXPORT_EVIDENCE = "export evidence"
+    CHANGE_MEASURES = "impose, change or lift measures"
+    CHANGE_PENALTIES = "confirm, lift or dismiss penalties"
+    DECIDE_APPEALS = "decide or end appeals"
+    JUDGE_NOTIFIERS = "judge, appoint and suspend notifiers"
+    HAND_ON_NETWORKS = "hand networks on and note what came of it"
+    KEEP_CONTROL_CASES = "keep cases of known truth"
+    RANK_QUEUE = "rank the queue by another policy"
+    CHANGE_AUTOMATION = "allow or withdraw decisions without review"
+    SETTLE_MESSAGES = "settle messages that were not delivered or answered"
+    HOLD_RECORDS = "hold or release a seller's records"
+    ERASE_PEOPLE = "erase sellers and notifiers"
+    MANAGE_USERS = "manage users"
+    SCORE = "have listings scored"
+    GIVE_NOTICE = "give notice and see what came of it"
+    READ_METRICS = "read the figures of the server"
+
+
+class Role(StrEnum):
+    """What a person may do; each role includes those before it."""
+
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    LEAD = "lead"
+    ADMIN = "admin"
+
+    def includes(self, least: Role) -> bool:
+        """Tell whether this role may do what `least` may.
+
+        Examples
+        --------
+        >>> Role.LEAD.includes(Role.REVIEWER), Role.VIEWER.includes(Role.REVIEWER)
+        (True, False)
+        """
+        order = list(Role)
+        return order.index(self) >= order.index(least)
+
+    def may(self, action: Action) -> bool:
+        """Tell whether this role suffices for an action.
+
+        Examples
+        --------
+        >>> Role.LEAD.may(Action.DECIDE_APPEALS), Role.REVIEWER.may(Action.DECIDE_APPEALS)
+        (True, False)
+        """
+        return action in LEAST_ROLES and self.includes(LEAST_ROLES[action])
+
+
+LEAST_ROLES: Mapping[Action, Role] = {
+    Action.LOOK: Role.VIEWER,
+    Action.SECURE_ACCOUNT: Role.VIEWER,
+    Action.REVIEW: Role.REVIEWER,
+    Action.DECIDE_ESCALATED: Role.LEAD,
+    Action.UNDO_OTHERS: Role.LEAD,
+    Action.SEE_PACES: Role.LEAD,
+    Action.EXPORT_TABLES: Role.LEAD,
+    Action.EXPORT_EVIDENCE: Role.LEAD,
+    Action.CHANGE_MEASURES: Role.LEAD,
+    Action.CHANGE_PENALTIES: Role.LEAD,
+    Action.DECIDE_APPEALS: Role.LEAD,
+    Action.JUDGE_NOTIFIERS: Role.LEAD,
+    Action.HAND_ON_NETWORKS: Role.LEAD,
+    Action.KEEP_CONTROL_CASES: Role.LEAD,
+    Action.RANK_QUEUE: Role.LEAD,
+    Action.CHANGE_AUTOMATION: Role.LEAD,
+    Action.SETTLE_MESSAGES: Role.LEAD,
+    Action.HOLD_RECORDS: Role.LEAD,
+    Action.ERASE_PEOPLE: Role.ADMIN,
+    Action.MANAGE_USERS: Role.ADMIN,
+}
+"""The lowest role of a person that suffices for an action."""
+
+PROGRAMS = frozenset({Action.SCORE, Action.GIVE_NOTICE, Action.SETTLE_MESSAGES, Action.READ_METRICS})
+"""What programs do over the API, where they show a key."""
+
+
+def parse_role(word: str) -> Role:
+    """Return the role a word names; UnknownRole where it names none.
+
+    Examples
+    --------
+    >>> parse_role("lead")
+    <Role.LEAD: 'lead'>
+    """
+    if word not in list(Role):
+        raise UnknownRole(word, tuple(Role))
+    return Role(word)

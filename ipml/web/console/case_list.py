@@ -1,0 +1,338 @@
+"""The list of cases, fifty a page: filtered, sorted and searched as its address says; and the same as CSV.
+
+The address also says which cases were passed, so that the server need not remember the way back, and which case comes
+after this one: the queue's, or that of the list the reviewer came from. `/export.csv` sends cases or decisions for a
+spreadsheet as they are read, however many.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from sqlalchemy import Engine
+
+from ipml.enforcement.appeal_desk import count_appeals
+from ipml.errors import AlreadyDecided, ClaimLost
+from ipml.records import Case
+from ipml.review import queue
+from ipml.review.browsing import ORDERS, Filter, browse
+from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, Value, Wanted, export_cases, export_decisions
+from ipml.review.undoable import find_undoable
+from ipml.review.versions import read_pasts, tell_past
+from ipml.settings import Settings
+from ipml.spreadsheet import defuse_within
+from ipml.storage.database import reading
+from ipml.web.accounts.login import get_engine, get_user, settings_of
+from ipml.web.accounts.permissions import Action
+from ipml.web.accounts.users import User
+from ipml.web.responses import render
+
+# Written out, not \d: that would match digits of every script.
+TRAIL_PATTERN = r"^([0-9]{1,18}(\.[0-9]{1,18})*)?$"
+LONGEST_TRAIL = 100
+
+
+def read_trail(text: str) -> list[int]:
+    """Return the numbers of a trail that matches `PATTERN`, oldest first.
+
+    Examples
+    --------
+    >>> read_trail("12.7"), read_trail("")
+    ([12, 7], [])
+    """
+    return [int(number) for number in text.split(".") if number]
+
+
+def write_trail(numbers: Iterable[int]) -> str:
+    """Write the last 100 numbers as a trail.
+
+    Examples
+    --------
+    >>> write_trail([12, 7])
+    '12.7'
+    """
+    return ".".join(map(str, list(numbers)[-LONGEST_TRAIL:]))
+
+
+_LONGEST_TEXT = 200
+
+
+def _none_if_empty(value: Any) -> Any:
+    # A field that was left empty arrives as an empty text.
+    return None if value == "" else value
+
+
+_Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern="^[^\x00]*$")]
+_Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+_Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
+_Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
+_IfGiven = BeforeValidator(_none_if_empty)
+
+
+class ListQuery(BaseModel):
+    """The list that a reader asks for; a value that makes no sense is refused.
+
+    Attributes
+    ----------
+    words : str
+        What a case must hold: parts of its title, brand, id or seller.
+    least, most : float or None
+        Bounds of the score in percent.
+    waiting : float or None
+        Days that a case has waited at least.
+    due : float or None
+        Hours within which a case must be decided.
+    undone : int
+        How many decisions were taken back just now.
+    after : str
+        The trail of the last case of each page before.
+
+    Examples
+    --------
+    >>> asked = ListQuery.read("brand=Acme&least=50&most=")
+    >>> asked.filter().least_score, asked.write()
+    (0.5, 'brand=Acme&least=50')
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    state: Literal["open", "escalated", "decided", "superseded"] = "open"
+    words: _Text = ""
+    brand: _Text = ""
+    seller: _Text = ""
+    category: _Text = ""
+    least: Annotated[_Percent | None, _IfGiven] = None
+    most: Annotated[_Percent | None, _IfGiven] = None
+    waiting: Annotated[_Days | None, _IfGiven] = None
+    due: Annotated[_Hours | None, _IfGiven] = None
+    order: Literal["rank", "value", "score", "first come"] = "rank"
+    undone: Annotated[int, Field(ge=0, le=10_000)] = 0
+    after: Annotated[str, Field(pattern=TRAIL_PATTERN, max_length=2_000)] = ""
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return what a query says, or the whole list where it makes no sense."""
+        try:
+            return cls(**dict(parse_qsl(text)))
+        except ValidationError:
+            return cls()
+
+    def write(self, **changes: Any) -> str:
+        """Return the query that asks for this list, or for a changed one from its first page."""
+        said = self.model_dump(exclude_defaults=True, exclude={"after", "undone"}) | changes
+        return urlencode({name: _plain(value) for name, value in said.items() if value not in (None, "")})
+
+    def filter(self) -> Filter:
+        """Return which cases are asked for."""
+        return Filter(
+            state=self.state,
+            brand=self.brand or None,
+            seller_id=self.seller or None,
+            category=self.category or None,
+            search=self.words,
+            least_score=None if self.least is None else self.least / 100,
+            most_score=None if self.most is None else self.most / 100,
+            waiting_days=self.waiting,
+            due_hours=self.due,
+        )
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything but state and order is asked for."""
+        return bool(self.model_dump(exclude_defaults=True, exclude={"state", "order", "after", "undone"}))
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+QUEUE = "queue"
+"""Stands where else the query of a list stands, for reviewers who take what the queue gives them."""
+
+LONGEST_ADDRESS = 2_000
+
+
+def find_following(
+    engine: Engine, user: User, last: Case, state: str, within: str, skipped: Collection[int], settings: Settings
+) -> int | None:
+    """Return the case to work on after another, or None.
+
+    Parameters
+    ----------
+    last : Case
+        The case that was decided or skipped.
+    state : str
+        State of the cases that this person works on: a lead who works the escalated ones stays with them.
+    within : str
+        The query of the list that is worked through, or `QUEUE`.
+    skipped : collection of int
+        Cases that the reviewer has passed over, and will not be given again at once.
+    """
+    if state == "open" and within in ("", QUEUE):
+        take = queue.claim if within == QUEUE else queue.claim_ahead
+        claim = take(engine, user.name, settings=settings)
+        if claim is not None and claim.case_id not in (*skipped, last.case_id):
+            return claim.case_id
+        if claim is None and within == QUEUE:
+            return None
+        if claim is not None:
+            give_back(engine, user, queue.get_case(engine, claim.case_id), claim.token)
+    return _find_in_list(engine, user, last, state, "" if within == QUEUE else within)
+
+
+def address_of(case_id: int | None, within: str = "", **said: object) -> RedirectResponse:
+    """Send the browser to a case, or to the list it came from where there is none."""
+    query = urlencode({name: value for name, value in {**said, "within": within}.items() if value})
+    if case_id is not None:
+        return RedirectResponse(f"/cases/{case_id}?{query}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
+
+
+def address_of_list(within: str) -> str:
+    """Return the address of the list that a reviewer works through."""
+    said = "" if within == QUEUE else ListQuery.read(within).write()
+    return f"/?{said}" if said else "/"
+
+
+def _find_in_list(engine: Engine, user: User, last: Case, state: str, within: str) -> int | None:
+    """Return the next case of a list that nobody else holds; after the last one, the first."""
+    asked = ListQuery.read(within)
+    wanted = replace(asked.filter(), state=state, free_for=user.name)
+    for after in (last.case_id, None):
+        for case in browse(engine, wanted, asked.order, limit=2, after=after):
+            if case.case_id != last.case_id:
+                return case.case_id
+    return None
+
+
+def give_back(engine: Engine, user: User, case: Case, token: int) -> None:
+    """Release a case that a reviewer leaves undecided, if it is theirs under this token."""
+    claim = queue.shown_state(engine, user.name, case.case_id).claim
+    if claim is None:
+        return
+    try:
+        queue.release(engine, replace(claim, token=token))
+    except (ClaimLost, AlreadyDecided):
+        return  # opened again elsewhere, or decided: nothing to give back here
+
+
+PAGE_SIZE = 50
+MOST_COUNTED = 10_000
+ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "first come": "first come"}
+
+
+def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:
+    """Show one page of the list; `after` is the trail of the last case of each page before it."""
+    engine, user, passed = get_engine(request), get_user(request), read_trail(asked.after)
+    found = browse(engine, asked.filter(), asked.order, limit=PAGE_SIZE + 1, after=passed[-1] if passed else None)
+    cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
+    can_decide = user.role.may(Action.REVIEW)
+    context = {
+        "asked": asked,
+        "cases": cases,
+        "pasts": _tell_pasts(engine, [case.case_id for case in cases]),
+        "counts": queue.count_cases(engine, at_most=MOST_COUNTED + 1),
+        "most_counted": MOST_COUNTED,
+        "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],
+        "first_rank": PAGE_SIZE * len(passed) + 1,
+        "can_decide": can_decide,
+        "can_export": user.role.may(Action.EXPORT_TABLES),
+        "undoable": find_undoable(engine, user.name, settings=settings_of(request)) if can_decide else None,
+        "pending_appeals": count_appeals(engine) if user.role.may(Action.DECIDE_APPEALS) else None,
+        "link": lambda **changes: f"/?{asked.write(**changes)}",
+        "previous_link": _link(asked, passed[:-1]) if passed else None,
+        "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,
+    }
+    return render(request, "cases.html", context)
+
+
+def _tell_pasts(engine: Engine, case_ids: list[int]) -> dict[int, str]:
+    """Return what was found of listings before, by case."""
+    with reading(engine) as connection:
+        return {number: tell_past(past) for number, past in read_pasts(connection, case_ids).items()}
+
+
+def open_next(request: Request) -> Response:
+    """Take the case that comes first and that nobody else works on, and open it."""
+    claim = queue.claim(get_engine(request), get_user(request).name, settings=settings_of(request))
+    target = f"/cases/{claim.case_id}?within=queue" if claim else "/"
+    return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+
+
+def _link(asked: ListQuery, passed: list[int]) -> str:
+    return f"/?{asked.write(after=write_trail(passed))}"
+
+
+_BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets take the letters for those of another alphabet
+_AT_ONCE = 200
+_log = logging.getLogger(__name__)
+
+_QueryText = Annotated[str, Query(max_length=200, pattern="^[^\x00]*$")]
+
+
+def export_table(
+    request: Request,
+    what: Annotated[str, Query(pattern="^(decisions|cases)$")] = "decisions",
+    state: Annotated[str, Query(pattern="^(|open|escalated|decided|superseded)$")] = "",
+    brand: _QueryText = "",
+    seller: _QueryText = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Response:
+    """Give decisions, or cases, as CSV; moments without a zone are in UTC."""
+    wanted = Wanted(state or None, brand or None, seller or None, _in_utc(since), _in_utc(until))
+    engine, is_cases = get_engine(request), what == "cases"
+    rows = export_cases(engine, wanted) if is_cases else export_decisions(engine, wanted)
+    columns = CASE_COLUMNS if is_cases else DECISION_COLUMNS
+    _log.info("export: user:%s takes %s", get_user(request).user_id, what)
+    headers = {"Content-Disposition": f'attachment; filename="{what}.csv"'}
+    return StreamingResponse(write_csv(columns, rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Iterator[bytes]:
+    """Give the parts of a CSV file whose texts are no formulae; all texts are quoted.
+
+    Examples
+    --------
+    >>> b"".join(write_csv(["title", "score"], [{"title": "=1+1", "score": 0.5}])).decode("utf-8-sig").splitlines()
+    ['"title","score"', '"\\'=1+1",0.5']
+    """
+    page = io.StringIO(_BYTE_ORDER_MARK)
+    page.seek(0, io.SEEK_END)
+    writer = csv.writer(page, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow(columns)
+    for number, row in enumerate(rows, start=1):
+        writer.writerow([_write_row(row[name]) for name in columns])
+        if number % _AT_ONCE == 0:
+            yield _take(page)
+    yield _take(page)
+
+
+def _write_row(value: Value) -> str | float | int:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return defuse_within(value) if isinstance(value, str) else value
+
+
+def _take(page: io.StringIO) -> bytes:
+    text = page.getvalue()
+    page.seek(0)
+    page.truncate()
+    return text.encode("utf-8", "replace")
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -1,0 +1,442 @@
+"""One case: everything that speaks for and against it, the verdict, and what follows from it.
+
+Opening it claims it. All of it works as plain forms; the keyboard script only presses what is on the page.
+
+Cases selected in a list are decided together: looked at on one page first, then recorded, undone as one. What was just
+decided can be taken back. A lead lifts or replaces a measure here, and takes the package of its evidence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path as FilePath
+from tempfile import TemporaryDirectory
+from typing import IO, Annotated, Any
+from uuid import uuid4
+
+from fastapi import Form, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+from sqlalchemy import Engine
+
+from ipml.cooperation.notices.on_cases import find_notices
+from ipml.enforcement.by_hand import Order, change_measure, lift_measure
+from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.followed import read_followed
+from ipml.enforcement.outlook import foresee
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.finding import get_measure
+from ipml.errors import (
+    AlreadyDecided,
+    ClaimLost,
+    MeasureNotFound,
+    MeasureNotStanding,
+    OwnListing,
+    PreviewOutdated,
+    SamePerson,
+    SellerErased,
+    UnusableMeasure,
+)
+from ipml.records import Case, Claim, Verdict
+from ipml.review import queue
+from ipml.review.bulk import MOST_CASES, BulkPreview
+from ipml.review.cases import find_case
+from ipml.review.clusters.relistings import explain_relisting
+from ipml.review.clusters.spread import MOST_MEMBERS, decide_and_spread, preview_spread
+from ipml.review.precedents import find_precedents
+from ipml.review.quality.shown import find_hidden
+from ipml.review.ranking.places import explain_place
+from ipml.review.undoable import find_undoable, list_reversals, take_back
+from ipml.review.versions import find_verdicts, read_pasts, tell_past
+from ipml.storage.database import reading
+from ipml.web.accounts.login import get_engine, get_policy, get_user, settings_of
+from ipml.web.accounts.permissions import Action
+from ipml.web.accounts.users import User
+from ipml.web.console.case_list import (
+    LONGEST_ADDRESS,
+    TRAIL_PATTERN,
+    address_of,
+    address_of_list,
+    find_following,
+    give_back,
+    read_trail,
+    write_trail,
+)
+from ipml.web.console.charts import make_price_scale, read_seller_card
+from ipml.web.responses import is_from_elsewhere, render, render_error
+from ipml.web.wording import tell_term
+
+_MOST_OTHERS = 8
+_MOST_NOTICES = 10
+_VERDICT = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
+
+FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
+CaseNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
+WithinQuery = Annotated[str, Query(max_length=LONGEST_ADDRESS, pattern="^[^\x00]*$")]
+WithinForm = Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern="^[^\x00]*$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a reviewer brings along to a case.
+
+    Attributes
+    ----------
+    trail : str
+        The cases skipped on the way.
+    within : str
+        The list they work through, or the queue.
+    note : str
+        What they had written when their claim was lost.
+    message : str
+        What went wrong.
+    is_undone : bool
+        Whether a decision on the case was taken back just now.
+    """
+
+    trail: str = ""
+    within: str = ""
+    note: str = ""
+    message: str = ""
+    is_undone: bool = False
+
+
+def show_case(
+    request: Request,
+    case_id: CaseNumber,
+    trail: Annotated[str, Query(pattern=TRAIL_PATTERN)] = "",
+    within: WithinQuery = "",
+    undone: Annotated[int, Query(ge=0, le=1)] = 0,
+) -> Response:
+    """Show a case, and claim it for the reviewer who opens it."""
+    return show_visit(request, case_id, Visit(trail, within, is_undone=bool(undone)))
+
+
+def decide(
+    request: Request,
+    case_id: CaseNumber,
+    choice: Annotated[str, Form(pattern=_VERDICT)],
+    token: Annotated[int, Form(ge=0, le=2**63 - 1)],
+    until: Annotated[datetime, Form()],
+    key: Annotated[str, Form(min_length=16, max_length=64)],
+    note: Annotated[str, Form()] = "",
+    trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
+    within: WithinForm = "",
+    spread: Annotated[list[FormNumber], Form(max_length=MOST_MEMBERS)] = [],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    """Record a verdict and open the following case; `choice` is "genuine", …, or "counterfeit/GROUND".
+
+    A verdict on the truth spreads to the near-duplicates that were ticked.
+    """
+    engine, user = get_engine(request), get_user(request)
+    case = queue.get_case(engine, case_id)
+    claim = Claim(case_id, user.name, token, until)
+    name, _, ground = choice.partition("/")
+    verdict, settings = Verdict(name), settings_of(request)
+    try:
+        if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
+            decide_and_spread(engine, claim, verdict, spread, ground=ground, note=note, key=key, settings=settings)
+        else:
+            queue.decide(engine, claim, verdict, ground=ground, note=note, key=key, settings=settings)
+    except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
+        return show_visit(request, case_id, Visit(trail, within, note, str(error)))
+    return address_of(_follow(request, case, within, trail), within, trail=trail)
+
+
+def leave(
+    request: Request,
+    case_id: CaseNumber,
+    to: Annotated[str, Form(pattern="^(list|next|previous)$")],
+    token: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
+    within: WithinForm = "",
+) -> Response:
+    """Give a case back undecided; go to the list, to the following case, or back to the one skipped last."""
+    engine, user, skipped = get_engine(request), get_user(request), read_trail(trail)
+    case = queue.get_case(engine, case_id)
+    give_back(engine, user, case, token)
+    if to == "next":
+        trail = write_trail([*skipped, case_id])
+        return address_of(_follow(request, case, within, trail), within, trail=trail)
+    if to == "previous" and skipped:
+        return address_of(skipped[-1], within, trail=write_trail(skipped[:-1]))
+    return RedirectResponse(f"{address_of_list(within)}#case-{case_id}", HTTPStatus.SEE_OTHER)
+
+
+def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
+    """Show a case to a visitor; with a message what they asked for was not done."""
+    engine, user = get_engine(request), get_user(request)
+    shown = queue.shown_state(engine, user.name, case_id)
+    case = replace(queue.get_case(engine, case_id), state=shown.state)
+    claim, barred = _claim(request, user, case)
+    can_decide = user.role.may(Action.REVIEW)
+    context = {
+        "visit": visit,
+        "case": case,
+        "claim": claim,
+        "barred": barred,
+        "key": uuid4().hex,
+        "may_judge": _may_judge(user, case),
+        "can_decide": can_decide,
+        "may_undo_others": user.role.may(Action.UNDO_OTHERS),
+        "grounds": queue.GROUNDS,
+        "undoable": find_undoable(engine, user.name, settings=settings_of(request)) if can_decide else None,
+        "list_address": address_of_list(visit.within),
+        "place": explain_place(engine, case_id, state=shown.state),
+        "relisting": explain_relisting(engine, case_id) if case.relisting_of else None,
+        **_tell_versions(engine, case, hides=shown.hides_history),
+        **_tell_listing(case),
+        **_tell_seller(engine, case, user),
+        **_tell_history(engine, user, case, shown.hides_history),
+        **_tell_notices(request, case),
+        **_tell_consequences(request, case, claim, shown.hides_history),
+    }
+    return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
+
+
+def _tell_versions(engine: Engine, case: Case, *, hides: bool) -> dict[str, Any]:
+    """Tell what the listing was before, and what it is now where that is another case."""
+    with reading(engine) as connection:
+        past = read_pasts(connection, [case.case_id]).get(case.case_id)
+        own = None if hides else find_verdicts(connection, [case.case_id]).get(case.case_id)
+        seen_at = find_case(connection, case.case_id).seen_at
+    is_offered = own is not None and own.verdict is Verdict.COUNTERFEIT and seen_at and seen_at > own.decided_at
+    is_offered = is_offered and case.state == "decided"
+    return {"past": past, "told_past": tell_past(past) if past else "", "offered_at": seen_at if is_offered else None}
+
+
+def _tell_listing(case: Case) -> dict[str, Any]:
+    scored = case.scored
+    return {
+        "heaviest": max((abs(part.weight) for part in scored.highlights), default=0.0),
+        "strongest": max((abs(reason.weight) for reason in scored.reasons), default=0.0),
+        "scale": make_price_scale(scored.listing.price, scored.listing.currency, scored.price_range),
+    }
+
+
+def _tell_seller(engine: Engine, case: Case, user: User) -> dict[str, Any]:
+    listing = case.scored.listing
+    alike = preview_spread(engine, case.case_id, user.name).cases if case.n_alike else ()
+    shown = {case.case_id, *(one.case_id for one in alike)}
+    others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + len(shown))
+    return {
+        "seller": read_seller_card(engine, case, find_hidden(engine, user.name)),
+        "others": [other for other in others if other.case_id not in shown][:_MOST_OTHERS],
+        "alike": alike,
+    }
+
+
+def _tell_history(engine: Engine, user: User, case: Case, hides: bool) -> dict[str, Any]:
+    decisions = [] if hides else queue.list_decisions(engine, case.case_id, with_reversed=True)
+    undone = list_reversals(engine, case.case_id)
+    standing = [decision for decision in decisions if decision.decision_id not in undone]
+    return {
+        "decisions": decisions,
+        "undone": undone,
+        "last_standing": standing[-1] if standing else None,
+        "deeds": queue.shown_history(engine, user.name, case.case_id),
+        "precedents": find_precedents(engine, case),
+    }
+
+
+def _tell_notices(request: Request, case: Case) -> dict[str, Any]:
+    """Tell what others say of the listing, and how much each of them must show."""
+    with reading(get_engine(request)) as connection:
+        found = find_notices(connection, case.case_id)
+    tiers = {tier.name: tier.burden for tier in request.app.state.cooperation.notifiers.tiers}
+    return {"noted": found[:_MOST_NOTICES], "n_noted": len(found), "burdens": tiers}
+
+
+def _tell_consequences(request: Request, case: Case, claim: Claim | None, hides: bool) -> dict[str, Any]:
+    """Tell what "counterfeit" would lead to, before the decision, and what followed, after it."""
+    engine, policy = get_engine(request), get_policy(request)
+    return {
+        "outlook": foresee(engine, case.case_id, policy) if claim else None,
+        "followed": None if hides else read_followed(engine, case.case_id),
+        "terms_of": lambda clocks: [tell_term(clock, policy.appeals) for clock in clocks],
+    }
+
+
+def _claim(request: Request, user: User, case: Case) -> tuple[Claim | None, str]:
+    """Take the case if the user may, and say why not if it is not for them."""
+    # A link on another site must not take cases in a reviewer's name.
+    if is_from_elsewhere(request) or not _may_judge(user, case):
+        return None, ""
+    try:
+        return queue.claim(get_engine(request), user.name, case.case_id, settings=settings_of(request)), ""
+    except AlreadyDecided:
+        return None, ""
+    except (OwnListing, SamePerson) as error:
+        return None, str(error)
+
+
+def _may_judge(user: User, case: Case) -> bool:
+    action = {"open": Action.REVIEW, "escalated": Action.DECIDE_ESCALATED}.get(case.state)
+    return action is not None and user.role.may(action)
+
+
+def _follow(request: Request, last: Case, within: str, trail: str) -> int | None:
+    engine, user = get_engine(request), get_user(request)
+    state = last.state if _may_judge(user, last) else "open"
+    return find_following(engine, user, last, state, within, read_trail(trail), settings_of(request))
+
+
+VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
+_BULK_VERDICT = "^(counterfeit/[a-z_]{1,40}|genuine|cannot tell)$"
+
+_QueryNumber = Annotated[int, Query(ge=1, le=2**63 - 1)]
+
+
+def show_bulk(
+    request: Request,
+    case: Annotated[list[_QueryNumber], Query(max_length=MOST_CASES)] = [],  # noqa: B006 - FastAPI copies it
+    within: WithinQuery = "",
+) -> Response:
+    """Show what deciding the selected cases together would do; nothing changes."""
+    if not case:
+        return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
+    return _show_bulk(request, case, within)
+
+
+def decide_bulk(
+    request: Request,
+    case: Annotated[list[FormNumber], Form(min_length=1, max_length=MOST_CASES)],
+    choice: Annotated[str, Form(pattern=_BULK_VERDICT)],
+    token: Annotated[
+        list[Annotated[str, Form(max_length=64)]], Form(min_length=len(VERDICTS), max_length=len(VERDICTS))
+    ],
+    key: Annotated[str, Form(min_length=16, max_length=64)],
+    note: Annotated[str, Form()] = "",
+    within: WithinForm = "",
+) -> Response:
+    """Record one verdict on all cases of the preview, or on none where one of them has changed since."""
+    verdict, _, ground = choice.partition("/")
+    seen = token[VERDICTS.index(Verdict(verdict))]
+    engine, user = get_engine(request), get_user(request)
+    try:
+        queue.decide_bulk(
+            engine,
+            case,
+            user.name,
+            Verdict(verdict),
+            ground=ground,
+            note=note,
+            key=key,
+            token=seen,
+            settings=settings_of(request),
+        )
+    except PreviewOutdated as error:
+        return _show_bulk(request, case, within, note, str(error))
+    return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
+
+
+def _show_bulk(request: Request, numbers: list[int], within: str, note: str = "", message: str = "") -> Response:
+    engine, user, settings = get_engine(request), get_user(request), settings_of(request)
+    previews = [queue.preview_bulk(engine, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS]
+    context = {
+        "preview": previews[0],
+        "tokens": [preview.digest for preview in previews],
+        "sellers": _count_sellers(previews[0]),
+        "numbers": sorted(set(numbers)),
+        "grounds": queue.GROUNDS,
+        "key": uuid4().hex,
+        "within": within,
+        "note": note,
+        "message": message,
+        "list_address": address_of_list(within),
+    }
+    return render(request, "bulk.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
+
+
+def _count_sellers(preview: BulkPreview) -> int:
+    return len({case.scored.listing.seller_id for case in preview.cases})
+
+
+def undo(
+    request: Request,
+    case: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    claim: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    decision: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    group: Annotated[str, Form(max_length=255, pattern="^[^\x00]*$")] = "",
+    within: WithinForm = "",
+    leaving: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    token: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+) -> Response:
+    """Take a verdict back and open its case, or a group of decisions and go to the list.
+
+    The form names what it takes back, so that a page that is no longer fresh takes back nothing else; and the case
+    that is left open for it, which is given back.
+    """
+    engine, user, settings = get_engine(request), get_user(request), settings_of(request)
+    may_undo_others = user.role.may(Action.UNDO_OTHERS)
+    if leaving:
+        give_back(engine, user, queue.get_case(engine, leaving), token)
+    if group:
+        made = queue.undo_group(engine, group, user.name, may_undo_others=may_undo_others, settings=settings)
+        return RedirectResponse(f"/?undone={len(made)}", HTTPStatus.SEE_OTHER)
+    if decision:
+        case = queue.undo(engine, decision, user.name, may_undo_others=may_undo_others, settings=settings).case_id
+    else:
+        take_back(engine, user.name, case, claim, settings=settings)
+    return address_of(case, within, undone=1)
+
+
+LIFT = "lift"
+_MEASURE_CHOICE = f"^({LIFT}|{'|'.join(MeasureKind)})$"
+_BLOCK = 65_536
+
+
+def lift_or_change_measure(
+    request: Request,
+    case_id: CaseNumber,
+    measure: FormNumber,
+    to: Annotated[str, Form(pattern=_MEASURE_CHOICE)],
+    why: Annotated[str, Form()] = "",
+    countries: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Lift a measure, or put another in its place; `countries` are for one that holds in some only."""
+    engine, name, policy = get_engine(request), get_user(request).name, get_policy(request)
+    with reading(engine) as connection:
+        if get_measure(connection, measure).case_id != case_id:
+            raise MeasureNotFound(measure)
+    try:
+        if to == LIFT:
+            lift_measure(engine, measure, name, why, policy)
+        else:
+            kind = MeasureKind(to)
+            territories = _split_countries(countries) if kind is MeasureKind.REMOVE_IN else ()
+            change_measure(engine, measure, Order(kind, why, territories), name, policy)
+    except (MeasureNotStanding, OwnListing, SellerErased, UnusableMeasure) as error:
+        return show_visit(request, case_id, Visit(message=str(error)))
+    return RedirectResponse(f"/cases/{case_id}#followed", HTTPStatus.SEE_OTHER)
+
+
+def download_evidence(request: Request, case_id: CaseNumber) -> Response:
+    """Give the evidence of a case as a package; that somebody took it is noted in the audit trail."""
+    if is_from_elsewhere(request):  # a link on another site must not take it in a lead's name
+        return render_error(request, HTTPStatus.FORBIDDEN, "Open the page of the case, and take the package there.")
+    name, settings = f"evidence-case-{case_id}.zip", request.app.state.settings
+    with TemporaryDirectory(prefix="ipml-evidence-") as folder:
+        place = FilePath(folder) / name
+        by = get_user(request).name
+        export_package(get_engine(request), case_id, place, by=by, key_file=settings.anchor_key, is_zipped=True)
+        return send_file(place, name)
+
+
+def send_file(place: FilePath, name: str) -> Response:
+    """Give a package that may be removed at once: it is read on when its name is gone, and nothing stays behind."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(place.stat().st_size)}
+    return StreamingResponse(_read_blocks(place.open("rb")), media_type="application/zip", headers=headers)
+
+
+def _read_blocks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _split_countries(countries: str) -> tuple[str, ...]:
+    return tuple(sorted({code.upper() for code in re.split(r"[\s,;]+", countries) if code}))

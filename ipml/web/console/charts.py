@@ -1,0 +1,451 @@
+"""Small charts, placed in percent by the server: pages draw them as SVG without a script or a style of their own.
+
+Days, shares and rates of the dashboard; a price beside its reference price and what is usual; a seller's figures when
+the listing was seen and now, and their listings over time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from math import log10
+
+from sqlalchemy import Engine
+
+from ipml.enforcement.penalties.book import Strike
+from ipml.enforcement.penalties.strikes import list_strikes
+from ipml.records import Case, Listing, PriceRange
+from ipml.review.exploration.estimates import Estimates, Figure
+from ipml.review.hits import Hits
+from ipml.review.quality.look_summary import LookSummary
+from ipml.review.quality.rates import Rate
+from ipml.review.seller_record import SellerRecord, read_seller_record
+from ipml.review.throughput import Day
+from ipml.web.wording import count, money, percent, percent_range, seller_history
+
+_MOST_DAYS_NAMED, _MONTHS_NAMED = 31, 7  # each day by its number, or so many with their month: more would overlap
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar standing on the axis; x and width in percent of the chart's width, height of its height."""
+
+    kind: str
+    x: float
+    width: float
+    height: float
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayChart:
+    """Arrivals and verdicts by day.
+
+    Attributes
+    ----------
+    top : int
+        The number that a bar of full height stands for.
+    bars : tuple of Bar
+    labels : tuple of (float, str)
+        Where the names of days stand, and the names.
+    sentence : str
+        The same in words.
+    """
+
+    top: int
+    bars: tuple[Bar, ...]
+    labels: tuple[tuple[float, str], ...]
+    sentence: str
+
+
+def make_day_chart(days: Sequence[Day]) -> DayChart:
+    """Place a pair of bars for each day.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> chart = make_day_chart([Day(date(2024, 5, 6), 40, 10), Day(date(2024, 5, 7), 20, 30)])
+    >>> chart.top, [bar.height for bar in chart.bars]
+    (40, [100.0, 25.0, 50.0, 75.0])
+    >>> chart.sentence
+    'In 2 days 60 cases came and 40 were decided.'
+    """
+    top = round_up(max((max(day.arrived, day.decided) for day in days), default=0))
+    step = 100 / max(1, len(days))
+    bars = [
+        Bar(kind, step * (place + shift), 0.36 * step, 100 * number / top, f"{day.day:%d %B}: {number:,} {kind}")
+        for place, day in enumerate(days)
+        for kind, number, shift in (("arrived", day.arrived, 0.12), ("decided", day.decided, 0.52))
+    ]
+    every = 1 if len(days) <= _MOST_DAYS_NAMED else -(-len(days) // _MONTHS_NAMED)
+    name = "{0.day}" if every == 1 else "{0.day} {0:%b}"
+    labels = [(step * (place + 0.5), name.format(days[place].day)) for place in range(0, len(days), every)]
+    arrived, decided = sum(day.arrived for day in days), sum(day.decided for day in days)
+    sentence = f"In {count(len(days), 'day')} {count(arrived, 'case')} came and {decided:,} were decided."
+    return DayChart(top, tuple(bars), tuple(labels), sentence)
+
+
+def round_up(number: int) -> int:
+    """Return the next number that reads well at an axis; 10 for nothing.
+
+    Examples
+    --------
+    >>> round_up(0), round_up(7), round_up(18), round_up(4300)
+    (10, 10, 20, 5000)
+    """
+    if number <= 10:
+        return 10
+    size: int = 10 ** int(log10(number))
+    return next(factor * size for factor in (1, 2, 3, 4, 5, 6, 8, 10, 20) if factor * size >= number)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBar:
+    """A share with its interval, drawn and told; share, low and high in percent of the chart's width.
+
+    Attributes
+    ----------
+    n : int
+        How many reviews it is from.
+    naive : str
+        What one would think from the reviewed alone, where that is something else.
+    """
+
+    name: str
+    share: float
+    low: float
+    high: float
+    n: int
+    says: str
+    bounds: str
+    naive: str = ""
+
+
+def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
+    """Place a bar with its interval for each band of scores.
+
+    Examples
+    --------
+    >>> (bar,) = make_hit_bars([Hits(0.9, 0.95, judged=10, counterfeit=9)])
+    >>> bar.name, bar.share, bar.says, bar.bounds
+    ('90 to 95 %', 90.0, '90 %', '59 to 98 %')
+    """
+    return tuple(_hit_bar(band) for band in bands)
+
+
+def _hit_bar(band: Hits) -> ShareBar:
+    low, high = band.interval
+    name = "no score" if band.low is None or band.high is None else percent_range(band.low, band.high)
+    return ShareBar(
+        name=name,
+        share=100 * band.share,
+        low=100 * low,
+        high=100 * high,
+        n=band.judged,
+        says=percent(band.share),
+        bounds=percent_range(low, high),
+    )
+
+
+def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
+    """Place a bar with its interval for each figure of which enough was reviewed.
+
+    Examples
+    --------
+    >>> prevalence = Figure("prevalence", 0.081, 0.064, 0.1, 0.84, 2920)
+    >>> (bar,) = make_estimate_bars(Estimates((prevalence,), 1, 58_410, 0, 0, 150, 150))
+    >>> bar.name, bar.says, bar.bounds, bar.naive
+    ('Prevalence', '8.1 %', '6.4 to 10.0 %', '84.0 %')
+    """
+    bars = [_estimate_bar(figure) for figure in estimates.figures]
+    return tuple(bar for bar in bars if bar is not None)
+
+
+def _estimate_bar(figure: Figure) -> ShareBar | None:
+    if figure.value is None or figure.low is None or figure.high is None:
+        return None
+    return ShareBar(
+        name=figure.name.capitalize(),
+        share=100 * figure.value,
+        low=100 * figure.low,
+        high=100 * figure.high,
+        n=figure.reviews,
+        says=f"{100 * figure.value:.1f} %",
+        bounds=f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %",
+        naive="" if figure.naive is None else f"{100 * figure.naive:.1f} %",
+    )
+
+
+def make_look_bars(looks: LookSummary) -> tuple[ShareBar, ...]:
+    """Place a bar with its interval for each kind of further look that somebody has taken.
+
+    Examples
+    --------
+    >>> (bar,) = make_look_bars(LookSummary({}, Rate(0.9, 0.7, 0.98, 20), None, None))
+    >>> bar.name, bar.says, bar.bounds
+    ('Golden items judged rightly', '90 %', '70 to 98 %')
+    """
+    named = (
+        ("Golden items judged rightly", looks.golden),
+        ("Own verdict given again", looks.repeats),
+        ("Another's verdict given again", looks.audits),
+    )
+    return tuple(_rate_bar(name, rate) for name, rate in named if rate is not None)
+
+
+def _rate_bar(name: str, rate: Rate) -> ShareBar:
+    return ShareBar(
+        name=name,
+        share=100 * rate.share,
+        low=100 * rate.low,
+        high=100 * rate.high,
+        n=round(rate.n),
+        says=percent(rate.share),
+        bounds=percent_range(rate.low, rate.high),
+    )
+
+
+_BASES = {
+    "brand and category": " in this category",
+    "brand file": ", from half to twice the price in the brand file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PriceScale:
+    """Where the marks of a price line stand, in percent of its width from the left.
+
+    Attributes
+    ----------
+    low, median, high : float
+        Between which bounds a price is usual, and the reference price.
+    price : float
+        The listing's price; at the right edge where `is_off_scale`.
+    sentence : str
+        The same in words.
+    """
+
+    low: float
+    median: float
+    high: float
+    price: float
+    is_off_scale: bool
+    sentence: str
+
+
+def make_price_scale(price: float | None, currency: str | None, usual: PriceRange | None) -> PriceScale | None:
+    """Place a price on its range; None where the two cannot be compared.
+
+    The line runs from 0 to a quarter beyond what is usual, so that the same goods always look the same; a dearer price
+    stands at its end. The share is that of the reason "price.brand", rounded alike.
+
+    Examples
+    --------
+    >>> scale = make_price_scale(20.0, "EUR", PriceRange("Acme", "EUR", 50.0, 80.0, 160.0))
+    >>> scale.low, scale.median, scale.high, scale.price
+    (25.0, 40.0, 80.0, 10.0)
+    >>> scale.sentence
+    '20.00 EUR is 25 % of the reference, 80.00 EUR; Acme usually costs 50.00 to 160.00 EUR.'
+    """
+    if price is None or usual is None or currency != usual.currency or not 0 < usual.median <= usual.high:
+        return None
+    end = 1.25 * usual.high
+    sentence = (
+        f"{money(price, currency)} is {100 * (price / usual.median):.0f} % of the reference, "
+        f"{money(usual.median, usual.currency)}; {usual.brand} usually costs {usual.low:,.2f} to "
+        f"{money(usual.high, usual.currency)}{_BASES.get(usual.basis or '', '')}."
+    )
+    return PriceScale(
+        low=100 * usual.low / end,
+        median=100 * usual.median / end,
+        high=100 * usual.high / end,
+        price=100 * min(max(price, 0.0) / end, 1.0),
+        is_off_scale=price > end,
+        sentence=sentence,
+    )
+
+
+_FIGURES = {
+    "Listings": "seller_listings",
+    "Sales": "seller_sales",
+    "Returns": "seller_returns",
+    "Complaints": "seller_complaints",
+    "Rating": "seller_rating",
+    "Strikes reported": "seller_strikes",
+}
+_KNOWN = (*_FIGURES.values(), "seller_age_days")
+_MOST_POINTS = 200
+_SHORTEST = timedelta(hours=1)
+_MARGIN = 2.0  # percent of the width, so that a mark at an end is not cut
+
+Series = Sequence[tuple[datetime, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A figure over time, from its first value to its last; the axis ends with the last.
+
+    Attributes
+    ----------
+    points : str
+        The points of its line, in a square of 100 by 100.
+    was, now : str
+        The first and the last value, written out.
+    """
+
+    points: str
+    was: str
+    now: str
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of a seller: when the listing was seen, now, and in between, where it was seen more than once."""
+
+    noun: str
+    when_listed: str
+    now: str
+    line: Line | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A listing that was seen, and where it stands in percent of the width; `kind` is "listed" or its verdict."""
+
+    at: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The listings of a seller from the first that was seen to the last; `sentence` says the same in words."""
+
+    first: datetime
+    last: datetime
+    marks: tuple[Mark, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class SellerCard:
+    """What is known of a seller.
+
+    Attributes
+    ----------
+    seen_at, last_seen_at : datetime
+        When the listing was seen, and when the seller was last seen with any.
+    timeline : Timeline or None
+        None where all listings were seen at one moment.
+    """
+
+    rows: tuple[Row, ...]
+    seen_at: datetime
+    last_seen_at: datetime
+    timeline: Timeline | None
+
+
+def read_seller_card(engine: Engine, case: Case, hidden: Collection[int], now: datetime | None = None) -> SellerCard:
+    """Return what is known of the seller of a case; nothing of what was decided on hidden cases."""
+    seller_id = case.scored.listing.seller_id
+    strikes = [strike for strike in list_strikes(engine, seller_id) if strike.case_id not in hidden]
+    return make_seller_card(case, read_seller_record(engine, seller_id, hidden), strikes, now or datetime.now(UTC))
+
+
+def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strike], now: datetime) -> SellerCard:
+    """Tell what was known of the seller of a case when its listing was seen, and what is known now.
+
+    "Strikes" are those that count by the database; what the marketplace reported with its listings is a row of its own,
+    for the two are counted by different people.
+
+    Parameters
+    ----------
+    strikes : collection of Strike
+        All of the seller's.
+    """
+    seen_at, listing = case.scored.listing.observed_at or case.enqueued_at, case.scored.listing
+    seen = {noun: _values(record, field) for noun, field in _FIGURES.items()}
+    counted = _count_over_time(strikes, now)
+    then, latest = dict(seller_history(listing)), dict(seller_history(_latest(record, listing)))
+    if latest or strikes:
+        then["Strikes"], latest["Strikes"] = (_in_force(strikes, at) for at in (seen_at, now))
+    rows = [
+        Row(
+            noun,
+            then.get(noun, "unknown"),
+            phrase,
+            _draw_line(noun, counted if noun == "Strikes" else seen.get(noun, ())),
+        )
+        for noun, phrase in latest.items()
+    ]
+    last_seen_at = max([seen_at, *(look.at for look in record.looks)])
+    return SellerCard(tuple(rows), seen_at, last_seen_at, _make_timeline(record))
+
+
+def _latest(record: SellerRecord, listing: Listing) -> Listing:
+    """Return a listing with each figure of its seller as it was last known."""
+    known = {name: getattr(listing, name) for name in _KNOWN}
+    for look in record.looks:
+        known |= {name: value for name in _KNOWN if (value := getattr(look.listing, name)) is not None}
+    return replace(listing, **known)
+
+
+def _in_force(strikes: Collection[Strike], at: datetime) -> str:
+    number = sum(strike.counts_at(at) for strike in strikes)
+    return f"{number:,}" if number else "none"
+
+
+def _count_over_time(strikes: Collection[Strike], now: datetime) -> Series:
+    """Return how many strikes counted after each moment until now at which that changed."""
+    changes: Counter[datetime] = Counter()
+    for strike in strikes:
+        ends = strike.expires_at if strike.taken_back_at is None else min(strike.expires_at, strike.taken_back_at)
+        if strike.struck_at < ends:
+            changes[strike.struck_at] += 1
+            changes[ends] -= 1
+    moments = sorted(at for at in changes if at <= now)
+    counts = accumulate(changes[at] for at in moments)
+    return [*((at, 0.0) for at in moments[:1]), *zip(moments, map(float, counts), strict=True)]
+
+
+def _values(record: SellerRecord, field: str) -> Series:
+    values = ((look.at, getattr(look.listing, field)) for look in record.looks)
+    return [(at, value) for at, value in values if value is not None]
+
+
+def _draw_line(noun: str, values: Series) -> Line | None:
+    """Return the line of a figure that was seen at two moments or more."""
+    if not values or values[-1][0] - values[0][0] < _SHORTEST:
+        return None
+    first, last = values[0][0], values[-1][0]
+    highest = max(value for _, value in values) or 1.0
+    drawn = [*values[: -1 : len(values) // _MOST_POINTS + 1], values[-1]]
+    points = " ".join(f"{_place(at, first, last):.1f},{95 - 90 * max(value, 0.0) / highest:.1f}" for at, value in drawn)
+    was, now = (f"{100 * value:.0f} %" if noun == "Rating" else f"{value:,.0f}" for _, value in (values[0], values[-1]))
+    return Line(points, was, now, first, last)
+
+
+def _make_timeline(record: SellerRecord) -> Timeline | None:
+    moments = [look.at for look in record.looks]
+    if not moments or max(moments) - min(moments) < _SHORTEST:
+        return None
+    first, last = min(moments), max(moments)
+    verdicts = {said.case_id: said.verdict.value for said in record.verdicts}
+    marks = [
+        Mark(_place(look.at, first, last), verdicts.get(look.case_id, "listed").replace(" ", "-"))
+        for look in record.looks
+    ]
+    told = [count(len(record.looks), "case"), *_count_kinds([said.verdict.value for said in record.verdicts])]
+    return Timeline(first, last, tuple(marks), ", ".join(told))
+
+
+def _place(at: datetime, first: datetime, last: datetime) -> float:
+    return _MARGIN + (100 - 2 * _MARGIN) * ((at - first) / (last - first))
+
+
+def _count_kinds(verdicts: Sequence[str]) -> Iterable[str]:
+    return (f"{verdicts.count(kind)} found {kind}" for kind in ("counterfeit", "genuine") if kind in verdicts)

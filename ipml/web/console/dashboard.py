@@ -1,0 +1,199 @@
+"""Figures over the days that the address names: how the queue stands, and how it stands with brands.
+
+Of the queue: what waits, what came and went, how fast, and how right the order was. Of brands: which are counterfeited
+most, and of each what its owner is told, as it stands now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from markupsafe import Markup
+from pydantic import BeforeValidator, Field
+from sqlalchemy import Engine
+
+from ipml.cooperation.reports.brand import make_brand_report, measure_brand
+from ipml.cooperation.reports.found_brands import FoundBrand, list_brands
+from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.rules import ReportRules
+from ipml.cooperation.reports.tables import Report, show, show_interval
+from ipml.enforcement.ledger.fairness import find_alarms
+from ipml.enforcement.overview import measure_enforcement
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.review.backlog import measure_backlog
+from ipml.review.exploration.estimates import estimate
+from ipml.review.hits import measure_hits
+from ipml.review.quality.look_summary import summarise_looks
+from ipml.review.throughput import count_days, measure_paces, time_reviews
+from ipml.web.accounts.login import get_engine, get_policy, get_user
+from ipml.web.accounts.permissions import Action
+from ipml.web.accounts.users import User
+from ipml.web.cache import Kept, KeptByName
+from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_look_bars
+from ipml.web.responses import render
+
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2199, 12, 31)
+_Bounded = Annotated[date, Field(ge=_EARLIEST, le=_LATEST)]
+_Day = Annotated[_Bounded | None, BeforeValidator(lambda text: text or None)]  # of a form, a field that was left empty
+FirstDay = Annotated[_Day, Query(alias="from")]
+LastDay = Annotated[_Day, Query(alias="until")]
+
+
+@dataclass(frozen=True, slots=True)
+class DateRange:
+    """Days in UTC, from the first to the last.
+
+    Attributes
+    ----------
+    is_usual : bool
+        Whether it is what the page shows where nothing is asked for.
+    """
+
+    first: date
+    last: date
+    is_usual: bool = False
+
+    @classmethod
+    def of(cls, first: date | None, last: date | None, n_days: int, most: int = 3_660) -> DateRange:
+        """Return the days asked for; where one end is missing, as many as usual, the last of them today.
+
+        Parameters
+        ----------
+        first, last : date or None
+            In either order.
+        n_days : int
+            How many are usual.
+        most : int, default=3,660
+            How many are shown at most, of a longer range the last ones.
+
+        Examples
+        --------
+        >>> span = DateRange.of(None, date(2026, 5, 14), 14)
+        >>> span.first.isoformat(), span.n_days, span.end.isoformat()
+        ('2026-05-01', 14, '2026-05-15T00:00:00+00:00')
+        """
+        is_usual = first is None and last is None
+        usual = timedelta(days=n_days - 1)
+        last = last or (first + usual if first else datetime.now(UTC).date())
+        first, last = sorted((first or last - usual, last))
+        return cls(max(first, last - timedelta(days=most - 1)), last, is_usual)
+
+    @property
+    def n_days(self) -> int:
+        """How many days it has."""
+        return (self.last - self.first).days + 1
+
+    @property
+    def start(self) -> datetime:
+        """The midnight with which it begins."""
+        return datetime.combine(self.first, time(), UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The midnight with which it ends."""
+        return datetime.combine(self.last, time(), UTC) + timedelta(days=1)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What an address says of it: nothing where it is the usual one."""
+        return {} if self.is_usual else {"from": self.first.isoformat(), "until": self.last.isoformat()}
+
+
+_USUAL_DAYS, _PACE_DAYS, _MOST_DAYS = 14, 7, 92
+
+
+def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
+    """Show how the queue stands, as it was a few seconds ago at most: many may have the page open.
+
+    What came and went day by day, and who decided how much, is that of the days asked for.
+    """
+    engine, user, state = get_engine(request), get_user(request), request.app.state
+    now = datetime.now(UTC)
+    context = {
+        **state.stand.get(lambda: _measure_queue(engine, get_policy(request), now)),
+        "alarms": state.alarms.get(lambda: find_alarms(engine, get_policy(request))),
+        "estimates": make_estimate_bars(state.estimates.get(lambda: estimate(engine))),
+        **_paces(engine, user, now, _PACE_DAYS),
+        "span": (span := DateRange.of(first, last, _USUAL_DAYS, _MOST_DAYS)),
+        "pace_days": _PACE_DAYS,
+    }
+    if not span.is_usual:
+        days = count_days(engine, span.n_days, now=span.end - timedelta(microseconds=1))
+        context |= {"days": days, "day_chart": make_day_chart(days), "pace_days": span.n_days}
+        context |= _paces(engine, user, span.end, span.n_days)
+    return render(request, "dashboard.html", context)
+
+
+def _measure_queue(engine: Engine, policy: EnforcementPolicy, now: datetime) -> dict[str, Any]:
+    days = count_days(engine, _USUAL_DAYS, now=now)
+    backlog = measure_backlog(engine, now=now)
+    return {
+        "at": now,
+        "backlog": backlog,
+        "most_of_an_age": max(number for _, number in backlog.ages) or 1,
+        "days": days,
+        "decided_today": days[-1].decided,
+        "day_chart": make_day_chart(days),
+        "hits": make_hit_bars(measure_hits(engine)),
+        "times": time_reviews(engine),
+        "enforcement": measure_enforcement(engine, policy, now=now),
+        "looks": make_look_bars(summarise_looks(engine)),
+    }
+
+
+def _paces(engine: Engine, user: User, now: datetime, n_days: int) -> dict[str, Any]:
+    """Return the paces of all reviewers for a lead, for others their own: nobody is measured by colleagues."""
+    is_lead, paces = user.role.may(Action.SEE_PACES), measure_paces(engine, n_days, now=now)
+    return {"is_lead": is_lead, "paces": [pace for pace in paces if is_lead or pace.reviewer == user.name]}
+
+
+MOST_BRANDS = 200
+_RECENT_DAYS, _YEAR_DAYS = 90, 365
+
+
+def show_brands(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
+    """Show the brands on which was decided in some days, those with the most counterfeits first."""
+    brands: Kept[list[FoundBrand]] = request.app.state.brands
+    span = DateRange.of(first, last, _RECENT_DAYS)
+
+    def find() -> list[FoundBrand]:
+        return list_brands(get_engine(request), span.start, MOST_BRANDS, span.end)
+
+    listed = brands.get(find) if span.is_usual else find()
+    most = max((one.counterfeit for one in listed), default=0)
+    return render(request, "brands.html", {"listed": listed, "span": span, "most": most, "longest": MOST_BRANDS})
+
+
+def show_brand(
+    request: Request,
+    name: Annotated[str, Query(min_length=1, max_length=200)],
+    first: FirstDay = None,
+    last: LastDay = None,
+) -> Response:
+    """Show what was found of a brand in some days, how fast it went, who stands behind it, and notices."""
+    reports: KeptByName[tuple[Report, datetime]] = request.app.state.brand_reports
+    span = DateRange.of(first, last, _YEAR_DAYS)
+    report, at = reports.get(f"{span.first} {span.last} {name}", lambda: _measure_brand(request, name, span))
+    context: dict[str, Any] = {"name": name, "report": report, "at": at, "show": show, "show_interval": show_interval}
+    return render(request, "brand.html", context | {"draw": _draw_report, "span": span})
+
+
+def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[Report, datetime]:
+    now, rules = datetime.now(UTC), _report_rules(request)
+    period = Period.between(span.first, span.last)
+    networks = request.app.state.settings.networks
+    figures = measure_brand(get_engine(request), name, period, rules, as_of=now, networks=networks)
+    return make_brand_report(figures, rules), now
+
+
+def _draw_report(svg: str) -> Markup:
+    """Return a chart of a report, in which everything from outside was escaped as it was drawn."""
+    return Markup(svg)  # noqa: S704
+
+
+def _report_rules(request: Request) -> ReportRules:
+    rules: ReportRules = request.app.state.cooperation.reports
+    return rules

@@ -1,0 +1,350 @@
+"""The networks behind sellers: a list, one as a picture to explore, and what speaks for each member and each link.
+
+From here networks are handed over to authorities and rights holders, and what became of them is noted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path as FilePath
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Form, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import State
+
+from ipml.cooperation.clues.contents import ClueRequest
+from ipml.cooperation.clues.desk import Candidate, count_confirmed, judge_candidates, list_handed_out
+from ipml.cooperation.clues.log import sign_receipt
+from ipml.cooperation.clues.outcomes import note_outcome
+from ipml.cooperation.clues.package import Built, build_clue
+from ipml.cooperation.clues.rules import ClueRules
+from ipml.cooperation.network.catalogue import ORDERS, RECENT_DAYS
+from ipml.cooperation.network.evidence import Tie, moment_of
+from ipml.cooperation.network.kinds import IN_WORDS, IN_WORDS_OF_MANY
+from ipml.cooperation.network.members import MemberRecord, read_members
+from ipml.cooperation.network.roles import Hypothesis, Role
+from ipml.cooperation.network.viewing import NetworkView
+from ipml.enforcement.privacy.erased_list import read_erased
+from ipml.errors import AlreadySigned, ClueTooSmall, MemberNotFound, NothingNew, UnstorableValue, UnusableSetting
+from ipml.review.quality.shown import find_hidden
+from ipml.storage.anchors import keep_anchor
+from ipml.storage.database import reading
+from ipml.web.accounts.login import get_engine, get_user
+from ipml.web.cache import NetworkShelf
+from ipml.web.console.case_page import send_file
+from ipml.web.console.network_picture import MANY_LINES, MOST_LINES, draw_network, draw_small, name_role
+from ipml.web.responses import render
+
+MOST_NETWORKS = 24
+MOST_MEMBERS = 1000
+MOST_TIES = 10
+_HYPOTHESES = 3
+_ORDER = f"^({'|'.join(ORDERS)})$"
+
+NetworkNumber = Annotated[int, Path(ge=1, le=2**31)]
+Place = Annotated[int, Path(ge=1, le=2**31)]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member in the table: `place` counts from 1, as in addresses."""
+
+    place: int
+    seller_id: str
+    role: Role
+    since: datetime
+    links: int
+    record: MemberRecord | None
+    newcomer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A member to whom one is linked, and what they share."""
+
+    place: int
+    tie: Tie
+
+
+def show_networks(
+    request: Request,
+    order: Annotated[str, Query(pattern=_ORDER)] = "members",
+    seller: Annotated[str, Query(max_length=200, pattern="^[^\x00]*$")] = "",
+) -> Response:
+    """Show the largest networks, or those that grow fastest; or the one a seller is in."""
+    shelf = _shelf(request)
+    listed, count = shelf.list(order, MOST_NETWORKS) if shelf.is_there else ([], 0)
+    views = [shelf.view(one.number) for one in listed]
+    names = [name for view in views for name in view.seller_ids]
+    records = _read_records(request, names) if names else {}
+    context = {
+        "is_there": shelf.is_there,
+        "listed": [
+            (one, draw_small(view.layout), _sum_up([records.get(name) for name in view.seller_ids]))
+            for one, view in zip(listed, views, strict=True)
+        ],
+        "count": count,
+        "order": order,
+        "orders": list(ORDERS),
+        "recent_days": RECENT_DAYS,
+        "seller": seller.strip(),
+        "found": shelf.find_number(seller.strip()) if seller.strip() else None,
+        "in_words": IN_WORDS,
+        "plurals": IN_WORDS_OF_MANY,
+    }
+    return render(request, "networks.html", context)
+
+
+def show_network(request: Request, number: NetworkNumber) -> Response:
+    """Show a network: the picture, who may be the source, and every member."""
+    view = _shelf(request).view(number)
+    records = _read_records(request, view.seller_ids)
+    rows = _make_rows(view, records)
+    context = {
+        "view": view,
+        "picture": draw_network(view, records),
+        "most_lines": MOST_LINES,
+        "many_lines": MANY_LINES,
+        "rows": sorted(rows, key=_rank_member)[:MOST_MEMBERS],
+        "n_members": len(rows),
+        "facts": _sum_up([row.record for row in rows]),
+        "unlinked": sum(row.links == 0 for row in rows),
+        "newcomers": sum(bool(row.newcomer) for row in rows),
+        **_tell_source(view),
+    }
+    return render(request, "network.html", context)
+
+
+def show_member(request: Request, number: NetworkNumber, place: Place) -> Response:
+    """Show a member of a network: what is known of them, and to whom they are linked by what."""
+    view = _shelf(request).view(number)
+    _check_place(view, place)
+    neighbours = view.neighbours_of(place - 1)
+    context = {
+        "view": view,
+        "row": _make_rows(view, _read_records(request, [view.seller_ids[place - 1]]))[place - 1],
+        "neighbours": [Neighbour(one + 1, view.tie(place - 1, one)) for one in neighbours[:MOST_TIES]],
+        "n_links": len(neighbours),
+        "hypothesis": next((one for one in view.roles.hypotheses if one.seller_id == view.seller_ids[place - 1]), None),
+        "name_role": name_role,
+    }
+    return render(request, "network_member.html", context)
+
+
+def show_tie(request: Request, number: NetworkNumber, one: Place, other: Place) -> Response:
+    """Show what two members of a network share, and since when."""
+    view = _shelf(request).view(number)
+    _check_place(view, one)
+    _check_place(view, other)
+    tie = view.tie(one - 1, other - 1)
+    is_link = other - 1 in view.neighbours_of(one - 1)
+    context = {
+        "view": view,
+        "one": one,
+        "other": other,
+        "tie": tie,
+        "is_link": is_link,
+        "needed": view.needed,
+        "in_words": IN_WORDS,
+    }
+    return render(request, "network_tie.html", context)
+
+
+def find_network(request: Request, *names: str | None) -> int | None:
+    """Return the number of the network that a seller is in, by whichever name networks know them."""
+    found = (_shelf(request).find_number(name) for name in names if name)
+    return next((number for number in found if number), None)
+
+
+def _shelf(request: Request) -> NetworkShelf:
+    shelf: NetworkShelf = request.app.state.networks
+    return shelf
+
+
+def _check_place(view: NetworkView, place: int) -> None:
+    if place > len(view.roles.members):
+        raise MemberNotFound(view.number, place, len(view.roles.members))
+
+
+def _read_records(request: Request, names: list[str]) -> dict[str, MemberRecord]:
+    engine = get_engine(request)
+    return read_members(engine, names, hidden=find_hidden(engine, get_user(request).name))
+
+
+def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[MemberRow]:
+    joined = view.networks.holdings.joined[view.roles.members].tolist()
+    return [
+        MemberRow(
+            place + 1,
+            name,
+            view.roles.role[place],
+            moment_of(joined[place]),
+            int(view.degree[place]),
+            records.get(name),
+            str(view.newcomers.get(name, "")),
+        )
+        for place, name in enumerate(view.seller_ids)
+    ]
+
+
+def _rank_member(row: MemberRow) -> tuple[int, int, int]:
+    confirmed = row.record.confirmed if row.record else 0
+    return list(Role).index(row.role), -confirmed, -row.links
+
+
+def _sum_up(records: list[MemberRecord | None]) -> dict[str, Any]:
+    known = [record for record in records if record]
+    brands: dict[str, int] = {}
+    for record in known:
+        for brand in record.brands:
+            brands[brand] = brands.get(brand, 0) + 1
+    return {
+        "known": len(known),
+        "confirmed": sum(record.confirmed for record in known),
+        "guilty": sum(record.confirmed > 0 for record in known),
+        "open": sum(record.open for record in known),
+        "strikes": sum(record.strikes for record in known),
+        "brands": sorted(brands, key=lambda brand: (-brands[brand], brand)),
+    }
+
+
+def _tell_source(view: NetworkView) -> dict[str, Any]:
+    """Return the likeliest sources with the place of each who is a member, and how likely it is none of these."""
+    places = {name: place for place, name in enumerate(view.seller_ids, start=1)}
+    best: list[tuple[Hypothesis, int | None]] = [
+        (one, places.get(one.seller_id)) for one in view.roles.hypotheses[:_HYPOTHESES]
+    ]
+    return {"hypotheses": best, "elsewhere": 1 - sum(one.belief for one, _ in best), "name_role": name_role}
+
+
+MOST_CANDIDATES = 30
+_OUTCOME_KINDS = "^(opened|arrests|seized|dropped)$"
+_TEXT = "^[^\x00]*$"
+
+ClueNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The networks worth handing over as they stood at a moment, and what that rests on."""
+
+    candidates: tuple[Candidate, ...]
+    n_networks: int
+    n_outcomes: int
+    at: datetime
+
+
+def show_clues(request: Request) -> Response:
+    """Show which networks to hand over first, with the parts of their worth, and what became of those that were."""
+    return _show_clues(request)
+
+
+def hand_out(
+    request: Request,
+    number: NetworkNumber,
+    recipient: Annotated[str, Form(max_length=80)],
+    brand: Annotated[str, Form(max_length=200, pattern=_TEXT)] = "",
+    again: Annotated[bool, Form()] = False,
+) -> Response:
+    """Build a clue for a recipient and give it as a file; of whom it tells is noted."""
+    view = _shelf(request).view(number)
+    asked = ClueRequest(number, recipient, brand.strip() or None, is_again=again)
+    settings = request.app.state.settings
+    with TemporaryDirectory(prefix="ipml-clue-") as folder:
+        place = FilePath(folder) / f"clue-{number}.zip"
+        try:
+            built: Built = build_clue(
+                get_engine(request),
+                view.networks,
+                asked,
+                _clue_rules(request),
+                place,
+                by=get_user(request).name,
+                key_file=settings.anchor_key,
+                erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
+                is_zipped=True,
+            )
+        except (ClueTooSmall, NothingNew, UnusableSetting) as error:
+            return _show_clues(request, str(error))
+        if settings.anchors:
+            keep_anchor(settings.anchors, built.anchor)
+        return send_file(place, f"clue-{built.clue.reference}.zip")
+
+
+def note_receipt(
+    request: Request,
+    clue_id: ClueNumber,
+    received_by: Annotated[str, Form(min_length=1, max_length=200, pattern=_TEXT)],
+) -> Response:
+    """Note who of the recipient signed for a clue."""
+    try:
+        sign_receipt(get_engine(request), clue_id, received_by, by=get_user(request).name)
+    except (AlreadySigned, UnstorableValue) as error:
+        return _show_clues(request, str(error))
+    return RedirectResponse(f"/clues#clue-{clue_id}", HTTPStatus.SEE_OTHER)
+
+
+def take_outcome(
+    request: Request,
+    clue_id: ClueNumber,
+    kind: Annotated[str, Form(pattern=_OUTCOME_KINDS)],
+    amount: Annotated[str, Form(max_length=30)] = "",
+    currency: Annotated[str, Form(pattern="^([A-Z]{3})?$")] = "",
+    why: Annotated[str, Form(max_length=80, pattern=_TEXT)] = "",
+) -> Response:
+    """Note what became of a clue; the order of networks learns from it."""
+    try:
+        number = float(amount) if amount.strip() and kind in ("arrests", "seized") else None
+        dropped = why if kind == "dropped" else None
+        said = {"by": get_user(request).name, "amount": number, "currency": currency or None, "why": dropped}
+        note_outcome(get_engine(request), clue_id, kind, _clue_rules(request), **said)  # type: ignore[arg-type]
+    except (UnusableSetting, ValueError) as error:
+        return _show_clues(request, str(error) if isinstance(error, UnusableSetting) else f"{amount!r} is no number.")
+    return RedirectResponse(f"/clues#clue-{clue_id}", HTTPStatus.SEE_OTHER)
+
+
+def _show_clues(request: Request, message: str = "") -> Response:
+    rules, state = _clue_rules(request), request.app.state
+    is_there = _shelf(request).is_there
+    with reading(get_engine(request)) as connection:
+        handed = list_handed_out(connection)
+    ranking: Ranking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
+    last = {one.clue.network: one for one in reversed(handed)}
+    context: dict[str, Any] = {
+        "is_there": is_there,
+        "ranking": ranking,
+        "best": ranking.candidates[0].ranked.worth if ranking and ranking.candidates else None,
+        "handed": handed,
+        "last": last,
+        "profiles": rules.profiles,
+        "reasons": rules.reasons_to_drop,
+        "message": message,
+    }
+    return render(request, "clues.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
+
+
+def rank_ahead(app: FastAPI) -> None:
+    """Begin to rank the networks before anybody asks, where there is a folder of them."""
+    if app.state.networks.is_there:
+        app.state.candidates.prepare(lambda: _rank_candidates(app.state))
+
+
+def _rank_candidates(state: State) -> Ranking:
+    """Judge the networks with the most listings that were found counterfeit."""
+    shelf: NetworkShelf = state.networks
+    now = datetime.now(UTC)
+    with reading(state.engine) as connection:
+        sums = shelf.add_up(count_confirmed(connection))
+        numbers = sorted(sums, key=lambda number: (-sums[number], number))[:MOST_CANDIDATES]
+        networks = ((shelf.load(number), number) for number in numbers)
+        candidates, n_outcomes = judge_candidates(connection, networks, state.cooperation.clues, now)
+    return Ranking(tuple(candidates), len(sums), n_outcomes, now)
+
+
+def _clue_rules(request: Request) -> ClueRules:
+    rules: ClueRules = request.app.state.cooperation.clues
+    return rules

@@ -1,0 +1,420 @@
+"""The API for programs: listings in, scores out; what the platform did; notices in, and how they stand.
+
+It knows no model; one is handed over, a new one at any moment.
+
+A new address is a row of `API_ROUTES`; `authorise_program` refuses whatever is not in this table. Sessions of the
+reviewers' page open nothing here, and keys of the API open nothing there.
+
+What is wrong is answered in one shape (RFC 9457): a sentence, and every field at fault.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, NoReturn
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy import Engine
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ipml import errors
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.enforcement.takedown.answers import SAID, Answer, Status, note_answer
+from ipml.enforcement.takedown.webhook import read_moment
+from ipml.errors import ApiRefused, InvalidListings, MessageNotFound, NoModelYet, TooBusy, TooManyListings
+from ipml.records import Problem
+from ipml.review.texts import check_text
+from ipml.storage.database import writing
+from ipml.web.accounts.permissions import PROGRAMS, Action
+from ipml.web.http_api.monitoring import CONTENT_TYPE, Metrics, ModelSource, ScoringModel, show_health
+from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
+from ipml.web.http_api.openapi import (
+    ANSWER_DOCUMENT,
+    HEALTH_DOCUMENT,
+    METRICS_DOCUMENT,
+    OWN_DOCUMENT,
+    PROBLEM_TYPE,
+    SCORE_DOCUMENT,
+    describe_problem,
+    describe_scores,
+    make_document,
+    make_json_answer,
+    write_json,
+)
+from ipml.web.http_api.requests import Access, check_site, parse_json, read_body
+from ipml.web.responses import HEADERS, add_headers
+
+MOST_PROBLEMS = 1_000
+
+_STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
+    errors.ApiKeyNeeded: HTTPStatus.UNAUTHORIZED,
+    errors.ApiRefused: HTTPStatus.FORBIDDEN,
+    errors.TooManyListings: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.NoModelYet: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.MessageNotFound: HTTPStatus.NOT_FOUND,
+    errors.NoticeNotFound: HTTPStatus.NOT_FOUND,
+    errors.NoticeKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnstorableValue: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+_STATUS_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+}
+_SENTENCES = {
+    HTTPStatus.NOT_FOUND: "There is nothing here; see /openapi.json.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "That method is not answered here; see /openapi.json.",
+}
+_FAILURE = "Something failed. The operator finds more in the log."
+_log = logging.getLogger(__name__)
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Answer every error of an application in the one shape."""
+    app.add_exception_handler(errors.InvalidListings, _answer_bad_listings)
+    app.add_exception_handler(errors.InvalidNotice, _answer_bad_notice)
+    app.add_exception_handler(errors.IpmlError, _answer_ipml_error)
+    app.add_exception_handler(RequestValidationError, _answer_bad_question)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_failure)
+
+
+def _answer_bad_listings(_request: Request, error: Exception) -> Response:
+    problems = error.problems if isinstance(error, errors.InvalidListings) else ()
+    rows = len({problem.row for problem in problems})
+    detail = f"{rows:,} of the listings break{'s' * (rows == 1)} the rules; nothing was scored."
+    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems)
+
+
+def _answer_bad_notice(_request: Request, error: Exception) -> Response:
+    problems = error.problems if isinstance(error, errors.InvalidNotice) else ()
+    found = "One thing in the notice breaks" if len(problems) == 1 else f"{len(problems):,} things in the notice break"
+    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, f"{found} the rules; nothing was kept.", problems)
+
+
+def _answer_ipml_error(_request: Request, error: Exception) -> Response:
+    status = _STATUS.get(type(error)) if isinstance(error, errors.IpmlError) else None
+    if status is None:
+        _log.error("%s", error)
+        return _answer_problems(HTTPStatus.INTERNAL_SERVER_ERROR, _FAILURE)
+    return _answer_problems(status, str(error))
+
+
+def _answer_bad_question(_request: Request, error: Exception) -> Response:
+    faults = error.errors() if isinstance(error, RequestValidationError) else ()
+    said = "; ".join(f"{fault['loc'][-1]}: found {fault.get('input')!a:.80}, {fault['msg']}" for fault in faults)
+    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, said)
+
+
+def _answer_http_error(_request: Request, error: Exception) -> Response:
+    status = HTTPStatus(getattr(error, "status_code", HTTPStatus.BAD_REQUEST))
+    return _answer_problems(
+        status, _SENTENCES.get(status) or str(getattr(error, "detail", "")), headers=getattr(error, "headers", None)
+    )
+
+
+def _answer_failure(request: Request, _error: Exception) -> Response:
+    # The framework answers a failure outside of all else, logs the traceback itself, and has the server hang up.
+    answer = _answer_problems(HTTPStatus.INTERNAL_SERVER_ERROR, _FAILURE, headers={"Connection": "close"})
+    return add_headers(request, answer)
+
+
+def _answer_problems(
+    status: HTTPStatus,
+    detail: str,
+    problems: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    said = {"title": status.phrase, "status": int(status), "detail": detail}
+    listed = {"problems": list(map(describe_problem, problems[:MOST_PROBLEMS]))} if problems else {}
+    every = {**_STATUS_HEADERS.get(status, {}), **(headers or {})}
+    return Response(write_json(said | listed), status, every, media_type=PROBLEM_TYPE)
+
+
+_MESSAGE_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}")
+_LONGEST_WHY = 2_000
+_EXPECTED = '{"status": "accepted", "done" or "refused", "at": a moment with its time zone, "why": text}'
+
+
+async def answer_message(
+    request: Request,
+    key: Annotated[str, Path(description="the header `webhook-id` of the message that is answered")],
+) -> Response:
+    """Note what became of a message: "accepted", "done" or "refused".
+
+    The same answer again changes nothing. Answers count in the order of the messages, whenever they come; a moment
+    that is yet to come counts as now.
+    """
+    state = request.app.state
+    with state.crowd.join():
+        status, at, why = find_answer(_parse_answer(await read_body(request)))
+        engine: Engine | None = state.engine
+        if engine is None or not _MESSAGE_KEY.fullmatch(key):
+            raise MessageNotFound(key)
+
+        def note() -> Answer:
+            with writing(engine) as connection:
+                return note_answer(connection, key, status, "platform", datetime.now(UTC), at=at, why=why)
+
+        noted = await to_thread.run_sync(note, limiter=state.writers)
+    said = {"key": noted.key, "status": noted.status, "said_at": noted.said_at.isoformat(), "is_new": noted.is_new}
+    return make_json_answer(write_json(said))
+
+
+def find_answer(content: object) -> tuple[Status, datetime | None, str]:
+    """Return what a body says; HTTPException 422, or UnstorableValue, where that is nothing we know.
+
+    Examples
+    --------
+    >>> find_answer({"status": "refused", "why": "no such listing"})
+    ('refused', None, 'no such listing')
+    """
+    if not isinstance(content, Mapping) or set(content) - {"status", "at", "why"}:
+        _refuse_answer("something else")
+    status, at, why = content.get("status"), content.get("at"), content.get("why")
+    if not isinstance(status, str) or status not in SAID:
+        _refuse_answer("another status")
+    moment = read_moment(at)
+    if at is not None and moment is None:
+        _refuse_answer("no moment")
+    if why is not None and not isinstance(why, str):
+        _refuse_answer("no text in why")
+    check_text("why", why or "", _LONGEST_WHY)
+    return next(known for known in SAID if known == status), moment, why or ""
+
+
+def _parse_answer(body: bytes) -> Any:
+    try:
+        return parse_json(body)
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is no JSON that can be read: found {error}.") from None
+
+
+def _refuse_answer(found: str) -> NoReturn:
+    raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found {found}; expected {_EXPECTED}.")
+
+
+MOST_LISTINGS = 1_000
+MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
+_MOST_WRITERS = 4  # who wait for the database, beside those who score: neither holds up the other
+_SMALL_BYTES = 16_384  # what is scored in less time than handing it to another thread and back may take
+
+Listings = list[dict[str, Any]]
+
+
+async def score(
+    request: Request,
+    explain: Annotated[bool, Query(description="give reasons, highlights and the usual price range as well")] = False,
+) -> Response:
+    """Score one listing or many, by one and the same model.
+
+    All are scored or none: where a single listing breaks the rules, everything wrong with any of them is named.
+    """
+    state = request.app.state
+    with state.crowd.join():
+        body = await read_body(request)
+        model: ScoringModel | None = state.models.current()  # once: no answer is by two models
+        if model is None:
+            raise NoModelYet
+
+        def work() -> bytes:
+            scored, unlike = model.score_batch(find_listings(_parse_listings(body)), explain)
+            state.metrics.count_listings(scored, unlike)
+            return write_json(describe_scores(scored, model.version, explain, unlike))
+
+        is_small = len(body) <= _SMALL_BYTES
+        return make_json_answer(work() if is_small else await to_thread.run_sync(work, limiter=state.threads))
+
+
+def show_metrics(request: Request) -> Response:
+    """Show figures of this server to a monitor, as Prometheus reads them."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.write(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def show_document(request: Request) -> Response:
+    """Describe this API, as OpenAPI 3.1."""
+    return make_json_answer(write_json(request.app.openapi()))
+
+
+# Every route: how and where it is asked for, the action it is (None: anybody may), what answers, and its description.
+API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str, Any]], ...] = (
+    ("GET", "/health", None, show_health, HEALTH_DOCUMENT),
+    ("GET", "/metrics", Action.READ_METRICS, show_metrics, METRICS_DOCUMENT),
+    ("GET", "/openapi.json", None, show_document, OWN_DOCUMENT),
+    ("POST", "/v1/score", Action.SCORE, score, SCORE_DOCUMENT),
+    ("POST", "/v1/measures/{key}/answer", Action.SETTLE_MESSAGES, answer_message, ANSWER_DOCUMENT),
+    ("POST", "/v1/notices", Action.GIVE_NOTICE, give_notice, GIVE_DOCUMENT),
+    ("GET", "/v1/notices/{reference}", Action.GIVE_NOTICE, show_notice, STATUS_DOCUMENT),
+)
+
+
+def make_api(
+    models: ModelSource,
+    metrics: Metrics,
+    access: Access,
+    listing_schema: Mapping[str, Any],
+    engine: Engine | None = None,
+) -> FastAPI:
+    """Make the API as an application of its own.
+
+    Parameters
+    ----------
+    models : ModelSource
+        Asked once a request for the model in use.
+    metrics : Metrics
+        Where scored listings are counted.
+    access : Access
+        Who may have listings scored.
+    listing_schema : mapping
+        JSON Schema of a listing, for the documentation.
+    engine : Engine, optional
+        The review database, where one is served beside: answers of the platform and notices go there, `/health` looks
+        after it.
+    """
+    app = FastAPI(
+        dependencies=[Depends(authorise_program)],
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
+    app.state.cooperation = None if engine is None else load_cooperation_policy()
+    app.state.actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
+    app.state.crowd = Crowd(MOST_AT_ONCE)
+    app.state.threads = CapacityLimiter(os.cpu_count() or 1)
+    app.state.writers = CapacityLimiter(_MOST_WRITERS)
+    for method, path, _, answer, says in API_ROUTES:
+        app.add_api_route(path, answer, methods=[method], response_class=Response, **says)
+    app.add_middleware(_ProtectingHeaders)
+    add_error_answers(app)
+    app.openapi = lambda: make_document(app, listing_schema, describe_shapes(), needs_key=bool(access.keys))  # type: ignore[method-assign]
+    return app
+
+
+async def authorise_program(request: Request) -> None:
+    """Let a request pass if its route is in the table, and is free or opened by what the request shows.
+
+    Raises
+    ------
+    ApiKeyNeeded, ApiRefused
+    """
+    actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
+    rule = (request.method, request.scope["route"].path)
+    if rule in actions and actions[rule] is None:
+        return
+    check_site(request.headers)
+    request.state.grant = request.app.state.access.check(request, actions.get(rule))
+    if actions.get(rule) not in PROGRAMS:
+        raise ApiRefused("an address that is open to nobody", "one of /openapi.json")
+
+
+def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
+    """Return one application of two: what is the API's goes there, all else to the page.
+
+    Parameters
+    ----------
+    page, api
+        As `make_app` and `make_api` return them.
+    """
+    paths = {path for _, path, _, _, _ in API_ROUTES}
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        await (api if path in paths or path.startswith("/v1/") else page)(scope, receive, send)
+
+    return choose
+
+
+def find_listings(content: object) -> Listings:
+    """Return the listings of a request: the object itself, or those of its list "listings".
+
+    Raises
+    ------
+    HTTPException
+        422 where it is neither.
+    TooManyListings, InvalidListings
+
+    Examples
+    --------
+    >>> find_listings({"listing_id": "1"}), find_listings({"listings": []})
+    ([{'listing_id': '1'}], [])
+    """
+    if isinstance(content, dict) and "listings" not in content:
+        return [content]
+    if not isinstance(content, dict) or not isinstance(content["listings"], list) or len(content) > 1:
+        expected = 'a listing as an object, or {"listings": [...]} and nothing else'
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
+    listings = content["listings"]
+    if len(listings) > MOST_LISTINGS:
+        raise TooManyListings(len(listings), MOST_LISTINGS)
+    _check_objects(listings)
+    return listings
+
+
+def _check_objects(listings: Sequence[object]) -> None:
+    strange = [row for row, listing in enumerate(listings, start=1) if not isinstance(listing, dict)]
+    if strange:
+        expected = "an object with the fields of a listing"
+        raise InvalidListings([Problem(row, "", "something else", expected) for row in strange])
+
+
+def _parse_listings(body: bytes) -> object:
+    try:
+        return parse_json(body)
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is no JSON that can be read: found {error}.") from None
+
+
+class Crowd:
+    """Count the requests being worked on, and turn away one too many. For one event loop.
+
+    Examples
+    --------
+    >>> crowd = Crowd(most=1)
+    >>> with crowd.join(), crowd.join():
+    ...     pass
+    Traceback (most recent call last):
+    ipml.errors.TooBusy: 1 requests are being worked on already. Try again in a second.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._inside = most, 0
+
+    @contextmanager
+    def join(self) -> Iterator[None]:
+        """Be one of them within a block; TooBusy where there are enough."""
+        if self._inside >= self._most:
+            raise TooBusy(self._most)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+
+class _ProtectingHeaders:
+    """Put on every answer what keeps a browser from making anything else of it; answers are kept nowhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update({**HEADERS, "Cache-Control": "no-store"})
+            await send(message)
+
+        await self._app(scope, receive, send_on)

@@ -1,0 +1,254 @@
+"""What a monitor asks: the health of the service and of the model it serves, and its metrics.
+
+The command hands the served model over; the web itself knows no model. Metrics are in the text format of Prometheus.
+They name routes and versions, and nothing that was sent. Of the outbox they count what waits, what was given up, and
+what the platform has not answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from threading import Lock
+from time import perf_counter
+from typing import Any, Protocol
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ipml.enforcement.takedown.timing import count_overdue
+from ipml.errors import IpmlError
+from ipml.records import ScoredListing, Unlike
+from ipml.storage.database import reading, try_writing
+from ipml.storage.outbox import Backlog, count_backlog
+
+
+class ScoringModel(Protocol):
+    """One loaded model, of which nothing changes."""
+
+    @property
+    def version(self) -> str:
+        """Name and version, as every score carries them."""
+
+    @property
+    def loaded_at(self) -> datetime:
+        """Since when it is in use."""
+
+    def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
+        """Return the listings with their scores, in order; InvalidListings where some are bad."""
+
+    def score_batch(
+        self, listings: Sequence[Mapping[str, Any]], explain: bool
+    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
+        """Return the same, and in what the listings are unlike those the model was trained on."""
+
+
+class ModelSource(Protocol):
+    """Where the model of the moment is found."""
+
+    @property
+    def n_reloads(self) -> int:
+        """How often another model took the place of one."""
+
+    @property
+    def n_failures(self) -> int:
+        """How often a model could not be loaded."""
+
+    def current(self) -> ScoringModel | None:
+        """Return the model in use, or None where there is none yet."""
+
+
+def show_health(request: Request) -> Response:
+    """Tell a monitor whether what is served works: the database, the model, or both.
+
+    Of the database it says whether it can be reached and written, and the migration it is at; of the model, its
+    version. Whatever fails is answered with 503.
+    """
+    state = request.app.state
+    engine: Engine | None = getattr(state, "engine", None)
+    models: ModelSource | None = getattr(state, "models", None)
+    report: dict[str, Any] = {"status": "ok"}
+    report |= {} if engine is None else _look_at_database(engine)
+    report |= {} if models is None else _look_at_model(models)
+    is_well = report["status"] == "ok"
+    return JSONResponse(report, HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _look_at_database(engine: Engine) -> dict[str, Any]:
+    try:
+        return {"database": "writable", "migration": try_writing(engine)}
+    except IpmlError:
+        return {"status": "failing", "database": "unusable", "migration": None}
+
+
+def _look_at_model(models: ModelSource) -> dict[str, Any]:
+    model = models.current()
+    return {"model": model.version} if model else {"status": "failing", "model": None}
+
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# From a hundredth of the 25 ms that one listing may take, to a full request with reasons.
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """Counters of one server. Threads may share it.
+
+    Parameters
+    ----------
+    models : ModelSource
+        Asked at each reading for the model in use.
+    """
+
+    def __init__(self, models: ModelSource) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "ipml_http_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "ipml_http_request_seconds",
+            "Time from a request's first line to the end of its answer.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._scored = Counter("ipml_listings_scored", "Listings that got a score.", registry=self._registry)
+        self._abstained = Counter(
+            "ipml_listings_abstained", "Listings that the model could not judge.", registry=self._registry
+        )
+        self._unlike = Counter(
+            "ipml_answers_unlike_training",
+            "Answers to listings unlike those the model was trained on, by what is unlike.",
+            ("subject",),
+            registry=self._registry,
+        )
+        self._registry.register(_ModelFacts(models))
+        ProcessCollector(registry=self._registry)
+
+    def count_listings(self, scored: Sequence[ScoredListing], unlike: Sequence[Unlike] = ()) -> None:
+        """Count the listings of an answer, and in what they are unlike those of the training."""
+        silent = sum(one.abstained is not None for one in scored)
+        self._scored.inc(len(scored) - silent)
+        self._abstained.inc(silent)
+        for one in unlike:
+            self._unlike.labels(one.subject).inc()
+
+    def add(self, facts: Collector) -> None:
+        """Show further figures, looked up at each reading."""
+        self._registry.register(facts)
+
+    def write(self) -> bytes:
+        """Return all figures as a monitor reads them."""
+        return generate_latest(self._registry)
+
+    def measure(self, app: ASGIApp) -> ASGIApp:
+        """Return an application that does as the given one, with its requests counted and timed."""
+
+        async def measured(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            status, began = 500, perf_counter()
+
+            async def send_on(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                await send(message)
+
+            try:
+                await app(scope, receive, send_on)
+            finally:
+                self._count(scope, status, perf_counter() - began)
+
+        return measured
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        # What anybody may write is no label: it would make a new line of figures each time.
+        route = str(getattr(scope.get("route"), "path", "other"))
+        method = scope["method"] if route != "other" else "other"
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+
+class _ModelFacts(Collector):
+    """What is to be said of the model in use, looked up at each reading."""
+
+    def __init__(self, models: ModelSource) -> None:
+        self._models = models
+
+    def collect(self) -> Iterator[Metric]:
+        model = self._models.current()
+        info = GaugeMetricFamily("ipml_model_info", "The model in use.", labels=("version",))
+        since = GaugeMetricFamily("ipml_model_loaded_timestamp_seconds", "When the model in use was loaded.")
+        if model is not None:
+            info.add_metric((model.version,), 1)
+            since.add_metric((), model.loaded_at.timestamp())
+        yield info
+        yield since
+        yield _counter("ipml_model_reloads", "Times another model took the place of one.", self._models.n_reloads)
+        yield _counter("ipml_model_reload_failures", "Times a model could not be loaded.", self._models.n_failures)
+
+
+def _counter(name: str, says: str, value: Any) -> Metric:
+    return CounterMetricFamily(name, says, value=value)
+
+
+_KEPT_SECONDS = 10.0  # anybody may ask; the database is asked this often at most
+_log = logging.getLogger(__name__)
+
+
+class OutboxFacts(Collector):
+    """Figures of the outbox, looked up at each reading, but not more often than every ten seconds.
+
+    Parameters
+    ----------
+    engine : Engine
+    overdue_hours : float
+        After how many hours without a word a measure is overdue.
+    """
+
+    def __init__(self, engine: Engine, overdue_hours: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine, self._hours, self._clock = engine, overdue_hours, clock
+        self._found: tuple[datetime, list[Backlog], int] | None = None
+        self._looked_at: float | None = None
+        self._lock = Lock()
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the figures; none while the database cannot be read."""
+        with self._lock:
+            if self._looked_at is None or self._clock() - self._looked_at > _KEPT_SECONDS:
+                self._found, self._looked_at = self._look(), self._clock()
+            found = self._found
+        if found is not None:
+            yield from _describe(*found)
+
+    def _look(self) -> tuple[datetime, list[Backlog], int] | None:
+        now = datetime.now(UTC)
+        try:
+            with reading(self._engine) as connection:
+                return now, count_backlog(connection, now), count_overdue(connection, now, self._hours)
+        except IpmlError as error:
+            _log.warning("%s", error)
+            return None
+
+
+def _describe(now: datetime, backlogs: list[Backlog], overdue: int) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("ipml_outbox_waiting", "Messages not delivered yet.", labels=("channel",))
+    dead = GaugeMetricFamily("ipml_outbox_dead", "Messages given up, for people.", labels=("channel",))
+    oldest = GaugeMetricFamily("ipml_outbox_oldest_seconds", "Age of the oldest that is due.", labels=("channel",))
+    for backlog in backlogs:
+        waiting.add_metric((backlog.channel,), backlog.waiting)
+        dead.add_metric((backlog.channel,), backlog.dead)
+        age = (now - backlog.oldest).total_seconds() if backlog.oldest else 0.0
+        oldest.add_metric((backlog.channel,), max(age, 0.0))
+    yield from (waiting, dead, oldest)
+    yield GaugeMetricFamily("ipml_measures_overdue", "Measures the platform has not answered in time.", overdue)

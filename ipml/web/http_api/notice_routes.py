@@ -1,0 +1,265 @@
+"""Notices of rights holders and complaints of consumers over HTTP: given, confirmed at once, asked after."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, NoReturn
+
+from anyio import to_thread
+from fastapi import Header, Path, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+
+from ipml.cooperation.notices.checking import check_notice
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.receipts import Receipt, describe_receipt, find_receipt
+from ipml.cooperation.policy import CooperationPolicy
+from ipml.errors import ApiRefused, InvalidNotice, NoticeNotFound
+from ipml.records import Listing, Problem, ScoredListing
+from ipml.storage.database import reading
+from ipml.web.http_api.monitoring import ScoringModel
+from ipml.web.http_api.openapi import describe_error, make_json_answer, show_examples, write_json
+from ipml.web.http_api.requests import parse_json, read_body
+
+_Text = Annotated[str, Field(min_length=1, max_length=200)]
+_State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NotedListingShape(_Shape):
+    """Where a listing is, by its address, its id, or both."""
+
+    url: str | None = Field(None, max_length=2048, description="https:// or http://")
+    listing_id: _Text | None = None
+    listing: dict[str, Any] | None = Field(
+        None,
+        description="what a platform's own front end knows of it, in the fields of a listing; then it can be judged",
+    )
+
+
+class OrderShape(_Shape):
+    """What a consumer bought."""
+
+    order_id: _Text
+    bought_at: AwareDatetime | None = None
+
+
+class NoticeShape(_Shape):
+    """A notice of counterfeits, or a consumer's complaint: what Article 16(2) of Regulation (EU) 2022/2065 asks for."""
+
+    kind: Literal["counterfeit", "complaint"] = "counterfeit"
+    explanation: str = Field(max_length=10_000, description="why the listings are counterfeit, in some words")
+    listings: list[NotedListingShape] = Field(min_length=1, max_length=300, description="each once")
+    name: _Text = Field(description="of who gives notice")
+    email: str = Field(
+        max_length=254,
+        description="to which receipt and decisions go; filled in from a notifier's own key",
+    )
+    good_faith: Literal[True] = Field(
+        description="that you believe in good faith that all of it is accurate and complete"
+    )
+    brand: _Text | None = Field(None, description="whose goods are copied; needed but for a complaint")
+    rights: _Text | None = Field(
+        None, description="document of the right, such as the number of a trade mark; once for each brand"
+    )
+    language: str | None = Field(None, max_length=35, examples=["en"])
+    key: str | None = Field(None, min_length=1, max_length=255, description="as the header Idempotency-Key")
+    order: OrderShape | None = Field(None, description="only in a complaint")
+
+
+class ListingStatusShape(_Shape):
+    """What became of one listing of a notice."""
+
+    position: int = Field(ge=1, description="in the notice, from 1")
+    location: str | None = Field(description="as you wrote it; null once it was erased")
+    state: _State
+    outcome: str = Field(description="the state in words")
+    is_repeated: bool = Field(description="whether you had given notice of it before; the state is that of then")
+    settled_at: AwareDatetime | None
+
+
+class ReceiptShape(_Shape):
+    """That a notice was received, and how it stands."""
+
+    reference: str = Field(description="by which it is asked after; keep it to yourself")
+    received_at: AwareDatetime
+    settled_at: AwareDatetime | None = Field(description="when the last of its listings was decided on")
+    is_new: bool = Field(description="false where the same notice had been given before")
+    is_suspended: bool = Field(description="whether it is only kept, as your notices are not looked at for now")
+    says: str
+    listings: list[ListingStatusShape]
+
+
+_NOTICE = {
+    "explanation": "We sell no bags in this colour, and the logo is printed backwards.",
+    "listings": [{"listing_id": "1204"}, {"listing_id": "1377"}],
+    "name": "Ann Lee, Vellmar SA",
+    "email": "ann.lee@vellmar.example",
+    "good_faith": True,
+    "brand": "Vellmar",
+    "rights": "EUTM 018123456",
+}
+_COMPLAINT = {
+    "kind": "complaint",
+    "explanation": "The bag came without the stitching that the shop shows.",
+    "listings": [{"listing_id": "1204"}],
+    "name": "Bo Berg",
+    "email": "bo@mail.example",
+    "good_faith": True,
+    "order": {"order_id": "17-3381", "bought_at": "2026-04-02T10:00:00Z"},
+}
+_BAD = {
+    "row": 1,
+    "field": "listings[3].url",
+    "found": "ftp://x",
+    "expected": "an address that begins with https:// or …",
+}
+_ERRORS = (400, 401, 403, 408, 413, 415, 422, 503)
+
+GIVE_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "notice",
+    "summary": "Give notice of counterfeits, or complain",
+    "status_code": 201,
+    "responses": {
+        200: {"model": ReceiptShape, "description": "The same notice had been given before"},
+        201: {"model": ReceiptShape, "description": "Received"},
+        404: describe_error(404, "This service only scores, and takes no notices"),
+        **{status: describe_error(status) for status in _ERRORS if status != 422},
+        422: describe_error(422, "A notice that breaks the rules; every field at fault is named", _BAD),
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/NoticeShape"},
+                    "examples": show_examples(notice=_NOTICE, complaint=_COMPLAINT),
+                }
+            },
+        },
+    },
+}
+STATUS_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "notice_status",
+    "summary": "How does a notice stand?",
+    "responses": {
+        200: {"model": ReceiptShape},
+        404: describe_error(404, "There is no such notice"),
+        **{status: describe_error(status) for status in (401, 403, 422, 503)},
+    },
+}
+
+
+def describe_shapes() -> dict[str, Any]:
+    """Return the schemas of what a notice holds, by name."""
+    schema = NoticeShape.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "NoticeShape": schema}
+
+
+_REFERENCE = re.compile("[0-9a-f]{32}")
+_SHOWN = {"pattern": f"^{_REFERENCE.pattern}$"}  # and not checked: what cannot be a reference is not found
+
+
+async def give_notice(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None, Header(description="identifies the request: sent again with it, it is the same notice")
+    ] = None,
+) -> Response:
+    """Give notice of listings, or complain of one: kept, and confirmed by a receipt with its reference.
+
+    Everything that is wrong with it is named at once, by field, and then nothing of it is kept. Sent again, by the same
+    key or with the same content, it is the same notice. A key that is a notifier's own gives notice as nobody else;
+    `email` may be left out then.
+    """
+    state, whose = request.app.state, request.state.grant.notifier
+    with state.crowd.join():
+        body = await read_body(request)
+        engine, policy = _require_database(request)
+
+        def take_in() -> Receipt:
+            content = _add_notifier(_add_key(_parse(body), idempotency_key), whose)
+            # Only the marketplace's own form says what a listing is like.
+            is_own = whose is None and not state.access.is_open
+            notice = check_notice(content, policy.notices, takes_listings=is_own)
+            if whose is not None and notice.email != whose:
+                raise ApiRefused("a notice of another notifier", "one of the notifier whose key this is")
+            return receive(engine, notice, policy=policy, score=_make_score(state.models.current()))
+
+        receipt = await to_thread.run_sync(take_in, limiter=state.writers)
+    return _answer(receipt, HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK)
+
+
+async def show_notice(
+    request: Request,
+    reference: Annotated[str, Path(description="of the notice, as its receipt names it", json_schema_extra=_SHOWN)],
+) -> Response:
+    """Show how a notice stands: what was decided on each of its listings so far."""
+    state = request.app.state
+    with state.crowd.join():
+        engine, _ = _require_database(request)
+        if not _REFERENCE.fullmatch(reference):
+            raise NoticeNotFound(reference)
+
+        def find() -> Receipt:
+            with reading(engine) as connection:
+                return find_receipt(connection, reference, request.state.grant.notifier)
+
+        return _answer(await to_thread.run_sync(find, limiter=state.writers), HTTPStatus.OK)
+
+
+def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
+    """Return where notices are kept, and by which rules; a service that only scores takes none."""
+    state = request.app.state
+    if state.engine is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return state.engine, state.cooperation
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return parse_json(body)
+    except ValueError as error:
+        _refuse(f"The body is no JSON that can be read: found {error}.")
+
+
+def _refuse(says: str) -> NoReturn:
+    raise HTTPException(HTTPStatus.BAD_REQUEST, says)
+
+
+def _add_key(content: Any, key: str | None) -> Any:
+    """Put the key of the header to what the body says; InvalidNotice where the body has another."""
+    if key is None or not isinstance(content, Mapping):
+        return content
+    if content.get("key", key) != key:
+        raise InvalidNotice([Problem(1, "key", "another than in Idempotency-Key", "the same, or only one of them")])
+    return {**content, "key": key}
+
+
+def _add_notifier(content: Any, whose: str | None) -> Any:
+    """Put the address of the notifier whose key was shown to what the body says, where it says none."""
+    is_missing = whose is not None and isinstance(content, Mapping) and content.get("email") is None
+    return {**content, "email": whose} if is_missing else content
+
+
+def _make_score(model: ScoringModel | None) -> Callable[[Sequence[Listing]], list[ScoredListing]] | None:
+    """Return what scores listings by the model of the moment; None where there is none."""
+    return None if model is None else lambda listings: model.score_many(list(map(_as_mapping, listings)), True)
+
+
+def _as_mapping(listing: Listing) -> dict[str, Any]:
+    told = {name: value for name, value in asdict(listing).items() if value is not None}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()}
+
+
+def _answer(receipt: Receipt, status: HTTPStatus) -> Response:
+    said = describe_receipt(receipt) | ({"is_new": receipt.is_new})
+    return make_json_answer(write_json(said), status)

@@ -1,0 +1,378 @@
+"""What the API answers: the shape of every answer, the values that are sent, and what `/openapi.json` says of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ipml.records import Problem, ScoredListing, Unlike
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ReasonShape(_Shape):
+    """Why a listing scored as it did, in words."""
+
+    feature: str = Field(description="name of the feature or group of features, for machines")
+    sentence: str = Field(description="the reason as a reviewer reads it")
+    weight: float = Field(
+        description="part of the log-odds: positive speaks for counterfeit, negative for genuine; where the sentence "
+        "quotes words of title or description, what the log-odds lose without them"
+    )
+
+
+class HighlightShape(_Shape):
+    """A word of the title, and what the log-odds lose without it, wherever it stands in the title."""
+
+    start: int = Field(ge=0, description="first letter, in code points of the title from 0")
+    end: int = Field(ge=0, description="letter after the last one")
+    weight: float
+
+
+class PriceRangeShape(_Shape):
+    """What the price is compared with: its reference (`median`), and between which bounds a price is usual."""
+
+    brand: str
+    currency: str
+    low: float
+    median: float
+    high: float
+    basis: Literal["brand and category", "brand file", "brand"] | None = Field(
+        None, description="what the reference rests on: listings of brand and category, the brand file, or the brand's"
+    )
+
+
+class ScoreShape(_Shape):
+    """What the model says of one listing; all figures are null where it abstains."""
+
+    listing_id: str
+    observed_at: datetime | None
+    score: float | None = Field(ge=0, le=1, description="calibrated probability that the listing is counterfeit")
+    score_low: float | None = Field(ge=0, le=1, description="lower bound of its 90 % interval")
+    score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
+    log_odds: float | None = Field(description="sum of base_rate and the weights of all reasons, before calibration")
+    abstained: str | None = Field(description="why the listing cannot be judged, or null")
+    reasons: list[ReasonShape] | None = Field(None, description="only with explain=true; heaviest first")
+    base_rate: float | None = Field(
+        None, description="only with explain=true; log-odds at which every listing of this model starts"
+    )
+    highlights: list[HighlightShape] | None = Field(None, description="only with explain=true")
+    price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null where none is known")
+
+
+class UnlikeShape(_Shape):
+    """In what the listings of a request are unlike those the model was trained on."""
+
+    subject: Literal["words", "brand", "category", "score"]
+    found: float = Field(
+        ge=0,
+        le=1,
+        description="share of the words in titles, of the listings with a brand or of those with a category, that "
+        "training never met; or the mean probability",
+    )
+    expected: float = Field(ge=0, le=1, description="the same of sellers left out of training")
+    low: float = Field(ge=0, le=1, description="from here on it would be usual for this many listings and sellers")
+    high: float = Field(ge=0, le=1, description="up to here it would be usual")
+    n_listings: int = Field(ge=1, description="how many listings were looked at that have one")
+    sentence: str = Field(description="all of this in words")
+
+
+class ScoresShape(_Shape):
+    """The scores of all listings of a request, in their order, by one model."""
+
+    model_version: str = Field(description="the model of all these scores", examples=["ipml/3f2a90c1b2d4"])
+    unlike_training: list[UnlikeShape] = Field(
+        default_factory=list,
+        description="in what these listings are unlike those the model was trained on, so that its scores are to be "
+        "distrusted; empty where they are like them, and where fewer than 30 are too few to tell",
+    )
+    scores: list[ScoreShape]
+
+
+class AnswerShape(_Shape):
+    """What became of a message that told the platform what to do."""
+
+    status: Literal["accepted", "done", "refused"]
+    at: AwareDatetime | None = Field(None, description="when, with its time zone; now where nothing is said")
+    why: str | None = Field(None, max_length=2000, description="why it was refused")
+
+
+class NotedShape(_Shape):
+    """What was noted of an answer."""
+
+    key: str
+    status: Literal["accepted", "done", "refused"]
+    said_at: AwareDatetime
+    is_new: bool = Field(description="false where the same had been said before")
+
+
+class ProblemShape(_Shape):
+    """One thing wrong with one field, or with a listing or a notice as a whole."""
+
+    row: int = Field(ge=1, description="number of the listing in the request, from 1; always 1 for a notice")
+    field: str = Field(description='name of the field; "" where the listing as a whole is at fault')
+    found: str = Field(description="what was found, shortened")
+    expected: str = Field(description="what was expected, as a phrase")
+
+
+class ErrorShape(_Shape):
+    """Why there is no other answer (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str = Field(description="what was found, and what to do")
+    problems: list[ProblemShape] = Field(
+        default_factory=list, description="with 422, everything wrong with the listings, up to 1,000 entries"
+    )
+
+
+def describe_scores(
+    scored: Sequence[ScoredListing], version: str, explain: bool, unlike: Sequence[Unlike] = ()
+) -> dict[str, Any]:
+    """Return the plain values of `ScoresShape`."""
+    scores = [_describe_score(one, explain) for one in scored]
+    return {"model_version": version, "unlike_training": list(map(asdict, unlike)), "scores": scores}
+
+
+def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
+    observed_at = scored.listing.observed_at
+    said: dict[str, Any] = {
+        "listing_id": scored.listing.listing_id,
+        "observed_at": observed_at and observed_at.isoformat(),
+        "score": scored.score,
+        "score_low": scored.score_low,
+        "score_high": scored.score_high,
+        "log_odds": scored.log_odds,
+        "abstained": scored.abstained,
+    }
+    if explain:
+        said["reasons"] = list(map(asdict, scored.reasons))
+        said["base_rate"] = scored.base_rate
+        said["highlights"] = list(map(asdict, scored.highlights))
+        said["price_range"] = scored.price_range and asdict(scored.price_range)
+    return said
+
+
+def describe_problem(problem: Problem) -> dict[str, Any]:
+    """Return the plain values of `ProblemShape`."""
+    return {
+        "row": problem.row,
+        "field": problem.column,
+        "found": problem.value,
+        "expected": problem.expected,
+    }
+
+
+def write_json(content: Any) -> bytes:
+    """Return plain values as JSON; a number is written so that it reads back as the same."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def make_json_answer(body: bytes, status: int = 200, media_type: str = "application/json") -> Response:
+    """Return an answer of JSON that is written already."""
+    return Response(body, status, media_type=media_type)
+
+
+_ABOUT = """Send listings as JSON, get the calibrated probability that each is counterfeit, with its 90 % interval.
+
+One request holds one listing or up to 1,000, in at most 4 MiB. All scores of an answer are by one model, which
+`model_version` names. A listing is scored by itself: its score is the same alone and among others.
+
+Rights holders give notice of up to 300 counterfeits, consumers complain of what they bought; both get a receipt at once
+and can ask how it stands.
+"""
+_REFERENCE = {"$ref": "#/components/schemas/Listing"}
+_LISTING = {
+    "listing_id": "1204",
+    "seller_id": "harbour-outlet",
+    "title": "AAA quality Vellmar tote bag 1:1 mirror, with box",
+    "price": 79.9,
+    "currency": "EUR",
+}
+_SCORE = {
+    "listing_id": "1204",
+    "observed_at": None,
+    "score": 0.93,
+    "score_low": 0.81,
+    "score_high": 0.98,
+    "log_odds": 2.71,
+    "abstained": None,
+}
+_EXPLAINED = {
+    **_SCORE,
+    "reasons": [{"feature": "words.grade", "sentence": "Names a quality grade, as copies have: “1:1”", "weight": 1.4}],
+    "base_rate": -2.2,
+    "highlights": [{"start": 29, "end": 32, "weight": 0.9}],
+    "price_range": {
+        "brand": "Vellmar",
+        "currency": "EUR",
+        "low": 400.0,
+        "median": 890.0,
+        "high": 1700.0,
+        "basis": "brand",
+    },
+}
+_BAD = {"row": 1, "field": "price", "found": "-3", "expected": "a number from 0 to 1,000,000,000,000"}
+_ERRORS: dict[int, tuple[str, str]] = {
+    400: ("The body is no JSON, or one that readers would not all read alike", "found Expecting value at line 1"),
+    401: ("No key, or a wrong one", "Expected a header `Authorization: Bearer KEY` with a key of this service."),
+    403: ("Sent by another site's page, or, without keys, not from this machine", "Refused, found a request …"),
+    408: ("The body does not arrive in time", "The body did not arrive within 30 seconds."),
+    413: ("Too long, or too many listings", "Found 1,001 listings; expected at most 1,000 in one request."),
+    415: ("Another kind of content", "Found Content-Type 'text/plain'; expected application/json."),
+    422: ("Listings that break the rules; every field at fault is named", "1 of the listings breaks the rules; …"),
+    404: ("There was never such a message", "No message 'measure-9-imposed-00000000' in the outbox; …"),
+    503: ("No model is loaded yet, or too many requests at once", "No model could be loaded yet. Try again later."),
+}
+
+
+def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, Any] = _BAD) -> dict[str, Any]:
+    """Return what is said of an answer that is an error, with an example of what it names."""
+    usual, detail = _ERRORS[status]
+    meaning = meaning or usual
+    example = {"title": meaning, "status": status, "detail": detail} | ({"problems": [bad]} if status == 422 else {})
+    schema = {"$ref": "#/components/schemas/ErrorShape"}
+    return {"description": meaning, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}
+
+
+def show_examples(**values: Any) -> dict[str, Any]:
+    """Return values as examples, each under its name."""
+    return {name: {"value": value} for name, value in values.items()}
+
+
+_SCORES = {
+    "one": {"model_version": "ipml/3f2a90c1b2d4", "scores": [_SCORE]},
+    "explained": {"model_version": "ipml/3f2a90c1b2d4", "scores": [_EXPLAINED]},
+}
+
+_HEALTH = {"status": "ok", "model": "ipml/3f2a90c1b2d4"}
+_FAILING = {"status": "failing", "model": None}
+
+
+def _describe_health(meaning: str) -> dict[str, Any]:
+    return {"description": meaning, "content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+# What is said of each route, as FastAPI's `add_api_route` takes it.
+HEALTH_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "health",
+    "summary": "Does it work?",
+    "responses": {
+        200: _describe_health("All is well"),
+        503: _describe_health("No model is loaded, or the database cannot be used"),
+    },
+}
+METRICS_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "metrics",
+    "summary": "Figures for Prometheus",
+    "responses": {
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **{status: describe_error(status) for status in (401, 403)},
+    },
+}
+OWN_DOCUMENT: Mapping[str, Any] = {"include_in_schema": False}
+SCORE_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "score",
+    "summary": "Score listings",
+    "responses": {
+        200: {"model": ScoresShape},
+        **{status: describe_error(status) for status in _ERRORS if status != 404},
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]},
+                    "examples": show_examples(one=_LISTING, many={"listings": [_LISTING]}),
+                }
+            },
+        },
+    },
+}
+ANSWER_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "answer",
+    "summary": "Say what became of a message",
+    "responses": {
+        200: {"model": NotedShape},
+        **{status: describe_error(status) for status in _ERRORS},
+    },
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/AnswerShape"},
+                    "examples": show_examples(
+                        done={"status": "done", "at": "2026-05-01T12:00:00Z"},
+                        refused={"status": "refused", "why": "no such listing"},
+                    ),
+                }
+            },
+        },
+    },
+}
+
+
+def make_document(
+    app: FastAPI, listing_schema: Mapping[str, Any], shapes: Mapping[str, Any], *, needs_key: bool
+) -> dict[str, Any]:
+    """Return the OpenAPI document of the API.
+
+    Parameters
+    ----------
+    app : FastAPI
+    listing_schema : mapping
+        JSON Schema of a listing.
+    shapes : mapping
+        JSON Schemas of what else is sent, by name.
+    needs_key : bool
+        Whether a key has to be shown.
+    """
+    from importlib.metadata import version
+
+    document: dict[str, Any] = get_openapi(
+        title="ipml: scores of listings, and notices of counterfeits",
+        version=version("ipml"),
+        description=_ABOUT,
+        routes=app.routes,
+    )
+    components = document.setdefault("components", {})
+    error_schema = ErrorShape.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"] |= error_schema.pop("$defs") | {
+        "Listing": dict(listing_schema),
+        "Listings": {
+            "type": "object",
+            "properties": {"listings": {"type": "array", "items": _REFERENCE, "maxItems": 1_000}},
+            "required": ["listings"],
+            "additionalProperties": False,
+        },
+        "ErrorShape": error_schema,
+        "AnswerShape": AnswerShape.model_json_schema(),
+        **shapes,
+    }
+    _show(document, "/v1/score", "post", 200, examples=show_examples(**_SCORES))
+    _show(document, "/health", "get", 200, example=_HEALTH)
+    _show(document, "/health", "get", 503, example=_FAILING)
+    if needs_key:
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        for path, operations in document["paths"].items():
+            for operation in operations.values() if path != "/health" else ():
+                operation["security"] = [{"key": []}]
+    return document
+
+
+def _show(document: Mapping[str, Any], path: str, method: str, status: int, **shown: Any) -> None:
+    """Put examples to an answer; the framework would take out what is null in them."""
+    document["paths"][path][method]["responses"][str(status)]["content"]["application/json"] |= shown

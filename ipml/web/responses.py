@@ -1,0 +1,475 @@
+"""Pages as they are sent: hostile text made visible, templates, protecting headers, error pages.
+
+The seller writes the text of a listing and may want to deceive the reviewer too. Characters that cannot be seen, or
+that reorder the letters around them, are shown by their code point; the rest is left to the escaping of templates.
+Whatever a template prints is escaped, and its invisible letters are made visible.
+
+Every page has the same headers, and what another site sends is refused, whoever asks. What is wrong is answered by a
+page in the same look, in a sentence, without a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from itertools import groupby
+from math import ceil
+from operator import itemgetter
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+
+from ipml import errors
+from ipml.money import say_amount
+from ipml.records import Highlight
+from ipml.web.wording import (
+    MEASURES,
+    PENALTIES,
+    age,
+    due_in,
+    duration,
+    money,
+    name_restriction,
+    percent,
+    percent_range,
+    tell_platform,
+)
+
+# Controls, format characters, lone surrogates, line separators (categories Cc, Cf, Cs, Zl, Zp), what Unicode
+# calls Default_Ignorable_Code_Point, blanks that are not called spaces, and spaces that hide inside a word.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4\u17b5"
+    "\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_EMOJI = "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+_JOINED = "\u0600-\u08ff\u0900-\u0dff\u0e80-\u0fff\u1000-\u109f\u1780-\u18aa"
+_NEEDED = re.compile(
+    f"(?<=[{_EMOJI}])[\ufe0e\ufe0f]|(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    f"|(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])|(?<=[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca])\u200d"
+    "|(?<=\U0001f3f4)[\U000e0030-\U000e007a]{1,6}\U000e007f|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
+    "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
+)
+"""Where a script or an emoji is written with a letter that cannot be seen: joiners, variation selectors, flags."""
+_ALIKE_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_ON_KEYBOARDS = "\u00aa\u00b5\u00ba"  # the ordinals and the micro sign
+_FULL_WIDTH = re.compile("[\uff01-\uff5e]")
+_EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+_LEAST_OF_COMPOUND = 3  # so many letters of either script are two words written as one, not one in disguise
+_SPACED = re.compile(r"(?<!\w)[^\W\d_](?:([ ._*\u00b7-]{1,2})[^\W\d_])(?:\1[^\W\d_]){2,}(?!\w)")
+_LEET = re.compile(r"(?<!\S)(?=\S*[^\W\d_])\S*[0134578@$!|*+(]\S*(?!\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Letters of a listing that are drawn alike.
+
+    Attributes
+    ----------
+    text : str
+        The letters, or the code point of an invisible one: "U+200B".
+    is_invisible : bool
+        Whether `text` stands for a letter that cannot be seen.
+    speaks_for : str
+        "counterfeit", "genuine" or "" where the letters carried no weight.
+    strength : int
+        1 to 3, in thirds of the strongest weight; 0 where they carried none.
+    disguise : str
+        How the letters hide what they say, in words: the name of a letter of another script, say; or "".
+    """
+
+    text: str
+    is_invisible: bool = False
+    speaks_for: str = ""
+    strength: int = 0
+    disguise: str = ""
+
+
+def show_invisible(text: str) -> str:
+    """Replace each invisible or reordering character by its code point in brackets.
+
+    Line breaks and tabs stay: they are harmless in a paragraph.
+
+    Examples
+    --------
+    >>> show_invisible("Ni\\u200bke")
+    'Ni⟦U+200B⟧ke'
+    """
+    if not (hidden := find_invisible(text, "\n\t")):
+        return text
+    return "".join(f"⟦{_code_point(letter)}⟧" if place in hidden else letter for place, letter in enumerate(text))
+
+
+def find_invisible(text: str, kept: str = "") -> set[int]:
+    """Return where letters stand that cannot be seen, or reorder others, but for those that scripts and emoji need.
+
+    Examples
+    --------
+    >>> sorted(find_invisible("Ni\\u200bke \\U0001f469\\u200d\\U0001f467 \\u2764\\ufe0f"))
+    [2]
+    """
+    found = {match.start() for match in _INVISIBLE.finditer(text) if match[0] not in kept}
+    if not found:
+        return found
+    return found - {place for match in _NEEDED.finditer(text) for place in range(*match.span())}
+
+
+def find_disguises(text: str, read_as: str | None = None) -> dict[int, str]:
+    """Return where letters hide what they say, and how: by their place in a text, in words.
+
+    Parameters
+    ----------
+    read_as : str, optional
+        How the model read the text. Without it nothing is said of signs and digits for letters: many words have such.
+
+    Examples
+    --------
+    >>> find_disguises("N\\u0456ke")
+    {1: 'Cyrillic small letter byelorussian-ukrainian i'}
+    >>> sorted(find_disguises("by Br0th3r", read_as="by brother"))
+    [3, 4, 5, 6, 7, 8, 9]
+    """
+    found: dict[int, str] = {}
+    for match in _SPACED.finditer(text):
+        found |= dict.fromkeys(range(*match.span()), "Letters set apart")
+    for match in _LEET.finditer(text) if read_as else ():
+        if match[0].casefold().strip(".,;:!?()[]/-") not in (read_as or "").casefold():
+            found |= dict.fromkeys(range(*match.span()), "Signs or digits in place of letters")
+    has_east_asian = _EAST_ASIAN.search(text) is not None
+    for match in _WORD.finditer(text):
+        if not match[0].isascii():
+            places = _find_foreign(match[0], has_east_asian)
+            found |= {match.start() + place: _name(match[0][place]) for place in places}
+    return dict(sorted(found.items()))
+
+
+def _find_foreign(word: str, has_east_asian: bool) -> list[int]:
+    """Return which letters of a word are styled, or of another of the scripts that look alike than most of it."""
+    scripts = [_script_of(letter, has_east_asian) for letter in word]
+    styled = [place for place, script in enumerate(scripts) if script == "STYLED"]
+    counts = Counter(script for script in scripts if script in _ALIKE_SCRIPTS)
+    if len(counts) < 2:
+        return styled if len(styled) > 1 or counts else []
+    runs = [len(list(run)) for _, run in groupby(scripts)]
+    if len(runs) == 2 and min(runs) >= _LEAST_OF_COMPOUND:
+        return styled
+    own = max(counts, key=lambda script: (counts[script], script == "LATIN"))
+    return [place for place, script in enumerate(scripts) if script not in (own, "")]
+
+
+@lru_cache(maxsize=16_384)
+def _script_of(letter: str, has_east_asian: bool) -> str:
+    """Return the script of a letter, where letters of others look like its own; "STYLED" for one in fancy dress."""
+    if letter in _ON_KEYBOARDS or (has_east_asian and _FULL_WIDTH.match(letter)):
+        return ""
+    plain = unicodedata.normalize("NFKC", letter)
+    if unicodedata.decomposition(letter).startswith("<") and len(plain) == 1 and plain.isascii() and plain.isalpha():
+        return "STYLED"
+    script = unicodedata.name(letter, "").split(" ")[0]
+    return script if script in _ALIKE_SCRIPTS else ""
+
+
+def _name(letter: str) -> str:
+    return unicodedata.name(letter, _code_point(letter)).capitalize()
+
+
+def cut_pieces(
+    text: str,
+    highlights: Sequence[Highlight] = (),
+    limit: int = 500,
+    kept: str = "",
+    heaviest: float = 0.0,
+    read_as: str | None = None,
+) -> tuple[Piece, ...]:
+    """Cut a text into pieces that the page can mark: weights, invisible letters, and letters in disguise.
+
+    Parameters
+    ----------
+    text : str
+        A title or a description as written.
+    highlights : sequence of Highlight
+        Ranges of code points with weights; weights of ranges that overlap add up.
+    limit : int, default=500
+        Code points shown at most; a last piece says how many were left out.
+    kept : str, default=""
+        Invisible letters that stay as they are: the line breaks of a paragraph.
+    heaviest : float, default=0
+        The strongest weight elsewhere, if it is stronger than those of this text.
+    read_as : str, optional
+        How the model read the text, where that is not what a reader sees.
+
+    Examples
+    --------
+    >>> cut_pieces("AAA bag", [Highlight(0, 3, 2.0)])
+    (Piece(text='AAA', is_invisible=False, speaks_for='counterfeit', strength=3, disguise=''),
+     Piece(text=' bag', is_invisible=False, speaks_for='', strength=0, disguise=''))
+    """
+    shown = text[:limit]
+    weights = [0.0] * len(shown)
+    for highlight in highlights:
+        for index in range(max(highlight.start, 0), min(highlight.end, len(shown))):
+            weights[index] += highlight.weight
+    strongest = max(heaviest, *map(abs, weights), 0.0)
+    hidden, disguises = find_invisible(shown, kept), find_disguises(shown, read_as)
+    looks = {weight: _look(weight, strongest) for weight in set(weights)}
+    marks = [
+        (letter if place in hidden else "", looks[weight], "" if place in hidden else disguises.get(place, ""))
+        for place, (letter, weight) in enumerate(zip(shown, weights, strict=True))
+    ]
+    runs = groupby(zip(marks, shown, strict=True), itemgetter(0))
+    cut = [_join(mark, "".join(letter for _, letter in run)) for mark, run in runs]
+    left_out = len(text) - len(shown)
+    return (*cut, Piece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
+
+
+def cut_quotes(text: str) -> list[tuple[str, bool]]:
+    """Cut a letter into pieces, and say of each whether it is a seller's own words, which stand isolated in it.
+
+    Examples
+    --------
+    >>> cut_quotes("Listing: \u2068Bag\u2069.")
+    [('Listing: ', False), ('Bag', True), ('.', False)]
+    """
+    pieces = re.split("\u2068([^\u2068\u2069]*)\u2069", text)
+    return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
+
+
+def is_invisible(letter: str) -> bool:
+    """Tell whether a character cannot be seen, or reorders what can.
+
+    Examples
+    --------
+    >>> is_invisible("a"), is_invisible("\\u202e")
+    (False, True)
+    """
+    return _INVISIBLE.match(letter) is not None
+
+
+def _look(weight: float, strongest: float) -> tuple[str, int]:
+    if weight == 0:
+        return "", 0
+    return "counterfeit" if weight > 0 else "genuine", max(1, ceil(3 * (abs(weight) / strongest)))
+
+
+def _join(mark: tuple[str, tuple[str, int], str], letters: str) -> Piece:
+    hidden, look, disguise = mark
+    if not hidden:
+        return Piece(letters, False, *look, disguise)
+    return Piece(_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *look)
+
+
+def _code_point(letter: str) -> str:
+    return f"U+{ord(letter):04X}"
+
+
+def _finalize(value: object) -> object:
+    # What is markup already went through here piece by piece, or was escaped by the template itself.
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return show_invisible(value)
+    return value
+
+
+_templates = Environment(
+    loader=PackageLoader("ipml.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_finalize,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals |= {
+    "age": age,
+    "cut_pieces": cut_pieces,
+    "cut_quotes": cut_quotes,
+    "due_in": due_in,
+    "duration": duration,
+    "measure_names": MEASURES,
+    "money": money,
+    "name_restriction": name_restriction,
+    "penalty_names": PENALTIES,
+    "percent": percent,
+    "percent_range": percent_range,
+    "say_amount": say_amount,
+    "tell_platform": tell_platform,
+}
+
+
+def compile_templates() -> None:
+    """Compile the template of every page: that of a case takes longer than all else about it."""
+    for name in _templates.list_templates():
+        _templates.get_template(name)
+
+
+def render(request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK) -> HTMLResponse:
+    """Return a page.
+
+    Parameters
+    ----------
+    template : str
+        Name of a file in the folder of templates.
+    context : mapping
+        What the template names; `user` is added.
+    status : int, default=200
+    """
+    user = getattr(request.state, "user", None)
+    return HTMLResponse(_templates.get_template(template).render(user=user, **context), status)
+
+
+def render_error(request: Request, status: int, message: str) -> HTMLResponse:
+    """Return a page that says in a sentence what went wrong."""
+    heading = HTTPStatus(status).phrase.capitalize()
+    return render(request, "error.html", {"heading": heading, "message": message, "status": status}, status)
+
+
+_READING = ("GET", "HEAD")
+MOST_BYTES = 65_536  # the longest form is a note of 2,000 characters
+
+_CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+
+HEADERS = {
+    "Content-Security-Policy": _CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # Other sites learn as little as from no-referrer, which would take the origin from our own forms, too:
+    # `is_from_elsewhere` needs it where browsers send no Sec-Fetch-Site (plain http to another machine).
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+async def protect(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse what comes from another site or is too long; put the protecting headers on every answer."""
+    refusal = _refusal(request)
+    return add_headers(request, render_error(request, *refusal) if refusal else await proceed(request))
+
+
+def add_headers(request: Request, response: Response) -> Response:
+    """Put the protecting headers on an answer. Pages are kept nowhere; files are asked for anew each time."""
+    response.headers.update(HEADERS)
+    is_file = request.url.path.startswith("/static/")
+    response.headers["Cache-Control"] = "no-cache" if is_file else "no-store"
+    if request.url.scheme == "https":
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def is_from_elsewhere(request: Request) -> bool:
+    """Tell whether another site caused a request; a form that says nothing of its origin counts as such.
+
+    Follows OWASP's cheat sheet on cross-site request forgery: Sec-Fetch-Site, or Origin where it is missing.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    if request.method in _READING:
+        return False
+    origin = request.headers.get("origin", "")
+    return not origin or origin.partition("://")[2] != request.headers.get("host")
+
+
+def _refusal(request: Request) -> tuple[int, str] | None:
+    if request.method in _READING:
+        return None
+    if is_from_elsewhere(request):
+        return HTTPStatus.FORBIDDEN, "This was sent from another site. Open the page itself and try again."
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        return HTTPStatus.LENGTH_REQUIRED, "The length of what was sent is missing."
+    if len(length) > 9 or int(length) > MOST_BYTES:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More was sent than {MOST_BYTES} bytes, the most expected."
+    return None
+
+
+_STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
+    errors.LoginNeeded: HTTPStatus.UNAUTHORIZED,
+    errors.RoleTooLow: HTTPStatus.FORBIDDEN,
+    errors.CaseNotFound: HTTPStatus.NOT_FOUND,
+    errors.AppealNotFound: HTTPStatus.NOT_FOUND,
+    errors.NetworkNotFound: HTTPStatus.NOT_FOUND,
+    errors.NoticeNotFound: HTTPStatus.NOT_FOUND,
+    errors.NotifierNotFound: HTTPStatus.NOT_FOUND,
+    errors.RightsDocumentNotFound: HTTPStatus.NOT_FOUND,
+    errors.BrandUnknown: HTTPStatus.NOT_FOUND,
+    errors.NoNetworks: HTTPStatus.NOT_FOUND,
+    errors.ClueNotFound: HTTPStatus.NOT_FOUND,
+    errors.MemberNotFound: HTTPStatus.NOT_FOUND,
+    errors.EvidenceNotFound: HTTPStatus.NOT_FOUND,
+    errors.MeasureNotFound: HTTPStatus.NOT_FOUND,
+    errors.PenaltyNotFound: HTTPStatus.NOT_FOUND,
+    errors.LoginRefused: HTTPStatus.FORBIDDEN,
+    errors.UnknownToUs: HTTPStatus.FORBIDDEN,
+    errors.ProviderUnavailable: HTTPStatus.BAD_GATEWAY,
+    errors.KeyReused: HTTPStatus.CONFLICT,
+    errors.CannotUndo: HTTPStatus.CONFLICT,
+    errors.PreviewOutdated: HTTPStatus.CONFLICT,
+    errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UnusableDatabase: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.WrongRevision: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_SENTENCES = {
+    HTTPStatus.NOT_FOUND: "There is no such page.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "That cannot be done with this page.",
+}
+_log = logging.getLogger(__name__)
+
+
+def add_error_pages(app: FastAPI) -> None:
+    """Answer every error of an application with a page."""
+    app.add_exception_handler(errors.IpmlError, _answer_ipml_error)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(RequestValidationError, _answer_misunderstanding)
+    app.add_exception_handler(Exception, _answer_failure)
+
+
+def _answer_ipml_error(request: Request, error: Exception) -> Response:
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+    if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
+        return RedirectResponse(f"/login?then={request.url.path}", HTTPStatus.SEE_OTHER)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        _log.error("%s", error)
+        return render_error(
+            request, status, "The database cannot be used just now. The operator finds more in the log."
+        )
+    return render_error(request, status, str(error))
+
+
+def _answer_http_error(request: Request, error: Exception) -> Response:
+    status = HTTPStatus(getattr(error, "status_code", HTTPStatus.BAD_REQUEST))
+    return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
+
+
+def _answer_misunderstanding(request: Request, error: Exception) -> Response:
+    places = [place["loc"][0] for place in error.errors()] if isinstance(error, RequestValidationError) else []
+    status = HTTPStatus.NOT_FOUND if "path" in places else HTTPStatus.BAD_REQUEST
+    return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
+
+
+def _answer_failure(request: Request, _error: Exception) -> Response:
+    # The framework answers a failure outside of `protect`, and logs the traceback itself.
+    page = render_error(
+        request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something failed. The operator finds more in the log."
+    )
+    return add_headers(request, page)

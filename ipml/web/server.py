@@ -1,0 +1,477 @@
+"""Between the network and the application: proxies, connections that never finish, and settings that let others in.
+
+Behind a proxy it is found out from whom a request comes in truth, and whether by https. Only trusted proxies are
+believed. A proxy may also have checked who the person is, and say so in a header; off unless it is set. The header is
+worth something only from the proxy; from any other address it is passed over, and the log says so.
+
+uvicorn limits neither the time that the head of a request may take nor the connections of an address. So its protocol
+is made within one of ours, which passes all on to it and closes connections that wait too long, or of which there are
+too many: the one that has waited longest goes, so that whoever sends their request at once is answered even from the
+address of an attacker. What is logged of them is bounded, too.
+
+Settings that would let others listen, or let them in, are said at the start, and by `ipml doctor`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import re
+import resource
+import time
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, cast
+
+from fastapi import Request
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from ipml.errors import UnknownToUs, UnusableSetting
+from ipml.settings import Settings
+from ipml.web.accounts.oidc import make_provider
+from ipml.web.accounts.sessions import network_of
+from ipml.web.accounts.users import User, find_active_user, parse_group_roles
+from ipml.web.http_api.requests import is_loopback
+
+Network = IPv4Network | IPv6Network
+FROM_PROXY = "ipml.from_proxy"  # in the scope of a request: whether a trusted proxy sent it
+_log = logging.getLogger(__name__)
+_PORT = re.compile(r"\[(.+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
+
+
+class Forwarded:
+    """Read the headers X-Forwarded-For and X-Forwarded-Proto of requests that a trusted proxy passed on.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    proxies : sequence of IPv4Network or IPv6Network
+    """
+
+    def __init__(self, app: ASGIApp, proxies: Sequence[Network]) -> None:
+        self._app, self._proxies = app, proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Correct what is said of the sender, and pass the request on."""
+        if scope["type"] == "http":
+            peer = scope["client"][0] if scope.get("client") else ""
+            scope[FROM_PROXY] = is_within(peer, self._proxies)
+            if scope[FROM_PROXY]:
+                self._believe(scope)
+            elif _read_address(scope, b"x-forwarded-for"):
+                _log.warning("X-Forwarded-For from %s passed over: not named in IPML_TRUSTED_PROXIES", peer)
+        await self._app(scope, receive, send)
+
+    def _believe(self, scope: Scope) -> None:
+        # In place: the error page outside of all else must see the same.
+        passed = _read_address(scope, b"x-forwarded-for")
+        if passed:
+            scope["client"] = (find_sender(passed, self._proxies) or scope["client"][0], 0)
+        scheme = _read_address(scope, b"x-forwarded-proto")[-1:]
+        if scheme and scheme[0] in ("http", "https"):
+            scope["scheme"] = scheme[0]
+
+
+def find_sender(passed: Sequence[str], proxies: Sequence[Network]) -> str | None:
+    """Return the last address of a chain that is no trusted proxy's: what stands before it may be made up.
+
+    Of trusted proxies alone the first; None where the last entry is no address at all, so that no other text than an
+    address ever counts as one.
+
+    Examples
+    --------
+    >>> find_sender(["198.51.100.1", "192.0.2.7", "10.0.0.2"], parse_networks("10.0.0.0/8"))
+    '192.0.2.7'
+    >>> find_sender(["198.51.100.1", "no address", "10.0.0.2"], parse_networks("10.0.0.0/8"))
+    '10.0.0.2'
+    """
+    sender = None
+    for entry in reversed(passed):
+        try:
+            address = str(ip_address(_PORT.sub(r"\1\2", entry)))
+        except ValueError:
+            break
+        sender = address
+        if not is_within(address, proxies):
+            break
+    return sender
+
+
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Tell whether an address belongs to one of some networks; what is no address does not.
+
+    Examples
+    --------
+    >>> is_within("10.1.2.3", parse_networks("10.0.0.0/8")), is_within("testclient", parse_networks("10.0.0.0/8"))
+    (True, False)
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in network for network in networks)
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Return the networks of a list between commas; an address alone is a network of one.
+
+    Raises
+    ------
+    UnusableSetting
+
+    Examples
+    --------
+    >>> parse_networks("127.0.0.1, 10.0.0.0/8")
+    (IPv4Network('127.0.0.1/32'), IPv4Network('10.0.0.0/8'))
+    """
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise UnusableSetting("IPML_TRUSTED_PROXIES", str(error), "addresses or networks between commas") from None
+
+
+def _read_address(scope: Scope, name: bytes) -> list[str]:
+    """Return the parts, between commas, of all headers of a name."""
+    lines = [value.decode("latin-1") for found, value in scope["headers"] if found == name]
+    return [part.strip() for part in ",".join(lines).split(",") if part.strip()]
+
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+# What browsers and proxies send of themselves names nobody.
+_TAKEN_HEADERS = frozenset(
+    {"host", "cookie", "origin", "referer", "user-agent", "via", "forwarded", "accept", "connection"}
+)
+
+
+def check_proxy_login(settings: Settings) -> None:
+    """Refuse a header that everybody could send.
+
+    Raises
+    ------
+    UnusableSetting
+    """
+    header = settings.trusted_header
+    if header is None:
+        return
+    if not _HEADER.fullmatch(header) or header.lower() in _TAKEN_HEADERS:
+        raise UnusableSetting("IPML_TRUSTED_HEADER", repr(header), "the name of a header, such as X-Forwarded-User")
+    if not settings.trusted_proxies.strip():
+        expected = "IPML_TRUSTED_PROXIES with the addresses of the proxies that set it"
+        raise UnusableSetting("IPML_TRUSTED_HEADER", "no trusted proxies", expected)
+
+
+def find_proxy_user(request: Request, header: str | None, engine: Engine, *, is_free: bool) -> User | None:
+    """Return the user whom a trusted proxy names, or None where no proxy says anything.
+
+    Parameters
+    ----------
+    header : str or None
+        Its name; None where no proxy logs people in.
+    is_free : bool
+        Whether the page is for everybody: then who is unknown here is nobody, and no error.
+
+    Raises
+    ------
+    UnknownToUs
+        The proxy names somebody who may not log in here, or more than one person.
+    """
+    names = request.headers.getlist(header) if header else []
+    if not names:
+        return None
+    if not request.scope.get(FROM_PROXY, False):
+        address = request.client.host if request.client else "unknown"
+        _log.warning("header %s from %s passed over: no trusted proxy", header, address)
+        return None
+    user = find_active_user(engine, names[0]) if len(names) == 1 else None
+    if user is None and not is_free:
+        _log.warning("login refused: a proxy names %.200r", names)
+        raise UnknownToUs("the proxy in front of this page")
+    return user
+
+
+HEAD_SECONDS = 10.0
+"""How long the head of a request may take, from the opening of the connection or the end of the answer before."""
+BODY_SECONDS = 40.0
+"""How long the body may take; the API gives up before."""
+MOST_WAITING = 1_000
+"""Connections that may wait for a request or the rest of one; fewer where the system allows few open files."""
+MOST_OF_ADDRESS, MOST_BODIES_OF_ADDRESS = 100, 16
+"""The same from one address that is no trusted proxy; and those of them of which the head is there."""
+BACKLOG = 128
+"""Connections that are taken up at once; more could use up the open files before any is closed."""
+
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_LONGEST_LINE = 2_000
+_QUIET_SECONDS = 60.0
+_CAUSED_BY_STRANGERS = ("asyncio", "uvicorn.error", __name__)
+
+
+class Connections:
+    """All connections of a server that wait, by address, the oldest first.
+
+    Parameters
+    ----------
+    proxies : sequence of IPv4Network or IPv6Network
+        Trusted proxies, which may have more than others: they speak for many.
+    most : int, default=MOST_WAITING
+    """
+
+    def __init__(self, proxies: Sequence[Network] = (), most: int = MOST_WAITING) -> None:
+        self._proxies = proxies
+        self._most = min(most, _find_most_files() // 2)
+        self._all: dict[Connection, None] = {}
+        self._heads: dict[str, dict[Connection, None]] = {}
+        self._bodies: dict[str, dict[Connection, None]] = {}
+
+    def make_protocol(self, **given: Any) -> asyncio.Protocol:
+        """Make what speaks with one client, as `uvicorn.Config(http=...)` wants it."""
+        return Connection(self, **given)
+
+    def wait(self, connection: Connection, *, for_body: bool) -> None:
+        """Note that a connection waits; if one too many does, close that which has waited longest."""
+        self.forget(connection)
+        of_address = (self._bodies if for_body else self._heads).setdefault(connection.address, {})
+        self._all[connection] = of_address[connection] = None
+        is_proxy = is_within(connection.address, self._proxies)
+        most = MOST_BODIES_OF_ADDRESS if for_body else MOST_OF_ADDRESS
+        if len(of_address) > most and not is_proxy:
+            _log.warning("too many requests that are not finished, from %s; the oldest closed", connection.address)
+            next(iter(of_address)).close()
+        elif len(self._all) > self._most:
+            _log.warning("too many requests that are not finished; the oldest closed")
+            next(iter(self._all)).close()
+
+    def forget(self, connection: Connection) -> None:
+        """Note that a connection waits no longer."""
+        self._all.pop(connection, None)
+        for waiting in (self._heads, self._bodies):
+            of_address = waiting.get(connection.address, {})
+            of_address.pop(connection, None)
+            if not of_address:
+                waiting.pop(connection.address, None)
+
+
+class Connection(asyncio.Protocol):
+    """One connection: what comes in goes on to uvicorn's protocol, unless it takes too long.
+
+    Parameters
+    ----------
+    connections : Connections
+    config : Config
+        uvicorn's; the rest of what it hands over goes to its own protocol.
+    """
+
+    def __init__(self, connections: Connections, config: Config, **given: Any) -> None:
+        own = copy.copy(config)
+        own.loaded_app = self._answer
+        self._app = config.loaded_app
+        self._connections = connections
+        self._inner = AutoHTTPProtocol(config=own, **given)  # type: ignore[call-arg]
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answering = 0
+        self.address = "unknown"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first request."""
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.address = network_of(str(peer[0])) if peer else "unknown"
+        self._inner.connection_made(self._transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what came."""
+        self._inner.data_received(data)
+
+    def eof_received(self) -> None:
+        """Pass on that the client sends no more."""
+        self._inner.eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End all waiting."""
+        self._stop_waiting()
+        self._inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Pass on that the client reads slowly."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on that the client reads again."""
+        self._inner.resume_writing()
+
+    def close(self) -> None:
+        """Close at once, whatever is under way."""
+        self._stop_waiting()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _wait_for_head(self) -> None:
+        self._stop_waiting()
+        self._timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._give_up)
+        self._connections.wait(self, for_body=False)
+
+    def _give_up(self) -> None:
+        _log.warning("a request from %s closed: its head took more than %.0f seconds", self.address, HEAD_SECONDS)
+        self.close()
+
+    def _stop_waiting(self) -> None:
+        self._connections.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have a request answered, the head of which is there."""
+        self._stop_waiting()
+        self._answering += 1  # more than one where a client sends the next request before it has the answer
+        try:
+            await self._app(scope, self._bound(receive) if scope["type"] == "http" else receive, send)
+        finally:
+            self._answering -= 1
+            if not self._answering and self._transport is not None and not self._transport.is_closing():
+                self._wait_for_head()
+
+    def _bound(self, receive: Receive) -> Receive:
+        """Return what reads the body, with a limit of time."""
+        deadline = time.monotonic() + BODY_SECONDS
+        is_whole = False
+
+        async def receive_in_time() -> Message:
+            nonlocal is_whole
+            if is_whole:  # nothing comes any more but the end of the connection
+                return await receive()
+            self._connections.wait(self, for_body=True)
+            try:
+                message = await asyncio.wait_for(receive(), max(deadline - time.monotonic(), 0.0))
+            except TimeoutError:
+                words = f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, words, {"Connection": "close"}) from None
+            finally:
+                self._connections.forget(self)
+            is_whole = not message.get("more_body", False)
+            return message
+
+        return receive_in_time
+
+
+class SparseFilter(logging.Filter):
+    """Let one line a minute of each kind through; the next one says how many were left out.
+
+    A kind is a logger and the first words of its message, before anything is filled in.
+
+    Parameters
+    ----------
+    clock : callable, default=time.monotonic
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line is written."""
+        kind = (record.name, str(record.msg)[:40])
+        since, left_out = self._kinds.get(kind, (-_QUIET_SECONDS, 0))
+        now = self._clock()
+        if now - since < _QUIET_SECONDS:
+            self._kinds[kind] = (since, left_out + 1)
+            return False
+        if len(self._kinds) > 1_000:
+            self._kinds.clear()
+        self._kinds[kind] = (now, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out:,} times more)", ()
+        return True
+
+
+class CleanFormatter(logging.Formatter):
+    r"""Write a message as one line of bounded length, without controls: nobody writes lines, or colours, of their own.
+
+    Examples
+    --------
+    >>> line = logging.makeLogRecord({"msg": "from %s", "args": ("\x1b[31mroot\nlogin: ana",)})
+    >>> CleanFormatter("%(message)s").format(line)
+    'from ?[31mroot?login: ana'
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line before what is said of an exception."""
+        message = record.message.replace("\n", "?")
+        record.message = message if len(message) <= _LONGEST_LINE else f"{message[:_LONGEST_LINE]}…"
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the lines on an exception."""
+        return _CONTROLS.sub("?", super().format(record))
+
+
+def set_up_log() -> None:
+    """Send the log of a server to standard error, cleaned; what strangers cause at will comes once a minute."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(CleanFormatter("%(asctime)s %(message)s"))
+    sparse = SparseFilter()
+    handler.addFilter(lambda record: record.name not in _CAUSED_BY_STRANGERS or sparse.filter(record))
+    logging.basicConfig(handlers=[handler])
+
+
+def _find_most_files() -> int:
+    """Return how many files a process may have open, once it has asked for as many as it may get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MOST_WAITING if hard == resource.RLIM_INFINITY else min(hard, 4 * MOST_WAITING)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)
+
+
+_WIDEST = {4: 8, 6: 32}  # the networks that one organisation is likely to have for itself
+
+
+def find_exposure(settings: Settings, host: str) -> list[str]:
+    """Return what makes it likely that others read or forge what goes over the network, one sentence each.
+
+    Examples
+    --------
+    >>> find_exposure(Settings(), "127.0.0.1")
+    []
+    >>> find_exposure(Settings(), "0.0.0.0")[0][:44]
+    'on 0.0.0.0 passwords, keys and cases go in t'
+    """
+    found = []
+    if not is_loopback(host) and not settings.trusted_proxies.strip():
+        found.append(
+            f"on {host} passwords, keys and cases go in the clear; put a proxy with https in front and name it "
+            "in IPML_TRUSTED_PROXIES, or listen on 127.0.0.1"
+        )
+    wide = [str(network) for network in parse_networks(settings.trusted_proxies) if _is_wide(network)]
+    if wide:
+        found.append(f"IPML_TRUSTED_PROXIES takes the word of everybody in {', '.join(wide)}; name the proxies alone")
+    if settings.public_url and settings.public_url.startswith("http://"):
+        found.append(f"people reach the page under {settings.public_url}, without https")
+    return found
+
+
+def check_login_settings(settings: Settings) -> None:
+    """Raise what `ipml serve` would raise about the settings of logins.
+
+    Raises
+    ------
+    UnusableSetting, UnknownRole
+    """
+    parse_networks(settings.trusted_proxies)
+    check_proxy_login(settings)
+    make_provider(settings)
+    parse_group_roles(settings.oidc_roles)
+
+
+def _is_wide(network: Network) -> bool:
+    return network.prefixlen < _WIDEST[network.version]
