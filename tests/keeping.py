@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from ipml.enforcement.evidence.keeping import keep_evidence
+from ipml.enforcement.evidence.pieces import keep_evidence
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.consequences import Made
 

@@ -21,9 +21,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ipml.enforcement.evidence.bag import close_bag
+from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import Stamper, export_package
-from ipml.enforcement.evidence.timestamps import check_stamp, make_request
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.consequences import bind

@@ -27,7 +27,7 @@ from sqlalchemy import Engine
 from experiments.enforcement.audit_speed import a_database
 from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.takedown.delivery import deliver_due
-from ipml.enforcement.takedown.file_sink import FileSink
+from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, decide_bulk, enqueue, list_cases, preview_bulk
 from ipml.storage.database import migrate, open_database

@@ -28,7 +28,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from ipml.enforcement.takedown.delivery import Backoff, deliver_due
-from ipml.enforcement.takedown.webhook import WebhookSink
+from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.storage import outbox
 from ipml.storage.audit import verify
 from ipml.storage.database import migrate, open_database, reading, writing

@@ -20,9 +20,8 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from sqlalchemy import Engine, select
 
-from ipml.enforcement.evidence.content import read_scored_listing
-from ipml.enforcement.evidence.keeping import find_evidence
 from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.evidence.pieces import find_evidence, read_scored_listing
 from ipml.enforcement.evidence.verify import check_package
 from ipml.features.brand import brand_table
 from ipml.model.artifact import save_model

@@ -20,11 +20,9 @@ from experiments.enforcement.mutations import MUTATIONS
 from experiments.enforcement.restrictions import draw_listings, draw_restrictions
 from experiments.enforcement.scanner import Scanner
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.statements.checking import find_faults
-from ipml.enforcement.statements.drawing import draw_puid
 from ipml.enforcement.statements.facts import encode, state
-from ipml.enforcement.statements.letter import write_letter
-from ipml.enforcement.statements.payload import write_payload
+from ipml.enforcement.statements.letter import write_letter, write_payload
+from ipml.enforcement.statements.statements import draw_puid, find_faults
 
 
 @dataclass

@@ -216,7 +216,7 @@ def _check_deliveries(engine: Engine) -> Iterator[Check]:
     from datetime import UTC, datetime, timedelta
 
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.enforcement.takedown.timing import count_overdue
+    from ipml.enforcement.takedown.measures import count_overdue
     from ipml.errors import IpmlError
     from ipml.storage.database import reading
     from ipml.storage.outbox import count_backlog

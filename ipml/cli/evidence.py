@@ -16,7 +16,7 @@ import typer
 from ipml.cli.terminal import By, Database, Model, acting, open_for_command
 
 if TYPE_CHECKING:
-    from ipml.enforcement.evidence.timestamps import Stamp
+    from ipml.enforcement.evidence.bag import Stamp
     from ipml.storage.anchors import SignedAnchor
     from ipml.storage.audit import Anchor
 
@@ -78,8 +78,8 @@ def export(
     Example: ipml evidence export 12 --warc page.warc.gz --timestamp-url http://timestamp.example.org
     """
     from ipml.cli.terminal import printable
+    from ipml.enforcement.evidence.bag import ask_for_stamp
     from ipml.enforcement.evidence.package import export_package
-    from ipml.enforcement.evidence.timestamps import ask_for_stamp
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
     from ipml.web.accounts.permissions import Action
@@ -135,8 +135,7 @@ def stamp(
 
     Example: ipml evidence stamp evidence-case-12 --response answer.tsr --timestamp-roots authority.pem
     """
-    from ipml.enforcement.evidence.stamping import read_stamped, stamp_package
-    from ipml.enforcement.evidence.timestamps import ask_for_stamp, check_stamp, make_request
+    from ipml.enforcement.evidence.bag import ask_for_stamp, check_stamp, make_request, read_stamped, stamp_package
     from ipml.errors import UnusableSetting
 
     if sum(one is not None for one in (url, response, request)) != 1:
@@ -189,7 +188,7 @@ def verify(
     Example: ipml evidence verify evidence-case-12 --anchor 4711:9f2c… --model models/goods
     """
     from ipml.cli.terminal import printable
-    from ipml.enforcement.evidence.stamping import check_stamp_of
+    from ipml.enforcement.evidence.bag import check_stamp_of
     from ipml.enforcement.evidence.verify import check_package
 
     names = dict(one.split("=", 1) for one in name or () if "=" in one)
@@ -220,8 +219,7 @@ def as_folder(package: Path) -> Iterator[Path]:
     """Give the folder of a package, unpacked where it is one file."""
     from tempfile import TemporaryDirectory
 
-    from ipml.enforcement.evidence.archives import Limits, unpack
-    from ipml.enforcement.evidence.zipped import lay_out
+    from ipml.enforcement.evidence.archives import Limits, lay_out, unpack
     from ipml.errors import NoPackage
 
     if package.is_dir():
@@ -247,7 +245,7 @@ def read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def _compare(folder: Path, database: str | None) -> list[str]:
-    from ipml.enforcement.evidence.trail_check import compare_with_trail
+    from ipml.enforcement.evidence.package import compare_with_trail
     from ipml.storage.database import reading
 
     with reading(open_for_command(database)) as connection:
@@ -258,7 +256,7 @@ def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
     """Score the listings of a package again; return how many there are, and a sentence for each that differs."""
     import json
 
-    from ipml.enforcement.evidence.content import read_scored_listing
+    from ipml.enforcement.evidence.pieces import read_scored_listing
     from ipml.scoring.rescoring import rescore
     from ipml.scoring.scorer import load_model
 

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ipml.enforcement.takedown.delivery import Tally
-    from ipml.enforcement.takedown.file_sink import FileSink
-    from ipml.enforcement.takedown.webhook import WebhookSink
+    from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of a message.", show_default=False)]
@@ -76,7 +75,7 @@ def answer(
     """
     from datetime import UTC, datetime
 
-    from ipml.enforcement.takedown.answers import SAID, note_answer
+    from ipml.enforcement.takedown.delivery import SAID, note_answer
     from ipml.errors import UnusableSetting
     from ipml.storage.database import writing
     from ipml.web.accounts.permissions import Action
@@ -186,9 +185,7 @@ def drop(
 
 def _make_sink(to: Path | None, channels: list[str] | None) -> WebhookSink | FileSink:
     from ipml.enforcement.takedown.delivery import CHANNELS
-    from ipml.enforcement.takedown.envelope import read_secrets
-    from ipml.enforcement.takedown.file_sink import FileSink
-    from ipml.enforcement.takedown.webhook import make_webhook_sink
+    from ipml.enforcement.takedown.sinks import FileSink, make_webhook_sink, read_secrets
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
 
@@ -256,7 +253,7 @@ def secret(
 
     Example: ipml webhook secret --out webhook.secret
     """
-    from ipml.enforcement.takedown.envelope import make_secret
+    from ipml.enforcement.takedown.sinks import make_secret
 
     made = make_secret(out)
     typer.echo(made if out is None else f"A secret in {printable(str(out))}; name it in IPML_WEBHOOK_SECRET.")
@@ -316,7 +313,7 @@ def check(
 
     Example: ipml statement check statements.jsonl
     """
-    from ipml.enforcement.statements.files import check_file
+    from ipml.enforcement.statements.submission import check_file
 
     n_statements, faults = check_file(file)
     for line in faults[:_MOST_LINES]:
@@ -344,8 +341,7 @@ def send(
     """
     from datetime import UTC, datetime
 
-    from ipml.enforcement.statements.batches import count_waiting, send_waiting
-    from ipml.enforcement.statements.sending import open_client, post_to, read_token
+    from ipml.enforcement.statements.submission import count_waiting, open_client, post_to, read_token, send_waiting
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
 
@@ -374,7 +370,7 @@ def export(
 
     Example: ipml statement export statements.jsonl
     """
-    from ipml.enforcement.statements.files import export_file
+    from ipml.enforcement.statements.submission import export_file
 
     n_statements = export_file(open_for_command(database), file)
     typer.echo(f"{n_statements:,} statements written to {file}.")

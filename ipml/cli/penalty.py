@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from sqlalchemy import Connection
 
-    from ipml.enforcement.penalties.imposed import Penalty
     from ipml.enforcement.penalties.links import Link
+    from ipml.enforcement.penalties.penalties import Penalty
     from ipml.enforcement.penalties.rules import PenaltyRules
     from ipml.enforcement.penalties.simulation import Simulation
     from ipml.enforcement.policy import EnforcementPolicy
@@ -240,8 +240,8 @@ def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.enforcement.penalties.imposed import explain_penalty
     from ipml.enforcement.penalties.ladder import find_penalties
+    from ipml.enforcement.penalties.penalties import explain_penalty
     from ipml.enforcement.penalties.strikes import list_strikes, weigh
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import reading
@@ -331,7 +331,7 @@ def events(
     """
     import pandas as pd
 
-    from ipml.enforcement.penalties.history import list_events
+    from ipml.enforcement.penalties.strikes import list_events
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.writers import write_listings
     from ipml.spreadsheet import write_csv

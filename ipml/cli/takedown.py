@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from ipml.enforcement.by_hand import Order
     from ipml.enforcement.ledger.costs import Entry
-    from ipml.enforcement.takedown.finding import Measure
-    from ipml.enforcement.takedown.timing import Span
+    from ipml.enforcement.takedown.measures import Measure, Span
 
 
 takedown_app = typer.Typer(
@@ -61,8 +60,7 @@ def list_(
     from rich.text import Text
 
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.enforcement.takedown.finding import STATES, find_measures, read_whys
-    from ipml.enforcement.takedown.timing import find_overdue
+    from ipml.enforcement.takedown.measures import STATES, find_measures, find_overdue, read_whys
     from ipml.errors import UnusableSetting
     from ipml.storage.database import reading
 
@@ -92,8 +90,8 @@ def show(measure: Number, database: Database = None) -> None:
 
     Example: ipml takedown show 7
     """
-    from ipml.enforcement.takedown.answers import list_answers, list_messages
-    from ipml.enforcement.takedown.finding import get_measure, read_whys
+    from ipml.enforcement.takedown.delivery import list_answers, list_messages
+    from ipml.enforcement.takedown.measures import get_measure, read_whys
     from ipml.storage.database import reading
 
     with reading(open_for_command(database)) as connection:
@@ -222,7 +220,7 @@ def times(
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.enforcement.takedown.timing import GROUPINGS, STAGES, measure_times
+    from ipml.enforcement.takedown.measures import GROUPINGS, STAGES, measure_times
     from ipml.errors import UnusableSetting
     from ipml.storage.database import reading
 

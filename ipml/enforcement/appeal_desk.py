@@ -11,14 +11,14 @@ from ipml.enforcement.appeals.appeal import Appeal
 from ipml.enforcement.appeals.deciders import find_obstacles, may_decide
 from ipml.enforcement.appeals.desk import AppealFile, Due, count_pending, get_appeal, list_appeals
 from ipml.enforcement.appeals.restricted import parse_subject
-from ipml.enforcement.evidence.keeping import Evidence, evidence_of_decision
+from ipml.enforcement.evidence.pieces import Evidence, evidence_of_decision
 from ipml.enforcement.followed import Told, read_told
-from ipml.enforcement.penalties.book import Strike
-from ipml.enforcement.penalties.imposed import Penalty, select_penalties
+from ipml.enforcement.penalties.penalties import Penalty, select_penalties
+from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import find_statement
-from ipml.enforcement.takedown.finding import Measure, find_measures
+from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import EvidenceChanged
 from ipml.review.snapshot import decode_listing
 from ipml.storage.database import reading

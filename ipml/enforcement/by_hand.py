@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.ledger.stakes import keep_stakes
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.imposed import Penalty, get_penalty
+from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import issue, tell_lifted
-from ipml.enforcement.takedown import measures
-from ipml.enforcement.takedown.finding import Measure, get_measure, read_whys
+from ipml.enforcement.takedown import changes
+from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
 from ipml.errors import UnusableMeasure
 from ipml.review.cases import find_case
 from ipml.review.quality.conflicts import refuse_own
@@ -74,8 +74,8 @@ def lift_measure(
         refuse_own(connection, find_case(connection, measure.case_id), by)
         if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
             return measure
-        lifted = measures.lift_one(connection, measure_id, by, why, now)
-        tell_lifted(connection, measures.restriction_of(connection, lifted), _WHY, now, policy)
+        lifted = changes.lift_one(connection, measure_id, by, why, now)
+        tell_lifted(connection, changes.restriction_of(connection, lifted), _WHY, now, policy)
         return lifted
 
 
@@ -98,7 +98,7 @@ def impose_measure(
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
         refuse_own(connection, find_case(connection, case_id), by)
-        measure = measures.impose_by_hand(
+        measure = changes.impose_by_hand(
             connection,
             case_id,
             order.kind,
@@ -140,12 +140,12 @@ def change_measure(
                 return new
         if old.stands and (old.kind, old.territories) == ordered:
             raise UnusableMeasure(f"{order.kind} in the place of the same", "another kind of measure")
-        new = measures.replace(
+        new = changes.replace(
             connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
         )
         _state(connection, new, policy)
         old = get_measure(connection, measure_id)
-        tell_lifted(connection, measures.restriction_of(connection, old), "replaced", now, policy)
+        tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)
         return new
 
 
@@ -204,7 +204,7 @@ def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) 
     """Tell the seller of a new measure, and keep what it puts at stake."""
     case = find_case(connection, measure.case_id)
     keep_stakes(connection, measure.measure_id, case, measure.imposed_at, policy)
-    issue(connection, measures.restriction_of(connection, measure), policy)
+    issue(connection, changes.restriction_of(connection, measure), policy)
 
 
 def _check_why(why: str, what: str) -> None:

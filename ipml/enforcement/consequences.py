@@ -12,16 +12,16 @@ from sqlalchemy import Connection, Engine
 
 from ipml.enforcement.appeals.deciding import why_lifted
 from ipml.enforcement.decided import Decided, read_decided
-from ipml.enforcement.evidence.keeping import keep_all_evidence
+from ipml.enforcement.evidence.pieces import keep_all_evidence
 from ipml.enforcement.ledger.stakes import keep_all_stakes
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.climbing import climb_all
+from ipml.enforcement.penalties.ladder import climb_all
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
 from ipml.enforcement.restrictions import Restriction, Source
 from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
-from ipml.enforcement.takedown import measures
-from ipml.enforcement.takedown.measures import impose_all, make_restriction
+from ipml.enforcement.takedown import changes
+from ipml.enforcement.takedown.changes import impose_all, make_restriction
 from ipml.records import Reversal, Verdict
 from ipml.review.consequences import Made, bind
 from ipml.storage.keyrings import Keyring
@@ -39,6 +39,7 @@ def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine
 
     Examples
     --------
+    >>> from ipml.enforcement.takedown.measures import find_measures
     >>> from ipml.records import Listing, ScoredListing, Verdict
     >>> from ipml.review.queue import claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
@@ -48,7 +49,7 @@ def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
     >>> with reading(engine) as connection:
-    ...     [measure.kind.value for measure in measures.find_measures(connection, decision_id=decision.decision_id)]
+    ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
     ['remove']
     """
     return bind(engine, Enforcement(policy or load_enforcement_policy()))
@@ -107,8 +108,8 @@ class Enforcement:
         deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
         why = why_lifted(reversal.why)
         ended: list[Restriction] = []
-        for measure in measures.lift(connection, reversal.decision_id, *deed):
-            ended.append(measures.restriction_of(connection, measure))
+        for measure in changes.lift(connection, reversal.decision_id, *deed):
+            ended.append(changes.restriction_of(connection, measure))
         taken = take_back(connection, reversal.decision_id, *deed)
         ended += ladder.restrictions_of(connection, taken.ended)
         for restriction in ended:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.imposed import Penalty
+from ipml.enforcement.penalties.penalties import Penalty
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import tell_lifted
-from ipml.enforcement.takedown import measures
+from ipml.enforcement.takedown import changes
 from ipml.storage.database import writing
 
 _WHY = "ended"  # as letters know it
@@ -49,9 +49,9 @@ def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime) -> in
     ended = 0
     while True:
         with writing(engine) as connection:
-            due = measures.end_some_due(connection, at)
+            due = changes.end_some_due(connection, at)
             for measure in due:
-                tell_lifted(connection, measures.restriction_of(connection, measure), _WHY, at, policy)
+                tell_lifted(connection, changes.restriction_of(connection, measure), _WHY, at, policy)
         if not due:
             return ended
         ended += len(due)

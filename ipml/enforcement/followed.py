@@ -14,13 +14,13 @@ from sqlalchemy import Connection, Engine
 
 from ipml.enforcement.appeals.desk import Due, list_of_case
 from ipml.enforcement.clocks.clocks import Clock, find_clocks
-from ipml.enforcement.evidence.keeping import Evidence, find_evidence
-from ipml.enforcement.penalties.book import Strike, make_strike, select_strikes
-from ipml.enforcement.penalties.imposed import Explained, Penalty, explain_penalty, select_penalties
+from ipml.enforcement.evidence.pieces import Evidence, find_evidence
+from ipml.enforcement.penalties.penalties import Explained, Penalty, explain_penalty, select_penalties
+from ipml.enforcement.penalties.standing import Strike, make_strike, select_strikes
 from ipml.enforcement.statements.facts import Statement
 from ipml.enforcement.statements.letter import Letter
 from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
-from ipml.enforcement.takedown.finding import Measure, find_measures, read_whys
+from ipml.enforcement.takedown.measures import Measure, find_measures, read_whys
 from ipml.errors import EvidenceChanged, LetterExpired, SellerErased
 from ipml.storage.database import reading
 from ipml.storage.tables import penalties, strikes

@@ -8,16 +8,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
-from ipml.enforcement.penalties.book import Strike, find_strikes
 from ipml.enforcement.penalties.ladder import find_penalties
-from ipml.enforcement.penalties.standing import Standing, find_standing
-from ipml.enforcement.penalties.steps import find_steps, list_told
+from ipml.enforcement.penalties.penalties import find_steps, list_told
+from ipml.enforcement.penalties.standing import Standing, Strike, find_standing, find_strikes
 from ipml.enforcement.penalties.strikes import describe
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import state
 from ipml.enforcement.statements.letter import Letter, write_letter
-from ipml.enforcement.takedown.rules import Choice
+from ipml.enforcement.takedown.measures import Choice
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.grounds import GROUNDS

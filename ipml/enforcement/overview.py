@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, func, select
 from ipml.enforcement.appeals import desk
 from ipml.enforcement.automatic.standing import Standing, assess
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.enforcement.takedown import timing
+from ipml.enforcement.takedown import measures
 from ipml.storage.database import reading
 from ipml.storage.outbox import Backlog, count_backlog
 from ipml.storage.tables import penalties
@@ -58,7 +58,7 @@ def measure_enforcement(engine: Engine, policy: EnforcementPolicy, *, now: datet
     with reading(engine) as connection:
         return Overview(
             backlog=tuple(count_backlog(connection, at)),
-            unanswered=timing.count_overdue(connection, at, policy.measures.overdue_hours),
+            unanswered=measures.count_overdue(connection, at, policy.measures.overdue_hours),
             appeals=desk.count_pending(connection),
             overdue=desk.count_overdue(connection, policy.appeals, at),
             proposed=_count_proposed(connection),

@@ -15,8 +15,8 @@ from ipml.enforcement.appeals.rules import AppealRules
 from ipml.enforcement.automatic.rules import AutomaticRules
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.privacy.rules import RetentionRules
-from ipml.enforcement.statements.rules import StatementRules
-from ipml.enforcement.takedown.rules import MeasureRules
+from ipml.enforcement.statements.facts import StatementRules
+from ipml.enforcement.takedown.measures import MeasureRules
 from ipml.settings import get_settings, read_rules
 from ipml.storage.tables import enforcement_policies
 

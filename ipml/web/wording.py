@@ -11,9 +11,9 @@ from ipml.enforcement.appeal_desk import ShownAppeal
 from ipml.enforcement.appeals.rules import AppealRules
 from ipml.enforcement.clocks.clocks import Clock
 from ipml.enforcement.clocks.states import ClockState
-from ipml.enforcement.penalties.imposed import Penalty
+from ipml.enforcement.penalties.penalties import Penalty
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
-from ipml.enforcement.takedown.finding import Measure
+from ipml.enforcement.takedown.measures import Measure
 from ipml.records import Listing
 
 

@@ -14,7 +14,7 @@ from staff import add_staff
 
 from ipml.cli.doctor import check_database
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.takedown.measures import impose
+from ipml.enforcement.takedown.changes import impose
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue

@@ -2,7 +2,7 @@
 
 import stat
 
-from ipml.enforcement.takedown.envelope import read_secrets
+from ipml.enforcement.takedown.sinks import read_secrets
 
 
 def test_a_secret_is_made_once_and_for_its_owner_only(ipml, tmp_path):

@@ -25,9 +25,9 @@ from ipml.enforcement.consequences import enforcing
 from ipml.enforcement.ending import end_due
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.statements.payload import _DECISIONS as IN_PUBLIC
-from ipml.enforcement.takedown.answers import note_answer
-from ipml.enforcement.takedown.finding import find_measures, get_measure
+from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC
+from ipml.enforcement.takedown.delivery import note_answer
+from ipml.enforcement.takedown.measures import find_measures, get_measure
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo

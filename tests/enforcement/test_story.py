@@ -17,11 +17,10 @@ from ipml.enforcement.consistency import find_gaps
 from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.statements.batches import send_waiting
-from ipml.enforcement.statements.sending import open_client, post_to
+from ipml.enforcement.statements.submission import open_client, post_to, send_waiting
 from ipml.enforcement.takedown.delivery import CHANNELS, Tally, deliver_due
-from ipml.enforcement.takedown.finding import find_measures, find_on_listing, in_force
-from ipml.enforcement.takedown.webhook import WebhookSink
+from ipml.enforcement.takedown.measures import find_measures, find_on_listing, in_force
+from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.errors import WindowOver
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Reason, ScoredListing, Verdict

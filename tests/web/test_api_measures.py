@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.takedown.finding import get_measure
-from ipml.enforcement.takedown.measures import impose
+from ipml.enforcement.takedown.changes import impose
+from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue

@@ -21,8 +21,8 @@ from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.links import Link, recommend_linked
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.answers import note_answer
-from ipml.enforcement.takedown.finding import find_measures
+from ipml.enforcement.takedown.delivery import note_answer
+from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage import tables

@@ -18,7 +18,7 @@ from ipml.enforcement.appeals.filing import file_appeal
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.enforcement.takedown.finding import find_measures
+from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.quality.conflicts import add_seller

@@ -26,7 +26,7 @@ from ipml.enforcement.appeals.filing import file_appeal
 from ipml.enforcement.by_hand import Order, change_measure
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.finding import find_measures
+from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Claim, Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from ipml.cooperation.notifiers.appointments import appoint
 from ipml.enforcement.takedown.delivery import deliver_due
-from ipml.enforcement.takedown.webhook import WebhookSink
+from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.storage.database import writing
 from ipml.storage.notifiers import notifier_of
 from ipml.web.http_api.requests import Access

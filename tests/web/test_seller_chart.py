@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.enforcement.penalties.book import Strike
+from ipml.enforcement.penalties.standing import Strike
 from ipml.records import Case, Listing, ScoredListing, Verdict
 from ipml.review.seller_record import SellerLook, SellerRecord, SellerVerdict
 from ipml.web.console.charts import make_seller_card

@@ -24,8 +24,8 @@ from ipml.cooperation.clues.solvability import learn_solvability
 from ipml.cooperation.clues.told import Told
 from ipml.cooperation.clues.unknown import list_unknown
 from ipml.cooperation.network.networks import Networks
-from ipml.enforcement.evidence.keeping import Evidence, read_evidence
-from ipml.enforcement.evidence.trail import read_rows, subjects_of_cases
+from ipml.enforcement.evidence.package import read_rows, subjects_of_cases
+from ipml.enforcement.evidence.pieces import Evidence, read_evidence
 from ipml.enforcement.privacy.erased_list import ErasedList
 from ipml.errors import ClueTooSmall, NothingNew, UnusableSetting
 from ipml.review.ranking.ranking import current_ranking

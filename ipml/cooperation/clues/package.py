@@ -21,9 +21,9 @@ from ipml.cooperation.clues.readme import write_clue_readme
 from ipml.cooperation.clues.rules import ClueRules, Profile
 from ipml.cooperation.clues.summary import Heading
 from ipml.cooperation.network.networks import Networks
-from ipml.enforcement.evidence.captures import copy_capture
-from ipml.enforcement.evidence.closing import close_package, digest_payload, new_place, note_package, put_in_place
-from ipml.enforcement.evidence.content import sha256
+from ipml.enforcement.evidence.archives import copy_capture
+from ipml.enforcement.evidence.package import close_package, digest_payload, new_place, note_package, put_in_place
+from ipml.enforcement.evidence.pieces import sha256
 from ipml.enforcement.privacy.erased_list import ErasedList
 from ipml.errors import SellerErased
 from ipml.storage.anchors import SignedAnchor

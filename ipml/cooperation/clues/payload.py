@@ -10,8 +10,8 @@ from ipml.cooperation.clues.files import write_graph_json, write_graphml, write_
 from ipml.cooperation.clues.picture import draw_network
 from ipml.cooperation.clues.rules import Profile
 from ipml.cooperation.clues.summary import Heading, write_html, write_parts, write_text
-from ipml.enforcement.evidence.keeping import is_person
-from ipml.enforcement.evidence.trail import write_lines
+from ipml.enforcement.evidence.package import write_lines
+from ipml.enforcement.evidence.pieces import is_person
 from ipml.spreadsheet import write_csv
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipml.cooperation.clues.rules import Profile
-from ipml.enforcement.evidence.readme import explain_checking
+from ipml.enforcement.evidence.package import explain_checking
 from ipml.storage.anchors import SignedAnchor
 
 _ABOUT = """\

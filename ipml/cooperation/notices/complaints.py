@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, func, select
 
-from ipml.enforcement.penalties.history import SellerEvent
+from ipml.enforcement.penalties.strikes import SellerEvent
 from ipml.storage.database import reading
 from ipml.storage.pseudonyms import find_seller
 from ipml.storage.tables import notice_items, notices

@@ -26,7 +26,7 @@ from ipml.cooperation.reports.tables import Chart, Columns, Quantity, Report, Ro
 from ipml.cooperation.reports.takedowns import Takedowns, measure_takedowns, time_by_month
 from ipml.cooperation.reports.transparency import CLOSING
 from ipml.cooperation.reports.writing import write_report
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 from ipml.errors import BrandUnknown
 from ipml.records import Verdict
 from ipml.storage.database import reading

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, 
 
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 from ipml.storage.tables import appeal_outcomes, appeals, measures, penalties
 
 OUTCOMES = ("granted", "partly granted", "rejected", "restored", "withdrawn")

@@ -56,7 +56,7 @@ from ipml.cooperation.reports.spans import ALL
 from ipml.cooperation.reports.tables import Value, hours, plain
 from ipml.cooperation.reports.takedowns import NOTICES, SOURCES, total
 from ipml.cooperation.reports.writing import to_csv
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 
 Line = tuple[str, str, str, str, Value, str]
 

@@ -40,7 +40,7 @@ from ipml.cooperation.reports.takedowns import (
     measure_takedowns,
     time_by_month,
 )
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 from ipml.review.exploration.coverage import read_stretches
 from ipml.review.exploration.estimates import Figure, summarise
 from ipml.storage.database import reading

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, fals
 
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 from ipml.records import Verdict
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.storage.notifiers import kind_at

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, func, select, type_coerce
 
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 
 ALL = "all"
 

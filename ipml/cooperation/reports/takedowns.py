@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, lite
 
 from ipml.cooperation.reports.period import Period, day_number
 from ipml.cooperation.reports.spans import ALL, between, measure_spans
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 from ipml.storage.tables import (
     cases,
     measures,

@@ -8,14 +8,14 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from ipml.enforcement.ledger.stakes import keep_stakes
-from ipml.enforcement.penalties.imposed import get_penalty
 from ipml.enforcement.penalties.ladder import lift_within, restriction_of
+from ipml.enforcement.penalties.penalties import get_penalty
 from ipml.enforcement.penalties.strikes import take_back
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import issue, tell_lifted
-from ipml.enforcement.takedown import measures
-from ipml.enforcement.takedown.finding import get_measure
+from ipml.enforcement.takedown import changes
+from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import PenaltyNotFound
 from ipml.review.cases import find_case
 from ipml.storage.tables import strikes
@@ -35,10 +35,10 @@ class Penalised:
 def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, why: str, at: datetime) -> int:
     """Put a milder measure in the place of one, tell the seller of both, and return its number."""
     policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
-    milder = measures.replace(connection, measure_id, kind, by, why, at)
-    tell_lifted(connection, measures.restriction_of(connection, old), "replaced", at, policy)
+    milder = changes.replace(connection, measure_id, kind, by, why, at)
+    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", at, policy)
     keep_stakes(connection, milder.measure_id, find_case(connection, milder.case_id), at, policy)
-    issue(connection, measures.restriction_of(connection, milder), policy)
+    issue(connection, changes.restriction_of(connection, milder), policy)
     return milder.measure_id
 
 

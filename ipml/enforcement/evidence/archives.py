@@ -1,13 +1,17 @@
-"""Archives that are handed in, unpacked safely: into names of our own, after looking at all that they declare.
+"""Archives: those that are handed in, unpacked safely; packages as one .zip file; captures of a page (WARC).
 
-They are .zip files (stored or deflated), .tar and .tar.gz: other ways to pack let a small file ask for much memory.
-What an archive calls its files is data: it is returned, never used as a path. Nothing but plain files is taken from it;
-what would lead out of the folder, or is no file, is refused as a whole.
+An archive that is handed in is a .zip file (stored or deflated), .tar or .tar.gz: other ways to pack let a small file
+ask for much memory. What it calls its files is data: it is returned, never used as a path. All that it declares is
+looked at first, and its files get names of our own. Nothing but plain files is taken from it; what would lead out of
+the folder, or is no file, is refused as a whole.
+
+A capture of the page is handed in with a package: it is checked and copied, never fetched by ipml.
 """
 
 from __future__ import annotations
 
 import gzip
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -15,10 +19,10 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import IO, cast
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
 
-from ipml.errors import UnsafeArchive
+from ipml.errors import UnsafeArchive, UnusableCapture, UnusableSetting, first_line
 
 _BLOCK = 2**20
 _GZIP = b"\x1f\x8b"
@@ -224,3 +228,92 @@ def _too_large(archive: Path, n_bytes: int) -> UnsafeArchive:
 def _remove(files: Sequence[Unpacked]) -> None:
     for file in files:
         file.path.unlink(missing_ok=True)
+
+
+_EXPECTED = "plain files below one folder, with names of letters, digits, '.', '_' and '-'"
+_DEVICES = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)))
+)
+
+
+def lay_out(files: Sequence[Unpacked], archive: Path, folder: Path) -> Path:
+    """Move unpacked files to where a package has them, if each bears a name that a package has; return its folder.
+
+    Raises
+    ------
+    UnsafeArchive
+        A name is none that ipml gives, so that this is no package.
+    """
+    names = [PurePosixPath(file.name) for file in files]
+    tops = {name.parts[0] for name in names if len(name.parts) > 1}
+    if len(tops) != 1 or any(len(name.parts) not in (2, 3) for name in names):
+        raise UnsafeArchive(archive, "no single folder in it", _EXPECTED)
+    for file, name in zip(files, names, strict=True):
+        inner = name.parts[1:]
+        if not all(_is_ours(part) for part in inner) or (len(inner) > 1 and inner[0] != "data"):
+            raise UnsafeArchive(archive, f"the name {file.name[:80]!r}", _EXPECTED)
+        target = folder.joinpath(*inner)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.path.rename(target)
+    return folder
+
+
+def write_zip(folder: Path, target: Path) -> Path:
+    """Write a folder as a .zip file, itself the one folder in it, and return the file."""
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.parent).as_posix())
+    return target
+
+
+def _is_ours(part: str) -> bool:
+    if part.partition(".")[0].lower() in _DEVICES:
+        return False
+    return part.isascii() and part[:1].isalnum() and all(letter.isalnum() or letter in "._-" for letter in part)
+
+
+def copy_capture(source: Path, folder: Path, name: str = "capture") -> Path:
+    """Copy a WARC file into a folder, under a name of our own, once every record of it could be read.
+
+    Raises
+    ------
+    UnusableCapture
+        It is no WARC file, or ends in the midst of a record.
+    UnusableSetting
+        There is nothing to check it with.
+    """
+    try:
+        with source.open("rb") as stream:
+            is_packed = stream.read(2) == _GZIP
+    except OSError as error:
+        raise UnusableCapture(source, error.strerror or "no file") from error
+    _check_records(source)
+    target = folder / f"{name}.warc{'.gz' if is_packed else ''}"
+    shutil.copyfile(source, target)
+    return target
+
+
+def _check_records(source: Path) -> None:
+    try:
+        from warcio.archiveiterator import ArchiveIterator
+    except ImportError as error:
+        raise UnusableSetting("capture", "no package warcio", "it installed: pip install 'ipml[evidence]'") from error
+    number = 0
+    try:
+        with source.open("rb") as stream:
+            for record in ArchiveIterator(stream, check_digests="raise"):
+                _read_through(record)
+                number += 1
+    except Exception as error:  # warcio is made for captures, and fails on other files in any way whatever
+        raise UnusableCapture(source, f"{first_line(error) or type(error).__name__} in record {number + 1}") from error
+    if number == 0:
+        raise UnusableCapture(source, "no record")
+
+
+def _read_through(record: Any) -> None:
+    """Read a record to its end; EOFError where it has none."""
+    while record.raw_stream.read(_BLOCK):
+        pass
+    if getattr(record.raw_stream, "limit", 0):
+        raise EOFError("an end too early")

@@ -1,20 +1,28 @@
-"""A folder in the layout of BagIt 1.0 (RFC 8493), which archives and libraries read: payload, manifests, tag files.
+"""A folder in the layout of BagIt 1.0 (RFC 8493), and the time stamp of a third party (RFC 3161) on it.
 
-Two manifests of different hashes say the same, so that of a changed byte it is known whether it is in a file or in a
-manifest. A time stamp is of the first manifest of the tag files, which therefore cannot name it; two others do.
+Archives and libraries read bags: payload, manifests, tag files. Two manifests of different hashes say the same, so
+that of a changed byte it is known whether it is in a file or in a manifest.
+
+A time stamp is the word of an authority that the bag existed at a moment. What is stamped is the first manifest of the
+tag files, and so, by its digests, every other file; that manifest therefore cannot name the stamp, and two others do.
+The authority learns one SHA-256 and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
-from ipml.enforcement.evidence.verify import BAGIT, STAMP
+from ipml.enforcement.evidence.verify import BAGIT, STAMP, STAMPED, check_package
+from ipml.errors import NoPackage, UnusableSetting, UnusableTimestamp, first_line
 
 _ALGORITHMS = ("sha256", "sha512")
-_OF_STAMP = ("sha384", "sha512")
+_ALGORITHMS_OF_STAMP = ("sha384", "sha512")
 _BLOCK = 2**20
 
 
@@ -46,7 +54,7 @@ def close_bag(folder: Path, identifier: str, now: datetime) -> None:
         "Payload-Oxum": f"{size}.{len(payload)}",
     }
     (folder / "bagit.txt").write_bytes(BAGIT)
-    _write(folder / "bag-info.txt", "".join(f"{name}: {value}\n" for name, value in info.items()))
+    _write_text(folder / "bag-info.txt", "".join(f"{name}: {value}\n" for name, value in info.items()))
     for algorithm in _ALGORITHMS:
         _write_manifest(folder, f"manifest-{algorithm}.txt", algorithm, payload)
     tags = [path for path in folder.iterdir() if path.is_file()]
@@ -58,7 +66,7 @@ def add_stamp(folder: Path, stamp: bytes) -> None:
     """Put a time stamp of the first tag manifest into a bag, and into the other tag manifests."""
     (folder / STAMP).write_bytes(stamp)
     tags = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith("tagmanifest-")]
-    for algorithm in _OF_STAMP:
+    for algorithm in _ALGORITHMS_OF_STAMP:
         _write_manifest(folder, f"tagmanifest-{algorithm}.txt", algorithm, tags)
 
 
@@ -69,10 +77,10 @@ def list_digests(folder: Path, paths: list[Path], algorithm: str = "sha256") -> 
 
 
 def _write_manifest(folder: Path, name: str, algorithm: str, paths: list[Path]) -> None:
-    _write(folder / name, list_digests(folder, paths, algorithm))
+    _write_text(folder / name, list_digests(folder, paths, algorithm))
 
 
-def _write(path: Path, text: str) -> None:
+def _write_text(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
 
 
@@ -82,3 +90,188 @@ def _hash_file(path: Path, algorithm: str) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+_TIMEOUT_SECONDS = 20.0
+_LARGEST_STAMP = 2**20
+_REQUEST, _RESPONSE = "application/timestamp-query", "application/timestamp-reply"
+_CERTIFICATES = 0xA0  # the tag of the field of SignedData
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an authority answered, and the moment in it."""
+
+    response: bytes
+    at: datetime
+
+
+def make_request(content: bytes) -> bytes:
+    """Return a request to stamp a content, as it goes to an authority."""
+    client = _client()
+    request = client.TimestampRequestBuilder().data(content).hash_algorithm(client.HashAlgorithm.SHA256)
+    made: bytes = request.nonce(nonce=True).cert_request(cert_request=True).build().as_bytes()
+    return made
+
+
+def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
+    """Have an authority stamp a content.
+
+    Parameters
+    ----------
+    url : str
+        Where it takes requests, by HTTP.
+    roots : Path, optional
+        Certificates (PEM) of those whose word counts; without them only that the stamp is of this content is checked.
+
+    Raises
+    ------
+    UnusableTimestamp
+        It cannot be reached, or what it answers is no stamp of this content.
+    """
+    import httpx
+
+    try:
+        with httpx.stream(
+            *("POST", url), content=make_request(content), headers={"Content-Type": _REQUEST}, timeout=_TIMEOUT_SECONDS
+        ) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise UnusableTimestamp(url, f"HTTP status {answer.status_code}", "a stamp")
+            response = b""
+            for block in answer.iter_bytes():
+                response += block
+                if len(response) > _LARGEST_STAMP:
+                    raise UnusableTimestamp(url, "an answer without end", "a stamp")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UnusableTimestamp(url, first_line(error) or "no answer", "an authority that answers") from error
+    return check_stamp(response, content, url, roots)
+
+
+def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None = None) -> Stamp:
+    """Return what an authority answered, once it is known to stamp this content.
+
+    Raises
+    ------
+    UnusableTimestamp
+        It is no answer, a refusal, of another content, or not by one of those whose word counts.
+    """
+    client = _client()
+    try:
+        decoded = client.decode_timestamp_response(sort_certificates(response))
+        if decoded.status not in (client.PKIStatus.GRANTED, client.PKIStatus.GRANTED_WITH_MODS):
+            raise UnusableTimestamp(source, f"a refusal (status {int(decoded.status)})", "a stamp")
+        info = decoded.tst_info
+        imprint, at = info.message_imprint.message, info.gen_time
+    except ValueError as error:
+        raise UnusableTimestamp(source, f"no answer of RFC 3161 ({first_line(error)})", "a stamp") from error
+    if imprint != hashlib.sha256(content).digest():
+        raise UnusableTimestamp(source, "a stamp of something else", "the SHA-256 of tagmanifest-sha256.txt in it")
+    if roots is not None:
+        _check_signature(client, decoded, imprint, source, roots)
+    return Stamp(response, at)
+
+
+def sort_certificates(response: bytes) -> bytes:
+    """Return an answer with the certificates in it in the order of DER; what is no such answer comes back as it is.
+
+    Authorities send their chain in any order, as CMS (RFC 5652, section 5.1) and OpenSSL allow; the library that reads
+    answers insists on the order of DER. Nothing that is signed is moved, and no length changes.
+    """
+    try:
+        _, *token = _children(response, slice(0, len(response)))
+        _, content = _children(response, token[0])
+        (signed,) = _children(response, content)
+        fields = _children(response, signed)
+        places = next(_children(response, field) for field in fields if response[field.start] == _CERTIFICATES)
+    except (IndexError, ValueError, StopIteration):
+        return response
+    ordered = sorted(response[place.start : place.stop] for place in places)
+    return response[: places[0].start] + b"".join(ordered) + response[places[-1].stop :]
+
+
+def _children(content: bytes, parent: slice) -> list[slice]:
+    """Return where the elements within an element of DER begin and end."""
+    found, place = [], _split_header(content, parent.start)[0]
+    while place < parent.stop:
+        start, length = _split_header(content, place)
+        found.append(slice(place, start + length))
+        place = start + length
+    if place != parent.stop:
+        raise ValueError("an element ends after what it is in")
+    return found
+
+
+def _split_header(content: bytes, place: int) -> tuple[int, int]:
+    """Return where the content of an element begins, and its length; tags of one byte are all there are here."""
+    first = content[place + 1]
+    if first < 0x80:
+        return place + 2, first
+    start = place + 2 + (first & 0x7F)
+    return start, int.from_bytes(content[place + 2 : start])
+
+
+def _check_signature(client: ModuleType, decoded: object, imprint: bytes, source: str, roots: Path) -> None:
+    builder = client.VerifierBuilder()
+    for certificate in _read_certificates(roots):
+        builder = builder.add_root_certificate(certificate)
+    try:
+        builder.build().verify(decoded, imprint)
+    except (client.VerificationError, ValueError) as error:
+        raise UnusableTimestamp(source, first_line(error), f"a stamp by one of those in {roots.name}") from error
+
+
+def _read_certificates(path: Path) -> Sequence[object]:
+    from cryptography.x509 import load_pem_x509_certificates
+
+    try:
+        return load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UnusableSetting(f"certificates {path}", first_line(error), "certificates in PEM") from error
+
+
+def _client() -> ModuleType:
+    try:
+        import rfc3161_client
+    except ImportError as error:
+        remedy = "it installed: pip install 'ipml[evidence]'"
+        raise UnusableSetting("time stamp", "no package rfc3161-client", remedy) from error
+    return rfc3161_client
+
+
+_FILES_OF_STAMP = (STAMP, "tagmanifest-sha384.txt", "tagmanifest-sha512.txt")
+
+
+def read_stamped(folder: Path) -> bytes:
+    """Return what an authority stamps of a package, once all of it is known to be whole.
+
+    What a stamping that was killed has left does not count.
+
+    Raises
+    ------
+    NoPackage
+        It is none, or not as it was made.
+    """
+    faults = [one for one in check_package(folder).findings if one.file not in _FILES_OF_STAMP]
+    if faults:
+        raise NoPackage(folder, f"a package that is not whole ({faults[0]})")
+    return (folder / STAMPED).read_bytes()
+
+
+def stamp_package(folder: Path, stamp: Stamp) -> None:
+    """Put a stamp into a package; one that it had gives way."""
+    add_stamp(folder, stamp.response)
+
+
+def check_stamp_of(folder: Path, roots: Path) -> str:
+    """Say when a package was stamped, by one of those whose certificates are in a file.
+
+    Raises
+    ------
+    UnusableTimestamp
+        It bears no stamp, or not one of theirs.
+    """
+    if not (folder / STAMP).is_file():
+        raise UnusableTimestamp(str(folder), "none", "a stamp")
+    content = (folder / STAMPED).read_bytes()
+    stamp = check_stamp((folder / STAMP).read_bytes(), content, STAMP, roots)
+    return f"stamped at {stamp.at:%Y-%m-%d %H:%M:%S} UTC by one of those in {roots.name}"

@@ -1,35 +1,309 @@
 """A package of evidence: a folder that can be checked without ipml, by anybody, years later.
 
-What stands in it is read at one moment. Then the audit trail gets a row that says what is in the payload, by one
-SHA-256, and the package gets that row and an anchor of the trail up to it: who holds the anchor, or knows the key it is
-signed with, finds out a package that was made anew from end to end. The names of all files are ours.
+What stands in it is read at one moment. Then the audit trail gets two rows: who handed out what, and, naming nobody,
+what is in the payload, by one SHA-256. The package gets the second row and an anchor of the trail up to it: who holds
+the anchor, or knows the key it is signed with, finds out a package that was made anew from end to end. The names of
+all files are ours.
+
+The part of the audit trail that concerns the case goes into it. Each line is a row of the trail, with the number of
+the row before it in the package (`after`) and a digest of the line (`check`), so that a changed, dropped, added or
+moved line can be named. The name of a person is withheld unless asked for: such a row cannot be hashed again by who
+does not know the name. Comparing a package with the trail it came from is what its receiver cannot, and the
+marketplace can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row, or_, select
 
 from ipml.enforcement.evidence import verify
-from ipml.enforcement.evidence.bag import add_stamp
-from ipml.enforcement.evidence.captures import copy_capture
-from ipml.enforcement.evidence.closing import close_package, digest_payload, new_place, note_package, put_in_place
-from ipml.enforcement.evidence.keeping import Evidence, find_evidence, name_in_papers
-from ipml.enforcement.evidence.readme import write_readme
-from ipml.enforcement.evidence.timestamps import Stamp
-from ipml.enforcement.evidence.trail import read_rows, subjects_of_cases, veil_actors, write_lines
-from ipml.errors import EvidenceNotFound, SellerErased
-from ipml.review.cases import find_case, subject_of
-from ipml.storage.anchors import SignedAnchor
+from ipml.enforcement.evidence.archives import copy_capture, write_zip
+from ipml.enforcement.evidence.bag import Stamp, add_stamp, close_bag, list_digests
+from ipml.enforcement.evidence.pieces import (
+    Evidence,
+    canonical,
+    find_evidence,
+    is_person,
+    moment_text,
+    name_in_papers,
+    sha256,
+)
+from ipml.enforcement.evidence.verify import AUDIT, EXPORT
+from ipml.errors import EvidenceNotFound, SellerErased, UnwritableFile
+from ipml.review.cases import LARGEST_NUMBER, find_case, subject_of
+from ipml.storage import audit, tables
+from ipml.storage.anchors import SignedAnchor, make_anchor
 from ipml.storage.database import reading, writing
+from ipml.storage.row_digests import RowName
+from ipml.storage.tables import audit as audit_rows
+from ipml.storage.tables import cases, metadata, outbox, to_microseconds
+
+_NOUNS = ("evidence", "measure", "statement", "strike", "penalty", "appeal", "clock")
+_WITHHELD = "person"
+
+
+def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[str]:
+    """Return what the audit trail calls some cases and all that followed from them: "case:12", "measure:3".
+
+    That is whatever names a case, what refers to that (a penalty to a strike), and the messages about any of it.
+
+    Parameters
+    ----------
+    case_ids : sequence of int
+        No more than some hundred.
+    """
+    subjects, found = [subject_of(case_id) for case_id in case_ids], {cases.name: list(case_ids)}
+    for table in metadata.sorted_tables:  # those that are referred to come first
+        key = next(iter(table.primary_key.columns))
+        noun = key.name.removesuffix("_id")
+        if noun not in _NOUNS:
+            continue
+        ways = [
+            each.parent.in_(found[each.column.table.name])
+            for each in table.foreign_keys
+            if each.column.table.name in found
+        ]
+        found[table.name] = list(connection.scalars(select(key).where(or_(*ways)).order_by(key))) if ways else []
+        subjects += [f"{noun}:{number}" for number in found[table.name]]
+    messages = select(outbox.c.message_id).where(outbox.c.subject.in_(subjects)).order_by(outbox.c.message_id)
+    return subjects + [f"message:{number}" for number in connection.scalars(messages)]
+
+
+def read_rows(connection: Connection, subjects: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the rows about some subjects as the trail hashes them, in order."""
+    query = select(audit_rows).where(audit_rows.c.subject.in_(list(subjects))).order_by(audit_rows.c.sequence)
+    return [as_hashed(row) for row in connection.execute(query)]
+
+
+def as_hashed(row: Row[Any]) -> dict[str, Any]:
+    """Return a row of the trail with the columns that its hash is of, and the hash."""
+    return {**row._asdict(), "at": to_microseconds(row.at)}
+
+
+def write_lines(rows: Iterable[dict[str, Any]], names: dict[str, str]) -> str:
+    """Return rows as the lines of a package; `names` says what persons are called in it who are not to be named."""
+    lines, after = [], 0
+    for row in rows:
+        veiled = {"actor": names[row["actor"]], "withheld": True} if row["actor"] in names else {}
+        line = {**row, **veiled, "after": after}
+        lines.append(canonical({**line, "check": sha256(canonical(line).encode("ascii"))}) + "\n")
+        after = row["sequence"]
+    return "".join(lines)
+
+
+def veil_actors(connection: Connection, pseudonym: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return what each person among the actors is called in papers on a seller; "person" once the seller was erased."""
+    actors = sorted({row["actor"] for row in rows if is_person(row["actor"])})
+    try:
+        return {actor: name_in_papers(connection, pseudonym, actor) for actor in actors}
+    except SellerErased:
+        return dict.fromkeys(actors, _WITHHELD)
+
+
+_LONGEST_SHOWN = 300
+_SHOWN = ("listing_id", "seller_id", "title", "brand", "category", "price", "currency", "listed_at", "observed_at")
+
+HOW_TO_CHECK = """\
+How to check it
+---------------
+You need Python 3.9 or later and nothing else. Take verify.py from the marketplace or from the makers of ipml, not from
+this folder: who can forge the folder can forge the program in it. Then, beside the folder:
+
+    python verify.py FOLDER
+
+It names every file and line that was changed, added, dropped or moved. One who makes the whole folder anew cannot be
+found out by the folder alone. So ask the marketplace, by a way of your own, for {ask}this anchor, and give
+verify.py what you were told (--key KEY, --anchor ANCHOR):
+
+    {anchor}
+"""
+"""Of any package; `ask` and `anchor` are filled in by `explain_checking`."""
+
+_README = """\
+EVIDENCE ON CASE {case}
+
+What this is
+------------
+An online marketplace found a listing that may be counterfeit, and decided on it. This folder holds what was known when
+it decided, and what was done since. It was put together on {date}.
+
+What was decided
+----------------
+{decisions}
+What is quoted above was written by the seller. It proves nothing by itself and may be meant to mislead whoever, or
+whatever program, reads it.
+
+What is in the folder
+---------------------
+data/evidence-….json   the listing as it was seen, its score and why, what was known of the seller, and the decision
+data/audit.jsonl       what was done to the case, each line a row of the marketplace's audit trail
+data/export.json       the row of that trail that says what was put into this folder
+data/anchor.json       how far the trail went then{signed}
+{extra}manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
+tagmanifest-….txt      fingerprints of all others
+verify.py              a program that checks all of this
+
+The layout is BagIt 1.0 (RFC 8493). The names of persons are {names}.
+
+{checking}
+The marketplace can also say whether its audit trail still holds these rows, and score the listing again.
+"""
+
+
+def write_readme(
+    case_id: int, evidence: Sequence[Evidence], anchor: SignedAnchor, *, has_capture: bool, has_names: bool
+) -> str:
+    """Return the text; what a seller wrote stands in it without what a terminal or an editor would obey."""
+    return _README.format(
+        case=case_id,
+        date=anchor.at[:10],
+        decisions="\n".join(_describe(one) for one in evidence),
+        signed=", signed by the marketplace" if anchor.signature else "",
+        extra="data/capture.warc…     the page as it was captured (WARC, for web archives)\n" if has_capture else "",
+        names="given" if has_names else "withheld: each is called by the same code throughout",
+        checking=explain_checking(anchor),
+    )
+
+
+def explain_checking(anchor: SignedAnchor) -> str:
+    """Return how a package with an anchor is checked, and what to ask for by another way."""
+    ask = "its public key or for " if anchor.key else ""
+    return HOW_TO_CHECK.format(ask=ask, anchor=f"{anchor.count}:{anchor.head}")
+
+
+def _describe(evidence: Evidence) -> str:
+    if evidence.is_erased:
+        erased = "Its text cannot be read any more: the seller was erased. SHA-256 of it:"
+        return f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.kept_at)}\n  {erased} {evidence.digest}\n"
+    content = evidence.content
+    decision, score = content["decision"], content["score"]["score"]
+    ground = f" ({decision['ground']})" if decision["ground"] else ""
+    lines = [
+        f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.kept_at)}",
+        f"  decided: {decision['verdict']}{ground}, by {decision['reviewer']} ({decision['origin']})",
+        f"  probability of a counterfeit by the model: {'none given' if score is None else f'{score:.4f}'}",
+        *(f"  {name}: {shown(content['listing'][name])}" for name in _SHOWN if name in content["listing"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def shown(value: object) -> str:
+    """Return a value from a listing in one line, shortened, without what a terminal would obey.
+
+    Examples
+    --------
+    >>> shown("wool\\x1b[2J\\u202e hat")
+    '"wool\ufffd[2J\ufffd hat"'
+    >>> shown(12.5)
+    '12.5'
+    """
+    if not isinstance(value, str):
+        return str(value)
+    text = "".join(letter if letter.isprintable() else "\ufffd" for letter in value[:_LONGEST_SHOWN])
+    return f'"{text}{"…" if len(value) > _LONGEST_SHOWN else ""}"'
+
+
+_SYSTEM = "ipml"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The row of the trail that says what a package holds, and the anchor up to it."""
+
+    row: Mapping[str, Any]
+    anchor: SignedAnchor
+
+
+def digest_payload(folder: Path) -> str:
+    """Return the one SHA-256 of all files in `data/` of a folder."""
+    return sha256(list_digests(folder, list((folder / "data").iterdir())).encode())
+
+
+def note_package(
+    connection: Connection,
+    subject: str,
+    action: str,
+    content: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    by: str,
+    exporter: str,
+    key_file: Path | None,
+    now: datetime,
+    speaks_of: Sequence[RowName] = (),
+) -> Noted:
+    """Note in the trail who hands out a package on a subject, and what is in it.
+
+    Parameters
+    ----------
+    content : str
+        As from `digest_payload`.
+    rows : sequence of mappings
+        Of the trail, those in the package.
+    exporter : str
+        What the package calls who hands it out.
+    speaks_of : sequence of (str, int)
+        Audited rows that were kept with it.
+    """
+    last = rows[-1]["sequence"] if rows else 0
+    said: dict[str, audit.Value] = {"content": content, "rows": len(rows), "last": last, "by": exporter}
+    audit.append_deeds(connection, [audit.Deed(now, by, action, subject, {"content": content}, speaks_of)])
+    audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
+    stored = connection.execute(select(tables.audit).order_by(tables.audit.c.sequence.desc()).limit(1)).one()
+    return Noted(as_hashed(stored), make_anchor(connection, key_file, now=now))
+
+
+def close_package(folder: Path, noted: Noted, readme: str, identifier: str, now: datetime) -> None:
+    """Add what the trail says, the README and the program that checks all of it, and make a bag of the folder."""
+    (folder / "data/export.json").write_bytes(canonical(noted.row).encode("ascii") + b"\n")
+    (folder / "data/anchor.json").write_bytes(f"{noted.anchor}\n".encode("ascii"))
+    (folder / "README.txt").write_bytes(readme.encode())
+    shutil.copyfile(verify.__file__, folder / "verify.py")
+    close_bag(folder, identifier, now)
+
+
+def put_in_place(folder: Path, out: Path, *, is_zipped: bool) -> None:
+    """Move a finished package to where it was asked for, as one file if wished."""
+    (write_zip(folder, folder.parent / "package.zip") if is_zipped else folder).rename(out)
+
+
+@contextmanager
+def new_place(out: Path) -> Iterator[Path]:
+    """Give a hidden folder beside a place at which nothing is yet; it goes, whatever happens.
+
+    What a killed export of the same name has left goes first.
+
+    Raises
+    ------
+    UnwritableFile
+        Something is there already, or nothing can be written there.
+    """
+    if out.exists() or out.is_symlink():
+        raise UnwritableFile(out, "something of that name", "a new name: a package is never written over")
+    prefix = f".{out.name}.partial-"
+    try:
+        for left in out.parent.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        place = tempfile.TemporaryDirectory(prefix=prefix, dir=out.parent)
+    except OSError as error:
+        raise UnwritableFile(out, error.strerror or str(error), "a folder that can be written to") from error
+    with place as name:
+        yield Path(name)
+
 
 Stamper = Callable[[bytes], Stamp]
-"""Has an authority stamp a content; see `ipml.enforcement.evidence.timestamps`."""
+"""Has an authority stamp a content; see `ipml.enforcement.evidence.bag`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +428,45 @@ def _read_contents(connection: Connection, case_id: int, by: str, *, with_names:
     except SellerErased:
         exporter = "person"
     return _Contents(evidence, rows, names, exporter)
+
+
+def compare_with_trail(connection: Connection, folder: Path) -> list[str]:
+    """Say which rows of a package the trail does not hold, and which that it holds the package lacks.
+
+    Parameters
+    ----------
+    folder : Path
+        A package in which nothing else was found.
+    """
+    lines = (folder / AUDIT).read_text(encoding="ascii").splitlines()
+    rows = {number: json.loads(line) for number, line in enumerate(lines, 1)}
+    export = json.loads((folder / EXPORT).read_text(encoding="ascii"))
+    problems = [
+        f"{AUDIT}, line {number}: the trail has no such row {row['sequence']}"
+        for number, row in rows.items()
+        if not _holds(connection, row)
+    ]
+    if not _holds(connection, export):
+        problems.append(f"{EXPORT}: the trail knows nothing of this export")
+    problems += _find_missing(connection, export, {row["sequence"] for row in rows.values()})
+    return problems
+
+
+def _holds(connection: Connection, row: Mapping[str, Any]) -> bool:
+    if not 0 < row["sequence"] <= LARGEST_NUMBER:
+        return False
+    query = select(audit_rows.c.hash).where(audit_rows.c.sequence == row["sequence"])
+    return bool(connection.scalar(query) == row["hash"])
+
+
+def _find_missing(connection: Connection, export: Mapping[str, Any], found: set[int]) -> list[str]:
+    named = re.fullmatch(r"case:(\d{1,18})", export["subject"])
+    if named is None:
+        return [f"{EXPORT}: is of no case"]
+    expected = read_rows(connection, subjects_of_cases(connection, [int(named[1])]))
+    until = max(found, default=0)
+    return [
+        f"{AUDIT}: row {row['sequence']} of the trail is missing ({row['action']})"
+        for row in expected
+        if row["sequence"] <= until and row["sequence"] not in found
+    ]

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from ipml.enforcement.bands import Bands
-from ipml.enforcement.penalties.book import to_two_digits
 from ipml.enforcement.penalties.rules import LedgerRules
+from ipml.enforcement.penalties.standing import to_two_digits
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.records import Listing
 from ipml.review.ranking.ranking import Ranking, current_ranking

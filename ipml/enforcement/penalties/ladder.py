@@ -1,35 +1,226 @@
-"""The ladder: what strikes lead to, who confirms it, and how it ends."""
+"""The ladder: what strikes lead to, who confirms it, and how it ends.
+
+What new strikes lead to is reckoned seller by seller, strike by strike, and stored together. What a seller's earlier
+strikes weigh at most is summed up by the database, so that most of them need not be looked at one by one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
+from itertools import dropwhile, groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, case, exists, func, select
 
-from ipml.enforcement.penalties.book import Strike, find_strikes
-from ipml.enforcement.penalties.climbing import climb_all, keep_steps
-from ipml.enforcement.penalties.imposed import (
+from ipml.enforcement.penalties.penalties import (
+    BY_ITSELF,
+    TAKEN_BACK,
     Penalty,
+    Step,
+    after_steps,
     change_penalty,
     describe_change,
+    draft_imposed,
+    find_uncarried,
     get_penalty,
+    impose,
+    is_settled,
+    keep_penalties,
+    name_penalty,
     seal_words,
     select_penalties,
+    take_over,
+    take_steps,
+    tell_ended,
+    tell_imposed,
 )
-from ipml.enforcement.penalties.messages import tell_ended, tell_imposed
-from ipml.enforcement.penalties.steps import BY_ITSELF, TAKEN_BACK, find_uncarried, impose, take_over
+from ipml.enforcement.penalties.rules import PenaltyRules
+from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, find_strikes_of
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
 from ipml.enforcement.restrictions import OWN, Restriction, Source
 from ipml.errors import CannotChangePenalty
 from ipml.review.snapshot import decode_listing
 from ipml.review.texts import check_text
-from ipml.storage import audit
+from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.keyrings import read_keys
-from ipml.storage.tables import cases, decisions, enforcement_policies, measures, penalties, strikes
+from ipml.storage.keyrings import Keyring, read_keys
+from ipml.storage.tables import cases, decisions, enforcement_policies, measures, penalties, strikes, strikes_taken_back
+
+
+@dataclass(slots=True)
+class Sum:
+    """What a seller's strikes weigh at most, whatever is tied to what, and when a listing was seen last.
+
+    Attributes
+    ----------
+    apart : float
+        Weight of the offences that new strikes cannot be part of.
+    by_tie : dict of int to float
+        Weight of those that they may be, by what ties them.
+    """
+
+    apart: float = 0.0
+    by_tie: dict[int, float] = field(default_factory=dict)
+    last_seen: datetime | None = None
+
+    def add(self, strike: Strike, rules: PenaltyRules) -> None:
+        """Count one more strike."""
+        tie = _find_tie(strike, rules)
+        self.by_tie[tie] = max(self.by_tie.get(tie, 0.0), strike.weight)
+        self.last_seen = strike.seen_at if self.last_seen is None else max(self.last_seen, strike.seen_at)
+
+    @property
+    def weight(self) -> float:
+        """Of all of them."""
+        return self.apart + sum(self.by_tie.values())
+
+
+def _find_tie(strike: Strike, rules: PenaltyRules) -> int:
+    """Return a number that strikes share which surely are one offence."""
+    is_tied = rules.offence.decided_together and strike.made_with is not None
+    return strike.made_with if is_tied and strike.made_with is not None else -strike.strike_id
+
+
+def sum_up_before(connection: Connection, new: Sequence[Strike], rules: PenaltyRules, at: datetime) -> dict[str, Sum]:
+    """Return for the seller of each new strike the sum of the strikes before that count at a moment."""
+    found = {strike.pseudonym: Sum() for strike in new}
+    asked = {
+        "sellers": list(found),
+        "first": min(strike.strike_id for strike in new),
+        "at": at,
+        "ties": list({_find_tie(strike, rules) for strike in new}),
+    }
+    for row in connection.execute(_make_query(rules.offence.decided_together), asked):
+        seller = found[row.pseudonym]
+        seller.last_seen = row.seen_at if seller.last_seen is None else max(seller.last_seen, row.seen_at)
+        if row.own is None:
+            seller.apart = row.weight
+        else:
+            seller.by_tie[row.own] = row.weight
+    return found
+
+
+@cache  # as making a query takes longer than asking it
+def _make_query(decided_together: bool) -> Select[Any]:
+    tie: ColumnElement[Any] = strikes.c.strike_id
+    if decided_together:
+        tie = func.coalesce(strikes.c.made_with, -strikes.c.strike_id)
+    is_counting = (
+        strikes.c.pseudonym.in_(bindparam("sellers", expanding=True)),
+        strikes.c.strike_id < bindparam("first"),
+        strikes.c.expires_at > bindparam("at"),
+        ~exists().where(strikes_taken_back.c.strike_id == strikes.c.strike_id),
+    )
+    heaviest, seen_at = func.max(strikes.c.weight).label("weight"), func.max(strikes.c.seen_at).label("seen_at")
+    offences = select(strikes.c.pseudonym, tie.label("tie"), heaviest, seen_at).where(*is_counting)
+    offences_of = offences.group_by(strikes.c.pseudonym, tie).subquery()
+    own = case((offences_of.c.tie.in_(bindparam("ties", expanding=True)), offences_of.c.tie)).label("own")
+    columns = func.sum(offences_of.c.weight).label("weight"), func.max(offences_of.c.seen_at).label("seen_at")
+    return select(offences_of.c.pseudonym, own, *columns).group_by("pseudonym", "own")
+
+
+def climb_all(
+    connection: Connection, strikes: Sequence[Strike], policy: EnforcementPolicy, keys: Keyring
+) -> list[Penalty]:
+    """Impose and propose what strikes lead to that were just counted, as if they had been counted one by one.
+
+    Parameters
+    ----------
+    strikes : sequence of Strike
+        The last of their sellers, in order.
+    policy : EnforcementPolicy
+        That must be kept (`ipml.enforcement.policy.keep_policy`).
+    keys : Keyring
+        Of the sellers.
+
+    Returns
+    -------
+    list of Penalty
+        What was imposed by itself, in order; see `ipml.enforcement.penalties.ladder.climb`.
+    """
+    serialise(connection, Lock.APPEND_TO_AUDIT)  # of two decisions on a seller the second sees what the first led to
+    imposed: list[Penalty] = []
+    for at, together in groupby(strikes, key=lambda strike: strike.struck_at):
+        steps = _reckon(connection, list(together), policy, at)
+        imposed += keep_steps(connection, steps, policy.penalties, keys, at)
+    return imposed
+
+
+@dataclass(slots=True)
+class _Seller:
+    """A seller while new strikes are counted: the sum of all up to the one that is looked at, and the penalties."""
+
+    sum: Sum
+    penalties: list[Penalty]
+    rules: PenaltyRules
+    at: datetime
+
+    def is_settled_by(self, strike: Strike) -> bool:
+        """Count a strike, and say whether it surely changes nothing."""
+        self.sum.add(strike, self.rules)
+        weight = bound_weight(self.sum.weight, self.rules, len(self.penalties))
+        return is_settled(weight, self.sum.last_seen or self.at, self.penalties, self.rules, self.at)
+
+
+def _reckon(connection: Connection, new: Sequence[Strike], policy: EnforcementPolicy, at: datetime) -> list[Step]:
+    """Return the steps that strikes of one moment lead to, in the order of the strikes."""
+    rules = policy.penalties
+    sums = sum_up_before(connection, new, rules, at)
+    sellers = {pseudonym: _Seller(found, [], rules, at) for pseudonym, found in sums.items()}
+    for penalty in select_penalties(connection, penalties.c.pseudonym.in_(sellers)):
+        sellers[penalty.pseudonym].penalties.append(penalty)
+    # A sweep may find thousands of listings of one seller: their strikes are read only where they may change something.
+    telling = {name: list(dropwhile(sellers[name].is_settled_by, _of(new, name))) for name in sellers}
+    book = find_strikes_of(connection, [name for name, left in telling.items() if left])
+    steps: dict[int, list[Step]] = {strike.strike_id: [] for strike in new}
+    for name, struck in book.items():
+        seller = sellers[name]
+        for place, strike in enumerate(telling[name]):
+            if place > 0 and seller.is_settled_by(strike):
+                continue
+            counted = [one for one in struck if one.strike_id <= strike.strike_id]
+            taken = take_steps(strike, counted, seller.penalties, rules, policy.digest)
+            seller.penalties = after_steps(seller.penalties, taken)
+            steps[strike.strike_id] = taken
+    return [step for taken in steps.values() for step in taken]
+
+
+def _of(strikes: Sequence[Strike], pseudonym: str) -> list[Strike]:
+    return [strike for strike in strikes if strike.pseudonym == pseudonym]
+
+
+def keep_steps(
+    connection: Connection, steps: Sequence[Step], rules: PenaltyRules, keys: Keyring, at: datetime
+) -> list[Penalty]:
+    """Keep what became of penalties, tell the platform, note all of it, and return what was imposed."""
+    if not steps:
+        return []
+    numbers = _keep_new(connection, steps, keys)
+    done = [replace(step, penalty=_number(step.penalty, numbers)) for step in steps]
+    for step in done:
+        if step.what == "over" and name_penalty(step.penalty) not in numbers:
+            change_penalty(connection, step.penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF)
+    imposed = [step.penalty for step in done if step.what == "imposed"]
+    outbox.put_all(connection, [draft_imposed(one, rules.ladder[one.rung], at, keys) for one in imposed], keys)
+    deeds = [describe_change(step.penalty, f"penalty {step.what}", BY_ITSELF, at) for step in done]
+    audit.append_deeds(connection, deeds)
+    return imposed
+
+
+def _keep_new(connection: Connection, steps: Sequence[Step], keys: Keyring) -> dict[tuple[int, int], int]:
+    """Append the penalties that are new, as they are in the end, and return their numbers."""
+    sentences = {name_penalty(step.penalty): step.sentences for step in steps if step.what != "over"}
+    latest = {name_penalty(step.penalty): step.penalty for step in steps}
+    new = [(latest[name], said) for name, said in sentences.items()]
+    return dict(zip(sentences, keep_penalties(connection, new, keys), strict=True))
+
+
+def _number(penalty: Penalty, numbers: dict[tuple[int, int], int]) -> Penalty:
+    return replace(penalty, penalty_id=numbers.get(name_penalty(penalty), penalty.penalty_id))
+
 
 Tell = Callable[[Connection, Penalty], object]
 """What else is done with a penalty in the same transaction, such as writing to the seller."""

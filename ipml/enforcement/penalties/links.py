@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
 
-from ipml.enforcement.penalties.imposed import Penalty, seal_words
 from ipml.enforcement.penalties.ladder import find_penalties, hardest
+from ipml.enforcement.penalties.penalties import Penalty, seal_words
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import LinkNotFound, SellerErased, UnreadableFile

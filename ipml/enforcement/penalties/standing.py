@@ -1,18 +1,386 @@
 """Where a seller stands on the ladder: a function of the strikes that count and the penalties they were told of.
 
-Nothing here knows a database, so that what happens, what is taken back and what is simulated go by the same code.
+But for reading strikes, nothing here knows a database, so that what happens, what is taken back and what is simulated
+go by the same code.
+
+The strike book has rows that are only ever appended. A strike says what was known when it was made, in numbers that
+depend on no policy; so the history can be replayed under another one. Taking a strike back is a row of its own.
+
+Strikes are one offence where they are tied by what the rules name: decided together, near-duplicates, the same
+listing. A strike whose listing was seen after a penalty had been told is never one offence with those before: it is
+the repetition. None of this depends on the order of the strikes.
+
+A penalty may be a rung milder or harder than the weight alone makes it: each of four questions gives -1, 0 or +1, and
+their sum, but never more than one rung, is the step.
+
+================  ==========================================================  ===========================
+question          -1                                                          +1
+================  ==========================================================  ===========================
+harm              at most `small_harm`                                        at least `great_harm`
+share of listings upper bound at most `small_share`                           lower bound >= `large_share`
+record            first offence of a seller of at least `clean_days`
+================  ==========================================================  ===========================
+
+Harm is price x units sold until the next look x severity, of all listings struck. The share is that of the seller's
+listings found counterfeit, with Wilson's 95 % interval: of 1 in 1 nothing is sure, so a new seller is not punished for
+being new; 1 in 10,000 is surely small. The fourth question is how likely the strikes are right at all: by Bayes' rule
+from the score and from how often a reviewer is right. It makes nothing harder or milder; too little calls a person.
+
+The criteria are those of Article 23(3) of Regulation (EU) 2022/2065 (DSA): absolute numbers, the relative proportion
+of all that was offered, gravity and consequences, intention (which is in the weights of the grounds); and Article
+14(4): diligent, objective and proportionate. The bounds are a policy's choice, not the law's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import floor, fsum, log10
+from typing import Any
 
-from ipml.enforcement.penalties.book import Strike, latest
-from ipml.enforcement.penalties.offences import find_offences, sum_weights
-from ipml.enforcement.penalties.proportionality import keep_proportion, weigh_gravity
-from ipml.enforcement.penalties.rules import PenaltyRules
+from sqlalchemy import Connection, Row, Select, select
+
+from ipml.enforcement.penalties.rules import OffenceRules, PenaltyRules, ProportionRules
+from ipml.money import Money
+from ipml.review.quality.rates import count_rate
+from ipml.storage.tables import strikes, strikes_taken_back
+
+_STRIKES = select(strikes, strikes_taken_back.c.at.label("taken_back_at")).join(
+    strikes_taken_back, strikes_taken_back.c.strike_id == strikes.c.strike_id, isouter=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What counts against a seller for one decision.
+
+    Attributes
+    ----------
+    weight : float
+        Of its ground times the severity of its category.
+    probability : float or None
+        The score of the listing; None where the model abstained.
+    value : float or None
+        Price times units it would have sold until the next look, in `currency`; None where not known.
+    listings, age_days : float or None
+        Of the seller, as known then, to two digits.
+    made_with : int or None
+        The first of the decisions that were made as one.
+    cluster : int
+        The case that was reviewed for it, or its own.
+    same_as : int
+        The case of the first decision on the same listing.
+    seen_at : datetime
+        When the listing was last seen up.
+    taken_back_at : datetime or None
+        When its decision was overturned.
+    """
+
+    strike_id: int
+    decision_id: int
+    case_id: int
+    pseudonym: str
+    ground: str
+    category: str | None
+    weight: float
+    probability: float | None
+    value: float | None
+    listings: float | None
+    age_days: float | None
+    made_with: int | None
+    cluster: int
+    same_as: int
+    seen_at: datetime
+    struck_at: datetime
+    expires_at: datetime
+    policy_digest: str
+    taken_back_at: datetime | None = None
+    currency: str | None = None
+
+    @property
+    def at_stake(self) -> Money | None:
+        """The value with its currency; None where either is not known."""
+        return None if self.value is None or self.currency is None else Money(self.value, self.currency)
+
+    def counts_at(self, moment: datetime) -> bool:
+        """Say whether it weighs anything at a moment."""
+        is_back = self.taken_back_at is not None and self.taken_back_at <= moment
+        return self.struck_at <= moment < self.expires_at and not is_back
+
+
+def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
+    """Return all strikes of a seller, those taken back among them, in order."""
+    query = select_strikes().where(strikes.c.pseudonym == pseudonym).order_by(strikes.c.strike_id)
+    return [make_strike(row) for row in connection.execute(query)]
+
+
+def find_strikes_of(connection: Connection, pseudonyms: Collection[str]) -> dict[str, list[Strike]]:
+    """Return what `find_strikes` does, for each of several sellers."""
+    found: dict[str, list[Strike]] = {pseudonym: [] for pseudonym in pseudonyms}
+    query = select_strikes().where(strikes.c.pseudonym.in_(found)).order_by(strikes.c.strike_id)
+    for row in connection.execute(query):
+        found[row.pseudonym].append(make_strike(row))
+    return found
+
+
+def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
+    """Return what offences weigh at most, if they may be repeated and split at each of some penalties.
+
+    Examples
+    --------
+    >>> bound_weight(2.0, PenaltyRules(), 0), bound_weight(2.0, PenaltyRules(), 1)
+    (2.0, 6.0)
+    """
+    return weight if n_told == 0 else weight * (n_told + 1) * rules.repeat_factor
+
+
+def select_strikes() -> Select[Any]:
+    """Return the query for strikes with the moment at which each was taken back."""
+    return _STRIKES
+
+
+def make_strike(row: Row[Any]) -> Strike:
+    """Make the record of a row of `select_strikes`."""
+    return Strike(**row._mapping)
+
+
+def reweigh(strike: Strike, rules: PenaltyRules) -> Strike:
+    """Return a strike as it would have been under other rules."""
+    expires_at = strike.struck_at + timedelta(days=rules.expiry_days)
+    return replace(strike, weight=rules.weigh(strike.ground, strike.category), expires_at=expires_at)
+
+
+def latest(found: Iterable[Strike]) -> Strike:
+    """Return the strike whose listing was seen last; of several the one of the larger seller."""
+    return max(found, key=lambda strike: (strike.seen_at, strike.listings or 0.0, strike.age_days or 0.0))
+
+
+def to_two_digits(number: float | None) -> float | None:
+    """Return a number rounded to two digits.
+
+    Examples
+    --------
+    >>> to_two_digits(10_437.0), to_two_digits(3.0), to_two_digits(0.0), to_two_digits(None)
+    (10000.0, 3.0, 0.0, None)
+    """
+    if not number:
+        return number
+    return float(round(number, 1 - floor(log10(abs(number)))))
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """Strikes that weigh together what the heaviest of them weighs; repeated where a penalty had been told before."""
+
+    strikes: tuple[Strike, ...]
+    is_repeated: bool
+    weight: float
+
+
+def find_offences(counting: Collection[Strike], told: Sequence[datetime], rules: PenaltyRules) -> list[Offence]:
+    """Return the offences that some strikes make.
+
+    Parameters
+    ----------
+    counting : collection of Strike
+        Those that count.
+    told : sequence of datetime
+        From when on each earlier penalty of the seller counts as told.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    >>> def strike(number, cluster):
+    ...     facts = (None, 1.5, 0.9, 80.0, 10.0, 400.0, None, cluster, number, noon, noon, noon.replace(year=2027), "")
+    ...     return Strike(number, number, number, "ann", "declared_replica", *facts)
+    >>> copies = [strike(1, 1), strike(2, 1), strike(3, 3)]
+    >>> [(len(found.strikes), found.weight) for found in find_offences(copies, [], load_enforcement_policy().penalties)]
+    [(2, 1.5), (1, 1.5)]
+    """
+    groups: dict[int, list[Strike]] = {}
+    for place, strike in zip(_join(counting, told, rules.offence), counting, strict=True):
+        groups.setdefault(place, []).append(strike)
+    return [_make_offence(group, told, rules) for group in groups.values()]
+
+
+def sum_weights(found: Collection[Offence]) -> float:
+    """Return what offences weigh together, the same in whatever order they come."""
+    return fsum(offence.weight for offence in found)
+
+
+def _make_offence(group: list[Strike], told: Sequence[datetime], rules: PenaltyRules) -> Offence:
+    is_repeated = _count_told(group[0], told) > 0
+    heaviest = max(strike.weight for strike in group)
+    return Offence(tuple(group), is_repeated, heaviest * (rules.repeat_factor if is_repeated else 1.0))
+
+
+def _count_told(strike: Strike, told: Sequence[datetime]) -> int:
+    return sum(moment < strike.seen_at for moment in told)
+
+
+def _join(counting: Collection[Strike], told: Sequence[datetime], rules: OffenceRules) -> list[int]:
+    """Return for each strike the place of the first that it is tied to, if only through others."""
+    parents = list(range(len(counting)))
+    first_with: dict[tuple[str, int, int], int] = {}
+    for place, strike in enumerate(counting):
+        n_told = _count_told(strike, told)
+        for kind, number in _ties(strike, rules):
+            other = first_with.setdefault((kind, number, n_told), place)
+            if other != place:
+                parents[_root(parents, place)] = _root(parents, other)
+    return [_root(parents, place) for place in range(len(counting))]
+
+
+def _ties(strike: Strike, rules: OffenceRules) -> list[tuple[str, int]]:
+    ties = []
+    if rules.decided_together and strike.made_with is not None:
+        ties.append(("made with", strike.made_with))
+    if rules.near_duplicates:
+        ties.append(("cluster", strike.cluster))
+    if rules.same_listing:
+        ties.append(("listing", strike.same_as))
+    return ties
+
+
+def _root(parents: list[int], place: int) -> int:
+    while parents[place] != place:
+        parents[place] = parents[parents[place]]
+        place = parents[place]
+    return place
+
+
+_UNKNOWN_SCORE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Gravity:
+    """What strikes add up to, and of whom.
+
+    Attributes
+    ----------
+    harm : Money or None
+        None where it is not known of any of them in the currency of the rules.
+    is_harm_complete : bool
+        Whether it is known of all of them.
+    found : int
+        Listings struck, each once.
+    listings, age_days : float or None
+        Of the seller.
+    probability : float
+        That the strikes are right, on average by weight.
+    is_first : bool
+        Whether they are one offence, and no penalty had been told before.
+    """
+
+    harm: Money | None
+    is_harm_complete: bool
+    found: int
+    listings: float | None
+    age_days: float | None
+    probability: float
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """How a penalty is changed: `step` is -1, 0 or +1; each of `sentences` gives a reason."""
+
+    step: int
+    is_doubtful: bool
+    sentences: tuple[str, ...]
+
+
+def weigh_gravity(
+    counting: Collection[Strike],
+    rules: PenaltyRules,
+    *,
+    listings: float | None,
+    age_days: float | None,
+    is_first: bool,
+) -> Gravity:
+    """Add up what strikes are about; copies of a listing count once, the costliest of them."""
+    nothing = Money(0.0, rules.proportion.currency)
+    harms: dict[int, Money | None] = {}
+    for strike in counting:
+        at_stake = strike.at_stake
+        is_known = at_stake is not None and at_stake.currency == nothing.currency
+        harm = at_stake * rules.severity_of(strike.category) if at_stake is not None and is_known else None
+        before = harms.get(strike.same_as)
+        harms[strike.same_as] = harm if before is None else max(before, harm or nothing)
+    known = [harm for harm in harms.values() if harm is not None]
+    right = rules.proportion.reviewer_right
+    likely = fsum(strike.weight * be_right(strike.probability, right) for strike in counting)
+    probability = likely / fsum(strike.weight for strike in counting)
+    harm = sum(known, nothing) if known else None
+    return Gravity(harm, len(known) == len(harms), len(harms), listings, age_days, probability, is_first)
+
+
+def be_right(score: float | None, reviewer_right: float) -> float:
+    """Return how likely a verdict "counterfeit" is right: the score is what was thought before, the reviewer a witness.
+
+    Examples
+    --------
+    >>> [round(be_right(score, 0.95), 2) for score in (0.05, 0.5, 0.9, None)]
+    [0.5, 0.95, 0.99, 0.95]
+    """
+    score = _UNKNOWN_SCORE if score is None else score
+    both = score * reviewer_right
+    return both / (both + (1 - score) * (1 - reviewer_right))
+
+
+def keep_proportion(gravity: Gravity, rules: ProportionRules) -> Proportion:
+    """Return how a penalty is changed by what it is for and whom it hits.
+
+    Examples
+    --------
+    >>> one_of_many = Gravity(Money(200.0, "EUR"), True, 1, 10_000.0, 300.0, 0.99, is_first=False)
+    >>> keep_proportion(one_of_many, ProportionRules()).step
+    -1
+    >>> keep_proportion(one_of_many, ProportionRules()).sentences
+    ('1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder.',)
+    """
+    answers = (_ask_harm(gravity, rules), _ask_share(gravity, rules), _ask_record(gravity, rules))
+    step = max(-1, min(1, sum(points for points, _ in answers)))
+    is_doubtful = gravity.probability < rules.sure
+    sentences = [sentence for _, sentence in answers if sentence]
+    if is_doubtful:
+        sentences.append(f"The decisions are right with {gravity.probability:.0%} only, so a person must look.")
+    return Proportion(step, is_doubtful, tuple(sentences))
+
+
+def _ask_harm(gravity: Gravity, rules: ProportionRules) -> tuple[int, str]:
+    if gravity.harm is None:
+        return 0, ""
+    if gravity.harm >= Money(rules.great_harm, rules.currency):
+        return 1, f"The harm of {gravity.harm} is great, so a rung harder."
+    if gravity.is_harm_complete and gravity.harm <= Money(rules.small_harm, rules.currency):
+        return -1, f"The harm of {gravity.harm} is small, so a rung milder."
+    return 0, ""
+
+
+def _ask_share(gravity: Gravity, rules: ProportionRules) -> tuple[int, str]:
+    if gravity.listings is None or gravity.found == 0:
+        return 0, ""
+    n = max(gravity.listings, float(gravity.found))
+    rate = count_rate(gravity.found, n)
+    assert rate is not None
+    verb = "was" if gravity.found == 1 else "were"
+    words = f"{gravity.found:,} of {n:,.0f} listings {verb} found counterfeit: surely"
+    if rate.low >= rules.large_share:
+        return 1, f"{words} a large share, so a rung harder."
+    if rate.high <= rules.small_share:
+        return -1, f"{words} a small share, so a rung milder."
+    return 0, ""
+
+
+def _ask_record(gravity: Gravity, rules: ProportionRules) -> tuple[int, str]:
+    if gravity.is_first and gravity.age_days is not None and gravity.age_days >= rules.clean_days:
+        return -1, f"It is the first offence of a seller of {gravity.age_days:,.0f} days, so a rung milder."
+    return 0, ""
+
 
 NO_RUNG = -1
 

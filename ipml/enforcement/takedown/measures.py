@@ -1,267 +1,519 @@
-"""What is done to a listing: imposed by the policy or a person, replaced by a milder or harder one, lifted.
+"""Measures: which follows from a decision by the policy, how they are stored and found, and how long they take.
 
-Measures on one listing are weighed together (`in_force`), whatever decision each is of. Who changes them waits for
-whoever else does: all of them append to the audit trail, so its lock comes first here.
+The section `measures` of the policy says which measure follows from a decision, and who else is told of it.
+
+Measures are found by number, decision, case, seller, or listing.
+
+Their times are those from a listing to its measure and to the platform's word, and what is overdue. The first measure
+of each decision counts; what took its place later, or came by hand beside it, is no new catch.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
 
-from sqlalchemy import Connection, Row, select
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, union
 
-from ipml.enforcement.decided import Decided, read_decided
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
-from ipml.enforcement.restrictions import OWN, MeasureKind, Restriction, Source
-from ipml.enforcement.takedown.changes import (
-    Wanted,
-    add_measures,
-    find_listing,
-    insert_measures,
-    lift_measure,
-    mark_lifted,
-    note_change,
-    want_measure,
-)
-from ipml.enforcement.takedown.finding import Measure, find_measures, find_on_listing, get_measure
-from ipml.enforcement.takedown.rules import Choice, MeasureRules
-from ipml.enforcement.takedown.telling import Change, tell
-from ipml.errors import MeasureNotStanding, NothingToEnforce, UnusableMeasure
-from ipml.records import Decision, Listing, Verdict
-from ipml.review.cases import find_case
-from ipml.review.reversals import stands
-from ipml.review.snapshot import decode_listing
-from ipml.storage.database import Lock, serialise
-from ipml.storage.keyrings import Keyring, read_keys
-from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.tables import decisions, enforcement_policies, measures
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.errors import MeasureNotFound, SellerErased
+from ipml.records import Listing
+from ipml.review.cases import LARGEST_NUMBER
+from ipml.review.grounds import GROUNDS
+from ipml.review.ranking.policy import fold_name
+from ipml.storage.pseudonyms import unseal
+from ipml.storage.tables import cases, decisions, measure_messages, measures, outbox
 
-_AT_ONCE = 100
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+Number = Annotated[float, Field(ge=0, le=1e9)]
+_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def impose(
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The measure that the rules choose, and why in words."""
+
+    kind: MeasureKind
+    why: str
+    territories: tuple[str, ...] = ()
+    days: float | None = None
+
+    def until(self, since: datetime) -> datetime | None:
+        """Return when the measure ends by itself, if it does."""
+        return None if self.days is None else since + timedelta(days=self.days)
+
+
+class MeasureRule(BaseModel):
+    """A measure for the listings that meet every condition named here; what is not known of one meets none."""
+
+    model_config = _STRICT
+
+    kind: MeasureKind
+    territories: tuple[Country, ...] = ()
+    days: float | None = Field(None, gt=0, le=3660)
+    grounds: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    least_score: float | None = Field(None, ge=0, le=1)
+    score_below: float | None = Field(None, ge=0, le=1)
+    least_seller_age_days: Number | None = None
+    least_seller_sales: Number | None = None
+    most_seller_strikes: Number | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.kind is MeasureKind.REMOVE_IN) != bool(self.territories):
+            raise ValueError("remove-in needs territories, and no other kind takes them")
+        if unknown := set(self.grounds) - set(GROUNDS):
+            raise ValueError(f"no grounds: {', '.join(sorted(unknown))}; expected some of {', '.join(GROUNDS)}")
+        if not list(self.conditions()):
+            raise ValueError("a rule needs a condition; what holds without one is `usual`")
+        return self
+
+    def conditions(self) -> Iterator[str]:
+        """Give the conditions in words."""
+        for names, noun in ((self.grounds, "ground"), (self.brands, "brand"), (self.categories, "category")):
+            if names:
+                yield f"the {noun} is {' or '.join(names)}"
+        if self.least_score is not None:
+            yield f"the score is at least {self.least_score:g}"
+        if self.score_below is not None:
+            yield f"the score is below {self.score_below:g}"
+        if self.least_seller_age_days is not None:
+            yield f"the seller has been here for {self.least_seller_age_days:g} days"
+        if self.least_seller_sales is not None:
+            yield f"the seller has sold {self.least_seller_sales:g} times"
+        if self.most_seller_strikes is not None:
+            yield f"the seller has at most {self.most_seller_strikes:g} strikes"
+
+    def is_met(self, listing: Listing, score: float | None, ground: str) -> bool:
+        """Say whether a listing that was decided on a ground meets every condition."""
+        return (
+            _is_among(ground, self.grounds)
+            and _is_among(listing.brand, self.brands)
+            and _is_among(listing.category, self.categories)
+            and _is_between(score, self.least_score, None)
+            and (self.score_below is None or (score is not None and score < self.score_below))
+            and _is_between(listing.seller_age_days, self.least_seller_age_days, None)
+            and _is_between(listing.seller_sales, self.least_seller_sales, None)
+            and _is_between(listing.seller_strikes, None, self.most_seller_strikes)
+        )
+
+
+class Telling(BaseModel):
+    """Who besides platform and seller is told of a kind of measure."""
+
+    model_config = _STRICT
+
+    holder: bool = False
+    buyers_days: float | None = Field(None, gt=0, le=3660)
+    buyers_after_hours: float = Field(24.0, ge=0, le=24 * 366)
+
+
+class MeasureRules(BaseModel):
+    """Which measure follows from a decision.
+
+    Examples
+    --------
+    >>> rules = MeasureRules(usual="remove", rules=[{"kind": "pause", "days": 14, "score_below": 0.8}])
+    >>> rules.choose(Listing("A7", "s1", "Bag"), 0.7, "declared_replica").why
+    'pause for 14 days, as the score is below 0.8'
+    >>> rules.choose(Listing("A7", "s1", "Bag"), 0.9, "declared_replica").why
+    'remove, as usual'
+    """
+
+    model_config = _STRICT
+
+    usual: MeasureKind
+    by_ground: dict[str, MeasureKind] = {}
+    rules: tuple[MeasureRule, ...] = ()
+    tells: dict[MeasureKind, Telling] = {}
+    overdue_hours: float = Field(24.0, gt=0, le=24 * 366)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if MeasureKind.REMOVE_IN in (self.usual, *self.by_ground.values()):
+            raise ValueError("remove-in needs territories: write a rule of its own for it")
+        if unknown := set(self.by_ground) - set(GROUNDS):
+            raise ValueError(f"no grounds: {', '.join(sorted(unknown))}; expected some of {', '.join(GROUNDS)}")
+        return self
+
+    def choose(self, listing: Listing, score: float | None, ground: str) -> Choice:
+        """Return what is done to a listing decided counterfeit on a ground, and why in words.
+
+        Of the rules that are met, the one with most conditions says; of several with as many, the first.
+        """
+        met = [rule for rule in self.rules if rule.is_met(listing, score, ground)]
+        if met:
+            rule = max(met, key=lambda rule: len(list(rule.conditions())))
+            return Choice(rule.kind, _explain(rule), rule.territories, rule.days)
+        if ground in self.by_ground:
+            kind = self.by_ground[ground]
+            return Choice(kind, f"{kind}, as the ground is {ground}")
+        return Choice(self.usual, f"{self.usual}, as usual")
+
+    def telling_of(self, kind: MeasureKind) -> Telling:
+        """Return who besides platform and seller is told of a kind of measure."""
+        return self.tells.get(kind, Telling())
+
+
+def _explain(rule: MeasureRule) -> str:
+    where = f" {', '.join(rule.territories)}" if rule.territories else ""
+    how_long = "" if rule.days is None else f" for {rule.days:g} days"
+    return f"{rule.kind}{where}{how_long}, as {' and '.join(rule.conditions())}"
+
+
+def _is_among(name: str | None, names: tuple[str, ...]) -> bool:
+    return not names or fold_name(name) in map(fold_name, names)
+
+
+def _is_between(number: float | None, least: float | None, most: float | None) -> bool:
+    if least is None and most is None:
+        return True
+    return number is not None and (least is None or number >= least) and (most is None or number <= most)
+
+
+STATES = ("asked", "done", "refused", "lifted", "back", "replaced")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is done to a listing, since when and by whom, and how far the platform has come with it.
+
+    Attributes
+    ----------
+    until : datetime or None
+        When it ends by itself.
+    sales_before : int or None
+        Of the listing when it was decided on, as far as known.
+    is_automatic : bool
+        Whether a policy imposed it and no person.
+    source, is_detected
+        Who pointed to the listing; see `ipml.enforcement.restrictions.Source`.
+    done_at, undone_at : datetime or None
+        When the platform said that it is done, and that it is undone.
+    refused_at : datetime or None
+        When the platform last refused, or was given up on; None once it said done.
+    replaced_by : int or None
+        The measure that took its place.
+    """
+
+    measure_id: int
+    decision_id: int
+    case_id: int
+    pseudonym: str
+    kind: MeasureKind
+    territories: tuple[str, ...]
+    until: datetime | None
+    policy_digest: str
+    imposed_by: str
+    imposed_at: datetime
+    listed_at: datetime | None = None
+    sales_before: int | None = None
+    is_automatic: bool = False
+    done_at: datetime | None = None
+    lifted_by: str | None = None
+    lifted_at: datetime | None = None
+    undone_at: datetime | None = None
+    refused_at: datetime | None = None
+    replaced_by: int | None = None
+    source: str = "own"
+    is_detected: bool = True
+
+    @property
+    def subject(self) -> str:
+        """Its name in the audit trail."""
+        return f"measure:{self.measure_id}"
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was neither lifted nor replaced."""
+        return self.lifted_at is None
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`."""
+        if self.replaced_by is not None:
+            return "replaced"
+        if self.refused_at is not None:
+            return "refused"
+        if self.lifted_at is not None:
+            return "back" if self.undone_at else "lifted"
+        return "done" if self.done_at else "asked"
+
+
+_PLAIN_COLUMNS = tuple(name for name in Measure.__slots__ if name not in ("kind", "territories"))
+
+
+def make_measure(row: Row[Any]) -> Measure:
+    """Make the record of a row of measures."""
+    plain = {name: getattr(row, name) for name in _PLAIN_COLUMNS}
+    return Measure(kind=MeasureKind(row.kind), territories=tuple(filter(None, row.territories.split(","))), **plain)
+
+
+def get_measure(connection: Connection, measure_id: int) -> Measure:
+    """Return one measure; MeasureNotFound if there is none of that number."""
+    found = find_measures(connection, measures.c.measure_id == measure_id) if _is_number(measure_id) else []
+    if not found:
+        raise MeasureNotFound(measure_id)
+    return found[0]
+
+
+def find_measures(
     connection: Connection,
-    case: Row[Any],
-    decision: Decision,
-    policy: EnforcementPolicy,
-    *,
-    kind: MeasureKind | None = None,
-    is_automatic: bool = False,
-    source: Source = OWN,
-) -> Measure:
-    """Do to a listing what the policy says of a decision that it is counterfeit; asked again it does no more.
+    *conditions: ColumnElement[bool],
+    case_id: int | None = None,
+    decision_id: int | None = None,
+    pseudonym: str | None = None,
+    standing: bool = False,
+    state: str | None = None,
+    before: int | None = None,
+    at_most: int | None = None,
+) -> list[Measure]:
+    """Return measures, the newest first.
 
     Parameters
     ----------
-    case : Row
-        Of `cases`.
-    kind : MeasureKind, optional
-        What is done, whatever the rules for measures say.
-    is_automatic : bool, default=False
-        Whether the decision is a policy's and no person's.
-    source : Source, default=the platform itself
-        Who pointed to the listing.
+    case_id, decision_id, pseudonym : optional
+        Of that case, decision or seller only.
+    standing : bool, default=False
+        Whether only those that were neither lifted nor replaced.
+    state : str, optional
+        One of `STATES`.
+    before : int, optional
+        With smaller numbers only: the last of one page gives the next.
+    at_most : int, optional
+        How many.
+    """
+    wanted = {"case_id": case_id, "decision_id": decision_id, "pseudonym": pseudonym}
+    query = select(measures).where(*conditions).order_by(measures.c.measure_id.desc()).limit(at_most)
+    query = query.where(*(measures.c[name] == value for name, value in wanted.items() if value is not None))
+    if standing:
+        query = query.where(measures.c.lifted_at.is_(None))
+    if state is not None:
+        query = query.where(_is_in_state(state))
+    if before is not None:
+        query = query.where(measures.c.measure_id < before)
+    return [make_measure(row) for row in connection.execute(query)]
+
+
+def find_on_listing(connection: Connection, listing_id: str, pseudonym: str) -> list[Measure]:
+    """Return every measure there ever was on a seller's listing, however often it was observed, the oldest first."""
+    return find_on_listings(connection, [(listing_id, pseudonym)])[listing_id, pseudonym]
+
+
+def find_on_listings(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Measure]]:
+    """Return what `find_on_listing` does, for each listing and pseudonym."""
+    found: dict[tuple[str, str], list[Measure]] = {place: [] for place in wanted}
+    query = select(measures, decisions.c.listing_id).join(decisions, measures.c.decision_id == decisions.c.decision_id)
+    # A seller may have thousands of measures, a listing has few: those of other sellers' are passed over here.
+    query = query.where(decisions.c.listing_id.in_({listing_id for listing_id, _ in found}))
+    for row in connection.execute(query.order_by(measures.c.measure_id)):
+        if (place := (row.listing_id, row.pseudonym)) in found:
+            found[place].append(make_measure(row))
+    return found
+
+
+def in_force(on_listing: Iterable[Measure]) -> list[Measure]:
+    """Return, of all measures on a listing, those that stand.
+
+    A removal beside a label does not make the label needless: each was stated to the seller and the public, so the
+    platform is told of each, and each is answered for itself.
+    """
+    return [measure for measure in on_listing if measure.stands]
+
+
+def read_whys(connection: Connection, measure: Measure) -> dict[str, str | None]:
+    """Return why a measure was imposed, lifted and refused; "erased" where its seller was.
 
     Returns
     -------
-    Measure
-        It is kept, and the platform's message put down, in the caller's transaction. Where the listing is down
-        already by another decision it is not put back until both are lifted.
+    dict
+        The texts by "why", "why_lifted" and "why_refused"; None where nothing was said.
     """
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    keep_policy(connection, policy, decision.decided_at)
-    decided, keys = read_decided(connection, [(case, decision)], {case.case_id: source})
-    (imposed,) = impose_all(connection, decided, policy, keys, kind=kind, is_automatic=is_automatic)
-    return imposed
+    columns = measures.c.why, measures.c.why_lifted, measures.c.why_refused
+    row = connection.execute(select(*columns).where(measures.c.measure_id == measure.measure_id)).one()
+    return {name: _read(connection, measure.pseudonym, sealed) for name, sealed in row._mapping.items()}
 
 
-def impose_all(
+def _read(connection: Connection, pseudonym: str, sealed: str | None) -> str | None:
+    try:
+        return sealed and unseal(connection, pseudonym, sealed)
+    except SellerErased:
+        return "erased"
+
+
+def _is_in_state(state: str) -> ColumnElement[bool]:
+    """Return the condition that `Measure.state` is a word."""
+    return and_(*_facts_of(state))
+
+
+def _facts_of(state: str) -> Iterator[ColumnElement[bool]]:
+    if state == "replaced":
+        yield measures.c.replaced_by.is_not(None)
+        return
+    yield measures.c.replaced_by.is_(None)
+    yield measures.c.refused_at.is_not(None) if state == "refused" else measures.c.refused_at.is_(None)
+    if state in ("asked", "done"):
+        yield measures.c.lifted_at.is_(None)
+        yield measures.c.done_at.is_(None) if state == "asked" else measures.c.done_at.is_not(None)
+    elif state in ("lifted", "back"):
+        yield measures.c.lifted_at.is_not(None)
+        yield measures.c.undone_at.is_(None) if state == "lifted" else measures.c.undone_at.is_not(None)
+
+
+def _is_number(number: int) -> bool:
+    return 0 < number <= LARGEST_NUMBER
+
+
+Grouping = Literal["all", "brand", "category", "month"]
+GROUPINGS: tuple[Grouping, ...] = ("all", "brand", "category", "month")
+STAGES = ("listed to measure", "queued to measure", "measure to done", "listed to done")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How long something took: of how many it is known, the median, and what nine in ten stay within."""
+
+    known: int
+    median: timedelta
+    p90: timedelta
+
+    @classmethod
+    def of(cls, spans: Sequence[timedelta]) -> Span:
+        """Sum up spans, at least one.
+
+        Examples
+        --------
+        >>> Span.of([timedelta(hours=hours) for hours in range(1, 11)]).p90
+        datetime.timedelta(seconds=32400)
+        """
+        ordered = sorted(spans)
+        median = timedelta(seconds=statistics.median(span.total_seconds() for span in ordered))
+        return cls(len(ordered), median, ordered[math.ceil(0.9 * len(ordered)) - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long measures took, of a brand, a category, a month, or all.
+
+    Attributes
+    ----------
+    spans : dict of str to Span
+        By a name of `STAGES`; stages that are known of none are left out.
+    before_first_sale : float or None
+        Share of the listings that had sold nothing when they were decided on, of those of which that is known.
+    sales_known : int
+        Of how many it is.
+    """
+
+    group: str
+    measures: int
+    spans: dict[str, Span]
+    before_first_sale: float | None
+    sales_known: int
+
+
+def measure_times(
     connection: Connection,
-    decided: Sequence[Decided],
-    policy: EnforcementPolicy,
-    keys: Keyring,
+    by: Grouping = "all",
     *,
-    kind: MeasureKind | None = None,
-    is_automatic: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Times]:
+    """Return how long measures took, by groups in order of their names; the months are those of the measures.
+
+    Parameters
+    ----------
+    since, until : datetime, optional
+        Of measures imposed from then on, and before then.
+    """
+    groups: dict[str, _Tally] = defaultdict(_Tally)
+    for row in connection.execute(_select_first(since, until).execution_options(yield_per=1000)):
+        groups[_group_of(row, by)].add(row)
+    return [tally.sum_up(group) for group, tally in sorted(groups.items())]
+
+
+def find_overdue(
+    connection: Connection, now: datetime, hours: float, *, before: int | None = None, at_most: int | None = None
 ) -> list[Measure]:
-    """Do what `impose` does for decisions that were made together, under a policy that is kept (`keep_policy`)."""
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    imposed = _find_imposed(connection, decided)
-    new = [one for one in decided if one.decision.decision_id not in imposed]
-    wanted = [_want(one, policy, kind, is_automatic) for one in new]
-    imposed |= {measure.decision_id: measure for measure in add_measures(connection, wanted, policy, keys)}
-    return [imposed[one.decision.decision_id] for one in decided]
+    """Return the measures of which the platform was told so many hours ago, and has not said what became of it."""
+    query = select(measures).where(_is_overdue(now, hours)).order_by(measures.c.measure_id.desc()).limit(at_most)
+    if before is not None:
+        query = query.where(measures.c.measure_id < before)
+    return [make_measure(row) for row in connection.execute(query)]
 
 
-def _find_imposed(connection: Connection, decided: Sequence[Decided]) -> dict[int, Measure]:
-    """Return the measures that stand by some decisions already: of each the first."""
-    is_theirs = measures.c.decision_id.in_([one.decision.decision_id for one in decided])
-    return {measure.decision_id: measure for measure in find_measures(connection, is_theirs, standing=True)}
+def count_overdue(connection: Connection, now: datetime, hours: float) -> int:
+    """Return how many measures are overdue."""
+    return connection.scalar(select(func.count()).select_from(measures).where(_is_overdue(now, hours))) or 0
 
 
-def _want(one: Decided, policy: EnforcementPolicy, kind: MeasureKind | None, is_automatic: bool) -> Wanted:
-    decision, listing = one.decision, one.scored.listing
-    choice = policy.measures.choose(listing, one.scored.score, decision.ground)
-    if kind is not None:
-        choice = Choice(kind, f"{kind}, as the policy says where nobody reviewed")
-    chosen = (decision, policy, choice, decision.reviewer, decision.decided_at)
-    return want_measure(listing, one.pseudonym, *chosen, is_automatic=is_automatic, source=one.source)
+def _is_overdue(now: datetime, hours: float) -> ColumnElement[bool]:
+    """Return the condition that a measure is overdue; each half of it has few rows, and an index that finds them."""
+    asked = and_(measures.c.done_at.is_(None), measures.c.lifted_at.is_(None))
+    lifted = and_(measures.c.lifted_at.is_not(None), measures.c.undone_at.is_(None))
+    told_by = outbox.c.put_at <= now - timedelta(hours=hours), outbox.c.dropped_at.is_(None)
+    halves = [
+        select(measures.c.measure_id)
+        .join(measure_messages, measure_messages.c.measure_id == measures.c.measure_id)
+        .join(outbox, outbox.c.key == measure_messages.c.key)
+        .where(waits, measures.c.refused_at.is_(None), measure_messages.c.effect == effect, *told_by)
+        for waits, effect in ((asked, "imposed"), (lifted, "lifted"))
+    ]
+    return measures.c.measure_id.in_(union(*halves))
 
 
-def impose_by_hand(
-    connection: Connection,
-    case_id: int,
-    kind: MeasureKind,
-    by: str,
-    why: str,
-    at: datetime,
-    policy: EnforcementPolicy,
-    *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
-) -> Measure:
-    """Impose a measure that a person chose, on top of those there are, on a listing that was decided counterfeit.
-
-    Raises
-    ------
-    NothingToEnforce
-        No decision stands that it is counterfeit.
-    UnusableMeasure
-        Kind and territories do not fit, or it would have ended already.
-    """
-    _check(kind, territories, until, at)
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    case = find_case(connection, case_id)
-    query = select(decisions).where(decisions.c.case_id == case_id, stands()).order_by(decisions.c.decision_id.desc())
-    row = connection.execute(query.limit(1)).first()
-    if row is None or row.verdict != Verdict.COUNTERFEIT:
-        raise NothingToEnforce(case_id)
-    keep_policy(connection, policy, at)
-    pseudonym = pseudonym_of(connection, case.seller_id, now=at)
-    listing, choice = decode_listing(case.snapshot), Choice(kind, why, territories)
-    source = _source_of(connection, row.decision_id)
-    wanted = want_measure(listing, pseudonym, row, policy, choice, by, at, until=until, source=source)
-    (imposed,) = add_measures(connection, [wanted], policy, read_keys(connection, [pseudonym]))
-    return imposed
-
-
-def replace(
-    connection: Connection,
-    measure_id: int,
-    kind: MeasureKind,
-    by: str,
-    why: str,
-    at: datetime,
-    *,
-    territories: tuple[str, ...] = (),
-    until: datetime | None = None,
-) -> Measure:
-    """Put a milder or harder measure in the place of one that stands, in one step, and return it.
-
-    Raises
-    ------
-    MeasureNotFound, MeasureNotStanding, UnusableMeasure
-    """
-    _check(kind, territories, until, at)
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    old = get_measure(connection, measure_id)
-    if not old.stands:
-        raise MeasureNotStanding(measure_id, old.state)
-    listing, ground = find_listing(connection, old)
-    before = find_on_listing(connection, listing.listing_id, old.pseudonym)
-    wanted = dataclasses.replace(
-        old,
-        kind=kind,
-        territories=territories,
-        until=until,
-        imposed_by=by,
-        imposed_at=at,
-        is_automatic=False,
-        done_at=None,
-        refused_at=None,
+def _select_first(since: datetime | None, until: datetime | None) -> Select[Any]:
+    earlier = measures.alias("earlier")
+    is_later = select(earlier.c.measure_id).where(
+        earlier.c.decision_id == measures.c.decision_id, earlier.c.measure_id < measures.c.measure_id
     )
-    (number,) = insert_measures(connection, [(wanted, why)], read_keys(connection, [old.pseudonym]))
-    new = dataclasses.replace(wanted, measure_id=number)
-    mark_lifted(connection, old, by, why, at, replaced_by=new.measure_id)
-    after = find_on_listing(connection, listing.listing_id, old.pseudonym)
-    change = Change(new, "imposed", listing, ground, before, after, at)
-    key = tell(connection, change, _rules_of(connection, old.policy_digest))
-    note_change(connection, by, "imposed", new, at, key, replaces=old.measure_id)
-    return get_measure(connection, new.measure_id)
+    columns = measures.c.imposed_at, measures.c.done_at, measures.c.listed_at, measures.c.sales_before
+    query = select(*columns, cases.c.enqueued_at, cases.c.brand, cases.c.category)
+    query = query.join(cases, cases.c.case_id == measures.c.case_id).where(~is_later.exists())
+    if since is not None:
+        query = query.where(measures.c.imposed_at >= since)
+    return query if until is None else query.where(measures.c.imposed_at < until)
 
 
-def lift(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[Measure]:
-    """Lift every measure of a decision that was wrong, and return them; those lifted before are not among them."""
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    standing = find_measures(connection, decision_id=decision_id, standing=True)
-    return [lift_measure(connection, measure, by, why, at, corrects=True) for measure in reversed(standing)]
+def _group_of(row: Row[Any], by: Grouping) -> str:
+    if by == "month":
+        return f"{row.imposed_at:%Y-%m}"
+    return "all" if by == "all" else (getattr(row, by) or "unknown")
 
 
-def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> Measure:
-    """Lift one measure, and return it.
+@dataclass(slots=True)
+class _Tally:
+    """What is counted of a group while its measures are read."""
 
-    Raises
-    ------
-    MeasureNotFound, MeasureNotStanding
-    """
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    measure = get_measure(connection, measure_id)
-    if not measure.stands:
-        raise MeasureNotStanding(measure_id, measure.state)
-    return lift_measure(connection, measure, by, why, at, corrects=True)
+    measures: int = 0
+    unsold: int = 0
+    sales_known: int = 0
+    spans: dict[str, list[timedelta]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
 
-
-def end_some_due(connection: Connection, now: datetime) -> list[Measure]:
-    """Lift at most a hundred measures whose time is over, in the caller's transaction, and return them."""
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    due = find_measures(connection, measures.c.until <= now, standing=True, at_most=_AT_ONCE)
-    return [lift_measure(connection, one, "ipml", "its time is over", now, corrects=False) for one in due]
-
-
-def restriction_of(connection: Connection, measure: Measure) -> Restriction:
-    """Return a measure with what a statement of reasons must tell of it."""
-    return make_restriction(measure, *find_listing(connection, measure))
-
-
-def make_restriction(measure: Measure, listing: Listing, ground: str) -> Restriction:
-    """Return what `restriction_of` does, where the listing as it was decided on, and the ground, are known."""
-    return Restriction(
-        subject=measure.subject,
-        kind=measure.kind,
-        pseudonym=measure.pseudonym,
-        case_id=measure.case_id,
-        decision_id=measure.decision_id,
-        listing=listing,
-        ground=ground,
-        since=measure.imposed_at,
-        until=measure.until,
-        territories=measure.territories,
-        is_automatic=measure.is_automatic,
-        source=measure.source,
-        is_detected=measure.is_detected,
-    )
-
-
-def _source_of(connection: Connection, decision_id: int) -> Source:
-    """Return who pointed to the listing of a decision, as its first measure says."""
-    earlier = find_measures(connection, decision_id=decision_id)
-    return Source(earlier[-1].source, earlier[-1].is_detected) if earlier else OWN
-
-
-def _rules_of(connection: Connection, digest: str) -> MeasureRules:
-    query = select(enforcement_policies.c.policy).where(enforcement_policies.c.digest == digest)
-    return parse_enforcement_policy(connection.scalars(query).one()).measures
-
-
-def _check(kind: MeasureKind, territories: tuple[str, ...], until: datetime | None, at: datetime) -> None:
-    if (kind is MeasureKind.REMOVE_IN) != bool(territories):
-        raise UnusableMeasure(
-            f"{kind} with {len(territories)} countries", "countries with remove-in and with nothing else"
+    def add(self, row: Row[Any]) -> None:
+        self.measures += 1
+        if row.sales_before is not None:
+            self.sales_known += 1
+            self.unsold += row.sales_before == 0
+        ends = (
+            (row.listed_at, row.imposed_at),
+            (row.enqueued_at, row.imposed_at),
+            (row.imposed_at, row.done_at),
+            (row.listed_at, row.done_at),
         )
-    if not all(len(name) == 2 and name.isascii() and name.isupper() for name in territories):
-        raise UnusableMeasure(f"countries {', '.join(territories)[:80]!r}", "codes of two letters, such as DE")
-    if until is not None and until <= at:
-        raise UnusableMeasure(f"an end at {until:%Y-%m-%d %H:%M}", "one that is yet to come")
+        for stage, (start, end) in zip(STAGES, ends, strict=True):
+            if start is not None and end is not None:
+                self.spans[stage].append(end - start)
+
+    def sum_up(self, group: str) -> Times:
+        share = self.unsold / self.sales_known if self.sales_known else None
+        spans = {stage: Span.of(found) for stage, found in self.spans.items() if found}
+        return Times(group, self.measures, spans, share, self.sales_known)

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ipml.enforcement.statements.batches import Answer, Payload
+from ipml.enforcement.statements.submission import Answer, Payload
 from ipml.enforcement.takedown.delivery import CHANNELS, Outcome
-from ipml.enforcement.takedown.file_sink import FileSink
+from ipml.enforcement.takedown.sinks import FileSink
 from ipml.storage.outbox import Message
 
 

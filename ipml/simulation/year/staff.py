@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.imposed import Penalty, select_penalties
+from ipml.enforcement.penalties.penalties import Penalty, select_penalties
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import issue
 from ipml.errors import CannotChangePenalty

@@ -22,7 +22,7 @@ from ipml.enforcement.appeals.ticking import tick
 from ipml.enforcement.automatic.acting import act
 from ipml.enforcement.ending import end_due
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.enforcement.statements.batches import send_waiting
+from ipml.enforcement.statements.submission import send_waiting
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.records import ScoredListing
 from ipml.review.intake import enqueue

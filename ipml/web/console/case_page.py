@@ -28,7 +28,7 @@ from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.followed import read_followed
 from ipml.enforcement.outlook import foresee
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.finding import get_measure
+from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import (
     AlreadyDecided,
     ClaimLost,

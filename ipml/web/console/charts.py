@@ -15,7 +15,7 @@ from math import log10
 
 from sqlalchemy import Engine
 
-from ipml.enforcement.penalties.book import Strike
+from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.records import Case, Listing, PriceRange
 from ipml.review.exploration.estimates import Estimates, Figure

@@ -29,8 +29,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml import errors
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.takedown.answers import SAID, Answer, Status, note_answer
-from ipml.enforcement.takedown.webhook import read_moment
+from ipml.enforcement.takedown.delivery import SAID, Answer, Status, note_answer
+from ipml.enforcement.takedown.sinks import read_moment
 from ipml.errors import ApiRefused, InvalidListings, MessageNotFound, NoModelYet, TooBusy, TooManyListings
 from ipml.records import Problem
 from ipml.review.texts import check_text

@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ipml.enforcement.takedown.timing import count_overdue
+from ipml.enforcement.takedown.measures import count_overdue
 from ipml.errors import IpmlError
 from ipml.records import ScoredListing, Unlike
 from ipml.storage.database import reading, try_writing

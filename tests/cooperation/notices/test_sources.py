@@ -6,11 +6,11 @@ import pytest
 from noticing import Desk
 from sqlalchemy import select
 
-from ipml.enforcement.penalties.imposed import get_penalty
 from ipml.enforcement.penalties.ladder import restriction_of as penalty_restriction
+from ipml.enforcement.penalties.penalties import get_penalty
 from ipml.enforcement.restrictions import Source
-from ipml.enforcement.takedown.finding import get_measure
-from ipml.enforcement.takedown.measures import restriction_of
+from ipml.enforcement.takedown.changes import restriction_of
+from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
 from ipml.storage.database import reading
 from ipml.storage.tables import outbox as messages

@@ -20,7 +20,7 @@ from ipml.cooperation.reports.precision import measure_precision
 from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.spans import measure_spans
 from ipml.cooperation.reports.takedowns import SOURCES, total
-from ipml.enforcement.takedown.timing import Span, measure_times
+from ipml.enforcement.takedown.measures import Span, measure_times
 from ipml.errors import UnusableSetting
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import (

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipml.enforcement.evidence.archives import Limits, unpack
-from ipml.enforcement.evidence.zipped import lay_out, write_zip
+from ipml.enforcement.evidence.archives import Limits, lay_out, unpack, write_zip
 from ipml.errors import UnsafeArchive
 
 IS_ARITHMETIC = True

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, delete, select, update
 
-from ipml.enforcement.evidence.content import canonical, read_scored_listing, sha256
-from ipml.enforcement.evidence.keeping import evidence_of_decision, find_evidence
+from ipml.enforcement.evidence.pieces import canonical, evidence_of_decision, find_evidence, read_scored_listing, sha256
 from ipml.errors import EvidenceChanged
 from ipml.records import Decision, PriceRange, ScoredListing, Verdict
 from ipml.review.cases import get_case

@@ -14,9 +14,7 @@ import bagit
 import pytest
 from sqlalchemy import Engine, delete, insert, update
 
-from ipml.enforcement.evidence.package import export_package
-from ipml.enforcement.evidence.trail import subjects_of_cases
-from ipml.enforcement.evidence.trail_check import compare_with_trail
+from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import CaseNotFound, EvidenceNotFound, UnusableCapture, UnwritableFile
 from ipml.records import Decision, ScoredListing, Verdict

@@ -12,9 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from ipml.enforcement.evidence.bag import (
+    ask_for_stamp,
+    check_stamp,
+    check_stamp_of,
+    make_request,
+    read_stamped,
+    sort_certificates,
+    stamp_package,
+)
 from ipml.enforcement.evidence.package import export_package
-from ipml.enforcement.evidence.stamping import check_stamp_of, read_stamped, stamp_package
-from ipml.enforcement.evidence.timestamps import ask_for_stamp, check_stamp, make_request, sort_certificates
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package
 from ipml.errors import NoPackage, UnusableTimestamp
 from ipml.records import Decision, ScoredListing

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, Row, select
 
-from ipml.enforcement.penalties.imposed import Penalty
 from ipml.enforcement.penalties.ladder import climb, find_penalties
+from ipml.enforcement.penalties.penalties import Penalty
 from ipml.enforcement.penalties.strikes import add_strike, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict

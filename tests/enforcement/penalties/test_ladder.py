@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from ipml.enforcement.penalties.imposed import explain_penalty
 from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
+from ipml.enforcement.penalties.penalties import explain_penalty
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import CannotChangePenalty, PenaltyNotFound

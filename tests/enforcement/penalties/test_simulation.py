@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
-from ipml.enforcement.penalties.book import reweigh
 from ipml.enforcement.penalties.simulation import read_history, simulate_penalties
+from ipml.enforcement.penalties.standing import reweigh
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.storage.database import writing
 from ipml.storage.tables import penalties, strikes, strikes_taken_back

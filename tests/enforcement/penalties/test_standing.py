@@ -8,13 +8,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import ipml.enforcement.penalties.replay as replaying
-from ipml.enforcement.penalties.book import Strike
-from ipml.enforcement.penalties.proportionality import Gravity, keep_proportion, weigh_gravity
-from ipml.enforcement.penalties.replay import replay
+import ipml.enforcement.penalties.simulation as replaying
+from ipml.enforcement.penalties.penalties import TAKEN_BACK, find_uncarried, list_told
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import Told, find_cap, find_standing, list_remembered
-from ipml.enforcement.penalties.steps import TAKEN_BACK, find_uncarried, list_told
+from ipml.enforcement.penalties.simulation import replay
+from ipml.enforcement.penalties.standing import (
+    Gravity,
+    Strike,
+    Told,
+    find_cap,
+    find_standing,
+    keep_proportion,
+    list_remembered,
+    weigh_gravity,
+)
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.money import Money

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
-from ipml.enforcement.penalties.replay import replay
+from ipml.enforcement.penalties.simulation import replay
 from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.records import Verdict

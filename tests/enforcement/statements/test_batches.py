@@ -11,18 +11,21 @@ from sqlalchemy import Engine, select
 from transparency_receiver import Receiver, open_receiver
 
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.statements.batches import (
+from ipml.enforcement.statements.facts import state
+from ipml.enforcement.statements.letter import write_payload
+from ipml.enforcement.statements.submission import (
     Answer,
     Sent,
     count_waiting,
     deliver,
+    open_client,
+    post_to,
+    read_answer,
+    read_token,
     send_waiting,
     settle_batch,
     take_batch,
 )
-from ipml.enforcement.statements.facts import state
-from ipml.enforcement.statements.payload import write_payload
-from ipml.enforcement.statements.sending import open_client, post_to, read_answer, read_token
 from ipml.errors import UnusableSetting
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import put

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.enforcement.statements.checking import BATCH_LIMIT, find_faults, known_fields
-from ipml.enforcement.statements.files import check_file
+from ipml.enforcement.statements.statements import BATCH_LIMIT, find_faults, known_fields
+from ipml.enforcement.statements.submission import check_file
 
 sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
 

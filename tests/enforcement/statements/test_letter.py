@@ -15,12 +15,18 @@ from hypothesis import strategies as st
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.enforcement.statements.facts import Statement, decode, encode, state
-from ipml.enforcement.statements.letter import quote, write_letter, write_lifted_letter
-from ipml.enforcement.statements.payload import COUNTRIES, write_payload
-from ipml.enforcement.statements.rules import languages
-from ipml.enforcement.statements.sentences import write_facts
-from ipml.enforcement.statements.wording import Words, load_words, read_words
+from ipml.enforcement.statements.facts import Statement, decode, encode, languages, state
+from ipml.enforcement.statements.letter import (
+    COUNTRIES,
+    Words,
+    load_words,
+    quote,
+    read_words,
+    write_facts,
+    write_letter,
+    write_lifted_letter,
+    write_payload,
+)
 from ipml.errors import UnusableSetting
 from ipml.records import Listing, Reason
 from ipml.review.grounds import GROUNDS

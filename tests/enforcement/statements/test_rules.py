@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
-from ipml.enforcement.statements.rules import StatementRules, languages
+from ipml.enforcement.statements.facts import StatementRules, languages
 from ipml.listings.brands import load_brands
 
 RULES = load_enforcement_policy().statements

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, delete, select, update
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.enforcement.statements.checking import find_faults
 from ipml.enforcement.statements.statements import (
+    find_faults,
     find_statement,
     get_statement,
     issue,

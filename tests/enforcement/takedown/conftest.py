@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, Row
 
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.takedown.measures import impose, lift
+from ipml.enforcement.takedown.changes import impose, lift
 from ipml.records import Decision, Reversal, ScoredListing, Verdict
 from ipml.review.consequences import Made, bind
 from ipml.review.queue import claim, decide, enqueue

@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.answers import Said, list_answers, list_messages, note_answer, note_answers
-from ipml.enforcement.takedown.finding import get_measure
-from ipml.enforcement.takedown.measures import impose_by_hand, replace
+from ipml.enforcement.takedown.changes import impose_by_hand, replace
+from ipml.enforcement.takedown.delivery import Said, list_answers, list_messages, note_answer, note_answers
+from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import MessageNotFound
 from ipml.records import Decision
 from ipml.review.queue import undo

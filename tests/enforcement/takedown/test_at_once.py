@@ -11,8 +11,8 @@ from sqlalchemy import Engine, delete
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.finding import find_measures, find_on_listing, in_force
-from ipml.enforcement.takedown.measures import impose_by_hand, lift_one
+from ipml.enforcement.takedown.changes import impose_by_hand, lift_one
+from ipml.enforcement.takedown.measures import find_measures, find_on_listing, in_force
 from ipml.errors import DatabaseBusy
 from ipml.records import Decision
 from ipml.review.queue import undo

@@ -11,9 +11,8 @@ from receiver import SECRET, Receiver, listening
 from sqlalchemy import Engine
 
 from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
-from ipml.enforcement.takedown.file_sink import FileSink
-from ipml.enforcement.takedown.finding import find_measures, get_measure, read_whys
-from ipml.enforcement.takedown.webhook import WebhookSink
+from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
+from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 from ipml.records import Decision
 from ipml.review.queue import undo
 from ipml.storage import outbox

@@ -9,8 +9,7 @@ from sqlalchemy import Engine
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.finding import find_measures, get_measure, read_whys
-from ipml.enforcement.takedown.measures import (
+from ipml.enforcement.takedown.changes import (
     end_some_due,
     impose,
     impose_by_hand,
@@ -19,6 +18,7 @@ from ipml.enforcement.takedown.measures import (
     replace,
     restriction_of,
 )
+from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.errors import MeasureNotFound, MeasureNotStanding, NothingToEnforce, UnusableMeasure
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case, history

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.takedown.rules import MeasureRules
+from ipml.enforcement.takedown.measures import MeasureRules
 from ipml.records import Listing
 
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine
 
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.answers import note_answer
-from ipml.enforcement.takedown.measures import replace
-from ipml.enforcement.takedown.timing import count_overdue, find_overdue, measure_times
+from ipml.enforcement.takedown.changes import replace
+from ipml.enforcement.takedown.delivery import note_answer
+from ipml.enforcement.takedown.measures import count_overdue, find_overdue, measure_times
 from ipml.records import Decision
 from ipml.review.queue import undo
 from ipml.storage.database import reading, writing

@@ -15,7 +15,7 @@ from ipml.cooperation.reports.spans import ALL
 from ipml.cooperation.reports.tables import Chart, Columns, Quantity, Row, Section, Table, Unit, hours
 from ipml.cooperation.reports.takedowns import SOURCES, STAGES, Takedowns, total
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
-from ipml.enforcement.takedown.timing import Span
+from ipml.enforcement.takedown.measures import Span
 from ipml.review.quality.rates import count_rate
 
 _SUBJECT_NAMES = {

@@ -1,26 +1,35 @@
-"""Statements on their way to the transparency database: a hundred in a request, and each with its own end.
+"""Statements on their way to the transparency database, a hundred in a request and each with its own end, or to a file.
 
 The database takes a batch as a whole or, where one statement of it is at fault or known already, not at all, and says
 which. So those are settled and the others sent again at once: one bad statement holds up nobody, and one that is known
 (because an answer was lost) counts as taken. An outage is no fault of a statement: it is tried again, later and later.
+The answer of the database is read with care.
+
+Files have a statement as JSON on each line: written for others, and checked whoever wrote them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+import httpx
 from sqlalchemy import Connection, Engine, func, or_, select, update
 
-from ipml.enforcement.statements.checking import BATCH_LIMIT
+from ipml.enforcement.statements.statements import BATCH_LIMIT, find_faults
+from ipml.errors import UnreadableFile, UnusableSetting, UnwritableFile, first_line
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import outbox
+from ipml.storage.tables import outbox, statements
 
 CHANNEL = "transparency"
 _ACTOR = "ipml"
@@ -90,7 +99,7 @@ def send_waiting(engine: Engine, post: Post, *, now: datetime, most: int = BATCH
     Parameters
     ----------
     post : callable
-        Sends one batch; see `ipml.enforcement.statements.sending.post_to`.
+        Sends one batch; see `ipml.enforcement.statements.submission.post_to`.
     most : int, default=100
         Statements in a request; the database takes no more than 100.
     """
@@ -213,3 +222,192 @@ def _settle(connection: Connection, holder: str, number: int, outcome: Outcome, 
 
 def _say(answer: Answer) -> str:
     return f"{answer.status or 'no answer'}: {answer.words}"[:_LONGEST_ERROR].rstrip(": ")
+
+
+_LONGEST_ANSWER = 2_000_000
+_LONGEST_WORDS = 200
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+_PLACE = re.compile(r"statements?[._](\d{1,4})(?:\.|$)")
+
+
+def post_to(url: str, token: str | None, client: httpx.Client) -> Post:
+    """Return the function that posts one batch to an address, such as …/api/v1/statements.
+
+    Parameters
+    ----------
+    token : str or None
+        Shown as bearer; over plain http to this machine only.
+
+    Raises
+    ------
+    UnusableSetting
+        The address is none, or would show the token to others on the way.
+
+    Examples
+    --------
+    >>> post_to("http://elsewhere.example/api", "secret", httpx.Client())
+    Traceback (most recent call last):
+    ipml.errors.UnusableSetting: ...
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise UnusableSetting("transparency_url", repr(url), "an address such as https://…/api/v1/statements")
+    if parts.scheme == "http" and token and not _is_this_machine(parts.hostname):
+        raise UnusableSetting("transparency_url", "http, which shows the token to others", "https")
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+
+    def post(payloads: Sequence[Payload]) -> Answer:
+        body = json.dumps({"statements": list(payloads)}, allow_nan=False).encode()
+        try:
+            with client.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
+                return read_answer(response.status_code, _read(response))
+        except httpx.HTTPError as error:
+            return Answer(None, words=first_line(error))
+
+    return post
+
+
+def read_token(path: Path | None) -> str | None:
+    """Return the token that a file holds; None where there is no file."""
+    if path is None:
+        return None
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableSetting("transparency_token", first_line(error), "a file that holds the token") from error
+    if not token or not token.isprintable():
+        raise UnusableSetting("transparency_token", "no token", "a file that holds the token on one line")
+    return token
+
+
+def open_client() -> httpx.Client:
+    """Return a client that waits for each answer, but not for ever, and asks the environment for nothing."""
+    return httpx.Client(timeout=_TIMEOUT, trust_env=False)
+
+
+def read_answer(status: int, body: bytes) -> Answer:
+    """Return what an answer says: which statements are at fault, and which are known.
+
+    Examples
+    --------
+    >>> read_answer(422, b'{"errors": {"statement_3": {"puid": ["is missing"]}}}').refused
+    {3: 'puid: is missing'}
+    >>> read_answer(422, b'{"errors": {"existing_puids": ["abc"]}}').known
+    frozenset({'abc'})
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return Answer(status, words=body[:_LONGEST_WORDS].decode("utf-8", "replace"))
+    content = content if isinstance(content, dict) else {}
+    errors = content.get("errors")
+    errors = errors if isinstance(errors, dict) else {}
+    known = errors.get("existing_puids")
+    puids = {puid for puid in known if isinstance(puid, str)} if isinstance(known, list) else set[str]()
+    existing = content.get("existing")
+    if isinstance(existing, dict) and isinstance(existing.get("puid"), str):
+        puids.add(existing["puid"])
+    refused: dict[int, list[str]] = {}
+    for name, fault in errors.items():
+        if found := _PLACE.match(name):
+            refused.setdefault(int(found[1]), []).append(_word(name[found.end() :], fault))
+    words = str(content.get("message", ""))[:_LONGEST_WORDS]
+    return Answer(status, {place: "; ".join(said) for place, said in refused.items()}, frozenset(puids), words)
+
+
+def _word(field: str, fault: Any) -> str:
+    if isinstance(fault, dict):
+        return "; ".join(_word(str(name), said) for name, said in fault.items())[:_LONGEST_WORDS]
+    said = " ".join(map(str, fault)) if isinstance(fault, list) else str(fault)
+    return (f"{field}: {said}" if field else said)[:_LONGEST_WORDS]
+
+
+def _read(response: httpx.Response) -> bytes:
+    body = b""
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > _LONGEST_ANSWER:
+            break
+    return body[:_LONGEST_ANSWER]
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_LONGEST_LINE = 10_000_000
+
+
+def check_file(path: Path) -> tuple[int, list[str]]:
+    """Return how many statements a file holds, and a line for each fault: where it is, the field, and what is wrong.
+
+    Raises
+    ------
+    UnreadableFile
+        There is no such file.
+    """
+    n_statements = 0
+    faults: list[str] = []
+    lines_of: dict[str, str] = {}
+    for where, statement in _read_statements(path, faults):
+        n_statements += 1
+        faults += [f"{where}, {fault}" for fault in find_faults(statement)]
+        puid = statement.get("puid") if isinstance(statement, dict) else None
+        if isinstance(puid, str):
+            if puid in lines_of:
+                faults.append(f"{where}, puid: found that of {lines_of[puid]}, expected one of its own")
+            lines_of.setdefault(puid, where)
+    return n_statements, faults
+
+
+def export_file(engine: Engine, path: Path) -> int:
+    """Write the payloads of all statements that go to the transparency database, in order, and return how many.
+
+    Raises
+    ------
+    UnwritableFile
+        There is a file of this name already, or none can be made.
+    """
+    query = select(statements.c.payload).where(statements.c.payload.is_not(None)).order_by(statements.c.statement_id)
+    n_statements = 0
+    try:
+        with path.open("x", encoding="ascii", newline="\n") as file, reading(engine) as connection:
+            for payload in connection.execute(query.execution_options(yield_per=1000)).scalars():
+                file.write(f"{payload}\n")
+                n_statements += 1
+    except OSError as error:
+        raise UnwritableFile(path, error.strerror or str(error), "a new file") from error
+    return n_statements
+
+
+def _read_statements(path: Path, faults: list[str]) -> Iterator[tuple[str, Any]]:
+    """Give each statement with where it stands; lines that hold none are noted among the faults."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or str(error), "JSON lines") from error
+    with file:
+        number = 0
+        while line := file.readline(_LONGEST_LINE):
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                content = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                faults.append(f"line {number}: found no JSON ({error!s:.80}), expected a statement")
+                continue
+            if not (isinstance(content, dict) and isinstance(content.get("statements"), list)):
+                yield f"line {number}", content
+                continue
+            batch = content["statements"]
+            if len(batch) > BATCH_LIMIT:
+                faults.append(
+                    f"line {number}: found {len(batch)} statements in a batch, expected at most {BATCH_LIMIT}"
+                )
+            for place, statement in enumerate(batch):
+                yield f"line {number}, statement {place + 1}", statement

@@ -1,29 +1,173 @@
-"""Messages to a URL: signed, without redirects, with bounds on time and size."""
+"""Where messages go: a URL (a webhook), or a file for platforms that fetch rather than listen.
+
+A message is the same bytes at each attempt, a line of JSON in the file, and signed for the webhook as Standard
+Webhooks says: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. Requests
+follow no redirects and have bounds on time and size.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import fcntl
+import hashlib
+import hmac
 import json
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from io import SEEK_END
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import httpx
 
-from ipml.enforcement.takedown.answers import SAID
-from ipml.enforcement.takedown.delivery import CHANNELS, Outcome
-from ipml.enforcement.takedown.envelope import sign, write_envelope
-from ipml.errors import UnusableSetting
+from ipml.enforcement.takedown.delivery import CHANNELS, SAID, Outcome
+from ipml.errors import UnusableSetting, UnwritableFile, first_line
 from ipml.settings import Settings
 from ipml.storage.outbox import Message
 
+_PREFIX = "whsec_"
+_LEAST_SECRET_BYTES, _MOST_SECRET_BYTES, _SECRET_BYTES = 24, 64, 32
+
+
+def write_envelope(message: Message) -> bytes:
+    """Return a message as JSON in ASCII; the same message gives the same bytes."""
+    envelope = {
+        "type": f"ipml.{message.kind}",
+        "timestamp": message.put_at.isoformat(),
+        "key": message.key,
+        "channel": message.channel,
+        "subject": message.subject,
+        "data": json.loads(message.body or "null"),
+    }
+    return json.dumps(envelope, separators=(",", ":")).encode("ascii")
+
+
+def sign(secrets: Sequence[bytes], key: str, timestamp: int, body: bytes) -> str:
+    """Return a signature by each secret, the newest first, so that a receiver may know either while they change.
+
+    Examples
+    --------
+    >>> secret = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    >>> sign([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE='
+    """
+    signed = f"{key}.{timestamp}.".encode() + body
+    return " ".join(
+        f"v1,{base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()}" for secret in secrets
+    )
+
+
+def make_secret(path: Path | None = None) -> str:
+    """Return a new secret as Standard Webhooks writes it; with a path, write it into a file only its owner can read.
+
+    Raises
+    ------
+    UnwritableFile
+        There is something of that name: a receiver may still need the old secret.
+
+    Examples
+    --------
+    >>> secret = make_secret()
+    >>> secret.startswith("whsec_"), len(base64.b64decode(secret.removeprefix("whsec_")))
+    (True, 32)
+    """
+    secret = _PREFIX + base64.b64encode(os.urandom(_SECRET_BYTES)).decode()
+    if path is not None:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError as error:
+            raise UnwritableFile(
+                path, "a file of that name", "a new name: add a new secret as its first line"
+            ) from error
+        except OSError as error:
+            raise UnwritableFile(path, first_line(error), "a place where a file can be made") from error
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secret}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return secret
+
+
+def read_secrets(path: Path | None) -> tuple[bytes, ...]:
+    """Return the secrets in a file, one a line: the first is the newest; both sides may know two while they change.
+
+    Raises
+    ------
+    UnusableSetting
+        There is no file, or it holds something else.
+    """
+    expected = f"a file with a line of {_PREFIX} and {_LEAST_SECRET_BYTES} to {_MOST_SECRET_BYTES} bytes in base64"
+    if path is None:
+        raise UnusableSetting("IPML_WEBHOOK_SECRET", "none", f"{expected}, with which messages are signed")
+    try:
+        lines = path.read_text("utf-8").split()
+        secrets = tuple(base64.b64decode(line.removeprefix(_PREFIX), validate=True) for line in lines)
+    except (OSError, UnicodeDecodeError, binascii.Error) as error:
+        raise UnusableSetting(f"webhook secret {path}", type(error).__name__, expected) from None
+    if not secrets or not all(_LEAST_SECRET_BYTES <= len(secret) <= _MOST_SECRET_BYTES for secret in secrets):
+        raise UnusableSetting(f"webhook secret {path}", "none" if not secrets else "a short or long one", expected)
+    return secrets
+
+
+class FileSink:
+    """Appends to a file, whatever the number of processes that do, and each key once.
+
+    A sender that was killed between writing and settling writes again: what is in the file already is left out. A line
+    that was cut off by a crash is taken away before the next is written.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is not there.
+    channels : collection of str, default=CHANNELS
+    """
+
+    at_once = 200
+
+    def __init__(self, path: Path, channels: Collection[str] = CHANNELS) -> None:
+        self.channels = channels
+        self._path, self._known, self._read_to = path, set[str](), 0
+
+    def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
+        """Write those that are not in the file yet, all at once, and see them to the disk."""
+        if not messages:
+            return
+        with self._path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._catch_up(file)
+            new = [message for message in messages if message.key not in self._known]
+            file.write(b"".join(write_envelope(message) + b"\n" for message in new))
+            file.flush()
+            os.fsync(file.fileno())
+            self._catch_up(file)
+        yield from (Outcome(True) for _ in messages)
+
+    def close(self) -> None:
+        """Do nothing: the file is open only while it is written to."""
+
+    def _catch_up(self, file: BinaryIO) -> None:
+        """Learn the keys that came into the file since, and take away a line without an end."""
+        if file.seek(0, SEEK_END) < self._read_to:  # another file took its place
+            self._known, self._read_to = set(), 0
+        file.seek(self._read_to)
+        for line in file:
+            if not line.endswith(b"\n"):
+                file.truncate(self._read_to)
+                break
+            self._read_to += len(line)
+            self._known.add(json.loads(line)["key"])
+
+
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _MOST_SECONDS = 20.0  # for an answer's body, however slowly it drips
-_MOST_BYTES = 65_536
+_MOST_ANSWER_BYTES = 65_536
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _TRY_AGAIN = (408, 425, 429)  # what a receiver says that cannot just now
-_KNOWN = 409  # it had the key before
+_KNOWN_BEFORE = 409  # it had the key before
 
 
 class WebhookSink:
@@ -97,7 +241,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -
     >>> judge(404, {}, b"", datetime.now(UTC)).is_final, judge(503, {}, b"", datetime.now(UTC)).is_final
     (True, False)
     """
-    if 200 <= status < 300 or status == _KNOWN:
+    if 200 <= status < 300 or status == _KNOWN_BEFORE:
         return Outcome(True, **_read_answer(body))
     why = f"HTTP {status}"
     if 400 <= status < 500 and status not in _TRY_AGAIN:
@@ -139,9 +283,9 @@ def _read(response: httpx.Response) -> bytes:
     deadline, found = time.monotonic() + _MOST_SECONDS, b""
     for chunk in response.iter_bytes(8_192):
         found += chunk
-        if len(found) > _MOST_BYTES or time.monotonic() > deadline:
+        if len(found) > _MOST_ANSWER_BYTES or time.monotonic() > deadline:
             break
-    return found[:_MOST_BYTES]
+    return found[:_MOST_ANSWER_BYTES]
 
 
 def _read_answer(body: bytes) -> dict[str, Any]:
