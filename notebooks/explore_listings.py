@@ -27,20 +27,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ipml.features.brand import brand_table, listing_brands
 from ipml.features.columns import ListingColumns
-from ipml.features.disguise import count_disguises
+from ipml.features.goods import brand_table, listing_brands
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import count_disguises, fold_text
 from ipml.listings.brands import load_brands
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.sellers import history_as_of
 from ipml.model.drift import Mean
-from ipml.model.leakage import audit_leakage
-from ipml.model.one_column import Folds, predict_by
-from ipml.model.splits import leaking_random_split
-from ipml.model.values import base_prices
+from ipml.model.evaluation.metrics import base_prices
+from ipml.model.evaluation.splits import leaking_random_split
+from ipml.model.leakage import Folds, audit_leakage, predict_by
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
 

@@ -37,9 +37,9 @@ from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import write_listings
 from ipml.model.drift import Mean
-from ipml.model.evaluation import MODEL
-from ipml.model.label_errors import rank_label_errors
+from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.promotion import compare_scores, fetch_tested
+from ipml.model.selection import rank_label_errors
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
 from ipml.review.labels import export_labels, label_listing

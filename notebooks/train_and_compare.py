@@ -39,13 +39,12 @@ from ipml.listings.brands import load_brands, write_brands
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.writers import write_listings
-from ipml.model.evaluation import MODEL
-from ipml.model.metrics import average_precision, resample_all
+from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.evaluation.metrics import average_precision, resample_all
+from ipml.model.evaluation.splits import leaking_random_split, seller_folds
 from ipml.model.promotion import compare_models, examine, fetch_tested, load_rules, promote
-from ipml.model.report.found_first import found_first
-from ipml.model.report.headline import say_against_what, say_how_good
-from ipml.model.robustness import Robustness
-from ipml.model.splits import leaking_random_split, seller_folds
+from ipml.model.report.facts import found_first, say_against_what, say_how_good
+from ipml.model.robustness.robustness import Robustness
 from ipml.model.tracking import fetch_run_artifact
 from ipml.model.training import load_experiment, train
 from ipml.settings import get_settings

@@ -182,7 +182,7 @@ def market():
 @pytest.fixture(scope="session")
 def classifier(market):
     """Return a classifier trained on the labelled listings of the small marketplace."""
-    from ipml.features.brand import brand_table
+    from ipml.features.goods import brand_table
     from ipml.model.pipeline import CounterfeitClassifier, make_features
 
     labelled = market.listings[market.listings["is_counterfeit"].notna()]

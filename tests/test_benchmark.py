@@ -29,7 +29,7 @@ from experiments.benchmark.timing.plan import Plan, waiting
 from experiments.benchmark.timing.tables import write_tables as write_speed
 from experiments.candidates import compare
 from ipml.errors import UnusableSetting
-from ipml.model.splits import seller_folds
+from ipml.model.evaluation.splits import seller_folds
 
 pytestmark = pytest.mark.slow
 

@@ -118,7 +118,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path) -> 
         r"ipml/features/goods\.toml",
         r"ipml/features/offer\.toml",
         r"ipml/model/promotion/gate\.toml",
-        r"ipml/model/attacks/genuine_scripts\.toml",
+        r"ipml/model/robustness/genuine_scripts\.toml",
         r"ipml/model/report/templates/.+\.html",
         r"ipml/model/report/templates/.+\.css",
         r"ipml/listings/brands\.toml",

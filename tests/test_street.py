@@ -8,7 +8,7 @@ from ipml.listings.schema import listings_to_frame, validate_listings
 from ipml.listings.writers import write_listings
 from ipml.model.tracking import resolve_model
 from ipml.model.training import Experiment, train
-from ipml.model.training.data import read_training_listings
+from ipml.model.training.experiment import read_training_listings
 from ipml.records import Verdict
 from ipml.review.labels import export_labels, label_listing
 from ipml.review.queue import claim, count_cases, decide, enqueue, get_case, list_cases, release

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import typer
 
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
-from ipml.model.robustness import threshold_at_precision
-from ipml.model.slices.groups import scripts_of
-from ipml.model.splits import seller_folds
+from ipml.model.evaluation.slices import scripts_of
+from ipml.model.evaluation.splits import seller_folds
+from ipml.model.robustness.robustness import threshold_at_precision
 from ipml.model.training import load_experiment
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.fitting import fit_classifier, labels_of
+from ipml.model.training.classifier import fit_classifier, labels_of
+from ipml.model.training.experiment import read_training_listings
 from ipml.scoring.scorer import Scorer
 from ipml.settings import get_settings
 

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import typer
 
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
+from ipml.model.labels import UnlabelledEffect
 from ipml.model.training import load_experiment
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.fitting import fit_classifier
-from ipml.model.unlabelled import UnlabelledEffect
+from ipml.model.training.classifier import fit_classifier
+from ipml.model.training.experiment import read_training_listings
 from ipml.settings import get_settings
 
 EXPERIMENTS = Path(__file__).parents[1]

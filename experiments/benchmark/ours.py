@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.listings.fields import COLUMNS
-from ipml.model.baselines import KeywordList
+from ipml.model.evaluation.baselines import KeywordList
 from ipml.model.pipeline import CounterfeitClassifier
 
 Floats = NDArray[np.float64]

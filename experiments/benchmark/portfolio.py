@@ -16,8 +16,8 @@ from sklearn.model_selection import GroupKFold
 
 from ipml.features.portfolio import shares_of_others
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.metrics import estimate_all, paired_difference
-from ipml.model.second_stage import SecondStage
+from ipml.model.evaluation.metrics import estimate_all, paired_difference
+from ipml.model.stages import SecondStage
 from ipml.settings import get_settings
 
 Floats = NDArray[np.float64]

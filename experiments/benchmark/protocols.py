@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.benchmark.inputs import add_raw_numbers
-from ipml.model.attacks import FAMILIES, attack_listings
-from ipml.model.splits import seller_folds
+from ipml.model.evaluation.splits import seller_folds
+from ipml.model.robustness import FAMILIES, attack_listings
 from ipml.model.training import load_experiment
-from ipml.model.training.data import read_training_listings
+from ipml.model.training.experiment import read_training_listings
 
 EXPERIMENTS = Path(__file__).parents[1]
 PLAIN = "plain"
@@ -77,7 +77,7 @@ class Task:
         The folds of each seed, as positions.
     readings : tuple of Reading
     disguises : tuple of str
-        Families of `ipml.model.attacks` by which the counterfeits are rewritten when all is scored once more.
+        Families of `ipml.model.robustness` by which the counterfeits are rewritten when all is scored once more.
     """
 
     name: str

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from experiments.benchmark.models import IPML
 from experiments.benchmark.protocols import Reading, Task
 from ipml.errors import UnusableSetting
-from ipml.model.metrics import Estimate, estimate_of, resample_all
+from ipml.model.evaluation.metrics import Estimate, estimate_of, resample_all
 
 Floats = NDArray[np.float64]
 AVERAGE_PRECISION = "average_precision"

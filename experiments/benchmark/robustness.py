@@ -16,10 +16,9 @@ from rich.progress import track
 from experiments.benchmark.ours import canonical
 from experiments.benchmark.protocols import TASKS, Task
 from ipml.cli.models import Targets
-from ipml.model.attacks import score_attacks
-from ipml.model.attacks.scores import score_by_seller
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.robustness import Robustness, robustness_of
+from ipml.model.robustness import score_attacks
+from ipml.model.robustness.robustness import Robustness, robustness_of, score_by_seller
 
 Floats = NDArray[np.float64]
 

@@ -19,13 +19,13 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings
+from ipml.model.evaluation.splits import seller_folds
 from ipml.model.pipeline import CounterfeitClassifier, make_features
-from ipml.model.splits import seller_folds
 from ipml.model.training import load_experiment
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.fitting import fit_classifier
+from ipml.model.training.classifier import fit_classifier
+from ipml.model.training.experiment import read_training_listings
 from ipml.records import Reason, ScoredListing
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import simulate_marketplace

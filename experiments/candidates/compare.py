@@ -20,8 +20,8 @@ from experiments.benchmark.models import CANDIDATES, IPML_ALONE
 from experiments.benchmark.protocols import TASKS, Reading, Task
 from experiments.benchmark.quality import FOLDER, OUT, choose, run, score_task
 from experiments.benchmark.report import put_between_marks
-from ipml.model.metrics import Estimate, average_precision, paired_difference
-from ipml.model.splits import seller_folds
+from ipml.model.evaluation.metrics import Estimate, average_precision, paired_difference
+from ipml.model.evaluation.splits import seller_folds
 
 Floats = NDArray[np.float64]
 LEARNERS = (IPML_ALONE, *CANDIDATES)

@@ -23,8 +23,8 @@ from sqlalchemy import Engine, select
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.pieces import find_evidence, read_scored_listing
 from ipml.enforcement.evidence.verify import check_package
-from ipml.features.brand import brand_table
-from ipml.model.artifact import save_model
+from ipml.features.goods import brand_table
+from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
 from ipml.review.consequences import bind

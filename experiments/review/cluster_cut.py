@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import Case, ScoredListing, Verdict

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from ipml.features.brand import BrandTable, brand_table
-from ipml.model.evaluation import MODEL, evaluate_repeats
-from ipml.model.label_odds import count_by_odds
-from ipml.model.metrics import Estimate
+from ipml.features.goods import BrandTable, brand_table
+from ipml.model.evaluation.evaluation import MODEL, evaluate_repeats
+from ipml.model.evaluation.label_weights import count_by_odds
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.evaluation.splits import seller_folds
 from ipml.model.pipeline import CounterfeitClassifier, make_features
-from ipml.model.splits import seller_folds
 from ipml.simulation.marketplace import simulate_marketplace
 
 EARLY, QUEUED = 3_000, 600

@@ -23,7 +23,7 @@ import typer
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing

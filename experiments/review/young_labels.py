@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from ipml.model.maturity import Maturity
+from ipml.model.evaluation.label_weights import Maturity
 
 YEAR, WINDOW, PREVALENCE = 365.0, 60.0, 0.07
 NOW = pd.Timestamp("2026-07-01", tz="UTC")

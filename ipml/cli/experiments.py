@@ -186,14 +186,12 @@ def report(
 
     from ipml.cli.terminal import check_distinct
     from ipml.errors import UnwritableFile
-    from ipml.features.brand import brand_table
+    from ipml.features.goods import brand_table
     from ipml.model.report import model_report, write_report
     from ipml.model.training import load_experiment
-    from ipml.model.training.data import read_training_listings
-    from ipml.model.training.learning import prepare
-    from ipml.model.training.report_head import head_of
-    from ipml.model.training.tried_attacks import choose_attacks, measure_attacks
-    from ipml.model.training.unseen import measure, name_brands, score_unseen
+    from ipml.model.training.classifier import measure, name_brands, score_unseen
+    from ipml.model.training.experiment import read_training_listings
+    from ipml.model.training.result import choose_attacks, head_of, measure_attacks, prepare
     from ipml.scoring.scorer import load_model
 
     plan = load_experiment(experiment)
@@ -250,7 +248,7 @@ def reproduce(
     """
     from rich.console import Console
 
-    from ipml.model.training.reproduction import reproduce as train_again
+    from ipml.model.training.run_record import reproduce as train_again
 
     with Console(stderr=True).status("Starting") as status:
         outcome = train_again(
@@ -293,7 +291,7 @@ def label_errors(
     from rich.console import Console
 
     from ipml.listings.writers import check_writable, write_listings
-    from ipml.model.label_errors import rank_label_errors
+    from ipml.model.selection import rank_label_errors
     from ipml.model.training import load_experiment
 
     if out:
@@ -314,11 +312,11 @@ def _score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArr
     """Return the labelled listings, their labels, and the mean of their scores over the experiment's seeds."""
     import numpy as np
 
-    from ipml.features.brand import brand_table
+    from ipml.features.goods import brand_table
     from ipml.listings.brands import load_brands
-    from ipml.model.evaluation import MODEL
-    from ipml.model.training.data import read_training_listings
-    from ipml.model.training.unseen import score_unseen
+    from ipml.model.evaluation.evaluation import MODEL
+    from ipml.model.training.classifier import score_unseen
+    from ipml.model.training.experiment import read_training_listings
     from ipml.settings import get_settings
 
     # The truth of a simulation stays aside: it is the labels that are doubted.

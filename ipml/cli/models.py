@@ -289,7 +289,7 @@ def drift(
 
     from ipml.cli.listing_files import read_good_listings
     from ipml.model.drift import measure_drift, reference_of
-    from ipml.model.drift.page import to_html
+    from ipml.model.drift.drift import to_html
     from ipml.scoring.scorer import load_model
 
     check_distinct(listings, html, json, remember)
@@ -338,7 +338,7 @@ def _show_drift(report: DriftReport, show_all: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.model.drift.page import show_effect
+    from ipml.model.drift.drift import show_effect
 
     shown = [check for check in report.checks if show_all or check.alarm != "none"]
     typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}")
@@ -392,9 +392,8 @@ def robustness(
 
     from ipml.cli.listing_files import read_good_listings
     from ipml.errors import UnwritableFile
-    from ipml.model.attacks import find_attacks
-    from ipml.model.attacks.genuine_scripts import alarms_table, false_alarms_by_script
-    from ipml.model.robustness import measure_robustness
+    from ipml.model.robustness import find_attacks
+    from ipml.model.robustness.robustness import alarms_table, false_alarms_by_script, measure_robustness
     from ipml.scoring.scorer import load_model
 
     check_distinct(listings, out)

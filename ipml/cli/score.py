@@ -336,8 +336,8 @@ def compile_longest() -> None:
 
     from ipml.features.compiled.ngrams import mark_known
     from ipml.features.compiled.texts import Texts
-    from ipml.features.ngrams import sum_ngrams
     from ipml.features.spelling import Spelling
+    from ipml.features.text import sum_ngrams
 
     texts = Texts.of(["leather belt", "wool belt", "laether watch"])
     Spelling().fit(texts.strings(), phrases=["replica*"]).read_texts(texts)

@@ -1,1 +1,1 @@
-"""A listing turned into numbers: one extractor a file, and the text work beneath them."""
+"""A listing turned into numbers: an extractor or two a file, and the text work beneath them."""

@@ -1,8 +1,9 @@
-"""The columns of some listings, as extractors read them; what several of them need is worked out once.
+"""The columns of some listings, as extractors read them, and what all extractors share.
 
 Extractors take a frame, a mapping of columns or a `ListingColumns`. The pipeline makes one `ListingColumns` and hands
-it to all of them, so that a title is folded once however many extractors read it; a single listing needs no frame.
-Texts are bytes for compiled functions; as Python strings they are for the few that people read.
+it to all of them, so that a title is folded once however many extractors read it, and what several of them need is
+worked out once; a single listing needs no frame. Texts are bytes for compiled functions; as Python strings they are for
+the few that people read.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, NEVER, count_days
@@ -25,7 +29,7 @@ from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.skeletons import skeleton_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
-from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
+from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
 from ipml.features.spelling import Spelling
 from ipml.records import Listing
 
@@ -417,3 +421,60 @@ def _fold_name(name: str, max_letters: int) -> str:
 
 def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
     return values.take(rows) if isinstance(values, (Texts, Names, Places, Numbers)) else values[rows]
+
+
+class Extractor(TransformerMixin, BaseEstimator):
+    """Turn columns of listings into numbers, by compiled functions that read prepared tables.
+
+    A subclass sets its learned attributes in `learn`, and makes of them in `prepare` what its `values` needs: arrays
+    that are looked up again and again. They are made once, when first asked for, and are no part of a model file.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from a frame, a mapping of columns or ListingColumns."""
+        self.learn(ListingColumns.of(X))
+        self.__dict__.pop("_prepared", None)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return the values of a frame, a mapping of columns or ListingColumns, shape (n_listings, n_features)."""
+        check_is_fitted(self)
+        return self.values(ListingColumns.of(X))
+
+    def learn(self, listings: ListingColumns) -> None:
+        """Set the learned attributes."""
+        raise NotImplementedError
+
+    def extend(self, other: Self) -> None:
+        """Know also what another of the same kind knows; what both have learnt stays as it is."""
+        self.borrow(other)
+        self.__dict__.pop("_prepared", None)
+
+    def borrow(self, other: Self) -> None:
+        """Add to the learned attributes those of another, where one has learnt nothing itself."""
+
+    def values(self, listings: ListingColumns) -> Any:
+        """Return an array or a sparse matrix with a row for each listing."""
+        raise NotImplementedError
+
+    def prepare(self) -> Any:
+        """Return what is prepared from the learned attributes."""
+        return ()
+
+    @property
+    def prepared(self) -> Any:
+        """What `prepare` returned; should several threads make it at once, all make the same."""
+        prepared = self.__dict__.get("_prepared")
+        if prepared is None:
+            prepared = self.__dict__["_prepared"] = self.prepare()
+        return prepared
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.string, tags.input_tags.allow_nan = False, True, True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_prepared", None)
+        return state

@@ -1,6 +1,7 @@
-"""Which kinds of goods a title names, and how often such goods are copied.
+"""Which goods a listing names: the brand, under which disguise, and their kind; and how often such goods are copied.
 
-The kinds are in `goods.toml`, with the customs statistics they rest on; add to that file, not to the code.
+Whether its seller may sell the brand is asked of the brand file. The kinds are in `goods.toml`, with the customs
+statistics they rest on; add to that file, not to the code.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,247 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.errors import UnusableSetting
-from ipml.features.brand import BrandTable, brand_table, brands_in_titles
-from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.columns import Extractor, ListingColumns, PhraseSet
+from ipml.features.compiled.brand_claims import Spellings, describe_claims, may_be_disguised
+from ipml.features.compiled.brands import list_brands
+from ipml.features.compiled.disguises import count_disguised_words
 from ipml.features.compiled.goods import GoodsTable, describe_goods
-from ipml.features.extractor import Extractor
+from ipml.features.compiled.places import Numbers
+from ipml.features.compiled.texts import Texts
+from ipml.features.names import Names
+from ipml.features.normalisation import fold_text
 from ipml.features.phrases import find_phrases
-from ipml.listings.brands import load_brands
+from ipml.listings.brands import Brands, load_brands
+
+BrandTable = dict[str, Any]
+_NAMES = (
+    "named",
+    "more_named",
+    "disguised",
+    "disguised_words",
+    "contradicts_field",
+    "field_missing",
+    "seller_authorised",
+    "seller_not_authorised",
+)
+
+
+def brand_table(brands: Brands | None = None) -> BrandTable:
+    """Return what extractors need of a brand file as plain lists, which a model file can hold.
+
+    Parameters
+    ----------
+    brands : Brands, optional
+        The bundled brands where none are given.
+
+    Returns
+    -------
+    dict
+        `names`, `phrases` (names and aliases), `phrase_brands` (the number of each phrase's brand), `categories`
+        (what each brand makes), `references`
+        (usual price of a genuine item in the base currency), `authorised` (sellers by brand number), `rates` and
+        `base_currency`.
+
+    Examples
+    --------
+    >>> table = brand_table()
+    >>> table["names"][table["phrase_brands"][table["phrases"].index("Nike")]]
+    'Nike'
+    """
+    brands = brands or load_brands()
+    phrases = [(phrase, i) for i, brand in enumerate(brands) for phrase in (brand.name, *brand.aliases)]
+    return {
+        "names": [brand.name for brand in brands],
+        "phrases": [phrase for phrase, _ in phrases],
+        "phrase_brands": [number for _, number in phrases],
+        "categories": [brand.category for brand in brands],
+        "references": [brands.worth(brand.reference_price, brand.currency) for brand in brands],
+        "authorised": [sorted(brand.authorised_sellers) for brand in brands],
+        "rates": {**brands.rates, brands.base_currency: 1.0},
+        "base_currency": brands.base_currency,
+    }
+
+
+class BrandFinder:
+    """A table of brands as compiled functions read it.
+
+    Parameters
+    ----------
+    table : dict
+        As `brand_table` makes it.
+    """
+
+    def __init__(self, table: BrandTable) -> None:
+        self.table = table
+        self.names: list[str] = table["names"]
+        self.phrases = PhraseSet(table["phrases"])
+        self.phrase_brands = np.array(table["phrase_brands"], dtype=np.int64)
+        self.authorised = {number: frozenset(sellers) for number, sellers in enumerate(table["authorised"]) if sellers}
+        self._plain: dict[int, tuple[str, ...]] = {}
+
+    def plain(self, number: int) -> tuple[str, ...]:
+        """Return how a brand reads where it is not disguised; folded when a title first asks."""
+        if number not in self._plain:
+            named = zip(self.table["phrases"], self.table["phrase_brands"], strict=True)
+            aliases = [phrase.lower() for phrase, brand in named if brand == number]
+            self._plain[number] = tuple(dict.fromkeys([*aliases, *map(fold_text, aliases)]))
+        return self._plain[number]
+
+    @cached_property
+    def spellings(self) -> Spellings:
+        """The ways each brand is spelt plainly."""
+        of_brand: list[dict[str, None]] = [{} for _ in self.names]
+        for phrase, number in zip(self.table["phrases"], self.table["phrase_brands"], strict=True):
+            of_brand[number] |= dict.fromkeys((phrase.lower(), fold_text(phrase)))
+        return Spellings([[spelling for spelling in spellings if spelling.isascii()] for spellings in of_brand])
+
+    @classmethod
+    def of(cls, table: BrandTable) -> BrandFinder:
+        """Return the finder of a table, the same for equal tables: each extractor has its own copy of one."""
+        found = _FINDERS.get(id(table))
+        if found is None or found[0] is not table:
+            if len(_FINDERS) >= _MOST_FINDERS:
+                _FINDERS.clear()
+            finder = next((known for _, known in list(_FINDERS.values()) if known.table == table), None) or cls(table)
+            found = _FINDERS[id(table)] = table, finder
+        return found[1]
+
+
+_FINDERS: dict[int, tuple[BrandTable, BrandFinder]] = {}
+"""The finder of each table met, by its place in memory; the table is kept so that no other can take that place."""
+_MOST_FINDERS = 64
+
+
+def brands_in_titles(listings: ListingColumns, table: BrandTable) -> Numbers:
+    """Return the numbers of the brands each title names, in the order they are named, each once."""
+    finder = BrandFinder.of(table)
+
+    def work_out(listings: ListingColumns) -> Numbers:
+        return list_brands(listings.places("title", finder.phrases), finder.phrase_brands)
+
+    return listings.once_a_row(("brands in titles", finder), ["title"], work_out)
+
+
+def listing_brands(listings: ListingColumns, table: BrandTable) -> Names:
+    """Return the brand of each listing: that of its brand field, else the first named in the title, else "".
+
+    A brand field that names no known brand is returned folded, so that prices can still be compared within it.
+    """
+    finder = BrandFinder.of(table)
+    return listings.once(("brand", finder), lambda: _name_brands(listings, finder))
+
+
+def claimed_brands(listings: ListingColumns, table: BrandTable) -> NDArray[np.int64]:
+    """Return the number of each listing's brand, as `listing_brands` gives it; -1 where it is none of the table."""
+    finder = BrandFinder.of(table)
+    key = ("brand number", finder)
+    return listings.once_a_row(key, ["title", "brand"], lambda of: _number_brands(of, finder))
+
+
+def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
+    numbers, fields = claimed_brands(listings, finder.table), listings.folded_names("brand")
+    if len(numbers) == 1:
+        number = int(numbers[0])
+        return Names(np.zeros(1, dtype=np.int64), [finder.names[number]]) if number >= 0 else fields
+    codes = np.where(numbers >= 0, numbers, len(finder.names) + fields.codes)
+    return Names(codes, [*finder.names, *fields.names]).compact()
+
+
+def _number_brands(listings: ListingColumns, finder: BrandFinder) -> NDArray[np.int64]:
+    titled, fields = brands_in_titles(listings, finder.table).first(), listings.folded_names("brand")
+    if fields.names == [""]:
+        return titled
+    (places,) = finder.phrases.reading.finder.find(Texts.of(fields.names))
+    by_field = list_brands(places, finder.phrase_brands).first()
+    is_empty = np.array([not name for name in fields.names])
+    return np.where(is_empty[fields.codes], titled, by_field[fields.codes])
+
+
+class BrandFeatures(Extractor):
+    """Say which brands a listing names, whether they are disguised, and whether the seller is authorised.
+
+    Parameters
+    ----------
+    brands : dict or None, default=None
+        A table made by `brand_table`; that of the bundled brand file where none is given.
+
+    Attributes
+    ----------
+    table_ : dict
+        The brands looked for; kept with the model.
+
+    Examples
+    --------
+    >>> brand = BrandFeatures().fit({"title": []})
+    >>> values = brand.transform({"title": ["N\u0456ke Air", "Wool hat"]})
+    >>> float(dict(zip(brand.get_feature_names_out(), values[0]))["disguised"])
+    1.0
+    """
+
+    def __init__(self, brands: BrandTable | None = None) -> None:
+        self.brands = brands
+
+    def learn(self, listings: ListingColumns) -> None:
+        """Take over the brand table."""
+        self.table_ = self.brands or brand_table()
+
+    @property
+    def phrase_set(self) -> PhraseSet:
+        """The phrases it looks for."""
+        return BrandFinder.of(self.table_).phrases
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return the values, shape (n_listings, 8)."""
+        return np.asarray(listings.each_once(("title", "brand", "seller_id"), self._read))
+
+    def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
+        finder, titles = BrandFinder.of(self.table_), listings.raw("title")
+        brands = brands_in_titles(listings, self.table_)
+        is_disguised = may_be_disguised(titles, brands, finder.spellings)
+        for row in np.flatnonzero(is_disguised).tolist():
+            is_disguised[row] = self._is_disguised(titles.text(row), brands.of_text(row))
+        claimed = claimed_brands(listings, self.table_)
+        return describe_claims(
+            brands,
+            is_disguised,
+            count_disguised_words(titles),
+            listings.is_given("brand"),
+            claimed,
+            _standing(listings, claimed, finder),
+        )
+
+    @property
+    def only_raises(self) -> tuple[str, ...]:
+        """Names of the features that may raise a score but never lower one: a seller can bring them about at will."""
+        return ("disguised", "disguised_words", "contradicts_field", "seller_not_authorised")
+
+    @property
+    def phrases_(self) -> list[str]:
+        """The names and aliases looked for."""
+        return list(self.table_["phrases"])
+
+    def _is_disguised(self, title: str, titled: list[int]) -> bool:
+        """Say whether some brand can be read in the title only after folding."""
+        if title.isascii() and "<" not in title and "&" not in title:
+            return False
+        plain, finder = " ".join(title.lower().split()), BrandFinder.of(self.table_)
+        return not any(alias in plain for number in titled for alias in finder.plain(number))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names."""
+        return np.array(_NAMES, dtype=object)
+
+
+def _standing(listings: ListingColumns, claimed: NDArray[np.int64], finder: BrandFinder) -> NDArray[np.int8]:
+    """Return 1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known."""
+    standing = np.zeros(len(listings), dtype=np.int8)
+    for number, sellers in finder.authorised.items():
+        rows = np.flatnonzero(claimed == number)
+        if len(rows):
+            named = listings.names("seller_id").take(rows).strings()
+            standing[rows] = [1 if seller in sellers else -1 for seller in named]
+    return standing
+
 
 OFTEN_COPIED = {"very often": 1.0, "often": 0.5, "rarely": 0.0}
 _SUMMARY = ("often_copied", "several_kinds", "no_kind", "kind_of_brand", "other_kind_than_brand", "brand_without_kind")
@@ -82,7 +318,7 @@ class GoodsFeatures(Extractor):
     Parameters
     ----------
     brands : dict or None, default=None
-        A table made by `ipml.features.brand.brand_table`; that of the bundled brand file where none is given.
+        A table made by `ipml.features.goods.brand_table`; that of the bundled brand file where none is given.
     goods : str or None, default=None
         Path of a file of kinds of goods; the bundled one where none is given.
 

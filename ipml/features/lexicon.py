@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.errors import UnusableSetting
-from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.columns import Extractor, ListingColumns, PhraseSet
 from ipml.features.compiled.trade_table import TradeTable
 from ipml.features.compiled.trade_words import count_trade_words
-from ipml.features.extractor import Extractor
 from ipml.features.phrases import Place, find_phrases
 
 Span = tuple[int, int, str]

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet
+from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
 from ipml.features.compiled.offers import describe_offers, group_columns
-from ipml.features.extractor import Extractor
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.features.phrases import Place, find_phrases
 
 _CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")

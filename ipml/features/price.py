@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.brand import BrandTable, brand_table, listing_brands
-from ipml.features.columns import ListingColumns
+from ipml.features.columns import Extractor, ListingColumns
 from ipml.features.compiled.numbers import describe_prices, natural_log
-from ipml.features.extractor import Extractor
+from ipml.features.goods import BrandTable, brand_table, listing_brands
 from ipml.features.names import Names, pair_up
 from ipml.records import PriceRange
 
@@ -40,7 +39,7 @@ class PriceFeatures(Extractor):
     Parameters
     ----------
     brands : dict or None, default=None
-        A table made by `ipml.features.brand.brand_table`; that of the bundled brand file where none is given.
+        A table made by `ipml.features.goods.brand_table`; that of the bundled brand file where none is given.
     min_listings : int, default=20
         A usual price is learnt for brands and categories with at least so many priced listings.
 

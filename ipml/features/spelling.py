@@ -1,8 +1,8 @@
 """Misspelt words, read as the words they stand for.
 
 Sellers write "rplica", "repilca", "replyka", "repl ica" or "@did@$"; people read on, n-grams do not. A word that
-training has not met is read as one that it knows if `slips.py` finds one; two pieces ("repl.ica"), if together they
-are a known word; signs, if they make one. Ordinary words of English and Spanish, and what the marketplace itself
+training has not met is read as one that it knows if `dictionary.py` finds one; two pieces ("repl.ica"), if together
+they are a known word; signs, if they make one. Ordinary words of English and Spanish, and what the marketplace itself
 writes, are never touched, whatever they resemble.
 """
 
@@ -21,10 +21,9 @@ from ipml.features.compiled import spelling as compiled
 from ipml.features.compiled.known_words import make_known
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.words import Words
-from ipml.features.dictionary import compiled_ordinary_words, ordinary_words
-from ipml.features.normalise import fold_text, fold_with_origins
-from ipml.features.rewriting import Origins, Rewritten, rewrite, unchanged
-from ipml.features.slips import GAPS, LEAST_LETTERS, KnownWords
+from ipml.features.dictionary import GAPS, LEAST_LETTERS, KnownWords, compiled_ordinary_words, ordinary_words
+from ipml.features.look_alikes import Origins, Rewritten, rewrite, unchanged
+from ipml.features.normalisation import fold_text, fold_with_origins
 
 MOST_TARGETS = 20_000  # the most frequent known words, which others may stand for
 _MOST_REMEMBERED = 100_000

@@ -19,9 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion
 
 from ipml.features.text import TextFeatures
-from ipml.model.design import Design
-from ipml.model.first_stage import count_features
-from ipml.model.strengths import Floats, Labels
+from ipml.model.learner import Floats, Labels
+from ipml.model.regression import Design
+from ipml.model.stages import count_features
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,8 +27,8 @@ from ipml.features.compiled.blake2b import hash_texts
 from ipml.features.compiled.ngrams import mark_known
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
-from ipml.features.ngrams import count_ngrams, sum_ngrams
-from ipml.model.calibration.hierarchical import MOST_LISTINGS
+from ipml.features.text import count_ngrams, sum_ngrams
+from ipml.model.calibration.calibration import MOST_LISTINGS
 from ipml.model.calibration.seller_weights import limit_sellers
 from ipml.records import Unlike
 

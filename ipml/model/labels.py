@@ -1,8 +1,16 @@
-"""What is given with the listings to learn from: labels, weights, and columns that have names."""
+"""What is given to learn from: labels, weights, columns that have names, and unlabelled listings of the market.
+
+A model of labels alone knows only sellers that somebody suspected, and takes for a sign of counterfeits what is merely
+the market's: its brands, its words. Most listings that nobody looked at are genuine, so each counts as a genuine one of
+the least weight under which no more of those left out are taken for counterfeit than there can be (Elkan and Noto,
+2008, doi:10.1145/1401890.1401920, weigh unlabelled examples so that known and unknown ones agree on the prevalence).
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +19,8 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from ipml.model.strengths import Floats, Labels
+from ipml.features.columns import ListingColumns
+from ipml.model.learner import Floats, Labels
 
 
 def read_labels(y: Any, weight: Floats) -> tuple[NDArray[Any], Labels]:
@@ -76,3 +85,146 @@ def read_weight(sample_weight: Any, n_listings: int) -> Floats:
             f"Found sample weights of shape {weight.shape}; expected one for each of {n_listings} listings."
         )
     return weight
+
+
+PREVALENCE_BOUND = 0.08
+"""At most such a share of unlabelled listings is taken to be counterfeit: marketplaces found 6.6 to 8 % of theirs."""
+MOST_UNLABELLED = 10_000
+"""How many are learnt from, those of sellers drawn at random; more would say little more of what is usual."""
+WEIGHTS = tuple(2.0**power for power in range(-10, 1))
+"""What an unlabelled listing may count for beside a label, the least first; none counts for more than a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledEffect:
+    """What unlabelled listings did to a model.
+
+    Attributes
+    ----------
+    n_listings : int
+        How many were learnt from.
+    weight : float
+        What each counts for beside a label; 0 where only its words, prices and brands were learnt from.
+    mean_before, mean_after : float
+        Mean probability of those of sellers and brands left out, with the weight 0 and with this one.
+    bound : float
+        The largest share of them that can be counterfeit.
+    """
+
+    n_listings: int
+    weight: float
+    mean_before: float
+    mean_after: float
+    bound: float
+
+    def __str__(self) -> str:
+        counted = f"each counts for {self.weight:.2g} of a label" if self.weight else "none had to count as genuine"
+        means = f"their mean probability, when left out: {self.mean_before:.3f} -> {self.mean_after:.3f}"
+        kept = "" if self.mean_after <= self.bound else ", NOT reached: label some of them"
+        return f"{self.n_listings:,} unlabelled listings: {counted}; {means} (bound {self.bound:g}{kept})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSet:
+    """Labelled listings and, after them, unlabelled ones.
+
+    Attributes
+    ----------
+    listings : ListingColumns
+        As the model reads them.
+    y : array of 0 and 1, shape (n_listings,)
+        0 for unlabelled ones.
+    weight : array of shape (n_listings,)
+        How far each label is trusted; 0 for unlabelled ones at first.
+    counted : array of shape (n_listings,)
+        The same for probabilities, which ask what each label stands for.
+    sellers : array of str, shape (n_listings,)
+    n_labelled : int
+    """
+
+    listings: ListingColumns
+    y: Labels
+    weight: Floats
+    counted: Floats
+    sellers: NDArray[Any]
+    n_labelled: int
+
+    def weigh_unlabelled(self, weight: float) -> TrainingSet:
+        """Return the same listings, each unlabelled one counted as a genuine one of this weight."""
+        is_labelled = np.arange(len(self.y)) < self.n_labelled
+        own, counted = (np.where(is_labelled, weights, weight) for weights in (self.weight, self.counted))
+        return replace(self, weight=own, counted=counted)
+
+    def weigh_as_they_come(self) -> Floats:
+        """Return how many listings of the market each stands for: an unlabelled one for itself."""
+        return np.append(self.counted[: self.n_labelled], np.ones(len(self.y) - self.n_labelled))
+
+    def groups(self, brands: NDArray[Any]) -> NDArray[Any]:
+        """Return which listings are left out together, given the brand of each, "" where unknown.
+
+        Labelled ones are left out by seller. The names of brands are what a model learns first, and must not be known
+        to it when it is asked how it judges others of the market: so unlabelled ones are left out by brand, and only
+        those without one, or of sellers who have labels, by seller.
+        """
+        if self.n_labelled == len(self.y):
+            return self.sellers
+        by_seller = np.isin(self.sellers, self.sellers[: self.n_labelled]) | (brands == "")
+        return np.where(by_seller, "seller " + self.sellers.astype(object), "brand " + brands)
+
+
+def check_unlabelled(listings: pd.DataFrame, prevalence_bound: float) -> None:
+    """Refuse unlabelled listings that nothing can be learnt from, and a bound that is none.
+
+    Raises
+    ------
+    ValueError
+    """
+    if "seller_id" not in listings or listings.empty:
+        found = f"{len(listings):,} rows of {', '.join(map(str, list(listings)[:5])) or 'nothing'}"
+        raise ValueError(f"unlabelled: found {found}; expected listings with the columns of X, seller_id among them.")
+    if not 0 < prevalence_bound < 1:
+        raise ValueError(f"prevalence_bound is {prevalence_bound!r}; expected a share above 0 and below 1.")
+
+
+def draw_unlabelled(listings: pd.DataFrame, seed: int, most: int = MOST_UNLABELLED) -> pd.DataFrame:
+    """Return the listings of sellers drawn at random, at most so many; of a seller with more than fit, the first.
+
+    A seller's turn follows from seed and name alone, so that files can be drawn from bit by bit: what was drawn before
+    and what came since, drawn from again, are those that would have been drawn from all at once.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": ["ann", "bob", "ann", "cid"]})
+    >>> bit_by_bit = draw_unlabelled(pd.concat([draw_unlabelled(listings[:3], 0, 2), listings[3:]]), 0, 2)
+    >>> bit_by_bit.equals(draw_unlabelled(listings, 0, 2))
+    True
+    """
+    if len(listings) <= most:
+        return listings
+    turns = pd.util.hash_array(
+        listings["seller_id"].astype(str).to_numpy(dtype=object), hash_key=f"{seed % 10**16:016}"
+    )
+    return listings.iloc[np.sort(np.argsort(turns, kind="stable")[:most])]
+
+
+def find_weight(mean_under: Callable[[float], float], bound: float) -> float:
+    """Return the least weight under which the mean is at most the bound; the largest where it is so under none.
+
+    Parameters
+    ----------
+    mean_under : function of float
+        The mean probability, which falls as the weight grows.
+    bound : float
+
+    Examples
+    --------
+    >>> find_weight(lambda weight: 0.4 - weight, bound=0.3)
+    0.125
+    """
+    if mean_under(0.0) <= bound:
+        return 0.0
+    low, high = 0, len(WEIGHTS) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if mean_under(WEIGHTS[middle]) <= bound else (middle + 1, high)
+    return WEIGHTS[low]

@@ -15,43 +15,45 @@ from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ipml.features.brand import BrandFeatures, BrandTable, listing_brands
 from ipml.features.columns import SPELT, ListingColumns, Reading
-from ipml.features.goods import GoodsFeatures
+from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
 from ipml.features.lexicon import TradeWords
-from ipml.features.listing import ListingFeatures
 from ipml.features.names import Names
 from ipml.features.offer import OfferFeatures
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.price import PriceFeatures
-from ipml.features.seller import SellerFeatures
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
+from ipml.features.track_record import ListingFeatures, SellerFeatures
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.calibration.hierarchical import fit_calibration
+from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.donor import Asked, ask_donor, count_sellers, take_over
+from ipml.model.evaluation.fairness import seller_fairness
+from ipml.model.evaluation.label_weights import count_by_odds
+from ipml.model.evaluation.slices import break_even
 from ipml.model.familiarity import Familiarity
-from ipml.model.feature_values import FeatureValues
-from ipml.model.first_stage import FirstStage, count_features
-from ipml.model.label_odds import count_by_odds
-from ipml.model.labels import list_columns, read_labels, read_weight
-from ipml.model.learner import Chosen, choose_members, fit_all
-from ipml.model.passages import PASSAGE_WORDS, split_long_texts
-from ipml.model.second_stage import SecondStage
-from ipml.model.slices.fairness import seller_fairness
-from ipml.model.slices.slices import break_even
-from ipml.model.strengths import Floats
-from ipml.model.unlabelled import (
+from ipml.model.labels import (
     PREVALENCE_BOUND,
     TrainingSet,
     UnlabelledEffect,
     check_unlabelled,
     draw_unlabelled,
     find_weight,
+    list_columns,
+    read_labels,
+    read_weight,
+)
+from ipml.model.learner import Chosen, Floats, choose_members, fit_all
+from ipml.model.stages import (
+    PASSAGE_WORDS,
+    FeatureValues,
+    FirstStage,
+    SecondStage,
+    mark_ngrams,
+    mark_only_raising,
+    split_long_texts,
 )
 
-TEXTS = ("title", "description")
-"""Whose n-grams count in several strengths."""
 PORTFOLIO = "portfolio__share"
 _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
@@ -407,7 +409,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
 
     @property
     def brand_table(self) -> BrandTable:
-        """The brands it was trained with, as `ipml.features.brand.brand_table` gives them."""
+        """The brands it was trained with, as `ipml.features.goods.brand_table` gives them."""
         table: BrandTable = self._extractors["brand"].table_
         return table
 
@@ -548,9 +550,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             learnt.y,
             learnt.weight,
             learnt.groups(np.array(self._brands(learnt.listings).strings(), dtype=object)),
-            is_text=asked.mark(_is_text(self.features_), donor=False),
+            is_text=asked.mark(mark_ngrams(self.features_), donor=False),
             C=self.C,
-            only_raises=asked.mark(_only_raises(self.features_), donor=True),
+            only_raises=asked.mark(mark_only_raising(self.features_), donor=True),
             n_folds=self.n_folds,
             seed=self.seed,
             has_donor=asked.column is not None,
@@ -560,8 +562,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     def _learn(self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
         """Choose as `_choose` does, and fit the first stage under these penalties."""
         chosen = self._choose(asked, learnt, before)
-        is_text = asked.mark(_is_text(self.features_), donor=False)
-        only_raises = asked.mark(_only_raises(self.features_), donor=True)
+        is_text = asked.mark(mark_ngrams(self.features_), donor=False)
+        only_raises = asked.mark(mark_only_raising(self.features_), donor=True)
         self.learner_, chosen = fit_all(chosen, asked.design, learnt.y, learnt.weight, is_text, only_raises)
         if asked.column is not None:
             self.donor_weight_ = asked.column.spell_out(self.learner_)
@@ -595,19 +597,3 @@ def _phrases_of(extractor: Any) -> list[str]:
     if not isinstance(extractor, (TradeWords, BrandFeatures, GoodsFeatures)):
         return []
     return list(clone(extractor).fit(ListingColumns({})).phrases_)
-
-
-def _only_raises(features: FeatureUnion) -> NDArray[np.bool_]:
-    """Say of each feature whether it may only raise a score; extractors that know name theirs."""
-    flags = []
-    for _, extractor in features.transformer_list:
-        names = extractor.get_feature_names_out()
-        flags.append(np.isin(names, list(getattr(extractor, "only_raises", ()))))
-    return np.concatenate(flags)
-
-
-def _is_text(features: FeatureUnion) -> NDArray[np.bool_]:
-    """Say of each feature whether it is an n-gram of a title or a description."""
-    return np.concatenate(
-        [np.full(count_features(extractor), name in TEXTS) for name, extractor in features.transformer_list]
-    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from ipml.model.artifact.folder import MAX_BYTES, find_folder
+from ipml.model.model_file.folder import MAX_BYTES, find_folder
 from ipml.scoring.scorer import Scorer, load_model
 
 

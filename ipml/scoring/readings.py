@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 
 from ipml.features.look_alikes import is_look_alike
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 
 _WORD = re.compile(r"[^\W_]+")
 _LATIN = re.compile("[a-z]")

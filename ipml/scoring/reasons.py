@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
-from ipml.features.normalise import MAX_TITLE_LETTERS, fold_with_origins
+from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_with_origins
 from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier

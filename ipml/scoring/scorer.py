@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ipml.features.brand import brand_table, listing_brands
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import have_plain_letters
+from ipml.features.goods import brand_table, listing_brands
 from ipml.features.portfolio import (
     EarlierListings,
     EarlierOfEach,
@@ -27,9 +27,9 @@ from ipml.features.portfolio import (
 from ipml.listings.brands import load_brands
 from ipml.listings.kinds import make_text_column
 from ipml.listings.schema import frame_to_listings, validate_record
-from ipml.model.artifact import load_model as load_artifact
 from ipml.model.calibration import is_too_wide
 from ipml.model.familiarity import Familiarity, ListingSample
+from ipml.model.model_file import load_model as load_artifact
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.single import Judged, SingleListings
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
@@ -405,6 +405,6 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
 
 def _load_pyfunc(path: str) -> Any:
     """Load a model for MLflow's scoring, such as `mlflow models serve`: it looks for a function of this name."""
-    from ipml.model.tracking.served_model import ServedModel
+    from ipml.model.tracking.flavor import ServedModel
 
     return ServedModel(load_model(path).score_frame)

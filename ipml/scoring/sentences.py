@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ipml.features.brand import brands_in_titles, listing_brands
 from ipml.features.columns import ListingColumns
+from ipml.features.goods import brands_in_titles, listing_brands
 from ipml.features.portfolio import EarlierListings
 from ipml.features.price import BRAND_AND_CATEGORY
 from ipml.model.pipeline import PORTFOLIO

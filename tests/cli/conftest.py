@@ -11,7 +11,7 @@ import typer.main
 from staff import OPERATOR
 
 from ipml.cli import main
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.settings import get_settings
 
 make_commands = cache(typer.main.get_command)  # to make all of them takes longer than most commands

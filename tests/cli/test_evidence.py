@@ -11,7 +11,7 @@ from databases import copy_sqlite
 from keeping import Keeping
 from staff import add_staff
 
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Verdict
 from ipml.review.consequences import bind

@@ -12,8 +12,7 @@ from ipml.enforcement.penalties.strikes import add_strike
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.listings.schema import listings_to_frame
 from ipml.listings.writers import write_listings
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.experiment import Experiment
+from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue

@@ -3,7 +3,7 @@
 import pytest
 
 from ipml.listings.writers import write_listings
-from ipml.model.robustness import Robustness
+from ipml.model.robustness.robustness import Robustness
 
 FEW = ["--families", "leet digits", "--families", "upper case", "--families", "no price"]
 

@@ -23,7 +23,7 @@ import pytest
 
 from ipml.cli.serve import listen, serve
 from ipml.errors import AddressInUse
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.storage.database import migrate, open_database
 from ipml.web.accounts.users import add_user
 

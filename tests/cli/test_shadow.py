@@ -5,7 +5,7 @@ import pytest
 
 from ipml.cli.models import SHOWN_DISPUTED, _describe_shadow
 from ipml.listings.writers import write_listings
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing, Reason, ScoredListing
 from ipml.scoring.shadow import Disputed

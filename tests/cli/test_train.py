@@ -2,7 +2,7 @@
 
 import pytest
 
-from ipml.model.artifact import load_model
+from ipml.model.model_file import load_model
 from ipml.model.tracking import read_champions
 
 QUICK = 'model.C = 0.1\nmodel.n_folds = 2\nevaluation.n_resamples = 10\nevaluation.attacks = "none"\n'

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns, PhraseSet, Reading
 from ipml.features.compiled.texts import Texts
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.features.spelling import Spelling
 from ipml.listings.kinds import Kind
 from ipml.listings.schema import FIELDS, frame_to_listings, listings_to_frame
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 
 TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]
 MOMENTS = [field.name for field in FIELDS if field.kind is Kind.MOMENT]

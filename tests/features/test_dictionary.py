@@ -81,7 +81,7 @@ def test_other_dictionaries_or_other_folding_have_another_file(folder, monkeypat
 
 def test_the_file_depends_on_all_code_that_folds():
     """Every module that folding imports is among those that its name follows from."""
-    code = "import sys; import ipml.features.normalise; print(*sys.modules)"
+    code = "import sys; import ipml.features.normalisation; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     folding = {name for name in loaded if name.startswith("ipml.features.")}
     assert folding == {module.__name__ for module in dictionary._FOLDING}

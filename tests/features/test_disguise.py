@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.disguise import count_disguises
-from ipml.model.attacks import FAMILIES, attack_text
-from ipml.model.attacks.genuine_scripts import genuine_listings
+from ipml.features.normalisation import count_disguises
+from ipml.model.robustness import FAMILIES, attack_text
+from ipml.model.robustness.robustness import genuine_listings
 
 DISGUISED = [
     *("zero-width space, one", "soft hyphen", "word joiner", "tag characters", "homoglyph, one Cyrillic"),

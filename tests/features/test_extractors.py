@@ -5,15 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.brand import BrandFeatures, brand_table
 from ipml.features.columns import ListingColumns
+from ipml.features.goods import BrandFeatures, brand_table
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
-from ipml.features.listing import ListingFeatures
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.features.phrases import find_phrases
 from ipml.features.price import PriceFeatures
-from ipml.features.seller import SellerFeatures
 from ipml.features.text import TextFeatures
+from ipml.features.track_record import ListingFeatures, SellerFeatures
 from ipml.listings.brands import load_brands
 
 

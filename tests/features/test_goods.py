@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
-from ipml.features.brand import brand_table
-from ipml.features.goods import GoodsFeatures, load_goods
-from ipml.features.normalise import fold_text
+from ipml.features.goods import GoodsFeatures, brand_table, load_goods
+from ipml.features.normalisation import fold_text
 from ipml.features.phrases import find_phrases
 from ipml.listings.brands import Brand, Brands, load_brands
 

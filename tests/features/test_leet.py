@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.leet import read_signs
-from ipml.features.normalise import fold_text
-from ipml.features.skeleton import skeleton
-from ipml.model.attacks.words import LEET_SIGNS, translate
+from ipml.features.normalisation import fold_text, read_signs
+from ipml.features.phrases import skeleton
+from ipml.model.robustness.evasions import LEET_SIGNS, translate
 
 TEXTS = st.text("ab1 @$!|+(.)", max_size=40)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
 from ipml.features.lexicon import KINDS, NEGATION, TradeWords, load_lexicon
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.readers import read_listings
 

@@ -20,7 +20,7 @@ from ipml.features.look_alikes import (
     read_by_sound,
     read_letter,
 )
-from ipml.model.attacks.letters import ALPHABETS
+from ipml.model.robustness.evasions import ALPHABETS
 
 LETTER = st.characters(exclude_categories=[])
 TABLES = [SIGNS_AS_LETTERS, IDEOGRAPHS_AS_LETTERS, TURNED_LETTERS, SHAPES, *(letters for _, letters in ORNAMENTS)]

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from ipml.features.compiled.ngram_chunks import find_distinct
 from ipml.features.compiled.ngrams import mark_known, sum_rows
 from ipml.features.compiled.texts import Texts
-from ipml.features.ngrams import count_ngrams, spread_weights, sum_ngrams
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
+from ipml.features.text import count_ngrams, spread_weights, sum_ngrams
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text), max_size=6)
 WEIGHTS = np.random.default_rng(0).normal(size=1 << 12)

@@ -6,11 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.disguise import count_disguises
-from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text, fold_with_origins
-from ipml.features.skeleton import skeleton
-from ipml.model.attacks import FAMILIES, attack_text
-from ipml.model.attacks.genuine_scripts import genuine_listings
+from ipml.features.normalisation import (
+    MAX_DESCRIPTION_LETTERS,
+    MAX_TITLE_LETTERS,
+    count_disguises,
+    fold_text,
+    fold_with_origins,
+)
+from ipml.features.phrases import skeleton
+from ipml.model.robustness import FAMILIES, attack_text
+from ipml.model.robustness.robustness import genuine_listings
 
 HOSTILE_TEXT = st.text(
     st.one_of(

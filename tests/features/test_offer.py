@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.features.offer import OfferFeatures, load_offer_words
 from ipml.features.phrases import find_phrases
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.features.phrases import find_phrases
 
 WORDS = st.lists(st.sampled_from(["a", "ab", "aba", "b", "ba", "(", "1:1", "é", "Ab"]), max_size=8)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.normalise import fold_text
-from ipml.features.skeleton import skeleton, skeleton_with_origins
+from ipml.features.normalisation import fold_text
+from ipml.features.phrases import skeleton, skeleton_with_origins
 
 FOLDED = st.text(max_size=60).map(fold_text) | st.text("il1jo0e3a4s5t7b8g69z2 -a", max_size=30)
 

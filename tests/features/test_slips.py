@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.slips import KnownWords
-from ipml.features.spacing import shorten
+from ipml.features.dictionary import KnownWords
+from ipml.features.normalisation import shorten
 
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 BESIDE = {

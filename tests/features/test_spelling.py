@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features import normalise, spelling
-from ipml.features.slips import GAPS, KnownWords
+from ipml.features import normalisation, spelling
+from ipml.features.dictionary import GAPS, KnownWords
 from ipml.features.spelling import Spelling, ordinary_words
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
@@ -62,7 +62,7 @@ def test_a_text_is_read_as_people_read_it(written, read):
 @given(st.text("\u0b85\u0b9f\u0b95\u0bb0\u12a0\u12f2\u1235\u1263\u9ad8\u4eff ", max_size=30))
 def test_words_in_other_scripts_are_left_as_they_are_folded(text):
     """Nothing in Tamil, Amharic or Chinese stands for a Latin word."""
-    assert SPELLING.fold_text(text, CAP) == normalise.fold_text(text, CAP)
+    assert SPELLING.fold_text(text, CAP) == normalisation.fold_text(text, CAP)
 
 
 @given(st.sets(WORD | st.text("ab", min_size=5, max_size=6), max_size=30))
@@ -94,7 +94,7 @@ def test_a_word_that_was_read_is_read_as_itself(word):
 @given(TEXTS)
 def test_a_second_reading_only_closes_gaps(text):
     """Of what the first brought together, pieces may make a known word; else nothing is left to change."""
-    once = normalise.fold_text(SPELLING.fold_text(text, CAP), CAP)
+    once = normalisation.fold_text(SPELLING.fold_text(text, CAP), CAP)
     twice = SPELLING.fold_text(once, CAP)
     gaps = str.maketrans("", "", GAPS)
     assert twice.translate(gaps) == once.translate(gaps)
@@ -107,7 +107,7 @@ def test_origins_agree_with_the_text_that_is_read(text):
     assert read == SPELLING.fold_text(text, CAP)
     assert len(origins) == len(read)
     assert all(0 <= origin < len(text) for origin in origins)
-    _, folded_origins = normalise.fold_with_origins(text, CAP)
+    _, folded_origins = normalisation.fold_with_origins(text, CAP)
     assert origins == sorted(origins) or folded_origins != sorted(folded_origins)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnreadableFile
 from ipml.listings.tables import read_tables
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.parquet import look_into
 from tests.listings.hostile_files import HOSTILE

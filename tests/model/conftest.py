@@ -15,11 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from ipml.listings.schema import listings_to_frame
-from ipml.model.artifact import ModelCard, save_model
-from ipml.model.artifact.card import content_version
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
-from ipml.model.artifact.manifest import make_manifest
-from ipml.model.metrics import Estimate
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file import ModelCard, save_model
+from ipml.model.model_file.card import content_version
+from ipml.model.model_file.folder import make_manifest
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 
 FACTS: dict[str, Any] = {
     "name": "ipml-test",

@@ -9,14 +9,14 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import FeatureUnion
 
 from ipml.features.columns import ListingColumns
-from ipml.features.listing import ListingFeatures
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
-from ipml.model.design import Design
+from ipml.features.track_record import ListingFeatures
 from ipml.model.donor import DonorColumn, take_over
-from ipml.model.feature_values import FeatureValues
 from ipml.model.learner import choose_members, fit_all
 from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.regression import Design
+from ipml.model.stages import FeatureValues
 
 N_FEATURES, N_LOCAL, N_TESTED = 40, 120, 2_000
 TITLES = ["aaa replica watch", "steel watch", "replica bag 1:1", "leather bag", "wool hat", "steel bag"] * 3

@@ -15,9 +15,8 @@ from sklearn.pipeline import FeatureUnion
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
-from ipml.features.brand import BrandFeatures
-from ipml.features.columns import ListingColumns
-from ipml.features.extractor import Extractor
+from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.goods import BrandFeatures
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 
 NAMES = [f"number_{place}" for place in range(20)]  # no check has more

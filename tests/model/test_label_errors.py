@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ipml.errors import IncomparableListings, UnmeasurableScores
-from ipml.model.label_errors import rank_label_errors
+from ipml.model.selection import rank_label_errors
 
 
 def rank(y, score, sellers) -> pd.DataFrame:

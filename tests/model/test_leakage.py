@@ -8,8 +8,7 @@ import pytest
 
 from ipml.errors import IncomparableListings
 from ipml.listings.sellers import history_as_of
-from ipml.model.leakage import audit_leakage
-from ipml.model.one_column import Folds, is_text_column, is_word_column, predict_by
+from ipml.model.leakage import Folds, audit_leakage, is_text_column, is_word_column, predict_by
 
 pytestmark = pytest.mark.slow
 

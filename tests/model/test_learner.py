@@ -6,9 +6,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from ipml.model import learner
-from ipml.model.design import Design
-from ipml.model.learner import Blend, choose_members, draw_sellers, fit_all
-from ipml.model.strengths import Strength, Trial
+from ipml.model.learner import Blend, Strength, Trial, choose_members, draw_sellers, fit_all
+from ipml.model.regression import Design
 
 N = 400
 FREE = np.zeros(6, dtype=np.bool_)

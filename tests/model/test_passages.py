@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipml.features.columns import MAX_LETTERS
-from ipml.model.attacks import FAMILIES, attack_text
-from ipml.model.attacks.padding import LAWFUL_PHRASES
+from ipml.model.robustness import FAMILIES, attack_text
+from ipml.model.robustness.evasions import LAWFUL_PHRASES
 
 SUSPICIOUS = ["AAA replica 1:1 mirror quality", "Rolex Submariner replica AAA", "fake designer bag, 1:1 copy"]
 HARMLESS = [

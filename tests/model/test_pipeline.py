@@ -13,16 +13,16 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import FeatureUnion
 
 from ipml import Scorer
-from ipml.features.brand import BrandFeatures
-from ipml.features.listing import ListingFeatures
+from ipml.features.goods import BrandFeatures
 from ipml.features.price import PriceFeatures
 from ipml.features.text import TextFeatures
+from ipml.features.track_record import ListingFeatures
 from ipml.listings.schema import listings_to_frame
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
 from ipml.model.calibration import SigmoidCalibration
+from ipml.model.evaluation.fairness import seller_fairness
+from ipml.model.evaluation.slices import break_even
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.slices.fairness import seller_fairness
-from ipml.model.slices.slices import break_even
 
 
 @pytest.fixture(scope="module")

@@ -127,8 +127,8 @@ def test_scores_outside_0_to_1_are_refused(listings):
 @pytest.mark.slow
 def test_five_rounds_teach_more_than_chance_and_no_less_than_the_top_of_the_list():
     """Average precision on another marketplace after 5 rounds of 100 labels, over four seeds; less only by chance."""
-    from ipml.features.brand import brand_table
-    from ipml.model.metrics import average_precision
+    from ipml.features.goods import brand_table
+    from ipml.model.evaluation.metrics import average_precision
     from ipml.model.pipeline import CounterfeitClassifier, make_features
     from ipml.simulation.marketplace import simulate_marketplace
 

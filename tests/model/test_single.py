@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import FeatureUnion
 
-from ipml.features.brand import BrandFeatures
 from ipml.features.columns import ListingColumns
+from ipml.features.goods import BrandFeatures
 from ipml.features.text import TextFeatures
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
 from ipml.model.pipeline import CounterfeitClassifier

@@ -10,9 +10,8 @@ from scipy.sparse import csr_matrix, hstack
 from ipml.errors import FitNotConverged
 from ipml.features.compiled.ngram_codes import count_texts
 from ipml.features.compiled.texts import Texts
-from ipml.features.ngrams import count_ngrams
-from ipml.model.ascent import Ascent
-from ipml.model.design import Design, Ngrams
+from ipml.features.text import count_ngrams
+from ipml.model.regression import Ascent, Design, Ngrams
 
 LETTERS = st.text(alphabet="abc é0-я", max_size=30)
 ROWS, COLUMNS = 60, 8

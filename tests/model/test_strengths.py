@@ -7,8 +7,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from ipml.features.compiled.texts import Texts
-from ipml.model.design import Design, Ngrams
-from ipml.model.strengths import TEXT_WEIGHTS, Search, Strength, Trial, share_out
+from ipml.model.learner import TEXT_WEIGHTS, Search, Strength, Trial, share_out
+from ipml.model.regression import Design, Ngrams
 
 N = 300
 BITS = 10

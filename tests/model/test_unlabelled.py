@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.brand import brand_table, listing_brands
+from ipml.features.goods import brand_table, listing_brands
 from ipml.model.familiarity import ListingSample
+from ipml.model.labels import WEIGHTS, UnlabelledEffect, draw_unlabelled, find_weight
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.unlabelled import WEIGHTS, UnlabelledEffect, draw_unlabelled, find_weight
 
 BRANDS = brand_table()["names"]
 KINDS = ("bag", "watch", "belt", "wallet", "jacket")

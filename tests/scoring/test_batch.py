@@ -17,7 +17,7 @@ from ipml.errors import InvalidListings, UnreadableFile, UnwritableFile
 from ipml.listings.marketplaces import load_columns
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import write_listings
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.records import Listing, ScoredListing
 from ipml.scoring import batch
 from ipml.scoring.batch import read_scored, score_file

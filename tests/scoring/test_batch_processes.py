@@ -20,7 +20,7 @@ from ipml.errors import InvalidListings, PartFailed, WorkerLost
 from ipml.listings.schema import check_listings
 from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.writers import write_listings
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.scoring import batch
 from ipml.scoring.batch import name_work_folder, score_file
 from ipml.scoring.scorer import Scorer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.scoring.readings import reads_otherwise
 
 

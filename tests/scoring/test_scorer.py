@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ipml.errors import InvalidListings
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, frame_to_listings
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.records import Listing
 from ipml.scoring.scorer import NO_LETTERS, TOO_UNCERTAIN, UNKNOWN_WORDS, Scorer, load_model
 from ipml.scoring.served_model import score_listings

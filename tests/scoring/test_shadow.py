@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import RejectsFile, write_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features

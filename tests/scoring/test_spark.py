@@ -19,7 +19,7 @@ from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.schema import check_listings
 from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
 from ipml.listings.writers import write_listings
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.scoring.batch import BatchCounts
 from ipml.scoring.portfolio_store import start_store, write_store
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer, load_model

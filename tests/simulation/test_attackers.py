@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.listings.brands import load_brands
 from ipml.simulation.attackers import Craft, choose_replica_phrases, craft_of, disguise_name, price_fakes
 

@@ -12,7 +12,7 @@ from experiments.benchmark.timing import inputs
 from experiments.benchmark.timing.plan import digest_files
 from ipml.listings.writers import write_listings
 from ipml.model.training import load_experiment
-from ipml.model.training.data import read_training_listings
+from ipml.model.training.experiment import read_training_listings
 
 EXPERIMENTS = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ from experiments.benchmark.timing.ours import IpmlScoring
 from experiments.benchmark.timing.plan import Run
 from experiments.benchmark.timing.processes import peak_memory
 from experiments.benchmark.timing.theirs import PeerScoring, save_peer
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 
 Scoring = IpmlScoring | PeerScoring
 

@@ -1,4 +1,4 @@
-"""Read letters of other alphabets by their company: `ipml.features.alphabets.read_words`, compiled.
+"""Read letters of other alphabets by their company: `ipml.features.look_alikes.read_words`, compiled.
 
 A text is an array of characters with their flags, see `ipml.features.compiled.characters`.
 """

@@ -1,4 +1,4 @@
-"""What a listing claims of brands, as `ipml.features.brand.BrandFeatures` says."""
+"""What a listing claims of brands, as `ipml.features.goods.BrandFeatures` says."""
 
 from __future__ import annotations
 

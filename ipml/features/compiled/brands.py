@@ -1,4 +1,4 @@
-"""Which brands titles name, as `ipml.features.brand.brands_in_titles` says."""
+"""Which brands titles name, as `ipml.features.goods.brands_in_titles` says."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features import alphabets, look_alikes
+from ipml.features import look_alikes
 from ipml.features.compiled.inner import plain_njit
-from ipml.features.normalise import _READINGS
+from ipml.features.normalisation import _READINGS
 
 MOST_LETTERS_OF_A_READING = 18
 MOST_LETTERS_OF_A_SOUND = 4
@@ -36,14 +36,14 @@ ITSELF, SHAPE, STAND_IN, READING, SOUND = range(5)
 as the one that a sign or an ideograph stands for in some company, else itself; and where its reading in lower case and
 the sound of a Greek or Cyrillic letter begin among the letters, times 256, plus their length."""
 
-_KINDS = ((re.compile(r"\w+"), WORD), (re.compile(rf"{alphabets._LETTER}+"), LETTER), (re.compile(r"\d+"), DECIMAL))
-_ALPHABETS = [pattern for pattern, _ in alphabets._ALPHABETS]
-_SCRIPTS = [script for script, _ in alphabets._ORNAMENTS]
+_KINDS = ((re.compile(r"\w+"), WORD), (re.compile(rf"{look_alikes._LETTER}+"), LETTER), (re.compile(r"\d+"), DECIMAL))
+_ALPHABETS = [pattern for pattern, _ in look_alikes._ALPHABETS]
+_SCRIPTS = [script for script, _ in look_alikes._ORNAMENTS]
 _CLASSES = (
     *zip(_ALPHABETS, (GREEK, CYRILLIC, LIVING), strict=True),
     *((script, number << ORNAMENT_SHIFT) for number, script in enumerate(_SCRIPTS, start=1)),
-    (alphabets._MARK, MARK),
-    (alphabets._ONLY_TURNED, TURNED),
+    (look_alikes._IS_SPELT, MARK),
+    (look_alikes._ONLY_TURNED, TURNED),
     (re.compile("\u202e"), REVERSING),
     (re.compile(r"[<&%\\]"), BEGINS_MARKUP),
 )
@@ -113,7 +113,7 @@ def _describe_page(page: int, n_letters: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def _sound(letter: str, flags: int) -> str:
-    return alphabets._sound(letter) if flags & (GREEK | CYRILLIC) and flags & ALPHA else ""
+    return look_alikes._sound(letter) if flags & (GREEK | CYRILLIC) and flags & ALPHA else ""
 
 
 def _places(words: list[str], start: int) -> NDArray[np.int64]:
@@ -142,10 +142,10 @@ def _flag_letter(letter: str) -> int:
     has_own_shape = letter.isalpha() and not look_alikes._looks_like_a_letter(letter)
     return (
         OWN_SHAPE * has_own_shape
-        | INVISIBLE * alphabets._is_invisible(letter)
+        | INVISIBLE * look_alikes._is_invisible(letter)
         | SIGN * (letter in look_alikes.SIGNS_AS_LETTERS)
         | IDEOGRAPH * (letter in look_alikes.IDEOGRAPHS_AS_LETTERS)
-        | STANDS_IN * any(letter in letters for _, letters in alphabets._ORNAMENTS)
+        | STANDS_IN * any(letter in letters for _, letters in look_alikes._ORNAMENTS)
     )
 
 

@@ -1,4 +1,4 @@
-"""Count the words that hide what they say in many texts, as `ipml.features.disguise.count_disguises` does in each.
+"""Count the words that hide what they say in many texts, as `ipml.features.normalisation.count_disguises` does in each.
 
 What kind of letter a character is comes from pages of 256, worked out by the plain function when one of its characters
 is first met. Texts that need a look around a character (joiners, flags, full-width letters beside Chinese) are few, and
@@ -14,11 +14,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features import disguise
+from ipml.features import normalisation
 from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.reading import _decode_letter as decode_letter
 from ipml.features.compiled.texts import Texts
-from ipml.features.normalise import MAX_TITLE_LETTERS
+from ipml.features.normalisation import MAX_TITLE_LETTERS
 
 _OTHER, _ASCII, _INVISIBLE, _STYLED, _LOOK_ALIKE, _BETWEEN, _EAST_ASIAN, _WIDE_LETTER, _WIDE_SIGN, _JOINED = range(10)
 _KINDS = {"other": _OTHER, "ascii": _ASCII, "invisible": _INVISIBLE, "styled": _STYLED, "look-alike": _LOOK_ALIKE}
@@ -49,7 +49,7 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
         again = texts.take(unread)
         counts[unread] = _count(again.offsets, again.data, *PAGES.tables, MAX_TITLE_LETTERS)
     for row in np.flatnonzero(counts == _LEFT).tolist():
-        counts[row] = disguise.count_disguises(texts.text(row))
+        counts[row] = normalisation.count_disguises(texts.text(row))
     return np.asarray(counts)
 
 
@@ -74,13 +74,13 @@ class _Pages:
 def _kind_of(letter: str) -> int:
     if _NEEDS_A_LOOK.match(letter):
         return _JOINED
-    if disguise._EAST_ASIAN.match(letter):
+    if normalisation._EAST_ASIAN.match(letter):
         return _EAST_ASIAN
-    if disguise._FULL_WIDTH.match(letter):
-        return _WIDE_LETTER if disguise._kind_of(letter) == "styled" else _WIDE_SIGN
-    if disguise._BETWEEN_WORDS.fullmatch(letter):
+    if normalisation._FULL_WIDTH.match(letter):
+        return _WIDE_LETTER if normalisation._kind_of(letter) == "styled" else _WIDE_SIGN
+    if normalisation._BETWEEN_WORDS.fullmatch(letter):
         return _BETWEEN
-    return _KINDS[disguise._kind_of(letter)]
+    return _KINDS[normalisation._kind_of(letter)]
 
 
 PAGES = _Pages()

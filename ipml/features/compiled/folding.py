@@ -1,4 +1,4 @@
-"""Undo disguise in many texts at once: `ipml.features.normalise.fold_text`, compiled.
+"""Undo disguise in many texts at once: `ipml.features.normalisation.fold_text`, compiled.
 
 Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo. Others
 are taken apart into characters, and go through the same steps as in the plain function. Few are left to that function
@@ -58,7 +58,7 @@ from ipml.features.compiled.screening import (
 from ipml.features.compiled.signs import may_stand_for_letters, read_signs
 from ipml.features.compiled.spacing import close_up, open_separators, shorten
 from ipml.features.compiled.texts import Texts
-from ipml.features.normalise import MAX_TITLE_LETTERS, fold_text
+from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_text
 
 _WRITTEN, _UNWRAPPED, _READ, _MARKED, _ODD, _LEFT, _FOLDED = range(7)
 """What a text is, at last folded: as written, without markup, or read in ASCII; with markup, with something to undo, or

@@ -39,7 +39,7 @@ from ipml.features.compiled.words import (
     put_words,
     split_lines,
 )
-from ipml.features.slips import LEAST_CONSONANTS, LEAST_CONSONANTS_OF_TRADE, LEAST_LETTERS, SAME_SOUND
+from ipml.features.dictionary import LEAST_CONSONANTS, LEAST_CONSONANTS_OF_TRADE, LEAST_LETTERS, SAME_SOUND
 
 HIDDEN = np.uint64(STAR)
 PATTERN = np.uint64(1 << 60)

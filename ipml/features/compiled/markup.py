@@ -1,4 +1,4 @@
-"""Take markup and entities of HTML out of texts: the first step of `ipml.features.normalise`, compiled.
+"""Take markup and entities of HTML out of texts: the first step of `ipml.features.normalisation`, compiled.
 
 A text is its bytes; nothing gets longer on the way. A rare entity, a tag that may hide what it holds, and what may be
 written in escapes is left to the plain function.

@@ -20,8 +20,8 @@ from ipml.features.compiled.squashing import letter_classes, walk_pairs
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.tries import Trie
 from ipml.features.compiled.walking import EXACT, STEM, find_places
-from ipml.features.normalise import fold_text
-from ipml.features.skeleton import GAPS
+from ipml.features.normalisation import fold_text
+from ipml.features.phrases import GAPS
 
 _LEAST_DISGUISABLE = 5  # letters; shorter phrases must stand exactly as they are
 _NO_GAPS = str.maketrans("", "", GAPS)

@@ -1,7 +1,7 @@
 """Fold ASCII texts at once, and see on the way whether any disguise may have to be undone.
 
 What single letters stand in a row is followed by a small automaton over spaces, letters, digits and signs. It never
-misses what `ipml.features.spacing` would close up; what it finds may turn out to be no disguise.
+misses what `ipml.features.normalisation` would close up; what it finds may turn out to be no disguise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The skeletons of many texts at once, as `ipml.features.skeleton.skeleton` says what they are."""
+"""The skeletons of many texts at once, as `ipml.features.phrases.skeleton` says what they are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ipml.features.compiled.letters import (
     size_of_letter,
 )
 from ipml.features.compiled.texts import Texts
-from ipml.features.skeleton import skeleton
+from ipml.features.phrases import skeleton
 
 AGAIN, AFTER_APART, APART, BEYOND = (np.uint64(1 << bit) for bit in (9, 10, 11, 12))
 """What the second byte of a pair is, beside its bone: a letter again, after no letter, no letter, beyond ASCII."""

@@ -1,4 +1,4 @@
-"""Which known word an unknown one stands for, compiled: what `ipml.features.slips.KnownWords` says.
+"""Which known word an unknown one stands for, compiled: what `ipml.features.dictionary.KnownWords` says.
 
 Words begin alike wherever the first letter stays, so a key of `known_words.py` leads to one word only; where the first
 letter is mistaken, the keys beside it are looked up.
@@ -51,7 +51,7 @@ from ipml.features.compiled.words import (
     to_array,
     word_end,
 )
-from ipml.features.slips import BESIDE, LEAST_LETTERS
+from ipml.features.dictionary import BESIDE, LEAST_LETTERS
 
 _ZERO = np.uint64(0)
 _STAR_BYTE = ord("*")

@@ -1,4 +1,4 @@
-"""Undo odd spacing: `ipml.features.spacing`, compiled.
+"""Undo odd spacing: `ipml.features.normalisation`, compiled.
 
 A text is an array of characters in lower case with their flags, see `ipml.features.compiled.characters`.
 """

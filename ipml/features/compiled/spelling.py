@@ -19,7 +19,7 @@ from ipml.features.compiled.staying import SIGNS, find_texts, recent_slot
 from ipml.features.compiled.table import FIRST_TARGET, LONGEST
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, SHORT, Words, find_pair
-from ipml.features.slips import LEAST_LETTERS
+from ipml.features.dictionary import LEAST_LETTERS
 
 _ZERO = np.uint64(0)
 _AS_LETTERS = str.maketrans("@$!|(+013457", "asilctoieast")

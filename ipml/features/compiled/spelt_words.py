@@ -10,7 +10,7 @@ from ipml.features.compiled.letters import ALNUM, is_kind, letter_after, letter_
 from ipml.features.compiled.slips import find_nearest
 from ipml.features.compiled.table import FIRST_TARGET, LONGEST, MAY_BE_JOINED, may_have
 from ipml.features.compiled.words import CODES, SHORT, SIGN, find_pair, find_word
-from ipml.features.slips import GAPS, LEAST_LETTERS
+from ipml.features.dictionary import GAPS, LEAST_LETTERS
 
 GAP = 0x20
 IS_GAP = np.array([chr(byte) in GAPS for byte in range(256)])

@@ -3,11 +3,16 @@
 It asks the registry, so import it inside the function that needs it: MLflow takes two seconds.
 """
 
-from ipml.model.promotion.champion_scores import fetch_champion_scores
 from ipml.model.promotion.comparison import compare_scores
-from ipml.model.promotion.gate_rules import load_rules
-from ipml.model.promotion.promotion import examine, promote, roll_back
-from ipml.model.promotion.recorded import compare_models, fetch_tested
+from ipml.model.promotion.gate import load_rules
+from ipml.model.promotion.promotion import (
+    compare_models,
+    examine,
+    fetch_champion_scores,
+    fetch_tested,
+    promote,
+    roll_back,
+)
 
 __all__ = [
     "compare_models",

@@ -15,14 +15,16 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ipml.errors import DifferentTests
-from ipml.model.evaluation import MODEL, Reviewed, draw_repeats
-from ipml.model.label_odds import odds_of, weigh_by_odds
-from ipml.model.metrics import MEASURES_OF_PROBABILITY, Estimate, estimate_of
-from ipml.model.slices import Counts
-from ipml.model.slices.slices import count_listings
-from ipml.model.tested import KEY, Tested
-from ipml.model.text_table import align
-from ipml.model.values import draw_named_values, say_what_has_no_value
+from ipml.model.evaluation.evaluation import KEY, MODEL, Reviewed, Tested, align, draw_repeats
+from ipml.model.evaluation.label_weights import odds_of, weigh_by_odds
+from ipml.model.evaluation.metrics import (
+    MEASURES_OF_PROBABILITY,
+    Estimate,
+    draw_named_values,
+    estimate_of,
+    say_what_has_no_value,
+)
+from ipml.model.evaluation.slices import Counts, count_listings
 
 K = 100  # as reviewers read by default, for value at k
 COMPARED = ("average_precision", "recall_at_precision_0.9", "calibration_error", "brier")
@@ -175,7 +177,7 @@ def compare_scores(
         Probabilities, once per repeat; a measure is averaged over the repeats.
     listings : DataFrame of shape (n_listings, …)
         With `seller_id`; weighed by `label_odds`, where known, and with the value at k where prices are known (see
-        `ipml.model.values.add_values`).
+        `ipml.model.evaluation.metrics.add_values`).
     k : int, default=100
         How many listings are read, for value at k.
     names, remarks

@@ -1,14 +1,232 @@
-"""The promotion gate: may a model become champion? One row per rule, so that everybody can see why."""
+"""The promotion gate: may a model become champion? One row per rule, so that everybody can see why.
+
+The rules are data: `gate.toml` beside this file, or a file of one's own over it. The figures of a model that they ask
+for are kept with its run.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
 
-from ipml.model.metrics import Estimate
-from ipml.model.promotion.gate_facts import GateFacts
-from ipml.model.promotion.gate_rules import GateRules, RatioRule, Rule
-from ipml.model.text_table import align
+from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
+
+from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, align
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.promotion.comparison import K
+from ipml.toml import parse_toml
+
+
+class Rule(BaseModel):
+    """A limit for one figure.
+
+    Examples
+    --------
+    >>> Rule(at_least=0.5).allows(0.4), Rule(at_most=0.05).allows(0.04)
+    (False, True)
+    >>> str(Rule(at_most=0.05))
+    'at most 0.05'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at_least: FiniteFloat | None = None
+    at_most: FiniteFloat | None = None
+    must_be_measured: bool = False
+
+    @model_validator(mode="after")
+    def _check_one_limit(self) -> Rule:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("expected either at_least or at_most")
+        return self
+
+    def allows(self, figure: float) -> bool:
+        """Return whether a figure keeps to the limit."""
+        if self.at_least is not None:
+            return figure >= self.at_least
+        return self.at_most is not None and figure <= self.at_most
+
+    def __str__(self) -> str:
+        return f"at most {self.at_most:,g}" if self.at_least is None else f"at least {self.at_least:,g}"
+
+
+class RatioRule(Rule):
+    """A limit for a ratio of false alarms, which must not be clearly worse than the champion's either if so wished."""
+
+    must_not_worsen: bool = False
+
+
+class GateRules(BaseModel):
+    """What a model must show before it becomes champion; the names are those of `gate.toml`, which says why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    difference_to_champion: Rule
+    value_difference_to_champion: Rule
+    above_best_baseline: Rule
+    recall_at_precision: Rule
+    calibration_error: Rule
+    recall_kept_mean: Rule
+    recall_kept_worst: Rule
+    false_positive_ratio_small: RatioRule
+    false_positive_ratio_new: RatioRule
+    listings_per_second: Rule
+
+    def named(self) -> dict[str, Rule]:
+        """Return the rules by name, in the order of the table."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+def load_rules(path: Path | None = None) -> GateRules:
+    """Read the rules of the gate.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A TOML file with what differs from the bundled rules.
+
+    Raises
+    ------
+    UnreadableFile
+        It does not exist or is not TOML.
+    UnusableSetting
+        It says something that is no rule; every such place is named.
+
+    Examples
+    --------
+    >>> str(load_rules().calibration_error)
+    'at most 0.05'
+    """
+    bundled = _read_bundled()
+    if path is None:
+        return GateRules(**bundled)
+    try:
+        own = parse_toml(path.read_text(encoding="utf-8"))
+        return GateRules(**bundled | {name: _over(bundled.get(name), rule) for name, rule in own.items()})
+    except OSError as error:
+        raise UnreadableFile(path, error.strerror or "no readable file", "a file of gate rules") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnreadableFile(path, str(error), "TOML in UTF-8") from error
+    except ValidationError as error:
+        raise UnusableSetting(
+            str(path), describe_faults(error), "rules as in ipml/model/promotion/gate.toml"
+        ) from error
+
+
+def _over(bundled: object, own: object) -> object:
+    """Return a rule of one's own with what it leaves to the bundled one; what is no table is left for the check."""
+    return bundled | own if isinstance(bundled, dict) and isinstance(own, dict) else own
+
+
+@lru_cache(maxsize=1)
+def _read_bundled() -> dict[str, Any]:
+    return tomllib.loads(files("ipml.model.promotion").joinpath("gate.toml").read_text(encoding="utf-8"))
+
+
+GATE_FILE = "gate.json"
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """The figures of one model that the gate asks for; None where something was not measured.
+
+    Attributes
+    ----------
+    average_precision, recall_at_precision, calibration_error : Estimate or None
+        On sellers the model has not seen; recall at precision 0.9.
+    above_best_baseline : Estimate or None
+        Average precision minus that of the best baseline, on the same resamples.
+    is_leaking : bool or None
+        Whether sellers of the test were also learnt from, which flatters all of this.
+    recall_kept_mean, recall_kept_worst : float or None
+        Share of the recall left under attack, in 0-1.
+    false_positive_ratio_small, false_positive_ratio_new : Estimate or float or None
+        False-positive rate of small sellers over that of large ones, of new ones over that of old ones; a number
+        without an interval where the run is older than the intervals.
+    value_at_k : Estimate or None
+        Asking prices of the counterfeits among the first `k`, added up in `value_currency`.
+    value_currency : str or None
+    k : int, default=100
+    listings_per_second : float or None
+        Scored on one core when the model was trained.
+
+    Examples
+    --------
+    >>> facts = GateFacts(average_precision=Estimate(0.8, 0.7, 0.9), is_leaking=False)
+    >>> GateFacts.from_json(facts.to_json()) == facts
+    True
+    """
+
+    average_precision: Estimate | None = None
+    above_best_baseline: Estimate | None = None
+    recall_at_precision: Estimate | None = None
+    calibration_error: Estimate | None = None
+    is_leaking: bool | None = None
+    recall_kept_mean: float | None = None
+    recall_kept_worst: float | None = None
+    false_positive_ratio_small: Estimate | float | None = None
+    false_positive_ratio_new: Estimate | float | None = None
+    value_at_k: Estimate | None = None
+    value_currency: str | None = None
+    k: int = K
+    listings_per_second: float | None = None
+
+    def to_json(self) -> str:
+        """Return the facts as JSON, from which `from_json` makes them again."""
+        return _JSON.dump_json(self, indent=2).decode()
+
+    @classmethod
+    def from_json(cls, text: str, source: str = GATE_FILE) -> GateFacts:
+        """Read facts that `to_json` wrote.
+
+        Raises
+        ------
+        UnusableSetting
+            It is something else.
+        """
+        try:
+            return _JSON.validate_json(text)
+        except ValidationError as error:
+            raise UnusableSetting(source, describe_faults(error), "the figures of a model") from error
+
+
+_JSON = TypeAdapter(GateFacts)
+
+
+def make_gate_facts(
+    evaluation: Evaluation,
+    *,
+    is_leaking: bool,
+    recall_kept_mean: float | None = None,
+    recall_kept_worst: float | None = None,
+    false_positive_ratio_small: Estimate | None = None,
+    false_positive_ratio_new: Estimate | None = None,
+    listings_per_second: float | None = None,
+) -> GateFacts:
+    """Gather what the gate asks for from an evaluation and from what else was measured of a model."""
+    figures, comparison = evaluation.figures[MODEL], evaluation.comparison
+    value = next((name for name in figures if name.startswith("value_")), None)
+    _, currency, _, k = value.split("_") if value else ("", None, "", K)
+    return GateFacts(
+        average_precision=figures["average_precision"],
+        above_best_baseline=comparison.difference if comparison else None,
+        recall_at_precision=figures["recall_at_precision_0.9"],
+        calibration_error=figures["calibration_error"],
+        is_leaking=is_leaking,
+        recall_kept_mean=recall_kept_mean,
+        recall_kept_worst=recall_kept_worst,
+        false_positive_ratio_small=false_positive_ratio_small,
+        false_positive_ratio_new=false_positive_ratio_new,
+        value_at_k=figures[value] if value else None,
+        value_currency=currency,
+        k=int(k),
+        listings_per_second=listings_per_second,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +301,7 @@ def judge(
 
     Examples
     --------
-    >>> from ipml.model.promotion.gate_rules import load_rules
+    >>> from ipml.model.promotion.gate import load_rules
     >>> facts = GateFacts(Estimate(0.8, 0.7, 0.9), Estimate(0.3, 0.2, 0.4), Estimate(0.5, 0.3, 0.6),
     ...     Estimate(0.02, 0.02, 0.05), is_leaking=False, recall_kept_mean=0.95, recall_kept_worst=0.8,
     ...     listings_per_second=4_000)

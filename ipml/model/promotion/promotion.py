@@ -1,27 +1,157 @@
-"""Promote a model through the gate, and go back to an earlier one."""
+"""Promote a model through the gate, and go back to an earlier one.
+
+What is known of a recorded model is fetched for it: its figures for the gate, the scores of its test, and its files;
+and what the champion said of the listings that a new model was tested on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ipml.errors import (
     AlreadyChampion,
     DifferentTests,
+    ModelNotFound,
     NoEarlierChampion,
     RunFileMissing,
+    UnmeasurableScores,
     UnusableSetting,
 )
-from ipml.model.artifact import load_model
-from ipml.model.metrics import Estimate
-from ipml.model.promotion.gate import GateReport, GateRow, judge
-from ipml.model.promotion.gate_rules import GateRules
-from ipml.model.promotion.recorded import compare_models, fetch_gate_facts
-from ipml.model.tracking import RegisteredModel, find_model, move_champion, read_champions, resolve_model
-from ipml.model.tracking.history import Champions, Move
+from ipml.listings.brands import load_brands
+from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
+from ipml.model.evaluation.metrics import Estimate, add_values
+from ipml.model.evaluation.ranking import Floats
+from ipml.model.model_file import load_model
+from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
+from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, judge
+from ipml.model.tracking import (
+    RegisteredModel,
+    fetch_run_artifact,
+    find_model,
+    move_champion,
+    read_champions,
+    resolve_model,
+)
+from ipml.model.tracking.registry import Champions, Move
 from ipml.settings import get_settings
+
+_FLATTERY = "Listings of a seller that one of them has learnt from flatter that one."
+
+
+def compare_models(
+    a: str,
+    b: str,
+    *,
+    listings: pd.DataFrame | None = None,
+    k: int = K,
+    tracking_uri: str | None = None,
+    n_resamples: int = 500,
+    say: Callable[[str], None] = lambda _: None,
+) -> ModelComparison:
+    """Compare two recorded models: by the tests of their runs, or by what they say of labelled listings.
+
+    Parameters
+    ----------
+    a, b : str
+        Registry URIs, ids of runs, or model folders.
+    listings : DataFrame, optional
+        Checked listings; those without a label are left out. Where none are given, the models are compared on the
+        listings that both were tested on when they were trained.
+    k : int, default=100
+        How many listings are read, for value at k.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
+    n_resamples : int, default=500
+        Resamples of the sellers, for the intervals.
+    say : function of str, optional
+        Told what is being done, for a progress display.
+
+    Raises
+    ------
+    ModelNotFound, UnusableModelName, TrackingUnavailable
+        One of them is not there.
+    DifferentTests, RunFileMissing
+        The tests cannot be compared, and no listings were given.
+    UnmeasurableScores
+        The listings given hold no label, no counterfeit, or a single seller.
+    """
+    if listings is None:
+        say("reading both tests")
+        tests = [fetch_tested(model, tracking_uri) for model in (a, b)]
+        say("comparing")
+        return compare_tests(*tests, k=k, names=(a, b), n_resamples=n_resamples)
+    labelled = listings[listings["is_counterfeit"].notna()]
+    if labelled.empty:
+        raise UnmeasurableScores("no listing with a label", "labelled listings of several sellers")
+    scores: list[Floats] = []
+    for model in (a, b):
+        say(f"scoring with {model}")
+        scores.append(_score(fetch_folder(model, tracking_uri), labelled))
+    say("comparing")
+    brands = load_brands(get_settings().brands)
+    return compare_scores(
+        labelled["is_counterfeit"].to_numpy(dtype=bool),
+        scores[:1],
+        scores[1:],
+        add_values(labelled, brands.rates, brands.base_currency),
+        k=k,
+        names=(a, b),
+        remarks=[_FLATTERY],
+        n_resamples=n_resamples,
+    )
+
+
+def fetch_tested(model: str, tracking_uri: str | None = None) -> Tested:
+    """Return the truth and the scores of the test that was made when a model was trained.
+
+    Raises
+    ------
+    RunFileMissing
+        The run keeps none.
+    """
+    return read_tested(fetch_run_artifact(model, TESTED_FILE, tracking_uri))
+
+
+def fetch_gate_facts(model: str, tracking_uri: str | None = None) -> GateFacts:
+    """Return the figures that the gate asks for; none is known of a run that keeps no such file."""
+    try:
+        path = fetch_run_artifact(model, GATE_FILE, tracking_uri)
+    except RunFileMissing:
+        return GateFacts()
+    return GateFacts.from_json(path.read_text(encoding="utf-8"), f"{GATE_FILE} of {model}")
+
+
+def fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
+    """Return the folder of a model, fetched from the registry unless it is one already."""
+    return Path(model) if Path(model).is_dir() else resolve_model(find_model(model, tracking_uri).uri, tracking_uri)
+
+
+def _score(folder: Path, listings: pd.DataFrame) -> Floats:
+    classifier = load_model(folder, key_file=get_settings().model_key).classifier
+    return np.asarray(classifier.predict_proba(listings)[:, 1], dtype=np.float64)
+
+
+def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | None = None) -> list[Floats] | None:
+    """Return the champion's scores of the same listings, in their order, from its own test; one array a repeat.
+
+    None where there is no champion, where its run keeps no test, or where it was not tested on all of them: scores of
+    listings that it had learnt from would flatter it.
+    """
+    try:
+        theirs = fetch_tested(f"models:/{model_name}@champion", tracking_uri)
+    except (ModelNotFound, RunFileMissing):
+        return None
+    numbered = theirs.listings[KEY].assign(row=np.arange(len(theirs.y)))
+    rows = tested.listings[KEY].merge(numbered, on=KEY, how="left")["row"]
+    if rows.isna().any():
+        return None
+    return [scores[rows.to_numpy(dtype=np.intp)] for scores in theirs.scores[MODEL]]
+
 
 MAX_REASON_LETTERS = 1_000
 _USABLE = GateRow("golden listings scored as when it was saved", "yes", "", "yes", True, False, "")

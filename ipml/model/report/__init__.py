@@ -1,7 +1,6 @@
 """The report on a model: the facts a person weighs before it is trusted, and the page that shows them."""
 
-from ipml.model.report.facts import ReportFacts, ReportHead
-from ipml.model.report.misjudged import Explain
+from ipml.model.report.facts import Explain, ReportFacts, ReportHead
 from ipml.model.report.report import model_report, write_report
 
 __all__ = [

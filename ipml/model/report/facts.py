@@ -1,20 +1,291 @@
-"""What a report on a model states, before it is written down as a page."""
+"""What a report on a model states, before it is written down as a page.
+
+Three sentences matter most: how good, against what, and where weak. Beside them stand what reviewers find who read only
+the first listings, how many counterfeits and what these would have sold for; and the listings a model is most wrong
+about, with its reasons: the first to label anew, as the label may be wrong.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from ipml.model.evaluation import Comparison, Evaluation
-from ipml.model.metrics import Estimate
-from ipml.model.report.curve_points import PrecisionRecall, Reliability, ScoreHistogram
-from ipml.model.report.found_first import FoundFirst
-from ipml.model.report.headline import say_against_what, say_how_good, say_where_weak
-from ipml.model.report.misjudged import Misjudged
-from ipml.model.robustness import AttackCost, Robustness
-from ipml.model.slices import Fairness, Slice
-from ipml.model.slices.brand_reliability import BrandReliability
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, draw_repeats
+from ipml.model.evaluation.fairness import BrandReliability, Fairness
+from ipml.model.evaluation.metrics import Estimate, draw_values, estimate_of
+from ipml.model.evaluation.ranking import check_scores
+from ipml.model.evaluation.slices import Slice
+from ipml.model.report.curves import PrecisionRecall, Reliability, ScoreHistogram
+from ipml.model.robustness.robustness import AttackCost, Robustness
+
+_K = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFirst:
+    """What the first `k` listings hold.
+
+    Attributes
+    ----------
+    k : int
+    precision : Estimate
+        Share of counterfeits among them.
+    recall : Estimate
+        Share of all counterfeits that is among them.
+    value, value_share : Estimate or None
+        Asking prices of these counterfeits, added up, in one currency; and their share of the prices of all
+        counterfeits. None where no price is known.
+    """
+
+    k: int
+    precision: Estimate
+    recall: Estimate
+    value: Estimate | None
+    value_share: Estimate | None
+
+
+def choose_k(n_listings: int) -> tuple[int, ...]:
+    """Return numbers of listings that people might read of so many: round ones, up to half of all.
+
+    Examples
+    --------
+    >>> choose_k(300)
+    (10, 20, 50, 100)
+    """
+    return tuple(k for k in _K if k <= n_listings / 2) or (max(n_listings // 2, 1),)
+
+
+def found_first(
+    y: ArrayLike,
+    scores: Sequence[ArrayLike],
+    listings: pd.DataFrame,
+    k: Sequence[int],
+    *,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> tuple[FoundFirst, ...]:
+    """Measure what the first `k` listings hold, for several k.
+
+    Parameters
+    ----------
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit.
+    scores : sequence of array of shape (n_listings,)
+        Probabilities, one array a repeat; the figures are averaged over them.
+    listings : DataFrame of shape (n_listings, …)
+        With `seller_id` and, for values, what `ipml.model.evaluation.metrics.add_values` adds.
+    k : sequence of int
+        How many listings are read.
+    weight : array of shape (n_listings,), optional
+        For how many listings each one stands: k of these are read.
+    n_resamples : int, default=500
+        Resamples of the sellers, for the intervals.
+    seed : int, default=0
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("abcd"), "value": [30.0, 9.0, 10.0, 9.0], "value_currency": "EUR"})
+    >>> found = found_first([1, 0, 1, 0], [[0.9, 0.8, 0.7, 0.1]], listings, [2])
+    >>> found[0].precision.value, found[0].value.value, found[0].value_share.value
+    (0.5, 30.0, 0.75)
+    """
+    names = [f"{share}_at_{n}" for n in k for share in ("precision", "recall")]
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    draws = draw_repeats(y, scores, listings["seller_id"], names, **drawn)
+    values = draw_values(y, scores, listings, k, **drawn)
+    found = []
+    for place, n in enumerate(k):
+        value, share = (None if values is None else estimate_of(values[part, place]) for part in (0, 1))
+        precision, recall = (estimate_of(draws[f"{name}_at_{n}"]) for name in ("precision", "recall"))
+        found.append(FoundFirst(n, precision, recall, value, share))
+    return tuple(found)
+
+
+Explain = Callable[[pd.DataFrame], Sequence[Sequence[str]]]
+MOST_OF_ONE_SELLER = 2
+MOST_REASONS = 6
+_TEXTS = ("listing_id", "seller_id", "title", "brand", "category", "currency")
+
+
+@dataclass(frozen=True, slots=True)
+class Misjudged:
+    """One listing, as its seller wrote it, with its label, its score and the first sentences that explain it."""
+
+    listing_id: str
+    seller_id: str
+    title: str
+    brand: str
+    category: str
+    currency: str
+    price: float | None
+    is_counterfeit: bool
+    score: float
+    reasons: tuple[str, ...] = ()
+
+
+def most_misjudged(
+    y: ArrayLike, score: ArrayLike, listings: pd.DataFrame, *, n: int = 10, explain: Explain | None = None
+) -> tuple[Misjudged, ...]:
+    """Return the genuine listings with the highest scores, then the counterfeits with the lowest.
+
+    Parameters
+    ----------
+    y, score : array of shape (n_listings,)
+        Truth (0 or 1) and score.
+    listings : DataFrame of shape (n_listings, …)
+    n : int, default=10
+        How many of each at most; two of one seller at most, whose listings are often all alike.
+    explain : function of DataFrame, optional
+        Given those listings, it returns the sentences for each.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("abc"), "title": ["Bag", "Watch", "Hat"]})
+    >>> [(wrong.title, wrong.score) for wrong in most_misjudged([0, 1, 0], [0.8, 0.3, 0.1], listings, n=1)]
+    [('Bag', 0.8), ('Watch', 0.3)]
+    """
+    truth, scores = check_scores(y, score, are_probabilities=False)
+    sellers = listings["seller_id"].reset_index(drop=True)
+    rows = np.concatenate(
+        [
+            _first_rows(np.where(truth == 0, -scores, np.nan), sellers, n),
+            _first_rows(np.where(truth == 1, scores, np.nan), sellers, n),
+        ]
+    )
+    shown = listings.iloc[rows]
+    reasons = explain(shown) if explain and len(shown) else [()] * len(shown)
+    return tuple(
+        _misjudged(listing, bool(truth[row]), float(scores[row]), sentences)
+        for row, listing, sentences in zip(rows, shown.to_dict("records"), reasons, strict=True)
+    )
+
+
+def _first_rows(keys: NDArray[np.float64], sellers: pd.Series[str], n: int) -> NDArray[np.intp]:
+    """Return the rows with the lowest keys, two of a seller at most; NaN is left out."""
+    order = np.argsort(keys, kind="stable")[: np.count_nonzero(~np.isnan(keys))]
+    place_of_seller = sellers.iloc[order].groupby(sellers).cumcount().to_numpy()
+    return order[place_of_seller < MOST_OF_ONE_SELLER][:n]
+
+
+def _misjudged(listing: dict[Hashable, Any], is_counterfeit: bool, score: float, reasons: Sequence[str]) -> Misjudged:
+    texts = {name: "" if pd.isna(listing.get(name)) else str(listing[name]) for name in _TEXTS}
+    price = listing.get("price")
+    return Misjudged(
+        **texts,
+        price=None if pd.isna(price) else float(price),
+        is_counterfeit=is_counterfeit,
+        score=score,
+        reasons=tuple(reasons[:MOST_REASONS]),
+    )
+
+
+_MOST_NAMED = 3
+
+
+def percent(share: float) -> str:
+    """Write a share as whole percent; neither nothing nor everything unless it is.
+
+    Examples
+    --------
+    >>> percent(0.126), percent(0.999), percent(0.001), percent(0.0)
+    ('13 %', 'over 99 %', 'under 1 %', '0 %')
+    """
+    if 0 < share < 0.005:
+        return "under 1 %"
+    if 0.995 <= share < 1:
+        return "over 99 %"
+    return f"{round(100 * share)} %"
+
+
+def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
+    """Say what a reader of the first listings finds.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    found : sequence of FoundFirst
+        Told is that whose k is nearest to the number of counterfeits, those that the labels stand for.
+    """
+    reviewed, counts = evaluation.reviewed, evaluation.counts
+    prevalence = reviewed.prevalence if reviewed else counts.prevalence
+    counterfeits = reviewed.prevalence * reviewed.listings if reviewed else counts.counterfeits
+    near = min(found, key=lambda first: abs(first.k - counterfeits))
+    among = " among all that the labels stand for" if reviewed and reviewed.drawn else ""
+    return (
+        f"Of the {near.k:,} listings it suspects most{among}, {percent(near.precision.value)} are counterfeit "
+        f"({_span(near.precision)}), where as many picked blindly would hold {percent(prevalence)}; "
+        f"they are {percent(near.recall.value)} of all counterfeits there are."
+    )
+
+
+def say_against_what(evaluation: Evaluation, champion: Comparison | None = None) -> str:
+    """Say whether the model beats the best baseline, and the champion where there is one.
+
+    Examples
+    --------
+    >>> from ipml.model.evaluation.slices import Counts
+    >>> figures = {"model": {"average_precision": Estimate(0.8, 0.5, 0.9)}}
+    >>> tie = Comparison("price rule", Estimate(0.04, -0.02, 0.1))
+    >>> print(say_against_what(Evaluation(Counts(100, 8, 30), figures, tie, (), 500, 0)))
+    Its average precision, 0.800 (0.500 to 0.900), is not clearly above that of the best baseline, price rule: by
+    0.040 (-0.020 to 0.100).
+    """
+    comparisons = {}
+    if evaluation.comparison:
+        comparisons[f"the best baseline, {evaluation.comparison.baseline}"] = evaluation.comparison.difference
+    if champion:
+        comparisons["the champion"] = champion.difference
+    compared = [f"{_verdict(above)} that of {who}: by {above}" for who, above in comparisons.items()]
+    precision = evaluation.figures[MODEL][COMPARED_BY]
+    verdict = f"is {', and '.join(compared)}" if compared else "was compared with nothing"
+    return f"Its average precision, {precision}, {verdict}."
+
+
+def say_where_weak(slices: Sequence[Slice], fairness: Fairness) -> str:
+    """Name the slices and the kinds of sellers for which the model is clearly worse, or say that none is.
+
+    Examples
+    --------
+    >>> say_where_weak((), Fairness(0.5, ()))
+    'No slice is clearly below the whole, and no kind of seller was large enough to compare false alarms.'
+    """
+    below = [f"{part.column} {_quote(part.value)}" for part in slices if part.is_below]
+    unfair = [f"{row.column} {_quote(row.value)}" for row in fairness.rows if row.is_unfair]
+    weak = f"It is clearly weaker on {_enumerate(below)}" if below else "No slice is clearly below the whole"
+    if unfair:
+        return f"{weak}, {'and' if below else 'but'} it raises clearly more false alarms on {_enumerate(unfair)}."
+    if not fairness.rows:
+        return f"{weak}, and no kind of seller was large enough to compare false alarms."
+    return f"{weak}, and no kind of seller is clearly flagged in error more often than the others."
+
+
+def _verdict(difference: Estimate) -> str:
+    if difference.low > 0:
+        return "clearly above"
+    return "clearly below" if difference.high < 0 else "not clearly above"
+
+
+def _span(share: Estimate) -> str:
+    return f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
+
+
+def _quote(value: str) -> str:
+    # The value is text of sellers: it must not steer a terminal, nor fill the sentence.
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in value[:40])
+    return f"“{shown}{'…' * (len(value) > 40)}”"
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
 
 _MOST_ATTACKS = 15
 

@@ -18,21 +18,15 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ipml.errors import UnwritableFile
-from ipml.model.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, draw_figures
-from ipml.model.label_odds import count_by_odds, odds_of
-from ipml.model.metrics import Estimate, estimate_of
-from ipml.model.report import chart_paths
-from ipml.model.report.curve_points import precision_recall, reliability, score_histogram
-from ipml.model.report.facts import ReportFacts, ReportHead
-from ipml.model.report.found_first import choose_k, found_first
-from ipml.model.report.headline import percent
-from ipml.model.report.misjudged import Explain, most_misjudged
-from ipml.model.robustness import Robustness
-from ipml.model.slices import Slice, measure_slices, seller_fairness
-from ipml.model.slices.brand_reliability import reliability_by_brand
-from ipml.model.slices.slices import break_even
-from ipml.model.tested import Tested
-from ipml.model.values import VALUE_CURRENCY
+from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, Tested, draw_figures
+from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
+from ipml.model.evaluation.label_weights import count_by_odds, odds_of
+from ipml.model.evaluation.metrics import VALUE_CURRENCY, Estimate, estimate_of
+from ipml.model.evaluation.slices import Slice, break_even, measure_slices
+from ipml.model.report import curves
+from ipml.model.report.curves import precision_recall, reliability, score_histogram
+from ipml.model.report.facts import Explain, ReportFacts, ReportHead, choose_k, found_first, most_misjudged, percent
+from ipml.model.robustness.robustness import Robustness
 
 _AT_K = "precision_at_"
 _CURVE_RESAMPLES = 200
@@ -204,7 +198,7 @@ def _make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals |= {"charts": chart_paths, "gloss": _gloss, "zip": zip}
+    templates.globals |= {"charts": curves, "gloss": _gloss, "zip": zip}
     templates.filters |= {"percent": percent, "shown": _show_text}
     return templates
 

@@ -10,11 +10,11 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.brand import BrandFinder, claimed_brands
 from ipml.features.columns import ListingColumns, days_from
 from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.disguises import PAGES as KINDS_OF_LETTERS
 from ipml.features.compiled.texts import Texts
+from ipml.features.goods import BrandFinder, claimed_brands
 from ipml.features.names import Names
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.single.compiled import judge

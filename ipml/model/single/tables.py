@@ -8,25 +8,21 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ipml.features.brand import BrandFeatures, BrandFinder
 from ipml.features.columns import MAX_LETTERS, SPELT
 from ipml.features.compiled.letters import letter_kinds
 from ipml.features.compiled.skeletons import letter_bones, letter_pairs
 from ipml.features.dictionary import compiled_ordinary_words
-from ipml.features.goods import GoodsFeatures
+from ipml.features.goods import BrandFeatures, BrandFinder, GoodsFeatures
 from ipml.features.lexicon import TradeWords
-from ipml.features.listing import ListingFeatures
 from ipml.features.names import Names
-from ipml.features.normalise import MAX_TITLE_LETTERS
+from ipml.features.normalisation import MAX_TITLE_LETTERS
 from ipml.features.offer import OfferFeatures
 from ipml.features.price import PriceFeatures
-from ipml.features.seller import SellerFeatures
 from ipml.features.text import TextFeatures
+from ipml.features.track_record import ListingFeatures, SellerFeatures
 from ipml.model.calibration import HierarchicalCalibration
-from ipml.model.first_stage import FirstStage
-from ipml.model.passages import PASSAGE_WORDS
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.second_stage import SecondStage
+from ipml.model.stages import PASSAGE_WORDS, FirstStage, SecondStage
 
 _KINDS: dict[str, type[BaseEstimator]] = {
     "title": TextFeatures,

@@ -2,7 +2,7 @@
 
 MLflow keeps what was tried and says which model is in use; it never loads one for ipml. Its own loaders
 believe what a model says of itself, so a model is fetched as a folder, compared with the registry and then
-loaded by `ipml.model.artifact`.
+loaded by `ipml.model.model_file`.
 
 Import from this folder inside the function that needs it: MLflow takes two seconds.
 """
@@ -17,12 +17,26 @@ os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # a model holds no file
 os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of runs on a server
 
-from ipml.model.tracking.champion import move_champion, read_champions
-from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, resolve_model
-from ipml.model.tracking.run_facts import RunFacts
-from ipml.model.tracking.runs import RecordedRun, check_alias, fetch_run_artifact, fetch_run_tags, record_run
+from ipml.model.tracking.registry import (
+    CHALLENGER,
+    CHAMPION,
+    RegisteredModel,
+    find_model,
+    move_champion,
+    read_champions,
+    resolve_model,
+)
+from ipml.model.tracking.runs import (
+    RecordedRun,
+    RunFacts,
+    check_alias,
+    fetch_run_artifact,
+    fetch_run_tags,
+    fetch_trial_file,
+    record_run,
+    record_trial,
+)
 from ipml.model.tracking.store import check_store
-from ipml.model.tracking.trials import fetch_trial_file, record_trial
 
 __all__ = [
     "CHALLENGER",

@@ -1,14 +1,21 @@
-"""Training runs: what was tried and how good it was, recorded with its model, and its files fetched again."""
+"""Training runs: what was tried and how good it was, recorded with its model, and its files fetched again.
+
+MLflow keeps plain values of what is recorded. A trial of a sweep is a run without a model, found again by what was
+tried.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -18,14 +25,133 @@ from mlflow.entities import Metric
 from mlflow.models import Model
 
 from ipml.errors import RunFileMissing, UnusableSetting, hide_password
-from ipml.model.artifact import load_model
-from ipml.model.artifact.card import NAME_PATTERN
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file import load_model
+from ipml.model.model_file.card import NAME_PATTERN
 from ipml.model.tracking import flavor
-from ipml.model.tracking.download import download
 from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, register
-from ipml.model.tracking.run_facts import RunFacts, make_metrics, make_parameters, make_tags, name_run
-from ipml.model.tracking.store import find_store, find_store_of, make_active, open_store
-from ipml.model.tracking.uris import find_sqlite_file, parse_model_uri
+from ipml.model.tracking.store import (
+    download,
+    find_sqlite_file,
+    find_store,
+    find_store_of,
+    make_active,
+    open_store,
+    parse_model_uri,
+)
+
+MAX_VALUE_LETTERS = 500
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What was tried, on which listings, and how good it was.
+
+    Attributes
+    ----------
+    experiment : str
+        Name of the experiment; with the date it names the run.
+    parameters : mapping of str to object
+        Flat; values longer than 500 letters are cut, and say so.
+    figures : mapping of str to Estimate or float
+        Measures; of an estimate the ends of its interval are recorded as `…_low` and `…_high`.
+    data_name, data_digest : str
+        Which listings the run was trained on.
+    pictures : sequence of Path
+        Files of curves and plots, copied to the folder `pictures`.
+    files : sequence of Path
+        More files, each kept under its own name, such as the scores of the test.
+    texts : mapping of str to str
+        Text files by name, such as the experiment's TOML.
+    tags : mapping of str to str
+        More to search runs by.
+    curves : mapping of str to sequence of (int, float)
+        Values at steps, drawn by MLflow as lines, several runs in one picture.
+    variant : str, default=""
+        What sets the run apart from others of its experiment; stands in its name.
+    """
+
+    experiment: str
+    parameters: Mapping[str, object]
+    figures: Mapping[str, Estimate | float]
+    data_name: str
+    data_digest: str
+    pictures: Sequence[Path] = ()
+    files: Sequence[Path] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    variant: str = ""
+
+
+def name_run(facts: RunFacts, begun_at: datetime) -> str:
+    """Return the name of a run: experiment, variant and date.
+
+    Examples
+    --------
+    >>> name_run(RunFacts("shoes", {}, {}, "shoes.csv", "0", variant="C = 0.1"), datetime(2026, 3, 1, 9, 30))
+    'shoes, C = 0.1, 2026-03-01 09:30'
+    """
+    parts = (facts.experiment, _shorten(facts.variant), f"{begun_at:%Y-%m-%d %H:%M}")
+    return ", ".join(filter(None, parts))
+
+
+def make_parameters(facts: RunFacts) -> dict[str, str]:
+    """Return the parameters as texts, none of them longer than can be read.
+
+    Examples
+    --------
+    >>> facts = RunFacts("goods", {"text.bits": 18, "note": "x" * 502}, {}, "listings.csv", "0123abcd")
+    >>> make_parameters(facts)["text.bits"], make_parameters(facts)["note"][-20:]
+    ('18', 'xx… (2 letters more)')
+    """
+    return {name: _shorten(str(value)) for name, value in facts.parameters.items()}
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= MAX_VALUE_LETTERS:
+        return text
+    return f"{text[:MAX_VALUE_LETTERS]}… ({len(text) - MAX_VALUE_LETTERS} letters more)"
+
+
+def make_metrics(facts: RunFacts) -> dict[str, float]:
+    """Return the figures as single numbers.
+
+    Examples
+    --------
+    >>> make_metrics(RunFacts("goods", {}, {"brier": Estimate(0.05, 0.04, 0.06)}, "listings.csv", "0123abcd"))
+    {'brier': 0.05, 'brier_low': 0.04, 'brier_high': 0.06}
+    """
+    metrics: dict[str, float] = {}
+    for name, figure in facts.figures.items():
+        if isinstance(figure, Estimate):
+            metrics |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+        else:
+            metrics[name] = float(figure)
+    return metrics
+
+
+def make_tags(facts: RunFacts) -> dict[str, str]:
+    """Return the tags of a run: its experiment, version of ipml, data and commit, and then its own."""
+    commit = find_commit()
+    return {
+        "ipml.experiment": facts.experiment,
+        "ipml.version": version("ipml"),
+        "ipml.data_digest": facts.data_digest,
+        **({"mlflow.source.git.commit": commit} if commit else {}),
+        **facts.tags,
+    }
+
+
+def find_commit() -> str | None:
+    """Return the commit of the git checkout we are in, or None outside of one."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, "rev-parse", "HEAD"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - constant
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
 
 PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in one call
 
@@ -217,3 +343,59 @@ def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
     database = find_sqlite_file(client.tracking_uri)
     location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
+
+
+TRIAL_TAG = "ipml.trial"
+
+
+def record_trial(facts: RunFacts, key: str, model_name: str = "ipml", tracking_uri: str | None = None) -> str:
+    """Record a run without a model beside those with one, and return its id.
+
+    Parameters
+    ----------
+    facts : RunFacts
+        What was tried, on what, and how good it was.
+    key : str
+        Hexadecimal digits that stand for all that the outcome depends on.
+    model_name : str, default="ipml"
+        The model that it is a variant of.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
+    """
+    tagged = replace(facts, tags={**facts.tags, TRIAL_TAG: key})
+    with (
+        open_store(find_store(tracking_uri)) as client,
+        make_active(client),
+        start_run(client, tagged, model_name) as run,
+    ):
+        return str(run.info.run_id)
+
+
+def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
+    """Fetch a file of the trial that was finished last under this key; None where there is none.
+
+    Parameters
+    ----------
+    model_name, key : str
+        As for `record_trial`.
+    name : str
+        Name of the file.
+
+    Returns
+    -------
+    Path or None
+        A copy of our own, deleted when the process ends.
+    """
+    with open_store(find_store(tracking_uri)) as client:
+        recorded = client.get_experiment_by_name(model_name)
+        if recorded is None:
+            return None
+        runs = client.search_runs(
+            [recorded.experiment_id],
+            f"tags.`{TRIAL_TAG}` = '{key}' and attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        )
+        if not runs or name not in {file.path for file in client.list_artifacts(runs[0].info.run_id)}:
+            return None
+        return download(client, f"runs:/{runs[0].info.run_id}/{name}")

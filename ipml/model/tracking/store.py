@@ -1,21 +1,102 @@
-"""The store in which MLflow keeps runs and models: opened quietly, and given up in seconds where it does not answer."""
+"""The store in which MLflow keeps runs and models: named by a URI, opened quietly, given up soon if it does not answer.
+
+URIs of a store and of a model in its registry come from settings and command lines, and MLflow takes parts of them for
+paths. So a model is looked up only under a plain name with an alias or a number. Files are copied to where nobody else
+can write, so that what is checked is what is used.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import re
+import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from ipml.errors import ModelNotFound, TrackingUnavailable, first_line
-from ipml.model.tracking.uris import find_sqlite_file, make_absolute
+from ipml.errors import ModelNotFound, TrackingUnavailable, UnusableModelName, first_line
+from ipml.model.model_file.card import NAME_PATTERN
 from ipml.settings import get_settings
+
+MODEL_URI = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9][0-9]{0,8}))")
+SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class ModelUri:
+    """A model of the registry: its name, and either an alias or the number of a version."""
+
+    name: str
+    alias: str | None
+    version: str | None
+
+    def __str__(self) -> str:
+        return f"models:/{self.name}" + (f"@{self.alias}" if self.alias is not None else f"/{self.version}")
+
+
+def parse_model_uri(uri: str) -> ModelUri:
+    """Read "models:/NAME@ALIAS" or "models:/NAME/VERSION".
+
+    Raises
+    ------
+    UnusableModelName
+        Another form of URI, or a name that could be a path.
+
+    Examples
+    --------
+    >>> parse_model_uri("models:/ipml@champion")
+    ModelUri(name='ipml', alias='champion', version=None)
+    >>> parse_model_uri("models:/../1")
+    Traceback (most recent call last):
+    ipml.errors.UnusableModelName: model 'models:/../1': expected models:/NAME@ALIAS or ...
+    """
+    match = MODEL_URI.fullmatch(uri)
+    if match is None:
+        raise UnusableModelName(uri)
+    parsed = ModelUri(**match.groupdict())
+    if not all(_is_plain(name) for name in (parsed.name, parsed.alias) if name is not None):
+        raise UnusableModelName(uri)
+    return parsed
+
+
+def _is_plain(name: str) -> bool:
+    return re.fullmatch(NAME_PATTERN, name) is not None and ".." not in name
+
+
+def find_sqlite_file(store_uri: str) -> Path | None:
+    """Return the file of an SQLite store, absolute; None for other stores.
+
+    Examples
+    --------
+    >>> find_sqlite_file("sqlite:///mlflow.db") == Path("mlflow.db").absolute()
+    True
+    >>> find_sqlite_file("http://localhost:5000") is None
+    True
+    """
+    return Path(store_uri.removeprefix(SQLITE)).absolute() if store_uri.startswith(SQLITE) else None
+
+
+def make_absolute(store_uri: str) -> str:
+    """Return the URI of a store as it reads from any folder.
+
+    Examples
+    --------
+    >>> make_absolute("sqlite:////var/lib/mlflow.db")
+    'sqlite:////var/lib/mlflow.db'
+    """
+    path = find_sqlite_file(store_uri)
+    return store_uri if path is None else f"{SQLITE}{path}"
+
 
 PATIENCE_SECONDS = 5
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -139,3 +220,24 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def download(client: mlflow.MlflowClient, artifact_uri: str) -> Path:
+    """Copy a file or folder of the store into a folder of our own, which is deleted when the process ends.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        A client of the store.
+    artifact_uri : str
+        Where MLflow keeps it, as its own functions return it.
+    """
+    private = tempfile.mkdtemp(prefix="ipml-model-")
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    fetched = mlflow.artifacts.download_artifacts(
+        artifact_uri=artifact_uri,
+        dst_path=private,
+        tracking_uri=client.tracking_uri,
+        registry_uri=client.tracking_uri,
+    )
+    return Path(fetched)

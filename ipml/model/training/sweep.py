@@ -20,22 +20,28 @@ import numpy as np
 import pandas as pd
 
 from ipml.errors import UnusableSetting
-from ipml.features.brand import BrandTable, brand_table
-from ipml.model.artifact.package_versions import running_versions
-from ipml.model.evaluation import MODEL, Reviewed, draw_repeats
-from ipml.model.label_odds import odds_of
-from ipml.model.metrics import Estimate, estimate_of
+from ipml.features.goods import BrandTable, brand_table
+from ipml.model.evaluation.evaluation import (
+    MODEL,
+    TESTED_FILE,
+    Reviewed,
+    Tested,
+    align,
+    draw_repeats,
+    keep_scores,
+    read_tested,
+    write_tested,
+)
+from ipml.model.evaluation.label_weights import odds_of
+from ipml.model.evaluation.metrics import Estimate, estimate_of
+from ipml.model.evaluation.slices import Counts
+from ipml.model.model_file.card import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.slices import Counts
-from ipml.model.tested import TESTED_FILE, Tested, keep_scores, read_tested, write_tested
-from ipml.model.text_table import align
 from ipml.model.tracking import RunFacts, check_store, fetch_trial_file, record_trial
-from ipml.model.training.data import digest_training, read_training_listings, read_unlabelled
-from ipml.model.training.experiment import Experiment
-from ipml.model.training.fitting import fetch_donor, rehearse
-from ipml.model.training.learning import Say, prepare
+from ipml.model.training.classifier import fetch_donor, rehearse, score_unseen
+from ipml.model.training.experiment import Experiment, digest_training, read_training_listings, read_unlabelled
+from ipml.model.training.result import Say, prepare
 from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of
-from ipml.model.training.unseen import score_unseen
 from ipml.settings import get_settings
 
 MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")

@@ -7,23 +7,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ipml.errors import UnwritableFile
-from ipml.features.brand import brand_table
-from ipml.model.artifact import ModelCard
-from ipml.model.artifact.folder import check_replaceable
+from ipml.features.goods import brand_table
 from ipml.model.drift import path_beside
-from ipml.model.evaluation import Evaluation
+from ipml.model.evaluation.evaluation import Evaluation
+from ipml.model.model_file import ModelCard
+from ipml.model.model_file.folder import check_replaceable
 from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
-from ipml.model.promotion.gate import GateReport
-from ipml.model.promotion.gate_rules import GateRules
+from ipml.model.promotion.gate import GateReport, GateRules
 from ipml.model.report import Explain, ReportFacts, model_report, write_report
 from ipml.model.tracking import CHALLENGER, CHAMPION, RecordedRun, check_alias, check_store, read_champions
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.experiment import Experiment
-from ipml.model.training.fitting import fetch_donor, say_what_donor_counts
-from ipml.model.training.learning import Learnt, Say, learn, listings_per_second, prepare, save_learnt
-from ipml.model.training.report_head import head_of
+from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
+from ipml.model.training.experiment import Experiment, read_training_listings
+from ipml.model.training.result import (
+    Learnt,
+    Say,
+    choose_attacks,
+    head_of,
+    learn,
+    listings_per_second,
+    measure_attacks,
+    prepare,
+    save_learnt,
+)
 from ipml.model.training.run_record import record_training
-from ipml.model.training.tried_attacks import choose_attacks, measure_attacks
 
 ExplainWith = Callable[[Path], Explain]
 """From a model folder to what gives the sentences for each listing of a frame."""

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ipml.errors import IpmlError, PartFailed, WorkerLost, first_line
 from ipml.listings.schema import listings_to_frame
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.scoring.parts.changes import Change
 from ipml.scoring.parts.folder import Record
 from ipml.scoring.parts.part import Work

@@ -15,9 +15,9 @@ from zipfile import ZipFile
 
 from ipml.errors import ModelChanged, UnreadableFile
 from ipml.features.portfolio import SellerPortfolios
-from ipml.model.artifact import load_model as load_artifact
-from ipml.model.artifact import manifest_sha256
-from ipml.model.artifact.folder import MANIFEST, find_folder, read_folder
+from ipml.model.model_file import load_model as load_artifact
+from ipml.model.model_file import manifest_sha256
+from ipml.model.model_file.folder import MANIFEST, find_folder, read_folder
 from ipml.scoring.portfolio_store import read_store
 from ipml.scoring.scorer import Scorer, load_model
 
@@ -105,7 +105,7 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     ModelChanged
         What arrived is not what the driver sent.
     UntrustedModel, VersionMismatch, GoldenMismatch
-        As for `ipml.model.artifact.load_model`.
+        As for `ipml.model.model_file.load_model`.
     """
     from pyspark import SparkFiles
 

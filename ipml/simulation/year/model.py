@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.brands import load_brands, write_brands
-from ipml.model.evaluation import MODEL
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.experiment import DataPart, EvaluationPart, Experiment
-from ipml.model.training.learning import learn, save_learnt
+from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.training.experiment import DataPart, EvaluationPart, Experiment, read_training_listings
+from ipml.model.training.result import learn, save_learnt
 from ipml.simulation.reviewing import MISSED_SHARE, WRONGED_SHARE
 from ipml.simulation.sellers import YEAR_DAYS
 from ipml.simulation.year.plan import Plan

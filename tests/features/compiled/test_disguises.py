@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ipml.features.compiled.disguises import count_disguised_words
 from ipml.features.compiled.texts import Texts
-from ipml.features.disguise import count_disguises
+from ipml.features.normalisation import count_disguises
 
 LETTERS = (
     "aZx9\u0445\u043c -\u0456\u0435\u03b1\u200b\u00ad\u200d\u200c\uff2e\uff01\u9ad8\u30ab"

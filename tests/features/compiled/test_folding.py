@@ -12,9 +12,9 @@ from ipml.features.compiled.characters import Pages
 from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.look_alikes import IDEOGRAPHS_AS_LETTERS, ONLY_TURNED, ORNAMENTS, SIGNS_AS_LETTERS
-from ipml.features.normalise import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
-from ipml.model.attacks import FAMILIES, attack_text
-from ipml.model.attacks.genuine_scripts import genuine_listings
+from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
+from ipml.model.robustness import FAMILIES, attack_text
+from ipml.model.robustness.robustness import genuine_listings
 
 TITLES = [
     "Classic leather handbag with golden buckle",

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.brand import brand_table
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
+from ipml.features.goods import brand_table
 from ipml.features.lexicon import load_lexicon
-from ipml.features.normalise import fold_text
+from ipml.features.normalisation import fold_text
 from ipml.features.phrases import find_phrases
 
 LETTERS = "aabbilo01s5 -_'.,+\n"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ipml.features.compiled.letters import ALNUM, DECIMAL, SPACE, letter_kinds
 from ipml.features.compiled.skeletons import skeleton_texts
 from ipml.features.compiled.texts import Texts
-from ipml.features.normalise import fold_text
-from ipml.features.skeleton import skeleton
+from ipml.features.normalisation import fold_text
+from ipml.features.phrases import skeleton
 
 TEXTS = st.lists(
     st.text("aab il1jo0e3__-' .\n", max_size=20)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ipml.features.compiled.known_words import make_known
 from ipml.features.compiled.slips import nearest
-from ipml.features.slips import KnownWords
+from ipml.features.dictionary import KnownWords
 
 LETTERS = st.sampled_from(["ab", "cksz", "pfhquwkx", "aeioubc", "qwas", "abc*#", "vwyi", ascii_lowercase])
 WORD = LETTERS.flatmap(lambda letters: st.text(letters, min_size=1, max_size=9))

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
 
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration, is_too_wide
-from ipml.model.metrics import calibration_error
+from ipml.model.evaluation.metrics import calibration_error
 
 N_BRANDS, N_CATEGORIES = 12, 4
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(30)
@@ -226,7 +226,7 @@ def test_only_the_commonest_categories_have_an_effect(judged):
 
 def test_skops_holds_it(calibration, judged):
     """Saved as skops and loaded, it gives the same probabilities and intervals."""
-    name = "ipml.model.calibration.hierarchical.HierarchicalCalibration"
+    name = "ipml.model.calibration.calibration.HierarchicalCalibration"
     loaded = skops.io.loads(skops.io.dumps(calibration), trusted=[name])
     np.testing.assert_array_equal(loaded.interval(*judged.asked), calibration.interval(*judged.asked))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ipml.model.calibration.hierarchical import MOST_LISTINGS, HierarchicalCalibration, fit_calibration
+from ipml.model.calibration.calibration import MOST_LISTINGS, HierarchicalCalibration, fit_calibration
 
 ASKED = np.linspace(-3, 3, 7)
 UNNAMED = [None] * len(ASKED)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import IncomparableListings, NoDriftReference, UnreadableFile
 from ipml.model.drift import DriftReference, DriftReport, measure_drift, path_beside, read_reference, reference_of
-from ipml.model.drift.drift import stability_index
-from ipml.model.drift.page import to_html
+from ipml.model.drift.drift import stability_index, to_html
 
 
 def make_listings(n: int = 3_000, seed: int = 0, per_seller: int = 2, **changes: object) -> pd.DataFrame:
@@ -279,7 +278,7 @@ def test_the_report_as_json_and_as_a_page(reference):
 @pytest.mark.slow
 def test_a_year_of_a_marketplace():
     """Harder fakes, and twice as many, alarm within two months; twelve months without a change never, or almost."""
-    from ipml.features.brand import brand_table
+    from ipml.features.goods import brand_table
     from ipml.model.pipeline import CounterfeitClassifier, make_features
     from ipml.simulation.marketplace import simulate_marketplace
 

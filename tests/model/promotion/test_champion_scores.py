@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.model import tested as kept
-from ipml.model.evaluation import MODEL
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
 from ipml.model.promotion import fetch_champion_scores
-from ipml.model.tested import TESTED_FILE, write_tested
 from ipml.model.tracking import RunFacts, move_champion, record_run
 
 IDS = list("abcdef")

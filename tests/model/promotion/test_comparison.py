@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import DifferentTests
-from ipml.model import tested as kept
-from ipml.model.evaluation import MODEL
-from ipml.model.metrics import Estimate, paired_difference
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.evaluation.metrics import Estimate, paired_difference
 from ipml.model.promotion import compare_scores
 from ipml.model.promotion.comparison import (
     BETTER,

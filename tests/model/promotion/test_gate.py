@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.model.metrics import Estimate
+from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion import load_rules
-from ipml.model.promotion.gate import judge
-from ipml.model.promotion.gate_facts import GateFacts
-from ipml.model.promotion.gate_rules import GateRules
+from ipml.model.promotion.gate import GateFacts, GateRules, judge
 
 RULES = load_rules()
 GOOD = GateFacts(

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
-from ipml.model.evaluation import evaluate
-from ipml.model.metrics import Estimate
-from ipml.model.promotion.gate_facts import GateFacts, make_gate_facts
+from ipml.model.evaluation.evaluation import evaluate
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.promotion.gate import GateFacts, make_gate_facts
 
 NUMBER = st.floats(-10, 1e5)
 ESTIMATE = st.builds(Estimate, NUMBER, NUMBER, NUMBER, st.integers(0, 500))

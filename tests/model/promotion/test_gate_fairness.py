@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.model.metrics import Estimate
+from ipml.model.evaluation.fairness import seller_fairness
+from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion import load_rules
-from ipml.model.promotion.gate import GateRow, judge
-from ipml.model.promotion.gate_facts import GateFacts
-from ipml.model.promotion.gate_rules import GateRules
-from ipml.model.slices import seller_fairness
+from ipml.model.promotion.gate import GateFacts, GateRow, GateRules, judge
 
 RULES = load_rules()
 LIMIT = RULES.false_positive_ratio_small.at_most

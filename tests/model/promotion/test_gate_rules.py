@@ -9,7 +9,7 @@ import pytest
 
 from ipml.errors import IpmlError
 from ipml.model.promotion import load_rules
-from ipml.model.promotion.gate_rules import GateRules
+from ipml.model.promotion.gate import GateRules
 
 
 def test_every_bundled_rule_and_limit_has_its_reason() -> None:

@@ -24,15 +24,13 @@ from ipml.errors import (
     UnusableSetting,
 )
 from ipml.listings.schema import listings_to_frame
-from ipml.model import tested as kept
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
-from ipml.model.evaluation import MODEL
-from ipml.model.metrics import Estimate
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.promotion import compare_models, examine, load_rules, promote, roll_back
-from ipml.model.promotion.gate_facts import GATE_FILE, GateFacts
-from ipml.model.promotion.promotion import Candidacy
-from ipml.model.promotion.recorded import fetch_gate_facts
-from ipml.model.tested import TESTED_FILE, write_tested
+from ipml.model.promotion.gate import GATE_FILE, GateFacts
+from ipml.model.promotion.promotion import Candidacy, fetch_gate_facts
 from ipml.model.tracking import RunFacts, read_champions, record_run
 
 pytestmark = pytest.mark.slow

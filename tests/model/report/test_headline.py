@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ipml.model.evaluation import Comparison, Evaluation
-from ipml.model.metrics import Estimate
-from ipml.model.report.headline import say_against_what, say_where_weak
-from ipml.model.slices import Counts, Fairness, Slice
+from ipml.model.evaluation.evaluation import Comparison, Evaluation
+from ipml.model.evaluation.fairness import Fairness
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.evaluation.slices import Counts, Slice
+from ipml.model.report.facts import say_against_what, say_where_weak
 
 COUNTS = Counts(100, 10, 30)
 FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}

@@ -13,14 +13,14 @@ import pytest
 
 from ipml.errors import UnmeasurableScores, UnwritableFile
 from ipml.listings.brands import load_brands
-from ipml.model import tested as kept
-from ipml.model.evaluation import evaluate_repeats
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import evaluate_repeats
+from ipml.model.evaluation.metrics import add_values
 from ipml.model.report import ReportFacts, ReportHead, model_report, write_report
 from ipml.model.report.report import render_report
-from ipml.model.robustness import robustness_of
+from ipml.model.robustness.robustness import robustness_of
 from ipml.model.training import Experiment
-from ipml.model.training.report_head import head_of
-from ipml.model.values import add_values
+from ipml.model.training.result import head_of
 
 HEAD = ReportHead("ipml-bags/0123456789ab", "bags.csv", "folds over sellers")
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> \"'></bdi>{{ 7*7 }}\u202e\u200b http://fake.example"

@@ -11,8 +11,7 @@ import pytest
 
 from ipml.errors import ChampionMoved, ModelNotFound, UnusableModelName, UnusableSetting
 from ipml.model.tracking import move_champion, read_champions, resolve_model
-from ipml.model.tracking.champion import MOVE_TAG
-from ipml.model.tracking.history import Move
+from ipml.model.tracking.registry import MOVE_TAG, Move
 
 pytestmark = pytest.mark.slow
 

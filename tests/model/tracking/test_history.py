@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
-from ipml.model.tracking.history import Champions, Move, stack_champions
+from ipml.model.tracking.registry import Champions, Move, stack_champions
 
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 

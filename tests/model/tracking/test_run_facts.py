@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ipml.model.metrics import Estimate
+from ipml.model.evaluation.metrics import Estimate
 from ipml.model.tracking import RunFacts
-from ipml.model.tracking.run_facts import find_commit, make_metrics, make_parameters, make_tags
+from ipml.model.tracking.runs import find_commit, make_metrics, make_parameters, make_tags
 
 EMPTY = RunFacts(experiment="goods", parameters={}, figures={}, data_name="listings.csv", data_digest="0")
 

@@ -13,9 +13,9 @@ from mlflow.pyfunc.scoring_server import predictions_to_json
 
 from ipml import Scorer
 from ipml.listings.schema import listings_to_frame
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.tracking.served_model import LABEL_FIELDS, SERVED_COLUMNS, ServedModel, make_example, served_fields
+from ipml.model.tracking.flavor import LABEL_FIELDS, SERVED_COLUMNS, ServedModel, make_example, served_fields
 from ipml.records import Listing
 
 FRAME = listings_to_frame(GOLDEN_LISTINGS)

@@ -31,9 +31,9 @@ from ipml.errors import (
     UnusableSetting,
 )
 from ipml.listings.schema import listings_to_frame
-from ipml.model.artifact import ModelCard, load_model, manifest_sha256
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
-from ipml.model.metrics import Estimate
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file import ModelCard, load_model, manifest_sha256
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import (
     RecordedRun,

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableModelName
-from ipml.model.tracking.uris import find_sqlite_file, make_absolute, parse_model_uri
+from ipml.model.tracking.store import find_sqlite_file, make_absolute, parse_model_uri
 
 
 @pytest.mark.parametrize("uri", ["models:/ipml@champion", "models:/ipml/3", "models:/ipml-goods_2.1/999999999"])

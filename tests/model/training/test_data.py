@@ -11,9 +11,9 @@ from ipml.listings.kinds import Kind
 from ipml.listings.schema import COLUMNS, FIELDS, listings_to_frame
 from ipml.listings.sellers import HISTORY_COLUMNS
 from ipml.listings.writers import write_listings
-from ipml.model.artifact.golden import GOLDEN_LISTINGS
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.training import Experiment
-from ipml.model.training.data import (
+from ipml.model.training.experiment import (
     digest_listings,
     digest_training,
     labelled_of,
@@ -119,7 +119,7 @@ def test_all_bad_rows_are_named_and_nothing_is_learnt(tmp_path):
 
 def test_the_first_rows_that_are_bad_stop_the_reading(tmp_path, monkeypatch):
     """What follows is not read, so that a file of nothing but bad rows costs no more than its beginning."""
-    monkeypatch.setattr("ipml.model.training.data.CHUNK_ROWS", 2)
+    monkeypatch.setattr("ipml.model.training.experiment.CHUNK_ROWS", 2)
     (tmp_path / "a.csv").write_text("listing_id,seller_id,title\n1,s,Bag\n2,,Bag\n3,,Hat\n4,s,Hat\n")
     with pytest.raises(InvalidListings) as caught:
         read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))

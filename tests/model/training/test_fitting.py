@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from ipml.errors import UnusableSetting
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings
 from ipml.model.training import Experiment
-from ipml.model.training.fitting import fit_classifier, make_classifier, rehearse
+from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
 
 pytestmark = pytest.mark.slow
 

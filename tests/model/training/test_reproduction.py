@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from ipml.errors import ModelNotFound, NotAModelFolder, UnreadableFile, UnusableSetting
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.writers import write_listings
-from ipml.model.artifact import ModelCard, read_card
-from ipml.model.metrics import Estimate
-from ipml.model.training import Experiment, Trained, reproduction, start_from, train
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.fitting import fetch_donor
-from ipml.model.training.learning import learn
-from ipml.model.training.reproduction import compare_cards, reproduce
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file import ModelCard, read_card
+from ipml.model.training import Experiment, Trained, run_record, start_from, train
+from ipml.model.training.classifier import fetch_donor
+from ipml.model.training.experiment import read_training_listings
+from ipml.model.training.result import learn
+from ipml.model.training.run_record import compare_cards, reproduce
 
 pytestmark = pytest.mark.slow
 
@@ -79,8 +79,8 @@ def test_other_data_are_told_before_anything_is_trained(
 def test_other_versions_are_named_as_the_cause(trained: Trained, store: str, tmp_path: Path, monkeypatch) -> None:
     """Under another version the card is another even where the model is the same; the line says which version."""
     running = trained.card.versions | {"pandas": "2.9"}
-    monkeypatch.setattr(reproduction, "running_versions", lambda: running)
-    monkeypatch.setattr("ipml.model.artifact.artifact.running_versions", lambda: running)
+    monkeypatch.setattr(run_record, "running_versions", lambda: running)
+    monkeypatch.setattr("ipml.model.model_file.model_file.running_versions", lambda: running)
     outcome = reproduce(str(trained.folder), tmp_path / "again", tracking_uri=store)
     assert outcome.differences == (f"version of pandas: 2.9; recorded {trained.card.versions['pandas']}",)
     assert outcome.folder == tmp_path / "again"

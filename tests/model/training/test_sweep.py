@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import UnsplittableData, UnusableSetting
-from ipml.model import tested as kept
-from ipml.model.evaluation import MODEL
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.training import Experiment
 from ipml.model.training import sweep as sweeping
 from ipml.model.training.sweep import compare_trials, list_trials, sweep

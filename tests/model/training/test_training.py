@@ -14,19 +14,18 @@ import pytest
 
 from ipml import load_model
 from ipml.errors import FitNotConverged, IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.features.portfolio import listing_moments
 from ipml.model.drift import path_beside
-from ipml.model.evaluation import MODEL
+from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.promotion import fetch_tested
-from ipml.model.promotion.gate_rules import GateRules
-from ipml.model.promotion.recorded import fetch_gate_facts
-from ipml.model.report.found_first import choose_k
+from ipml.model.promotion.gate import GateRules
+from ipml.model.promotion.promotion import fetch_gate_facts
+from ipml.model.report.facts import choose_k
 from ipml.model.tracking import read_champions
 from ipml.model.training import Experiment, Trained, train
-from ipml.model.training.data import digest_listings, read_training_listings
-from ipml.model.training.experiment import read_recorded
-from ipml.model.training.learning import learn, prepare, save_learnt
+from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
+from ipml.model.training.result import learn, prepare, save_learnt
 from ipml.model.training.run_record import chosen_of
 
 pytestmark = pytest.mark.slow
@@ -38,12 +37,12 @@ UNLIMITED = GateRules(**dict.fromkeys(GateRules.model_fields, ANYTHING))  # 3,00
 TRAIN = """
 import sys
 from pathlib import Path
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.model.training.experiment import read_recorded
-from ipml.model.training.learning import learn, prepare, save_learnt
+from ipml.model.training.result import learn, prepare, save_learnt
 from ipml.model.training.run_record import chosen_of
-from ipml.model.training.learning import learn, prepare, save_learnt
-from ipml.model.training.data import read_training_listings
+from ipml.model.training.result import learn, prepare, save_learnt
+from ipml.model.training.experiment import read_training_listings
 home, out = map(Path, sys.argv[1:])
 plan = read_recorded((home / "plan.json").read_text(), home, "here")
 save_learnt(plan, learn(plan, read_training_listings(plan), brand_table(prepare(plan))), out)

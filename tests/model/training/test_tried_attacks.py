@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from ipml.errors import UnusableSetting
-from ipml.model import tested as kept
-from ipml.model.attacks.scores import ATTACKS
-from ipml.model.evaluation import MODEL
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.robustness.robustness import ATTACKS
 from ipml.model.training import Experiment
-from ipml.model.training.tried_attacks import SOME, choose_attacks, measure_attacks, recall_kept
+from ipml.model.training.result import SOME, choose_attacks, measure_attacks, recall_kept
 
 Y = np.array([True, False] * 10)
 

@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.features.brand import brand_table
+from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings
 from ipml.listings.writers import write_listings
-from ipml.model.evaluation import MODEL
-from ipml.model.metrics import Estimate
+from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.evaluation.metrics import Estimate
 from ipml.model.training import Experiment, load_experiment
-from ipml.model.training.data import read_training_listings
-from ipml.model.training.experiment import EvaluationPart
-from ipml.model.training.unseen import measure, score_unseen
+from ipml.model.training.classifier import measure, score_unseen
+from ipml.model.training.experiment import EvaluationPart, read_training_listings
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 
 from ipml.listings.schema import check_listings
 from ipml.listings.writers import write_listings
-from ipml.model.artifact import save_model
+from ipml.model.model_file import save_model
 from ipml.scoring import batch
 from ipml.scoring.batch import score_file
 from ipml.scoring.parts import workers

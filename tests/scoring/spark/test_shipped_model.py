@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipml.errors import ModelChanged, UnreadableFile
-from ipml.model.artifact import manifest_sha256, read_card, save_model
+from ipml.model.model_file import manifest_sha256, read_card, save_model
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped
 
 pyspark = pytest.importorskip("pyspark")

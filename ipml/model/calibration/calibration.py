@@ -1,0 +1,425 @@
+"""Log-odds turned into a probability that means what it says, for all listings or by brand and category; its interval.
+
+A brand of which few sellers were judged borrows from its category and from all listings. What sets brands apart must
+hold for sellers to come, so there sellers count; the line from log-odds to probability is asked of listings, so there
+listings count, up to a number per seller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import t as student
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GroupKFold
+from sklearn.utils.validation import check_is_fitted
+
+from ipml.features import names as features
+from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
+from ipml.model.calibration.probability import judge_rows
+from ipml.model.calibration.seller_weights import (
+    clustered_covariance,
+    correlation_within_sellers,
+    effective_sellers,
+    limit_sellers,
+    share_of_independent,
+    surplus_variance,
+)
+
+
+def smooth_targets(y: NDArray[np.int8], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return labels drawn a little towards each other, so that few of them do not shout (Platt 1999).
+
+    Examples
+    --------
+    >>> smooth_targets(np.array([1, 0, 0, 0]), np.ones(4)).round(2)
+    array([0.67, 0.2 , 0.2 , 0.2 ])
+    """
+    n_positive, n_negative = weight[y == 1].sum(), weight[y == 0].sum()
+    return np.asarray(np.where(y == 1, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2)))
+
+
+def fit_line(
+    log_odds: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    offset: NDArray[np.float64] | float = 0.0,
+) -> tuple[float, float]:
+    """Return slope (at least 0) and intercept of the most likely line from log-odds to calibrated log-odds.
+
+    Parameters
+    ----------
+    log_odds, target, weight : array of shape (n_listings,)
+    offset : array of shape (n_listings,), default=0
+        What is added to the line.
+
+    Examples
+    --------
+    >>> slope, intercept = fit_line(np.array([-1.0, 1.0]), np.array([0.25, 0.9]), np.ones(2))
+    >>> round(slope, 2), round(intercept, 2)
+    (1.65, 0.55)
+    """
+
+    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        z = line[0] * log_odds + line[1] + offset
+        value = np.sum(weight * (np.logaddexp(0.0, z) - target * z))
+        error = weight * (expit(z) - target)
+        return float(value), np.array([np.sum(error * log_odds), np.sum(error)])
+
+    start = np.array([1.0, 0.0])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
+    return float(found.x[0]), float(found.x[1])
+
+
+class SigmoidCalibration(BaseEstimator):
+    """Map log-odds to a probability by a line and a sigmoid (Platt 1999), never turning the order around.
+
+    Fitted on scores the learner gave to sellers it had not seen; otherwise it would learn the learner's overconfidence.
+
+    Attributes
+    ----------
+    slope_ : float
+        At least 0; 0 where the scores say nothing.
+    intercept_ : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scores, is_counterfeit = np.array([-4.0, -4.0, -4.0, 4.0]), np.array([0, 0, 1, 1])
+    >>> SigmoidCalibration().fit(scores, is_counterfeit).probability(np.array([-4.0])).round(2)
+    array([0.42])
+    """
+
+    def fit(
+        self,
+        log_odds: NDArray[np.float64],
+        y: NDArray[np.int8],
+        sample_weight: NDArray[np.float64] | None = None,
+    ) -> Self:
+        """Fit slope and intercept; the targets are smoothed as in Platt (1999), so that few labels do not shout.
+
+        Parameters
+        ----------
+        log_odds : array of shape (n_listings,)
+        y : array of 0 and 1, shape (n_listings,)
+        sample_weight : array of shape (n_listings,), optional
+        """
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        self.slope_, self.intercept_ = fit_line(log_odds, smooth_targets(y, weight), weight)
+        return self
+
+    def probability(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability that each listing is counterfeit, shape (n_listings,)."""
+        check_is_fitted(self)
+        return np.asarray(expit(self.slope_ * np.asarray(log_odds, dtype=np.float64) + self.intercept_))
+
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+Names: TypeAlias = (
+    "features.Names | Sequence[str | None] | NDArray[Any] | pd.Series[Any]"  # pandas' class takes no [] at run time
+)
+MOST_LISTINGS = 60.0
+"""A seller counts as at most so many listings: one with hundreds must not decide how common counterfeits are."""
+ROUNDS = 2  # of learning from the errors what a seller's listings are worth, and fitting again
+
+
+class HierarchicalCalibration(BaseEstimator):
+    """Map log-odds to a probability that may differ by brand and category, and say how sure it is.
+
+    logit P = slope * log_odds + intercept + effect of the category + effect of the brand. The slope is at least 0, so
+    the order within a brand and category is never turned around. Effects are Gaussian with variances chosen by the
+    data (empirical Bayes), so that one with few sellers stays near 0; an unknown brand or category has the effect 0.
+    Listings without a brand, or without a category, are a group of their own. Names count as they are spelt. With
+    neither brands nor categories the probabilities are those of `SigmoidCalibration`.
+
+    Fitted on scores the learner gave to sellers it had not seen; otherwise it would learn the learner's overconfidence.
+
+    Parameters
+    ----------
+    most_categories : int, default=500
+        Only the categories with the most labels have an effect; listings of others are learnt from as if they named
+        none, and count as of an unknown category later.
+
+    Attributes
+    ----------
+    slope_, intercept_ : float
+    categories_, brands_ : array of str, shape (n_groups,)
+        The groups known; "" is none named.
+    category_effects_, brand_effects_ : array of shape (n_groups + 1,)
+        On the log-odds; the last is that of an unknown group, 0.
+    category_spread_, brand_spread_ : float
+        Standard deviation of the effects.
+    seller_correlation_ : float
+        How far a seller's labels agree beyond what log-odds, brand and category explain, 0-1.
+    n_sellers_ : int
+    degrees_of_freedom_ : float
+        Effective number of sellers less two, for slope and intercept; at least 1.
+
+    Examples
+    --------
+    >>> sellers, brands = np.arange(400), np.array(["Acme", "Bolt"] * 200)
+    >>> y = np.where(brands == "Acme", sellers % 8 == 0, sellers % 5 > 1).astype(np.int8)
+    >>> nothing, unnamed = np.zeros(400), [None] * 400
+    >>> calibration = HierarchicalCalibration().fit(nothing, y, brands=brands, categories=unnamed, sellers=sellers)
+    >>> asked = np.zeros(3), ["Acme", "Bolt", "Cogs"], [None] * 3
+    >>> calibration.probability(*asked).round(2)
+    array([0.26, 0.59, 0.42])
+    >>> low, high = calibration.interval(*asked)
+    >>> is_too_wide(low, high, most_width=0.3)
+    array([False, False,  True])
+    """
+
+    def __init__(self, most_categories: int = 500) -> None:
+        self.most_categories = most_categories
+
+    def fit(
+        self,
+        log_odds: Floats,
+        y: NDArray[np.int8],
+        sample_weight: Floats | None = None,
+        *,
+        brands: Names,
+        categories: Names,
+        sellers: ArrayLike,
+    ) -> Self:
+        """Fit slope, intercept and effects; the targets are smoothed as in Platt (1999).
+
+        Parameters
+        ----------
+        log_odds : array of shape (n_listings,)
+        y : array of 0 and 1, shape (n_listings,)
+        sample_weight : array of shape (n_listings,), optional
+        brands, categories : array of str or None, shape (n_listings,)
+        sellers : array of shape (n_listings,)
+            Who offers each listing.
+        """
+        y = np.asarray(y)
+        trust = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        named, seller = np.unique(np.asarray(sellers).astype(str), return_inverse=True)
+        self.n_sellers_ = len(named)
+        self.categories_, category = _number(_keep_most(_texts(categories), self.most_categories))
+        self.brands_, brand = _number(_texts(brands))
+        listings = GroupedListings(
+            log_odds=np.asarray(log_odds, dtype=np.float64),
+            target=smooth_targets(y, trust),
+            weight=trust,
+            category=category,
+            brand=brand,
+            n_categories=len(self.categories_),
+            n_brands=len(self.brands_),
+        )
+        effects = self._fit_effects(listings, y, seller)
+        self._fit_line(listings, y, seller, effects)
+        return self
+
+    def probability(self, log_odds: Floats, brands: Names, categories: Names) -> Floats:
+        """Return the probability that each listing is counterfeit, shape (n_listings,).
+
+        A listing's probability does not depend on the others it is asked with.
+        """
+        return self.judge(log_odds, brands, categories)[0]
+
+    def interval(self, log_odds: Floats, brands: Names, categories: Names, level: float = 0.9) -> tuple[Floats, Floats]:
+        """Return between which bounds the probability lies, two arrays of shape (n_listings,).
+
+        It is the uncertainty of the probability, not of the verdict: of the share of counterfeits among listings with
+        this score, brand and category, of sellers like those who were judged. Learning from other such sellers again
+        and again, it would hold that share in about `level` of the cases, on average over listings. It is wide where
+        few sellers were judged, from 0 to 1 where only one was, and wider for an unknown brand or category, by how much
+        the known ones differ. It does not know of sellers who behave otherwise than those before them.
+
+        On the log-odds: estimate ± Student's quantile * standard error. The standard error of slope and intercept is
+        the seller-clustered sandwich's; that of the effects is Laplace's, with sellers counted rather than listings.
+
+        Parameters
+        ----------
+        log_odds, brands, categories : array of shape (n_listings,)
+        level : float, default=0.9
+            Above 0 and below 1.
+        """
+        return self.judge(log_odds, brands, categories, level)[1:]
+
+    def judge(
+        self, log_odds: Floats, brands: Names, categories: Names, level: float = 0.9
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return what `probability` and `interval` do, three arrays of shape (n_listings,)."""
+        if not hasattr(self, "slope_"):
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet; call fit first.")
+        score, low, high = judge_rows(
+            np.asarray(log_odds, dtype=np.float64),
+            self.category_numbers(_names(categories)),
+            self.brand_numbers(_names(brands)),
+            *self.tables(level),
+        )
+        return score, low, high
+
+    def tables(self, level: float = 0.9) -> tuple[Any, ...]:
+        """Return what `judge_rows` takes after the log-odds and the numbers of category and brand."""
+        quantile = _quantile((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf
+        covariances = (
+            self.line_covariance_,
+            self.category_covariance_,
+            self.brand_covariance_,
+            self.category_variance_,
+            self.brand_variance_,
+            self.pair_covariance_,
+        )
+        return (self.slope_, self.intercept_), self.category_effects_, self.brand_effects_, quantile, covariances
+
+    def category_numbers(self, names: features.Names) -> Codes:
+        """Return the number of each category, shape (n_listings,); that after the last of those it does not know."""
+        return _look_up(self.categories_, names)
+
+    def brand_numbers(self, names: features.Names) -> Codes:
+        """Return the number of each brand as `category_numbers` does."""
+        return _look_up(self.brands_, names)
+
+    def _fit_effects(self, listings: GroupedListings, y: NDArray[np.int8], seller: Codes) -> Fit:
+        """Fit the effects to sellers rather than listings: what a seller's listings are worth follows from the errors.
+
+        Slope and intercept of this fit only make room for the effects; those used are fitted by `_fit_line`.
+        """
+        seller_of_brand = np.unique(seller * listings.n_brands + listings.brand, return_inverse=True)[1]
+        columns = np.column_stack([listings.log_odds, np.ones(len(y))])
+        found = fit_effects(listings)
+        for _ in range(ROUNDS):
+            probability = found.probability(listings)
+            self.seller_correlation_ = correlation_within_sellers(seller_of_brand, y, probability)
+            weight = listings.weight * share_of_independent(seller_of_brand, listings.weight, self.seller_correlation_)
+            information = weight * probability * (1 - probability)
+            weight = weight / surplus_variance(columns, weight * (y - probability), information, seller)
+            found = fit_effects(replace(listings, weight=weight), start=found)
+        self.category_effects_, self.brand_effects_ = np.append(found.categories, 0.0), np.append(found.brands, 0.0)
+        self.category_spread_, self.brand_spread_ = found.spread.categories, found.spread.brands
+        return found
+
+    def _fit_line(self, listings: GroupedListings, y: NDArray[np.int8], seller: Codes, effects: Fit) -> None:
+        """Fit slope and intercept to all listings alike, the effects being given, and keep how sure everything is.
+
+        A probability is asked of listings, and sellers of many may differ from sellers of few, so here listings count.
+        """
+        offset = self.category_effects_[listings.category] + self.brand_effects_[listings.brand]
+        self.slope_, self.intercept_ = fit_line(listings.log_odds, listings.target, listings.weight, offset)
+        probability = expit(self.slope_ * listings.log_odds + self.intercept_ + offset)
+        information = listings.weight * probability * (1 - probability)
+        columns = np.column_stack([self._sloped(listings.log_odds), np.ones(len(y))])
+        own = clustered_covariance(columns, listings.weight * (y - probability), information, seller)
+        self._keep_covariance(own, effects, effects.response(listings, columns, information))
+        self.degrees_of_freedom_ = max(1.0, effective_sellers(seller, information) - 2)
+
+    def _keep_covariance(self, own: Floats, effects: Fit, response: LineResponse) -> None:
+        """Keep the covariance of slope, intercept and effects in parts that scoring looks up.
+
+        The last category and brand is the unknown one, of which only is known how much effects differ.
+        """
+        self.line_covariance_ = own + response.variance
+        self.category_covariance_ = np.vstack([-response.with_categories, np.zeros((1, 2))])
+        self.brand_covariance_ = np.vstack([-response.with_brands, np.zeros((1, 2))])
+        self.category_variance_ = _with_unknown(effects.curvature.category_variances, self.category_spread_)
+        self.brand_variance_ = _with_unknown(effects.curvature.brand_variances, self.brand_spread_)
+        self.pair_covariance_ = np.pad(effects.curvature.pair_covariance, ((0, 1), (0, 1)))
+
+    def _sloped(self, log_odds: Floats) -> Floats:
+        """Return the log-odds, or zeros where they say nothing: no uncertainty comes from them then."""
+        return np.asarray(log_odds, dtype=np.float64) * (self.slope_ > 0)
+
+
+def fit_calibration(
+    log_odds: Floats,
+    y: NDArray[np.int8],
+    sample_weight: Floats,
+    *,
+    brands: Names,
+    categories: Names,
+    sellers: ArrayLike,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> HierarchicalCalibration:
+    """Return a calibration with effects of brands and categories if these serve sellers left out, else without.
+
+    Where a few sellers hold all labels of a brand, its effect is theirs and misleads for the next seller. Both ways are
+    tried on folds over sellers; the one with the smaller log loss is fitted on everything. No seller counts for more
+    than `MOST_LISTINGS` listings.
+    """
+    sellers = np.asarray(sellers).astype(str)
+    sample_weight = sample_weight * limit_sellers(sellers, MOST_LISTINGS)
+    n_usable = min(n_folds, len(np.unique(sellers)))
+    unnamed = [None] * len(y)
+    ways = {"grouped": (_texts(brands), _texts(categories)), "plain": (_texts(unnamed), _texts(unnamed))}
+    losses = dict.fromkeys(ways, 0.0)
+    folds = GroupKFold(n_usable, shuffle=True, random_state=seed).split(log_odds, y, sellers) if n_usable > 1 else ()
+    for train, test in folds:
+        for way, (brand, category) in ways.items():
+            fitted = HierarchicalCalibration().fit(
+                log_odds[train],
+                y[train],
+                sample_weight[train],
+                brands=brand[train],
+                categories=category[train],
+                sellers=sellers[train],
+            )
+            probability = fitted.probability(log_odds[test], brand[test], category[test])
+            losses[way] -= float(sample_weight[test] @ np.log(np.where(y[test] == 1, probability, 1 - probability)))
+    brand, category = ways["grouped" if losses["grouped"] < losses["plain"] else "plain"]
+    return HierarchicalCalibration().fit(log_odds, y, sample_weight, brands=brand, categories=category, sellers=sellers)
+
+
+def is_too_wide(low: Floats, high: Floats, most_width: float) -> NDArray[np.bool_]:
+    """Say where an interval is too wide to act on the score without a person, shape (n_listings,).
+
+    Examples
+    --------
+    >>> is_too_wide(np.array([0.80, 0.20]), np.array([0.95, 0.90]), most_width=0.3)
+    array([False,  True])
+    """
+    return np.asarray(high - low > most_width)
+
+
+def _with_unknown(variances: Floats, spread: float) -> Floats:
+    """Return the variances and that of an unknown group; how much groups differ is itself known from n groups only."""
+    return np.append(variances, spread**2 * (1 + 2 / len(variances)))
+
+
+def _texts(names: Names) -> pd.Series[str]:
+    return pd.Series(names, dtype="str").fillna("").reset_index(drop=True)
+
+
+def _keep_most(names: pd.Series[str], most: int) -> pd.Series[str]:
+    """Return the names, but "" for those that are not among the most frequent; of equals the first by alphabet stay."""
+    counts = names.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    return names.where(names.isin(counts.index[:most]), "")
+
+
+def _number(names: pd.Series[str]) -> tuple[NDArray[np.str_], Codes]:
+    """Return the distinct names, and the number of each listing's."""
+    known, numbers = np.unique(names.to_numpy(dtype=object).astype(np.str_), return_inverse=True)
+    return known, numbers
+
+
+@lru_cache(maxsize=64)
+def _quantile(share: float, degrees_of_freedom: float) -> float:
+    """Return a quantile of Student's distribution."""
+    return float(student.ppf(share, degrees_of_freedom))
+
+
+def _names(names: Names) -> features.Names:
+    if isinstance(names, features.Names):
+        return names
+    return features.Names.of(list(names))
+
+
+def _look_up(known: NDArray[np.str_], names: features.Names) -> Codes:
+    """Return the number of each name among those known, in order; one that is not has the number after the last."""
+    distinct = np.array(names.names, dtype=np.str_)
+    places = np.minimum(np.searchsorted(known, distinct), len(known) - 1)
+    return np.asarray(np.where(known[places] == distinct, places, len(known))[names.codes])

@@ -1,0 +1,173 @@
+"""Rules that need no training to speak of, beside every model: what is not better than these is not worth running.
+
+Each gives a probability, so that it can be measured like the model: one number a listing, put through a rising
+sigmoid fitted on the training listings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ipml.features.columns import ListingColumns
+from ipml.features.goods import BrandTable, listing_brands
+from ipml.features.lexicon import load_lexicon
+from ipml.features.phrases import find_phrases
+from ipml.features.price import PriceFeatures
+from ipml.model.calibration import SigmoidCalibration
+
+
+class Prevalence(ClassifierMixin, BaseEstimator):
+    """Give every listing the share of counterfeits among the training listings.
+
+    Attributes
+    ----------
+    share_ : float
+
+    Examples
+    --------
+    >>> Prevalence().fit({"title": ["a", "b"]}, [1, 0]).predict_proba({"title": ["c"]})
+    array([[0.5, 0.5]])
+    """
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Count the counterfeits."""
+        self.classes_ = np.array([0, 1])
+        self.share_ = float(np.mean(np.asarray(y, dtype=float)))
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
+        check_is_fitted(self)
+        return _two_columns(np.full(len(ListingColumns.of(X)), self.share_))
+
+
+class KeywordList(ClassifierMixin, BaseEstimator):
+    """Count the words in title and description that say the goods are replicas.
+
+    Parameters
+    ----------
+    kinds : tuple of str, default=("replica", "grade")
+        Kinds of phrases of the bundled lexicon to count.
+
+    Attributes
+    ----------
+    phrases_ : tuple of str
+    calibration_ : SigmoidCalibration
+
+    Examples
+    --------
+    >>> rule = KeywordList().fit({"title": ["replica watch", "wool hat"] * 50}, [1, 0] * 50)
+    >>> rule.predict_proba({"title": ["REPLICA bag", "bag"]})[:, 1].round(1)
+    array([1., 0.])
+    """
+
+    def __init__(self, kinds: tuple[str, ...] = ("replica", "grade")) -> None:
+        self.kinds = kinds
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Read the lexicon, and learn what a count means."""
+        self.classes_ = np.array([0, 1])
+        self.phrases_ = tuple(phrase for kind in self.kinds for phrase in load_lexicon().phrases(kind))
+        self.calibration_ = SigmoidCalibration().fit(self._count(X), np.asarray(y, dtype=np.int8))
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
+        check_is_fitted(self)
+        return _two_columns(self.calibration_.probability(self._count(X)))
+
+    def _count(self, X: Any) -> NDArray[np.float64]:
+        listings = ListingColumns.of(X)
+        texts = zip(listings.folded("title").strings(), listings.folded("description").strings(), strict=True)
+        return np.array([float(sum(map(self._count_in, pair))) for pair in texts])
+
+    def _count_in(self, text: str) -> int:
+        return len({start for _, start, _ in find_phrases(text, self.phrases_)})
+
+
+class PriceRule(ClassifierMixin, BaseEstimator):
+    """Suspect what is cheap: the price over the brand's reference price or, failing that, over a usual price.
+
+    The usual price is the median of the training listings of the same currency: of the brand, else of the category,
+    else of all. A listing without a price is ranked in the middle.
+
+    Parameters
+    ----------
+    brands : dict or None, default=None
+        A table made by `ipml.features.goods.brand_table`; that of the bundled brand file where none is given.
+    min_listings : int, default=5
+        Brands and categories with fewer priced listings have no usual price.
+
+    Attributes
+    ----------
+    medians_ : list of Series
+        Usual price by brand, category and currency.
+    middle_ : float
+        Median suspicion of the training listings, in 0-1.
+    calibration_ : SigmoidCalibration
+
+    Examples
+    --------
+    >>> listings = {"category": ["bags"] * 10, "price": [100.0, 10.0] * 5, "currency": ["EUR"] * 10}
+    >>> PriceRule().fit(listings, [0, 1] * 5).predict_proba(listings)[:2, 1].round(1)
+    array([0.1, 0.9])
+    """
+
+    def __init__(self, brands: BrandTable | None = None, min_listings: int = 5) -> None:
+        self.brands = brands
+        self.min_listings = min_listings
+
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Learn usual prices, and what a low price means."""
+        self.classes_ = np.array([0, 1])
+        listings = ListingColumns.of(X)
+        self.references_ = PriceFeatures(self.brands).fit(listings)
+        self.medians_ = [self._medians(keys, listings.numbers("price")) for keys in self._keys(listings)]
+        known = self._suspicion(listings)
+        known = known[~np.isnan(known)]
+        self.middle_ = float(np.median(known)) if len(known) else 0.5
+        self.calibration_ = SigmoidCalibration().fit(self._ranked(listings), np.asarray(y, dtype=np.int8))
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probabilities of genuine and counterfeit, shape (n_listings, 2)."""
+        check_is_fitted(self)
+        return _two_columns(self.calibration_.probability(self._ranked(ListingColumns.of(X))))
+
+    def _ranked(self, listings: ListingColumns) -> NDArray[np.float64]:
+        return np.nan_to_num(self._suspicion(listings), nan=self.middle_)
+
+    def _suspicion(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return 1 / (1 + ratio): 1 for a gift, 0.5 at the usual price, 0 far above; NaN where nothing is known."""
+        ratios = self.references_.ratios(listings)
+        for keys, medians in zip(self._keys(listings), self.medians_, strict=True):
+            usual = keys.map(medians).to_numpy(dtype=np.float64)
+            ratios = np.where(np.isnan(ratios), listings.numbers("price") / usual, ratios)
+        return np.asarray(1 / (1 + ratios))
+
+    def _keys(self, listings: ListingColumns) -> list[pd.Series[str]]:
+        """Return what each listing's price can be compared within: brand, category and currency, nearest first."""
+        currencies = listings.names("currency").strings()
+        brands = listing_brands(listings, self.references_.table_)
+        named = [
+            pd.Series(
+                [f"{name}:{unit}" if name else None for name, unit in zip(names.strings(), currencies, strict=True)],
+                dtype="str",
+            )
+            for names in (brands, listings.folded_names("category"))
+        ]
+        return [*named, pd.Series(currencies, dtype="str")]
+
+    def _medians(self, keys: pd.Series[str], prices: NDArray[np.float64]) -> pd.Series[float]:
+        groups = pd.Series(np.where(prices > 0, prices, np.nan)).groupby(keys)
+        return groups.median()[groups.count() >= self.min_listings]
+
+
+def _two_columns(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack([1.0 - probability, probability])

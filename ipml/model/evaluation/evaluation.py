@@ -1,0 +1,427 @@
+"""The evaluation of a model: every measure with its interval, beside the baselines, and where it is weak.
+
+An `Evaluation` holds figures only, so that it can be stored, sent, printed and compared; the curves are drawn
+by `ipml.model.report.plots`. The scores of a test are kept as a file, so that a later model can be compared with this
+one on the same listings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter
+
+from ipml.errors import UnreadableFile
+from ipml.model.evaluation.label_weights import effective_number, odds_of, weigh_by_odds
+from ipml.model.evaluation.metrics import (
+    VALUE,
+    VALUE_CURRENCY,
+    Estimate,
+    draw_named_values,
+    estimate_of,
+    measure_names,
+    resample_all,
+    say_what_has_no_value,
+)
+from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.slices import SLICE_MEASURES, Counts, Slice, count_listings, group_columns, measure_slices
+from ipml.parquet import read_whole
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of equally many cells, each column as wide as its widest cell.
+
+    Examples
+    --------
+    >>> print(align([["", "A", "B"], ["brier", "0.1", "0.2"]]))
+           A    B
+    brier  0.1  0.2
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+MODEL = "model"
+COMPARED_BY = "average_precision"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """By how much the model's average precision is above that of the best baseline, on the same resamples."""
+
+    baseline: str
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """For which listings the tested ones stand, where these are what people came to review.
+
+    Attributes
+    ----------
+    drawn : int
+        How many of them were drawn, with odds below 1, and not shown for their score.
+    listings : float
+        For how many listings they stand together.
+    prevalence : float
+        Share of counterfeits among those, in 0-1.
+    effective : float
+        How many listings drawn at random would say as much.
+
+    Examples
+    --------
+    >>> print(Reviewed.of(np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.5, 0.5])))
+    weighed by the odds of being reviewed: they stand for 6 listings (16.7 % counterfeit), and say as much as 4 drawn at
+    random
+    >>> print(Reviewed.of(np.array([1.0, 0.0]), np.ones(2)))
+    none of them was drawn, so how many counterfeits lie elsewhere cannot be known from them
+    """
+
+    drawn: int
+    listings: float
+    prevalence: float
+    effective: float
+
+    @classmethod
+    def of(cls, y: Floats, odds: Floats) -> Reviewed:
+        """Work it out from the labels and with what odds their listings were shown."""
+        weight = weigh_by_odds(odds)
+        prevalence = float(weight @ y / weight.sum())
+        return cls(int((odds < 1).sum()), float(weight.sum()), prevalence, effective_number(weight))
+
+    def __str__(self) -> str:
+        if not self.drawn:
+            return "none of them was drawn, so how many counterfeits lie elsewhere cannot be known from them"
+        stand_for = f"{self.listings:,.0f} listings ({100 * self.prevalence:.1f} % counterfeit)"
+        return (
+            f"weighed by the odds of being reviewed: they stand for {stand_for}, "
+            f"and say as much as {self.effective:,.0f} drawn at random"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured on a test.
+
+    Attributes
+    ----------
+    counts : Counts
+    figures : dict of str to dict of str to Estimate
+        By scorer ("model" first, then the baselines) and by measure.
+    comparison : Comparison or None
+        The model against the best baseline; None without baselines.
+    slices : tuple of Slice
+        By brand, category, kind of seller, …: those with at least 50 listings, but not all, and 5 counterfeits.
+    n_resamples, seed : int
+        How the intervals were made.
+    n_repeats : int
+        Over how many scores per listing the figures are averaged.
+    reviewed : Reviewed or None
+        For which listings the tested ones stand; None where they stand for themselves.
+    no_value : str
+        Which counterfeits have no value that could be added, or why none has; nothing where all have one.
+    maturity : str
+        Since when labels are not final, and how these count in training; nothing where all are.
+    unlabelled : str
+        What unlabelled listings did to the model; nothing where there were none.
+    """
+
+    counts: Counts
+    figures: dict[str, dict[str, Estimate]]
+    comparison: Comparison | None
+    slices: tuple[Slice, ...]
+    n_resamples: int
+    seed: int
+    n_repeats: int = 1
+    reviewed: Reviewed | None = None
+    no_value: str = ""
+    maturity: str = ""
+    unlabelled: str = ""
+
+    def to_json(self) -> str:
+        """Return the evaluation as JSON, from which `from_json` makes it again."""
+        return _JSON.dump_json(self, indent=2).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Evaluation:
+        """Read an evaluation that `to_json` wrote."""
+        return _JSON.validate_json(text)
+
+    def table(self) -> str:
+        """Return the figures as text for a terminal: a row per measure, a column per scorer."""
+        rows = [["", *map(_in_words, self.figures)]]
+        for name in self.figures[MODEL]:
+            rows.append([_in_words(name), *(str(figures[name]) for figures in self.figures.values())])
+        said = (self.counts, self.reviewed, self.no_value, self.maturity, self.unlabelled)
+        notes = [str(note) for note in said if note]
+        parts = ["\n".join(notes), align(rows)]
+        if self.comparison:
+            baseline, difference = _in_words(self.comparison.baseline), self.comparison.difference
+            parts.append(f"{_in_words(COMPARED_BY)} above the best baseline, {baseline}: {difference}")
+        return "\n\n".join(parts)
+
+    def slice_table(self) -> str:
+        """Return the figures of the model on each slice as text: a row per slice, a column per measure."""
+        header = ["", "listings", "counterfeit", *map(_in_words, SLICE_MEASURES)]
+        return align([header, *map(_slice_row, self.slices)])
+
+
+_JSON = TypeAdapter(Evaluation)
+
+
+def evaluate(
+    y: ArrayLike,
+    score: ArrayLike,
+    listings: pd.DataFrame,
+    *,
+    baselines: Mapping[str, ArrayLike] | None = None,
+    k: Sequence[int] = (100,),
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure a model and the baselines on listings that none of them has learnt from.
+
+    Parameters
+    ----------
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit.
+    score : array of shape (n_listings,)
+        The model's probabilities.
+    listings : DataFrame of shape (n_listings, …)
+        With the column `seller_id`; what else there is makes slices (`ipml.model.evaluation.slices`) and, as
+        `add_values` adds it, the value of the counterfeits among the first k.
+    baselines : mapping of str to array of shape (n_listings,), optional
+        Probabilities of the baselines by name.
+    k : sequence of int, default=(100,)
+        How many listings reviewers read, for precision, recall and value at k.
+    n_resamples : int, default=500
+        Resamples of the sellers, for the intervals.
+    seed : int, default=0
+        Seed of the resamples.
+
+    Raises
+    ------
+    UnmeasurableScores
+        No counterfeit listing, fewer than two sellers, scores that are not probabilities.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("aabbccdd")})
+    >>> y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
+    >>> print(evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, k=[2]).table())
+    8 listings of 4 sellers, 3 counterfeit (37.5 %)
+    <BLANKLINE>
+                             model                   prevalence
+    average precision        0.917 (0.333 to 1.000)  0.375 (0.125 to 0.750)
+    recall at precision 0.9  0.667 (0.000 to 1.000)  0.000 (0.000 to 0.000)
+    precision at 2           1.000 (0.000 to 1.000)  0.375 (0.125 to 0.750)
+    recall at 2              0.667 (0.000 to 1.000)  0.250 (0.250 to 0.250)
+    brier                    0.107 (0.019 to 0.201)  0.235 (0.185 to 0.310)
+    calibration error        0.265 (0.130 to 0.400)  0.025 (0.025 to 0.350)
+    <BLANKLINE>
+    average precision above the best baseline, prevalence: 0.542 (0.208 to 0.750)
+    """
+    repeated = {name: [scores] for name, scores in (baselines or {}).items()}
+    return evaluate_repeats(y, [score], listings, baselines=repeated, k=k, n_resamples=n_resamples, seed=seed)
+
+
+def evaluate_repeats(
+    y: ArrayLike,
+    scores: Sequence[ArrayLike],
+    listings: pd.DataFrame,
+    *,
+    baselines: Mapping[str, Sequence[ArrayLike]] | None = None,
+    label_odds: ArrayLike | None = None,
+    k: Sequence[int] = (100,),
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure a model whose listings were scored several times, as in cross-validation under several seeds.
+
+    Each element of `scores` holds a score for every listing, given by a model that had not learnt from its
+    seller (the folds of one seed put together). A figure is measured on each and averaged, on the listings as
+    they are and on each resample of the sellers.
+
+    Parameters
+    ----------
+    scores : sequence of array of shape (n_listings,)
+        One array per seed.
+    baselines : mapping of str to sequence of array, optional
+        The same for the baselines.
+    label_odds : array of shape (n_listings,), optional
+        With what odds a person came to see each listing, NaN where unknown: the figures are then those of all listings
+        that came by, not of those that were reviewed. For precision and recall at k, k of them are read.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("abcd")})
+    >>> scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2]]
+    >>> figures = evaluate_repeats([1, 1, 0, 0], scores, listings).figures["model"]
+    >>> round(figures["average_precision"].value, 3)
+    0.875
+    """
+    sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
+    weight = None if label_odds is None else weigh_by_odds(label_odds)
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    draws = {
+        name: draw_figures(truth, repeats, listings, k, **drawn)
+        for name, repeats in {MODEL: scores, **(baselines or {})}.items()
+    }
+    return Evaluation(
+        counts=count_listings(truth, sellers),
+        figures={
+            scorer: {name: estimate_of(values) for name, values in measured.items()}
+            for scorer, measured in draws.items()
+        },
+        comparison=_compare_with_best(draws),
+        slices=tuple(measure_slices(truth, scores, group_columns(listings), sellers, **drawn)),
+        n_resamples=n_resamples,
+        seed=seed,
+        n_repeats=len(scores),
+        reviewed=None if label_odds is None else Reviewed.of(truth, np.asarray(label_odds, dtype=float)),
+        no_value=say_what_has_no_value(truth, listings),
+    )
+
+
+def draw_figures(
+    y: ArrayLike,
+    scores: Sequence[ArrayLike],
+    listings: pd.DataFrame,
+    k: Sequence[int],
+    *,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Return all measures of an evaluation as `draw_repeats` does, value at k among them where prices are known."""
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    return {
+        **draw_repeats(y, scores, listings["seller_id"], measure_names(k), **drawn),
+        **draw_named_values(y, scores, listings, k, **drawn),
+    }
+
+
+def draw_repeats(
+    y: ArrayLike,
+    scores: Sequence[ArrayLike],
+    sellers: ArrayLike,
+    measures: Sequence[str],
+    *,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """Return what `resample_all` does, averaged over repeats.
+
+    Examples
+    --------
+    >>> scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2]]
+    >>> draw_repeats([1, 1, 0, 0], scores, list("abcd"), ["precision_at_2"], n_resamples=0)
+    {'precision_at_2': array([0.75])}
+    """
+    repeats = [
+        resample_all(y, score, sellers, measures=measures, weight=weight, n_resamples=n_resamples, seed=seed)
+        for score in scores
+    ]
+    return {name: np.mean([draws[name] for draws in repeats], axis=0) for name in measures}
+
+
+def _compare_with_best(draws: Mapping[str, Mapping[str, Floats]]) -> Comparison | None:
+    baselines = [name for name in draws if name != MODEL]
+    if not baselines:
+        return None
+    best = max(baselines, key=lambda name: draws[name][COMPARED_BY][0])
+    return Comparison(best, estimate_of(draws[MODEL][COMPARED_BY] - draws[best][COMPARED_BY]))
+
+
+def _slice_row(part: Slice) -> list[str]:
+    counts = [f"{part.counts.listings:,}", f"{part.counts.counterfeits:,}"]
+    # The value is text of sellers: it must not steer the terminal, nor stretch the table.
+    value = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in part.value[:40])
+    return [f"{part.column} {value}", *counts, *(str(part.figures[name]) for name in SLICE_MEASURES)]
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+TESTED_FILE = "tested.parquet"
+KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
+_KEPT = [*KEY, "seller_id", "brand"]
+_KEPT_IF_THERE = ["label_odds", VALUE, VALUE_CURRENCY]  # not in files of earlier releases
+_SCORE = "score_"
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Scores of the model and of the baselines on listings they had not seen, one array a repeat.
+
+    Attributes
+    ----------
+    listings : DataFrame of shape (n_listings, …)
+    y : array of bool, shape (n_listings,)
+    scores : mapping of str to list of array of shape (n_listings,)
+    attacked : mapping of str to array of shape (n_listings,)
+        The model's scores in the first repeat after each attack on the counterfeits; empty where none was tried.
+    """
+
+    listings: pd.DataFrame
+    y: NDArray[np.bool_]
+    scores: Mapping[str, list[Floats]]
+    attacked: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def weight(self) -> Floats | None:
+        """For how many listings each label stands; None where each stands for itself."""
+        odds = odds_of(self.listings)
+        return None if odds is None else weigh_by_odds(odds)
+
+
+def write_tested(tested: Tested, path: Path) -> None:
+    """Write the truth and the model's scores on a test, a row per listing and a column `score_1` … per repeat.
+
+    With them go the odds of the labels and the asking prices in one currency, where known.
+
+    Parameters
+    ----------
+    tested : Tested
+        As `score_unseen` returns it; of the listings, only ids, moment, brand and these are kept.
+    path : Path
+        The Parquet file, by custom "tested.parquet".
+    """
+    kept = keep_scores(tested)
+    scores = {f"{_SCORE}{number}": score for number, score in enumerate(kept.scores[MODEL], start=1)}
+    kept.listings.assign(y=kept.y, **scores).to_parquet(path, index=False)
+
+
+def keep_scores(tested: Tested) -> Tested:
+    """Return what `read_tested` gives back of a test: ids, moments, brands, odds and values, truth, model's scores."""
+    there = [name for name in _KEPT_IF_THERE if name in tested.listings]
+    return Tested(tested.listings[[*_KEPT, *there]], tested.y, {MODEL: tested.scores[MODEL]})
+
+
+def read_tested(path: Path) -> Tested:
+    """Read what `write_tested` wrote; the baselines' scores are not in it.
+
+    Raises
+    ------
+    UnreadableFile
+        It is not such a file.
+    """
+    expected = f"the scores of a test: columns {', '.join(_KEPT)}, y, {_SCORE}1 …"
+    table = read_whole(path, expected).to_pandas()
+    kept = [*_KEPT, *(name for name in _KEPT_IF_THERE if name in table)]
+    names = [f"{_SCORE}{number}" for number in range(1, table.shape[1] - len(kept))]
+    if list(table.columns) != [*kept, "y", *names] or not names:
+        raise UnreadableFile(path, f"columns {', '.join(map(str, table.columns))[:200]}", expected)
+    if table.duplicated(KEY).any():
+        raise UnreadableFile(path, "a listing twice at one moment", "each once")
+    scores = [table[name].to_numpy(dtype=np.float64) for name in names]
+    return Tested(table[kept], table["y"].to_numpy(dtype=bool), {MODEL: scores})

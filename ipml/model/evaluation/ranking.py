@@ -1,0 +1,334 @@
+"""Listings sorted by score, counted once: what every measure is read from; and sellers drawn anew, for its interval.
+
+A `Ranking` holds one row of counts for each weighting of the same listings, so that the hundreds of resamples
+of an interval cost a few passes over arrays. A measure is a function from a ranking to one value per row,
+known everywhere by its name: "average_precision", "precision_at_100", "recall_at_100",
+"recall_at_precision_0.9", "brier", "calibration_error".
+
+How far a figure would move on other sellers like these is found by drawing sellers anew, with replacement. Listings of
+one seller stand and fall together, so sellers are resampled, not listings (the cluster bootstrap; Field and Welsh,
+2007, doi:10.1111/j.1467-9868.2007.00593.x). Drawing a seller twice is counting its listings twice: a resample is a row
+of weights, and the listings need sorting only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ipml.errors import UnmeasurableScores, UnusableSetting
+
+CALIBRATION_BINS = 15  # as in Guo et al., 2017, arXiv:1706.04599, but of equal mass
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How many listings, and how many counterfeits among them, score at least as high as each distinct score.
+
+    Equal scores form one step, so that no measure depends on the order in which equals happen to stand.
+
+    Attributes
+    ----------
+    scores : array of shape (n_scores,)
+        The distinct scores, highest first.
+    listings, positives : array of shape (n_samples, n_scores)
+        Cumulated weight of all listings and of the counterfeit ones; one row per weighting of the listings.
+    """
+
+    scores: Floats
+    listings: Floats
+    positives: Floats
+
+    @cached_property
+    def precision(self) -> Floats:
+        """Share of counterfeits among the listings down to each score; 0 where there are none yet."""
+        empty = np.zeros_like(self.listings)
+        return np.divide(self.positives, self.listings, out=empty, where=self.listings > 0)
+
+    @cached_property
+    def recall(self) -> Floats:
+        """Share of all counterfeits that score at least as high as each score."""
+        return self.positives / self.positives[:, -1:]
+
+    def of_samples(self, samples: NDArray[np.intp]) -> Ranking:
+        """Keep the rows of some samples only."""
+        return Ranking(self.scores, self.listings[samples], self.positives[samples])
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOrder:
+    """Where each listing stands from the highest score down, and where each run of equal scores ends.
+
+    Attributes
+    ----------
+    order : array of shape (n_listings,)
+        Positions of the listings, highest score first.
+    ends : array of shape (n_scores,)
+        Places in `order` at which a distinct score occurs for the last time.
+
+    Examples
+    --------
+    >>> score = np.array([0.1, 0.9, 0.1])
+    >>> order = ScoreOrder.of(score)
+    >>> order.rank(score, np.array([0.0, 1.0, 0.0]), np.ones((1, 3))).listings
+    array([[1., 3.]])
+    """
+
+    order: NDArray[np.intp]
+    ends: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, score: Floats) -> ScoreOrder:
+        """Sort the listings by score."""
+        order = np.argsort(-score, kind="stable")
+        return cls(order, np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1))
+
+    def rank(self, score: Floats, y: Floats, weights: Floats) -> Ranking:
+        """Count listings down to every distinct score; `weights` has shape (n_samples, n_listings)."""
+        # np.take leaves each sample in one piece of memory, which indexing with [:, order] does not.
+        sorted_weights = np.take(weights, self.order, axis=1)
+        return Ranking(
+            scores=score[self.order][self.ends],
+            listings=np.take(np.cumsum(sorted_weights, axis=1), self.ends, axis=1),
+            positives=np.take(np.cumsum(sorted_weights * y[self.order], axis=1), self.ends, axis=1),
+        )
+
+
+def rank_once(y: Floats, score: Floats, weight: Floats | None = None) -> Ranking:
+    """Sort and count listings, each once or as often as its weight says; the ranking has one row.
+
+    Examples
+    --------
+    >>> rank_once(np.array([1.0, 0.0, 0.0]), np.array([0.9, 0.1, 0.1])).precision.round(2)
+    array([[1.  , 0.33]])
+    """
+    weights = np.ones_like(score) if weight is None else weight
+    return ScoreOrder.of(score).rank(score, y, weights[np.newaxis])
+
+
+def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True) -> tuple[Floats, Floats]:
+    """Return truth and scores as arrays, or say why nothing can be measured on them.
+
+    Examples
+    --------
+    >>> check_scores([True, False], [0.5, 1.5])
+    Traceback (most recent call last):
+    ipml.errors.UnmeasurableScores: Cannot measure: found scores from 0.5 to 1.5; ...
+    """
+    truth, scores = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    if truth.ndim != 1 or truth.shape != scores.shape:
+        raise UnmeasurableScores(f"shapes {truth.shape} and {scores.shape}", "a truth and a score per listing")
+    if not np.isin(truth, (0.0, 1.0)).all() or not truth.any():
+        raise UnmeasurableScores(
+            f"truth of {sorted(set(truth.tolist()))[:3]}", "only 0 and 1, and at least one counterfeit (1)"
+        )
+    if not np.isfinite(scores).all():
+        not_finite = np.count_nonzero(~np.isfinite(scores))
+        raise UnmeasurableScores(f"{not_finite} scores that are not finite", "finite scores")
+    if are_probabilities and (scores.min() < 0 or scores.max() > 1):
+        raise UnmeasurableScores(f"scores from {scores.min():g} to {scores.max():g}", "probabilities in 0-1")
+    return truth, scores
+
+
+def measure_named(name: str) -> Callable[[Ranking], Floats]:
+    """Return the function that reads the measure of that name from a ranking, one value per sample.
+
+    Raises
+    ------
+    UnusableSetting
+        No measure has that name.
+
+    Examples
+    --------
+    >>> score, y = np.array([0.9, 0.1]), np.array([1.0, 0.0])
+    >>> measure_named("precision_at_2")(rank_once(y, score))
+    array([0.5])
+    """
+    if name in _PLAIN_MEASURES:
+        return _PLAIN_MEASURES[name]
+    stem, _, number = name.rpartition("_")
+    if stem in _MEASURES_AT_PLACE and number.isdecimal() and int(number) > 0:
+        return partial(_MEASURES_AT_PLACE[stem], k=int(number))
+    if stem == "recall_at_precision" and (precision := _as_share(number)) is not None:
+        return partial(_recall_at_precision, precision=precision)
+    known = [*_PLAIN_MEASURES, *(f"{stem}_100" for stem in _MEASURES_AT_PLACE), "recall_at_precision_0.9"]
+    raise UnusableSetting("measure", repr(name), f"a name like {', '.join(known)}")
+
+
+def _average_precision(ranking: Ranking) -> Floats:
+    return _sum(_steps(ranking.recall) * ranking.precision)
+
+
+def _precision_at(ranking: Ranking, k: int) -> Floats:
+    return _positives_among_first(ranking, k) / np.minimum(ranking.listings[:, -1], k)
+
+
+def _recall_at(ranking: Ranking, k: int) -> Floats:
+    return _positives_among_first(ranking, k) / ranking.positives[:, -1]
+
+
+def _recall_at_precision(ranking: Ranking, precision: float) -> Floats:
+    best: Floats = np.where(ranking.precision >= precision, ranking.recall, 0.0).max(axis=1)
+    return best
+
+
+def _brier(ranking: Ranking) -> Floats:
+    # As y is 0 or 1, w (y - s)^2 = w y (1 - s)^2 + w (1 - y) s^2, which sums over the steps of the counts.
+    # No matrix product: its threads wait for each other where other programs keep the cores busy.
+    positives = _steps(ranking.positives)
+    genuine = _steps(ranking.listings) - positives
+    squares = _sum(positives * (1 - ranking.scores) ** 2 + genuine * ranking.scores**2)
+    return squares / ranking.listings[:, -1]
+
+
+def _calibration_error(ranking: Ranking) -> Floats:
+    surplus = _steps(ranking.positives) - _steps(ranking.listings) * ranking.scores
+    n_samples = len(surplus)
+    bins = _equal_mass_bins(ranking) + CALIBRATION_BINS * np.arange(n_samples)[:, np.newaxis]
+    sums = np.bincount(bins.ravel(), surplus.ravel(), minlength=n_samples * CALIBRATION_BINS)
+    return _sum(np.abs(sums.reshape(n_samples, CALIBRATION_BINS))) / ranking.listings[:, -1]
+
+
+def _equal_mass_bins(ranking: Ranking) -> NDArray[np.intp]:
+    """Return the bin that holds the middle of the listings of each score, shape (n_samples, n_scores)."""
+    middle = ranking.listings - _steps(ranking.listings) / 2
+    share = middle / ranking.listings[:, -1:]
+    return np.minimum(CALIBRATION_BINS * share, CALIBRATION_BINS - 1).astype(np.intp)
+
+
+_PLAIN_MEASURES: dict[str, Callable[[Ranking], Floats]] = {
+    "average_precision": _average_precision,
+    "brier": _brier,
+    "calibration_error": _calibration_error,
+}
+_MEASURES_AT_PLACE: dict[str, Callable[..., Floats]] = {
+    "precision_at": _precision_at,
+    "recall_at": _recall_at,
+}
+
+
+def _positives_among_first(ranking: Ranking, k: int) -> Floats:
+    """Count the counterfeits among the first k listings; the step that holds the k-th counts in part."""
+    samples = np.arange(len(ranking.listings))
+    reach = np.minimum(ranking.listings[:, -1], k)
+    step = (ranking.listings < reach[:, np.newaxis]).sum(axis=1)
+    listings_here, positives_here = ranking.listings[samples, step], ranking.positives[samples, step]
+    listings_above = np.where(step > 0, ranking.listings[samples, step - 1], 0.0)
+    positives_above = np.where(step > 0, ranking.positives[samples, step - 1], 0.0)
+    share = (reach - listings_above) / (listings_here - listings_above)
+    found: Floats = positives_above + share * (positives_here - positives_above)
+    return found
+
+
+def _steps(cumulated: Floats) -> Floats:
+    return np.diff(cumulated, axis=1, prepend=0.0)
+
+
+def _sum(values: Floats) -> Floats:
+    total: Floats = values.sum(axis=1)
+    return total
+
+
+def _as_share(number: str) -> float | None:
+    try:
+        share = float(number)
+    except ValueError:
+        return None
+    return share if 0 < share <= 1 else None
+
+
+_CELLS_AT_A_TIME = 100_000  # of resamples x listings: few enough to stay in the processor's cache
+
+
+def resample_rankings(
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    worth: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Iterator[tuple[NDArray[np.intp], Ranking]]:
+    """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
+
+    Resamples without a counterfeit are left out. Where `worth` is given, of shape (n_listings,) and at least 0, each
+    counterfeit counts for what it is worth: recall is then the share of all worth that was found. Where `weight` is
+    given, each listing counts as so many.
+
+    Examples
+    --------
+    >>> draws = resample_rankings([1, 0], [0.9, 0.1], ["a", "b"], n_resamples=0)
+    >>> [(numbers.tolist(), ranking.precision.tolist()) for numbers, ranking in draws]
+    [([0], [[1.0, 0.5]])]
+    """
+    truth, scores = check_scores(y, score, are_probabilities=False)
+    if worth is not None:
+        truth = truth * np.asarray(worth, dtype=float)
+    order = ScoreOrder.of(scores)
+    for start, weights in resampled_weights(number_sellers(sellers, len(truth)), n_resamples, seed):
+        if weight is not None:
+            weights = weights * np.asarray(weight, dtype=float)
+        ranking = order.rank(scores, truth, weights)
+        usable = np.flatnonzero(ranking.positives[:, -1] > 0)
+        yield start + usable, ranking.of_samples(usable)
+
+
+def resample_sums(values: ArrayLike, sellers: ArrayLike, *, n_resamples: int = 500, seed: int = 0) -> Floats:
+    """Add up columns over the listings as they are, and then over each resample of their sellers.
+
+    The sellers drawn are those of `resample_rankings` under the same seed.
+
+    Parameters
+    ----------
+    values : array of shape (n_listings, n_columns)
+    sellers : array of shape (n_listings,)
+
+    Returns
+    -------
+    array of shape (1 + n_resamples, n_columns)
+
+    Examples
+    --------
+    >>> resample_sums([[1.0], [2.0], [4.0]], ["a", "a", "b"], n_resamples=3).ravel()
+    array([7., 8., 7., 6.])
+    """
+    columns = np.asarray(values, dtype=float)
+    numbers = number_sellers(sellers, len(columns))
+    by_seller = np.zeros((int(numbers.max()) + 1, columns.shape[1]))
+    np.add.at(by_seller, numbers, columns)
+    weights = resampled_weights(np.arange(len(by_seller)), n_resamples, seed)
+    return np.vstack([drawn @ by_seller for _, drawn in weights])
+
+
+def resampled_weights(sellers: NDArray[np.intp], n_resamples: int, seed: int) -> Iterator[tuple[int, Floats]]:
+    """Yield weights of several samples at a time, after the number of the first; sample 0 is all listings."""
+    yield 0, np.ones((1, len(sellers)))
+    n_sellers = int(sellers.max()) + 1
+    generator = np.random.default_rng(seed)
+    at_a_time = max(1, _CELLS_AT_A_TIME // len(sellers))
+    for start in range(1, n_resamples + 1, at_a_time):
+        drawn = [
+            np.bincount(generator.integers(n_sellers, size=n_sellers), minlength=n_sellers)
+            for _ in range(start, min(start + at_a_time, n_resamples + 1))
+        ]
+        yield start, np.take(np.array(drawn, dtype=float), sellers, axis=1)
+
+
+def number_sellers(sellers: ArrayLike, n_listings: int) -> NDArray[np.intp]:
+    """Number the sellers in the order of their ids."""
+    codes, ids = pd.factorize(np.asarray(sellers, dtype=object), sort=True)
+    named = np.count_nonzero(codes >= 0)
+    if len(codes) != n_listings or named < n_listings or len(ids) < 2:
+        raise UnmeasurableScores(
+            f"{len(ids)} sellers of {named} listings",
+            f"a seller for each of {n_listings} listings, and two at least",
+        )
+    return np.asarray(codes, dtype=np.intp)

@@ -1,0 +1,337 @@
+"""Save a model and load it again; loading is a recipe of checks, in which nothing is constructed before its time.
+
+Others can write where models lie, so the loader believes nothing in a folder. What is on disk is the matter of
+`folder`, and so are manifest and signature; `card` and `skops_file` check one file each.
+
+The last check are golden listings: a few of our own that every model scores when it is saved and again whenever it is
+loaded. A model whose files are whole may still score otherwise: under other libraries, or with a state that was put
+together by somebody else. The log-odds in its card show that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ipml.errors import GoldenMismatch, first_line
+from ipml.listings.schema import listings_to_frame
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file.card import (
+    ModelCard,
+    check_versions,
+    content_version,
+    parse_card,
+    running_versions,
+    write_card,
+)
+from ipml.model.model_file.folder import (
+    CARD,
+    MANIFEST,
+    MODEL,
+    SIGNATURE,
+    check_manifest,
+    check_replaceable,
+    check_signature,
+    find_folder,
+    make_manifest,
+    put_in_place,
+    read_folder,
+    sign,
+    write_folder,
+)
+from ipml.model.model_file.skops_file import construct, pack, unpack
+from ipml.records import Listing
+
+TOLERANCE = 1e-9  # of log-odds: room for another order of summation, not for another model
+
+
+class Classifier(Protocol):
+    """What can be saved as a model: it turns a frame of listings into log-odds."""
+
+    def decision_function(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the log-odds before calibration, shape (n_listings,)."""
+        ...
+
+
+def golden_log_odds(classifier: Classifier) -> tuple[float, ...]:
+    """Return the log-odds of the golden listings, in their order.
+
+    Examples
+    --------
+    >>> class Shy:
+    ...     def decision_function(self, X):
+    ...         return np.full(len(X), -3)
+    >>> set(golden_log_odds(Shy()))
+    {-3.0}
+    """
+    frame = listings_to_frame(GOLDEN_LISTINGS)
+    return tuple(float(value) for value in np.asarray(classifier.decision_function(frame), dtype=float))
+
+
+def check_golden(classifier: Classifier, expected: Sequence[float], folder: Path) -> None:
+    """Refuse a classifier under which the golden listings score otherwise than when it was saved.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        As it was loaded; it need not even be a classifier.
+    expected : sequence of float
+        Log-odds in the card.
+    folder : Path
+        Where the model lies, for the message.
+
+    Raises
+    ------
+    GoldenMismatch
+        Scoring fails, or a log-odds differs by more than 1e-9.
+    """
+    try:
+        log_odds = golden_log_odds(classifier)
+    except Exception as error:  # a crafted or broken state can fail anywhere in scoring
+        raise GoldenMismatch(folder, f"an error ({first_line(error)})") from error
+    if not len(log_odds) == len(expected) == len(GOLDEN_LISTINGS):
+        raise GoldenMismatch(folder, f"{len(log_odds)} log-odds, with {len(expected)} in the card")
+    difference = np.abs(np.subtract(log_odds, expected)).max()  # NaN where any is
+    if not difference <= TOLERANCE:  # so that NaN is refused, too
+        raise GoldenMismatch(folder, f"log-odds that differ by up to {difference:.3g}")
+
+
+_SEEN = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
+
+GOLDEN_LISTINGS = (
+    Listing(
+        listing_id="plain",
+        seller_id="golden-1",
+        title="Brown leather wallet with coin pocket",
+        description="Lightly used, no scratches. Collected in person or sent by post.",
+        brand="Fossil",
+        category="wallets",
+        price=35.0,
+        currency="EUR",
+        listed_at=_SEEN,
+        observed_at=_SEEN,
+        seller_age_days=2100.0,
+        seller_sales=340.0,
+        seller_returns=6.0,
+        seller_rating=0.98,
+    ),
+    Listing(
+        listing_id="declared",
+        seller_id="golden-2",
+        title="AAA+ grade replica watch 1:1 mirror, no box",
+        description="Best factory, same weight as the real one.",
+        brand="Rolex",
+        category="watches",
+        price=89.0,
+        currency="USD",
+        seller_age_days=9.0,
+        seller_sales=0.0,
+        seller_listings=120.0,
+    ),
+    Listing(
+        listing_id="disguised",
+        seller_id="golden-2",
+        title="N\u0456k\u0435 a\u200bir s\u200bho\u0435s  \uff32\uff25\uff30 quality &amp; fast",
+        brand="N\u0456k\u0435",
+        price=19.99,
+        currency="USD",
+        seller_age_days=9.0,
+        seller_complaints=4.0,
+    ),
+    Listing(
+        listing_id="cyrillic",
+        seller_id="golden-3",
+        title="Кроссовки мужские, размер 43, оригинал",
+        brand="Adidas",
+        category="обувь",
+        price=5400.0,
+        currency="RUB",
+        country="RU",
+    ),
+    Listing(
+        listing_id="japanese",
+        seller_id="golden-4",
+        title="革の手袋 新品 箱付き",
+        brand="Gucci",
+        price=24000.0,
+        currency="JPY",
+        country="JP",
+    ),
+    Listing(listing_id="bare", seller_id="golden-5", title="x"),
+    Listing(
+        listing_id="long",
+        seller_id="golden-6",
+        title="Garden hose, twenty metres, with brass couplings",
+        description="A hose for the garden that does not kink and lies flat when it is empty. " * 60,
+        price=22.5,
+        currency="EUR",
+        seller_age_days=800.0,
+    ),
+    Listing(
+        listing_id="extreme",
+        seller_id="golden-7",
+        title="SOLID GOLD WATCH!!! " * 8,
+        brand="Omega",
+        price=1_000_000.0,
+        currency="USD",
+        seller_age_days=10_000.0,
+        seller_sales=5_000_000.0,
+        seller_returns=0.0,
+        seller_complaints=100_000.0,
+        seller_rating=0.0,
+        seller_strikes=50.0,
+        seller_listings=200_000.0,
+    ),
+)
+"""Where one changes, `ipml.model.model_file.folder.FORMAT` is raised: older cards say nothing of the new one."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A classifier that has passed all checks, its card, and the SHA-256 of its model file in hexadecimal."""
+
+    classifier: Any
+    card: ModelCard
+    digest: str
+
+
+def save_model(
+    classifier: Classifier,
+    folder: Path | str,
+    *,
+    name: str,
+    data_digest: str,
+    experiment: Mapping[str, Any],
+    figures: Mapping[str, Estimate],
+    key_file: Path | None = None,
+) -> ModelCard:
+    """Save a fitted classifier as a model folder, whole or not at all.
+
+    The folder is written beside its place, loaded once as a check, and only then put there. A process killed
+    at any moment leaves the old model or the new one, and at worst a hidden folder beside it.
+
+    The same classifier and facts give the same files to the byte. When a model was trained is therefore not in it; the
+    run that recorded it knows.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Fitted, and made of trusted types only.
+    folder : Path or str
+        Where the model goes. A model already there is replaced; any other folder is left alone.
+    name, data_digest, experiment, figures
+        Facts for the card; see `ModelCard`.
+    key_file : Path, optional
+        File with a secret of at least 32 bytes, with which the manifest is signed.
+
+    Returns
+    -------
+    ModelCard
+        The card as it was saved.
+
+    Raises
+    ------
+    NotAModelFolder
+        Something else is where the model should go.
+    UntrustedModel
+        The classifier holds types that `load_model` would refuse.
+    UnusableSetting
+        A fact does not fit the card: a name with a slash, a figure that is not a number.
+    """
+    folder = Path(folder).absolute()
+    check_replaceable(folder)
+    packed = pack(classifier)
+    card = ModelCard(
+        name=name,
+        version=content_version(packed),
+        versions=running_versions(),
+        listing_fields=tuple(field.name for field in fields(Listing)),
+        data_digest=data_digest,
+        experiment=experiment,
+        figures=figures,
+        golden_log_odds=golden_log_odds(classifier),
+    )
+    contents = {MODEL: packed, CARD: write_card(card)}
+    contents[MANIFEST] = make_manifest(contents)
+    if key_file is not None:
+        contents[SIGNATURE] = sign(contents[MANIFEST], key_file)
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workplace:
+        sealed = Path(workplace, "model")
+        write_folder(sealed, contents)
+        saved = load_model(sealed, key_file=key_file)
+        put_in_place(sealed, folder)
+    return saved.card
+
+
+def load_model(
+    folder: Path | str, *, key_file: Path | None = None, allow_version_mismatch: bool = False
+) -> LoadedModel:
+    """Load a model folder, or refuse it and say why; nothing in the folder is ever run.
+
+    Parameters
+    ----------
+    folder : Path or str
+        As written by `save_model`.
+    key_file : Path, optional
+        File with the secret with which the manifest must be signed.
+    allow_version_mismatch : bool, default=False
+        Load a model made with other versions of Python, scikit-learn, numpy or skops, and log that.
+        The golden listings must still score as they did.
+
+    Raises
+    ------
+    ModelNotFound
+        No folder is there.
+    UntrustedModel
+        The folder holds something that a model folder does not hold.
+    ModelChanged
+        A file is not the one in the manifest.
+    SignatureMismatch
+        The manifest is not signed with the key given.
+    VersionMismatch
+        The model was made with other versions than those running.
+    GoldenMismatch
+        The golden listings score otherwise than when the model was saved.
+
+    Examples
+    --------
+    >>> load_model("no/such/folder")
+    Traceback (most recent call last):
+    ipml.errors.ModelNotFound: ...no/such/folder: found no model; expected a model folder. ...
+    """
+    folder = find_folder(folder)
+    contents = read_folder(folder)
+    check_manifest(contents, folder)
+    if key_file is not None:
+        check_signature(contents, key_file, folder)
+    card = parse_card(contents, folder)
+    unpacked = unpack(contents[MODEL], folder)
+    # Before anything is constructed: under other versions that fails in ways that explain nothing.
+    check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
+    classifier = construct(unpacked, folder, allow_version_mismatch=allow_version_mismatch)
+    check_golden(classifier, card.golden_log_odds, folder)
+    return LoadedModel(classifier, card, hashlib.sha256(contents[MODEL]).hexdigest())
+
+
+def read_card(folder: Path | str) -> ModelCard:
+    """Return the card of a model folder without loading the model; the files must agree with the manifest."""
+    folder = find_folder(folder)
+    contents = read_folder(folder)
+    check_manifest(contents, folder)
+    return parse_card(contents, folder)
+
+
+def manifest_sha256(folder: Path | str) -> str:
+    """Return the SHA-256 of the manifest, in hexadecimal; it stands for the whole model folder."""
+    return hashlib.sha256(read_folder(find_folder(folder))[MANIFEST]).hexdigest()

@@ -1,0 +1,413 @@
+"""Logistic regression on the features of listings, on its way to the best fit, and how far it is from there.
+
+The features are held as the learner reads them: row by row, many times, in little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize
+from scipy.sparse import csr_matrix, hstack
+from scipy.special import entr, expit, xlogy
+from sklearn.linear_model import LogisticRegression
+
+from ipml.errors import FitNotConverged
+from ipml.features.compiled.ngram_codes import encode
+from ipml.features.compiled.texts import Texts
+from ipml.model.solver import StoredRows, ascend, measure, multiply
+
+Floats = NDArray[np.float64]
+_TEXTS_AT_ONCE = 20_000  # what is written on the way stays small
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ngrams:
+    """Texts and what their n-grams are worth: an n-gram that occurs `c` times in a text with `n` known ones has the
+    value `weight * c * rarity / sqrt(n)`, as `TextFeatures` gives it.
+
+    Attributes
+    ----------
+    first : int
+        The number of the first of their columns.
+    texts : Texts
+        Skeletons of folded texts, one for each listing.
+    rarity : array of shape (2^bits,)
+        `TextFeatures.idf_`; 0 for the unknown.
+    letters : tuple of (int, int)
+    words : int
+    weight : float, default=1.0
+    """
+
+    first: int
+    texts: Texts
+    rarity: Floats
+    letters: tuple[int, int]
+    words: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """The features of some listings; rows that are taken out are not copied.
+
+    Examples
+    --------
+    >>> design = Design.of(csr_matrix([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]]))
+    >>> design[np.array([2, 1])] @ np.array([1.0, 10.0])
+    array([ 3., 20.])
+    """
+
+    stored: StoredRows
+    rows: NDArray[np.int64]
+    n_columns: int
+
+    @classmethod
+    def of(cls, values: csr_matrix | Design, ngrams: Sequence[Ngrams] = ()) -> Design:
+        """Return features as a design; one that is a design already is returned as it is.
+
+        Parameters
+        ----------
+        values : csr_matrix of shape (n_listings, n_features)
+        ngrams : sequence of Ngrams
+            What stands in columns in which `values` has nothing. Kept in two bytes each.
+
+        Raises
+        ------
+        ValueError
+            A value is not a finite number, or there is not one text for each listing.
+        """
+        if isinstance(values, Design):
+            return values
+        _check_values(values, ngrams)
+        blocks = [block for block in ngrams if block.texts.data.size]
+        codes, starts, scales = _encode_blocks(blocks, values.shape[0])
+        stored = StoredRows(
+            pointers=values.indptr.astype(np.int64, copy=False),
+            indices=values.indices.astype(np.int32, copy=False),
+            values=values.data.astype(np.float64, copy=False),
+            codes=codes,
+            starts=starts,
+            firsts=np.array([block.first for block in blocks], dtype=np.int64),
+            scales=scales,
+            rarity=_join_rarity(blocks),
+        )
+        return cls(stored, np.arange(values.shape[0]), values.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many listings and how many features there are."""
+        return len(self.rows), self.n_columns
+
+    def scale(self, factors: Floats) -> Design:
+        """Return each feature times its factor; all n-grams of a text have that of their first column."""
+        scales = self.stored.scales * factors[self.stored.firsts][:, np.newaxis]
+        values = self.stored.values * factors[self.stored.indices]
+        return replace(self, stored=self.stored._replace(scales=scales, values=values))
+
+    def append(self, column: Floats) -> Design:
+        """Return the features, of which all rows are stored in order, with one more after them.
+
+        Examples
+        --------
+        >>> Design.of(csr_matrix([[1.0], [0.0]])).append(np.array([2.0, 3.0])) @ np.array([1.0, 10.0])
+        array([21., 30.])
+        """
+        stored = self.stored
+        values = csr_matrix((stored.values, stored.indices, stored.pointers), shape=self.shape)
+        wider = csr_matrix(hstack([values, csr_matrix(column[:, np.newaxis])]))
+        numbers = Design.of(wider).stored
+        stored = stored._replace(pointers=numbers.pointers, indices=numbers.indices, values=numbers.values)
+        return replace(self, stored=stored, n_columns=self.n_columns + 1)
+
+    def __getitem__(self, rows: NDArray[Any]) -> Design:
+        return replace(self, rows=self.rows[rows])
+
+    def __matmul__(self, coefficients: Floats) -> Floats:
+        return np.asarray(multiply(self.stored, self.rows, coefficients))
+
+
+def _check_values(values: csr_matrix, ngrams: Sequence[Ngrams]) -> None:
+    if n_wrong := int(np.count_nonzero(~np.isfinite(values.data))):
+        raise ValueError(f"{n_wrong} of {values.nnz} values are not finite. Every feature needs a finite number.")
+    for block in ngrams:
+        if len(block.texts) != values.shape[0]:
+            raise ValueError(f"Got {len(block.texts)} texts for {values.shape[0]} listings; expected one for each.")
+
+
+def _encode_blocks(blocks: Sequence[Ngrams], n_rows: int) -> tuple[NDArray[np.uint16], NDArray[np.int64], Floats]:
+    """Return the codes of the n-grams, block after block, where each row's begin, and the rows' scales."""
+    codes = np.empty(0, dtype=np.uint16)
+    starts = np.zeros((len(blocks), n_rows + 1), dtype=np.int64)
+    scales = np.zeros((len(blocks), n_rows))
+    used = 0
+    for number, block in enumerate(blocks):
+        starts[number, 0] = used
+        bits = block.rarity.size.bit_length() - 1
+        for first in range(0, n_rows, _TEXTS_AT_ONCE):
+            texts = block.texts.take(np.arange(first, min(first + _TEXTS_AT_ONCE, n_rows)))
+            part, ends, n_known = encode(texts.offsets, texts.data, block.rarity, bits, *block.letters, block.words)
+            if used + part.size > codes.size:
+                codes.resize((used + part.size) * 5 // 4, refcheck=False)  # without a second copy where there is room
+            codes[used : used + part.size] = part
+            rows = slice(first, first + len(texts))
+            starts[number, first + 1 : first + 1 + len(texts)] = used + ends[1:]
+            scales[number, rows] = block.weight / np.sqrt(np.maximum(n_known, 1))
+            used += part.size
+    codes.resize(used, refcheck=False)
+    return codes, starts, scales
+
+
+def _join_rarity(blocks: Sequence[Ngrams]) -> Floats:
+    """Return the rarity of each column, 0 where it is no n-gram's."""
+    rarity = np.zeros(max((block.first + block.rarity.size for block in blocks), default=0))
+    for block in blocks:
+        rarity[block.first : block.first + block.rarity.size] = block.rarity
+    return rarity
+
+
+_MOST_PASSES = 2_000
+_STEP = 3.5  # from one penalty on the way to the next weaker one; those of a search lie closer together
+_ON_THE_WAY = 1e-2  # how exact a fit is that only another one begins from
+_FINER = 4.0  # a pass takes its gap from rows as it met them: where that was too good, it goes on to a smaller one
+_MOST_DESCENTS = 8
+_MOST_STEPS = 5_000  # of one descent
+_TINY = 1e-300
+
+
+class Start(NamedTuple):
+    """Where an ascent may begin: each listing's share in the coefficients, 0-1, and the intercept."""
+
+    shares: Floats
+    intercept: float
+
+
+class Ascent:
+    """Fit a logistic regression with a penalty on the coefficients, the intercept free of it.
+
+    Parameters
+    ----------
+    design : Design of shape (n_listings, n_features)
+    y : array of 0 and 1, shape (n_listings,)
+    weight : array of shape (n_listings,)
+    only_raises : array of bool, shape (n_features,)
+        Whose coefficients may not be negative. N-grams may not be among them.
+    C : float
+        Inverse strength of the penalty.
+    start : Start, optional
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_matrix
+    >>> design = Design.of(csr_matrix([[0.0], [1.0], [2.0], [3.0]]))
+    >>> ascent = Ascent(design, np.array([0, 1, 0, 1]), np.ones(4), np.array([False]), C=1.0)
+    >>> ascent.climb(1e-9)
+    >>> ascent.coefficients.round(3), round(ascent.intercept, 3)
+    (array([0.453]), -0.679)
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        y: NDArray[Any],
+        weight: Floats,
+        only_raises: NDArray[np.bool_],
+        C: float,
+        start: Start | None = None,
+    ) -> None:
+        _check_labels(design, y, weight)
+        counted = np.flatnonzero(weight > 0)  # a label that is not trusted at all teaches nothing
+        self._design, self._n_listings, self._counted = design[counted], len(y), counted
+        self._sign = np.where(y[counted] == 1, 1.0, -1.0)
+        self._weight = np.ascontiguousarray(weight[counted])
+        self._least = np.where(only_raises, 0.0, -np.inf)
+        self._shares = np.zeros(len(counted)) if start is None else start.shares[counted]
+        cost = C * self._weight
+        self._squares, self._sums = measure(
+            self._design.stored, self._design.rows, cost * self._sign * self._shares, design.shape[1]
+        )
+        share = float(self._weight[self._sign > 0].sum() / self._weight.sum())
+        self._null_loss = float(-(xlogy(share, share) + xlogy(1 - share, 1 - share)) * self._weight.sum())
+        self.coefficients = np.maximum(self._sums, self._least)
+        self.intercept = float(np.log(share / (1 - share))) if start is None else start.intercept
+        self.C, self.n_passes, self._reached = C, 0, 0.0 if start is None else C
+
+    def loosen(self, C: float) -> None:
+        """Go on under another penalty; each listing keeps its share."""
+        self._sums *= C / self.C
+        self.C = C
+
+    def climb(self, tolerance: float, seed: int = 0) -> None:
+        """Improve the fit until the objective is at most `tolerance` times the loss of a null model above its least.
+
+        A weak penalty is reached by way of stronger ones: from far away the ascent takes very long. Where it still does
+        not arrive, scipy's L-BFGS-B goes on.
+
+        Raises
+        ------
+        FitNotConverged
+            Neither arrives: the fit is not to be used.
+        """
+        wanted = self.C
+        self._approach(seed)
+        allowed, aimed_at = tolerance * wanted * self._null_loss, tolerance
+        gap = np.inf
+        while gap > allowed and self._ascend(aimed_at, seed):
+            self.coefficients = np.maximum(self._sums, self._least)
+            gap = self._settle()
+            aimed_at /= _FINER
+        for finer in range(_MOST_DESCENTS if gap > allowed else 0):
+            self._descend(allowed / _FINER**finer)
+            gap = self._settle()
+            if gap <= allowed:
+                break
+        if not gap <= allowed:
+            raise FitNotConverged(wanted, gap / (wanted * self._null_loss), tolerance)
+        self._reached = wanted
+
+    def attempt(self, tolerance: float, most_passes: int, seed: int = 0) -> bool:
+        """Improve the fit as `climb` does, but give up after so many passes; say whether it took itself for done.
+
+        It does not prove that it arrived, which is enough to compare penalties with each other.
+        """
+        self._approach(seed)
+        is_done = self._ascend(tolerance, seed, most_passes)
+        self.coefficients = np.maximum(self._sums, self._least)
+        self.intercept = _best_intercept(
+            self._design @ self.coefficients, self._sign, self.C * self._weight, self.intercept
+        )
+        self._reached = self.C
+        return is_done
+
+    def _approach(self, seed: int) -> None:
+        """Fit roughly under stronger penalties, one after another, and return to the penalty that is wanted."""
+        wanted = self.C
+        for C in self._penalties_on_the_way():
+            self.loosen(C)
+            self._ascend(_ON_THE_WAY, seed)
+        self.loosen(wanted)
+
+    def _penalties_on_the_way(self) -> Iterator[float]:
+        """Yield those between where the fit stands and where it is to go, the strongest first.
+
+        Under the first one, with nothing fitted yet, a row of mean length moves no other one much.
+        """
+        C = max(self._reached * _STEP, 1.0 / max(float(self._squares.mean()), 1e-12))
+        while C < self.C:
+            yield C
+            C *= _STEP
+
+    def _ascend(self, tolerance: float, seed: int, most_passes: int = _MOST_PASSES) -> bool:
+        """Visit rows until the ascent takes its gap for small enough, or has done so very often; say which."""
+        stored, rows = self._design.stored, self._design.rows
+        fitted, cost = (self._sign, self.C * self._weight), (self._least, self._squares, self._shares, self._sums)
+        allowed = tolerance * self.C * self._null_loss
+        self.intercept, gap, n_passes = ascend(stored, rows, *fitted, *cost, self.intercept, allowed, most_passes, seed)
+        self.n_passes += n_passes
+        return bool(gap <= allowed)
+
+    def _settle(self) -> float:
+        """Put the intercept where it is best, and return how far the objective is above its least, at most.
+
+        It is compared with the dual objective, which is below the least one at any shares whose signed costs sum to 0:
+        whichever way coefficients and shares were found, the bound holds. Those of the larger side are scaled to fit.
+        """
+        cost, sign = self.C * self._weight, self._sign
+        products = self._design @ self.coefficients
+        self.intercept = _best_intercept(products, sign, cost, self.intercept)
+        primal = self._objective(products + self.intercept, self.coefficients)
+        of_counterfeit, of_genuine = (float((cost * self._shares)[sign == side].sum()) for side in (1.0, -1.0))
+        least = min(of_counterfeit, of_genuine)
+        shares = self._shares * np.where(sign > 0, least / max(of_counterfeit, _TINY), least / max(of_genuine, _TINY))
+        _, sums = measure(self._design.stored, self._design.rows, cost * sign * shares, self._design.shape[1])
+        best = np.maximum(sums, self._least, out=sums)
+        dual = cost @ (entr(shares) + entr(1.0 - shares)) - 0.5 * best @ best
+        return float(primal - dual)
+
+    def _objective(self, log_odds: Floats, coefficients: Floats) -> float:
+        loss = np.logaddexp(0.0, -self._sign * log_odds)
+        return float(self.C * (self._weight @ loss) + 0.5 * coefficients @ coefficients)
+
+    def _descend(self, allowed: float) -> None:
+        """Improve coefficients and intercept by L-BFGS-B, which takes longer but bears values of any size."""
+        stored, rows, n_columns = self._design.stored, self._design.rows, self._design.shape[1]
+        cost, sign = self.C * self._weight, self._sign
+        used = np.flatnonzero(measure(stored, rows, np.random.default_rng(0).random(len(rows)), n_columns)[1])
+        coefficients = np.zeros(n_columns)
+
+        def look(point: Floats) -> tuple[float, Floats]:
+            coefficients[used] = point[:-1]
+            log_odds = self._design @ coefficients + point[-1]
+            error = -cost * sign * expit(-sign * log_odds)
+            _, slopes = measure(stored, rows, error, n_columns)
+            return self._objective(log_odds, point[:-1]), np.append(slopes[used] + point[:-1], error.sum())
+
+        start = np.append(self.coefficients[used], self.intercept)
+        if not look(start)[0] < self.C * self._null_loss:
+            start = np.append(np.zeros(len(used)), 0.0)  # nothing was gained on the way here
+        # The objective curves at least as a parabola: it is above its least by at most half the square of the slopes.
+        options = {"maxiter": _MOST_STEPS, "maxfun": 2 * _MOST_STEPS, "maxcor": 20, "ftol": 0.0}
+        found = minimize(
+            look,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[*((least, None) for least in self._least[used]), (None, None)],
+            options=options | {"gtol": np.sqrt(max(allowed, 0.0) / (len(used) + 1))},
+        )
+        self.n_passes += found.nfev
+        look(found.x)
+        self.coefficients = coefficients
+        products = self._design @ coefficients
+        self.intercept = _best_intercept(products, sign, cost, float(found.x[-1]))
+        self._shares = expit(-sign * (products + self.intercept))
+        _, self._sums = measure(stored, rows, cost * sign * self._shares, n_columns)
+
+    def score(self, design: Design) -> Floats:
+        """Return the log-odds of listings, shape (n_listings,)."""
+        return np.asarray(design @ self.coefficients + self.intercept)
+
+    def learner(self) -> LogisticRegression:
+        """Return the fit as scikit-learn's."""
+        learner = LogisticRegression(C=self.C)
+        learner.classes_ = np.array([0, 1], dtype=np.int8)
+        learner.coef_, learner.intercept_ = self.coefficients[np.newaxis], np.array([self.intercept])
+        learner.n_features_in_, learner.n_iter_ = self._design.shape[1], np.array([self.n_passes], dtype=np.int32)
+        return learner
+
+    @property
+    def standing(self) -> Start:
+        """Where the ascent is: another one, of the same listings or more, can begin there."""
+        shares = np.zeros(self._n_listings)
+        shares[self._counted] = self._shares
+        return Start(shares, self.intercept)
+
+
+def _best_intercept(products: Floats, sign: Floats, cost: Floats, near: float) -> float:
+    """Return the intercept with the least loss, given what the coefficients say of each listing."""
+
+    def fall(intercept: float) -> float:
+        return float((cost * sign) @ expit(-sign * (products + intercept)))
+
+    width = 1.0
+    while fall(near - width) < 0.0 or fall(near + width) > 0.0:
+        width *= 4.0
+    return float(brentq(fall, near - width, near + width, xtol=1e-12, rtol=1e-14))
+
+
+def has_both(y: NDArray[Any], weight: Floats) -> bool:
+    """Say whether there are labels of both kinds that have a weight."""
+    return bool((weight[y == 1] > 0).any() and (weight[y == 0] > 0).any())
+
+
+def _check_labels(design: Design, y: NDArray[Any], weight: Floats) -> None:
+    if not len(y) == len(weight) == design.shape[0]:
+        raise ValueError(f"Got {len(y)} labels and {len(weight)} weights for {design.shape[0]} listings.")
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError("Some weights are negative or no finite numbers. Every label needs a weight of 0 or more.")
+    if not has_both(y, weight):
+        raise ValueError("All labels with a weight are the same. There must be counterfeit and genuine listings.")

@@ -1,0 +1,305 @@
+"""The curves of an evaluation: as numbers, and as paths of an SVG drawing, which the page colours by day and by night.
+
+The drawings of a report share one frame: 360 wide, 240 high, the plot itself from (44, 10) to (350, 200).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES
+from ipml.model.evaluation.ranking import Floats, Ranking, check_scores, rank_once, resample_rankings
+
+_RECALLS = np.linspace(0.005, 1, 200)
+_RELIABILITY_BINS = 10
+_SCORE_BINS = 40
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Precision at each recall, its 95 % interval over sellers, and the precision of the baselines by name."""
+
+    recall: Floats
+    precision: Floats
+    low: Floats
+    high: Floats
+    baselines: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """For each tenth of the scale that has listings: the share predicted and that observed, with its interval.
+
+    Attributes
+    ----------
+    start : array of shape (n_bins,)
+        Where the tenth begins.
+    predicted : array of shape (n_bins,)
+        Mean score of its listings.
+    observed, low, high : array of shape (n_bins,)
+        Share of counterfeits among them, and its 95 % interval over sellers.
+    listings : array of shape (n_bins,)
+        How many there are, counted as their weights say.
+    """
+
+    start: Floats
+    predicted: Floats
+    observed: Floats
+    low: Floats
+    high: Floats
+    listings: Floats
+
+    @property
+    def counterfeits_predicted(self) -> float:
+        """How many counterfeits the scores add up to."""
+        return float(self.predicted @ self.listings)
+
+    @property
+    def counterfeits_observed(self) -> float:
+        """How many there are."""
+        return float(self.observed @ self.listings)
+
+
+@dataclass(frozen=True)
+class ScoreHistogram:
+    """How many genuine and counterfeit listings score between each two edges."""
+
+    edges: Floats
+    genuine: Floats
+    counterfeit: Floats
+
+
+def precision_recall(
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    baselines: Mapping[str, ArrayLike] | None = None,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
+) -> PrecisionRecall:
+    """Return the precision of a model at 200 values of recall.
+
+    Parameters
+    ----------
+    y, score : array of shape (n_listings,)
+        Truth (0 or 1) and the model's probabilities.
+    sellers : array of shape (n_listings,)
+    baselines : mapping of str to array of shape (n_listings,), optional
+        Probabilities of the baselines by name.
+    weight : array of shape (n_listings,), optional
+        What each listing counts, as `count_by_odds` returns it; once where none is given.
+    n_resamples : int, default=200
+        Resamples of the sellers, for the interval.
+    seed : int, default=0
+
+    Examples
+    --------
+    >>> curve = precision_recall([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1], list("abcd"), n_resamples=9)
+    >>> curve.precision[[0, -1]].round(2)
+    array([1.  , 0.67])
+    """
+    check_scores(y, score)
+    counts = None if weight is None else np.asarray(weight, dtype=float)
+    draws = resample_rankings(y, score, sellers, weight=counts, n_resamples=n_resamples, seed=seed)
+    precisions = np.vstack([_precision_at_recalls(ranking) for _, ranking in draws])
+    low, high = np.percentile(precisions, INTERVAL_PERCENTILES, axis=0)
+    lines = {
+        name: _precision_at_recalls(rank_once(*check_scores(y, baseline), counts))[0]
+        for name, baseline in (baselines or {}).items()
+    }
+    return PrecisionRecall(_RECALLS, precisions[0], low, high, lines)
+
+
+def reliability(
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
+) -> Reliability:
+    """Return, by tenths of the scale, which share of counterfeits was predicted and which observed.
+
+    Listings count as their weights say, as for `precision_recall`.
+
+    Examples
+    --------
+    >>> bins = reliability([1, 0, 1, 0], [0.91, 0.15, 0.93, 0.15], list("abcd"), n_resamples=9)
+    >>> bins.predicted, bins.observed
+    (array([0.92, 0.15]), array([1., 0.]))
+    """
+    truth, scores = check_scores(y, score)
+    counts = None if weight is None else np.asarray(weight, dtype=float)
+    ranking = rank_once(truth, scores, counts)
+    first = _first_of_bins(ranking)
+    draws = resample_rankings(truth, scores, sellers, weight=counts, n_resamples=n_resamples, seed=seed)
+    observed = np.vstack([_observed_by_bin(resampled, first) for _, resampled in draws])
+    low, high = np.nanpercentile(observed, INTERVAL_PERCENTILES, axis=0)
+    return Reliability(
+        start=_bins_of(ranking.scores[first]) / _RELIABILITY_BINS,
+        predicted=_predicted_by_bin(ranking, first),
+        observed=observed[0],
+        low=low,
+        high=high,
+        listings=_sum_by_bin(ranking.listings, first)[0],
+    )
+
+
+def score_histogram(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> ScoreHistogram:
+    """Count the listings of each class by fortieths of the scale, as their weights say.
+
+    Examples
+    --------
+    >>> histogram = score_histogram([1, 0, 1], [0.99, 0.01, 0.98])
+    >>> histogram.genuine[0], histogram.counterfeit[-1]
+    (np.float64(1.0), np.float64(2.0))
+    """
+    truth, scores = check_scores(y, score)
+    counts = np.ones_like(scores) if weight is None else np.asarray(weight, dtype=float)
+    edges = np.array([edge / _SCORE_BINS for edge in range(_SCORE_BINS + 1)])
+    genuine, counterfeit = (
+        np.histogram(scores[truth == side], bins=edges, weights=counts[truth == side])[0] for side in (0, 1)
+    )
+    return ScoreHistogram(edges, genuine, counterfeit)
+
+
+def _precision_at_recalls(ranking: Ranking) -> Floats:
+    """Return the precision at the first threshold that reaches each recall, shape (n_samples, n_recalls)."""
+    reached = np.array([np.searchsorted(recall, _RECALLS - 1e-12) for recall in ranking.recall])
+    return np.take_along_axis(ranking.precision, reached, axis=1)
+
+
+def _bins_of(scores: Floats) -> NDArray[np.intp]:
+    return np.minimum(_RELIABILITY_BINS * scores, _RELIABILITY_BINS - 1).astype(np.intp)
+
+
+def _first_of_bins(ranking: Ranking) -> NDArray[np.intp]:
+    """Return where each tenth of the scale begins, highest first; tenths without listings are left out."""
+    return np.flatnonzero(np.diff(_bins_of(ranking.scores), prepend=_RELIABILITY_BINS))
+
+
+def _sum_by_bin(cumulated: Floats, first: NDArray[np.intp]) -> Floats:
+    return np.add.reduceat(np.diff(cumulated, axis=1, prepend=0.0), first, axis=1)
+
+
+def _predicted_by_bin(ranking: Ranking, first: NDArray[np.intp]) -> Floats:
+    weighted = np.cumsum(np.diff(ranking.listings, prepend=0.0) * ranking.scores, axis=1)
+    predicted: Floats = (_sum_by_bin(weighted, first) / _sum_by_bin(ranking.listings, first))[0]
+    return predicted
+
+
+def _observed_by_bin(ranking: Ranking, first: NDArray[np.intp]) -> Floats:
+    """Return the share of counterfeits by bin, shape (n_samples, n_bins); NaN where a sample has none."""
+    listings, positives = _sum_by_bin(ranking.listings, first), _sum_by_bin(ranking.positives, first)
+    return np.divide(positives, listings, out=np.full_like(listings, np.nan), where=listings > 0)
+
+
+LEFT, TOP, RIGHT, BOTTOM = 44.0, 10.0, 350.0, 200.0
+
+
+def place_x(share: float) -> float:
+    """Return where 0-1 lies from left to right.
+
+    Examples
+    --------
+    >>> place_x(0.0), place_x(0.5)
+    (44.0, 197.0)
+    """
+    return round(LEFT + (RIGHT - LEFT) * float(share), 1)
+
+
+def place_y(share: float) -> float:
+    """Return where 0-1 lies from the bottom up.
+
+    Examples
+    --------
+    >>> place_y(0.0), place_y(1.0)
+    (200.0, 10.0)
+    """
+    return round(BOTTOM - (BOTTOM - TOP) * float(share), 1)
+
+
+def line(xs: ArrayLike, ys: ArrayLike) -> str:
+    """Return the path through points in 0-1.
+
+    Examples
+    --------
+    >>> line([0, 1], [0, 0.5])
+    'M44.0 200.0 L350.0 105.0'
+    """
+    points = zip(np.asarray(xs, dtype=float), np.asarray(ys, dtype=float), strict=True)
+    return "M" + " L".join(f"{place_x(x)} {place_y(y)}" for x, y in points)
+
+
+def band(xs: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
+    """Return the outline of what lies between two curves.
+
+    Examples
+    --------
+    >>> band([0, 1], [0, 0], [1, 1])
+    'M44.0 10.0 L350.0 10.0 L350.0 200.0 L44.0 200.0Z'
+    """
+    along = np.asarray(xs, dtype=float)
+    both = np.concatenate([np.asarray(high, dtype=float), np.asarray(low, dtype=float)[::-1]])
+    return line(np.concatenate([along, along[::-1]]), both) + "Z"
+
+
+def steps(edges: ArrayLike, heights: ArrayLike) -> str:
+    """Return the outline of a histogram whose heights lie in 0-1.
+
+    Examples
+    --------
+    >>> steps([0, 0.5, 1], [1, 0])
+    'M44.0 200.0 L44.0 10.0 L197.0 10.0 L197.0 200.0 L350.0 200.0 L350.0 200.0Z'
+    """
+    xs = np.repeat(np.asarray(edges, dtype=float), 2)
+    ys = np.concatenate([[0.0], np.repeat(np.asarray(heights, dtype=float), 2), [0.0]])
+    return line(xs, ys) + "Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on the axis: where it is, in 0-1, and what it says."""
+
+    at: float
+    text: str
+
+
+SHARE_TICKS = tuple(Tick(share, f"{share:g}") for share in (0.0, 0.25, 0.5, 0.75, 1.0))
+
+
+@dataclass(frozen=True)
+class LogHistogram:
+    """A histogram of counts on a logarithmic scale, its heights in 0-1; `ticks` say which height is which count."""
+
+    edges: Floats
+    genuine: Floats
+    counterfeit: Floats
+    ticks: tuple[Tick, ...]
+
+
+def log_histogram(histogram: ScoreHistogram) -> LogHistogram:
+    """Return counts as heights: nothing at the bottom, one listing a little above it.
+
+    Examples
+    --------
+    >>> counts = np.array([99, 0])
+    >>> drawn = log_histogram(ScoreHistogram(np.array([0, 0.5, 1]), counts, counts))
+    >>> drawn.genuine.round(2), [tick.text for tick in drawn.ticks]
+    (array([1., 0.]), ['0', '1', '10'])
+    """
+    most = max(histogram.genuine.max(), histogram.counterfeit.max())
+
+    def height(count: ArrayLike) -> Floats:
+        return np.asarray(np.log1p(count) / np.log1p(most))
+
+    marks = [0, *(10**power for power in range(len(str(most))) if 10**power <= most)]
+    ticks = tuple(Tick(float(height(mark)), f"{mark:,}") for mark in marks)
+    return LogHistogram(histogram.edges, height(histogram.genuine), height(histogram.counterfeit), ticks)

@@ -1,0 +1,147 @@
+"""Pictures of an evaluation: precision against recall, predicted against observed, and the scores by class.
+
+Figures are made directly, without pyplot, which keeps a global list of them. What they show is worked out by
+`ipml.model.report.curves`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import ArrayLike
+
+from ipml.model.report.curves import (
+    PrecisionRecall,
+    Reliability,
+    ScoreHistogram,
+    precision_recall,
+    reliability,
+    score_histogram,
+)
+
+_MODEL_COLOUR = "#1f5fa8"
+_COUNTERFEIT_COLOUR = "#c2452d"
+_GREY = "#6b6b6b"
+_DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
+
+
+def plot_curves(
+    y: ArrayLike,
+    score: ArrayLike,
+    sellers: ArrayLike,
+    folder: Path,
+    *,
+    baselines: Mapping[str, ArrayLike] | None = None,
+    weight: ArrayLike | None = None,
+    n_resamples: int = 200,
+    seed: int = 0,
+) -> list[Path]:
+    """Draw the curves of a model into PNG files and return their paths.
+
+    Parameters
+    ----------
+    y, score : array of shape (n_listings,)
+        Truth (0 or 1) and the model's probabilities.
+    sellers : array of shape (n_listings,)
+        Who offers each listing; the band and the bars are 95 % intervals over sellers.
+    folder : Path
+        Where the files go; made where it does not exist.
+    baselines : mapping of str to array of shape (n_listings,), optional
+        Probabilities of the baselines by name.
+    weight : array of shape (n_listings,), optional
+        What each listing counts, as `count_by_odds` returns it; once where none is given.
+    n_resamples : int, default=200
+        Resamples of the sellers, for the intervals.
+    seed : int, default=0
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     paths = plot_curves([1, 0, 1, 0], [0.9, 0.2, 0.6, 0.4], list("abcd"), Path(folder), n_resamples=9)
+    >>> [path.name for path in paths]
+    ['precision_recall.png', 'reliability.png', 'scores.png']
+    """
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    curve = precision_recall(y, score, sellers, baselines=baselines, **drawn)
+    figures = {
+        "precision_recall": _draw_precision_recall(curve),
+        "reliability": _draw_reliability(reliability(y, score, sellers, **drawn)),
+        "scores": _draw_scores(score_histogram(y, score, weight)),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1], dpi=130)
+    return paths
+
+
+def _draw_precision_recall(curve: PrecisionRecall) -> Figure:
+    """Draw the curve of the model with its band, and the curves of the baselines."""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    label = "model, with 95 % interval over sellers"
+    axes.fill_between(curve.recall, curve.low, curve.high, color=_MODEL_COLOUR, alpha=0.18, linewidth=0)
+    axes.plot(curve.recall, curve.precision, color=_MODEL_COLOUR, linewidth=2, label=label)
+    for number, (name, precision) in enumerate(curve.baselines.items()):
+        dashes = _DASHES[number % len(_DASHES)]
+        axes.plot(curve.recall, precision, color=_GREY, linestyle=dashes, label=name.replace("_", " "))
+    axes.set(title="Precision against recall", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_xlabel("recall: share of the counterfeits that is flagged")
+    axes.set_ylabel("precision: share of the flagged that is counterfeit")
+    _finish(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _draw_reliability(bins: Reliability) -> Figure:
+    """Draw observed shares against the predicted, with bars for their intervals; how many score what."""
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
+    axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="as predicted")
+    axes.vlines(bins.predicted, bins.low, bins.high, color=_MODEL_COLOUR, alpha=0.45, linewidth=3)
+    label = "observed, with 95 % interval over sellers"
+    axes.plot(bins.predicted, bins.observed, "o", color=_MODEL_COLOUR, label=label)
+    axes.set(title="Do probabilities mean what they say?", xlim=(0, 1), ylim=(0, 1.02))
+    axes.set_ylabel("share that is counterfeit")
+    axes.legend(frameon=False, loc="upper left")
+    counts.bar(bins.start, bins.listings, width=0.092, align="edge", color=_GREY)
+    counts.set(yscale="log", ylim=(0.7, None))
+    counts.set_ylabel("listings (logarithmic)")
+    counts.set_xlabel("predicted probability of counterfeit, by tenths")
+    for part in (axes, counts):
+        _finish(part)
+    return figure
+
+
+def _draw_scores(histogram: ScoreHistogram) -> Figure:
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, counts, colour in (
+        ("genuine", histogram.genuine, _GREY),
+        ("counterfeit", histogram.counterfeit, _COUNTERFEIT_COLOUR),
+    ):
+        label = f"{name}: {counts.sum():,.0f} listings"
+        axes.stairs(counts, histogram.edges, fill=True, color=colour, alpha=0.35)
+        axes.stairs(counts, histogram.edges, color=colour, linewidth=1.8, label=label)
+    axes.set(title="Scores of genuine and counterfeit listings", xlim=(0, 1), yscale="log", ylim=(0.7, None))
+    axes.set_xlabel("score: predicted probability of counterfeit")
+    axes.set_ylabel("listings (logarithmic)")
+    _finish(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _finish(axes: Axes) -> None:
+    """Give an axis a quiet frame, a grid, and plain numbers."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))

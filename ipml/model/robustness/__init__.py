@@ -1,0 +1,14 @@
+"""How sellers hide what they sell from a model (disguised texts, gamed prices and histories), and what that costs."""
+
+from ipml.model.robustness.attacks import FAMILIES, Family, attack_listings, attack_text
+from ipml.model.robustness.robustness import Attack, find_attacks, score_attacks
+
+__all__ = [
+    "FAMILIES",
+    "Attack",
+    "Family",
+    "attack_listings",
+    "attack_text",
+    "find_attacks",
+    "score_attacks",
+]

@@ -1,0 +1,385 @@
+"""The stages of the classifier: a listing by itself, then joined with what its seller's other listings show.
+
+`CounterfeitClassifier.transform` writes every n-gram of every listing into a matrix, which learning and explaining
+need. To score, it is enough to add up what each extractor's features weigh, and that is many times as quick. Learning
+keeps texts as texts until someone asks for their n-grams.
+
+Long texts are read passage by passage, so that harmless words around the telling ones do not drown them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.special import expit
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import FeatureUnion
+from sklearn.utils.validation import check_is_fitted
+
+from ipml.features.columns import SPELT, Extractor, ListingColumns
+from ipml.features.compiled.numbers import add_rows
+from ipml.features.compiled.passages import cut_passages
+from ipml.features.compiled.texts import Texts, concat
+from ipml.features.names import Names
+from ipml.features.text import NgramSums, TextFeatures
+from ipml.model.calibration.seller_weights import limit_sellers
+from ipml.model.regression import Design, Ngrams
+
+TEXTS = ("title", "description")
+"""Whose n-grams count in several strengths."""
+PASSAGE_WORDS = {"title": (16, 8, 4), "description": (90, 60, 20)}
+"""For each text column: words up to which a text is read whole, words of a passage, and words from one to the next.
+
+The 80 letters that large marketplaces allow a title are at most some 16 words, and what gives a listing away, a brand
+with a word of the trade, is at most five: some passage of eight in steps of four holds it with few words around it.
+"""
+
+
+def split_long_texts(listings: ListingColumns, column: str) -> tuple[ListingColumns, NDArray[np.intp]] | None:
+    """Return each passage of the long texts as a listing of its own, and which listing each is from.
+
+    Parameters
+    ----------
+    listings : ListingColumns
+    column : {"title", "description"}
+
+    Returns
+    -------
+    tuple of ListingColumns and array of int, or None
+        None where no text is long.
+
+    Examples
+    --------
+    >>> listings = ListingColumns({"title": ["short", " ".join(f"w{number}" for number in range(24))]})
+    >>> passages, owners = split_long_texts(listings, "title")
+    >>> owners.tolist(), passages.raw("title").text(1).split()[0]
+    ([1, 1, 1, 1, 1], 'w4')
+    """
+    if column not in listings:
+        return None
+    passages, owners = cut_passages(listings.folded(column), *PASSAGE_WORDS[column])
+    return (listings.take(owners, {column: passages}), owners) if len(owners) else None
+
+
+Floats = NDArray[np.float64]
+_MOST_REMEMBERED = 4_096
+"""How many different texts of a column of few, such as categories, are kept with what they weigh."""
+
+
+class FirstStage:
+    """Fitted extractors and the coefficients of their features, prepared for scoring.
+
+    Parameters
+    ----------
+    features : FeatureUnion
+        Fitted.
+    coefficients : array of shape (n_features,)
+    intercept : float
+
+    Attributes
+    ----------
+    parts : dict of str to TextPart or NumberPart
+        What the features of each extractor weigh.
+    intercept : float
+    """
+
+    def __init__(self, features: FeatureUnion, coefficients: Floats, intercept: float) -> None:
+        self.intercept = intercept
+        self.parts: dict[str, TextPart | NumberPart] = {}
+        start = 0
+        for name, extractor in features.transformer_list:
+            width = count_features(extractor)
+            weights = coefficients[start : start + width] * (features.transformer_weights or {}).get(name, 1.0)
+            start += width
+            part = TextPart if isinstance(extractor, TextFeatures) else NumberPart
+            self.parts[name] = part(extractor, weights)
+
+    def log_odds(self, listings: ListingColumns) -> Floats:
+        """Return the log-odds of each listing by itself, shape (n_listings,); of long texts the worst passage counts.
+
+        Parameters
+        ----------
+        listings : ListingColumns
+            As the model reads them.
+        """
+        worst = self.sum(listings)
+        for column in PASSAGE_WORDS:
+            if split := split_long_texts(listings, column):
+                passages, owners = split
+                np.maximum.at(worst, owners, self.sum(passages))
+        return worst
+
+    def is_unfamiliar(self, listings: ListingColumns) -> NDArray[np.bool_]:
+        """Say whose titles training knew nothing like, shape (n_listings,)."""
+        part = self.text_part("title")
+        return part.extractor.is_unfamiliar(part.sum(listings))
+
+    def text_part(self, name: str) -> TextPart:
+        """Return the part of an extractor of n-grams."""
+        part = self.parts[name]
+        assert isinstance(part, TextPart)
+        return part
+
+    def number_part(self, name: str) -> NumberPart:
+        """Return the part of another extractor."""
+        part = self.parts[name]
+        assert isinstance(part, NumberPart)
+        return part
+
+    def has_passages(self, listings: ListingColumns) -> NDArray[np.bool_]:
+        """Say which listings have a text so long that it is read by passages, shape (n_listings,)."""
+        found = np.zeros(len(listings), dtype=bool)
+        for column in PASSAGE_WORDS:
+            if split := split_long_texts(listings, column):
+                found[split[1]] = True
+        return found
+
+    def worst(self, listing: ListingColumns) -> ListingColumns:
+        """Return the passage of one listing that counted, as a listing; the listing itself where it counts whole."""
+        splits = [split for column in PASSAGE_WORDS if (split := split_long_texts(listing, column))]
+        worst, highest = listing, self.sum(listing)[0] if splits else np.inf
+        for passages, _ in splits:
+            sums = self.sum(passages)
+            if sums.max() > highest:
+                worst, highest = passages.take(np.array([sums.argmax()])), sums.max()
+        return worst
+
+    def contributions(self, listings: ListingColumns) -> dict[str, Floats]:
+        """Return by extractor what each feature of each listing adds to its log-odds; n-grams add it together."""
+        return {name: part.contributions(listings) for name, part in self.parts.items()}
+
+    def sum(self, listings: ListingColumns) -> Floats:
+        """Return the log-odds of each listing read whole, shape (n_listings,)."""
+        total = np.full(len(listings), self.intercept)
+        for part in self.parts.values():
+            part.add(listings, total)
+        return total
+
+
+class TextPart:
+    """What the n-grams of a text column weigh.
+
+    Attributes
+    ----------
+    extractor : TextFeatures
+    marked : array of shape (2^bits + 1,)
+        The weight of each n-gram.
+    """
+
+    def __init__(self, extractor: TextFeatures, weights: Floats) -> None:
+        self.extractor = extractor
+        self.marked = extractor.mark(weights)
+        self._weigh_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._weigh_all([text])[0]))
+
+    def sum(self, listings: ListingColumns) -> NgramSums:
+        """Return what the n-grams of each listing weigh."""
+        return listings.once(self, lambda: self.extractor.sum(listings, self.marked))
+
+    def add(self, listings: ListingColumns, total: Floats) -> None:
+        """Add to the total of each listing."""
+        column = self.extractor.column
+        if column not in listings:
+            return
+        if column in SPELT:
+            total += listings.each_once([column], lambda of: self.sum(of).weights)
+        else:
+            names = listings.names(column)
+            total += self._weigh_each(names)[names.codes]
+
+    def contributions(self, listings: ListingColumns) -> Floats:
+        """Return what the n-grams of each listing add together, shape (n_listings,)."""
+        total = np.zeros(max(len(listings), 1))  # columns without any are those of one that says nothing
+        self.add(listings, total)
+        return total
+
+    def _weigh_each(self, names: Names) -> Floats:
+        """Return what each of few different texts weighs."""
+        return np.array([self._weigh_one(names.names[0])]) if len(names.names) == 1 else self._weigh_all(names.names)
+
+    def _weigh_all(self, texts: list[str]) -> Floats:
+        return self.extractor.sum(ListingColumns({self.extractor.column: texts}), self.marked).weights
+
+
+class NumberPart:
+    """What all features of another extractor weigh.
+
+    Attributes
+    ----------
+    weights : array of shape (n_features,)
+    """
+
+    def __init__(self, extractor: Any, weights: Floats) -> None:
+        self._read = extractor.values if isinstance(extractor, Extractor) else extractor.transform
+        self.weights = weights
+
+    def add(self, listings: ListingColumns, total: Floats) -> None:
+        """Add to the total of each listing."""
+        values = self._read(listings)
+        if isinstance(values, np.ndarray):
+            add_rows(values, self.weights, total)
+        else:
+            total += values @ self.weights
+
+    def contributions(self, listings: ListingColumns) -> Floats:
+        """Return what each feature of each listing adds, shape (n_listings, n_features)."""
+        values = self._read(listings)
+        dense = values if isinstance(values, np.ndarray) else values.toarray()
+        return np.asarray(dense * self.weights)
+
+
+def count_features(extractor: Extractor) -> int:
+    """Return how many features a fitted extractor makes."""
+    return len(extractor.idf_) if isinstance(extractor, TextFeatures) else len(extractor.get_feature_names_out())
+
+
+def mark_ngrams(features: FeatureUnion) -> NDArray[np.bool_]:
+    """Say of each feature whether it is an n-gram of a title or a description."""
+    return np.concatenate(
+        [np.full(count_features(extractor), name in TEXTS) for name, extractor in features.transformer_list]
+    )
+
+
+def mark_only_raising(features: FeatureUnion) -> NDArray[np.bool_]:
+    """Say of each feature whether it may only raise a score; extractors that know name theirs."""
+    flags = []
+    for _, extractor in features.transformer_list:
+        names = extractor.get_feature_names_out()
+        flags.append(np.isin(names, list(getattr(extractor, "only_raises", ()))))
+    return np.concatenate(flags)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureValues:
+    """The values of the features of some listings.
+
+    Attributes
+    ----------
+    features : FeatureUnion
+        The extractors, fitted.
+    numbers : csr_matrix of shape (n_listings, n_features)
+        Weighed as the union weighs them; nothing in the columns of n-grams.
+    texts : dict of str to Texts
+        Skeletons, by extractor of n-grams.
+    """
+
+    features: FeatureUnion
+    numbers: csr_matrix
+    texts: dict[str, Texts]
+
+    @classmethod
+    def of(cls, features: FeatureUnion, listings: ListingColumns) -> FeatureValues:
+        """Return the values of listings, as the model reads them."""
+        blocks, texts = [], {}
+        for name, extractor in features.transformer_list:
+            if isinstance(extractor, TextFeatures):
+                texts[name] = listings.bones(extractor.column)
+                blocks.append(csr_matrix((len(listings), extractor.idf_.size)))
+            else:
+                blocks.append(csr_matrix(extractor.transform(listings)) * _weight(features, name))
+        return cls(features, csr_matrix(hstack(blocks)), texts)
+
+    def take(self, rows: NDArray[np.intp]) -> FeatureValues:
+        """Return the values of some listings, in the order given."""
+        texts = {name: texts.take(rows) for name, texts in self.texts.items()}
+        return FeatureValues(self.features, self.numbers[rows], texts)
+
+    def stack(self, other: FeatureValues) -> FeatureValues:
+        """Return these values and then those of other listings."""
+        numbers = csr_matrix(vstack([self.numbers, other.numbers]))
+        texts = {name: concat([own, other.texts[name]]) for name, own in self.texts.items()}
+        return FeatureValues(self.features, numbers, texts)
+
+    def design(self) -> Design:
+        """Return the values as the learner reads them: n-grams in little memory."""
+        ngrams, first = [], 0
+        for name, extractor in self.features.transformer_list:
+            if isinstance(extractor, TextFeatures):
+                texts, weight = self.texts[name], _weight(self.features, name)
+                ngrams.append(Ngrams(first, texts, extractor.idf_, extractor.letters, extractor.words, weight))
+            first += count_features(extractor)
+        return Design.of(self.numbers, ngrams)
+
+    def matrix(self) -> csr_matrix:
+        """Return the values with all n-grams spelt out, shape (n_listings, n_features)."""
+        ngrams = [
+            extractor.weigh(self.texts[name]) * _weight(self.features, name)
+            if isinstance(extractor, TextFeatures)
+            else csr_matrix((self.numbers.shape[0], count_features(extractor)))
+            for name, extractor in self.features.transformer_list
+        ]
+        return csr_matrix(self.numbers + csr_matrix(hstack(ngrams)))
+
+
+def _weight(features: FeatureUnion, name: str) -> float:
+    return float((features.transformer_weights or {}).get(name, 1.0))
+
+
+MOST_LISTINGS = 20.0
+"""A seller counts as at most so many listings: one with thousands must not decide what portfolios mean."""
+_RIDGE = 0.5  # of a logistic regression with C = 1
+
+
+class SecondStage(BaseEstimator):
+    """Join a listing's log-odds with its seller's portfolio: slope * log-odds + weight * share + intercept.
+
+    Neither slope nor weight is negative and a first listing has the share 0, so a portfolio can only raise a score:
+    clean listings cannot buy trust. Fitted on log-odds and shares of sellers that
+    the first stage had not seen. The form was chosen on the published scores of a large marketplace.
+
+    Attributes
+    ----------
+    slope_, portfolio_weight_, intercept_ : float
+
+    Examples
+    --------
+    >>> log_odds, share = np.array([-2.0, -1.0, -1.0, 2.0]), np.array([0.1, 0.1, 0.6, 0.7])
+    >>> stage = SecondStage().fit(log_odds, share, [0, 0, 1, 1], sellers=["a", "b", "c", "d"])
+    >>> stage.portfolio_weight_ > 0, stage.log_odds(log_odds, share).round(1)
+    (True, array([-1. , -0.4, -0.2,  1.9]))
+    """
+
+    def fit(
+        self,
+        log_odds: Floats,
+        share: Floats,
+        y: ArrayLike,
+        sample_weight: Floats | None = None,
+        *,
+        sellers: ArrayLike,
+    ) -> Self:
+        """Fit slope, weight and intercept by penalised logistic regression.
+
+        Parameters
+        ----------
+        log_odds, share : array of shape (n_listings,)
+        y : array of 0 and 1, shape (n_listings,)
+        sample_weight : array of shape (n_listings,), optional
+        sellers : array of shape (n_listings,)
+            Who offers each listing.
+        """
+        y = np.asarray(y, dtype=np.float64)
+        weight = limit_sellers(sellers, MOST_LISTINGS)
+        weight = weight if sample_weight is None else weight * sample_weight
+        columns = np.column_stack([log_odds, share, np.ones(len(y))])
+
+        def loss(coefficients: Floats) -> tuple[float, Floats]:
+            z = columns @ coefficients
+            penalised = coefficients * (1.0, 1.0, 0.0)
+            value = np.sum(weight * (np.logaddexp(0.0, z) - y * z)) + _RIDGE * np.sum(penalised**2)
+            return float(value), columns.T @ (weight * (expit(z) - y)) + 2 * _RIDGE * penalised
+
+        bounds = [(0.0, None), (0.0, None), (None, None)]
+        found = minimize(loss, np.array([1.0, 0.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+        self.slope_, self.portfolio_weight_, self.intercept_ = (float(value) for value in found.x)
+        return self
+
+    def log_odds(self, log_odds: Floats, share: Floats) -> Floats:
+        """Return the joined log-odds, shape (n_listings,)."""
+        check_is_fitted(self, "slope_")
+        return np.asarray(self.slope_ * log_odds + self.portfolio_weight_ * share + self.intercept_)

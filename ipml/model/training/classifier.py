@@ -1,0 +1,318 @@
+"""The classifier of an experiment: its parameters set, rehearsed and fitted; its scores of listings it had not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from ipml.errors import UnusableSetting, enumerate_names, first_line
+from ipml.features.columns import ListingColumns
+from ipml.features.goods import BrandTable, listing_brands
+from ipml.listings.schema import listings_to_frame
+from ipml.model.donor import check_kind
+from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested, evaluate_repeats
+from ipml.model.evaluation.label_weights import Maturity, odds_of
+from ipml.model.evaluation.metrics import add_values
+from ipml.model.evaluation.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
+from ipml.model.model_file import load_model
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.pipeline import CounterfeitClassifier, make_features
+from ipml.model.robustness import Attack, score_attacks
+from ipml.model.training.experiment import Experiment, read_truth, read_unlabelled
+from ipml.settings import get_settings
+
+_LATEST = np.iinfo(np.int64).max  # after whatever the donor knows
+
+
+def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitClassifier:
+    """Return the experiment's classifier, not yet fitted.
+
+    Raises
+    ------
+    UnusableSetting
+        The experiment names a parameter the classifier does not have.
+    """
+    classifier = CounterfeitClassifier(make_features(brands), seed=experiment.seed)
+    known = list(settable_parameters(classifier))
+    if unknown := [name for name in experiment.model if name not in known]:
+        own, nested = (sorted(filter(lambda name: ("__" in name) == is_nested, known)) for is_nested in (False, True))
+        expected = f"parameters of the classifier: {', '.join(own)}, or one of its extractors', such as {nested[0]}"
+        found = f"unknown {enumerate_names(unknown, own + nested)}"
+        raise UnusableSetting(f"[model] of {experiment.name}", found, expected)
+    classifier.set_params(**experiment.model)
+    return classifier
+
+
+def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClassifier | None = None) -> None:
+    """Fit on a few listings of our own, if parameters are set; what fails there can only be due to them.
+
+    Raises
+    ------
+    UnusableSetting
+        A parameter has a value that the classifier cannot use.
+    """
+    if not experiment.model:
+        return
+    classifier = make_classifier(experiment, brands)
+    labels = np.arange(len(GOLDEN_LISTINGS)) % 2
+    try:
+        classifier.fit(listings_to_frame(GOLDEN_LISTINGS), labels, donor=donor)
+    except Exception as error:  # each part of the classifier refuses in its own way
+        found = ", ".join(f"{name} = {value!r}" for name, value in experiment.model.items())
+        expected = f"values the classifier can use ({first_line(error)})"
+        raise UnusableSetting(f"[model] of {experiment.name}", found, expected) from error
+
+
+def fetch_donor(
+    experiment: Experiment, tracking_uri: str | None = None
+) -> tuple[Experiment, CounterfeitClassifier | None]:
+    """Return the model of another market that an experiment starts from, if any, and the experiment with it pinned.
+
+    An alias moves on; the experiment returned names the version, and the digest that its model file must have.
+
+    Raises
+    ------
+    ModelNotFound, UnusableModelName, ModelChanged, UntrustedModel
+        There is no such model, or it is not to be trusted.
+    UnusableSetting
+        It is another model than was pinned, or has other extractors than the experiment.
+    """
+    if experiment.data.donor is None:
+        return experiment, None
+    from ipml.model.tracking import find_model, resolve_model  # MLflow is loaded only for its registry
+
+    uri, pinned = find_model(experiment.data.donor, tracking_uri).uri, experiment.data.donor_digest
+    donor = load_model(resolve_model(uri, tracking_uri), key_file=get_settings().model_key)
+    if pinned not in (None, donor.digest):
+        raise UnusableSetting(f"donor {uri}", f"a model file with the digest {donor.digest}", f"that with {pinned}")
+    try:
+        check_kind(make_classifier(experiment, donor.classifier.brand_table).features, donor.classifier.features_)
+    except ValueError as error:
+        raise UnusableSetting(f"donor {uri}", first_line(error), "a model with the same extractors") from error
+    data = experiment.data.model_copy(update={"donor": uri, "donor_digest": donor.digest})
+    return experiment.model_copy(update={"data": data}), donor.classifier
+
+
+def fit_classifier(
+    experiment: Experiment,
+    labelled: pd.DataFrame,
+    brands: BrandTable,
+    *,
+    unlabelled: pd.DataFrame | None = None,
+    donor: CounterfeitClassifier | None = None,
+) -> CounterfeitClassifier:
+    """Fit the experiment's classifier on labelled listings, on unlabelled ones of the market, and from a donor on.
+
+    A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
+    for probabilities alone, since which labels have come says little of the order of listings; for everything where
+    genuine is what has not been found yet, which is wrong of some.
+    """
+    weight = labelled["label_weight"].fillna(1.0).to_numpy() if "label_weight" in labelled else np.ones(len(labelled))
+    maturity, arrived = Maturity.of(labelled), None
+    if maturity and maturity.is_provisional:
+        weight = weight * maturity.weight
+    elif maturity:
+        arrived = maturity.weight
+    classifier = make_classifier(experiment, brands)
+    return classifier.fit(
+        labelled,
+        labels_of(labelled),
+        weight,
+        odds_of(labelled),
+        arrived,
+        unlabelled=unlabelled,
+        prevalence_bound=experiment.data.prevalence_bound,
+        donor=donor,
+    )
+
+
+def say_what_donor_counts(
+    experiment: Experiment, donor: CounterfeitClassifier | None, classifier: CounterfeitClassifier, tested: pd.DataFrame
+) -> str:
+    """Say in a line from which model learning started, and what that model counts for; "" where there was none.
+
+    Figures of a test are too kind where the donor has learnt from the sellers tested on, so the line says that, too.
+    """
+    uri, digest = experiment.data.donor, experiment.data.donor_digest
+    if donor is None or digest is None:
+        return ""
+    said = f"Started from {uri} ({digest[:12]}): its log-odds count {classifier.donor_weight_:.2f} times"
+    if classifier.learner_ is donor.learner_:
+        said = f"Taken from {uri} ({digest[:12]}) as it is: too few sellers of counterfeits or of genuine are labelled"
+    sellers = tested["seller_id"].astype(str).unique()
+    if n_known := sum(donor.portfolios_.known(seller, _LATEST).n > 0 for seller in sellers):
+        kind = f"{n_known:,} of {len(sellers):,} sellers tested on bear ids that it learnt from"
+        return f"{said}; {kind}: if they are the same sellers, the figures are too kind"
+    return said
+
+
+def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
+    """Return 1 for each listing labelled counterfeit, else 0, shape (n_listings,)."""
+    return listings["is_counterfeit"].to_numpy(dtype=np.int8, na_value=0)
+
+
+def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
+    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands."""
+    return {
+        name: value
+        for name, value in classifier.get_params().items()
+        if not isinstance(value, BaseEstimator | list) and not name.endswith("brands")
+    }
+
+
+Floats = NDArray[np.float64]
+Side = tuple[Positions, Positions]
+_Part = Literal["clean", "attacked"]
+_NEVER = pd.Timestamp("2262-01-01", tz="UTC")
+
+
+def score_unseen(
+    experiment: Experiment,
+    listings: pd.DataFrame,
+    brands: BrandTable,
+    *,
+    attacks: Sequence[Attack] = (),
+    donor: CounterfeitClassifier | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Tested:
+    """Score the listings of the test side, or of every fold, by models that saw only the training side.
+
+    Where the experiment has a file of the truth, listings without a label are tested too, and everything is measured
+    by the truth; the models learn from labels only.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    listings : DataFrame of shape (n_listings, …)
+        As `read_training_listings` returns them.
+    brands : dict
+        A table made by `brand_table`.
+    attacks : sequence of Family or Scenario, optional
+        Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
+    donor : CounterfeitClassifier, optional
+        Of another market, to start from.
+    say : function of str, optional
+        Told which fold is being learnt from, for a progress display.
+    """
+    truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
+    is_labelled = listings["is_counterfeit"].notna().to_numpy()
+    repeats = _plan(experiment, listings, truth)
+    tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
+    known = truth.iloc[tested].to_numpy(dtype=bool)
+    scores: dict[str, list[Floats]] = {}
+    attacked: dict[str, Floats] = {}
+    for repeat, folds in enumerate(repeats):
+        sheet: dict[tuple[_Part, str], Floats] = {}
+        for fold, (train_rows, test_rows) in enumerate(folds):
+            say(f"testing on unseen sellers ({repeat * len(folds) + fold + 1} of {len(repeats) * len(folds)})")
+            learnt, unseen = listings.iloc[train_rows[is_labelled[train_rows]]], listings.iloc[test_rows]
+            y = truth.iloc[test_rows].to_numpy(dtype=bool)
+            tried = attacks if repeat == 0 else ()
+            for key, scored in _score_side(experiment, learnt, unseen, y, brands, tried, unlabelled, donor):
+                sheet.setdefault(key, np.full(len(listings), np.nan))[test_rows] = scored
+        for (part, name), scored in sheet.items():
+            if part == "attacked":
+                attacked[name] = scored[tested]
+            else:
+                scores.setdefault(name, []).append(scored[tested])
+    kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
+    if experiment.data.truth and "label_odds" in kept:  # all are tested, so that none stands for others
+        kept["label_odds"] = np.nan
+    return Tested(kept, known, scores, attacked)
+
+
+def name_brands(tested: Tested, brands: BrandTable) -> Tested:
+    """Return a test in which listings without a brand have the first one that their title names, if any.
+
+    For figures by brand only: later listings are compared with those of the test as they came in.
+    """
+    listings = tested.listings
+    found = pd.Series(listing_brands(ListingColumns.of(listings), brands).strings(), index=listings.index, dtype="str")
+    named = listings["brand"].fillna(found.mask(found == ""))
+    return replace(tested, listings=listings.assign(brand=named))
+
+
+def measure(experiment: Experiment, tested: Tested) -> Evaluation:
+    """Work out the figures of the model beside those of the baselines.
+
+    Where the truth of all is not known, labels are weighed by the odds with which people came to see the listings.
+    """
+    return evaluate_repeats(
+        tested.y,
+        tested.scores[MODEL],
+        tested.listings,
+        baselines={name: scores for name, scores in tested.scores.items() if name != MODEL},
+        label_odds=odds_of(tested.listings),
+        k=experiment.evaluation.k,
+        n_resamples=experiment.evaluation.n_resamples,
+        seed=experiment.seed,
+    )
+
+
+def _plan(experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool]) -> list[list[Side]]:
+    """Return, for each repeat, the training and test positions of each of its folds.
+
+    All listings whose truth is known can be tested. Which of them are is drawn without a look at the truth.
+    """
+    split = experiment.split
+    if split.kind == "seller folds":
+        known = np.flatnonzero(truth.notna())
+        rows = listings.iloc[known]
+        return [
+            [(known[train], known[test]) for train, test in seller_folds(rows, labels_of(rows), split.n_folds, seed)]
+            for seed in split.seeds
+        ]
+    listings = _label_all(listings, truth)
+    if split.kind == "leaking random":
+        parted = leaking_random_split(listings, split.test_share, split.seeds[0])
+    else:
+        parted = later_unseen_sellers(listings, split.test_share, split.seller_share, split.seeds[0], split.moment)
+    return [[(parted.train, parted.test)]]
+
+
+def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
+    """Return the listings with the truth as the label of those without one; it never becomes known."""
+    is_unlabelled = listings["is_counterfeit"].isna()
+    return listings.assign(
+        is_counterfeit=listings["is_counterfeit"].where(~is_unlabelled, truth),
+        labelled_at=listings["labelled_at"].mask(is_unlabelled, _NEVER),
+    )
+
+
+def _score_side(
+    experiment: Experiment,
+    learnt: pd.DataFrame,
+    unseen: pd.DataFrame,
+    y: NDArray[np.bool_],
+    brands: BrandTable,
+    attacks: Sequence[Attack],
+    unlabelled: pd.DataFrame | None,
+    donor: CounterfeitClassifier | None,
+) -> Iterator[tuple[tuple[_Part, str], Floats]]:
+    """Yield the name and the scores of the model, of each baseline, and of the model under each attack.
+
+    All are fitted on one side and asked of the other; `y` is the truth of the latter, for the attackers alone. Sellers
+    of the other side are left out of the unlabelled listings too.
+    """
+    labels = labels_of(learnt)
+    if unlabelled is not None:
+        others = unlabelled[~unlabelled["seller_id"].isin(unseen["seller_id"])]
+        unlabelled = None if others.empty else others
+    classifier = fit_classifier(experiment, learnt, brands, unlabelled=unlabelled, donor=donor)
+    scores = classifier.predict_proba(unseen)[:, 1]
+    yield ("clean", MODEL), scores
+    for name, baseline in (
+        ("prevalence", Prevalence()),
+        ("keyword list", KeywordList()),
+        ("price rule", PriceRule(brands)),
+    ):
+        yield ("clean", name), baseline.fit(learnt, labels).predict_proba(unseen)[:, 1]
+    for name, scored in score_attacks(classifier, unseen, y, families=attacks, seed=experiment.seed, clean=scores):
+        yield ("attacked", name), scored

@@ -1,0 +1,294 @@
+"""What a training learns and how good it is, before anything is kept: the part that every training shares.
+
+Of its test come the attacks that are tried on it (which disguises, and how much of the finds is left), and what the
+report on the model says first: which experiment it came of, and how it was tested.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from ipml.errors import UnmeasurableScores, UnusableSetting
+from ipml.features.goods import BrandTable, brand_table
+from ipml.listings.brands import Brands, load_brands
+from ipml.model.drift import DriftReference, reference_of
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested
+from ipml.model.evaluation.label_weights import Maturity
+from ipml.model.evaluation.slices import Counts, count_listings
+from ipml.model.labels import UnlabelledEffect
+from ipml.model.learner import Labels
+from ipml.model.model_file import ModelCard, save_model
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.report import ReportHead
+from ipml.model.robustness import Attack, find_attacks
+from ipml.model.robustness.robustness import Classifier, Robustness, robustness_of
+from ipml.model.training.classifier import fit_classifier, labels_of, measure, name_brands, rehearse, score_unseen
+from ipml.model.training.experiment import Experiment, digest_training, labelled_of, read_unlabelled
+from ipml.settings import get_settings
+
+SOME = (
+    "zero-width space, all",
+    "homoglyph, 30 % Cyrillic",
+    "mathematical bold",
+    "tags around letters",
+    "spaced out",
+    "leet digits",
+    "padding, end",
+    "mixed, lossless",
+    "genuine price",
+    "fresh account",
+)
+"""One attack of each kind and two ways of gaming: enough to see a model that disguise fools, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecall:
+    """Share of the recall that is left under attack, in 0-1.
+
+    An attack that gives itself away counts as 1: that more is found under it makes up for no other.
+    """
+
+    mean: float
+    worst: float
+
+
+def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
+    """Return the attacks that an experiment asks for.
+
+    Raises
+    ------
+    UnusableSetting
+        It names one that there is not.
+
+    Examples
+    --------
+    >>> shoes = Experiment(name="shoes", data={"listings": "shoes.csv"}, evaluation={"attacks": ["leet digits"]})
+    >>> [attack.name for attack in choose_attacks(shoes)]
+    ['leet digits']
+    """
+    match experiment.evaluation.attacks:
+        case "none" | ():
+            return ()
+        case "all":
+            return find_attacks(())
+        case "some":
+            return find_attacks(SOME)
+        case names:
+            return find_attacks(names)
+
+
+def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None:
+    """Say what the attacks on a test cost; None where none was tried, or no score is precise enough to count finds."""
+    if not tested.attacked:
+        return None
+    try:
+        return robustness_of(
+            tested.y,
+            tested.scores[MODEL][0],
+            tested.attacked,
+            sellers=tested.listings["seller_id"],
+            weight=tested.weight,
+            n_resamples=experiment.evaluation.n_resamples,
+            seed=experiment.seed,
+        )
+    except UnmeasurableScores:
+        return None
+
+
+def recall_kept(robustness: Robustness | None) -> KeptRecall | None:
+    """Return how much of the recall the attacks leave on average, and how much the worst does.
+
+    Examples
+    --------
+    >>> y, clean = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
+    >>> attacked = {"leet digits": [0.9, 0.1, 0.3, 0.2], "spaced out": [0.9, 0.1, 0.8, 0.2]}
+    >>> recall_kept(robustness_of(y, clean, attacked, sellers=list("abcd")))
+    KeptRecall(mean=0.75, worst=0.5)
+    """
+    if robustness is None:
+        return None
+    kept = [min(cost.recall.value / robustness.recall.value, 1.0) for cost in robustness.costs]
+    return KeptRecall(mean=sum(kept) / len(kept), worst=min(kept))
+
+
+_SPLITS = {
+    "seller folds": "folds over sellers: each listing was scored by a model that had not learnt from its seller",
+    "later unseen sellers": "later listings of sellers the model had not seen",
+    "leaking random": "random: sellers stand on both sides, so the figures leak",
+}
+
+
+def head_of(experiment: Experiment, model: str) -> ReportHead:
+    """Return the head of the report on a model that came of an experiment.
+
+    Examples
+    --------
+    >>> head = head_of(Experiment(name="shoes", data={"listings": "shoes.csv"}), "ipml-shoes/0123456789ab")
+    >>> head.data, head.split, head.is_leaking
+    ('shoes.csv', 'later listings of sellers the model had not seen', False)
+    """
+    split = experiment.split
+    number = f"{split.n_folds} " if split.kind == "seller folds" else ""
+    data = ", ".join(experiment.data.listings)
+    return ReportHead(model, data, number + _SPLITS[split.kind], is_leaking=split.kind == "leaking random")
+
+
+Say = Callable[[str], None]
+TIMED_LISTINGS = 5_000
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What came of an experiment.
+
+    Attributes
+    ----------
+    classifier : CounterfeitClassifier
+        Fitted on all labelled listings.
+    counts : Counts
+        How many these are.
+    data_digest : str
+        Of these listings.
+    tested : Tested
+        The test, by models that saw only the training side; listings without a brand have the one their title names.
+    evaluation : Evaluation
+        The figures of that test.
+    reference : DriftReference
+        What the tested listings and their scores looked like, as they came in.
+    """
+
+    classifier: CounterfeitClassifier
+    counts: Counts
+    data_digest: str
+    tested: Tested
+    evaluation: Evaluation
+    reference: DriftReference
+
+
+def prepare(experiment: Experiment) -> Brands:
+    """Return the brands of an experiment, once all its files are there and its parameters are known to work.
+
+    Raises
+    ------
+    UnreadableFile, UnusableSetting
+        A file is missing, or a parameter does not exist or has a value that the classifier cannot use.
+    """
+    experiment.find_all()
+    brand_file = experiment.find(experiment.data.brands) if experiment.data.brands else get_settings().brands
+    brands = load_brands(brand_file)
+    rehearse(experiment, brand_table(brands))
+    return brands
+
+
+def learn(
+    experiment: Experiment,
+    listings: pd.DataFrame,
+    brands: BrandTable,
+    *,
+    attacks: Sequence[Attack] = (),
+    donor: CounterfeitClassifier | None = None,
+    say: Say = lambda _: None,
+) -> Learnt:
+    """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    listings : DataFrame of shape (n_listings, …)
+        As `read_training_listings` returns them.
+    brands, attacks, donor, say
+        As for `score_unseen`.
+
+    Raises
+    ------
+    UnsplittableData, UnmeasurableScores
+        There are too few listings, counterfeits or sellers.
+    UnusableSetting
+        There is a donor, but nothing to learn beside it.
+    """
+    labelled = labelled_of(listings)
+    if donor is not None:
+        _expect_both(experiment, labels_of(labelled))
+    tested = score_unseen(experiment, listings, brands, attacks=attacks, donor=donor, say=say)
+    named = name_brands(tested, brands)
+    say("fitting on all labelled listings")
+    unlabelled = read_unlabelled(experiment, listings)
+    classifier = fit_classifier(experiment, labelled, brands, unlabelled=unlabelled, donor=donor)
+    say("measuring")
+    evaluation = replace(
+        measure(experiment, named),
+        maturity=_say_how_final(experiment, labelled),
+        unlabelled="" if unlabelled is None else str(UnlabelledEffect(**classifier.unlabelled_)),
+    )
+    unseen = tested.listings
+    reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
+    counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
+    return Learnt(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
+
+
+def _expect_both(experiment: Experiment, y: Labels) -> None:
+    """Refuse labels from which nothing can be learnt, and say that the donor itself is the model until there are more.
+
+    To register it once more would help nobody: there is nothing to measure it by either.
+    """
+    if len(np.unique(y)) < 2:
+        found = f"{np.sum(y == 1):,} counterfeit and {np.sum(y == 0):,} genuine listings"
+        use = f"until there are, the donor itself is the model to use (ipml score FILE --model {experiment.data.donor})"
+        raise UnusableSetting(f"labels of {experiment.name}", found, f"some of each; {use}")
+
+
+def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
+    """Say since when labels are not final and what came of it; nothing where all of them are."""
+    maturity = Maturity.of(labelled)
+    if maturity is None:
+        return ""
+    tested = "" if experiment.data.truth else "; the figures of the test take labels as they have come"
+    return f"in training, {maturity.describe(labelled['seller_id'])}{tested}"
+
+
+def save_learnt(experiment: Experiment, learnt: Learnt, folder: Path) -> ModelCard:
+    """Save the classifier as a model folder; the same experiment on the same listings gives the same files.
+
+    Raises
+    ------
+    NotAModelFolder, UnusableSetting
+        See `save_model`.
+    """
+    return save_model(
+        learnt.classifier,
+        folder,
+        name=experiment.record.model,
+        data_digest=learnt.data_digest,
+        experiment=experiment.model_dump(mode="json"),
+        figures=learnt.evaluation.figures[MODEL],
+        key_file=get_settings().model_key,
+    )
+
+
+def listings_per_second(classifier: Classifier, listings: pd.DataFrame) -> float:
+    """Return how many listings a classifier scores in a second of one core, on some of these.
+
+    Measured in processor time, so that what else the machine does makes little difference.
+
+    Examples
+    --------
+    >>> class Idle(Classifier):
+    ...     def predict_proba(self, X):
+    ...         return X.to_numpy()
+    >>> listings_per_second(Idle(), pd.DataFrame({"seller_id": ["a"]})) > 0
+    True
+    """
+    timed = listings.iloc[:TIMED_LISTINGS]
+    with threadpool_limits(1):
+        classifier.predict_proba(timed.iloc[:1])  # compiles what is compiled at its first use
+        started = time.process_time()
+        classifier.predict_proba(timed)
+        seconds = time.process_time() - started
+    return len(timed) / max(seconds, 1e-9)

@@ -1,0 +1,111 @@
+"""What the baselines promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
+
+BASELINES = [Prevalence(), KeywordList(), PriceRule()]
+
+
+@pytest.fixture
+def listings() -> pd.DataFrame:
+    """Two hundred listings; every fourth is counterfeit, most of these cheap, half of them saying replica."""
+    random = np.random.default_rng(0)
+    is_counterfeit = np.arange(200) % 4 == 0
+    return pd.DataFrame(
+        {
+            "title": np.where(is_counterfeit & (random.random(200) < 0.5), "replica bag", "leather bag"),
+            "description": "as described",
+            "category": "bags",
+            "price": random.lognormal(np.where(is_counterfeit, 3, 5), 0.7),
+            "currency": "EUR",
+            "is_counterfeit": is_counterfeit,
+        }
+    )
+
+
+@pytest.mark.parametrize("baseline", BASELINES, ids=lambda baseline: type(baseline).__name__)
+def test_a_baseline_gives_probabilities_that_mean_what_they_say(baseline, listings):
+    """On its training listings the mean probability is about the prevalence."""
+    probability = clone(baseline).fit(listings, listings["is_counterfeit"]).predict_proba(listings)
+    assert probability.shape == (200, 2)
+    assert probability.min() >= 0
+    assert probability.sum(axis=1) == pytest.approx(1)
+    assert probability[:, 1].mean() == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize("baseline", BASELINES, ids=lambda baseline: type(baseline).__name__)
+def test_a_listing_alone_is_scored_as_in_a_batch(baseline, listings):
+    """The other listings of a batch do not matter, and the frame is not changed."""
+    before = listings.copy()
+    fitted = clone(baseline).fit(listings, listings["is_counterfeit"])
+    alone = fitted.predict_proba(listings.iloc[[7]])
+    assert alone == pytest.approx(fitted.predict_proba(listings)[[7]])
+    pd.testing.assert_frame_equal(listings, before)
+
+
+def test_more_replica_words_are_never_less_suspicious(listings):
+    """The probability rises with the number of replica words in title and description."""
+    rule = KeywordList().fit(listings, listings["is_counterfeit"])
+    titles = pd.DataFrame({"title": ["bag", "replica bag", "replica bag, 1:1 copy"]})
+    none, one, more = rule.predict_proba(titles)[:, 1]
+    assert none < one < more
+
+
+def test_replica_words_are_found_through_disguise(listings):
+    """A look-alike letter does not hide a word."""
+    rule = KeywordList().fit(listings, listings["is_counterfeit"])
+    plain, disguised = rule.predict_proba({"title": ["replica bag", "r\u0435plic\u0430 bag"]})[:, 1]
+    assert plain == disguised
+
+
+def test_cheaper_is_more_suspicious(listings):
+    """The probability falls as the price rises, from nothing on."""
+    rule = PriceRule().fit(listings, listings["is_counterfeit"])
+    prices = pd.DataFrame({"category": "bags", "currency": "EUR", "price": [0.0, 1, 10, 100, 1000, 1e6]})
+    assert (np.diff(rule.predict_proba(prices)[:, 1]) < 0).all()
+
+
+def test_prices_are_compared_within_their_currency(listings):
+    """The same goods priced in another currency, a hundredfold, are as suspicious."""
+    rubles = listings.assign(price=listings["price"] * 100, currency="XTS")
+    both = pd.concat([listings, rubles], ignore_index=True)
+    probability = PriceRule().fit(both, both["is_counterfeit"]).predict_proba(both)[:, 1]
+    assert probability[:200] == pytest.approx(probability[200:])
+
+
+def test_a_reference_price_goes_before_what_is_usual(listings):
+    """A branded bag at the usual price of bags is suspected where the brand's reference price is far above it."""
+    table = {
+        "names": ["Costly"],
+        "phrases": ["Costly"],
+        "phrase_brands": [0],
+        "references": [5000.0],
+        "authorised": [[]],
+        "rates": {"EUR": 1.0},
+        "base_currency": "EUR",
+    }
+    rule = PriceRule(table).fit(listings, listings["is_counterfeit"])
+    bags = pd.DataFrame({"title": ["bag", "Costly bag"], "category": "bags", "currency": "EUR", "price": 150.0})
+    plain, branded = rule.predict_proba(bags)[:, 1]
+    assert branded > plain
+
+
+def test_without_a_price_a_listing_is_ranked_in_the_middle(listings):
+    """About half of the listings are more suspicious than one whose price is missing."""
+    rule = PriceRule().fit(listings, listings["is_counterfeit"])
+    missing = rule.predict_proba(pd.DataFrame({"title": ["bag"], "price": [np.nan]}))[0, 1]
+    assert (rule.predict_proba(listings)[:, 1] > missing).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_rule_that_says_nothing_gives_the_prevalence(listings):
+    """Without prices and replica words all listings get about the same probability."""
+    plain = listings.assign(title="bag").drop(columns=["price", "currency"])
+    for rule in (KeywordList(), PriceRule()):
+        probability = rule.fit(plain, listings["is_counterfeit"]).predict_proba(plain)[:, 1]
+        assert probability == pytest.approx([0.25] * 200, abs=0.02)

@@ -1,0 +1,107 @@
+"""What the comparison of false alarms promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ipml.errors import UnmeasurableScores
+from ipml.model.evaluation.fairness import NEW, SMALL, Fairness, seller_fairness
+
+SMALL_SELLERS, LARGE_SELLERS, LARGE = 60, 20, 15
+
+
+@pytest.fixture
+def listings() -> pd.DataFrame:
+    """Sixty sellers of three listings, new; twenty of fifteen, old."""
+    small = [f"small{i}" for i in range(SMALL_SELLERS) for _ in range(3)]
+    large = [f"large{i}" for i in range(LARGE_SELLERS) for _ in range(LARGE)]
+    ages = [10.0] * len(small) + [1000.0] * len(large)
+    return pd.DataFrame({"seller_id": small + large, "title": "Bag", "seller_age_days": ages})
+
+
+@pytest.fixture
+def y(listings) -> np.ndarray:
+    """One counterfeit in ten."""
+    return np.arange(len(listings)) % 10 == 0
+
+
+def fairness_of(y, score, listings) -> Fairness:
+    """Compare at one half, with few resamples."""
+    return seller_fairness(y, score, listings, 0.5, n_resamples=100)
+
+
+def test_equal_treatment_has_a_ratio_of_one(y, listings):
+    """Scores drawn by lot flag small and large sellers alike: the interval holds 1."""
+    fairness = fairness_of(y, np.random.default_rng(0).random(len(y)), listings)
+    for row in fairness.rows:
+        assert row.ratio.low < 1 < row.ratio.high
+        assert not row.is_unfair
+
+
+def test_hitting_small_sellers_shows(y, listings):
+    """Three times as many false alarms on small sellers make a ratio of three, clearly above 1."""
+    is_small = listings["seller_id"].str.startswith("small").to_numpy()
+    score = np.where(np.random.default_rng(0).random(len(y)) < np.where(is_small, 0.6, 0.2), 0.9, 0.1)
+    fairness = fairness_of(y, score, listings)
+    row = next(row for row in fairness.rows if row.value == SMALL)
+    assert row.is_unfair
+    assert row.ratio.value == pytest.approx(row.false_positive_rate.value / row.other_rate, rel=0.05)
+    assert fairness.worst_ratio == max(row.ratio.value for row in fairness.rows)
+    assert fairness.false_positive_ratio_small == row.ratio
+
+
+def test_only_genuine_listings_count(y, listings):
+    """Whether counterfeits are flagged changes nothing."""
+    score = np.random.default_rng(1).random(len(y))
+    assert fairness_of(y, score, listings) == fairness_of(y, np.where(y, 1 - score, score), listings)
+
+
+def test_new_sellers_are_compared_where_their_age_is_known(y, listings):
+    """Without the column there is no row for new sellers, and no ratio."""
+    score = np.random.default_rng(2).random(len(y))
+    assert fairness_of(y, score, listings).false_positive_ratio_new is not None
+    without = fairness_of(y, score, listings.drop(columns="seller_age_days"))
+    assert NEW not in {row.value for row in without.rows}
+    assert without.false_positive_ratio_new is None
+
+
+def test_scripts_and_countries_are_compared_with_all_others(y, listings):
+    """Each of two countries, and each of two scripts, has a row."""
+    sellers = pd.factorize(listings["seller_id"])[0]
+    listings = listings.assign(
+        country=np.where(sellers % 2 == 0, "DE", "CN"), title=np.where(sellers % 2 == 0, "Bag", "手提包")
+    )
+    rows = fairness_of(y, np.random.default_rng(3).random(len(y)), listings).rows
+    values = {(row.column, row.value) for row in rows if row.column in ("script", "country")}
+    assert values == {("script", "Latin"), ("script", "Chinese characters"), ("country", "DE"), ("country", "CN")}
+
+
+def test_groups_too_small_to_compare_are_left_out(y, listings):
+    """A country of nine sellers is compared neither with the others nor they with it."""
+    country = np.where(listings["seller_id"].isin([f"small{i}" for i in range(9)]), "MT", "DE")
+    rows = fairness_of(y, np.random.default_rng(4).random(len(y)), listings.assign(country=country)).rows
+    assert not [row for row in rows if row.column == "country"]
+
+
+def test_no_false_alarm_at_all_is_fair(y, listings):
+    """Where nobody is flagged, no group is unfair and every ratio is a number."""
+    fairness = fairness_of(y, np.full(len(y), 0.1), listings)
+    assert fairness.rows
+    for row in fairness.rows:
+        assert row.false_positive_rate.value == 0
+        assert np.isfinite([row.ratio.value, row.ratio.low, row.ratio.high]).all()
+        assert not row.is_unfair
+
+
+def test_nothing_to_compare_has_no_worst():
+    """Few listings have no rows, and no worst ratio."""
+    few = pd.DataFrame({"seller_id": list("abcd")})
+    assert seller_fairness([1, 0, 0, 0], [0.9, 0.1, 0.2, 0.3], few, 0.5).worst_ratio is None
+
+
+def test_lengths_that_differ_are_refused(y, listings):
+    """A score is needed for each listing."""
+    with pytest.raises(UnmeasurableScores, match="a score per listing"):
+        seller_fairness(y[:-1], np.zeros(len(y) - 1), listings, 0.5)

@@ -1,0 +1,231 @@
+"""What the measures promise, whatever the scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_curve
+
+from ipml.errors import UnmeasurableScores, UnusableSetting
+from ipml.model.evaluation.metrics import (
+    Estimate,
+    average_precision,
+    brier,
+    calibration_error,
+    estimate_all,
+    measure,
+    paired_difference,
+    precision_at,
+    recall_at,
+    recall_at_precision,
+)
+
+RANKING_MEASURES = ["average_precision", "recall_at_precision_0.9", "precision_at_5", "recall_at_5"]
+ALL_MEASURES = [*RANKING_MEASURES, "brier", "calibration_error"]
+
+
+@st.composite
+def scored_listings(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth with a counterfeit, scores with many ties, and small whole weights."""
+    n = draw(st.integers(2, 40))
+    y = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    y[draw(st.integers(0, n - 1))] = 1
+    score = np.array(draw(st.lists(st.integers(0, 8), min_size=n, max_size=n))) / 8
+    weight = np.array(draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
+    weight[np.argmax(y)] = 1
+    return y, score, weight
+
+
+@pytest.fixture
+def market() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three hundred listings of forty sellers, ten of whom offer counterfeits only."""
+    random = np.random.default_rng(5)
+    sellers = random.integers(40, size=300)
+    y = (sellers < 10).astype(float)
+    return y, np.clip(random.normal(0.3 + 0.3 * y, 0.2), 0, 1), sellers
+
+
+@given(scored_listings())
+def test_average_precision_is_that_of_scikit_learn(listings):
+    """Ties and weights are handled as in average_precision_score."""
+    y, score, weight = listings
+    expected = average_precision_score(y, score, sample_weight=weight)
+    assert average_precision(y, score, weight) == pytest.approx(expected)
+
+
+@given(scored_listings())
+def test_brier_is_that_of_scikit_learn(listings):
+    """The weighted mean squared error of the probability."""
+    y, score, weight = listings
+    expected = brier_score_loss(y, score, sample_weight=weight, pos_label=1)
+    assert brier(y, score, weight) == pytest.approx(expected)
+
+
+@given(scored_listings(), st.sampled_from([0.3, 0.5, 0.9, 1.0]))
+def test_recall_at_precision_reads_the_curve_of_scikit_learn(listings, precision):
+    """The greatest recall on the precision-recall curve where it is precise enough."""
+    y, score, weight = listings
+    precisions, recalls, _ = precision_recall_curve(y, score, sample_weight=weight)
+    expected = max(recalls[precisions >= precision], default=0.0)
+    assert recall_at_precision(y, score, precision, weight) == pytest.approx(expected)
+
+
+@given(scored_listings(), st.sampled_from(ALL_MEASURES))
+def test_a_weight_counts_a_listing_that_often(listings, name):
+    """A weight of two and the same listing twice are the same."""
+    y, score, weight = listings
+    assert measure(name, y, score, weight) == pytest.approx(
+        measure(name, np.repeat(y, weight), np.repeat(score, weight))
+    )
+
+
+@given(scored_listings(), st.sampled_from(ALL_MEASURES), st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(listings, name, random):
+    """Shuffling the listings changes no measure."""
+    y, score, weight = listings
+    order = list(range(len(y)))
+    random.shuffle(order)
+    assert measure(name, y[order], score[order], weight[order]) == pytest.approx(measure(name, y, score, weight))
+
+
+@given(scored_listings(), st.sampled_from(RANKING_MEASURES))
+def test_only_the_order_of_scores_matters_to_a_ranking(listings, name):
+    """A rising function of the score changes no measure of the ranking."""
+    y, score, weight = listings
+    assert measure(name, y, np.expm1(3 * score) - 7, weight) == measure(name, y, score, weight)
+
+
+@given(scored_listings())
+def test_a_constant_score_has_the_prevalence_as_average_precision(listings):
+    """Who cannot tell listings apart finds as many counterfeits as there are."""
+    y, _, weight = listings
+    prevalence = np.average(y, weights=weight)
+    assert average_precision(y, np.full(len(y), 0.5), weight) == pytest.approx(prevalence)
+    assert precision_at(y, np.full(len(y), 0.5), k=1) == pytest.approx(y.mean())
+
+
+@given(scored_listings())
+def test_a_perfect_score_reaches_one(listings):
+    """The truth as a score ranks and calibrates perfectly."""
+    y, _, _ = listings
+    assert average_precision(y, y) == recall_at_precision(y, y) == precision_at(y, y, k=int(y.sum())) == 1
+    assert brier(y, y) == calibration_error(y, y) == 0
+
+
+@given(scored_listings(), st.integers(1, 45))
+def test_reading_further_never_loses_a_counterfeit(listings, k):
+    """Recall at k rises with k and ends at one."""
+    y, score, _ = listings
+    assert recall_at(y, score, k + 1) >= recall_at(y, score, k) - 1e-12
+    assert recall_at(y, score, len(y)) == pytest.approx(1)
+
+
+@given(scored_listings(), st.integers(1, 45))
+def test_precision_and_recall_at_k_count_the_same_counterfeits(listings, k):
+    """Precision times listings read equals recall times counterfeits there are."""
+    y, score, _ = listings
+    found = precision_at(y, score, k) * min(k, len(y))
+    assert found == pytest.approx(recall_at(y, score, k) * y.sum())
+
+
+def test_equals_at_the_last_place_count_by_lot():
+    """Precision at k is the mean over all orders in which equal scores can stand."""
+    y, score = np.array([1, 0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.1])
+    random = np.random.default_rng(0)
+    by_lot = [y[np.lexsort((random.random(5), -score))][:2].mean() for _ in range(4000)]
+    assert precision_at(y, score, k=2) == pytest.approx(np.mean(by_lot), abs=0.02)
+
+
+def test_calibration_error_is_the_distance_between_predicted_and_observed():
+    """Predicting 0.9 where half are counterfeit and 0.1 where none is errs by 0.4 and 0.1 on the halves."""
+    y = np.array([1, 0] * 30 + [0] * 60)
+    assert calibration_error(y, np.repeat([0.9, 0.1], 60)) == pytest.approx(0.25)
+
+
+def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
+    """Four times the sellers, drawn alike, give a narrower interval around the same figure."""
+    y, score, sellers = market
+    few = estimate_all(y, score, sellers)["average_precision"]
+    copies = np.concatenate([sellers + 100 * copy for copy in range(4)])
+    many = estimate_all(np.tile(y, 4), np.tile(score, 4), copies)["average_precision"]
+    assert few.low < few.value < few.high
+    assert many.value == pytest.approx(few.value)
+    assert many.high - many.low < 0.7 * (few.high - few.low)
+
+
+def test_sellers_are_resampled_and_not_listings(market):
+    """Listings of one seller tell less than as many listings of as many sellers: the interval is wider."""
+    y, score, sellers = market
+    by_seller = estimate_all(y, score, sellers)["average_precision"]
+    by_listing = estimate_all(y, score, np.arange(len(y)))["average_precision"]
+    assert by_seller.high - by_seller.low > 1.5 * (by_listing.high - by_listing.low)
+
+
+def test_intervals_depend_on_the_seed_and_not_on_the_order_of_rows(market):
+    """Shuffled listings give the same interval, another seed gives another."""
+    y, score, sellers = market
+    order = np.random.default_rng(1).permutation(len(y))
+    expected = estimate_all(y, score, sellers, n_resamples=50)["average_precision"]
+    assert estimate_all(y[order], score[order], sellers[order], n_resamples=50)["average_precision"] == expected
+    assert estimate_all(y, score, sellers, n_resamples=50, seed=1)["average_precision"] != expected
+
+
+def test_resamples_without_counterfeits_are_skipped_and_counted():
+    """With one counterfeiting seller in three, the resamples that miss it are counted."""
+    estimate = estimate_all([1, 0, 0], [0.9, 0.5, 0.1], list("abc"), n_resamples=400)["average_precision"]
+    assert estimate.skipped == pytest.approx(400 * (2 / 3) ** 3, abs=40)
+    assert estimate.value == 1
+
+
+def test_a_difference_on_the_same_resamples_is_surer_than_its_parts(market):
+    """Two scores that err alike differ by less than their intervals are wide."""
+    y, score, sellers = market
+    better = np.clip(score + 0.02 * y, 0, 1)
+    alone = estimate_all(y, score, sellers)["average_precision"]
+    difference = paired_difference(y, better, score, sellers)
+    assert difference.low > 0
+    assert difference.high - difference.low < 0.3 * (alone.high - alone.low)
+
+
+def test_a_difference_changes_its_sign_with_its_sides(market):
+    """What a gains on b, b loses on a."""
+    y, score, sellers = market
+    there = paired_difference(y, score, score**2 * 0.5, sellers, "brier", n_resamples=50)
+    back = paired_difference(y, score**2 * 0.5, score, sellers, "brier", n_resamples=50)
+    assert there == Estimate(-back.value, pytest.approx(-back.high), pytest.approx(-back.low))
+
+
+@pytest.mark.parametrize(
+    ("y", "score", "sellers", "complaint"),
+    [
+        ([0, 0], [0.1, 0.2], ["a", "b"], "at least one counterfeit"),
+        ([0, 2], [0.1, 0.2], ["a", "b"], "only 0 and 1"),
+        ([0, 1], [0.1, np.nan], ["a", "b"], "1 scores that are not finite"),
+        ([0, 1], [0.1, 1.2], ["a", "b"], "probabilities in 0-1"),
+        ([0, 1], [0.1], ["a", "b"], "a truth and a score per listing"),
+        ([], [], [], "at least one counterfeit"),
+        ([0, 1], [0.1, 0.2], ["a", "a"], "two at least"),
+        ([0, 1], [0.1, 0.2], ["a", None], "a seller for each of 2 listings"),
+        ([0, 1], [0.1, 0.2], ["a"], "a seller for each of 2 listings"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(y, score, sellers, complaint):
+    """Each impossible input raises one line that says what was expected."""
+    with pytest.raises(UnmeasurableScores, match=complaint):
+        estimate_all(y, score, sellers)
+
+
+@pytest.mark.parametrize("weight", [[0, 1], [1, -1], [1], [0, 0]])
+def test_weights_must_reach_a_counterfeit(weight):
+    """Weights that are negative, too few or zero on every counterfeit are refused."""
+    with pytest.raises(UnmeasurableScores, match="a counterfeit above 0"):
+        average_precision([1, 0], [0.1, 0.2], weight)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "precision_at_0", "recall_at_x", "recall_at_precision_2"])
+def test_an_unknown_measure_is_refused_with_the_known_ones(name):
+    """Accuracy and F1 are unknown on purpose."""
+    with pytest.raises(UnusableSetting, match="average_precision"):
+        measure(name, [0, 1], [0.1, 0.2])

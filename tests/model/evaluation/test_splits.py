@@ -1,0 +1,195 @@
+"""What an honest split promises, whatever the listings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ipml.errors import UnsplittableData
+from ipml.model.evaluation.splits import Split, later_unseen_sellers, leaking_random_split, seller_folds
+
+START = pd.Timestamp("2026-01-01", tz="UTC")
+
+
+def make_listings(n_listings: int = 400, n_sellers: int = 60, seed: int = 0) -> pd.DataFrame:
+    """Listings over a hundred days, some never labelled, others up to sixty days later."""
+    random = np.random.default_rng(seed)
+    observed = START + pd.to_timedelta(random.integers(100, size=n_listings), unit="D")
+    labelled = pd.Series(observed + pd.to_timedelta(random.integers(60, size=n_listings), unit="D"))
+    is_labelled = random.random(n_listings) < 0.67
+    truth = pd.Series(random.random(n_listings) < 0.3, dtype="boolean")
+    return pd.DataFrame(
+        {
+            "listing_id": [f"l{number}" for number in range(n_listings)],
+            "seller_id": [f"s{number}" for number in random.integers(n_sellers, size=n_listings)],
+            "observed_at": observed,
+            "labelled_at": labelled.where(is_labelled & (random.random(n_listings) < 0.9)),
+            "is_counterfeit": truth.where(is_labelled),
+        }
+    )
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> tuple[pd.DataFrame, Split]:
+    """Listings and their split by time and seller."""
+    listings = make_listings(seed=draw(st.integers(0, 50)))
+    test_share, seller_share = draw(st.floats(0.05, 0.9)), draw(st.floats(0.1, 0.9))
+    try:
+        return listings, later_unseen_sellers(listings, test_share, seller_share, draw(st.integers(0, 9)))
+    except UnsplittableData:
+        assume(False)
+        raise
+
+
+@given(splits())
+def test_no_seller_is_on_both_sides_of_the_cut(drawn):
+    """Sellers in training are not in the test."""
+    listings, split = drawn
+    sellers = listings["seller_id"]
+    assert set(sellers.iloc[split.train]).isdisjoint(sellers.iloc[split.test])
+
+
+@given(splits())
+def test_training_is_observed_up_to_the_cut_and_the_test_after_it(drawn):
+    """The cut parts the sides."""
+    listings, split = drawn
+    assert (listings["observed_at"].iloc[split.train] <= split.cut).all()
+    assert (listings["observed_at"].iloc[split.test] > split.cut).all()
+
+
+@given(splits())
+def test_no_training_label_became_known_after_the_cut(drawn):
+    """Labels learnt from were known at the cut; a label without a moment counts as known with its listing."""
+    listings, split = drawn
+    labelled = listings.iloc[split.train]
+    assert labelled["is_counterfeit"].notna().all()
+    assert not (labelled["labelled_at"] > split.cut).any()
+
+
+@given(splits())
+def test_only_labelled_listings_are_tested(drawn):
+    """What has no truth cannot be measured."""
+    listings, split = drawn
+    assert listings["is_counterfeit"].iloc[split.test].notna().all()
+    assert not split.leaks
+
+
+def test_the_test_share_of_listings_lies_after_the_cut():
+    """The cut is the moment with a quarter of the listings behind it, up to those that share its day."""
+    listings = make_listings()
+    split = later_unseen_sellers(listings, test_share=0.25)
+    assert (listings["observed_at"] > split.cut).mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_sellers_who_appear_after_the_cut_are_tested():
+    """A new seller is unseen, whether held back or not."""
+    listings = make_listings()
+    cut = later_unseen_sellers(listings).cut
+    new = listings["observed_at"] > cut
+    listings.loc[new, "seller_id"] = "new-" + listings.loc[new, "seller_id"]
+    split = later_unseen_sellers(listings)
+    assert len(split.test) == (new & listings["is_counterfeit"].notna()).sum()
+
+
+def test_a_larger_seller_share_holds_back_more_sellers_and_gives_none_up():
+    """The sellers in training at a larger share are among those at a smaller one."""
+    listings = make_listings()
+    few, many = (later_unseen_sellers(listings, seller_share=share) for share in (0.2, 0.6))
+    assert set(many.train) < set(few.train)
+
+
+@pytest.mark.parametrize("split_listings", [later_unseen_sellers, leaking_random_split])
+def test_splits_do_not_depend_on_the_order_of_rows(split_listings):
+    """Shuffled rows, and a second run, put the same listings on the same sides."""
+    listings = make_listings()
+    shuffled = listings.sample(frac=1, random_state=1)
+    for side in ("train", "test"):
+        ids, again = (
+            set(frame["listing_id"].iloc[getattr(split_listings(frame), side)]) for frame in (listings, shuffled)
+        )
+        assert ids == again
+
+
+@pytest.mark.parametrize("split_listings", [later_unseen_sellers, leaking_random_split])
+def test_another_seed_gives_another_split(split_listings):
+    """The seed decides who is held back."""
+    listings = make_listings()
+    assert set(split_listings(listings, seed=0).test) != set(split_listings(listings, seed=1).test)
+
+
+def test_a_random_split_says_that_it_leaks():
+    """Sellers stand on both sides of a random split, and it says so."""
+    listings = make_listings()
+    split = leaking_random_split(listings)
+    assert split.leaks
+    assert set(listings["seller_id"].iloc[split.train]) & set(listings["seller_id"].iloc[split.test])
+
+
+def test_folds_test_every_listing_once_and_no_seller_twice():
+    """The test parts are a partition of the listings, each seller in one of them."""
+    listings = make_listings()
+    y = listings["is_counterfeit"].fillna(False)
+    tested = []
+    for train, test in seller_folds(listings, y):
+        assert set(listings["seller_id"].iloc[train]).isdisjoint(listings["seller_id"].iloc[test])
+        tested.extend(test)
+    assert sorted(tested) == list(range(len(listings)))
+
+
+def test_folds_hold_about_equal_shares_of_counterfeits():
+    """No fold is richer or poorer by a third."""
+    listings = make_listings()
+    y = listings["is_counterfeit"].fillna(False).to_numpy(dtype=float)
+    shares = [y[test].mean() for _, test in seller_folds(listings, y)]
+    assert shares == pytest.approx([y.mean()] * 5, rel=0.33)
+
+
+def test_folds_do_not_depend_on_the_order_of_rows():
+    """Shuffled rows give the same folds of the same sellers."""
+    listings = make_listings()
+    shuffled = listings.sample(frac=1, random_state=1)
+    folds, again = (
+        [
+            set(frame["seller_id"].iloc[test])
+            for _, test in seller_folds(frame, frame["is_counterfeit"].fillna(False), seed=3)
+        ]
+        for frame in (listings, shuffled)
+    )
+    assert folds == again
+
+
+def test_folds_need_as_many_sellers_of_each_kind():
+    """With counterfeits of two sellers there are no five folds."""
+    listings = pd.DataFrame({"seller_id": list("abcdefgh")})
+    with pytest.raises(UnsplittableData, match="2 sellers of counterfeit listings; expected at least 5"):
+        list(seller_folds(listings, [1, 1, 0, 0, 0, 0, 0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"observed_at": pd.NaT}, "400 of 400 listings without a moment in observed_at"),
+        ({"observed_at": START}, "0 counterfeit and 0 genuine listings for test"),
+        ({"is_counterfeit": False}, "found 0 counterfeit and .* for training"),
+        ({"seller_id": "the only one"}, "1 sellers"),
+        (
+            {"labelled_at": START + pd.Timedelta(days=1000)},
+            "0 counterfeit and 0 genuine listings for training",
+        ),
+    ],
+)
+def test_what_cannot_be_split_is_said(change, complaint):
+    """Each impossible frame raises one line that says what is missing and what to do."""
+    with pytest.raises(UnsplittableData, match=complaint):
+        later_unseen_sellers(make_listings().assign(**change))
+
+
+def test_listings_observed_at_once_are_split_by_another_moment():
+    """With one moment of observation for all, the moment of listing can part them."""
+    listings = make_listings()
+    listings = listings.assign(listed_at=listings["observed_at"], observed_at=START, labelled_at=pd.NaT)
+    split = later_unseen_sellers(listings, moment="listed_at")
+    assert (listings["listed_at"].iloc[split.train] <= split.cut).all()

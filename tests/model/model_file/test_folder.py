@@ -1,0 +1,149 @@
+"""Only plain files of known names are read, and a folder is replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.pipeline import Pipeline
+
+from ipml.errors import IpmlError, ModelNotFound, NotAModelFolder, UntrustedModel
+from ipml.model.model_file import ModelCard, load_model, read_card
+
+Save = Callable[..., ModelCard]
+SaveNew = Callable[[Path], ModelCard]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".hidden", "MLmodel", "model.skops.bak"])
+def test_an_extra_file_is_refused(folder: Path, name: str) -> None:
+    """A file that is not in the manifest is refused, by name."""
+    (folder / name).write_text("x")
+    with pytest.raises(UntrustedModel, match=name):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["model.skops", "card.json", "manifest.json"])
+def test_a_missing_file_is_refused(folder: Path, name: str) -> None:
+    """A model without one of its files is refused, by name."""
+    (folder / name).unlink()
+    with pytest.raises(UntrustedModel, match=name):
+        load_model(folder)
+
+
+def test_a_large_card_is_refused(folder: Path, reseal: Callable[..., None]) -> None:
+    """A card is read up to its limit and no further."""
+    reseal(folder, card=b" " * (2 << 20))
+    with pytest.raises(UntrustedModel, match=r"card\.json of more than"):
+        load_model(folder)
+
+
+def test_a_link_to_a_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    """A symbolic link in place of the folder is not followed."""
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(UntrustedModel, match="symbolic link"):
+        load_model(tmp_path / "link")
+
+
+@pytest.mark.parametrize("name", ["model.skops", "card.json", "manifest.json"])
+def test_a_linked_file_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    """A symbolic link in place of a file is not followed."""
+    (folder / name).rename(tmp_path / name)
+    (folder / name).symlink_to(tmp_path / name)
+    with pytest.raises(UntrustedModel, match="plain file"):
+        load_model(folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
+def test_a_pipe_is_refused(folder: Path) -> None:
+    """A named pipe in place of a file is refused instead of waited for."""
+    (folder / "card.json").unlink()
+    os.mkfifo(folder / "card.json")
+    with pytest.raises(UntrustedModel, match="plain file"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("missing", ["nothing", "a/b", "..", "\0", "x" * 300])
+def test_no_model_is_said_so(tmp_path: Path, missing: str) -> None:
+    """Where no model is, one line says so."""
+    with pytest.raises(IpmlError) as caught:
+        load_model(tmp_path / missing)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_zip_of_a_model_is_not_a_model(folder: Path, tmp_path: Path) -> None:
+    """Only folders are models."""
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    with pytest.raises(ModelNotFound):
+        load_model(packed)
+
+
+def test_other_folders_are_left_alone(save: Save, title_classifier: Pipeline, tmp_path: Path) -> None:
+    """A folder that holds anything but a model is not replaced."""
+    (tmp_path / "letters.txt").write_text("mine")
+    with pytest.raises(NotAModelFolder, match="letters"):
+        save(title_classifier, tmp_path)
+    assert (tmp_path / "letters.txt").read_text() == "mine"
+
+
+def is_a_step(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Say whether an audit event is a change of the file system."""
+    if event == "open":
+        return bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+    return event in ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "shutil.rmtree")
+
+
+@pytest.fixture
+def save_new(save: Save, other_classifier: Pipeline) -> SaveNew:
+    """Return a function that saves another classifier than the one that is there."""
+    return lambda folder: save(other_classifier, folder)
+
+
+def save_and_die(save_new: SaveNew, folder: Path, step: int) -> bool:
+    """In a process of its own, save over `folder` and be killed before the given step; say if it was."""
+    child = os.fork()
+    if child == 0:
+        left = [step]
+
+        def count(event: str, arguments: tuple[Any, ...]) -> None:
+            if is_a_step(event, arguments) and str(folder.parent) in str(arguments[0]):
+                left[0] -= 1
+                if left[0] < 0:
+                    os._exit(9)
+
+        sys.addaudithook(count)
+        try:
+            save_new(folder)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # the child only writes files
+def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_new: SaveNew, tmp_path: Path) -> None:
+    """Killed before its n-th step, for every n, a replacement leaves a whole model, and can be repeated."""
+    seen = []
+    for step in range(200):
+        folder = tmp_path / f"{step}" / "model"
+        shutil.copytree(saved, folder)
+        was_killed = save_and_die(save_new, folder, step)
+        seen.append(load_model(folder).classifier.named_steps["model"].C)
+        assert save_new(folder) == read_card(folder)
+        if not was_killed:
+            break
+    assert not was_killed
+    assert seen == sorted(seen, reverse=True), "once new, always new"
+    assert set(seen) == {1.0, 0.01}
+
+
+def test_a_first_save_that_is_killed_leaves_nothing_that_loads(save_new: SaveNew, tmp_path: Path) -> None:
+    """Before the first model is whole there is none."""
+    assert save_and_die(save_new, tmp_path / "model", 4)
+    with pytest.raises(ModelNotFound):
+        load_model(tmp_path / "model")

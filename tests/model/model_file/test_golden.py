@@ -1,0 +1,76 @@
+"""A model that scores the golden listings otherwise than its card says is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from ipml.errors import GoldenMismatch
+from ipml.listings.schema import check_listings, listings_to_frame
+from ipml.model.model_file import load_model
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS, check_golden
+
+
+def test_golden_listings_are_valid() -> None:
+    """The golden listings keep the rules of the schema, so that every model can be asked about them."""
+    assert len(check_listings(listings_to_frame(GOLDEN_LISTINGS))) == len(GOLDEN_LISTINGS)
+
+
+def test_a_state_that_scores_otherwise_is_refused(
+    folder: Path, other_classifier: Pipeline, reseal: Callable[..., None]
+) -> None:
+    """A model whose golden listings score otherwise is refused even with a fitting manifest."""
+    reseal(folder, model=skops.io.dumps(other_classifier))
+    with pytest.raises(GoldenMismatch):
+        load_model(folder)
+
+
+def test_a_model_without_log_odds_is_refused(folder: Path, reseal: Callable[..., None]) -> None:
+    """Something of trusted types that cannot score is refused in one line."""
+    reseal(folder, model=skops.io.dumps([1, 2, 3]))
+    with pytest.raises(GoldenMismatch, match="decision_function"):
+        load_model(folder)
+
+
+@dataclass
+class Answering:
+    """A classifier that gives these log-odds, whatever it is asked."""
+
+    log_odds: list[float]
+
+    def decision_function(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return them."""
+        return np.array(self.log_odds)
+
+
+N = len(GOLDEN_LISTINGS)
+
+
+def test_rounding_is_no_difference() -> None:
+    """Another order of summation may change the last bits of a log-odds."""
+    check_golden(Answering([1.0 + 1e-12] * N), [1.0] * N, Path("model"))
+
+
+@pytest.mark.parametrize("place", range(N))
+@pytest.mark.parametrize("wrong", [1.0 + 1e-8, float("nan"), float("inf")])
+def test_one_other_log_odds_is_enough(place: int, wrong: float) -> None:
+    """A single listing that scores otherwise, or is given no number, is refused wherever it stands."""
+    log_odds = [1.0] * N
+    log_odds[place] = wrong
+    with pytest.raises(GoldenMismatch):
+        check_golden(Answering(log_odds), [1.0] * N, Path("model"))
+
+
+@pytest.mark.parametrize(("n_given", "n_expected"), [(0, 0), (1, 1), (N, N - 1), (N - 1, N)])
+def test_every_listing_has_its_log_odds(n_given: int, n_expected: int) -> None:
+    """A card or a classifier that leaves listings out is refused, also where both do."""
+    with pytest.raises(GoldenMismatch, match="log-odds"):
+        check_golden(Answering([1.0] * n_given), [1.0] * n_expected, Path("model"))

@@ -1,0 +1,136 @@
+"""A skops file is checked from the outside in, and nothing in it outgrows its limit."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipml.errors import UntrustedModel
+from ipml.model.model_file import load_model
+from ipml.model.model_file.skops_file import check_array
+
+Reseal = Callable[..., None]
+
+
+def zip_of(entries: dict[str, bytes]) -> bytes:
+    """Pack these entries, beside an empty schema where they have none."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in ({"schema.json": b"{}"} | entries).items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+@cache
+def bomb_of_zeros() -> bytes:
+    """Return 0.15 MB that unpack to 150 MB."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", "{}")
+        with archive.open("1.npy", "w", force_zip64=True) as entry:
+            for _ in range(150):
+                entry.write(bytes(1 << 20))
+    return packed.getvalue()
+
+
+def bomb_with_lying_sizes() -> bytes:
+    """Return the same, declaring 1,000 bytes in both tables of the zip."""
+    packed, true_size = bytearray(bomb_of_zeros()), struct.pack("<L", 150 << 20)
+    place = packed.rfind(b"PK\x01\x02") + 24
+    assert packed[place : place + 4] == true_size
+    packed[place : place + 4] = struct.pack("<L", 1_000)
+    return bytes(packed)
+
+
+def many_entries() -> bytes:
+    """Return a zip of 100,001 entries."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("schema.json", "{}")
+        for number in range(100_000):
+            archive.writestr(zipfile.ZipInfo(f"{number}.npy"), b"")
+    return packed.getvalue()
+
+
+def array_claiming(shape: tuple[int, ...], body: bytes = bytes(80), descr: str = "<f8") -> bytes:
+    """Return a model file with an array whose header claims a shape."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+    return zip_of({"1.npy": file.getvalue() + body})
+
+
+def long_schema() -> bytes:
+    """Return a schema of 33 MB that would become gigabytes of lists."""
+    return zip_of({"schema.json": b"[" + b"[]," * (11 << 20) + b"[]]"})
+
+
+BOMBS = {
+    "zeros": (bomb_of_zeros, "unpacks from"),
+    "lying sizes": (bomb_with_lying_sizes, "no sound zip"),
+    "many entries": (many_entries, "2,000 entries"),
+    "huge shape": (lambda: array_claiming((1 << 40,)), "shape"),
+    "overflowing shape": (lambda: array_claiming((1 << 33, 1 << 33)), "shape"),
+    "negative shape": (lambda: array_claiming((-2, -5)), "shape"),
+    "objects": (lambda: array_claiming((10,), descr="|O"), "array of object"),
+    "zip as array": (lambda: zip_of({"1.npy": bomb_of_zeros()}), "sound header"),
+    "nested zip": (lambda: zip_of({"1.npz": bomb_of_zeros()}), "an entry '1.npz'"),
+    "long schema": (long_schema, "schema.json of more than"),
+    "deep schema": (lambda: zip_of({"schema.json": b"[" * 1_000_000}), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_quickly(folder: Path, reseal: Reseal, name: str) -> None:
+    """A file that would grow is refused in under a second, with less than 100 MB more of memory."""
+    make, reason = BOMBS[name]
+    reseal(folder, model=make())
+    tracemalloc.start()
+    started = time.process_time()
+    with pytest.raises(UntrustedModel, match=reason):
+        load_model(folder)
+    seconds, peak_bytes = time.process_time() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds < 5.0  # of processor time, under tracemalloc, which slows it down manyfold
+    assert peak_bytes < 100 << 20
+
+
+@given(
+    header=st.binary(max_size=80),
+    version=st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x09"]),
+)
+@settings(max_examples=200, deadline=None)
+@pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")  # numpy takes some nonsense for Python 2
+def test_no_header_gets_through(header: bytes, version: bytes) -> None:
+    """Whatever stands where the header of an array should be, the answer is one line."""
+    length = struct.pack("<H" if version == b"\x01\x00" else "<I", len(header))
+    with pytest.raises(UntrustedModel):
+        check_array(b"\x93NUMPY" + version + length + header, Path("model"))
+
+
+def test_doubled_entries_are_refused(folder: Path, reseal: Reseal) -> None:
+    """Two entries of one name, of which a check and a reader might choose differently, are refused."""
+    packed = io.BytesIO((folder / "model.skops").read_bytes())
+    with zipfile.ZipFile(packed, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("schema.json", "{}")
+    reseal(folder, model=packed.getvalue())
+    with pytest.raises(UntrustedModel, match="doubled"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["../../evil.npy", "/etc/passwd", "..\\evil.npy", "a/b.npy", "schema.json/"])
+def test_an_entry_with_a_path_is_refused(folder: Path, reseal: Reseal, name: str) -> None:
+    """An entry of the model file whose name is a path is refused."""
+    reseal(folder, model=zip_of({name: b""}))
+    with pytest.raises(UntrustedModel, match="entry"):
+        load_model(folder)
