@@ -17,8 +17,8 @@ from ipml.errors import IpmlError
 from ipml.records import Listing, Reason, ScoredListing
 
 if TYPE_CHECKING:
+    from ipml.scoring.online_scoring import score_listings
     from ipml.scoring.scorer import Scorer, load_model
-    from ipml.scoring.served_model import score_listings
 
 __version__ = version("ipml")
 __all__ = ["IpmlError", "Listing", "Reason", "ScoredListing", "Scorer", "load_model", "score_listings"]
@@ -26,7 +26,7 @@ __all__ = ["IpmlError", "Listing", "Reason", "ScoredListing", "Scorer", "load_mo
 _LATE = {
     "Scorer": "ipml.scoring.scorer",
     "load_model": "ipml.scoring.scorer",
-    "score_listings": "ipml.scoring.served_model",
+    "score_listings": "ipml.scoring.online_scoring",
 }
 
 

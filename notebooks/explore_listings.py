@@ -32,9 +32,9 @@ from ipml.features.goods import brand_table, listing_brands
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
 from ipml.features.normalisation import count_disguises, fold_text
 from ipml.listings.brands import load_brands
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
-from ipml.listings.sellers import history_as_of
+from ipml.listings.seller_events import history_as_of
 from ipml.model.drift import Mean
 from ipml.model.evaluation.metrics import base_prices
 from ipml.model.evaluation.splits import leaking_random_split

@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from ipml.listings.brands import load_brands, write_brands
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import write_listings

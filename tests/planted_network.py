@@ -8,8 +8,7 @@ import pandas as pd
 from ipml.cooperation.network.folder import keep_networks
 from ipml.cooperation.network.networks import Networks, add_events, find_networks
 from ipml.cooperation.network.newcomers import find_newcomers
-from ipml.simulation.network_members import plant_network
-from ipml.simulation.network_rows import Rows, to_frame
+from ipml.simulation.networks import Rows, plant_network, to_frame
 
 FIRST_DAY = pd.Timestamp("2026-01-05", tz="UTC")
 

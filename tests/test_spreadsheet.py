@@ -104,7 +104,7 @@ DEFUSED = {
     "ipml/listings/writers.py",
 }
 """Modules that write CSV for people by themselves; others go through `ipml.spreadsheet.write_csv`."""
-HEADER_ALONE = {"ipml/scoring/parts/joining.py"}
+HEADER_ALONE = {"ipml/scoring/batch/scored_files.py"}
 FOR_PROGRAMS = {"ipml/cli/labels.py", "ipml/cli/notice.py", "ipml/cli/listing_files.py"} | {
     *("ipml/cli/models.py", "ipml/cli/score.py"),
 }

@@ -12,7 +12,8 @@ from ipml.model.training.experiment import read_training_listings
 from ipml.records import Verdict
 from ipml.review.labels import export_labels, label_listing
 from ipml.review.queue import claim, count_cases, decide, enqueue, get_case, list_cases, release
-from ipml.scoring.batch import read_scored, score_file
+from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
 from ipml.storage.audit import verify
 from ipml.storage.database import migrate, open_database, reading

@@ -11,7 +11,7 @@ from ipml.cooperation.network.rules import load_network_rules
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import IpmlError
 from ipml.listings.brands import load_brands
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 from ipml.model.promotion.gate import load_rules
 from ipml.model.training import load_experiment
 from ipml.toml import parse_toml

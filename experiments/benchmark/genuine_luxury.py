@@ -15,7 +15,7 @@ import pandas as pd
 import typer
 
 from ipml.features.goods import brand_table
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.model.labels import UnlabelledEffect
 from ipml.model.training import load_experiment

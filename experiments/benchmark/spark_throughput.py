@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 import typer
 
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.writers import write_listings
-from ipml.scoring.batch import score_file
+from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.scorer import load_model
 
 if TYPE_CHECKING:

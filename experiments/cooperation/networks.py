@@ -28,8 +28,7 @@ from ipml.cooperation.network.newcomers import find_newcomers
 from ipml.cooperation.network.roles import Role, guess_roles
 from ipml.cooperation.network.sales import estimate_sales
 from ipml.money import Rates
-from ipml.simulation.network_members import CURRENCY
-from ipml.simulation.networks import NetworkedSellers, simulate_networks
+from ipml.simulation.networks import CURRENCY, NetworkedSellers, simulate_networks
 
 
 def main() -> None:

@@ -29,10 +29,10 @@ from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
 from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
-from ipml.scoring.batch import read_scored, score_file
+from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
-from ipml.scoring.rescoring import TOLERANCE, rescore
-from ipml.scoring.scorer import Scorer, load_model
+from ipml.scoring.scorer import TOLERANCE, Scorer, load_model, rescore
 from ipml.simulation.marketplace import simulate_marketplace
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import evidence

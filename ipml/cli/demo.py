@@ -71,7 +71,7 @@ def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) 
     """Live through a year that ended yesterday, and print its figures beside the historical ones."""
     from rich.console import Console
 
-    from ipml.simulation.year.plan import Plan
+    from ipml.simulation.year.population import Plan
     from ipml.simulation.year.run import DATABASE, run_year
 
     plan = Plan(scale, seed, difficulty, days).ending_before(datetime.now(UTC).date())
@@ -92,7 +92,7 @@ def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) 
 
 def describe_year(account: Account) -> str:
     """Return the account of a year as it is printed."""
-    from ipml.simulation.year.table import write_stations, write_table
+    from ipml.simulation.year.run import write_stations, write_table
 
     learnt = account.learnt
     head = YEAR_HEAD.format(
@@ -197,7 +197,8 @@ def _train(out: Path, seed: int, say: Say) -> Trained:
 def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[ScoredListing]:
     """Score the newest listings, as a nightly batch would, and return them with the most suspicious first."""
     from ipml.listings.writers import write_listings
-    from ipml.scoring.batch import read_scored, score_file
+    from ipml.scoring.batch.file_scoring import score_file
+    from ipml.scoring.batch.scored_files import read_scored
     from ipml.scoring.scorer import load_model
 
     newest = market.listings.sort_values("observed_at", kind="stable").tail(NEWEST)

@@ -257,8 +257,7 @@ def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
     import json
 
     from ipml.enforcement.evidence.pieces import read_scored_listing
-    from ipml.scoring.rescoring import rescore
-    from ipml.scoring.scorer import load_model
+    from ipml.scoring.scorer import load_model, rescore
 
     scorer, problems = load_model(model), []
     files = sorted((folder / "data").glob("evidence-*.json"))

@@ -185,12 +185,11 @@ def _read_labelled(source: Path, columns: str | None, label: str | None, seller:
         Rows are not what the map says.
     """
     from ipml.errors import InvalidListings, MissingColumns
+    from ipml.listings.column_maps import load_columns
     from ipml.listings.fields import COLUMNS
     from ipml.listings.kinds import Kind, read_column
-    from ipml.listings.marketplaces import load_columns
-    from ipml.listings.raw_table import TextFormat
     from ipml.listings.schema import check_listings
-    from ipml.listings.tables import read_table
+    from ipml.listings.tables import TextFormat, read_table
 
     column_map = load_columns(columns) if columns else None
     table = read_table(source, text=column_map.text_format if column_map else TextFormat())

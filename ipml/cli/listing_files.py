@@ -15,7 +15,7 @@ from ipml.cli.terminal import Columns, Rejects, check_distinct
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ipml.listings.marketplaces import ColumnMap
+    from ipml.listings.column_maps import ColumnMap
     from ipml.listings.schema import Validation
     from ipml.listings.writers import RejectsFile
     from ipml.records import Problem
@@ -29,7 +29,7 @@ def load_map(columns: str | None) -> ColumnMap | None:
     >>> load_map("mercadolibre").columns["currency"].value
     'BRL'
     """
-    from ipml.listings.marketplaces import load_columns
+    from ipml.listings.column_maps import load_columns
 
     return load_columns(columns) if columns else None
 
@@ -153,7 +153,8 @@ def validate(
 
     Example: ipml validate listings.csv.gz --columns ozon-ecup --rejects rejects.csv --good listings.parquet
     """
-    from ipml.listings.readers import RejectsFile, read_listings, write_listings
+    from ipml.listings.readers import read_listings
+    from ipml.listings.writers import RejectsFile, write_listings
 
     check_distinct(source, rejects, good)
     column_map = load_map(columns)

@@ -74,7 +74,7 @@ def enqueue(
     from ipml.enforcement.automatic.acting import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.exploration.batches import enqueue_batch
-    from ipml.scoring.batch import read_scored
+    from ipml.scoring.batch.scored_files import read_scored
     from ipml.storage.database import migrate
 
     engine = open_for_command(database, create=True)

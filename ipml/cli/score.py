@@ -22,8 +22,8 @@ from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
     from ipml.features.portfolio import SellerPortfolios
-    from ipml.scoring.batch import BatchCounts
-    from ipml.scoring.parts.processes import Processes
+    from ipml.scoring.batch.file_scoring import BatchCounts
+    from ipml.scoring.batch.processes import Processes
 
 
 class Engine(StrEnum):
@@ -109,7 +109,7 @@ def score(
             raise UnusableSetting("--require-familiar", "--engine spark", "--engine here, which looks at the words")
         _score_on_spark(source, target, model, columns=columns, rejects=rejects, portfolios=portfolios, events=known)
         return
-    from ipml.scoring.parts.processes import Processes, count_helpers
+    from ipml.scoring.batch.processes import Processes, count_helpers
 
     n_jobs = count_jobs(jobs)
     # They load what they need while this process does.
@@ -142,10 +142,10 @@ def _score_here(
     **options: Any,
 ) -> None:
     from ipml.cli.terminal import show_rows
-    from ipml.scoring.parts.processes import leaving_garbage
+    from ipml.scoring.batch.processes import leaving_garbage
 
     with leaving_garbage():
-        from ipml.scoring.batch import name_work_folder, score_file
+        from ipml.scoring.batch.file_scoring import name_work_folder, score_file
         from ipml.scoring.scorer import load_model
 
         scorer = load_model(model)

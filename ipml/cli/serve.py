@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from starlette.types import ASGIApp
 
-    from ipml.scoring.served_model import ServedModel, Watch
+    from ipml.scoring.online_scoring import ServedModel, Watch
     from ipml.settings import Settings
     from ipml.web.http_api.requests import Access
     from ipml.web.server import Network
@@ -137,7 +137,7 @@ def _check_trail(engine: Engine, settings: Settings) -> None:
 
 def _start_model(source: str | None, portfolios: Path | None, settings: Settings, until_end: ExitStack) -> ServedModel:
     """Load the model, if it is there yet, and have it looked after until the end."""
-    from ipml.scoring.served_model import ServedModel, watching
+    from ipml.scoring.online_scoring import ServedModel, watching
 
     logging.getLogger("ipml").setLevel(logging.INFO)  # which model is in use has to be found in the log
     served = ServedModel(source, portfolios)
@@ -172,7 +172,7 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
 def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:
     """Make the API, beside the page where there is a database."""
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.listings.json_schema import make_json_schema
+    from ipml.listings.fields import make_json_schema
     from ipml.web.http_api.api import make_api, put_beside
     from ipml.web.http_api.monitoring import Metrics, OutboxFacts
 

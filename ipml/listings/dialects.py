@@ -14,8 +14,7 @@ from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 
-from ipml.listings.raw_table import TextFormat
-from ipml.listings.text_tables import SEPARATORS
+from ipml.listings.tables import SEPARATORS, TextFormat
 from ipml.toml import quote
 
 HEAD_BYTES, HEAD_ROWS = 1 << 18, 1_000

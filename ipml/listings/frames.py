@@ -13,8 +13,16 @@ import pandas as pd
 
 from ipml.errors import MissingColumns, UnknownColumns
 from ipml.listings.fields import Field
-from ipml.listings.kinds import Kind, Mask, is_missing, make_empty_column, read_column
-from ipml.listings.text_bytes import get_texts, keep_lengths, match_pattern
+from ipml.listings.kinds import (
+    Kind,
+    Mask,
+    get_texts,
+    is_missing,
+    keep_lengths,
+    make_empty_column,
+    match_pattern,
+    read_column,
+)
 from ipml.records import Problem
 
 if TYPE_CHECKING:

@@ -13,26 +13,13 @@ from typing import Any
 
 import pandas as pd
 
+from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS
 from ipml.listings.kinds import is_missing
-from ipml.listings.marketplaces import ColumnMap
-from ipml.listings.raw_table import RawTable, TextFormat
 from ipml.listings.repeats import SeenKeys
 from ipml.listings.schema import Validation, validate_rows
-from ipml.listings.tables import read_table, read_tables
-from ipml.listings.writers import RejectsFile, write_listings
+from ipml.listings.tables import RawTable, TextFormat, read_tables
 from ipml.records import Problem
-
-__all__ = [
-    "RawTable",
-    "RejectsFile",
-    "keep_rows",
-    "map_columns",
-    "read_listings",
-    "read_table",
-    "read_tables",
-    "write_listings",
-]
 
 
 def read_listings(

@@ -1,13 +1,19 @@
 """The checks of listings, made from the table of fields: frames with pandera, records with pydantic.
 
 Both keep the same rules. Nothing is repaired: a row that breaks a rule is kept apart, with all that is wrong.
+
+Records in which each field is as it should be, as most are that services send, are taken at once. The full check of
+`validate_record` takes several times as long. It is the specification: what is taken at once it takes as well, and as
+the same record; all else is left to it. Of listings that came as mappings, such as those of one request, all are
+checked, and all that is wrong is named.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,8 +33,7 @@ from ipml.listings.frames import (
     show,
     show_cell,
 )
-from ipml.listings.kinds import READERS, Kind, is_missing
-from ipml.listings.plain_records import read_plain_record
+from ipml.listings.kinds import READERS, Kind, is_missing, read_moment
 from ipml.listings.repeats import find_repeats, make_repeat
 from ipml.listings.translation import name_remedy
 from ipml.records import Listing, Problem
@@ -36,19 +41,77 @@ from ipml.records import Listing, Problem
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = [
-    "COLUMNS",
-    "FIELDS",
-    "Field",
-    "Validation",
-    "check_listings",
-    "frame_to_listings",
-    "listings_to_frame",
-    "make_repeat",
-    "validate_listings",
-    "validate_record",
-    "validate_rows",
-]
+
+Read = Callable[[object], object]
+
+
+class _NotPlain(ValueError):
+    """Some value needs a closer look."""
+
+
+def read_plain_record(record: Mapping[str, object]) -> Listing | None:
+    """Return a listing of which every field is plainly right; None where one needs a closer look.
+
+    Examples
+    --------
+    >>> bag = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
+    >>> read_plain_record(bag).title, read_plain_record({**bag, "title": 7}), read_plain_record({**bag, "price": "9.5"})
+    ('Bag', None, None)
+    """
+    try:
+        cells = {name: _READ[name](value) for name, value in record.items() if value is not None}
+        is_priced = cells.get("price") is None or "currency" in cells
+        return Listing(**cells) if is_priced and cells.keys() >= _REQUIRED else None  # type: ignore[arg-type]
+    except (KeyError, ValueError):  # a field that there is not, or a value that is not plain
+        return None
+
+
+def _make_reader(field: Field) -> Read:
+    if field.kind is Kind.TEXT:
+        return _make_text_reader(field)
+    if field.kind is Kind.MOMENT:
+        return read_moment
+    return _read_flag if field.kind is Kind.FLAG else _make_number_reader(field)
+
+
+def _make_text_reader(field: Field) -> Read:
+    shortest, longest = field.min_length, field.max_length or 0
+    matches = re.compile(field.pattern).fullmatch if field.pattern else None
+
+    def read(value: object) -> object:
+        if type(value) is not str or not shortest <= len(value) <= longest or "\0" in value:
+            raise _NotPlain
+        if not value.isascii():
+            value.encode()  # half a surrogate pair raises UnicodeEncodeError, a ValueError
+        if matches and not matches(value):
+            raise _NotPlain
+        return value
+
+    return read
+
+
+def _make_number_reader(field: Field) -> Read:
+    least, most = field.least, field.most
+    assert least is not None
+    assert most is not None
+
+    def read(value: object) -> object:
+        if (type(value) is not float and type(value) is not int) or not least <= value <= most:
+            raise _NotPlain
+        return float(value)
+
+    return read
+
+
+def _read_flag(value: object) -> object:
+    if type(value) is not bool:
+        raise _NotPlain
+    return value
+
+
+_READ = {field.name: _make_reader(field) for field in FIELDS}
+_REQUIRED = {field.name for field in FIELDS if field.is_required}
+
 
 _BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
 _ORDER = {name: at for at, name in enumerate(["", *COLUMNS])}
@@ -277,3 +340,74 @@ def _make_record_model() -> type[BaseModel]:
     }
     config = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
     return pydantic.create_model("ListingRecord", __config__=config, **annotations)
+
+
+_MOST_FIELDS = 2 * len(COLUMNS)
+_FIELD_ORDER = {name: at for at, name in enumerate(COLUMNS)}
+_PLAIN = "a plain value: text, a number, true, false or null"
+
+
+def check_records(listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
+    """Return listings as records, in their order.
+
+    Parameters
+    ----------
+    listings : sequence of mapping
+        As `validate_record` takes them; of hostile callers, too.
+
+    Raises
+    ------
+    InvalidListings
+        Some break the rules of the schema, or have the listing_id and observed_at of an earlier one: all are named,
+        with rows counted from 1.
+
+    Examples
+    --------
+    >>> check_records([{"listing_id": "1", "seller_id": "s", "title": "Bag"}])[0].title
+    'Bag'
+    >>> check_records([{"listing_id": "1", "seller_id": "s", "title": ["Bag"]}])
+    Traceback (most recent call last):
+    ipml.errors.InvalidListings: listings: 1 bad row: row 1, title: found 'a list', expected a plain value: ...
+    """
+    records: list[Listing] = []
+    problems: list[Problem] = []
+    seen: dict[tuple[str, datetime | None], int] = {}
+    for row, listing in enumerate(listings, start=1):
+        try:
+            record = _check(listing)
+        except InvalidListings as error:
+            problems += [replace(problem, row=row) for problem in error.problems]
+            continue
+        first = seen.setdefault((record.listing_id, record.observed_at), row)
+        if first != row:
+            problems.append(make_repeat(row, record.listing_id, first))
+        records.append(record)
+    if problems:
+        raise InvalidListings(problems)
+    return records
+
+
+def _check(listing: Mapping[str, Any]) -> Listing:
+    """Check one listing; what no field could hold is set apart, for it may be deeper than Python can show."""
+    if len(listing) > _MOST_FIELDS:
+        raise InvalidListings([Problem(1, "", f"{len(listing):,} fields", "only the fields of a listing")])
+    problems = dict(_find_impossible(listing))
+    if not problems:
+        return validate_record(listing)
+    try:
+        validate_record({name: None if name in problems else listing[name] for name in COLUMNS if name in listing})
+    except InvalidListings as error:
+        problems = {problem.column: problem for problem in error.problems} | problems
+    raise InvalidListings(
+        sorted(problems.values(), key=lambda problem: _FIELD_ORDER.get(problem.column, len(_FIELD_ORDER)))
+    )
+
+
+def _find_impossible(listing: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
+    for name, value in listing.items():
+        is_nested = isinstance(value, list | dict)
+        found = ("a list" if isinstance(value, list) else "an object") if is_nested else show(value)
+        if name not in _FIELD_ORDER:
+            yield name, Problem(1, show(name), found, "one of the fields of a listing")
+        elif is_nested:
+            yield name, Problem(1, name, found, _PLAIN)

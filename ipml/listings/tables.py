@@ -1,16 +1,492 @@
-"""Read CSV, JSON lines and Parquet as they are, in chunks: nothing lost, nothing repaired, what is broken named."""
+"""Read CSV, JSON lines and Parquet as they are, in chunks: nothing lost, nothing repaired, what is broken named.
+
+CSV goes through Python's own reader in its strict mode: the fast ones take a quote that never closes, or letters after
+a closing quote, without a word. Broken rows keep their numbers. From Parquet, and from rows that are in memory, columns
+of text stay those of Arrow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import codecs
+import csv
+import gzip
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from itertools import chain
 from pathlib import Path
+from typing import Any, NoReturn, TextIO, cast
 
 import pandas as pd
+import pyarrow as pa
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
-from ipml.listings.parquet_tables import read_parquet
-from ipml.listings.raw_table import CHUNK_ROWS, SUFFIXES, RawTable, TextFormat, check_encoding
-from ipml.listings.text_tables import read_csv, read_json_lines
+from ipml.listings.frames import ROW, show
+from ipml.listings.kinds import (
+    Kind,
+    drop_empty_texts,
+    is_missing,
+    is_utf8,
+    make_empty_column,
+    make_text_column,
+    read_text,
+)
+from ipml.parquet import MAX_COLUMNS, SMALL_ROWS, BoundedFile, look_into
+from ipml.records import Problem
+
+CHUNK_ROWS = 50_000
+SUFFIXES = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet files"
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a text file is written: its encoding, and what separates the cells of CSV."""
+
+    encoding: str = "utf-8"
+    separator: str = ","
+
+
+def check_encoding(encoding: str) -> str:
+    """Return the name of an encoding; raise LookupError, which says what is expected, where it is none of texts.
+
+    Examples
+    --------
+    >>> check_encoding("cp1251")
+    'cp1251'
+    """
+    try:
+        "".encode(encoding)
+        codecs.lookup(encoding)
+    except (LookupError, ValueError):  # there is none of that name, or it is of bytes, such as base64
+        raise LookupError("one that Python knows, such as utf-8, cp1252 or utf-16") from None
+    return encoding
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Some rows of a file as they stand there.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The rows that could be read, indexed by their number in the file (from 1; the index is named "row"). Cells of a
+        CSV file are text, those of JSON may be nested. An empty text is missing; "NA", "null" and "None" are text.
+    problems : tuple of Problem
+        One for each row that could not be read.
+    broken : mapping from int to str
+        Those rows as they stand in the file, by number.
+    is_sparse : bool
+        Whether a column may be absent because no row so far had anything to say: so it is in JSON lines.
+    """
+
+    frame: pd.DataFrame
+    problems: tuple[Problem, ...] = ()
+    broken: Mapping[int, str] = field(default_factory=dict)
+    is_sparse: bool = False
+
+
+MAX_ROW = 16 * 1024 * 1024
+"""Longest row of a text file, in characters: a quote that never closes, or a bomb, may not fill the memory."""
+CHUNK_SIZE = 64 * 1024 * 1024
+"""About the most that the rows of a chunk may take."""
+SMALL_PACKED, MAX_EXPANSION = 16 * 1024 * 1024, 20
+"""What a packed file may take, or so many times its own size if that is more; listings pack to a third or a tenth."""
+
+_CELL_SIZE = 16  # bytes, of a cell that holds nothing
+SEPARATORS = (",", ";", "\t", "|")
+_REMEDY = "say it in a column map, of which `ipml columns guess FILE` writes a first one"
+_OTHER_SEPARATOR = "their separator, which looks like {}: " + _REMEDY
+_OTHER_ENCODING = "a CSV file in it; if it is in another encoding, " + _REMEDY
+_CUT_OFF = "a whole gzip file; this one is cut off or damaged here"
+_TOO_LONG = f"at most {MAX_ROW:,} characters"
+
+
+class _Lines:
+    """The lines of a text file, those of the row being read kept; a cut-off gzip file ends early and says so."""
+
+    def __init__(self, stream: TextIO, path: Path) -> None:
+        self.stream = stream
+        self.path = path
+        self.size = path.stat().st_size if path.suffix == ".gz" else None
+        self.kept: list[str] = []
+        self.length = 0
+        self.total = self.rows = 0
+        self.is_cut_off = False
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the row being read is; of its last line the beginning is kept."""
+        return self.length > MAX_ROW
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.read_line()
+        if not line:
+            raise StopIteration
+        if self.is_too_long:
+            raise csv.Error(_TOO_LONG)
+        return line
+
+    def read_line(self) -> str:
+        """Return the next line with its line break, or an empty text at the end."""
+        line = self._read()
+        self.kept.append(line)
+        self.length += len(line)
+        if self.is_too_long:
+            while line and not line.endswith(("\r", "\n")):
+                line = self._read()
+        return self.kept[-1]
+
+    def take(self) -> str:
+        """Return the lines read since the last call, as one text without its last line break."""
+        text = "".join(self.kept).rstrip("\r\n")
+        self.kept.clear()
+        self.length = 0
+        self.rows += 1
+        if self.size is not None and self.rows > max(SMALL_ROWS, self.size // 4) + 1:
+            self._refuse(f"{self.rows:,} rows", f"at most {SMALL_ROWS:,}, or one for four bytes")
+        return text
+
+    def _read(self) -> str:
+        try:
+            line = self.stream.readline(MAX_ROW + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            self.is_cut_off = True
+            return ""
+        self.total += len(line)
+        if self.size is not None and self.total > max(SMALL_PACKED, MAX_EXPANSION * self.size):
+            self._refuse(f"{self.total:,} characters", f"at most {MAX_EXPANSION} times as many")
+        return line
+
+    def _refuse(self, found: str, expected: str) -> NoReturn:
+        words = f"{expected}; if it is sound, unpack it"
+        raise UnreadableFile(self.path, f"{found} and more in {self.size:,} packed bytes", words)
+
+
+def _open_text(path: Path, encoding: str) -> TextIO:
+    # Bytes that are not in the encoding become lone surrogates, which no check of the schema lets pass.
+    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    opener = gzip.open if path.suffix == ".gz" else open
+    return cast(TextIO, opener(path, "rt", encoding=encoding, errors="surrogateescape", newline=""))
+
+
+def read_csv(path: Path, rows: int | None, text: TextFormat) -> Iterator[RawTable]:
+    """Yield the rows of a CSV file; see `read_tables`."""
+    csv.field_size_limit(MAX_ROW)
+    with _open_text(path, text.encoding) as stream:
+        lines = _Lines(stream, path)
+        cells = csv.reader(lines, delimiter=text.separator, strict=True)
+        header = _read_header(path, cells, lines, text)
+        numbered = _number_csv_rows(cells, lines, len(header))
+        for part in _cut(numbered, rows):
+            good = {row: found for row, found in part if not isinstance(found, _Broken)}
+            columns = zip(*good.values(), strict=True) if good else [()] * len(header)
+            yield _make_table(dict(zip(header, columns, strict=True)), good, part)
+
+
+def _read_header(path: Path, cells: Iterator[list[str]], lines: _Lines, text: TextFormat) -> list[str]:
+    try:
+        header = next(cells, [])
+    except csv.Error as error:
+        raise UnreadableFile(path, f"a header that is no CSV ({error})", "a CSV file with a header") from error
+    if lines.is_cut_off:
+        raise UnreadableFile(path, "no gzip data, or damaged ones", "a gzipped CSV file")
+    if not header:
+        raise UnreadableFile(path, "no header", "a CSV file with a header")
+    if len(header) > MAX_COLUMNS:
+        raise UnreadableFile(path, f"{len(header):,} columns", f"at most {MAX_COLUMNS:,}")
+    if not all(map(_is_text, header)):
+        raise UnreadableFile(path, f"a header with broken letters for {text.encoding}", _OTHER_ENCODING)
+    if repeated := [name for name, times in Counter(header).items() if times > 1]:
+        raise UnreadableFile(path, f"several columns {repeated[0]!r}", "a name of its own for each column")
+    line = lines.take()
+    other = max(SEPARATORS, key=lambda sign: _count_cells(line, sign))
+    if _count_cells(line, other) > len(header):
+        found = f"the header {show(line)}, of {len(header)} cells parted by {text.separator!r}"
+        raise UnreadableFile(path, found, _OTHER_SEPARATOR.format(repr(other)))
+    return header
+
+
+def _count_cells(line: str, separator: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=separator), []))
+    except csv.Error:
+        return 0
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return read_text(name) == name
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A row that cannot be read: its text, and what should have been there."""
+
+    text: str
+    expected: str
+
+
+def _number_csv_rows(
+    cells: Iterator[list[str]], lines: _Lines, width: int
+) -> Iterator[tuple[int, Sequence[object] | _Broken, int]]:
+    """Yield number, cells and about the size of each row."""
+    row = 0
+    while True:
+        found: Sequence[object] | _Broken
+        try:
+            found = next(cells)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            found = _Broken(lines.take(), f"CSV ({error})")
+        text = lines.take()
+        if not found:  # a line with nothing on it
+            continue
+        row += 1
+        if not isinstance(found, _Broken) and len(found) != width:
+            found = _Broken(text, f"{width} cells; found {len(found)}")
+        yield row, found, len(text) + _CELL_SIZE * width
+    if lines.is_cut_off:
+        yield row + 1, _Broken(lines.take(), _CUT_OFF), 0
+
+
+def read_json_lines(path: Path, rows: int | None, encoding: str) -> Iterator[RawTable]:
+    """Yield the rows of a file of JSON lines; see `read_tables`."""
+    with _open_text(path, encoding) as stream:
+        columns: dict[str, None] = {}
+        for part in _cut(_number_json_rows(_Lines(stream, path)), rows):
+            good = {row: found for row, found in part if not isinstance(found, _Broken)}
+            columns |= dict.fromkeys(chain.from_iterable(good.values()))
+            cells = {name: [record.get(name) for record in good.values()] for name in columns}
+            yield _make_table(cells, good, part, is_sparse=True)
+
+
+def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | _Broken, int]]:
+    """Yield number, object and about the size of each row."""
+    row = 0
+    names: set[str] = set()
+    while line := lines.read_line():
+        is_too_long = lines.is_too_long
+        text = lines.take()
+        if line.isspace():
+            continue
+        row += 1
+        found = _Broken(text, _TOO_LONG) if is_too_long else _read_json(text)
+        if isinstance(found, dict) and not found.keys() <= names:
+            found = _learn_names(found, names, text)
+        objects = text.count("{") + text.count("[") + text.count(",")
+        yield row, found, len(text) + _CELL_SIZE * max(objects, len(names))
+    if lines.is_cut_off:
+        yield row + 1, _Broken(lines.take(), _CUT_OFF), 0
+
+
+def _read_json(line: str) -> dict[str, object] | _Broken:
+    try:
+        found = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_make_object)
+    except json.JSONDecodeError as error:
+        return _Broken(line, f"a JSON object ({error.msg})")
+    except RecursionError:
+        return _Broken(line, "a JSON object (nested less deeply)")
+    except ValueError as error:  # ours, or Python's for whole numbers of more than 4,300 digits
+        return _Broken(line, f"a JSON object ({str(error).partition(':')[0]})")
+    if not isinstance(found, dict):
+        return _Broken(line, "a JSON object")
+    return found
+
+
+def _learn_names(found: dict[str, object], names: set[str], text: str) -> dict[str, object] | _Broken:
+    """Add the names of an object to those of the file, unless they cannot be columns of it."""
+    new = found.keys() - names
+    if not all(map(_is_text, new)):
+        return _Broken(text, "a JSON object (no names with broken letters)")
+    if len(names) + len(new) > MAX_COLUMNS:
+        return _Broken(text, f"at most {MAX_COLUMNS:,} different names in a file")
+    names |= new
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name comes twice")
+    return made
+
+
+def _cut(numbered: Iterator[tuple[int, Any, int]], rows: int | None) -> Iterator[list[Any]]:
+    """Cut into lists of so many rows, or fewer where they are long: at least one list, which may be empty."""
+    part: list[Any] = []
+    size = 0
+    is_first = True
+    for row, found, length in numbered:
+        if rows is not None and part and (len(part) >= rows or size + length > CHUNK_SIZE):
+            yield part
+            part, size, is_first = [], 0, False
+        part.append((row, found))
+        size += length
+    if part or is_first:
+        yield part
+
+
+def _make_table(
+    cells: Mapping[str, Sequence[object]], good: Iterable[int], part: list[Any], *, is_sparse: bool = False
+) -> RawTable:
+    index = pd.Index(list(good), name=ROW, dtype="int64")
+    frame = pd.DataFrame({name: _make_column(values, index) for name, values in cells.items()}, index=index)
+    broken = {row: found for row, found in part if isinstance(found, _Broken)}
+    problems = tuple(Problem(row, "", show(found.text), found.expected) for row, found in broken.items())
+    return RawTable(frame, problems, {row: found.text for row, found in broken.items()}, is_sparse)
+
+
+def _make_column(values: Sequence[object], index: pd.Index[Any]) -> pd.Series[Any]:
+    """Return cells as a column of text if they are all text, else as they are."""
+    if set(map(type, values)) <= {str, type(None)}:
+        try:
+            return make_text_column(drop_empty_texts(pa.array(values, pa.large_string())), index)
+        except UnicodeEncodeError:  # half a surrogate pair: no column of text can hold it
+            pass
+    cells = [None if is_missing(value) or value == "" else value for value in values]
+    return pd.Series(cells, index=index, dtype=object)
+
+
+_INDEX = "__index_level_"
+"""How pandas begins the names of columns in which it keeps an index."""
+_MOMENT = pa.timestamp("us", "UTC")
+
+
+def read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
+    """Yield the rows of a Parquet file, or of a folder of them; see `read_tables`."""
+    paths = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not paths:
+        raise UnreadableFile(path, "no Parquet file in the folder", SUFFIXES)
+    try:
+        files = [look_into(one) for one in paths]
+        schema = files[0].schema
+        for file in files:
+            if not file.schema.equals(schema):
+                raise UnreadableFile(file.path, "other columns or types", f"those of {paths[0]}")
+        batches: Iterator[Any] = chain.from_iterable(_read_batches(file, rows or CHUNK_ROWS) for file in files)
+        if rows is None:
+            batches = iter([pa.Table.from_batches(list(batches), schema=schema)])
+        first = next(batches, schema.empty_table())
+        yield from number_batches(chain([first], (batch for batch in batches if batch.num_rows)))
+    except pa.ArrowException as error:
+        raise UnreadableFile(path, str(error).split("\n")[0], "a Parquet file") from error
+
+
+def _read_batches(file: BoundedFile, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file. Columns that hold nothing, as its statistics say, are not decoded."""
+    schema = file.schema
+    empty = file.find_empty_columns()
+    kept = [name for name in schema.names if name not in empty]
+    for batch in file.read_batches(rows, columns=kept if empty else None):
+        if empty:
+            nothing = {name: pa.nulls(len(batch), schema.field(name).type) for name in empty}
+            columns = [nothing[name] if name in empty else batch.column(name) for name in schema.names]
+            batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+        yield batch
+
+
+def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
+    """Yield rows that are in memory as those of a Parquet file are read: nothing repaired, an empty text is missing.
+
+    Parameters
+    ----------
+    batches : iterable of RecordBatch or Table
+        The rows of one source in their order; they are numbered from 1.
+
+    Raises
+    ------
+    ArrowInvalid
+        Letters in it are no UTF-8.
+
+    Examples
+    --------
+    >>> (table,) = number_batches([pa.table({"title": ["Bag", ""]})])
+    >>> table.frame["title"].tolist()
+    ['Bag', nan]
+    """
+    row = 0
+    for batch in batches:
+        _check_letters(batch)
+        batch = batch.select([at for at, name in enumerate(batch.schema.names) if not name.startswith(_INDEX)])
+        frame = _make_frame(_drop_empty_texts(batch), pd.RangeIndex(row + 1, row + batch.num_rows + 1, name=ROW))
+        row += len(frame)
+        yield RawTable(frame)
+
+
+def _make_frame(batch: pa.RecordBatch | pa.Table, index: pd.Index[Any]) -> pd.DataFrame:
+    """Return the rows as a frame, whose columns of text are those of Arrow; a copy of each would be slower."""
+    names = batch.schema.names
+    if len(set(names)) < len(names):
+        frame: pd.DataFrame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+        return frame.set_axis(index)
+    nothing: dict[pa.DataType, pd.Series[Any]] = {}
+    columns = {}
+    for at, name in enumerate(names):
+        cells = batch.column(at)
+        if cells.null_count < len(cells):
+            columns[name] = _take_column(cells, index)
+            continue
+        if cells.type not in nothing:
+            nothing[cells.type] = _take_column(cells, index)
+        columns[name] = nothing[cells.type]
+    return pd.DataFrame(columns, index=index, copy=False)
+
+
+def _take_column(cells: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.Series[Any]:
+    if pa.types.is_large_string(cells.type):
+        return make_text_column(cells, index)
+    if pa.types.is_float64(cells.type):
+        return pd.Series(cells.to_numpy(zero_copy_only=False), index=index, copy=False)
+    if cells.type == _MOMENT:
+        moments = pd.DatetimeIndex(cells.to_numpy(zero_copy_only=False), tz=UTC)
+        return pd.Series(moments, index=index, copy=False)
+    if pa.types.is_boolean(cells.type) and cells.null_count == len(cells):
+        return make_empty_column(index, Kind.FLAG)  # which takes no look at each cell to be told from others
+    # Whole numbers beside missing cells stay whole: as floats, long ids would change.
+    column: pd.Series[Any] = cells.to_pandas(integer_object_nulls=True)
+    return column.set_axis(index)
+
+
+def _check_letters(batch: pa.RecordBatch | pa.Table) -> None:
+    """Raise ArrowInvalid for letters that are no UTF-8: they would go on unseen."""
+    for column in batch.columns:
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        if not (_is_number(column.type) or (_is_text_type(column.type) and all(map(is_utf8, chunks)))):
+            batch.validate(full=True)
+            return
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """Say whether any bits make a cell of a type."""
+    types = pa.types
+    return any(is_one(kind) for is_one in (types.is_floating, types.is_integer, types.is_boolean, types.is_timestamp))
+
+
+def _is_text_type(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _drop_empty_texts(batch: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.Table:
+    """Return the batch with empty texts missing."""
+    for at, column in enumerate(batch.schema):
+        if pa.types.is_string_view(column.type) or _is_text_type(column.type):
+            texts = drop_empty_texts(batch.column(at).cast(pa.large_string()))
+            batch = batch.set_column(at, pa.field(column.name, texts.type), texts)
+    return batch
+
 
 _PLAIN = TextFormat()
 

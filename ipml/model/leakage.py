@@ -26,7 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from ipml.errors import IncomparableListings
 from ipml.features.normalisation import fold_text
-from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
+from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of
 from ipml.model.drift import Mean
 from ipml.model.drift.drift import show_share
 from ipml.model.evaluation.metrics import average_precision

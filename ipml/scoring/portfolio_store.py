@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ipml.errors import PortfoliosOfAnotherModel, UnreadableFile
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.column_maps import ColumnMap
 from ipml.listings.writers import RejectsFile, WholeFile
-from ipml.scoring.batch import read_good_chunks
+from ipml.scoring.batch.file_scoring import read_good_chunks
 from ipml.scoring.scorer import Scorer
 
 Keys = NDArray[np.uint64]

@@ -4,11 +4,15 @@ Every feature belongs to one group, and every group has one sentence. What a gro
 features add to the log-odds. A group that names words of title or description weighs what the listing loses without
 them, which anybody can try. Words depend on each other, so that what they lose does not add up: what is left over is
 a reason of its own, and with it all weights and the base rate sum to the log-odds.
+
+Where the model read other words in a title than a person sees at a glance, the page shows both. Capitals, accents,
+punctuation and words of another alphabet, read by their sound, are no disguise.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -17,15 +21,69 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
-from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_with_origins
+from ipml.features.look_alikes import is_look_alike
+from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_text, fold_with_origins
 from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, Highlight, Reason
-from ipml.scoring.named_words import TEXTS, Loss, NamedWords
-from ipml.scoring.readings import reads_otherwise
-from ipml.scoring.removal import Losses, widen
+from ipml.scoring.named_words import TEXTS, Loss, Losses, NamedWords, widen
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
+
+_WORD = re.compile(r"[^\W_]+")
+_LATIN = re.compile("[a-z]")
+
+
+def reads_otherwise(title: str, folded: str) -> bool:
+    """Tell whether the folded view of a title says other words than are seen in it.
+
+    Parameters
+    ----------
+    title : str
+        As the seller wrote it.
+    folded : str
+        As the model read it.
+
+    Examples
+    --------
+    >>> [reads_otherwise(title, fold_text(title)) for title in ("N\\u0456ke AIR", "R e p l i c a", "Ni\\u200bke")]
+    [True, True, True]
+    >>> [reads_otherwise(title, fold_text(title)) for title in ("Caf\\u00e9, NIKE!", "\\u0447\\u0430\\u0441\\u044b")]
+    [False, False]
+    """
+    if title.isascii() and title.lower() == folded:
+        return False
+    return _seen_words(title) != _words(folded)
+
+
+def _words(text: str) -> list[str]:
+    letters = (letter for letter in unicodedata.normalize("NFKD", text) if unicodedata.category(letter) != "Mn")
+    return _WORD.findall("".join(letters).casefold())
+
+
+def _seen_words(title: str) -> list[str]:
+    words = _WORD.findall("".join(map(_without_accent, unicodedata.normalize("NFC", title))).casefold())
+    is_latin = sum(map(len, map(_LATIN.findall, words))) * 2 > sum(map(len, words))
+    return [
+        said for word in words for said in (_words(_read_by_sound(word, is_latin)) if not word.isascii() else [word])
+    ]
+
+
+@lru_cache(maxsize=4_096)
+def _without_accent(letter: str) -> str:
+    """Return the Latin letter under an accent; a letter of another alphabet keeps its own, and is read with it."""
+    if unicodedata.category(letter) == "Mn":
+        return ""
+    base = unicodedata.normalize("NFD", letter)[0]
+    return base if base.isascii() else letter
+
+
+def _read_by_sound(word: str, is_latin: bool) -> str:
+    """Return a word of another alphabet as its sound; one of look-alikes within a Latin title is none."""
+    if _LATIN.search(word) or (is_latin and all(map(is_look_alike, word))):
+        return word
+    return fold_text(word)
+
 
 _LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
 _LONGEST_READING = 500

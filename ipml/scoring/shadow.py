@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.column_maps import ColumnMap
 from ipml.listings.writers import RejectsFile, check_writable, write_listings
 from ipml.records import ScoredListing
-from ipml.scoring.batch import CHUNK_ROWS, explanation_columns, read_good_chunks
+from ipml.scoring.batch.file_scoring import CHUNK_ROWS, read_good_chunks
+from ipml.scoring.batch.scored_files import explanation_columns
 from ipml.scoring.scorer import Scorer
 
 ROLES = ("champion", "challenger")

@@ -1,5 +1,9 @@
 """How fakes are written and priced: what a counterfeiter gives away, and what he copies.
 
+How hard the simulated marketplace is, is one number in 0-1 that moves many. At 0 a fake gives itself away in several
+ways at once; at 1 it is written, priced and sold almost like the real thing, and honest sellers look more suspicious
+than they do today.
+
 The words are those that counterfeiters use among themselves; their shares come from 874 titles of counterfeit goods on
 a dark-net market of 2017 (25 % contain "AAA", 20 % "grade", 19 % "replica", 14 % "1:1", under 1 % "copy"). On an open
 marketplace they are rarer, and the rarer the harder the simulation is.
@@ -13,7 +17,31 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ipml.simulation.difficulty import blend
+from ipml.errors import UnusableSetting
+
+
+def blend(easy: float, hard: float, difficulty: float) -> float:
+    """Return the value of a quantity that goes from `easy` (difficulty 0) to `hard` (difficulty 1) in a straight line.
+
+    Examples
+    --------
+    >>> blend(0.2, 0.8, difficulty=0.5)
+    0.5
+    """
+    return easy + (hard - easy) * difficulty
+
+
+def check_difficulty(difficulty: float) -> None:
+    """Refuse a difficulty outside 0-1.
+
+    Raises
+    ------
+    UnusableSetting
+        Where it is below 0, above 1, or no number.
+    """
+    if not 0.0 <= difficulty <= 1.0:
+        raise UnusableSetting("difficulty", f"{difficulty}", "a number from 0 (easy) to 1 (hard)")
+
 
 # Phrase and share of titles with it, at difficulty 0.
 REPLICA_PHRASES: tuple[tuple[str, float], ...] = (

@@ -3,7 +3,8 @@
 Honest sellers share much: a courier's depot, a business centre, a common phrase, the manufacturer's photo, the phone
 of an agent, a number that once was somebody else's; some are one firm with several shops. The accounts of a network
 share what its people reuse: a payout for a few accounts, a device for a batch of them, one distributor's pictures;
-their phones are thrown away. A part of all this was never seen.
+their phones are thrown away. Networks also have things in common with other networks, and with strangers, though they
+are not one. A part of all this was never seen.
 """
 
 from __future__ import annotations
@@ -13,11 +14,313 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from ipml.simulation.network_crossings import add_crossings
-from ipml.simulation.network_members import ROLES, plant_network
-from ipml.simulation.network_rows import Rows, to_frame
-from ipml.simulation.network_strangers import add_firms, add_strangers
+from ipml.cooperation.network.kinds import KINDS, AttributeKind
+
+Codes = npt.NDArray[np.int64]
+Days = npt.NDArray[np.float64]
+
+
+class Rows:
+    """Rows of attributes, kept as arrays; values are numbers until the end, new ones from `new_values`."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[int, Codes, Codes, Days]] = []
+
+    def add(self, kind: str, seller: npt.ArrayLike, value: npt.ArrayLike, day: npt.ArrayLike) -> None:
+        """Add that some sellers had some values since some days (one of each, or one for all)."""
+        sellers, values, days = np.broadcast_arrays(np.atleast_1d(seller), value, day)
+        self._parts.append(
+            (KINDS.index(AttributeKind(kind)), sellers.astype(np.int64), values.astype(np.int64), days.astype(float))
+        )
+
+    def of_kind(self, kind: str) -> tuple[Codes, Codes, Days]:
+        """Return who has which values of a kind since when."""
+        parts = [part[1:] for part in self._parts if part[0] == KINDS.index(AttributeKind(kind))]
+        seller, value, day = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return seller, value, day
+
+    def all(self) -> tuple[Codes, Codes, Codes, Days]:
+        """Return kind, seller, value and day of all rows."""
+        kinds = np.repeat([part[0] for part in self._parts], [len(part[1]) for part in self._parts])
+        seller, value, day = (np.concatenate(arrays) for arrays in list(zip(*self._parts, strict=True))[1:])
+        return kinds, seller, value, day
+
+    def without(self, share: float, rng: np.random.Generator) -> Rows:
+        """Return the rows that are left when a part of them was never seen."""
+        rows = Rows()
+        for kind, seller, value, day in self._parts:
+            is_seen = rng.random(len(seller)) >= share
+            if is_seen.any():
+                rows._parts.append((kind, seller[is_seen], value[is_seen], day[is_seen]))
+        return rows
+
+
+def new_values(count: int, rng: np.random.Generator) -> Codes:
+    """Return values that nobody has yet: of 2^62, none is drawn twice."""
+    return rng.integers(1, 2**62, count)
+
+
+def to_frame(
+    parts: list[Rows], names: npt.NDArray[np.object_], first_day: pd.Timestamp, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return rows as a marketplace hands them over: ids, kinds, hashes and moments, in no order."""
+    kinds, seller, value, day = (np.concatenate(arrays) for arrays in zip(*(rows.all() for rows in parts), strict=True))
+    order = rng.permutation(len(kinds))
+    digits = pa.array(value[order]).cast(pa.string())
+    return pd.DataFrame(
+        {
+            "seller_id": pd.array(pa.array(names).take(pa.array(seller[order])), dtype="str"),
+            "kind": pd.array(pa.array([kind.value for kind in KINDS]).take(pa.array(kinds[order])), dtype="str"),
+            "value": pd.array(digits, dtype="str"),
+            "seen_at": first_day + pd.to_timedelta((day[order] * 86_400).round(), unit="s"),
+        }
+    )
+
+
+ROLES = ("source", "distributor", "seller")
+SELLERS_TO_A_DISTRIBUTOR = 9
+ACCOUNTS_TO_A_PAYOUT = (2, 6)
+ACCOUNTS_TO_A_DEVICE = (2, 7)
+IMAGES_TO_A_CELL = 12
+LATE_SOURCE = 0.4
+CURRENCY = "EUR"  # of what they sell
+CAREFUL = {"payout": 0.3, "device": 0.4}  # the part of accounts that have one of their own
+
+
+def plant_network(rows: Rows, members: Codes, joined: Days, rng: np.random.Generator) -> tuple[Codes, pd.DataFrame]:
+    """Add what the members of a network have; return their roles (positions in `ROLES`) and their listings.
+
+    The first member is the source: it makes pictures, phrases and templates, most of which it puts into listings
+    before anybody else. Distributors take them over some days later, and each of their sellers after that.
+    """
+    size = len(members)
+    n_cells = max(1, round((size - 1) / (SELLERS_TO_A_DISTRIBUTOR + 1)))
+    roles = np.full(size, ROLES.index("seller"))
+    roles[0], roles[1 : 1 + n_cells] = ROLES.index("source"), ROLES.index("distributor")
+    cell = np.concatenate([[-1], np.arange(n_cells), rng.integers(0, n_cells, size - 1 - n_cells)])
+    start = _open_accounts(members, roles, joined, rng)
+    _add_accounts(rows, members, cell, start, rng)
+    _add_places(rows, members, roles, cell, start, rng)
+    _add_goods(rows, members, roles, cell, start, rng)
+    return roles, _sell(members, roles, start, rng)
+
+
+def _open_accounts(members: Codes, roles: Codes, joined: Days, rng: np.random.Generator) -> Days:
+    """Accounts of sellers are opened after those of who supplies them; a source may come to the marketplace late."""
+    first = rng.uniform(0.0, 150.0)
+    delay = np.array([0.0, 12.0, 60.0])[roles]
+    start = first + delay * rng.gamma(2.0, 0.5, len(members))
+    if rng.random() < LATE_SOURCE:
+        start[0] += rng.exponential(30.0)
+    joined[members] = start
+    return start
+
+
+def _add_accounts(rows: Rows, members: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
+    """Payouts and devices serve batches of accounts of one cell; phones are burners, some used twice."""
+    for one in np.unique(cell):
+        mine = members[cell == one]
+        since = start[cell == one]
+        for kind, (least, most) in (("payout", ACCOUNTS_TO_A_PAYOUT), ("device", ACCOUNTS_TO_A_DEVICE)):
+            batch = new_values(len(mine), rng)[_batches(len(mine), least, most, rng)]
+            is_careful = rng.random(len(mine)) < CAREFUL[kind]
+            rows.add(kind, mine, np.where(is_careful, new_values(len(mine), rng), batch), since)
+        pair = np.where(rng.random(len(mine)) < 0.3, np.arange(len(mine)) // 2, len(mine) + np.arange(len(mine)))
+        rows.add("phone", mine, new_values(2 * len(mine), rng)[pair], since)
+        burst = _batches(len(mine), 3, 8, rng)
+        rows.add("timing", mine, new_values(len(mine), rng)[burst], since + 1 + rng.exponential(3, len(mine)))
+
+
+def _add_places(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
+    """Addresses are invented, or the cell's; goods go out from the cell's store, which the workshop supplies."""
+    store, workshop = new_values(int(cell.max()) + 1, rng), new_values(1, rng)
+    home = np.where(rng.random(len(members)) < 0.4, store[cell], new_values(len(members), rng))
+    rows.add("address", members[1:], home[1:], start[1:])
+    from_store = (rng.random(len(members)) < 0.55) & (cell >= 0)
+    rows.add("ship_from", members[from_store], store[cell[from_store]] + 1, start[from_store] + 2)
+    direct = (roles == ROLES.index("source")) | ((roles == ROLES.index("distributor")) & (rng.random(len(roles)) < 0.5))
+    rows.add("ship_from", members[direct], workshop, start[direct] + 1)
+    rows.add("address", members[:1], workshop + 1, start[:1])
+
+
+def _add_goods(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
+    """Pictures come from the source by way of the cells; phrases and a template are the whole network's."""
+    n_cells = int(cell.max()) + 1
+    made = new_values(IMAGES_TO_A_CELL * (1 + n_cells // 3), rng)
+    out = start.min() + rng.exponential(20.0, len(made))  # when the source has each
+    for one in range(n_cells):
+        stock = rng.choice(len(made), IMAGES_TO_A_CELL, replace=False)
+        for place in np.flatnonzero(cell == one):
+            is_distributor = roles[place] == ROLES.index("distributor")
+            used = rng.choice(stock, int(rng.integers(6, 11) if is_distributor else rng.integers(2, 7)), replace=False)
+            lag = rng.exponential(6.0 if is_distributor else 30.0, len(used))
+            rows.add("image", members[place], made[used], np.maximum(start[place], out[used]) + lag)
+    shown = rng.random(len(made)) < 0.6  # some are only ever sent to distributors
+    since = np.maximum(start[0], out[shown]) + rng.exponential(5.0, int(shown.sum()))
+    rows.add("image", members[0], made[shown], since)
+    for kind, count, share in (("phrase", 3, 0.45), ("template", 1, 0.6)):
+        for value in new_values(count, rng):
+            uses = rng.random(len(members)) < share
+            rows.add(kind, members[uses], value, start[uses] + rng.exponential(8.0, int(uses.sum())))
+
+
+def _batches(n: int, least: int, most: int, rng: np.random.Generator) -> Codes:
+    """Cut n accounts into batches of some size each; return the batch of each."""
+    sizes = rng.integers(least, most + 1, n)
+    return np.repeat(np.arange(n), sizes)[:n]
+
+
+def _sell(members: Codes, roles: Codes, start: Days, rng: np.random.Generator) -> pd.DataFrame:
+    """Return what members list and sell: few sell much, many listings sell nothing, prices keep to the network."""
+    each = rng.poisson(np.array([6.0, 12.0, 8.0])[roles]) + 1
+    place = np.repeat(np.arange(len(members)), each)
+    success = rng.gamma(1.5, 1 / 1.5, len(members))[place] * rng.lognormal(0.0, 1.0, len(place))
+    units = rng.poisson(np.array([6.0, 4.0, 2.0])[roles][place] * success)
+    price = rng.lognormal(rng.normal(3.5, 0.5), 0.5, len(place))
+    day = start[place] + rng.exponential(40.0, len(place))
+    value = np.round(units * price, 2)
+    return pd.DataFrame({"seller": members[place], "day": day, "units": units, "value": value, "currency": CURRENCY})
+
+
+IN_BUSINESS_CENTRE = 0.15
+WITH_AGENTS_PHONE = 0.04
+BY_COURIER = 0.6
+RECYCLED_PHONE = 0.005
+SOLD_DEVICE = 0.01
+MOVED_HOUSE = 0.01
+STOCK_IMAGES = 0.5
+WITH_TEMPLATE = 0.7
+COPIES_IMAGES = 0.01
+IN_FIRM = 0.02
+
+
+def add_strangers(
+    rows: Rows, planted: Rows, strangers: Codes, network: Codes, joined: Days, rng: np.random.Generator
+) -> None:
+    """Give every stranger what honest sellers have, and every network member what everybody has too."""
+    n = len(strangers)
+    since = joined[strangers]
+    rows.add("payout", strangers, new_values(n, rng), since)
+    rows.add("phone", strangers, _mostly_own(n, WITH_AGENTS_PHONE, 120, rng), since)
+    rows.add("address", strangers, _mostly_own(n, IN_BUSINESS_CENTRE, 80, rng), since)
+    rows.add("device", strangers, new_values(n, rng), since)
+    rows.add("ship_from", strangers, _mostly_own(n, BY_COURIER, 1_500, rng), since)
+    everybody = np.concatenate([strangers, np.flatnonzero(network > 0)])
+    start = np.maximum(joined[everybody], 0.0)
+    _add_common(rows, everybody, start, rng)
+    for kind, share in (("phone", RECYCLED_PHONE), ("device", SOLD_DEVICE), ("address", MOVED_HOUSE)):
+        _hand_on(rows, planted, kind, strangers, share, joined, rng)
+    _copy_images(rows, planted, strangers, joined, rng)
+
+
+def add_firms(rows: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> Codes:
+    """Let some strangers be honest firms of two to four shops; return the firm of each stranger (0: none)."""
+    firm = np.zeros(len(strangers), dtype=np.int64)
+    start, number = 0, 0
+    while start + 4 < len(strangers) * IN_FIRM:
+        size, number = int(rng.integers(2, 5)), number + 1
+        shops = strangers[start : start + size]
+        firm[start : start + size] = number
+        for kind, share in (("payout", 1.0), ("phone", 0.7), ("address", 0.8), ("device", 0.6)):
+            if rng.random() < share:
+                rows.add(kind, shops, new_values(1, rng), joined[shops] + 1)
+        start += size
+    return firm
+
+
+def _mostly_own(n: int, share: float, mean_size: float, rng: np.random.Generator) -> Codes:
+    """Return values of their own for most, and for the others one of some hubs, whose sizes are heavy-tailed."""
+    values = new_values(n, rng)
+    in_hub = np.flatnonzero(rng.random(n) < share)
+    values[in_hub] = _draw_common(len(in_hub), mean_size, rng)
+    return values
+
+
+def _draw_common(n: int, mean_size: float, rng: np.random.Generator) -> Codes:
+    """Return for each of n a value that on average so many of them have, some a hundred times as many as others."""
+    n_values = max(int(n / mean_size), 1)
+    share = 1 / (1 + np.arange(n_values)) ** 0.8
+    return new_values(n_values, rng)[rng.choice(n_values, n, p=share / share.sum())]
+
+
+def _add_common(rows: Rows, everybody: Codes, start: Days, rng: np.random.Generator) -> None:
+    n = len(everybody)
+    for _ in range(3):
+        values = _mostly_own(n, STOCK_IMAGES, 12, rng)  # the manufacturer's photo of one article
+        rows.add("image", everybody, values, start + rng.exponential(60, n))
+    for _ in range(2):
+        rows.add("phrase", everybody, _mostly_own(n, 0.8, 60, rng), start + rng.exponential(60, n))
+    some = rng.random(n) < WITH_TEMPLATE
+    rows.add("template", everybody[some], _draw_common(int(some.sum()), 400, rng), start[some])
+    rows.add("timing", everybody, _draw_common(n, 25, rng), start + rng.exponential(60, n))
+
+
+def _hand_on(
+    rows: Rows, planted: Rows, kind: str, strangers: Codes, share: float, joined: Days, rng: np.random.Generator
+) -> None:
+    """Let what somebody else had come to a stranger: a recycled number, a used device, a flat."""
+    to = strangers[rng.random(len(strangers)) < share]
+    values = np.concatenate([rows.of_kind(kind)[1], planted.of_kind(kind)[1]])
+    rows.add(kind, to, rng.choice(values, len(to)), joined[to] + 2)
+
+
+def _copy_images(rows: Rows, planted: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
+    """Let some strangers copy two pictures each of somebody in a network."""
+    thieves = strangers[rng.random(len(strangers)) < COPIES_IMAGES]
+    seller, value, _ = planted.of_kind("image")
+    order = np.argsort(seller, kind="stable")
+    victim = rng.integers(0, len(order), len(thieves))
+    for step in range(2):
+        taken = value[order[np.minimum(victim + step, len(order) - 1)]]
+        rows.add("image", thieves, taken, np.maximum(joined[thieves], 200.0) + rng.exponential(60, len(thieves)))
+
+
+COPIES_A_RIVAL = 0.4
+SERVICES = 20  # for 43 networks: who sells phones, addresses and the use of devices to whoever pays
+SOLD_ACCOUNTS = 0.01
+
+
+def add_crossings(rows: Rows, network: Codes, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
+    """Let networks copy each other's pictures, use the same services, and sell each other accounts."""
+    n_networks = int(network.max())
+    members = [np.flatnonzero(network == number) for number in range(1, n_networks + 1)]
+    _copy_rivals(rows, network, members, joined, rng)
+    for _ in range(round(SERVICES * n_networks / 43)):
+        _add_service(rows, np.concatenate(members), strangers, joined, rng)
+    _sell_accounts(rows, np.concatenate(members), joined, rng)
+
+
+def _copy_rivals(rows: Rows, network: Codes, members: list[Codes], joined: Days, rng: np.random.Generator) -> None:
+    """Some networks take five pictures of another, and a third of their members use two of them."""
+    seller, value, day = rows.of_kind("image")
+    for number, mine in enumerate(members, start=1):
+        if rng.random() >= COPIES_A_RIVAL or len(members) < 2:
+            continue
+        rival = 1 + (number + int(rng.integers(0, len(members) - 1))) % len(members)
+        theirs = np.flatnonzero(network[seller] == rival)
+        loot = rng.choice(theirs, min(5, len(theirs)), replace=False)
+        for thief in mine[rng.random(len(mine)) < 1 / 3]:
+            used = rng.choice(loot, min(2, len(loot)), replace=False)
+            rows.add("image", thief, value[used], np.maximum(joined[thief], day[used]) + rng.exponential(20, len(used)))
+
+
+def _add_service(rows: Rows, members: Codes, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
+    """An agent has customers of any network and of none: some twenty to three hundred, who share what he lends."""
+    size = int(min(20 * (1 + rng.pareto(1.2)), 300))
+    some = rng.choice(members, min(size // 2, len(members) // 4), replace=False)
+    customers = np.concatenate([some, rng.choice(strangers, min(size // 2, len(strangers)), replace=False)])
+    kind = ("phone", "address", "device")[int(rng.integers(0, 3))]
+    rows.add(kind, customers, new_values(1, rng), np.maximum(joined[customers], 0.0) + 1)
+
+
+def _sell_accounts(rows: Rows, members: Codes, joined: Days, rng: np.random.Generator) -> None:
+    """An account that was sold was used once on the device of another network's account."""
+    sold = members[rng.random(len(members)) < SOLD_ACCOUNTS]
+    _, value, _ = rows.of_kind("device")
+    rows.add("device", sold, rng.choice(value, len(sold)), joined[sold] - 5)
+
 
 FIRST_DAY = pd.Timestamp("2025-01-01", tz="UTC")
 YEAR_DAYS = 365.0

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from ipml.cli import main
-from ipml.listings.readers import read_table
+from ipml.listings.tables import read_table
 from ipml.settings import get_settings
 
 HEADER = b"listing_id,seller_id,title,price,currency\n"

@@ -13,7 +13,7 @@ import pytest
 from ipml.cli.demo import USER, _describe
 from ipml.records import Listing, Reason, ScoredListing
 from ipml.review.queue import count_cases, list_cases
-from ipml.scoring.batch import read_scored
+from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
 from ipml.storage.database import open_database
 from ipml.web.accounts.users import list_users

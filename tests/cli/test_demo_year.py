@@ -3,12 +3,10 @@
 from pathlib import Path
 
 from ipml.cli.demo import describe_year
-from ipml.simulation.year.model import Learnt
-from ipml.simulation.year.plan import Plan
-from ipml.simulation.year.run import Account
-from ipml.simulation.year.spent import Stations
-from ipml.simulation.year.table import Figure
-from ipml.simulation.year.year import Lived
+from ipml.simulation.year.population import Plan
+from ipml.simulation.year.programme import Learnt, Lived
+from ipml.simulation.year.run import Account, Figure
+from ipml.simulation.year.weekly_scoring import Stations
 
 
 def test_the_account_names_each_figure_beside_history_and_where_the_time_went():

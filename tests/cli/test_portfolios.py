@@ -7,7 +7,7 @@ import pytest
 from ipml.listings.schema import check_listings
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
-from ipml.scoring.batch import read_scored
+from ipml.scoring.batch.scored_files import read_scored
 
 HEADER = "listing_id,seller_id,title,observed_at\n"
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from ipml.cli.score import count_jobs
-from ipml.scoring.batch import read_scored
+from ipml.scoring.batch.scored_files import read_scored
 
 GOOD = "listing_id,seller_id,title,price,currency\n1,s,Wool hat,9.5,EUR\n2,s,AAA replica watch,19.0,EUR\n"
 BAD = "3,s,Belt,9;5,EUR\n"
@@ -71,8 +71,8 @@ def test_a_name_without_a_suffix_is_a_folder(ipml, shop, saved_model, tmp_path):
 
 def test_a_run_of_another_model_is_refused_until_restarted(ipml, shop, saved_model, tmp_path, monkeypatch):
     """In one line that says what differs and what to do."""
-    monkeypatch.setattr("ipml.scoring.batch.CHUNK_ROWS", 1)
-    monkeypatch.setattr("ipml.scoring.batch.join_file", stop)
+    monkeypatch.setattr("ipml.scoring.batch.file_scoring.CHUNK_ROWS", 1)
+    monkeypatch.setattr("ipml.scoring.batch.file_scoring.join_file", stop)
     stopped = ipml("score", shop, "scored.csv", "--model", saved_model)
     assert (stopped.exit_code, stopped.out) == (130, "")
     assert stopped.err.strip().endswith("stands in .scored.csv.parts: give the same command again to go on")

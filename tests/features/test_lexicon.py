@@ -15,7 +15,7 @@ from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
 from ipml.features.lexicon import KINDS, NEGATION, TradeWords, load_lexicon
 from ipml.features.normalisation import fold_text
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 
 TABLE = tomllib.loads((files("ipml.features") / "lexicon.toml").read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ipml.scoring.parts.parquet_pieces import _Writer
+from ipml.scoring.batch.scored_files import _Writer
 from ipml.thrift import ThriftReader
 
 _MB = 1 << 20

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.listings.column_guess import guess_columns, read_names
+from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.dialects import guess_encoding, guess_separator
 from ipml.listings.fields import COLUMNS
-from ipml.listings.marketplaces import ColumnMap, load_columns
 from ipml.listings.readers import read_listings
 
 ZONE = "Europe/Berlin"

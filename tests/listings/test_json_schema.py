@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from ipml.errors import InvalidListings
-from ipml.listings.fields import COLUMNS, FIELDS, Field
-from ipml.listings.json_schema import make_json_schema
+from ipml.listings.fields import COLUMNS, FIELDS, Field, make_json_schema
 from ipml.listings.kinds import Kind
 from ipml.listings.schema import validate_record
 

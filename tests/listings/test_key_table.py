@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.listings.key_table import KeyTable
+from ipml.listings.repeats import KeyTable
 
 # Few places, the last one among them, from which those in the way go on at the first.
 crowded = st.one_of(
@@ -20,7 +20,7 @@ chunks = st.lists(st.lists(crowded, max_size=12), max_size=8)
 def test_it_knows_what_a_dictionary_knows(chunks: list[list[int]]) -> None:
     """Whatever comes, also unordered, a hash has the row that it first came with, and 0 before that."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ipml.listings.key_table._FIRST_BITS", 2)
+        patch.setattr("ipml.listings.repeats._FIRST_BITS", 2)
         table = KeyTable()
     rows: dict[int, int] = {}
     n_rows = 0

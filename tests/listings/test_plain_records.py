@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from ipml.errors import InvalidListings
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.kinds import Kind
-from ipml.listings.plain_records import read_plain_record
-from ipml.listings.schema import check_record, validate_record
+from ipml.listings.schema import check_record, read_plain_record, validate_record
 from ipml.records import Listing
 
 ODD = st.one_of(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import MissingColumns, UnknownColumns
-from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.column_maps import ColumnMap
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import Validation
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.listings.key_hashes import KeyHasher, sort_hashes
-from ipml.listings.repeats import SeenKeys, find_repeats
+from ipml.listings.repeats import KeyHasher, SeenKeys, find_repeats, sort_hashes
 from ipml.listings.schema import listings_to_frame
 from ipml.records import Listing
 
@@ -75,7 +74,7 @@ def test_a_hash_does_not_depend_on_the_rows_around(keys: list[tuple[str, datetim
     alone = [int(hasher.hash_keys(frame.iloc[[at]])[0]) for at in range(len(frame))]
     assert hasher.hash_keys(frame).tolist() == alone
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ipml.listings.key_hashes._BLOCK_ROWS", 3)
+        patch.setattr("ipml.listings.repeats._BLOCK_ROWS", 3)
         assert hasher.hash_keys(frame).tolist() == alone
 
 

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
-from ipml.listings.raw_table import RawTable, TextFormat
-from ipml.listings.tables import read_table, read_tables
+from ipml.listings.tables import RawTable, TextFormat, read_table, read_tables
 
 
 def read_bytes(folder: Path, name: str, content: bytes) -> RawTable:
@@ -283,7 +282,7 @@ def test_a_row_that_is_too_long_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
 ) -> None:
     """It is cut off where it would fill the memory, and what follows it is read."""
-    monkeypatch.setattr("ipml.listings.text_tables.MAX_ROW", 100)
+    monkeypatch.setattr("ipml.listings.tables.MAX_ROW", 100)
     table = read_bytes(tmp_path, name, content)
     assert table.problems[0].row == 1
     assert "characters" in table.problems[0].expected
@@ -293,7 +292,7 @@ def test_a_row_that_is_too_long_is_a_problem(
 
 def test_a_text_file_has_a_limited_number_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A header beyond it is no header; a JSON object beyond it is a problem, and those before and after it are read."""
-    monkeypatch.setattr("ipml.listings.text_tables.MAX_COLUMNS", 3)
+    monkeypatch.setattr("ipml.listings.tables.MAX_COLUMNS", 3)
     with pytest.raises(UnreadableFile, match="4 columns"):
         read_bytes(tmp_path, "a.csv", b"a,b,c,d\n1,2,3,4\n")
     table = read_bytes(tmp_path, "a.jsonl", b'{"a": 1, "b": 2}\n{"c": 1, "d": 2}\n{"c": 1}\n')

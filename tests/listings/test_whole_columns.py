@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipml.listings import frames, kinds, parquet_tables
+from ipml.listings import frames, kinds, tables
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind, read_column
 from ipml.listings.readers import read_listings
@@ -116,7 +116,7 @@ def test_letters_are_refused_as_arrow_refuses_them(
     binary = pa.array(cells, pa.large_binary() if kind == pa.large_string() else pa.binary())
     array = pa.Array.from_buffers(kind, len(binary), binary.buffers(), binary.null_count).slice(start, length)
     batch = pa.RecordBatch.from_arrays([array], names=["a"])
-    found = describe_fault(lambda: parquet_tables._check_letters(batch))
+    found = describe_fault(lambda: tables._check_letters(batch))
     assert found == describe_fault(lambda: batch.validate(full=True))
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ipml.errors import IncomparableListings
-from ipml.listings.sellers import history_as_of
+from ipml.listings.seller_events import history_as_of
 from ipml.model.leakage import Folds, audit_leakage, is_text_column, is_word_column, predict_by
 
 pytestmark = pytest.mark.slow

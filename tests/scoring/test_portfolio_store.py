@@ -16,7 +16,7 @@ from ipml.errors import InvalidListings, PortfoliosOfAnotherModel, UnreadableFil
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings
 from ipml.listings.writers import RejectsFile, write_listings
-from ipml.scoring import batch
+from ipml.scoring.batch import file_scoring
 from ipml.scoring.portfolio_store import PortfolioStore, TakenIn, read_store, start_store, update_store, write_store
 from ipml.scoring.scorer import Scorer
 
@@ -223,7 +223,7 @@ def test_files_are_taken_in_one_after_the_other(scorer, nights, tmp_path):
 @pytest.mark.parametrize("rows", [1, 7, 60])
 def test_the_size_of_chunks_changes_nothing(scorer, nights, tmp_path, monkeypatch, rows):
     """And progress is told up to the last row."""
-    monkeypatch.setattr(batch, "CHUNK_ROWS", rows)
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
     write_listings(nights, tmp_path / "nights.parquet")
     told: list[int] = []
     update_store(scorer, tmp_path / "nights.parquet", tmp_path / "store.npz", on_rows=told.append)
@@ -233,7 +233,7 @@ def test_the_size_of_chunks_changes_nothing(scorer, nights, tmp_path, monkeypatc
 
 def test_a_run_that_fails_leaves_the_store_as_it_was(scorer, nights, tmp_path, monkeypatch):
     """It can be repeated; no part of anything stays behind."""
-    monkeypatch.setattr(batch, "CHUNK_ROWS", 1)
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 1)
     write_store(take_all(scorer, nights), tmp_path / "store.npz")
     before = (tmp_path / "store.npz").read_bytes()
     (tmp_path / "shop.csv").write_text(BAD)

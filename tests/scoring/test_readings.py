@@ -3,7 +3,7 @@
 import pytest
 
 from ipml.features.normalisation import fold_text
-from ipml.scoring.readings import reads_otherwise
+from ipml.scoring.reasons import reads_otherwise
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from ipml.listings.schema import check_listings
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.review.snapshot import decode, encode
-from ipml.scoring.batch import read_scored, score_file
+from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
-from ipml.scoring.rescoring import TOLERANCE, rescore
-from ipml.scoring.scorer import Scorer
+from ipml.scoring.scorer import TOLERANCE, Scorer, rescore
 
 DIGEST = "ab" * 32
 

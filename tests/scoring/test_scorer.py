@@ -16,8 +16,8 @@ from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.model_file import save_model
 from ipml.records import Listing
+from ipml.scoring.online_scoring import score_listings
 from ipml.scoring.scorer import NO_LETTERS, TOO_UNCERTAIN, UNKNOWN_WORDS, Scorer, load_model
-from ipml.scoring.served_model import score_listings
 from ipml.settings import get_settings
 
 NUMBERS = ("score", "score_low", "score_high", "log_odds")

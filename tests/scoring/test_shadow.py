@@ -16,7 +16,8 @@ from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import RejectsFile, write_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import Listing
-from ipml.scoring import batch, shadow
+from ipml.scoring import shadow
+from ipml.scoring.batch import file_scoring
 from ipml.scoring.scorer import Scorer
 from ipml.scoring.shadow import MOVED, SHADOW_COLUMNS, shadow_file
 
@@ -110,7 +111,7 @@ def test_a_model_agrees_with_itself(compare, scorers):
 def test_the_size_of_chunks_changes_nothing(compare, monkeypatch, rows):
     """Neither of the figures nor of the file."""
     whole, file = compare()
-    monkeypatch.setattr(batch, "CHUNK_ROWS", rows)
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
     monkeypatch.setattr(shadow, "CHUNK_ROWS", rows)
     again, same = compare()
     assert again == whole

@@ -15,18 +15,18 @@ import pandas as pd
 import pytest
 
 from ipml.errors import BadRows, MissingColumns, ModelChanged, SparkJobFailed, UnusableSetting
-from ipml.listings.marketplaces import ColumnMap
+from ipml.listings.column_maps import ColumnMap
 from ipml.listings.schema import check_listings
-from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of
+from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
-from ipml.scoring.batch import BatchCounts
+from ipml.scoring.batch.file_scoring import BatchCounts
 from ipml.scoring.portfolio_store import start_store, write_store
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer, load_model
 from ipml.scoring.spark import job, score_dataframe, score_on_spark
-from ipml.scoring.spark.counts import KEY, survey
+from ipml.scoring.spark.job import use_setting
+from ipml.scoring.spark.repeats import KEY, survey
 from ipml.scoring.spark.rows import ID_COLUMNS
-from ipml.scoring.spark.session import use_setting
 
 pytestmark = pytest.mark.spark
 

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from ipml.simulation.difficulty import blend
+from ipml.simulation.attackers import blend
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 
 REPLICA_WORDS = r"aaa|grade|replica|1:1|mirror|copy|fake|oem quality|inspired"

@@ -1,7 +1,7 @@
 """Goods are invented, and known for every brand."""
 
 from ipml.listings.brands import load_brands
-from ipml.simulation.goods import GOODS, goods_of, models_of
+from ipml.simulation.offers import GOODS, goods_of, models_of
 
 
 def test_every_category_of_the_brand_file_has_goods_of_its_own():

@@ -11,8 +11,9 @@ import pytest
 
 from ipml.errors import UnusableSetting
 from ipml.listings.brands import load_brands
-from ipml.listings.schema import COLUMNS, validate_listings
-from ipml.listings.sellers import history_as_of, validate_events
+from ipml.listings.fields import COLUMNS
+from ipml.listings.schema import validate_listings
+from ipml.listings.seller_events import history_as_of, validate_events
 from ipml.simulation.listings import END_OF_YEAR
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 

@@ -20,10 +20,10 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
-from ipml.listings.json_schema import make_json_schema
+from ipml.listings.fields import make_json_schema
+from ipml.listings.schema import check_records
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
 from ipml.review import queue
-from ipml.scoring.checked_records import check_records
 from ipml.settings import Settings
 from ipml.storage.database import open_database
 from ipml.web.accounts.permissions import Role

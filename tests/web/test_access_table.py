@@ -81,7 +81,7 @@ def is_let_in(status: int, location: str) -> bool:
 
 def test_nothing_is_served_that_no_table_names(app: FastAPI, judges, make_server_app: Callable) -> None:
     """Of the page and of the API, 0 routes stand outside the tables, and no row of the tables is without a route."""
-    from ipml.listings.json_schema import make_json_schema
+    from ipml.listings.fields import make_json_schema
     from ipml.web.http_api.api import make_api
     from ipml.web.http_api.monitoring import Metrics
 

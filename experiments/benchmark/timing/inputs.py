@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.benchmark.parts import REPLICA_WORDS
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.settings import get_settings
 

@@ -47,11 +47,11 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting, describe_faults
+from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import check_cells, list_problems, number_rows
-from ipml.listings.marketplaces import ColumnMap, load_columns
 from ipml.listings.readers import read_listings
-from ipml.listings.sellers import HISTORY_COLUMNS, history_as_of, read_events
+from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table
 from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.card import NAME_PATTERN

@@ -1,8 +1,8 @@
 """The same scores on many machines: `Scorer.score_frame` inside a Spark job.
 
 `job` is the recipe. The driver verifies the model and sends it out (`shipped_model`); each Python worker verifies it
-again, loads it once, and judges batches of rows (`rows`), with sellers' histories where events are given (`history`).
-`sources` reads files, `outputs` replaces one run's part of the table of scores. Spark is loaded on first use only.
+again, loads it once, and judges batches of rows (`rows`), with sellers' histories where events are given (`history`);
+rows that come again are refused (`repeats`). Spark is loaded on first use only.
 """
 
 from ipml.scoring.spark.job import score_dataframe, score_on_spark

@@ -1,7 +1,7 @@
 """Sellers' histories inside a Spark job: the same function as on one machine, for some sellers at a time.
 
 Sellers are dealt out into groups by a hash of their id. A group's listings and events meet in one worker, which asks
-`ipml.listings.sellers.history_as_of` what was known when each listing was observed.
+`ipml.listings.seller_events.history_as_of` what was known when each listing was observed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ipml.errors import BadRows
-from ipml.listings.raw_table import RawTable
-from ipml.listings.sellers import HISTORY_COLUMNS, check_events, history_as_of, validate_events
+from ipml.listings.seller_events import HISTORY_COLUMNS, check_events, history_as_of, validate_events
+from ipml.listings.tables import RawTable
 from ipml.listings.writers import to_arrow
 from ipml.scoring.spark.rows import (
     BROKEN,
@@ -69,7 +69,7 @@ def judge_with_history(
     checked : DataFrame
         Rows as `check_batch` returns them; what they say of their sellers' histories is replaced.
     events : DataFrame
-        Seller events, as for `ipml.listings.sellers.validate_events`.
+        Seller events, as for `ipml.listings.seller_events.validate_events`.
     model : ShippedModel
     reading : Reading
     seller_groups : int

@@ -1,23 +1,35 @@
-"""Score listings on a cluster: a frame lazily, or files into a table of scores."""
+"""Score listings on a cluster: a frame lazily, or files into a table of scores.
+
+The table is a folder of Parquet files, of which a run replaces its own part and no other:
+
+    model_version=…/run=…/part-….parquet
+
+A row's key is (listing_id, observed_at, model_version); within a run each comes once. The same run done again takes the
+place of the first, so repeating it changes nothing. The table of rejects is parted by run alone.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pandas as pd
 import pyarrow as pa
 
-from ipml.errors import BadRows, UnusableSetting
-from ipml.listings.marketplaces import ColumnMap
+from ipml.errors import BadRows, SparkJobFailed, UnusableSetting, first_line
+from ipml.listings.column_maps import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.records import Problem
-from ipml.scoring.batch import BatchCounts
+from ipml.scoring.batch.file_scoring import BatchCounts
 from ipml.scoring.spark.history import count_groups, judge_with_history, read_events
-from ipml.scoring.spark.outputs import name_run, replace_part
 from ipml.scoring.spark.repeats import reject_repeats
 from ipml.scoring.spark.rows import (
     BROKEN,
@@ -26,19 +38,130 @@ from ipml.scoring.spark.rows import (
     PLACE_COLUMNS,
     Form,
     Reading,
+    add_names,
+    add_places,
     check_batch,
     checked_ddl,
     checked_to_arrow,
     judge_rows,
     judged_ddl,
     judged_to_arrow,
+    locate,
+    name_files,
+    read_source,
 )
-from ipml.scoring.spark.session import in_plain_words, keep_on_disk, open_session
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped, ship_model
-from ipml.scoring.spark.sources import add_names, add_places, name_files, read_source
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+@contextmanager
+def keep_on_disk(judged: DataFrame) -> Iterator[DataFrame]:
+    """Keep what was judged on the disks of the workers, so that it is judged once however often it is asked for."""
+    from pyspark import StorageLevel
+
+    # Scores hardly shrink, and trying to make them do so takes a third of the time.
+    with use_setting(judged.sparkSession, "spark.sql.inMemoryColumnarStorage.compressed", "false"):
+        kept = judged.persist(StorageLevel.DISK_ONLY)
+    try:
+        yield kept
+    finally:
+        kept.unpersist()
+
+
+@contextmanager
+def open_session(session: SparkSession | None) -> Iterator[SparkSession]:
+    """Give the session, the active one, or a new one that is stopped at the end."""
+    from pyspark.sql import SparkSession
+
+    session = session or SparkSession.getActiveSession()
+    if session is not None:
+        yield session
+        return
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # not started by spark-submit, which knows the workers' Python
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    session = SparkSession.builder.appName("ipml score").getOrCreate()
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+@contextmanager
+def use_setting(session: SparkSession, name: str, value: str) -> Iterator[None]:
+    """Change a setting of a session for a while."""
+    before = session.conf.get(name)
+    session.conf.set(name, value)
+    try:
+        yield
+    finally:
+        session.conf.set(name, str(before))
+
+
+@contextmanager
+def in_plain_words() -> Iterator[None]:
+    """Say in a line why a job failed: the last line of a worker's traceback, or the first of what Spark says."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        ours = re.findall(r"^ipml\.errors\.(\w+: .+)$", str(error), re.MULTILINE)
+        raise SparkJobFailed(ours[-1] if ours else f"{first_line(error)}.") from error
+
+
+_DISTINCT = ("listing_id", "observed_at", "score", "score_low", "score_high", "log_odds")
+"""Columns in which few cells are alike: to look for those that are takes a quarter of the time of writing."""
+_RUN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+
+
+def name_run(run: str | None, source: str | Path) -> str:
+    """Return the name of a run: as given, or that of its source.
+
+    Raises
+    ------
+    UnusableSetting
+        A folder cannot bear the name.
+
+    Examples
+    --------
+    >>> name_run(None, "s3a://lake/listings/2026-03-01.parquet"), name_run("night-7", "listings.csv")
+    ('2026-03-01.parquet', 'night-7')
+    """
+    name = run if run is not None else str(source).rstrip("/").rpartition("/")[2]
+    if re.fullmatch(_RUN, name) is None:
+        raise UnusableSetting("run", repr(name[:120]), "up to 100 letters, digits, _ . and -, such as 2026-03-01")
+    return name
+
+
+def replace_part(rows: DataFrame, table: str | Path, part: Mapping[str, str], n_rows: int) -> None:
+    """Put rows where a part of a table is, or is to be.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Without the columns of the part.
+    table : str or Path
+        Folder of the table; its other parts stay.
+    part : mapping of str to str
+        Names and values of the columns by which the table is parted, in their order.
+    n_rows : int
+        How many rows there are.
+    """
+    from pyspark.sql import functions
+
+    place = locate(table)
+    # Spark's own kind of moment comes without a zone in other readers; microseconds UTC do not.
+    with use_setting(rows.sparkSession, "spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"):
+        if n_rows:
+            named = rows.withColumns({name: functions.lit(value) for name, value in part.items()})
+            writer = named.write.partitionBy(*part).mode("overwrite").option("partitionOverwriteMode", "dynamic")
+            writer.options(**{f"parquet.enable.dictionary#{name}": "false" for name in _DISTINCT}).parquet(place)
+        else:  # no row names a part to replace, yet rows of an earlier time must not stay
+            folders = [f"{name}={quote(value, safe='')}" for name, value in part.items()]
+            rows.write.mode("overwrite").parquet("/".join([place.rstrip("/"), *folders]))
 
 
 def score_dataframe(
@@ -65,8 +188,8 @@ def score_dataframe(
     portfolios : Path, optional
         What is known of sellers, as `ipml portfolios` writes it; it is only read.
     events : DataFrame, optional
-        Seller events (`ipml.listings.sellers.EVENT_FIELDS`). With them the seller columns of each listing are what
-        was known when it was observed, whatever the listings say themselves.
+        Seller events (`ipml.listings.seller_events.EVENT_FIELDS`). With them the seller columns of each listing are
+        what was known when it was observed, whatever the listings say themselves.
     columns : ColumnMap, optional
         How the frame's columns map to the canonical ones.
     seller_groups : int, optional

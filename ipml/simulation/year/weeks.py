@@ -1,27 +1,124 @@
-"""The listings of the year, week by week, each week written when it is asked for and then forgotten.
+"""The listings of the year, week by week, and who gives notice of which.
 
-The weeks of a year are the same whichever of them are looked at first, and together hold exactly the listings and
-counterfeits that were planned: each seller's are spread over the time in which the seller is active.
+Each week is written when it is asked for and then forgotten. The weeks of a year are the same whichever of them are
+looked at first, and together hold exactly the listings and counterfeits that were planned: each seller's are spread
+over the time in which the seller is active. Of what happens to sellers `ipml.simulation.sellers` makes events; over a
+year of millions of listings only their sums are kept, so that what is held in memory is a few numbers for each seller.
+
+Rights holders see what the model misses. They look through what is offered under their brand, find a part of the
+counterfeits, and err; each sends what a week brought in one notice. A buyer who was deceived complains alone; and one
+gives notice in bad faith.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ipml.listings.brands import Brands, load_brands
-from ipml.simulation.attackers import craft_of
-from ipml.simulation.listings import number_listings, write_listings
+from ipml.simulation.attackers import blend, craft_of
+from ipml.simulation.listings import N_CHOICES, number_listings, write_listings
+from ipml.simulation.marketplace import LOOKED_AT_SHARE
 from ipml.simulation.offers import Shelves, make_offers, stock_shelves
-from ipml.simulation.sellers import YEAR_DAYS
-from ipml.simulation.texts import N_CHOICES
-from ipml.simulation.year.conduct import Conduct
+from ipml.simulation.sellers import (
+    EARLIER_DAYS,
+    KIND_CODES,
+    OTHER_STRIKES,
+    RATED_SHARE,
+    SELLER_KINDS,
+    STRIKE_SHARE,
+    UNHAPPY_SHARE,
+    YEAR_DAYS,
+)
+from ipml.simulation.year.population import FIRST_MORNING
 
+Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
+
+_LATE_WEEKS = 3  # until complaints are known
+_HAPPY, _UNHAPPY = 0.875, 0.25  # the usual rating, in 0-1
+
+
+class Conduct:
+    """What sellers did so far, as it is known.
+
+    Parameters
+    ----------
+    sellers : DataFrame
+        As `recruit_sellers` returns them.
+    difficulty : float
+        In 0-1; the harder, the fewer complaints about fakes and the more about honest sellers.
+    """
+
+    def __init__(self, sellers: pd.DataFrame, difficulty: float, rng: np.random.Generator) -> None:
+        kinds = sellers["kind"].to_numpy()
+        size = np.sqrt(sellers["n_listings"].to_numpy() / sellers["n_listings"].mean())
+        luck = rng.gamma(0.8, 1 / 0.8, len(sellers))
+        per_day = np.array([kind.sales_per_day for kind in SELLER_KINDS])[kinds]
+        self._sales_a_day = (per_day * luck * size).astype(np.float32)
+        self._strikes_a_day = (OTHER_STRIKES / YEAR_DAYS * size).astype(np.float32)
+        self._sizes = sellers["n_listings"].to_numpy(dtype=np.float32)
+        self._returned = _draw_rates([kind.return_rate for kind in SELLER_KINDS], kinds, difficulty, rng)
+        self._complained = _draw_rates([kind.complaint_rate for kind in SELLER_KINDS], kinds, difficulty, rng)
+        self._start, self._end, self._joined = (
+            sellers[name].to_numpy(dtype=np.float32) for name in ("active_day", "left_day", "joined_day")
+        )
+        self.sales, self.returns, self.complaints, self.ratings, self.happiness, self.strikes = (
+            np.zeros(len(sellers), dtype=np.float32) for _ in range(6)
+        )
+        self.listings = (sellers["n_listings"] - sellers["n_fakes"]).to_numpy(dtype=np.float32)
+        self._late: list[Floats] = [np.zeros(len(sellers), dtype=np.float32)] * _LATE_WEEKS
+        self.live(-YEAR_DAYS - EARLIER_DAYS, -YEAR_DAYS, np.zeros(len(sellers), dtype=np.int64), rng)
+
+    def live(self, since: float, until: float, n_fakes: Codes, rng: np.random.Generator) -> None:
+        """Let some days pass, in which each seller listed so many fakes."""
+        days = np.clip(np.minimum(self._end, until) - np.maximum(self._start, since), 0.0, None)
+        sold = rng.poisson(self._sales_a_day * days)
+        complained = rng.binomial(sold, self._complained).astype(np.float32)
+        rated = rng.binomial(sold, RATED_SHARE)
+        unhappy = rng.binomial(rated, np.minimum(UNHAPPY_SHARE + self._complained, 1.0))
+        self.sales += sold
+        self.returns += rng.binomial(sold, self._returned)
+        self._late.append(complained)
+        self.complaints += self._late.pop(0)
+        self.ratings += rated
+        self.happiness += _HAPPY * (rated - unhappy) + _UNHAPPY * unhappy
+        self.strikes += rng.binomial(n_fakes, LOOKED_AT_SHARE * STRIKE_SHARE) + rng.poisson(self._strikes_a_day * days)
+        self.listings += n_fakes
+
+    def known_of(self, seller: Codes, day: npt.NDArray[np.float64]) -> pd.DataFrame:
+        """Return the history columns of listings, each of a seller and observed on a day."""
+        ratings = self.ratings[seller]
+        rating = np.divide(self.happiness[seller], ratings, out=np.full(len(seller), np.nan), where=ratings > 0)
+        return pd.DataFrame(
+            {
+                "seller_age_days": (day - self._joined[seller]).round(6),
+                "seller_sales": self.sales[seller].astype(np.float64),
+                "seller_returns": self.returns[seller].astype(np.float64),
+                "seller_complaints": self.complaints[seller].astype(np.float64),
+                "seller_rating": rating.round(6),
+                "seller_strikes": self.strikes[seller].astype(np.float64),
+                "seller_listings": np.maximum(self.listings[seller].astype(np.float64), 1.0),
+            }
+        )
+
+    def sell_listings(self, seller: Codes, offers: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+        """Draw what listings had sold when they were observed: their part of the seller's usual sales since then."""
+        days = (offers["observed_day"] - offers["listed_day"]).to_numpy()
+        each = self._sales_a_day[seller] / self._sizes[seller]
+        return np.asarray(rng.poisson(np.clip(each * days, 0.0, 1_000.0)), dtype=np.float64)
+
+
+def _draw_rates(bounds: list[tuple[float, float]], kinds: Codes, difficulty: float, rng: np.random.Generator) -> Floats:
+    """Draw a rate per seller about that of the kind: some careful, some careless."""
+    rates = np.array([blend(*bound, difficulty) for bound in bounds])[kinds] * rng.gamma(1.0, 1.0, len(kinds))
+    return np.minimum(rates, 0.9).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +231,113 @@ def _stock(n_styles: int, brands: Brands, rng: np.random.Generator) -> Shelves:
     """Stock shelves that take little room: there may be millions of sellers."""
     shelves = stock_shelves(n_styles, brands, rng)
     return Shelves(*(part.astype(np.uint8) for part in (shelves.carried, shelves.wanted, shelves.breadth)))
+
+
+Kind = Literal["holder", "buyer", "bad faith"]
+
+_QUALITIES = (
+    (0.7, 0.98),
+    (0.25, 0.92),
+    (0.05, 0.7),
+)  # share of rights holders, and how much of what they note is right
+_DILIGENCE = (0.05, 0.4)  # part of the counterfeits missed by the model that a rights holder finds
+_SEEN_ANYWAY = 0.05  # how much less often they note what has been found by then
+_BUYERS_OF_FAKES, _BUYERS_OF_GENUINE = 0.005, 0.000_05
+_BAD_FAITH = 0.000_002  # part of all listings that the one in bad faith notes: good ones of honest competitors
+_BAD_FAITH_LEAST = 3  # a week, or a small year would never show what is done about it
+_MOST_IN_A_NOTICE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A rights holder: how much is found of what the model misses, and how much of what is noted is right."""
+
+    brand: str
+    diligence: float
+    precision: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnNotice:
+    """A notice that somebody will give.
+
+    Attributes
+    ----------
+    name : str
+        Of who gives it: "holder-07", "buyer-0000123".
+    at : datetime
+    rows : tuple of int
+        Rows of the week's listings that it is about.
+    """
+
+    kind: Kind
+    name: str
+    brand: str | None
+    at: datetime
+    rows: tuple[int, ...]
+
+
+def name_holders(brands: Brands, seed: int) -> list[Holder]:
+    """Return a rights holder for each brand.
+
+    Examples
+    --------
+    >>> from ipml.listings.brands import load_brands
+    >>> holders = name_holders(load_brands(), seed=0)
+    >>> len(holders), all(holder.precision >= 0.7 for holder in holders)
+    (72, True)
+    """
+    rng = np.random.default_rng([seed, 6])
+    shares, precisions = zip(*_QUALITIES, strict=True)
+    return [
+        Holder(brand.name, float(rng.uniform(*_DILIGENCE)), float(rng.choice(precisions, p=shares))) for brand in brands
+    ]
+
+
+def draw_notices(
+    week: Week,
+    is_found: npt.NDArray[np.bool_],
+    kinds: npt.NDArray[np.int64],
+    holders: list[Holder],
+    rng: np.random.Generator,
+    first_morning: pd.Timestamp = FIRST_MORNING,
+) -> list[DrawnNotice]:
+    """Draw the notices that a week's listings give rise to.
+
+    Parameters
+    ----------
+    is_found : array of bool, shape (n_listings,)
+        Which of them the model found suspicious enough for people to look at.
+    kinds : array of int, shape (n_listings,)
+        Codes of the kinds of their sellers.
+    """
+    monday = (first_morning + pd.Timedelta(days=7 * (week.number + 1))).to_pydatetime()
+    notices: list[DrawnNotice] = []
+    for number, holder in enumerate(holders):
+        noted = _note(week, is_found, number, holder, rng)
+        at = monday + timedelta(days=number % 7, hours=8)
+        for start in range(0, len(noted), _MOST_IN_A_NOTICE):
+            rows = tuple(noted[start : start + _MOST_IN_A_NOTICE])
+            notices.append(DrawnNotice("holder", f"holder-{number:02d}", holder.brand, at, rows))
+    odds = np.where(week.is_counterfeit, _BUYERS_OF_FAKES, _BUYERS_OF_GENUINE)
+    for row in np.flatnonzero(rng.random(len(odds)) < odds).tolist():
+        at = monday + timedelta(days=float(rng.gamma(2.0, 2.0)))
+        notices.append(DrawnNotice("buyer", f"buyer-{week.first + row:07d}", None, at, (row,)))
+    honest = ~week.is_counterfeit & np.isin(kinds, [KIND_CODES["authorised"], KIND_CODES["discounter"]])
+    n_bad = min(_BAD_FAITH_LEAST + int(rng.poisson(_BAD_FAITH * len(honest))), int(honest.sum()))
+    rows = tuple(rng.choice(np.flatnonzero(honest), n_bad, replace=False).tolist())
+    if rows:
+        notices.append(DrawnNotice("bad faith", "rival", None, monday + timedelta(days=2, hours=9), rows))
+    return notices
+
+
+def _note(
+    week: Week, is_found: npt.NDArray[np.bool_], number: int, holder: Holder, rng: np.random.Generator
+) -> list[int]:
+    """Return the rows that a rights holder notes, most of them rightly."""
+    own = week.brand == number
+    odds = np.where(is_found, holder.diligence * _SEEN_ANYWAY, holder.diligence)
+    right = np.flatnonzero(own & week.is_counterfeit & (rng.random(len(own)) < odds))
+    genuine = np.flatnonzero(own & ~week.is_counterfeit)
+    n_wrong = min(int(rng.poisson(len(right) * (1 - holder.precision) / holder.precision)), len(genuine))
+    return sorted([*right.tolist(), *rng.choice(genuine, n_wrong, replace=False).tolist()])

@@ -10,7 +10,7 @@ from given_notices import NOON, WORDS, complain, offer, say
 from sqlalchemy import Engine, update
 
 from ipml.cooperation.notices.complaints import list_complaints
-from ipml.listings.sellers import history_as_of
+from ipml.listings.seller_events import history_as_of
 from ipml.review.queue import enqueue
 from ipml.storage.database import writing
 from ipml.storage.tables import notices

@@ -4,7 +4,7 @@ import pandas as pd
 from sqlalchemy import delete
 
 from ipml.enforcement.penalties.strikes import list_events
-from ipml.listings.sellers import history_as_of
+from ipml.listings.seller_events import history_as_of
 from ipml.storage.database import writing
 from ipml.storage.tables import seller_keys
 

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting
+from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.kinds import Kind
-from ipml.listings.schema import COLUMNS, FIELDS, listings_to_frame
-from ipml.listings.sellers import HISTORY_COLUMNS
+from ipml.listings.schema import listings_to_frame
+from ipml.listings.seller_events import HISTORY_COLUMNS
 from ipml.listings.writers import write_listings
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.training import Experiment

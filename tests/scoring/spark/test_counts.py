@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.scoring.spark.counts import COUNTS, find_twice, make_blocks
+from ipml.scoring.spark.repeats import COUNTS, find_twice, make_blocks
 
 HASHES = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), -1, 0, 1, 2**63 - 1])
 TYPES = pa.schema({"hash": pa.int64(), "good": pa.bool_(), "abstained": pa.bool_()})

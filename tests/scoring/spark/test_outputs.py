@@ -3,7 +3,7 @@
 import pytest
 
 from ipml.errors import UnusableSetting
-from ipml.scoring.spark.outputs import name_run
+from ipml.scoring.spark.job import name_run
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a b", "x" * 101, "*"])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import BadRows, UnreadableFile
+from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS
-from ipml.listings.marketplaces import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.listings.writers import to_arrow
 from ipml.scoring.scorer import Scorer

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import ipml.scoring.spark.job
-from ipml.listings.marketplaces import load_columns
+from ipml.listings.column_maps import load_columns
 load_columns("mercadolibre")
 print("pandera" in sys.modules, "pyspark" in sys.modules)
 """

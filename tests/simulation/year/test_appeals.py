@@ -13,9 +13,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.simulation.operations import Complaints, Staff
-from ipml.simulation.year.appeals import Appeals
-from ipml.simulation.year.staff import People
-from ipml.simulation.year.truth import Truth
+from ipml.simulation.year.people import Appeals, People, Truth
 from ipml.storage.database import reading
 from ipml.storage.tables import appeal_outcomes
 

@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import count_cases
-from ipml.simulation.year.giving import write_notice
-from ipml.simulation.year.notices import Post
-from ipml.simulation.year.rights import DrawnNotice
+from ipml.simulation.year.people import Post, write_notice
+from ipml.simulation.year.weeks import DrawnNotice
 
 MONDAY = datetime(2025, 7, 7, tzinfo=UTC)
 BAGS = {row: ScoredListing(Listing(f"A{row}", "s1", "Bag"), 0.1, None, (), (), None, "m1") for row in range(3)}

@@ -8,9 +8,8 @@ from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import decide_bulk, enqueue, list_cases, preview_bulk
-from ipml.simulation.year.giving import giving
-from ipml.simulation.year.notifiers import look_after_notices
-from ipml.simulation.year.rights import DrawnNotice
+from ipml.simulation.year.people import giving, look_after_notices
+from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading
 from ipml.storage.tables import notifier_steps
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
 from ipml.simulation.sellers import KIND_CODES
-from ipml.simulation.year.plan import Plan
-from ipml.simulation.year.population import recruit_population
+from ipml.simulation.year.population import Plan, recruit_population
 from ipml.simulation.year.weeks import write_weeks
 
 

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from ipml.listings.brands import load_brands
-from ipml.simulation.year.plan import FIRST_MORNING, Plan
-from ipml.simulation.year.population import recruit_population
-from ipml.simulation.year.rights import DrawnNotice, Holder, draw_notices, name_holders
-from ipml.simulation.year.weeks import Week, write_weeks
+from ipml.simulation.year.population import FIRST_MORNING, Plan, recruit_population
+from ipml.simulation.year.weeks import DrawnNotice, Holder, Week, draw_notices, name_holders, write_weeks
 
 
 @pytest.fixture(scope="module")

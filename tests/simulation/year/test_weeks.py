@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from ipml.listings.schema import check_listings
-from ipml.simulation.year.plan import FIRST_MORNING, N_WEEKS, Plan
-from ipml.simulation.year.population import recruit_population
+from ipml.simulation.year.population import FIRST_MORNING, N_WEEKS, Plan, recruit_population
 from ipml.simulation.year.weeks import Week, write_weeks
 
 PLAN = Plan(0.00001, seed=4)

@@ -1,0 +1,382 @@
+"""Files in, files out: score a file of any size in bounded memory, by several processes, and go on after a kill.
+
+The file is scored in parts, which stand in a hidden folder beside the result until they are put together: every part
+that is not finished is scored, then a piece of the result is made of each. How many processes there are, and how often
+they were killed, changes nothing of what comes out.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ipml.errors import DifferentRun, InvalidListings, RunInProgress, SourceChanged, UnfamiliarListings, UnusableSetting
+from ipml.features.portfolio import SellerPortfolios
+from ipml.listings.column_maps import ColumnMap
+from ipml.listings.readers import read_listings
+from ipml.listings.seller_events import write_events
+from ipml.listings.tables import read_tables
+from ipml.listings.writers import RejectsFile, check_place, check_writable
+from ipml.model.familiarity import ListingSample
+from ipml.records import Unlike
+from ipml.scoring.batch.chunks import BadPart, Work, score_part
+from ipml.scoring.batch.merge import Change, find_changes, make_piece, raise_first
+from ipml.scoring.batch.processes import Processes
+from ipml.scoring.batch.scored_files import (
+    check_folder,
+    is_finished,
+    join_file,
+    join_folder,
+    join_rejects,
+    read_summary,
+)
+from ipml.scoring.batch.source import open_source
+from ipml.scoring.batch.work_folder import (
+    Record,
+    WorkFolder,
+    describe_events,
+    describe_run,
+    describe_source,
+    name_part,
+    open_folder,
+)
+from ipml.scoring.batch.workers import Workers, limit_libraries
+from ipml.scoring.scorer import Scorer
+
+OnRows = Callable[[str, int, int | None], None]
+
+
+def score_parts(work: Work, workers: Workers, part_rows: int, on_rows: OnRows) -> dict[int, Record]:
+    """Score what is not finished and return the records of all parts, in their order.
+
+    Raises
+    ------
+    InvalidListings
+        There are bad rows, and they are not to be kept.
+    SourceChanged
+        Its parts do not fit together.
+    """
+    described = describe_source(work.source.path)
+    records = work.folder.read_all("part")
+    _refuse_kept_rejects(work, records)
+    end = work.folder.read("end")
+    if end is None or len(records) != end["n_parts"]:
+        total = work.source.count_rows()
+        on_rows("scored", _count_rows(records), total)
+        for record in _score_missing(work, workers, records, part_rows):
+            records[record["number"]] = record
+            on_rows("scored", _count_rows(records), total)
+        records = dict(sorted(records.items()))
+        if describe_source(work.source.path) != described or not _follow(records):
+            raise SourceChanged(work.source.path)
+        work.folder.finish("end", {"n_parts": len(records)}, [])
+    return records
+
+
+def make_pieces(
+    work: Work, workers: Workers, records: Mapping[int, Record], explain_top: int, part_rows: int, on_rows: OnRows
+) -> list[Record]:
+    """Make a piece of each part that cannot be used as it is, and return the records of all, in their order."""
+    pieces = {**records, **work.folder.read_all("piece")}
+    made = set(work.folder.read_all("piece"))
+    changes = find_changes(work, records, explain_top, part_rows)
+
+    def choose() -> Iterator[Change]:
+        for change in changes:
+            number = change.part.number
+            is_changed = len(change.top) or len(change.again) or records[number]["rejected"]
+            if number not in made and (is_changed or work.suffix != ".parquet"):
+                yield change
+
+    total, done = _count_rows(records), 0
+    for piece in workers.run(make_piece, choose()):
+        pieces[piece["number"]] = piece
+        done += records[piece["number"]]["rows"]
+        on_rows("written", done, total)
+    return [pieces[number] for number in sorted(pieces)]
+
+
+def count_workers(work: Work, jobs: int, part_rows: int) -> int:
+    """Return how many processes there is work for."""
+    total = work.source.count_rows()
+    return jobs if total is None else max(1, min(jobs, -(-total // part_rows)))
+
+
+def _score_missing(work: Work, workers: Workers, records: Mapping[int, Record], part_rows: int) -> Iterator[Record]:
+    try:
+        yield from workers.run(score_part, work.source.cut(part_rows, frozenset(records)))
+    except BadPart as error:
+        # A row that comes again in a part before, or in this one, may be the first bad one.
+        number = error.record["number"]
+        raise_first(work, {at: record for at, record in records.items() if at < number} | {number: error.record})
+        raise
+
+
+def _refuse_kept_rejects(work: Work, records: Mapping[int, Record]) -> None:
+    """Raise for bad rows that an earlier run kept, where this one is not to keep any."""
+    if not work.keeps_rejects and any(record["rejected"] for record in records.values()):
+        raise_first(work, records)
+
+
+def _count_rows(records: Mapping[int, Record]) -> int:
+    return sum(record["rows"] for record in records.values())
+
+
+def _follow(records: Mapping[int, Record]) -> bool:
+    """Say whether each part begins after the one before it."""
+    next_row = 1
+    for number, record in enumerate(records.values()):
+        if (record["number"], record["first_row"]) != (number, next_row):
+            return False
+        next_row += record["rows"]
+    return True
+
+
+CHUNK_ROWS = 50_000
+"""Rows of a part: what is in memory at once, and what is lost at most where a process is killed."""
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """How many rows were scored, in how many the model abstained, and how many were bad and kept apart.
+
+    Attributes
+    ----------
+    scored, abstained, rejected : int
+    kept : int
+        How many rows, of all, an earlier run had done before it was stopped.
+    unlike : tuple of Unlike
+        In what the listings are unlike those the model was trained on.
+    """
+
+    scored: int
+    abstained: int
+    rejected: int
+    kept: int = 0
+    unlike: tuple[Unlike, ...] = ()
+
+
+def score_file(
+    scorer: Scorer,
+    source: Path,
+    target: Path,
+    *,
+    columns: ColumnMap | None = None,
+    portfolios: SellerPortfolios | None = None,
+    events: Sequence[Path] = (),
+    explain_top: int = 100,
+    rejects: Path | None = None,
+    jobs: int = 1,
+    restart: bool = False,
+    require_familiar: bool = False,
+    on_rows: OnRows = lambda *_: None,
+    processes: Processes | None = None,
+) -> BatchCounts:
+    """Score every good listing of a file, and explain the most suspicious ones.
+
+    The result appears under its name only when it is whole. Until then its parts stand in a hidden folder beside it;
+    the same call after one that was killed keeps what is finished there.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    source : Path
+        CSV, JSON lines or Parquet; or a folder of Parquet files.
+    target : Path
+        A file of these kinds, by suffix, or a folder of Parquet files: a name without a suffix. What is there is
+        replaced; a folder that already holds what this call would write is left as it is.
+    columns : ColumnMap, optional
+        How the file's columns map to the canonical ones.
+    portfolios : SellerPortfolios, optional
+        What is known of sellers; what the model remembers of those it was trained on where none are given.
+    events : sequence of Path, default=()
+        Files of seller events, as for `ipml.listings.seller_events.read_events`. With them a listing's history
+        is what was known of its seller when it was observed, whatever the listing says itself.
+    explain_top : int, default=100
+        How many listings, the highest scores, get reasons.
+    rejects : Path, optional
+        A CSV file for bad rows, as `RejectsFile` writes it; without it a bad row is an error.
+    jobs : int, default=1
+        How many processes score; the first of them is this one.
+    restart : bool, default=False
+        Begin anew, even where parts of another run stand.
+    require_familiar : bool, default=False
+        Write nothing where the listings are unlike those the model was trained on; what is scored is kept, so that the
+        same call without this goes on from there.
+    on_rows : function, optional
+        Told what is being done, how many rows of it are done, and of how many where that is known.
+    processes : Processes, optional
+        Such as were started before there was a scorer, for the time that takes. They are ended with the run.
+
+    Raises
+    ------
+    UnreadableFile, UnwritableFile
+        The source cannot be read, or nothing could be written where the target is to be.
+    MissingColumns, UnknownColumns
+        The columns are not those of listings, or of events.
+    InvalidListings
+        There are bad rows, and no file to keep them in; or there are bad events.
+    UnfamiliarListings, UnusableSetting
+        The listings are unlike those of training, and must not be; or the model does not know what those were like.
+    DifferentRun
+        Parts stand there of another source, model or options.
+    RunInProgress, SourceChanged, WorkerLost, PartFailed
+        What is finished is kept.
+    """
+    _check_results(target, rejects)
+    if require_familiar and scorer.familiarity is None:
+        found = f"{scorer.version}, which does not know what its training listings were like"
+        raise UnusableSetting("--require-familiar", found, "a model that does: train it again with this release")
+    rows = open_source(source, columns.text_format if columns else None)
+    for path in events:
+        next(read_tables(path, 1))  # says what is wrong with it
+    suffix = ".parquet" if is_folder(target) else _suffix_of(target)
+    kind = "folder" if is_folder(target) else suffix
+    facts = describe_run(
+        *(scorer, source, kind),
+        columns=columns,
+        portfolios=portfolios,
+        events=events,
+        explain_top=explain_top,
+        part_rows=CHUNK_ROWS,
+    )
+    if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
+        _refuse_unlike(require_familiar, source, scorer, counts.unlike)
+        return counts
+    with open_folder(name_work_folder(target), facts, restart=restart) as folder:
+        known = _keep_events(folder, events, facts) if events else None
+        work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix, explain_top, known)
+        with (
+            limit_libraries(),
+            closing(processes or Processes()) as others,
+            closing(Workers(work, count_workers(work, jobs, CHUNK_ROWS), others)) as workers,
+        ):
+            kept = sum(record["rows"] for record in folder.read_all("part").values())
+            records = score_parts(work, workers, CHUNK_ROWS, on_rows)
+            unlike = scorer.find_unlike(_gather_sample(folder, records))
+            _refuse_unlike(require_familiar, source, scorer, unlike)
+            pieces = make_pieces(work, workers, records, explain_top, CHUNK_ROWS, on_rows)
+        counts = _count(pieces, kept, unlike)
+        if rejects is not None:
+            join_rejects(folder, pieces, rejects)
+        if kind == "folder":
+            join_folder(folder, pieces, target, {"run": facts, **asdict(_count(pieces, 0, unlike))})
+        else:
+            join_file(folder, pieces, target)
+        shutil.rmtree(folder.path)
+    return counts
+
+
+def read_good_chunks(
+    source: Path, columns: ColumnMap | None = None, rejects: RejectsFile | None = None
+) -> Iterator[tuple[pd.DataFrame, int]]:
+    """Yield the good listings of a file in chunks, each numbered from 0, with the number of bad rows among them.
+
+    Parameters
+    ----------
+    source : Path
+    columns : ColumnMap, optional
+        How the file's columns map to the canonical ones.
+    rejects : RejectsFile, optional
+        Where bad rows are kept; without it a bad row is an error.
+
+    Raises
+    ------
+    UnreadableFile
+        The source cannot be read.
+    InvalidListings
+        There are bad rows, and no file to keep them in.
+    """
+    for validation in read_listings(source, columns, chunk_rows=CHUNK_ROWS):
+        if validation.problems and rejects is None:
+            raise InvalidListings(validation.problems, str(source))
+        if rejects is not None:
+            rejects.write(validation)
+        yield validation.listings.reset_index(drop=True), len(validation.bad_rows)
+
+
+def is_folder(target: Path) -> bool:
+    """Say whether a result is to be a folder of Parquet files: a name without a suffix, or a folder there already.
+
+    Examples
+    --------
+    >>> is_folder(Path("scored")), is_folder(Path("scored.parquet"))
+    (True, False)
+    """
+    is_text = Path(target.name.removesuffix(".gz")).suffix in (".csv", ".jsonl")
+    return target.suffix == "" or (target.is_dir() and not is_text)
+
+
+def name_work_folder(target: Path) -> Path:
+    """Return where the parts of a result stand until it is whole.
+
+    Examples
+    --------
+    >>> name_work_folder(Path("scored.csv")).name
+    '.scored.csv.parts'
+    """
+    return target.with_name(f".{target.name}.parts")
+
+
+def _suffix_of(target: Path) -> str:
+    packed = ".gz" if target.suffix == ".gz" else ""
+    return Path(target.name.removesuffix(".gz")).suffix + packed
+
+
+def _check_results(target: Path, rejects: Path | None) -> None:
+    """Refuse results that could not be written; better known before hours of work than after."""
+    if is_folder(target):
+        check_folder(target)
+    else:
+        check_writable(target)
+    if rejects is not None:
+        check_place(rejects)
+
+
+def _keep_events(folder: WorkFolder, events: Sequence[Path], facts: Mapping[str, str]) -> Path:
+    """Check seller events once and keep them in the folder of the run, from which every part reads them."""
+    if folder.read("events") is None:
+        folder.write("events.parquet", lambda path: write_events(events, path))
+        if describe_events(events) != facts["events"]:
+            raise SourceChanged(events[0])
+        folder.finish("events", {}, ["events.parquet"])
+    return folder.path / "events.parquet"
+
+
+def _read_finished(target: Path, facts: Mapping[str, str], rejects: Path | None) -> BatchCounts | None:
+    """Return the counts of a folder that holds what is to be written, its file of rejects included."""
+    if not is_finished(target, facts):
+        return None
+    summary = read_summary(target)
+    unlike = tuple(Unlike(**one) for one in summary.get("unlike", ()))
+    counts = BatchCounts(summary["scored"], summary["abstained"], summary["rejected"], unlike=unlike)
+    if counts.rejected and (rejects is None or not rejects.exists()):
+        return None
+    if name_work_folder(target).exists():  # killed between the last two steps
+        with suppress(DifferentRun, RunInProgress), open_folder(name_work_folder(target), facts) as folder:
+            shutil.rmtree(folder.path)
+    return replace(counts, kept=counts.scored + counts.rejected)
+
+
+def _gather_sample(folder: WorkFolder, records: Mapping[int, Record]) -> ListingSample:
+    """Return the sample of all parts together."""
+    sample = ListingSample()
+    for number in records:
+        sample.add(np.load(folder.path / f"{name_part('part', number)}.sample.npy"))
+    return sample
+
+
+def _refuse_unlike(require_familiar: bool, source: Path, scorer: Scorer, unlike: Sequence[Unlike]) -> None:
+    if require_familiar and unlike:
+        raise UnfamiliarListings(source, scorer.version, [one.sentence for one in unlike])
+
+
+def _count(pieces: Sequence[Record], kept: int, unlike: tuple[Unlike, ...]) -> BatchCounts:
+    scored, abstained, rejected = (sum(piece[name] for piece in pieces) for name in ("scored", "abstained", "rejected"))
+    return BatchCounts(scored, abstained, rejected, kept, unlike)

@@ -1,0 +1,277 @@
+"""The folder in which the parts of a run stand until its result is whole, and what that run is.
+
+A run is described by which rows are scored, by what, into what. Parts of one run are never mixed with those of another.
+
+What has a record here is finished: the record is written last and names every file with its size and digest. Anything
+else is the rest of a run that was killed, and goes. Files here are not forced to the disk, which would take longer than
+to score them: where a machine goes down, their digests tell which of them are whole. Results are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ipml.errors import DifferentRun, RunInProgress, UnwritableFile
+from ipml.features.portfolio import SellerPortfolios
+from ipml.listings.column_maps import ColumnMap
+from ipml.scoring.scorer import Scorer
+
+_ENDS = 65_536
+"""Bytes at either end of a source by which a change is seen: Parquet has its index at the end."""
+
+
+def describe_run(
+    scorer: Scorer,
+    source: Path,
+    kind: str,
+    *,
+    columns: ColumnMap | None,
+    portfolios: SellerPortfolios | None,
+    events: Sequence[Path],
+    explain_top: int,
+    part_rows: int,
+) -> dict[str, str]:
+    """Return all that decides what a run writes, by name; two runs that agree in it write the same.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    source : Path
+    kind : str
+        Of the result: its suffix, or "folder".
+    columns, portfolios, events, explain_top
+        As for `ipml.scoring.batch.file_scoring.score_file`.
+    part_rows : int
+        Most rows of a part.
+    """
+    return {
+        "source": describe_source(source),
+        "model": scorer.version,
+        "widest interval": str(scorer.most_width or "any"),
+        "portfolios": _digest_portfolios(portfolios) if portfolios is not None else "those of the model",
+        "events": describe_events(events),
+        "columns": _digest(columns.model_dump_json().encode()) if columns is not None else "as they are",
+        "number of listings to explain": f"{explain_top:,}",
+        "kind of file": kind,
+        "rows of a part": f"{part_rows:,}",
+        "release of ipml": version("ipml"),
+    }
+
+
+def describe_source(source: Path) -> str:
+    """Return where a source is, its size, and a digest of its names, times of change, beginnings and ends."""
+    paths = sorted(source.rglob("*.parquet")) if source.is_dir() else [source]
+    size = sum(path.stat().st_size for path in paths)
+    return f"{source.resolve()} of {size:,} bytes, {_digest(*map(_look_at, paths))}"
+
+
+def describe_events(events: Sequence[Path]) -> str:
+    """Return the same of each file of seller events, in whatever order they are given."""
+    return ", ".join(sorted(map(describe_source, events))) or "none"
+
+
+def digest_run(facts: Mapping[str, str]) -> str:
+    """Return a digest of what `describe_run` says, as each part carries it."""
+    return _digest(*(f"{name}={fact}".encode() for name, fact in facts.items()))
+
+
+def _look_at(path: Path) -> bytes:
+    """Return what tells a file from a changed one without reading all of it."""
+    state = path.stat()
+    with path.open("rb") as stream:
+        head = stream.read(_ENDS)
+        stream.seek(max(0, state.st_size - _ENDS))
+        return f"{path.resolve()}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="surrogateescape") + (
+            head + stream.read(_ENDS)
+        )
+
+
+def _digest_portfolios(portfolios: SellerPortfolios) -> str:
+    """Return a digest of what is known of each seller, in whatever order they were met."""
+    state = portfolios.__getstate__()
+    order = np.argsort(state["keys"])
+    return _digest(*(np.ascontiguousarray(state[name][order]).tobytes() for name in sorted(state)))
+
+
+def _digest(*contents: bytes) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for content in contents:
+        found.update(f"{len(content)}:".encode() + content)
+    return found.hexdigest()
+
+
+_PARTIAL = "partial-"
+_RUN = "run.json"
+_LOCK = "lock"
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Finished parts and their records.
+
+    Attributes
+    ----------
+    path : Path
+    digest : str
+        Of the run; a record of another run counts for nothing.
+    """
+
+    path: Path
+    digest: str
+
+    def write(self, name: str, write: Callable[[Path], None]) -> None:
+        """Write a file that is under its name only when it is whole."""
+        partial = self.path / f"{_PARTIAL}{os.getpid()}-{name}"
+        write(partial)
+        partial.replace(self.path / name)
+
+    def finish(self, stem: str, facts: Mapping[str, Any], names: Sequence[str]) -> Record:
+        """Record that something is finished: what is to be known of it, and its files."""
+        files = {name: [(self.path / name).stat().st_size, digest_file(self.path / name)] for name in names}
+        record = {"run": self.digest, **facts, "files": files}
+        self.write(f"{stem}.json", lambda path: _write_json(record, path))
+        return record
+
+    def read(self, stem: str) -> Record | None:
+        """Return the record of what is finished, after checking its files; None where anything is not as it says."""
+        record = _read_json(self.path / f"{stem}.json")
+        if record is None or record.get("run") != self.digest:
+            return None
+        return record if are_whole(self.path, record["files"]) else None
+
+    def read_all(self, kind: str) -> dict[int, Record]:
+        """Return the records of all that is finished of a kind, such as "part", by number."""
+        stems = [path.stem for path in self.path.glob(f"{kind}-*.json")]
+        records = {int(stem.rpartition("-")[2]): self.read(stem) for stem in stems}
+        return {number: record for number, record in sorted(records.items()) if record is not None}
+
+
+@contextmanager
+def open_folder(path: Path, facts: Mapping[str, str], *, restart: bool = False) -> Iterator[WorkFolder]:
+    """Give the folder of a run, which holds what an earlier process finished of the same one.
+
+    On leaving by an exception the finished parts stay; a folder without any goes. The caller removes it in the end.
+
+    Raises
+    ------
+    DifferentRun
+        There are parts of a run that would write something else, and it is not to begin anew.
+    RunInProgress
+        Another process is at it.
+    UnwritableFile
+        There can be no folder.
+    """
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UnwritableFile(path, error.strerror or str(error), "a folder that can be written to") from error
+    with _hold(path):
+        folder = WorkFolder(path, digest_run(facts))
+        _begin(folder, facts, restart)
+        try:
+            yield folder
+        except BaseException:
+            _clear_partials(path)
+            if not any(path.glob("part-*.json")):
+                shutil.rmtree(path)
+            raise
+
+
+def name_part(kind: str, number: int) -> str:
+    """Return a name for what belongs to a part; names sort as the parts do.
+
+    Examples
+    --------
+    >>> name_part("part", 7)
+    'part-00007'
+    """
+    return f"{kind}-{number:05}"
+
+
+def settle_file(partial: Path, path: Path) -> None:
+    """Put a file that is whole under its name, after everything of it is on the disk."""
+    force_to_disk(partial)
+    partial.replace(path)
+    force_to_disk(path.parent)
+
+
+def force_to_disk(path: Path) -> None:
+    """Wait until what is in a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def are_whole(folder: Path, files: Mapping[str, Sequence[Any]]) -> bool:
+    """Say whether each file is there, as long as it should be and with the same content."""
+    found = [folder / name for name in files]
+    sizes = [path.stat().st_size if path.is_file() else None for path in found]
+    return sizes == [size for size, _ in files.values()] and all(
+        digest_file(path) == digest for path, (_, digest) in zip(found, files.values(), strict=True)
+    )
+
+
+def digest_file(path: Path) -> str:
+    """Return a digest of what is in a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _begin(folder: WorkFolder, facts: Mapping[str, str], restart: bool) -> None:
+    """Make the folder that of the run: an earlier one must be the same, or goes where the run is to restart."""
+    _clear_partials(folder.path)
+    before = _read_json(folder.path / _RUN)
+    if before is not None and not restart:
+        for name in facts:
+            if before.get(name) != facts[name]:
+                raise DifferentRun(folder.path, name, str(before.get(name)), facts[name])
+        return
+    for path in folder.path.iterdir():
+        if path.name != _LOCK:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    folder.write(_RUN, lambda path: _write_json(facts, path))
+
+
+@contextmanager
+def _hold(path: Path) -> Iterator[None]:
+    """Keep other processes out; the hold ends with this process, however that ends."""
+    import fcntl
+
+    with (path / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunInProgress(path) from error
+        yield
+
+
+def _clear_partials(path: Path) -> None:
+    for partial in path.glob(f"{_PARTIAL}*"):
+        partial.unlink(missing_ok=True)
+
+
+def _write_json(content: Mapping[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8", errors="surrogateescape")
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,162 @@
+"""What is done once the days are over: networks handed to the police, and the report for the public.
+
+The networks behind the sellers are found in what they share, and told from honest firms by what was taken down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sqlalchemy import Engine, distinct, func, select
+
+from ipml.cooperation.clues.contents import ClueRequest
+from ipml.cooperation.clues.package import build_clue
+from ipml.cooperation.network.folder import keep_networks
+from ipml.cooperation.network.networks import Networks, find_networks
+from ipml.cooperation.network.sales import estimate_sales, read_sales
+from ipml.cooperation.policy import CooperationPolicy
+from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.transparency import write_transparency_report
+from ipml.errors import ClueTooSmall
+from ipml.money import Money, Rates
+from ipml.simulation.year.population import Plan
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, measures
+
+LEAST_STRUCK = 2
+"""Members with takedowns that stand, from which on a network is a matter for the police."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gangs:
+    """Networks with counterfeiters among their members.
+
+    Attributes
+    ----------
+    planted, found : int
+    precision, recall : float
+        Of pairs of sellers in one network.
+    members : int
+        Sellers in those found.
+    value : Money
+        Estimated sales of those found.
+    value_low, value_high : Money
+        Sums of the bounds of the estimates.
+    numbers : tuple of int
+        Of those found, the most valuable first.
+    """
+
+    planted: int
+    found: int
+    precision: float
+    recall: float
+    members: int
+    value: Money
+    value_low: Money
+    value_high: Money
+    numbers: tuple[int, ...]
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall."""
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / total if total else 0.0
+
+
+def find_gangs(folder: Path, struck: Mapping[str, int], rates: Rates) -> tuple[Networks, Gangs]:
+    """Find networks in what sellers share, and keep those with counterfeiters among them.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `ipml.simulation.year.weekly_scoring` wrote what sellers share and sold, and the truth.
+    struck : mapping of str to int
+        How many takedowns of each seller stand.
+    rates : Rates
+        In whose currency their sales are added up.
+    """
+    networks = find_networks(folder / "attributes.parquet")
+    number = networks.numbering.number
+    ids = networks.holdings.seller_ids
+    is_struck = np.array([seller in struck for seller in ids.tolist()], dtype=bool)
+    counts = np.bincount(number[is_struck], minlength=int(number.max(initial=0)) + 1)
+    counts[0] = 0
+    gangs = np.flatnonzero(counts >= LEAST_STRUCK)
+    told = pd.read_parquet(folder / "networks-truth.parquet").set_index("seller_id")["network"]
+    planted = told.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
+    precision, recall = _judge_pairs(np.where(np.isin(number, gangs), number, 0), planted)
+    sales = read_sales(folder / "sales.parquet")
+    estimates = {int(one): estimate_sales(networks, int(one), sales, rates).value for one in gangs}
+    by_value = sorted(estimates, key=lambda one: estimates[one].total, reverse=True)
+    bounded, nothing = [one for one in estimates.values() if one.is_bounded], Money(0.0, rates.currency)
+    return networks, Gangs(
+        planted=int(told[told >= 0].nunique()),
+        found=len(gangs),
+        precision=precision,
+        recall=recall,
+        members=int(np.isin(number, gangs).sum()),
+        value=sum((one.total for one in bounded), nothing),
+        value_low=sum((one.low for one in bounded), nothing),
+        value_high=sum((one.high for one in bounded), nothing),
+        numbers=tuple(by_value),
+    )
+
+
+def _judge_pairs(found: npt.NDArray[np.int64], planted: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Return which part of the pairs found is right, and which part of the planted ones was found."""
+    both = (found > 0) & (planted >= 0)
+    joint = pd.Series(found[both]).astype("str") + "-" + pd.Series(planted[both]).astype("str")
+    right = _count_pairs(joint.value_counts().to_numpy())
+    n_found = _count_pairs(np.bincount(found[found > 0]))
+    n_planted = _count_pairs(np.bincount(planted[planted >= 0]))
+    return right / max(n_found, 1), right / max(n_planted, 1)
+
+
+def _count_pairs(sizes: npt.NDArray[np.integer]) -> int:
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+RECIPIENT = "police-criminal"
+NETWORKS, CLUES, REPORT = "networks", "clues", "transparency"
+
+
+def hand_over(
+    engine: Engine, folder: Path, networks: Networks, gangs: Gangs, policy: CooperationPolicy, by: str, now: datetime
+) -> int:
+    """Build a clue on each network for the police, the most valuable first, and return how many could be built."""
+    keep_networks(networks, folder / NETWORKS)
+    sales = read_sales(folder / "sales.parquet")
+    (folder / CLUES).mkdir(exist_ok=True)
+    built = 0
+    for number in gangs.numbers:
+        request, out = ClueRequest(number, RECIPIENT, sales=sales), folder / CLUES / f"network-{number}"
+        with suppress(ClueTooSmall):
+            build_clue(engine, networks, request, policy.clues, out, by=by, now=now)
+            built += 1
+    return built
+
+
+def tell_public(engine: Engine, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:
+    """Write the transparency report of the days that were lived through."""
+    first = plan.first_morning.date()
+    period = Period.between(first, first + timedelta(days=plan.last_day + 1))
+    write_transparency_report(engine, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
+
+
+def count_brands(engine: Engine, networks: Networks, gangs: Gangs) -> int:
+    """Count the brands of what was taken down from the sellers of networks."""
+    members = [networks.holdings.seller_ids[one] for number in gangs.numbers for one in networks.members_of(number)]
+    query = (
+        select(func.count(distinct(cases.c.brand)))
+        .join(measures, measures.c.case_id == cases.c.case_id)
+        .where(measures.c.lifted_at.is_(None), cases.c.seller_id.in_(members))
+    )
+    with reading(engine) as connection:
+        return connection.scalar(query) or 0

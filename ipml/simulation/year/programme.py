@@ -1,0 +1,331 @@
+"""A year of the programme on a simulated marketplace, day by day, with the real queue, decisions and what follows.
+
+In the morning the listings of the day before come in scored, and notices with them; the policy acts; reviewers decide;
+sellers complain and the lead hears them; at night messages go out. What sellers list does not depend on what was done
+to them: an account that was closed goes on here, so that the year brings the programme as much work as history did.
+
+The model is learnt from an earlier, smaller marketplace of the same kind, as its reviewers saw it. The platform takes
+messages through the file sink, a file for each week, and says of each that it is done: at once, as these platforms do.
+The transparency database takes all that it is sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sqlalchemy import Engine
+
+from ipml.cooperation.policy import CooperationPolicy
+from ipml.enforcement.appeals.ticking import tick
+from ipml.enforcement.automatic.acting import act
+from ipml.enforcement.ending import end_due
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.statements.submission import Answer, Payload, send_waiting
+from ipml.enforcement.takedown.delivery import CHANNELS, Outcome, deliver_due
+from ipml.enforcement.takedown.sinks import FileSink
+from ipml.features.goods import brand_table
+from ipml.listings.brands import load_brands, write_brands
+from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.training.experiment import DataPart, EvaluationPart, Experiment, read_training_listings
+from ipml.model.training.result import learn, save_learnt
+from ipml.records import ScoredListing
+from ipml.review.intake import enqueue
+from ipml.scoring.batch.scored_files import read_scored
+from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
+from ipml.simulation.operations import Complaints, Staff
+from ipml.simulation.sellers import YEAR_DAYS
+from ipml.simulation.year.people import Appeals, Give, People, Post, Truth, look_after_notices
+from ipml.simulation.year.population import Plan, recruit_population
+from ipml.simulation.year.weekly_scoring import Opened, Stations, Watched, held_bytes, peak_bytes, watching
+from ipml.simulation.year.weeks import write_weeks
+from ipml.storage.outbox import Message
+
+LISTINGS = 30_000
+"""Of the marketplace that is learnt from."""
+
+_OFFENDERS_MORE = 5  # times as many as in the year: a model learns little from thirty people
+_LOOKED_AT = 0.6
+_MONTHS = 12
+_NAMES = {"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A model, and from which score on people look at listings.
+
+    Attributes
+    ----------
+    folder : Path
+        The model.
+    threshold : float
+        Chosen on listings of sellers that the model had not seen, so that of what is looked at `precision` is
+        counterfeit; of the counterfeits there so many (`recall`) lie above it.
+    """
+
+    folder: Path
+    threshold: float
+    precision: float
+    recall: float
+
+
+def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings: int = LISTINGS) -> Learnt:
+    """Learn from a marketplace of a year before, save the model in a folder, and choose the threshold.
+
+    Parameters
+    ----------
+    plan : Plan
+        For its difficulty and seed.
+    folder : Path
+    precision : float, default=0.7
+        Part of what people look at that should be counterfeit.
+    n_listings : int
+        Of that marketplace.
+    """
+    market = folder / "market"
+    market.mkdir(parents=True, exist_ok=True)
+    _write_market(plan, market, n_listings)
+    experiment = Experiment(
+        name="year",
+        seed=plan.seed,
+        data=DataPart(listings=(_NAMES["listings"],), brands=_NAMES["brands"], truth=_NAMES["truth"]),
+        evaluation=EvaluationPart(attacks="none", n_resamples=10),
+        folder=market,
+    )
+    learnt = learn(experiment, read_training_listings(experiment), brand_table(load_brands(market / _NAMES["brands"])))
+    save_learnt(experiment, learnt, folder / "model")
+    threshold, recall = choose_threshold(learnt.tested.y, learnt.tested.scores[MODEL][0], precision)
+    return Learnt(folder / "model", threshold, precision, recall)
+
+
+def choose_threshold(
+    y: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64], precision: float
+) -> tuple[float, float]:
+    """Return the lowest score from which on so large a part is counterfeit, and the part of counterfeits above it.
+
+    Examples
+    --------
+    >>> choose_threshold(np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1]), 0.6)
+    (0.7, 1.0)
+    """
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(y[order])
+    is_enough = found / np.arange(1, len(y) + 1) >= precision
+    last = int(np.flatnonzero(is_enough)[-1]) if is_enough.any() else 0
+    return float(scores[order[last]]), float(found[last] / max(found[-1], 1))
+
+
+def _write_market(plan: Plan, folder: Path, n_listings: int) -> None:
+    """Write a marketplace with many small offenders, and what reviewers said of a part of its listings."""
+    scale = n_listings / Plan(1.0).n_listings
+    before = replace(plan, scale=scale, seed=plan.seed + 1_000_003)
+    people = recruit_population(before, offenders_more=_OFFENDERS_MORE)
+    months = list(
+        write_weeks(people.sellers, plan.difficulty, before.seed, n_weeks=_MONTHS, week_days=YEAR_DAYS / _MONTHS)
+    )
+    listings = pd.concat([month.moved(plan.shift).listings for month in months], ignore_index=True)
+    truth = np.concatenate([month.is_counterfeit for month in months])
+    rng = np.random.default_rng([before.seed, 4])
+    says = truth ^ (rng.random(len(truth)) < np.where(truth, MISSED_SHARE, WRONGED_SHARE))
+    is_seen = rng.random(len(truth)) < _LOOKED_AT
+    delay = pd.to_timedelta((rng.gamma(1.2, 5.0, len(truth)) * 86_400).round(), unit="s")
+    listings["is_counterfeit"] = pd.Series(says, dtype="boolean").where(is_seen)
+    listings["labelled_at"] = (listings["observed_at"] + delay).where(is_seen)
+    listings.to_parquet(folder / _NAMES["listings"], index=False)
+    write_brands(load_brands(), folder / _NAMES["brands"])
+    known = pd.DataFrame({"listing_id": listings["listing_id"], "is_counterfeit": truth})
+    known.to_parquet(folder / _NAMES["truth"], index=False)
+
+
+class ObedientPlatform:
+    """A file sink, with a file for each week, whose reader has done everything as soon as it is written.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the files.
+    """
+
+    channels: Collection[str] = CHANNELS
+    at_once = 500
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._week, self._now = -1, datetime.min.replace(tzinfo=UTC)
+
+    def wake(self, week: int, now: datetime) -> None:
+        """Take messages from now on into the file of a week, and say that they are done at this moment."""
+        if week != self._week:
+            self._week, self._sink = week, FileSink(self._folder / f"messages-{week:02d}.jsonl")
+        self._now = now
+
+    def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
+        """Write the messages, and say of those to the platform that they are done."""
+        done = Outcome(True, status="done", said_at=self._now)
+        for message, outcome in zip(messages, self._sink.deliver(messages), strict=True):
+            yield done if message.channel == "platform" and outcome.is_accepted else outcome
+
+    def close(self) -> None:
+        """Do nothing, as the sink."""
+
+
+def take_statements(_: Sequence[Payload]) -> Answer:
+    """Answer as the transparency database does when nothing is wrong."""
+    return Answer(201)
+
+
+STAFF = Staff(reviews_a_day=400)
+COMPLAINTS = Complaints(wronged=0.6, others=0.01, delay_days=6.0)
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Lived:
+    """What a year leaves besides the database: the truth, where the time went, and what was never looked at.
+
+    Attributes
+    ----------
+    n_sellers, n_offenders : int
+        On the marketplace.
+    unfound : int
+        Counterfeits below the threshold, a part of which notices brought to light.
+    peak, peak_beside : int
+        Bytes of memory at most, while the days passed: of this process, and of that which makes and scores the
+        listings beside it.
+    peak_alone : int
+        Of this process, when all was done and the other gone.
+    seconds : float
+        By the clock on the wall, all in all.
+    """
+
+    truth: Truth = field(default_factory=Truth)
+    stations: Stations = field(default_factory=Stations)
+    n_sellers: int = 0
+    n_offenders: int = 0
+    unfound: int = 0
+    peak: int = 0
+    peak_beside: int = 0
+    peak_alone: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Year:
+    """A year to be lived through.
+
+    Attributes
+    ----------
+    engine : Engine
+        A database of its own, bound to what follows from decisions.
+    folder : Path
+        For the files of the weeks and the messages.
+    give : callable
+        Gives a notice.
+    """
+
+    plan: Plan
+    engine: Engine
+    policy: EnforcementPolicy
+    cooperation: CooperationPolicy
+    learnt: Learnt
+    folder: Path
+    give: Give
+    say: Say = lambda _: None
+    lived: Lived = field(default_factory=Lived)
+    _platform: ObedientPlatform = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let the platform write where the rest is."""
+        self._platform = ObedientPlatform(self.folder)
+
+    def live(self) -> Lived:
+        """Live through the days of the plan, and return what they leave besides the database."""
+        people = People(self.engine, self.policy, self.lived.truth, STAFF)
+        appeals, post = Appeals(self.engine, self.policy, COMPLAINTS), Post(self.engine, self.give)
+        with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
+            with self._at("waiting for listings"):
+                opened: Opened = next(weeks)
+            self.lived.n_sellers, self.lived.n_offenders = opened.n_sellers, opened.n_offenders
+            self.lived.stations.add("making listings", opened.making)
+            while True:
+                with self._at("waiting for listings"):
+                    week: Watched | None = next(weeks, None)
+                if week is None:
+                    break
+                self._live_week(week, people, appeals, post)
+        return self.lived
+
+    def _live_week(self, week: Watched, people: People, appeals: Appeals, post: Post) -> None:
+        began = time.perf_counter()
+        self.lived.truth.add(week.truth)
+        self.lived.unfound += int((week.truth & ~week.is_found).sum())
+        self.lived.stations.add("making listings", week.making)
+        self.lived.stations.add("scoring", week.scoring)
+        with self._at("reading scored files"):
+            by_row = {int(one.listing.listing_id[8:]) - week.first: one for one in read_scored(week.path)}
+        post.add(week.notices, by_row)
+        first, last = 7 * week.number, min(7 * week.number + 6, self.plan.last_day)
+        arrived: dict[int, list[ScoredListing]] = {day: [] for day in range(first, last + 1)}
+        for row, one in by_row.items():
+            if week.is_found[row]:
+                arrived[min(max(self._day_of(one), first), last)].append(one)
+        for day, come in arrived.items():
+            self._live_day(day, come, people, appeals, post)
+        week.path.unlink()
+        self.lived.peak, self.lived.peak_beside = peak_bytes(), week.peak
+        memory = (held_bytes() + week.held) / 2**20
+        self.say(
+            f"week {week.number + 1} of {self.plan.n_weeks}: {len(week.truth):,} listings, {sum(week.is_found):,} for "
+            f"people, {time.perf_counter() - began:.0f} s, {memory:,.0f} MiB in use"
+        )
+
+    def _live_day(self, day: int, arrived: list[ScoredListing], people: People, appeals: Appeals, post: Post) -> None:
+        """Live through the day after the one on which the listings were observed."""
+        rng = np.random.default_rng([self.plan.seed, 5, day])
+        morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()
+        with self._at("queue"):
+            enqueue(self.engine, arrived, joins_alike=False, now=morning)
+        with self._at("notices"):
+            post.deliver(morning + timedelta(hours=1))
+        with self._at("policy"):
+            act(self.engine, self.policy, morning + timedelta(hours=2))
+        with self._at("review and what follows"):
+            people.review(morning + timedelta(hours=9), rng)
+            people.look_again(morning + timedelta(hours=11), rng)
+        with self._at("appeals"):
+            appeals.hear(people, morning + timedelta(hours=12), rng)
+            appeals.think_of_complaining(people, rng)
+        with self._at("penalties"):
+            people.confirm_penalties(morning + timedelta(hours=17))
+            end_due(self.engine, self.policy, now=morning + timedelta(hours=17))
+        self._send(day, morning + timedelta(hours=18))
+
+    def _send(self, day: int, now: datetime) -> None:
+        with self._at("delivery"):
+            self._platform.wake(day // 7, now)
+            for _ in deliver_due(self.engine, self._platform, clock=lambda: now):
+                pass
+        with self._at("statements"):
+            send_waiting(self.engine, take_statements, now=now)
+        if day % 7 == 6 or day == self.plan.last_day:
+            with self._at("notices"):
+                look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
+            with self._at("clocks"):
+                tick(self.engine, rules=self.policy.appeals, now=now)
+
+    def _day_of(self, scored: ScoredListing) -> int:
+        """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""
+        observed = scored.listing.observed_at
+        assert observed is not None
+        return (observed - self.plan.first_morning).days
+
+    def _at(self, name: str) -> AbstractContextManager[None]:
+        return self.lived.stations.at(name)

@@ -1,0 +1,279 @@
+"""The week's listings made and scored in a process of their own, while the database works on the weeks before.
+
+What people are to look at goes into a file for each week; the rest is counted and forgotten. Never are more than a few
+weeks ahead, so that neither memory nor disk grows with the year. How much memory a process needed at most, and where
+the time of a year went, is measured.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ipml.errors import YearBroken, first_line
+from ipml.listings.brands import load_brands
+from ipml.listings.schema import check_listings
+from ipml.scoring.scorer import Scorer, load_model
+from ipml.simulation.year.population import Plan, Population, recruit_population
+from ipml.simulation.year.weeks import DrawnNotice, draw_notices, name_holders, write_weeks
+
+_COLLECTED_AT = (100_000, 20, 50)
+
+
+def peak_bytes() -> int:
+    """Return how many bytes of memory this process held at most.
+
+    Examples
+    --------
+    >>> peak_bytes() > 1_000_000
+    True
+    """
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def held_bytes() -> int:
+    """Return how many bytes of memory this process holds now, where the system says so; else at most so far.
+
+    Examples
+    --------
+    >>> 1_000_000 < held_bytes() <= peak_bytes() + 2**24
+    True
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return peak_bytes()
+    return pages * resource.getpagesize()
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Look for garbage in circles seldom until the end of the block: queries make millions of objects, few in circles.
+
+    Examples
+    --------
+    >>> with seldom_collecting():
+    ...     gc.get_threshold()[0] > 700
+    True
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(*_COLLECTED_AT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+@dataclass(slots=True)
+class Spent:
+    """Seconds of processor time and of the clock on the wall, and how often."""
+
+    processor: float = 0.0
+    wall: float = 0.0
+    times: int = 0
+
+
+@dataclass(slots=True)
+class Stations:
+    """Where the time goes.
+
+    Examples
+    --------
+    >>> stations = Stations()
+    >>> with stations.at("review"):
+    ...     pass
+    >>> list(stations.spent)
+    ['review']
+    """
+
+    spent: dict[str, Spent] = field(default_factory=dict)
+
+    @contextmanager
+    def at(self, name: str) -> Iterator[None]:
+        """Count the time until the end of the block as spent at a station."""
+        processor, wall = time.process_time(), time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(name, time.process_time() - processor, time.perf_counter() - wall)
+
+    def add(self, name: str, processor: float, wall: float = 0.0) -> None:
+        """Count time that was spent elsewhere."""
+        spent = self.spent.setdefault(name, Spent())
+        spent.processor += processor
+        spent.wall += wall
+        spent.times += 1
+
+
+_log = logging.getLogger(__name__)
+_AHEAD = 2
+"""Weeks that may be finished before they are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A week's listings as the programme gets them.
+
+    Attributes
+    ----------
+    path : Path
+        Scored file of those that the model found suspicious, and of those that somebody will give notice of.
+    first : int
+        The number of the week's first listing.
+    truth : array of bool, shape (n_listings,)
+        Which are counterfeit; for whoever plays a person, and for the final account.
+    is_found : array of bool, shape (n_listings,)
+        Which the model found suspicious enough.
+    notices : list of DrawnNotice
+    making, scoring : float
+        Seconds of processor time.
+    peak, held : int
+        Bytes of memory that the process needed at most so far, and that it holds now.
+    """
+
+    number: int
+    path: Path
+    first: int
+    truth: npt.NDArray[np.bool_]
+    is_found: npt.NDArray[np.bool_]
+    notices: list[DrawnNotice]
+    making: float
+    scoring: float
+    peak: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is known before the first week: how many sellers there are, and where it is written what they share."""
+
+    n_sellers: int
+    n_offenders: int
+    making: float
+
+
+@contextmanager
+def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterator[Iterator[Any]]:
+    """Start the process, and give an iterator over `Opened` and then `Watched` for each week.
+
+    Raises
+    ------
+    YearBroken
+        Something went wrong in the other process, or it was killed.
+    """
+    context = get_context("spawn")
+    weeks = context.Queue(maxsize=_AHEAD)
+    process = context.Process(target=_watch, args=(plan, folder, model, threshold, weeks), daemon=True)
+    process.start()
+    try:
+        yield _receive(process, weeks)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _receive(process: BaseProcess, weeks: Any) -> Iterator[Any]:
+    while True:
+        try:
+            came = weeks.get(timeout=1.0)
+        except queue.Empty:
+            if not process.is_alive():
+                raise YearBroken("that the process that makes them is gone") from None
+            continue
+        if came is None:
+            return
+        if isinstance(came, str):
+            raise YearBroken(came)
+        yield came
+
+
+def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) -> None:
+    """Be the other process: deaf to Ctrl-C, as its parent ends it then, and gone when the parent is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        for came in watch_weeks(plan, folder, load_model(model), threshold):
+            weeks.put(came)
+        weeks.put(None)
+    except Exception as error:  # whatever it is, the one who waits must learn of it
+        _log.exception("the listings of the year cannot be made")
+        weeks.put(f"{type(error).__name__}, {first_line(error)}")
+    weeks.close()
+    weeks.join_thread()
+
+
+def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> Iterator[Opened | Watched]:
+    """Make the sellers and write what they share; then make and score each week's listings."""
+    began = time.process_time()
+    people = recruit_population(plan)
+    _keep_networks(people, folder)
+    sellers = people.sellers
+    kinds = sellers["kind"].to_numpy()
+    holders = name_holders(load_brands(), plan.seed)
+    portfolios = scorer.start_portfolios()
+    yield Opened(len(sellers), int(people.offenders.sum()), time.process_time() - began)
+    del people
+    began = time.process_time()
+    for made_week in write_weeks(sellers, plan.difficulty, plan.seed, n_weeks=plan.n_weeks):
+        week = made_week.moved(plan.shift)
+        made = time.process_time()
+        listings = check_listings(week.listings, "the year")
+        scored = scorer.score_frame(listings, portfolios)
+        scorer.take_in(listings, portfolios)
+        is_found = (scored["score"] >= threshold).to_numpy(dtype=bool) | scored["score"].isna().to_numpy()
+        rng = np.random.default_rng([plan.seed, 7, week.number])
+        notices = draw_notices(week, is_found, kinds[week.seller], holders, rng, plan.first_morning)
+        path = folder / f"week-{week.number:02d}.parquet"
+        _write(listings, scored, is_found, notices, path)
+        done = time.process_time()
+        yield Watched(
+            *(week.number, path, week.first, week.is_counterfeit, is_found, notices),
+            *(made - began, done - made, peak_bytes(), held_bytes()),
+        )
+        began = time.process_time()
+
+
+def _write(
+    listings: pd.DataFrame,
+    scored: pd.DataFrame,
+    is_found: npt.NDArray[np.bool_],
+    notices: list[DrawnNotice],
+    path: Path,
+) -> None:
+    kept = is_found.copy()
+    kept[[row for notice in notices for row in notice.rows]] = True
+    pd.concat([listings, scored], axis=1)[kept].to_parquet(path, index=False)
+
+
+def _keep_networks(people: Population, folder: Path) -> None:
+    """Write what sellers share, what networks sold as far as known, and, for judging alone, who belongs to which."""
+    people.attributes.to_parquet(folder / "attributes.parquet", index=False)
+    people.sales.to_parquet(folder / "sales.parquet", index=False)
+    is_told = people.offenders | (people.sellers["network"] >= 0).to_numpy()
+    people.sellers.loc[is_told, ["seller_id", "network"]].to_parquet(folder / "networks-truth.parquet", index=False)
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,459 @@
+"""The model of a service: replaced as a whole, kept where the newer one is no good, and one for all of an answer."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ipml.errors import InvalidListings, ModelNotFound, TrackingUnavailable, UnreadableFile
+from ipml.listings.brands import write_brands
+from ipml.listings.schema import listings_to_frame, validate_record
+from ipml.model.model_file import save_model
+from ipml.model.tracking import RunFacts, record_run
+from ipml.model.tracking.registry import move_champion
+from ipml.records import Listing
+from ipml.scoring.online_scoring import ModelInUse, ServedModel, score_listings, watching
+from ipml.scoring.portfolio_store import read_store, start_store, write_store
+from ipml.scoring.scorer import Scorer, load_model
+from ipml.settings import get_settings
+from ipml.simulation.marketplace import Marketplace
+
+pytestmark = pytest.mark.slow
+
+TITLES = (
+    "AAA quality Vellmar tote bag 1:1 mirror",
+    "Leather belt worn twice",
+    "Replica watch",
+    "!!!",
+    "Wool hat",
+    "鞋",
+)
+LISTINGS = [
+    {"listing_id": str(row), "seller_id": "s", "title": title, "price": 30.0 + row, "currency": "EUR"}
+    for row, title in enumerate(TITLES)
+]
+LATER = [one | {"observed_at": "2026-02-01T00:00:00Z"} for one in LISTINGS]
+
+
+def write(classifier: Any, folder: Path) -> str:
+    """Save a classifier as a model and return its version."""
+    facts = {"name": "market", "data_digest": "0", "experiment": {}, "figures": {}}
+    return save_model(classifier, folder, **facts).full_version
+
+
+@pytest.fixture(scope="module")
+def saved(classifier, tmp_path_factory) -> dict[str, Path]:
+    """Return the folders of two models by their versions; the second is the more suspicious by far."""
+    folder = tmp_path_factory.mktemp("models")
+    other = copy.deepcopy(classifier)
+    other.learner_.intercept_ = np.asarray(other.learner_.intercept_) + 1.0
+    return {write(model, folder / name): folder / name for name, model in (("first", classifier), ("second", other))}
+
+
+@pytest.fixture
+def place(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Return what puts one of the models where a service looks for it."""
+    where = tmp_path / "model"
+
+    def put(version: str) -> Path:
+        beside = tmp_path / "beside"
+        shutil.copytree(saved[version], beside)
+        shutil.rmtree(where, ignore_errors=True)
+        beside.rename(where)
+        return where
+
+    return put
+
+
+@pytest.fixture
+def store(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Return what writes the portfolios that one of the models makes; a seller "s" has listed replicas before."""
+    earlier = [
+        validate_record(LISTINGS[0] | {"listing_id": f"e{day}", "observed_at": f"2026-01-0{day}T00:00:00Z"})
+        for day in range(1, 6)
+    ]
+
+    def make(version: str) -> Path:
+        scorer = load_model(saved[version])
+        made = start_store(scorer)
+        made.take_in(scorer, listings_to_frame(earlier))
+        write_store(made, tmp_path / "sellers.npz")
+        return tmp_path / "sellers.npz"
+
+    return make
+
+
+def test_what_is_known_of_sellers_counts(
+    saved: dict[str, Path], place: Callable[[str], Path], store: Callable[[str], Path]
+) -> None:
+    """One listing, several, and several with reasons score as the model does with the same portfolios, not without."""
+    _, second = saved
+    portfolios = store(second)
+    served = ServedModel(place(second), portfolios)
+    assert served.refresh()
+    scorer = load_model(saved[second])
+    frame = listings_to_frame(map(validate_record, LATER))
+    expected = scorer.score_frame(frame, read_store(portfolios, second).portfolios)["score"].dropna().tolist()
+    assert expected != scorer.score_frame(frame)["score"].dropna().tolist()
+    model = served.current()
+    for scored in (
+        [model.score_many([one])[0] for one in LATER],
+        model.score_many(LATER),
+        model.score_many(LATER, explain=True),
+    ):
+        assert [one.score for one in scored if one.score is not None] == expected
+
+
+def test_portfolios_of_another_model_are_refused(
+    saved: dict[str, Path], place: Callable[[str], Path], store: Callable[[str], Path]
+) -> None:
+    """A newer model waits for portfolios of its own, while the one in use goes on; with them it takes the place."""
+    first, second = saved
+    served = ServedModel(place(first), store(first))
+    assert served.refresh()
+    place(second)
+    assert not served.refresh()
+    assert (served.current().version, served.n_failures) == (first, 1)
+    assert f"found portfolios by the model '{first}'" in served.failure
+    assert not served.refresh()
+    assert served.n_failures == 1
+    store(second)
+    assert served.refresh()
+    assert (served.current().version, served.failure) == (second, None)
+
+
+def test_newer_portfolios_of_the_same_model_are_taken_up(
+    saved: dict[str, Path], place: Callable[[str], Path], tmp_path: Path, store: Callable[[str], Path]
+) -> None:
+    """After a look the scores are by what is known of sellers now; the model itself is not built anew."""
+    _, second = saved
+    scorer = load_model(saved[second])
+    write_store(start_store(scorer), tmp_path / "sellers.npz")
+    served = ServedModel(place(second), tmp_path / "sellers.npz")
+    assert served.refresh()
+    before = served.current()
+    store(second)
+    served.refresh()
+    after = served.current()
+    assert after.scorer is before.scorer
+    assert before.score_many(LATER[:1])[0].score < after.score_many(LATER[:1])[0].score
+    assert (after.version, served.n_reloads) == (second, 0)
+
+
+def test_a_newer_model_takes_the_place(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """After a look the model that lies there scores; as long as nothing changes, looking does nothing."""
+    first, second = saved
+    served = ServedModel(place(first))
+    assert served.current() is None
+    assert served.refresh()
+    before = served.current()
+    assert not served.refresh()
+    assert served.current() is before
+    place(second)
+    assert served.refresh()
+    assert (before.version, served.current().version, served.n_reloads) == (first, second, 1)
+
+
+def test_the_same_model_again_changes_nothing(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """Where the same model was put there anew, or is asked for anew, the one in use stays."""
+    version = next(iter(saved))
+    served = ServedModel(place(version))
+    served.refresh()
+    before = served.current()
+    place(version)
+    assert not served.refresh()
+    assert not served.refresh(is_forced=True)
+    assert served.current() is before
+    assert served.n_reloads == 0
+
+
+@pytest.mark.parametrize("file", ["model.skops", "card.json", "manifest.json"])
+def test_a_changed_model_is_refused(file: str, saved, place: Callable[[str], Path], caplog) -> None:
+    """A model that is not whole changes nothing: one line says so, and it is not tried again until it changes."""
+    first, second = saved
+    served = ServedModel(place(first))
+    served.refresh()
+    before = served.current()
+    damaged = place(second) / file
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    for _ in range(3):
+        assert not served.refresh()
+    assert served.current() is before
+    assert served.n_failures == 1
+    assert f"scoring by {first} as before" in caplog.text
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+    assert not served.refresh(is_forced=True)
+    assert served.n_failures == 2
+    damaged.write_bytes(content)
+    assert served.refresh()
+    assert served.current().version == second
+    assert served.failure is None
+
+
+def test_a_model_that_comes_late(saved: dict[str, Path], place: Callable[[str], Path], tmp_path: Path, caplog) -> None:
+    """Where there is no model yet it is looked for until there is one; the log says it once."""
+    served = ServedModel(tmp_path / "model")
+    for _ in range(3):
+        assert not served.refresh()
+    assert served.current() is None
+    assert served.n_failures == 3
+    assert caplog.text.count("no model to score with") == 1
+    place(next(iter(saved)))
+    assert served.refresh()
+    assert served.failure is None
+
+
+def test_a_model_that_goes_away_goes_on_scoring(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """The model in use needs nothing of its folder any more; when the folder is back all is well again."""
+    version = next(iter(saved))
+    folder = place(version)
+    served = ServedModel(folder)
+    served.refresh()
+    folder.rename(folder.with_name("away"))
+    assert not served.refresh()
+    assert "found no model" in str(served.failure)
+    assert served.current().score_many(LISTINGS)[0].score is not None
+    folder.with_name("away").rename(folder)
+    assert not served.refresh()
+    assert served.failure is None
+
+
+def test_any_failure_is_survived(saved, place, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    """What nobody has foreseen while a model is loaded is a failure to load, and no more."""
+    first, second = saved
+    served = ServedModel(place(first))
+    served.refresh()
+    place(second)
+    monkeypatch.setattr("ipml.scoring.online_scoring.load_model", lambda _: 1 / 0)
+    assert not served.refresh()
+    assert served.current().version == first
+    assert "ZeroDivisionError" in caplog.text
+    monkeypatch.undo()
+    assert served.refresh()
+
+
+def test_a_registry_is_asked_which_version(saved, classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version behind an alias is loaded; when the alias moves, the next one; a silent registry is no end."""
+    folders = list(saved.values())
+    behind = {"version": 1}
+
+    def find(_uri: str) -> Any:
+        if behind["version"] is None:
+            raise TrackingUnavailable("sqlite:///x.db", "nothing")
+        return Version(behind["version"])
+
+    class Version:
+        def __init__(self, number: int) -> None:
+            self.uri = f"models:/ipml/{number}"
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Version) and self.uri == other.uri
+
+        __hash__ = None
+
+    fetched = []
+
+    def fetch(uri: str) -> Path:
+        fetched.append(tmp_path / f"fetched {len(fetched)}" / "ipml")
+        return Path(shutil.copytree(folders[int(uri[-1]) - 1], fetched[-1]))
+
+    monkeypatch.setattr("ipml.model.tracking.find_model", find)
+    monkeypatch.setattr("ipml.model.tracking.resolve_model", fetch)
+    served = ServedModel("models:/ipml@champion")
+    versions = []
+    for behind["version"] in (1, 1, None, 2):
+        served.refresh()
+        versions.append(served.current().version)
+    first, second = saved
+    assert versions == [first, first, first, second]
+    assert len(fetched) == 2
+    assert not any(folder.exists() for folder in fetched)
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_scores_are_those_of_the_scorer(explain: bool, classifier) -> None:
+    """Alone or among others, each listing gets what the scorer says of it, abstentions included."""
+    scorer = Scorer(classifier, "market/1")
+    model = ModelInUse(scorer)
+    alone = [scorer.score(listing, explain=explain) for listing in LISTINGS]
+    assert model.score_many(LISTINGS, explain) == alone
+    assert [model.score_many([listing], explain)[0] for listing in LISTINGS] == alone
+    assert alone[3].abstained is not None
+    assert model.score_many([], explain) == []
+
+
+def test_bad_listings_are_named(classifier) -> None:
+    """Nothing is scored where a listing is bad."""
+    with pytest.raises(InvalidListings, match="row 2, title"):
+        ModelInUse(Scorer(classifier, "market/1")).score_many([LISTINGS[0], {**LISTINGS[1], "title": ""}])
+
+
+@pytest.mark.slow
+def test_no_answer_is_by_two_models(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+    """Eight threads score while the models change places: each answer is that of one of them, whole."""
+    first, second = saved
+    records = [Listing(**listing) for listing in LISTINGS]
+    expected = {}
+    for version in (first, second):
+        alone = ServedModel(saved[version])
+        alone.refresh()
+        expected[version] = alone.current().scorer.score_frame(listings_to_frame(records))["score"].tolist()
+    assert expected[first] != expected[second]
+    served, is_over, wrong, seen = ServedModel(place(first)), threading.Event(), [], set()
+    served.refresh()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            model = served.current()
+            scored = model.score_many(LISTINGS)
+            seen.add(model.version)
+            said = [np.nan if one.score is None else one.score for one in scored]
+            if {one.model_version for one in scored} != {model.version}:
+                wrong.append(model.version)
+            if not np.array_equal(said, expected[model.version], equal_nan=True):
+                wrong.append(said)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for version in (second, first, second):
+        place(version)
+        assert served.refresh()
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert seen == {first, second}
+
+
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("ipml.scoring.online_scoring.monotonic", lambda: self.now)
+
+
+def versions_of(model: Path | str) -> set[str]:
+    """Return by which versions an answer of `score_listings` is."""
+    return {one.model_version for one in score_listings(LISTINGS, model)}
+
+
+def test_a_folder_that_was_replaced_is_noticed_within_a_second(
+    saved: dict[str, Path], place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever imports the one function gets scores by the model that lies there now."""
+    clock = Clock(monkeypatch)
+    for version in (*saved, *saved):
+        clock.now += 1.0
+        assert versions_of(place(version)) == {version}
+
+
+def test_another_champion_is_noticed_within_a_minute(
+    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alias moves in a registry on SQLite; the next call a minute later is by the version that it names."""
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("IPML_TRACKING", store)
+    get_settings.cache_clear()
+    for folder in saved.values():
+        record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), folder, tracking_uri=store)
+    move_champion("ipml", 1, replacing=None, kind="promotion", reason="the first", tracking_uri=store)
+    clock, (first, second) = Clock(monkeypatch), saved
+    assert versions_of("models:/ipml@champion") == {first}
+    move_champion("ipml", 2, replacing=1, kind="promotion", reason="better", tracking_uri=store)
+    clock.now += 60.0
+    assert versions_of("models:/ipml@champion") == {second}
+    get_settings.cache_clear()
+
+
+def test_a_folder_that_is_no_good_goes_unused(
+    saved: dict[str, Path], place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    """The model in use goes on, and the log says why; without one, every call says what is wrong."""
+    first, second = saved
+    clock, where = Clock(monkeypatch), place(first)
+    assert versions_of(where) == {first}
+    (place(second) / "manifest.json").write_text("{}")
+    clock.now += 1.0
+    assert versions_of(where) == {first}
+    assert "scoring by " + first in caplog.text
+    for _ in range(2):
+        with pytest.raises(ModelNotFound):
+            score_listings(LISTINGS, where.with_name("nowhere"))
+
+
+def test_between_two_looks_nothing_is_looked_at(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that follow one another closely ask neither disk nor registry."""
+    clock, served = Clock(monkeypatch), ServedModel(next(iter(saved.values())))
+    in_use = served.take()
+    monkeypatch.setattr(served, "_source", None)
+    clock.now += 0.4
+    assert served.take() is in_use
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_a_batch_of_another_market_is_said_to_be_unlike(
+    explain: bool, classifier: Any, market: Marketplace, tmp_path: Path
+) -> None:
+    """By a model that was saved and loaded, too; a batch of the same market is not, and a listing alone never is."""
+    write(classifier, tmp_path / "model")
+    model = ModelInUse(load_model(tmp_path / "model"))
+    strange = [one | {"listing_id": str(row), "title": f"Vaskrolo munti {row}"} for row, one in enumerate(LISTINGS * 6)]
+    strange = [one | {"seller_id": f"s{row}"} for row, one in enumerate(strange)]
+    assert model.score_batch(strange, explain)[1][0].subject == "words"
+    assert model.score_batch(strange[:1], explain)[1] == ()
+    same = market.listings.tail(200)[["listing_id", "seller_id", "title", "category"]]
+    assert model.score_batch(same.to_dict("records"), explain)[1] == ()
+
+
+def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(
+    saved: dict[str, Path], market: Marketplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    """It scores with those it was trained with; the same brands are no matter, and a file that is none is refused."""
+    folder, brands, file = next(iter(saved.values())), market.brands, tmp_path / "brands.toml"
+    monkeypatch.setenv("IPML_BRANDS", str(file))
+    for written, is_told in ((brands, False), (dataclasses.replace(brands, brands=brands.brands[1:]), True)):
+        write_brands(written, file)
+        get_settings.cache_clear()
+        load_model(folder)
+        assert ("train it again" in caplog.text) == is_told
+    file.write_text("no TOML")
+    with pytest.raises(UnreadableFile, match=r"brands\.toml"):
+        load_model(folder)
+    get_settings.cache_clear()
+
+
+def test_a_watch_looks_at_intervals_and_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread looks again and again; asked, it loads anew; after the block it looks no more."""
+    served = ServedModel("no/such/folder")
+    looks, heard = [], threading.Semaphore(0)
+
+    def look(*, is_forced: bool = False) -> bool:
+        looks.append(is_forced)
+        heard.release()
+        return False
+
+    monkeypatch.setattr(served, "refresh", look)
+    with watching(served, 0.01):
+        for _ in range(3):
+            assert heard.acquire(timeout=10)
+    assert not any(looks)
+    looks.clear()
+    while heard.acquire(blocking=False):
+        pass
+    with watching(served, 0) as watch:
+        watch.ask()
+        assert heard.acquire(timeout=10)
+        assert not heard.acquire(timeout=0.05)
+    assert looks == [True]

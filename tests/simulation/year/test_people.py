@@ -1,0 +1,27 @@
+"""The people of the simulated year, who work at the same queue as people do."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from sqlalchemy import Engine
+
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.records import ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.review.throughput import time_reviews
+from ipml.simulation.operations import Staff
+from ipml.simulation.year.people import People, Truth
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., ScoredListing]) -> None:
+    """From opening a case to its verdict passes what the staff takes for it."""
+    truth = Truth()
+    truth.add(np.array([True]))
+    enqueue(engine, [make_scored("listing-0000000")], now=NOON)
+    decide(engine, claim(engine, "ana", now=NOON), Verdict.ESCALATE, now=NOON)
+    people = People(engine, load_enforcement_policy(), truth, Staff(time_a_case=timedelta(minutes=4)))
+    assert people.look_again(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
+    assert 4.0 in [review.minutes for review in time_reviews(engine)]
