@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Text, insert, select, update
 
-from ipml.enforcement.privacy.places import TEXTS, Holds
+from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
 from ipml.review.quality.conflicts import add_seller
 from ipml.review.quality.goldens import add_golden

@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine
 
 from experiments.enforcement.audit_speed import a_database
-from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.actions import enforcing
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict

@@ -17,8 +17,8 @@ import numpy as np
 from sqlalchemy import Engine, func, select, update
 
 from experiments.review.pages import Browser, fill_once, find_backends, serving, tabulate
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.actions import enforcing
+from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage.database import migrate, open_database, reading, writing

@@ -27,12 +27,10 @@ from time import perf_counter
 
 import numpy as np
 
-from ipml.enforcement.automatic.record import Event, Record, list_events
-from ipml.enforcement.automatic.rules import AutomaticRules
-from ipml.enforcement.automatic.sample import Drawn
-from ipml.enforcement.automatic.standing import judge
-from ipml.enforcement.consequences import enforcing
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.actions import enforcing
+from ipml.enforcement.automation.promises import Event, Record, judge_promise, list_promise_events
+from ipml.enforcement.automation.sample import Drawn
+from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing
 from ipml.simulation.operations import Operations, Staff
 from ipml.storage.database import migrate, open_database, reading
@@ -140,7 +138,7 @@ def simulate(plan: Plan, seed: int) -> Outcome:
         done[int((day.at - START) / MONTH)] += day.automatic
         wrong[int((day.at - START) / MONTH)] += day.automatic_wrong
     with reading(engine) as connection:
-        return conclude(done, wrong, drift, list_events(connection))
+        return conclude(done, wrong, drift, list_promise_events(connection))
 
 
 def bring(plan: Plan, drift: int, day: datetime, rng: np.random.Generator) -> list[tuple[ScoredListing, bool]]:
@@ -164,7 +162,7 @@ def simulate_quickly(plan: Plan, seed: int) -> Outcome:
         record, drawn, backlog = Record(brand.name), [], []
         for number in range(int(plan.months * MONTH / DAY)):
             now = START + number * DAY
-            standing = judge(rules, record, [known_at(one, now) for one in recent(drawn, now)], "m1", now)
+            standing = judge_promise(rules, record, [known_at(one, now) for one in recent(drawn, now)], "m1", now)
             events += follow(record, standing, now)
             arrived = is_genuine(plan, brand, drift, now, rng.poisson(brand.a_day), rng)
             lots = rng.random(len(arrived))

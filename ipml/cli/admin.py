@@ -293,8 +293,14 @@ def restore(
     from datetime import UTC, datetime
 
     from ipml.cli.seller import tell_erased
-    from ipml.enforcement.privacy.erased_list import begin_list, read_erased
-    from ipml.enforcement.privacy.erasure import Erased, Erasure, erase_again_within, sweep_erased
+    from ipml.enforcement.privacy.erasure import (
+        Erased,
+        Erasure,
+        begin_list,
+        erase_again_within,
+        read_erased,
+        sweep_erased,
+    )
     from ipml.settings import get_settings
     from ipml.storage.audit import Anchor
     from ipml.storage.restoring import restore as restore_into

@@ -12,7 +12,7 @@ from ipml.cli.terminal import By, Database, acting, open_for_command, printable,
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ipml.enforcement.appeals.desk import AppealFile
+    from ipml.enforcement.appeals.appeal import AppealFile
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,8 +41,7 @@ def list_(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.enforcement.appeals.desk import list_appeals
-    from ipml.enforcement.appeals.states import AppealState
+    from ipml.enforcement.appeals.appeal import AppealState, list_appeals
     from ipml.errors import UnusableSetting
 
     if state not in (None, "all", *AppealState):
@@ -61,7 +60,7 @@ def show(appeal: Number, database: Database = None) -> None:
 
     Example: ipml appeal show 3
     """
-    from ipml.enforcement.appeals.desk import get_appeal
+    from ipml.enforcement.appeals.appeal import get_appeal
 
     for line in _describe(get_appeal(_open(database, binds=False), appeal)):
         typer.echo(line)
@@ -88,8 +87,8 @@ def file_(
     """
     from typing import get_args
 
-    from ipml.enforcement.appeals.filing import file_appeal
-    from ipml.enforcement.clocks.profiles import Kind
+    from ipml.enforcement.appeals.filings import file_appeal
+    from ipml.enforcement.deadlines.terms import Kind
     from ipml.errors import UnreadableFile, UnusableSetting
 
     if kind not in get_args(Kind):
@@ -114,7 +113,7 @@ def withdraw(
 
     Example: ipml appeal withdraw 3 --seller s-1881
     """
-    from ipml.enforcement.appeals.filing import withdraw_appeal
+    from ipml.enforcement.appeals.filings import withdraw_appeal
     from ipml.web.accounts.permissions import Action
 
     engine = _open(database)
@@ -139,7 +138,7 @@ def decide(
 
     Example: ipml appeal decide 3 granted --why "The invoice shows an authorised source."
     """
-    from ipml.enforcement.appeals.deciding import decide_appeal
+    from ipml.enforcement.appeals.resolution import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.errors import UnusableSetting
     from ipml.web.accounts.permissions import Action
@@ -170,7 +169,7 @@ def holder_acted(
 
     Example: ipml appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
-    from ipml.enforcement.appeals import counter_notices
+    from ipml.enforcement.appeals import resolution
     from ipml.errors import UnusableSetting
     from ipml.web.accounts.permissions import Action
 
@@ -179,12 +178,12 @@ def holder_acted(
     engine = _open(database)
     name = acting(engine, Action.DECIDE_APPEALS, by)
     if extend:
-        clock = counter_notices.change_term(engine, appeal, "extend", name)
+        clock = resolution.change_term(engine, appeal, "extend", name)
         typer.echo(f"Appeal {appeal}: the rights holder has until {show_minute(clock.due_at)}.")
     elif withdrew:
-        typer.echo(f"Appeal {appeal} is {counter_notices.holder_withdrew(engine, appeal, name).state}.")
+        typer.echo(f"Appeal {appeal} is {resolution.holder_withdrew(engine, appeal, name).state}.")
     else:
-        acted = counter_notices.holder_acted(engine, appeal, reference or "", name)
+        acted = resolution.holder_acted(engine, appeal, reference or "", name)
         typer.echo(f"Appeal {appeal}: {acted.state}; the measure stays.")
 
 
@@ -201,7 +200,7 @@ def tick(
     import threading
 
     from ipml.cooperation.notices.ticking import tick as tick_notices
-    from ipml.enforcement.appeals.ticking import tick as tick_once
+    from ipml.enforcement.appeals.resolution import tick_appeals as tick_once
     from ipml.errors import DatabaseBusy
 
     engine, stopped = _open(database), threading.Event()

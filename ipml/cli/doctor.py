@@ -83,7 +83,7 @@ def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 
 def check_erased() -> Iterator[Check]:
     """Look whether the list of erased sellers is whole: without it nothing can be restored."""
-    from ipml.enforcement.privacy.erased_list import read_erased
+    from ipml.enforcement.privacy.erasure import read_erased
     from ipml.errors import NoErasedList, UnusableErasedList
     from ipml.settings import get_settings
 
@@ -163,7 +163,7 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
-    from ipml.enforcement.consistency import find_gaps
+    from ipml.enforcement.overview import find_gaps
     from ipml.enforcement.privacy.erasure import find_unswept
     from ipml.errors import IpmlError
     from ipml.settings import get_settings
@@ -259,7 +259,7 @@ def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:
 def _check_appeals(engine: Engine) -> Check:
     from datetime import UTC, datetime
 
-    from ipml.enforcement.appeals.desk import count_overdue
+    from ipml.enforcement.appeals.appeal import count_overdue
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.errors import UnusableSetting
     from ipml.storage.database import reading
@@ -281,7 +281,7 @@ def check_fairness(url: str | None) -> Iterator[Check]:
     """Look whether small or new sellers are wronged more often than the others."""
     from contextlib import suppress
 
-    from ipml.enforcement.ledger.fairness import find_alarms
+    from ipml.enforcement.ledger import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.errors import IpmlError
 

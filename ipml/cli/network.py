@@ -265,7 +265,7 @@ def build(
     from ipml.cooperation.clues.contents import ClueRequest
     from ipml.cooperation.clues.package import build_clue
     from ipml.cooperation.network.folder import load_networks
-    from ipml.enforcement.privacy.erased_list import read_erased
+    from ipml.enforcement.privacy.erasure import read_erased
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
     from ipml.web.accounts.permissions import Action

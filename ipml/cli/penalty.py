@@ -279,7 +279,7 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
 
     Example: ipml penalty confirm 12 --why "third sweep in a month"
     """
-    from ipml.enforcement.by_hand import confirm_penalty
+    from ipml.enforcement.actions import confirm_penalty
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
@@ -295,7 +295,7 @@ def lift(penalty: Number, why: Why, by: By = None, database: Database = None) ->
 
     Example: ipml penalty lift 12 --why "the goods were authorised"
     """
-    from ipml.enforcement.by_hand import lift_penalty
+    from ipml.enforcement.actions import lift_penalty
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 

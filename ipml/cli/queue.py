@@ -71,7 +71,7 @@ def enqueue(
 
     from ipml.cooperation.consequences import cooperating
     from ipml.cooperation.notices.matching import match_notices
-    from ipml.enforcement.automatic.acting import act
+    from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.exploration.batches import enqueue_batch
     from ipml.scoring.batch.scored_files import read_scored

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ipml.enforcement.privacy.erasure import Erased
-    from ipml.enforcement.privacy.holds import Hold
+    from ipml.enforcement.privacy.legal_holds import Hold
 
 
 seller_app = typer.Typer(
@@ -41,7 +41,7 @@ def show(seller: Seller, database: Database = None) -> None:
     from ipml.cli.terminal import printable
     from ipml.cooperation.clues.log import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.enforcement.privacy.kept import find_kept
+    from ipml.enforcement.privacy.retention import find_kept
     from ipml.storage.database import reading
 
     engine = open_for_command(database)
@@ -83,8 +83,7 @@ def erase(
 
     Example: ipml seller erase s-1207 --why "request 93"
     """
-    from ipml.enforcement.privacy.erased_list import begin_list
-    from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
+    from ipml.enforcement.privacy.erasure import begin_list, erase_again, erase_sellers
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
     from ipml.web.accounts.permissions import Action
@@ -140,7 +139,7 @@ def hold(
 
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """
-    from ipml.enforcement.privacy.holds import place_hold
+    from ipml.enforcement.privacy.legal_holds import place_hold
     from ipml.web.accounts.permissions import Action
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
@@ -156,7 +155,7 @@ def holds(database: Database = None) -> None:
     Example: ipml seller holds
     """
     from ipml.cli.terminal import printable
-    from ipml.enforcement.privacy.holds import list_holds
+    from ipml.enforcement.privacy.legal_holds import list_holds
     from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_seller
 
@@ -182,7 +181,7 @@ def release(
 
     Example: ipml seller release s-1207
     """
-    from ipml.enforcement.privacy.holds import release_holds
+    from ipml.enforcement.privacy.legal_holds import release_holds
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)

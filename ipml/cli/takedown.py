@@ -17,8 +17,8 @@ from ipml.cli.terminal import By, Database, acting, open_for_command, printable,
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ipml.enforcement.by_hand import Order
-    from ipml.enforcement.ledger.costs import Entry
+    from ipml.enforcement.actions import Order
+    from ipml.enforcement.ledger import Entry
     from ipml.enforcement.takedown.measures import Measure, Span
 
 
@@ -124,7 +124,7 @@ def impose(
 
     Example: ipml takedown impose 12 --kind price-hold --why "payout frozen by court order"
     """
-    from ipml.enforcement.by_hand import impose_measure
+    from ipml.enforcement.actions import impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
@@ -148,7 +148,7 @@ def change(
 
     Example: ipml takedown change 7 --kind remove-in --in DE,FR --why "genuine elsewhere"
     """
-    from ipml.enforcement.by_hand import change_measure
+    from ipml.enforcement.actions import change_measure
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
@@ -164,7 +164,7 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
 
     Example: ipml takedown lift 7 --why "licence shown"
     """
-    from ipml.enforcement.by_hand import lift_measure
+    from ipml.enforcement.actions import lift_measure
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
@@ -180,7 +180,7 @@ def end(database: Database = None) -> None:
 
     Example: ipml takedown end
     """
-    from ipml.enforcement.ending import end_due
+    from ipml.enforcement.actions import end_due
     from ipml.enforcement.policy import load_enforcement_policy
 
     ended = end_due(open_for_command(database), load_enforcement_policy())
@@ -256,7 +256,7 @@ def _hours(span: object) -> str:
 def _read_order(kind: str, why: str, countries: str, days: float | None) -> Order:
     from datetime import UTC, datetime, timedelta
 
-    from ipml.enforcement.by_hand import Order
+    from ipml.enforcement.actions import Order
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.errors import UnusableSetting
 
@@ -288,7 +288,7 @@ def run(database: Database = None) -> None:
     from rich.console import Console
 
     from ipml.cooperation.consequences import cooperating
-    from ipml.enforcement.automatic.acting import act
+    from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy()
@@ -314,7 +314,7 @@ def status(database: Database = None) -> None:
     from rich.text import Text
 
     from ipml.cli.terminal import printable
-    from ipml.enforcement.automatic.promises import read_standings
+    from ipml.enforcement.automation.promises import read_standings
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy()
@@ -340,7 +340,7 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
 
     Example: ipml automatic withdraw Acme --why "Parallel imports since Monday"
     """
-    from ipml.enforcement.automatic.promises import withdraw as withdraw_promise
+    from ipml.enforcement.automation.promises import withdraw as withdraw_promise
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
@@ -356,7 +356,7 @@ def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Databa
 
     Example: ipml automatic allow Acme
     """
-    from ipml.enforcement.automatic.promises import allow as allow_again
+    from ipml.enforcement.automation.promises import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
@@ -385,8 +385,7 @@ def ledger(
     """
     from rich.console import Console
 
-    from ipml.enforcement.ledger.costs import read_ledger
-    from ipml.enforcement.ledger.fairness import find_alarms
+    from ipml.enforcement.ledger import find_alarms, read_ledger
     from ipml.enforcement.policy import load_enforcement_policy
 
     engine, rules = open_for_command(database), load_enforcement_policy(policy)
@@ -418,7 +417,7 @@ def _ledger_table(lines: list[Entry]) -> Table:
 def _write_ledger(lines: list[Entry], target: Path) -> None:
     import csv
 
-    from ipml.enforcement.ledger.costs import Entry, ledger_rows
+    from ipml.enforcement.ledger import Entry, ledger_rows
     from ipml.spreadsheet import defuse_within
 
     with target.open("w", encoding="utf-8", newline="") as file:

@@ -1,6 +1,6 @@
 """From a decision to those who gave notice: told in the transaction that decides.
 
-`cooperating` binds this to a database together with what enforcement does (`ipml.enforcement.consequences`).
+`cooperating` binds this to a database together with what enforcement does (`ipml.enforcement.actions`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from ipml.cooperation.notices.outcomes import reopen, settle_decided
 from ipml.cooperation.notices.sources import find_sources
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
-from ipml.enforcement.consequences import Enforcement
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Reversal
 from ipml.review.consequences import Made, bind

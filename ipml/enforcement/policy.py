@@ -1,24 +1,224 @@
-"""The rules of enforcement as data: the file `policy.toml`, or a copy that a marketplace has made its own."""
+"""The rules of enforcement as data: the file `policy.toml`, or a copy that a marketplace has made its own.
+
+The short sections stand here: which complaints are open to sellers (`appeals`), when listings are acted on without
+review (`automatic`), how long each class of record is kept (`retention`). Those of measures, penalties and statements
+stand in their packages.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlalchemy import Connection, insert, select
 
-from ipml.enforcement.appeals.rules import AppealRules
-from ipml.enforcement.automatic.rules import AutomaticRules
+from ipml.enforcement.deadlines.terms import Profile, load_profile
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.privacy.rules import RetentionRules
+from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.facts import StatementRules
 from ipml.enforcement.takedown.measures import MeasureRules
+from ipml.review.grounds import GROUNDS
 from ipml.settings import get_settings, read_rules
 from ipml.storage.tables import enforcement_policies
+
+Language = Literal["en", "de", "fr", "es", "zh"]
+
+
+class AppealRules(BaseModel):
+    """Which complaints are open to sellers, and by whose clocks; the policy file says what each rule means.
+
+    Examples
+    --------
+    >>> rules = AppealRules(profile="eu", profile_by_country={"CN": "china"})
+    >>> rules.profile_for("CN").name, rules.profile_for(None).name
+    ('china', 'eu')
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    profile: str = "eu"
+    profile_by_country: dict[str, str] = {}
+    folder: Path | None = None
+    confirm_minutes: float = Field(1500.0, ge=1, le=14 * 1440)
+    claim_minutes: float = Field(60.0, gt=0, le=1440)
+    unreached_days: float = Field(3.0, gt=0, le=365)
+    strike_in_part: Literal["kept", "taken back"] = "kept"
+    language: Language = "en"
+    language_by_country: dict[str, Language] = {}
+
+    @property
+    def confirm(self) -> timedelta:
+        """How much later a second look must find a term over."""
+        return timedelta(minutes=self.confirm_minutes)
+
+    def profile_for(self, country: str | None) -> Profile:
+        """Return the profile by which a listing of a country is appealed."""
+        return self.load_profile(self.profile_by_country.get(country or "", self.profile))
+
+    def load_profile(self, name: str) -> Profile:
+        """Return a profile by its name; UnusableSetting where there is none."""
+        return load_profile(name, self.folder)
+
+    def language_for(self, country: str | None) -> Language:
+        """Return the language in which a seller of a country is written to."""
+        return self.language_by_country.get(country or "", self.language)
+
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+_Odds = Annotated[float, Field(gt=0, le=1)]
+_Thresholds = Annotated[tuple[_Share, ...], Field(min_length=1)]
+
+
+class BrandRules(BaseModel):
+    """What is promised of one brand: see the policy file.
+
+    Examples
+    --------
+    >>> BrandRules(promise=0.99, thresholds=(0.98, 0.95, 0.98)).thresholds
+    (0.95, 0.98)
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    promise: _Share = 0.99
+    confidence: _Share = 0.95
+    thresholds: _Thresholds = (0.95, 0.98, 0.99)
+    least_reviews: int = Field(300, ge=1)
+    audit_share: _Odds = 0.1
+    qualifying_share: _Odds = 0.5
+    most_a_day: int = Field(500, ge=0)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _in_order(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(thresholds)))
+
+    @property
+    def confidence_each(self) -> float:
+        """The confidence for each threshold that makes the confidence for whichever is chosen (Bonferroni)."""
+        return 1 - (1 - self.confidence) / len(self.thresholds)
+
+
+class AutomaticRules(BrandRules):
+    """When listings are acted on without review."""
+
+    is_on: bool = False
+    brands: tuple[str, ...] = ()
+    by_brand: dict[str, dict[str, Any]] = {}
+    window_days: float = Field(180, gt=0)
+    grace_days: float = Field(14, ge=0)
+    wait_hours: float = Field(0, ge=0)
+    most_age_days: float = Field(7, gt=0)
+    vouching: int = Field(5, ge=0)
+    alarm: float = Field(100, gt=1)
+    least_reversals: int = Field(2, ge=1)
+    measure: MeasureKind | None = None
+    ground: str = "price_and_seller"
+    ground_by_reason: dict[str, str] = {}
+    excluded_categories: tuple[str, ...] = ()
+    excluded_sellers: tuple[str, ...] = ()
+    most_seller_sales: float | None = Field(None, ge=0)
+    least_seller_age_days: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> AutomaticRules:
+        for ground in (self.ground, *self.ground_by_reason.values()):
+            if ground not in GROUNDS:
+                raise ValueError(f"ground {ground!r} is none of {', '.join(GROUNDS)}")
+        if unknown := sorted(set(self.by_brand) - set(self.brands)):
+            raise ValueError(f"by_brand names {', '.join(unknown)}, not among brands")
+        for brand in self.by_brand:
+            self.for_brand(brand)
+        return self
+
+    def for_brand(self, brand: str) -> BrandRules:
+        """Return what is promised of a brand: its own rules, and those for all where it has none.
+
+        Examples
+        --------
+        >>> rules = AutomaticRules(brands=("Acme", "Umbra"), by_brand={"Acme": {"promise": 0.995}})
+        >>> rules.for_brand("Acme").promise, rules.for_brand("Umbra").promise
+        (0.995, 0.99)
+        """
+        usual = {name: getattr(self, name) for name in BrandRules.model_fields}
+        return BrandRules.model_validate(usual | self.by_brand.get(brand, {}))
+
+
+_APPEALS_DAYS = 200  # six months from the notification, which may come some days after the decision
+
+
+class RetentionRules(BaseModel):
+    """Days for which each class of record is kept; `ipml.enforcement.privacy.retention` says which records these are.
+
+    Examples
+    --------
+    >>> load_enforcement_policy().retention.tries
+    30
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    undecided_listings: int = Field(gt=0)
+    genuine_listings: int = Field(gt=0)
+    counterfeit_listings: int = Field(ge=_APPEALS_DAYS)
+    evidence: int = Field(ge=_APPEALS_DAYS)
+    letters: int = Field(ge=_APPEALS_DAYS)
+    appeals: int = Field(ge=_APPEALS_DAYS)
+    notices: int = Field(ge=_APPEALS_DAYS)
+    noted_listings: int = Field(ge=_APPEALS_DAYS)
+    notes: int = Field(gt=0)
+    notifier_steps: int = Field(ge=_APPEALS_DAYS)
+    delivered_messages: int = Field(gt=0)
+    dead_messages: int = Field(gt=0)
+    disclosures: int = Field(ge=_APPEALS_DAYS)
+    ended_holds: int = Field(gt=0)
+    idle_sellers: int = Field(ge=_APPEALS_DAYS)
+    sessions: int = Field(gt=0)
+    tries: int = Field(gt=0)
+
+
+UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Names of the bands that some bounds cut, the smallest first, and that of what is not known at the end.
+
+    Examples
+    --------
+    >>> sizes = Bands((10.0, 1000.0))
+    >>> sizes.names
+    ('up to 10', '11 to 1,000', 'over 1,000', 'not known')
+    >>> sizes.find(10.0), sizes.find(11.0), sizes.find(None)
+    ('up to 10', '11 to 1,000', 'not known')
+    """
+
+    bounds: Sequence[float]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        between = [f"{low + 1:,.0f} to {high:,.0f}" for low, high in zip(self.bounds, self.bounds[1:], strict=False)]
+        return (self.first, *between, f"over {self.bounds[-1]:,.0f}", UNKNOWN)
+
+    @property
+    def first(self) -> str:
+        """The band of the smallest, or the newest."""
+        return f"up to {self.bounds[0]:,.0f}"
+
+    def find(self, number: float | None) -> str:
+        """Return the band of a number."""
+        if number is None:
+            return UNKNOWN
+        return self.names[sum(number > bound for bound in self.bounds)]
+
 
 _BUNDLED = Path(__file__).with_name("policy.toml")
 

@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from ipml.enforcement.appeals.appeal import make_appeal
-from ipml.enforcement.appeals.desk import Due
-from ipml.enforcement.followed import GivenPenalty, find_due, read_penalty
+from ipml.enforcement.appeals.appeal import Due, make_appeal
+from ipml.enforcement.case_file import GivenPenalty, find_due, read_penalty
 from ipml.enforcement.penalties.ladder import find_obstacle, find_penalties
 from ipml.enforcement.penalties.links import LinkedAccount, list_linked
 from ipml.enforcement.penalties.penalties import Penalty, list_told
 from ipml.enforcement.penalties.standing import Standing, Strike, find_standing, find_strikes
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.enforcement.privacy.holds import Hold, find_holds
+from ipml.enforcement.privacy.legal_holds import Hold, find_holds
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.review.cases import find_case

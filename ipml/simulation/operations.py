@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy import Engine, select
 
-from ipml.enforcement.automatic.acting import Acted, act
-from ipml.enforcement.automatic.promises import read_standings
+from ipml.enforcement.automation.automatic_decisions import Acted, act
+from ipml.enforcement.automation.promises import read_standings
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import CannotUndo
 from ipml.records import Case, Decision, ScoredListing, Verdict

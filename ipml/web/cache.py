@@ -19,7 +19,7 @@ from ipml.cooperation.network.catalogue import NetworkFigures, add_up, find_numb
 from ipml.cooperation.network.networks import Networks
 from ipml.cooperation.network.portraits import load_network
 from ipml.cooperation.network.viewing import NetworkView, view_network
-from ipml.enforcement.privacy.erased_list import ErasedList, read_erased
+from ipml.enforcement.privacy.erasure import ErasedList, read_erased
 from ipml.errors import NoNetworks
 
 Answer = TypeVar("Answer")

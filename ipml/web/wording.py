@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
 
-from ipml.enforcement.appeal_desk import ShownAppeal
-from ipml.enforcement.appeals.rules import AppealRules
-from ipml.enforcement.clocks.clocks import Clock
-from ipml.enforcement.clocks.states import ClockState
+from ipml.enforcement.appeal_file import ShownAppeal
+from ipml.enforcement.deadlines.deadlines import Clock, ClockState
 from ipml.enforcement.penalties.penalties import Penalty
+from ipml.enforcement.policy import AppealRules
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Measure
 from ipml.records import Listing

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from staff import add_staff
 
 from ipml.cooperation.consequences import cooperating
-from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Verdict
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import seal

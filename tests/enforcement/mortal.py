@@ -6,7 +6,7 @@ import sys
 
 from sqlalchemy import event
 
-from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.actions import enforcing
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
 from ipml.storage.database import open_database

@@ -6,16 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from ipml.enforcement.appeal_desk import list_desk, read_desk
-from ipml.enforcement.appeals.deciders import find_deciders, find_deciders_of, may_decide
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.desk import list_appeals
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.by_hand import Order, change_measure, confirm_penalty, lift_measure, lift_penalty
-from ipml.enforcement.consequences import enforcing
-from ipml.enforcement.consistency import find_gaps
-from ipml.enforcement.followed import read_followed
-from ipml.enforcement.outlook import foresee
+from ipml.enforcement.actions import Order, change_measure, confirm_penalty, enforcing, lift_measure, lift_penalty
+from ipml.enforcement.appeal_file import list_desk, read_desk
+from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal
+from ipml.enforcement.case_file import foresee, read_followed
+from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind

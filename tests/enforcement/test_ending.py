@@ -4,9 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from ipml.enforcement.by_hand import Order, change_measure
-from ipml.enforcement.consequences import enforcing
-from ipml.enforcement.ending import Ended, end_due
+from ipml.enforcement.actions import Ended, Order, change_measure, end_due, enforcing
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.records import Verdict

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.enforcement.consistency import find_gaps
+from ipml.enforcement.overview import find_gaps
 from ipml.review.queue import enqueue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements

@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.by_hand import (
+from ipml.enforcement.actions import (
     Order,
     change_measure,
     confirm_penalty,
+    end_due,
+    enforcing,
     impose_measure,
     lift_measure,
     lift_penalty,
 )
-from ipml.enforcement.consequences import enforcing
-from ipml.enforcement.ending import end_due
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC

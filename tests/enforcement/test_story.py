@@ -10,10 +10,9 @@ from sqlalchemy import select
 from transparency_receiver import open_receiver
 
 from ipml.cooperation.consequences import cooperating
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.consistency import find_gaps
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal, tick_appeals
+from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -93,7 +92,7 @@ class Story:
     def tick(self, until: datetime) -> None:
         """Let time pass, and look at the clock as often as an expiry needs."""
         for self.now in (until, until + CONFIRM):
-            tick(self.engine, now=self.now)
+            tick_appeals(self.engine, now=self.now)
 
     def measures(self):
         """Return all measures, the oldest first."""
@@ -177,7 +176,7 @@ def appealed(story):
         milder = MeasureKind.LABEL if outcome == "partly granted" else None
         decide_appeal(story.engine, appeal.appeal_id, "lea", outcome, "We looked.", measure=milder, now=story.now)
         outcomes[measure.measure_id] = outcome
-    tick(story.engine, now=story.now)
+    tick_appeals(story.engine, now=story.now)
     story.tick(story.now + timedelta(days=200))
     for measure in told[APPEALS - LATE :]:
         with pytest.raises(WindowOver):

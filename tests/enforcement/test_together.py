@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, Row, select
 
-from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.actions import enforcing
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.clusters.clusters import lock_clusters

@@ -12,11 +12,10 @@ from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, 
 from databases import copy_sqlite, open_hasty
 from sqlalchemy import Engine
 
-from ipml.enforcement.appeals.desk import list_appeals
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.by_hand import Order, change_measure, confirm_penalty
-from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.actions import Order, change_measure, confirm_penalty, enforcing
+from ipml.enforcement.appeals.appeal import list_appeals
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import tick_appeals
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.links import Link, recommend_linked
 from ipml.enforcement.policy import load_enforcement_policy
@@ -73,7 +72,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
                 note_answer(connection, key, "refused" if number % 9 == 4 else "done", "platform", now, why="busy")
         told = tables.outbox.c.channel == "seller"
         connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
-    tick(engine)
+    tick_appeals(engine)
     with reading(engine) as connection:
         first = find_measures(connection, case_id=2)[0]
     order = Order(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 
-from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.privacy.erasure import erase_sellers

@@ -21,9 +21,9 @@ from sqlalchemy import Engine
 from ipml.cooperation.network.folder import keep_networks
 from ipml.cooperation.network.networks import find_networks
 from ipml.cooperation.notices.intake import receive
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.by_hand import Order, change_measure
+from ipml.enforcement.actions import Order, change_measure
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import find_measures

@@ -16,7 +16,7 @@ from planted_network import keep_planted
 from sqlalchemy import Engine
 
 from ipml.cooperation.network.networks import Networks
-from ipml.enforcement.privacy.erased_list import note_erased
+from ipml.enforcement.privacy.erasure import note_erased
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings

@@ -26,7 +26,7 @@ from ipml.cooperation.clues.unknown import list_unknown
 from ipml.cooperation.network.networks import Networks
 from ipml.enforcement.evidence.package import read_rows, subjects_of_cases
 from ipml.enforcement.evidence.pieces import Evidence, read_evidence
-from ipml.enforcement.privacy.erased_list import ErasedList
+from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.errors import ClueTooSmall, NothingNew, UnusableSetting
 from ipml.review.ranking.ranking import current_ranking
 from ipml.storage.tables import erasures

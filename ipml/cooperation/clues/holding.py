@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from ipml.enforcement.privacy.holds import find_holds, hold_within, release_within
+from ipml.enforcement.privacy.legal_holds import find_holds, hold_within, release_within
 from ipml.storage.pseudonyms import find_pseudonym
 
 

@@ -24,7 +24,7 @@ from ipml.cooperation.network.networks import Networks
 from ipml.enforcement.evidence.archives import copy_capture
 from ipml.enforcement.evidence.package import close_package, digest_payload, new_place, note_package, put_in_place
 from ipml.enforcement.evidence.pieces import sha256
-from ipml.enforcement.privacy.erased_list import ErasedList
+from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.errors import SellerErased
 from ipml.storage.anchors import SignedAnchor
 from ipml.storage.database import reading, writing

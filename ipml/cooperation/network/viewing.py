@@ -17,7 +17,7 @@ from ipml.cooperation.network.portraits import load_network
 from ipml.cooperation.network.rarity import HUNDREDTHS, needed_to_link
 from ipml.cooperation.network.roles import Roles, guess_roles
 from ipml.cooperation.network.strands import Strands, find_strands
-from ipml.enforcement.privacy.erased_list import ErasedList
+from ipml.enforcement.privacy.erasure import ErasedList
 
 Codes = npt.NDArray[np.int64]
 _NEWCOMERS = "newcomers.parquet"

@@ -14,10 +14,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Select, select
 
 from ipml.cooperation.notifiers.messages import tell_notifier
-from ipml.enforcement.appeals.appeal import Appeal
-from ipml.enforcement.appeals.counter_notices import holder_acted, holder_withdrew
+from ipml.enforcement.appeals.appeal import Appeal, AppealState
 from ipml.enforcement.appeals.letters import passed_on_subject
-from ipml.enforcement.appeals.states import AppealState
+from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
 from ipml.errors import NothingToAnswer, UnusableSetting
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, reading, serialise, writing

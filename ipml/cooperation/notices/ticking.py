@@ -39,8 +39,8 @@ class Ticked:
 def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None) -> Ticked:
     """Do once what is due; called again it does no more.
 
-    Call it before terms are looked at (`ipml.enforcement.appeals.ticking`): a term begins when whoever gave notice has
-    been told of the counter-notice, too.
+    Call it before terms are looked at (`ipml.enforcement.appeals.resolution`): a term begins when whoever gave notice
+    has been told of the counter-notice, too.
 
     Parameters
     ----------

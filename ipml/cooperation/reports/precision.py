@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false
 
 from ipml.cooperation.reports.decided import Decided
 from ipml.cooperation.reports.period import Period
-from ipml.enforcement.automatic.record import InForce, find_times_in_force
+from ipml.enforcement.automation.promises import InForce, find_times_in_force
 from ipml.records import Verdict
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.reversals import is_last_verdict, stands

@@ -1,1 +1,1 @@
-"""Complaints and counter-notices, and the clocks they run by."""
+"""Complaints and counter-notices of sellers, and the deadlines they run by."""

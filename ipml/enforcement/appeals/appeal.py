@@ -1,17 +1,93 @@
-"""An appeal as a record, and the rows it is read from."""
+"""An appeal: its states, its row, its outcome, who may decide it, and what whoever decides it must see.
+
+The states are a table: whatever is not in it cannot happen. The outcome is kept once, with its reasons encrypted.
+
+An appeal is decided by a person who has decided nothing in the matter before, and does not sell as the seller. DSA,
+Article 20(6): under the supervision of qualified staff, and not solely by automated means.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Engine, Row, Select, String, and_, cast, func, insert, literal, or_, select, update
 
-from ipml.enforcement.appeals.states import PENDING, AppealEvent, AppealState, next_state
-from ipml.errors import AppealNotFound
-from ipml.review.cases import LARGEST_NUMBER
-from ipml.storage.tables import appeals
+from ipml.enforcement.deadlines.deadlines import Clock, ClockState, find_clocks
+from ipml.enforcement.policy import AppealRules
+from ipml.errors import AppealNotFound, IllegalStep, OwnListing, SamePerson, SellerErased
+from ipml.records import Case, Decision
+from ipml.review.cases import LARGEST_NUMBER, find_case, make_case
+from ipml.review.corrections import find_family
+from ipml.review.decisions import make_decision
+from ipml.review.quality.conflicts import may_judge, refuse_conflict
+from ipml.review.reversals import is_reversible, stands
+from ipml.storage import audit
+from ipml.storage.database import reading
+from ipml.storage.pseudonyms import seal, unseal
+from ipml.storage.tables import appeal_outcomes, appeals, cases, clocks, decisions, measures, opinions, reversals, users
+from ipml.storage.tables import audit as trail
+
+
+class AppealState(StrEnum):
+    """How an appeal stands; all but the first three are ends."""
+
+    OPEN = "open"
+    WITH_HOLDER = "with holder"
+    HOLDER_ACTED = "holder acted"
+    GRANTED = "granted"
+    PARTLY_GRANTED = "partly granted"
+    REJECTED = "rejected"
+    RESTORED = "restored"
+    WITHDRAWN = "withdrawn"
+
+
+class AppealEvent(StrEnum):
+    """What happens to an appeal; the first two begin it, and only a person brings about a verdict of it."""
+
+    COMPLAINED = "complained"
+    COUNTERED = "countered"
+    HOLDER_ACTED = "holder acted"
+    HOLDER_WITHDREW = "holder withdrew"
+    HOLDER_SILENT = "holder silent"
+    GRANTED = "granted"
+    PARTLY_GRANTED = "partly granted"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+PENDING = (AppealState.OPEN, AppealState.WITH_HOLDER, AppealState.HOLDER_ACTED)
+OUTCOMES = (AppealEvent.GRANTED, AppealEvent.PARTLY_GRANTED, AppealEvent.REJECTED)
+
+TRANSITIONS: Mapping[tuple[AppealState | None, AppealEvent], AppealState] = {
+    (None, AppealEvent.COMPLAINED): AppealState.OPEN,
+    (None, AppealEvent.COUNTERED): AppealState.WITH_HOLDER,
+    (AppealState.WITH_HOLDER, AppealEvent.HOLDER_ACTED): AppealState.HOLDER_ACTED,
+    (AppealState.WITH_HOLDER, AppealEvent.HOLDER_SILENT): AppealState.RESTORED,
+    (AppealState.WITH_HOLDER, AppealEvent.HOLDER_WITHDREW): AppealState.RESTORED,
+    # The holder has sued or complained: the measure stays until they give up, or a person decides by what came of it.
+    (AppealState.HOLDER_ACTED, AppealEvent.HOLDER_WITHDREW): AppealState.RESTORED,
+    **{(state, outcome): AppealState(outcome.value) for state in PENDING for outcome in OUTCOMES},
+    **{(state, AppealEvent.WITHDRAWN): AppealState.WITHDRAWN for state in PENDING},
+}
+
+
+def next_state(appeal_id: int, state: AppealState | None, event: AppealEvent) -> AppealState:
+    """Return the state that follows; IllegalStep where the table has none.
+
+    Examples
+    --------
+    >>> str(next_state(1, AppealState.OPEN, AppealEvent.GRANTED))
+    'granted'
+    """
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise IllegalStep(f"appeal {appeal_id}", state, event) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +167,290 @@ def make_appeal(row: Row[Any]) -> Appeal:
     """Make the record of a row of appeals."""
     fields = {name: getattr(row, name) for name in Appeal.__slots__}
     return Appeal(**fields | {"state": AppealState(row.state)})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an appeal ended; `why` is None where the seller was erased."""
+
+    outcome: str
+    decided_by: str
+    decided_at: datetime
+    why: str | None
+    measure_kind: str | None = None
+
+
+def keep_outcome(
+    connection: Connection,
+    appeal: Appeal,
+    by: str,
+    why: str,
+    at: datetime,
+    measure_kind: str | None = None,
+    **payload: audit.Value,
+) -> None:
+    """Keep how an appeal ended, and note it in the audit trail."""
+    sealed = ""
+    with suppress(SellerErased):
+        sealed = seal(connection, appeal.pseudonym, why)
+    fields = {"appeal_id": appeal.appeal_id, "outcome": appeal.state, "decided_by": by, "decided_at": at}
+    fields |= {"why": sealed, "measure_kind": measure_kind}
+    connection.execute(insert(appeal_outcomes).values(fields))
+    noted = {"outcome": appeal.state.value, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
+    audit.append(connection, by, f"appeal {appeal.state}", appeal.name, noted, at=at)
+
+
+def find_outcome(connection: Connection, appeal: Appeal) -> Outcome | None:
+    """Return how an appeal ended; None while it is pending."""
+    query = select(appeal_outcomes).where(appeal_outcomes.c.appeal_id == appeal.appeal_id)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    why = None
+    with suppress(SellerErased):
+        why = unseal(connection, appeal.pseudonym, row.why) if row.why else None
+    return Outcome(row.outcome, row.decided_by, row.decided_at, why, row.measure_kind)
+
+
+_MACHINES = ("ipml", "policy", "model", "seller", "command line")
+_DECIDED = "whoever decided in this matter before may not decide again; another person must"
+_OWN = "nobody decides on listings of their own"
+_ROLES = ("reviewer", "lead", "admin")
+
+
+def may_decide(connection: Connection, appeal: Appeal, by: str) -> str | None:
+    """Return why somebody may not decide an appeal, as a phrase; None where they may."""
+    if not is_person(by):
+        return "a person must decide it, never a model, a policy or a clock alone"
+    if obstacle := _find_role(connection, by):
+        return obstacle
+    if _fold(by) in {_fold(name) for name in find_deciders(connection, appeal)}:
+        return _DECIDED
+    try:
+        refuse_conflict(connection, find_case(connection, appeal.case_id), by)
+    except OwnListing:
+        return _OWN
+    except SamePerson:
+        return "whoever gave one of the verdicts it is about may not decide"
+    return None
+
+
+def find_obstacles(connection: Connection, some: Sequence[Appeal], by: str) -> dict[int, str]:
+    """Return why a lead may not decide some of several appeals, by their numbers: what `may_decide` says of each."""
+    numbers = {appeal.case_id for appeal in some}
+    own = set(connection.scalars(select(cases.c.case_id).where(cases.c.case_id.in_(numbers), ~may_judge(by))))
+    deciders = find_deciders_of(connection, some)
+    found = {appeal.appeal_id: _OWN for appeal in some if appeal.case_id in own}
+    before = [number for number, names in deciders.items() if _fold(by) in map(_fold, names)]
+    return found | dict.fromkeys(before, _DECIDED)
+
+
+def find_deciders(connection: Connection, appeal: Appeal) -> frozenset[str]:
+    """Return who decided in the matter of an appeal before, in whatever part.
+
+    That is who gave a verdict or opinion on the case, taken back or not; who made the decision that was spread to it;
+    who changed its measures or the penalty; and who decided an earlier appeal.
+    """
+    return find_deciders_of(connection, [appeal])[appeal.appeal_id]
+
+
+def find_deciders_of(connection: Connection, some: Sequence[Appeal]) -> dict[int, frozenset[str]]:
+    """Return who decided in the matters of several appeals before, by the number of the appeal."""
+    on_case = _find_on_cases(connection, {appeal.case_id for appeal in some})
+    on_subject = _find_on_subjects(connection, {appeal.subject for appeal in some})
+    found = {one.appeal_id: on_case.get(one.case_id, set()) | on_subject.get(one.subject, set()) for one in some}
+    return {number: frozenset(filter(is_person, names)) for number, names in found.items()}
+
+
+def _find_on_cases(connection: Connection, numbers: Collection[int]) -> dict[int, set[str]]:
+    """Return who had a part in what was decided on cases."""
+    first = decisions.alias("first")
+    queries = (
+        select(decisions.c.case_id, decisions.c.reviewer),
+        select(decisions.c.case_id, first.c.reviewer).join(first, first.c.decision_id == decisions.c.spread_from),
+        select(opinions.c.case_id, opinions.c.reviewer),
+        select(decisions.c.case_id, reversals.c.reviewer).join(
+            reversals, reversals.c.decision_id == decisions.c.decision_id
+        ),
+        select(measures.c.case_id, measures.c.imposed_by),
+        select(measures.c.case_id, measures.c.lifted_by),
+        select(appeals.c.case_id, appeal_outcomes.c.decided_by).join(appeal_outcomes),
+    )
+    return _collect(connection, [query.where(query.selected_columns[0].in_(numbers)) for query in queries])
+
+
+def _find_on_subjects(connection: Connection, subjects: Collection[str]) -> dict[str, set[str]]:
+    """Return who decided earlier appeals against the same, and who changed a penalty."""
+    earlier = select(appeals.c.subject, appeal_outcomes.c.decided_by).join(appeal_outcomes)
+    changed = select(trail.c.subject, trail.c.actor)
+    penalties = [subject for subject in subjects if subject.startswith("penalty:")]
+    queries = [earlier.where(appeals.c.subject.in_(subjects)), changed.where(trail.c.subject.in_(penalties))]
+    return _collect(connection, queries)
+
+
+def _collect(connection: Connection, queries: Iterable[Select[Any]]) -> dict[Any, set[str]]:
+    names: dict[Any, set[str]] = {}
+    for query in queries:
+        for key, name in connection.execute(query):
+            if name:
+                names.setdefault(key, set()).add(name)
+    return names
+
+
+def is_person(name: str) -> bool:
+    """Say whether a name can be that of a person, rather than of a part of ipml.
+
+    Examples
+    --------
+    >>> is_person("ana"), is_person("policy:1f3a9c02"), is_person("ipml clock"), is_person(" ")
+    (True, False, False, False)
+    """
+    word = _fold(name).partition(":")[0]
+    return bool(word) and word not in _MACHINES and not word.startswith("ipml ")
+
+
+def _find_role(connection: Connection, by: str) -> str | None:
+    """Return why a known user may not decide; whoever is no user came by the command line, as an operator."""
+    row = connection.execute(select(users).where(users.c.name == by)).first()
+    if row is None:
+        return None
+    if not row.is_active:
+        return "they may not log in any more"
+    return None if row.role in _ROLES else "they may only look"
+
+
+def _fold(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+_MOST_TOGETHER = 200
+_IS_ITS_CLOCK = clocks.c.subject == literal("appeal:") + cast(appeals.c.appeal_id, String)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An appeal in the list, and by when somebody must act; None where nothing runs."""
+
+    appeal: Appeal
+    due_at: datetime | None
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Say whether it should have been dealt with by a moment."""
+        return self.appeal.is_pending and self.due_at is not None and self.due_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class AppealFile:
+    """All that whoever decides an appeal must see.
+
+    Attributes
+    ----------
+    text : str or None
+        What the seller says, hostile as any; None where the seller was erased.
+    reference : str or None
+        Of what the rights holder filed.
+    case : Case
+        The listing as it was seen, with score and reasons.
+    decision : Decision
+        Against which it is.
+    alike : tuple of int
+        Cases of near-duplicates that would be put right with it.
+    together : tuple of int
+        Other cases that were decided with it by one act, at most 200: a lead may want to look at them again.
+    windows, clocks : tuple of Clock
+        Until when the seller may appeal, and the terms of this appeal.
+    deciders : frozenset of str
+        Who may not decide it, having decided before.
+    """
+
+    appeal: Appeal
+    text: str | None
+    reference: str | None
+    case: Case
+    decision: Decision
+    alike: tuple[int, ...]
+    together: tuple[int, ...]
+    windows: tuple[Clock, ...]
+    clocks: tuple[Clock, ...]
+    outcome: Outcome | None
+    deciders: frozenset[str]
+    history: tuple[audit.AuditRow, ...]
+
+
+def list_appeals(engine: Engine, state: str | None = None, limit: int = 200) -> list[Due]:
+    """Return appeals, those first that are due first; of a state, or those that are pending.
+
+    Parameters
+    ----------
+    state : str, optional
+        One of `AppealState`, or "all"; by default those that wait for somebody.
+    """
+    query = select(appeals, func.min(clocks.c.due_at).label("due_at")).outerjoin(clocks, _IS_ITS_CLOCK)
+    if state != "all":
+        query = query.where(appeals.c.state.in_(PENDING if state is None else [AppealState(state)]))
+    order = func.min(clocks.c.due_at)
+    query = query.group_by(appeals.c.appeal_id).order_by(order.is_(None), order, appeals.c.appeal_id).limit(limit)
+    with reading(engine) as connection:
+        return [Due(make_appeal(row), row.due_at) for row in connection.execute(query)]
+
+
+def get_appeal(engine: Engine, appeal_id: int, *, now: datetime | None = None) -> AppealFile:
+    """Return an appeal with all that its decision needs; AppealNotFound if there is none of that number."""
+    with reading(engine) as connection:
+        row = find_row(connection, appeal_id)
+        appeal = make_appeal(row)
+        family = find_family(connection, appeal.decision_id)
+        return AppealFile(
+            appeal=appeal,
+            text=_unseal(connection, appeal, row.text),
+            reference=_unseal(connection, appeal, row.reference),
+            case=make_case(find_case(connection, appeal.case_id), now or datetime.now(UTC)),
+            decision=make_decision(family[0]),
+            alike=tuple(kin.case_id for kin in family[1:] if is_reversible(connection, kin)),
+            together=_find_together(connection, [row.case_id for row in family], family[0].group_key),
+            windows=tuple(find_clocks(connection, appeal.subject).values()),
+            clocks=tuple(find_clocks(connection, appeal.name).values()),
+            outcome=find_outcome(connection, appeal),
+            deciders=find_deciders(connection, appeal),
+            history=tuple(audit.list_rows(connection, appeal.name)),
+        )
+
+
+def _find_together(connection: Connection, but: Sequence[int], group_key: str | None) -> tuple[int, ...]:
+    if group_key is None:
+        return ()
+    query = select(decisions.c.case_id).where(
+        decisions.c.group_key == group_key, decisions.c.case_id.not_in(but), stands()
+    )
+    return tuple(connection.scalars(query.order_by(decisions.c.case_id).limit(_MOST_TOGETHER)))
+
+
+def list_of_case(connection: Connection, case_id: int) -> Sequence[Appeal]:
+    """Return the appeals on a case, in order."""
+    query = select(appeals).where(appeals.c.case_id == case_id).order_by(appeals.c.appeal_id)
+    return [make_appeal(row) for row in connection.execute(query)]
+
+
+def count_pending(connection: Connection) -> int:
+    """Return how many appeals wait for somebody."""
+    return connection.scalar(select(func.count()).where(appeals.c.state.in_(PENDING))) or 0
+
+
+def count_overdue(connection: Connection, rules: AppealRules, now: datetime) -> int:
+    """Return how many appeals should have been dealt with: undecided in time, or not yet with the rights holder."""
+    is_late = or_(
+        and_(clocks.c.stage == "decision", clocks.c.due_at <= now),
+        and_(clocks.c.stage == "holder", clocks.c.due_at <= now - 2 * rules.confirm),
+        clocks.c.latest_at <= now,
+        and_(clocks.c.state == ClockState.WAITING, appeals.c.filed_at <= now - timedelta(days=rules.unreached_days)),
+    )
+    query = select(func.count(appeals.c.appeal_id.distinct())).join(clocks, _IS_ITS_CLOCK)
+    return (
+        connection.scalar(query.where(appeals.c.state.in_([AppealState.OPEN, AppealState.WITH_HOLDER]), is_late)) or 0
+    )
+
+
+def _unseal(connection: Connection, appeal: Appeal, sealed: str | None) -> str | None:
+    with suppress(SellerErased):
+        return unseal(connection, appeal.pseudonym, sealed) if sealed else None
+    return None

@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import Appeal
-from ipml.enforcement.appeals.rules import AppealRules
-from ipml.enforcement.clocks.profiles import Profile
+from ipml.enforcement.deadlines.terms import Profile
+from ipml.enforcement.policy import AppealRules
 from ipml.records import Listing
 from ipml.storage import outbox
 from ipml.storage.pseudonyms import find_seller

@@ -22,7 +22,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.decided import Decided, read_decided
+from ipml.enforcement.restrictions import Decided, read_decided
 from ipml.errors import EvidenceChanged, EvidenceNotFound, SellerErased
 from ipml.records import Decision, ScoredListing
 from ipml.review.snapshot import decode, digest

@@ -17,7 +17,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, select
 
-from ipml.enforcement.bands import Bands
 from ipml.enforcement.penalties.ladder import Sum
 from ipml.enforcement.penalties.penalties import (
     TAKEN_BACK,
@@ -31,6 +30,7 @@ from ipml.enforcement.penalties.penalties import (
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Strike, bound_weight, latest, reweigh
 from ipml.enforcement.penalties.strikes import read_facts, seen_at
+from ipml.enforcement.policy import Bands
 from ipml.records import Verdict
 from ipml.review.ranking.policy import fold_name
 from ipml.storage.database import reading

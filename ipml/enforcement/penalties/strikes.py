@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select
 
-from ipml.enforcement.decided import Decided, read_decided
 from ipml.enforcement.penalties.ladder import TakenBack, find_penalties, lift_uncarried
 from ipml.enforcement.penalties.penalties import list_told, seal_words
 from ipml.enforcement.penalties.rules import PenaltyRules
@@ -26,6 +25,7 @@ from ipml.enforcement.penalties.standing import (
     to_two_digits,
 )
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
+from ipml.enforcement.restrictions import Decided, read_decided
 from ipml.records import Decision, Listing
 from ipml.review.ranking.policy import fold_name
 from ipml.review.ranking.worth import read_worth

@@ -1,28 +1,295 @@
 """Keeping no record longer than the policy says, unless a legal hold is on it.
 
+The classes of records that expire say which rows, from which moment on, and what is done to them. Each is named as in
+the section `[retention]` of the policy. A new table with something of people in it needs a line here and a number of
+days there. Of a listing whose time is over the case stays, and a stand-in takes the place of what tells of the seller.
+
 A run goes class by class, some hundred rows in each transaction, each noted in the audit trail with its count: killed
 at any moment, the next run goes on; one after another does nothing. The traces that deleted rows leave in the files of
 the database are overwritten on SQLite, and left to the server's own vacuuming on PostgreSQL.
+
+What is kept of a seller, class by class, and until when, is what a seller may ask for (Article 15 of the GDPR).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, and_, case, delete, func, or_, select, update
 
-from ipml.enforcement.policy import EnforcementPolicy
-from ipml.enforcement.privacy.classes import CLASSES, LISTINGS, RecordClass
-from ipml.enforcement.privacy.expired_listings import expire, find_due
-from ipml.enforcement.privacy.holds import is_held
+from ipml.enforcement.policy import EnforcementPolicy, RetentionRules
+from ipml.enforcement.privacy.legal_holds import Hold, find_holds, is_held, require_known
+from ipml.enforcement.privacy.personal_data import TEXTS, Holds, replace_listings, sealed_tables
+from ipml.records import Verdict
+from ipml.review.clusters.clusters import hand_over, lock_clusters
+from ipml.review.reversals import is_last_verdict
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.remains import overwrite_deleted
+from ipml.storage.tables import (
+    appeals,
+    cases,
+    decisions,
+    disclosures,
+    evidence,
+    legal_holds,
+    measures,
+    metadata,
+    notice_items,
+    notices,
+    notifier_steps,
+    outbox,
+    seller_keys,
+    sessions,
+    statements,
+    tries,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordClass:
+    """Rows that expire some days after a moment of theirs.
+
+    Attributes
+    ----------
+    name : str
+        Field of `RetentionRules`.
+    table : Table
+        Of one primary key. Its columns `pseudonym` and `case_id`, where it has them, say which holds it is under.
+    since : ColumnElement
+        The moment from which the days count; a row without one does not expire.
+    blanks : mapping of str to str or None
+        What is put into which columns; empty: the row is deleted.
+    condition : ColumnElement, optional
+        Which rows of the table these are; all without.
+    """
+
+    name: str
+    table: Table
+    since: ColumnElement[Any]
+    blanks: Mapping[str, str | None] = field(default_factory=dict)
+    condition: ColumnElement[bool] | None = None
+
+    @property
+    def can_be_held(self) -> bool:
+        """Whether a legal hold can be on such rows."""
+        return "pseudonym" in self.table.c and self.table is not legal_holds
+
+    @property
+    def key(self) -> Column[Any]:
+        """The column by which a row is known."""
+        (key,) = self.table.primary_key.columns
+        return key
+
+    @property
+    def is_of_class(self) -> ColumnElement[bool]:
+        """The condition that a row is of this class, and has not expired yet."""
+        conditions = [] if self.condition is None else [self.condition]
+        if self.blanks:
+            is_left = [self.table.c[name].is_distinct_from(value) for name, value in self.blanks.items()]
+            conditions.append(or_(*is_left))
+        return and_(self.since.is_not(None), *conditions)
+
+
+_ENDED = case((legal_holds.c.released_at.is_not(None), legal_holds.c.released_at), else_=legal_holds.c.until)
+_DELIVERED = outbox.c.state == "delivered"
+
+
+def _opens_nothing() -> ColumnElement[bool]:
+    """Return the condition that with the key of a seller nothing can be read any more, and no listing is left."""
+    sealed = [
+        select(1).where(table.c.pseudonym == seller_keys.c.pseudonym, table.c[column] != "").exists()
+        for table, column in (
+            (metadata.tables[name], column)
+            for name, columns in TEXTS.items()
+            for column, held in columns.items()
+            if held is Holds.SEALED and "pseudonym" in metadata.tables[name].c
+        )
+    ]
+    listing = select(cases.c.case_id).where(cases.c.seller_id == seller_keys.c.seller_id, cases.c.erased_at.is_(None))
+    return ~or_(*sealed, listing.exists())
+
+
+CLASSES = (
+    RecordClass("evidence", evidence, evidence.c.kept_at),
+    RecordClass(
+        "delivered_messages",
+        outbox,
+        outbox.c.settled_at,
+        {"body": "", "last_error": None},
+        outbox.c.state == "delivered",
+    ),
+    RecordClass("dead_messages", outbox, outbox.c.settled_at, condition=outbox.c.state == "dead"),
+    RecordClass("letters", statements, statements.c.issued_at, {"letter": ""}),
+    RecordClass("appeals", appeals, appeals.c.filed_at, {"text": "", "reference": None}),
+    RecordClass("notices", notices, notices.c.received_at, {"sealed": "", "explanation": ""}),
+    RecordClass("noted_listings", notice_items, notice_items.c.noted_at, {"location": "", "listing_digest": ""}),
+    RecordClass("notes", measures, measures.c.lifted_at, {"why": None, "why_lifted": None, "why_refused": None}),
+    RecordClass("disclosures", disclosures, disclosures.c.disclosed_at),
+    RecordClass("notifier_steps", notifier_steps, notifier_steps.c.taken_at, {"why": ""}),
+    RecordClass("ended_holds", legal_holds, _ENDED),
+    RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
+    RecordClass("sessions", sessions, sessions.c.expires_at),
+    RecordClass("tries", tries, tries.c.at),
+)
+
+LISTING_CLASSES = ("undecided_listings", "genuine_listings", "counterfeit_listings")
+"""Classes of cases; see `ipml.enforcement.privacy.retention`."""
+
+
+LastVerdict = tuple[Verdict, datetime]
+
+
+def find_class(state: str, enqueued_at: datetime, last: LastVerdict | None) -> tuple[str, datetime]:
+    """Return the class of a case and the moment from which its days count.
+
+    Examples
+    --------
+    >>> noon = datetime(2026, 5, 1, 12)
+    >>> find_class("open", noon, None)[0], find_class("decided", noon, (Verdict.COUNTERFEIT, noon))[0]
+    ('undecided_listings', 'counterfeit_listings')
+    """
+    if state != "decided" or last is None:
+        return "undecided_listings", enqueued_at
+    verdict, at = last
+    return ("counterfeit_listings" if verdict is Verdict.COUNTERFEIT else "genuine_listings"), at
+
+
+def find_due_listings(
+    connection: Connection, rules: RetentionRules, now: datetime, after: int, at_once: int
+) -> tuple[list[tuple[str, int]], int | None]:
+    """Look at the next cases after a number for those whose time is over.
+
+    Returns
+    -------
+    list of (class, case number)
+        Those that are due and under no hold.
+    int or None
+        Number of the last that was looked at; None when there are no more.
+    """
+    shortest = min(rules.undecided_listings, rules.genuine_listings, rules.counterfeit_listings)
+    query = select(cases.c.case_id, cases.c.state, cases.c.enqueued_at).where(
+        cases.c.case_id > after,
+        cases.c.erased_at.is_(None),
+        cases.c.enqueued_at <= now - timedelta(days=shortest),  # a decision is younger than its case
+        ~is_held(cases, now),
+    )
+    rows = connection.execute(query.order_by(cases.c.case_id).limit(at_once)).all()
+    last = find_last_verdicts(connection, [row.case_id for row in rows])
+    due = []
+    for row in rows:
+        name, since = find_class(row.state, row.enqueued_at, last.get(row.case_id))
+        if since <= now - timedelta(days=getattr(rules, name)):
+            due.append((name, row.case_id))
+    return due, rows[-1].case_id if len(rows) == at_once else None
+
+
+def find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
+    """Return the last verdict on each of some cases that stands, and when it was given."""
+    query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at)
+    found = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
+    return {row.case_id: (Verdict(row.verdict), row.decided_at) for row in found}
+
+
+def expire_listings(connection: Connection, numbers: Sequence[int], by: str, now: datetime) -> int:
+    """Put stand-ins in the place of listings; return how many. Those that wait for one of them are shown instead."""
+    locked = lock_clusters(connection, numbers)
+    rows = sorted((locked[number] for number in numbers), key=lambda row: (row.seller_id, row.case_id))
+    count = 0
+    for seller_id, theirs in groupby(rows, key=lambda row: row.seller_id):
+        listings = list(theirs)
+        name = find_pseudonym(connection, seller_id) or f"case-{listings[0].case_id}"
+        count += replace_listings(connection, listings, f"erased:{name}", by, now)
+    for row in rows:
+        if row.state != "decided":
+            hand_over(connection, row.case_id)
+    return count
+
 
 _AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClass:
+    """How many records of a class are kept of a seller; `until` is when the last of them expires, where any does."""
+
+    name: str
+    records: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that is kept of a seller, and the legal holds in force."""
+
+    seller_id: str
+    pseudonym: str | None
+    classes: tuple[KeptClass, ...]
+    holds: tuple[Hold, ...]
+
+
+def find_kept(engine: Engine, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None) -> Kept:
+    """Return what is kept of a seller; SellerUnknown where nothing is.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> [(kept.name, kept.records) for kept in find_kept(engine, "ann", load_enforcement_policy()).classes]
+    [('undecided_listings', 1)]
+    """
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        require_known(connection, seller_id)
+        pseudonym = find_pseudonym(connection, seller_id)
+        found = _find_listings(connection, seller_id, policy.retention)
+        if pseudonym is not None:
+            found += _find_sealed(connection, pseudonym, policy.retention)
+        holds = find_holds(connection, pseudonym, now) if pseudonym else []
+    return Kept(seller_id, pseudonym, tuple(found), tuple(holds))
+
+
+def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules) -> list[KeptClass]:
+    query = select(cases.c.case_id, cases.c.state, cases.c.enqueued_at).where(cases.c.seller_id == seller_id)
+    rows = connection.execute(query.order_by(cases.c.case_id)).all()
+    moments: dict[str, list[datetime]] = defaultdict(list)
+    for start in range(0, len(rows), _AT_ONCE):
+        batch = rows[start : start + _AT_ONCE]
+        last = find_last_verdicts(connection, [row.case_id for row in batch])
+        for row in batch:
+            name, since = find_class(row.state, row.enqueued_at, last.get(row.case_id))
+            moments[name].append(since + timedelta(days=getattr(rules, name)))
+    return [KeptClass(name, len(until), max(until)) for name, until in sorted(moments.items())]
+
+
+def _find_sealed(connection: Connection, pseudonym: str, rules: RetentionRules) -> list[KeptClass]:
+    """Count what is kept under the pseudonym: by class where it expires, by table where it does not."""
+    found = []
+    for kind in CLASSES:
+        if "pseudonym" in kind.table.c:
+            query = select(func.count(), func.max(kind.since)).where(kind.table.c.pseudonym == pseudonym)
+            count, last = connection.execute(query.where(kind.is_of_class)).one()
+            found.append(KeptClass(kind.name, count, last and last + timedelta(days=getattr(rules, kind.name))))
+    expiring = {kind.table.name for kind in CLASSES}
+    for name in sealed_tables():
+        if name not in expiring:
+            table = metadata.tables[name]
+            count = connection.scalar(select(func.count()).where(table.c.pseudonym == pseudonym)) or 0
+            found.append(KeptClass(name, count, None))
+    return [kept for kept in found if kept.records]
+
+
 _ACTOR = "ipml"
 
 
@@ -66,8 +333,8 @@ def run_retention(
     0
     """
     now = now or datetime.now(UTC)
-    counts: Counter[str] = Counter(dict.fromkeys((*LISTINGS, *(kind.name for kind in CLASSES)), 0))
-    counts += _expire_listings(engine, policy, dry_run, by, now)
+    counts: Counter[str] = Counter(dict.fromkeys((*LISTING_CLASSES, *(kind.name for kind in CLASSES)), 0))
+    counts += _expire_due(engine, policy, dry_run, by, now)
     for kind in CLASSES:
         days = getattr(policy.retention, kind.name)
         if dry_run:
@@ -75,7 +342,7 @@ def run_retention(
         else:
             while done := _expire_batch(engine, kind, days, by, now):
                 counts[kind.name] += done
-    names = (*LISTINGS, *(kind.name for kind in CLASSES))
+    names = (*LISTING_CLASSES, *(kind.name for kind in CLASSES))
     expired = Expired({name: counts[name] for name in names})
     if not dry_run:
         with writing(engine) as connection:
@@ -111,7 +378,7 @@ def _expire_batch(engine: Engine, kind: RecordClass, days: int, by: str, now: da
         return len(keys)
 
 
-def _expire_listings(engine: Engine, policy: EnforcementPolicy, dry_run: bool, by: str, now: datetime) -> Counter[str]:
+def _expire_due(engine: Engine, policy: EnforcementPolicy, dry_run: bool, by: str, now: datetime) -> Counter[str]:
     counts: Counter[str] = Counter()
     after: int | None = 0
     while after is not None:
@@ -119,10 +386,10 @@ def _expire_listings(engine: Engine, policy: EnforcementPolicy, dry_run: bool, b
             if not dry_run:
                 overwrite_deleted(connection)
                 serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
-            due, after = find_due(connection, policy.retention, now, after, _AT_ONCE)
+            due, after = find_due_listings(connection, policy.retention, now, after, _AT_ONCE)
             found = Counter(name for name, _ in due)
             if due and not dry_run:
-                expire(connection, [number for _, number in due], by, now)
+                expire_listings(connection, [number for _, number in due], by, now)
                 for name, count in found.items():
                     _note(connection, name, count, getattr(policy.retention, name), by, now)
         counts += found

@@ -20,9 +20,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ipml.enforcement.decided import Decided, read_decided
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
-from ipml.enforcement.restrictions import OWN, MeasureKind, Restriction, Source
+from ipml.enforcement.restrictions import OWN, Decided, MeasureKind, Restriction, Source, read_decided
 from ipml.enforcement.takedown.measures import (
     Choice,
     Measure,

@@ -28,8 +28,8 @@ from ipml.cooperation.notifiers.misuse import Proposal, find_misuse
 from ipml.cooperation.notifiers.rules import NotifierRules
 from ipml.cooperation.notifiers.steps import suspend, warn
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.penalties import Penalty, select_penalties
 from ipml.enforcement.policy import EnforcementPolicy

@@ -24,9 +24,9 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.automatic.acting import act
-from ipml.enforcement.ending import end_due
+from ipml.enforcement.actions import end_due
+from ipml.enforcement.appeals.resolution import tick_appeals
+from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.submission import Answer, Payload, send_waiting
 from ipml.enforcement.takedown.delivery import CHANNELS, Outcome, deliver_due
@@ -319,7 +319,7 @@ class Year:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("clocks"):
-                tick(self.engine, rules=self.policy.appeals, now=now)
+                tick_appeals(self.engine, rules=self.policy.appeals, now=now)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""

@@ -14,8 +14,7 @@ from sqlalchemy import Engine
 
 from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
-from ipml.enforcement.automatic.rules import AutomaticRules
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.errors import UnwritableFile
 from ipml.listings.brands import load_brands
 from ipml.review.ranking.ranking import get_ranking

@@ -22,7 +22,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 
-from ipml.enforcement.appeal_desk import count_appeals
+from ipml.enforcement.appeal_file import count_appeals
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Case
 from ipml.review import queue

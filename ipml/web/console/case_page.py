@@ -23,10 +23,9 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Engine
 
 from ipml.cooperation.notices.on_cases import find_notices
-from ipml.enforcement.by_hand import Order, change_measure, lift_measure
+from ipml.enforcement.actions import Order, change_measure, lift_measure
+from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.evidence.package import export_package
-from ipml.enforcement.followed import read_followed
-from ipml.enforcement.outlook import foresee
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import (

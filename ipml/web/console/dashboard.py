@@ -20,7 +20,7 @@ from ipml.cooperation.reports.found_brands import FoundBrand, list_brands
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.tables import Report, show, show_interval
-from ipml.enforcement.ledger.fairness import find_alarms
+from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.review.backlog import measure_backlog

@@ -22,11 +22,10 @@ from ipml.cooperation.notifiers.desk import list_rows, read_notifier
 from ipml.cooperation.notifiers.documents import check_document
 from ipml.cooperation.notifiers.steps import Step, lift, suspend, warn
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.enforcement.appeal_desk import count_appeals, list_desk, read_desk
-from ipml.enforcement.appeals.deciding import LONGEST_WHY, claim_appeal, decide_appeal
-from ipml.enforcement.appeals.exports import COLUMNS, export_appeals
-from ipml.enforcement.appeals.states import AppealState
-from ipml.enforcement.by_hand import confirm_penalty, lift_penalty
+from ipml.enforcement.actions import confirm_penalty, lift_penalty
+from ipml.enforcement.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
+from ipml.enforcement.appeals.appeal import AppealState
+from ipml.enforcement.appeals.resolution import LONGEST_WHY, claim_appeal, decide_appeal
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import MOST, read_seller_file
 from ipml.errors import (
@@ -129,7 +128,7 @@ def send_appeals(request: Request) -> Response:
     """Give all appeals as CSV, without anything that sellers wrote."""
     rows = export_appeals(get_engine(request))
     headers = {"Content-Disposition": 'attachment; filename="appeals.csv"'}
-    return StreamingResponse(write_csv(COLUMNS, rows), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(write_csv(EXPORT_COLUMNS, rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def show_appeal(request: Request, appeal_id: AppealNumber) -> Response:

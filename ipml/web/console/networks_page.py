@@ -28,7 +28,7 @@ from ipml.cooperation.network.kinds import IN_WORDS, IN_WORDS_OF_MANY
 from ipml.cooperation.network.members import MemberRecord, read_members
 from ipml.cooperation.network.roles import Hypothesis, Role
 from ipml.cooperation.network.viewing import NetworkView
-from ipml.enforcement.privacy.erased_list import read_erased
+from ipml.enforcement.privacy.erasure import read_erased
 from ipml.errors import AlreadySigned, ClueTooSmall, MemberNotFound, NothingNew, UnstorableValue, UnusableSetting
 from ipml.review.quality.shown import find_hidden
 from ipml.storage.anchors import keep_anchor

@@ -17,8 +17,7 @@ from ipml.cooperation.clues.log import (
 from ipml.cooperation.clues.outcomes import find_open, find_outcomes, note_outcome, read_known
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.privacy.kept import find_kept
-from ipml.enforcement.privacy.retention import run_retention
+from ipml.enforcement.privacy.retention import find_kept, run_retention
 from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
 from ipml.storage import audit
 from ipml.storage.database import reading, writing

@@ -26,9 +26,8 @@ from ipml.cooperation.clues.ranking import rank_networks
 from ipml.cooperation.clues.rules import ClueRules
 from ipml.cooperation.clues.solvability import learn_solvability
 from ipml.enforcement.evidence.verify import check_package
-from ipml.enforcement.privacy.erased_list import note_erased, read_erased
-from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.enforcement.privacy.holds import find_holds, place_hold, release_holds
+from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
+from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_holds
 from ipml.errors import ClueTooSmall, NothingNew, UnderLegalHold, UnusableSetting
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue

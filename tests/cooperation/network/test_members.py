@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from ipml.cooperation.network.members import read_members
-from ipml.enforcement.consequences import enforcing
+from ipml.enforcement.actions import enforcing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.reversals import undo

@@ -10,7 +10,7 @@ from ipml.cooperation.reports.decided import count_by, count_decided, count_sell
 from ipml.cooperation.reports.found_brands import list_brands
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.precision import measure_precision
-from ipml.enforcement.automatic.sample import count, read_drawn
+from ipml.enforcement.automation.sample import count, read_drawn
 from ipml.records import Verdict
 from ipml.review.clusters.spread_audit import measure_spread
 from ipml.review.exploration.batches import enqueue_batch

@@ -11,9 +11,9 @@ from ipml.cooperation.notices.counter import answer, pass_on, subject_for
 from ipml.cooperation.notifiers.record import record_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.appeal import find_appeal
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.clocks.clocks import find_clocks
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import tick_appeals
+from ipml.enforcement.deadlines.deadlines import find_clocks
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import MessagesWaiting, NothingToAnswer, UnusableSetting
 from ipml.records import Verdict
@@ -72,7 +72,7 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
     pass_on(desk.engine, now=desk.pass_time())
 
     def begun() -> datetime | None:
-        tick(desk.engine, now=desk.pass_time())
+        tick_appeals(desk.engine, now=desk.pass_time())
         with reading(desk.engine) as connection:
             return find_clocks(connection, "appeal:1")["holder"].since
 

@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from ipml.cooperation.notifiers.record import Counts, count_settled, find_priors, record_of
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.records import Verdict
 from ipml.review.queue import undo
 from ipml.storage.database import reading, writing

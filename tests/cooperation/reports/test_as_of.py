@@ -17,8 +17,8 @@ from ipml.cooperation.reports.brand import measure_brand
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.rules import ReportRules
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.filing import file_appeal
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError
 from ipml.records import Verdict

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Row, select, update
 
-from ipml.enforcement.appeals.rules import AppealRules
-from ipml.enforcement.appeals.ticking import tick
-from ipml.enforcement.consequences import enforcing
-from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.actions import enforcing
+from ipml.enforcement.appeals.resolution import tick_appeals
+from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import change_rows
@@ -51,7 +50,7 @@ class Market:
 
     def tick(self, now: datetime | None = None) -> Any:
         """Tick once."""
-        return tick(self.engine, rules=self.rules, now=now or self.now)
+        return tick_appeals(self.engine, rules=self.rules, now=now or self.now)
 
     def pass_time(self, until: datetime) -> None:
         """Let the clock go to a moment, and tick as often as an expiry needs."""

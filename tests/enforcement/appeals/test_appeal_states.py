@@ -10,12 +10,18 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ipml.enforcement.appeals.counter_notices import holder_acted, holder_withdrew
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.desk import get_appeal, list_appeals
-from ipml.enforcement.appeals.filing import file_appeal, withdraw_appeal
-from ipml.enforcement.appeals.states import PENDING, TRANSITIONS, AppealEvent, AppealState, next_state
-from ipml.enforcement.clocks.clocks import find_clocks
+from ipml.enforcement.appeals.appeal import (
+    PENDING,
+    TRANSITIONS,
+    AppealEvent,
+    AppealState,
+    get_appeal,
+    list_appeals,
+    next_state,
+)
+from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, holder_withdrew
+from ipml.enforcement.deadlines.deadlines import find_clocks
 from ipml.errors import AppealedAlready, IllegalStep, NothingToAppeal, NotTheirsToDecide, WindowOver
 from ipml.review.labels import export_labels
 from ipml.storage.audit import verify

@@ -5,11 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from ipml.enforcement.appeals.counter_notices import change_term, holder_acted, holder_withdrew
-from ipml.enforcement.appeals.deciders import may_decide
-from ipml.enforcement.appeals.deciding import claim_appeal, decide_appeal
-from ipml.enforcement.appeals.desk import count_overdue, get_appeal, list_appeals
-from ipml.enforcement.appeals.filing import file_appeal, withdraw_appeal
+from ipml.enforcement.appeals.appeal import count_overdue, get_appeal, list_appeals, may_decide
+from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
+from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import (
     AppealedAlready,
@@ -463,7 +461,7 @@ def test_there_is_no_appeal_of_an_unknown_number(market):
 
 def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch):
     """What follows from an expiry and its record stand or fall together."""
-    from ipml.enforcement.appeals import ticking
+    from ipml.enforcement.appeals import resolution
 
     market.take_down(country="US")
     file_one(market, kind="counter-notice")
@@ -473,7 +471,7 @@ def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch
         raise RuntimeError("struck by lightning")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ticking, "write_seller", fail)
+        patch.setattr(resolution, "write_seller", fail)
         market.tick(due_at)
         assert market.tick(due_at + timedelta(minutes=1500)).failed
     assert market.measures()[0].lifted_at is None
@@ -483,9 +481,9 @@ def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch
 
 def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch):
     """Told in another order than written to, over many months without a tick, and killed in between."""
-    from ipml.enforcement.appeals import ticking
+    from ipml.enforcement.appeals import resolution
 
-    monkeypatch.setattr(ticking, "_AT_ONCE", 2)
+    monkeypatch.setattr(resolution, "_AT_ONCE", 2)
     for number in range(5):
         market.take_down(f"L{number}", title=f"{'abcde'[number] * 6} bag")
     for number in (3, 1, 5, 2, 4):
@@ -493,7 +491,7 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
         query = update(outbox).where(outbox.c.subject == f"measure:{number}")
         with writing(market.engine) as connection:
             connection.execute(query.values(state="delivered", settled_at=market.now))
-    ticking._open_windows(market.engine, market.rules, market.now)
+    resolution._open_windows(market.engine, market.rules, market.now)
     market.tick()
     with reading(market.engine) as connection:
         assert connection.scalar(select(func.count()).select_from(clocks)) == 5

@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.enforcement.appeals.counter_notices import holder_acted
-from ipml.enforcement.appeals.deciding import decide_appeal
-from ipml.enforcement.appeals.desk import get_appeal, list_appeals
-from ipml.enforcement.appeals.filing import file_appeal
-from ipml.enforcement.appeals.ticking import tick
+from ipml.enforcement.appeals.appeal import get_appeal, list_appeals
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, tick_appeals
 from ipml.errors import AppealedAlready, IllegalStep, IpmlError
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
@@ -71,14 +69,14 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
             time.sleep(lots.uniform(0.0, 0.5))
             process.kill()
     for hours in (100, 150):
-        assert tick(engine, now=due_at + timedelta(hours=hours)).failed == ()
+        assert tick_appeals(engine, now=due_at + timedelta(hours=hours)).failed == ()
     check_whole(engine, 12)
 
 
 def test_ticks_deciders_and_holders_at_once(engine, make_scored):
     """Whoever comes first has it; the others hear so, and nothing is done twice."""
     due_at = file_many(engine, make_scored, 12)
-    tick(engine, now=due_at)
+    tick_appeals(engine, now=due_at)
     later = due_at + timedelta(hours=26)
 
     def work(number: int) -> list[str]:
@@ -90,7 +88,7 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
                 elif number == 1:
                     decide_appeal(engine, appeal_id, "ben", "granted", "Because.", now=later)
                 else:
-                    assert tick(engine, now=later).failed == ()
+                    assert tick_appeals(engine, now=later).failed == ()
             except IllegalStep:
                 done.append("late")
         return done

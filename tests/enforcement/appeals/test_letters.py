@@ -5,10 +5,9 @@ from typing import get_args
 
 import pytest
 
-from ipml.enforcement.appeals.appeal import Appeal
+from ipml.enforcement.appeals.appeal import Appeal, AppealState
 from ipml.enforcement.appeals.letters import compose
-from ipml.enforcement.appeals.rules import Language
-from ipml.enforcement.appeals.states import AppealState
+from ipml.enforcement.policy import Language
 from ipml.records import Listing
 
 WHAT = ("receipt", "receipt_holder", "granted", "partly_granted", "rejected", "restored", "withdrawn")

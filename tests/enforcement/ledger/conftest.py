@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
-from ipml.enforcement.ledger.stakes import keep_stakes
+from ipml.enforcement.ledger import keep_stakes
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict
 from ipml.review.consequences import Made, bind

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
-from ipml.enforcement.ledger.costs import Entry, Spell, find_losses, ledger_rows, read_ledger
-from ipml.enforcement.ledger.stakes import keep_stakes
+from ipml.enforcement.ledger import Entry, Spell, find_losses, keep_stakes, ledger_rows, read_ledger
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide

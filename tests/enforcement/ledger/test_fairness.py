@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from ipml.enforcement.ledger.fairness import Counts, compare, find_alarms
+from ipml.enforcement.ledger import Counts, compare, find_alarms
 from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.records import Decision
 from ipml.storage.database import writing

@@ -29,9 +29,15 @@ from sqlalchemy import Engine, func, insert, select, text, update
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
-from ipml.enforcement.privacy.erased_list import begin_list, note_erased, read_erased
-from ipml.enforcement.privacy.erasure import erase_again, erase_sellers, sweep_erased
-from ipml.enforcement.privacy.holds import place_hold, release_holds
+from ipml.enforcement.privacy.erasure import (
+    begin_list,
+    erase_again,
+    erase_sellers,
+    note_erased,
+    read_erased,
+    sweep_erased,
+)
+from ipml.enforcement.privacy.legal_holds import place_hold, release_holds
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import (
     AppealPending,
@@ -494,19 +500,19 @@ KILLED_LISTING = """
 import io, os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from ipml.enforcement.privacy import erased_list
+from ipml.enforcement.privacy import erasure
 name = sys.argv[2]
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 if name == "write":
-    erased_list._end_of = die
+    erasure._end_of = die
 elif name == "fsync":
     os.fsync = die
 else:
     setattr(Path if name == "replace" else os, name, die)
 if name == "rename":
     Path.replace = die
-erased_list.note_erased(Path(sys.argv[1]), "ben", "p-ben", datetime.now(UTC))
+erasure.note_erased(Path(sys.argv[1]), "ben", "p-ben", datetime.now(UTC))
 """
 
 

@@ -11,14 +11,10 @@ from planted_seller import NOON, SELLER, bag, find_clear, plant
 from pydantic import ValidationError
 from sqlalchemy import Engine, func, insert, select, update
 
-from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
-from ipml.enforcement.privacy.classes import CLASSES
-from ipml.enforcement.privacy.expired_listings import find_class
-from ipml.enforcement.privacy.holds import list_holds, place_hold, release_holds
-from ipml.enforcement.privacy.kept import find_kept
-from ipml.enforcement.privacy.retention import run_retention
-from ipml.enforcement.privacy.rules import RetentionRules
+from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.retention import CLASSES, find_class, find_kept, run_retention
 from ipml.errors import HoldNotFound, SellerUnknown
 from ipml.records import Verdict
 from ipml.review import queue
@@ -231,7 +227,7 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
 def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.MonkeyPatch):
     """Each transaction is whole: what was done is done, what was not is still due."""
     monkeypatch.setattr(retention, "_AT_ONCE", 2)
-    expire, calls = retention.expire, []
+    expire, calls = retention.expire_listings, []
 
     def fail_at_the_second(*given: Any) -> int:
         calls.append(given)
@@ -240,7 +236,7 @@ def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.Monke
         return expire(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(retention, "expire", fail_at_the_second)
+        patched.setattr(retention, "expire_listings", fail_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             run(listed, after(5000))
     assert erased(listed) == [1, 2]
@@ -278,12 +274,12 @@ def test_nothing_an_appeal_needs_may_go_before_six_months(name: str):
 
 def test_every_class_has_its_days():
     """A class without a rule, or a rule without a class, is a mistake."""
-    assert {*retention.LISTINGS, *(kind.name for kind in CLASSES)} == set(RetentionRules.model_fields)
+    assert {*retention.LISTING_CLASSES, *(kind.name for kind in CLASSES)} == set(RetentionRules.model_fields)
 
 
 @given(st.sampled_from(["open", "decided", "escalated"]), st.none() | st.sampled_from(list(Verdict)))
 def test_every_case_is_of_one_class(state: str, verdict: Verdict | None):
     """Whatever became of a case, its days count from some moment that has passed."""
     name, since = find_class(state, NOON, None if verdict is None else (verdict, after(1)))
-    assert name in retention.LISTINGS
+    assert name in retention.LISTING_CLASSES
     assert since in (NOON, after(1))

@@ -1,0 +1,367 @@
+"""What is done after a decision: what it causes, what a lead changes by hand, and what ends when its time is over.
+
+What a decision causes is done in one transaction: either all of it is kept, or none. `enforcing` binds this to a
+database; from then on no way to a decision (alone, in bulk, by spreading, by a policy, by an appeal) goes without.
+
+By hand a measure is lifted or replaced and a penalty confirmed or lifted, and the seller is told. Nobody does so where
+they sell as the seller. Sent twice, a change is made once.
+
+Of measures and penalties that end by themselves, platform and seller are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from ipml.enforcement.appeals.resolution import why_lifted
+from ipml.enforcement.evidence.pieces import keep_all_evidence
+from ipml.enforcement.ledger import keep_all_stakes, keep_stakes
+from ipml.enforcement.penalties import ladder
+from ipml.enforcement.penalties.ladder import climb_all
+from ipml.enforcement.penalties.penalties import Penalty, get_penalty
+from ipml.enforcement.penalties.strikes import add_strikes, take_back
+from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
+from ipml.enforcement.restrictions import Decided, MeasureKind, Restriction, Source, read_decided
+from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
+from ipml.enforcement.takedown import changes
+from ipml.enforcement.takedown.changes import impose_all, make_restriction
+from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
+from ipml.errors import UnusableMeasure
+from ipml.records import Reversal, Verdict
+from ipml.review.cases import find_case
+from ipml.review.consequences import Made, bind
+from ipml.review.quality.conflicts import refuse_own
+from ipml.review.texts import check_text
+from ipml.storage.database import reading, writing
+from ipml.storage.keyrings import Keyring
+from ipml.storage.tables import strikes
+
+BY_POLICY = "policy"
+"""The origin of decisions that a policy made, and no person."""
+
+
+def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine:
+    """Return the same database, in which decisions are followed by what the policy says.
+
+    Parameters
+    ----------
+    policy : EnforcementPolicy, default=the setting `enforcement`
+
+    Examples
+    --------
+    >>> from ipml.enforcement.takedown.measures import find_measures
+    >>> from ipml.records import Listing, ScoredListing, Verdict
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> engine = enforcing(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> with reading(engine) as connection:
+    ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
+    ['remove']
+    """
+    return bind(engine, Enforcement(policy or load_enforcement_policy()))
+
+
+Sources = Callable[[Connection, Sequence[int]], Mapping[int, Source]]
+"""Tells of cases, by number, who pointed to them; a case it does not name was found by the platform itself."""
+
+
+def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, Source]:
+    return {}
+
+
+class Enforcement:
+    """What follows from decisions under a policy; see `ipml.review.consequences.Consequences`.
+
+    Parameters
+    ----------
+    sources : callable, optional
+        Tells who gave notice of which cases; without it nobody did.
+    """
+
+    def __init__(self, policy: EnforcementPolicy, sources: Sources = _nobody) -> None:
+        self.policy, self.sources = policy, sources
+
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike.
+
+        Decisions made together are followed together, stage by stage, as if it were done one after the other.
+        """
+        closing = [(case, decision) for case, decision in made if decision.verdict is not Verdict.ESCALATE]
+        if not closing:
+            return
+        digest = keep_policy(connection, self.policy, closing[0][1].decided_at)
+        found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
+        decided, keys = read_decided(connection, closing, self.sources(connection, found))
+        keep_all_evidence(connection, decided, keys, origin, digest)
+        if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
+            self._enforce(connection, against, keys, is_automatic=origin == BY_POLICY)
+
+    def _enforce(self, connection: Connection, found: Sequence[Decided], keys: Keyring, *, is_automatic: bool) -> None:
+        """Do what follows where listings are counterfeit."""
+        kind = self.policy.automatic.measure if is_automatic else None
+        imposed = impose_all(connection, found, self.policy, keys, kind=kind, is_automatic=is_automatic)
+        taken_down = [(measure, one, one.scored.listing) for measure, one in zip(imposed, found, strict=True)]
+        stakes = [(measure.measure_id, one.case, listing, measure.imposed_at) for measure, one, listing in taken_down]
+        keep_all_stakes(connection, stakes, self.policy)
+        stated = [make_restriction(measure, listing, one.decision.ground) for measure, one, listing in taken_down]
+        issue_all(connection, stated, self.policy, keys)
+        strikes = add_strikes(connection, found, self.policy)
+        penalties = climb_all(connection, strikes, self.policy, keys)
+        issue_all(connection, ladder.restrictions_of(connection, penalties), self.policy, keys)
+
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+        """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it."""
+        deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
+        why = why_lifted(reversal.why)
+        ended: list[Restriction] = []
+        for measure in changes.lift(connection, reversal.decision_id, *deed):
+            ended.append(changes.restriction_of(connection, measure))
+        taken = take_back(connection, reversal.decision_id, *deed)
+        ended += ladder.restrictions_of(connection, taken.ended)
+        for restriction in ended:
+            tell_lifted(connection, restriction, why, reversal.reversed_at, self.policy)
+        for restriction in ladder.restrictions_of(connection, taken.imposed):
+            issue(connection, restriction, self.policy)
+
+
+LONGEST_WHY = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A measure that a lead orders.
+
+    Attributes
+    ----------
+    why : str
+        For the record, at most 2,000 characters.
+    territories : tuple of str
+        Countries, for `MeasureKind.REMOVE_IN`.
+    until : datetime or None
+        When it ends by itself.
+    """
+
+    kind: MeasureKind
+    why: str
+    territories: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
+_REVIEW = "review"  # as letters know it
+
+
+def lift_measure(
+    engine: Engine, measure_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> Measure:
+    """Lift a measure, and tell the seller; the decision stands, and its strike.
+
+    Parameters
+    ----------
+    why : str
+        For the record, at most 2,000 characters; the seller is told that the decision was looked at again.
+
+    Raises
+    ------
+    MeasureNotFound, MeasureNotStanding, OwnListing
+    UnusableMeasure
+        No reason is given.
+    """
+    _check_why(why, "lifted")
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        measure = get_measure(connection, measure_id)
+        refuse_own(connection, find_case(connection, measure.case_id), by)
+        if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
+            return measure
+        lifted = changes.lift_one(connection, measure_id, by, why, now)
+        tell_lifted(connection, changes.restriction_of(connection, lifted), _REVIEW, now, policy)
+        return lifted
+
+
+def impose_measure(
+    engine: Engine,
+    case_id: int,
+    order: Order,
+    by: str,
+    policy: EnforcementPolicy,
+    *,
+    now: datetime | None = None,
+) -> Measure:
+    """Impose a measure beside those there are on a listing that was decided counterfeit, and state to the seller why.
+
+    Raises
+    ------
+    NothingToEnforce, UnusableMeasure, OwnListing, SellerErased
+    """
+    _check_why(order.why, "imposed")
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        refuse_own(connection, find_case(connection, case_id), by)
+        measure = changes.impose_by_hand(
+            connection,
+            case_id,
+            order.kind,
+            by,
+            order.why,
+            now,
+            policy,
+            territories=order.territories,
+            until=order.until,
+        )
+        _state(connection, measure, policy)
+        return measure
+
+
+def change_measure(
+    engine: Engine,
+    measure_id: int,
+    order: Order,
+    by: str,
+    policy: EnforcementPolicy,
+    *,
+    now: datetime | None = None,
+) -> Measure:
+    """Put another measure in the place of one, with a statement of its own; otherwise like `lift_measure`.
+
+    Raises
+    ------
+    SellerErased
+        There is nobody left to whom it could be stated.
+    """
+    _check_why(order.why, "changed")
+    now, ordered = now or datetime.now(UTC), (order.kind, order.territories)
+    with writing(engine) as connection:
+        old = get_measure(connection, measure_id)
+        refuse_own(connection, find_case(connection, old.case_id), by)
+        if old.replaced_by is not None and _is_sent_again(connection, old, by, order.why):
+            new = get_measure(connection, old.replaced_by)
+            if (new.kind, new.territories) == ordered:
+                return new
+        if old.stands and (old.kind, old.territories) == ordered:
+            raise UnusableMeasure(f"{order.kind} in the place of the same", "another kind of measure")
+        new = changes.replace(
+            connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
+        )
+        _state(connection, new, policy)
+        old = get_measure(connection, measure_id)
+        tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)
+        return new
+
+
+def confirm_penalty(
+    engine: Engine, penalty_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> Penalty:
+    """Impose a penalty that was proposed, and state to the seller why.
+
+    Raises
+    ------
+    PenaltyNotFound, CannotChangePenalty, OwnListing, SellerErased
+    """
+    penalty = _look_at(engine, penalty_id, by)
+    if penalty.imposed_by == by:
+        return penalty
+    return ladder.confirm(
+        engine,
+        penalty_id,
+        by,
+        why=why,
+        now=now,
+        tell=lambda connection, kept: issue(connection, ladder.restriction_of(connection, kept), policy),
+    )
+
+
+def lift_penalty(
+    engine: Engine, penalty_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> Penalty:
+    """End a penalty before its time, and tell the seller; or dismiss one that was proposed, of which nobody was told.
+
+    Raises
+    ------
+    PenaltyNotFound, CannotChangePenalty, OwnListing
+    """
+    at = now or datetime.now(UTC)
+    penalty = _look_at(engine, penalty_id, by)
+    if penalty.ended_by == by and penalty.ended_as in ("lifted", "dismissed"):
+        return penalty
+
+    def tell(connection: Connection, ended: Penalty) -> object:
+        return tell_lifted(connection, ladder.restriction_of(connection, ended), _REVIEW, at, policy)
+
+    return ladder.lift(engine, penalty_id, by, why, now=at, tell=tell)
+
+
+def _look_at(engine: Engine, penalty_id: int, by: str) -> Penalty:
+    """Return a penalty, unless who asks sells as the seller."""
+    with reading(engine) as connection:
+        penalty = get_penalty(connection, penalty_id)
+        number = connection.scalars(select(strikes.c.case_id).where(strikes.c.strike_id == penalty.strike_id)).one()
+        refuse_own(connection, find_case(connection, number), by)
+        return penalty
+
+
+def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) -> None:
+    """Tell the seller of a new measure, and keep what it puts at stake."""
+    case = find_case(connection, measure.case_id)
+    keep_stakes(connection, measure.measure_id, case, measure.imposed_at, policy)
+    issue(connection, changes.restriction_of(connection, measure), policy)
+
+
+def _check_why(why: str, what: str) -> None:
+    check_text("why", why, LONGEST_WHY)
+    if not why.strip():
+        raise UnusableMeasure(f"a measure to be {what} without a reason", "a reason, for the record")
+
+
+def _is_sent_again(connection: Connection, measure: Measure, by: str, why: str) -> bool:
+    return measure.lifted_by == by and read_whys(connection, measure)["why_lifted"] == why
+
+
+_ENDED = "ended"  # as letters know it
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many measures and penalties ended."""
+
+    measures: int
+    penalties: int
+
+
+def end_due(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> Ended:
+    """End whatever is over by a moment, in portions that are each kept as a whole.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> end_due(engine, load_enforcement_policy())
+    Ended(measures=0, penalties=0)
+    """
+    at = now or datetime.now(UTC)
+
+    def tell(connection: Connection, penalty: Penalty) -> object:
+        return tell_lifted(connection, ladder.restriction_of(connection, penalty), _ENDED, at, policy)
+
+    return Ended(_end_measures(engine, policy, at), ladder.end_due(engine, at, tell=tell))
+
+
+def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime) -> int:
+    ended = 0
+    while True:
+        with writing(engine) as connection:
+            due = changes.end_some_due(connection, at)
+            for measure in due:
+                tell_lifted(connection, changes.restriction_of(connection, measure), _ENDED, at, policy)
+        if not due:
+            return ended
+        ended += len(due)

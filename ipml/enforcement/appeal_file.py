@@ -1,0 +1,200 @@
+"""Appeals with what each is against, for the page on which they are decided, and as rows for files.
+
+Files that people take away hold numbers and moments, nothing that was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from ipml.enforcement.appeals.appeal import (
+    Appeal,
+    AppealFile,
+    Due,
+    count_pending,
+    find_obstacles,
+    get_appeal,
+    list_appeals,
+    may_decide,
+)
+from ipml.enforcement.appeals.remedies import parse_subject
+from ipml.enforcement.case_file import Told, read_told
+from ipml.enforcement.evidence.pieces import Evidence, evidence_of_decision
+from ipml.enforcement.penalties.penalties import Penalty, select_penalties
+from ipml.enforcement.penalties.standing import Strike
+from ipml.enforcement.penalties.strikes import find_strike
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.statements.statements import find_statement
+from ipml.enforcement.takedown.measures import Measure, find_measures
+from ipml.errors import EvidenceChanged
+from ipml.review.snapshot import decode_listing
+from ipml.storage.database import reading
+from ipml.storage.tables import appeal_outcomes, appeals, cases, measures, penalties
+
+_MILDEST_FIRST = tuple(MeasureKind)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAppeal:
+    """An appeal in the list.
+
+    Attributes
+    ----------
+    title : str
+        Of the listing, as its seller wrote it.
+    restriction : Measure, Penalty or None
+        What it is against; None where the decision led to neither.
+    obstacle : str or None
+        Why whoever asks may not decide it, as a phrase.
+    """
+
+    due: Due
+    title: str
+    restriction: Measure | Penalty | None
+    obstacle: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAppeal:
+    """An appeal with all that hangs on it.
+
+    Attributes
+    ----------
+    evidence : Evidence or None
+        Of the decision it is against.
+    damage : str or None
+        What is wrong with that evidence.
+    strike : Strike or None
+        That the decision gave, as long as it was not taken back.
+    milder : tuple of MeasureKind
+        What could take the place of the measure.
+    """
+
+    file: AppealFile
+    restriction: Measure | Penalty | None
+    told: Told | None
+    evidence: Evidence | None
+    damage: str | None
+    strike: Strike | None
+    milder: tuple[MeasureKind, ...]
+    obstacle: str | None
+
+
+def count_appeals(engine: Engine) -> int:
+    """Return how many appeals wait for somebody."""
+    with reading(engine) as connection:
+        return count_pending(connection)
+
+
+def list_desk(engine: Engine, by: str, state: str | None = None, limit: int = 100) -> list[ListedAppeal]:
+    """Return appeals with what each is against, those first that are due first; see `list_appeals`.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> list_desk(engine, "lea")
+    []
+    """
+    listed = list_appeals(engine, state, limit)
+    with reading(engine) as connection:
+        some = [due.appeal for due in listed]
+        restrictions = _find_restrictions(connection, some)
+        obstacles = find_obstacles(connection, some, by)
+        rows = connection.execute(
+            select(cases.c.case_id, cases.c.snapshot).where(cases.c.case_id.in_({one.case_id for one in some}))
+        )
+        titles = {row.case_id: decode_listing(row.snapshot).title for row in rows}
+    return [
+        ListedAppeal(
+            due,
+            titles[due.appeal.case_id],
+            restrictions.get(due.appeal.subject),
+            obstacles.get(due.appeal.appeal_id) if due.appeal.is_pending else None,
+        )
+        for due in listed
+    ]
+
+
+def read_desk(engine: Engine, appeal_id: int, by: str, *, now: datetime | None = None) -> ShownAppeal:
+    """Return an appeal with all that hangs on it; AppealNotFound if there is none of that number."""
+    file = get_appeal(engine, appeal_id, now=now or datetime.now(UTC))
+    appeal = file.appeal
+    with reading(engine) as connection:
+        restriction = _find_restrictions(connection, [appeal]).get(appeal.subject)
+        statement = find_statement(connection, appeal.subject)
+        strike = find_strike(connection, appeal.decision_id)
+        evidence, damage = _find_evidence(connection, appeal.decision_id)
+        return ShownAppeal(
+            file=file,
+            restriction=restriction,
+            told=None if statement is None else read_told(connection, statement),
+            evidence=evidence,
+            damage=damage,
+            strike=strike if strike is not None and strike.taken_back_at is None else None,
+            milder=find_milder(restriction.kind) if isinstance(restriction, Measure) and restriction.stands else (),
+            obstacle=may_decide(connection, appeal, by) if appeal.is_pending else None,
+        )
+
+
+def find_milder(kind: MeasureKind) -> tuple[MeasureKind, ...]:
+    """Return the kinds of measures that are milder than one, and need no countries to be named.
+
+    Examples
+    --------
+    >>> [one.value for one in find_milder(MeasureKind.PAUSE)]
+    ['label', 'demote']
+    """
+    milder = _MILDEST_FIRST[: _MILDEST_FIRST.index(kind)]
+    return tuple(one for one in milder if one is not MeasureKind.REMOVE_IN)
+
+
+def _find_restrictions(connection: Connection, some: list[Appeal]) -> dict[str, Measure | Penalty]:
+    parsed = [parse_subject(appeal.subject) for appeal in some]
+    numbers = {kind: [number for of, number in parsed if of == kind] for kind in ("measure", "penalty")}
+    found: list[Measure | Penalty] = [
+        *find_measures(connection, measures.c.measure_id.in_(numbers["measure"])),
+        *select_penalties(connection, penalties.c.penalty_id.in_(numbers["penalty"])),
+    ]
+    return {one.subject: one for one in found}
+
+
+def _find_evidence(connection: Connection, decision_id: int) -> tuple[Evidence | None, str | None]:
+    try:
+        return evidence_of_decision(connection, decision_id), None
+    except EvidenceChanged as error:
+        return None, str(error)
+
+
+_OWN = ("appeal_id", "case_id", "decision_id", "subject", "kind", "profile", "state", "filed_at")
+_OF_OUTCOME = ("decided_by", "decided_at", "measure_kind")
+EXPORT_COLUMNS = (*_OWN, *_OF_OUTCOME)
+_AT_ONCE = 500
+
+
+def export_appeals(engine: Engine) -> Iterator[Mapping[str, str | float | int | datetime | None]]:
+    """Give a row of `COLUMNS` for each appeal, in the order in which they were filed.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> list(export_appeals(engine))
+    []
+    """
+    columns = [*(appeals.c[name] for name in _OWN), *(appeal_outcomes.c[name] for name in _OF_OUTCOME)]
+    query = select(*columns).outerjoin(appeal_outcomes).order_by(appeals.c.appeal_id).limit(_AT_ONCE)
+    last = 0
+    while True:
+        with reading(engine) as connection:
+            rows = connection.execute(query.where(appeals.c.appeal_id > last)).all()
+        yield from (row._asdict() for row in rows)
+        if len(rows) < _AT_ONCE:
+            return
+        last = rows[-1].appeal_id

@@ -1,0 +1,249 @@
+"""Filing an appeal: free, open as long as no expiry of the term was recorded, and the same one when sent again.
+
+The term begins when the seller learnt of what was done to them: the moment their statement of reasons was delivered.
+The letter with the statement of a restriction has the restriction's subject in the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+from sqlalchemy import Connection, Engine, Row, exists, func, insert, select
+
+from ipml.enforcement.appeals.appeal import (
+    PENDING,
+    Appeal,
+    AppealEvent,
+    AppealState,
+    find_appeal,
+    keep_outcome,
+    make_appeal,
+    move,
+    next_state,
+)
+from ipml.enforcement.appeals.letters import pass_on, write_seller
+from ipml.enforcement.appeals.remedies import Restricted, find_restricted
+from ipml.enforcement.deadlines.deadlines import Clock, ClockState, find_clocks, open_clock, start_clock, stop
+from ipml.enforcement.deadlines.terms import Kind, Profile
+from ipml.enforcement.policy import AppealRules, load_enforcement_policy
+from ipml.errors import AppealedAlready, AppealNotFound, KeyReused, UnstorableValue, WindowOver
+from ipml.review.cases import find_case
+from ipml.review.snapshot import decode_listing, digest
+from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.database import writing
+from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
+from ipml.storage.tables import appeals, clocks, outbox
+
+COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
+"""The stages that run for a restriction: the second only where it differs from the first."""
+
+_SLACK = timedelta(days=3)  # for clocks that were wrong when messages were delivered
+
+
+def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> Sequence[Row[Any, Any]]:
+    """Return subject and moment of restrictions the seller was told of, whose clocks do not run yet, in that order.
+
+    Clocks are started in the order of these moments, so what lies well before the latest of them is done.
+    """
+    latest = connection.scalar(select(func.max(clocks.c.since)).where(clocks.c.stage == COMPLAINT))
+    has_clock = exists().where(clocks.c.subject == outbox.c.subject)
+    query = select(outbox.c.subject, outbox.c.settled_at).where(*_is_delivered(), ~has_clock)
+    if latest is not None:
+        query = query.where(outbox.c.settled_at >= min(latest, now) - _SLACK)
+    return connection.execute(query.order_by(outbox.c.settled_at, outbox.c.message_id).limit(at_most)).all()
+
+
+def _is_delivered() -> tuple[Any, ...]:
+    return outbox.c.channel == "seller", outbox.c.kind == "statement", outbox.c.state == "delivered"
+
+
+LONGEST_TEXT = 20_000
+_LONGEST_KEY = 255
+_SELLER = "seller"
+_EXAMINED = (AppealState.GRANTED, AppealState.PARTLY_GRANTED, AppealState.REJECTED)
+
+
+def file_appeal(
+    engine: Engine,
+    about: str | int,
+    seller_id: str,
+    text: str,
+    *,
+    kind: Kind = "complaint",
+    profile: str | None = None,
+    key: str | None = None,
+    rules: AppealRules | None = None,
+    now: datetime | None = None,
+) -> Appeal:
+    """Take in what a seller says against a restriction.
+
+    Parameters
+    ----------
+    about : str or int
+        "measure:12", "penalty:3", "case:7", or the number of a case.
+    text : str
+        At most 20,000 characters, and not empty.
+    profile : str, optional
+        By whose rules; by default those by which the seller was told, else those of the listing's country.
+    key : str, optional
+        Identifies the request; sent again it returns the same appeal.
+    rules : AppealRules, default=those of the enforcement policy
+    now : datetime, default=the clock
+
+    Raises
+    ------
+    NothingToAppeal
+        Nothing of that name restricts this seller.
+    WindowOver
+        The term is over, and that was recorded.
+    AppealedAlready
+        The seller's appeal against the same is pending, or was decided by a person.
+    UnstorableValue, KeyReused
+        Text or key cannot be accepted.
+    """
+    _check(kind, text, key)
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    with writing(engine) as connection:
+        if earlier := _find_sent(connection, about, seller_id, text, kind, key):
+            return earlier
+        found = find_restricted(connection, about, seller_id)
+        windows = find_clocks(connection, found.subject, lock=True)
+        listing = decode_listing(find_case(connection, found.case_id, lock=True).snapshot)
+        if earlier := _find_sent(connection, about, seller_id, text, kind, key):
+            return earlier  # it was sent twice at once
+        _refuse_second(connection, found)
+        _refuse_late(found.subject, kind, windows)
+        window = _find_window(windows, kind)
+        chosen = rules.load_profile(profile or (window.profile if window else rules.profile_for(listing.country).name))
+        appeal = _keep(connection, found, pseudonym_of(connection, seller_id, now=now), text, kind, chosen, key, now)
+        goes_to_holder = appeal.state is AppealState.WITH_HOLDER
+        _start(connection, appeal, chosen, now)
+        write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", listing, rules, now)
+        if goes_to_holder:
+            pass_on(connection, appeal, text, listing, chosen, now)
+        return appeal
+
+
+def withdraw_appeal(
+    engine: Engine, appeal_id: int, seller_id: str, *, rules: AppealRules | None = None, now: datetime | None = None
+) -> Appeal:
+    """Let a seller give an appeal up; they may file another as long as the term runs.
+
+    Raises
+    ------
+    AppealNotFound
+        There is none of that number, or it is another's.
+    IllegalStep
+        It has ended.
+    """
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    with writing(engine) as connection:
+        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+        appeal = find_appeal(connection, appeal_id, lock=True)
+        if appeal.pseudonym != find_pseudonym(connection, seller_id):
+            raise AppealNotFound(appeal_id)
+        appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
+        stop_all(connection, running, _SELLER, now)
+        keep_outcome(connection, appeal, _SELLER, "", now)
+        listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+        write_seller(connection, appeal, "withdrawn", listing, rules, now)
+        return appeal
+
+
+def stop_all(connection: Connection, running: dict[str, Clock], by: str, at: datetime) -> None:
+    """Stop the clocks of an appeal that have not ended."""
+    for clock in running.values():
+        if not clock.has_ended:
+            stop(connection, clock, by, at)
+
+
+def _check(kind: str, text: str, key: str | None) -> None:
+    if kind not in get_args(Kind):
+        raise UnstorableValue("kind", repr(kind[:80]), " or ".join(get_args(Kind)))
+    check_text("text", text, LONGEST_TEXT)
+    check_text("key", key or "", _LONGEST_KEY)
+    if not text.strip():
+        raise UnstorableValue("text", "nothing", "what speaks against the restriction")
+
+
+def _find_sent(
+    connection: Connection, about: str | int, seller_id: str, text: str, kind: str, key: str | None
+) -> Appeal | None:
+    """Return the appeal that came with the same key of the same seller; KeyReused where it says something else."""
+    pseudonym = find_pseudonym(connection, seller_id)
+    if not key or pseudonym is None:
+        return None
+    row = connection.execute(
+        select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.key == digest(key))
+    ).first()
+    if row is None:
+        return None
+    subject = f"case:{about}" if isinstance(about, int) else about
+    is_same = row.kind == kind and subject in (row.subject, f"case:{row.case_id}")
+    if not is_same or unseal(connection, pseudonym, row.text) != text:
+        raise KeyReused(key, row.case_id)
+    return make_appeal(row)
+
+
+def _refuse_second(connection: Connection, found: Restricted) -> None:
+    """Refuse a second appeal against the same while one is pending, or after a person has decided one."""
+    is_penalty = found.subject.startswith("penalty:")
+    same = appeals.c.subject == found.subject
+    if not is_penalty:
+        same = (appeals.c.decision_id == found.decision_id) & appeals.c.subject.not_like("penalty:%")
+    query = select(appeals).where(same, appeals.c.state.in_([*PENDING, *_EXAMINED]))
+    for row in connection.execute(query.order_by(appeals.c.appeal_id)):
+        # What was granted in part is a new measure, against which nobody has appealed yet.
+        if row.subject == found.subject or row.state in (*PENDING, AppealState.REJECTED):
+            raise AppealedAlready(found.subject, row.appeal_id, row.state)
+
+
+def _refuse_late(subject: str, kind: str, windows: dict[str, Clock]) -> None:
+    """Refuse what is recorded after the expiry of its term was; before that everything came in time."""
+    window, other = _find_window(windows, kind), windows.get(COMPLAINT)
+    if window is None or window.state is not ClockState.EXPIRED:
+        return
+    is_open = other is not None and other.state is not ClockState.EXPIRED
+    raise WindowOver(subject, kind, "a complaint is still open" if is_open else "a court is open to you")
+
+
+def _find_window(windows: dict[str, Clock], kind: str) -> Clock | None:
+    complaint = windows.get(COMPLAINT)
+    return complaint if kind == "complaint" else windows.get(COUNTER_NOTICE, complaint)
+
+
+def _keep(
+    connection: Connection,
+    found: Restricted,
+    pseudonym: str,
+    text: str,
+    kind: str,
+    profile: Profile,
+    key: str | None,
+    now: datetime,
+) -> Appeal:
+    event = AppealEvent.COUNTERED if kind == "counter-notice" and profile.holder else AppealEvent.COMPLAINED
+    sealed = seal(connection, pseudonym, text)
+    fields = {
+        **{"subject": found.subject, "case_id": found.case_id, "decision_id": found.decision_id},
+        **{"pseudonym": pseudonym, "kind": kind, "profile": profile.name, "state": next_state(0, None, event)},
+        **{"text": sealed, "key": digest(key) if key else None, "filed_at": now},
+    }
+    number: int = connection.scalars(insert(appeals).values(fields).returning(appeals.c.appeal_id)).one()
+    appeal = find_appeal(connection, number)
+    payload: dict[str, audit.Value] = {"case": found.case_id, "decision": found.decision_id, "against": found.subject}
+    payload |= {"kind": kind, "profile": profile.name, "sealed": digest(sealed)}
+    audit.append(connection, _SELLER, "appealed", appeal.name, payload, at=now)
+    return appeal
+
+
+def _start(connection: Connection, appeal: Appeal, profile: Profile, now: datetime) -> None:
+    """Start the clock of who must act now; that of a rights holder who must be reached first waits for it."""
+    stage = "holder" if appeal.state is AppealState.WITH_HOLDER else "decision"
+    if profile.stage(stage).starts == "filed":
+        start_clock(connection, appeal.name, stage, profile, now, _SELLER, now)
+    else:
+        open_clock(connection, appeal.name, stage, profile, _SELLER, now)

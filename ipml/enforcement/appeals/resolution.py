@@ -1,0 +1,440 @@
+"""How appeals are resolved: by a person, by the rights holder, or by time; the outcome corrects all that followed.
+
+A complaint is decided by a person who has not decided in the matter before. A counter-notice is passed on to the rights
+holder, who acts within the term, gives up, or says nothing.
+
+Terms begin when somebody was told, and run out when nobody acted. Every such step is a transaction of its own, so that
+`tick_appeals` can be killed anywhere: the next run finishes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, Engine, or_, select
+
+from ipml.enforcement.appeals.appeal import (
+    OUTCOMES,
+    Appeal,
+    AppealEvent,
+    change_appeal,
+    find_appeal,
+    keep_outcome,
+    may_decide,
+    move,
+    next_state,
+)
+from ipml.enforcement.appeals.filings import COMPLAINT, COUNTER_NOTICE, find_newly_notified, stop_all
+from ipml.enforcement.appeals.letters import passed_on_subject, write_seller
+from ipml.enforcement.appeals.remedies import find_penalty, lift_penalty, parse_subject, soften, take_strike_back
+from ipml.enforcement.deadlines.deadlines import (
+    TICKER,
+    Clock,
+    ClockState,
+    Start,
+    Ticked,
+    begin,
+    extend,
+    find_clocks,
+    pause,
+    resume,
+    start_clocks,
+    tick_clocks,
+)
+from ipml.enforcement.policy import AppealRules, load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.errors import (
+    AppealInHand,
+    IllegalStep,
+    NotTheirsToDecide,
+    SellerErased,
+    UnstorableValue,
+    UnusableOutcome,
+    UnusableSetting,
+)
+from ipml.records import Decision, Verdict
+from ipml.review.cases import find_case, find_cases
+from ipml.review.corrections import correct
+from ipml.review.reversals import find_decisions, stands
+from ipml.review.snapshot import decode_listing, digest
+from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.pseudonyms import seal
+from ipml.storage.tables import clocks, decisions, measures, outbox
+
+LONGEST_WHY = 5_000
+
+
+def claim_appeal(
+    engine: Engine, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
+) -> Appeal:
+    """Take an appeal in hand, so that nobody else works at it meanwhile; again only makes it last longer.
+
+    Raises
+    ------
+    NotTheirsToDecide, AppealInHand, AppealNotFound
+    """
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    with writing(engine) as connection:
+        appeal = find_appeal(connection, appeal_id, lock=True)
+        if not appeal.is_pending:
+            raise IllegalStep(appeal.name, appeal.state, "taken in hand")
+        _refuse(connection, appeal, by, now)
+        lease = {"holder": by, "lease_expires_at": now + timedelta(minutes=rules.claim_minutes)}
+        change_appeal(connection, appeal_id, **lease)
+        audit.append(connection, by, "appeal taken in hand", appeal.name, {"case": appeal.case_id}, at=now)
+        return find_appeal(connection, appeal_id)
+
+
+def decide_appeal(
+    engine: Engine,
+    appeal_id: int,
+    by: str,
+    outcome: str,
+    why: str,
+    *,
+    measure: MeasureKind | None = None,
+    rules: AppealRules | None = None,
+    now: datetime | None = None,
+) -> Appeal:
+    """Decide an appeal, and put right what follows, in one transaction.
+
+    Granted, the decision is taken back with its measure and strike, and the listing is decided genuine, with the
+    near-duplicates that were decided with it; of a penalty only the penalty is lifted. Granted in part, a milder
+    measure takes the place of the one there is. The seller is told why in each case.
+
+    Parameters
+    ----------
+    by : str
+        A person who has decided nothing in the matter before.
+    outcome : str
+        "granted", "partly granted" or "rejected".
+    why : str
+        For the seller to read, at most 5,000 characters.
+    measure : MeasureKind, optional
+        The milder measure, where it is granted in part.
+
+    Raises
+    ------
+    NotTheirsToDecide
+        This is no person, or one who decided in the matter before, or sells as this seller.
+    AppealInHand, AppealNotFound, IllegalStep
+        Another is at it, there is none, or it was decided already.
+    UnusableOutcome, UnstorableValue
+        Outcome, measure or reasons do not fit.
+    """
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    check_text("why", why, LONGEST_WHY)
+    with writing(engine) as connection:
+        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+        appeal = find_appeal(connection, appeal_id, lock=True)
+        event = _check_outcome(appeal, outcome, why, measure)
+        _refuse(connection, appeal, by, now)
+        listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+        appeal = move(connection, appeal, event)
+        made = _put_right(connection, appeal, event, by, measure, rules, now)
+        stop_all(connection, running, by, now)
+        corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
+        keep_outcome(connection, appeal, by, why, now, measure, **corrected)
+        write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
+        return appeal
+
+
+def why_lifted(why: str) -> str:
+    """Return for the reason of a reversal what a seller is told: "appeal", "counter-notice", or else "review".
+
+    Examples
+    --------
+    >>> why_lifted("appeal 3 granted"), why_lifted("holder silent, appeal 3"), why_lifted("wrong brand")
+    ('appeal', 'counter-notice', 'review')
+    """
+    if re.fullmatch(r"appeal \d+ granted", why):
+        return "appeal"
+    return "counter-notice" if re.fullmatch(r"holder \w+, appeal \d+", why) else "review"
+
+
+def restore(connection: Connection, appeal: Appeal, event: AppealEvent, by: str, at: datetime) -> Appeal:
+    """End a restriction because the rights holder did not act or gave up; nobody judges the listing by that.
+
+    The case is closed with "cannot tell", which teaches a model nothing.
+    """
+    appeal = move(connection, appeal, event)
+    made = _end_restriction(connection, appeal, Verdict.CANNOT_TELL, by, f"{event}, appeal {appeal.appeal_id}", at)
+    corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
+    keep_outcome(connection, appeal, by, event.value, at, None, **corrected)
+    return appeal
+
+
+def _refuse(connection: Connection, appeal: Appeal, by: str, now: datetime) -> None:
+    if obstacle := may_decide(connection, appeal, by):
+        raise NotTheirsToDecide(appeal.appeal_id, by, obstacle)
+    holder = appeal.holder_at(now)
+    if holder not in (None, by):
+        raise AppealInHand(appeal.appeal_id, str(holder))
+
+
+def _check_outcome(appeal: Appeal, outcome: str, why: str, measure: MeasureKind | None) -> AppealEvent:
+    number = appeal.appeal_id
+    if outcome not in OUTCOMES:
+        raise UnusableOutcome(number, repr(outcome[:80]), f"one of {', '.join(OUTCOMES)}")
+    if not why.strip():
+        raise UnusableOutcome(number, f"{outcome!r} without reasons", "reasons that the seller can read")
+    is_partly = outcome == AppealEvent.PARTLY_GRANTED
+    if is_partly != (measure is not None):
+        raise UnusableOutcome(number, f"{outcome!r} with measure {measure}", "a milder measure if granted in part only")
+    if is_partly and not appeal.subject.startswith("measure:"):
+        raise UnusableOutcome(number, f"{outcome!r} of {appeal.subject}", "granted or rejected, as it is no measure")
+    next_state(number, appeal.state, AppealEvent(outcome))  # who comes too late hears that, whoever they are
+    return AppealEvent(outcome)
+
+
+def _put_right(
+    connection: Connection,
+    appeal: Appeal,
+    event: AppealEvent,
+    by: str,
+    measure: MeasureKind | None,
+    rules: AppealRules,
+    at: datetime,
+) -> Sequence[Decision]:
+    why = f"appeal {appeal.appeal_id} {event}"
+    if event is AppealEvent.GRANTED:
+        return _end_restriction(connection, appeal, Verdict.GENUINE, by, why, at)
+    if measure is not None:
+        soften(connection, _find_harder(connection, appeal, measure), measure, by, why, at)
+        if rules.strike_in_part == "taken back":
+            take_strike_back(connection, appeal.decision_id, by, why, at)
+    return ()
+
+
+def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind) -> int:
+    """Return the number of the measure that an appeal is against, if it stands and is harder than another."""
+    number, kinds = parse_subject(appeal.subject)[1], list(MeasureKind)
+    query = select(measures.c.kind).where(measures.c.measure_id == number, measures.c.lifted_at.is_(None))
+    kind = connection.scalar(query)
+    if kind is None or kinds.index(milder) >= kinds.index(MeasureKind(kind)) or milder is MeasureKind.REMOVE_IN:
+        found = f"{milder!s} in the place of {kind or 'a measure that has ended'}"
+        raise UnusableOutcome(appeal.appeal_id, found, "a milder measure that holds everywhere, or granted or rejected")
+    return number
+
+
+def _end_restriction(
+    connection: Connection, appeal: Appeal, verdict: Verdict, by: str, why: str, at: datetime
+) -> Sequence[Decision]:
+    """Lift what an appeal is against, by putting the decision right where that is what is wrong."""
+    kind, number = parse_subject(appeal.subject)
+    if kind == "penalty":
+        lift_penalty(connection, number, by, why, at)
+        return ()
+    decision_id = _find_standing(connection, appeal)
+    if decision_id is None:
+        return ()  # others have taken it back meanwhile
+    origin = "appeal" if verdict is Verdict.GENUINE else "clock"
+    return correct(connection, decision_id, verdict, by, why, at, origin=origin).decisions
+
+
+def _find_standing(connection: Connection, appeal: Appeal) -> int | None:
+    """Return the decision that keeps the listing down now: perhaps not the one that was appealed against."""
+    is_there = (decisions.c.case_id == appeal.case_id) & stands()
+    rows = find_decisions(connection, is_there)
+    return rows[-1].decision_id if rows and rows[-1].verdict == Verdict.COUNTERFEIT else None
+
+
+_LONGEST_REFERENCE = 500
+
+
+def holder_acted(engine: Engine, appeal_id: int, reference: str, by: str, *, now: datetime | None = None) -> Appeal:
+    """Record that the rights holder has complained to an authority or sued: the measure stays, and the term stops.
+
+    Parameters
+    ----------
+    reference : str
+        Of what they filed: court and docket, or authority and file number; at most 500 characters.
+    by : str
+        Who records it.
+
+    Raises
+    ------
+    IllegalStep
+        The term is over, and that was recorded; or it is no counter-notice that waits for them.
+    AppealNotFound, UnstorableValue
+    """
+    check_text("reference", reference, _LONGEST_REFERENCE)
+    if not reference.strip():
+        raise UnstorableValue("reference", "nothing", "where the complaint or suit was filed, and its number")
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+        appeal = move(connection, find_appeal(connection, appeal_id, lock=True), AppealEvent.HOLDER_ACTED)
+        stop_all(connection, running, by, now)
+        sealed = None
+        with suppress(SellerErased):
+            sealed = seal(connection, appeal.pseudonym, reference)
+        change_appeal(connection, appeal_id, reference=sealed)
+        audit.append(connection, by, "holder acted", appeal.name, {"sealed": sealed and digest(sealed)}, at=now)
+        return appeal
+
+
+def holder_withdrew(
+    engine: Engine, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
+) -> Appeal:
+    """Record that the rights holder gives up: the restriction ends at once.
+
+    Raises
+    ------
+    IllegalStep, AppealNotFound
+    """
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    with writing(engine) as connection:
+        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+        appeal = find_appeal(connection, appeal_id, lock=True)
+        appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, now)
+        stop_all(connection, running, by, now)
+        listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+        write_seller(connection, appeal, "restored", listing, rules, now)
+        return appeal
+
+
+def change_term(
+    engine: Engine,
+    appeal_id: int,
+    how: str,
+    by: str,
+    *,
+    rules: AppealRules | None = None,
+    now: datetime | None = None,
+) -> Clock:
+    """Extend, pause or resume the term that runs for an appeal.
+
+    Parameters
+    ----------
+    how : str
+        "extend" (once, to the longer term of the profile), "pause" or "resume".
+
+    Raises
+    ------
+    IllegalStep
+        Nothing runs, or the profile has no longer term.
+    AppealNotFound
+    """
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    with writing(engine) as connection:
+        running = list(find_clocks(connection, f"appeal:{appeal_id}", lock=True).values())
+        appeal = find_appeal(connection, appeal_id, lock=True)
+        found = [clock for clock in running if not clock.has_ended]
+        if not found or how not in ("extend", "pause", "resume"):
+            raise IllegalStep(appeal.name, appeal.state, how)
+        if how == "pause":
+            return pause(connection, found[0], by, now)
+        change = extend if how == "extend" else resume
+        return change(connection, found[0], rules.load_profile(appeal.profile), by, now)
+
+
+_AT_ONCE = 200
+
+
+def tick_appeals(engine: Engine, *, rules: AppealRules | None = None, now: datetime | None = None) -> Ticked:
+    """Begin terms whose event has come, and let those run out that are over by two readings of the clock.
+
+    Parameters
+    ----------
+    now : datetime, default=the clock
+        What the clock reads. It may be wrong for a while: see `ipml.enforcement.deadlines.deadlines`.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> tick_appeals(engine).expired
+    0
+    """
+    rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
+    while _open_windows(engine, rules, now) == _AT_ONCE:
+        pass
+    _begin_passed_on(engine, rules, now)
+    return tick_clocks(
+        engine,
+        now,
+        rules.confirm,
+        lambda *expired: _follow(*expired, rules=rules),
+        lambda clock: _is_followed(clock, rules),
+    )
+
+
+def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
+    """Start the time for complaints and counter-notices of sellers who were told; return how many there were."""
+    with reading(engine) as connection:
+        if not find_newly_notified(connection, now, 1):
+            return 0
+    with writing(engine) as connection:
+        serialise(connection, Lock.OPEN_WINDOWS)
+        told = find_newly_notified(connection, now, _AT_ONCE)
+        country_of = _find_countries(connection, [subject for subject, _ in told])
+        profile_of = {country: rules.profile_for(country) for country in set(country_of.values())}
+        starts: list[Start] = []
+        for subject, at in told:
+            profile = profile_of[country_of[subject]]
+            starts.append(Start(subject, COMPLAINT, profile, at))
+            if profile.windows.counter_notice != profile.windows.complaint:
+                starts.append(Start(subject, COUNTER_NOTICE, profile, at))
+        start_clocks(connection, starts, TICKER, now)
+        return len(told)
+
+
+def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str, str | None]:
+    """Return the country of the listing that each of some restrictions came from, as far as known."""
+    numbers = [parse_subject(subject) for subject in subjects]
+    is_asked = measures.c.measure_id.in_([number for kind, number in numbers if kind == "measure"])
+    case_of = {("measure", row.measure_id): row.case_id for row in connection.execute(select(measures).where(is_asked))}
+    for kind, number in numbers:
+        if kind == "penalty" and (penalty := find_penalty(connection, number)):
+            case_of[kind, number] = penalty.case_id
+    found = find_cases(connection, case_of.values())
+    cases_asked = {subject: case_of.get(named) for subject, named in zip(subjects, numbers, strict=True)}
+    return {
+        subject: None if case_id is None else decode_listing(found[case_id].snapshot).country
+        for subject, case_id in cases_asked.items()
+    }
+
+
+def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
+    """Start the term of rights holders whom a counter-notice has reached."""
+    query = select(clocks.c.subject).where(clocks.c.state == ClockState.WAITING).order_by(clocks.c.clock_id)
+    with reading(engine) as connection:
+        waiting = list(connection.scalars(query))
+    for subject in waiting:
+        with writing(engine) as connection:
+            _begin_one(connection, subject, rules, now)
+
+
+def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: datetime) -> None:
+    clock = find_clocks(connection, subject, lock=True)["holder"]
+    passed_on = passed_on_subject(parse_subject(subject)[1])
+    # Besides the rights holder those may be told who gave notice; a message that was given up keeps nobody waiting.
+    of_it = or_(outbox.c.subject == passed_on, outbox.c.subject.like(f"{passed_on}:%")), outbox.c.state != "dead"
+    told = connection.execute(select(outbox.c.state, outbox.c.settled_at).where(*of_it)).all()
+    reached_at = max((row.settled_at for row in told if row.state == "delivered"), default=None)
+    if clock.state is ClockState.WAITING and reached_at is not None and all(row.state == "delivered" for row in told):
+        begin(connection, clock, rules.load_profile(clock.profile), reached_at, TICKER, now)
+
+
+def _is_followed(clock: Clock, rules: AppealRules) -> bool:
+    """Say whether anything follows from an expiry; a profile that cannot be read is told of where it is followed."""
+    with suppress(UnusableSetting):
+        return rules.load_profile(clock.profile).stage(clock.stage).at_expiry == "restore"
+    return True
+
+
+def _follow(connection: Connection, clock: Clock, now: datetime, *, rules: AppealRules) -> None:
+    """Do what a profile says of an expiry. A window or a late decision has no more to it than that it is recorded."""
+    if rules.load_profile(clock.profile).stage(clock.stage).at_expiry != "restore":
+        return
+    appeal = find_appeal(connection, parse_subject(clock.subject)[1], lock=True)
+    appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, TICKER, now)
+    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    write_seller(connection, appeal, "restored", listing, rules, now)

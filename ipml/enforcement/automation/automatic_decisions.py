@@ -1,0 +1,371 @@
+"""Deciding without review, as far as promises are in force; a share of the cases is drawn for people instead.
+
+A policy meets only cases in their turn in which nothing asks for a person. Decisions are made like a person's and in
+the policy's name, some at a time, in a transaction with all that follows from them; so the work can be stopped anywhere
+and goes on where it was. A case is drawn by its own lot, which hangs on the seed of the database alone: to run again
+draws nobody anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, exists, func, insert, select, update
+
+from ipml.enforcement.automation.promises import Standing, find_model_version, is_in_force, review_promises
+from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy
+from ipml.records import Decision, Listing, ScoredListing, Verdict
+from ipml.review.cases import find_cases, is_held
+from ipml.review.clusters.clusters import lock_clusters
+from ipml.review.decisions import Origin, record_all
+from ipml.review.exploration.arrivals import get_seed
+from ipml.review.quality.look_choice import draw
+from ipml.review.quality.second_person import find_scruples
+from ipml.review.reversals import by_people, is_last_verdict
+from ipml.review.snapshot import decode, decode_listing
+from ipml.settings import SecondPersonRule, Settings, get_settings
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import automatic_decisions, automatic_draws, cases, decisions, seller_keys, spread_audits
+
+
+def select_candidates(
+    brands: Collection[str], model_version: str, lowest_score: float, after: int, enqueued: tuple[datetime, datetime]
+) -> Select[Any]:
+    """Return the query for cases a policy may act on or draw, in the order of their numbers, after one of them.
+
+    Not those that wait for another, have a deadline, were decided before (and taken back), or were drawn for people:
+    by exploration, from a spread, or by the policy itself. Nor those that came in before or after a span of time.
+    """
+    was_decided = exists().where(decisions.c.case_id == cases.c.case_id)
+    is_drawn = exists().where(automatic_draws.c.case_id == cases.c.case_id)
+    is_spread_audit = exists().where(spread_audits.c.case_id == cases.c.case_id)
+    return (
+        select(cases)
+        .where(cases.c.state == "open", cases.c.lane == "ranked", cases.c.exemplar.is_(None), cases.c.due_at.is_(None))
+        .where(cases.c.brand.in_(list(brands)), cases.c.model_version == model_version)
+        .where(cases.c.score >= lowest_score, cases.c.case_id > after)
+        .where(cases.c.enqueued_at.between(*enqueued))
+        .where(~was_decided, ~is_drawn, ~is_spread_audit)
+        .order_by(cases.c.case_id)
+    )
+
+
+def find_obstacles(
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    rules: AutomaticRules,
+    second_person: Sequence[SecondPersonRule],
+    actor: str,
+    now: datetime,
+) -> dict[int, str | None]:
+    """Return for each case why it is for people whatever was promised, as a phrase, or None.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        That `select_candidates` found.
+    second_person : sequence of SecondPersonRule
+        Which verdicts a policy cannot give, since they need two persons.
+    actor : str
+        In whose name the policy would decide.
+    """
+    scruples = find_scruples(connection, rows, actor, Verdict.COUNTERFEIT, second_person)
+    acquitted = _find_acquitted(connection, {row.listing_id for row in rows})
+    excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, rules)
+    return {
+        row.case_id: ("somebody is at it" if is_held(row, now) else None)
+        or find_exclusion(decode_listing(row.snapshot), rules)
+        or ("its seller is for people" if row.seller_id in excluded else None)
+        or scruples[row.case_id]
+        or ("a person found it genuine before" if row.listing_id in acquitted else None)
+        for row in rows
+    }
+
+
+def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
+    """Return why a listing is always for people under the rules, as a phrase, or None.
+
+    Examples
+    --------
+    >>> rules = AutomaticRules(excluded_categories=("toys",), most_seller_sales=1_000)
+    >>> find_exclusion(Listing("A7", "s1", "Bag", category="bags", seller_sales=5_000), rules)
+    'its seller sells much'
+    """
+    if rules.excluded_categories and (listing.category is None or listing.category in rules.excluded_categories):
+        return "its category is for people"
+    sales, age = listing.seller_sales, listing.seller_age_days
+    if rules.most_seller_sales is not None and (sales is None or sales > rules.most_seller_sales):
+        return "its seller sells much"
+    if rules.least_seller_age_days is not None and (age is None or age < rules.least_seller_age_days):
+        return "its seller is new"
+    return None
+
+
+def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
+    """Return the ground on which a policy decides: by the weightiest reason that the rules name, else the usual one.
+
+    Examples
+    --------
+    >>> from ipml.records import Reason
+    >>> reasons = (Reason("price.brand", "Cheap", 2.0), Reason("words.replica", "Says it is a replica", 1.0))
+    >>> scored = ScoredListing(Listing("A7", "s1", "Bag"), 0.99, 3.0, reasons, (), None, "m1")
+    >>> choose_ground(scored, AutomaticRules(ground_by_reason={"words.replica": "declared_replica"}))
+    'declared_replica'
+    """
+    for reason in scored.reasons_for_counterfeit:
+        for start, ground in rules.ground_by_reason.items():
+            if reason.feature.startswith(start):
+                return ground
+    return rules.ground
+
+
+def _find_excluded_sellers(connection: Connection, seller_ids: Collection[str], rules: AutomaticRules) -> set[str]:
+    """Return those of some sellers whom the rules leave to people."""
+    if not rules.excluded_sellers:
+        return set()
+    query = select(seller_keys.c.seller_id).where(seller_keys.c.seller_id.in_(seller_ids))
+    return set(connection.scalars(query.where(seller_keys.c.pseudonym.in_(rules.excluded_sellers))))
+
+
+def _find_acquitted(connection: Connection, listing_ids: Collection[str]) -> set[str]:
+    """Return those of some listings that a person found genuine, as they were observed at another time."""
+    query = select(decisions.c.listing_id).where(
+        decisions.c.listing_id.in_(listing_ids), decisions.c.verdict == Verdict.GENUINE, is_last_verdict(), by_people()
+    )
+    return set(connection.scalars(query))
+
+
+_BATCH_SIZE = 500
+_BY_POLICY = Origin("policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What a run of the policy did.
+
+    Attributes
+    ----------
+    decided : int
+        Listings acted on.
+    drawn : int
+        Cases drawn for people.
+    left : dict of str to int
+        Cases left as they are, by why.
+    """
+
+    decided: int = 0
+    drawn: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
+
+
+def act(
+    engine: Engine,
+    policy: EnforcementPolicy,
+    now: datetime | None = None,
+    *,
+    at_once: int = 100,
+    progress: Callable[[int], None] | None = None,
+    settings: Settings | None = None,
+) -> Acted:
+    """Act on the open cases of brands whose promise is in force, and draw those from which that is known.
+
+    Does nothing unless the policy says `is_on`. Promises are looked at anew every 500 cases.
+
+    Parameters
+    ----------
+    engine : Engine
+        One that decisions have consequences in (`ipml.enforcement.actions.enforcing`).
+    now : datetime, default=the clock
+    at_once : int, default=100
+        Decisions in a transaction: all of them are kept, or none.
+    progress : callable, optional
+        Told how many cases were looked at so far.
+    settings : Settings, default=those of the process
+        Which verdicts need a second person: the policy gives none of them.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> act(engine, load_enforcement_policy())
+    Acted(decided=0, drawn=0, left={})
+    """
+    rules = policy.automatic
+    if not rules.is_on or not rules.brands:
+        return Acted()
+    now, second_person = now or datetime.now(UTC), (settings or get_settings()).second_person
+    run = _Run(
+        engine, policy, rules, second_person, f"policy:{policy.digest[:8]}", get_seed(engine, now=now), now, at_once
+    )
+    last = seen = 0
+    while True:
+        with writing(engine) as connection:
+            standings = review_promises(connection, policy, now)
+            version = find_model_version(connection)
+        rows = run.find_batch(version, last)
+        if not rows:
+            return Acted(run.decided, run.drawn, dict(run.left))
+        run.take(rows, standings)
+        last, seen = rows[-1].case_id, seen + len(rows)
+        if progress:
+            progress(seen)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run, and what it did so far."""
+
+    engine: Engine
+    policy: EnforcementPolicy
+    rules: AutomaticRules
+    second_person: Sequence[SecondPersonRule]
+    actor: str
+    seed: str
+    now: datetime
+    at_once: int
+    decided: int = 0
+    drawn: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+
+    def find_batch(self, version: str, after: int) -> Sequence[Row[Any]]:
+        """Return the next cases that might be drawn or acted on."""
+        lowest = min(min(self.rules.for_brand(brand).thresholds) for brand in self.rules.brands)
+        query = select_candidates(self.rules.brands, version, lowest, after, self._span()).limit(_BATCH_SIZE)
+        with reading(self.engine) as connection:
+            return connection.execute(query).all()
+
+    def take(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
+        """Draw some of the cases for people, and act on others."""
+        eligible = [row for row in rows if row.score >= min(self.rules.for_brand(row.brand).thresholds)]
+        by_lot = {row.case_id for row in eligible if self._lot(row) < standings[row.brand].odds}
+        with reading(self.engine) as connection:
+            chosen = self._find_free(connection, [row for row in eligible if row.case_id in by_lot])
+        self._draw(chosen, standings)
+        due: list[tuple[int, Standing]] = []
+        for row in eligible:
+            standing = standings[row.brand]
+            if row.case_id in by_lot or not standing.is_in_force or row.score < standing.threshold:
+                continue
+            if row.enqueued_at > (standing.vouched_until or datetime.min.replace(tzinfo=UTC)):
+                self.left["drawn cases of its time are to be looked at first"] += 1
+            else:
+                due.append((row.case_id, standing))
+        for start in range(0, len(due), self.at_once):
+            self._decide(dict(due[start : start + self.at_once]))
+
+    def _span(self) -> tuple[datetime, datetime]:
+        """Return between which moments those came in that may be drawn or acted on."""
+        latest = self.now - timedelta(hours=self.rules.wait_hours)
+        return latest - timedelta(days=self.rules.most_age_days), latest
+
+    def _find_free(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+        obstacles = find_obstacles(connection, rows, self.rules, self.second_person, self.actor, self.now)
+        self.left.update(why for why in obstacles.values() if why)
+        return [row for row in rows if not obstacles[row.case_id]]
+
+    def _lot(self, row: Row[Any]) -> float:
+        return draw("automatic", self.seed, row.listing_key)
+
+    def _draw(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
+        """Keep which cases are left to people, unless somebody came before."""
+        if not rows:
+            return
+        with writing(self.engine) as connection:
+            locked = find_cases(connection, [row.case_id for row in rows], lock=True)
+            known = select(automatic_draws.c.case_id).where(automatic_draws.c.case_id.in_(locked))
+            drawn_before = set(connection.scalars(known))
+            values = [
+                {
+                    "case_id": row.case_id,
+                    "brand": row.brand,
+                    "model_version": row.model_version,
+                    "score": row.score,
+                    "odds": standings[row.brand].odds,
+                    "drawn_at": self.now,
+                }
+                for row in locked.values()
+                if row.state == "open" and not is_held(row, self.now) and row.case_id not in drawn_before
+            ]
+            if values:
+                connection.execute(insert(automatic_draws), values)
+                drawn = cases.c.case_id.in_([value["case_id"] for value in values])
+                connection.execute(update(cases).where(drawn).values(drawn_at=self.now))
+                # Not under the cases, whose history reviewers see.
+                span = {"first": values[0]["case_id"], "last": values[-1]["case_id"], "drawn": len(values)}
+                audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)
+        self.drawn += len(values)
+
+    def _decide(self, due: Mapping[int, Standing]) -> None:
+        """Decide cases in the policy's name, as far as all is still as it was."""
+        with writing(self.engine) as connection:
+            locked = lock_clusters(connection, due)
+            rows = [locked[case_id] for case_id in due]
+            obstacles = self._find_obstacles(connection, rows, due)
+            self.left.update(why for why in obstacles.values() if why)
+            free = [row for row in rows if not obstacles[row.case_id]]
+            wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
+            made = record_all(connection, wanted, None, None, _BY_POLICY)
+            basis = [
+                {
+                    "decision_id": decision.decision_id,
+                    "promise_id": due[decision.case_id].promise_id,
+                    "brand": due[decision.case_id].brand,
+                    "decided_at": self.now,
+                }
+                for decision in made
+            ]
+            if basis:
+                connection.execute(insert(automatic_decisions), basis)
+        self.decided += len(made)
+
+    def _make_decision(self, row: Row[Any], standing: Standing) -> Decision:
+        ground = choose_ground(decode(row.snapshot), self.rules)
+        said = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
+        return Decision(0, row.case_id, row.listing_id, *said)
+
+    def _find_obstacles(
+        self, connection: Connection, rows: Sequence[Row[Any]], due: Mapping[int, Standing]
+    ) -> dict[int, str | None]:
+        """Return for each case why it is left as it is, or None."""
+        brands = {standing.brand: standing for standing in due.values()}
+        unchanged = {
+            number for standing in brands.values() for number in self._find_unchanged(connection, due, standing)
+        }
+        promised = {name for name, one in brands.items() if is_in_force(connection, name, one.promise_id or 0)}
+        room = {name: self.rules.for_brand(name).most_a_day - self._count_today(connection, name) for name in brands}
+        others = find_obstacles(connection, rows, self.rules, self.second_person, self.actor, self.now)
+        found: dict[int, str | None] = {}
+        for case_id, standing in due.items():
+            if case_id not in unchanged:
+                found[case_id] = "it has changed meanwhile"
+            elif standing.brand not in promised:
+                found[case_id] = "the promise was withdrawn meanwhile"
+            elif room[standing.brand] <= 0:
+                found[case_id] = "the brand has had its most of a day"
+            else:
+                found[case_id] = others[case_id]
+                room[standing.brand] -= found[case_id] is None
+        return found
+
+    def _find_unchanged(self, connection: Connection, due: Mapping[int, Standing], standing: Standing) -> list[int]:
+        """Return which cases of a brand the policy may still act on."""
+        of_brand = ([standing.brand], standing.model_version, standing.threshold)
+        again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id.in_(due))
+        return [row.case_id for row in connection.execute(again)]
+
+    def _count_today(self, connection: Connection, brand: str) -> int:
+        is_today = automatic_decisions.c.decided_at > self.now - timedelta(days=1)
+        query = select(func.count()).where(automatic_decisions.c.brand == brand, is_today)
+        return connection.scalar(query) or 0
+
+    def _explain(self, standing: Standing) -> str:
+        """Return what the decision rests on, for its record."""
+        basis = f"promise {standing.promise_id}, policy {self.policy.digest}"
+        return f"Decided by policy without review ({basis}). {standing.why}"

@@ -1,0 +1,497 @@
+"""Promises of precision, brand by brand: their record, how each stands, and how they are given and withdrawn.
+
+The record says when each was given, held and withdrawn, by whom or by what, and with what figures. How a promise stands
+is what was drawn and found, what that shows, and whether it may be acted on. It is given and withdrawn by what the
+drawn cases show, or by a person's word.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, func, insert, or_, select
+
+from ipml.enforcement.automation.sample import (
+    Count,
+    Drawn,
+    count,
+    lasting_bound,
+    read_drawn,
+    said_since,
+    suspicion,
+    vouched_until,
+    window_start,
+)
+from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolicy, keep_policy
+from ipml.errors import NothingToAllow, UnknownBrand
+from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import automatic_decisions, cases, promises, reversals
+
+EVERY_BRAND = "*"
+_RESTARTING = ("alarm", "reversals", "person")
+"""After a promise was withdrawn for one of these, only cases drawn since count: all must be shown anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What became of the promise of a brand at a moment; the figures are those it rested on."""
+
+    promise_id: int
+    at: datetime
+    brand: str
+    event: str
+    cause: str
+    actor: str
+    why: str
+    model_version: str | None
+    threshold: float | None
+    promised: float | None
+    bound: float | None
+    reviews: int | None
+    errors: int | None
+    since: datetime | None
+    policy_digest: str
+
+
+@dataclass(slots=True)
+class Record:
+    """What the events of a brand, and of all brands, come to.
+
+    Attributes
+    ----------
+    last : Event or None
+    given : Event or None
+        The event by which the promise that is in force was given; None if none is.
+    banned : Event or None
+        A person's word against it that no person has taken back.
+    restarted_at : datetime or None
+        From when on drawn cases count again.
+    """
+
+    brand: str
+    last: Event | None = None
+    given: Event | None = None
+    restarted_at: datetime | None = None
+    bans: dict[str, Event] = field(default_factory=dict)
+
+    @property
+    def banned(self) -> Event | None:
+        """The last standing word of a person against it."""
+        return max(self.bans.values(), key=lambda event: event.promise_id, default=None)
+
+    @property
+    def promise_id(self) -> int | None:
+        """Number of the last event of the brand."""
+        return None if self.last is None else self.last.promise_id
+
+    @property
+    def threshold(self) -> float:
+        """The threshold in force."""
+        return (self.last and self.last.threshold) or 0.0
+
+    def follow(self, event: Event) -> None:
+        """Take in the next event."""
+        if event.brand != EVERY_BRAND:
+            self.last = event
+        if event.event == "withdrawn":
+            self.given = None
+        elif event.event == "given":
+            self.given = event
+        if event.event == "withdrawn" and event.cause in _RESTARTING:
+            self.restarted_at = event.at
+        if event.cause == "person":
+            if event.event == "withdrawn":
+                self.bans[event.brand] = event
+            else:
+                self.bans.pop(event.brand, None)
+
+
+def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, Record]:
+    """Return what the events come to, for each of some brands."""
+    records = {brand: Record(brand) for brand in brands}
+    # A promise that is held is noted again and again: only the last time matters.
+    latest = select(func.max(promises.c.promise_id)).group_by(promises.c.brand)
+    is_telling = or_(promises.c.event != "held", promises.c.promise_id.in_(latest))
+    wanted = promises.c.brand.in_([*records, EVERY_BRAND])
+    for row in connection.execute(select(promises).where(wanted, is_telling).order_by(promises.c.promise_id)):
+        event = _event(row)
+        for record in records.values() if event.brand == EVERY_BRAND else (records[event.brand],):
+            record.follow(event)
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """From when on and before when a promise was in force with one threshold, for the scores of one model."""
+
+    start: datetime
+    end: datetime
+    threshold: float
+    model_version: str
+
+    def covers(self, at: datetime, score: float, model_version: str) -> bool:
+        """Say whether a listing of that score might have been acted on at a moment."""
+        return self.start <= at < self.end and score >= self.threshold and model_version == self.model_version
+
+
+def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, list[InForce]]:
+    """Return when the promise of each brand was in force, as far as that is known at a moment, in order."""
+    found: dict[str, list[InForce]] = defaultdict(list)
+    running: dict[str, InForce] = {}
+    query = select(promises).where(promises.c.at <= as_of).order_by(promises.c.promise_id)
+    for row in connection.execute(query.execution_options(yield_per=1000)):
+        if row.event == "allowed":  # the promise must be shown anew
+            continue
+        said = (row.threshold, row.model_version)
+        before = running.get(row.brand)
+        if before and row.event != "withdrawn" and said == (before.threshold, before.model_version):
+            continue
+        for brand in [*running] if row.brand == EVERY_BRAND else [row.brand]:
+            if brand in running:
+                found[brand].append(replace(running.pop(brand), end=row.at))
+        if row.event != "withdrawn":
+            running[row.brand] = InForce(row.at, datetime.max.replace(tzinfo=UTC), *said)
+    for brand, last in running.items():
+        found[brand].append(last)
+    return dict(found)
+
+
+def list_promise_events(connection: Connection, brand: str | None = None) -> list[Event]:
+    """Return the events of a brand, or of all, in order."""
+    query = select(promises).order_by(promises.c.promise_id)
+    if brand is not None:
+        query = query.where(promises.c.brand.in_([brand, EVERY_BRAND]))
+    return [_event(row) for row in connection.execute(query)]
+
+
+def note_event(connection: Connection, actor: str, at: datetime, **columns: Any) -> int:
+    """Append an event, note it in the audit trail, and return its number."""
+    query = insert(promises).values(actor=actor, at=at, **columns).returning(promises.c.promise_id)
+    number: int = connection.scalars(query).one()
+    named = ("brand", "cause", "threshold", "promised", "bound", "reviews", "errors", "model_version", "policy_digest")
+    payload: dict[str, audit.Value] = {name: columns[name] for name in named if columns.get(name) is not None}
+    audit.append(connection, actor, f"promise {columns['event']}", f"promise:{number}", payload, at=at)
+    return number
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(**{name: getattr(row, name) for name in Event.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the promise of a brand stands.
+
+    Attributes
+    ----------
+    threshold : float
+        The score from which on listings may be acted on; where none is good enough, the one that comes closest.
+    promised, bound : float
+        The precision that the policy promises, and that is at least there.
+    count : Count
+        The drawn cases from the threshold on.
+    since : datetime
+        From when on drawn cases count.
+    odds : float
+        With which cases are drawn now.
+    vouched_until : datetime or None
+        Until when listings must have come in to be acted on now; None: none of them are.
+    cause : str
+        What decided: "data", "alarm", "reversals", "model" or "person".
+    why : str
+        The same as a sentence.
+    promise_id : int or None
+        The last event on record.
+    """
+
+    brand: str
+    model_version: str
+    threshold: float
+    promised: float
+    bound: float
+    count: Count
+    since: datetime
+    odds: float
+    is_in_force: bool
+    cause: str
+    why: str
+    promise_id: int | None = None
+    vouched_until: datetime | None = None
+
+
+def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime) -> list[Standing]:
+    """Return how the promise of each brand that the policy covers stands; nothing changes."""
+    version = find_model_version(connection)
+    records = read_records(connection, rules.brands)
+    start = window_start(now, rules.window_days)
+    drawn = read_drawn(connection, rules.brands, version, start)
+    standings = []
+    for brand in rules.brands:
+        record = records[brand]
+        since = find_since(rules, record, now)
+        given_back = (0, 0) if record.given is None else _count_given_back(connection, brand, since)
+        standings.append(judge_promise(rules, record, drawn.get(brand, []), version, now, given_back))
+    return standings
+
+
+def find_model_version(connection: Connection) -> str:
+    """Return the model that scored the newest case: what an earlier one's scores were worth says nothing of its."""
+    return connection.scalar(select(cases.c.model_version).order_by(cases.c.case_id.desc()).limit(1)) or ""
+
+
+def describe_count(count: Count, threshold: float, bound: float, rules: BrandRules) -> str:
+    """Return what was found as a sentence.
+
+    Examples
+    --------
+    >>> describe_count(Count(612, 1), 0.98, 0.9912, BrandRules(promise=0.99))
+    'Of 612 drawn cases scoring 0.98 or more 1 was not found counterfeit: precision at least 0.9912, promised 0.99.'
+    """
+    were = "was" if count.errors == 1 else "were"
+    found = f"Of {count.n:,} drawn cases scoring {threshold:g} or more {count.errors:,} {were} not found counterfeit"
+    late = f" ({count.overdue:,} not reviewed in time)" if count.overdue else ""
+    # Cut off, not rounded: 0.98996 is less than 0.99.
+    return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, promised {rules.promise:g}."
+
+
+def find_since(rules: AutomaticRules, record: Record, now: datetime) -> datetime:
+    """Return from when on drawn cases count: the start of the window, or the last withdrawal after which all begins."""
+    start = window_start(now, rules.window_days)
+    return start if record.restarted_at is None else max(start, record.restarted_at)
+
+
+def judge_promise(
+    rules: AutomaticRules,
+    record: Record,
+    drawn: Sequence[Drawn],
+    version: str,
+    now: datetime,
+    given_back: tuple[int, int] = (0, 0),
+) -> Standing:
+    """Return how the promise of a brand stands by what is on record, what was drawn, and what was given back.
+
+    Parameters
+    ----------
+    given_back : tuple of int
+        Decisions of the policy that were taken back, and all it made, since the drawn cases count.
+    """
+    promise = rules.for_brand(record.brand)
+    since = find_since(rules, record, now)
+    counted = [one for one in drawn if one.drawn_at >= since]
+    overdue_before = now - timedelta(days=rules.grace_days)
+    threshold, bound, found = _choose(promise, counted, overdue_before)
+    holds = found.n >= promise.least_reviews and bound >= promise.promise
+    sentence = describe_count(found, threshold, bound, promise)
+    cause, why = _find_objection(rules, record, counted, version, since, given_back) or ("data", sentence)
+    is_in_force = holds and cause == "data"
+    if not is_in_force and cause == "data" and found.n < promise.least_reviews:
+        why = f"{sentence} At least {promise.least_reviews:,} must be reviewed."
+    return Standing(
+        record.brand,
+        version,
+        threshold,
+        promise.promise,
+        bound,
+        found,
+        since,
+        promise.audit_share if is_in_force else promise.qualifying_share,
+        is_in_force,
+        cause,
+        why,
+        record.promise_id,
+        vouched_until(counted, threshold, overdue_before, rules.vouching, now),
+    )
+
+
+def _choose(promise: BrandRules, drawn: Sequence[Drawn], overdue_before: datetime) -> tuple[float, float, Count]:
+    """Return the lowest threshold at which the promise holds, else that of the highest bound, with what is known."""
+    known = []
+    for threshold in promise.thresholds:
+        found = count(drawn, threshold, overdue_before)
+        bound = lasting_bound(found.n, found.errors, promise.promise, promise.confidence_each)
+        known.append((threshold, bound, found))
+        if found.n >= promise.least_reviews and bound >= promise.promise:
+            return known[-1]
+    return max(known, key=lambda one: one[1])
+
+
+def _find_objection(
+    rules: AutomaticRules,
+    record: Record,
+    drawn: Sequence[Drawn],
+    version: str,
+    since: datetime,
+    given_back: tuple[int, int],
+) -> tuple[str, str] | None:
+    """Return what speaks against acting whatever the bound: a person, the latest drawn cases, what was given back."""
+    if record.banned is not None:
+        return "person", f"Withdrawn by {record.banned.actor} on {record.banned.at:%Y-%m-%d %H:%M} UTC."
+    if record.given is None:
+        return None
+    if record.given.model_version != version:
+        return "model", f"Given for the scores of model {record.given.model_version}; now there is {version}."
+    said = said_since(drawn, record.threshold, record.given.at)
+    if suspicion(said, rules.for_brand(record.brand).promise) >= rules.alarm:
+        wrong = said.count(False)
+        return "alarm", f"Of {len(said):,} drawn cases reviewed since it was given {wrong:,} were not counterfeit."
+    undone, done = given_back
+    if undone >= rules.least_reversals and undone > (1 - rules.for_brand(record.brand).promise) * done:
+        return "reversals", f"Of {done:,} listings acted on since {since:%Y-%m-%d} {undone:,} were given back."
+    return None
+
+
+def _count_given_back(connection: Connection, brand: str, since: datetime) -> tuple[int, int]:
+    """Return how many decisions of the policy were taken back, and how many it made, since a moment."""
+    made = automatic_decisions.outerjoin(reversals, reversals.c.decision_id == automatic_decisions.c.decision_id)
+    query = (
+        select(func.count(reversals.c.reversal_id), func.count())
+        .select_from(made)
+        .where(automatic_decisions.c.brand == brand, automatic_decisions.c.decided_at >= since)
+    )
+    given_back, done = connection.execute(query).one()
+    return given_back, done
+
+
+_LONGEST_WHY = 2000
+
+
+def read_standings(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[Standing]:
+    """Return how the promise of each brand that the policy covers stands.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> read_standings(engine, load_enforcement_policy())
+    []
+    """
+    with reading(engine) as connection:
+        return assess_promises(connection, policy.automatic, now or datetime.now(UTC))
+
+
+def review_promises(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, Standing]:
+    """Give, hold or withdraw the promise of each brand by what is known now, and return how each stands.
+
+    What a standing rests on is on record when this returns, under its `promise_id`.
+    """
+    standings = assess_promises(connection, policy.automatic, now)
+    records = read_records(connection, policy.automatic.brands)
+    reviewed: dict[str, Standing] = {}
+    for standing in standings:
+        record = records[standing.brand]
+        is_given = record.given is not None
+        number = standing.promise_id
+        figures = _figures(standing, policy)
+        if standing.is_in_force and not (is_given and _is_on_record(record.last, figures)):
+            number = _note(connection, policy, standing, "held" if is_given else "given", figures, now)
+        elif is_given and not standing.is_in_force:
+            number = _note(connection, policy, standing, "withdrawn", figures, now)
+        reviewed[standing.brand] = replace(standing, promise_id=number)
+    return reviewed
+
+
+def withdraw(
+    engine: Engine,
+    policy: EnforcementPolicy,
+    brand: str | None,
+    person: str,
+    why: str = "",
+    *,
+    now: datetime | None = None,
+) -> int:
+    """Stop acting on a brand without review, or on all of them (None), until a person allows it again.
+
+    Raises
+    ------
+    UnknownBrand
+        The policy does not cover it.
+    """
+    return _say(engine, policy, brand, person, why, "withdrawn", now)
+
+
+def allow(
+    engine: Engine,
+    policy: EnforcementPolicy,
+    brand: str | None,
+    person: str,
+    why: str = "",
+    *,
+    now: datetime | None = None,
+) -> int:
+    """Take back what a person said against a brand, or against all; cases drawn since then must show the promise anew.
+
+    Raises
+    ------
+    UnknownBrand, NothingToAllow
+    """
+    return _say(engine, policy, brand, person, why, "allowed", now)
+
+
+def is_in_force(connection: Connection, brand: str, promise_id: int) -> bool:
+    """Say whether a promise is still the last word on a brand."""
+    query = select(promises.c.promise_id, promises.c.event).order_by(promises.c.promise_id.desc()).limit(1)
+    last = connection.execute(query.where(promises.c.brand == brand)).first()
+    of_all = connection.execute(query.where(promises.c.brand == EVERY_BRAND)).first()
+    is_last = last is not None and last.promise_id == promise_id and last.event in ("given", "held")
+    return is_last and (of_all is None or of_all.event != "withdrawn")
+
+
+def _say(
+    engine: Engine,
+    policy: EnforcementPolicy,
+    brand: str | None,
+    person: str,
+    why: str,
+    event: str,
+    now: datetime | None,
+) -> int:
+    check_text("why", why, _LONGEST_WHY)
+    named, now = EVERY_BRAND if brand is None else brand, now or datetime.now(UTC)
+    if brand is not None and brand not in policy.automatic.brands:
+        raise UnknownBrand(brand, policy.automatic.brands)
+    with writing(engine) as connection:
+        bans = read_records(connection, [named])[named].bans
+        if event == "allowed" and named not in bans:
+            raise NothingToAllow(named)
+        digest = keep_policy(connection, policy, now)
+        columns = {"brand": named, "event": event, "cause": "person", "why": why, "policy_digest": digest}
+        return note_event(connection, person, now, **columns)
+
+
+def _figures(standing: Standing, policy: EnforcementPolicy) -> dict[str, Any]:
+    return {
+        "brand": standing.brand,
+        "cause": standing.cause,
+        "model_version": standing.model_version,
+        "threshold": standing.threshold,
+        "promised": standing.promised,
+        "bound": standing.bound,
+        "reviews": standing.count.n,
+        "errors": standing.count.errors,
+        "since": standing.since,
+        "policy_digest": policy.digest,
+    }
+
+
+def _is_on_record(last: Any, figures: dict[str, Any]) -> bool:
+    return last is not None and all(getattr(last, name) == value for name, value in figures.items())
+
+
+def _note(
+    connection: Connection,
+    policy: EnforcementPolicy,
+    standing: Standing,
+    event: str,
+    figures: dict[str, Any],
+    now: datetime,
+) -> int:
+    keep_policy(connection, policy, now)
+    return note_event(connection, f"policy:{policy.digest[:8]}", now, event=event, why=standing.why, **figures)

@@ -1,0 +1,298 @@
+"""A case's record of enforcement: what followed from its decisions, and what "counterfeit" would lead to.
+
+What followed is gathered for the page: evidence, measures, letters, strikes, appeals. Where the seller was erased, the
+texts are None; numbers, kinds and moments stay. The outlook on a decision before it is made writes nothing down.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row
+
+from ipml.enforcement.appeals.appeal import Due, list_of_case
+from ipml.enforcement.deadlines.deadlines import Clock, find_clocks
+from ipml.enforcement.evidence.pieces import Evidence, find_evidence
+from ipml.enforcement.penalties.ladder import find_penalties
+from ipml.enforcement.penalties.penalties import (
+    Explained,
+    Penalty,
+    explain_penalty,
+    find_steps,
+    list_told,
+    select_penalties,
+)
+from ipml.enforcement.penalties.standing import (
+    Standing,
+    Strike,
+    find_standing,
+    find_strikes,
+    make_strike,
+    select_strikes,
+)
+from ipml.enforcement.penalties.strikes import describe
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.restrictions import PenaltyKind, Restriction
+from ipml.enforcement.statements.facts import Statement, state
+from ipml.enforcement.statements.letter import Letter, write_letter
+from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
+from ipml.enforcement.takedown.measures import Choice, Measure, find_measures, read_whys
+from ipml.errors import EvidenceChanged, LetterExpired, SellerErased
+from ipml.records import Decision, Listing, Verdict
+from ipml.review.cases import find_case
+from ipml.review.grounds import GROUNDS
+from ipml.review.snapshot import decode
+from ipml.storage.database import reading
+from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.tables import penalties, strikes
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A statement of reasons as it went out.
+
+    Attributes
+    ----------
+    letter : Letter or None
+        None where the seller was erased.
+    payload : dict or None
+        What the transparency database gets; None where it gets nothing, and `why_not_stated` says why.
+    notified_at : datetime or None
+        When the letter was delivered.
+    windows : tuple of Clock
+        Until when the seller may appeal.
+    """
+
+    statement: Statement
+    letter: Letter | None
+    payload: dict[str, Any] | None
+    why_not_stated: str | None
+    notified_at: datetime | None
+    windows: tuple[Clock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenMeasure:
+    """A measure, and why it was imposed, lifted and refused; `told` is its statement."""
+
+    measure: Measure
+    why: str | None
+    why_lifted: str | None
+    why_refused: str | None
+    told: Told | None
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the listing to the measure; None where it is not known when it was listed."""
+        listed_at = self.measure.listed_at
+        return None if listed_at is None else max(self.measure.imposed_at - listed_at, timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPenalty:
+    """A penalty, and why there is or was one; None where the seller was erased."""
+
+    penalty: Penalty
+    explained: Explained | None
+    told: Told | None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What followed from the decisions on a case; measures the newest first, everything else in order.
+
+    Attributes
+    ----------
+    damage : str or None
+        What is wrong with the evidence, of which nothing is shown then.
+    """
+
+    evidence: tuple[Evidence, ...]
+    measures: tuple[TakenMeasure, ...]
+    strikes: tuple[Strike, ...]
+    penalties: tuple[GivenPenalty, ...]
+    appeals: tuple[Due, ...]
+    damage: str | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing is recorded."""
+        found = self.evidence or self.measures or self.strikes or self.penalties or self.appeals
+        return not found and self.damage is None
+
+
+def read_followed(engine: Engine, case_id: int) -> Followed:
+    """Return what followed from the decisions on a case.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.actions import enforcing
+    >>> from ipml.records import Listing, ScoredListing, Verdict
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> engine = enforcing(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> followed = read_followed(engine, 1)
+    >>> followed.measures[0].why, [one.penalty.kind.value for one in followed.penalties]
+    ('remove, as usual', ['warn'])
+    """
+    with reading(engine) as connection:
+        told = {one.subject: read_told(connection, one) for one in list_statements(connection, case_id)}
+        struck = [make_strike(row) for row in connection.execute(_strikes_of(case_id))]
+        led_to = select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck]))
+        evidence, damage = _find_evidence(connection, case_id)
+        return Followed(
+            evidence=evidence,
+            damage=damage,
+            measures=tuple(
+                TakenMeasure(measure, **read_whys(connection, measure), told=told.get(measure.subject))
+                for measure in find_measures(connection, case_id=case_id)
+            ),
+            strikes=tuple(struck),
+            penalties=tuple(read_penalty(connection, penalty, told.get(penalty.subject)) for penalty in led_to),
+            appeals=tuple(Due(one, find_due(connection, one.name)) for one in list_of_case(connection, case_id)),
+        )
+
+
+def read_told(connection: Connection, statement: Statement) -> Told:
+    """Return how a statement was told to the seller and to the public."""
+    kept, letter = get_statement(connection, statement.subject), None
+    with suppress(SellerErased, LetterExpired):
+        letter = read_letter(connection, statement.subject)
+    windows = tuple(find_clocks(connection, statement.subject).values())
+    at = notified_at(connection, statement)
+    return Told(statement, letter, kept.payload, kept.why_not_stated, at, windows)
+
+
+def read_penalty(connection: Connection, penalty: Penalty, told: Told | None = None) -> GivenPenalty:
+    """Return a penalty with its reasons."""
+    return GivenPenalty(penalty, explain_penalty(connection, penalty.penalty_id), told)
+
+
+def find_due(connection: Connection, subject: str) -> datetime | None:
+    """Return when the next of the terms that run for something is over; None where none runs."""
+    clocks = find_clocks(connection, subject).values()
+    return min((one.due_at for one in clocks if one.due_at is not None and not one.has_ended), default=None)
+
+
+def _find_evidence(connection: Connection, case_id: int) -> tuple[tuple[Evidence, ...], str | None]:
+    try:
+        return tuple(find_evidence(connection, case_id)), None
+    except EvidenceChanged as error:
+        return (), str(error)
+
+
+def _strikes_of(case_id: int) -> Any:
+    return select_strikes().where(strikes.c.case_id == case_id).order_by(strikes.c.strike_id)
+
+
+_NOBODY = ""  # stands for the pseudonym of a seller who has none yet
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a decision that a listing is counterfeit would lead to.
+
+    Attributes
+    ----------
+    measures : tuple of (str, tuple of str)
+        What would be done to the listing and why, each with the grounds on which it would.
+    now, then : Standing
+        Where the seller stands, and would stand; of several grounds by the heaviest.
+    imposed, proposed : PenaltyKind or None
+        The penalty that would follow by itself, and the one that a lead would be asked about.
+    letter : Letter
+        What the seller would be told of the measure, on the first ground.
+    """
+
+    measures: tuple[tuple[str, tuple[str, ...]], ...]
+    now: Standing
+    then: Standing
+    imposed: PenaltyKind | None
+    proposed: PenaltyKind | None
+    letter: Letter
+
+
+def foresee(engine: Engine, case_id: int, policy: EnforcementPolicy, *, now: datetime | None = None) -> Outlook:
+    """Return what the decision "counterfeit" on a case would lead to.
+
+    Raises
+    ------
+    CaseNotFound
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.records import ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> outlook = foresee(engine, 1, load_enforcement_policy())
+    >>> outlook.measures[0][0], outlook.imposed.value
+    ('remove, as usual', 'warn')
+    """
+    at = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        case = find_case(connection, case_id)
+        scored = decode(case.snapshot)
+        choices = {ground: policy.measures.choose(scored.listing, scored.score, ground) for ground in GROUNDS}
+        before, after, imposed, proposed = _climb(connection, case, policy, at)
+        first, choice = next(iter(choices.items()))
+        restriction = _restrict(case, scored.listing, first, choice, at)
+    statement = state(restriction, policy.statements, puid="…", at=at, reasons=scored.reasons)
+    return Outlook(
+        measures=_group(choices),
+        now=before,
+        then=after,
+        imposed=imposed,
+        proposed=proposed,
+        letter=write_letter(statement, scored.listing.title, scored.listing.listing_id, policy.statements),
+    )
+
+
+def _group(choices: dict[str, Choice]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    ways = dict.fromkeys(choice.why for choice in choices.values())
+    return tuple((why, tuple(ground for ground, choice in choices.items() if choice.why == why)) for why in ways)
+
+
+def _climb(
+    connection: Connection, case: Row[Any], policy: EnforcementPolicy, at: datetime
+) -> tuple[Standing, Standing, PenaltyKind | None, PenaltyKind | None]:
+    """Return where the seller stands and would stand, and what would be imposed and proposed."""
+    rules = policy.penalties
+    pseudonym = find_pseudonym(connection, case.seller_id)
+    # As if nothing had been decided on this case: whoever takes a further look at it must not see that it was.
+    strikes = [] if pseudonym is None else _others(find_strikes(connection, pseudonym), case.case_id)
+    known = {strike.strike_id for strike in strikes}
+    penalties = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, at=at)
+    before = [penalty for penalty in penalties if penalty.strike_id in known]
+    told = list_told(before)
+    then = find_standing([*strikes, _strike(connection, case, policy, at)], told, rules, at)
+    steps = find_steps(then, before, at)
+    kinds = [None if rung is None else rules.ladder[rung].kind for rung in (steps.imposed, steps.proposed)]
+    return find_standing(strikes, told, rules, at), then, kinds[0], kinds[1]
+
+
+def _others(strikes: list[Strike], case_id: int) -> list[Strike]:
+    return [strike for strike in strikes if strike.case_id != case_id]
+
+
+def _strike(connection: Connection, case: Row[Any], policy: EnforcementPolicy, at: datetime) -> Strike:
+    """Return the strike that the heaviest ground would give."""
+    ground = max(GROUNDS, key=lambda ground: policy.penalties.weigh(ground, case.category))
+    decision = Decision(0, case.case_id, case.listing_id, Verdict.COUNTERFEIT, ground, "", _NOBODY, at)
+    facts = describe(connection, case, decision, policy)
+    return Strike(0, **facts, pseudonym=_NOBODY, policy_digest=policy.digest)
+
+
+def _restrict(case: Row[Any], listing: Listing, ground: str, choice: Choice, at: datetime) -> Restriction:
+    restriction = Restriction("measure:0", choice.kind, _NOBODY, case.case_id, 0, listing, ground, at)
+    return replace(restriction, until=choice.until(at), territories=choice.territories)

@@ -1,0 +1,398 @@
+"""How long a term is and when it ends, by the working days of a country and the profile of a jurisdiction.
+
+The day of the event is not counted, and a term of days or months ends with its last day, at midnight in the zone of the
+place: Regulation (EEC, Euratom) 1182/71, Article 3; Civil Code of China, Articles 201 to 203; Rule 6(a) of the US
+Federal Rules of Civil Procedure. A term of hours runs from the moment itself.
+
+Working days are those that are no weekend and no public holiday, and the Chinese days worked in exchange. The dates are
+data, in `holidays/*.toml`, each file with its sources. In a year of which a file does not say that it is complete, what
+is known is used, and whatever ends there is called provisional.
+
+What a jurisdiction says of complaints and counter-notices is data, too: who must act, how long they have, what follows.
+The files in `profiles/*.toml` name the law behind every rule. A marketplace may keep some of its own, in the folder
+that `[appeals]` of the policy names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ipml.errors import UnusableSetting, describe_faults
+from ipml.toml import parse_toml
+
+_HOLIDAYS = Path(__file__).with_name("holidays")
+_DAY = timedelta(days=1)
+
+
+class Calendar(BaseModel):
+    """The working days of a country.
+
+    Attributes
+    ----------
+    weekend : frozenset of int
+        Days of the week that are free, Monday being 1.
+    complete_from, complete_until : int
+        First and last of the years of which all holidays are known.
+    holidays, worked : frozenset of date
+        Days that are free, and days of a weekend that are worked.
+
+    Examples
+    --------
+    >>> china = load_calendar("cn")
+    >>> [china.is_working_day(date(2026, 2, day)) for day in (13, 14, 16)]  # Friday, worked Saturday, New Year's Eve
+    [True, True, False]
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    country: str
+    source: str
+    weekend: frozenset[int] = Field(frozenset({6, 7}), max_length=6)
+    complete_from: int
+    complete_until: int
+    holidays: frozenset[date]
+    worked: frozenset[date] = frozenset()
+
+    def is_working_day(self, day: date) -> bool:
+        """Say whether offices and courts work on a day."""
+        return day in self.worked or not (day in self.holidays or day.isoweekday() in self.weekend)
+
+    def add_working_days(self, day: date, count: int) -> date:
+        """Return the working day that is the `count`-th after a day, which itself is not counted."""
+        while count > 0:
+            day += _DAY
+            count -= self.is_working_day(day)
+        return day
+
+    def count_working_days(self, after: date, until: date) -> int:
+        """Return how many working days there are after a day, up to and with another."""
+        return sum(self.is_working_day(after + number * _DAY) for number in range(1, (until - after).days + 1))
+
+    def next_working_day(self, day: date) -> date:
+        """Return the day itself if it is a working day, else the next that is."""
+        while not self.is_working_day(day):
+            day += _DAY
+        return day
+
+    def is_complete(self, first: date, last: date) -> bool:
+        """Say whether all holidays between two days are known."""
+        return self.complete_from <= first.year and last.year <= self.complete_until
+
+
+@lru_cache(maxsize=64)
+def load_calendar(name: str, folder: Path | None = None) -> Calendar:
+    """Return the working days of a country, such as "cn": from a folder of one's own, else the bundled ones.
+
+    Raises
+    ------
+    UnusableSetting
+        There is no such file, or it is no calendar.
+    """
+    path = find_file(name, "holidays", _HOLIDAYS, folder)
+    try:
+        return Calendar.model_validate(parse_toml(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnusableSetting(f"holidays {path.name}", f"no TOML ({error})", "a file like holidays/us.toml") from error
+    except ValidationError as error:
+        raise UnusableSetting(
+            f"holidays {path.name}", describe_faults(error), "a file like holidays/us.toml"
+        ) from error
+
+
+def find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
+    """Return the file of a name, one's own before the bundled one; UnusableSetting where there is none."""
+    known = {path.stem: path for path in bundled.glob("*.toml")}
+    if folder is not None:
+        known |= {path.stem: path for path in (folder / kind).glob("*.toml")}
+    if name not in known:
+        raise UnusableSetting(kind, repr(name[:80]), f"one of {', '.join(sorted(known))}")
+    return known[name]
+
+
+_MONTHS = 12
+
+
+class Length(BaseModel):
+    """How long a term is: exactly one of months, days, working days and hours.
+
+    Examples
+    --------
+    >>> str(Length(working_days=20))
+    '20 working days'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    months: int = Field(0, ge=0, le=120)
+    days: int = Field(0, ge=0, le=3660)
+    working_days: int = Field(0, ge=0, le=1000)
+    hours: int = Field(0, ge=0, le=87840)
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Length:
+        if sum(bool(getattr(self, name)) for name in Length.model_fields) != 1:
+            raise ValueError("expected exactly one of months, days, working_days and hours, at least 1")
+        return self
+
+    def __str__(self) -> str:
+        name, number = next((name, getattr(self, name)) for name in Length.model_fields if getattr(self, name))
+        return f"{number} {name.replace('_', ' ').removesuffix('s' if number == 1 else '')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """By which rules of a place terms are counted.
+
+    Attributes
+    ----------
+    is_rolled : bool
+        Whether a term that would end on a free day ends with the next working day.
+    least_working_days : int
+        How many working days a term of two days or more holds at least.
+    """
+
+    zone: ZoneInfo
+    calendar: Calendar
+    is_rolled: bool = False
+    least_working_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a term ends.
+
+    Attributes
+    ----------
+    ends_at : datetime
+        The first moment after it, in UTC.
+    last_day : date
+        In the zone of the place.
+    is_provisional : bool
+        Whether not all holidays of that time are known yet, so that it may turn out later.
+    """
+
+    ends_at: datetime
+    last_day: date
+    is_provisional: bool
+
+
+def find_end(length: Length, since: datetime, counting: Counting, longer_by: int = 0) -> Deadline:
+    """Return when a term ends that begins with an event.
+
+    Parameters
+    ----------
+    since : datetime
+        Moment of the event, aware.
+    longer_by : int, default=0
+        Days (working days, where the term is of such) by which it was paused.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.deadlines.terms import load_calendar
+    >>> belgium = Counting(ZoneInfo("Europe/Brussels"), load_calendar("be"), is_rolled=True)
+    >>> str(find_end(Length(months=6), datetime(2027, 8, 31, 12, tzinfo=UTC), belgium).last_day)  # 29 February 2028
+    '2028-02-29'
+    """
+    event = since.astimezone(counting.zone).date()
+    if length.hours:
+        ends_at = (since + timedelta(hours=length.hours, days=longer_by)).astimezone(UTC)
+        return Deadline(ends_at, ends_at.astimezone(counting.zone).date(), False)
+    last = _find_last(length, event, counting, longer_by)
+    return Deadline(start_of_day(last + timedelta(days=1), counting.zone), last, _is_provisional(event, last, counting))
+
+
+def add_months(day: date, count: int) -> date:
+    """Return the same day `count` months later, or the last of that month where it has no such day.
+
+    Examples
+    --------
+    >>> str(add_months(date(2024, 8, 31), 6))
+    '2025-02-28'
+    """
+    years, month = divmod(day.month - 1 + count, _MONTHS)
+    year, month = day.year + years, month + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first moment of a local day in UTC; where clocks skip midnight, the moment they skip."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def find_zone(name: str) -> ZoneInfo:
+    """Return a time zone by its name.
+
+    Raises
+    ------
+    UnusableSetting
+        There is none of that name, or the machine has no table of time zones.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:  # an unknown name is a KeyError; "../x" and "" are others
+        remedy = "one like Europe/Brussels; a machine without time zones needs: pip install tzdata"
+        raise UnusableSetting("zone", repr(name[:80]), remedy) from error
+
+
+def _find_last(length: Length, event: date, counting: Counting, longer_by: int) -> date:
+    if length.working_days:
+        return counting.calendar.add_working_days(event, length.working_days + longer_by)
+    last = add_months(event, length.months) + timedelta(days=length.days + longer_by)
+    if length.days != 1:  # so Regulation 1182/71, Article 3(5)
+        last = max(last, counting.calendar.add_working_days(event, counting.least_working_days))
+    return counting.calendar.next_working_day(last) if counting.is_rolled else last
+
+
+def _is_provisional(event: date, last: date, counting: Counting) -> bool:
+    return not counting.calendar.is_complete(event, last)
+
+
+_PROFILES = Path(__file__).with_name("profiles")
+_LEAST_MONTHS = 6  # DSA, Article 20(1)
+
+Kind = Literal["complaint", "counter-notice"]
+Part = Literal["statement", "listing", "reference"]
+
+
+class Stage(BaseModel):
+    """A term within which somebody must act.
+
+    Attributes
+    ----------
+    actor : str
+        Who must act: "seller", "holder" or "platform".
+    starts : str
+        With which event it begins: "notified" (the seller learns of the restriction), "filed", or "passed on" (what
+        the seller says has reached the rights holder).
+    longer : Length or None
+        To what a person may extend it, once, counted from the same event.
+    latest : Length or None
+        By when what follows must be done, counted from the same event.
+    at_expiry : str
+        What follows if nobody acts: the measure is upheld, the listing restored, or somebody is late ("overdue").
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    actor: Literal["seller", "holder", "platform"]
+    starts: Literal["notified", "filed", "passed on"]
+    length: Length
+    longer: Length | None = None
+    latest: Length | None = None
+    at_expiry: Literal["uphold", "restore", "overdue"]
+
+    @model_validator(mode="after")
+    def _check_expiry(self) -> Stage:
+        if self.at_expiry == "uphold" and self.actor != "seller":
+            raise ValueError("only the seller's own silence upholds a measure")
+        return self
+
+
+class Windows(BaseModel):
+    """How long the ways are open to a seller."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    complaint: Stage
+    counter_notice: Stage = Field(alias="counter-notice")
+
+    @field_validator("complaint")
+    @classmethod
+    def _check_complaint(cls, window: Stage) -> Stage:
+        if window.length.months < _LEAST_MONTHS or window.starts != "notified":
+            raise ValueError("complaints are open for six months from notification at least (DSA, Article 20)")
+        return window
+
+
+class Profile(BaseModel):
+    """The rules of a jurisdiction, or of a platform.
+
+    Attributes
+    ----------
+    name : str
+        "eu", "china", "us", "platform", or that of a file of one's own.
+    holidays : str
+        Whose public holidays count.
+    rolls, least_working_days
+        See `Counting`.
+    windows : Windows
+        Until when a seller may complain or send a counter-notice.
+    decision : Stage
+        How long the platform has to decide a complaint.
+    holder : Stage or None
+        How long the rights holder has to act on a counter-notice; None: a counter-notice is decided as a complaint.
+    passes_on : frozenset of str
+        What the rights holder is told: the seller's "statement", the "listing" (its id and title), the "reference".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    zone: str
+    holidays: str
+    rolls: bool
+    least_working_days: int = Field(0, ge=0, le=10)
+    windows: Windows
+    decision: Stage
+    holder: Stage | None = None
+    passes_on: frozenset[Part] = frozenset({"reference"})
+    folder: Path | None = None
+
+    def stage(self, name: str) -> Stage:
+        """Return the stage a clock is named after.
+
+        Examples
+        --------
+        >>> str(load_profile("china").stage("holder").length)
+        '15 days'
+        """
+        found = {
+            "complaint window": self.windows.complaint,
+            "counter-notice window": self.windows.counter_notice,
+            "decision": self.decision,
+            "holder": self.holder,
+        }[name]
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def find_end(self, length: Length, since: datetime, longer_by: int = 0) -> Deadline:
+        """Return when a term that begins with an event ends here."""
+        return find_end(length, since, self.counting, longer_by)
+
+    @property
+    def counting(self) -> Counting:
+        """How terms are counted here."""
+        calendar = load_calendar(self.holidays, self.folder)
+        return Counting(find_zone(self.zone), calendar, self.rolls, self.least_working_days)
+
+
+@lru_cache(maxsize=64)
+def load_profile(name: str, folder: Path | None = None) -> Profile:
+    """Return a profile by its name: one's own in a folder, else the bundled one.
+
+    Raises
+    ------
+    UnusableSetting
+        There is no such file, or it says something ipml cannot follow.
+    """
+    path = find_file(name, "profiles", _PROFILES, folder)
+    try:
+        content = parse_toml(path.read_text(encoding="utf-8"))
+        profile = Profile.model_validate(content | {"name": name, "folder": folder})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnusableSetting(f"profile {name}", f"no TOML ({error})", "a file like profiles/eu.toml") from error
+    except ValidationError as error:
+        raise UnusableSetting(f"profile {name}", describe_faults(error), "a file like profiles/eu.toml") from error
+    _ = profile.counting  # zone and holidays are there, or it is said now
+    return profile

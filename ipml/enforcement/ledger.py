@@ -1,0 +1,497 @@
+"""What errors cost honest sellers beside the value caught, and whether small or new ones are wronged more often.
+
+What is at stake is kept with the measure when a listing is taken down, in bands and amounts to two digits, with nothing
+that names anybody: so it can be reckoned after any erasure.
+
+::
+
+    cost   = days offline x usual sales a day x price x share of its sales that a listing loses by the measure
+    caught = price x units sold until the next look x severity x brand weight x the same share
+
+Days run from when the platform said that the measure is done, else from when it was asked for, until it said that the
+listing is back, else until it was asked for; a listing that is still down costs on. An error is a decision that was
+taken back and whose case nobody has found counterfeit again. Those taken back within minutes are slips; to the others
+somebody had to object.
+
+A listing has one time line, however many measures lie on it: at each moment the measure by which it loses most of its
+sales counts, and only by how much more it loses than by measures whose decision stands. So an error never costs more
+than the listing sells, and what is caught is caught once.
+
+Both sides are estimates of turnover, not of profit, and what a wrong accusation costs beyond sales is not in them.
+
+Wronged is a seller whose listing was decided counterfeit and should not have been. How often that happens is known from
+two sides, and each says less than one would like:
+
+- **looked again**: decisions drawn by lot for an audit, or on cases whose truth is known, and how many the second look
+  calls genuine. The draw knows nothing of the seller, so it is fair; but it is small, and the second look may err.
+- **overturned**: decisions taken back later than within minutes. Of all decisions, but only those to which somebody
+  objected: sellers who know how to appeal are seen more often.
+
+The alarm goes by the first where both groups have enough of it, else by the second. It compares the rate of the small
+(or new) with that of all others whose size (or age) is known; the ratio has a 95 % interval on the log scale (Katz and
+others 1978, with half a case added to each count). There is an alarm where the ratio is above the policy's bound and
+the whole interval above 1: not for what may be chance. All is well only where the ratio is within the bound and the
+errors were many enough for an alarm, had it been at the bound; else they are too few to say. Decisions that were spread
+to copies are not counted: they are one judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, pairwise
+from math import exp, log, sqrt
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+)
+
+from ipml.enforcement.penalties.rules import LedgerRules
+from ipml.enforcement.penalties.standing import to_two_digits
+from ipml.enforcement.policy import UNKNOWN, Bands, EnforcementPolicy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.records import Listing, Verdict
+from ipml.review.quality.rates import Rate, count_rate
+from ipml.review.ranking.ranking import Ranking, current_ranking
+from ipml.review.ranking.worth import Worth, observe_sales_a_day, read_worth, weigh
+from ipml.review.snapshot import decode_listing
+from ipml.storage.database import reading
+from ipml.storage.tables import decisions, goldens, looks, measure_stakes, measures, opinions, reversals
+
+
+def keep_stakes(
+    connection: Connection, measure_id: int, case: Row[Any], at: datetime, policy: EnforcementPolicy
+) -> None:
+    """Keep what a measure puts at stake; one that was kept before stays as it is.
+
+    The sales a day are the listing's own since it was listed, else an equal share of its seller's, as they were
+    observed; only where neither is known they are what is usual, and `is_assumed` says so. Price, severity and weight
+    of the brand are those of the queue's value, in the currency of its policy. The queue draws sales to what is usual
+    while little is known; what honest sellers lost is not.
+    """
+    keep_all_stakes(connection, [(measure_id, case, decode_listing(case.snapshot), at)], policy)
+
+
+def keep_all_stakes(
+    connection: Connection, wanted: Sequence[tuple[int, Row[Any], Listing, datetime]], policy: EnforcementPolicy
+) -> None:
+    """Do what `keep_stakes` does for measures that were imposed together.
+
+    Parameters
+    ----------
+    wanted : sequence of (int, Row, Listing, datetime)
+        The measure, its case, the listing as it was decided on, and when.
+    """
+    known_by = measure_stakes.c.measure_id.in_([measure_id for measure_id, *_ in wanted])
+    known = set(connection.scalars(select(measure_stakes.c.measure_id).where(known_by)))
+    ranking, rules = current_ranking(connection), policy.penalties.ledger
+    rows = [
+        {"measure_id": measure_id, "kept_at": at, **_weigh(case, listing, ranking, rules)}
+        for measure_id, case, listing, at in wanted
+        if measure_id not in known
+    ]
+    if rows:
+        connection.execute(insert(measure_stakes), rows)
+
+
+def _weigh(case: Row[Any], listing: Listing, ranking: Ranking, rules: LedgerRules) -> dict[str, Any]:
+    days = ranking.policy.days_until_next_look
+    found = _read_worth(case) or weigh(listing, case.score, ranking.policy, ranking.usual)
+    observed = observe_sales_a_day(listing)
+    sales = found.sales / days if observed is None else observed
+    until_next_look = min(sales * days, ranking.policy.most_sales)
+    return {
+        "size_band": Bands(rules.size_bands).find(listing.seller_listings),
+        "age_band": Bands(rules.age_bands).find(listing.seller_age_days),
+        "loss_a_day": to_two_digits(found.price * sales),
+        "harm": to_two_digits(found.price * until_next_look * found.severity * found.brand_weight),
+        "currency": found.currency,
+        "is_assumed": "price" in found.assumed or observed is None,
+    }
+
+
+def _read_worth(case: Row[Any]) -> Worth | None:
+    return read_worth(case.worth) if case.worth else None
+
+
+_AT_ONCE = 1000
+_DAY = timedelta(days=1)
+ALL = "all"
+_ERRORS: tuple[Literal["wrong", "slip"], ...] = ("wrong", "slip")  # what overlaps counts as the graver of the two
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of the ledger: a band of sellers by "size" or "age", in one currency.
+
+    Attributes
+    ----------
+    right, caught
+        Listings on which a measure stands, and the harm that it prevents.
+    wrong, days, cost
+        Errors that somebody had to object to: how many decisions, days offline together, and what they cost.
+    slips, slip_days, slip_cost
+        The same of those taken back within minutes.
+    unpriced : int
+        Errors of either kind whose cost is not known.
+    """
+
+    by: str
+    band: str
+    currency: str
+    right: int = 0
+    caught: float = 0.0
+    wrong: int = 0
+    days: float = 0.0
+    cost: float = 0.0
+    slips: int = 0
+    slip_days: float = 0.0
+    slip_cost: float = 0.0
+    unpriced: int = 0
+
+
+def read_ledger(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[Entry]:
+    """Return the ledger: a line for all sellers, then one for each band of size and of age.
+
+    Parameters
+    ----------
+    now : datetime, default=the clock
+        Until when what is still offline costs.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> read_ledger(engine, load_enforcement_policy())
+    []
+    """
+    now, rules = now or datetime.now(UTC), policy.penalties.ledger
+    lines: dict[tuple[str, str, str], Entry] = {}
+    with reading(engine) as connection:
+        rows = connection.execute(_select_measures().execution_options(yield_per=_AT_ONCE))
+        for _, of_listing in groupby(rows, key=lambda row: (row.pseudonym, row.listing_id)):
+            _enter_listing(lines, list(of_listing), rules, now)
+    return sorted(lines.values(), key=lambda line: _place(line, rules))
+
+
+def is_found_again() -> ColumnElement[bool]:
+    """Return the condition that a standing decision calls the case of a row of decisions counterfeit."""
+    again, void = decisions.alias(), reversals.alias()
+    is_void = exists().where(void.c.decision_id == again.c.decision_id)
+    says_so = (again.c.case_id == decisions.c.case_id, again.c.verdict == Verdict.COUNTERFEIT)
+    return exists().where(*says_so, ~is_void)
+
+
+def _select_measures() -> Any:
+    moments = (decisions.c.listing_id, decisions.c.decided_at, reversals.c.reversed_at)
+    return (
+        select(measures, measure_stakes, *moments, is_found_again().label("again"))
+        .join(measure_stakes, measure_stakes.c.measure_id == measures.c.measure_id)
+        .join(decisions, decisions.c.decision_id == measures.c.decision_id)
+        .join(reversals, reversals.c.decision_id == measures.c.decision_id, isouter=True)
+        .order_by(measures.c.pseudonym, decisions.c.listing_id, measures.c.measure_id)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A time in which a listing loses a share of its sales by a measure: rightly, by error, or by a slip."""
+
+    start: datetime
+    end: datetime
+    share: float
+    loss_a_day: float | None
+    currency: str
+    kind: Literal["right", "wrong", "slip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a listing lost by errors or slips in some days of its time line."""
+
+    kind: Literal["wrong", "slip"]
+    currency: str
+    days: float
+    cost: float
+
+
+def find_losses(spells: Sequence[Spell]) -> Iterator[Loss]:
+    """Give what a listing lost by errors, one piece of its time line after the other.
+
+    Examples
+    --------
+    >>> start = datetime(2026, 3, 1, tzinfo=UTC)
+    >>> removed = Spell(start, start + timedelta(days=10), 1.0, 53.0, "EUR", "wrong")
+    >>> sum(loss.cost for loss in find_losses([removed, removed]))
+    530.0
+    """
+    moments = sorted({moment for spell in spells for moment in (spell.start, spell.end)})
+    for start, end in pairwise(moments):
+        there = [spell for spell in spells if spell.start <= start and spell.end >= end]
+        lost = max((spell.share for spell in there if spell.kind == "right"), default=None)
+        for kind in _ERRORS:
+            worst = max((spell for spell in there if spell.kind == kind), key=lambda one: one.share, default=None)
+            if worst is None or (lost is not None and worst.share <= lost):
+                continue
+            days = (end - start) / _DAY
+            yield Loss(kind, worst.currency, days, days * (worst.loss_a_day or 0.0) * (worst.share - (lost or 0.0)))
+            lost = worst.share
+
+
+def _enter_listing(
+    lines: dict[tuple[str, str, str], Entry], rows: Sequence[Row[Any]], rules: LedgerRules, now: datetime
+) -> None:
+    """Enter the measures on one listing; the bands are those of the first, as the lines of all bands add up."""
+    first = rows[0]
+    bands = ((ALL, ALL), ("size", first.size_band), ("age", first.age_band))
+
+    def find_lines(currency: str | None) -> list[Entry]:
+        keys = [(by, band, currency or "") for by, band in bands]
+        return [lines.setdefault(key, Entry(*key)) for key in keys]
+
+    for loss in find_losses([_make_spell(row, rules, now) for row in rows]):
+        for line in find_lines(loss.currency):
+            if loss.kind == "wrong":
+                line.days, line.cost = line.days + loss.days, line.cost + loss.cost
+            else:
+                line.slip_days, line.slip_cost = line.slip_days + loss.days, line.slip_cost + loss.cost
+    errors: dict[int, list[Row[Any]]] = {}
+    for row in rows:
+        if _judge(row, rules) != "right":
+            errors.setdefault(row.decision_id, []).append(row)
+    for of_decision in errors.values():
+        for line in find_lines(of_decision[0].currency):
+            line.unpriced += all(row.loss_a_day is None for row in of_decision)
+            is_wrong = _judge(of_decision[0], rules) == "wrong"
+            line.wrong, line.slips = line.wrong + is_wrong, line.slips + (not is_wrong)
+    standing = [row for row in rows if row.reversed_at is None and row.lifted_at is None]
+    if standing:
+        hardest = max(standing, key=lambda row: _share_of(row, rules))
+        for line in find_lines(hardest.currency):
+            line.right, line.caught = line.right + 1, line.caught + (hardest.harm or 0.0) * _share_of(hardest, rules)
+
+
+def _judge(row: Row[Any], rules: LedgerRules) -> Literal["right", "wrong", "slip"]:
+    """Say whether a measure was right, an error or a slip; what was found counterfeit again was right."""
+    if row.reversed_at is None or row.again:
+        return "right"
+    return "slip" if row.reversed_at - row.decided_at <= timedelta(minutes=rules.soon_minutes) else "wrong"
+
+
+def _make_spell(row: Row[Any], rules: LedgerRules, now: datetime) -> Spell:
+    start = row.done_at or row.imposed_at
+    rest = (_share_of(row, rules), row.loss_a_day, row.currency or "", _judge(row, rules))
+    return Spell(start, max(start, _end_of(row, now)), *rest)
+
+
+def _share_of(row: Row[Any], rules: LedgerRules) -> float:
+    return rules.lost_share.get(MeasureKind(row.kind), 1.0)
+
+
+def _end_of(row: Row[Any], now: datetime) -> datetime:
+    ends: datetime = row.undone_at or row.lifted_at or now
+    return ends if row.until is None else min(ends, row.until)
+
+
+def _place(line: Entry, rules: LedgerRules) -> tuple[Any, ...]:
+    bands: Mapping[str, tuple[str, ...]] = {
+        "size": Bands(rules.size_bands).names,
+        "age": Bands(rules.age_bands).names,
+    }
+    names = bands.get(line.by, ())
+    place = names.index(line.band) if line.band in names else len(names)  # bands of an earlier policy come last
+    return ((ALL, "size", "age").index(line.by), place, line.band, line.currency)
+
+
+def ledger_rows(lines: list[Entry]) -> Iterator[dict[str, str | int | float]]:
+    """Give the lines as rows of plain values, for a file."""
+    for line in lines:
+        yield {name: getattr(line, name) for name in Entry.__slots__}
+
+
+_Z = 1.959964
+_HALF = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Decisions judged again, and how many of them were wrong."""
+
+    judged: int = 0
+    wrong: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.judged + other.judged, self.wrong + other.wrong)
+
+    def __str__(self) -> str:
+        return f"{self.wrong:,} of {self.judged:,}"
+
+    @property
+    def rate(self) -> Rate | None:
+        """The share with Wilson's interval; None of nothing."""
+        return count_rate(self.wrong, self.judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One group of sellers beside the rest.
+
+    Attributes
+    ----------
+    group : str
+        "small sellers" or "new sellers".
+    source : str
+        "looked again" or "overturned".
+    of_group, of_rest : Counts
+    ratio, low, high : float or None
+        How many times more often the group is wronged; None of nothing.
+    state : str
+        "alarm", "watch" (above the bound, but it may be chance), "ok" or "too few" (to say anything).
+    """
+
+    group: str
+    source: str
+    of_group: Counts
+    of_rest: Counts
+    ratio: float | None
+    low: float | None
+    high: float | None
+    state: str
+
+    @property
+    def words(self) -> str:
+        """It in a sentence."""
+        if self.ratio is None:
+            return f"{self.group}: nothing to compare with yet."
+        counts = f"{self.of_group} against {self.of_rest}"
+        times = f"{self.ratio:.2f} times ({self.low:.2f} to {self.high:.2f}) as often wronged as the others"
+        return f"{self.group}: {times}, {counts} {self.source}."
+
+
+def find_alarms(engine: Engine, policy: EnforcementPolicy) -> list[Comparison]:
+    """Return how often small and new sellers are wronged beside the others, by the better of the two sources.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> [(found.group, found.state) for found in find_alarms(engine, load_enforcement_policy())]
+    [('small sellers', 'too few'), ('new sellers', 'too few')]
+    """
+    rules = policy.penalties.ledger
+    groups = (
+        ("small sellers", measure_stakes.c.size_band, Bands(rules.size_bands).first),
+        ("new sellers", measure_stakes.c.age_band, Bands(rules.age_bands).first),
+    )
+    found = []
+    with reading(engine) as connection:
+        for name, column, first in groups:
+            rows = connection.execute(_select_counts(column, rules)).all()
+            looked, overturned = (_split(rows, first, source) for source in ("looked", "overturned"))
+            by_looks = compare(name, "looked again", *looked, rules)
+            by_reversals = compare(name, "overturned", *overturned, rules)
+            found.append(by_reversals if by_looks.state == "too few" else by_looks)
+    return found
+
+
+def compare(group: str, source: str, of_group: Counts, of_rest: Counts, rules: LedgerRules) -> Comparison:
+    """Compare two rates.
+
+    Examples
+    --------
+    >>> found = compare("small sellers", "overturned", Counts(400, 40), Counts(4000, 100), LedgerRules())
+    >>> found.state, found.words
+    ('alarm', 'small sellers: 4.0... times (2.8... to 5.7...) as often wronged as the others, 40 of 400 against ...')
+    """
+    if not (of_group.judged and of_rest.judged):
+        return Comparison(group, source, of_group, of_rest, None, None, None, "too few")
+    ratio, low, high = _find_ratio(of_group, of_rest)
+    is_enough = min(of_group.judged, of_rest.judged) >= rules.least_judged
+    state = _name_state(of_group, of_rest, ratio, low, rules) if is_enough else "too few"
+    return Comparison(group, source, of_group, of_rest, ratio, low, high, state)
+
+
+def _name_state(of_group: Counts, of_rest: Counts, ratio: float, low: float, rules: LedgerRules) -> str:
+    """Name the state of a comparison of which enough was judged."""
+    at_the_bound = of_rest.wrong / of_rest.judged * rules.alarm_ratio * of_group.judged
+    would_be_seen = at_the_bound >= rules.least_wrong
+    if ratio <= rules.alarm_ratio:
+        return "ok" if would_be_seen else "too few"
+    if of_group.wrong >= rules.least_wrong:
+        return "alarm" if low > 1 else "watch"
+    return "watch" if low > 1 or would_be_seen else "too few"
+
+
+def _find_ratio(of_group: Counts, of_rest: Counts) -> tuple[float, float, float]:
+    wrong = (of_group.wrong + _HALF, of_rest.wrong + _HALF)
+    judged = (of_group.judged + _HALF, of_rest.judged + _HALF)
+    ratio = wrong[0] / judged[0] / (wrong[1] / judged[1])
+    spread = sqrt(max(1 / wrong[0] - 1 / judged[0] + 1 / wrong[1] - 1 / judged[1], 0.0))
+    return ratio, exp(log(ratio) - _Z * spread), exp(log(ratio) + _Z * spread)
+
+
+def _split(rows: Iterable[Any], first: str, source: str) -> tuple[Counts, Counts]:
+    of_group, of_rest = Counts(), Counts()
+    for row in rows:
+        judged = row.looked if source == "looked" else row.decided
+        counts = Counts(judged or 0, (row.looked_wrong if source == "looked" else row.overturned) or 0)
+        if row.band == first:
+            of_group += counts
+        elif row.band != UNKNOWN:
+            of_rest += counts
+    return of_group, of_rest
+
+
+def _select_counts(band: Any, rules: LedgerRules) -> Any:
+    """Return the query for decisions, those overturned, and those looked at again, by band."""
+    one_each = select(measures.c.decision_id, func.min(measures.c.measure_id).label("measure_id"))
+    firsts = one_each.group_by(measures.c.decision_id).subquery()
+    reversed_at, decided_at = (
+        type_coerce(one, BigInteger) for one in (reversals.c.reversed_at, decisions.c.decided_at)
+    )
+    is_overturned = and_(reversed_at - decided_at > int(rules.soon_minutes * 60e6), ~is_found_again())
+    its_look = and_(looks.c.case_id == decisions.c.case_id, looks.c.decision_id == decisions.c.decision_id)
+    said = (its_look, looks.c.kind == "audit", opinions.c.withdrawn_at.is_(None))
+    audits = exists().where(looks.c.look_id == opinions.c.look_id, *said)
+    truths = exists().where(goldens.c.case_id == decisions.c.case_id, goldens.c.removed_at.is_(None))
+    says_genuine = audits.where(opinions.c.verdict == Verdict.GENUINE)
+    judges = audits.where(opinions.c.verdict.in_([Verdict.GENUINE, Verdict.COUNTERFEIT]))
+    was_looked = or_(judges, truths)
+    was_wrong = or_(says_genuine, truths.where(goldens.c.truth == Verdict.GENUINE))
+    return (
+        select(
+            band.label("band"),
+            func.count().label("decided"),
+            _count_if(is_overturned).label("overturned"),
+            _count_if(was_looked).label("looked"),
+            _count_if(was_wrong).label("looked_wrong"),
+        )
+        .select_from(firsts)
+        .join(measure_stakes, measure_stakes.c.measure_id == firsts.c.measure_id)
+        .join(decisions, decisions.c.decision_id == firsts.c.decision_id)
+        .join(reversals, reversals.c.decision_id == decisions.c.decision_id, isouter=True)
+        .where(decisions.c.origin != "spread", decisions.c.verdict == Verdict.COUNTERFEIT)
+        .group_by(band)
+    )
+
+
+def _count_if(condition: Any) -> Any:
+    return func.sum(case((condition, 1), else_=0))

@@ -1,0 +1,343 @@
+"""Where in the database something of a seller may stand, and what takes its place when it is erased.
+
+Every column of text is declared. A new one must be put here, or a test fails. What is `CLEAR` must also be named in
+`BLANKED`, or be replaced by a stand-in: erasing a seller goes by these, and by nothing else.
+
+With a stand-in a case can still be counted, and tells nothing of anybody. Number, state, score, price, verdicts and
+moments stay. Brand and category stay where another seller has them, too: whatever only one seller wrote there may be a
+name or a telephone number. Notices of listings that are gone say neither whose the listing was, nor where.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Text, cast, delete, func, literal, or_, select, update
+
+from ipml.records import Listing, ScoredListing
+from ipml.review.cases import note_deed, subject_of
+from ipml.review.ranking.worth import usual_keys
+from ipml.review.snapshot import decode, encode
+from ipml.storage import audit
+from ipml.storage.pseudonyms import digest_listing
+from ipml.storage.tables import (
+    bands,
+    case_texts,
+    cases,
+    decisions,
+    goldens,
+    looks,
+    metadata,
+    notice_items,
+    notices,
+    opinions,
+    rankings,
+)
+
+
+class Holds(StrEnum):
+    """What a column holds of a seller."""
+
+    NOTHING = "nothing"
+    PSEUDONYM = "a pseudonym, or what is made of it"
+    SEALED = "what only the seller's key opens"
+    CLEAR = "what tells of them in the clear, or may, as whatever people type"
+
+
+NOTHING, PSEUDONYM, SEALED, CLEAR = Holds
+
+# Names of staff (reviewer, holder, actor, …) are theirs, not the seller's.
+TEXTS: dict[str, dict[str, Holds]] = {
+    "appeal_outcomes": dict.fromkeys(("outcome", "decided_by", "measure_kind"), NOTHING) | {"why": SEALED},
+    "appeals": dict.fromkeys(("subject", "kind", "profile", "state", "key", "holder"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "text": SEALED, "reference": SEALED},
+    "audit": dict.fromkeys(("actor", "action", "previous", "hash"), NOTHING)
+    | {"subject": PSEUDONYM, "payload": PSEUDONYM},
+    "automatic_decisions": {"brand": CLEAR},
+    "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
+    "case_texts": {"text": CLEAR},
+    "cases": dict.fromkeys(("model_version", "state", "holder", "worth", "lane"), NOTHING)
+    | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
+    | {"content": PSEUDONYM},
+    "clock_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
+    "clocks": dict.fromkeys(("subject", "stage", "profile", "state"), NOTHING),
+    "clue_outcomes": dict.fromkeys(("kind", "why", "noted_by", "currency"), NOTHING),
+    "clues": dict.fromkeys(
+        (
+            *("reference", "recipient", "brand", "purpose", "built_by", "content_digest", "currency", "signs"),
+            "received_by",
+        ),
+        NOTHING,
+    )
+    | {"members_digest": PSEUDONYM},
+    "decisions": dict.fromkeys(("verdict", "ground", "reviewer", "lane", "origin", "group_key"), NOTHING)
+    | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
+    "disclosures": {"pseudonym": PSEUDONYM, "name": PSEUDONYM},
+    "enforcement_policies": {"digest": NOTHING, "policy": NOTHING},
+    "erasures": {"pseudonym": PSEUDONYM, "erased_by": NOTHING, "why": NOTHING},
+    "evidence": {"pseudonym": PSEUDONYM, "digest": PSEUDONYM, "sealed": SEALED},
+    "goldens": {"truth": NOTHING, "source": CLEAR, "added_by": NOTHING},
+    "identities": {"issuer": NOTHING, "subject": NOTHING},
+    "legal_holds": {"pseudonym": PSEUDONYM, "sealed": SEALED, "placed_by": NOTHING, "released_by": NOTHING},
+    "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": SEALED, "why": SEALED},
+    "looks": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
+    "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_lifted": SEALED, "why_refused": SEALED},
+    "measure_messages": {"key": NOTHING, "effect": NOTHING},
+    "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),
+    # Notifiers are no sellers: what a key of theirs seals is in `sealed`, `reference`, `why`, `ground`. So is an
+    # explanation, but it tells of sellers: to them it is as good as in the clear.
+    "notice_items": {"listing_digest": CLEAR, "location": SEALED, "pseudonym": PSEUDONYM, "state": NOTHING},
+    "notices": dict.fromkeys(("reference", "kind", "brand", "key", "content_digest", "tier"), NOTHING)
+    | {"sealed": SEALED, "explanation": CLEAR},
+    "notifier_appointments": {"kind": NOTHING, "made_by": NOTHING, "ground": SEALED},
+    "notifier_steps": {"kind": NOTHING, "taken_by": NOTHING, "why": SEALED},
+    "notifiers": dict.fromkeys(("address", "pseudonym", "key", "kind"), NOTHING),
+    "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
+    | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
+    "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder", "dropped_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "body": SEALED, "last_error": SEALED, "why_dropped": SEALED},
+    "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_ended": SEALED, "why_confirmed": SEALED},
+    "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": SEALED},
+    "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
+    "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
+    "reversals": {"reviewer": NOTHING, "why": CLEAR},
+    "seeds": {"seed": NOTHING},
+    "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
+    "rights_documents": {"brand": NOTHING, "reference": NOTHING, "checked_by": NOTHING},
+    "sessions": {"token_hash": NOTHING},
+    "sifts": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
+    "spread_audits": {"verdict": NOTHING},
+    # Facts and payload name brands and categories of the policy only, and nobody.
+    "statements": dict.fromkeys(("subject", "puid", "facts", "payload", "policy_digest"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "letter": SEALED},
+    "strikes": dict.fromkeys(("ground", "category", "policy_digest", "currency"), NOTHING) | {"pseudonym": PSEUDONYM},
+    "strikes_taken_back": {"by": NOTHING, "why": SEALED},
+    "tries": {"address": NOTHING, "name_hash": NOTHING},
+    "user_sellers": {"user_name": NOTHING, "seller_id": CLEAR},
+    "users": dict.fromkeys(("name", "password_hash", "role"), NOTHING),
+}
+
+# What takes the place of texts in rows of the seller, which are found by this column.
+BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
+    ("decisions", "case_id"): {"note": "", "key": None},
+    ("opinions", "case_id"): {"note": "", "key": None},
+    ("goldens", "case_id"): {"source": ""},
+    ("reversals", "decision_id"): {"why": ""},
+    ("automatic_draws", "case_id"): {"brand": ""},
+    ("automatic_decisions", "decision_id"): {"brand": ""},
+    ("notice_items", "case_id"): {"listing_digest": ""},
+    ("notices", "notice_id"): {"explanation": ""},
+}
+
+# Rows that go with the seller.
+REMOVED: dict[str, str] = {
+    "case_texts": "case_id",
+    "bands": "case_id",
+    "user_sellers": "seller_id",
+    "seller_keys": "seller_id",
+}
+
+# What stands in for a listing, and for what was made of it.
+REPLACED: dict[str, tuple[str, ...]] = {
+    "cases": ("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"),
+    "decisions": ("listing_id",),
+    "opinions": ("listing_id",),
+    "rankings": ("usual",),
+}
+
+
+def touched_tables() -> frozenset[str]:
+    """Return the tables from which erasing a seller takes something."""
+    return frozenset({*(table for table, _ in BLANKED), *REMOVED, *REPLACED})
+
+
+def sealed_tables() -> list[str]:
+    """Return the tables that name sellers by their pseudonym, in order."""
+    return [name for name in metadata.tables if "pseudonym" in metadata.tables[name].c and name != "seller_keys"]
+
+
+_MOST_NUMBERS = 500  # in one query
+
+
+def join_notices(connection: Connection, rows: Sequence[Row[Any]], by: str, at: datetime) -> None:
+    """Join notices to the cases of listings that they have not met yet, and empty where these are.
+
+    That is known by the notifier's key alone, which stays. From now on they wait for cases that are closed for good.
+
+    Parameters
+    ----------
+    rows : sequence of rows of `cases`
+        As they were before something else stood in for their listings; no more than some hundred.
+    """
+    numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
+    unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.pseudonym.is_(None)
+    query = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(*unjoined)
+    for item in connection.execute(query).all():
+        is_unknown = item.state == "unknown"
+        state = "waiting" if is_unknown else item.state
+        fields = {"case_id": numbers[item.listing_digest], "state": state, "location": "", "listing_digest": ""}
+        change = update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields)
+        audit.change_rows(connection, change, by, "item joined" if is_unknown else "erased", at=at)
+
+
+def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
+    """Empty what notices say of cases: whoever wrote it may have named the seller."""
+    for start in range(0, len(case_ids), _MOST_NUMBERS):
+        numbers = case_ids[start : start + _MOST_NUMBERS]
+        about = select(notice_items.c.notice_id).where(notice_items.c.case_id.in_(numbers))
+        left = update(notices).where(notices.c.notice_id.in_(about), notices.c.explanation != "")
+        audit.change_rows(connection, left.values(**BLANKED["notices", "notice_id"]), by, "erased", at=at)
+
+
+TITLE = "(erased)"
+
+
+def replace_listings(connection: Connection, rows: Sequence[Row[Any]], seller: str, by: str, at: datetime) -> int:
+    """Put stand-ins in the place of the listings of cases, with all that was made of these; return how many.
+
+    Cases that were waiting for a decision are closed without one.
+
+    Parameters
+    ----------
+    rows : sequence of rows of `cases`
+        All of one seller, locked.
+    seller : str
+        What the seller is called from now on.
+    by : str
+        Who is noted in the audit trail.
+    """
+    rows = [row for row in rows if row.erased_at is None]
+    lone = _find_lone_names(connection, rows)
+    for start in range(0, len(rows), _MOST_NUMBERS):
+        _replace(connection, rows[start : start + _MOST_NUMBERS], seller, lone, by, at)
+    _forget_usual(connection, lone)
+    for row in rows:
+        if row.state != "decided":
+            note_deed(connection, by, "closed", row.case_id, at, erased=True)
+    return len(rows)
+
+
+def empty_notes(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
+    """Empty what people typed about cases."""
+    for start in range(0, len(case_ids), _MOST_NUMBERS):
+        numbers = case_ids[start : start + _MOST_NUMBERS]
+        decided = select(decisions.c.decision_id).where(decisions.c.case_id.in_(numbers))
+        for (name, found_by), columns in BLANKED.items():
+            table = metadata.tables[name]
+            if found_by in ("case_id", "decision_id"):
+                wanted = table.c[found_by].in_(numbers if found_by == "case_id" else decided)
+                is_left = or_(*(table.c[column].is_distinct_from(value) for column, value in columns.items()))
+                audit.change_rows(
+                    connection, update(table).where(wanted, is_left).values(**columns), by, "erased", at=at
+                )
+
+
+def stand_in_for(scored: ScoredListing, case_id: int, seller: str, lone: Collection[tuple[str, str]]) -> ScoredListing:
+    """Return a scored listing of which only what tells of nobody is left.
+
+    Examples
+    --------
+    >>> bag = ScoredListing(Listing("A7", "s1", "Bag of Ann", brand="Acme"), 0.9, 2.2, (), (), None, "2024-05")
+    >>> stand_in_for(bag, 12, "erased:5f1c", ()).listing
+    Listing(listing_id='erased:12', seller_id='erased:5f1c', title='(erased)', ... brand='Acme', ...)
+    """
+    old = scored.listing
+    kept = {
+        name: value for name in ("brand", "category") if (value := getattr(old, name)) and (name, value) not in lone
+    }
+    listing = Listing(stand_in_id(case_id), seller, TITLE, price=old.price, currency=old.currency, **kept)
+    return ScoredListing(
+        listing,
+        scored.score,
+        scored.log_odds,
+        reasons=(),
+        highlights=(),
+        price_range=scored.price_range if "brand" in kept else None,
+        model_version=scored.model_version,
+        abstained=scored.abstained,
+        score_low=scored.score_low,
+        score_high=scored.score_high,
+    )
+
+
+def stand_in_id(case_id: int) -> str:
+    """Return what an erased listing is called."""
+    return f"erased:{case_id}"
+
+
+def _replace(
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    seller: str,
+    lone: Collection[tuple[str, str]],
+    by: str,
+    at: datetime,
+) -> None:
+    numbers = [row.case_id for row in rows]
+    for row in rows:
+        stand_in = stand_in_for(decode(row.snapshot), row.case_id, seller, lone)
+        columns = {
+            "listing_key": stand_in.listing.listing_id,
+            "listing_id": stand_in.listing.listing_id,
+            "seller_id": seller,
+            "brand": stand_in.listing.brand,
+            "category": stand_in.listing.category,
+            "snapshot": encode(stand_in),
+            "content": None,
+            "brand_read": stand_in.listing.brand and stand_in.listing.brand.strip().casefold(),
+            "state": "decided",
+            "holder": None,
+            "lease_expires_at": None,
+            "exemplar": None,
+            "erased_at": at,
+        }
+        connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
+    for table in (decisions, opinions):
+        alias = literal("erased:").concat(cast(table.c.case_id, Text))
+        audit.change_rows(
+            connection, update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias), by, "erased", at=at
+        )
+    for table in (case_texts, bands):
+        connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
+    _end_looks(connection, numbers, by, at)
+    join_notices(connection, rows, by, at)
+    empty_notes(connection, numbers, by, at)
+    audit.append_all(connection, by, "erased", [(subject_of(number), {}) for number in numbers], at=at)
+
+
+def _end_looks(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
+    """Nobody is asked to look at a stand-in."""
+    pending = looks.c.case_id.in_(numbers), looks.c.ended_at.is_(None)
+    connection.execute(update(looks).where(*pending).values(ended_at=at))
+    listed = goldens.c.case_id.in_(numbers), goldens.c.removed_at.is_(None)
+    audit.change_rows(connection, update(goldens).where(*listed).values(removed_at=at), by, "erased", at=at)
+
+
+def _find_lone_names(connection: Connection, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:
+    """Return the brands and categories that no other seller has, as (column, text)."""
+    sellers = {row.seller_id for row in rows}
+    named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}
+    return {one for one in named if not connection.scalar(_others_have(*one, sellers))}
+
+
+def _others_have(name: str, value: str, sellers: Collection[str]) -> Any:
+    others = select(cases.c.case_id).where(cases.c[name] == value, cases.c.seller_id.not_in(sellers))
+    return select(func.count()).select_from(others.limit(1).subquery())
+
+
+def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> None:
+    """Take names that no other seller has out of the medians by which the queue was ranked."""
+    keys = {key for name, value in lone for key in usual_keys(Listing("", "", "", **{name: value}))}  # type: ignore[arg-type]
+    for ranking_id, usual in connection.execute(select(rankings.c.ranking_id, rankings.c.usual)) if keys else ():
+        said = json.loads(usual)
+        left = {part: {name: value for name, value in of.items() if name not in keys} for part, of in said.items()}
+        if left != said:
+            text = json.dumps(left, separators=(",", ":"))
+            connection.execute(update(rankings).where(rankings.c.ranking_id == ranking_id).values(usual=text))

@@ -1,0 +1,116 @@
+"""A queue of listings of one brand, people who decide what is drawn, and a policy that may act on the rest."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert, select
+
+from ipml.enforcement.automation.automatic_decisions import Acted, act
+from ipml.enforcement.automation.promises import Standing, read_standings
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.bulk import MOST_CASES
+from ipml.review.queue import decide_bulk, enqueue, preview_bulk
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import automatic_draws, cases, decisions, seeds
+
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+RULES = {
+    "is_on": True,
+    "brands": ["Acme"],
+    "promise": 0.8,
+    "thresholds": [0.9],
+    "least_reviews": 10,
+    "qualifying_share": 1.0,
+    "audit_share": 0.3,
+    "wait_hours": 0,
+    "vouching": 0,
+    "alarm": 20,
+}
+
+
+def make_policy(**rules: Any) -> EnforcementPolicy:
+    """Return the bundled policy with other rules of automatic action."""
+    bundled = load_enforcement_policy()
+    return EnforcementPolicy.model_validate({**bundled.model_dump(), "automatic": RULES | rules})
+
+
+@dataclass
+class Market:
+    """Listings that come in, and what becomes of them; every step takes an hour."""
+
+    engine: Engine
+    policy: EnforcementPolicy
+    now: datetime = START
+    n_listings: int = 0
+    last: Acted = field(default_factory=Acted)
+
+    def bring(self, n: int, score: float = 0.95, **fields: Any) -> None:
+        """Let so many listings come in."""
+        made = {"brand": "Acme", "price": 10.0, "currency": "EUR"} | fields
+        numbers = range(self.n_listings, self.n_listings + n)
+        listings = [Listing(f"L{number}", f"s{number}", f"Bag {number}", **made) for number in numbers]
+        self.n_listings += n
+        scored = [ScoredListing(listing, score, None, (), (), None, "m1") for listing in listings]
+        enqueue(self.engine, scored, joins_alike=False, now=self.now)
+
+    def act(self) -> Acted:
+        """Let the policy act."""
+        self.now += timedelta(hours=1)
+        self.last = act(self.engine, self.policy, self.now)
+        return self.last
+
+    def review(self, verdict: Verdict = Verdict.COUNTERFEIT, most: int = 10_000) -> int:
+        """Let people decide the drawn cases that are open; return how many."""
+        with reading(self.engine) as connection:
+            drawn = select(automatic_draws.c.case_id).join(cases, cases.c.case_id == automatic_draws.c.case_id)
+            numbers = connection.scalars(drawn.where(cases.c.state == "open").order_by(cases.c.case_id)).all()[:most]
+        self.now += timedelta(hours=1)
+        self.decide(numbers, verdict)
+        return len(numbers)
+
+    def decide(self, numbers: Iterable[int], verdict: Verdict) -> None:
+        """Let a person decide cases."""
+        ground = "price_and_seller" if verdict is Verdict.COUNTERFEIT else ""
+        numbers = list(numbers)
+        for start in range(0, len(numbers), MOST_CASES):
+            together = numbers[start : start + MOST_CASES]
+            seen = preview_bulk(self.engine, together, "ana", verdict, now=self.now)
+            decide_bulk(self.engine, together, "ana", verdict, ground=ground, token=seen.digest, now=self.now)
+
+    def qualify(self, n: int = 20) -> None:
+        """Let so many listings show the promise."""
+        self.bring(n)
+        self.act()
+        self.review()
+
+    def standing(self) -> Standing:
+        """Return how the promise of the brand stands."""
+        return read_standings(self.engine, self.policy, now=self.now)[0]
+
+    def read_decisions(self) -> list[Any]:
+        """Return what the policy decided."""
+        with reading(self.engine) as connection:
+            query = select(decisions).where(decisions.c.origin == "policy").order_by(decisions.c.decision_id)
+            return list(connection.execute(query))
+
+
+@pytest.fixture
+def make_market(engine: Engine) -> Callable[..., Market]:
+    """Return a function that opens the market under a policy with some rules changed; its lots are always alike."""
+
+    def make(**rules: Any) -> Market:
+        with writing(engine) as connection:
+            connection.execute(insert(seeds).values(seed="07" * 32, drawn_at=START))
+        return Market(engine, make_policy(**rules))
+
+    return make
+
+
+@pytest.fixture
+def market(make_market: Callable[..., Market]) -> Market:
+    """Return that market under the rules above."""
+    return make_market()

@@ -1,0 +1,341 @@
+"""What is acted on without review, what never is, and what is known afterwards."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from ipml.enforcement.automation.automatic_decisions import act
+from ipml.records import Verdict
+from ipml.review.exploration.turns import count_recent
+from ipml.review.hits import measure_hits
+from ipml.review.labels import export_labels
+from ipml.review.precedents import find_precedents
+from ipml.review.quality.judgements import list_judgements
+from ipml.review.queue import claim, get_case, history, undo
+from ipml.review.throughput import measure_paces
+from ipml.storage.audit import verify
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import pseudonym_of
+from ipml.storage.tables import automatic_decisions, automatic_draws, looks, promises
+
+from .conftest import make_policy
+
+pytestmark = pytest.mark.slow
+
+
+def test_nothing_is_done_before_the_promise_is_shown(market):
+    """As long as too little was reviewed, everything is for people."""
+    market.bring(20)
+    assert market.act().decided == 0
+    market.review(most=9)
+    market.bring(5)
+    assert market.act().decided == 0
+    assert "must be reviewed" in market.standing().why
+
+
+def test_what_is_not_drawn_is_acted_on_once_the_promise_is_shown(market):
+    """With 20 of 20 found counterfeit, seven in ten of the next listings go without review, the others to people."""
+    market.qualify()
+    market.bring(40)
+    acted = market.act()
+    assert acted.decided + acted.drawn == 40
+    assert 4 <= acted.drawn <= 20
+
+
+def test_off_means_off(make_market):
+    """A policy that does not say so acts on nothing and draws nothing."""
+    market = make_market(is_on=False)
+    market.bring(5)
+    assert (market.act().decided, market.last.drawn) == (0, 0)
+
+
+def test_to_run_again_changes_nothing(market):
+    """The lots fall alike: who was drawn stays drawn, nobody is drawn anew, nothing is decided twice."""
+    market.qualify()
+    market.bring(20)
+    first = market.act()
+    assert first.decided > 0
+    assert (market.act().decided, market.last.drawn) == (0, 0)
+
+
+def test_the_decision_says_on_what_it_stands(market):
+    """Its record names threshold, reviewed cases, errors, bound, promise and policy, and is marked as automatic."""
+    market.qualify()
+    market.bring(10)
+    market.act()
+    decision = market.read_decisions()[0]
+    assert decision.origin == "policy"
+    assert decision.reviewer == f"policy:{market.policy.digest[:8]}"
+    assert "Of 20 drawn cases scoring 0.9 or more 0 were not found counterfeit" in decision.note
+    assert market.policy.digest in decision.note
+    with reading(market.engine) as connection:
+        stood_on = select(promises).join(automatic_decisions)
+        event = connection.execute(stood_on.where(automatic_decisions.c.decision_id == decision.decision_id)).one()
+        assert (event.event, event.reviews, event.errors) == ("given", 20, 0)
+        assert event.bound >= 0.8
+        assert verify(connection).is_intact
+    noted = [row for row in history(market.engine, decision.case_id) if row.action == "decided"]
+    assert noted[0].payload["origin"] == "policy"
+
+
+def test_reviewers_cannot_tell_which_were_drawn(market):
+    """Neither the case nor its history shows the draw."""
+    market.bring(5)
+    market.act()
+    case = get_case(market.engine, 1)
+    assert (case.state, case.lane, case.due_at) == ("open", "ranked", None)
+    assert [row.action for row in history(market.engine, 1)] == ["enqueued"]
+
+
+def test_what_is_excluded_stays_with_people(make_market):
+    """Scores too low, other brands, categories excluded or unknown, sellers large, new or unknown."""
+    market = make_market(excluded_categories=["toys"], most_seller_sales=1_000, least_seller_age_days=30)
+    usual = {"category": "bags", "seller_sales": 5.0, "seller_age_days": 900.0}
+    market.bring(20, **usual)
+    market.act()
+    market.review()
+    market.bring(2, score=0.89, **usual)
+    for fields in (
+        {"brand": "Umbra"},
+        {"category": "toys"},
+        {"category": None},
+        {"seller_sales": 1_001.0},
+        {"seller_sales": None},
+        {"seller_age_days": 3.0},
+        {"seller_age_days": None},
+    ):
+        market.bring(2, **(usual | fields))
+    acted = market.act()
+    assert (acted.decided, acted.drawn) == (0, 0)
+    assert acted.left == {"its category is for people": 4, "its seller sells much": 4, "its seller is new": 4}
+
+
+@pytest.mark.slow
+def test_no_more_is_done_in_a_day_than_the_policy_says(make_market):
+    """Of twenty listings three are acted on, three more a day later."""
+    market = make_market(most_a_day=3)
+    market.qualify()
+    market.bring(20)
+    assert market.act().decided == 3
+    assert market.act().decided == 0
+    market.now += timedelta(days=1)
+    assert market.act().decided == 3
+
+
+def test_a_seller_is_excluded_by_pseudonym(make_market):
+    """The policy names no seller in the clear."""
+    market = make_market()
+    market.qualify()
+    with writing(market.engine) as connection:
+        pseudonym = pseudonym_of(connection, "s20")
+    market.policy = make_policy(excluded_sellers=[pseudonym])
+    market.bring(1)
+    assert market.act().left == {"its seller is for people": 1}
+
+
+@pytest.mark.slow
+def test_a_waiting_listing_is_acted_on_when_its_time_has_come(make_market):
+    """What came in too lately is left, and acted on later."""
+    market = make_market(wait_hours=24)
+    market.bring(20)
+    market.now += timedelta(hours=24)
+    market.act()
+    market.review()
+    market.bring(10)
+    assert (market.act().decided, market.last.drawn) == (0, 0)
+    market.now += timedelta(hours=24)
+    assert market.act().decided > 0
+
+
+def test_a_rule_for_two_persons_is_not_gone_around(market, monkeypatch):
+    """Where a verdict needs a second person, the policy is none of the two."""
+    from ipml.settings import get_settings
+
+    market.qualify()
+    monkeypatch.setenv("IPML_SECOND_PERSON", '[{"verdict": "counterfeit", "least_price": 5, "currency": "EUR"}]')
+    get_settings.cache_clear()
+    try:
+        market.bring(5)
+        assert market.act().decided == 0
+        assert sum(market.last.left.values()) == 5
+    finally:
+        monkeypatch.undo()
+        get_settings.cache_clear()
+
+
+def test_what_somebody_holds_is_left_to_them(market):
+    """A case that is being reviewed is not decided over the reviewer's head."""
+    market.qualify()
+    market.bring(1)
+    claim(market.engine, "ana", 21, now=market.now + timedelta(minutes=59))
+    assert market.act().left == {"somebody is at it": 1}
+
+
+def test_drawn_cases_vouch_for_those_that_came_with_them(make_market):
+    """Listings are acted on when the drawn ones of their time have been looked at and were right, and not before."""
+    market = make_market(vouching=3)
+    market.qualify()
+    market.bring(20)
+    assert market.act().decided == 0
+    assert market.review() >= 3
+    assert market.act().decided > 0
+    market.bring(20)
+    market.act()
+    market.review(Verdict.GENUINE, most=1)
+    assert market.review() >= 1
+    assert market.act().decided == 0
+
+
+def test_what_waited_too_long_is_left_to_people(market):
+    """A listing of ten days ago is not acted on by what is known today, nor drawn."""
+    market.qualify()
+    market.bring(10)
+    market.now += timedelta(days=10)
+    assert (market.act().decided, market.last.drawn) == (0, 0)
+
+
+def test_what_is_drawn_does_not_wait_for_ever(market):
+    """After a day a drawn case comes before those of a better rank."""
+    market.bring(1, score=0.91)
+    market.act()
+    market.bring(1, score=0.99)
+    first = claim(market.engine, "ana", now=market.now)
+    assert first.case_id == 2
+    market.now += timedelta(days=1)
+    assert claim(market.engine, "ben", now=market.now).case_id == 1
+
+
+def test_a_decision_given_back_is_not_made_again(market):
+    """Once a person has taken the policy's decision back, the case is for people."""
+    market.qualify()
+    market.bring(10)
+    decided = market.act().decided
+    undone = market.read_decisions()[0]
+    undo(market.engine, undone.decision_id, "lead", may_undo_others=True, now=market.now)
+    assert market.act().decided == 0
+    assert len(market.read_decisions()) == decided
+    assert get_case(market.engine, undone.case_id).state == "open"
+
+
+def test_what_a_person_acquitted_is_left_to_people(market):
+    """A listing that a person found genuine is not acted on when it is seen again."""
+    from ipml.records import Listing, ScoredListing
+    from ipml.review.queue import enqueue
+
+    market.qualify()
+    listing = Listing("A7", "s1", "Bag", brand="Acme", price=10.0, currency="EUR")
+    for title in ("Bag", "Bag, edited"):
+        seen = Listing("A7", "s1", title, brand="Acme", price=10.0, currency="EUR")
+        enqueue(market.engine, [ScoredListing(seen, 0.95, None, (), (), None, "m1")], now=market.now)
+        if title == listing.title:
+            market.decide([21], Verdict.GENUINE)
+    assert market.act().left == {"a person found it genuine before": 1}
+
+
+def test_the_policy_teaches_nobody(market):
+    """Its decisions are no labels, judgements, precedents, hits of the order or turns, and nobody's pace."""
+    market.qualify()
+    market.bring(10)
+    decided = market.act().decided
+    assert decided > 0
+    assert len(list(export_labels(market.engine))) == 20
+    assert {pace.reviewer for pace in measure_paces(market.engine, now=market.now)} == {"ana"}
+    assert sum(hits.judged for hits in measure_hits(market.engine)) == 20
+    precedents = find_precedents(market.engine, get_case(market.engine, 1), 99)
+    assert {one.decision.reviewer for one in precedents} == {"ana"}
+    with reading(market.engine) as connection:
+        assert {one.reviewer for one in list_judgements(connection)} == {"ana"}
+        assert count_recent(connection, 0.05, market.now)[0] == 20
+        of_policy = select(looks.c.look_id).where(looks.c.wanted_of.like("policy%") | looks.c.not_by.like("policy%"))
+        assert connection.execute(of_policy).first() is None
+
+
+def test_the_scores_of_another_model_start_anew(market):
+    """What was shown for one model's scores says nothing of the next one's."""
+    from ipml.records import Listing, ScoredListing
+    from ipml.review.queue import enqueue
+
+    market.qualify()
+    market.act()
+    scored = [
+        ScoredListing(Listing(f"N{n}", f"n{n}", "Bag", brand="Acme"), 0.95, None, (), (), None, "m2") for n in range(9)
+    ]
+    enqueue(market.engine, scored, now=market.now)
+    assert (market.act().decided, market.last.drawn) == (0, 9)
+    assert market.standing().count.n == 0
+
+
+def test_consequences_follow_as_after_a_person(market):
+    """Whoever bound the database hears of each decision that it was a policy's."""
+    from ipml.review.consequences import bind
+
+    heard = []
+
+    class Listening:
+        def follow_decisions(self, connection, made, origin):
+            for case, decision in made:
+                self.follow(connection, case, decision, origin)
+
+        def follow(self, connection, case, decision, origin):
+            heard.append((case.case_id, decision.verdict, decision.ground, origin))
+
+        def follow_reversal(self, connection, reversal):
+            pass
+
+    market.qualify()
+    market.bring(5)
+    acted = act(bind(market.engine, Listening()), market.policy, market.now)
+    assert len(heard) == acted.decided > 0
+    assert {one[1:] for one in heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
+
+
+def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
+    """Where one decision fails, it leaves nothing; those before stay, and the next run does the rest."""
+    from ipml.review.consequences import bind
+
+    class Failing:
+        calls = 0
+
+        def follow_decisions(self, connection, made, origin):
+            for case, decision in made:
+                self.follow(connection, case, decision, origin)
+
+        def follow(self, connection, case, decision, origin):
+            Failing.calls += 1
+            if Failing.calls == 3:
+                raise KeyboardInterrupt
+
+        def follow_reversal(self, connection, reversal):
+            pass
+
+    market.qualify()
+    market.bring(12)
+    market.now += timedelta(hours=1)
+    with pytest.raises(KeyboardInterrupt):
+        act(bind(market.engine, Failing()), market.policy, market.now, at_once=2)
+    assert len(market.read_decisions()) == 2
+    market.act()
+    with reading(market.engine) as connection:
+        drawn = len(connection.execute(select(automatic_draws)).all()) - 20
+        kept = len(connection.execute(select(automatic_decisions)).all())
+    assert kept == len(market.read_decisions()) == 12 - drawn
+
+
+def test_decisions_of_one_transaction_stand_or_fall_together(market):
+    """Where one of them fails none is kept, nor what the policy wrote down beside them; the next run does them all."""
+    from ipml.review.consequences import bind
+
+    class Failing:
+        def follow_decisions(self, connection, made, origin):
+            raise KeyboardInterrupt
+
+    market.qualify()
+    market.bring(12)
+    market.now += timedelta(hours=1)
+    with pytest.raises(KeyboardInterrupt):
+        act(bind(market.engine, Failing()), market.policy, market.now)
+    with reading(market.engine) as connection:
+        assert connection.execute(select(automatic_decisions)).all() == []
+    assert market.read_decisions() == []
+    assert market.act().decided == len(market.read_decisions()) > 2

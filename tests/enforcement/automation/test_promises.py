@@ -1,0 +1,222 @@
+"""When a promise is given, held and withdrawn."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sqlalchemy import select
+
+from ipml.enforcement.automation.promises import (
+    Record,
+    allow,
+    is_in_force,
+    judge_promise,
+    list_promise_events,
+    withdraw,
+)
+from ipml.enforcement.automation.sample import Count, Drawn, count, lasting_bound
+from ipml.enforcement.policy import AutomaticRules
+from ipml.errors import NothingToAllow, UnknownBrand
+from ipml.records import Verdict
+from ipml.review.queue import undo
+from ipml.storage.database import reading
+from ipml.storage.tables import audit, automatic_draws
+
+from .conftest import START
+
+
+def events(market):
+    """Return what became of the promises, in order."""
+    with reading(market.engine) as connection:
+        return [(event.event, event.cause) for event in list_promise_events(connection)]
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.tuples(st.sampled_from([0.91, 0.96, 0.995]), st.sampled_from([True, True, True, False, None]))),
+    st.sampled_from([0.5, 0.7, 0.9]),
+)
+def test_never_in_force_below_the_promise(said, promise):
+    """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
+    rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
+    drawn = [Drawn(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
+    standing = judge_promise(rules, Record("Acme"), drawn, "m1", START + timedelta(days=1))
+    above = [is_right for score, is_right in said if score >= standing.threshold]
+    wrong = sum(is_right is not True for is_right in above)  # nobody looked in time: an error
+    bound = lasting_bound(len(above), wrong, promise, rules.confidence_each)
+    assert (standing.count.n, standing.count.errors, standing.bound) == (len(above), wrong, bound)
+    assert standing.is_in_force == (bound >= promise and len(above) >= 3)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from([True, False, None]), max_size=40))
+def test_what_waits_is_not_counted_in_favour(said):
+    """Right cases behind one that waits do not count yet, wrong ones do."""
+    drawn = [Drawn(number, 0.99, START, is_right) for number, is_right in enumerate(said)]
+    found = count(drawn, 0.9, overdue_before=START)
+    known = said[: said.index(None)] if None in said else said
+    assert found.n - found.errors == known.count(True)
+    assert found.errors == said.count(False)
+    assert found.n + found.waiting == len(said)
+
+
+def test_several_thresholds_cost_confidence():
+    """Of three thresholds each must hold with 1 - 0.05 / 3, so that the chosen one holds with 0.95."""
+    assert AutomaticRules(thresholds=(0.9, 0.95, 0.99)).confidence_each == pytest.approx(1 - 0.05 / 3)
+
+
+def test_the_lowest_threshold_at_which_it_holds_is_chosen(make_market):
+    """Where low scores are often wrong, listings are acted on from the next threshold on."""
+    market = make_market(thresholds=[0.9, 0.95])
+    market.bring(25, score=0.97)
+    market.bring(12, score=0.92)
+    market.act()
+    market.decide(range(1, 26), Verdict.COUNTERFEIT)
+    market.decide(range(26, 38), Verdict.GENUINE)
+    market.bring(8, score=0.97)
+    market.bring(8, score=0.92)
+    acted = market.act()
+    assert market.standing().threshold == 0.95
+    assert 0 < acted.decided <= 8
+
+
+def test_drawn_cases_that_speak_against_it_withdraw_it(market):
+    """Four wrong ones in a row and nothing more is done; it is on record with its figures, and all begins anew."""
+    market.qualify(60)
+    market.bring(20)
+    market.act()
+    assert market.review(Verdict.GENUINE) >= 4
+    market.bring(5)
+    assert market.act().decided == 0
+    assert events(market) == [("given", "data"), ("withdrawn", "alarm")]
+    assert market.standing().count == Count(waiting=5)
+    with reading(market.engine) as connection:
+        noted = connection.execute(select(audit).where(audit.c.action == "promise withdrawn")).one()
+    assert noted.actor.startswith("policy:")
+    assert '"cause":"alarm"' in noted.payload
+
+
+@pytest.mark.slow
+def test_after_an_alarm_the_promise_is_given_again_by_new_cases_only(market):
+    """Twenty newly drawn cases, all counterfeit, put it in force again."""
+    market.qualify(60)
+    market.bring(20)
+    market.act()
+    market.review(Verdict.GENUINE)
+    market.act()
+    market.qualify()
+    market.bring(10)
+    assert market.act().decided > 0
+    assert events(market) == [("given", "data"), ("withdrawn", "alarm"), ("given", "data")]
+
+
+def test_a_bound_that_falls_below_the_promise_withdraws_it(make_market):
+    """Errors that are no alarm lower the bound, and the promise with it."""
+    market = make_market(alarm=1e9)
+    market.qualify()
+    market.act()
+    market.bring(20)
+    market.act()
+    market.review(Verdict.CANNOT_TELL)
+    assert market.act().decided == 0
+    assert events(market)[-1] == ("withdrawn", "data")
+
+
+@pytest.mark.slow
+def test_drawn_cases_nobody_looks_at_withdraw_it(market):
+    """What is not reviewed in time counts as an error: who does not look cannot promise."""
+    market.qualify()
+    market.bring(30)
+    market.act()
+    market.now += timedelta(days=15)
+    market.bring(5)
+    assert market.act().decided == 0
+    assert market.standing().count.overdue > 0
+
+
+def test_decisions_given_back_withdraw_it(market):
+    """Two of ten decisions taken back are more than one in ten."""
+    market.qualify()
+    market.bring(10)
+    market.act()
+    for decision in market.read_decisions()[:2]:
+        undo(market.engine, decision.decision_id, "lead", may_undo_others=True, now=market.now)
+    market.bring(10)
+    assert market.act().decided == 0
+    assert events(market)[-1] == ("withdrawn", "reversals")
+
+
+def test_a_reviewers_decision_taken_back_does_not_count(market):
+    """Only what stands shows anything."""
+    market.qualify()
+    n = market.standing().count.n
+    undo(market.engine, 1, "lead", may_undo_others=True, now=market.now)
+    assert market.standing().count.n < n
+
+
+@pytest.mark.parametrize("brand", ["Acme", pytest.param(None, marks=pytest.mark.slow)])
+def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market, brand):
+    """However much speaks for it, nothing is done until a person allows it, and new cases show it."""
+    market.qualify()
+    market.bring(5)
+    assert market.act().decided > 0
+    withdraw(market.engine, market.policy, brand, "lea", "parallel imports", now=market.now)
+    market.qualify()
+    market.bring(20)
+    assert market.act().decided == 0
+    assert "lea" in market.standing().why
+    allow(market.engine, market.policy, brand, "lea", now=market.now)
+    market.qualify()
+    market.bring(20)
+    assert market.act().decided > 0
+
+
+def test_a_withdrawal_stops_a_run_that_is_going_on(market):
+    """The promise is looked at again in the transaction of each decision."""
+    market.qualify()
+    market.bring(5)
+    market.act()
+    number = market.standing().promise_id
+    with reading(market.engine) as connection:
+        assert is_in_force(connection, "Acme", number)
+    withdraw(market.engine, market.policy, None, "lea", now=market.now)
+    with reading(market.engine) as connection:
+        assert not is_in_force(connection, "Acme", number)
+
+
+def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
+    """A brand that the policy does not name, and a word that nobody gave, are refused."""
+    with pytest.raises(UnknownBrand, match="found brand 'Umbra'; the policy covers Acme"):
+        withdraw(market.engine, market.policy, "Umbra", "lea")
+    with pytest.raises(NothingToAllow, match="no person has withdrawn it"):
+        allow(market.engine, market.policy, "Acme", "lea")
+
+
+def test_the_odds_are_kept_with_each_draw(market):
+    """Before the promise all are drawn, then three in ten."""
+    market.qualify()
+    market.bring(20)
+    market.act()
+    with reading(market.engine) as connection:
+        odds = connection.scalars(select(automatic_draws.c.odds).order_by(automatic_draws.c.case_id)).all()
+    assert odds[:20] == [1.0] * 20
+    assert set(odds[20:]) == {0.3}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"promise": 1.0},
+        {"thresholds": []},
+        {"ground": "whim"},
+        {"audit_share": 0},
+        {"by_brand": {"Acme": {"promise": 0.5}}},
+        {"brands": ["Acme"], "by_brand": {"Acme": {"promise": 2}}},
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(rules):
+    """No certainty, no score, no known ground, nothing drawn, a brand that is not covered, rules of a brand unlike."""
+    with pytest.raises(ValidationError):
+        AutomaticRules(**rules)
