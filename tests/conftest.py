@@ -115,7 +115,7 @@ SECONDS = {
     "tests/model/training/test_reproduction.py": 20,
     "tests/web/test_cooperation_browser.py": 20,
     "tests/cooperation/notices/test_killed.py": 20,
-    "tests/cooperation/clues/test_worth.py": 15,
+    "tests/cooperation/referrals/test_worth.py": 15,
     "tests/enforcement/appeals/test_appeals_at_once.py": 15,
 }
 

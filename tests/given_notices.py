@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ipml.cooperation.notices.checking import check_notice
-from ipml.cooperation.notices.notice import Notice
+from ipml.cooperation.notices.notice import Notice, check_notice
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.records import Listing, ScoredListing
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ipml.cooperation.network.folder import keep_networks
-from ipml.cooperation.network.networks import Networks, add_events, find_networks
-from ipml.cooperation.network.newcomers import find_newcomers
+from ipml.cooperation.networks.detection import Networks, add_events, find_networks
+from ipml.cooperation.networks.store import keep_networks
+from ipml.cooperation.networks.ties import find_newcomers
 from ipml.simulation.networks import Rows, plant_network, to_frame
 
 FIRST_DAY = pd.Timestamp("2026-01-05", tz="UTC")

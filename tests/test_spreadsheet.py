@@ -98,7 +98,7 @@ DEFUSED = {
     *(
         "ipml/spreadsheet.py",
         "ipml/web/console/case_list.py",
-        "ipml/cooperation/reports/traders/files.py",
+        "ipml/cooperation/reports/traders.py",
         "ipml/cli/takedown.py",
     ),
     "ipml/listings/writers.py",

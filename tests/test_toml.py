@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ipml.cooperation.network.rules import load_network_rules
+from ipml.cooperation.networks.links import load_network_rules
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import IpmlError
 from ipml.listings.brands import load_brands

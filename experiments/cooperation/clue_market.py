@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from ipml.cooperation.consequences import cooperating
-from ipml.cooperation.network.networks import Networks, find_networks
+from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.simulation.identities import Identity, give_identities, write_contact

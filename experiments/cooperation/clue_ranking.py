@@ -17,10 +17,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from ipml.cooperation.clues.ranking import Ranked, sort_by_worth
-from ipml.cooperation.clues.rules import SIGNS, SolvabilityRules
-from ipml.cooperation.clues.solvability import Known, Solvability, learn_solvability
-from ipml.cooperation.policy import load_cooperation_policy
+from ipml.cooperation.policy import SIGNS, SolvabilityRules, load_cooperation_policy
+from ipml.cooperation.referrals.handover import Known, Solvability, learn_solvability
+from ipml.cooperation.referrals.ranking import Ranked, sort_by_worth
 from ipml.money import Money
 
 _OUTCOMES = (0, 10, 20, 40)

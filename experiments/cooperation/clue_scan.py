@@ -24,12 +24,10 @@ from sqlalchemy import select
 
 from experiments.cooperation.clue_market import NOON, STAFF, ClueMarket, fill_market
 from experiments.enforcement.scanner import Scanner
-from ipml.cooperation.clues.contents import ClueRequest
-from ipml.cooperation.clues.fields import HASHES, Field
-from ipml.cooperation.clues.package import build_clue
-from ipml.cooperation.clues.rules import ClueRules, Profile
-from ipml.cooperation.network.kinds import KINDS
-from ipml.cooperation.policy import load_cooperation_policy
+from ipml.cooperation.networks.attributes import KINDS
+from ipml.cooperation.policy import ClueRules, PackageField, Profile, load_cooperation_policy
+from ipml.cooperation.referrals.disclosure import HASHES
+from ipml.cooperation.referrals.package import ClueRequest, build_clue
 from ipml.simulation.identities import Identity
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import seller_keys
@@ -82,7 +80,7 @@ def scan_market(market: ClueMarket, rules: ClueRules, place: Path) -> tuple[list
         people = {seller: one for seller, one in market.people.items() if seller in _members(market, number)}
         capture = write_capture(place / f"page-{number}.warc.gz", next(iter(people.values())))
         for recipient, profile in rules.profiles.items():
-            captures = (capture,) if profile.allows(Field.EVIDENCE) else ()
+            captures = (capture,) if profile.allows(PackageField.EVIDENCE) else ()
             request = ClueRequest(number, recipient, "Calder" if profile.needs_brand else None, captures=captures)
             out = place / f"{recipient}-{number}.zip"
             built = build_clue(market.engine, market.networks, request, rules, out, by=STAFF, is_zipped=True, now=NOON)
@@ -97,11 +95,11 @@ def scan_market(market: ClueMarket, rules: ClueRules, place: Path) -> tuple[list
 def allowed_kinds(profile: Profile) -> set[str]:
     """Return what may be found under a profile."""
     allowed = {f"{kind} hash" for kind in KINDS if profile.allows(HASHES[kind])}
-    allowed |= {"seller"} if profile.allows(Field.SELLER_ID) else set()
+    allowed |= {"seller"} if profile.allows(PackageField.SELLER_ID) else set()
     return (
         allowed
-        | (_WRITTEN if profile.allows(Field.LISTING_TEXT) else set())
-        | ({"pseudonym"} if profile.allows(Field.EVIDENCE) else set())
+        | (_WRITTEN if profile.allows(PackageField.LISTING_TEXT) else set())
+        | ({"pseudonym"} if profile.allows(PackageField.EVIDENCE) else set())
     )
 
 

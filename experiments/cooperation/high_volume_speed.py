@@ -19,9 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ipml.cooperation.reports.traders.high_volume import find_high_volume
-from ipml.cooperation.reports.traders.rules import InformRules
-from ipml.cooperation.reports.traders.sales import read_sales
+from ipml.cooperation.policy import InformRules
+from ipml.cooperation.reports.high_volume import find_high_volume, read_sales
 
 
 def write_sales(path: Path, n: int) -> None:

@@ -18,15 +18,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from fastapi.testclient import TestClient
 
-from ipml.cooperation.network.catalogue import list_networks
-from ipml.cooperation.network.drawing import lay_out
-from ipml.cooperation.network.folder import keep_networks, load_networks
-from ipml.cooperation.network.links import Links
-from ipml.cooperation.network.networks import Networks, find_networks
-from ipml.cooperation.network.numbers import first_numbers
-from ipml.cooperation.network.portraits import load_network
-from ipml.cooperation.network.roles import guess_roles
-from ipml.cooperation.network.strands import find_strands
+from ipml.cooperation.networks.detection import Networks, find_networks, first_numbers
+from ipml.cooperation.networks.layout import lay_out
+from ipml.cooperation.networks.links import Links
+from ipml.cooperation.networks.roles import guess_roles
+from ipml.cooperation.networks.store import keep_networks, list_networks, load_network, load_networks
+from ipml.cooperation.networks.ties import find_strands
 from ipml.settings import Settings
 from ipml.simulation.networks import simulate_networks
 from ipml.storage.database import migrate, open_database

@@ -1,4 +1,4 @@
-"""Fit the weights of the signs by which `ipml.cooperation.network.roles` ranks who may be the source of a network.
+"""Fit the weights of the signs by which `ipml.cooperation.networks.roles` ranks who may be the source of a network.
 
     python -m experiments.cooperation.network_roles --seeds 101 102 103 104
 
@@ -13,9 +13,8 @@ import argparse
 import numpy as np
 from scipy.optimize import minimize
 
-from ipml.cooperation.network.networks import Networks, find_networks
-from ipml.cooperation.network.order import order_members
-from ipml.cooperation.network.roles import _places_of, find_near, read_signs
+from ipml.cooperation.networks.detection import Networks, find_networks
+from ipml.cooperation.networks.roles import _places_of, find_near, order_members, read_signs
 from ipml.simulation.networks import NetworkedSellers, simulate_networks
 
 

@@ -23,10 +23,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from ipml.cooperation.network.networks import Networks, add_events, find_networks
-from ipml.cooperation.network.newcomers import find_newcomers
-from ipml.cooperation.network.roles import Role, guess_roles
-from ipml.cooperation.network.sales import estimate_sales
+from ipml.cooperation.networks.detection import Networks, add_events, find_networks
+from ipml.cooperation.networks.roles import Role, guess_roles
+from ipml.cooperation.networks.sales import estimate_sales
+from ipml.cooperation.networks.ties import find_newcomers
 from ipml.money import Rates
 from ipml.simulation.networks import CURRENCY, NetworkedSellers, simulate_networks
 

@@ -17,10 +17,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import insert
 
-from ipml.cooperation.notifiers.lanes import lane_of
-from ipml.cooperation.notifiers.record import Counts, Priors, make_record
-from ipml.cooperation.notifiers.shrinkage import learn_prior, shrink
-from ipml.cooperation.notifiers.tiers import choose_tier
+from ipml.cooperation.notifiers.record import Counts, Priors, learn_prior, make_record, shrink
+from ipml.cooperation.notifiers.standing import choose_tier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue

@@ -23,8 +23,8 @@ from typing import Any
 
 from sqlalchemy import Engine, Table, insert
 
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.period import Period
-from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.storage.database import migrate, open_database, writing
 from ipml.storage.tables import (

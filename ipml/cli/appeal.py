@@ -199,7 +199,7 @@ def tick(
     import signal
     import threading
 
-    from ipml.cooperation.notices.ticking import tick as tick_notices
+    from ipml.cooperation.notices.outcomes import tick as tick_notices
     from ipml.enforcement.appeals.resolution import tick_appeals as tick_once
     from ipml.errors import DatabaseBusy
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Engine
 
-    from ipml.cooperation.clues.rules import ClueRules
+    from ipml.cooperation.policy import ClueRules
 
 
 network_app = typer.Typer(
@@ -42,7 +42,7 @@ def find(
         ),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(help="How much shared things say: a copy of network/rules.toml.", show_default=False)
+        Path | None, typer.Option(help="How much shared things say: a copy of networks/rules.toml.", show_default=False)
     ] = None,
 ) -> None:
     """Find networks in what sellers share, or add the events of a day to those found before.
@@ -51,10 +51,10 @@ def find(
 
     Example: ipml network find attributes.parquet --out networks
     """
-    from ipml.cooperation.network.folder import has_networks, keep_networks, load_networks
-    from ipml.cooperation.network.networks import add_events, find_networks
-    from ipml.cooperation.network.newcomers import find_newcomers
-    from ipml.cooperation.network.rules import load_network_rules
+    from ipml.cooperation.networks.detection import add_events, find_networks
+    from ipml.cooperation.networks.links import load_network_rules
+    from ipml.cooperation.networks.store import has_networks, keep_networks, load_networks
+    from ipml.cooperation.networks.ties import find_newcomers
     from ipml.errors import UnusableSetting
 
     newcomers, out = [], choose_networks(out)
@@ -87,7 +87,7 @@ def hash_(
     Example: ipml network hash raw.parquet attributes.parquet --key network.key --calling-code 49
     """
     from ipml.cli.terminal import check_distinct
-    from ipml.cooperation.network.values import hash_attributes
+    from ipml.cooperation.networks.attributes import hash_attributes
 
     check_distinct(raw, attributes, key)
     typer.echo(f"{hash_attributes(raw, attributes, key, calling_code):,} rows in {attributes}.")
@@ -103,8 +103,8 @@ def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.network.evidence import moment_of
-    from ipml.cooperation.network.folder import load_networks
+    from ipml.cooperation.networks.store import load_networks
+    from ipml.cooperation.networks.ties import moment_of
 
     found = load_networks(choose_networks(networks))
     sizes = np.bincount(found.numbering.number)[1:]
@@ -133,9 +133,9 @@ def show(
 
     Example: ipml network show 12 --sales listings.parquet
     """
-    from ipml.cooperation.network.folder import load_networks
-    from ipml.cooperation.network.sales import estimate_sales, read_sales
-    from ipml.cooperation.network.summary import describe_network
+    from ipml.cooperation.networks.roles import describe_network
+    from ipml.cooperation.networks.sales import estimate_sales, read_sales
+    from ipml.cooperation.networks.store import load_networks
     from ipml.review.ranking.policy import load_policy
 
     found = load_networks(choose_networks(networks))
@@ -163,7 +163,7 @@ def receipt(
 
     Example: ipml clue receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
     """
-    from ipml.cooperation.clues.log import sign_receipt
+    from ipml.cooperation.referrals.handover import sign_receipt
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
@@ -192,8 +192,8 @@ def outcome(
 
     Example: ipml clue outcome 3 --arrests 4
     """
-    from ipml.cooperation.clues.outcomes import note_outcome
     from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.cooperation.referrals.handover import note_outcome
     from ipml.errors import UnusableSetting
     from ipml.web.accounts.permissions import Action
 
@@ -262,9 +262,8 @@ def build(
 
     Example: ipml clue build 12 --recipient rights-holder --brand Nordvik --zip
     """
-    from ipml.cooperation.clues.contents import ClueRequest
-    from ipml.cooperation.clues.package import build_clue
-    from ipml.cooperation.network.folder import load_networks
+    from ipml.cooperation.networks.store import load_networks
+    from ipml.cooperation.referrals.package import ClueRequest, build_clue
     from ipml.enforcement.privacy.erasure import read_erased
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
@@ -309,8 +308,7 @@ def list_handed_on(database: Database = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.clues.log import list_clues
-    from ipml.cooperation.clues.outcomes import find_outcomes
+    from ipml.cooperation.referrals.handover import find_outcomes, list_clues
     from ipml.money import say_amount
     from ipml.storage.database import reading
 
@@ -345,10 +343,9 @@ def rank(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.clues.outcomes import read_known
-    from ipml.cooperation.clues.ranking import rank_networks
-    from ipml.cooperation.clues.solvability import learn_solvability
-    from ipml.cooperation.network.folder import load_networks
+    from ipml.cooperation.networks.store import load_networks
+    from ipml.cooperation.referrals.handover import learn_solvability, read_known
+    from ipml.cooperation.referrals.ranking import rank_networks
     from ipml.storage.database import reading
 
     rules = _load_rules()
@@ -434,6 +431,6 @@ def _load_rules() -> ClueRules:
 
 
 def _read_sales(path: Path | None) -> pd.DataFrame | None:
-    from ipml.cooperation.network.sales import read_sales
+    from ipml.cooperation.networks.sales import read_sales
 
     return read_sales(path) if path else None

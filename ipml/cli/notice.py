@@ -23,8 +23,8 @@ from ipml.errors import UnreadableFile
 from ipml.records import Problem
 
 if TYPE_CHECKING:
-    from ipml.cooperation.notices.desk import NoticeFile
     from ipml.cooperation.notices.notice import Notice
+    from ipml.cooperation.notices.status import NoticeFile
 
 
 _MOST_BYTES = 4 << 20  # of a line, as of a request
@@ -141,7 +141,7 @@ def answer(
     Example: ipml notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
     """
     from ipml.cooperation.consequences import cooperating
-    from ipml.cooperation.notices.counter import answer as take_answer
+    from ipml.cooperation.notices.outcomes import answer_counter_notice as take_answer
     from ipml.web.accounts.permissions import Action
 
     engine = cooperating(open_for_command(database))
@@ -232,7 +232,7 @@ def list_(
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.cooperation.notices.desk import STATES, list_notices
+    from ipml.cooperation.notices.status import STATES, list_notices
     from ipml.errors import UnusableSetting
 
     if state not in STATES:
@@ -259,7 +259,7 @@ def show(
 
     Example: ipml notice show 12
     """
-    from ipml.cooperation.notices.desk import get_notice_file
+    from ipml.cooperation.notices.status import get_notice_file
 
     for line in _describe(get_notice_file(open_for_command(database), notice)):
         typer.echo(line)
@@ -272,7 +272,7 @@ def match(database: Database = None) -> None:
     Example: ipml notice match
     """
     from ipml.cli.terminal import show_rows
-    from ipml.cooperation.notices.matching import match_notices
+    from ipml.cooperation.notices.intake import match_notices
 
     with show_rows() as show_progress:
         matched = match_notices(open_for_command(database), show=show_progress)
@@ -288,7 +288,7 @@ def waiting(database: Database = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.notices.desk import count_waiting_by_tier
+    from ipml.cooperation.notices.status import count_waiting_by_tier
 
     table = Table("tier", "kind", "waiting", "overdue", "unknown", "oldest")
     for row in count_waiting_by_tier(open_for_command(database)):
@@ -299,7 +299,7 @@ def waiting(database: Database = None) -> None:
 
 def _check_all(file: Path) -> Iterator[tuple[int, tuple[Notice] | list[Problem]]]:
     """Give each notice of a file with its row: what it says, or everything wrong with it."""
-    from ipml.cooperation.notices.checking import check_notice
+    from ipml.cooperation.notices.notice import check_notice
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import InvalidNotice
 
@@ -380,7 +380,7 @@ def export(
     """
     import pandas as pd
 
-    from ipml.cooperation.notices.complaints import list_complaints
+    from ipml.cooperation.notices.status import list_complaints
     from ipml.listings.writers import write_listings
 
     found = list(list_complaints(open_for_command(database), known_by=in_utc(known_by)))

@@ -16,8 +16,7 @@ from ipml.cli.terminal import By, Database, acting, in_utc, open_for_command, pr
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ipml.cooperation.notifiers.record import Record
-    from ipml.cooperation.notifiers.shrinkage import Rate
+    from ipml.cooperation.notifiers.record import Rate, Record
     from ipml.storage.notifiers import Notifier
 
 
@@ -53,7 +52,7 @@ def reject(document: DocumentNumber, by: By = None, database: Database = None) -
 
 
 def _check_document(number: int, by: str | None, database: str | None, *, is_accepted: bool) -> None:
-    from ipml.cooperation.notifiers.documents import check_document
+    from ipml.cooperation.notifiers.notifier import check_document
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
@@ -102,10 +101,10 @@ def list_(
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.cooperation.notifiers.finding import list_notifiers
+    from ipml.cooperation.notifiers.misuse import find_suspension
+    from ipml.cooperation.notifiers.notifier import list_notifiers
     from ipml.cooperation.notifiers.record import empty_record, list_records
-    from ipml.cooperation.notifiers.steps import find_suspension
-    from ipml.cooperation.notifiers.tiers import choose_tier
+    from ipml.cooperation.notifiers.standing import choose_tier
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import UnusableSetting
     from ipml.storage.database import reading
@@ -138,12 +137,10 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
     """
     from datetime import UTC, datetime
 
-    from ipml.cooperation.notifiers.appointments import list_appointments
-    from ipml.cooperation.notifiers.documents import list_documents
-    from ipml.cooperation.notifiers.finding import find_notifier
-    from ipml.cooperation.notifiers.lanes import lane_of
+    from ipml.cooperation.notifiers.misuse import list_steps
+    from ipml.cooperation.notifiers.notifier import find_notifier, list_appointments, list_documents
     from ipml.cooperation.notifiers.record import record_of
-    from ipml.cooperation.notifiers.steps import list_steps
+    from ipml.cooperation.notifiers.standing import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import reading
@@ -234,10 +231,10 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
 
     Example: ipml notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
     """
-    from ipml.cooperation.notifiers import steps
+    from ipml.cooperation.notifiers import misuse
 
     engine, number, name = _find(notifier, database, by)
-    step = steps.warn(engine, number, name, why)
+    step = misuse.warn(engine, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {show_day(step.until)}.")
 
 
@@ -255,10 +252,10 @@ def suspend(
 
     Example: ipml notifier suspend 7 --why "After our warning of May you sent forty more."
     """
-    from ipml.cooperation.notifiers import steps
+    from ipml.cooperation.notifiers import misuse
 
     engine, number, name = _find(notifier, database, by)
-    step = steps.suspend(engine, number, name, why, days=days)
+    step = misuse.suspend(engine, number, name, why, days=days)
     typer.echo(f"Notifier {step.notifier_id} is suspended until {show_day(step.until)}.")
 
 
@@ -268,10 +265,10 @@ def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
 
     Example: ipml notifier lift 7 --why "The notices were founded, as we see now."
     """
-    from ipml.cooperation.notifiers import steps
+    from ipml.cooperation.notifiers import misuse
 
     engine, number, name = _find(notifier, database, by)
-    step = steps.lift(engine, number, name, why)
+    step = misuse.lift(engine, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is neither suspended nor warned.")
 
 
@@ -301,9 +298,9 @@ def appoint(
     from datetime import UTC
     from datetime import datetime as clock
 
-    from ipml.cooperation.notifiers import appointments
-    from ipml.cooperation.notifiers.finding import find_notifier
-    from ipml.cooperation.notifiers.lanes import lane_of
+    from ipml.cooperation.notifiers import notifier as appointments
+    from ipml.cooperation.notifiers.notifier import find_notifier
+    from ipml.cooperation.notifiers.standing import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import writing
@@ -337,7 +334,7 @@ def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Databas
     from datetime import UTC
     from datetime import datetime as clock
 
-    from ipml.cooperation.notifiers import appointments
+    from ipml.cooperation.notifiers import notifier as appointments
     from ipml.storage.database import writing
     from ipml.storage.notifiers import get_notifier
 
@@ -360,8 +357,8 @@ def erase(
 
     Example: ipml notifier erase 7
     """
-    from ipml.cooperation.notifiers.erasing import erase_notifier
-    from ipml.cooperation.notifiers.finding import find_notifier
+    from ipml.cooperation.notifiers.notifier import find_notifier
+    from ipml.cooperation.notifiers.standing import erase_notifier
     from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 
@@ -378,7 +375,7 @@ def erase(
 
 def _find(notifier: str, database: str | None, by: str | None) -> tuple[Engine, int, str]:
     """Return the database, a notifier's number, and who acts on them."""
-    from ipml.cooperation.notifiers.finding import find_notifier
+    from ipml.cooperation.notifiers.notifier import find_notifier
     from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 

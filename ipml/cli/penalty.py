@@ -142,9 +142,9 @@ def links(
 
 def _read_networks(connection: Connection, source: Path, policy: EnforcementPolicy, at: datetime) -> list[Link]:
     """Return the links of penalised sellers in a folder of networks, which may be named by the file of links in it."""
-    from ipml.cooperation.network.evidence import explain_tie
-    from ipml.cooperation.network.folder import load_networks
-    from ipml.cooperation.network.rarity import find_probability
+    from ipml.cooperation.networks.links import find_probability
+    from ipml.cooperation.networks.store import load_networks
+    from ipml.cooperation.networks.ties import explain_tie
     from ipml.enforcement.penalties.links import Link, find_penalised
     from ipml.storage.pseudonyms import find_seller
 

@@ -70,7 +70,7 @@ def enqueue(
     from rich.progress import track
 
     from ipml.cooperation.consequences import cooperating
-    from ipml.cooperation.notices.matching import match_notices
+    from ipml.cooperation.notices.intake import match_notices
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.exploration.batches import enqueue_batch

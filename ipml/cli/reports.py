@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections import Counter
     from datetime import date
 
+    from ipml.cooperation.policy import TraderRules
     from ipml.cooperation.reports.period import Period
-    from ipml.cooperation.reports.traders.checking import State, Step
-    from ipml.cooperation.reports.traders.rules import TraderRules
+    from ipml.cooperation.reports.traders import State, Step
 
 
 Year = Annotated[int | None, typer.Option(help="A calendar year, in UTC.", show_default=False)]
@@ -73,7 +73,7 @@ def report_transparency(
     Example: ipml transparency report --year 2026 --out transparency-2026
     """
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.cooperation.reports.tables import show, show_interval
+    from ipml.cooperation.reports.document import show, show_interval
     from ipml.cooperation.reports.transparency import write_transparency_report
     from ipml.settings import get_settings
 
@@ -137,7 +137,7 @@ def report_brand(
     from ipml.cli.terminal import printable
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.cooperation.reports.brand import write_brand_report
-    from ipml.cooperation.reports.tables import show, show_interval
+    from ipml.cooperation.reports.document import show, show_interval
     from ipml.settings import get_settings
 
     period, folder = choose_period(year, first, last), out or Path("brand-report")
@@ -201,8 +201,7 @@ def check(
 
     from ipml.cli.terminal import check_distinct
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.cooperation.reports.traders.checking import check_traders, count_states
-    from ipml.cooperation.reports.traders.files import read_traders, write_findings
+    from ipml.cooperation.reports.traders import check_traders, count_states, read_traders, write_findings
 
     check_distinct(traders, out, *((sales, high_volume) if sales else ()), rates)
     rules, day = load_cooperation_policy().traders, (on or datetime.now(UTC)).date()
@@ -217,7 +216,7 @@ def _show_lacking(states: Counter[tuple[str, State]], steps: Counter[Step], rule
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.reports.traders.checking import LETTERS, State, Step
+    from ipml.cooperation.reports.traders import LETTERS, State, Step
 
     table = Table("field", "Article 30(1)", *(state.value for state in State))
     for name in rules.fields:
@@ -239,9 +238,8 @@ _STEPS = {
 
 
 def _find_high_volume(sales: Path, rates: Path | None, rules: TraderRules, day: date, out: Path) -> None:
-    from ipml.cooperation.reports.traders.files import write_high_volume
-    from ipml.cooperation.reports.traders.high_volume import find_high_volume
-    from ipml.cooperation.reports.traders.sales import read_sales
+    from ipml.cooperation.reports.high_volume import find_high_volume, read_sales
+    from ipml.cooperation.reports.traders import write_high_volume
 
     found = find_high_volume(read_sales(sales, rates), rules.inform, day)
     write_high_volume(found, out)

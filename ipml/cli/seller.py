@@ -39,7 +39,7 @@ def show(seller: Seller, database: Database = None) -> None:
     Example: ipml seller show s-1207
     """
     from ipml.cli.terminal import printable
-    from ipml.cooperation.clues.log import find_disclosures
+    from ipml.cooperation.referrals.handover import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import find_kept
     from ipml.storage.database import reading
@@ -192,7 +192,7 @@ def release(
 def _warn_of_clues(engine: Engine, sellers: list[str]) -> None:
     """Say in which clues that were not dropped sellers are named: whoever follows these may still need the records."""
     from ipml.cli.terminal import printable
-    from ipml.cooperation.clues.outcomes import find_open
+    from ipml.cooperation.referrals.handover import find_open
     from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_pseudonym
 

@@ -1,19 +1,337 @@
-"""The rules of working together as data: the file `policy.toml`, or a copy that a marketplace has made its own."""
+"""The rules of working together as data: the file `policy.toml`, or a copy that a marketplace has made its own.
+
+The file says what each rule means.
+"""
 
 from __future__ import annotations
 
+import re
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ipml.cooperation.clues.rules import ClueRules
-from ipml.cooperation.notices.rules import NoticeRules
-from ipml.cooperation.notifiers.rules import NotifierRules
-from ipml.cooperation.reports.rules import ReportRules
-from ipml.cooperation.reports.traders.rules import TraderRules
+from ipml.errors import UnusableSetting
 from ipml.settings import get_settings, read_rules
 
 _BUNDLED = Path(__file__).with_name("policy.toml")
+
+NotifierKind = Literal["rights holder", "trusted flagger", "consumer", "authority"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Months = Annotated[int, Field(ge=1, le=36)]
+
+TRUSTED = "trusted flagger"
+
+
+class _Rules(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NoticeRules(_Rules):
+    """The section `notices` of the policy.
+
+    Examples
+    --------
+    >>> rules = NoticeRules(
+    ...     listing_urls=(r"https://shop\\.test/item/(?P<listing_id>\\w+)",),
+    ...     least_explanation=20, repeat_days=30, unknown_days=30, complaints_needed=3, reopenings=1,
+    ... )
+    >>> rules.find_listing_id("https://shop.test/item/A7"), rules.find_listing_id("https://shop.test/")
+    ('A7', None)
+    """
+
+    listing_urls: tuple[str, ...]
+    least_explanation: int = Field(ge=1, le=1_000)
+    repeat_days: float = Field(ge=0, le=3660)
+    unknown_days: float = Field(ge=1, le=3660)
+    complaints_needed: int = Field(ge=1, le=1_000)
+    reopenings: int = Field(ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for pattern in self.listing_urls:
+            try:
+                names = re.compile(pattern).groupindex
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no pattern: {error}") from error
+            if "listing_id" not in names:
+                raise ValueError(f"{pattern!r} names no listing: it needs a group (?P<listing_id>...)")
+        return self
+
+    def find_listing_id(self, url: str) -> str | None:
+        """Return the id of the listing that an address leads to; None where it is none of ours."""
+        matches = (re.fullmatch(pattern, url) for pattern in self.listing_urls)
+        return next((match["listing_id"] for match in matches if match and match["listing_id"]), None)
+
+
+class Tier(_Rules):
+    """Which notifiers belong together, how soon what they give notice of is looked at, and what they must bring.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        Whom it is for; none: anybody.
+    least_settled, success_at_least, success_below, overturned_at_most
+        What the record must show: shares are compared with that end of the interval which is against the notifier's
+        interest for the first and third, and for it for `success_below`. What is not given is not asked.
+    deadline_hours : float
+        By when a case that they give notice of must be decided.
+    raised_a_day : int or None
+        How many cases a day get that deadline; later ones wait in ordinary order.
+    raised_a_day_by_new : int or None
+        How many of all its notifiers together who are new.
+    burden : str
+        What the reviewer is told of how much must be shown.
+    """
+
+    name: str = Field(min_length=1, max_length=40)
+    kinds: tuple[NotifierKind, ...] = ()
+    least_settled: int = Field(default=0, ge=0)
+    success_at_least: Share | None = None
+    success_below: Share | None = None
+    overturned_at_most: Share | None = None
+    deadline_hours: float = Field(gt=0, le=24 * 365)
+    raised_a_day: int | None = Field(default=None, ge=0)
+    raised_a_day_by_new: int | None = Field(default=None, ge=0)
+    burden: str = Field(min_length=1, max_length=400)
+    needs_rights_document: bool = True
+    least_explanation_letters: int = Field(default=0, ge=0, le=5000)
+
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether anybody of its kinds belongs to it."""
+        limits = (self.success_at_least, self.success_below, self.overturned_at_most)
+        return not self.least_settled and limits == (None, None, None)
+
+
+class PriorRules(_Rules):
+    """How much is presumed of a notifier of whom little is known."""
+
+    success: float = Field(default=0.7, gt=0, lt=1)
+    overturned: float = Field(default=0.05, gt=0, lt=1)
+    weight: float = Field(default=2.0, gt=0, le=100)
+    most_weight: float = Field(default=50.0, gt=0, le=10_000)
+
+
+class MisuseRules(_Rules):
+    """When notices are misuse (Article 23 of the Digital Services Act), and for how long nobody looks at them."""
+
+    months: Months = 6
+    manifest_score: Share = 0.05
+    least_unfounded: int = Field(default=20, ge=1)
+    share_at_least: Share = 0.5
+    grave_unfounded: int = Field(default=5, ge=1)
+    grave_overturned: int = Field(default=3, ge=1)
+    one_seller_share: Share = 0.8
+    warning_days: float = Field(default=365.0, ge=1, le=3660)
+    least_warning_days: float = Field(default=7.0, ge=0, le=365)
+    suspension_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=10)] = (30.0, 90.0, 180.0)
+
+
+class NotifierRules(_Rules):
+    """How notifiers are known by their record, and what follows from it."""
+
+    months: Months = 3
+    new_days: float = Field(default=30.0, ge=0, le=3660)
+    confidence: float = Field(default=0.9, gt=0.5, lt=1)
+    redress: str = Field(min_length=1, max_length=2000)
+    prior: PriorRules = PriorRules()
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=20)]
+    misuse: MisuseRules = MisuseRules()
+
+    @model_validator(mode="after")
+    def _cover_everybody(self) -> Self:
+        names = [tier.name for tier in self.tiers]
+        if len(set(names)) < len(names):
+            raise ValueError("each tier needs a name of its own")
+        last = self.tiers[-1]
+        if last.kinds or not last.asks_nothing:
+            raise ValueError(f"the last tier must take everybody: {last.name!r} asks for something")
+        return self
+
+    @model_validator(mode="after")
+    def _trusted_first(self) -> Self:
+        """Trusted flaggers have priority (Article 22(1)), and their status is the authority's to give and to take."""
+        own = next((tier for tier in self.tiers if TRUSTED in tier.kinds or not tier.kinds), self.tiers[-1])
+        if TRUSTED not in own.kinds or not own.asks_nothing:
+            raise ValueError(f"trusted flaggers need a tier of their own that asks nothing, before {own.name!r}")
+        others = [tier.deadline_hours for tier in self.tiers if tier is not own]
+        is_capped = (own.raised_a_day, own.raised_a_day_by_new) != (None, None)
+        if is_capped or any(hours < own.deadline_hours for hours in others):
+            raise ValueError(
+                f"trusted flaggers come first: {own.name!r} may have no later deadline than others, no cap"
+            )
+        return self
+
+
+class PackageField(StrEnum):
+    """One kind of thing that a package can tell. Numbers, dates and the codes of a package itself are in every one."""
+
+    SELLER_ID = "seller id"
+    LISTING_ID = "listing id"
+    LISTING_TEXT = "listing text"
+    BRAND = "brand"
+    COUNTRY = "country"
+    STANDING = "standing"
+    EVIDENCE = "evidence"
+    PAYOUT_HASH = "payout hash"
+    PHONE_HASH = "phone hash"
+    DEVICE_HASH = "device hash"
+    ADDRESS_HASH = "address hash"
+    GOODS_HASH = "goods hash"
+
+
+SIGNS = ("joined", "source", "one_country", "recent", "evidence", "repeated", "noticed")
+"""What speaks for solvability, each in 0-1; see `ipml.cooperation.referrals.ranking`."""
+
+
+class Profile(_Rules):
+    """What a kind of recipient is told, and on what terms."""
+
+    title: str = Field(min_length=1, max_length=80)
+    purpose: str = Field(min_length=1, max_length=400)
+    legal_basis: str = Field(min_length=1, max_length=400)
+    retention: str = Field(min_length=1, max_length=400)
+    fields: frozenset[PackageField]
+    names_unconfirmed: bool
+    needs_brand: bool
+    tells_sellers: bool
+    least_members: int = Field(ge=2)
+    least_confirmed: int = Field(ge=1)
+    least_sharing: int = Field(ge=1)
+    most_evidence: int = Field(ge=0)
+    hold_days: int = Field(ge=0)
+    next_steps: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _tell_no_more_than_said(self) -> Self:
+        """Refuse evidence without what stands in it: it cannot be cut without breaking its digest."""
+        needed = {
+            PackageField.SELLER_ID,
+            PackageField.LISTING_ID,
+            PackageField.LISTING_TEXT,
+            PackageField.COUNTRY,
+            PackageField.BRAND,
+            PackageField.STANDING,
+        }
+        if PackageField.EVIDENCE in self.fields and (missing := needed - self.fields):
+            raise ValueError(f"evidence holds more than the fields listed: {', '.join(sorted(missing))}")
+        if not self.names_unconfirmed and PackageField.EVIDENCE in self.fields:
+            raise ValueError("the audit trail of evidence names sellers: evidence needs names_unconfirmed = true")
+        return self
+
+    def allows(self, field: PackageField) -> bool:
+        """Say whether something may be told."""
+        return field in self.fields
+
+
+class EffortRules(_Rules):
+    """Hours of an investigator."""
+
+    base: float = Field(gt=0)
+    member: float = Field(ge=0)
+    country: float = Field(ge=0)
+    link: float = Field(ge=0)
+
+
+class SolvabilityRules(_Rules):
+    """A logistic model before any outcome is known, and how far outcomes may move it."""
+
+    intercept: float
+    weights: dict[str, float]
+    spread: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _weigh_every_sign(self) -> Self:
+        if set(self.weights) != set(SIGNS):
+            raise ValueError(f"weights for {', '.join(sorted(self.weights))}; expected {', '.join(SIGNS)}")
+        return self
+
+
+class ClueRules(_Rules):
+    """Whom what is told of networks, and which come first."""
+
+    recent_days: float = Field(gt=0)
+    reasons_to_drop: tuple[str, ...] = Field(min_length=1)
+    effort: EffortRules
+    solvability: SolvabilityRules
+    profiles: dict[str, Profile]
+
+    def profile(self, recipient: str) -> Profile:
+        """Return the profile of a kind of recipient.
+
+        Raises
+        ------
+        UnusableSetting
+            There is none of that name.
+
+        Examples
+        --------
+        >>> from ipml.cooperation.policy import load_cooperation_policy
+        >>> load_cooperation_policy().clues.profile("customs").title
+        'Customs'
+        """
+        if recipient not in self.profiles:
+            raise UnusableSetting("recipient", repr(recipient), f"one of {', '.join(self.profiles)}")
+        return self.profiles[recipient]
+
+
+class ReportRules(_Rules):
+    """What reports say of the platform, and what they leave out."""
+
+    provider: str = Field("", max_length=200)
+    service: str = Field("", max_length=200)
+    previous_report: date | None = None
+    least_sellers: int = Field(5, ge=2, le=1000)
+
+
+Check = Literal["name", "address", "email", "phone", "iban", "lei", "vat", "euid", "register number", "yes", "anything"]
+_FIELDS: dict[str, tuple[Check, ...]] = {
+    "name": ("name",),
+    "address": ("address",),
+    "phone": ("phone",),
+    "email": ("email",),
+    "identification": ("anything",),
+    "payment_account": ("iban",),
+    "trade_register": ("anything",),
+    "register_number": ("euid", "lei", "vat", "register number"),
+    "self_certification": ("yes",),
+}
+
+
+class InformRules(_Rules):
+    """From how many sales on a seller counts as high-volume; the file says what each rule means."""
+
+    sales: int = Field(200, ge=1)
+    revenue: float = Field(5_000.0, gt=0)
+    disclosed_revenue: float = Field(20_000.0, gt=0)
+    collect_days: int = Field(10, ge=0, le=365)
+
+
+class TraderRules(_Rules):
+    """What is asked of traders; the file says what each rule means.
+
+    Examples
+    --------
+    >>> TraderRules().fields["email"]
+    ('email',)
+    """
+
+    fields: dict[str, tuple[Check, ...]] = _FIELDS
+    if_registered: tuple[str, ...] = ("trade_register", "register_number")
+    calling_code: str = Field("", pattern=r"^[1-9]?\d{0,3}$")
+    applies_from: date = date(2024, 2, 17)
+    legacy_until: date = date(2025, 2, 17)
+    remedy_days: int = Field(14, ge=0, le=365)
+    inform: InformRules = InformRules()
+
+    @model_validator(mode="after")
+    def _know_the_fields(self) -> Self:
+        if unknown := [name for name in self.if_registered if name not in self.fields]:
+            raise ValueError(f"if_registered names {', '.join(unknown)}, which [traders.fields] does not have")
+        return self
 
 
 class CooperationPolicy(BaseModel):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from ipml.cooperation.network.kinds import KINDS, AttributeKind
+from ipml.cooperation.networks.attributes import KINDS, AttributeKind
 
 Codes = npt.NDArray[np.int64]
 Days = npt.NDArray[np.float64]

@@ -15,10 +15,9 @@ from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import Generic, TypeVar
 
-from ipml.cooperation.network.catalogue import NetworkFigures, add_up, find_number, list_networks
-from ipml.cooperation.network.networks import Networks
-from ipml.cooperation.network.portraits import load_network
-from ipml.cooperation.network.viewing import NetworkView, view_network
+from ipml.cooperation.networks.detection import Networks
+from ipml.cooperation.networks.store import NetworkFigures, add_up, find_number, list_networks, load_network
+from ipml.cooperation.networks.view import NetworkView, view_network
 from ipml.enforcement.privacy.erasure import ErasedList, read_erased
 from ipml.errors import NoNetworks
 

@@ -10,7 +10,7 @@ from databases import copy_sqlite
 from staff import add_staff
 
 from experiments.cooperation.clue_market import ClueMarket, fill_market
-from ipml.cooperation.network.folder import keep_networks
+from ipml.cooperation.networks.store import keep_networks
 from ipml.storage.database import open_database
 
 

@@ -14,11 +14,10 @@ from given_notices import POLICY, say
 from sqlalchemy import Engine, update
 
 from ipml.cooperation.notices.intake import receive
-from ipml.cooperation.reports.brand import make_brand_report, measure_brand
-from ipml.cooperation.reports.found_brands import list_brands
+from ipml.cooperation.policy import ReportRules
+from ipml.cooperation.reports.brand import list_brands, make_brand_report, measure_brand
+from ipml.cooperation.reports.document import show, show_interval
 from ipml.cooperation.reports.period import Period
-from ipml.cooperation.reports.rules import ReportRules
-from ipml.cooperation.reports.tables import show, show_interval
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue

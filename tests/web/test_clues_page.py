@@ -18,8 +18,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 
 from experiments.cooperation.clue_market import ClueMarket, fill_market
-from ipml.cooperation.clues.desk import list_handed_out
-from ipml.cooperation.network.folder import keep_networks
+from ipml.cooperation.networks.store import keep_networks
+from ipml.cooperation.referrals.ranking import list_handed_out
 from ipml.settings import Settings
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import audit

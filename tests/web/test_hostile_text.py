@@ -18,8 +18,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from ipml.cooperation.network.folder import keep_networks
-from ipml.cooperation.network.networks import find_networks
+from ipml.cooperation.networks.detection import find_networks
+from ipml.cooperation.networks.store import keep_networks
 from ipml.cooperation.notices.intake import receive
 from ipml.enforcement.actions import Order, change_measure
 from ipml.enforcement.appeals.filings import file_appeal

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from planted_network import keep_planted
 
-from ipml.cooperation.network.members import MemberRecord
-from ipml.cooperation.network.roles import Role
-from ipml.cooperation.network.viewing import NetworkView, view_network
+from ipml.cooperation.networks.roles import Role
+from ipml.cooperation.networks.view import MemberRecord, NetworkView, view_network
 from ipml.web.console import network_picture
 from ipml.web.console.network_picture import WIDTH, draw_lines, draw_network, draw_small
 

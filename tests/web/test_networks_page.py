@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from planted_network import keep_planted
 from sqlalchemy import Engine
 
-from ipml.cooperation.network.networks import Networks
+from ipml.cooperation.networks.detection import Networks
 from ipml.enforcement.privacy.erasure import note_erased
 from ipml.records import Verdict
 from ipml.review import queue

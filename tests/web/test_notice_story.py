@@ -17,7 +17,7 @@ from given_notices import SAID
 from receiver import SECRET, Receiver, listening
 from sqlalchemy import Engine
 
-from ipml.cooperation.notifiers.appointments import appoint
+from ipml.cooperation.notifiers.notifier import appoint
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.storage.database import writing

@@ -15,10 +15,10 @@ from sqlalchemy import Engine, insert, update
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice
-from ipml.cooperation.notices.receipts import Receipt
-from ipml.cooperation.notifiers.erasing import erase_notifier
-from ipml.cooperation.notifiers.finding import find_notifier
-from ipml.cooperation.notifiers.steps import list_steps
+from ipml.cooperation.notices.status import Receipt
+from ipml.cooperation.notifiers.misuse import list_steps
+from ipml.cooperation.notifiers.notifier import find_notifier
+from ipml.cooperation.notifiers.standing import erase_notifier
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage import audit

@@ -1,14 +1,28 @@
-"""A notice as it was checked: who tells the platform what of which listings."""
+"""A notice and its checks: who tells the platform what of which listings, and all that is wrong with it at once.
+
+Single values are what was expected, or a fault with its place, whoever may have sent them; nothing is kept before all
+are right.
+
+What Article 16(2) of Regulation (EU) 2022/2065 asks for: a substantiated explanation, where the listings are exactly,
+name and e-mail of who gives notice, and that they believe in good faith that it is accurate and complete.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import datetime
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from ipml.records import Listing
+from ipml.cooperation.policy import NoticeRules
+from ipml.errors import InvalidNotice
+from ipml.records import Listing, Problem
 from ipml.review.snapshot import digest
+from ipml.review.texts import is_storable
 from ipml.storage.pseudonyms import digest_listing
 
 NoticeKind = Literal["counterfeit", "complaint"]
@@ -87,3 +101,393 @@ def _write_moment(moment: Any) -> str:
     if not isinstance(moment, datetime):
         raise TypeError(f"{moment!r} is no part of a notice")
     return moment.isoformat()
+
+
+MOST_FAULTS = 1_000
+_LONGEST_SHOWN = 80
+_LONGEST_URL = 2_048
+_LONGEST_EMAIL = 254
+_LARGEST_NUMBER = 1e12
+
+_EMAIL = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
+    r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
+_SEEN = "LNPS"  # letters, numbers, punctuation, signs: what leaves something on the screen
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # which leave nothing, all the same
+
+
+class Faults:
+    """Everything wrong with what came in, up to 1,000 things, each with the place where it stands.
+
+    Examples
+    --------
+    >>> faults = Faults()
+    >>> read_text(faults, "name", 7, longest=200), read_text(faults, "email", "a\\nb", longest=200)
+    (None, None)
+    >>> [str(problem) for problem in faults.found]
+    ["row 1, name: found '7', expected text", ... expected one line without control characters"]
+    """
+
+    def __init__(self, row: int = 1) -> None:
+        self._row = row
+        self.found: list[Problem] = []
+
+    def add(self, place: str, value: object, expected: str) -> None:
+        """Note that something else was found in a place."""
+        self.add_words(place, describe_value(value), expected)
+
+    def add_words(self, place: str, found: str, expected: str) -> None:
+        """Note what was found in a place, in words."""
+        if len(self.found) < MOST_FAULTS:
+            self.found.append(Problem(self._row, place, found, expected))
+
+
+def describe_value(value: object) -> str:
+    """Return what was found in at most 80 letters, none of which commands a screen.
+
+    Examples
+    --------
+    >>> describe_value("a\\x1b[2J"), describe_value(None), describe_value([1, 2]), describe_value(True)
+    ('a\\\\x1b[2J', 'nothing', 'a list of 2', 'true')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        shown = value[: _LONGEST_SHOWN + 1]
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)[:_LONGEST_SHOWN]
+    if isinstance(value, list):
+        return f"a list of {len(value):,}"
+    return "an object" if isinstance(value, Mapping) else repr(value)[:_LONGEST_SHOWN]
+
+
+def read_object(faults: Faults, place: str, value: object, names: Collection[str]) -> Mapping[str, object]:
+    """Return an object with no other names than these; an empty one where it is none."""
+    if not isinstance(value, Mapping):
+        faults.add(place, value, "an object")
+        return {}
+    for name in value:
+        if name not in names:
+            faults.add_words(
+                join_place(place, describe_value(name)), "an unknown field", f"one of {', '.join(sorted(names))}"
+            )
+    return value
+
+
+def join_place(place: str, name: str) -> str:
+    """Return the place of a field in an object."""
+    return f"{place}.{name}" if place else name
+
+
+def read_text(
+    faults: Faults, place: str, value: object, *, longest: int, least_seen: int = 1, is_line: bool = True
+) -> str | None:
+    """Return a text without blanks around it, or None.
+
+    Parameters
+    ----------
+    least_seen : int, default=1
+        Letters that it has at least, those not counted that nobody sees.
+    is_line : bool, default=True
+        Whether it must be a single line, without control characters.
+    """
+    if not isinstance(value, str):
+        faults.add(place, value, "text")
+    elif not is_storable(value):
+        faults.add(place, value, "text without NUL and halves of surrogate pairs")
+    elif len(value) > longest:
+        faults.add_words(place, f"{len(value):,} characters", f"at most {longest:,}")
+    elif is_line and any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in value):
+        faults.add(place, value, "one line without control characters")
+    elif (seen := count_seen(value)) < least_seen:
+        found = f"{seen} letters that can be seen" if seen else "nothing that can be seen"
+        faults.add_words(place, found, f"at least {least_seen} letters" if least_seen > 1 else "text")
+    else:
+        return value.strip()
+    return None
+
+
+def count_seen(text: str) -> int:
+    """Count what a reader sees of a text: no blanks, no invisible letters, no accents without their letter.
+
+    Examples
+    --------
+    >>> count_seen("a bag"), count_seen("\\u200b\\u3164 \\n")
+    (4, 0)
+    """
+    return sum(unicodedata.category(letter)[0] in _SEEN and letter not in _BLANK_LETTERS for letter in text)
+
+
+def read_choice(faults: Faults, place: str, value: object, choices: Collection[str]) -> str | None:
+    """Return one of some words, or None."""
+    if isinstance(value, str) and value in choices:
+        return value
+    faults.add(place, value, " or ".join(choices))
+    return None
+
+
+def read_email(faults: Faults, place: str, value: object) -> str | None:
+    """Return an address of e-mail in small letters, or None."""
+    text = read_text(faults, place, value, longest=_LONGEST_EMAIL)
+    if text is None:
+        return None
+    if not _EMAIL.fullmatch(text):
+        faults.add(place, text, "an address such as ann@brand.example")
+        return None
+    return text.lower()
+
+
+def read_url(faults: Faults, place: str, value: object) -> str | None:
+    """Return an address on the web, or None."""
+    text = read_text(faults, place, value, longest=_LONGEST_URL)
+    if text is None:
+        return None
+    if any(not letter.isprintable() or letter.isspace() for letter in text) or not _is_web_address(text):
+        faults.add(place, text, "an address that begins with https:// or http://, with a host and no password")
+        return None
+    return text
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        return False
+
+
+def read_moment(faults: Faults, place: str, value: object, now: datetime) -> datetime | None:
+    """Return a moment in UTC that is not yet to come, or None."""
+    moment = _parse_moment(value)
+    if moment is None:
+        faults.add(place, value, "a moment with its time zone, such as 2026-05-01T12:00:00Z")
+    elif moment > now:
+        faults.add(place, value, "a moment that has come")
+    else:
+        return moment
+    return None
+
+
+def _parse_moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_number(faults: Faults, place: str, value: object) -> float | None:
+    """Return a number of 0 or more, or None."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST_NUMBER:
+        return float(value)
+    faults.add(place, value, "a number from 0 to 1,000,000,000,000")
+    return None
+
+
+MOST_LISTINGS = 300
+LONGEST_EXPLANATION = 10_000
+LONGEST_KEY = 255
+_LONGEST_NAME = 200
+_KINDS = ("counterfeit", "complaint")
+_NAMES = (
+    "explanation",
+    "listings",
+    "name",
+    "email",
+    "good_faith",
+    "brand",
+    "rights",
+    "kind",
+    "language",
+    "key",
+    "order",
+)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_NOT_TOLD = ("is_counterfeit", "labelled_at", "label_weight", "label_odds")
+_LISTING_TYPES = {field.name: str(field.type).removesuffix(" | None") for field in fields(Listing)}
+_LONGEST_TEXTS = {"title": 2_000, "description": 50_000}
+
+
+def check_notice(
+    content: object,
+    rules: NoticeRules,
+    *,
+    row: int = 1,
+    takes_listings: bool = True,
+    source: str = "notice",
+    now: datetime | None = None,
+) -> Notice:
+    """Return what a notice says, as it came in JSON.
+
+    Parameters
+    ----------
+    content : object
+        As `json.loads` gives it.
+    row : int, default=1
+        Where it stands in a file.
+    takes_listings : bool, default=True
+        Whether whoever sends it is trusted with telling what a listing is like.
+
+    Raises
+    ------
+    InvalidNotice
+        With everything that is wrong with it.
+
+    Examples
+    --------
+    >>> from ipml.cooperation.policy import load_cooperation_policy
+    >>> said = {"explanation": "fake", "listings": [{"url": "ftp://x"}], "name": "Ann", "email": "ann", "brand": "Acme"}
+    >>> check_notice(said, load_cooperation_policy().notices)
+    Traceback (most recent call last):
+    ipml.errors.InvalidNotice: notice: 4 faults: explanation: found '4 letters that can be seen', expected at least 20
+    letters; good_faith: ... email: ...
+    """
+    now, faults = now or datetime.now(UTC), Faults(row)
+    said = read_object(faults, "", content, _NAMES)
+    kind = _read_kind(faults, said)
+    explanation = read_text(
+        faults,
+        "explanation",
+        said.get("explanation"),
+        longest=LONGEST_EXPLANATION,
+        least_seen=rules.least_explanation,
+        is_line=False,
+    )
+    if said.get("good_faith") is not True:
+        faults.add("good_faith", said.get("good_faith"), "true: that you believe it to be accurate and complete")
+    name = read_text(faults, "name", said.get("name"), longest=_LONGEST_NAME)
+    email = read_email(faults, "email", said.get("email"))
+    brand = _read_optional(faults, said, "brand", is_needed=kind == "counterfeit")
+    rights = _read_optional(faults, said, "rights")
+    key = _read_optional(faults, said, "key", LONGEST_KEY)
+    language = _read_language(faults, said.get("language"))
+    order = _read_order(faults, said.get("order"), kind, now)
+    listings = _read_listings(faults, said.get("listings"), rules, takes_listings, now)
+    if faults.found:
+        raise InvalidNotice(faults.found, source)
+    assert explanation is not None
+    assert name is not None
+    assert email is not None
+    return Notice(kind, explanation, name, email, tuple(listings), brand, rights, language, key, order)
+
+
+def _read_kind(faults: Faults, said: Mapping[str, object]) -> NoticeKind:
+    found = read_choice(faults, "kind", said.get("kind", "counterfeit"), _KINDS)
+    return "complaint" if found == "complaint" else "counterfeit"
+
+
+def _read_optional(
+    faults: Faults, said: Mapping[str, object], name: str, longest: int = _LONGEST_NAME, *, is_needed: bool = False
+) -> str | None:
+    value = said.get(name)
+    return read_text(faults, name, value, longest=longest) if is_needed or value is not None else None
+
+
+def _read_language(faults: Faults, value: object) -> str | None:
+    if value is None or (isinstance(value, str) and len(value) <= 35 and _LANGUAGE.fullmatch(value)):
+        return None if value is None else str(value)
+    faults.add("language", value, "a language such as en or zh-Hans")
+    return None
+
+
+def _read_order(faults: Faults, value: object, kind: NoticeKind, now: datetime) -> Order | None:
+    if value is None:
+        return None
+    if kind != "complaint":
+        faults.add("order", value, "none, but for a complaint")
+        return None
+    said = read_object(faults, "order", value, ("order_id", "bought_at"))
+    number = read_text(faults, "order.order_id", said.get("order_id"), longest=_LONGEST_NAME)
+    bought_at = said.get("bought_at")
+    moment = None if bought_at is None else read_moment(faults, "order.bought_at", bought_at, now)
+    return None if number is None else Order(number, moment)
+
+
+def _read_listings(
+    faults: Faults, value: object, rules: NoticeRules, takes_listings: bool, now: datetime
+) -> list[NotedListing]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_LISTINGS:
+        faults.add("listings", value, f"a list of 1 to {MOST_LISTINGS}")
+        return []
+    found: dict[str, int] = {}
+    noted: list[NotedListing] = []
+    for number, entry in enumerate(value):
+        place = f"listings[{number}]"
+        one = _read_listing(faults, place, entry, rules, takes_listings, now)
+        if one is None:
+            continue
+        first = found.setdefault(one.digest, number)
+        if first != number:
+            faults.add_words(place, f"the listing of listings[{first}] again", "each listing once")
+        noted.append(one)
+    return noted
+
+
+def _read_listing(
+    faults: Faults, place: str, value: object, rules: NoticeRules, takes_listings: bool, now: datetime
+) -> NotedListing | None:
+    before = len(faults.found)
+    said = read_object(faults, place, value, ("url", "listing_id", "listing"))
+    if not isinstance(value, Mapping):
+        return None
+    url, listing_id = said.get("url"), said.get("listing_id")
+    if url is None and listing_id is None:
+        faults.add_words(place, "neither url nor listing_id", "at least one of them")
+    if url is not None:
+        url = read_url(faults, f"{place}.url", url)
+    if listing_id is not None:
+        listing_id = read_text(faults, f"{place}.listing_id", listing_id, longest=_LONGEST_NAME)
+    if url is not None:
+        listing_id = _find_id(faults, place, url, listing_id, rules)
+    listing = None
+    if said.get("listing") is not None:
+        listing = _read_told(faults, f"{place}.listing", said["listing"], listing_id, takes_listings, now)
+    return NotedListing(listing_id, url, listing) if len(faults.found) == before else None
+
+
+def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules: NoticeRules) -> str | None:
+    """Return the id of the listing at an address, which must be the one that is named beside it."""
+    if not rules.listing_urls:
+        return listing_id
+    found = rules.find_listing_id(url)
+    if found is None:
+        faults.add(f"{place}.url", url, "the address of a listing on this marketplace")
+    elif listing_id not in (None, found):
+        faults.add(f"{place}.listing_id", listing_id, "the id of the listing at that address")
+    return found
+
+
+def _read_told(
+    faults: Faults, place: str, value: object, listing_id: str | None, takes_listings: bool, now: datetime
+) -> Listing | None:
+    """Return what a platform's front end knows of a listing."""
+    if not takes_listings:
+        faults.add(
+            place,
+            value,
+            "nothing, as only the marketplace's own form tells what is listed: give url or listing_id alone",
+        )
+        return None
+    said = read_object(faults, place, value, [name for name in _LISTING_TYPES if name not in _NOT_TOLD])
+    if not isinstance(value, Mapping):
+        return None
+    before = len(faults.found)
+    given = {"listing_id": listing_id} | {name: told for name, told in said.items() if told is not None}
+    if given["listing_id"] != listing_id or listing_id is None:
+        faults.add(f"{place}.listing_id", given["listing_id"], "the listing_id beside it")
+    for name in ("seller_id", "title"):
+        given.setdefault(name, None)
+    known = {name: _read_told_field(faults, f"{place}.{name}", name, told, now) for name, told in given.items()}
+    return Listing(**known) if len(faults.found) == before else None  # type: ignore[arg-type]
+
+
+def _read_told_field(faults: Faults, place: str, name: str, value: object, now: datetime) -> object:
+    kind = _LISTING_TYPES.get(name)
+    if kind == "float":
+        return read_number(faults, place, value)
+    if kind == "datetime":
+        return read_moment(faults, place, value, now)
+    longest = _LONGEST_TEXTS.get(name, _LONGEST_NAME)
+    return read_text(faults, place, value, longest=longest, is_line=name not in _LONGEST_TEXTS)

@@ -3,28 +3,141 @@
 An item waits as long as its case does. A decision settles it, whatever way that came about; passing the case on to a
 lead settles nothing. Where the decision is taken back the item waits again with its case, and so does its notice: what
 the notifier was told is corrected. An item that was upheld, and whose decision was then taken back, says since when
-(`overturned_at`) until it is upheld anew.
+(`overturned_at`) until it is upheld anew. With time, what nobody can decide any more ends.
+
+Messages on one notice have one subject, so that they arrive in order. Each says how all its listings stand, so that
+one nobody has tried to deliver yet is dropped in favour of the next: who gave notice gets one answer, and another only
+where the first may have reached them and is no longer so. A message names listings by their place in the notice and in
+no other way: it is sealed with the notifier's key, which does not go when the seller is forgotten.
+
+Counter-notices are passed on to those whose notice brought the listing down: they are the rights holder who must act.
+Enforcement tells the platform's rights holder of a counter-notice when it is filed, and knows nothing of notices. Here
+whoever gave notice is told the same, no more than the rules it was filed under let pass; and the term that begins when
+it was passed on begins when it has reached them, too. Their answer is taken in by
+`answer_counter_notice`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+from sqlalchemy import Column, Connection, Engine, Row, Select, and_, bindparam, func, or_, select, update
 
-from ipml.cooperation.notices.telling import subject_of, tell_outcomes
-from ipml.cooperation.notifiers.rules import NotifierRules
+from ipml.cooperation.notifiers.notifier import tell_notifier
+from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_cooperation_policy
+from ipml.enforcement.appeals.appeal import Appeal, AppealState
+from ipml.enforcement.appeals.letters import passed_on_subject
+from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
+from ipml.errors import NothingToAnswer, UnusableSetting
 from ipml.records import Decision, Reversal
 from ipml.review.cases import find_case, find_cases
 from ipml.review.consequences import Made
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import find_decisions, stands
-from ipml.storage import audit
-from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers
+from ipml.storage import audit, outbox
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.notifiers import get_notifier
+from ipml.storage.tables import appeals, cases, decisions, notice_items, notices, notifiers, seller_keys
 from ipml.storage.tables.cooperation import STATE_OF_VERDICT
+
+OUTCOME, CORRECTION = "notice_outcome", "notice_correction"
+
+_WORDS = {
+    "upheld": "It was found to be counterfeit, and was acted on.",
+    "rejected": "It was not found to be counterfeit; nothing was done.",
+    "undecided": "It could not be told whether it is counterfeit; nothing was done.",
+    "repeated": "You had given notice of it before, and were or will be answered there.",
+    "waiting": "The decision on it was taken back; it is being looked at again.",
+    "unknown": "No such listing is known here yet.",
+    "not found": "We could not find it; nothing was done. If it is still on offer, give notice of it again.",
+}
+_TAKEN_BACK = {
+    "appeal": "The seller complained, and it is not found to be counterfeit any more; it was put back.",
+    "clock": "The seller sent a counter-notice on which the rights holder did not act; it was put back.",
+}
+_AUTOMATED = {
+    "policy": "decided by a rule, without a person",
+    "spread": "decided by a person on a listing nearly the same",
+}
+_BY_PERSON = "decided by a person"
+_PROCESSING = "The order in which people look at listings is found by a computer."
+
+
+def tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: datetime, rules: NotifierRules) -> None:
+    """Tell the notifiers of some notices how their listings stand; nobody is told of a seller who was erased.
+
+    A notice that is open again is told of only where an answer may have arrived. One that came while its notifier was
+    suspended was not looked at: its receipt said so, and no outcome follows.
+    """
+    if not notice_ids:
+        return
+    for notice_id, items in groupby(_read(connection, notice_ids), key=lambda row: row.notice_id):
+        _tell_outcome(connection, notice_id, list(items), at, rules)
+
+
+def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
+    is_gone = or_(
+        cases.c.erased_at.is_not(None), and_(notice_items.c.pseudonym.is_not(None), seller_keys.c.pseudonym.is_(None))
+    )
+    query = (
+        select(notice_items, notices.c.reference, notices.c.settled_at.label("closed_at"), decisions.c.origin)
+        .add_columns(notices.c.notifier_id, notices.c.is_suspended)
+        .add_columns(is_gone.label("is_gone"))
+        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .outerjoin(decisions, decisions.c.decision_id == notice_items.c.decision_id)
+        .outerjoin(cases, cases.c.case_id == notice_items.c.case_id)
+        .outerjoin(seller_keys, seller_keys.c.pseudonym == notice_items.c.pseudonym)
+        .where(notice_items.c.notice_id.in_(notice_ids))
+        .order_by(notice_items.c.notice_id, notice_items.c.position)
+    )
+    return list(connection.execute(query))
+
+
+def _tell_outcome(
+    connection: Connection, notice_id: int, items: Sequence[Row[Any]], at: datetime, rules: NotifierRules
+) -> None:
+    first, subject = items[0], subject_of(notice_id)
+    keys = outbox.find_keys(connection, subject, OUTCOME, CORRECTION)
+    may_have_arrived = [key for key in keys if not outbox.withdraw(connection, key, by="ipml", now=at)]
+    told = [] if first.is_suspended else [item for item in items if not item.is_gone]
+    if not told or (first.closed_at is None and not may_have_arrived):
+        return
+    kind = CORRECTION if may_have_arrived else OUTCOME
+    body = {
+        "reference": first.reference,
+        "at": at.isoformat(),
+        "is_settled": first.closed_at is not None,
+        "listings": [_describe(item) for item in told],
+        "processing": _PROCESSING,
+        "redress": rules.redress,
+    }
+    key = outbox.make_key(f"notice-{notice_id}-{kind.removeprefix('notice_')}")
+    notifier = get_notifier(connection, first.notifier_id)
+    tell_notifier(connection, notifier, key=key, kind=kind, subject=subject, body=body, at=at)
+
+
+def _describe(item: Row[Any]) -> dict[str, Any]:
+    is_taken_back = item.overturned_at is not None and item.state in ("rejected", "undecided")
+    words = (is_taken_back and _TAKEN_BACK.get(item.origin)) or _WORDS[item.state]
+    how = None if item.origin is None else _AUTOMATED.get(item.origin, _BY_PERSON)
+    return {"position": item.position, "outcome": item.state, "words": words, "how": how}
+
+
+def subject_of(notice_id: int) -> str:
+    """Return what a notice is called in the outbox and in the audit trail.
+
+    Examples
+    --------
+    >>> subject_of(12)
+    'notice:12'
+    """
+    return f"notice:{notice_id}"
+
 
 _LOST = "not found"
 OPEN = ("unknown", "waiting")
@@ -225,3 +338,214 @@ def _note_settled(connection: Connection, notice_ids: Sequence[int], at: datetim
         payloads[row.notice_id][row.state] = row.n
     entries = [(subject_of(number), payload) for number, payload in payloads.items()]
     audit.append_all(connection, "ipml", "notice settled", entries, at=at)
+
+
+KIND, MESSAGE = "counter-notice", "counter_notice"
+
+
+def pass_on_counter_notices(engine: Engine, *, now: datetime | None = None) -> int:
+    """Tell notifiers of the counter-notices that wait for them and of which they were not told; return how many.
+
+    Each is told once, however often this is called, be it killed in between.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> pass_on_counter_notices(engine)
+    0
+    """
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        if not _find_untold(connection):
+            return 0
+    with writing(engine) as connection:
+        serialise(connection, Lock.APPEND_TO_AUDIT)
+        return sum(
+            _tell_of_counter_notice(connection, appeal_id, notifier_id, now)
+            for appeal_id, notifier_id in _find_untold(connection)
+        )
+
+
+def answer_counter_notice(
+    engine: Engine,
+    reference: str,
+    *,
+    by: str,
+    acted: str | None = None,
+    has_withdrawn: bool = False,
+    now: datetime | None = None,
+) -> list[Appeal]:
+    """Take in what a notifier says to the counter-notices against their notice, and return the appeals it changed.
+
+    Parameters
+    ----------
+    reference : str
+        Of the notice.
+    by : str
+        Who records it.
+    acted : str, optional
+        Where they sued or complained, and its number: the measures stay.
+    has_withdrawn : bool, default=False
+        Whether they give up instead: the listings are put back at once.
+
+    Raises
+    ------
+    NothingToAnswer
+        There is no such notice, no counter-notice against it waits, or others gave notice of the same listing, whom one
+        who gives up does not speak for.
+    UnusableSetting
+        Neither is said, or both.
+    """
+    if (acted is not None) == has_withdrawn:
+        raise UnusableSetting(
+            "answer", "both or neither", "that the notifier has acted, with a reference, or withdraws"
+        )
+    with reading(engine) as connection:
+        waiting = _find_appeals(connection, reference, has_withdrawn=has_withdrawn)
+    if acted is not None:
+        return [holder_acted(engine, appeal_id, acted, by, now=now) for appeal_id in waiting]
+    return [holder_withdrew(engine, appeal_id, by, now=now) for appeal_id in waiting]
+
+
+def subject_of_counter_notice(appeal_id: int, notifier_id: int) -> str:
+    """Return the subject of the message by which a counter-notice goes to a notifier.
+
+    Examples
+    --------
+    >>> subject_of_counter_notice(3, 7)
+    'counter-notice:3:notifier:7'
+    """
+    return f"{passed_on_subject(appeal_id)}:notifier:{notifier_id}"
+
+
+def _find_untold(connection: Connection) -> list[tuple[int, int]]:
+    """Return appeal and notifier where a counter-notice waits for a rights holder and the notifier does not know."""
+    query = _select_behind(appeals.c.appeal_id, notices.c.notifier_id)
+    waiting = connection.execute(query.where(appeals.c.state == AppealState.WITH_HOLDER).distinct())
+    pairs = sorted((row.appeal_id, row.notifier_id) for row in waiting)
+    return [pair for pair in pairs if not outbox.has_subject(connection, "holder", subject_of_counter_notice(*pair))]
+
+
+def _select_behind(*columns: Column[Any]) -> Select[Any]:
+    """Return a query for counter-notices with the notices that brought down what they are against."""
+    return (
+        select(*columns)
+        .select_from(appeals)
+        .join(notice_items, notice_items.c.case_id == appeals.c.case_id)
+        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .where(appeals.c.kind == KIND, appeals.c.subject.not_like("penalty:%"))
+        .where(notice_items.c.decision_id == appeals.c.decision_id, notice_items.c.state == "upheld")
+    )
+
+
+def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id: int, now: datetime) -> bool:
+    """Tell a notifier what the platform's rights holder was told, and the references of their notices."""
+    keys = outbox.find_keys(connection, passed_on_subject(appeal_id), MESSAGE)
+    message = outbox.find_message(connection, keys[-1]) if keys else None
+    if message is None or not message.body:
+        return False  # it expired, or its seller was erased
+    query = _select_behind(notices.c.reference).where(appeals.c.appeal_id == appeal_id)
+    references = connection.scalars(query.where(notices.c.notifier_id == notifier_id).distinct()).all()
+    body = json.loads(message.body) | {"notices": sorted(references)}
+    is_told = tell_notifier(
+        connection,
+        get_notifier(connection, notifier_id),
+        key=outbox.make_key(f"appeal-{appeal_id}-passed-on-to-{notifier_id}"),
+        kind=MESSAGE,
+        subject=subject_of_counter_notice(appeal_id, notifier_id),
+        body=body,
+        at=now,
+        sealed_for=message.pseudonym,
+    )
+    if is_told:
+        audit.append(connection, "ipml", "passed on", f"appeal:{appeal_id}", {"notifier": notifier_id}, at=now)
+    return is_told
+
+
+def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool) -> list[int]:
+    query = _select_behind(appeals.c.appeal_id, appeals.c.state, notices.c.notifier_id).distinct()
+    states = [AppealState.WITH_HOLDER, *([AppealState.HOLDER_ACTED] if has_withdrawn else [])]
+    of_notice = query.where(notices.c.reference == reference, appeals.c.state.in_(states))
+    found = {row.appeal_id: row.notifier_id for row in connection.execute(of_notice)}
+    if not found:
+        raise NothingToAnswer(reference, "found no counter-notice against it that waits for an answer")
+    others = connection.execute(query.where(appeals.c.appeal_id.in_(found)))
+    if has_withdrawn and any(row.notifier_id != found[row.appeal_id] for row in others):
+        raise NothingToAnswer(reference, "found other notifiers of the same listing, who have not given up")
+    return sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What was done.
+
+    Attributes
+    ----------
+    passed_on : int
+        Counter-notices that were passed on.
+    ended : int
+        Listings of erased sellers that ended undecided.
+    not_found : int
+        Listings that ended because nobody knew them for as long as the policy says.
+    passed_over : int
+        Listings of complaints that were too few to have decided anew what was decided: answered by that.
+    """
+
+    passed_on: int
+    ended: int
+    not_found: int
+    passed_over: int
+
+
+def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None) -> Ticked:
+    """Do once what is due; called again it does no more.
+
+    Call it before terms are looked at (`ipml.enforcement.appeals.resolution`): a term begins when whoever gave notice
+    has been told of the counter-notice, too.
+
+    Parameters
+    ----------
+    policy : CooperationPolicy, default=the setting `cooperation`
+    now : datetime, default=the clock
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> tick(engine)
+    Ticked(passed_on=0, ended=0, not_found=0, passed_over=0)
+    """
+    policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
+    passed_on = pass_on_counter_notices(engine, now=now)
+    return Ticked(passed_on, _end_erased(engine, policy.notifiers, now), *_end_old(engine, policy, now))
+
+
+def _end_erased(engine: Engine, rules: NotifierRules, now: datetime) -> int:
+    with reading(engine) as connection:
+        is_due = has_erased(connection)
+    if not is_due:
+        return 0
+    with writing(engine) as connection:
+        return settle_erased(connection, now, rules)
+
+
+def _end_old(engine: Engine, policy: CooperationPolicy, now: datetime) -> tuple[int, int]:
+    """End what waited in vain for long enough, some at a time, so that others can write in between."""
+    before = now - timedelta(days=policy.notices.unknown_days)
+    with reading(engine) as connection:
+        if not has_old(connection, before):
+            return 0, 0
+    ended: list[int] = []
+    for end in (end_unknown, end_passed_over):
+        ended.append(0)
+        while True:
+            with writing(engine) as connection:
+                number = end(connection, before, now, policy.notifiers)
+            if not number:
+                break
+            ended[-1] += number
+    not_found, passed_over = ended
+    return not_found, passed_over

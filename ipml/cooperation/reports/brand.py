@@ -6,31 +6,129 @@ below `least_sellers` of the policy are told as "fewer than 5", and what so few 
 
 from __future__ import annotations
 
+import json
+import statistics
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import Connection, Engine, func, or_, select, true
 
-from ipml.cooperation.reports.chapters import acting, answering, finding
-from ipml.cooperation.reports.charts import draw_columns
-from ipml.cooperation.reports.decided import WAYS, Decided, Sellers, count_decided, count_queued, count_sellers
-from ipml.cooperation.reports.linked import Linked, count_linked
-from ipml.cooperation.reports.noticed import Noticed, count_notices
+from ipml.cooperation.policy import ReportRules
+from ipml.cooperation.reports import chapters
+from ipml.cooperation.reports.document import (
+    Chart,
+    Columns,
+    Quantity,
+    Report,
+    Row,
+    Section,
+    Table,
+    draw_columns,
+    write_report,
+)
+from ipml.cooperation.reports.figures import Linked, Noticed, count_linked, count_notices
+from ipml.cooperation.reports.measures import Takedowns, measure_takedowns, time_by_month
 from ipml.cooperation.reports.period import Period
-from ipml.cooperation.reports.precision import Precision, measure_precision
-from ipml.cooperation.reports.prices import Prices, measure_prices
-from ipml.cooperation.reports.rules import ReportRules
-from ipml.cooperation.reports.tables import Chart, Columns, Quantity, Report, Row, Section, Table
-from ipml.cooperation.reports.takedowns import Takedowns, measure_takedowns, time_by_month
 from ipml.cooperation.reports.transparency import CLOSING
-from ipml.cooperation.reports.writing import write_report
+from ipml.cooperation.reports.verdicts import (
+    WAYS,
+    Decided,
+    Precision,
+    Sellers,
+    count_decided,
+    count_queued,
+    count_sellers,
+    measure_precision,
+    select_found,
+)
 from ipml.enforcement.takedown.measures import Span
 from ipml.errors import BrandUnknown
 from ipml.records import Verdict
+from ipml.review.reversals import is_last_verdict
 from ipml.storage.database import reading
-from ipml.storage.tables import cases, notices
+from ipml.storage.tables import cases, decisions, notices
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBrand:
+    """A brand with what was found of it: listings decided on, those counterfeit, and how many sellers had these."""
+
+    name: str
+    decided: int
+    counterfeit: int
+    sellers: int
+    last_at: datetime
+
+
+def list_brands(engine: Engine, since: datetime, at_most: int, until: datetime | None = None) -> list[FoundBrand]:
+    """Return the brands on which was decided from a moment on, and before another, most counterfeits first.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> list_brands(engine, datetime(2026, 5, 1, tzinfo=UTC), 50)
+    []
+    """
+    is_fake = decisions.c.verdict == Verdict.COUNTERFEIT
+    counterfeit = func.count().filter(is_fake).label("counterfeit")
+    sellers = func.count(cases.c.seller_id.distinct()).filter(is_fake)
+    query = (
+        select(cases.c.brand, func.count(), counterfeit, sellers, func.max(decisions.c.decided_at))
+        .join(decisions, decisions.c.case_id == cases.c.case_id)
+        .where(decisions.c.decided_at >= since, is_last_verdict())
+        .where(true() if until is None else decisions.c.decided_at < until)
+        .where(cases.c.brand.is_not(None), cases.c.brand != "")
+        .group_by(cases.c.brand)
+        .order_by(counterfeit.desc(), cases.c.brand)
+        .limit(at_most)
+    )
+    with reading(engine) as connection:
+        return [FoundBrand(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Asking prices in one currency: of how many listings, and what a tenth, a quarter, half, … stay below."""
+
+    currency: str
+    n: int
+    p10: float
+    p25: float
+    median: float
+    p75: float
+    p90: float
+
+
+def measure_prices(
+    connection: Connection, period: Period, as_of: datetime, brand: str, least_sellers: int
+) -> tuple[Prices, ...]:
+    """Return the prices of listings found counterfeit, by currency; nothing of currencies that few sellers used.
+
+    Neither the lowest nor the highest price is told: each is that of one listing.
+    """
+    found = select_found(period, as_of, cases.c.seller_id, cases.c.snapshot).where(cases.c.brand == brand)
+    asked: dict[str, list[float]] = defaultdict(list)
+    sellers: dict[str, set[str]] = defaultdict(set)
+    for seller, snapshot in connection.execute(found.execution_options(yield_per=1000)):
+        listing = json.loads(snapshot).get("listing", {})
+        price, currency = listing.get("price"), listing.get("currency")
+        if price is not None and currency:
+            asked[currency].append(float(price))
+            sellers[currency].add(seller)
+    enough = sorted(name for name in asked if len(sellers[name]) >= least_sellers)
+    return tuple(_sum_up(currency, asked[currency]) for currency in enough)
+
+
+def _sum_up(currency: str, prices: list[float]) -> Prices:
+    twentieths = statistics.quantiles(prices, n=20, method="inclusive")
+    return Prices(currency, len(prices), *(twentieths[place] for place in (1, 4, 9, 14, 17)))
+
 
 _HEADLINE = ("counterfeit", "precision", "queued_to_measure", "before_first_sale", "sellers", "notice_upheld")
 
@@ -95,7 +193,7 @@ def make_brand_report(figures: BrandFigures, rules: ReportRules) -> Report:
     """Return the report from the figures of a brand."""
     sections = (
         _write_found(figures),
-        finding.write_precision(figures.precision),
+        chapters.write_precision(figures.precision),
         _write_times(figures),
         _write_sellers(figures, rules.least_sellers),
         _write_prices(figures.prices, rules.least_sellers),
@@ -152,9 +250,9 @@ def _check_known(connection: Connection, brand: str) -> None:
 
 
 def _write_found(figures: BrandFigures) -> Section:
-    months = finding.found_by_month(figures.period, figures.decided, figures.queued)
+    months = chapters.found_by_month(figures.period, figures.decided, figures.queued)
     decided, fake = figures.decided, Verdict.COUNTERFEIT
-    legend = tuple((f"s{place}", finding.WAY_NAMES[way]) for place, way in enumerate(WAYS))
+    legend = tuple((f"s{place}", chapters.WAY_NAMES[way]) for place, way in enumerate(WAYS))
     drawn = draw_columns(months, (2, 3, 4, 5), f"Listings of {figures.brand} found counterfeit by month")
     return Section(
         "found",
@@ -186,9 +284,9 @@ def _write_times(figures: BrandFigures) -> Section:
         "How fast listings went",
         "From the moment at which a listing appeared, came into the queue, or was first given notice of, to the "
         "measure.",
-        acting.takedown_quantities(figures.takedowns),
-        (acting.stage_table(figures.takedowns), acting.month_table(figures.period, figures.by_month)),
-        acting.time_charts(figures.period, figures.by_month),
+        chapters.takedown_quantities(figures.takedowns),
+        (chapters.stage_table(figures.takedowns), chapters.month_table(figures.period, figures.by_month)),
+        chapters.time_charts(figures.period, figures.by_month),
     )
 
 
@@ -206,7 +304,7 @@ def _write_sellers(figures: BrandFigures, least: int) -> Section:
         "sellers",
         "Who stands behind it",
         f"Sellers are counted and not named; counts from 1 to {least - 1} are not told.",
-        (*acting.seller_quantities(figures.sellers, least), *acting.network_quantities(linked, least)),
+        (*chapters.seller_quantities(figures.sellers, least), *chapters.network_quantities(linked, least)),
         (table,) if linked else (),
     )
 
@@ -232,6 +330,6 @@ def _write_notices(figures: BrandFigures) -> Section:
         "notices",
         "Notices, and what came of them",
         "The figures are those of the notices of rights holders for this brand; the table tells of all notices for it.",
-        answering.notice_quantities(figures.by_holder),
-        (answering.notice_table(figures.notices),),
+        chapters.notice_quantities(figures.by_holder),
+        (chapters.notice_table(figures.notices),),
     )

@@ -16,12 +16,11 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Engine, distinct, func, select
 
-from ipml.cooperation.clues.contents import ClueRequest
-from ipml.cooperation.clues.package import build_clue
-from ipml.cooperation.network.folder import keep_networks
-from ipml.cooperation.network.networks import Networks, find_networks
-from ipml.cooperation.network.sales import estimate_sales, read_sales
+from ipml.cooperation.networks.detection import Networks, find_networks
+from ipml.cooperation.networks.sales import estimate_sales, read_sales
+from ipml.cooperation.networks.store import keep_networks
 from ipml.cooperation.policy import CooperationPolicy
+from ipml.cooperation.referrals.package import ClueRequest, build_clue
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.errors import ClueTooSmall

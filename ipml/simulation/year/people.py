@@ -21,13 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, Engine, select
 
-from ipml.cooperation.notices.checking import check_notice
 from ipml.cooperation.notices.intake import receive
-from ipml.cooperation.notices.ticking import tick
-from ipml.cooperation.notifiers.misuse import Proposal, find_misuse
-from ipml.cooperation.notifiers.rules import NotifierRules
-from ipml.cooperation.notifiers.steps import suspend, warn
-from ipml.cooperation.policy import CooperationPolicy
+from ipml.cooperation.notices.notice import check_notice
+from ipml.cooperation.notices.outcomes import tick
+from ipml.cooperation.notifiers.misuse import Proposal, find_misuse, suspend, warn
+from ipml.cooperation.policy import CooperationPolicy, NotifierRules
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.penalties import ladder

@@ -22,7 +22,7 @@ from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Engine
 
-from ipml.cooperation.notices.on_cases import find_notices
+from ipml.cooperation.notices.status import find_notices
 from ipml.enforcement.actions import Order, change_measure, lift_measure
 from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.evidence.package import export_package

@@ -15,11 +15,10 @@ from markupsafe import Markup
 from pydantic import BeforeValidator, Field
 from sqlalchemy import Engine
 
-from ipml.cooperation.reports.brand import make_brand_report, measure_brand
-from ipml.cooperation.reports.found_brands import FoundBrand, list_brands
+from ipml.cooperation.policy import ReportRules
+from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_report, measure_brand
+from ipml.cooperation.reports.document import Report, show, show_interval
 from ipml.cooperation.reports.period import Period
-from ipml.cooperation.reports.rules import ReportRules
-from ipml.cooperation.reports.tables import Report, show, show_interval
 from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy

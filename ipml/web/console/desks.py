@@ -16,11 +16,10 @@ from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Engine
 
-from ipml.cooperation.notices.desk import STATES, count_waiting_by_tier, get_notice_file, list_notices
-from ipml.cooperation.notifiers.appointments import appoint, end_of_day, revoke
-from ipml.cooperation.notifiers.desk import list_rows, read_notifier
-from ipml.cooperation.notifiers.documents import check_document
-from ipml.cooperation.notifiers.steps import Step, lift, suspend, warn
+from ipml.cooperation.notices.status import STATES, count_waiting_by_tier, get_notice_file, list_notices
+from ipml.cooperation.notifiers.misuse import Step, lift, suspend, warn
+from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
+from ipml.cooperation.notifiers.standing import list_rows, read_notifier
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import confirm_penalty, lift_penalty
 from ipml.enforcement.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from ipml.cooperation.network.drawing import Layout
-from ipml.cooperation.network.kinds import IN_WORDS, KINDS, AttributeKind
-from ipml.cooperation.network.members import MemberRecord
-from ipml.cooperation.network.rarity import HUNDREDTHS
-from ipml.cooperation.network.roles import Role
-from ipml.cooperation.network.viewing import NetworkView
+from ipml.cooperation.networks.attributes import IN_WORDS, KINDS, AttributeKind
+from ipml.cooperation.networks.layout import Layout
+from ipml.cooperation.networks.links import HUNDREDTHS
+from ipml.cooperation.networks.roles import Role
+from ipml.cooperation.networks.view import MemberRecord, NetworkView
 from ipml.web.wording import count
 
 Array = npt.NDArray[np.float64]

@@ -16,18 +16,15 @@ from fastapi import FastAPI, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import State
 
-from ipml.cooperation.clues.contents import ClueRequest
-from ipml.cooperation.clues.desk import Candidate, count_confirmed, judge_candidates, list_handed_out
-from ipml.cooperation.clues.log import sign_receipt
-from ipml.cooperation.clues.outcomes import note_outcome
-from ipml.cooperation.clues.package import Built, build_clue
-from ipml.cooperation.clues.rules import ClueRules
-from ipml.cooperation.network.catalogue import ORDERS, RECENT_DAYS
-from ipml.cooperation.network.evidence import Tie, moment_of
-from ipml.cooperation.network.kinds import IN_WORDS, IN_WORDS_OF_MANY
-from ipml.cooperation.network.members import MemberRecord, read_members
-from ipml.cooperation.network.roles import Hypothesis, Role
-from ipml.cooperation.network.viewing import NetworkView
+from ipml.cooperation.networks.attributes import IN_WORDS, IN_WORDS_OF_MANY
+from ipml.cooperation.networks.roles import Hypothesis, Role
+from ipml.cooperation.networks.store import ORDERS, RECENT_DAYS
+from ipml.cooperation.networks.ties import Tie, moment_of
+from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
+from ipml.cooperation.policy import ClueRules
+from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
+from ipml.cooperation.referrals.package import Built, ClueRequest, build_clue
+from ipml.cooperation.referrals.ranking import Candidate, count_confirmed, judge_candidates, list_handed_out
 from ipml.enforcement.privacy.erasure import read_erased
 from ipml.errors import AlreadySigned, ClueTooSmall, MemberNotFound, NothingNew, UnstorableValue, UnusableSetting
 from ipml.review.quality.shown import find_hidden

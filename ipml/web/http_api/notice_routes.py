@@ -15,9 +15,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
-from ipml.cooperation.notices.checking import check_notice
 from ipml.cooperation.notices.intake import receive
-from ipml.cooperation.notices.receipts import Receipt, describe_receipt, find_receipt
+from ipml.cooperation.notices.notice import check_notice
+from ipml.cooperation.notices.status import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import ApiRefused, InvalidNotice, NoticeNotFound
 from ipml.records import Listing, Problem, ScoredListing

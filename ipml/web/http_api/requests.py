@@ -24,7 +24,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ipml.cooperation.notices.fields import Faults, read_email
+from ipml.cooperation.notices.notice import Faults, read_email
 from ipml.errors import ApiKeyNeeded, ApiRefused, UnusableSetting
 from ipml.web.accounts.permissions import Action
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice
-from ipml.cooperation.notices.receipts import Receipt
+from ipml.cooperation.notices.status import Receipt
 from ipml.cooperation.policy import CooperationPolicy
 
 

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from noticing import Desk
 from sqlalchemy import Engine, insert, select
 
-from ipml.cooperation.notices.intake import receive
-from ipml.cooperation.notices.matching import match_notices
-from ipml.cooperation.notices.receipts import Receipt, find_receipt
-from ipml.cooperation.notices.ticking import tick
+from ipml.cooperation.notices.intake import match_notices, receive
+from ipml.cooperation.notices.outcomes import tick
+from ipml.cooperation.notices.status import Receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.records import Verdict
 from ipml.review.bulk import decide_bulk, preview_bulk

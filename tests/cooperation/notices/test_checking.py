@@ -10,8 +10,8 @@ from given_notices import NOON, RULES, SAID, say
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.cooperation.notices.checking import check_notice
-from ipml.cooperation.notices.rules import NoticeRules
+from ipml.cooperation.notices.notice import check_notice
+from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice
 
 HERE = RULES.model_copy(update={"listing_urls": (r"https://shop\.test/item/(?P<listing_id>\d+)",)})

@@ -5,11 +5,10 @@ from datetime import timedelta
 from noticing import NOON, Desk
 from sqlalchemy import insert
 
-from ipml.cooperation.clues.desk import count_confirmed
-from ipml.cooperation.reports.decided import count_by, count_decided, count_sellers
-from ipml.cooperation.reports.found_brands import list_brands
+from ipml.cooperation.referrals.ranking import count_confirmed
+from ipml.cooperation.reports.brand import list_brands
 from ipml.cooperation.reports.period import Period
-from ipml.cooperation.reports.precision import measure_precision
+from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
 from ipml.enforcement.automation.sample import count, read_drawn
 from ipml.records import Verdict
 from ipml.review.clusters.spread_audit import measure_spread

@@ -9,7 +9,7 @@ import pandas as pd
 from given_notices import NOON, WORDS, complain, offer, say
 from sqlalchemy import Engine, update
 
-from ipml.cooperation.notices.complaints import list_complaints
+from ipml.cooperation.notices.status import list_complaints
 from ipml.listings.seller_events import history_as_of
 from ipml.review.queue import enqueue
 from ipml.storage.database import writing

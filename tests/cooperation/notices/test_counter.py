@@ -7,7 +7,7 @@ import pytest
 from noticing import Desk
 from sqlalchemy import select, update
 
-from ipml.cooperation.notices.counter import answer, pass_on, subject_for
+from ipml.cooperation.notices.outcomes import answer_counter_notice, pass_on_counter_notices, subject_of_counter_notice
 from ipml.cooperation.notifiers.record import record_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.appeal import find_appeal
@@ -45,10 +45,10 @@ def deliver(desk: Desk, *subjects: str) -> datetime:
 def test_each_notifier_is_told_once_what_the_rights_holder_is_told(desk: Desk):
     """No more than the rules let pass, and by which of their notices."""
     references = counter(desk, "brand", "agency")
-    assert [pass_on(desk.engine, now=desk.pass_time()) for _ in range(3)] == [2, 0, 0]
+    assert [pass_on_counter_notices(desk.engine, now=desk.pass_time()) for _ in range(3)] == [2, 0, 0]
     ((_, text),) = desk.told("counter-notice:1")
     for number, name in enumerate(("brand", "agency"), 1):
-        ((kind, body),) = desk.told(subject_for(1, number))
+        ((kind, body),) = desk.told(subject_of_counter_notice(1, number))
         told = json.loads(body)
         assert (kind, told.pop("to"), told.pop("notices")) == (
             "counter_notice",
@@ -62,14 +62,14 @@ def test_each_notifier_is_told_once_what_the_rights_holder_is_told(desk: Desk):
 def test_without_a_notice_nobody_else_is_told(desk: Desk):
     """The platform's rights holder is, as before."""
     counter(desk)
-    assert pass_on(desk.engine, now=desk.pass_time()) == 0
+    assert pass_on_counter_notices(desk.engine, now=desk.pass_time()) == 0
     assert len(desk.told("counter-notice:1")) == 1
 
 
 def test_the_term_begins_when_all_were_reached(desk: Desk):
     """Not while whoever gave notice does not know yet."""
     counter(desk, "brand", profile="china")
-    pass_on(desk.engine, now=desk.pass_time())
+    pass_on_counter_notices(desk.engine, now=desk.pass_time())
 
     def begun() -> datetime | None:
         tick_appeals(desk.engine, now=desk.pass_time())
@@ -78,31 +78,33 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
 
     first = deliver(desk, "counter-notice:1")
     assert begun() is None
-    last = deliver(desk, subject_for(1, 1))
+    last = deliver(desk, subject_of_counter_notice(1, 1))
     assert begun() == last > first
 
 
 def test_a_notifier_who_gives_up_has_the_listing_put_back(desk: Desk):
     """And it counts in their record as overturned."""
     (reference,) = counter(desk, "brand")
-    pass_on(desk.engine, now=desk.pass_time())
-    (appeal,) = answer(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+    pass_on_counter_notices(desk.engine, now=desk.pass_time())
+    (appeal,) = answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
     assert appeal.state == "restored"
     assert desk.states(1) == ["undecided"]
     with reading(desk.engine) as connection:
         counts = record_of(connection, 1, load_cooperation_policy().notifiers, desk.now).counts
     assert (counts.overturned, counts.settled) == (1, 0)
     with pytest.raises(NothingToAnswer):
-        answer(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+        answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
 
 
 @pytest.mark.slow
 def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
     """Until they give up, or a person decides."""
     (reference,) = counter(desk, "brand")
-    (appeal,) = answer(desk.engine, reference, by="lea", acted="LG Hamburg 312 O 5/26", now=desk.pass_time())
+    (appeal,) = answer_counter_notice(
+        desk.engine, reference, by="lea", acted="LG Hamburg 312 O 5/26", now=desk.pass_time()
+    )
     assert (appeal.state, desk.states(1)) == ("holder acted", ["upheld"])
-    (appeal,) = answer(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+    (appeal,) = answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
     with reading(desk.engine) as connection:
         assert find_appeal(connection, appeal.appeal_id).state == "restored"
 
@@ -112,21 +114,24 @@ def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
     """Each may act for themselves."""
     references = counter(desk, "brand", "agency")
     with pytest.raises(NothingToAnswer, match="other notifiers"):
-        answer(desk.engine, references[0], by="lea", has_withdrawn=True, now=desk.pass_time())
-    assert answer(desk.engine, references[1], by="lea", acted="AB 1", now=desk.pass_time())[0].state == "holder acted"
+        answer_counter_notice(desk.engine, references[0], by="lea", has_withdrawn=True, now=desk.pass_time())
+    assert (
+        answer_counter_notice(desk.engine, references[1], by="lea", acted="AB 1", now=desk.pass_time())[0].state
+        == "holder acted"
+    )
     for said in ({}, {"acted": "AB 1", "has_withdrawn": True}):
         with pytest.raises(UnusableSetting):
-            answer(desk.engine, references[0], by="lea", **said)
+            answer_counter_notice(desk.engine, references[0], by="lea", **said)
     with pytest.raises(NothingToAnswer):
-        answer(desk.engine, "nobody's", by="lea", acted="AB 1")
+        answer_counter_notice(desk.engine, "nobody's", by="lea", acted="AB 1")
 
 
 @pytest.mark.slow
 def test_what_was_passed_on_goes_with_the_seller(desk: Desk):
     """It tells of them, so it is sealed with their key, and none of it can be read once they are forgotten."""
     (reference,) = counter(desk, "brand")
-    pass_on(desk.engine, now=desk.pass_time())
-    answer(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+    pass_on_counter_notices(desk.engine, now=desk.pass_time())
+    answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
     with pytest.raises(MessagesWaiting):
         erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.now)
     with writing(desk.engine) as connection:

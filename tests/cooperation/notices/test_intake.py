@@ -9,9 +9,8 @@ import pytest
 from given_notices import NOON, POLICY, WORDS, complain, offer, say
 from sqlalchemy import Engine, func, insert, select, update
 
-from ipml.cooperation.notices.matching import match_notices
-from ipml.cooperation.notices.on_cases import find_notices
-from ipml.cooperation.notices.receipts import Receipt, find_receipt
+from ipml.cooperation.notices.intake import match_notices
+from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
 from ipml.errors import InvalidNotice, NoticeKeyReused, NoticeNotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, get_case

@@ -12,12 +12,9 @@ from planted_seller import find_clear, find_markers
 from sqlalchemy import Engine, select, update
 
 from ipml.cooperation.consequences import cooperating
-from ipml.cooperation.notices.complaints import list_complaints
-from ipml.cooperation.notices.intake import receive
-from ipml.cooperation.notices.matching import match_notices
-from ipml.cooperation.notices.on_cases import find_notices
-from ipml.cooperation.notices.receipts import find_receipt
-from ipml.cooperation.notifiers.documents import check_document
+from ipml.cooperation.notices.intake import match_notices, receive
+from ipml.cooperation.notices.status import find_notices, find_receipt, list_complaints
+from ipml.cooperation.notifiers.notifier import check_document
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from noticing import Desk
 from sqlalchemy import select
 
-from ipml.cooperation.notices.sources import find_sources
-from ipml.cooperation.notifiers.appointments import appoint, find_appointment, list_appointments, revoke
-from ipml.cooperation.notifiers.erasing import erase_notifier
-from ipml.cooperation.notifiers.lanes import lane_of
+from ipml.cooperation.consequences import find_sources
+from ipml.cooperation.notifiers.notifier import appoint, find_appointment, list_appointments, revoke
+from ipml.cooperation.notifiers.standing import erase_notifier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.cooperation.reports.noticed import count_notices
+from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period
 from ipml.errors import NothingToRevoke, UnstorableValue
 from ipml.storage import audit

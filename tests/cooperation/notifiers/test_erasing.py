@@ -8,15 +8,12 @@ from noticing import NOON, Desk
 from planted_seller import find_clear, find_markers
 from sqlalchemy import insert, select
 
-from ipml.cooperation.notices.intake import receive
-from ipml.cooperation.notices.matching import match_notices
-from ipml.cooperation.notices.on_cases import find_notices
-from ipml.cooperation.notices.receipts import find_receipt
-from ipml.cooperation.notices.ticking import tick
-from ipml.cooperation.notifiers.documents import check_document, list_documents
-from ipml.cooperation.notifiers.erasing import erase_notifier
-from ipml.cooperation.notifiers.finding import find_notifier, list_notifiers
-from ipml.cooperation.notifiers.steps import lift, list_steps, suspend, warn
+from ipml.cooperation.notices.intake import match_notices, receive
+from ipml.cooperation.notices.outcomes import tick
+from ipml.cooperation.notices.status import find_notices, find_receipt
+from ipml.cooperation.notifiers.misuse import lift, list_steps, suspend, warn
+from ipml.cooperation.notifiers.notifier import check_document, find_notifier, list_documents, list_notifiers
+from ipml.cooperation.notifiers.standing import erase_notifier
 from ipml.errors import NotifierNotFound, RightsDocumentNotFound, SuspendedAlready
 from ipml.records import Verdict
 from ipml.storage.audit import verify

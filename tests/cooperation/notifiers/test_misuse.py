@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from noticing import NOON, Desk
 from sqlalchemy import insert, update
 
-from ipml.cooperation.notifiers.misuse import find_misuse, propose
-from ipml.cooperation.notifiers.steps import find_suspension, lift, list_steps, suspend, warn
+from ipml.cooperation.notifiers.misuse import find_misuse, find_suspension, lift, list_steps, propose, suspend, warn
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.errors import NothingToLift, NotifierNotFound, NotWarned, SuspendedAlready, UnstorableValue
 from ipml.records import Verdict

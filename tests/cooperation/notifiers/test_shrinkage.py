@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from ipml.cooperation.notifiers.shrinkage import Prior, Rate, learn_prior, shrink
+from ipml.cooperation.notifiers.record import Prior, Rate, learn_prior, shrink
 
 IS_ARITHMETIC = True
 PRIORS = st.builds(Prior.certain, st.floats(0.02, 0.98), st.floats(0.5, 50))

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import ipml.cooperation
-from ipml.cooperation.notifiers.record import Counts, Priors, Record, make_record
-from ipml.cooperation.notifiers.rules import NotifierRules
-from ipml.cooperation.notifiers.shrinkage import Prior
-from ipml.cooperation.notifiers.tiers import asks_record, choose_tier
-from ipml.cooperation.policy import load_cooperation_policy
+from ipml.cooperation.notifiers.record import Counts, Prior, Priors, Record, make_record
+from ipml.cooperation.notifiers.standing import asks_record, choose_tier
+from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
 
 IS_ARITHMETIC = True
 RULES = load_cooperation_policy().notifiers

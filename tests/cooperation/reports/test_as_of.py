@@ -9,14 +9,13 @@ from given_notices import say
 from noticing import NOON, Desk
 from sqlalchemy import Text, insert, select, update
 
-from ipml.cooperation.notices.intake import receive
-from ipml.cooperation.notices.matching import match_notices
-from ipml.cooperation.notifiers.appointments import appoint
-from ipml.cooperation.notifiers.steps import lift, suspend, warn
+from ipml.cooperation.notices.intake import match_notices, receive
+from ipml.cooperation.notifiers.misuse import lift, suspend, warn
+from ipml.cooperation.notifiers.notifier import appoint
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import measure_brand
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period
-from ipml.cooperation.reports.rules import ReportRules
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import func, select, update
 
 from experiments.cooperation.report_speed import NOW, YEAR
-from ipml.cooperation.network.folder import keep_networks
-from ipml.cooperation.network.networks import find_networks
+from ipml.cooperation.networks.detection import find_networks
+from ipml.cooperation.networks.store import keep_networks
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import make_brand_report, measure_brand, write_brand_report
-from ipml.cooperation.reports.rules import ReportRules
 from ipml.errors import BrandUnknown
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases

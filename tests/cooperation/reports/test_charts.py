@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from ipml.cooperation.reports.charts import draw_columns, round_up
-from ipml.cooperation.reports.tables import Table
+from ipml.cooperation.reports.document import Table, draw_columns, round_up
 
 
 @pytest.mark.parametrize("most", [1, 5, 7, 10, 17, 95, 3_600])

@@ -11,15 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, literal, select, union_all
 
 from experiments.cooperation.report_speed import NOW, YEAR
-from ipml.cooperation.reports.complaints import SUBJECTS
-from ipml.cooperation.reports.eu_layout import NOTICE_COLUMNS
-from ipml.cooperation.reports.eu_template import write_template
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.figures import measure_figures
-from ipml.cooperation.reports.period import Period, month_of
-from ipml.cooperation.reports.precision import measure_precision
-from ipml.cooperation.reports.rules import ReportRules
-from ipml.cooperation.reports.spans import measure_spans
-from ipml.cooperation.reports.takedowns import SOURCES, total
+from ipml.cooperation.reports.measures import SOURCES, SUBJECTS, total
+from ipml.cooperation.reports.period import Period, measure_spans, month_of
+from ipml.cooperation.reports.transparency import NOTICE_COLUMNS, write_template
+from ipml.cooperation.reports.verdicts import measure_precision
 from ipml.enforcement.takedown.measures import Span, measure_times
 from ipml.errors import UnusableSetting
 from ipml.storage.database import migrate, open_database, reading, writing

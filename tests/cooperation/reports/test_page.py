@@ -4,8 +4,8 @@ import pytest
 from browsing import OVERHANGING, start_browser
 
 from experiments.cooperation.report_speed import NOW, YEAR
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import write_brand_report
-from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.transparency import write_transparency_report
 
 pytestmark = pytest.mark.browser

@@ -10,11 +10,11 @@ from databases import copy_postgres
 from sqlalchemy import update
 
 from experiments.cooperation.report_speed import NOW, YEAR
-from ipml.cooperation.reports.decided import WAYS
+from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period
-from ipml.cooperation.reports.rules import ReportRules
 from ipml.cooperation.reports.transparency import EU_FOLDER, write_transparency_report
+from ipml.cooperation.reports.verdicts import WAYS
 from ipml.errors import UnwritableFile
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, measures, notifiers

@@ -1,1 +1,0 @@
-"""Cases for the police: few, good, and such that anybody can check them."""

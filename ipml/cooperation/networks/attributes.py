@@ -1,0 +1,369 @@
+"""What sellers can share: who has what, and since when, brought into one order whatever order the rows came in.
+
+A row says that a seller was seen with a value of a kind at a moment. What only one seller has links nobody: it is kept
+for the days to come, and left out of the arrays that the search works on.
+
+Values (phones, addresses and the like) are keyed hashes: the same thing, however it is written, gives the same hash.
+Nobody who lacks the key can tell what a hash stands for, nor try out all phone numbers. Who joins attributes of two
+days needs the same key on both.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import tempfile
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
+from ipml.parquet import check_cells, look_into
+
+
+class AttributeKind(StrEnum):
+    """One kind of thing that two sellers can have in common."""
+
+    PAYOUT = "payout"
+    PHONE = "phone"
+    DEVICE = "device"
+    ADDRESS = "address"
+    SHIP_FROM = "ship_from"
+    IMAGE = "image"
+    PHRASE = "phrase"
+    TEMPLATE = "template"
+    TIMING = "timing"
+
+
+KINDS: tuple[AttributeKind, ...] = tuple(AttributeKind)
+
+# What is made once and taken over by others, so that it tells who had it first.
+GOODS_KINDS = frozenset({AttributeKind.IMAGE, AttributeKind.PHRASE, AttributeKind.TEMPLATE})
+
+IN_WORDS = {
+    AttributeKind.PAYOUT: "payout account",
+    AttributeKind.PHONE: "phone",
+    AttributeKind.DEVICE: "device",
+    AttributeKind.ADDRESS: "address",
+    AttributeKind.SHIP_FROM: "place of dispatch",
+    AttributeKind.IMAGE: "image",
+    AttributeKind.PHRASE: "phrase",
+    AttributeKind.TEMPLATE: "template",
+    AttributeKind.TIMING: "moment of listing",
+}
+
+IN_WORDS_OF_MANY = {kind: f"{words}s" for kind, words in IN_WORDS.items()} | {
+    AttributeKind.ADDRESS: "addresses",
+    AttributeKind.SHIP_FROM: "places of dispatch",
+    AttributeKind.TIMING: "moments of listing",
+}
+
+
+Codes = npt.NDArray[np.int64]
+COLUMNS = ("seller_id", "kind", "value", "seen_at")
+
+_MEMORY = "1500MB"
+_REMEDY = "Rename them; `ipml network hash` makes such a file of phones, addresses and the like."
+
+_MERGE = """
+CREATE TEMP TABLE held AS
+SELECT seller_id, kind, value, min(first_seen) AS first_seen, max(last_seen) AS last_seen, min(day) AS day
+FROM (
+    SELECT seller_id, kind, value, first_seen, last_seen, 0 AS day FROM known
+    UNION ALL
+    SELECT CAST(seller_id AS VARCHAR), CAST(kind AS VARCHAR), CAST(value AS VARCHAR), seen_at, seen_at, 1 FROM events
+)
+GROUP BY seller_id, kind, value
+"""
+_SELLERS = """
+CREATE TEMP TABLE sellers AS
+SELECT seller_id, row_number() OVER (ORDER BY seller_id) - 1 AS seller, first_seen
+FROM (SELECT seller_id, min(first_seen) AS first_seen FROM held GROUP BY seller_id)
+"""
+_VALUES = """
+CREATE TEMP TABLE shared AS
+SELECT kind, value, row_number() OVER (ORDER BY kind, value) - 1 AS code, holders, newcomers
+FROM (
+    SELECT kind, value, count(*) AS holders, sum(day) AS newcomers FROM held GROUP BY kind, value HAVING count(*) > 1
+)
+"""
+_ROWS = """
+SELECT seller, code, epoch_us(held.first_seen) AS first_seen, epoch_us(last_seen) AS last_seen
+FROM held JOIN shared USING (kind, value) JOIN sellers USING (seller_id)
+ORDER BY seller, code
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What sellers have in common.
+
+    Attributes
+    ----------
+    held : Table of shape (n_held, 5)
+        seller_id, kind, value, first_seen, last_seen: all that was ever seen, once each.
+    seller_ids, joined : arrays of shape (n_sellers,)
+        The sellers in order, and when each was first seen.
+    kinds, values, holders, newcomers : arrays of shape (n_values,)
+        Of each value that several sellers have: its kind (position in `KINDS`), the value, how many sellers have it,
+        and how many of them came by it with the events added last.
+    seller, value, first_seen, last_seen : arrays of shape (n_rows,)
+        Who has which of these (positions), since when and until when (microseconds since 1970), in order.
+    among : int
+        Of how many sellers these are some; 0 where they are all there are.
+    """
+
+    held: pa.Table
+    seller_ids: npt.NDArray[np.object_]
+    joined: Codes
+    kinds: Codes
+    values: npt.NDArray[np.object_]
+    holders: Codes
+    newcomers: Codes
+    seller: Codes
+    value: Codes
+    first_seen: Codes
+    last_seen: Codes
+    among: int = 0
+
+    @property
+    def last_day(self) -> int:
+        """The last moment at which something shared was seen (microseconds since 1970); 0 where nothing was."""
+        return int(self.last_seen.max(initial=0))
+
+    @property
+    def n_sellers(self) -> int:
+        """How many sellers were ever seen."""
+        return len(self.seller_ids)
+
+    @property
+    def n_marketplace(self) -> int:
+        """How many sellers the marketplace has, by which what is shared is weighed."""
+        return self.among or self.n_sellers
+
+    def find_seller(self, seller_id: str) -> int | None:
+        """Return the position of a seller; None where nothing was ever seen of them."""
+        place = int(np.searchsorted(self.seller_ids, seller_id))
+        return place if place < self.n_sellers and self.seller_ids[place] == seller_id else None
+
+
+def no_holdings() -> pa.Table:
+    """Return the holdings of nobody."""
+    moment = pa.timestamp("us", tz="UTC")
+    names = {"seller_id": pa.string(), "kind": pa.string(), "value": pa.string()}
+    return pa.schema(names | {"first_seen": moment, "last_seen": moment}).empty_table()
+
+
+def hold(events: pd.DataFrame | pa.Table | Path, known: pa.Table | None = None) -> Holdings:
+    """Bring rows of attributes into one order, together with what was known before.
+
+    Parameters
+    ----------
+    events : DataFrame, Table or Path of a Parquet file, of shape (n_events, 4)
+        seller_id, kind (one of `AttributeKind`), value (a keyed hash), seen_at; in any order, repeats allowed.
+    known : Table, optional
+        `Holdings.held` of the days before.
+
+    Raises
+    ------
+    MissingColumns, UnreadableFile
+        A column is missing; a kind is unknown; a cell is empty; the file is no Parquet file.
+
+    Examples
+    --------
+    >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
+    >>> rows = {"seller_id": ["ann", "ben", "cid"], "kind": "phone", "value": ["x", "x", "y"], "seen_at": moment}
+    >>> holdings = hold(pd.DataFrame(rows))
+    >>> holdings.n_sellers, holdings.values.tolist(), holdings.holders.tolist()
+    (3, ['x'], [2])
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        config: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": folder, "threads": 2}
+        with duckdb.connect(config=config) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET preserve_insertion_order = false")
+            _offer(connection, events)
+            connection.register("known", no_holdings() if known is None else known)
+            for statement in (_MERGE, _SELLERS, _VALUES):
+                connection.execute(statement)
+            return _collect(connection)
+
+
+def _offer(connection: Any, events: pd.DataFrame | pa.Table | Path) -> None:
+    """Name the events for duckdb, once it is sure that they can be read as such."""
+    import duckdb
+
+    source = str(events) if isinstance(events, Path) else "attributes"
+    if isinstance(events, Path):
+        check_cells(events, "a Parquet file of attributes")
+    try:
+        relation = (
+            connection.read_parquet(source) if isinstance(events, Path) else connection.from_arrow(_table(events))
+        )
+    except duckdb.Error as error:
+        raise UnreadableFile(source, str(error).splitlines()[0], "a Parquet file of attributes") from error
+    if missing := [name for name in COLUMNS if name not in relation.columns]:
+        raise MissingColumns(source, missing, relation.columns, _REMEDY)
+    relation.select(
+        'CAST(seller_id AS VARCHAR) AS seller_id, CAST(kind AS VARCHAR) AS kind, CAST("value" AS VARCHAR) AS "value", '
+        "CAST(seen_at AS TIMESTAMPTZ) AS seen_at"
+    ).create_view("events")
+    _check(connection, source)
+
+
+def _table(events: pd.DataFrame | pa.Table) -> pa.Table:
+    if isinstance(events, pa.Table):
+        return events
+    zoned = {str(name): events[name].dt.tz_convert(None) for name in events.select_dtypes("datetimetz")}
+    return pa.Table.from_pandas(events.assign(**zoned), preserve_index=False)
+
+
+def _check(connection: Any, source: str) -> None:
+    known = ", ".join(f"'{kind}'" for kind in KINDS)
+    faults = connection.execute(
+        f"SELECT count(*) FILTER (kind NOT IN ({known})), any_value(kind) FILTER (kind NOT IN ({known})), "  # noqa: S608
+        "count(*) FILTER (seller_id IS NULL OR kind IS NULL OR value IS NULL OR seen_at IS NULL) FROM events"
+    ).fetchall()[0]
+    if faults[0]:
+        raise UnreadableFile(source, f"{faults[0]:,} rows of an unknown kind such as {faults[1]!r}", ", ".join(KINDS))
+    if faults[2]:
+        raise UnreadableFile(source, f"{faults[2]:,} rows with an empty cell", f"{', '.join(COLUMNS)} in every row")
+
+
+def _collect(connection: Any) -> Holdings:
+    sellers = connection.sql(
+        "SELECT seller_id, epoch_us(first_seen) AS joined FROM sellers ORDER BY seller"
+    ).to_arrow_table()
+    values = connection.sql("SELECT kind, value, holders, newcomers FROM shared ORDER BY code").to_arrow_table()
+    rows = connection.sql(_ROWS).fetchnumpy()
+    order = pa.array([kind.value for kind in KINDS])
+    return Holdings(
+        held=connection.sql("SELECT seller_id, kind, value, first_seen, last_seen FROM held").to_arrow_table(),
+        seller_ids=sellers["seller_id"].to_numpy(),
+        joined=sellers["joined"].to_numpy(),
+        kinds=pa.compute.index_in(values["kind"], order).to_numpy().astype(np.int64),
+        values=values["value"].to_numpy(),
+        holders=values["holders"].to_numpy(),
+        newcomers=values["newcomers"].cast(pa.int64()).to_numpy(),
+        seller=rows["seller"],
+        value=rows["code"],
+        first_seen=rows["first_seen"],
+        last_seen=rows["last_seen"],
+    )
+
+
+_LEAST_KEY_BYTES = 16
+_HASH_LETTERS = 32  # 128 bits
+_ROWS_AT_ONCE = 100_000
+_SHORT = {"street": "st", "straße": "str", "strasse": "str", "avenue": "ave", "road": "rd", "building": "bldg"}
+
+
+def hash_value(key: bytes, kind: AttributeKind, text: str, calling_code: str = "") -> str:
+    """Return the keyed hash of a value: HMAC-SHA256, 128 bits of it in hexadecimal.
+
+    Examples
+    --------
+    >>> key = b"sixteen bytes or more"
+    >>> phone = AttributeKind.PHONE
+    >>> hash_value(key, phone, "0170 / 123 45", "49") == hash_value(key, phone, "+49 17012345")
+    True
+    """
+    message = f"{kind}\0{normalise_value(kind, text, calling_code)}".encode()
+    return hmac.digest(key, message, "sha256").hex()[:_HASH_LETTERS]
+
+
+def normalise_value(kind: AttributeKind, text: str, calling_code: str = "") -> str:
+    """Return a value without what differs only in how it is written.
+
+    Phones become digits with the code of their country (`calling_code` where none is given), payout accounts lose
+    spaces and signs, addresses accents, signs, case and the order of their parts; all else only case and outer spaces.
+
+    Examples
+    --------
+    >>> normalise_value(AttributeKind.PAYOUT, "de89 3704-0044 0532 0130 00")
+    'DE89370400440532013000'
+    >>> normalise_value(AttributeKind.ADDRESS, "12, Fleet Street; LONDON") == normalise_value(
+    ...     AttributeKind.ADDRESS, "London, Fleet St. 12"
+    ... )
+    True
+    """
+    text = unicodedata.normalize("NFKC", text).strip()
+    match kind:
+        case AttributeKind.PHONE:
+            return _normalise_phone(text, calling_code)
+        case AttributeKind.PAYOUT:
+            return re.sub(r"[\W_]", "", text).upper()
+        case AttributeKind.ADDRESS | AttributeKind.SHIP_FROM:
+            return _normalise_address(text)
+    return " ".join(text.casefold().split())
+
+
+def hash_attributes(source: Path, out: Path, key_file: Path, calling_code: str = "") -> int:
+    """Write a Parquet file of attributes with their values hashed, a piece at a time; return how many rows it has.
+
+    Raises
+    ------
+    UnusableSetting
+        The key is too short to keep anything secret, or the file of it is not there.
+    UnreadableFile, MissingColumns
+        The source is no Parquet file of attributes.
+    """
+    key = _read_key(key_file)
+    parquet = look_into(source, "a Parquet file of attributes")
+    if missing := [name for name in COLUMNS if name not in parquet.schema.names]:
+        raise MissingColumns(str(source), missing, parquet.schema.names, "Rename them.")
+    place = parquet.schema.get_field_index("value")
+    schema, rows = parquet.schema.set(place, pa.field("value", pa.string())), 0
+    with pq.ParquetWriter(out, schema) as writer:
+        for batch in parquet.read_batches(_ROWS_AT_ONCE):
+            kinds, texts = batch["kind"].to_pylist(), batch["value"].to_pylist()
+            hashes = [_hash_cell(key, *cell, calling_code, source) for cell in zip(kinds, texts, strict=True)]
+            columns = [pa.array(hashes, pa.string()) if name == "value" else batch[name] for name in schema.names]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            rows += len(hashes)
+    return rows
+
+
+def _hash_cell(key: bytes, kind: str, text: object, calling_code: str, source: Path) -> str:
+    if kind not in KINDS or text is None:
+        raise UnreadableFile(
+            source, f"kind {kind!r} with value {'none' if text is None else 'given'}", ", ".join(KINDS)
+        )
+    return hash_value(key, AttributeKind(kind), str(text), calling_code)
+
+
+def _read_key(path: Path) -> bytes:
+    expected = f"a file of {_LEAST_KEY_BYTES} random bytes or more, as from `openssl rand -out KEY 32`"
+    try:
+        key = path.read_bytes().strip()
+    except FileNotFoundError as error:
+        raise UnusableSetting(f"key {path}", "no such file", expected) from error
+    if len(key) < _LEAST_KEY_BYTES:
+        raise UnusableSetting(f"key {path}", f"{len(key)} bytes", expected)
+    return key
+
+
+def _normalise_phone(text: str, calling_code: str) -> str:
+    digits = "".join(str(unicodedata.decimal(letter)) for letter in text if letter.isdecimal())
+    if text.startswith("+"):
+        return digits
+    if digits.startswith("00"):
+        return digits[2:]
+    return calling_code + digits.removeprefix("0") if calling_code else digits
+
+
+def _normalise_address(text: str) -> str:
+    words = re.findall(r"\w+", text.casefold())
+    plain = (unicodedata.normalize("NFKD", _SHORT.get(word, word)) for word in words)
+    letters = ("".join(letter for letter in word if not unicodedata.combining(letter)) for word in plain)
+    return " ".join(sorted(letters))

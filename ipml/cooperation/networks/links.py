@@ -1,0 +1,326 @@
+"""Pairs of sellers who share enough to be linked: what they share, and what it says, the rarer the more.
+
+How much shared things say is data: the file `rules.toml`, or a copy that a marketplace has made its own. It is
+counted in hundredths of a bit, as whole numbers, so that sums do not depend on the order of what is added up. The
+number of sellers is rounded up to a power of two: a marketplace that grows by a day changes no weight, and one that
+doubles changes all.
+
+What pairs share is added up by products of sparse matrices, a piece at a time, without a loop over pairs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from scipy import sparse
+
+from ipml.cooperation.networks.attributes import KINDS, AttributeKind, Holdings
+from ipml.errors import UnusableSetting, describe_faults
+from ipml.toml import parse_toml
+
+_COPY = "a copy of ipml/cooperation/networks/rules.toml"
+_BUNDLED = Path(__file__).with_name("rules.toml")
+
+
+class KindRules(BaseModel):
+    """What a shared value of one kind is worth."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    lead: float = Field(ge=-64, le=64)
+    ceiling: float = Field(default=64, ge=-64, le=64)
+    most: int = Field(ge=2, le=1000)
+
+
+class NetworkRules(BaseModel):
+    """When two sellers are linked; the file says what each rule means.
+
+    Examples
+    --------
+    >>> load_network_rules().kinds[AttributeKind.PAYOUT].most
+    200
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    needed: float = Field(ge=-10, le=64)
+    kinds: dict[AttributeKind, KindRules]
+
+    @model_validator(mode="after")
+    def _know_every_kind(self) -> Self:
+        if missing := [kind.value for kind in KINDS if kind not in self.kinds]:
+            raise ValueError(f"no rules for {', '.join(missing)}")
+        return self
+
+
+def load_network_rules(path: Path | None = None) -> NetworkRules:
+    """Read a file of rules; by default the bundled one.
+
+    Raises
+    ------
+    UnusableSetting
+        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
+    """
+    path = path or _BUNDLED
+    try:
+        return NetworkRules.model_validate(parse_toml(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UnusableSetting(f"rules {path}", "no such file", _COPY) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnusableSetting(f"rules {path}", f"no TOML ({error})", _COPY) from error
+    except ValidationError as error:
+        raise UnusableSetting(f"rules {path}", describe_faults(error), f"values like those in {_BUNDLED}") from error
+
+
+Codes = npt.NDArray[np.int64]
+HUNDREDTHS = 100
+
+
+def marketplace_bits(n_sellers: int) -> int:
+    """Return log2 of the number of sellers, rounded up.
+
+    >>> marketplace_bits(50_000), marketplace_bits(65_536), marketplace_bits(65_537)
+    (16, 16, 17)
+    """
+    return max(n_sellers - 1, 1).bit_length()
+
+
+def weigh(holders: Codes, kinds: Codes, n_sellers: int, rules: NetworkRules) -> Codes:
+    """Return what each value is worth to a pair that shares it, in hundredths of a bit.
+
+    Parameters
+    ----------
+    holders : array of shape (n_values,)
+        How many have it. Where few do, it is worth much; where more than the kind allows, nothing.
+    kinds : array of shape (n_values,)
+        Positions in `KINDS`.
+
+    Examples
+    --------
+    >>> from ipml.cooperation.networks.links import load_network_rules
+    >>> payouts = np.zeros(3, dtype=np.int64)
+    >>> weigh(np.array([2, 5, 201]), payouts, 50_000, load_network_rules()).tolist()
+    [3200, 3000, 0]
+    """
+    lead = np.array([rules.kinds[kind].lead for kind in KINDS])[kinds]
+    most = np.array([rules.kinds[kind].most for kind in KINDS])[kinds]
+    bits = marketplace_bits(n_sellers) - np.log2(np.maximum(holders - 1, 1)) + lead
+    counts = (holders >= 2) & (holders <= most)
+    return np.where(counts, np.maximum(np.rint(bits * HUNDREDTHS), 0), 0).astype(np.int64)
+
+
+def ceilings(n_sellers: int, rules: NetworkRules) -> Codes:
+    """Return what all values of a kind together are worth at most, for each of `KINDS`, in hundredths of a bit."""
+    bits: npt.NDArray[np.float64] = np.array([rules.kinds[kind].ceiling for kind in KINDS]) + marketplace_bits(
+        n_sellers
+    )
+    hundredths: Codes = np.maximum(np.rint(bits * HUNDREDTHS), 0).astype(np.int64)
+    return hundredths
+
+
+def find_probability(bits: float, n_sellers: int) -> float:
+    """Return how likely two sellers who share so many bits belong together, of odds of 1 to 4 n before (`rules.toml`).
+
+    Examples
+    --------
+    >>> [round(find_probability(16 + bits, 50_000), 2) for bits in (0, 2, 6, 20)]
+    [0.2, 0.5, 0.94, 1.0]
+    """
+    return float(1 / (1 + 2.0 ** (marketplace_bits(n_sellers) + 2 - bits)))
+
+
+def needed_to_link(n_sellers: int, rules: NetworkRules) -> int:
+    """Return from which sum on two sellers are linked, in hundredths of a bit."""
+    return round((marketplace_bits(n_sellers) + rules.needed) * HUNDREDTHS)
+
+
+_STEPS = 20_000_000  # products worked out at once: some 300 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """Who (sellers, or groups of them) has which values; both are positions, each pair of them once.
+
+    Attributes
+    ----------
+    who, value : arrays of shape (n_rows,)
+        Sorted by who.
+    kinds, weights : arrays of shape (n_values,)
+        Of each value its kind, and what it is worth to two who share it.
+    ceilings : array of shape (n_kinds,)
+        What all values of a kind together are worth at most.
+    """
+
+    who: Codes
+    value: Codes
+    kinds: Codes
+    weights: Codes
+    ceilings: Codes
+
+    def keep(self, is_kept: npt.NDArray[np.bool_]) -> Sharing:
+        """Return this without some rows."""
+        return Sharing(self.who[is_kept], self.value[is_kept], self.kinds, self.weights, self.ceilings)
+
+    def without_hopeless(self, needed: int) -> Sharing:
+        """Leave out, again and again, who cannot reach what is needed, and values that one alone is left with."""
+        sharing = self.keep(self.weights[self.value] > 0)
+        while True:
+            shared = np.bincount(sharing.value, minlength=len(self.weights)) > 1
+            is_kept = shared[sharing.value] & sharing._is_hopeful(needed)
+            if is_kept.all():
+                return sharing
+            sharing = sharing.keep(is_kept)
+
+    def _is_hopeful(self, needed: int) -> npt.NDArray[np.bool_]:
+        """Say of each row whether who it is of could share enough with anybody, at most."""
+        place = np.cumsum(np.diff(self.who, prepend=self.who[:1]) != 0)
+        n_kinds = len(self.ceilings)
+        n_cells = n_kinds * (1 + int(place.max(initial=0)))
+        sums = np.bincount(place * n_kinds + self.kinds[self.value], self.weights[self.value], minlength=n_cells)
+        at_most = np.minimum(sums.reshape(-1, n_kinds), self.ceilings).sum(axis=1)
+        is_hopeful: npt.NDArray[np.bool_] = (at_most >= needed)[place]
+        return is_hopeful
+
+
+def add_up_pairs(sharing: Sharing, needed: int, among: Codes | None = None) -> tuple[Codes, Codes, Codes]:
+    """Return the pairs that share at least so much: first, second, and how much; first below second.
+
+    Parameters
+    ----------
+    sharing : Sharing
+        Who has what.
+    needed : int
+        Pairs that share less are left out.
+    among : array, optional
+        Only pairs of which at least one is among these.
+
+    Examples
+    --------
+    >>> whole = np.array([0])
+    >>> sharing = Sharing(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 1]), np.array([0, 0]), np.array([5, 9]), whole + 7)
+    >>> [pairs.tolist() for pairs in add_up_pairs(sharing, 6)]
+    [[1], [2], [7]]
+    """
+    present, who = np.unique(sharing.who, return_inverse=True)
+    used, value = np.unique(sharing.value, return_inverse=True)
+    if not len(present):
+        return tuple(np.zeros((3, 0), dtype=np.int64))  # type: ignore[return-value]
+    rows = np.arange(len(present)) if among is None else np.flatnonzero(np.isin(present, among))
+    matrices = _by_kind(sharing, who, value, used, len(present))
+    parts = [_pairs_of(piece, matrices, needed) for piece in _pieces(rows, who, value)]
+    first, second, shared = (np.concatenate(part) for part in zip(*parts, strict=True))
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    _, once = np.unique(low * len(present) + high, return_index=True)
+    return present[low[once]], present[high[once]], shared[once]
+
+
+Matrices = list[tuple[sparse.csr_array, sparse.csr_array, int]]
+
+
+def _by_kind(sharing: Sharing, who: Codes, value: Codes, used: Codes, n_who: int) -> Matrices:
+    """Return for each kind: who has what, the same turned round with weights, and the ceiling of the kind."""
+    matrices = []
+    kinds = sharing.kinds[used]
+    for kind in np.unique(kinds):
+        is_kind = kinds[value] == kind
+        shape = (n_who, len(used))
+        ones = np.ones(int(is_kind.sum()), dtype=np.int64)
+        plain = sparse.csr_array((ones, (who[is_kind], value[is_kind])), shape=shape)
+        weights = sharing.weights[used][value[is_kind]]
+        weighed = sparse.csr_array((weights, (who[is_kind], value[is_kind])), shape=shape).T.tocsr()
+        matrices.append((plain, weighed, int(sharing.ceilings[kind])))
+    return matrices
+
+
+def _pieces(rows: Codes, who: Codes, value: Codes) -> Iterator[Codes]:
+    """Cut rows so that each piece takes about as many steps."""
+    holders = np.bincount(value)
+    steps = np.bincount(who, holders[value])[rows].cumsum()
+    cuts = np.searchsorted(steps, np.arange(_STEPS, steps[-1] if len(steps) else 0, _STEPS))
+    yield from np.split(rows, cuts)
+
+
+def _pairs_of(rows: Codes, matrices: Matrices, needed: int) -> tuple[Codes, Codes, Codes]:
+    """Return the pairs of some rows with anyone but themselves."""
+    total: sparse.csr_array | None = None
+    for plain, weighed, ceiling in matrices:
+        shared = plain[rows] @ weighed
+        np.minimum(shared.data, ceiling, out=shared.data)
+        total = shared if total is None else total + shared
+    assert total is not None
+    found = total.tocoo()
+    first, second = rows[found.coords[0]], found.coords[1].astype(np.int64)
+    is_enough = (found.data >= needed) & (first != second)
+    return first[is_enough], second[is_enough], found.data[is_enough]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Pairs of sellers (positions, first below second, in order), and what they share in hundredths of a bit."""
+
+    first: Codes
+    second: Codes
+    weight: Codes
+
+    def keep(self, is_kept: npt.NDArray[np.bool_]) -> Links:
+        """Return some of the links."""
+        return Links(self.first[is_kept], self.second[is_kept], self.weight[is_kept])
+
+    def and_also(self, other: Links) -> Links:
+        """Return these and other links, in order."""
+        first = np.concatenate([self.first, other.first])
+        second = np.concatenate([self.second, other.second])
+        order = np.lexsort((second, first))
+        return Links(first[order], second[order], np.concatenate([self.weight, other.weight])[order])
+
+    def renamed(self, names: Codes) -> Links:
+        """Return the same links after positions have moved; the order of sellers stays."""
+        return Links(names[self.first], names[self.second], self.weight)
+
+
+def share_of(holdings: Holdings, rules: NetworkRules) -> Sharing:
+    """Return who has what, each value weighed by how many sellers have it."""
+    return Sharing(
+        holdings.seller,
+        holdings.value,
+        holdings.kinds,
+        weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules),
+        ceilings(holdings.n_sellers, rules),
+    )
+
+
+def find_links(holdings: Holdings, rules: NetworkRules, among: Codes | None = None) -> Links:
+    """Return all pairs of sellers who share enough; `among`: both of them are of these sellers."""
+    sharing = share_of(holdings, rules)
+    if among is not None:
+        sharing = sharing.keep(np.isin(sharing.who, among))
+    needed = needed_to_link(holdings.n_sellers, rules)
+    return Links(*add_up_pairs(sharing.without_hopeless(needed), needed))
+
+
+def find_touched(holdings: Holdings, rules: NetworkRules) -> Codes:
+    """Return the sellers of whom two may share more, or less, since the events added last.
+
+    What a pair shares depends on what both have and on how many others have it. So it changed only for two who both
+    have a value that somebody came by; a value that was too common before, and is now, counts for nothing.
+    """
+    most = np.array([rules.kinds[kind].most for kind in KINDS])[holdings.kinds]
+    before = holdings.holders - holdings.newcomers
+    is_touched = (holdings.newcomers > 0) & (before <= most)
+    return np.unique(holdings.seller[is_touched[holdings.value]])
+
+
+def update_links(holdings: Holdings, links: Links, rules: NetworkRules) -> Links:
+    """Return all links, given those before the events added last (in positions of now)."""
+    touched = find_touched(holdings, rules)
+    is_open = np.zeros(holdings.n_sellers, dtype=bool)
+    is_open[touched] = True
+    stay = links.keep(~(is_open[links.first] & is_open[links.second]))
+    return stay.and_also(find_links(holdings, rules, among=touched)) if len(touched) else stay

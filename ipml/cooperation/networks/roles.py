@@ -1,0 +1,311 @@
+"""Who in a network may be the source, who distributes and who sells: hypotheses, with what speaks for them.
+
+The source makes pictures and sends goods; on the marketplace this shows in who lists a picture first, from whom most
+others take over, and who ships from a place that members with a store of their own ship from too. Each sign has a
+weight, fitted on simulated networks (`experiments/cooperation/network_roles.py`); real networks may differ, and
+the source may have no account at all. So the outcome is a ranked hypothesis and is called one.
+
+`describe_network` says it in words: members and roles, what joins them, what happened, and what is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from ipml.cooperation.networks.attributes import GOODS_KINDS, KINDS, AttributeKind
+from ipml.cooperation.networks.detection import Networks, tell_what_became
+from ipml.cooperation.networks.links import weigh
+from ipml.cooperation.networks.ties import explain_tie, moment_of, strongest_links, tell_timeline
+from ipml.errors import NetworkNotFound
+
+Codes = npt.NDArray[np.int64]
+Array = npt.NDArray[np.float64]
+GOODS = np.array([kind in GOODS_KINDS for kind in KINDS])
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The members of a network by who had its pictures, phrases and templates before whom.
+
+    Attributes
+    ----------
+    members : array of shape (n_members,)
+        Their positions.
+    had, first : arrays of shape (n_members,)
+        How many of the things that several of them have each has, and how many of these each had first.
+    before : array of shape (n_members, n_members)
+        How many of these things the one (row) had before the other (column).
+    lead_days : array of shape (n_members,)
+        By how many days each was ahead of the next, on the median, in what they had first; NaN without any.
+    joined : array of shape (n_members,)
+        When each was first seen (microseconds since 1970).
+    n_things : int
+        How many such things there are.
+    """
+
+    members: Codes
+    had: Codes
+    first: Codes
+    before: Codes
+    lead_days: Array
+    joined: Codes
+    n_things: int
+
+
+def order_members(networks: Networks, members: Codes) -> Order:
+    """Return who of some sellers had first what several of them have."""
+    holdings = networks.holdings
+    rows = np.flatnonzero(np.isin(holdings.seller, members) & GOODS[holdings.kinds[holdings.value]])
+    rows = rows[np.lexsort((holdings.seller[rows], holdings.first_seen[rows], holdings.value[rows]))]
+    place = np.searchsorted(members, holdings.seller[rows])
+    n = len(members)
+    had, first, before = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros((n, n), np.int64)
+    leads: list[list[float]] = [[] for _ in members]
+    things = 0
+    cuts = np.flatnonzero(np.diff(holdings.value[rows], prepend=-1))
+    for users, since in zip(np.split(place, cuts), np.split(holdings.first_seen[rows], cuts), strict=True):
+        if len(users) < 2:
+            continue
+        things += 1
+        had[users] += 1
+        for rank, user in enumerate(users.tolist()):
+            before[user, users[rank + 1 :]] += since[rank + 1 :] > since[rank]
+        if since[1] > since[0]:
+            first[users[0]] += 1
+            leads[int(users[0])].append((since[1] - since[0]) / 86_400e6)
+    lead_days = np.array([float(np.median(days)) if days else np.nan for days in leads])
+    return Order(members, had, first, before, lead_days, holdings.joined[members], things)
+
+
+class Role(StrEnum):
+    """What a member of a network does."""
+
+    SOURCE = "source"
+    DISTRIBUTOR = "distributor"
+    SELLER = "seller"
+
+
+# The weights of the signs: see the docstring of the module.
+WEIGHTS = {"first": 2.42, "reach": 4.85, "supply": 3.72}
+# Who has so many of the things that several members have may be the source, though not linked enough to be a member.
+NEAR = 3
+# How likely it is that the source is none of the candidates: 3 % of the simulated, but a real source needs no account.
+_ELSEWHERE = 0.1
+# From this belief on somebody is called the source in the list of members.
+_CALLED_SOURCE = 0.5
+# Who had at least so many things first among all but the source, and took over this part of what they have at most.
+_DISTRIBUTES_FROM = 2
+_DISTRIBUTES_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A member that may be the source.
+
+    Attributes
+    ----------
+    seller_id : str
+        Who.
+    belief : float
+        How likely, if real networks are like the simulated ones; what all leave to 1 is that it is somebody else.
+    is_member : bool
+        Whether they are in the network; else they only share its pictures, phrases or templates.
+    reasons : tuple of str
+        What speaks for it, in sentences.
+    """
+
+    seller_id: str
+    belief: float
+    is_member: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The roles in a network: each member's, and the hypotheses on the source, likeliest first."""
+
+    members: Codes
+    role: tuple[Role, ...]
+    hypotheses: tuple[Hypothesis, ...]
+
+
+def guess_roles(networks: Networks, number: int) -> Roles:
+    """Return the roles in a network, as far as they show.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ipml.cooperation.networks.detection import find_networks
+    >>> day = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 3, 9, 0, 2, 8], unit="D")
+    >>> sellers = {"seller_id": ["ann", "ben", "cid"] * 2, "kind": ["image"] * 3 + ["payout"] * 3}
+    >>> networks = find_networks(pd.DataFrame(sellers | {"value": ["x"] * 3 + ["y"] * 3, "seen_at": day}))
+    >>> best = guess_roles(networks, 1).hypotheses[0]
+    >>> best.seller_id, best.reasons[0]
+    ('ann', 'Listed 1 of 1 shared pictures, phrases and templates first, 3 days ahead on the median.')
+    """
+    members = networks.members_of(number)
+    who = np.union1d(members, find_near(networks, members))
+    order, places = order_members(networks, who), _places_of(networks, who)
+    signs, supplied = read_signs(order, places), _supplied(places)
+    score = np.sum([WEIGHTS[name] * sign for name, sign in signs.items()], axis=0)
+    belief = np.exp(score - score.max())
+    belief *= (1 - _ELSEWHERE) / belief.sum()
+    ranked = np.lexsort((who, -belief))
+    hypotheses = tuple(
+        Hypothesis(
+            str(networks.holdings.seller_ids[who[place]]),
+            float(belief[place]),
+            bool(np.isin(who[place], members)),
+            _explain(order, int(supplied[place]), place),
+        )
+        for place in ranked.tolist()
+    )
+    role = _assign(order, int(ranked[0]), belief[ranked[0]] >= _CALLED_SOURCE)
+    return Roles(members, tuple(role[place] for place in np.searchsorted(who, members).tolist()), hypotheses)
+
+
+def read_signs(order: Order, places: npt.NDArray[np.bool_]) -> dict[str, Array]:
+    """Return what speaks for each member as the source, each sign in 0-1."""
+    n = len(order.members)
+    return {
+        "first": (order.first + 0.3) / (order.had + 1.0),
+        "reach": (order.before > 0).sum(axis=1) / n,
+        "supply": (_supplied(places) > 0).astype(np.float64),
+    }
+
+
+def find_near(networks: Networks, members: Codes) -> Codes:
+    """Return sellers in no network who have three or more of the things that several members have.
+
+    A source may share so little else with the accounts it supplies that it is not linked to them.
+    """
+    holdings = networks.holdings
+    is_own = np.zeros(holdings.n_sellers, dtype=bool)
+    is_own[members] = True
+    is_row_own = is_own[holdings.seller]
+    shared = np.bincount(holdings.value[is_row_own], minlength=len(holdings.values)) > 1
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
+    shared &= GOODS[holdings.kinds] & (weights > 0)
+    is_alone = networks.numbering.number[holdings.seller] == 0
+    sellers, count = np.unique(holdings.seller[is_alone & shared[holdings.value]], return_counts=True)
+    near: Codes = sellers[count >= NEAR]
+    return near
+
+
+def _places_of(networks: Networks, members: Codes) -> npt.NDArray[np.bool_]:
+    """Say who ships from which of the places that several members ship from: shape (n_members, n_places)."""
+    holdings = networks.holdings
+    is_place = holdings.kinds[holdings.value] == KINDS.index(AttributeKind.SHIP_FROM)
+    rows = np.flatnonzero(is_place & np.isin(holdings.seller, members))
+    values, place = np.unique(holdings.value[rows], return_inverse=True)
+    ships = np.zeros((len(members), len(values)), dtype=bool)
+    ships[np.searchsorted(members, holdings.seller[rows]), place] = True
+    shared: npt.NDArray[np.bool_] = ships[:, ships.sum(axis=0) > 1]
+    return shared
+
+
+def _supplied(places: npt.NDArray[np.bool_]) -> Codes:
+    """Return how many members ship both from the one place of a member and from another."""
+    count = places.sum(axis=1)
+    together = places.astype(np.int64) @ places.T.astype(np.int64)
+    supplied: Codes = np.where(count == 1, (together * (count > 1)).sum(axis=1), 0)
+    return supplied
+
+
+def _assign(order: Order, source: int, is_called_source: bool) -> tuple[Role, ...]:
+    """Return the likeliest role of each: who leads among all but the source distributes."""
+    before = order.before.copy()
+    before[source, :] = before[:, source] = 0
+    led, followed = before.sum(axis=1), before.sum(axis=0)
+    is_distributor = (led >= _DISTRIBUTES_FROM) & (followed <= _DISTRIBUTES_SHARE * (led + followed))
+    is_distributor &= (before > 0).sum(axis=1) >= _DISTRIBUTES_FROM
+    roles = [Role.DISTRIBUTOR if leads else Role.SELLER for leads in is_distributor.tolist()]
+    if is_called_source:
+        roles[source] = Role.SOURCE
+    return tuple(roles)
+
+
+def _explain(order: Order, supplied: int, place: int) -> tuple[str, ...]:
+    reasons = []
+    if order.had[place]:
+        ahead = f", {_days(order.lead_days[place])} ahead on the median" if order.first[place] else ""
+        reasons.append(
+            f"Listed {order.first[place]} of {order.had[place]} shared pictures, phrases and templates first{ahead}."
+        )
+    if followers := int((order.before[place] > 0).sum()):
+        others = len(order.members) - 1
+        reasons.append(f"{followers} of the {others} others listed some of them later.")
+    if supplied:
+        reasons.append(f"Ships from where {supplied} who have another place of dispatch ship from too.")
+    return tuple(reasons) or ("Nothing shared tells who came first.",)
+
+
+def _days(days: float) -> str:
+    return "less than a day" if days < 1 else f"{days:.0f} day{'s' * (round(days) != 1)}"
+
+
+_HYPOTHESES = 3
+
+
+def describe_network(networks: Networks, number: int, most: int = 20) -> Iterator[str]:
+    """Yield a network in lines of text; of members, links and events so many at most.
+
+    Raises
+    ------
+    NetworkNotFound
+        There is no network of that number, or no longer.
+    """
+    members = require_members(networks, number)
+    joined = networks.holdings.joined[members]
+    first, last = moment_of(joined.min()), moment_of(joined.max())
+    yield f"Network {number}: {len(members)} sellers, first seen from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    yield from _describe_roles(networks, number, most)
+    yield from _describe_links(networks, number, most)
+    yield "\nTimeline"
+    events = tell_timeline(networks, number)
+    yield from (f"  {event.at:%Y-%m-%d}  {event.seller_id} {event.what}" for event in events[:most])
+    yield from _how_many_more(len(events), most, "events")
+
+
+def require_members(networks: Networks, number: int) -> npt.NDArray[np.int64]:
+    """Return the positions of a network's members; NetworkNotFound where there is none, and what became of it."""
+    members = networks.members_of(number)
+    if not len(members):
+        raise NetworkNotFound(number, tell_what_became(networks.numbering, number))
+    return members
+
+
+def _describe_roles(networks: Networks, number: int, most: int) -> Iterator[str]:
+    roles = guess_roles(networks, number)
+    yield "\nWho may be the source (a hypothesis from what is seen here; the source may have no account)"
+    for hypothesis in roles.hypotheses[:_HYPOTHESES]:
+        who = hypothesis.seller_id + ", not linked enough to be a member" * (not hypothesis.is_member)
+        yield f"  {who}, {hypothesis.belief:.0%}: {' '.join(hypothesis.reasons)}"
+    yield f"  somebody else, {1 - sum(one.belief for one in roles.hypotheses[:_HYPOTHESES]):.0%}"
+    yield "\nMembers"
+    order = sorted(range(len(roles.members)), key=lambda place: (list(Role).index(roles.role[place]), place))
+    for place in order[:most]:
+        member = roles.members[place]
+        since = moment_of(networks.holdings.joined[member])
+        yield f"  {networks.holdings.seller_ids[member]}  {roles.role[place]}, since {since:%Y-%m-%d}"
+    yield from _how_many_more(len(order), most, "members")
+
+
+def _describe_links(networks: Networks, number: int, most: int) -> Iterator[str]:
+    links = networks.links_of(number)
+    tree = strongest_links(links)
+    yield f"\nLinks ({len(links.first)}; the strongest that join all who are linked)"
+    for place in np.argsort(-tree.weight, kind="stable")[:most].tolist():
+        tie = explain_tie(networks, int(tree.first[place]), int(tree.second[place]))
+        yield f"  {tie.first} and {tie.second}, {tie.bits:.0f} bits: {'; '.join(map(str, tie.shared[:3]))}"
+    yield from _how_many_more(len(tree.first), most, "links")
+
+
+def _how_many_more(count: int, most: int, what: str) -> Iterator[str]:
+    if count > most:
+        yield f"  … and {count - most:,} more {what}"

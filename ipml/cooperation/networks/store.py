@@ -1,0 +1,382 @@
+"""Networks in a folder: what was found, so that the events of the next day need only be added.
+
+Sellers stand in it as they stood in the attributes: hand in pseudonyms where the folder leaves the marketplace.
+Like the database it is ipml's own, and read without the bounds that files of strangers have: the links of a dense
+network pack to half a byte each, which these bounds would refuse.
+
+Beside the whole there are two things to look at without reading it. The portrait of a network is all it takes to look
+at that one: what a pair shares is weighed by how many sellers of the whole marketplace have it, and the source of a
+network may stand outside of it; both are kept beside the members, so that a network by itself says what it says among
+the others. The catalogue has all networks in a few figures each.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ipml.cooperation.networks.attributes import COLUMNS, KINDS, AttributeKind, Holdings, hold, no_holdings
+from ipml.cooperation.networks.detection import Change, Networks, Numbering, tell_what_became
+from ipml.cooperation.networks.links import Links, NetworkRules, weigh
+from ipml.cooperation.networks.roles import GOODS, NEAR
+from ipml.cooperation.networks.ties import Newcomer
+from ipml.errors import NetworkNotFound, NoNetworks
+
+Codes = npt.NDArray[np.int64]
+
+_HELD, _LINKS, _MEMBERS, _CHANGES = "attributes.parquet", "links.parquet", "members.parquet", "changes.parquet"
+_PORTRAITS, _PORTRAIT_LINKS, _CATALOGUE = "portraits.parquet", "portrait_links.parquet", "catalogue.parquet"
+_RULES, _NEWCOMERS = "rules.json", "newcomers.parquet"
+_PIECE = 10_000  # rows that are read together; a network has a few thousand at most
+_SELLERS, _GIVEN = b"ipml sellers", b"ipml numbers given"
+_MOMENT = pa.timestamp("us", tz="UTC")
+
+
+def write_portraits(networks: Networks, folder: Path) -> None:
+    """Write of each network what its members have, with the sellers near it, and its links, network by network."""
+    holdings, number, links = networks.holdings, networks.numbering.number, networks.links
+    near, near_network = find_all_near(networks)
+    inside = np.flatnonzero(number > 0)
+    seller, network = np.concatenate([inside, near]), np.concatenate([number[inside], near_network])
+    who, rows = _rows_of(holdings, seller)
+    order = np.lexsort((holdings.value[rows], seller[who], network[who]))
+    who, rows = who[order], rows[order]
+    value = holdings.value[rows]
+    table = pa.table(
+        {
+            "network": network[who],
+            "seller_id": pa.array(holdings.seller_ids[seller[who]], pa.string()),
+            "is_member": number[seller[who]] > 0,
+            "joined": pa.array(holdings.joined[seller[who]], _MOMENT),
+            "kind": pa.array([kind.value for kind in KINDS]).take(pa.array(holdings.kinds[value])),
+            "value": pa.array(holdings.values[value], pa.string()),
+            "holders": holdings.holders[value],
+            "first_seen": pa.array(holdings.first_seen[rows], _MOMENT),
+            "last_seen": pa.array(holdings.last_seen[rows], _MOMENT),
+        }
+    )
+    told = {_SELLERS: str(holdings.n_marketplace), _GIVEN: str(networks.numbering.given)}
+    pq.write_table(table.replace_schema_metadata(told), folder / _PORTRAITS, row_group_size=_PIECE)
+    within = links.keep((number[links.first] == number[links.second]) & (number[links.first] > 0))
+    order = np.lexsort((within.second, within.first, number[within.first]))
+    ids = pa.array(holdings.seller_ids, pa.string())
+    table = pa.table(
+        {
+            "network": number[within.first][order],
+            "seller_a": ids.take(pa.array(within.first[order])),
+            "seller_b": ids.take(pa.array(within.second[order])),
+            "weight": within.weight[order],
+        }
+    )
+    pq.write_table(table, folder / _PORTRAIT_LINKS, row_group_size=_PIECE)
+
+
+def load_network(folder: Path, number: int) -> Networks:
+    """Read one network: whatever is asked of it is answered as if all had been read.
+
+    Raises
+    ------
+    NoNetworks
+        The folder holds none, or those of an earlier release: adding events to it writes it anew.
+    NetworkNotFound
+        There is no network of that number, or no longer.
+    """
+    wanted = [("network", "==", number)]
+    try:
+        told = pq.read_schema(folder / _PORTRAITS).metadata
+        rows, links = (pq.read_table(folder / name, filters=wanted) for name in (_PORTRAITS, _PORTRAIT_LINKS))
+        changes = pq.read_table(folder / _CHANGES, filters=wanted).to_pylist()
+        rules = NetworkRules.model_validate_json((folder / _RULES).read_text(encoding="utf-8"))
+        among, given = int(told[_SELLERS]), int(told[_GIVEN])
+    except FileNotFoundError as error:
+        raise NoNetworks(folder, "none, or those of an earlier release") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+    numbering = Numbering(np.zeros(0, dtype=np.int64), given, tuple(Change(**change) for change in changes))
+    if not rows.num_rows:
+        raise NetworkNotFound(number, tell_what_became(numbering, number))
+    holdings, is_member = _hold(rows, among)
+    members = np.where(is_member, number, 0)
+    first, second = (np.searchsorted(holdings.seller_ids, links[name].to_numpy()) for name in ("seller_a", "seller_b"))
+    group = np.where(is_member, is_member.argmax(), np.arange(len(members)))
+    numbering = Numbering(members, given, numbering.changes)
+    return Networks(holdings, Links(first, second, links["weight"].to_numpy()), group, numbering, rules)
+
+
+def find_all_near(networks: Networks) -> tuple[Codes, Codes]:
+    """Return what `find_near` would for every network: the sellers, and the network that each is near."""
+    holdings, number, base = networks.holdings, networks.numbering.number, networks.numbering.given + 1
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
+    rows = np.flatnonzero((GOODS[holdings.kinds] & (weights > 0))[holdings.value])
+    value, network = holdings.value[rows], number[holdings.seller[rows]]
+    used, count = np.unique(value[network > 0] * base + network[network > 0], return_counts=True)
+    used = used[count > 1]
+    alone = rows[network == 0]
+    alone = alone[np.argsort(holdings.value[alone], kind="stable")]
+    start, stop = (np.searchsorted(holdings.value[alone], used // base, side) for side in ("left", "right"))
+    pair, place = _expand(start, stop)
+    near, count = np.unique(holdings.seller[alone[place]] * base + (used % base)[pair], return_counts=True)
+    near = near[count >= NEAR]
+    return near // base, near % base
+
+
+def _rows_of(holdings: Holdings, sellers: Codes) -> tuple[Codes, Codes]:
+    """Return the rows of some sellers, and to which of these each belongs."""
+    start, stop = (np.searchsorted(holdings.seller, sellers, side) for side in ("left", "right"))
+    return _expand(start, stop)
+
+
+def _expand(start: Codes, stop: Codes) -> tuple[Codes, Codes]:
+    """Return all numbers from each start to before its stop, and from which of them each comes.
+
+    >>> _expand(np.array([5, 0]), np.array([7, 1]))
+    (array([0, 0, 1]), array([5, 6, 0]))
+    """
+    length = stop - start
+    whose = np.repeat(np.arange(len(length)), length)
+    numbers: Codes = np.arange(len(whose)) + np.repeat(start - np.cumsum(length) + length, length)
+    return whose, numbers
+
+
+def _hold(rows: pa.Table, among: int) -> tuple[Holdings, npt.NDArray[np.bool_]]:
+    """Return the holdings of some sellers, and which of these are members."""
+    kind = pa.compute.index_in(rows["kind"], pa.array([kind.value for kind in KINDS])).to_numpy().astype(np.int64)
+    ids, first_row, seller = np.unique(
+        rows["seller_id"].to_numpy().astype(object), return_index=True, return_inverse=True
+    )
+    names, name = np.unique(rows["value"].to_numpy().astype(object), return_inverse=True)
+    codes, value_row, value = np.unique(kind * max(len(names), 1) + name, return_index=True, return_inverse=True)
+    joined, first_seen, last_seen = (
+        rows[column].cast(pa.int64()).to_numpy() for column in ("joined", "first_seen", "last_seen")
+    )
+    order = np.lexsort((value, seller))
+    holdings = Holdings(
+        held=no_holdings(),
+        seller_ids=ids,
+        joined=joined[first_row],
+        kinds=kind[value_row],
+        values=names[name[value_row]],
+        holders=rows["holders"].to_numpy()[value_row],
+        newcomers=np.zeros(len(codes), dtype=np.int64),
+        seller=seller[order],
+        value=value[order],
+        first_seen=first_seen[order],
+        last_seen=last_seen[order],
+        among=among,
+    )
+    return holdings, rows["is_member"].to_numpy()[first_row]
+
+
+RECENT_DAYS = 30
+_RECENT = RECENT_DAYS * 86_400 * 1_000_000
+ORDERS = {"members": "members", "links": "links", "growth": "recent", "last member": "last_joined"}
+"""By which figure, largest first, a list of networks can be sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFigures:
+    """A network in figures.
+
+    Attributes
+    ----------
+    number : int
+        Of the network.
+    members, links : int
+        How many it has.
+    recent : int
+        How many of the members came within the last 30 days that anything was seen.
+    first_joined, last_joined : datetime
+        When the first and the last member was first seen.
+    shared : dict of AttributeKind to int
+        How many things of each kind several members have; kinds without any are left out.
+    """
+
+    number: int
+    members: int
+    links: int
+    recent: int
+    first_joined: datetime
+    last_joined: datetime
+    shared: dict[AttributeKind, int]
+
+
+def write_catalogue(networks: Networks, folder: Path) -> None:
+    """Write the figures of every network."""
+    number, links, joined = networks.numbering.number, networks.links, networks.holdings.joined
+    size = networks.numbering.given + 1
+    inside = np.flatnonzero(number > 0)
+    is_within = number[links.first] == number[links.second]
+    first, last = np.full(size, np.iinfo(np.int64).max), np.full(size, np.iinfo(np.int64).min)
+    np.minimum.at(first, number[inside], joined[inside])
+    np.maximum.at(last, number[inside], joined[inside])
+    recent = inside[joined[inside] > networks.holdings.last_day - _RECENT]
+    numbers = np.unique(number[inside])
+    columns = {
+        "number": numbers,
+        "members": np.bincount(number, minlength=size)[numbers],
+        "links": np.bincount(number[links.first[is_within]], minlength=size)[numbers],
+        "recent": np.bincount(number[recent], minlength=size)[numbers],
+        "first_joined": pa.array(first[numbers], _MOMENT),
+        "last_joined": pa.array(last[numbers], _MOMENT),
+    }
+    shared = _count_shared(networks)
+    columns |= {f"shared_{kind}": shared[numbers, place] for place, kind in enumerate(KINDS)}
+    pq.write_table(pa.table(columns), folder / _CATALOGUE)
+
+
+def list_networks(folder: Path, order: str = "members", most: int = 100) -> tuple[list[NetworkFigures], int]:
+    """Return the first networks of a folder in some order (a key of `ORDERS`), and how many there are.
+
+    Raises
+    ------
+    NoNetworks
+        The folder holds none, or those of an earlier release: adding events to it writes it anew.
+    """
+    try:
+        table = pq.read_table(folder / _CATALOGUE)
+    except FileNotFoundError as error:
+        raise NoNetworks(folder, "none, or those of an earlier release") from error
+    except (OSError, ValueError) as error:
+        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+    keys = [(ORDERS[order], "descending"), ("members", "descending"), ("number", "ascending")]
+    first = pc.sort_indices(table, sort_keys=keys)[:most]
+    return [_figures_of(row) for row in table.take(first).to_pylist()], table.num_rows
+
+
+def find_number(folder: Path, seller_id: str) -> int | None:
+    """Return the number of the network that a seller, named as in the folder, is in; None where in none."""
+    path = folder / _MEMBERS
+    if not path.exists():
+        return None
+    found = pq.read_table(path, columns=["network"], filters=[("seller_id", "==", seller_id)])
+    return int(found["network"][0].as_py()) if found.num_rows else None
+
+
+def add_up(folder: Path, counted: Mapping[str, int]) -> dict[int, int]:
+    """Return the sum of something counted by seller, named as in the folder, for each network of which any is a member.
+
+    Raises
+    ------
+    NoNetworks
+        The folder holds none.
+    """
+    try:
+        names = pa.array(list(counted), pa.string())
+        members = pq.read_table(folder / _MEMBERS, columns=["seller_id", "network"])
+    except (OSError, ValueError) as error:
+        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+    sums: dict[int, int] = {}
+    for row in members.filter(pc.is_in(members["seller_id"], value_set=names)).to_pylist():
+        sums[row["network"]] = sums.get(row["network"], 0) + counted[row["seller_id"]]
+    return sums
+
+
+def _figures_of(row: dict[str, Any]) -> NetworkFigures:
+    shared = {kind: row.pop(f"shared_{kind}") for kind in KINDS}
+    return NetworkFigures(**row, shared={kind: count for kind, count in shared.items() if count})
+
+
+def _count_shared(networks: Networks) -> npt.NDArray[np.int64]:
+    """Return how many things of each kind several members of each network have: shape (n_numbers, n_kinds)."""
+    holdings, number = networks.holdings, networks.numbering.number
+    size = networks.numbering.given + 1
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
+    rows = np.flatnonzero((number[holdings.seller] > 0) & (weights[holdings.value] > 0))
+    pairs, count = np.unique(holdings.value[rows] * size + number[holdings.seller[rows]], return_counts=True)
+    pairs = pairs[count > 1]
+    shared = np.zeros((size, len(KINDS)), dtype=np.int64)
+    np.add.at(shared, (pairs % size, holdings.kinds[pairs // size]), 1)
+    return shared
+
+
+def has_networks(folder: Path) -> bool:
+    """Return whether networks were kept in a folder."""
+    return (folder / _MEMBERS).exists()
+
+
+def keep_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcomer] = ()) -> None:
+    """Write networks into a folder, all of it or nothing: what was kept there before is replaced at the end."""
+    new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    ids, number = networks.holdings.seller_ids, networks.numbering.number
+    places = np.flatnonzero(number > 0)
+    pq.write_table(networks.holdings.held, new / _HELD)
+    _write(
+        new / _LINKS,
+        seller_a=ids[networks.links.first],
+        seller_b=ids[networks.links.second],
+        weight=networks.links.weight,
+    )
+    members = pa.table({"seller_id": pa.array(ids[places], pa.string()), "network": number[places]})
+    pq.write_table(members.replace_schema_metadata({_GIVEN: str(networks.numbering.given)}), new / _MEMBERS)
+    changes = networks.numbering.changes
+    _write(new / _CHANGES, **{name: [getattr(change, name) for change in changes] for name in Change.__slots__})
+    found = list(newcomers)
+    _write(
+        new / _NEWCOMERS,
+        seller_id=[newcomer.seller_id for newcomer in found],
+        network=[newcomer.network for newcomer in found],
+        seen_at=pd.to_datetime([newcomer.seen_at for newcomer in found], utc=True),
+        closest=[newcomer.tie.second for newcomer in found],
+        because=["; ".join(map(str, newcomer.tie.shared[:3])) for newcomer in found],
+    )
+    write_portraits(networks, new)
+    write_catalogue(networks, new)
+    (new / _RULES).write_text(networks.rules.model_dump_json(indent=1), encoding="utf-8")
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_networks(folder: Path) -> Networks:
+    """Read networks that were kept.
+
+    Raises
+    ------
+    NoNetworks
+        The folder holds none, or not those this release writes.
+    """
+    if not has_networks(folder):
+        raise NoNetworks(folder, "none")
+    try:
+        rules = NetworkRules.model_validate_json((folder / _RULES).read_text(encoding="utf-8"))
+        members, links, changes = (pq.read_table(folder / name) for name in (_MEMBERS, _LINKS, _CHANGES))
+        holdings = hold(_no_events(), known=pq.read_table(folder / _HELD))
+        given = int(members.schema.metadata[_GIVEN])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+    ids = holdings.seller_ids
+    number = np.zeros(holdings.n_sellers, dtype=np.int64)
+    number[np.searchsorted(ids, members["seller_id"].to_numpy())] = members["network"].to_numpy()
+    first, second = (np.searchsorted(ids, links[name].to_numpy()) for name in ("seller_a", "seller_b"))
+    numbering = Numbering(number, given, tuple(Change(**row) for row in changes.to_pylist()))
+    return Networks(holdings, Links(first, second, links["weight"].to_numpy()), _group_of(number), numbering, rules)
+
+
+def _group_of(number: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the group of each seller, named by its first member, from the number of their network."""
+    _, first, part = np.unique(number, return_index=True, return_inverse=True)
+    return np.where(number > 0, first[part], np.arange(len(number)))
+
+
+def _no_events() -> pa.Table:
+    types = dict.fromkeys(COLUMNS, pa.string()) | {"seen_at": pa.timestamp("us", tz="UTC")}
+    return pa.schema(types).empty_table()
+
+
+def _write(path: Path, **columns: object) -> None:
+    pd.DataFrame(columns).to_parquet(path, index=False)

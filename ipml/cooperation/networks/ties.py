@@ -1,0 +1,338 @@
+"""Why sellers are in one network: what two of them share, since when, and by whom they are joined if not directly.
+
+From that follow the strands that links are made of, the new accounts of a known network on the day they list, and what
+happened in a network, in order: who came when, and what went from hand to hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from ipml.cooperation.networks.attributes import IN_WORDS, KINDS, AttributeKind, Holdings
+from ipml.cooperation.networks.detection import Networks
+from ipml.cooperation.networks.links import HUNDREDTHS, Links, ceilings, weigh
+
+Codes = npt.NDArray[np.int64]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """One thing that two sellers share.
+
+    Attributes
+    ----------
+    kind, value : what it is; the value is a keyed hash.
+    holders : int
+        How many sellers have it in all.
+    bits : float
+        What it says; 0 where so many have it that it says nothing.
+    first_since, second_since : datetime
+        When each of the two was first seen with it.
+    """
+
+    kind: AttributeKind
+    value: str
+    holders: int
+    bits: float
+    first_since: datetime
+    second_since: datetime
+
+    def __str__(self) -> str:
+        others = self.holders - 2
+        whose = "nobody else's" if not others else f"{others} other{'s have' if others > 1 else ' has'} it"
+        since = f"since {self.first_since:%Y-%m-%d} and {self.second_since:%Y-%m-%d}"
+        return f"the same {IN_WORDS[self.kind]} ({since}; {whose})"
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Two sellers, how much they share (bits), and what; strongest first."""
+
+    first: str
+    second: str
+    bits: float
+    shared: tuple[Shared, ...]
+
+
+def moment_of(microseconds: int) -> datetime:
+    """Return a moment from microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=int(microseconds))
+
+
+def explain_tie(networks: Networks, first: int, second: int) -> Tie:
+    """Return what two sellers (positions) share, linked or not."""
+    holdings, rules = networks.holdings, networks.rules
+    one, other = _rows_of(holdings, first), _rows_of(holdings, second)
+    values, mine, theirs = np.intersect1d(holdings.value[one], holdings.value[other], return_indices=True)
+    weights = weigh(holdings.holders[values], holdings.kinds[values], holdings.n_marketplace, rules)
+    sums = np.bincount(holdings.kinds[values], weights, minlength=len(KINDS))
+    bits = float(np.minimum(sums, ceilings(holdings.n_marketplace, rules)).sum()) / HUNDREDTHS
+    shared = [
+        Shared(
+            KINDS[holdings.kinds[value]],
+            str(holdings.values[value]),
+            int(holdings.holders[value]),
+            weights[place] / HUNDREDTHS,
+            moment_of(holdings.first_seen[one][mine[place]]),
+            moment_of(holdings.first_seen[other][theirs[place]]),
+        )
+        for place, value in enumerate(values.tolist())
+    ]
+    shared.sort(key=lambda thing: (-thing.bits, thing.kind, thing.value))
+    return Tie(str(holdings.seller_ids[first]), str(holdings.seller_ids[second]), bits, tuple(shared))
+
+
+def strongest_path(networks: Networks, first: int, second: int) -> list[Tie]:
+    """Return the ties that join two members of one network, such that the weakest of them is as strong as can be.
+
+    Empty where no chain of links joins them: then it is what their groups have in common that does.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ipml.cooperation.networks.detection import find_networks
+    >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
+    >>> rows = {"seller_id": ["ann", "ben", "ben", "cid"], "kind": "payout", "value": ["x", "x", "y", "y"]}
+    >>> networks = find_networks(pd.DataFrame(rows | {"seen_at": moment}))
+    >>> [(tie.first, tie.second, str(tie.shared[0])) for tie in strongest_path(networks, 0, 2)][1:]
+    [('ben', 'cid', "the same payout account (since 2026-03-01 and 2026-03-01; nobody else's)")]
+    """
+    links = networks.links_of(int(networks.numbering.number[first]))
+    places = _walk(strongest_links(links), first, second)
+    return [explain_tie(networks, *pair) for pair in pairwise(places)]
+
+
+def strongest_links(links: Links) -> Links:
+    """Return as few of some links as join the same sellers, the strongest first (of equals, the earlier sellers')."""
+    leader: dict[int, int] = {}
+
+    def find(seller: int) -> int:
+        while (above := leader.setdefault(seller, seller)) != seller:
+            leader[seller] = leader[above]
+            seller = above
+        return seller
+
+    is_kept = np.zeros(len(links.first), dtype=bool)
+    for place in np.lexsort((links.second, links.first, -links.weight)).tolist():
+        one, other = find(int(links.first[place])), find(int(links.second[place]))
+        is_kept[place] = one != other
+        leader[one] = other
+    return links.keep(is_kept)
+
+
+def _walk(tree: Links, start: int, goal: int) -> list[int]:
+    """Return the only way through a tree; empty where there is none."""
+    neighbours: dict[int, list[int]] = {}
+    for one, other in zip(tree.first.tolist(), tree.second.tolist(), strict=True):
+        neighbours.setdefault(one, []).append(other)
+        neighbours.setdefault(other, []).append(one)
+    came_from, waiting = {start: start}, [start]
+    while waiting:
+        here = waiting.pop()
+        for there in neighbours.get(here, ()):
+            if there not in came_from:
+                came_from[there] = here
+                waiting.append(there)
+    if goal not in came_from or start == goal:
+        return []
+    way = [goal]
+    while way[-1] != start:
+        way.append(came_from[way[-1]])
+    return way[::-1]
+
+
+def _rows_of(holdings: Holdings, seller: int) -> slice:
+    first, last = np.searchsorted(holdings.seller, [seller, seller + 1])
+    return slice(int(first), int(last))
+
+
+@dataclass(frozen=True, slots=True)
+class Strands:
+    """Of each of some links what it is made of.
+
+    Attributes
+    ----------
+    kinds : array of shape (n_links, n_kinds)
+        Whether the two share something of each of `KINDS` that says anything.
+    since : array of shape (n_links,)
+        When both were first seen with the same thing (microseconds since 1970).
+    """
+
+    kinds: npt.NDArray[np.bool_]
+    since: Codes
+
+
+def find_strands(networks: Networks, members: Codes, links: Links) -> Strands:
+    """Return what the links between some members are made of.
+
+    Parameters
+    ----------
+    members : array of shape (n_members,)
+        Positions, in order.
+    links : Links
+        In places of `members`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ipml.cooperation.networks.detection import find_networks
+    >>> days = pd.Timestamp("1970-01-01", tz="UTC") + pd.to_timedelta([0, 5], unit="D")
+    >>> rows = {"seller_id": ["ann", "ben"], "kind": "payout", "value": "x", "seen_at": days}
+    >>> networks = find_networks(pd.DataFrame(rows))
+    >>> strands = find_strands(networks, np.array([0, 1]), networks.links)
+    >>> [KINDS[kind].value for kind in np.flatnonzero(strands.kinds[0])], strands.since / 86_400e6
+    (['payout'], array([5.]))
+    """
+    holdings, n = networks.holdings, len(members)
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
+    rows = np.flatnonzero(np.isin(holdings.seller, members) & (weights[holdings.value] > 0))
+    rows = rows[np.argsort(holdings.value[rows], kind="stable")]
+    one, other = _pair_up(holdings.value[rows])
+    first, second = (np.searchsorted(members, holdings.seller[rows[place]]) for place in (one, other))
+    names = links.first * n + links.second
+    pair = first * n + second
+    link = np.minimum(np.searchsorted(names, pair), max(len(names) - 1, 0))
+    is_link = names[link] == pair if len(names) else np.zeros(len(pair), dtype=bool)
+    since_both = np.maximum(holdings.first_seen[rows[one]], holdings.first_seen[rows[other]])
+    kinds = np.zeros((len(names), len(KINDS)), dtype=bool)
+    kinds[link[is_link], holdings.kinds[holdings.value[rows[one[is_link]]]]] = True
+    since = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(since, link[is_link], since_both[is_link])
+    return Strands(kinds, since)
+
+
+def _pair_up(values: Codes) -> tuple[Codes, Codes]:
+    """Return all pairs of places, the earlier first, at which the same value stands; equal values stand together.
+
+    >>> [places.tolist() for places in _pair_up(np.array([7, 7, 7, 9]))]
+    [[0, 0, 1], [1, 2, 2]]
+    """
+    start = np.flatnonzero(np.diff(values, prepend=-1))
+    sizes = np.diff(start, append=len(values))
+    pairs = [np.stack(np.triu_indices(int(size), 1)) + begin for begin, size in zip(start, sizes, strict=True)]
+    one, other = np.concatenate([np.zeros((2, 0), dtype=np.int64), *pairs], axis=1)
+    return one, other
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A seller who came into a network that was known before.
+
+    Attributes
+    ----------
+    seller_id : str
+        Who.
+    network : int
+        Its number.
+    seen_at : datetime
+        When the seller was first seen: for a new account, on the day.
+    tie : Tie
+        What joins them to the member with whom they share most.
+    """
+
+    seller_id: str
+    network: int
+    seen_at: datetime
+    tie: Tie
+
+
+def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
+    """Return the sellers who were in no network and came into one that was known, in order of seller.
+
+    New accounts most of all, and older ones of which something was seen only now. They came into it if they are in it,
+    or if a new link joins them to who was in it before: an account that shares a payout with a member is named even
+    while the two together share too little with the others.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ipml.cooperation.networks.detection import add_events, find_networks
+    >>> days = pd.Timestamp("2026-03-01", tz="UTC"), pd.Timestamp("2026-03-02", tz="UTC")
+    >>> known = find_networks(
+    ...     pd.DataFrame({"seller_id": ["ann", "ben"], "kind": "payout", "value": "x", "seen_at": days[0]})
+    ... )
+    >>> event = pd.DataFrame({"seller_id": ["cid"], "kind": "payout", "value": "x", "seen_at": days[1]})
+    >>> [(newcomer.seller_id, newcomer.network) for newcomer in find_newcomers(known, add_events(known, event))]
+    [('cid', 1)]
+    """
+    holdings, number = after.holdings, after.numbering.number
+    known = np.zeros(holdings.n_sellers, dtype=np.int64)
+    moved = np.searchsorted(holdings.seller_ids, before.holdings.seller_ids)
+    known[moved] = before.numbering.number
+    closest = _closest_members(after, before.links.renamed(moved), known)
+    is_inside = (known == 0) & (number > 0) & (number <= before.numbering.given)
+    found = []
+    for place in np.union1d(np.flatnonzero(is_inside), list(closest)).astype(np.int64).tolist():
+        if is_inside[place]:
+            network = int(number[place])
+            others = np.flatnonzero((number == network) & (known > 0)).tolist()
+        else:
+            network, others = int(known[closest[place]]), []
+        tie = _closest_tie(after, place, [closest[place]] if place in closest else others)
+        found.append(Newcomer(str(holdings.seller_ids[place]), network, moment_of(holdings.joined[place]), tie))
+    return found
+
+
+def _closest_members(after: Networks, old: Links, known: Codes) -> dict[int, int]:
+    """Return for each seller outside the member of a known network with whom they have the strongest new link."""
+    links, n = after.links, after.holdings.n_sellers
+    links = links.keep(~np.isin(links.first * n + links.second, old.first * n + old.second))
+    first, second = np.concatenate([links.first, links.second]), np.concatenate([links.second, links.first])
+    rows = np.flatnonzero((known[first] == 0) & (known[second] > 0))
+    rows = rows[np.lexsort((second[rows], -np.concatenate([links.weight, links.weight])[rows], first[rows]))]
+    sellers, start = np.unique(first[rows], return_index=True)
+    return dict(zip(sellers.tolist(), second[rows][start].tolist(), strict=True))
+
+
+def _closest_tie(networks: Networks, seller: int, others: list[int]) -> Tie:
+    """Return what a seller shares with the one of some others with whom they share most."""
+    ties = (explain_tie(networks, seller, other) for other in others)
+    return max(ties, key=lambda tie: (tie.bits, tie.second))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; `what` ends with the id of the `other` seller, where there is one."""
+
+    at: datetime
+    seller_id: str
+    what: str
+    other: str = ""
+
+
+def tell_timeline(networks: Networks, number: int) -> list[Event]:
+    """Return when each member was first seen, and first seen with something that a member had before.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from ipml.cooperation.networks.detection import find_networks
+    >>> days = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 5], unit="D")
+    >>> rows = {"seller_id": ["ann", "ben"], "kind": "payout", "value": "x", "seen_at": days}
+    >>> for event in tell_timeline(find_networks(pd.DataFrame(rows)), 1):
+    ...     print(f"{event.at:%Y-%m-%d} {event.seller_id} {event.what}")
+    2026-03-01 ann was first seen
+    2026-03-06 ben was first seen
+    2026-03-06 ben had the payout account of ann
+    """
+    holdings, members = networks.holdings, networks.members_of(number)
+    names = holdings.seller_ids
+    told = [Event(moment_of(holdings.joined[place]), str(names[place]), "was first seen") for place in members.tolist()]
+    rows = np.flatnonzero(np.isin(holdings.seller, members))
+    rows = rows[np.lexsort((holdings.seller[rows], holdings.first_seen[rows], holdings.value[rows]))]
+    first = None
+    for row in rows.tolist():
+        if first is None or holdings.value[row] != holdings.value[first]:
+            first = row
+            continue
+        thing = IN_WORDS[KINDS[holdings.kinds[holdings.value[row]]]]
+        other = str(names[holdings.seller[first]])
+        at, who = moment_of(holdings.first_seen[row]), str(names[holdings.seller[row]])
+        told.append(Event(at, who, f"had the {thing} of {other}", other))
+    return sorted(told, key=lambda event: (event.at, event.seller_id, not event.what.startswith("was"), event.what))

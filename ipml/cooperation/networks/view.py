@@ -1,0 +1,264 @@
+"""All that is looked at of one network: who is in it, what each may be, what joins them, and where they stand.
+
+Of its members the review database knows their cases, what was confirmed, and what counts against them. The folder of
+networks may name sellers by their ids or by their pseudonyms; both are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from sqlalchemy import Connection, Engine, func, select
+
+from ipml.cooperation.networks.detection import Networks
+from ipml.cooperation.networks.layout import Layout, lay_out
+from ipml.cooperation.networks.links import HUNDREDTHS, needed_to_link
+from ipml.cooperation.networks.roles import Roles, guess_roles
+from ipml.cooperation.networks.store import load_network
+from ipml.cooperation.networks.ties import Strands, Tie, explain_tie, find_strands
+from ipml.enforcement.privacy.erasure import ErasedList
+from ipml.records import Verdict
+from ipml.review.reversals import is_last_verdict
+from ipml.review.texts import is_storable
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_taken_back
+
+_AT_ONCE = 500  # names in one query
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """A member of a network in the review database.
+
+    Attributes
+    ----------
+    seller_id : str
+        As the cases name them.
+    case_id : int
+        Their newest case, by which the page of the seller is reached.
+    cases, open, confirmed : int
+        How many cases they have, how many of these are open, and on how many the decision that they are counterfeit
+        stands.
+    strikes : int
+        How many strikes they got that were not taken back.
+    brands : tuple of str
+        Which brands their cases are about, the most frequent first.
+    """
+
+    seller_id: str
+    case_id: int
+    cases: int
+    open: int
+    confirmed: int
+    strikes: int
+    brands: tuple[str, ...]
+
+
+def read_members(
+    engine: Engine, names: Sequence[str], *, hidden: Collection[int] = frozenset()
+) -> dict[str, MemberRecord]:
+    """Return what is known of some sellers, by the names the network gives them; who has no case is left out.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Ids or pseudonyms.
+    hidden : collection of int
+        Cases that must not show.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.intake import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bag = Listing("A7", "ann", "Bag, mirror quality", brand="Vellmar")
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05")])
+    >>> read_members(engine, ["ann", "ben"])["ann"]
+    MemberRecord(seller_id='ann', case_id=1, cases=1, open=1, confirmed=0, strikes=0, brands=('Vellmar',))
+    """
+    found = {}
+    with reading(engine) as connection:
+        asked = list(filter(is_storable, names))
+        for start in range(0, len(asked), _AT_ONCE):
+            known_as = _find_names(connection, asked[start : start + _AT_ONCE])
+            for record in _read(connection, list(known_as), hidden):
+                found[known_as[record.seller_id]] = record
+    return found
+
+
+def _find_names(connection: Connection, names: Sequence[str]) -> dict[str, str]:
+    """Return by which ids cases may name sellers, and how the network names each."""
+    keys = select(seller_keys.c.pseudonym, seller_keys.c.seller_id).where(seller_keys.c.pseudonym.in_(names))
+    by_pseudonym = {row.seller_id: row.pseudonym for row in connection.execute(keys)}
+    erased = {f"erased:{name}": name for name in names}
+    return erased | by_pseudonym | {name: name for name in names}
+
+
+def _read(connection: Connection, ids: list[str], hidden: Collection[int]) -> Iterator[MemberRecord]:
+    shown = cases.c.seller_id.in_(ids), cases.c.case_id.not_in(hidden)
+    is_open = func.count().filter(cases.c.state == "open").label("open")
+    counted = select(
+        cases.c.seller_id,
+        cases.c.brand,
+        func.count().label("cases"),
+        is_open,
+        func.max(cases.c.case_id).label("newest"),
+    ).where(*shown)
+    rows: dict[str, list[tuple[int, int, int, str | None]]] = {}
+    for row in connection.execute(counted.group_by(cases.c.seller_id, cases.c.brand)):
+        rows.setdefault(row.seller_id, []).append((row.cases, row.open, row.newest, row.brand))
+    confirmed, struck = _count_confirmed(connection, ids, hidden), _count_strikes(connection, ids, hidden)
+    for seller_id, parts in rows.items():
+        parts.sort(key=lambda part: (-part[0], part[3] or ""))
+        yield MemberRecord(
+            seller_id,
+            max(part[2] for part in parts),
+            sum(part[0] for part in parts),
+            sum(part[1] for part in parts),
+            confirmed.get(seller_id, 0),
+            struck.get(seller_id, 0),
+            tuple(part[3] for part in parts if part[3]),
+        )
+
+
+def _count_confirmed(connection: Connection, ids: list[str], hidden: Collection[int]) -> dict[str, int]:
+    query = (
+        select(cases.c.seller_id, func.count(cases.c.case_id.distinct()))
+        .join(decisions, decisions.c.case_id == cases.c.case_id)
+        .where(cases.c.seller_id.in_(ids), cases.c.case_id.not_in(hidden), cases.c.state == "decided")
+        .where(decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
+        .group_by(cases.c.seller_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _count_strikes(connection: Connection, ids: list[str], hidden: Collection[int]) -> dict[str, int]:
+    is_back = select(strikes_taken_back.c.strike_id).where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
+    query = (
+        select(cases.c.seller_id, func.count())
+        .join(strikes, strikes.c.case_id == cases.c.case_id)
+        .where(cases.c.seller_id.in_(ids), cases.c.case_id.not_in(hidden), ~is_back.exists())
+        .group_by(cases.c.seller_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+Codes = npt.NDArray[np.int64]
+_NEWCOMERS = "newcomers.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Why a newcomer is thought to belong to a network: the member with whom they share most, and what."""
+
+    closest: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"With {self.closest}: {self.because}."
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    """A network as it is looked at.
+
+    Attributes
+    ----------
+    number : int
+        Of the network.
+    networks : Networks
+        It alone.
+    roles : Roles
+        What each member may be; `roles.members` are all members.
+    layout : Layout
+        Where those that are drawn stand.
+    strands : Strands
+        What the links that are drawn are made of.
+    degree : array of shape (n_members,)
+        How many links each of all members has.
+    newcomers : mapping of str to Arrival
+        Who came with the events added last, and why they are thought to belong.
+    """
+
+    number: int
+    networks: Networks
+    roles: Roles
+    layout: Layout
+    strands: Strands
+    degree: Codes
+    newcomers: Mapping[str, Arrival]
+
+    @property
+    def seller_ids(self) -> list[str]:
+        """The members, in order."""
+        return [str(name) for name in self.networks.holdings.seller_ids[self.roles.members]]
+
+    @property
+    def needed(self) -> float:
+        """From how many bits on two sellers are linked."""
+        return needed_to_link(self.networks.holdings.n_marketplace, self.networks.rules) / HUNDREDTHS
+
+    def neighbours_of(self, place: int) -> list[int]:
+        """Return the members (places) to whom one is linked, most strongly first."""
+        links, members = self.networks.links_of(self.number), self.roles.members
+        own = members[place]
+        is_own = (links.first == own) | (links.second == own)
+        other = np.where(links.first == own, links.second, links.first)[is_own]
+        order = np.lexsort((other, -links.weight[is_own]))
+        return [int(one) for one in np.searchsorted(members, other[order])]
+
+    def tie(self, one: int, other: int) -> Tie:
+        """Return what two members (places) share."""
+        return explain_tie(self.networks, int(self.roles.members[one]), int(self.roles.members[other]))
+
+
+def view_network(folder: Path, number: int, erased: ErasedList | None = None) -> NetworkView:
+    """Read one network of a folder to be looked at.
+
+    Parameters
+    ----------
+    erased : ErasedList, optional
+        Who was erased: they are named by a number alone, though the folder may still hold their name.
+
+    Raises
+    ------
+    NoNetworks, NetworkNotFound
+        The folder holds none, or there is no network of that number.
+    """
+    networks = load_network(folder, number)
+    newcomers = read_newcomers(folder, number)
+    if erased is not None:
+        names = hide_erased([str(name) for name in networks.holdings.seller_ids], erased)
+        is_shown = set(names)
+        newcomers = {name: one for name, one in newcomers.items() if name in is_shown and one.closest in is_shown}
+        holdings = replace(networks.holdings, seller_ids=np.array(names, dtype=object))
+        networks = replace(networks, holdings=holdings)
+    layout = lay_out(networks, number)
+    strands = find_strands(networks, layout.members, layout.links)
+    members, links = networks.members_of(number), networks.links_of(number)
+    ends = np.searchsorted(members, np.concatenate([links.first, links.second]))
+    degree = np.bincount(ends, minlength=len(members))
+    roles = guess_roles(networks, number)
+    return NetworkView(number, networks, roles, layout, strands, degree, newcomers)
+
+
+def hide_erased(names: Sequence[str], erased: ErasedList) -> list[str]:
+    """Return names of sellers with a number in the place of each who was erased, be they ids or pseudonyms."""
+    return [f"(erased {place})" if erased.find(name, name) else name for place, name in enumerate(names, start=1)]
+
+
+def read_newcomers(folder: Path, number: int) -> dict[str, Arrival]:
+    """Return who came into a network with the events added last, and why they are thought to belong."""
+    path = folder / _NEWCOMERS
+    if not path.exists():
+        return {}
+    columns = ["seller_id", "closest", "because"]
+    rows = pq.read_table(path, columns=columns, filters=[("network", "==", number)]).to_pylist()
+    return {row["seller_id"]: Arrival(row["closest"], row["because"]) for row in rows}

@@ -1,0 +1,399 @@
+"""Notices as they are kept, the same notice once: what was said sealed by the key of who said it, its listings joined.
+
+What becomes of a listing that a notice names: its case comes forward, comes back to a person, or answers at once.
+
+- Its case waits for a person: it gets the deadline of the notifier's lane, unless they gave notice of too many today.
+- It was found counterfeit: the notice is right, and nothing is left to do.
+- People did not find it counterfeit: it comes back as an escalated case, to be decided with what the notice says before
+  one's eyes. The earlier verdict is not taken back for that. That happens as often as the policy says, and never
+  where a person decided on an appeal: from then on what was decided is the answer.
+- There is no case: one is opened where the platform told what the listing is like; else it waits for the listing.
+
+A consumer's complaint brings about the same, but only together with those of others, as many as the policy says.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from ipml.cooperation.notices.notice import NotedListing, Notice, count_seen
+from ipml.cooperation.notifiers.standing import Lane
+from ipml.cooperation.policy import NoticeRules
+from ipml.errors import InvalidNotice, NoticeKeyReused, SellerErased
+from ipml.records import Decision, Problem, ScoredListing, Verdict
+from ipml.review.cases import find_cases
+from ipml.review.decisions import Origin, record
+from ipml.review.intake import enqueue_within
+from ipml.review.ranking.deadlines import bring_forward
+from ipml.review.reversals import BY_APPEAL, is_last_verdict
+from ipml.review.snapshot import digest
+from ipml.storage.appending import append_rows
+from ipml.storage.database import Lock, serialise
+from ipml.storage.notifiers import Notifier
+from ipml.storage.pseudonyms import keyed_digest, pseudonym_of, seal, unseal
+from ipml.storage.tables import cases, decisions, notice_items, notices, rights_documents
+
+_AT_ONCE = 500  # numbers in one query
+_SYSTEM = "ipml"
+_ORIGIN = "notice"
+_SETTLED = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected"}
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What is known of a listing in a notice, once it was looked for.
+
+    Attributes
+    ----------
+    state : str
+        "unknown", "waiting", "upheld", "rejected" or "undecided".
+    pseudonym : str or None
+        Of the seller; None while nobody knows the listing.
+    decision_id : int or None
+        That was made before, and settles it.
+    """
+
+    state: str
+    case_id: int | None = None
+    pseudonym: str | None = None
+    decision_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Listings of one notice on their way to cases.
+
+    Attributes
+    ----------
+    is_complaint : bool
+        Whether it takes several of them to bring something about.
+    scored : mapping of str to ScoredListing
+        By listing id, those of which a case may be opened.
+    besides : sequence of str
+        Ids of listings whose cases are only kept from other writers, as rows that are still to come refer to them.
+    """
+
+    notifier_id: int
+    is_complaint: bool
+    listings: Sequence[NotedListing]
+    scored: Mapping[str, ScoredListing]
+    lane: Lane
+    besides: Sequence[str] = ()
+
+
+def join(connection: Connection, coming: Coming, rules: NoticeRules, now: datetime) -> list[Joined]:
+    """Look for the cases of listings, and do to each what follows; return what came of them, in their order.
+
+    Afterwards cases are kept from other writers, and so is the audit trail.
+    """
+    if coming.scored:
+        serialise(connection, Lock.ENQUEUE)
+    named = [one.listing_id for one in coming.listings if one.listing_id is not None]
+    rows = lock_latest(connection, [*named, *coming.besides])
+    enough = _find_enough(connection, coming, rules)
+    opened = [
+        scored
+        for one in coming.listings
+        if one.digest in enough and one.listing_id not in rows and (scored := coming.scored.get(one.listing_id or ""))
+    ]
+    sellers = {row.seller_id for row in rows.values()} | {scored.listing.seller_id for scored in opened}
+    pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
+    due_at = coming.lane.due_at(now)
+    if opened:
+        enqueue_within(connection, opened, now=now)
+        rows |= lock_latest(connection, [scored.listing.listing_id for scored in opened])
+    standing = _find_standing(connection, [row.case_id for row in rows.values() if row.state == "decided"])
+    reopened = _count_reopened(connection, list(standing))
+    joined: list[Joined] = []
+    brought: list[Row[Any]] = []
+    for one in coming.listings:
+        row = rows.get(one.listing_id or "")
+        if row is None:
+            joined.append(Joined("unknown"))
+            continue
+        decision = standing.get(row.case_id)
+        is_final = decision is not None and (
+            decision.origin in BY_APPEAL or reopened.get(row.case_id, 0) >= rules.reopenings
+        )
+        state = choose_state(decision and Verdict(decision.verdict), is_final=is_final)
+        if state == "waiting" and one.digest in enough:
+            brought.append(row)
+        settled_by = decision.decision_id if decision is not None and state != "waiting" else None
+        joined.append(Joined(state, row.case_id, pseudonyms[row.seller_id], settled_by))
+    _reopen(connection, brought, now)
+    _bring_forward(connection, brought[: coming.lane.left_today], due_at, now)
+    return joined
+
+
+def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
+    """Return the state of a listing in a notice, by what was decided of it before.
+
+    Parameters
+    ----------
+    is_final : bool
+        Whether nobody looks at it again for a notice.
+
+    Examples
+    --------
+    >>> choose_state(None, is_final=False), choose_state(Verdict.COUNTERFEIT, is_final=False)
+    ('waiting', 'upheld')
+    >>> choose_state(Verdict.GENUINE, is_final=False), choose_state(Verdict.GENUINE, is_final=True)
+    ('waiting', 'rejected')
+    """
+    if verdict is None or (verdict is not Verdict.COUNTERFEIT and not is_final):
+        return "waiting"
+    return _SETTLED.get(verdict, "undecided")
+
+
+def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, Row[Any]]:
+    """Return the latest case of each listing by its id, kept from other writers, as are those they wait for."""
+    numbers = sorted(find_latest(connection, listing_ids).values())
+    exemplars: set[int] = set()
+    for part in _in_parts(numbers):
+        query = select(cases.c.exemplar).where(cases.c.case_id.in_(part), cases.c.exemplar.is_not(None))
+        exemplars |= set(connection.scalars(query))
+    rows = find_cases(connection, exemplars.union(numbers), lock=True)
+    return {rows[number].listing_id: rows[number] for number in numbers if rows[number].erased_at is None}
+
+
+def find_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, int]:
+    """Return the number of the latest case of each listing that has one, by the listing's id."""
+    found: dict[str, int] = {}
+    for some in _in_parts(sorted(set(listing_ids))):
+        query = select(cases.c.listing_id, func.max(cases.c.case_id)).where(cases.c.listing_id.in_(some))
+        query = query.where(cases.c.erased_at.is_(None)).group_by(cases.c.listing_id)
+        found |= dict(connection.execute(query).all())
+    return found
+
+
+def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> set[str]:
+    """Return the digests of those listings for which something is brought about now."""
+    digests = {one.digest for one in coming.listings}
+    if not coming.is_complaint:
+        return digests
+    others = dict.fromkeys(digests, 0)
+    for some in _in_parts(sorted(digests)):
+        query = (
+            select(notice_items.c.listing_digest, func.count(notices.c.notifier_id.distinct()))
+            .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+            .where(notice_items.c.listing_digest.in_(some), notice_items.c.state.in_(["unknown", "waiting"]))
+            .where(notices.c.kind == "complaint", ~notices.c.is_suspended)
+            .where(notices.c.notifier_id != coming.notifier_id)
+            .group_by(notice_items.c.listing_digest)
+        )
+        others |= dict(connection.execute(query).all())
+    return {digest for digest, count in others.items() if count + 1 >= rules.complaints_needed}
+
+
+def _find_standing(connection: Connection, case_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """Return the verdict on each of some cases."""
+    found: dict[int, Row[Any]] = {}
+    for some in _in_parts(case_ids):
+        query = select(decisions).where(decisions.c.case_id.in_(some), is_last_verdict())
+        found |= {row.case_id: row for row in connection.execute(query)}
+    return found
+
+
+def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int, int]:
+    """Return how often notices brought each of some cases back to a person."""
+    counted: dict[int, int] = {}
+    for some in _in_parts(case_ids):
+        query = select(decisions.c.case_id, func.count()).where(decisions.c.case_id.in_(some))
+        query = query.where(decisions.c.origin == _ORIGIN).group_by(decisions.c.case_id)
+        counted |= dict(connection.execute(query).all())
+    return counted
+
+
+def _reopen(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+    """Bring those of some cases that were decided back to a person, as escalated ones."""
+    for row in rows:
+        if row.state == "decided":
+            again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
+            record(connection, row, again, None, None, Origin(_ORIGIN))
+
+
+def _bring_forward(connection: Connection, rows: Sequence[Row[Any]], due_at: datetime, now: datetime) -> None:
+    """Have some cases decided by a moment."""
+    if rows:
+        numbers = [row.case_id for row in rows]
+        bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)
+
+
+def _in_parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+
+
+_REFERENCE_BYTES = 16  # nobody guesses 128 bits
+_DOCUMENT = "the number of a trade mark or another right, as this is your first notice on the brand"
+_OTHER_DOCUMENT = "another document of your right to the brand, as the one you named was not accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is kept of one listing of a notice; `repeats` is the notifier's earlier item on the same listing."""
+
+    joined: Joined
+    repeats: int | None = None
+
+
+def find_earlier(
+    connection: Connection, notifier: Notifier, notice: Notice, rules: NoticeRules, now: datetime
+) -> Row[Any] | None:
+    """Return the notice that a request repeats: by its key, or by its content not long ago.
+
+    Raises
+    ------
+    NoticeKeyReused
+        The key came before with another content.
+    """
+    content = keyed_digest(connection, notifier.pseudonym, notice.content)
+    theirs = select(notices).where(notices.c.notifier_id == notifier.notifier_id)
+    if notice.key is not None:
+        known = connection.execute(theirs.where(notices.c.key == digest(notice.key))).first()
+        if known is not None and known.content_digest != content:
+            raise NoticeKeyReused(notice.key)
+        if known is not None:
+            return known
+    since = now - timedelta(days=rules.repeat_days)
+    same = theirs.where(notices.c.content_digest == content, notices.c.received_at >= since)
+    return connection.execute(same.order_by(notices.c.notice_id.desc()).limit(1)).first()
+
+
+def require_reasons(notice: Notice, lane: Lane) -> None:
+    """Raise InvalidNotice where a notifier of this lane must say more of why the listings are counterfeit."""
+    seen, least = count_seen(notice.explanation), lane.least_explanation_letters
+    if seen < least:
+        expected = f"at least {least}, of a notifier of whom no more is known"
+        raise InvalidNotice([Problem(1, "explanation", f"{seen} letters that can be seen", expected)])
+
+
+def keep_rights(
+    connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime
+) -> tuple[str, int] | None:
+    """Keep the document of a right that a notice names, if none is kept or that was not accepted.
+
+    Returns
+    -------
+    (str, int) or None
+        What is to be noted of which document, if one was kept.
+
+    Raises
+    ------
+    InvalidNotice
+        The lane needs one, and there is none.
+    """
+    if notice.brand is None or notice.kind == "complaint":
+        return None
+    theirs = select(rights_documents).where(rights_documents.c.notifier_id == notifier.notifier_id)
+    brand = notice.brand.casefold()
+    known = next((row for row in connection.execute(theirs).all() if row.brand.casefold() == brand), None)
+    if known is not None and known.is_accepted is not False:
+        return None
+    if notice.rights is None:
+        if lane.needs_rights_document:
+            raise InvalidNotice([Problem(1, "rights", "nothing", _DOCUMENT if known is None else _OTHER_DOCUMENT)])
+        return None
+    fields: dict[str, Any] = {"reference": seal(connection, notifier.pseudonym, notice.rights), "filed_at": now}
+    if known is None:
+        fields |= {"notifier_id": notifier.notifier_id, "brand": notice.brand}
+        return "rights filed", append_rows(connection, rights_documents, [fields])[0]
+    fields |= {"checked_by": None, "checked_at": None, "is_accepted": None}
+    is_known = rights_documents.c.document_id == known.document_id
+    connection.execute(update(rights_documents).where(is_known).values(fields))
+    return "rights filed again", known.document_id
+
+
+def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> Row[Any]:
+    """Keep what a notice says; its listings are kept by `keep_listings`."""
+    order = notice.order and {"order_id": notice.order.order_id, "bought_at": _write(notice.order.bought_at)}
+    fields = {
+        "reference": secrets.token_hex(_REFERENCE_BYTES),
+        "notifier_id": notifier.notifier_id,
+        "kind": notice.kind,
+        "brand": notice.brand,
+        "sealed": _seal(connection, notifier, {"name": notice.name, "language": notice.language}),
+        "explanation": _seal(connection, notifier, {"explanation": notice.explanation, "order": order}),
+        "key": None if notice.key is None else digest(notice.key),
+        "content_digest": keyed_digest(connection, notifier.pseudonym, notice.content),
+        "tier": lane.tier,
+        "received_at": now,
+        "is_suspended": lane.is_suspended,
+    }
+    return connection.execute(insert(notices).values(fields).returning(notices)).one()
+
+
+def keep_listings(
+    connection: Connection, notifier: Notifier, notice: Notice, notice_id: int, places: Sequence[Place], now: datetime
+) -> list[int]:
+    """Keep where the listings of a notice are, each sealed by the seller's key where the seller is known.
+
+    Returns
+    -------
+    list of int
+        The numbers of the items.
+    """
+    rows = [
+        {
+            "notice_id": notice_id,
+            "position": position,
+            "noted_at": now,
+            "listing_digest": one.digest,
+            "location": seal_location(connection, place.joined.pseudonym or notifier.pseudonym, one),
+            "pseudonym": place.joined.pseudonym,
+            "case_id": place.joined.case_id,
+            "state": place.joined.state,
+            "repeats": place.repeats,
+            "decision_id": place.joined.decision_id,
+            "settled_at": None if place.joined.state in ("unknown", "waiting") else now,
+        }
+        for position, (one, place) in enumerate(zip(notice.listings, places, strict=True), start=1)
+    ]
+    return append_rows(connection, notice_items, rows)
+
+
+def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Mapping[str, Row[Any]]:
+    """Return the notifier's last item on each listing of a notice, by digest: of notices of its kind that counted."""
+    query = (
+        select(notice_items)
+        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .where(notices.c.notifier_id == notifier.notifier_id, notices.c.kind == notice.kind, ~notices.c.is_suspended)
+        .where(notice_items.c.listing_digest.in_([one.digest for one in notice.listings]))
+        .where(notice_items.c.state.not_in(["repeated", "not found"]))
+        .order_by(notice_items.c.item_id)
+    )
+    return {row.listing_digest: row for row in connection.execute(query)}
+
+
+def seal_location(connection: Connection, pseudonym: str, one: NotedListing) -> str:
+    """Return where a listing is, sealed by a key: both the address and the id, as far as they are known."""
+    return seal(connection, pseudonym, json.dumps({"url": one.url, "listing_id": one.listing_id}))
+
+
+def read_location(connection: Connection, item: Row[Any], theirs: str) -> NotedListing | None:
+    """Return where the listing of an item is, by the seller's key or else by the notifier's; None once erased."""
+    if not item.location:
+        return None
+    try:
+        return NotedListing(**json.loads(unseal(connection, item.pseudonym or theirs, item.location)))
+    except SellerErased:
+        return None
+
+
+def get_notice(connection: Connection, notice_id: int) -> Row[Any]:
+    """Return the row of a notice that stands in another table."""
+    return connection.execute(select(notices).where(notices.c.notice_id == notice_id)).one()
+
+
+def _seal(connection: Connection, notifier: Notifier, said: Mapping[str, Any]) -> str:
+    return seal(connection, notifier.pseudonym, json.dumps(said, separators=(",", ":"), sort_keys=True))
+
+
+def _write(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,419 @@
+"""How notices stand, for each who reads them.
+
+- Who gave a notice, and nobody else, gets its receipt, and what became of each of its listings so far. Nothing in it
+  tells of the seller: only where the listing is, as the notifier wrote it.
+- A reviewer reads which notices are behind a case, and what they say, whoever wrote it.
+- Who looks through notices sees which wait, for whom, and by when their cases are due.
+- Complaints of consumers are seller history: what a score at some moment may know of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, case, func, select
+
+from ipml.cooperation.notices.notice import Notice
+from ipml.cooperation.notices.register import read_location
+from ipml.enforcement.penalties.strikes import SellerEvent
+from ipml.errors import NoticeNotFound, SellerErased
+from ipml.review.cases import LARGEST_NUMBER
+from ipml.storage import outbox
+from ipml.storage.database import reading
+from ipml.storage.notifiers import Notifier, kind_at
+from ipml.storage.pseudonyms import find_seller, unseal
+from ipml.storage.tables import cases, notice_items, notices, notifiers
+
+OUTCOMES: Mapping[str, str] = {
+    "unknown": "not known here yet: it is looked at once it is",
+    "waiting": "waits for a person to look at it",
+    "upheld": "found counterfeit",
+    "rejected": "not found counterfeit",
+    "undecided": "closed without a finding",
+    "not found": "we could not find it",
+}
+_SUSPENDED = "Your notices are not looked at for now: you were told why. This one is kept, and nothing follows from it."
+_RECEIVED = (
+    "We have your notice. A person decides on each listing, and you are told what was decided, and what you can do."
+)
+_CHANNEL = "holder"
+
+
+@dataclass(frozen=True, slots=True)
+class ListingStatus:
+    """What became of one listing of a notice.
+
+    Attributes
+    ----------
+    position : int
+        In the notice, from 1.
+    location : str or None
+        As the notifier wrote it; None once it was erased.
+    state : str
+        A key of `OUTCOMES`; of a listing that the notifier gave notice of before, that of the earlier notice.
+    is_repeated : bool
+        Whether the notifier gave notice of it before.
+    overturned_at : datetime or None
+        When what was decided was taken back.
+    """
+
+    position: int
+    location: str | None
+    state: str
+    is_repeated: bool
+    settled_at: datetime | None
+    overturned_at: datetime | None
+
+    @property
+    def outcome(self) -> str:
+        """The state in words."""
+        return "decided, and taken back since" if self.overturned_at else OUTCOMES[self.state]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a notice was received, and how it stands.
+
+    Attributes
+    ----------
+    reference : str
+        What the notifier asks by; nobody guesses it.
+    is_new : bool
+        False where the same notice had been given before.
+    is_suspended : bool
+        Whether it is only kept, as the notifier is suspended.
+    settled_at : datetime or None
+        When the last of its listings was decided on.
+    """
+
+    notice_id: int
+    reference: str
+    kind: str
+    received_at: datetime
+    is_new: bool
+    is_suspended: bool
+    settled_at: datetime | None
+    listings: tuple[ListingStatus, ...]
+
+    @property
+    def says(self) -> str:
+        """What a notifier is to know, in words."""
+        return _SUSPENDED if self.is_suspended else _RECEIVED
+
+
+def find_receipt(connection: Connection, reference: str, address: str | None = None) -> Receipt:
+    """Return how a notice stands; NoticeNotFound if there is none of that reference, or, with `address`, from there."""
+    query = select(notices).where(notices.c.reference == reference)
+    if address is not None:
+        query = query.where(notices.c.notifier_id == notifiers.c.notifier_id, notifiers.c.address == address)
+    row = connection.execute(query).first()
+    if row is None:
+        raise NoticeNotFound(reference)
+    return make_receipt(connection, row, is_new=False)
+
+
+def make_receipt(connection: Connection, row: Row[Any], *, is_new: bool) -> Receipt:
+    """Return how the notice in a row stands."""
+    theirs = connection.scalar(select(notifiers.c.pseudonym).where(notifiers.c.notifier_id == row.notifier_id))
+    earlier = notice_items.alias()
+    query = (
+        select(notice_items, earlier.c.state.label("earlier"), earlier.c.settled_at.label("earlier_settled"))
+        .add_columns(earlier.c.overturned_at.label("earlier_overturned"))
+        .outerjoin(earlier, earlier.c.item_id == notice_items.c.repeats)
+        .where(notice_items.c.notice_id == row.notice_id)
+        .order_by(notice_items.c.position)
+    )
+    listings = tuple(_make_status(connection, item, str(theirs)) for item in connection.execute(query))
+    known = (row.notice_id, row.reference, row.kind, row.received_at, is_new, row.is_suspended, row.settled_at)
+    return Receipt(*known, listings)
+
+
+def _make_status(connection: Connection, item: Row[Any], theirs: str) -> ListingStatus:
+    noted = read_location(connection, item, theirs)
+    location = None if noted is None else noted.location
+    if item.repeats is None:
+        return ListingStatus(item.position, location, item.state, False, item.settled_at, item.overturned_at)
+    settled = item.earlier, True, item.earlier_settled, item.earlier_overturned
+    return ListingStatus(item.position, location, *settled)
+
+
+def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, receipt: Receipt, now: datetime) -> None:
+    """Put the receipt into the outbox: whoever gives notice electronically is told so without delay (Article 16(4)).
+
+    It names listings by their place in the notice alone: the notifier's key stays when a seller is forgotten.
+    """
+    said = describe_receipt(receipt)
+    said["listings"] = [{name: value for name, value in one.items() if name != "location"} for one in said["listings"]]
+    outbox.put(
+        connection,
+        key=outbox.make_key(f"notice-{receipt.notice_id}-receipt"),
+        channel=_CHANNEL,
+        kind="notice_receipt",
+        subject=f"notice:{receipt.notice_id}",
+        body={"to": notifier.address, "name": notice.name, "language": notice.language, **said},
+        pseudonym=notifier.pseudonym,
+        now=now,
+    )
+
+
+def describe_receipt(receipt: Receipt) -> dict[str, Any]:
+    """Return the plain values of a receipt, as they are sent."""
+    return {
+        "reference": receipt.reference,
+        "received_at": receipt.received_at.isoformat(),
+        "settled_at": receipt.settled_at and receipt.settled_at.isoformat(),
+        "is_suspended": receipt.is_suspended,
+        "says": receipt.says,
+        "listings": [
+            {
+                "position": one.position,
+                "location": one.location,
+                "state": one.state,
+                "outcome": one.outcome,
+                "is_repeated": one.is_repeated,
+                "settled_at": one.settled_at and one.settled_at.isoformat(),
+            }
+            for one in receipt.listings
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CaseNotice:
+    """A notice about the listing of a case, or of one that waits for it.
+
+    Attributes
+    ----------
+    case_id : int
+        The case itself, or its near-duplicate that was noted.
+    notifier : str
+        Pseudonym.
+    notifier_kind : str
+        "rights holder", "trusted flagger", "consumer" or "authority".
+    kind : str
+        "counterfeit" or "complaint".
+    tier : str
+        Of the notifier, when it came.
+    explanation : str or None
+        Hostile, as any text from outside; None once the notifier or a seller it is about was erased.
+    """
+
+    notice_id: int
+    case_id: int
+    notifier: str
+    notifier_kind: str
+    kind: str
+    tier: str
+    brand: str | None
+    received_at: datetime
+    state: str
+    explanation: str | None
+
+
+def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
+    """Return the notices behind a case and behind its near-duplicates that wait for it, the first that came first.
+
+    Those of notifiers who were suspended when they gave notice are behind nothing.
+    """
+    waiting = select(cases.c.case_id).where(cases.c.exemplar == case_id, cases.c.state == "open")
+    query = (
+        select(notices, notice_items.c.case_id, notice_items.c.state, notifiers.c.pseudonym)
+        .add_columns(kind_at(notices.c.received_at).label("notifier_kind"))
+        .join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
+        .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+        .where(notice_items.c.case_id.in_([case_id]) | notice_items.c.case_id.in_(waiting))
+        .where(notice_items.c.state != "repeated")
+        .order_by(notices.c.received_at, notices.c.notice_id, notice_items.c.position)
+    )
+    return [
+        CaseNotice(
+            row.notice_id,
+            row.case_id,
+            row.pseudonym,
+            row.notifier_kind,
+            row.kind,
+            row.tier,
+            row.brand,
+            row.received_at,
+            row.state,
+            read_explanation(connection, row.pseudonym, row.explanation),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def read_explanation(connection: Connection, pseudonym: str, sealed: str) -> str | None:
+    """Return what a notice says of its listings; None once the notifier or a seller it is about was erased."""
+    try:
+        return str(json.loads(unseal(connection, pseudonym, sealed))["explanation"]) if sealed else None
+    except SellerErased:
+        return None
+
+
+STATES = ("waiting", "settled", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """A notice in a list.
+
+    Attributes
+    ----------
+    waiting, unknown : int
+        Listings that wait for a person, and those that nobody knows yet.
+    due_at : datetime or None
+        When the first of its cases that are not decided is due.
+    """
+
+    notice_id: int
+    received_at: datetime
+    kind: str
+    brand: str | None
+    tier: str
+    is_suspended: bool
+    listings: int
+    waiting: int
+    unknown: int
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFile:
+    """A notice with what it says, for those who look after notices."""
+
+    row: NoticeRow
+    receipt: Receipt
+    notifier_id: int
+    notifier: str
+    notifier_kind: str
+    explanation: str | None
+    case_ids: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTier:
+    """How many listings of notices wait for a person in a tier, and of these how many are overdue."""
+
+    tier: str
+    kind: str
+    listings: int
+    overdue: int
+    unknown: int
+    oldest: datetime
+
+
+def list_notices(engine: Engine, state: str = "waiting", limit: int = 100) -> list[NoticeRow]:
+    """Return notices: those that wait by when they are due, else the newest first.
+
+    Parameters
+    ----------
+    state : str, default="waiting"
+        "waiting", "settled" or "all".
+    """
+    return _read_rows(engine, state, limit)
+
+
+def get_notice_file(engine: Engine, notice: int | str) -> NoticeFile:
+    """Return a notice by its number or its reference; NoticeNotFound if there is none."""
+    is_number = isinstance(notice, int) or notice.isdecimal()
+    number = int(notice) if is_number and len(str(notice)) < len(str(LARGEST_NUMBER)) else 0
+    found = notices.c.notice_id == number if is_number else notices.c.reference == notice
+    with reading(engine) as connection:
+        query = select(notices, notifiers.c.pseudonym, kind_at(notices.c.received_at).label("notifier_kind")).join(
+            notifiers
+        )
+        row = connection.execute(query.where(found)).first()
+        if row is None:
+            raise NoticeNotFound(str(notice))
+        receipt = make_receipt(connection, row, is_new=False)
+        joined = select(notice_items.c.case_id).where(notice_items.c.notice_id == row.notice_id)
+        case_ids = tuple(connection.scalars(joined.order_by(notice_items.c.position)))
+        explanation = read_explanation(connection, row.pseudonym, row.explanation)
+    (shown,) = _read_rows(engine, "all", 1, row.notice_id)
+    return NoticeFile(shown, receipt, row.notifier_id, row.pseudonym, row.notifier_kind, explanation, case_ids)
+
+
+def count_waiting_by_tier(engine: Engine, *, now: datetime | None = None) -> list[WaitingTier]:
+    """Return how many listings of notices wait in each tier: for a person, or to become known."""
+    now = now or datetime.now(UTC)
+    is_waiting = notice_items.c.state == "waiting"
+    query = (
+        select(
+            notices.c.tier,
+            notices.c.kind,
+            func.sum(case((is_waiting, 1), else_=0)),
+            func.sum(case((is_waiting & (cases.c.due_at < now), 1), else_=0)),
+            func.sum(case((is_waiting, 0), else_=1)),
+            func.min(notices.c.received_at),
+        )
+        .select_from(notices.join(notice_items).outerjoin(cases, cases.c.case_id == notice_items.c.case_id))
+        .where(notices.c.settled_at.is_(None), notice_items.c.state.in_(["waiting", "unknown"]))
+        .group_by(notices.c.tier, notices.c.kind)
+        .order_by(notices.c.tier, notices.c.kind)
+    )
+    with reading(engine) as connection:
+        return [WaitingTier(*row) for row in connection.execute(query)]
+
+
+def _read_rows(engine: Engine, state: str, limit: int, notice_id: int | None = None) -> list[NoticeRow]:
+    is_waiting = notice_items.c.state == "waiting"
+    due_at = func.min(case((is_waiting, cases.c.due_at)))
+    query = (
+        select(
+            *(notices.c.notice_id, notices.c.received_at, notices.c.kind, notices.c.brand, notices.c.tier),
+            notices.c.is_suspended,
+            func.count(),
+            func.sum(case((is_waiting, 1), else_=0)),
+            func.sum(case((notice_items.c.state == "unknown", 1), else_=0)),
+            due_at,
+        )
+        .select_from(notices.join(notice_items).outerjoin(cases, cases.c.case_id == notice_items.c.case_id))
+        .group_by(notices.c.notice_id)
+        .limit(limit)
+    )
+    if notice_id is not None:
+        query = query.where(notices.c.notice_id == notice_id)
+    if state == "waiting":
+        query = query.where(notices.c.settled_at.is_(None))
+        order: Sequence[object] = (due_at.is_(None), due_at, notices.c.notice_id)
+    else:
+        query = query if state == "all" else query.where(notices.c.settled_at.is_not(None))
+        order = (notices.c.notice_id.desc(),)
+    with reading(engine) as connection:
+        return [NoticeRow(*row) for row in connection.execute(query.order_by(*order))]  # type: ignore[arg-type]
+
+
+_AT_ONCE = 500
+
+
+def list_complaints(engine: Engine, *, known_by: datetime | None = None) -> Iterator[SellerEvent]:
+    """Give an event "complained" for each consumer and listing, seller by seller, as seller history reads them.
+
+    However often somebody complains of a listing, it counts once, when they first did. Complaints of notifiers who were
+    suspended when they complained do not count, nor do those of listings that nobody knows, or whose seller was erased.
+
+    Parameters
+    ----------
+    known_by : datetime, default=now
+        Only what was known by then, as training for a test at that moment must see it.
+    """
+    query = (
+        select(notice_items.c.pseudonym, func.min(notices.c.received_at))
+        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .where(notices.c.kind == "complaint", ~notices.c.is_suspended, notice_items.c.pseudonym.is_not(None))
+        .where(notices.c.received_at <= (known_by or datetime.now(UTC)))
+        .group_by(notice_items.c.pseudonym, notices.c.notifier_id, notice_items.c.case_id)
+        .order_by(notice_items.c.pseudonym, func.min(notices.c.received_at))
+    )
+    sellers: dict[str, str | None] = {}
+    with reading(engine) as connection:
+        for pseudonym, moment in connection.execute(query).all():
+            if pseudonym not in sellers:
+                sellers[pseudonym] = find_seller(connection, pseudonym)
+            seller_id = sellers[pseudonym]
+            if seller_id is not None:
+                yield SellerEvent(seller_id, "complained", moment, moment)

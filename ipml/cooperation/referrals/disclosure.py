@@ -1,0 +1,431 @@
+"""The only door from a dossier to a package: what a profile does not list cannot pass.
+
+A dossier holds ids and texts; a package is written from `Told`, which holds none but through here. Whoever adds a
+column says which field of the profile it needs, so that forgetting to is not possible. Sellers are called by a code
+that is the same in all files of a package, and another for every recipient.
+
+What a package does not show is said as plainly as what it shows: whoever acts on it must know where it ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from ipml.cooperation.networks.attributes import AttributeKind
+from ipml.cooperation.networks.roles import Role
+from ipml.cooperation.networks.ties import Event, Shared, Tie
+from ipml.cooperation.policy import PackageField, Profile
+from ipml.cooperation.referrals.dossier import CaseListing, Dossier, Member, Worth, count_verdicts
+
+Cell = str | int | float
+
+HASHES: dict[AttributeKind, PackageField] = {
+    AttributeKind.PAYOUT: PackageField.PAYOUT_HASH,
+    AttributeKind.PHONE: PackageField.PHONE_HASH,
+    AttributeKind.DEVICE: PackageField.DEVICE_HASH,
+    AttributeKind.ADDRESS: PackageField.ADDRESS_HASH,
+    AttributeKind.SHIP_FROM: PackageField.ADDRESS_HASH,
+    AttributeKind.IMAGE: PackageField.GOODS_HASH,
+    AttributeKind.PHRASE: PackageField.GOODS_HASH,
+    AttributeKind.TEMPLATE: PackageField.GOODS_HASH,
+    AttributeKind.TIMING: PackageField.GOODS_HASH,
+}
+"""The field by which the keyed hash of a shared thing may be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of a file; columns that the profile does not allow are not there at all."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A member in the picture."""
+
+    name: str
+    role: Role
+    n_counterfeit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A link in the picture, by the names of its ends.
+
+    Attributes
+    ----------
+    words, most : str
+        The three things that say most, with their dates; and the first of them, with how many more there are.
+    since : datetime
+        Since when both have the first thing that they share.
+    is_needed : bool
+        Whether it is of the links that are enough to join all who are linked.
+    """
+
+    first: str
+    second: str
+    bits: float
+    words: str
+    most: str
+    since: datetime
+    is_needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A hypothesis on who the source is."""
+
+    name: str
+    belief: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a recipient is told: numbers, dates, codes of the package, and what the profile allows.
+
+    Attributes
+    ----------
+    n_unnamed : int
+        Members that are counted and not named.
+    n_held_back : int
+        Listings that count and of which no row is in the tables.
+    brands, countries : sequence of (str, int)
+        Most frequent first; those of too few sellers are not named.
+    """
+
+    number: int
+    n_members: int
+    n_unnamed: int
+    n_confirmed: int
+    n_confirmed_members: int
+    n_listings: int
+    n_restricted: int
+    n_penalised: int | None
+    n_with_evidence: int
+    n_links: int
+    first_seen: datetime
+    last_seen: datetime
+    brands: tuple[tuple[str, int], ...]
+    countries: tuple[tuple[str, int], ...]
+    grounds: tuple[tuple[str, int], ...]
+    notices: tuple[tuple[str, int], ...]
+    sources: tuple[Source, ...]
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    worth: Worth
+    members: Table
+    links: Table
+    listings: Table
+    timeline: Table
+    shared: tuple[tuple[str, int], ...]
+
+
+def name_members(
+    dossier: Dossier, profile: Profile, hidden: Sequence[str], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what a package calls each member that it names: "S-001", by role and counterfeits.
+
+    Names are of one package, and of those that follow it to the same recipient: two recipients cannot compare them.
+
+    Parameters
+    ----------
+    hidden : sequence of str
+        Keys of members that must not be named, as those who were erased.
+    before : mapping of str to str
+        What an earlier package to the same recipient called them, which stays.
+    """
+    confirmed = Counter(one.member for one in dossier.confirmed)
+    shown = [one for one in dossier.members if one.key not in hidden]
+    if not profile.names_unconfirmed:
+        shown = [one for one in shown if confirmed[one.key]]
+    order = sorted(shown, key=lambda one: (list(Role).index(one.role), -confirmed[one.key], one.first_seen, one.key))
+    names = {one.key: before[one.key] for one in order if one.key in before}
+    used = {int(name.rpartition("-")[2]) for name in before.values()}
+    fresh = (number for number in range(1, len(order) + len(used) + 1) if number not in used)
+    return names | {one.key: f"S-{next(fresh):03}" for one in order if one.key not in names}
+
+
+Row = TypeVar("Row")
+_LONGEST = 300
+_SOMEBODY = "somebody who is not named here"
+_CODE = re.compile(r"[A-Za-z][A-Za-z_ -]{0,39}")
+_COUNTRY = re.compile(r"[A-Z]{2,3}")
+# What somebody can be reached by, whatever it is written between: digits in a row, mail, addresses on the web, handles.
+_CONTACT = re.compile(r"(?:\d[\W_]{0,3}){6,}\d|\S\s*[@\uff20]\s*\S|https?:|www\.|\bt\.me\b|whats\s*app", re.IGNORECASE)
+
+
+class Disclosure:
+    """What a profile lets pass of a dossier.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        What the package calls each member, by their key; who has no name is not in it.
+    """
+
+    def __init__(self, dossier: Dossier, profile: Profile, names: Mapping[str, str]) -> None:
+        self.dossier, self.profile, self._names = dossier, profile, names
+        brands = [(one.member, one.brand) for one in dossier.listings]
+        self._common_brands = self._find_common(brands, profile.least_sharing)
+        # What one seller alone wrote in its place is no brand, though it may be told as a text of theirs.
+        usual = self._find_common(brands, max(profile.least_sharing, 2))
+        self._usual_brands = {
+            brand for _, brand in brands if brand and brand.casefold() in usual and not is_contact(brand)
+        }
+        self._country_of = dossier.country_of()
+        self._common_countries = self._find_common(self._country_of.items(), profile.least_sharing)
+
+    def tell(self) -> Told:
+        """Return all that may be told."""
+        dossier = self.dossier
+        confirmed, verdicts = dossier.confirmed, count_verdicts(dossier.listings)
+        members = sorted(
+            (one for one in dossier.members if one.key in self._names), key=lambda one: self._names[one.key]
+        )
+        ties = [tie for tie in dossier.ties if tie.first in self._names and tie.second in self._names]
+        penalised = sum(bool(member.penalties) for member in dossier.members)
+        return Told(
+            number=dossier.number,
+            n_members=len(dossier.members),
+            n_unnamed=len(dossier.members) - len(members),
+            n_confirmed=len(confirmed),
+            n_confirmed_members=len(dossier.confirmed_members),
+            n_listings=sum(verdicts.values()),
+            n_restricted=sum(one.is_restricted for one in confirmed),
+            n_penalised=penalised if self.profile.allows(PackageField.STANDING) else None,
+            n_with_evidence=sum(one.evidence_id is not None for one in confirmed),
+            n_links=dossier.n_links,
+            first_seen=dossier.first_seen,
+            last_seen=dossier.last_seen,
+            brands=_most(Counter(brand for one in confirmed if (brand := self._brand(one)) in self._usual_brands)),
+            countries=_most(Counter(country for one in members if (country := self._country(one.key)))),
+            grounds=_most(Counter(_code(ground) for ground in dossier.grounds.elements())),
+            notices=tuple(dossier.notices.items()),
+            sources=tuple(
+                Source(self._names.get(one.seller_id, _SOMEBODY), one.belief, one.reasons) for one in dossier.hypotheses
+            ),
+            nodes=tuple(self._node(one) for one in members),
+            edges=tuple(self._edge(tie) for tie in ties),
+            worth=dossier.worth,
+            members=self._tabulate(self._member_columns(), members),
+            links=self._tabulate(self._link_columns(), [(tie, thing) for tie in ties for thing in tie.shared]),
+            listings=self._tabulate(
+                self._listing_columns(), [one for one in dossier.listings if one.member in self._names]
+            ),
+            timeline=self._tabulate(
+                self._event_columns(),
+                [
+                    event
+                    for event in dossier.events
+                    if event.seller_id in self._names and (not event.other or event.other in self._names)
+                ],
+            ),
+            shared=_most(Counter(thing.kind.value for tie in dossier.ties for thing in tie.shared if thing.bits > 0)),
+        )
+
+    def _tabulate(
+        self, columns: Mapping[str, tuple[PackageField | None, Callable[[Row], Cell | None]]], rows: Iterable[Row]
+    ) -> Table:
+        """Return a table of the columns whose field the profile allows."""
+        allowed = {name: get for name, (field, get) in columns.items() if field is None or self.profile.allows(field)}
+        cells = tuple(tuple(_clean(get(row)) for get in allowed.values()) for row in rows)
+        return Table(tuple(allowed), cells)
+
+    def _member_columns(self) -> dict[str, tuple[PackageField | None, Callable[[Member], Cell | None]]]:
+        listings = self.dossier.listings_of()
+        count = {key: count_verdicts(theirs) for key, theirs in listings.items()}
+        nothing = count_verdicts(())
+        return {
+            "member": (None, lambda one: self._names[one.key]),
+            "seller_id": (PackageField.SELLER_ID, lambda one: one.seller_id or one.key),
+            "role": (None, lambda one: one.role.value),
+            "first_seen": (None, lambda one: _day(one.first_seen)),
+            "country": (PackageField.COUNTRY, lambda one: self._country(one.key)),
+            "found_counterfeit": (None, lambda one: count.get(one.key, nothing)["counterfeit"]),
+            "found_genuine": (None, lambda one: count.get(one.key, nothing)["genuine"]),
+            "not_decided": (None, lambda one: count.get(one.key, nothing)["open"]),
+            "restricted": (
+                PackageField.STANDING,
+                lambda one: sum(each.is_restricted for each in listings.get(one.key, ())),
+            ),
+            "strikes": (PackageField.STANDING, lambda one: one.n_strikes),
+            "penalties": (PackageField.STANDING, lambda one: ", ".join(one.penalties)),
+        }
+
+    def _link_columns(self) -> dict[str, tuple[PackageField | None, Callable[[tuple[Tie, Shared]], Cell | None]]]:
+        return {
+            "member_a": (None, lambda row: self._names[row[0].first]),
+            "member_b": (None, lambda row: self._names[row[0].second]),
+            "bits_in_all": (None, lambda row: round(row[0].bits, 2)),
+            "shared": (None, lambda row: row[1].kind.value),
+            "a_since": (None, lambda row: _day(row[1].first_since)),
+            "b_since": (None, lambda row: _day(row[1].second_since)),
+            "sellers_who_have_it": (None, lambda row: row[1].holders),
+            "bits": (None, lambda row: round(row[1].bits, 2)),
+            "in_words": (None, lambda row: str(row[1])),
+            "hash": (None, lambda row: row[1].value if self.profile.allows(HASHES[row[1].kind]) else "withheld"),
+        }
+
+    def _listing_columns(self) -> dict[str, tuple[PackageField | None, Callable[[CaseListing], Cell | None]]]:
+        return {
+            "listing_id": (PackageField.LISTING_ID, lambda one: one.listing_id),
+            "member": (None, lambda one: self._names[one.member]),
+            "brand": (PackageField.BRAND, self._brand),
+            "title": (PackageField.LISTING_TEXT, lambda one: one.title),
+            "price": (None, lambda one: one.price),
+            "currency": (None, _currency),
+            "sales": (None, lambda one: one.sales),
+            "listed_at": (None, lambda one: _day(one.listed_at)),
+            "seen_at": (None, lambda one: _day(one.seen_at)),
+            "verdict": (None, lambda one: one.verdict.value if one.verdict else "none yet"),
+            "ground": (None, lambda one: _code(one.ground)),
+            "decided_at": (None, lambda one: _day(one.decided_at)),
+            "is_restricted": (None, lambda one: "yes" if one.is_restricted else "no"),
+            "upheld_notices": (None, lambda one: one.n_notices),
+            "evidence_sha256": (None, lambda one: one.evidence_digest),
+        }
+
+    def _event_columns(self) -> dict[str, tuple[PackageField | None, Callable[[Event], Cell | None]]]:
+        return {
+            "day": (None, lambda event: _day(event.at)),
+            "member": (None, lambda event: self._names[event.seller_id]),
+            "what": (None, lambda event: event.what.removesuffix(event.other).strip()),
+            "other_member": (None, lambda event: self._names[event.other] if event.other else ""),
+        }
+
+    def _node(self, member: Member) -> Node:
+        found = sum(one.is_counterfeit for one in self.dossier.listings if one.member == member.key)
+        return Node(self._names[member.key], member.role, found)
+
+    def _edge(self, tie: Tie) -> Edge:
+        since = min(
+            (max(thing.first_since, thing.second_since) for thing in tie.shared), default=self.dossier.first_seen
+        )
+        words = "; ".join(map(str, tie.shared[:3]))
+        more = f" and {len(tie.shared) - 1} more" if len(tie.shared) > 1 else ""
+        most = f"{tie.shared[0]}{more}" if tie.shared else ""
+        is_needed = bool({(tie.first, tie.second), (tie.second, tie.first)} & self.dossier.chain)
+        return Edge(self._names[tie.first], self._names[tie.second], tie.bits, words, most, since, is_needed)
+
+    def _brand(self, listing: CaseListing) -> str:
+        return self._word(PackageField.BRAND, listing.brand, self._common_brands)
+
+    def _country(self, key: str) -> str:
+        country = self._country_of.get(key, "")
+        return self._word(PackageField.COUNTRY, country if _COUNTRY.fullmatch(country) else "", self._common_countries)
+
+    def _word(self, field: PackageField, word: str | None, common: frozenset[str]) -> str:
+        """Return a word that sellers wrote if the profile allows it and enough of them wrote the same."""
+        if not word or not self.profile.allows(field):
+            return ""
+        is_safe = word.casefold() in common and not is_contact(word)
+        return word if is_safe or self.profile.allows(PackageField.LISTING_TEXT) else ""
+
+    def _find_common(self, pairs: Iterable[tuple[str, str | None]], least: int) -> frozenset[str]:
+        """Return, folded, the words that so many members use."""
+        users: dict[str, set[str]] = {}
+        for member, word in pairs:
+            if word:
+                users.setdefault(word.casefold(), set()).add(member)
+        return frozenset(word for word, who in users.items() if len(who) >= least)
+
+
+def is_contact(text: str) -> bool:
+    """Say whether somebody can be reached by a text: a telephone number, a mail address, an address on the web.
+
+    Examples
+    --------
+    >>> [is_contact(text) for text in ("Nike", "tel 1 0 0-5550101", "ann @ mail.example", "No. 5")]
+    [False, True, True, False]
+    """
+    return _CONTACT.search(text) is not None
+
+
+def _most(counted: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(((_clean_text(word), n) for word, n in counted.items()), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _currency(listing: CaseListing) -> str:
+    if listing.asked is not None:
+        return listing.asked.currency
+    return "" if listing.price is None else "unknown"
+
+
+def _code(text: str) -> str:
+    """Return a word of the marketplace's own lists; what is none is left out."""
+    return text if _CODE.fullmatch(text) else ""
+
+
+def _clean(cell: Cell | None) -> Cell:
+    return "" if cell is None else _clean_text(cell) if isinstance(cell, str) else cell
+
+
+def _clean_text(text: str) -> str:
+    """Return a text in one line, shortened, without what a terminal or an editor would obey."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:_LONGEST])
+    return shown + "…" * (len(text) > _LONGEST)
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else ""
+
+
+def list_unknown(told: Told, profile: Profile, n_erased: int, n_evidence: int) -> Iterator[str]:
+    """Yield what is not known, or not told, each in a sentence.
+
+    Parameters
+    ----------
+    n_erased : int
+        Members of whom the marketplace may not tell any more.
+    n_evidence : int
+        Pieces of evidence that are in the package.
+    """
+    yield (
+        "Who the persons are. The marketplace joins accounts by what they share; several may be one person's, or one "
+        "several persons'."
+    )
+    yield "Whether all members act together. A link says that two accounts share something rare, not why."
+    if innocent := told.n_members - told.n_confirmed_members:
+        of = f"What {innocent} of the {told.n_members} members sell"
+        yield f"{of}: no listing of theirs was found counterfeit. They are linked, not accused."
+    if others := told.n_listings - told.n_confirmed:
+        yield f"Whether {others:,} further listings are counterfeit: they were found genuine, or nobody decided."
+    yield "Whether the source of the goods has an account at all. The likelihoods rest on simulated networks."
+    yield from _about_worth(told)
+    yield "Sales outside this marketplace, and accounts that share nothing that was seen."
+    if bare := told.n_confirmed - told.n_with_evidence:
+        yield f"On what {bare:,} of the decisions rested: no evidence of them is kept."
+    yield from _about_profile(told, profile, n_erased, n_evidence)
+
+
+def _about_worth(told: Told) -> Iterator[str]:
+    worth = told.worth
+    for one in worth.foreign:
+        if one.rate is None:
+            yield f"Not counted: amounts of {one.n_listings:,} listings in {one.currency}, for which there is no rate."
+    if not worth.is_known:
+        yield "How much was sold: the marketplace knows the sales of none of the listings, or of too few."
+        return
+    if unseen := worth.n_listings - worth.value.n_known:
+        yield f"What {unseen:,} of {worth.n_listings:,} listings sold: the interval stands for them."
+    yield "Which part of the sales was of counterfeits: listings found genuine, or not decided, count in it too."
+
+
+def _about_profile(told: Told, profile: Profile, n_erased: int, n_evidence: int) -> Iterator[str]:
+    if n_erased:
+        yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not tell of them."
+    if unnamed := told.n_unnamed - n_erased:
+        yield f"Who {unnamed} further members are: they are counted and not named under this profile."
+    if withheld := sorted(field.value for field in PackageField if not profile.allows(field)):
+        yield f"What this recipient is not told: {', '.join(withheld)}. An order can ask for it."
+    more = told.n_with_evidence - n_evidence
+    if more and profile.allows(PackageField.EVIDENCE):
+        yield f"What {more:,} more pieces of evidence say: the marketplace keeps them; listings.csv has their digests."

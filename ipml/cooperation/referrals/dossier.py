@@ -1,0 +1,514 @@
+"""All that is known of a network, in one place: what joins its members, and what was decided on their listings.
+
+A dossier is made of a network in a folder, whose members are found in the database. Ids and texts stand here as they
+are. Nothing of it is written into a package but through a `Disclosure`.
+
+What a network sold comes from a table of sales where there is one, else from what the listings said of themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, Row, func, or_, select
+
+from ipml.cooperation.networks.attributes import KINDS, AttributeKind
+from ipml.cooperation.networks.detection import Networks
+from ipml.cooperation.networks.links import Links, weigh
+from ipml.cooperation.networks.roles import Hypothesis, Role, guess_roles, require_members
+from ipml.cooperation.networks.sales import Estimate, Foreign, estimate_sales, estimate_total, in_currency, list_foreign
+from ipml.cooperation.networks.ties import Event, Tie, explain_tie, moment_of, strongest_links, tell_timeline
+from ipml.money import Money, Rates, is_currency
+from ipml.records import Verdict
+from ipml.review.ranking.ranking import current_ranking
+from ipml.review.reversals import is_last_verdict
+from ipml.storage.notifiers import kind_at
+from ipml.storage.tables import (
+    cases,
+    decisions,
+    evidence,
+    measures,
+    notice_items,
+    notices,
+    notifiers,
+    penalties,
+    seller_keys,
+    strikes,
+    strikes_taken_back,
+)
+
+FROM_TABLE = "from a table of sales that the marketplace gave"
+FROM_LISTINGS = "from the sales counted on the listings x the price shown, as decided on or as last seen"
+TABLE_TOO_SMALL = "the table of sales was left aside, as it knows less than was found counterfeit"
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Units sold and their value, each with an interval; no estimate is below what is known of a part.
+
+    Attributes
+    ----------
+    how : str
+        What the estimate rests on, as a phrase.
+    foreign : tuple of Foreign
+        Listings priced in other currencies than that of the value, exchanged or, without a rate, not counted.
+    confirmed_value : Money or None
+        What is known of the listings found counterfeit alone: a sum, not an estimate; None where nothing is.
+    """
+
+    n_listings: int
+    units: Estimate[float]
+    value: Estimate[Money]
+    how: str
+    foreign: tuple[Foreign, ...]
+    confirmed_value: Money | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an interval at all."""
+        return self.n_listings > 0 and self.value.is_bounded
+
+    @property
+    def least(self) -> Money:
+        """What was surely sold: the lower bound, or what is known of the listings found counterfeit; else nothing."""
+        nothing = self.value.total * 0.0
+        return self.value.low if self.is_known else self.confirmed_value or nothing
+
+
+def estimate_worth(
+    networks: Networks, number: int, listings: Sequence[CaseListing], sales: pd.DataFrame | None, rates: Rates
+) -> Worth:
+    """Estimate what a network sold.
+
+    Parameters
+    ----------
+    sales : DataFrame, optional
+        As for `estimate_sales`; without it, or where it knows less than was found counterfeit, the listings are asked.
+    """
+    own = add_up_listings(listings, rates)
+    if sales is None:
+        return own
+    sold = estimate_sales(networks, number, sales, rates)
+    confirmed = [one for one in listings if one.is_counterfeit]
+    units = sum(one.sales for one in confirmed if one.sales is not None)
+    value = own.confirmed_value or Money(0.0, rates.currency)
+    if sold.n_listings < len(confirmed) or sold.units.high < units or sold.value.high < value:
+        return replace(own, how=f"{FROM_LISTINGS}; {TABLE_TOO_SMALL}")
+    foreign = sold.foreign + tuple(one for one in own.foreign if one.rate is None)
+    estimates = sold.units.raise_to(units), sold.value.raise_to(value)
+    return Worth(sold.n_listings, *estimates, FROM_TABLE, foreign, own.confirmed_value)
+
+
+def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> Worth:
+    """Estimate what listings sold from those of which it is known: sales counted x price, in the currency of the rates.
+
+    Prices without a currency, or in one that has no rate, count as not known.
+
+    Examples
+    --------
+    >>> add_up_listings([], Rates("EUR", {})).is_known
+    False
+    """
+    units = np.array([one.sales for one in listings if one.sales is not None], dtype=np.float64)
+    values = [_value(one, rates) for one in listings]
+    known = np.array([value.amount for value in values if value is not None], dtype=np.float64)
+    confirmed = [value for one, value in zip(listings, values, strict=True) if one.is_counterfeit and value is not None]
+    return Worth(
+        len(listings),
+        estimate_total(units, len(listings), []),
+        in_currency(estimate_total(known, len(listings), []), rates.currency),
+        FROM_LISTINGS,
+        list_foreign([one.asked.currency for one in listings if one.asked is not None], rates),
+        sum(confirmed, Money(0.0, rates.currency)) if confirmed else None,
+    )
+
+
+def _value(listing: CaseListing, rates: Rates) -> Money | None:
+    price = None if listing.asked is None else rates.exchange(listing.asked)
+    return None if listing.sales is None or price is None else price * listing.sales
+
+
+@dataclass(frozen=True, slots=True)
+class CaseListing:
+    """A listing of a member, as last decided on, or as last seen.
+
+    Attributes
+    ----------
+    member : str
+        As the folder of networks calls the seller.
+    verdict : Verdict or None
+        The last that stands; None where there is none.
+    evidence_id, evidence_digest : int or None, str
+        Of that decision; None and "" where none is kept.
+    n_notices : int
+        Notices on it that were upheld.
+    """
+
+    case_id: int
+    member: str
+    listing_id: str
+    title: str
+    brand: str | None
+    country: str | None
+    price: float | None
+    currency: str | None
+    sales: float | None
+    listed_at: datetime | None
+    seen_at: datetime
+    verdict: Verdict | None = None
+    ground: str = ""
+    decided_at: datetime | None = None
+    evidence_id: int | None = None
+    evidence_digest: str = ""
+    is_restricted: bool = False
+    n_notices: int = 0
+
+    @property
+    def is_counterfeit(self) -> bool:
+        """Whether it was found counterfeit, and that stands."""
+        return self.verdict is Verdict.COUNTERFEIT
+
+    @property
+    def asked(self) -> Money | None:
+        """The price; None where it, or its currency, is not known."""
+        if self.price is None or self.currency is None or not is_currency(self.currency):
+            return None
+        return Money(self.price, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A seller of the network.
+
+    Attributes
+    ----------
+    key : str
+        As the folder of networks calls them.
+    seller_id : str or None
+        None where the marketplace's records know nobody of that name, as after an erasure.
+    pseudonym : str or None
+        None where nothing was ever decided on them.
+    n_strikes : int
+        Strikes that were not taken back.
+    penalties : tuple of str
+        Those imposed that were neither taken back nor dismissed.
+    """
+
+    key: str
+    role: Role
+    first_seen: datetime
+    seller_id: str | None
+    pseudonym: str | None
+    n_strikes: int
+    penalties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A network joined to what the marketplace decided.
+
+    Attributes
+    ----------
+    ties : tuple of Tie
+        Links between members, strongest first, as many as are told.
+    n_links : int
+        How many there are in all.
+    chain : frozenset of (str, str)
+        The ties that are enough to join all who are linked.
+    joined : float
+        Part of the members that share a payout account, phone, device or address with another.
+    notices : mapping of str to int
+        Upheld notices on listings of the network, by the kind of those who gave them.
+    """
+
+    number: int
+    members: tuple[Member, ...]
+    listings: tuple[CaseListing, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    ties: tuple[Tie, ...]
+    n_links: int
+    chain: frozenset[tuple[str, str]]
+    events: tuple[Event, ...]
+    joined: float
+    last_seen: datetime
+    notices: dict[str, int]
+    worth: Worth
+
+    @property
+    def first_seen(self) -> datetime:
+        """When the first member was first seen."""
+        return min(member.first_seen for member in self.members)
+
+    @property
+    def confirmed(self) -> list[CaseListing]:
+        """The listings that were found counterfeit."""
+        return [one for one in self.listings if one.is_counterfeit]
+
+    @property
+    def confirmed_members(self) -> set[str]:
+        """The members with such a listing."""
+        return {one.member for one in self.confirmed}
+
+    @property
+    def brands(self) -> Counter[str]:
+        """How many of the listings found counterfeit name which brand."""
+        return Counter(one.brand for one in self.confirmed if one.brand)
+
+    @property
+    def grounds(self) -> Counter[str]:
+        """On which grounds they were found counterfeit."""
+        return Counter(one.ground or "none given" for one in self.confirmed)
+
+    def country_of(self) -> dict[str, str]:
+        """Return the country that most listings of each member name."""
+        named: dict[str, Counter[str]] = {}
+        for one in self.listings:
+            if one.country:
+                named.setdefault(one.member, Counter())[one.country] += 1
+        return {member: min(count, key=lambda name: (-count[name], name)) for member, count in named.items()}
+
+    def listings_of(self) -> dict[str, list[CaseListing]]:
+        """Return the listings of each member that has any."""
+        found: dict[str, list[CaseListing]] = {}
+        for one in self.listings:
+            found.setdefault(one.member, []).append(one)
+        return found
+
+
+def keep_brand(dossier: Dossier, brand: str, rates: Rates) -> Dossier:
+    """Return the dossier with the listings of one brand only, and with what these sold."""
+    kept = tuple(one for one in dossier.listings if one.brand and one.brand.casefold() == brand.casefold())
+    notices = {"all": sum(one.n_notices for one in kept)} if any(one.n_notices for one in kept) else {}
+    return replace(dossier, listings=kept, notices=notices, worth=add_up_listings(kept, rates))
+
+
+def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:
+    """Return each listing once: as last decided on, or else as last seen, in the order of cases."""
+    best: dict[tuple[str, str], CaseListing] = {}
+    for one in sorted(listings, key=lambda one: (one.verdict is not None, one.case_id)):
+        best[one.member, one.listing_id] = one
+    return tuple(sorted(best.values(), key=lambda one: one.case_id))
+
+
+def count_verdicts(listings: Sequence[CaseListing]) -> dict[str, int]:
+    """Return how many listings were found counterfeit, found genuine, and neither."""
+    counterfeit = sum(one.is_counterfeit for one in listings)
+    genuine = sum(one.verdict is Verdict.GENUINE for one in listings)
+    return {"counterfeit": counterfeit, "genuine": genuine, "open": len(listings) - counterfeit - genuine}
+
+
+_AT_ONCE = 500
+_MOST_TIES = 2_000
+# What belongs to a person, where a picture or a phrase is only taken over.
+HARD_KINDS = (AttributeKind.PAYOUT, AttributeKind.PHONE, AttributeKind.DEVICE, AttributeKind.ADDRESS)
+_GIVEN_UP = ("taken back", "dismissed")
+
+
+def join_network(
+    connection: Connection,
+    networks: Networks,
+    number: int,
+    sales: pd.DataFrame | None = None,
+    *,
+    with_ties: bool = True,
+) -> Dossier:
+    """Return the dossier of a network.
+
+    Members are found by their id, or by their pseudonym where the folder holds pseudonyms. Value is in the currency of
+    the ranking policy in force, at its rates.
+
+    Parameters
+    ----------
+    sales : DataFrame, optional
+        seller_id (as in the folder), units, value, currency of each listing; see `ipml.cooperation.networks.sales`.
+
+    with_ties : bool, default=True
+        Without, ties and events stay empty: a package tells them, and ranking needs neither.
+
+    Raises
+    ------
+    NetworkNotFound
+        There is no network of that number, or no longer.
+    """
+    places = require_members(networks, number)
+    roles, holdings = guess_roles(networks, number), networks.holdings
+    keys = [str(holdings.seller_ids[place]) for place in places.tolist()]
+    known = _find_sellers(connection, keys)
+    struck, punished = _read_standing(connection, [pseudonym for _, pseudonym in known.values() if pseudonym])
+    members = []
+    for place, (key, role) in enumerate(zip(keys, roles.role, strict=True)):
+        seller_id, pseudonym = known.get(key, (None, None))
+        standing = struck[pseudonym], tuple(punished.get(pseudonym, ()))
+        members.append(Member(key, role, moment_of(holdings.joined[places[place]]), seller_id, pseudonym, *standing))
+    links, tree = networks.links_of(number), strongest_links(networks.links_of(number))
+    listings, given = _read_listings(connection, {seller: key for key, (seller, _) in known.items() if seller})
+    is_row = np.isin(holdings.seller, places)
+    return Dossier(
+        number=number,
+        members=tuple(members),
+        listings=listings,
+        hypotheses=roles.hypotheses[:3],
+        ties=tuple(_explain_ties(networks, links, tree)) if with_ties else (),
+        n_links=len(links.first),
+        chain=frozenset(_pairs(networks, tree)),
+        events=tuple(tell_timeline(networks, number)) if with_ties else (),
+        joined=find_joined(networks, places),
+        last_seen=moment_of(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
+        notices=given,
+        worth=estimate_worth(networks, number, listings, sales, current_ranking(connection).policy.exchange_rates),
+    )
+
+
+def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]]) -> float:
+    """Return the part of some sellers who have a payout account, phone, device or address that another of them has."""
+    holdings = networks.holdings
+    says = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules) > 0
+    says &= np.isin(holdings.kinds, [KINDS.index(kind) for kind in HARD_KINDS])
+    rows = np.isin(holdings.seller, places) & says[holdings.value]
+    is_shared = np.bincount(holdings.value[rows], minlength=len(holdings.values)) > 1
+    return len(np.unique(holdings.seller[rows & is_shared[holdings.value]])) / max(len(places), 1)
+
+
+def _find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
+    """Return id and pseudonym of each member that the database knows."""
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for batch in _batches(keys):
+        with_cases = select(cases.c.seller_id).where(cases.c.seller_id.in_(batch)).distinct()
+        found |= {seller: (seller, None) for seller in connection.scalars(with_cases)}
+        query = select(seller_keys.c.seller_id, seller_keys.c.pseudonym)
+        named = or_(seller_keys.c.seller_id.in_(batch), seller_keys.c.pseudonym.in_(batch))
+        for row in connection.execute(query.where(named)):
+            found[row.seller_id if row.seller_id in batch else row.pseudonym] = (row.seller_id, row.pseudonym)
+    return found
+
+
+def _read_standing(
+    connection: Connection, pseudonyms: Sequence[str]
+) -> tuple[Counter[str | None], dict[str | None, list[str]]]:
+    """Return how many strikes of each seller stand, and which penalties."""
+    struck: Counter[str | None] = Counter()
+    punished: dict[str | None, list[str]] = {}
+    for batch in _batches(pseudonyms):
+        gone = select(strikes_taken_back.c.strike_id).where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
+        count = select(strikes.c.pseudonym, func.count().label("n")).where(
+            strikes.c.pseudonym.in_(batch), ~gone.exists()
+        )
+        struck.update({row.pseudonym: row.n for row in connection.execute(count.group_by(strikes.c.pseudonym))})
+        imposed = penalties.c.pseudonym.in_(batch), penalties.c.imposed_at.is_not(None)
+        stood = or_(penalties.c.ended_as.is_(None), penalties.c.ended_as.not_in(_GIVEN_UP))
+        query = select(penalties.c.pseudonym, penalties.c.kind).where(*imposed, stood)
+        for pseudonym, kind in connection.execute(query.order_by(penalties.c.penalty_id)):
+            punished.setdefault(pseudonym, []).append(kind)
+    return struck, punished
+
+
+def _read_listings(connection: Connection, key_of: dict[str, str]) -> tuple[tuple[CaseListing, ...], dict[str, int]]:
+    """Return the listings of some sellers, and how many notices on them were upheld, by who gave them."""
+    rows = [row for batch in _batches(list(key_of)) for row in connection.execute(_cases_of(batch))]
+    numbers = [row.case_id for row in rows]
+    verdicts = _by_case(connection, numbers, _decisions_on)
+    kept = _by_case(connection, numbers, _evidence_of)
+    restricted = _by_case(connection, numbers, _measures_on)
+    noticed = _by_case(connection, numbers, _notices_on)
+    found = [_make(row, key_of, verdicts, kept, restricted, noticed) for row in rows]
+    upheld = {item.notice_id: item.kind for items in noticed.values() for item in items}
+    return latest_of_each(found), dict(sorted(Counter(upheld.values()).items()))
+
+
+def _make(row: Row[Any], key_of: dict[str, str], *found: dict[int, list[Row[Any]]]) -> CaseListing:
+    verdicts, kept, restricted, noticed = (each.get(row.case_id, []) for each in found)
+    listing = json.loads(row.snapshot)["listing"]
+    last = verdicts[-1] if verdicts else None
+    proof = next((one for one in kept if last and one.decision_id == last.decision_id), None)
+    return CaseListing(
+        case_id=row.case_id,
+        member=key_of[row.seller_id],
+        listing_id=row.listing_id,
+        title=listing["title"],
+        listed_at=_moment(listing.get("listed_at")),
+        seen_at=row.observed_at or row.enqueued_at,
+        sales=listing.get("listing_sales"),
+        **{name: listing.get(name) for name in ("brand", "country", "price", "currency")},
+        verdict=Verdict(last.verdict) if last else None,
+        ground=last.ground if last else "",
+        decided_at=last.decided_at if last else None,
+        evidence_id=proof.evidence_id if proof else None,
+        evidence_digest=proof.digest if proof else "",
+        is_restricted=bool(restricted),
+        n_notices=len({item.notice_id for item in noticed}),
+    )
+
+
+def _cases_of(sellers: Sequence[str]) -> Any:
+    known = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
+    query = select(*known, cases.c.observed_at, cases.c.enqueued_at).order_by(cases.c.case_id)
+    return query.where(cases.c.seller_id.in_(sellers), cases.c.erased_at.is_(None))
+
+
+def _decisions_on(numbers: Sequence[int]) -> Any:
+    said = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at
+    query = select(decisions.c.decision_id, decisions.c.case_id, *said)
+    return query.where(decisions.c.case_id.in_(numbers), is_last_verdict())
+
+
+def _evidence_of(numbers: Sequence[int]) -> Any:
+    columns = evidence.c.evidence_id, evidence.c.case_id, evidence.c.decision_id, evidence.c.digest
+    return select(*columns).where(evidence.c.case_id.in_(numbers))
+
+
+def _measures_on(numbers: Sequence[int]) -> Any:
+    return select(measures.c.case_id).where(measures.c.case_id.in_(numbers), measures.c.lifted_at.is_(None))
+
+
+def _notices_on(numbers: Sequence[int]) -> Any:
+    joined = notice_items.join(notices, notices.c.notice_id == notice_items.c.notice_id)
+    joined = joined.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+    query = select(
+        notice_items.c.case_id, notice_items.c.notice_id, kind_at(notices.c.received_at).label("kind")
+    ).select_from(joined)
+    return query.where(
+        notice_items.c.case_id.in_(numbers), notice_items.c.state == "upheld", notice_items.c.overturned_at.is_(None)
+    )
+
+
+def _by_case(
+    connection: Connection, numbers: Sequence[int], make_query: Callable[[Sequence[int]], Any]
+) -> dict[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = {}
+    for batch in _batches(numbers):
+        for row in connection.execute(make_query(batch)):
+            found.setdefault(row.case_id, []).append(row)
+    return found
+
+
+def _explain_ties(networks: Networks, links: Links, tree: Links) -> Iterator[Tie]:
+    """Give the links that join all who are linked, then as many of the others, strongest first."""
+    pairs = dict.fromkeys(_places(tree)) | dict.fromkeys(_places(links))
+    found = [explain_tie(networks, *pair) for pair in list(pairs)[:_MOST_TIES]]
+    yield from sorted(found, key=lambda tie: (-tie.bits, tie.first, tie.second))
+
+
+def _places(links: Links) -> Iterator[tuple[int, int]]:
+    for place in np.lexsort((links.second, links.first, -links.weight)).tolist():
+        yield int(links.first[place]), int(links.second[place])
+
+
+def _pairs(networks: Networks, links: Links) -> Iterator[tuple[str, str]]:
+    ids = networks.holdings.seller_ids
+    return ((str(ids[one]), str(ids[other])) for one, other in _places(links))
+
+
+def _moment(text: str | None) -> datetime | None:
+    moment = datetime.fromisoformat(text) if text else None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (things[start : start + _AT_ONCE] for start in range(0, len(things), _AT_ONCE))

@@ -1,0 +1,425 @@
+"""Which referrals were handed over, of whom they told, who signed for them, and what became of them.
+
+While a referral is open, what is kept of the sellers that it found out is held: an erasure must not undo a case. An
+outcome ends the holds, and teaches how likely a referral becomes a case: a logistic model that begins with a judgement.
+
+Weights w have a normal prior around those of the policy, m, with standard deviation s each. After n referrals with
+signs x (1 before them, for the intercept) and outcome y (1: a case, 0: dropped), the weights are those that maximise
+
+    sum of [y log p + (1 - y) log(1 - p)] - sum of (w - m)^2 / (2 s^2),    p = 1 / (1 + exp(-w . x))
+
+which is concave, so that Newton's method finds the one maximum: with the gradient g = X'(y - p) - (w - m) / s^2 and the
+curvature H = X' diag(p (1 - p)) X + I / s^2, it goes from w to w + H^-1 g. Without outcomes w = m; each outcome adds at
+most 1/4 to a curvature that begins at 1 / s^2, so that few of them hardly move it. The spread of a new p follows from
+H^-1 (Laplace's approximation).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from ipml.cooperation.policy import SIGNS, ClueRules, SolvabilityRules
+from ipml.enforcement.privacy.legal_holds import find_holds, hold_within, release_within
+from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
+from ipml.money import is_currency, say_amount
+from ipml.review.texts import check_text
+from ipml.storage import audit
+from ipml.storage.appending import append_rows
+from ipml.storage.database import writing
+from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.tables import clue_outcomes, clues, disclosures
+
+Array = npt.NDArray[np.float64]
+_STEPS = 50
+_CLOSE = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A clue of which it is known what became of it: its signs when it was built, and whether it became a case."""
+
+    signs: Mapping[str, float]
+    is_case: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Solvability:
+    """Weights of the intercept and of each of `SIGNS`, in this order, and how sure they are.
+
+    Attributes
+    ----------
+    n_outcomes : int
+        From how many clues they were learnt.
+    """
+
+    weights: Array
+    covariance: Array
+    n_outcomes: int
+
+    def judge(self, signs: Mapping[str, float]) -> float:
+        """Return the probability that a clue with these signs becomes a case."""
+        return float(_probability(_row(signs) @ self.weights))
+
+    def bound(self, signs: Mapping[str, float]) -> tuple[float, float]:
+        """Return an interval of 90 % of that probability, as sure as the weights are."""
+        row = _row(signs)
+        middle, spread = float(row @ self.weights), float(np.sqrt(row @ self.covariance @ row))
+        return float(_probability(middle - 1.645 * spread)), float(_probability(middle + 1.645 * spread))
+
+    def explain(self, signs: Mapping[str, float]) -> dict[str, float]:
+        """Return what each sign adds to the log-odds; with the intercept they sum to them."""
+        parts = _row(signs) * self.weights
+        return dict(zip(("intercept", *SIGNS), parts.tolist(), strict=True))
+
+
+def learn_solvability(rules: SolvabilityRules, known: Sequence[Known]) -> Solvability:
+    """Return the weights after some outcomes; see the docstring of the module.
+
+    Examples
+    --------
+    >>> from ipml.cooperation.policy import load_cooperation_policy
+    >>> rules, signs = load_cooperation_policy().clues.solvability, dict.fromkeys(SIGNS, 0.5)
+    >>> [f"{learn_solvability(rules, [Known(signs, False)] * n).judge(signs):.2f}" for n in (0, 1, 20)]
+    ['0.68', '0.51', '0.11']
+    """
+    prior = np.array([rules.intercept, *(rules.weights[name] for name in SIGNS)])
+    rows = np.array([_row(one.signs) for one in known]).reshape(len(known), len(prior))
+    cases = np.array([one.is_case for one in known], dtype=np.float64)
+    weights, precision = prior.copy(), np.eye(len(prior)) / rules.spread**2
+    for _ in range(_STEPS):
+        p = _probability(rows @ weights)
+        gradient = rows.T @ (cases - p) - precision @ (weights - prior)
+        step = np.linalg.solve(_curvature(rows, p, precision), gradient)
+        weights = weights + step
+        if np.abs(step).max() < _CLOSE:
+            break
+    curvature = _curvature(rows, _probability(rows @ weights), precision)
+    covariance = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+    return Solvability(weights, covariance, len(known))
+
+
+def _curvature(rows: Array, p: Array, precision: Array) -> Array:
+    found: Array = (rows.T * (p * (1 - p))) @ rows + precision
+    return found
+
+
+def _row(signs: Mapping[str, float]) -> Array:
+    return np.array([1.0, *(signs[name] for name in SIGNS)])
+
+
+def _probability(log_odds: Array | float) -> Array:
+    found: Array = 1 / (1 + np.exp(-np.asarray(log_odds, dtype=np.float64)))
+    return found
+
+
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """A clue as it was handed out; `follows` is the number of the one before to the same recipient."""
+
+    clue_id: int
+    reference: str
+    network: int
+    members_digest: str
+    recipient: str
+    brand: str | None
+    purpose: str
+    built_by: str
+    built_at: datetime
+    content_digest: str
+    follows: int | None
+    n_members: int
+    n_confirmed: int
+    value_low: float | None
+    value: float | None
+    value_high: float | None
+    currency: str | None
+    solvability: float
+    effort: float
+    signs: str
+    tells_sellers: bool
+    received_by: str | None
+    received_at: datetime | None
+
+    @property
+    def subject(self) -> str:
+        """Its name in the audit trail: "clue:12"."""
+        return f"clue:{self.clue_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """That a seller was named to somebody, for what purpose, and whether the seller may hear of it."""
+
+    clue_id: int
+    reference: str
+    recipient: str
+    purpose: str
+    name: str
+    disclosed_at: datetime
+    tells_sellers: bool
+
+
+def make_reference() -> str:
+    """Return a reference that no clue has, and nobody guesses.
+
+    Examples
+    --------
+    >>> len(make_reference()), make_reference() == make_reference()
+    (10, False)
+    """
+    return f"C-{secrets.token_hex(4)}"
+
+
+def add_clue(connection: Connection, fields: Mapping[str, Any], named: Mapping[str, tuple[str, bool]]) -> Clue:
+    """Note a clue and of whom it tells, in the caller's transaction.
+
+    Parameters
+    ----------
+    fields : mapping
+        Of the table.
+    named : mapping of str to (str, bool)
+        By pseudonym: what the package calls a seller, and whether a listing of theirs was found counterfeit.
+    """
+    number = connection.scalars(insert(clues).values(**fields).returning(clues.c.clue_id)).one()
+    rows = [
+        {
+            "clue_id": number,
+            "pseudonym": pseudonym,
+            "name": name,
+            "is_confirmed": is_confirmed,
+            "disclosed_at": fields["built_at"],
+        }
+        for pseudonym, (name, is_confirmed) in sorted(named.items())
+    ]
+    if rows:
+        connection.execute(insert(disclosures), rows)
+    return get_clue(connection, number)
+
+
+def get_clue(connection: Connection, clue_id: int) -> Clue:
+    """Return a clue; ClueNotFound where there is none of that number."""
+    row = connection.execute(select(clues).where(clues.c.clue_id == clue_id)).first()
+    if row is None:
+        raise ClueNotFound(clue_id)
+    return _make(row)
+
+
+def list_clues(connection: Connection) -> list[Clue]:
+    """Return all clues, the newest first."""
+    return [_make(row) for row in connection.execute(select(clues).order_by(clues.c.clue_id.desc()))]
+
+
+def find_before(
+    connection: Connection, recipient: str, brand: str | None, pseudonyms: Collection[str]
+) -> tuple[Clue, dict[str, str]] | None:
+    """Return the last clue to a recipient that named most of some sellers, and what it called each; None if none did.
+
+    A network grows, merges and splits, so it is known again by its members: the clue that named the most of them,
+    of equals the last, if it named at least half of its own sellers.
+    """
+    wanted, best = set(pseudonyms), None
+    query = select(clues).where(clues.c.recipient == recipient, clues.c.brand.is_not_distinct_from(brand))
+    for row in connection.execute(query.order_by(clues.c.clue_id)).all():
+        names = names_in(connection, row.clue_id)
+        common = len(wanted & names.keys())
+        if names and 2 * common >= len(names) and (best is None or common >= best[0]):
+            best = common, _make(row), names
+    return None if best is None else (best[1], best[2])
+
+
+def list_disclosures(connection: Connection, clue_id: int) -> Sequence[int]:
+    """Return the numbers of the disclosures that a clue makes, in order."""
+    query = select(disclosures.c.disclosure_id).where(disclosures.c.clue_id == clue_id)
+    return connection.scalars(query.order_by(disclosures.c.disclosure_id)).all()
+
+
+def names_in(connection: Connection, clue_id: int) -> dict[str, str]:
+    """Return what a clue called each seller it named, by pseudonym."""
+    query = select(disclosures.c.pseudonym, disclosures.c.name).where(disclosures.c.clue_id == clue_id)
+    return {row.pseudonym: row.name for row in connection.execute(query)}
+
+
+def find_disclosures(connection: Connection, pseudonym: str) -> list[Disclosed]:
+    """Return to whom a seller was named, the newest first: what Article 15 of the GDPR asks for, but see the flag."""
+    query = select(
+        clues.c.clue_id,
+        clues.c.reference,
+        clues.c.recipient,
+        clues.c.purpose,
+        disclosures.c.name,
+        disclosures.c.disclosed_at,
+        clues.c.tells_sellers,
+    ).join(clues, clues.c.clue_id == disclosures.c.clue_id)
+    query = query.where(disclosures.c.pseudonym == pseudonym).order_by(clues.c.clue_id.desc())
+    return [Disclosed(*row) for row in connection.execute(query)]
+
+
+def sign_receipt(engine: Engine, clue_id: int, received_by: str, *, by: str, now: datetime | None = None) -> Clue:
+    """Note who of the recipient signed for a clue; once.
+
+    Raises
+    ------
+    ClueNotFound, AlreadySigned
+    """
+    check_text("by", received_by, _LONGEST_NAME)
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        clue = get_clue(connection, clue_id)
+        if clue.received_by is not None and clue.received_at is not None:
+            raise AlreadySigned(clue_id, clue.received_by, clue.received_at)
+        query = update(clues).where(clues.c.clue_id == clue_id)
+        connection.execute(query.values(received_by=received_by, received_at=now))
+        audit.append(connection, by, "noted receipt", clue.subject, {"content": clue.content_digest}, at=now)
+        return get_clue(connection, clue_id)
+
+
+def _make(row: Row[Any]) -> Clue:
+    return Clue(**{name: getattr(row, name) for name in Clue.__slots__})
+
+
+def hold_for_clue(
+    connection: Connection, reference: str, sellers: Iterable[str], *, until: datetime, by: str, now: datetime
+) -> int:
+    """Hold what is kept of sellers until a day, unless a hold on all of it lasts as long; return how many are held."""
+    count = 0
+    for seller_id in sorted(sellers):
+        holds = find_holds(connection, find_pseudonym(connection, seller_id) or "", now)
+        if not any(hold.case_id is None and hold.until >= until for hold in holds):
+            hold_within(connection, seller_id, why=_why(reference), until=until, by=by, now=now)
+        count += 1
+    return count
+
+
+def release_for_clue(
+    connection: Connection, reference: str, pseudonyms: Iterable[str], *, by: str, now: datetime
+) -> int:
+    """End the holds that were placed for a clue, and no others; return how many."""
+    found = [hold for pseudonym in sorted(pseudonyms) for hold in find_holds(connection, pseudonym, now)]
+    ending = [hold for hold in found if hold.why == _why(reference)]
+    if ending:
+        release_within(connection, ending, by=by, now=now)
+    return len(ending)
+
+
+def _why(reference: str) -> str:
+    return f"clue {reference}"
+
+
+_BECAME_A_CASE = ("opened", "arrests", "seized")
+_COUNTED = ("arrests", "seized")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a clue: "opened", "arrests" (how many), "seized" (of what value) or "dropped" (why)."""
+
+    clue_id: int
+    kind: str
+    amount: float | None
+    currency: str | None
+    why: str | None
+    noted_by: str
+    noted_at: datetime
+
+    def __str__(self) -> str:
+        if self.amount is None:
+            return self.kind
+        return f"{self.kind} {say_amount(self.amount, self.currency) if self.kind == 'seized' else f'{self.amount:,g}'}"
+
+
+def note_outcome(
+    engine: Engine,
+    clue_id: int,
+    kind: str,
+    rules: ClueRules,
+    *,
+    by: str,
+    amount: float | None = None,
+    currency: str | None = None,
+    why: str | None = None,
+    now: datetime | None = None,
+) -> Outcome:
+    """Note what became of a clue; there may be several, and the last of them says whether it became a case.
+
+    When it is dropped, the legal holds that were placed for it end.
+
+    Parameters
+    ----------
+    kind : str
+        "opened", "arrests", "seized" or "dropped".
+    amount : float, optional
+        How many arrests, or the value of what was seized.
+    currency : str, default=that of the clue
+        Of that value.
+    why : str, optional
+        Of a dropped one: a word of the policy's list.
+
+    Raises
+    ------
+    ClueNotFound
+    UnusableSetting
+        The reason is not in the list, the amount is none, or there is no currency to it.
+    """
+    if kind == "dropped" and why not in rules.reasons_to_drop:
+        raise UnusableSetting("dropped", repr(why), f"one of {', '.join(rules.reasons_to_drop)}")
+    if kind in _COUNTED and not (amount is not None and 0 < amount < float("inf")):
+        raise UnusableSetting(kind, repr(amount), "a number above 0")
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        clue = get_clue(connection, clue_id)
+        if kind == "seized" and not is_currency(currency := currency or clue.currency):
+            raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
+        made = Outcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
+        fields = {name: getattr(made, name) for name in Outcome.__slots__}
+        (number,) = append_rows(connection, clue_outcomes, [fields])
+        if kind == "dropped":
+            release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
+        said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
+        said |= {"currency": made.currency, "why": why}
+        audit.append(connection, by, "noted outcome", clue.subject, said, at=now)
+    return made
+
+
+def find_outcomes(connection: Connection, clue_ids: Sequence[int] = ()) -> dict[int, list[Outcome]]:
+    """Return what became of clues, of each in order; by default of all."""
+    query = select(clue_outcomes).order_by(clue_outcomes.c.outcome_id)
+    if clue_ids:
+        query = query.where(clue_outcomes.c.clue_id.in_(clue_ids))
+    found: dict[int, list[Outcome]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.clue_id, []).append(Outcome(**{name: getattr(row, name) for name in Outcome.__slots__}))
+    return found
+
+
+def read_known(connection: Connection) -> list[Known]:
+    """Return the signs of each clue of which it is known what became of it, and whether it became a case.
+
+    Of several clues on one network to one recipient only the last counts: they are one story.
+    """
+    followed = set(connection.scalars(select(clues.c.follows).where(clues.c.follows.is_not(None))))
+    outcomes = find_outcomes(connection)
+    rows = connection.execute(select(clues.c.clue_id, clues.c.signs).order_by(clues.c.clue_id))
+    return [
+        Known(json.loads(row.signs), outcomes[row.clue_id][-1].kind in _BECAME_A_CASE)
+        for row in rows
+        if row.clue_id in outcomes and row.clue_id not in followed
+    ]
+
+
+def find_open(connection: Connection, pseudonym: str) -> list[Disclosed]:
+    """Return the clues that named a seller and were not dropped: whoever erases the seller should know of them."""
+    told = find_disclosures(connection, pseudonym)
+    became = find_outcomes(connection, [one.clue_id for one in told]) if told else {}
+    return [one for one in told if one.clue_id not in became or became[one.clue_id][-1].kind != "dropped"]

@@ -1,0 +1,516 @@
+"""A referral as a package: a folder that an investigator reads in a minute, and anybody can check without ipml.
+
+What goes in is what the database holds of a network at one moment, and of that what one recipient is told: files that
+people read, files that programs read (the network as GraphML and JSON, the value as JSON), and the evidence with its
+trail.
+
+It is a package of evidence with more in it, so the same program checks both. Of whom it tells is noted in the
+transaction that notes the package in the audit trail: before the folder is closed, so that nothing goes out unnoted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, select
+
+from ipml.cooperation.networks.detection import Networks
+from ipml.cooperation.networks.sales import Amount, Estimate
+from ipml.cooperation.policy import ClueRules, PackageField, Profile
+from ipml.cooperation.referrals.disclosure import Disclosure, Told, list_unknown, name_members
+from ipml.cooperation.referrals.dossier import CaseListing, Dossier, join_network, keep_brand
+from ipml.cooperation.referrals.handover import (
+    Clue,
+    add_clue,
+    find_before,
+    hold_for_clue,
+    learn_solvability,
+    list_disclosures,
+    make_reference,
+    read_known,
+)
+from ipml.cooperation.referrals.ranking import Ranked, judge
+from ipml.cooperation.referrals.summary import (
+    Heading,
+    draw_network,
+    write_clue_readme,
+    write_html,
+    write_parts,
+    write_text,
+)
+from ipml.enforcement.evidence.archives import copy_capture
+from ipml.enforcement.evidence.package import (
+    close_package,
+    digest_payload,
+    new_place,
+    note_package,
+    put_in_place,
+    read_rows,
+    subjects_of_cases,
+    write_lines,
+)
+from ipml.enforcement.evidence.pieces import Evidence, is_person, read_evidence, sha256
+from ipml.enforcement.privacy.erasure import ErasedList
+from ipml.errors import ClueTooSmall, NothingNew, SellerErased, UnusableSetting
+from ipml.money import Money
+from ipml.review.ranking.ranking import current_ranking
+from ipml.spreadsheet import write_csv
+from ipml.storage.anchors import SignedAnchor
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import pseudonym_of
+from ipml.storage.row_digests import name_rows
+from ipml.storage.tables import erasures
+
+_NODE_KEYS = {"role": "string", "found_counterfeit": "int"}
+_EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed": "boolean"}
+
+
+def write_graphml(told: Told) -> str:
+    """Return members and links as GraphML, which programs that draw and count graphs read."""
+    keys = [f'<key id="{name}" for="node" attr.name="{name}" attr.type="{kind}"/>' for name, kind in _NODE_KEYS.items()]
+    keys += [
+        f'<key id="{name}" for="edge" attr.name="{name}" attr.type="{kind}"/>' for name, kind in _EDGE_KEYS.items()
+    ]
+    nodes = [
+        f"<node id={quoteattr(node.name)}>{_data(role=node.role.value, found_counterfeit=node.n_counterfeit)}</node>"
+        for node in told.nodes
+    ]
+    edges = [
+        f"<edge source={quoteattr(edge.first)} target={quoteattr(edge.second)}>"
+        + _data(
+            bits=f"{edge.bits:.2f}",
+            words=edge.words,
+            since=f"{edge.since:%Y-%m-%d}",
+            is_needed=str(edge.is_needed).lower(),
+        )
+        + "</edge>"
+        for edge in told.edges
+    ]
+    body = "\n".join(
+        [*keys, f'<graph id="network-{told.number}" edgedefault="undirected">', *nodes, *edges, "</graph>"]
+    )
+    opening = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}\n{body}\n</graphml>\n'
+
+
+def write_graph_json(told: Told) -> str:
+    """Return the same as JSON: nodes and links, by the names of the package."""
+    nodes = [{"id": one.name, "role": one.role.value, "found_counterfeit": one.n_counterfeit} for one in told.nodes]
+    links = [
+        {
+            "source": one.first,
+            "target": one.second,
+            "bits": round(one.bits, 2),
+            "words": one.words,
+            "since": f"{one.since:%Y-%m-%d}",
+            "is_needed": one.is_needed,
+        }
+        for one in told.edges
+    ]
+    return write_json({"network": told.number, "nodes": nodes, "links": links})
+
+
+def write_value(told: Told) -> str:
+    """Return the estimates of units and value, with their intervals and how they came about."""
+    worth = told.worth
+    return write_json(
+        {
+            "how": worth.how,
+            "currency": worth.value.total.currency,
+            "listings": worth.n_listings,
+            "interval": "holds the truth in nine of ten networks, if they are like the simulated ones",
+            "units": _estimate(worth.units),
+            "value": _estimate(worth.value),
+            "value_known_of_listings_found_counterfeit": _number(worth.confirmed_value),
+            "other_currencies": [
+                {
+                    "currency": one.currency,
+                    "listings": one.n_listings,
+                    "rate": one.rate,
+                    "counted": one.rate is not None,
+                }
+                for one in worth.foreign
+            ],
+        }
+    )
+
+
+def write_json(content: Mapping[str, object]) -> str:
+    """Return JSON that people can read too, in ASCII."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _estimate(estimate: Estimate[Amount]) -> dict[str, float | None]:
+    """Return an estimate; a bound that nothing is known of is null."""
+    return {field.name: _number(getattr(estimate, field.name)) for field in fields(estimate)}
+
+
+def _number(figure: Money | float | None) -> float | None:
+    """Return a number, of an amount that beside its currency; what is unknown or unbounded is null."""
+    number = figure.amount if isinstance(figure, Money) else figure
+    return None if number is None or not isfinite(number) else round(number, 2)
+
+
+def _data(**values: object) -> str:
+    return "".join(f'<data key="{name}">{escape(str(value))}</data>' for name, value in values.items())
+
+
+_AT_ONCE = 500
+_MOST_NEWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClueRequest:
+    """Which clue is to be built.
+
+    Attributes
+    ----------
+    number : int
+        Of the network.
+    recipient : str
+        Name of a profile of the policy.
+    brand : str or None
+        Of the rights holder, where the profile asks for one.
+    sales : DataFrame or None
+        What listings sold, as for `ipml.cooperation.networks.sales.estimate_sales`.
+    captures : sequence of Path
+        WARC files of pages, only where the profile allows evidence.
+    is_again : bool
+        Whether to build it though nothing is new since the one before.
+    """
+
+    number: int
+    recipient: str
+    brand: str | None = None
+    sales: pd.DataFrame | None = None
+    captures: Sequence[Path] = ()
+    is_again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in the database at one moment of a network, for one recipient."""
+
+    dossier: Dossier
+    told: Told
+    ranked: Ranked
+    names: Mapping[str, str]
+    evidence: Sequence[Evidence]
+    rows: Sequence[dict[str, Any]]
+    before: Clue | None
+    news: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def check_request(request: ClueRequest, profile: Profile) -> None:
+    """Raise UnusableSetting where a profile needs a brand and none is given, or the other way round; or no captures."""
+    if profile.needs_brand != (request.brand is not None):
+        found = "none" if request.brand is None else repr(request.brand)
+        expected = "one for this recipient" if profile.needs_brand else "none: this recipient is told of all"
+        raise UnusableSetting("brand", found, expected)
+    if request.captures and not profile.allows(PackageField.EVIDENCE):
+        raise UnusableSetting(
+            "capture", f"{len(request.captures)}", "none: this recipient's profile allows no evidence"
+        )
+
+
+def read_contents(
+    connection: Connection,
+    networks: Networks,
+    request: ClueRequest,
+    rules: ClueRules,
+    erased: ErasedList | None,
+    now: datetime,
+) -> Contents:
+    """Return what is known of a network and what a recipient is told of it; `build_clue` says what is raised."""
+    profile = rules.profile(request.recipient)
+    rates = current_ranking(connection).policy.exchange_rates
+    whole = join_network(connection, networks, request.number, request.sales)
+    ranked = judge(whole, learn_solvability(rules.solvability, read_known(connection)), rules, now)
+    dossier = whole if request.brand is None else keep_brand(whole, request.brand, rates)
+    _check_size(dossier, profile)
+    pseudonym_by_key = {one.key: one.pseudonym for one in dossier.members if one.pseudonym}
+    found = find_before(connection, request.recipient, request.brand, pseudonym_by_key.values())
+    before, named_before = found or (None, {})
+    kept_names = {key: named_before[name] for key, name in pseudonym_by_key.items() if name in named_before}
+    hidden = _find_erased(connection, dossier, erased)
+    names = name_members(dossier, profile, hidden, kept_names)
+    news = tuple(_list_news(dossier, names, kept_names, before)) if before else ()
+    if before and not news and not request.is_again:
+        raise NothingNew(request.number, before.reference, before.built_at)
+    evidence = [] if not profile.allows(PackageField.EVIDENCE) else _read_evidence(connection, dossier, profile)
+    told = Disclosure(dossier, profile, names).tell()
+    return Contents(
+        dossier=dossier,
+        told=told,
+        ranked=ranked,
+        names=names,
+        evidence=evidence,
+        rows=_read_trail(connection, sorted({one.case_id for one in evidence})),
+        before=before,
+        news=news,
+        unknown=tuple(list_unknown(told, profile, len(hidden), len(evidence))),
+    )
+
+
+def _check_size(dossier: Dossier, profile: Profile) -> None:
+    n_members, n_confirmed = len(dossier.members), len(dossier.confirmed)
+    if n_members < profile.least_members:
+        raise ClueTooSmall(dossier.number, f"{n_members} members", f"at least {profile.least_members}")
+    if n_confirmed < profile.least_confirmed:
+        raise ClueTooSmall(
+            dossier.number, f"{n_confirmed} listings found counterfeit", f"at least {profile.least_confirmed}"
+        )
+
+
+def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | None) -> list[str]:
+    """Return the members who were erased, though the folder of networks still holds them.
+
+    Where some were erased and there is no list to tell whom, whoever the database does not know may be one of them.
+    """
+    unknown = [one.key for one in dossier.members if one.seller_id is None]
+    if erased is None and connection.scalar(select(erasures.c.erasure_id).limit(1)) is not None:
+        return unknown
+    gone: set[str] = set()
+    for start in range(0, len(unknown), _AT_ONCE):
+        query = select(erasures.c.pseudonym).where(erasures.c.pseudonym.in_(unknown[start : start + _AT_ONCE]))
+        gone.update(connection.scalars(query))
+    return [key for key in unknown if key in gone or (erased is not None and erased.find(key, None) is not None)]
+
+
+def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, str], before: Clue) -> Iterator[str]:
+    since = f"since clue {before.reference} of {before.built_at:%Y-%m-%d}"
+    if fresh := sorted(names[key] for key in names.keys() - known.keys()):
+        who = ", ".join(fresh[:_MOST_NEWS]) + " …" * (len(fresh) > _MOST_NEWS)
+        yield f"{len(fresh)} sellers named for the first time {since}: {who}."
+    found = [one for one in dossier.confirmed if one.decided_at and one.decided_at > before.built_at]
+    if found:
+        of = f"{len(found)} listings of {len({one.member for one in found})} sellers"
+        yield f"{of} found counterfeit {since}; decided_at in listings.csv says which."
+
+
+def _read_evidence(connection: Connection, dossier: Dossier, profile: Profile) -> list[Evidence]:
+    """Return the latest evidence that can be read, in the order of its numbers."""
+    numbers = [one.evidence_id for one in sorted(dossier.confirmed, key=_decided, reverse=True) if one.evidence_id]
+    found = [read_evidence(connection, number) for number in sorted(numbers[: profile.most_evidence])]
+    return [one for one in found if one.text is not None]
+
+
+def _decided(listing: CaseListing) -> tuple[datetime, int]:
+    return listing.decided_at or listing.seen_at, listing.case_id
+
+
+def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[str, Any]]:
+    parts = (case_ids[start : start + _AT_ONCE] for start in range(0, len(case_ids), _AT_ONCE))
+    subjects = list(dict.fromkeys(each for part in parts for each in subjects_of_cases(connection, part)))
+    rows = [
+        row
+        for start in range(0, len(subjects), _AT_ONCE)
+        for row in read_rows(connection, subjects[start : start + _AT_ONCE])
+    ]
+    return sorted(rows, key=lambda row: int(row["sequence"]))
+
+
+def write_files(contents: Contents, heading: Heading, profile: Profile) -> Iterator[tuple[str, str]]:
+    """Give each file of the payload by its name."""
+    told, picture = contents.told, draw_network(contents.told)
+    parts = write_parts(told, profile, contents.unknown, contents.news)
+    yield "summary.txt", write_text(heading, parts)
+    yield "summary.html", write_html(heading, parts, told, picture)
+    yield "unknown.txt", "".join(f"- {line}\n" for line in contents.unknown)
+    yield "members.csv", write_csv(told.members.header, told.members.rows)
+    yield "links.csv", write_csv(told.links.header, told.links.rows)
+    yield "timeline.csv", write_csv(told.timeline.header, told.timeline.rows)
+    yield "listings.csv", write_csv(told.listings.header, told.listings.rows)
+    yield "value.json", write_value(told)
+    yield "graph.svg", picture
+    yield "graph.graphml", write_graphml(told)
+    yield "graph.json", write_graph_json(told)
+    yield "clue.json", write_json(_say_terms(contents, heading, profile))
+    for one in contents.evidence:
+        yield f"evidence-{one.evidence_id:06}.json", str(one.text)
+    if contents.evidence:
+        actors = sorted({row["actor"] for row in contents.rows if is_person(row["actor"])})
+        names = {actor: f"person-{number:02}" for number, actor in enumerate(actors, 1)}
+        yield "audit.jsonl", write_lines(contents.rows, names)
+
+
+def _say_terms(contents: Contents, heading: Heading, profile: Profile) -> dict[str, object]:
+    told = contents.told
+    return {
+        "reference": heading.reference,
+        "follows": contents.before.reference if contents.before else None,
+        "built_at": heading.built_at.isoformat(),
+        "recipient": profile.title,
+        "brands": list(heading.brands),
+        "purpose": profile.purpose,
+        "legal_basis": profile.legal_basis,
+        "retention": profile.retention,
+        "fields": sorted(field.value for field in profile.fields),
+        "withheld": sorted(field.value for field in PackageField if not profile.allows(field)),
+        "network": told.number,
+        "members": told.n_members,
+        "members_named": told.n_members - told.n_unnamed,
+        "listings_found_counterfeit": told.n_confirmed,
+        "evidence": len(contents.evidence),
+    }
+
+
+_EXPORTER = "person"
+_MOST_BRANDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A package that was written.
+
+    Attributes
+    ----------
+    anchor : SignedAnchor
+        Tell it to the recipient by another way than the package.
+    news : tuple of str
+        What is new since the clue before; empty where there was none.
+    n_held : int
+        Sellers whose records are held for it.
+    """
+
+    path: Path
+    clue: Clue
+    anchor: SignedAnchor
+    n_evidence: int
+    n_named: int
+    n_held: int
+    news: tuple[str, ...]
+
+
+def build_clue(
+    engine: Engine,
+    networks: Networks,
+    request: ClueRequest,
+    rules: ClueRules,
+    out: Path,
+    *,
+    by: str,
+    key_file: Path | None = None,
+    erased: ErasedList | None = None,
+    is_zipped: bool = False,
+    now: datetime | None = None,
+) -> Built:
+    """Write a clue on a network for a recipient, whole or not at all, and note of whom it tells.
+
+    Parameters
+    ----------
+    out : Path
+        Must not be there yet.
+    by : str
+        Name of the user who builds it, noted in the audit trail.
+    key_file : Path, optional
+        Secret key that signs the anchor.
+    erased : ErasedList, optional
+        Who was erased: nobody of them is named, though the folder of networks may still hold them. Without it, once
+        somebody was erased, nobody is named whom the database does not know.
+    now : datetime, default=the clock
+
+    Raises
+    ------
+    NetworkNotFound, ClueTooSmall, NothingNew
+        There is no such network, it is not what the profile asks for, or the recipient knows all of it.
+    UnusableSetting
+        There is no such profile, or it needs a brand, or allows no captures.
+    SellerErased
+        One of those named was erased while it was built; build it again.
+    UnwritableFile, UnusableCapture
+    """
+    now, profile = now or datetime.now(UTC), rules.profile(request.recipient)
+    check_request(request, profile)
+    reference = make_reference()
+    with reading(engine) as connection:
+        contents = read_contents(connection, networks, request, rules, erased, now)
+    with new_place(out) as place:
+        folder = place / f"clue-{reference}"
+        (folder / "data").mkdir(mode=0o700, parents=True)  # it tells of sellers, who are not everybody's business
+        folder.chmod(0o700)
+        brands = (request.brand,) if request.brand else tuple(brand for brand, _ in contents.told.brands[:_MOST_BRANDS])
+        heading = Heading(reference, now, profile, brands)
+        for name, text in write_files(contents, heading, profile):
+            (folder / "data" / name).write_bytes(text.encode())
+        for number, capture in enumerate(request.captures, 1):
+            copy_capture(capture, folder / "data", f"capture-{number}")
+        with writing(engine) as connection:
+            content = digest_payload(folder)
+            clue, n_held = _note_clue(connection, contents, request, profile, reference, content, by, now)
+            noted = note_package(
+                connection,
+                clue.subject,
+                "disclosed clue",
+                content,
+                contents.rows,
+                by=by,
+                exporter=_EXPORTER,
+                key_file=key_file,
+                now=now,
+                speaks_of=name_rows("disclosure", list_disclosures(connection, clue.clue_id)),
+            )
+        shown = {"has_evidence": bool(contents.evidence), "has_captures": bool(request.captures)}
+        readme = write_clue_readme(reference, profile, noted.anchor, **shown)
+        close_package(folder, noted, readme, clue.subject, now)
+        put_in_place(folder, out, is_zipped=is_zipped)
+    return Built(out, clue, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.news)
+
+
+def _note_clue(
+    connection: Connection,
+    contents: Contents,
+    request: ClueRequest,
+    profile: Profile,
+    reference: str,
+    content: str,
+    by: str,
+    now: datetime,
+) -> tuple[Clue, int]:
+    """Note the clue and of whom it tells; hold what is kept of those found out, where the profile says so."""
+    dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
+    sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
+    pseudonyms = {key: pseudonym_of(connection, seller, now=now) for key, seller in sellers.items()}
+    for one in dossier.members:
+        if one.pseudonym and pseudonyms.get(one.key, one.pseudonym) != one.pseudonym:
+            raise SellerErased(one.pseudonym)  # meanwhile: what was just written tells of somebody who is forgotten
+    worth = dossier.worth
+    least = worth.least if worth.is_known or worth.confirmed_value is not None else None
+    fields = {
+        "reference": reference,
+        "network": dossier.number,
+        "members_digest": sha256("\n".join(sorted(pseudonyms.values())).encode()),
+        "recipient": request.recipient,
+        "brand": request.brand,
+        "purpose": profile.purpose,
+        "built_by": by,
+        "built_at": now,
+        "content_digest": content,
+        "follows": contents.before.clue_id if contents.before else None,
+        "n_members": len(dossier.members),
+        "n_confirmed": len(dossier.confirmed),
+        "value_low": least.amount if least is not None else None,
+        "value": worth.value.total.amount if worth.is_known else None,
+        "value_high": worth.value.high.amount if worth.is_known else None,
+        "currency": worth.value.total.currency,
+        "solvability": contents.ranked.solvability,
+        "effort": contents.ranked.effort,
+        "signs": json.dumps(contents.ranked.signs, sort_keys=True),
+        "tells_sellers": profile.tells_sellers,
+    }
+    named = {pseudonyms[key]: (contents.names[key], key in confirmed) for key in sellers}
+    clue = add_clue(connection, fields, named)
+    if not profile.hold_days:
+        return clue, 0
+    held = [sellers[key] for key in confirmed & sellers.keys()]
+    until = now + timedelta(days=profile.hold_days)
+    return clue, hold_for_clue(connection, reference, held, until=until, by=by, now=now)

@@ -1,0 +1,219 @@
+"""Which networks to hand over first: those of the most value, likeliest to become a case, for the least work.
+
+worth = lower bound of the value x solvability / effort. The lower bound, so that nobody's guess puts a network ahead of
+what is known of another; of networks of which no sales are known, what is known of the listings found counterfeit. All
+values are in the currency of the ranking policy in force, at its rates. What speaks for a network becoming a case, and
+what work it would be, are numbers that anybody can work out again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from sqlalchemy import Connection, func, select
+
+from ipml.cooperation.networks.detection import Networks
+from ipml.cooperation.policy import ClueRules, EffortRules
+from ipml.cooperation.referrals.dossier import Dossier, Worth, join_network
+from ipml.cooperation.referrals.handover import (
+    Clue,
+    Outcome,
+    Solvability,
+    find_outcomes,
+    learn_solvability,
+    list_clues,
+    read_known,
+)
+from ipml.money import Money
+from ipml.records import Verdict
+from ipml.review.reversals import is_last_verdict
+from ipml.storage.tables import cases, decisions, seller_keys
+
+_REPEATED = 2
+_RIGHTS_HOLDERS = "rights holder"
+
+
+def read_signs(dossier: Dossier, rules: ClueRules, now: datetime) -> dict[str, float]:
+    """Return each sign of `ipml.cooperation.policy.SIGNS`, in 0-1; the policy says what each is."""
+    n_members, confirmed = len(dossier.members), dossier.confirmed
+    countries = list(dossier.country_of().values())
+    of_each = [sum(one.is_counterfeit for one in listings) for listings in dossier.listings_of().values()]
+    quiet_days = (now - dossier.last_seen).total_seconds() / 86_400
+    return {
+        "joined": dossier.joined,
+        "source": max((one.belief for one in dossier.hypotheses), default=0.0),
+        "one_country": max((countries.count(name) for name in set(countries)), default=0) / n_members,
+        "recent": math.exp(-max(quiet_days - rules.recent_days, 0.0) / rules.recent_days),
+        "evidence": sum(one.evidence_id is not None for one in confirmed) / max(len(confirmed), 1),
+        "repeated": sum(count >= _REPEATED for count in of_each) / n_members,
+        "noticed": 1 - 1 / (1 + dossier.notices.get(_RIGHTS_HOLDERS, 0)),
+    }
+
+
+def estimate_effort(dossier: Dossier, rules: EffortRules) -> float:
+    """Return how many hours of an investigator a network takes.
+
+    Only links that are needed to join the members count: nobody explains the others.
+    """
+    n_countries = len(set(dossier.country_of().values()))
+    parts = (rules.member * len(dossier.members), rules.country * max(n_countries - 1, 0))
+    return rules.base + sum(parts) + rules.link * len(dossier.chain)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A network with the parts of its worth.
+
+    Attributes
+    ----------
+    value : Money
+        What was surely sold, in the currency of the ranking policy; nothing where nothing is known.
+    solvability : float
+        Probability that it becomes a case.
+    effort : float
+        Hours.
+    signs : dict of str to float
+        What the solvability was worked out from.
+    """
+
+    number: int
+    n_members: int
+    n_confirmed: int
+    value: Money
+    solvability: float
+    effort: float
+    signs: dict[str, float]
+
+    @property
+    def worth(self) -> Money:
+        """Value that an hour of an investigator is expected to bring to light."""
+        return self.value * self.solvability / self.effort
+
+
+def rank_networks(
+    connection: Connection,
+    networks: Networks,
+    model: Solvability,
+    rules: ClueRules,
+    now: datetime,
+    sales: pd.DataFrame | None = None,
+) -> list[Ranked]:
+    """Return the networks with a listing that was found counterfeit, those of the most worth first."""
+    numbers = sorted({int(number) for number in networks.numbering.number if number > 0})
+    dossiers = (join_network(connection, networks, number, sales, with_ties=False) for number in numbers)
+    return sort_by_worth(judge(dossier, model, rules, now) for dossier in dossiers if dossier.confirmed)
+
+
+def judge(dossier: Dossier, model: Solvability, rules: ClueRules, now: datetime) -> Ranked:
+    """Return a network with the parts of its worth."""
+    signs = read_signs(dossier, rules, now)
+    return Ranked(
+        number=dossier.number,
+        n_members=len(dossier.members),
+        n_confirmed=len(dossier.confirmed),
+        value=dossier.worth.least,
+        solvability=model.judge(signs),
+        effort=estimate_effort(dossier, rules.effort),
+        signs=signs,
+    )
+
+
+def sort_by_worth(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """Return networks by worth; of equals, the likelier and then the earlier number first.
+
+    Raises
+    ------
+    CurrencyMismatch
+        Their values are not all in one currency.
+    """
+    return sorted(ranked, key=lambda one: (one.worth, one.solvability, -one.number), reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network that may be worth handing over.
+
+    Attributes
+    ----------
+    ranked : Ranked
+        Its worth and the parts of it.
+    worth : Worth
+        What was sold, with its interval.
+    likely : (float, float)
+        Between which the solvability lies in nine of ten.
+    parts : dict of str to float
+        What each sign adds to the log-odds of the solvability.
+    brands : tuple of str
+        Of the listings found counterfeit, the most frequent first.
+    """
+
+    ranked: Ranked
+    worth: Worth
+    likely: tuple[float, float]
+    parts: dict[str, float]
+    brands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """A clue with what became of it, in order."""
+
+    clue: Clue
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def state(self) -> str:
+        """The last that is known: "built", "received", or the kind of the last outcome."""
+        if self.outcomes:
+            return self.outcomes[-1].kind
+        return "received" if self.clue.received_at else "built"
+
+
+def judge_candidates(
+    connection: Connection, networks: Iterable[tuple[Networks, int]], rules: ClueRules, now: datetime
+) -> tuple[list[Candidate], int]:
+    """Return networks with a listing found counterfeit, the most worth first, and how many outcomes taught it.
+
+    Parameters
+    ----------
+    networks : iterable of (Networks, int)
+        Networks and the number of the one that is meant; each may hold that one alone.
+    """
+    model = learn_solvability(rules.solvability, read_known(connection))
+    found = []
+    for one, number in networks:
+        dossier = join_network(connection, one, number, with_ties=False)
+        if not dossier.confirmed:
+            continue
+        ranked = judge(dossier, model, rules, now)
+        brands = tuple(brand for brand, _ in dossier.brands.most_common())
+        found.append(Candidate(ranked, dossier.worth, model.bound(ranked.signs), model.explain(ranked.signs), brands))
+    place = {one.number: place for place, one in enumerate(sort_by_worth(one.ranked for one in found))}
+    return sorted(found, key=lambda one: place[one.ranked.number]), model.n_outcomes
+
+
+def list_handed_out(connection: Connection) -> list[HandedOut]:
+    """Return all clues with what became of them, the newest first."""
+    outcomes = find_outcomes(connection)
+    return [HandedOut(clue, tuple(outcomes.get(clue.clue_id, ()))) for clue in list_clues(connection)]
+
+
+def count_confirmed(connection: Connection) -> Mapping[str, int]:
+    """Return on how many cases of each seller the decision stands that they are counterfeit, by id and by pseudonym."""
+    query = (
+        select(cases.c.seller_id, seller_keys.c.pseudonym, func.count(cases.c.case_id.distinct()).label("confirmed"))
+        .join(decisions, decisions.c.case_id == cases.c.case_id)
+        .outerjoin(seller_keys, seller_keys.c.seller_id == cases.c.seller_id)
+        .where(cases.c.state == "decided", decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
+        .group_by(cases.c.seller_id, seller_keys.c.pseudonym)
+    )
+    counted = {}
+    for row in connection.execute(query):
+        counted[row.seller_id] = row.confirmed
+        if row.pseudonym:
+            counted[row.pseudonym] = row.confirmed
+    return counted

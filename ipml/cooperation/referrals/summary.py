@@ -1,0 +1,452 @@
+"""A referral in a minute: who, what, since when, how much, where from, what is not known, what to do next.
+
+The same parts are written as plain text and as one HTML file that needs nothing else and runs nothing; a README.txt
+tells whoever has never heard of ipml what the package is.
+
+The picture of the network has the likely source in the middle, who distributes around it, who sells on the outside.
+It is drawn the same every time, from the names of the package alone, and holds no script.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from textwrap import fill
+
+from ipml.cooperation.networks.attributes import AttributeKind
+from ipml.cooperation.networks.roles import Role
+from ipml.cooperation.networks.sales import Amount, Estimate
+from ipml.cooperation.policy import Profile
+from ipml.cooperation.referrals.disclosure import Cell, Edge, Node, Table, Told
+from ipml.enforcement.evidence.package import explain_checking
+from ipml.money import Money
+from ipml.storage.anchors import SignedAnchor
+
+_MOST_MEMBERS, _MOST_LINKS, _MOST_WORDS, _WIDTH = 8, 4, 6, 110
+_SHOWN = ("member", "seller_id", "role", "country", "found_counterfeit", "strikes", "penalties")
+_SHARED = {
+    AttributeKind.PAYOUT: "payout accounts",
+    AttributeKind.PHONE: "phones",
+    AttributeKind.DEVICE: "devices",
+    AttributeKind.ADDRESS: "addresses",
+    AttributeKind.SHIP_FROM: "places of dispatch",
+    AttributeKind.IMAGE: "images",
+    AttributeKind.PHRASE: "phrases",
+    AttributeKind.TEMPLATE: "templates",
+    AttributeKind.TIMING: "moments of listing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a summary: a title, sentences, and perhaps a table."""
+
+    title: str
+    lines: tuple[str, ...]
+    table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands over a summary."""
+
+    reference: str
+    built_at: datetime
+    profile: Profile
+    brands: tuple[str, ...]
+
+
+def write_parts(told: Told, profile: Profile, unknown: Sequence[str], news: Sequence[str]) -> tuple[Part, ...]:
+    """Return the parts of a summary, in the order in which an investigator asks.
+
+    Parameters
+    ----------
+    unknown : sequence of str
+        What is not known; see `ipml.cooperation.referrals.disclosure`.
+    news : sequence of str
+        What is new since an earlier clue to the same recipient; empty where there was none.
+    """
+    parts = [
+        Part("New since the last clue", tuple(news)),
+        Part("Who", tuple(_say_who(told)), _shorten(told.members)),
+        Part("What", tuple(_say_what(told))),
+        Part("Since when", tuple(_say_when(told))),
+        Part("How much", tuple(_say_how_much(told))),
+        Part("Where the goods may come from (a hypothesis)", tuple(_say_where_from(told))),
+        Part("What joins them", tuple(_say_links(told))),
+        Part("What is not known", tuple(unknown)),
+        Part("What to do next", (*profile.next_steps, *_say_held(profile))),
+    ]
+    return tuple(part for part in parts if part.lines)
+
+
+def write_text(heading: Heading, parts: Sequence[Part]) -> str:
+    """Return a summary as plain text."""
+    lines = [_title(heading).upper(), _under_title(heading), "", *(fill(line, _WIDTH) for line in _terms(heading))]
+    for part in parts:
+        lines += ["", part.title.upper(), *(_item(line) for line in part.lines)]
+        lines += [f"  {row}" for row in _align(part.table)] if part.table else []
+    return "\n".join(lines) + "\n"
+
+
+def write_html(heading: Heading, parts: Sequence[Part], told: Told, picture: str) -> str:
+    """Return a summary as one HTML file with the picture in it."""
+    tiles = "".join(f"<div><b>{escape(figure)}</b><span>{escape(words)}</span></div>" for figure, words in _tiles(told))
+    body = "".join(_html_part(part) for part in parts)
+    terms = "".join(f"<p>{escape(line)}</p>" for line in _terms(heading))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f'<meta name="viewport" content="width=device-width">\n<title>{escape(_title(heading))}</title>\n'
+        f"<style>{_STYLE}</style></head>\n<body><header><h1>{escape(_title(heading))}</h1>"
+        f"<p>{escape(_under_title(heading))}</p></header>\n<div class=tiles>{tiles}</div>\n"
+        f"<main>{body}</main>\n<figure>{picture}</figure>\n<footer>{terms}</footer></body></html>\n"
+    )
+
+
+def say_estimate(estimate: Estimate[Amount]) -> str:
+    """Return an estimate in words.
+
+    Examples
+    --------
+    >>> say_estimate(Estimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
+    '1,200 EUR (900 EUR to 2,000 EUR, in nine of ten networks like it)'
+    """
+    if estimate.n_known == estimate.n_listings:
+        return f"{estimate.total:,.0f} (known of every listing)"
+    bounds = f"{estimate.low:,.0f} to {estimate.high:,.0f}"
+    return f"{estimate.total:,.0f} ({bounds}, in nine of ten networks like it)"
+
+
+def _title(heading: Heading) -> str:
+    about = f" of {', '.join(heading.brands)}" if heading.brands else ""
+    return f"Clue {heading.reference}: a network that sells counterfeits{about}"
+
+
+def _under_title(heading: Heading) -> str:
+    return f"For {heading.profile.title.lower()}, {heading.built_at:%Y-%m-%d}. Not for others."
+
+
+def _terms(heading: Heading) -> list[str]:
+    profile = heading.profile
+    return [
+        f"Purpose: {profile.purpose}",
+        f"Legal basis: {profile.legal_basis}",
+        f"Kept by the recipient: {profile.retention}",
+    ]
+
+
+def _tiles(told: Told) -> Iterator[tuple[str, str]]:
+    yield f"{told.n_members:,}", "sellers joined by what they share"
+    yield f"{told.n_confirmed:,}", f"listings found counterfeit, of {told.n_confirmed_members:,} sellers"
+    if told.worth.is_known:
+        yield (
+            f"{_brief(told.worth.value.low)}\u2013{_brief(told.worth.value.high)}",
+            f"{told.worth.value.total.currency} sold, estimated",
+        )
+    yield f"{told.first_seen:%b %Y}\u2013{told.last_seen:%b %Y}", "seen active"
+
+
+def _brief(money: Money) -> str:
+    """Return an amount to three digits, beside which its currency stands."""
+    amount = money.amount
+    for size, letter in ((1e6, "m"), (1e3, "k")):
+        if amount >= size:
+            return f"{amount / size:.3g}{letter}"
+    return f"{amount:.0f}"
+
+
+def _say_who(told: Told) -> Iterator[str]:
+    roles = {role: sum(node.role.value == role for node in told.nodes) for role in ("distributor", "seller")}
+    sells = f"{told.n_confirmed_members:,} of {told.n_members:,} sellers had listings that were found counterfeit"
+    pass_on = f"{roles['distributor']} pass pictures and texts on to others, {roles['seller']} only sell"
+    yield f"{sells}; of those named here {pass_on}."
+    if told.n_penalised:
+        yield f"{told.n_penalised} of them were penalised by the marketplace."
+    if told.countries:
+        yield f"They sell from {_count(told.countries)}."
+
+
+def _say_what(told: Told) -> Iterator[str]:
+    found = f"{told.n_confirmed:,} listings found counterfeit by decisions that stand"
+    yield f"{found}; {told.n_restricted:,} are restricted now."
+    if told.brands:
+        yield f"Brands named: {_count(told.brands)}."
+    grounds = [(ground.replace("_", " "), n) for ground, n in told.grounds if ground]
+    if grounds:
+        yield f"Grounds: {_count(grounds)}."
+    if told.notices:
+        yield f"Notices on them that were upheld: {_count([(f'by {kind}s', n) for kind, n in told.notices])}."
+
+
+def _say_when(told: Told) -> Iterator[str]:
+    first, last = f"{told.first_seen:%Y-%m-%d}", f"{told.last_seen:%Y-%m-%d}"
+    yield f"First account seen on {first}; something shared last seen on {last}. timeline.csv has each day."
+
+
+def _say_how_much(told: Told) -> Iterator[str]:
+    worth = told.worth
+    if not worth.is_known:
+        yield "Not known: see below."
+        return
+    yield f"Value: {say_estimate(worth.value)}, {worth.how}."
+    yield f"Units: {say_estimate(worth.units)}." if worth.units.is_bounded else "Units: not known."
+    if worth.confirmed_value:
+        yield f"Known of the listings found counterfeit alone: {worth.confirmed_value}."
+    for one in worth.foreign:
+        if one.rate is not None:
+            rate = f"{one.rate:g} {worth.value.total.currency} for 1 {one.currency}"
+            yield f"Amounts of {one.n_listings:,} listings in {one.currency} were exchanged at {rate}."
+
+
+def _say_where_from(told: Told) -> Iterator[str]:
+    for source in told.sources:
+        yield f"{source.name}, {source.belief:.0%} likely: {' '.join(source.reasons)}"
+    if told.sources:
+        left = max(0.0, 1 - sum(one.belief for one in told.sources))
+        yield f"Somebody else, {left:.0%}: the source may have no account."
+
+
+def _say_links(told: Told) -> Iterator[str]:
+    words = [(_SHARED[AttributeKind(kind)], n) for kind, n in told.shared]
+    yield f"{told.n_links:,} pairs share enough to be linked: {_count(words)}."
+    for edge in [edge for edge in told.edges if edge.is_needed][:_MOST_LINKS]:
+        yield f"{edge.first} and {edge.second}: {edge.most}"
+
+
+def _say_held(profile: Profile) -> Iterator[str]:
+    if profile.hold_days:
+        until = f"for {profile.hold_days} days from the date above; then they may expire"
+        yield f"The marketplace holds its records of the sellers found out {until}."
+
+
+def _shorten(table: Table) -> Table:
+    """Return the first rows of the members, those of most counterfeits first, with the columns that matter at once."""
+    kept = [place for place, name in enumerate(table.header) if name in _SHOWN]
+    at = table.header.index("found_counterfeit")
+    rows = sorted(table.rows, key=lambda row: (row[table.header.index("role")] != "source", -float(row[at])))
+    chosen = tuple(tuple(row[place] for place in kept) for row in rows[:_MOST_MEMBERS])
+    return Table(tuple(table.header[place].replace("_", " ") for place in kept), chosen)
+
+
+def _count(counted: Sequence[tuple[str, int]]) -> str:
+    words = [f"{word} ({n:,})" for word, n in counted[:_MOST_WORDS]]
+    return ", ".join(words) + (f" and {len(counted) - _MOST_WORDS} more" if len(counted) > _MOST_WORDS else "")
+
+
+def _item(line: str) -> str:
+    return fill(line, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
+
+
+def _align(table: Table) -> list[str]:
+    cells = [table.header, *(tuple(_show(cell) for cell in row) for row in table.rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(table.header))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _html_part(part: Part) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in part.lines)
+    return f"<section><h2>{escape(part.title)}</h2><ul>{lines}</ul>{_html_table(part.table)}</section>\n"
+
+
+def _html_table(table: Table | None) -> str:
+    if table is None or not table.rows:
+        return ""
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(_show(cell))}</td>" for cell in row) + "</tr>" for row in table.rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _show(cell: Cell) -> str:
+    return str(cell)
+
+
+_STYLE = (
+    ":root{color-scheme:light}body{font:15px/1.45 system-ui,sans-serif;color:#1c1c1c;max-width:1180px;"
+    "margin:1.5rem auto;padding:0 1.2rem}h1{font-size:1.45rem;margin:0}header p{margin:.2rem 0 0;color:#7a1f1f;"
+    "font-weight:600}.tiles{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}.tiles div{flex:1 1 11rem;"
+    "background:#f3f4f6;border-radius:8px;padding:.6rem .9rem}.tiles b{display:block;font-size:1.45rem}"
+    ".tiles span{color:#555;font-size:.85rem}main{columns:2;column-gap:2.2rem}section{break-inside:avoid;"
+    "margin:0 0 .9rem}h2{font-size:1rem;margin:0 0 .25rem;border-bottom:1px solid #ddd;padding-bottom:.1rem}"
+    "ul{margin:0;padding-left:1.1rem}li{margin:.15rem 0}table{border-collapse:collapse;width:100%;font-size:.82rem;"
+    "margin-top:.4rem}th,td{text-align:left;padding:.15rem .5rem .15rem 0;border-bottom:1px solid #eee;"
+    "overflow-wrap:anywhere}figure{margin:1rem 0;break-inside:avoid}figure svg{width:100%;height:auto;max-height:44rem}"
+    "footer{color:#555;font-size:.85rem;border-top:1px solid #ddd}footer p{margin:.25rem 0}"
+    "@media(max-width:760px){main{columns:1}}@media print{body{font-size:11px}}"
+)
+
+
+SIZE = 760
+_MOST_NODES, _MOST_LABELS, _MOST_FAINT = 400, 60, 400
+_RINGS = {Role.SOURCE: 0.0, Role.DISTRIBUTOR: 0.48, Role.SELLER: 0.88}
+_FILL = {Role.SOURCE: "#7a1f1f", Role.DISTRIBUTOR: "#c05a1c", Role.SELLER: "#34608a"}
+_DASHED = 'stroke="#7a1f1f" stroke-width="2" stroke-dasharray="4 3"'
+_WORDS = {Role.SOURCE: "called the source", Role.DISTRIBUTOR: "distributes", Role.SELLER: "sells"}
+
+
+def draw_network(told: Told) -> str:
+    """Return a picture of the network as SVG."""
+    nodes = told.nodes[:_MOST_NODES]
+    places = place_nodes(nodes, told.edges)
+    lines = [
+        *_draw_edges(told.edges, places),
+        *_draw_candidate(told, places),
+        *_draw_nodes(nodes, places),
+        *_draw_key(told, len(nodes)),
+    ]
+    title = f"Network {told.number}: {told.n_members} sellers"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE + 50}" role="img" '
+        f'font-family="system-ui, sans-serif" font-size="11">\n<title>{title}</title>\n'
+        f'<rect width="{SIZE}" height="{SIZE + 50}" fill="#fff"/>\n' + "\n".join(lines) + "\n</svg>\n"
+    )
+
+
+def place_nodes(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, tuple[float, float]]:
+    """Return where each member stands: on the ring of its role, beside those it is joined to."""
+    order = _order_along(nodes, edges)
+    places: dict[str, tuple[float, float]] = {}
+    for role, radius in _RINGS.items():
+        ring = sorted((node for node in nodes if node.role is role), key=lambda node: (order[node.name], node.name))
+        for place, node in enumerate(ring):
+            # Half evenly apart, half where the walk passes, so that those who are joined are near across rings too.
+            turn = math.pi * (place / len(ring) + order[node.name] / len(nodes)) - math.pi / 2
+            reach = radius * SIZE / 2 if radius or len(ring) == 1 else 18.0
+            # On a crowded ring every other one steps inward, so that names do not lie on each other.
+            step = 0.86 if radius and len(ring) > 24 and place % 2 else 1.0
+            places[node.name] = (
+                SIZE / 2 + reach * step * math.cos(turn),
+                SIZE / 2 + reach * step * math.sin(turn),
+            )
+    return places
+
+
+def _order_along(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
+    """Return the order in which one meets the members on a walk along the links that join all, strongest first."""
+    near: dict[str, list[str]] = {node.name: [] for node in nodes}
+    for edge in edges:
+        if edge.is_needed and edge.first in near and edge.second in near:
+            near[edge.first].append(edge.second)
+            near[edge.second].append(edge.first)
+    met: dict[str, int] = {}
+    for node in nodes:
+        waiting = [node.name]
+        while waiting:
+            here = waiting.pop()
+            if here not in met:
+                met[here] = len(met)
+                waiting.extend(reversed(near[here]))
+    return met
+
+
+def _draw_edges(edges: Sequence[Edge], places: dict[str, tuple[float, float]]) -> Iterator[str]:
+    drawn = [edge for edge in edges if edge.first in places and edge.second in places]
+    faint = [edge for edge in drawn if not edge.is_needed][:_MOST_FAINT]
+    for edge in [*faint, *(edge for edge in drawn if edge.is_needed)]:
+        (x1, y1), (x2, y2) = places[edge.first], places[edge.second]
+        look = 'stroke="#444" stroke-width="1.4"' if edge.is_needed else 'stroke="#bbb" stroke-width="0.6"'
+        said = f"{edge.first} and {edge.second}: {edge.words}"
+        yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}><title>{said}</title></line>'
+
+
+def _draw_candidate(told: Told, places: dict[str, tuple[float, float]]) -> Iterator[str]:
+    """Draw a ring around who may be the source, likeliest first, if they are named."""
+    if told.sources and told.sources[0].name in places:
+        x, y = places[told.sources[0].name]
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="20" fill="none" {_DASHED}/>'
+
+
+def _draw_nodes(nodes: Sequence[Node], places: dict[str, tuple[float, float]]) -> Iterator[str]:
+    for place, node in enumerate(nodes):
+        x, y = places[node.name]
+        radius = 5 + min(math.sqrt(node.n_counterfeit) * 2.2, 12)
+        fill = _FILL[node.role] if node.n_counterfeit else "#fff"
+        said = f"{node.name}, {_WORDS[node.role]}, {node.n_counterfeit} listings found counterfeit"
+        yield (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{fill}" stroke="{_FILL[node.role]}" '
+            f'stroke-width="1.5"><title>{said}</title></circle>'
+        )
+        if place < _MOST_LABELS:
+            below = y + radius + 11
+            yield (
+                f'<text x="{x:.1f}" y="{below:.1f}" text-anchor="middle" fill="#222" stroke="#fff" stroke-width="3" '
+                f'paint-order="stroke">{node.name}</text>'
+            )
+
+
+def _draw_key(told: Told, n_drawn: int) -> Iterator[str]:
+    x = 12.0
+    for role, words in _WORDS.items():
+        yield f'<circle cx="{x + 6:.0f}" cy="{SIZE + 18}" r="6" fill="{_FILL[role]}"/>'
+        yield f'<text x="{x + 18:.0f}" y="{SIZE + 22}">{words}</text>'
+        x += 36 + 6.2 * len(words)
+    rim = f'fill="#fff" stroke="{_FILL[Role.SELLER]}" stroke-width="1.5"'
+    yield f'<circle cx="{x + 6:.0f}" cy="{SIZE + 18}" r="5.5" {rim}/>'
+    yield f'<text x="{x + 18:.0f}" y="{SIZE + 22}">no listing found counterfeit</text>'
+    yield f'<circle cx="{x + 200:.0f}" cy="{SIZE + 18}" r="8" fill="none" {_DASHED}/>'
+    yield f'<text x="{x + 214:.0f}" y="{SIZE + 22}">likeliest source, a hypothesis</text>'
+    left = told.n_members - n_drawn
+    more = f" {left} members are counted, not drawn." if left else ""
+    said = "The larger a circle, the more listings found counterfeit. Dark: the links that join all who are linked."
+    yield f'<text x="12" y="{SIZE + 42}" fill="#555">{said}{more}</text>'
+
+
+_ABOUT = """\
+CLUE {reference}
+
+What this is
+------------
+An online marketplace found sellers who are joined by what they share, and found listings of theirs counterfeit. This
+folder holds what it may tell {title} of them, put together on {date}. Begin with data/summary.html, or with
+data/summary.txt, which says the same: each takes a minute.
+
+Sellers are called by the same code (S-001) in all files of this clue and of those that follow it to the same recipient,
+and by other codes in packages to others. What sellers wrote proves nothing by itself and may be meant to mislead
+whoever, or whatever program, reads it.
+
+What is in the folder
+---------------------
+data/summary.html      the clue on a page, with a picture; it runs nothing and loads nothing
+data/summary.txt       the same as text
+data/unknown.txt       what is not known, or not told
+data/members.csv       the sellers, their roles, and what was found of them
+data/links.csv         what two of them share, since when, and how much it says (in bits)
+data/timeline.csv      who came when, and what went from hand to hand
+data/listings.csv      their listings, and what was decided on each
+data/value.json        what they sold, estimated, with an interval and how it came about
+data/graph.…           the network as a picture (svg), and for programs (graphml, json)
+data/clue.json         who is told what, and on what terms
+{evidence}data/export.json       the row of the marketplace's audit trail that says what was put into this folder
+data/anchor.json       how far the trail went then{signed}
+manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
+tagmanifest-….txt      fingerprints of all others
+verify.py              a program that checks all of this
+
+The layout is BagIt 1.0 (RFC 8493). Names of the marketplace's people are withheld: each is called by a code.
+
+{checking}
+Quote clue {reference} when you ask for more, and sign for the receipt of it.
+"""
+
+_EVIDENCE = """\
+data/evidence-….json   the listing as it was seen, its score and why, what was known of the seller, and the decision
+data/audit.jsonl       what was done to these cases, each line a row of the marketplace's audit trail
+"""
+_CAPTURES = "data/capture-….warc…   pages as they were captured (WARC, for web archives)\n"
+
+
+def write_clue_readme(
+    reference: str, profile: Profile, anchor: SignedAnchor, *, has_evidence: bool, has_captures: bool
+) -> str:
+    """Return the text."""
+    return _ABOUT.format(
+        reference=reference,
+        title=profile.title.lower(),
+        date=anchor.at[:10],
+        evidence=_EVIDENCE * has_evidence + _CAPTURES * has_captures,
+        signed=", signed by the marketplace" if anchor.signature else "",
+        checking=explain_checking(anchor),
+    )

@@ -1,0 +1,430 @@
+"""What each trader lacks of what Article 30(1) of the Digital Services Act asks for, and what should follow.
+
+Nothing is done by itself: a trader who was told and has not answered in time is *proposed* for suspension until they
+have (Article 30(2) and (3)); a person does it.
+
+What a trader told (addresses, telephones, accounts, identifiers) is checked for the form it must have. A form that is
+right says nothing of whether the thing exists; a form that is wrong says that it cannot.
+
+Traders come as a file, and what they lack is written as another: the marketplace's own, with ids, for its own eyes.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import duckdb
+
+from ipml.cooperation.policy import TraderRules
+from ipml.cooperation.reports.high_volume import HighVolume, open_table
+from ipml.errors import UnreadableFile
+from ipml.spreadsheet import defuse_within
+
+_EMAIL = re.compile(r"[^@\s<>(),;:\"\[\]\\]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}")
+_IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+_LEI = re.compile(r"[A-Z0-9]{18}\d{2}")
+_EUID = re.compile(r"[A-Z]{2}[A-Z0-9]{1,12}\.[A-Z0-9./_-]{1,40}")
+_DIGITS = (8, 15)  # of a telephone number with its country (ITU-T E.164)
+_IBAN_LENGTHS: Mapping[str, int] = {
+    "AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20, "ES": 24, "FI": 18,
+    "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20,
+    "LV": 21, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "SE": 24, "SI": 19, "SK": 24, "TR": 26,
+}  # fmt: skip  # SWIFT's register of IBAN formats; of other countries the checksum alone counts
+_VAT: Mapping[str, str] = {
+    "AT": r"U\d{8}", "BE": r"[01]\d{9}", "BG": r"\d{9,10}", "CY": r"\d{8}[A-Z]", "CZ": r"\d{8,10}", "DE": r"\d{9}",
+    "DK": r"\d{8}", "EE": r"\d{9}", "EL": r"\d{9}", "ES": r"[A-Z0-9]\d{7}[A-Z0-9]", "FI": r"\d{8}",
+    "FR": r"[A-HJ-NP-Z0-9]{2}\d{9}", "HR": r"\d{11}", "HU": r"\d{8}", "IE": r"\d[A-Z0-9+*]\d{5}[A-Z]{1,2}",
+    "IT": r"\d{11}", "LT": r"(?:\d{9}|\d{12})", "LU": r"\d{8}", "LV": r"\d{11}", "MT": r"\d{8}",
+    "NL": r"\d{9}B\d{2}", "PL": r"\d{10}", "PT": r"\d{9}", "RO": r"\d{2,10}", "SE": r"\d{10}01", "SI": r"\d{8}",
+    "SK": r"\d{10}", "XI": r"(?:\d{9}|\d{12}|GD\d{3}|HA\d{3})",
+}  # fmt: skip  # the shapes that VIES takes
+_NOTHING = frozenset(
+    ("-", "--", "n/a", "na", "none", "null", "nil", "unknown", "x", "xx", "xxx", "test", "tbd", "?", ".")
+)
+
+
+def is_given(text: str) -> bool:
+    """Return whether a cell says something, and not only that there is nothing.
+
+    Examples
+    --------
+    >>> is_given("12 Lane"), is_given(" n/a "), is_given("")
+    (True, False, False)
+    """
+    return text.strip().casefold() not in _NOTHING and bool(text.strip())
+
+
+def is_email(text: str) -> bool:
+    """Return whether a text is one address of e-mail that could be written to.
+
+    Examples
+    --------
+    >>> is_email("ann@shop.example"), is_email("ann@shop"), is_email("ann@@shop.example")
+    (True, False, False)
+    """
+    found = text.strip()
+    return len(found) <= 254 and bool(_EMAIL.fullmatch(found)) and ".." not in found and not found.startswith(".")
+
+
+def is_phone(text: str, calling_code: str = "") -> bool:
+    """Return whether a telephone number can be written with its country (E.164).
+
+    Parameters
+    ----------
+    calling_code : str
+        Of numbers that name no country, such as 49; without it they are not enough.
+
+    Examples
+    --------
+    >>> is_phone("+49 (0)30 1234567"), is_phone("030 1234567"), is_phone("030 1234567", "49"), is_phone("call me")
+    (True, False, True, False)
+    """
+    found = text.strip().replace("(0)", "")
+    if not re.fullmatch(r"\+?[\d\s().\-/\u2010-\u2015]+", found):
+        return False
+    digits = re.sub(r"\D", "", found)
+    if found.startswith("+"):
+        number = digits
+    elif digits.startswith("00"):
+        number = digits[2:]
+    else:
+        number = calling_code + digits.removeprefix("0") if calling_code else ""
+    return _DIGITS[0] <= len(number) <= _DIGITS[1] and not number.startswith("0") and len(set(number)) > 2
+
+
+def is_iban(text: str) -> bool:
+    """Return whether an account number has the form, the length and the check digits of an IBAN (ISO 13616).
+
+    Examples
+    --------
+    >>> is_iban("DE89 3704 0044 0532 0130 00"), is_iban("DE88 3704 0044 0532 0130 00"), is_iban("DE89")
+    (True, False, False)
+    """
+    found = re.sub(r"[\s-]", "", text).upper()
+    if not _IBAN.fullmatch(found) or len(found) != _IBAN_LENGTHS.get(found[:2], len(found)):
+        return False
+    return _remainder(found[4:] + found[:4]) == 1 and 2 <= int(found[2:4]) <= 98
+
+
+def is_lei(text: str) -> bool:
+    """Return whether a text is a legal entity identifier with right check digits (ISO 17442).
+
+    Examples
+    --------
+    >>> is_lei("5493001KJTIIGC8Y1R12"), is_lei("5493001KJTIIGC8Y1R13")
+    (True, False)
+    """
+    found = text.strip().upper()
+    return bool(_LEI.fullmatch(found)) and _remainder(found) == 1
+
+
+def is_vat(text: str) -> bool:
+    """Return whether a text has the shape of a VAT number of a Member State.
+
+    Examples
+    --------
+    >>> is_vat("DE 123456789"), is_vat("DE12345678"), is_vat("ATU12345678")
+    (True, False, True)
+    """
+    found = re.sub(r"[\s.-]", "", text).upper()
+    return bool(re.fullmatch(_VAT.get(found[:2], r"(?!)"), found[2:]))
+
+
+def is_euid(text: str) -> bool:
+    """Return whether a text has the shape of a European unique identifier of a company: country, register, number.
+
+    Examples
+    --------
+    >>> is_euid("DER3306.HRB118265"), is_euid("HRB 118265")
+    (True, False)
+    """
+    return bool(_EUID.fullmatch(text.strip().upper()))
+
+
+def is_register_number(text: str) -> bool:
+    """Return whether a text can be the number of an entry in a register: it has a digit, and is not one digit again.
+
+    Examples
+    --------
+    >>> is_register_number("HRB 118265"), is_register_number("pending"), is_register_number("0000000")
+    (True, False, False)
+    """
+    found = re.sub(r"[\s./-]", "", text)
+    digits = re.sub(r"\D", "", found)
+    return bool(digits) and len(found) <= 60 and (len(digits) < 4 or len(set(digits)) > 1)
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text can be an address: a street or town of letters, and a number.
+
+    Examples
+    --------
+    >>> is_address("12 Lane, 10115 Berlin"), is_address("Berlin"), is_address("12345")
+    (True, False, False)
+    """
+    letters = sum(letter.isalpha() for letter in text)
+    return any(letter.isdigit() for letter in text) and letters >= 3 and len(text.strip()) >= 8
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be a name: it has two letters at least.
+
+    Examples
+    --------
+    >>> is_name("Ann Thrumbold"), is_name("李明"), is_name("4711")
+    (True, True, False)
+    """
+    return sum(letter.isalpha() for letter in text) >= 2
+
+
+def is_day(text: str) -> bool:
+    """Return whether a text begins with a date as 2026-03-01."""
+    try:
+        date.fromisoformat(text.strip()[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def is_yes(text: str) -> bool:
+    """Return whether a text says yes: yes, true, 1, or the day on which it was said.
+
+    Examples
+    --------
+    >>> is_yes("TRUE"), is_yes("2026-03-01"), is_yes("no")
+    (True, True, False)
+    """
+    return text.strip().casefold() in ("yes", "true", "1", "y") or is_day(text)
+
+
+CHECKS: Mapping[str, Callable[[str], bool]] = {
+    "name": is_name,
+    "address": is_address,
+    "email": is_email,
+    "iban": is_iban,
+    "lei": is_lei,
+    "vat": is_vat,
+    "euid": is_euid,
+    "register number": is_register_number,
+    "yes": is_yes,
+    "anything": is_given,
+}
+
+
+def _remainder(text: str) -> int:
+    """Return a text of digits and letters, A as 10 to Z as 35, modulo 97 (ISO 7064)."""
+    return int("".join(str(int(letter, 36)) for letter in text)) % 97
+
+
+LETTERS: Mapping[str, str] = {
+    "name": "a",
+    "address": "a",
+    "phone": "a",
+    "email": "a",
+    "identification": "b",
+    "payment_account": "c",
+    "trade_register": "d",
+    "register_number": "d",
+    "self_certification": "e",
+}
+
+
+class State(StrEnum):
+    """How one thing a trader must tell stands."""
+
+    GIVEN = "given"
+    MALFORMED = "malformed"
+    MISSING = "missing"
+    NOT_ASKED = "not asked"
+
+
+class Step(StrEnum):
+    """What should follow; only proposed."""
+
+    NOTHING = "nothing"
+    ASK = "ask"
+    WAIT = "wait"
+    SUSPEND = "suspend until given"
+
+
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """What is known of a trader: fields as they were told, and when what happened; `since` is when they came."""
+
+    seller_id: str
+    told: Mapping[str, str]
+    is_registered: bool | None = None
+    since: date | None = None
+    noticed_on: date | None = None
+    verified_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a trader lacks, and what should follow.
+
+    Attributes
+    ----------
+    states : mapping of str to State
+        Of each field that the policy asks for.
+    due : date or None
+        By when it must be there, where somebody has asked or the law gives time.
+    """
+
+    trader: Trader
+    states: Mapping[str, State]
+    step: Step
+    due: date | None
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The fields that are missing or malformed."""
+        return tuple(name for name, state in self.states.items() if state in (State.MISSING, State.MALFORMED))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing or malformed."""
+        return not self.lacking
+
+
+def check_traders(traders: Iterable[Trader], rules: TraderRules, on: date) -> Iterator[Finding]:
+    """Give for each trader what they lack on a day.
+
+    Examples
+    --------
+    >>> told = {"name": "Ann Thrumbold", "email": "ann@shop"}
+    >>> (found,) = check_traders([Trader("s1", told, noticed_on=date(2026, 1, 1))], TraderRules(), date(2026, 3, 1))
+    >>> found.states["name"].value, found.states["email"].value, found.step.value, found.due.isoformat()
+    ('given', 'malformed', 'suspend until given', '2026-01-15')
+    """
+    for trader in traders:
+        states = {name: _look_at(trader, name, rules) for name in rules.fields}
+        is_complete = not any(state in (State.MISSING, State.MALFORMED) for state in states.values())
+        step, due = (Step.NOTHING, None) if is_complete else _what_next(trader, rules, on)
+        yield Finding(trader, states, step, due)
+
+
+def count_states(findings: Iterable[Finding]) -> tuple[Counter[tuple[str, State]], Counter[Step]]:
+    """Return how often each field stands how, and how often what should follow."""
+    states: Counter[tuple[str, State]] = Counter()
+    steps: Counter[Step] = Counter()
+    for finding in findings:
+        states.update(finding.states.items())
+        steps[finding.step] += 1
+    return states, steps
+
+
+def _look_at(trader: Trader, name: str, rules: TraderRules) -> State:
+    told = trader.told.get(name, "")
+    if not is_given(told):
+        # The register is asked for "where the trader is registered": who says that they are not, need not name one.
+        is_spared = name in rules.if_registered and trader.is_registered is False
+        return State.NOT_ASKED if is_spared else State.MISSING
+    checks = rules.fields[name]
+    is_well = any(is_phone(told, rules.calling_code) if check == "phone" else CHECKS[check](told) for check in checks)
+    return State.GIVEN if is_well else State.MALFORMED
+
+
+def _what_next(trader: Trader, rules: TraderRules, on: date) -> tuple[Step, date | None]:
+    """Return what should follow where something is lacking, and by when it must be there.
+
+    Who was there before the duty had twelve months (Article 30(2)); who was told has the days of the policy.
+    """
+    is_legacy = trader.since is not None and trader.since <= rules.applies_from
+    latest = rules.legacy_until if is_legacy else None
+    if trader.noticed_on is not None:
+        asked = trader.noticed_on + timedelta(days=rules.remedy_days)
+        latest = asked if latest is None else max(asked, latest)
+    elif latest is None or on >= latest:
+        return Step.ASK, latest
+    return (Step.SUSPEND if on >= latest else Step.WAIT), latest
+
+
+_AT_ONCE = 10_000
+_DAYS = ("since", "noticed_on", "verified_on")
+_OPTIONAL = ("is_registered", *_DAYS)
+_OWN = 0o600  # nobody else reads it
+
+
+def read_traders(path: Path, rules: TraderRules) -> Iterator[Trader]:
+    """Give the traders of a file, one row each, in their order.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or Parquet with seller_id and the fields of the policy. Also is_registered (in a trade register: yes or no),
+        since (when they came), noticed_on (when they were told that something lacks) and verified_on, as 2026-03-01.
+
+    Raises
+    ------
+    UnreadableFile, MissingColumns
+        It is no such table, a day is none, or a seller is there twice.
+    """
+    with duckdb.connect() as connection:
+        columns = open_table(connection, path, "traders", ("seller_id", *rules.fields))
+        wanted = ["seller_id", *rules.fields, *(name for name in _OPTIONAL if name in columns)]
+        texts = ", ".join(f"coalesce(CAST(\"{name}\" AS VARCHAR), '')" for name in wanted)
+        rows = connection.execute(f"SELECT {texts} FROM traders")  # noqa: S608 - names of the policy, which are columns
+        seen: set[str] = set()
+        while batch := rows.fetchmany(_AT_ONCE):
+            for row in batch:
+                trader = _make(dict(zip(wanted, row, strict=True)), rules, path, len(seen) + 1)
+                if not trader.seller_id or trader.seller_id in seen:
+                    found = "a row without seller_id" if not trader.seller_id else f"{trader.seller_id[:80]!r} twice"
+                    raise UnreadableFile(path, f"{found} (row {len(seen) + 1})", "a row for each seller")
+                seen.add(trader.seller_id)
+                yield trader
+
+
+def write_findings(findings: Iterable[Finding], rules: TraderRules, path: Path) -> Iterator[Finding]:
+    """Write what each trader lacks, and give the findings on; only who owns the file can read it."""
+    with os.fdopen(_open_own(path), "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("seller_id", "step", "due", "verified_on", "lacks", *rules.fields))
+        for one in findings:
+            dates = (one.due or "", one.trader.verified_on or "")
+            states = (one.states[name].value for name in rules.fields)
+            lacks = " ".join(one.lacking)
+            writer.writerow((defuse_within(one.trader.seller_id), one.step.value, *dates, lacks, *states))
+            yield one
+
+
+def write_high_volume(sellers: Iterable[HighVolume], path: Path) -> None:
+    """Write who counts as a high-volume seller; only who owns the file can read it."""
+    with os.fdopen(_open_own(path), "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("seller_id", "since", "collect_by", "until", "sales", "revenue_usd", "is_disclosed"))
+        for one in sellers:
+            days = (one.since, one.collect_by, one.until)
+            sums = (one.sales, f"{one.revenue:.2f}", "yes" if one.is_disclosed else "no")
+            writer.writerow((defuse_within(one.seller_id), *days, *sums))
+
+
+def _open_own(path: Path) -> int:
+    """Open a file anew that nobody else can read, whatever was there before could be read by."""
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWN)
+
+
+def _make(row: dict[str, str], rules: TraderRules, path: Path, number: int) -> Trader:
+    days = {name: _day(row.get(name, ""), name, path, number) for name in _DAYS}
+    said = row.get("is_registered", "")
+    is_registered = is_yes(said) if is_given(said) else None
+    return Trader(row["seller_id"], {name: row[name] for name in rules.fields}, is_registered, **days)
+
+
+def _day(text: str, name: str, path: Path, number: int) -> date | None:
+    if not is_given(text):
+        return None
+    try:
+        return date.fromisoformat(text.strip()[:10])
+    except ValueError:
+        raise UnreadableFile(path, f"{name} {text[:40]!r} in row {number}", "a day such as 2026-03-01") from None

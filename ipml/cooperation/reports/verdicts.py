@@ -1,0 +1,332 @@
+"""What came into the queue, what was decided on it (by whom, month by month, brand by brand), and how sure that is.
+
+Who decided is told by how a decision came about: "people" one by one or in a selection, "spread" where a person's
+decision was repeated for near-duplicates, "policy" without a person, "appeal" where an earlier one was corrected.
+
+How often what was found counterfeit is counterfeit is told by what people found who looked a second time. Who decides
+once errs at times, and most errors nobody notices: that a decision was not taken back proves little. So some
+decisions are drawn, with known odds, and judged blind by another person: of people's decisions the audits, of what
+was spread to near-duplicates the listings left out of it, of what a policy does the cases that it would have acted on
+had they not been drawn for people: those it met while the promise of their brand was in force, from the threshold of
+that time on. Each counts by one over its odds (Hajek 1971); the three are put together by how many decisions each
+stands for. The interval is Wilson's for as many independent looks as these are worth (Kish 1965).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
+
+from ipml.cooperation.reports.period import Period, day_number, month_of
+from ipml.enforcement.automation.promises import InForce, find_times_in_force
+from ipml.records import Verdict
+from ipml.review.cases import STATES
+from ipml.review.quality.rates import Rate, count_rate
+from ipml.review.reversals import is_last_verdict, stands
+from ipml.storage.tables import automatic_draws, cases, decisions, looks, measures, opinions, sifts, spread_audits
+
+WAYS = ("people", "spread", "policy", "appeal")
+VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
+_WAY_OF = {"review": "people", "bulk": "people", "spread": "spread", "policy": "policy"}
+_HOUR = 3_600_000_000  # microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Decisions of a period.
+
+    Attributes
+    ----------
+    counts : mapping of (way, verdict, month, stands) to int
+        Verdicts that end a case, each once. One stands if it is the last on its case: neither taken back nor followed
+        by another, so that of those that stand there is one for each case.
+    """
+
+    counts: Mapping[tuple[str, str, str, bool], int]
+
+    def count(
+        self,
+        way: str | None = None,
+        verdict: str | None = None,
+        month: str | None = None,
+        stands: bool | None = None,
+    ) -> int:
+        """Return how many there are; of one way, verdict or month only, or only those that stand, where given."""
+        wanted = (way, verdict, month, stands)
+        return sum(
+            number
+            for key, number in self.counts.items()
+            if all(one is None or one == given for one, given in zip(wanted, key, strict=True))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sellers:
+    """Sellers of listings found counterfeit: how many, with several listings, and who listed again after a measure."""
+
+    n: int
+    repeated: int
+    came_back: int
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who reviewed: how many people, and in how many hours in which at least one verdict fell."""
+
+    n: int
+    hours: int
+
+
+def count_decided(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Decided:
+    """Return the decisions of a period; what was taken back or decided anew by `as_of` does not stand."""
+    day = day_number(decisions.c.decided_at).label("day")
+    query = (
+        select(day, decisions.c.origin, decisions.c.verdict, func.count())
+        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict != Verdict.ESCALATE)
+        .group_by(day, decisions.c.origin, decisions.c.verdict)
+    )
+    if brand is not None:
+        query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(cases.c.brand == brand)
+    counts: dict[tuple[str, str, str, bool], int] = defaultdict(int)
+    for is_final, some in ((True, query.where(is_last_verdict(as_of))), (False, query)):
+        for number, origin, verdict, count in connection.execute(some):
+            counts[_WAY_OF.get(origin, "appeal"), verdict, month_of(number), is_final] += count
+    for (way, verdict, month, is_final), count in list(counts.items()):
+        if is_final:
+            counts[way, verdict, month, False] -= count
+    return Decided({key: count for key, count in counts.items() if count})
+
+
+def count_queued(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> dict[str, int]:
+    """Return how many cases came into the queue, by month."""
+    day = day_number(cases.c.enqueued_at).label("day")
+    # All states are named so that an index that begins with the state can be used.
+    is_new = period.holds(cases.c.enqueued_at, as_of)
+    query = select(day, func.count()).where(cases.c.state.in_(STATES), is_new).group_by(day)
+    if brand is not None:
+        query = query.where(cases.c.brand == brand)
+    counts: dict[str, int] = defaultdict(int)
+    for number, count in connection.execute(query):
+        counts[month_of(number)] += count
+    return dict(counts)
+
+
+def count_seen(connection: Connection, period: Period, as_of: datetime) -> int | None:
+    """Return how many scored listings came by in files; None where none was sifted. A file counts once."""
+    newest = select(func.max(sifts.c.sift_id)).where(period.holds(sifts.c.sifted_at, as_of))
+    newest = newest.group_by(sifts.c.file_digest)
+    query = select(func.sum(sifts.c.listings)).where(sifts.c.sift_id.in_(newest))
+    seen = connection.scalar(query)
+    return None if seen is None else int(seen)
+
+
+def count_sellers(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Sellers:
+    """Return how many sellers had listings that are found counterfeit."""
+    found = select_found(period, as_of, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
+    if brand is not None:
+        found = found.where(cases.c.brand == brand)
+    by_seller = found.group_by(cases.c.seller_id).subquery()
+    several = func.sum(case((by_seller.c.listings > 1, 1), else_=0))
+    n, repeated = connection.execute(select(func.count(), several).select_from(by_seller)).one()
+    return Sellers(n, int(repeated or 0), _count_back(connection, period, as_of, brand))
+
+
+def count_by(
+    connection: Connection, period: Period, as_of: datetime, column: ColumnElement[Any]
+) -> list[tuple[str, int, int]]:
+    """Return groups of listings found counterfeit with how many there are and of how many sellers, most first."""
+    listings, sellers = func.count().label("listings"), func.count(cases.c.seller_id.distinct())
+    query = select_found(period, as_of, column, listings, sellers).where(column.is_not(None)).group_by(column)
+    return [(name, n, of) for name, n, of in connection.execute(query.order_by(listings.desc(), column))]
+
+
+def count_people(connection: Connection, period: Period, as_of: datetime) -> People:
+    """Return who reviewed, one by one or in selections, and gave second looks."""
+    said = select(decisions.c.reviewer, decisions.c.decided_at).where(
+        period.holds(decisions.c.decided_at, as_of),
+        decisions.c.origin.in_(("review", "bulk")),
+        decisions.c.reviewer != "ipml",
+    )
+    looked = select(opinions.c.reviewer, opinions.c.decided_at).where(period.holds(opinions.c.decided_at, as_of))
+    both = said.union_all(looked).subquery()
+    hour = cast(type_coerce(both.c.decided_at, BigInteger) // literal(_HOUR, BigInteger), String)
+    at_work = func.count((both.c.reviewer + literal(" ") + hour).distinct())
+    n, hours = connection.execute(select(func.count(both.c.reviewer.distinct()), at_work)).one()
+    return People(n, hours)
+
+
+def select_found(period: Period, as_of: datetime, *columns: Any) -> Any:
+    """Return the query for cases whose last verdict, given in the period, is that they are counterfeit."""
+    return (
+        select(*columns)
+        .select_from(decisions.join(cases, cases.c.case_id == decisions.c.case_id))
+        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(is_last_verdict(as_of))
+    )
+
+
+def _count_back(connection: Connection, period: Period, as_of: datetime, brand: str | None) -> int:
+    """Return how many sellers had a measure on a listing that they put up after an earlier measure."""
+    first = select(measures.c.pseudonym, func.min(measures.c.imposed_at).label("at")).group_by(measures.c.pseudonym)
+    firsts = first.subquery()
+    query = (
+        select(func.count(measures.c.pseudonym.distinct()))
+        .join(firsts, firsts.c.pseudonym == measures.c.pseudonym)
+        .where(period.holds(measures.c.imposed_at, as_of), measures.c.listed_at > firsts.c.at)
+    )
+    if brand is not None:
+        query = query.join(cases, cases.c.case_id == measures.c.case_id).where(cases.c.brand == brand)
+    return connection.scalar(query) or 0
+
+
+_JUDGED = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Of one way of deciding, or of all.
+
+    Attributes
+    ----------
+    way : str
+        "people", "spread", "policy", or "all".
+    decided, taken_back : int
+        Listings found counterfeit, and those of them of which that does not hold any more.
+    drawn, confirmed : int
+        Looked at a second time, and found counterfeit by whoever did.
+    rate : Rate or None
+        The precision; None where nobody looked a second time.
+    """
+
+    way: str
+    decided: int
+    taken_back: int
+    drawn: int
+    confirmed: int
+    rate: Rate | None
+
+
+def measure_precision(
+    connection: Connection, period: Period, as_of: datetime, decided: Decided, brand: str | None = None
+) -> tuple[Precision, ...]:
+    """Return the precision by ways of deciding, and of all together, last."""
+    of_brand = () if brand is None else (cases.c.brand == brand,)
+    people, spread = (query.where(*of_brand) for query in (_audited(period, as_of), _spread(period, as_of)))
+    drawn = connection.execute(_drawn(period, as_of).where(*of_brand).execution_options(yield_per=1000))
+    parts = [
+        _make_part("people", decided, connection.execute(people).one()),
+        _make_part("spread", decided, connection.execute(spread).one()),
+        _make_part("policy", decided, _sum_in_force(drawn, find_times_in_force(connection, as_of))),
+    ]
+    return (*parts, _put_together(parts))
+
+
+def _make_part(way: str, decided: Decided, sums: Sequence[Any]) -> Precision:
+    n, confirmed, weight, hits, squares = sums
+    made = decided.count(way, Verdict.COUNTERFEIT)
+    back = decided.count(way, Verdict.COUNTERFEIT, stands=False)
+    rate = None
+    if n:
+        worth = float(weight) ** 2 / float(squares)  # independent looks that these are worth
+        rate = count_rate(float(hits) / float(weight) * worth, worth)
+    return Precision(way, made, back, n, int(confirmed or 0), rate)
+
+
+def _put_together(parts: list[Precision]) -> Precision:
+    """Return all ways as one, each by its decisions; ways that nobody looked at a second time take no part."""
+    known = [part for part in parts if part.rate and part.decided]
+    total = sum(part.decided for part in known)
+    sums = (sum(getattr(part, name) for part in parts) for name in ("decided", "taken_back", "drawn", "confirmed"))
+    decided, taken_back, drawn, confirmed = sums
+    rate = None
+    if total:
+        shares = [(part.decided / total, part.rate) for part in known if part.rate]
+        share = sum(weight * rate.share for weight, rate in shares)
+        worth = 1 / sum(weight**2 / rate.n for weight, rate in shares)
+        rate = count_rate(share * worth, worth)
+    return Precision("all", decided, taken_back, drawn, confirmed, rate)
+
+
+def _sums(verdict: ColumnElement[Any], odds: ColumnElement[Any]) -> tuple[Any, ...]:
+    """Return the columns that `_make_part` reads."""
+    hit, weight = case((verdict == Verdict.COUNTERFEIT, 1), else_=0), 1.0 / odds
+    return func.count(), func.sum(hit), func.sum(weight), func.sum(hit * weight), func.sum(weight * weight)
+
+
+def _audited(period: Period, as_of: datetime) -> Select[Any]:
+    """Select what others said of people's decisions that were drawn."""
+    is_back = func.coalesce(opinions.c.withdrawn_at <= as_of, false())
+    said = and_(opinions.c.look_id == looks.c.look_id, opinions.c.decided_at <= as_of, ~is_back)
+    return (
+        select(*_sums(opinions.c.verdict, looks.c.odds))
+        .select_from(looks.join(decisions, decisions.c.decision_id == looks.c.decision_id))
+        .join(opinions, said)
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .where(looks.c.kind == "audit", looks.c.odds > 0, decisions.c.origin.in_(("review", "bulk")))
+        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(opinions.c.verdict.in_(_JUDGED))
+    )
+
+
+def _spread(period: Period, as_of: datetime) -> Select[Any]:
+    """Select what people found of listings to which a decision would have spread."""
+    first = decisions.alias("first")
+    return (
+        select(*_sums(decisions.c.verdict, literal(1.0)))
+        .select_from(decisions)
+        .join(spread_audits, spread_audits.c.case_id == decisions.c.case_id)
+        .join(first, first.c.decision_id == spread_audits.c.decision_id)
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .where(spread_audits.c.verdict == Verdict.COUNTERFEIT, period.holds(first.c.decided_at, as_of))
+        .where(*_by_people(as_of), stands(as_of, of=first))
+    )
+
+
+def _drawn(period: Period, as_of: datetime) -> Select[Any]:
+    """Select what people found of the cases drawn from those that a policy acts on, or from which it may learn to."""
+    return (
+        select(automatic_draws, decisions.c.verdict)
+        .select_from(decisions)
+        .join(automatic_draws, automatic_draws.c.case_id == decisions.c.case_id)
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .where(period.holds(automatic_draws.c.drawn_at, as_of), automatic_draws.c.odds > 0, *_by_people(as_of))
+    )
+
+
+def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> tuple[float, ...]:
+    """Return the sums that `_make_part` reads, over the drawn cases that would have been acted on."""
+    n = confirmed = 0
+    weight = hits = squares = 0.0
+    for row in drawn:
+        if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):
+            is_hit = row.verdict == Verdict.COUNTERFEIT
+            n, confirmed = n + 1, confirmed + is_hit
+            weight, hits, squares = weight + 1 / row.odds, hits + is_hit / row.odds, squares + 1 / row.odds**2
+    return n, confirmed, weight, hits, squares
+
+
+def _by_people(as_of: datetime) -> tuple[ColumnElement[bool], ...]:
+    own = or_(decisions.c.origin == "review", decisions.c.origin == "bulk")
+    said = decisions.c.verdict.in_(_JUDGED)
+    return own, said, is_last_verdict(as_of)

@@ -1,0 +1,136 @@
+"""Networks found: the laws that hold whatever the data, and what comes of planted ones."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipml.cooperation.networks.attributes import KINDS
+from ipml.cooperation.networks.detection import add_events, find_networks
+from ipml.errors import MissingColumns, UnreadableFile
+
+DAY = pd.Timestamp("2026-03-01", tz="UTC")
+ROWS = st.lists(
+    st.tuples(
+        st.integers(0, 11), st.sampled_from([kind.value for kind in KINDS]), st.integers(0, 4), st.integers(0, 5)
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def as_groups(networks):
+    """Return the networks as sets of sellers."""
+    numbers = networks.numbering.number
+    ids = networks.holdings.seller_ids
+    return {frozenset(ids[numbers == number].tolist()) for number in np.unique(numbers[numbers > 0])}
+
+
+def as_frame(rows):
+    """Return rows of hypothesis as attributes."""
+    frame = pd.DataFrame(rows, columns=["seller", "kind", "value", "day"])
+    return pd.DataFrame(
+        {
+            "seller_id": "s" + frame["seller"].astype(str),
+            "kind": frame["kind"],
+            "value": "v" + frame["value"].astype(str),
+            "seen_at": DAY + pd.to_timedelta(frame["day"], unit="D"),
+        }
+    )
+
+
+def links_of(networks):
+    """Return the links with the names of who is linked."""
+    links, ids = networks.links, networks.holdings.seller_ids
+    return list(zip(ids[links.first], ids[links.second], links.weight.tolist(), strict=True))
+
+
+def test_the_order_of_rows_changes_nothing(sellers, networks):
+    """Rows in another order, some of them twice, give the same networks with the same numbers."""
+    rows = pd.concat([sellers.attributes, sellers.attributes.head(500)]).sample(frac=1.0, random_state=3)
+    again = find_networks(rows)
+    assert np.array_equal(again.numbering.number, networks.numbering.number)
+    assert links_of(again) == links_of(networks)
+
+
+def test_names_of_sellers_and_values_change_nothing(sellers, networks):
+    """Other names give the same networks under these names."""
+    renamed = sellers.attributes.assign(
+        seller_id=sellers.attributes["seller_id"].str[::-1], value="x" + sellers.attributes["value"].str[::-1]
+    )
+    found = {frozenset(name[::-1] for name in group) for group in as_groups(find_networks(renamed))}
+    assert found == as_groups(networks)
+
+
+@pytest.mark.parametrize("kind", ["payout", "address", "ship_from", "phrase"])
+def test_a_hub_joins_nobody(sellers, networks, kind):
+    """A value that every third seller has, members of networks among them, changes no network."""
+    some = networks.holdings.seller_ids[::3]
+    hub = pd.DataFrame(
+        {"seller_id": some, "kind": kind, "value": "hub", "seen_at": sellers.attributes["seen_at"].max()}
+    )
+    assert as_groups(find_networks(pd.concat([sellers.attributes, hub]))) == as_groups(networks)
+
+
+def test_day_by_day_gives_the_same_as_all_at_once(sellers, networks):
+    """Events added in five pieces, in which the number of sellers passes powers of two, give the same links."""
+    rows = sellers.attributes.sort_values("seen_at")
+    cuts = [0, int(len(rows) * 0.3), *(int(len(rows) * share) for share in (0.9, 0.97, 0.99)), len(rows)]
+    pieces = [rows.iloc[start:end] for start, end in pairwise(cuts)]
+    found = find_networks(pieces[0])
+    for piece in pieces[1:]:
+        found = add_events(found, piece)
+    assert links_of(found) == links_of(networks)
+    assert np.array_equal(found.group, networks.group)
+
+
+@settings(max_examples=5, deadline=None)
+@given(ROWS, ROWS, ROWS)
+def test_any_events_added_give_the_same_as_all_at_once(first, second, third):
+    """Whatever the rows and however they are cut."""
+    found = add_events(add_events(find_networks(as_frame(first)), as_frame(second)), as_frame(third))
+    anew = find_networks(as_frame(first + second + third))
+    assert links_of(found) == links_of(anew)
+    assert np.array_equal(found.group, anew.group)
+
+
+def test_planted_networks_come_out(sellers, networks):
+    """Of two planted networks no two are one, and nearly all their members are together, with hardly anyone else."""
+    truth = sellers.truth.set_index("seller_id").loc[list(networks.holdings.seller_ids)]
+    for planted in range(1, 5):
+        members = np.flatnonzero(truth["network"] == planted)
+        (number, count) = max(
+            zip(*np.unique(networks.numbering.number[members], return_counts=True), strict=True), key=lambda one: one[1]
+        )
+        assert number > 0
+        assert count >= 0.75 * len(members)
+        assert (truth["network"].to_numpy()[networks.members_of(number)] == planted).mean() >= 0.9
+
+
+def test_weak_kinds_add_up_and_a_strong_one_suffices():
+    """One rare payout joins two of many sellers; one rare picture does not; picture, phrase and template do."""
+    crowd = [(100 + seller, "phone", 100 + seller, 0) for seller in range(500)]
+
+    def found(*kinds):
+        return as_groups(find_networks(as_frame([*crowd, *((who, kind, 1, 0) for kind in kinds for who in (1, 2))])))
+
+    assert found("payout") == {frozenset({"s1", "s2"})}
+    assert found("image") == set()
+    assert found("image", "phrase", "template") == {frozenset({"s1", "s2"})}
+
+
+def test_what_is_no_table_of_attributes_is_refused(tmp_path):
+    """A missing column, an unknown kind, an empty cell and another kind of file are each named."""
+    good = as_frame([(1, "phone", 1, 1)])
+    with pytest.raises(MissingColumns, match="kind"):
+        find_networks(good.drop(columns="kind"))
+    with pytest.raises(UnreadableFile, match="fax"):
+        find_networks(good.assign(kind="fax"))
+    with pytest.raises(UnreadableFile, match="empty cell"):
+        find_networks(good.assign(value=None))
+    (tmp_path / "no.parquet").write_text("no", encoding="utf-8")
+    with pytest.raises(UnreadableFile):
+        find_networks(tmp_path / "no.parquet")

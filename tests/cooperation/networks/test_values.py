@@ -1,0 +1,52 @@
+"""Values as keyed hashes."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipml.cooperation.networks.attributes import KINDS, AttributeKind, hash_attributes, hash_value, normalise_value
+from ipml.errors import UnreadableFile, UnusableSetting
+
+KEY = b"a key of many bytes, kept secret"
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(KINDS), st.text(max_size=12))
+def test_normalising_twice_is_normalising_once(kind, text):
+    """What is written in the plain way stays as it is."""
+    once = normalise_value(kind, text)
+    assert normalise_value(kind, once) == once
+
+
+@pytest.mark.parametrize("text", ["+49 170 1234567", "0049 (170) 123-45 67", "0170/1234567", "٠170 1234567"])
+def test_a_phone_is_the_same_however_it_is_written(text):
+    """Signs, the code of the country and digits of other scripts make no difference."""
+    assert normalise_value(AttributeKind.PHONE, text, "49") == "491701234567"
+
+
+def test_kind_and_key_are_part_of_the_hash():
+    """The same digits as phone and as account, or under another key, are not the same."""
+    hashes = {hash_value(key, kind, "12345") for key in (KEY, KEY + b"2") for kind in KINDS[:2]}
+    assert len(hashes) == 4
+
+
+def test_a_file_is_hashed_and_nothing_of_it_is_left(tmp_path):
+    """The values go, all else stays; a short key and an unknown kind are refused."""
+    moment = pd.Timestamp("2026-03-01", tz="UTC")
+    raw, out, key = tmp_path / "raw.parquet", tmp_path / "out.parquet", tmp_path / "key"
+    frame = pd.DataFrame({"seller_id": ["a", "b"], "kind": "phone", "value": ["+491701", "0170 1"], "seen_at": moment})
+    frame.to_parquet(raw)
+    key.write_bytes(KEY)
+    assert hash_attributes(raw, out, key, "49") == 2
+    hashed = pd.read_parquet(out)
+    assert hashed["value"].nunique() == 1
+    assert b"1701" not in out.read_bytes()
+    assert hashed.drop(columns="value").equals(frame.drop(columns="value"))
+    key.write_bytes(b"short")
+    with pytest.raises(UnusableSetting):
+        hash_attributes(raw, out, key)
+    key.write_bytes(KEY)
+    frame.assign(kind="fax").to_parquet(raw)
+    with pytest.raises(UnreadableFile, match="fax"):
+        hash_attributes(raw, out, key)

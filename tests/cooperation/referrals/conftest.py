@@ -1,0 +1,56 @@
+"""A marketplace with networks and decisions, filled once; each test works on a copy of its database."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from databases import copy_sqlite
+from sqlalchemy.engine import make_url
+
+from experiments.cooperation.clue_market import NOON, ClueMarket, fill_market
+from ipml.cooperation.consequences import cooperating
+from ipml.cooperation.policy import ClueRules, load_cooperation_policy
+from ipml.cooperation.referrals.package import Built, ClueRequest, build_clue
+from ipml.storage.database import open_database
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> ClueMarket:
+    """Fill a database with listings of two networks, and decide on most of them."""
+    folder = tmp_path_factory.mktemp("clue_market")
+    market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=6)
+    market.engine.dispose()  # the last connection moves the log into the file
+    return market
+
+
+@pytest.fixture
+def market(filled: ClueMarket, tmp_path: Path) -> Iterator[ClueMarket]:
+    """Give a copy of that marketplace."""
+    source = make_url(str(filled.engine.url)).database
+    assert source is not None
+    shutil.copyfile(source, tmp_path / "copy.db")
+    engine = open_database(f"sqlite:///{tmp_path / 'copy.db'}")
+    yield replace(filled, engine=cooperating(engine))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def rules() -> ClueRules:
+    """Return the bundled rules."""
+    return load_cooperation_policy().clues
+
+
+@pytest.fixture
+def build(market: ClueMarket, rules: ClueRules, tmp_path: Path) -> Callable[..., Built]:
+    """Return a function that builds a clue on the first network for a recipient."""
+
+    def make(recipient: str = "police-criminal", name: str = "clue", **options: object) -> Built:
+        brand = "Calder" if recipient == "rights-holder" else None
+        said = {name: options.pop(name) for name in ("captures", "is_again", "sales") if name in options}
+        request = ClueRequest(market.numbers[0], recipient, brand, **said)  # type: ignore[arg-type]
+        fields = {"by": "lea", "now": NOON} | options
+        return build_clue(market.engine, market.networks, request, rules, tmp_path / name, **fields)  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,253 @@
+"""What is in a clue, that it can be checked by anybody, and that nothing goes out unnoted."""
+
+import csv
+import json
+import random
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+from itertools import cycle
+from pathlib import Path
+
+import bagit
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from experiments.cooperation.clue_market import NOON, decide_all, fill_market
+from ipml.cooperation.policy import ClueRules
+from ipml.cooperation.referrals.handover import find_disclosures, get_clue, learn_solvability, note_outcome, read_known
+from ipml.cooperation.referrals.package import ClueRequest, build_clue
+from ipml.cooperation.referrals.ranking import rank_networks
+from ipml.enforcement.evidence.verify import check_package
+from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
+from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_holds
+from ipml.errors import ClueTooSmall, NothingNew, UnderLegalHold, UnusableSetting
+from ipml.records import Listing, ScoredListing
+from ipml.review.queue import enqueue
+from ipml.storage import tables
+from ipml.storage.anchors import make_key
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import find_pseudonym
+
+RECIPIENTS = ("police-criminal", "customs", "rights-holder", "market-surveillance")
+
+
+def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
+    """Return the rows of a table of a package."""
+    return list(csv.DictReader(StringIO((folder / "data" / name).read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize("recipient", RECIPIENTS)
+def test_a_clue_is_whole_for_us_and_for_every_archive(build, recipient):
+    """Nothing is found in it; the Library of Congress's own reader accepts it."""
+    built = build(recipient)
+    assert check_package(built.path).findings == []
+    bagit.Bag(str(built.path)).validate()
+
+
+def test_it_verifies_where_nothing_of_ipml_is(build, tmp_path):
+    """The program in it needs Python alone, and holds the signature to the key."""
+    make_key(tmp_path / "anchor.pem")
+    built = build(key_file=tmp_path / "anchor.pem")
+    command = [sys.executable, "-I", "-S", str(built.path / "verify.py"), str(built.path), "--key", built.anchor.key]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "The package is whole.")
+
+
+@pytest.mark.parametrize("n_flips", [16, pytest.param(300, marks=pytest.mark.slow)])
+def test_every_changed_byte_is_named_with_its_file_and_no_other(build, n_flips):
+    """Whatever byte of whatever file is changed: that file is found at fault, and no other."""
+    folder = build().path
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    some = [name for name in names if "evidence-" not in name] + [name for name in names if "evidence-" in name][:3]
+    random.seed(n_flips)
+    for number in range(n_flips):
+        path = folder / some[number % len(some)]
+        before = path.read_bytes()
+        place = random.randrange(len(before))
+        path.write_bytes(before[:place] + bytes([before[place] ^ random.randrange(1, 256)]) + before[place + 1 :])
+        assert {one.file for one in check_package(folder).findings} == {some[number % len(some)]}
+        path.write_bytes(before)
+
+
+def test_a_seller_has_one_name_in_all_files(build, market):
+    """Who is S-001 in one file is S-001 in all; whoever is named elsewhere is among the members."""
+    folder = build().path
+    members = {row["member"]: row["seller_id"] for row in rows_of(folder, "members.csv")}
+    assert set(members.values()) == set(
+        map(str, market.networks.holdings.seller_ids[market.networks.members_of(market.numbers[0])])
+    )
+    for name in ("links.csv", "timeline.csv", "listings.csv", "summary.html", "graph.svg", "graph.graphml"):
+        assert set(re.findall(r"\bS-\d{3}\b", (folder / "data" / name).read_text(encoding="utf-8"))) <= set(members)
+    for row in rows_of(folder, "listings.csv"):
+        assert row["evidence_sha256"] == "" or row["verdict"] != "none yet"
+
+
+def test_names_of_two_recipients_cannot_be_compared_by_id(build):
+    """Customs learn codes only; the columns of what they may not know are not there."""
+    header = rows_of(build("customs").path, "members.csv")[0]
+    assert "seller_id" not in header
+    assert "strikes" not in header
+
+
+def test_a_rights_holder_sees_listings_of_its_brand_only(build):
+    """And only members who had one; the value is of these listings."""
+    folder = build("rights-holder").path
+    listings = rows_of(folder, "listings.csv")
+    assert {row["brand"] for row in listings} == {"Calder"}
+    assert {row["member"] for row in rows_of(folder, "members.csv")} == {
+        row["member"] for row in listings if row["verdict"] == "counterfeit"
+    }
+    assert json.loads((folder / "data/value.json").read_text())["listings"] == len(listings)
+
+
+def test_every_amount_bears_a_currency(build, market):
+    """In what people read and in what programs do, though listings and sales are in several currencies."""
+    with writing(market.engine) as connection:
+        rows = connection.execute(select(tables.cases)).all()
+        for row, code in zip(rows, cycle(["EUR", "RUB", "XAU", None]), strict=False):
+            content = json.loads(row.snapshot)
+            content["listing"]["currency"] = code
+            changed = update(tables.cases).where(tables.cases.c.case_id == row.case_id)
+            connection.execute(changed.values(snapshot=json.dumps(content)))
+    seller = str(market.networks.holdings.seller_ids[market.networks.members_of(market.numbers[0])[0]])
+    columns = {"seller_id": seller, "units": [1.0, 2.0, 3.0], "value": [9.0, 5.0, 7.0]}
+    sales = pd.DataFrame(columns | {"currency": ["RUB", "USD", "XAU"]})
+    for name, given in (("from-listings", None), ("from-table", sales)):
+        built = build(name=name, sales=given, is_again=True)
+        text = " ".join((built.path / "data/summary.txt").read_text().split())
+        amounts = re.findall(r"(?:Value:|alone:) (.*?)[.;] ", text)
+        assert amounts
+        assert all(re.fullmatch(r"[\d,]+ EUR( \([\d,]+ EUR to [\d,]+ EUR.*)?", one) for one in amounts), amounts
+        assert "no rate" in text
+        assert "at 0.01 EUR for 1 RUB" in text
+        said = json.loads((built.path / "data/value.json").read_text())
+        assert said["currency"] == built.clue.currency == "EUR"
+        assert said["value_known_of_listings_found_counterfeit"] <= said["value"]["low"] <= said["value"]["total"]
+        assert all(bool(row["price"]) == bool(row["currency"]) for row in rows_of(built.path, "listings.csv"))
+
+
+def test_what_goes_out_is_noted(build, market):
+    """Clue, members by pseudonym, and the digest that the package itself bears; nothing of a seller in the clear."""
+    built = build()
+    with reading(market.engine) as connection:
+        row = connection.execute(select(tables.audit).where(tables.audit.c.action == "disclosed clue")).one()
+        named = connection.execute(select(tables.disclosures)).all()
+        assert get_clue(connection, 1) == built.clue
+    assert (row.actor, row.subject) == ("lea", "clue:1")
+    assert json.loads(row.payload)["content"] == built.clue.content_digest
+    export = json.loads((built.path / "data/export.json").read_text())
+    assert json.loads(export["payload"])["content"] == built.clue.content_digest
+    assert len(named) == built.n_named
+    assert not set(market.people) & {one.pseudonym for one in named}
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
+def test_on_postgresql_too(engine: Engine, rules: ClueRules, tmp_path: Path):
+    """All that is read and noted of a clue."""
+    market = fill_market(engine, n_networks=1, most_members=4, each=2)
+    request = ClueRequest(market.numbers[0], "police-criminal")
+    built = build_clue(market.engine, market.networks, request, rules, tmp_path / "clue", by="lea", now=NOON)
+    assert check_package(built.path).findings == []
+    with reading(engine) as connection:
+        assert get_clue(connection, built.clue.clue_id) == built.clue
+        model = learn_solvability(rules.solvability, read_known(connection))
+        (ranked,) = rank_networks(connection, market.networks, model, rules, NOON)
+    assert ranked.n_confirmed == built.clue.n_confirmed
+    assert ranked.worth == ranked.value * built.clue.solvability / built.clue.effort
+
+
+def test_a_killed_package_leaves_nothing_behind_but_the_note(build, market, tmp_path):
+    """Where it cannot be written, nobody is told of; what was there stays."""
+    (tmp_path / "clue").write_text("mine")
+    with pytest.raises(Exception, match="never written over"):
+        build()
+    assert (tmp_path / "clue").read_text() == "mine"
+    with reading(market.engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.clues)) == 0
+
+
+def test_the_same_again_is_refused_and_what_is_new_is_said(build, market):
+    """A member's new listing found counterfeit is news; names stay those of the first clue."""
+    first = build("customs", "first")
+    with pytest.raises(NothingNew, match=first.clue.reference):
+        build("customs", "second")
+    assert build("customs", "third", is_again=True).clue.follows == first.clue.clue_id
+    member = next(iter(market.people))
+    listing = Listing("Lnew", member, "Calder runner, new", brand="Calder", price=50.0, currency="EUR", country="DE")
+    enqueue(market.engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "m/1")], now=NOON)
+    decide_all(market.engine, np.random.default_rng(0), genuine=0.0, now=NOON + timedelta(days=21))
+    later = build("customs", "fourth", now=NOON + timedelta(days=22))
+    assert any("1 listings of 1 sellers found counterfeit" in line for line in later.news)
+    assert "NEW SINCE THE LAST CLUE" in (later.path / "data/summary.txt").read_text(encoding="utf-8")
+    names = [{row["member"] for row in rows_of(one.path, "members.csv")} for one in (first, later)]
+    assert names[0] <= names[1]
+
+
+def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_path):
+    """Too few listings found counterfeit, and no package is made: being linked is no offence."""
+    sizes = [number for number in set(market.networks.numbering.number.tolist()) if number not in (0, *market.numbers)]
+    with pytest.raises(ClueTooSmall, match=r"0 listings found counterfeit|members; expected"):
+        build_clue(market.engine, market.networks, ClueRequest(sizes[0], "customs"), rules, tmp_path / "c", by="lea")
+
+
+def test_a_profile_asks_for_its_brand(market, rules, tmp_path):
+    """A rights holder without a brand, and police with one, are refused."""
+    for recipient, brand in (("rights-holder", None), ("police-criminal", "Calder"), ("nobody", None)):
+        request = ClueRequest(market.numbers[0], recipient, brand)
+        with pytest.raises(UnusableSetting):
+            build_clue(market.engine, market.networks, request, rules, tmp_path / "c", by="lea")
+
+
+def test_the_police_clue_holds_what_is_kept(build, market):
+    """Those found out cannot be erased while it is open; afterwards nothing of them can be read here."""
+    build()
+    seller = next(seller for seller in market.people if _is_held(market.engine, seller))
+    with pytest.raises(UnderLegalHold, match="clue C-"):
+        erase_sellers(market.engine, [seller], why="request 1", by="lea", now=NOON)
+    release_holds(market.engine, seller, by="lea", now=NOON)
+    with reading(market.engine) as connection:
+        pseudonym = find_pseudonym(connection, seller)
+        assert pseudonym is not None
+        (told,) = find_disclosures(connection, pseudonym)
+        assert (told.recipient, told.tells_sellers) == ("police-criminal", False)
+        texts = [
+            str(tuple(row))
+            for name in ("clues", "disclosures")
+            for row in connection.execute(select(tables.metadata.tables[name]))
+        ]
+    assert not any(seller in text for text in texts)
+
+
+def test_a_dropped_clue_holds_nothing_any_more(build, market, rules):
+    """Only what was held for it is released."""
+    built = build()
+    seller = next(seller for seller in market.people if _is_held(market.engine, seller))
+    place_hold(market.engine, seller, why="claim 4", until=NOON + timedelta(days=9), by="lea", now=NOON)
+    note_outcome(market.engine, built.clue.clue_id, "dropped", rules, by="lea", why="too little", now=NOON)
+    assert [one for one in market.people if _is_held(market.engine, one)] == [seller]
+
+
+def test_the_erased_are_named_to_nobody(build, market, tmp_path):
+    """The folder of networks may still hold them; the list of the erased tells."""
+    gone = next(iter(market.people))
+    with reading(market.engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.cases).where(tables.cases.c.seller_id == gone))
+    with writing(market.engine) as connection:  # delivered, as erasing waits for that
+        connection.execute(update(tables.outbox).values(state="delivered", settled_at=NOON))
+    erase_sellers(market.engine, [gone], why="request 1", by="lea", listed_in=tmp_path / "erased", now=NOON)
+    note_erased(tmp_path / "erased", "somebody else", "p", NOON)
+    for number, listed in enumerate((read_erased(tmp_path / "erased"), None)):
+        folder = build(name=f"clue-{number}", erased=listed, is_again=True).path
+        assert gone not in {row["seller_id"] for row in rows_of(folder, "members.csv")}
+        assert "members who were erased" in (folder / "data/unknown.txt").read_text()
+
+
+def _is_held(engine, seller):
+    with reading(engine) as connection:
+        pseudonym = find_pseudonym(connection, seller)
+        return bool(pseudonym and find_holds(connection, pseudonym, NOON))

@@ -1,0 +1,111 @@
+"""What people and programs read of a clue: whole, harmless, and the same every time."""
+
+import json
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from experiments.cooperation.clue_market import NOON
+from ipml.cooperation.referrals.disclosure import Disclosure, list_unknown, name_members
+from ipml.cooperation.referrals.dossier import join_network
+from ipml.cooperation.referrals.package import write_graph_json, write_graphml, write_value
+from ipml.cooperation.referrals.summary import (
+    SIZE,
+    Heading,
+    draw_network,
+    place_nodes,
+    write_html,
+    write_parts,
+    write_text,
+)
+from ipml.money import Money
+from ipml.spreadsheet import write_csv
+from ipml.storage.database import reading
+
+HOSTILE = '<script>alert(1)</script>"\x1b[2J=HYPERLINK(0)'
+_GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def dossier(filled):
+    """Return the dossier of a network, of which every brand and title is hostile."""
+    with reading(filled.engine) as connection:
+        found = join_network(connection, filled.networks, filled.numbers[0])
+    filled.engine.dispose()
+    listings = tuple(replace(one, brand=HOSTILE, title=HOSTILE) for one in found.listings)
+    return replace(found, listings=listings)
+
+
+@pytest.fixture(scope="module")
+def profile(rules):
+    """Return the profile that allows most."""
+    return rules.profiles["police-criminal"]
+
+
+@pytest.fixture(scope="module")
+def told(dossier, profile):
+    """Return what the police is told."""
+    return Disclosure(dossier, profile, name_members(dossier, profile, (), {})).tell()
+
+
+@pytest.fixture(scope="module")
+def heading(profile, told):
+    """Return what stands over a summary."""
+    return Heading("C-1", NOON, profile, tuple(brand for brand, _ in told.brands))
+
+
+def test_hostile_text_runs_nowhere(told, profile, heading):
+    """No tag of a seller, no escape sequence, no formula, no script, nothing that is loaded from elsewhere."""
+    parts = write_parts(told, profile, tuple(list_unknown(told, profile, 0, 0)), ())
+    html = write_html(heading, parts, told, draw_network(told))
+    assert "&lt;script&gt;" in html
+    assert not re.search(r"<script|<img|<link|<iframe|\son\w+=|href=|src=|url\(", html)
+    assert "\x1b" not in html + write_text(heading, parts) + write_csv(told.listings.header, told.listings.rows)
+    assert not re.search(r"(^|[,;\"])[=+@]", write_csv(told.listings.header, told.listings.rows), re.MULTILINE)
+
+
+def test_the_summary_asks_and_answers_what_an_investigator_does(told, profile, heading):
+    """Who, what, since when, how much, where from (a hypothesis), what is not known, what to do next: on two pages."""
+    text = write_text(heading, write_parts(told, profile, tuple(list_unknown(told, profile, 0, 0)), ("One is new.",)))
+    order = ["NEW SINCE", "WHO\n", "WHAT\n", "SINCE WHEN", "HOW MUCH", "(A HYPOTHESIS)", "NOT KNOWN", "TO DO NEXT"]
+    places = [text.index(title) for title in order]
+    assert places == sorted(places)
+    assert len(text.split()) < 900
+
+
+def test_the_graph_is_the_same_in_every_form(told):
+    """Picture, GraphML and JSON hold the same members and links."""
+    svg, graphml = ElementTree.fromstring(draw_network(told)), ElementTree.fromstring(write_graphml(told))
+    said = json.loads(write_graph_json(told))
+    names = {node.name for node in told.nodes}
+    assert {one["id"] for one in said["nodes"]} == names == {one.get("id") for one in graphml.iter(f"{_GRAPHML}node")}
+    assert len(said["links"]) == len(told.edges) == len(list(graphml.iter(f"{_GRAPHML}edge")))
+    assert len(list(svg.iter(f"{_SVG}line"))) == len(told.edges)
+
+
+def test_the_picture_is_drawn_the_same_every_time_within_its_frame(told):
+    """And no two members stand on one place."""
+    assert draw_network(told) == draw_network(told)
+    places = place_nodes(told.nodes, told.edges)
+    assert len({(round(x), round(y)) for x, y in places.values()}) == len(told.nodes)
+    assert all(0 < x < SIZE and 0 < y < SIZE for x, y in places.values())
+
+
+def test_the_value_says_what_it_rests_on(told):
+    """An interval around the estimate, and how it came about; what is not known is null."""
+    said = json.loads(write_value(told))
+    assert said["value"]["low"] <= said["value"]["total"] <= said["value"]["high"]
+    assert said["how"]
+    worth = replace(told.worth, value=replace(told.worth.value, high=Money(float("inf"), "EUR")))
+    assert json.loads(write_value(replace(told, worth=worth)))["value"]["high"] is None
+
+
+def test_where_sales_are_not_known_it_is_said(told, profile):
+    """In the unknown, instead of a number."""
+    worth = replace(told.worth, value=replace(told.worth.value, high=Money(float("inf"), "EUR")))
+    lines = list(list_unknown(replace(told, worth=worth), profile, 2, 0))
+    assert any("How much was sold" in line for line in lines)
+    assert any("2 members who were erased" in line for line in lines)
