@@ -42,7 +42,7 @@ from ipml.model.promotion import compare_scores, fetch_tested
 from ipml.model.selection import rank_label_errors
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
-from ipml.review.labels import export_labels, label_listing
+from ipml.review.exports import export_labels, label_listing
 from ipml.review.queue import claim, count_cases, decide, enqueue, get_case
 from ipml.scoring.scorer import load_model
 from ipml.settings import get_settings

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row
 
 from ipml.enforcement.evidence.pieces import keep_evidence
 from ipml.records import Decision, Reversal, Verdict
-from ipml.review.consequences import Made
+from ipml.review.reversals import Made
 
 POLICY = "5e" * 32
 

@@ -9,16 +9,15 @@ from sqlalchemy import Connection, Engine, Text, insert, select, update
 
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
-from ipml.review.quality.conflicts import add_seller
-from ipml.review.quality.goldens import add_golden
+from ipml.review.quality.blind_reviews import add_golden
+from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
 from ipml.storage import audit
 from ipml.storage.database import writing
-from ipml.storage.notifiers import notifier_of
 from ipml.storage.outbox import put
-from ipml.storage.pseudonyms import pseudonym_of, seal
+from ipml.storage.pseudonyms import notifier_of, pseudonym_of, seal
 from ipml.storage.tables import (
     automatic_decisions,
     automatic_draws,
@@ -91,7 +90,7 @@ def plant_anew(engine: Engine) -> str:
     add_golden(engine, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
     with writing(engine) as connection:
         connection.execute(insert(users).values(name="bo", password_hash="", role="reviewer", created_at=NOON))
-    add_seller(engine, "bo", SELLER, now=NOON)
+    add_own_seller(engine, "bo", SELLER, now=NOON)
     return _plant_more(engine, first)
 
 

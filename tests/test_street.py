@@ -10,7 +10,7 @@ from ipml.model.tracking import resolve_model
 from ipml.model.training import Experiment, train
 from ipml.model.training.experiment import read_training_listings
 from ipml.records import Verdict
-from ipml.review.labels import export_labels, label_listing
+from ipml.review.exports import export_labels, label_listing
 from ipml.review.queue import claim, count_cases, decide, enqueue, get_case, list_cases, release
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored

@@ -25,9 +25,8 @@ from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import undo
+from ipml.review.reversals import bind_consequences, undo
 from ipml.storage.anchors import make_key
 from ipml.storage.database import migrate, open_database
 
@@ -61,7 +60,7 @@ def make_package(place: Path) -> Path:
     """Return the folder of a package with all that a package may have."""
     engine = open_database(f"sqlite:///{place / 'ipml.db'}")
     migrate(engine)
-    engine = bind(engine, Keeping())
+    engine = bind_consequences(engine, Keeping())
     listing = Listing("A7", "s1", "Gu\u0441\u0441i bag, mirror quality", price=40.0, currency="EUR", seller_sales=3.0)
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])

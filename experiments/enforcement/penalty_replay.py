@@ -29,9 +29,8 @@ from ipml.enforcement.penalties.simulation import simulate_penalties
 from ipml.enforcement.penalties.strikes import add_strike
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
-from ipml.review.grounds import GROUNDS
-from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.worth import weigh
+from ipml.review.decisions import GROUNDS
+from ipml.review.ranking.policy import load_policy, weigh
 from ipml.review.snapshot import encode
 from ipml.storage.database import migrate, open_database, writing
 from ipml.storage.tables import cases, decisions, reversals

@@ -27,8 +27,8 @@ from ipml.features.goods import brand_table
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
-from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import bind_consequences
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
@@ -91,7 +91,7 @@ def decide_all(folder: Path, n_decisions: int) -> Engine:
     """Put the most suspicious into a queue and decide on each; return the database."""
     engine = open_database(f"sqlite:///{folder / 'ipml.db'}")
     migrate(engine)
-    engine = bind(engine, Keeping())
+    engine = bind_consequences(engine, Keeping())
     scored = sorted(read_scored(folder / "scored.parquet"), key=lambda one: -(one.score or 0.0))
     enqueue(engine, scored[:n_decisions], joins_alike=False)
     for number in range(n_decisions):

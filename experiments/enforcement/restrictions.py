@@ -12,7 +12,7 @@ import pandas as pd
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.records import Listing, Reason
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 from ipml.simulation.identities import Identity, countries_of, give_identities, leave_contacts
 from ipml.simulation.marketplace import simulate_marketplace
 

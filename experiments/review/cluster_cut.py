@@ -21,7 +21,7 @@ from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import Case, ScoredListing, Verdict
-from ipml.review.clusters.spread_audit import measure_spread
+from ipml.review.group_decisions import measure_spread
 from ipml.review.queue import claim, decide_and_spread, enqueue, get_case, preview_spread
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace

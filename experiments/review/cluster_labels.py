@@ -17,7 +17,7 @@ from sqlalchemy import select
 from experiments.benchmark.protocols import drop_mislabelled, read_darknet
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Listing, ScoredListing
-from ipml.review.clusters.signatures import fold
+from ipml.review.near_duplicates.clusters import fold_title
 from ipml.review.queue import enqueue
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, reading
@@ -44,7 +44,11 @@ def describe(name: str, frame: pd.DataFrame) -> None:
     known = {listing.listing_id: listing for listing in listings}
     by_case = {row.case_id: known[row.listing_id] for row in rows}
     pairs = [(known[row.listing_id], by_case[row.exemplar]) for row in rows if row.exemplar]
-    same = [(one, other) for one, other in pairs if fold(one.title) == fold(other.title) and one.price == other.price]
+    same = [
+        (one, other)
+        for one, other in pairs
+        if fold_title(one.title) == fold_title(other.title) and one.price == other.price
+    ]
     edited = [pair for pair in pairs if pair not in same]
     typer.echo(f"Dark-net goods, {name}: {len(rows):,} listings, {len(pairs):,} wait for another")
     for label, group in (("all", pairs), ("same title and price", same), ("edited", edited)):

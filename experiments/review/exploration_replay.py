@@ -24,12 +24,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, insert
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.exploration.batches import enqueue_batch
-from ipml.review.exploration.coverage import Stretch
-from ipml.review.exploration.estimates import Estimates, estimate, summarise
-from ipml.review.exploration.exploration import DEPTHS, Rule, make_ticket_drawer
-from ipml.review.exploration.sifting import Sift, sift_arrays
+from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide
+from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
+from ipml.review.sampling.exploration import DEPTHS, Rule, Sift, make_ticket_drawer, sift_arrays
 from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, writing

@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ipml.records import Verdict
-from ipml.review.quality.consensus import ANSWERS, find_consensus
-from ipml.review.quality.judgements import Judgement
+from ipml.review.quality.assessment import ANSWERS, Judgement, find_consensus
 
 N_REVIEWERS = 10
 N_SEEDS = 20

@@ -29,7 +29,7 @@ from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
 from ipml.review.ranking.policy import Policy, load_policy
-from ipml.review.ranking.ranking import Order, rerank, sort_column
+from ipml.review.ranking.queue_order import Order, rerank, sort_column
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import cases

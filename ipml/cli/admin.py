@@ -68,13 +68,13 @@ def list_(database: Database = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.review.quality.conflicts import list_sellers
+    from ipml.review.quality.second_person import list_own_sellers
     from ipml.web.accounts.users import list_users
 
     engine = open_for_command(database)
     table = Table("name", "role", "may log in", "since", "sells as")
     for user in list_users(engine):
-        is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_sellers(engine, user.name))
+        is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_own_sellers(engine, user.name))
         table.add_row(user.name, user.role, is_active, f"{user.created_at:%Y-%m-%d}", Text(sellers))
     Console().print(table)
 
@@ -221,14 +221,14 @@ def sells(
 
     Example: ipml user sells ana harbour-outlet
     """
-    from ipml.review.quality.conflicts import add_seller, remove_seller
+    from ipml.review.quality.second_person import add_own_seller, remove_own_seller
 
     engine = open_for_command(database)
     if no_longer:
-        remove_seller(engine, name, seller, by=_name_admin(engine, by))
+        remove_own_seller(engine, name, seller, by=_name_admin(engine, by))
         typer.echo(f"{name} may judge listings of {seller} again.")
     else:
-        add_seller(engine, name, seller, by=_name_admin(engine, by))
+        add_own_seller(engine, name, seller, by=_name_admin(engine, by))
         typer.echo(f"{name} will not judge listings of {seller}.")
 
 
@@ -303,7 +303,7 @@ def restore(
     )
     from ipml.settings import get_settings
     from ipml.storage.audit import Anchor
-    from ipml.storage.restoring import restore as restore_into
+    from ipml.storage.backup import restore as restore_into
 
     kept = Anchor.parse(anchor) if anchor else None
     erased_in, erased = get_settings().erased, None

@@ -49,7 +49,7 @@ def labels(
     """
     from ipml.listings.schema import listings_to_frame
     from ipml.listings.writers import write_listings
-    from ipml.review.labels import export_labels, label_listing
+    from ipml.review.exports import export_labels, label_listing
 
     engine = open_for_command(database)
     listings = [label_listing(label) for label in export_labels(engine, known_by=in_utc(known_by))]

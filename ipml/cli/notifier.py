@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ipml.cooperation.notifiers.record import Rate, Record
-    from ipml.storage.notifiers import Notifier
+    from ipml.storage.pseudonyms import Notifier
 
 
 document_app = typer.Typer(
@@ -144,7 +144,7 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import reading
-    from ipml.storage.notifiers import get_notifier
+    from ipml.storage.pseudonyms import get_notifier
 
     policy, now = load_cooperation_policy(), in_utc(as_of) or datetime.now(UTC)
     with reading(open_for_command(database)) as connection:
@@ -304,7 +304,7 @@ def appoint(
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import writing
-    from ipml.storage.notifiers import note_added, notifier_of
+    from ipml.storage.pseudonyms import note_notifier_added, notifier_of
     from ipml.web.accounts.permissions import Action
 
     engine, now = open_for_command(database), clock.now(UTC)
@@ -317,7 +317,7 @@ def appoint(
             if "@" not in notifier:
                 raise
             added = notifier_of(connection, notifier, "rights holder", now)
-            note_added(connection, added, name, now)
+            note_notifier_added(connection, added, name, now)
             number = added.notifier_id
         made = appointments.appoint(connection, number, kind, name, ground, now, until=end)
         lane = lane_of(connection, number, load_cooperation_policy(), now)
@@ -336,7 +336,7 @@ def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Databas
 
     from ipml.cooperation.notifiers import notifier as appointments
     from ipml.storage.database import writing
-    from ipml.storage.notifiers import get_notifier
+    from ipml.storage.pseudonyms import get_notifier
 
     engine, number, name = _find(notifier, database, by)
     now = clock.now(UTC)

@@ -102,7 +102,7 @@ def dead(
     from rich.text import Text
 
     from ipml.storage.database import reading
-    from ipml.storage.dead_letters import list_dead
+    from ipml.storage.outbox import list_dead
 
     table = Table("key", "to", "about", "attempts", "given up", "why")
     with reading(open_for_command(database)) as connection:
@@ -133,7 +133,7 @@ def retry(
     from datetime import UTC, datetime
 
     from ipml.errors import MessageOvertaken, UnusableSetting
-    from ipml.storage import dead_letters, outbox
+    from ipml.storage import outbox
     from ipml.storage.database import reading, writing
     from ipml.web.accounts.permissions import Action
 
@@ -142,7 +142,7 @@ def retry(
     engine = open_for_command(database)
     name = acting(engine, Action.SETTLE_MESSAGES, by)
     with reading(engine) as connection:
-        keys = [key] if key else [message.key for message in dead_letters.list_dead(connection)] if every else []
+        keys = [key] if key else [message.key for message in outbox.list_dead(connection)] if every else []
     overtaken = 0
     if waiting:
         with writing(engine) as connection:
@@ -150,7 +150,7 @@ def retry(
     for one in keys:
         try:
             with writing(engine) as connection:
-                dead_letters.retry(connection, one, name, datetime.now(UTC), out_of_order=out_of_order)
+                outbox.retry_dead(connection, one, name, datetime.now(UTC), out_of_order=out_of_order)
         except MessageOvertaken:
             if not every:
                 raise
@@ -172,14 +172,14 @@ def drop(
     """
     from datetime import UTC, datetime
 
-    from ipml.storage import dead_letters
+    from ipml.storage import outbox
     from ipml.storage.database import writing
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     name = acting(engine, Action.SETTLE_MESSAGES, by)
     with writing(engine) as connection:
-        dead_letters.drop(connection, key, name, why, datetime.now(UTC))
+        outbox.drop_dead(connection, key, name, why, datetime.now(UTC))
     typer.echo(f"Message {key} is dropped.")
 
 

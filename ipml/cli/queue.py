@@ -18,8 +18,8 @@ from ipml.cli.terminal import By, Database, acting, open_for_command, printable
 
 if TYPE_CHECKING:
     from ipml.records import ScoredListing
-    from ipml.review.ranking.preview import Preview
-    from ipml.review.ranking.ranking import Order
+    from ipml.review.ranking.plans import Preview
+    from ipml.review.ranking.queue_order import Order
 
 
 def enqueue(
@@ -73,7 +73,7 @@ def enqueue(
     from ipml.cooperation.notices.intake import match_notices
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.review.exploration.batches import enqueue_batch
+    from ipml.review.intake import enqueue_batch
     from ipml.scoring.batch.scored_files import read_scored
     from ipml.storage.database import migrate
 
@@ -126,7 +126,7 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
     Example: ipml queue rerank --order value --policy policy.toml
     """
     from ipml.review.ranking.policy import load_policy
-    from ipml.review.ranking.ranking import rerank as rerank_cases
+    from ipml.review.ranking.queue_order import rerank as rerank_cases
     from ipml.storage.database import migrate
     from ipml.web.accounts.permissions import Action
 
@@ -154,8 +154,8 @@ def simulate_policy(
 
     Example: ipml queue simulate-policy policy.toml --first 100
     """
+    from ipml.review.ranking.plans import simulate_policy as simulate
     from ipml.review.ranking.policy import load_policy
-    from ipml.review.ranking.preview import simulate_policy as simulate
 
     chosen, weights = _parse_order(order), load_policy(policy)
     engine = open_for_command(database)
@@ -178,7 +178,7 @@ def plan(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.review.ranking.shift import plan_shift
+    from ipml.review.ranking.plans import plan_shift
 
     works = plan_shift(open_for_command(database), minutes, now=datetime.now(UTC))
     spent, value = sum(work.minutes for work in works), sum(work.value for work in works)
@@ -199,7 +199,7 @@ def minutes(database: Database = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.review.ranking.minutes import measure_minutes, propose_minutes
+    from ipml.review.ranking.plans import measure_minutes, propose_minutes
 
     measured = measure_minutes(open_for_command(database))
     table = Table("reviews", "decisions", "median minutes", title="From claim to decision")
@@ -213,7 +213,7 @@ def minutes(database: Database = None) -> None:
 
 def _parse_order(name: str) -> Order:
     from ipml.errors import UnusableSetting
-    from ipml.review.ranking.ranking import Order
+    from ipml.review.ranking.queue_order import Order
 
     try:
         return Order(name)

@@ -16,11 +16,10 @@ from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_com
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ipml.review.clusters.spread_audit import SpreadPrecision
-    from ipml.review.exploration.estimates import Estimates, Figure
-    from ipml.review.quality.agreement import Agreement
-    from ipml.review.quality.quality import Dispute, ReviewerQuality
-    from ipml.review.quality.rates import Rate
+    from ipml.review.group_decisions import SpreadPrecision
+    from ipml.review.quality.assessment import Dispute, ReviewerQuality
+    from ipml.review.quality.rates import Agreement, Rate
+    from ipml.review.sampling.estimates import Estimates, Figure
 
 
 def estimate(
@@ -46,8 +45,8 @@ def estimate(
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.review.clusters.spread_audit import measure_spread
-    from ipml.review.exploration.estimates import estimate as estimate_figures
+    from ipml.review.group_decisions import measure_spread
+    from ipml.review.sampling.estimates import estimate as estimate_figures
 
     engine = open_for_command(database)
     estimates = estimate_figures(engine, since=in_utc(since))
@@ -67,7 +66,7 @@ def describe(figure: Figure) -> tuple[str, str, str, str, str]:
 
     Examples
     --------
-    >>> from ipml.review.exploration.estimates import Figure
+    >>> from ipml.review.sampling.estimates import Figure
     >>> describe(Figure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
     ('prevalence', '8.0 %', '6.4 to 10.0 %', '84.0 %', '2,920')
     >>> describe(Figure("prevalence", None, None, None, None, 0))[1]
@@ -86,7 +85,7 @@ def describe_spread(spread: SpreadPrecision) -> list[str]:
 
     Examples
     --------
-    >>> from ipml.review.clusters.spread_audit import SpreadPrecision
+    >>> from ipml.review.group_decisions import SpreadPrecision
     >>> describe_spread(SpreadPrecision(380, 20, 16, 16, 1.0, 0.806, 1.0))
     ['380 decisions spread to near-duplicates. Of 16 drawn and looked at people found the same in 16: 81 to 100 %.']
     """
@@ -103,7 +102,7 @@ def describe_spread(spread: SpreadPrecision) -> list[str]:
 
 def explain(estimates: Estimates) -> list[str]:
     """Return in sentences what the figures are about, and what is missing."""
-    from ipml.review.exploration.weighting import LEAST_DRAWS
+    from ipml.review.sampling.estimates import LEAST_DRAWS
 
     files = "file" if estimates.files == 1 else "files"
     lines = [
@@ -142,7 +141,7 @@ def reviewers(
     """
     from rich.console import Console
 
-    from ipml.review.quality.quality import assess_reviewers, list_disputes
+    from ipml.review.quality.assessment import assess_reviewers, list_disputes
 
     engine, console = open_for_command(database), Console()
     if disputed:
@@ -234,7 +233,7 @@ def add(
     """
     from ipml.errors import UnusableSetting
     from ipml.records import Verdict
-    from ipml.review.quality.goldens import add_golden
+    from ipml.review.quality.blind_reviews import add_golden
     from ipml.web.accounts.permissions import Action
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
@@ -254,7 +253,7 @@ def list_(database: Database = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.review.quality.goldens import list_goldens
+    from ipml.review.quality.blind_reviews import list_goldens
 
     table = Table("case", "truth", "known by", "added by", "since")
     for golden in list_goldens(open_for_command(database)):
@@ -269,7 +268,7 @@ def remove(case: Case, by: By = None, database: Database = None) -> None:
 
     Example: ipml golden remove 12
     """
-    from ipml.review.quality.goldens import remove_golden
+    from ipml.review.quality.blind_reviews import remove_golden
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)

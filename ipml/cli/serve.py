@@ -155,7 +155,7 @@ def _reload_on_hangup(watch: Watch, until_end: ExitStack) -> None:
 
 
 def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
-    from ipml.review.clusters.signatures import make_shingles, sign
+    from ipml.review.near_duplicates.clusters import make_shingles, sign_shingles
     from ipml.web.app import make_app
     from ipml.web.console.networks_page import rank_ahead
     from ipml.web.responses import compile_templates
@@ -163,7 +163,7 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
     assert engine is not None
     # Now, rather than while whoever opens the first page, or makes the first decision, waits for it.
     compile_templates()
-    sign(make_shingles("bag"))
+    sign_shingles(make_shingles("bag"))
     app = make_app(engine, settings)
     rank_ahead(app)
     return app

@@ -197,7 +197,7 @@ def explain(
     """
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.cases import get_case
-    from ipml.review.grounds import GROUNDS
+    from ipml.review.decisions import GROUNDS
 
     scored, rules = (
         get_case(open_for_command(database), case).scored,

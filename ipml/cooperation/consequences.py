@@ -20,15 +20,15 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import Source
 from ipml.records import Reversal
-from ipml.review.consequences import Made, bind
-from ipml.storage.notifiers import kind_at
+from ipml.review.reversals import Made, bind_consequences
+from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 _AT_ONCE = 500  # numbers in one query
 _WEIGHT = {"other notification": 0, "notice": 1, "trusted flagger": 2}
 # Made once, as making a query takes longer than asking it.
 _WAITING = (
-    select(notice_items.c.case_id, notices.c.kind, kind_at(notices.c.received_at).label("of"))
+    select(notice_items.c.case_id, notices.c.kind, notifier_kind_at(notices.c.received_at).label("of"))
     .add_columns(notices.c.received_at, cases.c.enqueued_at, cases.c.score)
     .join(notices, notices.c.notice_id == notice_items.c.notice_id)
     .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
@@ -80,11 +80,11 @@ def cooperating(
     policy : CooperationPolicy, default=the setting `cooperation`
     """
     enforcing = Enforcement(enforcement or load_enforcement_policy(), find_sources)
-    return bind(engine, Cooperation(enforcing, policy or load_cooperation_policy()))
+    return bind_consequences(engine, Cooperation(enforcing, policy or load_cooperation_policy()))
 
 
 class Cooperation:
-    """What follows from decisions, for sellers and for notifiers; see `ipml.review.consequences.Consequences`."""
+    """What follows from decisions, for sellers and for notifiers; see `ipml.review.reversals.Consequences`."""
 
     def __init__(self, enforcement: Enforcement, policy: CooperationPolicy) -> None:
         self.enforcement, self.policy = enforcement, policy

@@ -33,11 +33,11 @@ from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
 from ipml.errors import UnusableMeasure
 from ipml.records import Reversal, Verdict
 from ipml.review.cases import find_case
-from ipml.review.consequences import Made, bind
-from ipml.review.quality.conflicts import refuse_own
-from ipml.review.texts import check_text
+from ipml.review.quality.second_person import refuse_own
+from ipml.review.reversals import Made, bind_consequences
+from ipml.review.snapshot import check_text
 from ipml.storage.database import reading, writing
-from ipml.storage.keyrings import Keyring
+from ipml.storage.pseudonyms import Keyring
 from ipml.storage.tables import strikes
 
 BY_POLICY = "policy"
@@ -66,7 +66,7 @@ def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine
     ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
     ['remove']
     """
-    return bind(engine, Enforcement(policy or load_enforcement_policy()))
+    return bind_consequences(engine, Enforcement(policy or load_enforcement_policy()))
 
 
 Sources = Callable[[Connection, Sequence[int]], Mapping[int, Source]]
@@ -78,7 +78,7 @@ def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, S
 
 
 class Enforcement:
-    """What follows from decisions under a policy; see `ipml.review.consequences.Consequences`.
+    """What follows from decisions under a policy; see `ipml.review.reversals.Consequences`.
 
     Parameters
     ----------

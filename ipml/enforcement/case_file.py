@@ -43,7 +43,7 @@ from ipml.enforcement.takedown.measures import Choice, Measure, find_measures, r
 from ipml.errors import EvidenceChanged, LetterExpired, SellerErased
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 from ipml.review.snapshot import decode
 from ipml.storage.database import reading
 from ipml.storage.pseudonyms import find_pseudonym

@@ -66,8 +66,8 @@ from ipml.enforcement.policy import UNKNOWN, Bands, EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.records import Listing, Verdict
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.ranking.ranking import Ranking, current_ranking
-from ipml.review.ranking.worth import Worth, observe_sales_a_day, read_worth, weigh
+from ipml.review.ranking.policy import Worth, observe_sales_a_day, read_worth, weigh
+from ipml.review.ranking.queue_order import Ranking, current_ranking
 from ipml.review.snapshot import decode_listing
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions, goldens, looks, measure_stakes, measures, opinions, reversals

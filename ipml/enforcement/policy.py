@@ -24,7 +24,7 @@ from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.facts import StatementRules
 from ipml.enforcement.takedown.measures import MeasureRules
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 from ipml.settings import get_settings, read_rules
 from ipml.storage.tables import enforcement_policies
 

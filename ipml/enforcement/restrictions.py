@@ -15,10 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ipml.records import Decision, Listing, ScoredListing
-from ipml.review.consequences import Made
+from ipml.review.reversals import Made
 from ipml.review.snapshot import decode
-from ipml.storage.keyrings import Keyring, read_keys
-from ipml.storage.pseudonyms import pseudonyms_of
+from ipml.storage.pseudonyms import Keyring, pseudonyms_of, read_keys
 
 
 class MeasureKind(StrEnum):
@@ -72,7 +71,7 @@ class Restriction:
     listing : Listing
         As it was seen when it was decided on; for a penalty the listing of the last strike.
     ground : str
-        A key of `ipml.review.grounds.GROUNDS`.
+        A key of `ipml.review.decisions.GROUNDS`.
     territories : tuple of str
         Countries in which it holds, ISO 3166; none: everywhere.
     until : datetime or None

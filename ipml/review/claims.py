@@ -1,11 +1,15 @@
-"""Taking a case: a lease with a token that grows with every claim.
+"""Taking a case: a lease with a token that grows with every claim, whose turn it is, and what the claimant may see.
 
-A reviewer who was away for too long cannot decide over the head of the next.
+A reviewer who was away for too long cannot decide over the head of the next. Cases drawn at random have a set share
+of the reviewers' time, and neither lane starves the other. A blind re-review must look like an ordinary case, and a
+second person see no first verdict: pages ask `shown_state` and `shown_history`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,15 +18,67 @@ from sqlalchemy import Connection, Engine, Row, select
 
 from ipml.errors import AlreadyDecided, ClaimLost, Superseded
 from ipml.records import Claim
-from ipml.review.cases import change_case, find_case, is_held, note_deed
-from ipml.review.exploration.turns import find_drawn, find_explored, find_left_to_people
-from ipml.review.quality.conflicts import is_free_for, refuse_conflict
-from ipml.review.quality.looks import Offer, find_held, find_look, find_look_of, give_back, hold
-from ipml.review.quality.second_person import find_awaiting
+from ipml.review.cases import change_case, find_case, is_held, note_deed, subject_of
+from ipml.review.quality.blind_reviews import Offer, find_held_look, find_look, find_look_of, give_back_look, hold_look
+from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
 from ipml.settings import Settings, get_settings
-from ipml.storage.database import writing
-from ipml.storage.tables import cases
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, decisions, looks
+
+_PATIENCE = timedelta(days=1)
+_TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
+
+
+def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> Row[Any] | None:
+    """Return the next drawn case if it is the turn of one, kept from other writers."""
+    if share and is_turn(share, *count_recent(connection, share, now)):
+        return find_drawn(connection, reviewer, now)
+    return None
+
+
+def find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+    """Return the case that has waited longest of those a policy drew to be watched by, once it has waited for a day.
+
+    Most come up in their own turn; whatever the order is, the others must not wait for ever.
+    """
+    waits = cases.c.state == "open", cases.c.drawn_at <= now - _PATIENCE
+    query = select(cases).where(*waits, is_free_for(reviewer, now)).order_by(cases.c.drawn_at, cases.c.case_id).limit(1)
+    return connection.execute(query.with_for_update(skip_locked=True)).first()
+
+
+def find_drawn(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+    """Return the open drawn case of the lowest lot that nobody holds, kept from other writers."""
+    query = select(cases).where(cases.c.state == "open", cases.c.lane == "explored", is_free_for(reviewer, now))
+    query = query.order_by(cases.c.lot, cases.c.case_id).limit(1)
+    return connection.execute(query.with_for_update(skip_locked=True)).first()
+
+
+def is_turn(share: float, taken: int, drawn: int) -> bool:
+    """Say whether the next case should be a drawn one, given how many were taken lately and drawn of these.
+
+    Examples
+    --------
+    >>> turns = []
+    >>> for _ in range(10):
+    ...     turns.append(is_turn(0.3, len(turns), sum(turns)))
+    >>> sum(turns)
+    3
+    """
+    return drawn + 1 <= share * (taken + 1) + 1e-9  # 20 x 0.05 may come out a little below 1
+
+
+def count_recent(connection: Connection, share: float, now: datetime) -> tuple[int, int]:
+    """Return how many cases were taken lately, those that are held now among them, and how many of these were drawn."""
+    query = select(decisions.c.lane).where(decisions.c.origin != "policy").order_by(decisions.c.decision_id.desc())
+    # One short of as many as hold so many turns: the case about to be taken completes them.
+    decided = connection.scalars(query.limit(math.ceil(_TURNS_REMEMBERED / share) - 1))
+    is_held = (cases.c.holder > "", cases.c.lease_expires_at > now)  # unlike IS NOT NULL, SQLite looks that up
+    held = connection.scalars(select(cases.c.lane).where(*is_held))
+    lanes = [*decided, *held]
+    return len(lanes), lanes.count("explored")
+
 
 Source = Callable[[Connection, str, datetime], "Row[Any] | Offer | None"]
 """Returns the row of the case that a reviewer should take at a moment, kept from other writers, or None."""
@@ -88,9 +144,9 @@ def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> Non
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
         row = find_case(connection, claim.case_id, lock=True)
-        look = find_held(connection, row, claim)
+        look = find_held_look(connection, row, claim)
         if look is not None:
-            give_back(connection, look, claim, now)
+            give_back_look(connection, look, claim, now)
             return
         require_holder(row, claim)
         change_case(connection, claim.case_id, holder=None, lease_expires_at=None)
@@ -139,7 +195,7 @@ def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, se
     if offer.look is not None:
         claim = Claim(case_id, reviewer, token, until, offer.look.look_id)
         change_case(connection, case_id, token=token)
-        hold(connection, claim, now)
+        hold_look(connection, claim, now)
         return claim
     change_case(connection, case_id, holder=reviewer, token=token, lease_expires_at=until)
     note_deed(connection, reviewer, "claimed", case_id, now, token=token)
@@ -167,3 +223,93 @@ def require_holder(row: Row[Any], claim: Claim) -> None:
         raise Superseded(claim.case_id)
     if row.token != claim.token or row.holder != claim.reviewer:
         raise ClaimLost(claim.case_id, "is no longer the one it is held under")
+
+
+_SYSTEM = "ipml"  # the actor of what no person did
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCase:
+    """How the page shows a case to a user.
+
+    Attributes
+    ----------
+    state : str
+        "open" where the user has a further look at it, whatever it is.
+    hides_history : bool
+        Whether decisions and deeds are kept from the user.
+    claim : Claim or None
+        The live claim that the user has on it.
+    """
+
+    state: str
+    hides_history: bool
+    claim: Claim | None
+
+
+def shown_state(engine: Engine, user_name: str, case_id: int, *, now: datetime | None = None) -> ShownCase:
+    """Return how a case is shown to a user; CaseNotFound if there is none.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.intake import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
+    >>> _ = enqueue(engine, [bag])
+    >>> shown_state(engine, "ana", 1)
+    ShownCase(state='open', hides_history=False, claim=None)
+    """
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        row = find_case(connection, case_id)
+        look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
+        if look is not None:
+            return ShownCase("open", True, _claim_of(look, case_id, now, look.look_id))
+        hides = row.state != "decided" and _is_halfway(connection, case_id, user_name)
+        claim = _claim_of(row, case_id, now) if row.holder == user_name else None
+        return ShownCase(row.state, hides, claim)
+
+
+def find_hidden(engine: Engine, user_name: str) -> frozenset[int]:
+    """Return the decided cases that a user has a further look at, so that what followed is kept from them."""
+    query = select(looks.c.case_id).where(looks.c.holder == user_name, looks.c.ended_at.is_(None))
+    with reading(engine) as connection:
+        return frozenset(connection.scalars(query))
+
+
+def shown_history(engine: Engine, user_name: str, case_id: int) -> list[audit.AuditRow]:
+    """Return what was done to a case, as far as a user may see it; CaseNotFound if there is none.
+
+    Where others' deeds are kept from them it is what came by itself and what they did, as of a case new to all. Of
+    one's claims in a row only the last is shown: how often a page claims must not tell one sort of case from another.
+    """
+    with reading(engine) as connection:
+        row = find_case(connection, case_id)
+        deeds = audit.list_rows(connection, subject_of(case_id))
+        look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
+        if look is not None:
+            came = [deed for deed in deeds if deed.actor == _SYSTEM]
+            deeds = came + audit.list_rows(connection, f"look:{look.look_id}")
+        elif row.state != "decided" and _is_halfway(connection, case_id, user_name):
+            deeds = [deed for deed in deeds if deed.actor in (_SYSTEM, user_name)]
+    following = [(deed.actor, deed.action) for deed in deeds[1:]]
+    return [
+        deed
+        for deed, after in zip(deeds, [*following, None], strict=True)
+        if deed.action != "claimed" or (deed.actor, deed.action) != after
+    ]
+
+
+def _is_halfway(connection: Connection, case_id: int, user_name: str) -> bool:
+    """Say whether one of two verdicts was given, and by another."""
+    halves = find_halves(connection, [case_id])[case_id]
+    return len(halves) == 1 and halves[0].reviewer != user_name
+
+
+def _claim_of(row: Row[Any], case_id: int, now: datetime, look_id: int | None = None) -> Claim | None:
+    if row.lease_expires_at is None or not is_held(row, now):
+        return None
+    return Claim(case_id, row.holder, row.token, row.lease_expires_at, look_id)

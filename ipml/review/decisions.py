@@ -1,35 +1,70 @@
-"""Deciding a case: appended, never changed, each with its row in the audit trail in one transaction."""
+"""Deciding a case: appended, never changed, each with its row in the audit trail in one transaction.
+
+A counterfeit verdict names its ground, one of `GROUNDS`, which reviewers choose from. A wrong decision is put right
+in one transaction, too: it is taken back, and what is true is decided in its place. Whatever followed from the wrong
+decision is undone with it, and labels export the new one. Near-duplicates to which the same decision was spread are
+the same offer of the same seller, so they are put right with it.
+
+What a reviewer can take back just now is named by its case and by the claim under which it was given, be it a
+decision or the answer to a blind re-review: the reviewer is not to tell the one from the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, func, or_, select
 
-from ipml.errors import ClaimLost, KeyReused
-from ipml.records import Claim, Decision, Verdict
-from ipml.review.cases import close_cases, find_case, is_held, subject_of
+from ipml.errors import CannotUndo, ClaimLost, KeyReused, UnknownGround
+from ipml.records import Claim, Decision, Reversal, Verdict
+from ipml.review.cases import close_cases, find_case, find_cases, is_held, subject_of
 from ipml.review.claims import require_holder
-from ipml.review.clusters.clusters import hand_over_all, lock_cluster
-from ipml.review.clusters.relistings import remember_removals
-from ipml.review.consequences import Made, consequences_of
-from ipml.review.grounds import check_ground
-from ipml.review.quality.conflicts import refuse_conflicts
-from ipml.review.quality.look_choice import want_looks
-from ipml.review.quality.looks import answer, find_held
-from ipml.review.quality.opinions import find_halves, find_opinion
-from ipml.review.quality.second_person import judge_with_two
-from ipml.review.reversals import BY_APPEAL, stands
-from ipml.review.snapshot import digest
-from ipml.review.texts import check_text
+from ipml.review.near_duplicates.clusters import hand_over_all, lock_cluster
+from ipml.review.near_duplicates.matches import remember_removals
+from ipml.review.quality.blind_reviews import Feedback, answer_look, find_held_look, golden_feedback, want_looks
+from ipml.review.quality.second_person import (
+    find_halves,
+    find_opinion,
+    judge_with_two,
+    refuse_conflicts,
+    withdraw_opinion,
+)
+from ipml.review.reversals import BY_APPEAL, Made, consequences_of, find_decisions, is_reversible, reverse, stands, undo
+from ipml.review.snapshot import check_text, digest
 from ipml.settings import SecondPersonRule, Settings, get_settings
 from ipml.storage import audit
-from ipml.storage.appending import append_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import decisions
+from ipml.storage.row_numbers import append_rows
+from ipml.storage.tables import decisions, opinions, reversals
+
+# Keys are stored with decisions: add grounds, reword sentences, but never change or drop a key.
+GROUNDS = {
+    "declared_replica": "The listing itself says that the goods are a replica, a copy or of replica grade.",
+    "disguised_brand": "The brand is written in disguise, so that its owner does not find the listing.",
+    "wrong_features": "What is shown or described differs from the genuine goods.",
+    "price_and_seller": "Price, quantity and seller together fit no genuine source of such goods.",
+    "known_goods": "The same goods of this seller have been found counterfeit before.",
+    "rights_holder": "The rights holder has stated that the goods are counterfeit.",
+    "test_purchase": "A test purchase was examined and found counterfeit.",
+}
+
+
+def check_ground(verdict: Verdict, ground: str) -> None:
+    """Raise UnknownGround unless a counterfeit verdict has one of `GROUNDS` and any other verdict has none.
+
+    Examples
+    --------
+    >>> check_ground(Verdict.COUNTERFEIT, "test_purchase")
+    >>> check_ground(Verdict.GENUINE, "")
+    """
+    if verdict is Verdict.COUNTERFEIT and ground not in GROUNDS:
+        raise UnknownGround(verdict, ground, f"one of {', '.join(GROUNDS)}")
+    if verdict is not Verdict.COUNTERFEIT and ground:
+        raise UnknownGround(verdict, ground, "none")
+
 
 _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
@@ -123,8 +158,8 @@ def decide_claimed(
         if _content(earlier) != _content(decision):
             raise KeyReused(key, earlier.case_id)
         return earlier
-    if look := find_held(connection, row, claim):
-        return answer(connection, row, look, decision, key or None)
+    if look := find_held_look(connection, row, claim):
+        return answer_look(connection, row, look, decision, key or None)
     require_holder(row, claim)
     if not is_held(row, decision.decided_at):
         raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
@@ -291,3 +326,156 @@ def make_decision(row: Row[Any]) -> Decision:
         reviewer=row.reviewer,
         decided_at=row.decided_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What was taken back and what was decided instead: the case in question first, then its near-duplicates."""
+
+    reversals: tuple[Reversal, ...]
+    decisions: tuple[Decision, ...]
+
+
+def correct(
+    connection: Connection, decision_id: int, verdict: Verdict, by: str, why: str, at: datetime, *, origin: str
+) -> Correction:
+    """Take a decision back and decide its case anew; on appeal with the near-duplicates that were decided with it.
+
+    Parameters
+    ----------
+    why : str
+        Goes into the reversal and the note; nothing in it may tell of the seller.
+    origin : str
+        "appeal" where a person decides what holds for the near-duplicates, too; "clock" where a term ran out.
+
+    Raises
+    ------
+    CannotUndo
+        The decision was taken back before, or its case was decided anew since.
+    OwnListing, SamePerson
+        The case is not for this person.
+    """
+    wanted = find_family(connection, decision_id)[: None if origin == "appeal" else 1]
+    locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
+    standing = [row for row in wanted if is_reversible(connection, row)]  # since they were locked, that is
+    if not standing or standing[0].decision_id != decision_id:
+        raise CannotUndo(decision_id, "it does not stand any more")
+    reversals = reverse(connection, standing, locked, by, why, at)
+    made: list[Decision] = []
+    for row in standing:
+        case = find_case(connection, row.case_id)
+        content = (verdict, "", why, by, at)
+        first = made[0].decision_id if made else None
+        decision = Decision(0, row.case_id, row.listing_id, *content)
+        made.append(record(connection, case, decision, None, None, Origin(origin, None, first)))
+    return Correction(reversals, tuple(made))
+
+
+def find_family(connection: Connection, decision_id: int) -> Sequence[Row[Any]]:
+    """Return a decision and those on near-duplicates that came about with it, itself first."""
+    found = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
+    if not found:
+        return []
+    (own,) = found
+    root = own.spread_from or own.decision_id
+    is_kin = or_(decisions.c.decision_id == root, decisions.c.spread_from == root)
+    kin = find_decisions(connection, is_kin & (decisions.c.verdict == own.verdict))
+    return [own, *(row for row in kin if row.decision_id != decision_id)]
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """The last verdict of a reviewer, while it can be taken back.
+
+    Attributes
+    ----------
+    token : int
+        Of the claim under which it was given.
+    group_key : str or None
+        Of the decisions that were made, and are taken back, together with it.
+    count : int
+        How many these are.
+    feedback : Feedback or None
+        Where the case was a golden item: what its truth is. Whoever has been told can no longer take the verdict back.
+    """
+
+    case_id: int
+    verdict: Verdict
+    token: int
+    group_key: str | None = None
+    count: int = 1
+    feedback: Feedback | None = None
+
+
+def find_undoable(
+    engine: Engine, reviewer: str, *, now: datetime | None = None, settings: Settings | None = None
+) -> Undoable | None:
+    """Return what "undo" would take back for a reviewer; None where there is nothing, or it is too long ago."""
+    since = (now or datetime.now(UTC)) - timedelta(minutes=(settings or get_settings()).undo_minutes)
+    decided = select(decisions).where(decisions.c.reviewer == reviewer, stands())
+    said = select(opinions).where(opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
+    with reading(engine) as connection:
+        decision = connection.execute(decided.order_by(decisions.c.decision_id.desc()).limit(1)).first()
+        opinion = connection.execute(said.order_by(opinions.c.opinion_id.desc()).limit(1)).first()
+        row = _latest(decision, opinion)
+        if row is None or row.decided_at < since:
+            return None
+        group_key = None if row is opinion else row.group_key
+        of_group = select(func.count()).where(decisions.c.group_key == group_key, stands())
+        n_decisions = connection.scalar(of_group) if group_key else 1
+    found = Undoable(row.case_id, Verdict(row.verdict), row.token)
+    if row is not opinion:
+        return replace(found, group_key=group_key, count=n_decisions or 1)
+    if row.kind == "second":
+        return None  # it stands: the case has gone on from it
+    return replace(found, feedback=golden_feedback(engine, reviewer, row.case_id) if row.kind == "golden" else None)
+
+
+def take_back(
+    engine: Engine,
+    reviewer: str,
+    case_id: int,
+    token: int,
+    *,
+    now: datetime | None = None,
+    settings: Settings | None = None,
+) -> None:
+    """Take back the verdict that a reviewer gave on a case under a claim.
+
+    Raises
+    ------
+    CannotUndo, NothingToWithdraw
+        There is no such verdict any more, or it is too old, or the case has gone on from it.
+    """
+    settings = settings or get_settings()
+    mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
+    said = (opinions.c.case_id == case_id, opinions.c.token == token, opinions.c.reviewer == reviewer)
+    with reading(engine) as connection:
+        latest = select(decisions.c.decision_id).where(*mine).order_by(decisions.c.decision_id.desc())
+        decision_id = connection.scalar(latest.limit(1))
+        kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
+    if decision_id is not None:
+        undo(engine, decision_id, reviewer, now=now, settings=settings)
+    elif kind == "golden":
+        raise CannotUndo(f"on case {case_id}", "its truth has been shown")
+    elif kind is not None:
+        withdraw_opinion(engine, reviewer, case_id, within_minutes=settings.undo_minutes, now=now)
+    else:
+        raise CannotUndo(f"on case {case_id}", "it has been undone already")
+
+
+def _latest(decision: Row[Any] | None, opinion: Row[Any] | None) -> Row[Any] | None:
+    if decision is None or (opinion is not None and opinion.decided_at > decision.decided_at):
+        return opinion
+    return decision
+
+
+def list_reversals(engine: Engine, case_id: int) -> dict[int, Reversal]:
+    """Return how decisions on a case were taken back, by the number of the decision."""
+    query = select(reversals).join(decisions, decisions.c.decision_id == reversals.c.decision_id)
+    with reading(engine) as connection:
+        rows = connection.execute(query.where(decisions.c.case_id == case_id)).all()
+    return {
+        row.decision_id: Reversal(row.reversal_id, row.decision_id, case_id, row.reviewer, row.reversed_at, row.why)
+        for row in rows
+    }

@@ -1,9 +1,13 @@
-"""Scored listings become cases of the queue, each once, however often they are sent."""
+"""Scored listings become cases of the queue, each once, however often they are sent.
+
+Of a whole scored file the most suspicious go into the queue, and those drawn at random from the others
+(`enqueue_batch`).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,16 +18,22 @@ from sqlalchemy import Connection, Engine, Row, bindparam, insert, update
 from ipml.errors import UnstorableValue
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import change_case, find_cases, subject_of
-from ipml.review.clusters.clusters import move_forward, show_overtakers
-from ipml.review.clusters.joining import Arrival, Joining, make_arrival
-from ipml.review.clusters.likeness import read_brand
-from ipml.review.exploration.arrivals import note_places
-from ipml.review.exploration.sifting import Place
-from ipml.review.ranking.ranking import Ranking, current_ranking, rank_columns
+from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
+from ipml.review.near_duplicates.matches import Arrival, Joining, make_arrival
+from ipml.review.ranking.queue_order import Ranking, current_ranking, rank_columns
+from ipml.review.sampling.exploration import Place, Rule, choose_shown, get_seed, note_places, note_sift, sift
 from ipml.review.search import searched_text
-from ipml.review.snapshot import decode_listing, digest, digest_content, encode, make_key
-from ipml.review.texts import check_text
-from ipml.review.versions import Arrived, Fate, compare, find_numbers, find_verdicts, pass_on, supersede
+from ipml.review.snapshot import check_text, decode_listing, digest, digest_content, encode, make_key
+from ipml.review.versions import (
+    Arrived,
+    Fate,
+    compare,
+    find_numbers,
+    find_pending_listings,
+    find_verdicts,
+    pass_on,
+    supersede,
+)
 from ipml.settings import get_settings
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -113,7 +123,7 @@ def enqueue(
     says. A listing that was changed becomes a new case, and supersedes the one that waited. What was observed before
     what is known already changes nothing; where moments are unknown, what comes later counts as later.
     Listings that the model could not judge need a person, too, and come last where the queue is sorted by score.
-    Cases take their place by the ranking in force (`ipml.review.ranking.ranking`).
+    Cases take their place by the ranking in force (`ipml.review.ranking.queue_order`).
 
     Parameters
     ----------
@@ -438,3 +448,61 @@ def _score_entry(newcomer: _Newcomer, ranking: Ranking) -> _Payload:
         "ranking": ranking.ranking_id,
         **({"due_at": due_at.isoformat()} if due_at else {}),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became of a scored file: how many came by, how many of them were drawn, what the queue made of them."""
+
+    listings: int
+    drawn: int
+    enqueued: Enqueued
+
+
+def enqueue_batch(
+    engine: Engine,
+    read: Callable[[], Iterable[ScoredListing]],
+    *,
+    top: int | None = None,
+    min_score: float | None = None,
+    explore: float | None = None,
+    due_at: datetime | None = None,
+    now: datetime | None = None,
+) -> Batch:
+    """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
+
+    Listings that wait for people are looked at too, wherever they stand in the file: one that was changed supersedes
+    what it was. Sending the file again changes nothing, and completes what was interrupted.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the scored listings of the file, in the same order each time; called twice.
+    top, min_score : int, float, optional
+        So many, with scores of at least so much, are enqueued for their score; all without either.
+    explore : float, default=the setting `explore`
+        Share of the reviewers' time that goes to drawn listings.
+    due_at : datetime, optional
+        By when they must be decided.
+    now : datetime, default=the clock
+
+    Examples
+    --------
+    >>> from ipml.records import Listing
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bags = [ScoredListing(Listing(f"A{n}", "s1", f"Bag {n}"), n / 50, None, (), (), None, "m1") for n in range(50)]
+    >>> enqueue_batch(engine, lambda: bags, top=5, explore=0)
+    Batch(listings=50, drawn=0, enqueued=Enqueued(added=5, ...))
+    """
+    now = now or datetime.now(UTC)
+    rule = Rule(get_settings().explore if explore is None else explore)
+    seed = get_seed(engine, now=now)
+    sifted = sift(read(), seed, rule, top=top, min_score=min_score)
+    sift_id = note_sift(engine, sifted, seed, rule, now=now)
+    with reading(engine) as connection:
+        waiting = find_pending_listings(connection)
+    shown = choose_shown(read(), sifted, waiting)
+    enqueued = enqueue_placed(engine, shown, sift_id=sift_id, due_at=due_at, now=now)
+    return Batch(sifted.listings, sum(place.lot is not None for place in sifted.places.values()), enqueued)

@@ -3,22 +3,28 @@
 A case is "open", then "decided"; or "escalated" in between, which is for a lead. Who may do what is for the
 caller to check. Each change and its row in the audit trail are one transaction.
 
-Coming in, claiming, deciding and looking have files of their own; all of the queue is found here.
+Intake, claims, decisions and search are modules of their own; all of the queue is found here.
 """
 
 from ipml.records import Reversal
-from ipml.review.browsing import list_cases, seller_cases
-from ipml.review.bulk import BulkDecision, BulkPreview, decide_bulk, preview_bulk
 from ipml.review.cases import count_cases, get_case, history
-from ipml.review.claims import claim, claim_ahead, release
-from ipml.review.clusters.clusters import list_alike
-from ipml.review.clusters.spread import Spread, SpreadPreview, decide_and_spread, preview_spread
-from ipml.review.decisions import decide, list_decisions
-from ipml.review.grounds import GROUNDS
+from ipml.review.claims import claim, claim_ahead, release, shown_history, shown_state
+from ipml.review.decisions import GROUNDS, decide, list_decisions
+from ipml.review.group_decisions import (
+    BulkDecision,
+    BulkPreview,
+    Spread,
+    SpreadPreview,
+    decide_and_spread,
+    decide_bulk,
+    preview_bulk,
+    preview_spread,
+)
 from ipml.review.intake import Enqueued, enqueue
-from ipml.review.quality.opinions import find_own_verdict
-from ipml.review.quality.shown import shown_history, shown_state
+from ipml.review.near_duplicates.clusters import list_alike
+from ipml.review.quality.second_person import find_own_verdict
 from ipml.review.reversals import undo, undo_group
+from ipml.review.search import list_cases, seller_cases
 
 __all__ = [
     "GROUNDS",

@@ -1,8 +1,12 @@
-"""Taking a decision back: a row is appended that says so, and the case is open again.
+"""What follows from a decision, and how it is taken back: a row is appended that says so, and the case is open again.
 
-Decisions stay where they are, for whoever asks what happened; `stands` is the condition that leaves out those
-that were taken back. Several may stand on one case, which a notice brought back, say: whoever takes verdicts for the
+Decisions stay where they are, for whoever asks what happened; `stands` is the condition that leaves out those that
+were taken back. Several may stand on one case, which a notice brought back, say: whoever takes verdicts for the
 truth, or counts cases by them, puts `is_last_verdict` into the query.
+
+What follows from decisions is stored in the same transaction, or none of it is. The queue does not know what that is.
+Whoever opens the database for people who decide binds it to the engine, so that no way to a decision, alone, in bulk,
+by spreading or by taking back, can forget it.
 """
 
 from __future__ import annotations
@@ -10,19 +14,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, insert, select, update
 
 from ipml.errors import CannotUndo
-from ipml.records import Reversal, Verdict
+from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import PENDING, change_case, find_cases, find_successor, note_deed, pass_on_notices
-from ipml.review.consequences import consequences_of
-from ipml.review.ranking.ranking import rank_again
-from ipml.review.texts import check_text
+from ipml.review.ranking.queue_order import rank_again
+from ipml.review.snapshot import check_text
 from ipml.settings import Settings, get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, reversals
+
+_OPTION = "ipml_consequences"
+
+Made = tuple[Row[Any], Decision]
+"""A decision with its case, as the row was before."""
+
+
+class Consequences(Protocol):
+    """What is done when a case is decided, and when a decision is taken back; an exception undoes both."""
+
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Act on decisions that were just appended together; `origin` says how they came about."""
+
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+        """Undo what followed from a decision that was just taken back."""
+
+
+def bind_consequences(engine: Engine, consequences: Consequences) -> Engine:
+    """Return the same database, in which decisions have consequences.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing, Verdict
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> class Telling:
+    ...     def follow_decisions(self, connection, made, origin):
+    ...         for case, decision in made:
+    ...             print(case.listing_id, decision.verdict, origin)
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> engine = bind_consequences(engine, Telling())
+    >>> _ = decide(engine, claim(engine, "ana"), Verdict.GENUINE)
+    A7 genuine review
+    """
+    return engine.execution_options(**{_OPTION: consequences})
+
+
+def consequences_of(connection: Connection) -> Consequences | None:
+    """Return what follows from decisions made on a connection, if anything does."""
+    bound: Consequences | None = connection.get_execution_options().get(_OPTION)
+    return bound
+
 
 _LONGEST_WHY = 2000
 _LARGEST_NUMBER = 2**63 - 1

@@ -1,18 +1,33 @@
-"""Finding cases by words of the title, the brand, the listing's id or the seller's.
+"""Finding cases: by words and filters, page by page; those like a given one; and all that a seller had.
 
-What is looked through is kept folded in a narrow table of its own: reading all of it takes a tenth of the time a page
-may take at 100,000 cases, so that any part of any word is found, in any script, alike on every database.
+Words are of the title, the brand, the listing's id or the seller's. What is looked through is kept folded in a narrow
+table of its own: reading all of it takes a tenth of the time a page may take at 100,000 cases, so that any part of
+any word is found, in any script, alike on every database. The numbers of a page's cases are found first, from indexes
+alone where there is one; only the fifty cases that are shown are read whole.
+
+Precedents are cases like this one that people have confirmed: what was decided there helps to decide here. A seller's
+record says what was known at each look, and what was decided.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Select, and_, literal, or_, select, tuple_
 
-from ipml.records import ScoredListing
-from ipml.storage.tables import case_texts
+from ipml.errors import UnknownOrder
+from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
+from ipml.review.cases import LARGEST_NUMBER, count_waiting, find_case, find_cases, make_case
+from ipml.review.decisions import make_decision
+from ipml.review.near_duplicates.clusters import read_brand
+from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.snapshot import decode, is_storable
+from ipml.storage.database import reading
+from ipml.storage.tables import case_texts, cases, decisions
 
 MOST_WORDS = 8
 _LONGEST_TITLE = 1_000
@@ -83,3 +98,316 @@ def find_few(connection: Connection, words: Sequence[str]) -> list[int] | None:
     """Return the numbers of the cases that hold all of the words; None where there are more than 1,000."""
     found = connection.scalars(select(case_texts.c.case_id).where(holds(words)).limit(_FEW + 1)).all()
     return None if len(found) > _FEW else list(found)
+
+
+ORDERS = {"rank": "rank", "value": "value_rank", "score": "score_rank", "first come": "enqueued_at"}
+"""By which column of `cases`, smallest first, a list can be sorted; "rank" is the order the queue is worked in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which cases to list; what is None or empty does not narrow.
+
+    Near-duplicates that wait for another case are listed only by seller, by words, or in any state.
+
+    Attributes
+    ----------
+    state : {"open", "decided", "escalated"} or None, default="open"
+    brand, seller_id, category : str or None
+        As the listing names them.
+    search : str, default=""
+        Words of the title, the brand, the listing's id or the seller's; a case must hold all of them.
+    least_score, most_score : float or None
+        Bounds of the score in 0-1; cases without one are outside of any.
+    waiting_days : float or None
+        Only cases that have been in the queue for so long.
+    due_hours : float or None
+        Only cases that must be decided within so long, or should have been.
+    free_for : str or None
+        Only cases that nobody but this person holds.
+    """
+
+    state: str | None = "open"
+    brand: str | None = None
+    seller_id: str | None = None
+    category: str | None = None
+    search: str = ""
+    least_score: float | None = None
+    most_score: float | None = None
+    waiting_days: float | None = None
+    due_hours: float | None = None
+    free_for: str | None = None
+
+
+def browse(
+    engine: Engine,
+    wanted: Filter,
+    order: str = "rank",
+    *,
+    limit: int = 50,
+    after: int | None = None,
+    now: datetime | None = None,
+) -> list[Case]:
+    """Return one page of the cases that are wanted.
+
+    Parameters
+    ----------
+    order : str, default="rank"
+        A key of `ORDERS`; "rank" is the order in which the queue is worked.
+    limit : int, default=50
+        Most cases to return.
+    after : int, optional
+        Number of the last case on the page before.
+    now : datetime, default=the clock
+
+    Raises
+    ------
+    UnknownOrder
+        There is no such order.
+    CaseNotFound
+        There is no case `after`.
+    """
+    if order not in ORDERS:
+        raise UnknownOrder(order, ORDERS)
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        last = None if after is None else find_case(connection, after)
+        numbers = _find(connection, wanted, _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now))
+        rows = connection.execute(select(cases).where(cases.c.case_id.in_(numbers))) if numbers else ()
+        waiting = count_waiting(connection, numbers)
+        found = {row.case_id: make_case(row, now, waiting.get(row.case_id, 0)) for row in rows}
+    return [found[number] for number in numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The part of a list that is shown: how it is sorted, how long it is, and after which row it begins."""
+
+    order: str
+    limit: int
+    last: Row[Any] | None
+    now: datetime
+
+    def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
+        """Return the query for the numbers of the cases in a table that has the columns of `cases`."""
+        conditions = [*_conditions(table, wanted, self.now)]
+        if self.last is not None:
+            last = tuple_(literal(getattr(self.last, self.order), table.c[self.order].type), self.last.case_id)
+            conditions.append(tuple_(table.c[self.order], table.c.case_id) > last)
+        order = table.c[self.order], table.c.case_id
+        return select(table.c.case_id).where(*conditions).order_by(*order).limit(self.limit)
+
+
+def _find(connection: Connection, wanted: Filter, page: _Page) -> list[int]:
+    """Return the numbers of the cases on a page, in order.
+
+    Where few cases hold the words, these are sorted; where many do, the list is read from its top until the page is
+    full, which is soon. A planner knows nothing of the words, so that both ways are laid down here.
+    """
+    if not all(is_storable(text) for text in (wanted.brand, wanted.seller_id, wanted.category) if text):
+        return []  # no case has such a text
+    words = split_words(wanted.search)
+    if not words:
+        return list(connection.scalars(page.of(cases, wanted)))
+    few = find_few(connection, words)
+    if few is None:
+        text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
+        return list(connection.scalars(page.of(cases, wanted).where(holds(words, text))))
+    narrow = [column for column in cases.c if column.name != "snapshot"]
+    picked = select(*narrow).where(cases.c.case_id.in_(few)).cte("few").prefix_with("MATERIALIZED")
+    return list(connection.scalars(page.of(picked, wanted))) if few else []
+
+
+def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnElement[bool]]:
+    column = table.c
+    for name in ("state", "brand", "seller_id", "category"):
+        if (value := getattr(wanted, name)) is not None:
+            yield column[name] == value
+    if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
+        yield column.exemplar.is_(None)  # the others are reviewed with the one that they wait for
+    # Of cases with a score the rank by score is minus the score, and of that there are indexes.
+    if wanted.least_score is not None:
+        yield column.score_rank <= -wanted.least_score
+    if wanted.most_score is not None:
+        yield column.score_rank.between(-wanted.most_score, 0.0)
+    if wanted.waiting_days is not None:
+        yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
+    if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
+        yield column.exemplar.is_(None)
+    if wanted.due_hours is not None:
+        yield column.due_at <= now + timedelta(hours=wanted.due_hours)
+    if wanted.free_for is not None:
+        yield or_(column.holder.is_(None), column.holder == wanted.free_for, column.lease_expires_at <= now)
+
+
+def list_cases(
+    engine: Engine,
+    *,
+    state: str | None = "open",
+    brand: str | None = None,
+    seller_id: str | None = None,
+    limit: int = 50,
+    after: int | None = None,
+    now: datetime | None = None,
+) -> list[Case]:
+    """Return cases, the most suspicious first; those that the model could not judge come last.
+
+    Parameters
+    ----------
+    state : {"open", "decided", "escalated"} or None, default="open"
+        None for any.
+    brand, seller_id : str, optional
+        Only cases of this brand, as the listing names it, or of this seller.
+    limit : int, default=50
+        Most cases to return.
+    after : int, optional
+        Number of the last case on the page before.
+    now : datetime, default=the clock
+        Moment at which a claim must be live to be shown.
+
+    Raises
+    ------
+    CaseNotFound
+        There is no case `after`.
+    """
+    wanted = Filter(state=state, brand=brand, seller_id=seller_id)
+    return browse(engine, wanted, limit=limit, after=after, now=now)
+
+
+def seller_cases(engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
+    """Return the cases of a seller in any state, the most suspicious first."""
+    return list_cases(engine, state=None, seller_id=seller_id, limit=limit, now=now)
+
+
+_LATEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """A case that was found counterfeit, the decision, and the share of words that its title has in common."""
+
+    case: Case
+    decision: Decision
+    likeness: float
+
+
+def find_precedents(engine: Engine, case: Case, most: int = 5, *, now: datetime | None = None) -> tuple[Precedent, ...]:
+    """Return the confirmed cases of the same brand that are most like a case; those of its seller are left out.
+
+    The brand is the one that the model read where the field names none; where nobody knows one, only cases that have
+    words of the title in common are. Of the 300 decided last, those of the same category come first, then those with
+    more words of the title in common.
+    """
+    listing, brand = case.scored.listing, read_brand(case.scored)
+    words = title_words(searched_text(case.scored))
+    with reading(engine) as connection:
+        found = [row for row in _find_confirmed(connection, case, brand) if brand or _likeness(words, row.text) > 0]
+        likest = sorted(
+            found,
+            key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id),
+        )[:most]
+        rows = find_cases(connection, [row.case_id for row in likest])
+    moment = now or datetime.now(UTC)
+    return tuple(
+        Precedent(make_case(rows[row.case_id], moment), make_decision(row), _likeness(words, row.text))
+        for row in likest
+    )
+
+
+def _find_confirmed(connection: Connection, case: Case, brand: str) -> Sequence[Row[Any]]:
+    listing = case.scored.listing
+    latest = (
+        select(cases.c.case_id)
+        .where(cases.c.state == "decided", cases.c.brand_read == brand)
+        .order_by(cases.c.case_id.desc())
+        .limit(_LATEST)
+        .subquery()
+    )
+    query = (
+        select(decisions, cases.c.category, case_texts.c.text)
+        .join(latest, latest.c.case_id == decisions.c.case_id)
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .join(case_texts, case_texts.c.case_id == decisions.c.case_id)
+        .where(decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict(), by_people())
+        .where(cases.c.seller_id != listing.seller_id, cases.c.case_id != case.case_id)
+    )
+    return connection.execute(query).all()
+
+
+def _likeness(words: frozenset[str], text: str) -> float:
+    others = title_words(text)
+    return len(words & others) / max(len(words | others), 1)
+
+
+_MOST_CASES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SellerLook:
+    """A listing of a seller, with what was known of the seller when it was seen."""
+
+    case_id: int
+    at: datetime
+    listing: Listing
+
+
+@dataclass(frozen=True, slots=True)
+class SellerVerdict:
+    """What was decided on a listing of a seller, and when."""
+
+    case_id: int
+    at: datetime
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SellerRecord:
+    """The latest 60 cases of a seller in the order they were seen, and the decisions on them that stand."""
+
+    looks: tuple[SellerLook, ...]
+    verdicts: tuple[SellerVerdict, ...]
+
+
+def read_seller_record(engine: Engine, seller_id: str, hidden: Collection[int] = ()) -> SellerRecord:
+    """Return what the cases of a seller tell of them over time.
+
+    Parameters
+    ----------
+    hidden : collection of int
+        Cases whose decisions are kept from who asks.
+
+    Examples
+    --------
+    >>> from ipml.records import ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> [look.listing.title for look in read_seller_record(engine, "s1").looks]
+    ['Bag']
+    """
+    with reading(engine) as connection:
+        looks = _find_looks(connection, seller_id)
+        numbers = [look.case_id for look in looks if look.case_id not in hidden]
+        query = (
+            select(decisions.c.case_id, decisions.c.decided_at, decisions.c.verdict)
+            .where(decisions.c.case_id.in_(numbers), decisions.c.verdict != Verdict.ESCALATE, stands())
+            .order_by(decisions.c.decision_id)
+        )
+        verdicts = [
+            SellerVerdict(row.case_id, row.decided_at, Verdict(row.verdict)) for row in connection.execute(query)
+        ]
+    return SellerRecord(tuple(sorted(looks, key=lambda look: (look.at, look.case_id))), tuple(verdicts))
+
+
+def _find_looks(connection: Connection, seller_id: str) -> list[SellerLook]:
+    # The numbers come from an index; only the snapshots of the latest are read.
+    latest = select(cases.c.case_id).where(cases.c.seller_id == seller_id).order_by(cases.c.case_id.desc())
+    query = select(cases.c.case_id, cases.c.observed_at, cases.c.enqueued_at, cases.c.snapshot).where(
+        cases.c.case_id.in_(connection.scalars(latest.limit(_MOST_CASES)).all())
+    )
+    return [
+        SellerLook(row.case_id, row.observed_at or row.enqueued_at, decode(row.snapshot).listing)
+        for row in connection.execute(query)
+    ]

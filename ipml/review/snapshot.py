@@ -1,8 +1,10 @@
 """A scored listing as text and back, exactly: what the queue keeps of the listing that a person judged.
 
-The text is JSON in ASCII, with escapes for everything else, so that every database holds any title alike.
-Fields of the listing that are None are left out, as are the bounds of a score that has none and what was not found in
-the text: a record that gains an optional field still reads older snapshots, and gives their very text.
+The text is JSON in ASCII, with escapes for everything else, so that every database holds any title alike. Fields of
+the listing that are None are left out, as are the bounds of a score that has none and what was not found in the text:
+a record that gains an optional field still reads older snapshots, and gives their very text.
+
+Texts that people write are stored as they are, once `check_text` has found that every database can hold them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,26 @@ from typing import Any
 
 from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, part_base_rate
+
+
+def is_storable(text: str) -> bool:
+    """Say whether a text has only characters: PostgreSQL knows no NUL, and nobody half a surrogate pair.
+
+    Examples
+    --------
+    >>> is_storable("Gu\\u0441\\u0441i bag"), is_storable("a\\0b"), is_storable("\\ud800")
+    (True, False, False)
+    """
+    return not ("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text))
+
+
+def check_text(field: str, text: str, longest: int) -> None:
+    """Refuse a text that is too long, or that not every database can hold."""
+    if len(text) > longest:
+        raise UnstorableValue(field, f"{len(text)} characters", f"at most {longest}")
+    if not is_storable(text):
+        raise UnstorableValue(field, "a character that is none (NUL or half a surrogate pair)", "text")
+
 
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
 _OPTIONAL = ("score_low", "score_high", "read_as", "model_digest", "earlier_listings", "earlier_suspicion", "base_rate")

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Row, select, update
 
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.cases import PENDING, change_case, close_cases, find_cases, pass_on_notices, subject_of
-from ipml.review.clusters.clusters import hand_over_all, lock_clusters
 from ipml.review.decisions import make_decision
+from ipml.review.near_duplicates.clusters import hand_over_all, lock_clusters
 from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import decode, decode_listing, digest_content

@@ -20,7 +20,7 @@ from ipml.enforcement.automation.promises import read_standings
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import CannotUndo
 from ipml.records import Case, Decision, ScoredListing, Verdict
-from ipml.review.bulk import MOST_CASES
+from ipml.review.group_decisions import MOST_CASES
 from ipml.review.queue import (
     claim,
     claim_ahead,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select, text
 
-from ipml.storage.numbering import find_lagging
+from ipml.storage.row_numbers import find_lagging
 from ipml.storage.tables import audit, cases, decisions, evidence, measures, metadata, opinions, reversals
 
 _AT_ONCE = 1000

@@ -1,9 +1,12 @@
 """Sellers, and those who give notice of them, as pseudonyms; what tells of each is sealed with a key of their own.
 
-A pseudonym is a keyed hash of the seller's id, or of the notifier's address (`ipml.storage.notifiers`), so nobody who
-lacks the key can tell whose it is. What is sealed can be read as long as the key is there: taking the key away
-(`ipml.enforcement.privacy`) erases it from every table, and from every copy of a table, at once, while pseudonyms,
-digests and the audit trail stay as they are.
+A pseudonym is a keyed hash of the seller's id, or of the notifier's address, so nobody who lacks the key can tell
+whose it is. What is sealed can be read as long as the key is there: taking the key away (`ipml.enforcement.privacy`)
+erases it from every table, and from every copy of a table, at once, while pseudonyms, digests and the audit trail
+stay as they are. The keys of many are read once, as a `Keyring`: with them much is sealed and opened without asking
+again.
+
+Whoever keeps a notifier from other writers does so before cases: in that order all who need both wait for each other.
 """
 
 from __future__ import annotations
@@ -11,19 +14,110 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, null, or_, select, union_all
 
+from ipml.errors import NotifierNotFound, SellerErased
+from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.keyrings import read_keys
-from ipml.storage.tables import seller_keys
+from ipml.storage.tables import notifier_appointments, notifiers, seller_keys
+
+_NONCE_BYTES = 12
+_VEIL_LETTERS = 16
+_MOST_NAMES = 500  # in one query
+
+
+class Keyring:
+    """Keys by pseudonym; see `read_keys`. Use it within the transaction in which it was read.
+
+    Parameters
+    ----------
+    keys : mapping of str to (str or None, bytes)
+        By pseudonym the seller's id, None of a notifier, and the key.
+    """
+
+    def __init__(self, keys: Mapping[str, tuple[str | None, bytes]]) -> None:
+        self._keys = keys
+        self._ciphers: dict[str, AESGCM] = {}
+
+    def __contains__(self, pseudonym: str) -> bool:
+        return pseudonym in self._keys
+
+    def find_seller(self, pseudonym: str) -> str | None:
+        """Return the id of the seller behind a pseudonym; None where they were erased."""
+        seller_id, _ = self._keys.get(pseudonym, (None, b""))
+        return seller_id
+
+    def seal(self, pseudonym: str, content: str) -> str:
+        """Return a text that only who has the seller's key can read; see `ipml.storage.pseudonyms.seal`."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._cipher(pseudonym).encrypt(nonce, content.encode(), pseudonym.encode())
+        return b64encode(nonce + sealed).decode("ascii")
+
+    def unseal(self, pseudonym: str, sealed: str) -> str:
+        """Return what was sealed; see `ipml.storage.pseudonyms.unseal`."""
+        content = b64decode(sealed, validate=True)
+        cipher = self._cipher(pseudonym)
+        return cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], pseudonym.encode()).decode()
+
+    def veil(self, pseudonym: str, name: str) -> str:
+        """Return what a person is called in papers on a seller; see `ipml.storage.pseudonyms.veil`."""
+        digest = hmac.digest(self._find(pseudonym), f"person {name}".encode(), "sha256")
+        return "person-" + digest.hex()[:_VEIL_LETTERS]
+
+    def digest(self, pseudonym: str, content: str) -> str:
+        """Return a hash of a content of theirs; see `ipml.storage.pseudonyms.keyed_digest`."""
+        return hmac.digest(self._find(pseudonym), f"content {content}".encode(), "sha256").hex()
+
+    def _cipher(self, pseudonym: str) -> AESGCM:
+        if pseudonym not in self._ciphers:
+            self._ciphers[pseudonym] = AESGCM(self._find(pseudonym))
+        return self._ciphers[pseudonym]
+
+    def _find(self, pseudonym: str) -> bytes:
+        if pseudonym not in self._keys:
+            raise SellerErased(pseudonym)
+        return self._keys[pseudonym][1]
+
+
+def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
+    """Return the keys of sellers and notifiers, as far as they were not erased.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> from ipml.storage.pseudonyms import pseudonym_of
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     ann = pseudonym_of(connection, "ann")
+    ...     keys = read_keys(connection, [ann, "nobody"])
+    >>> keys.find_seller(ann), "nobody" in keys, keys.unseal(ann, keys.seal(ann, "a bag, mirror quality"))
+    ('ann', False, 'a bag, mirror quality')
+    """
+    wanted = sorted(set(pseudonyms))
+    found: dict[str, tuple[str | None, bytes]] = {}
+    for start in range(0, len(wanted), _MOST_NAMES):
+        names = wanted[start : start + _MOST_NAMES]
+        of_sellers = select(seller_keys.c.pseudonym, seller_keys.c.seller_id, seller_keys.c.key)
+        of_notifiers = select(notifiers.c.pseudonym, null(), notifiers.c.key).where(notifiers.c.key.is_not(None))
+        both = (
+            of_sellers.where(seller_keys.c.pseudonym.in_(names)),
+            of_notifiers.where(notifiers.c.pseudonym.in_(names)),
+        )
+        for pseudonym, seller_id, key in connection.execute(union_all(*both)):
+            found[pseudonym] = seller_id, bytes.fromhex(key)
+    return Keyring(found)
+
 
 _KEY_BYTES = 32
 _PSEUDONYM_LETTERS = 32  # 128 bits: no two sellers meet
-_MOST_NAMES = 500  # in one query
 
 
 def pseudonym_of(connection: Connection, seller_id: str, *, now: datetime | None = None) -> str:
@@ -154,3 +248,118 @@ def keyed_digest(connection: Connection, pseudonym: str, content: str) -> str:
 def digest_listing(listing_id: str) -> str:
     """Return what stands for a listing while nobody knows whose it is, and what told of it goes with the seller."""
     return hashlib.sha256(f"listing {listing_id}".encode()).hexdigest()
+
+
+NOTIFIER_KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
+_LARGEST_NUMBER = 2**63 - 1  # that a database counts to
+_MADE, _TOLD = notifier_appointments.alias(), notifier_appointments.alias()
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Who gives notice.
+
+    Attributes
+    ----------
+    address : str or None
+        E-mail in small letters; None once erased.
+    kind : str
+        "rights holder", "trusted flagger", "consumer" or "authority": as appointed, else as guessed at first.
+    """
+
+    notifier_id: int
+    address: str | None
+    pseudonym: str
+    kind: str
+    created_at: datetime
+
+    @property
+    def subject(self) -> str:
+        """Their name in the audit trail and in the outbox."""
+        return f"notifier:{self.notifier_id}"
+
+
+def notifier_of(connection: Connection, address: str, kind: str, now: datetime) -> Notifier:
+    """Return who writes from an address, kept from other writers; one who is new gets a key, and is of this kind.
+
+    Call `note_notifier_added` later in the transaction.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     first, again = (notifier_of(connection, a, "consumer", now) for a in ("Ann@shop.test", "ann@shop.test"))
+    >>> first == again, first.kind
+    (True, 'consumer')
+    """
+    address = address.lower()
+    if known := _find_notifier(connection, address, now):
+        return known
+    serialise(connection, Lock.ADD_NOTIFIER)
+    if known := _find_notifier(connection, address, now):
+        return known  # another made it while we waited
+    pseudonym, key = make_pseudonym(address)
+    fields = {"address": address, "pseudonym": pseudonym, "key": key, "kind": kind, "created_at": now}
+    row = connection.execute(insert(notifiers).values(fields).returning(notifiers)).one()
+    return make_notifier(row)
+
+
+def note_notifier_added(connection: Connection, notifier: Notifier, actor: str, now: datetime) -> None:
+    """Note in the trail that a notifier was added, if it was at this moment; after all other locks were taken."""
+    if notifier.created_at == now:
+        audit.append(connection, actor, "notifier added", notifier.subject, {}, at=now)
+
+
+def get_notifier(
+    connection: Connection, notifier_id: int, *, lock: bool = False, at: datetime | None = None
+) -> Notifier:
+    """Return the notifier of a number as they are at a moment (now), with `lock` kept from other writers.
+
+    Raises
+    ------
+    NotifierNotFound
+    """
+    query = select_notifiers(at).where(notifiers.c.notifier_id == notifier_id)
+    query = query.with_for_update(of=notifiers) if lock else query
+    row = connection.execute(query).first() if 0 < notifier_id <= _LARGEST_NUMBER else None
+    if row is None:
+        raise NotifierNotFound(notifier_id)
+    return make_notifier(row)
+
+
+def notifier_kind_at(moment: datetime | ColumnElement[datetime]) -> ColumnElement[str]:
+    """Return what a row of notifiers is at a moment: as appointed then, else as guessed at their first notice.
+
+    Parameters
+    ----------
+    moment : datetime or column
+        Such as when a notice came: what its notifier became later changes nothing about it.
+    """
+    last = select(func.max(_MADE.c.appointment_id)).where(
+        _MADE.c.notifier_id == notifiers.c.notifier_id, _MADE.c.made_at <= moment
+    )
+    query = select(_TOLD.c.kind).where(
+        _TOLD.c.appointment_id == last.correlate_except(_MADE).scalar_subquery(),
+        or_(_TOLD.c.until.is_(None), _TOLD.c.until > moment),
+    )
+    return func.coalesce(query.correlate_except(_TOLD).scalar_subquery(), notifiers.c.kind)
+
+
+def select_notifiers(at: datetime | None = None) -> Select[Any]:
+    """Return the query for all notifiers as they are at a moment; for `make_notifier`."""
+    own = [notifiers.c[name] for name in Notifier.__slots__ if name != "kind"]
+    return select(*own, notifier_kind_at(at or datetime.now(UTC)).label("kind"))
+
+
+def _find_notifier(connection: Connection, address: str, at: datetime) -> Notifier | None:
+    query = select_notifiers(at).where(notifiers.c.address == address)
+    row = connection.execute(query.with_for_update(of=notifiers)).first()
+    return None if row is None else make_notifier(row)
+
+
+def make_notifier(row: Row[Any]) -> Notifier:
+    """Make the record of a row of notifiers."""
+    return Notifier(**{name: getattr(row, name) for name in Notifier.__slots__})

@@ -12,8 +12,8 @@ from ipml.review.queue import enqueue
 from ipml.settings import get_settings
 from ipml.storage import audit
 from ipml.storage.backup import back_up
+from ipml.storage.backup import restore as restore_into
 from ipml.storage.database import migrate, open_database, reading
-from ipml.storage.restoring import restore as restore_into
 from ipml.storage.tables import cases
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ipml.cli import app
 from ipml.review.queue import list_cases
-from ipml.review.ranking.places import explain_place
+from ipml.review.ranking.queue_order import explain_place
 from ipml.storage.database import open_database
 
 NONE = "0 changed, 0 returned because their score rose, 0 rescored,"

@@ -14,8 +14,8 @@ from staff import add_staff
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Verdict
-from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import bind_consequences
 from ipml.scoring.scorer import load_model
 from ipml.storage.anchors import make_key
 from ipml.storage.database import open_database
@@ -30,7 +30,7 @@ HOSTILE = (
 def decided(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a database in which a real score was decided on, and a key for anchors."""
     folder = tmp_path_factory.mktemp("decided")
-    engine = bind(open_database(copy_sqlite(folder)), Keeping())
+    engine = bind_consequences(open_database(copy_sqlite(folder)), Keeping())
     listing = {"listing_id": "=1+1", "seller_id": "s1", "title": f"AAA replica watch {HOSTILE}", "brand": "Rolex"}
     enqueue(engine, [load_model(saved_model).score(listing)])
     held = claim(engine, "ana")

@@ -8,7 +8,7 @@ from staff import add_staff
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue, list_cases
-from ipml.review.ranking.ranking import get_ranking
+from ipml.review.ranking.queue_order import get_ranking
 from ipml.storage.database import open_database
 
 POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"

@@ -8,7 +8,7 @@ from databases import copy_sqlite
 from staff import add_staff
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.quality.conflicts import list_sellers
+from ipml.review.quality.second_person import list_own_sellers
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import open_database
 
@@ -66,8 +66,8 @@ def test_who_sells_under_a_seller_is_noted(ipml, database: str):
     """And forgotten; a person who is not there is a mistake."""
     engine = open_database(database)
     assert ipml("user", "sells", "ana", "s1", "--database", database).exit_code == 0
-    assert list_sellers(engine, "ana") == ["s1"]
+    assert list_own_sellers(engine, "ana") == ["s1"]
     assert re.search(r"ana .*reviewer .*s1", ipml("user", "list", "--database", database).out)
     assert ipml("user", "sells", "ana", "s1", "--no-longer", "--database", database).exit_code == 0
-    assert list_sellers(engine, "ana") == []
+    assert list_own_sellers(engine, "ana") == []
     assert ipml("user", "sells", "bo", "s1", "--database", database).exit_code == 2

@@ -19,8 +19,8 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import read_seller_file
 from ipml.errors import MeasureNotStanding, OwnListing, UnusableMeasure
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import bind_consequences
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -182,7 +182,7 @@ def test_an_appeal_against_a_penalty_names_it(market):
 
 def test_what_nobody_acted_on_shows_nothing(engine):
     """A case that was decided where nothing follows has nothing to show."""
-    plain = bind(engine, _Nothing())
+    plain = bind_consequences(engine, _Nothing())
     assert read_followed(plain, take_down(plain)).is_nothing
 
 

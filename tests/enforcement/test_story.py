@@ -23,7 +23,7 @@ from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.errors import WindowOver
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Reason, ScoredListing, Verdict
-from ipml.review.labels import export_labels
+from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import get_settings
 from ipml.storage import outbox

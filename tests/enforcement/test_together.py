@@ -18,13 +18,13 @@ from sqlalchemy import Connection, Engine, Row, select
 from ipml.enforcement.actions import enforcing
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
-from ipml.review.clusters.clusters import lock_clusters
 from ipml.review.decisions import Origin, record, record_all
+from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.queue import enqueue, undo
 from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
-from ipml.storage.keyrings import Keyring, read_keys
+from ipml.storage.pseudonyms import Keyring, read_keys
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import metadata, seller_keys, statements
 

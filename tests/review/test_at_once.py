@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from ipml.errors import AlreadyDecided, ClaimLost, IpmlError
 from ipml.records import ScoredListing, Verdict
-from ipml.review.labels import export_labels
+from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
 from ipml.storage import audit
 from ipml.storage.database import reading

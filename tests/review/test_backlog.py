@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.backlog import OLDEST_BAND, measure_backlog
 from ipml.review.queue import claim, count_cases, decide, enqueue
+from ipml.review.queue_metrics import OLDEST_BAND, measure_backlog
 from ipml.settings import Settings
 
 Make = Callable[..., ScoredListing]

@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 
 from ipml.errors import CaseNotFound, UnknownOrder
 from ipml.records import Case, ScoredListing
-from ipml.review.browsing import ORDERS, Filter, browse
 from ipml.review.queue import enqueue
+from ipml.review.search import ORDERS, Filter, browse
 
 SLOW_ON_POSTGRES = True
 

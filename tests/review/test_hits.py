@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.hits import LOWEST_SCORES, Hits, measure_hits
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue_metrics import LOWEST_SCORES, Hits, measure_hits
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from ipml.records import Label, ScoredListing, Verdict
-from ipml.review.labels import export_labels, label_listing
+from ipml.review.exports import export_labels, label_listing
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import writing
 from ipml.storage.tables import opinions

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from ipml.errors import IpmlError
 from ipml.records import Claim, Listing, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.review.labels import export_labels
+from ipml.review.exports import export_labels
 from ipml.settings import Settings
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from ipml.records import PriceRange, ScoredListing, Verdict
-from ipml.review.precedents import find_precedents
 from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.review.search import find_precedents
 
 Make = Callable[..., ScoredListing]
 USUAL = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)

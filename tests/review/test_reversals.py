@@ -12,7 +12,7 @@ from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost, UnstorableValue
 from ipml.records import Claim, Decision, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record
-from ipml.review.labels import export_labels
+from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, undo
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit import verify

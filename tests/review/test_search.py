@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from ipml.records import Case, ScoredListing, Verdict
 from ipml.review import search
-from ipml.review.browsing import Filter, browse
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.search import Filter, browse
 
 Make = Callable[..., ScoredListing]
 TITLES = (

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.throughput import Pace, count_days, measure_paces, time_reviews
+from ipml.review.queue_metrics import Pace, count_days, measure_paces, time_reviews
 from ipml.settings import Settings
 
 Make = Callable[..., ScoredListing]

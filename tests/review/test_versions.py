@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import AlreadyDecided, CannotUndo, Superseded
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.labels import export_labels
+from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, undo
 from ipml.review.versions import has_same_price, read_pasts
 from ipml.storage.database import reading, writing

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, select
 
-from ipml.storage.appending import append_rows
 from ipml.storage.database import writing
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import rankings
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

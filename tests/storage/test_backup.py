@@ -20,11 +20,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
 
 from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, WrongRevision
-from ipml.storage import audit, backup, restoring
+from ipml.storage import audit, backup
 from ipml.storage.audit import Anchor, verify
-from ipml.storage.backup import MANIFEST, back_up, member
+from ipml.storage.backup import MANIFEST, back_up, member, restore
 from ipml.storage.database import get_revision, migrate, migrating, open_database, reading, writing
-from ipml.storage.restoring import restore
 from ipml.storage.tables import REVISION, Flag, Moment, cases, decisions, metadata, sessions, users
 
 pytestmark = pytest.mark.slow
@@ -254,7 +253,7 @@ import os, resource, sys
 from pathlib import Path
 from ipml.errors import UnusableBackup
 from ipml.storage.database import open_database
-from ipml.storage.restoring import restore
+from ipml.storage.backup import restore
 
 for path in map(Path, sys.argv[1:]):
     child = os.fork()  # the peak of memory is that of one backup
@@ -355,8 +354,8 @@ def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
         with zipfile.ZipFile(tmp_path / "tree.zip", "w") as archive:
             archive.writestr(member("tree"), lines)
             refused = nullcontext() if is_whole else pytest.raises(IntegrityError)
-            with refused, writing(engine) as connection, restoring._references_checked_at_the_end(connection):
-                restoring._fill(connection, archive, "tree", contents)
+            with refused, writing(engine) as connection, backup._references_checked_at_the_end(connection):
+                backup._fill(connection, archive, "tree", contents)
     with reading(engine) as connection:
         assert list(connection.execute(select(tree).order_by(tree.c.id))) == [(1, 3), (2, 1), (3, None)]
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, text
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
 from ipml.storage.database import open_database, reading, writing
-from ipml.storage.numbering import find_lagging, go_on_after, last_number
+from ipml.storage.row_numbers import find_lagging, go_on_after, last_number
 from ipml.storage.tables import cases, decisions, users
 
 MOMENT = datetime(2024, 5, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import Engine
 
 from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
-from ipml.storage import dead_letters, outbox
+from ipml.storage import outbox
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import seller_keys
@@ -97,12 +97,12 @@ def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
     (second,) = take(engine)
     assert second.key == "2"
     with reading(engine) as connection:
-        (dead,) = dead_letters.list_dead(connection)
+        (dead,) = outbox.list_dead(connection)
     assert (dead.key, dead.last_error) == ("1", "HTTP 400")
     with writing(engine) as connection, pytest.raises(MessageOvertaken):
-        dead_letters.retry(connection, "1", "lea", NOON)
+        outbox.retry_dead(connection, "1", "lea", NOON)
     with writing(engine) as connection:
-        dead_letters.retry(connection, "1", "lea", NOON, out_of_order=True)
+        outbox.retry_dead(connection, "1", "lea", NOON, out_of_order=True)
     assert [message.key for message in take(engine, "b", now=NOON)] == ["1"]
 
 
@@ -111,16 +111,16 @@ def test_people_have_dead_messages_tried_again_or_drop_them(engine: Engine):
     put(engine, "1")
     with writing(engine) as connection:
         with pytest.raises(MessageNotDead):
-            dead_letters.drop(connection, "1", "lea", "", NOON)
+            outbox.drop_dead(connection, "1", "lea", "", NOON)
         with pytest.raises(MessageNotFound):
-            dead_letters.retry(connection, "9", "lea", NOON)
+            outbox.retry_dead(connection, "9", "lea", NOON)
     (first,) = take(engine)
     with writing(engine) as connection:
         outbox.settle_failed(connection, first, NOON, "HTTP 400", None)
-        dead_letters.drop(connection, "1", "lea", "told them by phone", NOON)
-        assert dead_letters.list_dead(connection) == []
-        assert [message.dropped_by for message in dead_letters.list_dead(connection, with_dropped=True)] == ["lea"]
-        dead_letters.retry(connection, "1", "lea", NOON)
+        outbox.drop_dead(connection, "1", "lea", "told them by phone", NOON)
+        assert outbox.list_dead(connection) == []
+        assert [message.dropped_by for message in outbox.list_dead(connection, with_dropped=True)] == ["lea"]
+        outbox.retry_dead(connection, "1", "lea", NOON)
     assert [message.attempts for message in take(engine)] == [1]
 
 
@@ -146,7 +146,7 @@ def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engin
     assert message.body is None
     with writing(engine) as connection:
         assert outbox.settle_unreadable(connection, message, NOON)
-        assert dead_letters.list_dead(connection) == []
+        assert outbox.list_dead(connection) == []
 
 
 def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine: Engine):
@@ -253,15 +253,15 @@ class Sending(RuleBasedStateMachine):
     def look_after(self, at: int, drops: bool) -> None:
         """A person has a dead message tried again, or drops it."""
         with writing(self.engine) as connection:
-            dead = dead_letters.list_dead(connection)
+            dead = outbox.list_dead(connection)
             if not dead:
                 return
             key = dead[at % len(dead)].key
             try:
                 if drops:
-                    dead_letters.drop(connection, key, "lea", "", self.now)
+                    outbox.drop_dead(connection, key, "lea", "", self.now)
                 else:
-                    dead_letters.retry(connection, key, "lea", self.now)
+                    outbox.retry_dead(connection, key, "lea", self.now)
             except MessageOvertaken:
                 pass
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from ipml.storage.database import writing
-from ipml.storage.turns import turn
+from ipml.storage.database import turn, writing
 
 KEEPS_ITS_TURN = """
 import sys
 from pathlib import Path
-from ipml.storage.turns import turn
+from ipml.storage.database import turn
 with turn(Path(sys.argv[1]), 20):
     print("mine", flush=True)
     sys.stdin.read()

@@ -7,9 +7,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.review.exploration.estimates import Estimates, Figure
-from ipml.review.hits import Hits
-from ipml.review.throughput import Day
+from ipml.review.queue_metrics import Day, Hits
+from ipml.review.sampling.estimates import Estimates, Figure
 from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, round_up
 
 numbers = st.integers(0, 10**9)

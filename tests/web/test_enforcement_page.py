@@ -21,7 +21,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
-from ipml.review.quality.conflicts import add_seller
+from ipml.review.quality.second_person import add_own_seller
 from ipml.storage import audit, tables
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
@@ -194,7 +194,7 @@ def test_a_stale_page_changes_nothing(bound: Engine, lea: TestClient) -> None:
 def test_nobody_lifts_measures_on_their_own_listings(bound: Engine, lea: TestClient) -> None:
     """A lead who sells as the seller is refused, as with a verdict."""
     decide(bound, 1)
-    add_seller(bound, "lea", "harbour-outlet")
+    add_own_seller(bound, "lea", "harbour-outlet")
     assert lea.post("/cases/1/measure", data={"measure": 1, "to": "lift", "why": "mine"}).status_code == 409
     assert kinds_of(bound) == [("remove", True)]
 

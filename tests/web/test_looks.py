@@ -11,9 +11,8 @@ from sqlalchemy import Engine
 
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.review.quality.conflicts import add_seller
-from ipml.review.quality.goldens import add_golden
-from ipml.review.quality.opinions import list_opinions
+from ipml.review.quality.blind_reviews import add_golden
+from ipml.review.quality.second_person import add_own_seller, list_opinions
 from ipml.settings import Settings
 
 Visit = Callable[..., TestClient]
@@ -88,7 +87,7 @@ def test_a_look_that_was_skipped_is_still_shown_as_open(engine: Engine, visitor:
 
 def test_nobody_judges_their_own_listing(engine: Engine, visitor: Visit):
     """The page says so, and takes no verdict."""
-    add_seller(engine, "ana", "harbour-outlet")
+    add_own_seller(engine, "ana", "harbour-outlet")
     page = visitor("ana").get("/cases/1").text
     assert "is about a listing of ana&#39;s own" in page
     assert 'name="choice"' not in page

@@ -21,7 +21,7 @@ from ipml.cooperation.notifiers.notifier import appoint
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.storage.database import writing
-from ipml.storage.notifiers import notifier_of
+from ipml.storage.pseudonyms import notifier_of
 from ipml.web.http_api.requests import Access
 
 PATH = "/v1/notices"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ipml.enforcement.penalties.standing import Strike
 from ipml.records import Case, Listing, ScoredListing, Verdict
-from ipml.review.seller_record import SellerLook, SellerRecord, SellerVerdict
+from ipml.review.search import SellerLook, SellerRecord, SellerVerdict
 from ipml.web.console.charts import make_seller_card
 from ipml.web.wording import seller_history
 

@@ -24,7 +24,7 @@ from ipml.cooperation.networks.ties import Strands, Tie, explain_tie, find_stran
 from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.records import Verdict
 from ipml.review.reversals import is_last_verdict
-from ipml.review.texts import is_storable
+from ipml.review.snapshot import is_storable
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_taken_back
 

@@ -38,7 +38,7 @@ from ipml.records import Listing, ScoredListing
 from ipml.review.snapshot import digest
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
-from ipml.storage.notifiers import Notifier, get_notifier, note_added, notifier_of
+from ipml.storage.pseudonyms import Notifier, get_notifier, note_notifier_added, notifier_of
 from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import notice_items, notices, notifiers
 
@@ -103,7 +103,7 @@ def receive(
         places = _find_places(connection, notifier, notice, scored, lane, policy, now)
         items = keep_listings(connection, notifier, notice, kept.notice_id, places, now)
         send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
-        note_added(connection, notifier, _ACTOR, now)
+        note_notifier_added(connection, notifier, _ACTOR, now)
         if rights is not None:
             action, number = rights
             audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)

@@ -21,8 +21,7 @@ from urllib.parse import urlsplit
 from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice
 from ipml.records import Listing, Problem
-from ipml.review.snapshot import digest
-from ipml.review.texts import is_storable
+from ipml.review.snapshot import digest, is_storable
 from ipml.storage.pseudonyms import digest_listing
 
 NoticeKind = Literal["counterfeit", "complaint"]

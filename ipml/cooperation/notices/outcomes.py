@@ -36,12 +36,11 @@ from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
 from ipml.errors import NothingToAnswer, UnusableSetting
 from ipml.records import Decision, Reversal
 from ipml.review.cases import find_case, find_cases
-from ipml.review.consequences import Made
 from ipml.review.decisions import make_decision
-from ipml.review.reversals import find_decisions, stands
+from ipml.review.reversals import Made, find_decisions, stands
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, reading, serialise, writing
-from ipml.storage.notifiers import get_notifier
+from ipml.storage.pseudonyms import get_notifier
 from ipml.storage.tables import appeals, cases, decisions, notice_items, notices, notifiers, seller_keys
 from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 

@@ -34,10 +34,9 @@ from ipml.review.intake import enqueue_within
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.review.snapshot import digest
-from ipml.storage.appending import append_rows
 from ipml.storage.database import Lock, serialise
-from ipml.storage.notifiers import Notifier
-from ipml.storage.pseudonyms import keyed_digest, pseudonym_of, seal, unseal
+from ipml.storage.pseudonyms import Notifier, keyed_digest, pseudonym_of, seal, unseal
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, notice_items, notices, rights_documents
 
 _AT_ONCE = 500  # numbers in one query

@@ -24,8 +24,7 @@ from ipml.errors import NoticeNotFound, SellerErased
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import outbox
 from ipml.storage.database import reading
-from ipml.storage.notifiers import Notifier, kind_at
-from ipml.storage.pseudonyms import find_seller, unseal
+from ipml.storage.pseudonyms import Notifier, find_seller, notifier_kind_at, unseal
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
@@ -222,7 +221,7 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
     waiting = select(cases.c.case_id).where(cases.c.exemplar == case_id, cases.c.state == "open")
     query = (
         select(notices, notice_items.c.case_id, notice_items.c.state, notifiers.c.pseudonym)
-        .add_columns(kind_at(notices.c.received_at).label("notifier_kind"))
+        .add_columns(notifier_kind_at(notices.c.received_at).label("notifier_kind"))
         .join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .where(notice_items.c.case_id.in_([case_id]) | notice_items.c.case_id.in_(waiting))
@@ -323,9 +322,9 @@ def get_notice_file(engine: Engine, notice: int | str) -> NoticeFile:
     number = int(notice) if is_number and len(str(notice)) < len(str(LARGEST_NUMBER)) else 0
     found = notices.c.notice_id == number if is_number else notices.c.reference == notice
     with reading(engine) as connection:
-        query = select(notices, notifiers.c.pseudonym, kind_at(notices.c.received_at).label("notifier_kind")).join(
-            notifiers
-        )
+        query = select(
+            notices, notifiers.c.pseudonym, notifier_kind_at(notices.c.received_at).label("notifier_kind")
+        ).join(notifiers)
         row = connection.execute(query.where(found)).first()
         if row is None:
             raise NoticeNotFound(str(notice))

@@ -25,12 +25,10 @@ from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.cooperation.notifiers.record import Rate, count_settled, find_priors, shrink, tells_of_notifier
 from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_cooperation_policy
 from ipml.errors import NothingToLift, NotWarned, SellerErased, SuspendedAlready, UnstorableValue
-from ipml.review.snapshot import digest
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text, digest
 from ipml.storage import audit, outbox
 from ipml.storage.database import writing
-from ipml.storage.notifiers import Notifier, get_notifier
-from ipml.storage.pseudonyms import seal, unseal
+from ipml.storage.pseudonyms import Notifier, get_notifier, seal, unseal
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifier_steps
 
 _LONGEST_WHY = 2000

@@ -21,12 +21,18 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from ipml.errors import NothingToRevoke, NotifierNotFound, RightsDocumentNotFound, SellerErased, UnstorableValue
 from ipml.review.cases import LARGEST_NUMBER
-from ipml.review.snapshot import digest
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text, digest
 from ipml.storage import audit, outbox
 from ipml.storage.database import writing
-from ipml.storage.notifiers import KINDS, Notifier, get_notifier, make_notifier, select_notifiers
-from ipml.storage.pseudonyms import seal, unseal
+from ipml.storage.pseudonyms import (
+    NOTIFIER_KINDS,
+    Notifier,
+    get_notifier,
+    make_notifier,
+    seal,
+    select_notifiers,
+    unseal,
+)
 from ipml.storage.tables import notifier_appointments, notifiers, rights_documents
 
 
@@ -174,7 +180,7 @@ class Appointment:
     Attributes
     ----------
     kind : str or None
-        A name of `ipml.storage.notifiers.KINDS`; None where the appointment before it was revoked.
+        A name of `ipml.storage.pseudonyms.NOTIFIER_KINDS`; None where the appointment before it was revoked.
     until : datetime or None
         When it ends by itself; None: it does not.
     ground : str or None
@@ -226,7 +232,7 @@ def appoint(
     --------
     >>> from datetime import UTC
     >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.storage.notifiers import notifier_of
+    >>> from ipml.storage.pseudonyms import notifier_of
     >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
     >>> migrate(engine)
     >>> with writing(engine) as connection:
@@ -235,8 +241,8 @@ def appoint(
     ...     get_notifier(connection, number, at=now).kind
     'trusted flagger'
     """
-    if kind not in KINDS:
-        raise UnstorableValue("kind", repr(kind), f"one of {', '.join(KINDS)}")
+    if kind not in NOTIFIER_KINDS:
+        raise UnstorableValue("kind", repr(kind), f"one of {', '.join(NOTIFIER_KINDS)}")
     if until is not None and until <= now:
         raise UnstorableValue("until", f"{until:%Y-%m-%d}", "a moment that is yet to come")
     return _note(connection, get_notifier(connection, notifier_id, lock=True, at=now), kind, by, ground, now, until)

@@ -44,7 +44,7 @@ from ipml.cooperation.policy import CooperationPolicy, NotifierRules, Tier
 from ipml.errors import SuspendedAlready
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
-from ipml.storage.notifiers import Notifier, get_notifier
+from ipml.storage.pseudonyms import Notifier, get_notifier
 from ipml.storage.remains import overwrite_deleted, sweep
 from ipml.storage.tables import (
     notice_items,

@@ -27,9 +27,9 @@ from ipml.cooperation.networks.sales import Estimate, Foreign, estimate_sales, e
 from ipml.cooperation.networks.ties import Event, Tie, explain_tie, moment_of, strongest_links, tell_timeline
 from ipml.money import Money, Rates, is_currency
 from ipml.records import Verdict
-from ipml.review.ranking.ranking import current_ranking
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.reversals import is_last_verdict
-from ipml.storage.notifiers import kind_at
+from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
     cases,
     decisions,
@@ -471,7 +471,7 @@ def _notices_on(numbers: Sequence[int]) -> Any:
     joined = notice_items.join(notices, notices.c.notice_id == notice_items.c.notice_id)
     joined = joined.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
     query = select(
-        notice_items.c.case_id, notice_items.c.notice_id, kind_at(notices.c.received_at).label("kind")
+        notice_items.c.case_id, notice_items.c.notice_id, notifier_kind_at(notices.c.received_at).label("kind")
     ).select_from(joined)
     return query.where(
         notice_items.c.case_id.in_(numbers), notice_items.c.state == "upheld", notice_items.c.overturned_at.is_(None)

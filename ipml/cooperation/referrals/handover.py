@@ -31,11 +31,11 @@ from ipml.cooperation.policy import SIGNS, ClueRules, SolvabilityRules
 from ipml.enforcement.privacy.legal_holds import find_holds, hold_within, release_within
 from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text
 from ipml.storage import audit
-from ipml.storage.appending import append_rows
 from ipml.storage.database import writing
 from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import clue_outcomes, clues, disclosures
 
 Array = npt.NDArray[np.float64]

@@ -61,7 +61,7 @@ from ipml.enforcement.evidence.pieces import Evidence, is_person, read_evidence,
 from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.errors import ClueTooSmall, NothingNew, SellerErased, UnusableSetting
 from ipml.money import Money
-from ipml.review.ranking.ranking import current_ranking
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.spreadsheet import write_csv
 from ipml.storage.anchors import SignedAnchor
 from ipml.storage.database import reading, writing

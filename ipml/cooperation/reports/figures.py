@@ -50,11 +50,10 @@ from ipml.cooperation.reports.verdicts import (
 )
 from ipml.enforcement.takedown.measures import Span
 from ipml.records import Verdict
-from ipml.review.exploration.coverage import read_stretches
-from ipml.review.exploration.estimates import Figure, summarise
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
+from ipml.review.sampling.estimates import Figure, read_stretches, summarise
 from ipml.storage.database import reading
-from ipml.storage.notifiers import kind_at
+from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
     audit,
     cases,
@@ -186,7 +185,7 @@ def count_notices(
     kind : str, optional
         "counterfeit" (notices as in Article 16 of the Digital Services Act) or "complaint" (of consumers).
     """
-    who = kind_at(notices.c.received_at).label("who")  # when the notice came, whatever became of them since
+    who = notifier_kind_at(notices.c.received_at).label("who")  # when the notice came, whatever became of them since
     held: list[Any] = [period.holds(notices.c.received_at, as_of)]
     held += [] if brand is None else [notices.c.brand == brand]
     held += [] if notifier is None else [who == notifier]
@@ -281,7 +280,7 @@ def _settled_at(as_of: datetime) -> ColumnElement[Any]:
 
 
 def _count_steps(connection: Connection, period: Period, as_of: datetime) -> dict[tuple[str, str], int]:
-    who = kind_at(notifier_steps.c.taken_at).label("who")
+    who = notifier_kind_at(notifier_steps.c.taken_at).label("who")
     query = (
         select(who, notifier_steps.c.kind, func.count())
         .join(notifiers, notifiers.c.notifier_id == notifier_steps.c.notifier_id)

@@ -22,9 +22,8 @@ from ipml.enforcement.policy import AppealRules
 from ipml.errors import AppealNotFound, IllegalStep, OwnListing, SamePerson, SellerErased
 from ipml.records import Case, Decision
 from ipml.review.cases import LARGEST_NUMBER, find_case, make_case
-from ipml.review.corrections import find_family
-from ipml.review.decisions import make_decision
-from ipml.review.quality.conflicts import may_judge, refuse_conflict
+from ipml.review.decisions import find_family, make_decision
+from ipml.review.quality.second_person import may_judge, refuse_conflict
 from ipml.review.reversals import is_reversible, stands
 from ipml.storage import audit
 from ipml.storage.database import reading

@@ -30,8 +30,7 @@ from ipml.enforcement.deadlines.terms import Kind, Profile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.errors import AppealedAlready, AppealNotFound, KeyReused, UnstorableValue, WindowOver
 from ipml.review.cases import find_case
-from ipml.review.snapshot import decode_listing, digest
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text, decode_listing, digest
 from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal

@@ -57,10 +57,9 @@ from ipml.errors import (
 )
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case, find_cases
-from ipml.review.corrections import correct
+from ipml.review.decisions import correct
 from ipml.review.reversals import find_decisions, stands
-from ipml.review.snapshot import decode_listing, digest
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text, decode_listing, digest
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import seal

@@ -20,12 +20,12 @@ from ipml.enforcement.automation.promises import Standing, find_model_version, i
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.cases import find_cases, is_held
-from ipml.review.clusters.clusters import lock_clusters
 from ipml.review.decisions import Origin, record_all
-from ipml.review.exploration.arrivals import get_seed
-from ipml.review.quality.look_choice import draw
+from ipml.review.near_duplicates.clusters import lock_clusters
+from ipml.review.quality.blind_reviews import draw_uniform
 from ipml.review.quality.second_person import find_scruples
 from ipml.review.reversals import by_people, is_last_verdict
+from ipml.review.sampling.exploration import get_seed
 from ipml.review.snapshot import decode, decode_listing
 from ipml.settings import SecondPersonRule, Settings, get_settings
 from ipml.storage import audit
@@ -271,7 +271,7 @@ class _Run:
         return [row for row in rows if not obstacles[row.case_id]]
 
     def _lot(self, row: Row[Any]) -> float:
-        return draw("automatic", self.seed, row.listing_key)
+        return draw_uniform("automatic", self.seed, row.listing_key)
 
     def _draw(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
         """Keep which cases are left to people, unless somebody came before."""

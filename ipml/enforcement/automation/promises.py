@@ -28,7 +28,7 @@ from ipml.enforcement.automation.sample import (
 )
 from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolicy, keep_policy
 from ipml.errors import NothingToAllow, UnknownBrand
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_decisions, cases, promises, reversals

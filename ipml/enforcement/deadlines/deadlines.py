@@ -25,8 +25,8 @@ from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, 
 from ipml.enforcement.deadlines.terms import Deadline, Length, Profile
 from ipml.errors import IllegalStep
 from ipml.storage import audit
-from ipml.storage.appending import append_rows
 from ipml.storage.database import reading, writing
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import clock_events, clocks
 
 

@@ -27,9 +27,8 @@ from ipml.errors import EvidenceChanged, EvidenceNotFound, SellerErased
 from ipml.records import Decision, ScoredListing
 from ipml.review.snapshot import decode, digest
 from ipml.storage import audit
-from ipml.storage.appending import append_rows
-from ipml.storage.keyrings import Keyring
-from ipml.storage.pseudonyms import unseal, veil
+from ipml.storage.pseudonyms import Keyring, unseal, veil
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import evidence
 
 SCHEMA = 1

@@ -42,11 +42,10 @@ from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strik
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
 from ipml.enforcement.restrictions import OWN, Restriction, Source
 from ipml.errors import CannotChangePenalty
-from ipml.review.snapshot import decode_listing
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.keyrings import Keyring, read_keys
+from ipml.storage.pseudonyms import Keyring, read_keys
 from ipml.storage.tables import cases, decisions, enforcement_policies, measures, penalties, strikes, strikes_taken_back
 
 

@@ -21,7 +21,7 @@ from ipml.enforcement.penalties.penalties import Penalty, seal_words
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import LinkNotFound, SellerErased, UnreadableFile
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.pseudonyms import find_pseudonym, find_seller, pseudonym_of, unseal

@@ -31,9 +31,8 @@ from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import PenaltyNotFound, SellerErased
 from ipml.review.snapshot import digest
 from ipml.storage import audit, outbox
-from ipml.storage.appending import append_rows
-from ipml.storage.keyrings import Keyring, read_keys
-from ipml.storage.pseudonyms import seal, unseal
+from ipml.storage.pseudonyms import Keyring, read_keys, seal, unseal
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import penalties
 
 LARGEST_NUMBER = 2**63 - 1

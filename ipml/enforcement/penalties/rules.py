@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import fold_name
 
 Weight = Annotated[float, Field(gt=0, le=100)]

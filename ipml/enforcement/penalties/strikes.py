@@ -27,13 +27,12 @@ from ipml.enforcement.penalties.standing import (
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
 from ipml.enforcement.restrictions import Decided, read_decided
 from ipml.records import Decision, Listing
-from ipml.review.ranking.policy import fold_name
-from ipml.review.ranking.worth import read_worth
+from ipml.review.ranking.policy import fold_name, read_worth
 from ipml.review.snapshot import decode, decode_listing
 from ipml.storage import audit
-from ipml.storage.appending import append_rows
 from ipml.storage.database import Lock, reading, serialise
 from ipml.storage.pseudonyms import find_pseudonym, find_seller
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, strikes, strikes_taken_back
 
 

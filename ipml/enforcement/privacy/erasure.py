@@ -45,14 +45,13 @@ from ipml.errors import (
     UnusableErasedList,
     UnusableSetting,
 )
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.backup import whole_or_not_at_all
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, reading, serialise, turn, writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
 from ipml.storage.remains import overwrite_deleted, sweep
 from ipml.storage.tables import appeals, cases, decisions, erasures, metadata, outbox, seller_keys, user_sellers
-from ipml.storage.turns import turn
 
 FORMAT = "ipml erased sellers 2"
 _WITHOUT_END = "ipml erased sellers 1"  # of older releases

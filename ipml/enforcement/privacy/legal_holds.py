@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_,
 
 from ipml.errors import HoldNotFound, SellerErased, SellerUnknown, UnusableSetting
 from ipml.review.cases import find_case
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, Text, cast, delete, func, literal, or_, 
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.cases import note_deed, subject_of
-from ipml.review.ranking.worth import usual_keys
+from ipml.review.ranking.policy import usual_keys
 from ipml.review.snapshot import decode, encode
 from ipml.storage import audit
 from ipml.storage.pseudonyms import digest_listing

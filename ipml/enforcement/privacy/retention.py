@@ -26,7 +26,7 @@ from ipml.enforcement.policy import EnforcementPolicy, RetentionRules
 from ipml.enforcement.privacy.legal_holds import Hold, find_holds, is_held, require_known
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds, replace_listings, sealed_tables
 from ipml.records import Verdict
-from ipml.review.clusters.clusters import hand_over, lock_clusters
+from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.reversals import is_last_verdict
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.errors import InvalidStatement
 from ipml.records import Listing, Reason
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 
 Basis = Literal["illegal", "terms"]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=300)]  # fits every field

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.statements.facts import LAST_DAY, SIGNS, Statement, StatementRules, languages
 from ipml.errors import UnusableSetting, describe_faults
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 from ipml.toml import parse_toml
 
 LETTER_FIELDS = frozenset(

@@ -34,9 +34,8 @@ from ipml.errors import InvalidStatement, LetterExpired, StatementNotFound
 from ipml.records import Listing, Reason
 from ipml.review.snapshot import decode_reasons, digest
 from ipml.storage import audit, outbox
-from ipml.storage.appending import append_rows
-from ipml.storage.keyrings import Keyring, read_keys
-from ipml.storage.pseudonyms import unseal
+from ipml.storage.pseudonyms import Keyring, read_keys, unseal
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
 

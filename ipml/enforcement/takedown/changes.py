@@ -39,11 +39,10 @@ from ipml.review.cases import find_case
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit, outbox
-from ipml.storage.appending import append_rows
 from ipml.storage.database import Lock, serialise
-from ipml.storage.keyrings import Keyring, read_keys
-from ipml.storage.pseudonyms import pseudonym_of, seal
+from ipml.storage.pseudonyms import Keyring, pseudonym_of, read_keys, seal
 from ipml.storage.row_digests import name_rows
+from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, enforcement_policies, measure_messages, measures
 
 

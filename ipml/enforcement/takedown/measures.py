@@ -25,7 +25,7 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import MeasureNotFound, SellerErased
 from ipml.records import Listing
 from ipml.review.cases import LARGEST_NUMBER
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import fold_name
 from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import cases, decisions, measure_messages, measures, outbox

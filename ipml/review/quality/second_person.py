@@ -1,26 +1,301 @@
-"""Four eyes: verdicts that hold only when a second person, who does not see the first, says the same.
+"""Four eyes: who must not judge what, and verdicts that hold only when a second person says the same.
 
-Which ones is data: the setting `second_person`. After the first verdict the case is as open as any other to everybody
-but who gave it. Where the second disagrees, the case goes to a lead who gave neither. A lead's verdict on a case that
-another person has looked at and passed on ends it.
+Nobody judges their own listing, nor both times where two persons are needed. A source of cases passes over those with
+`is_free_for`; whoever asks for one by its number is refused.
+
+Opinions are verdicts that close no case: given in a blind re-review of a decided case, or as one of the two verdicts
+that a case needs. They are appended; one can be taken back, and stays on record as such.
+
+Which verdicts need a second person is data: the setting `second_person`. After the first verdict the case is as open
+as any other to everybody but who gave it, and the second does not see the first. Where the second disagrees, the case
+goes to a lead who gave neither. A lead's verdict on a case that another person has looked at and passed on ends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, exists, insert, select, update
 
+from ipml.errors import NothingToWithdraw, OwnListing, SamePerson, SellerNotKept, UnknownUser
 from ipml.records import Decision, Listing, Verdict
-from ipml.review.cases import change_case, note_deed
-from ipml.review.quality.conflicts import find_conflicts, is_free_for
-from ipml.review.quality.opinions import find_halves, keep_opinion
+from ipml.review.cases import change_case, find_case, is_free, note_deed
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule
-from ipml.storage.tables import cases, decisions, looks
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, decisions, looks, opinions, user_sellers, users
+
+
+def is_free_for(reviewer: str, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody has a live claim on a case, and that a reviewer may judge it."""
+    return and_(is_free(now), may_judge(reviewer))
+
+
+def may_judge(reviewer: str) -> ColumnElement[bool]:
+    """Return the condition that a reviewer may judge a case: it is not their own, nor judged by them before."""
+    is_own = exists().where(user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == cases.c.seller_id)
+    return and_(~is_own, ~exists().where(_is_half_of_two(reviewer), opinions.c.case_id == cases.c.case_id))
+
+
+def refuse_conflict(connection: Connection, row: Row[Any], reviewer: str) -> None:
+    """Raise OwnListing or SamePerson unless a reviewer may judge the case in a row."""
+    refuse_conflicts(connection, [(row, reviewer)])
+
+
+def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[Row[Any], str]]) -> None:
+    """Raise OwnListing or SamePerson unless each reviewer may judge the case in the row beside them."""
+    for error in find_conflicts(connection, wanted):
+        if error is not None:
+            raise error
+
+
+def find_conflicts(
+    connection: Connection, wanted: Sequence[tuple[Row[Any], str]]
+) -> list[OwnListing | SamePerson | None]:
+    """Return for each case, and the reviewer beside it, why that reviewer must not judge it; None where they may."""
+    own, halves = set[tuple[str, str]](), set[tuple[str, int]]()
+    for reviewer in {name for _, name in wanted}:
+        rows = [row for row, name in wanted if name == reviewer]
+        sold = select(user_sellers.c.seller_id).where(user_sellers.c.user_name == reviewer)
+        sold_in = user_sellers.c.seller_id.in_({row.seller_id for row in rows})
+        own |= {(reviewer, seller_id) for seller_id in connection.scalars(sold.where(sold_in))}
+        given = select(opinions.c.case_id).where(_is_half_of_two(reviewer))
+        given_in = opinions.c.case_id.in_([row.case_id for row in rows])
+        halves |= {(reviewer, case_id) for case_id in connection.scalars(given.where(given_in))}
+    return [_name_conflict(row, reviewer, own, halves) for row, reviewer in wanted]
+
+
+def _name_conflict(
+    row: Row[Any], reviewer: str, own: set[tuple[str, str]], halves: set[tuple[str, int]]
+) -> OwnListing | SamePerson | None:
+    if (reviewer, row.seller_id) in own:
+        return OwnListing(row.case_id, reviewer)
+    return SamePerson(row.case_id, reviewer) if (reviewer, row.case_id) in halves else None
+
+
+def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:
+    """Raise OwnListing where somebody sells as the seller of the case in a row."""
+    own = select(user_sellers.c.since).where(
+        user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == row.seller_id
+    )
+    if connection.execute(own).first() is not None:
+        raise OwnListing(row.case_id, reviewer)
+
+
+def add_own_seller(
+    engine: Engine, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
+) -> None:
+    """Note that a user sells under a seller, whose listings they then never judge; again changes nothing.
+
+    Raises
+    ------
+    UnknownUser
+        Nobody of that name may log in.
+    """
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name).with_for_update())
+        if user_id is None:
+            raise UnknownUser(name)
+        if seller_id not in _sellers_of(connection, name):
+            row = {"user_name": name, "seller_id": seller_id, "since": now}
+            connection.execute(insert(user_sellers), row)
+            audit.append(connection, by, "seller noted", f"user:{user_id}", {}, at=now)
+
+
+def remove_own_seller(
+    engine: Engine, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
+) -> None:
+    """Forget that a user sells under a seller; SellerNotKept where that was not noted."""
+    gone = delete(user_sellers).where(user_sellers.c.user_name == name, user_sellers.c.seller_id == seller_id)
+    with writing(engine) as connection:
+        if connection.execute(gone).rowcount == 0:
+            raise SellerNotKept(name, seller_id)
+        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
+        audit.append(connection, by, "seller forgotten", f"user:{user_id}", {}, at=now)
+
+
+def list_own_sellers(engine: Engine, name: str) -> list[str]:
+    """Return under which sellers a user sells, in order."""
+    with reading(engine) as connection:
+        return _sellers_of(connection, name)
+
+
+def _sellers_of(connection: Connection, name: str) -> list[str]:
+    query = select(user_sellers.c.seller_id).where(user_sellers.c.user_name == name)
+    return sorted(connection.scalars(query))
+
+
+def _is_half_of_two(reviewer: str) -> ColumnElement[bool]:
+    return and_(
+        opinions.c.reviewer == reviewer,
+        opinions.c.kind.in_(["first", "second"]),
+        opinions.c.withdrawn_at.is_(None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A verdict beside the decision of a case.
+
+    Attributes
+    ----------
+    kind : str
+        Why it was asked for: "golden" (the truth is known), "repeat" (the same reviewer later), "audit" (another
+        reviewer), or "first" and "second" where a case needs two persons.
+    """
+
+    opinion_id: int
+    case_id: int
+    kind: str
+    verdict: Verdict
+    ground: str
+    note: str
+    reviewer: str
+    decided_at: datetime
+
+
+def keep_opinion(
+    connection: Connection,
+    row: Row[Any],
+    decision: Decision,
+    kind: str,
+    key: str | None,
+    *,
+    token: int,
+    look_id: int | None = None,
+) -> int:
+    """Append a verdict on the case in a row as an opinion, and return its number; the caller notes the deed."""
+    fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in opinions.c}
+    values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "look_id": look_id}
+    query = insert(opinions).values(values).returning(opinions.c.opinion_id)
+    return int(connection.scalars(query).one())
+
+
+def find_halves(connection: Connection, case_ids: Collection[int]) -> dict[int, list[Row[Any]]]:
+    """Return for each case the verdicts given where it needs two persons, in order, without those taken back."""
+    query = select(opinions).where(
+        opinions.c.case_id.in_(case_ids),
+        opinions.c.kind.in_(["first", "second"]),
+        opinions.c.withdrawn_at.is_(None),
+    )
+    found: dict[int, list[Row[Any]]] = {case_id: [] for case_id in case_ids}
+    for row in connection.execute(query.order_by(opinions.c.opinion_id)):
+        found[row.case_id].append(row)
+    return found
+
+
+def find_opinion(connection: Connection, key: str) -> Decision | None:
+    """Return the opinion that came with a key, as `decide` returned it."""
+    row = connection.execute(select(opinions).where(opinions.c.key == key)).first()
+    return None if row is None else _as_decision(row)
+
+
+def list_opinions(engine: Engine, case_id: int) -> list[Opinion]:
+    """Return the standing opinions on a case, in order; they are for leads, never for who is to judge it yet."""
+    query = select(opinions).where(opinions.c.case_id == case_id, opinions.c.withdrawn_at.is_(None))
+    with reading(engine) as connection:
+        find_case(connection, case_id)
+        return [_opinion(row) for row in connection.execute(query.order_by(opinions.c.opinion_id))]
+
+
+def find_own_verdict(engine: Engine, reviewer: str, case_id: int) -> Decision | None:
+    """Return what a reviewer said last of a case, be it a decision or an opinion, for the page to confirm.
+
+    An opinion has the number 0, as `decide` returned it.
+    """
+    mine = (opinions.c.case_id == case_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
+    decided = (decisions.c.case_id == case_id, decisions.c.reviewer == reviewer)
+    with reading(engine) as connection:
+        opinion = connection.execute(select(opinions).where(*mine).order_by(opinions.c.token.desc()).limit(1)).first()
+        decision = connection.execute(
+            select(decisions).where(*decided).order_by(decisions.c.decision_id.desc()).limit(1)
+        ).first()
+    # Tokens of a case grow with every claim of it, whatever the clock says.
+    if opinion is not None and (decision is None or opinion.token >= decision.token):
+        return _as_decision(opinion)
+    return None if decision is None else _as_decision(decision, decision.decision_id)
+
+
+def withdraw_opinion(
+    engine: Engine, reviewer: str, case_id: int, *, within_minutes: float = 10.0, now: datetime | None = None
+) -> None:
+    """Take back one's own last opinion on a case; what it was asked for is then open again.
+
+    Raises
+    ------
+    NothingToWithdraw
+        There is none, it is too old, or the second person has answered it.
+    CaseNotFound
+    """
+    now = now or datetime.now(UTC)
+    query = (
+        select(opinions)
+        .where(opinions.c.case_id == case_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
+        .order_by(opinions.c.opinion_id.desc())
+        .limit(1)
+    )
+    with writing(engine) as connection:
+        case = find_case(connection, case_id, lock=True)
+        opinion = connection.execute(query).first()
+        if opinion is None:
+            raise NothingToWithdraw(case_id, f"no opinion of {reviewer}")
+        if now - opinion.decided_at > timedelta(minutes=within_minutes):
+            raise NothingToWithdraw(case_id, f"one of {opinion.decided_at:%Y-%m-%d %H:%M} UTC")
+        if opinion.kind == "second" or (opinion.kind == "first" and _is_answered(connection, case)):
+            raise NothingToWithdraw(case_id, "the verdict of a second person")
+        connection.execute(update(opinions).where(opinions.c.opinion_id == opinion.opinion_id).values(withdrawn_at=now))
+        _open_again(connection, opinion, now)
+        note_opinion(connection, opinion.opinion_id, opinion.look_id, case_id, reviewer, "withdrawn", now)
+
+
+def note_opinion(
+    connection: Connection,
+    opinion_id: int,
+    look_id: int | None,
+    case_id: int,
+    reviewer: str,
+    action: str,
+    at: datetime,
+    **payload: audit.Value,
+) -> None:
+    """Note what was done with an opinion; that of a further look is no part of the case's own history."""
+    if look_id is None:
+        note_deed(connection, reviewer, action, case_id, at, opinion=opinion_id, **payload)
+    else:
+        subject = f"look:{look_id}"
+        audit.append(connection, reviewer, action, subject, {"case": case_id, "opinion": opinion_id, **payload}, at=at)
+
+
+def _is_answered(connection: Connection, case: Row[Any]) -> bool:
+    return case.state == "decided" or len(find_halves(connection, [case.case_id])[case.case_id]) > 1
+
+
+def _open_again(connection: Connection, opinion: Row[Any], now: datetime) -> None:
+    """Want the look again, of the same person; or the second person no longer."""
+    if opinion.look_id is None:
+        is_pending = (looks.c.case_id == opinion.case_id, looks.c.kind == "second", looks.c.ended_at.is_(None))
+        connection.execute(update(looks).where(*is_pending).values(ended_at=now))
+        return
+    look = connection.execute(select(looks).where(looks.c.look_id == opinion.look_id)).one()
+    again = {"wanted_at": now, "wanted_of": opinion.reviewer, "holder": opinion.reviewer, "token": 0}
+    copied = {name: getattr(look, name) for name in ("case_id", "kind", "decision_id", "not_by", "odds")}
+    connection.execute(insert(looks).values({**copied, **again}))
+
+
+def _opinion(row: Row[Any]) -> Opinion:
+    fields = {name: getattr(row, name) for name in Opinion.__slots__}
+    return Opinion(**{**fields, "verdict": Verdict(row.verdict)})
+
+
+def _as_decision(row: Row[Any], decision_id: int = 0) -> Decision:
+    fields = {name: getattr(row, name) for name in Decision.__slots__ if name != "decision_id"}
+    return Decision(**{**fields, "decision_id": decision_id, "verdict": Verdict(row.verdict)})
 
 
 def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:

@@ -23,10 +23,9 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce, update
 
 from ipml.review.cases import PENDING, change_case, find_case, is_free, note_deed, subject_of
-from ipml.review.quality.conflicts import is_free_for
-from ipml.review.ranking.policy import Policy
-from ipml.review.ranking.ranking import current_ranking
-from ipml.review.ranking.working_hours import FARTHEST, WorkingHours
+from ipml.review.quality.second_person import is_free_for
+from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.tables import cases

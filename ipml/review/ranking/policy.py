@@ -1,20 +1,135 @@
-"""The weights that rank the queue, as data: the file `policy.toml`, or a copy that a marketplace has made its own."""
+"""The policy that ranks the queue, as data, and what a review is worth by it.
+
+The weights, and the hours in which people review, are in the file `policy.toml`, or in a copy that a marketplace has
+made its own. What a review is worth is the harm it would likely prevent, less what it and its mistakes cost::
+
+    value = p x harm - minutes x cost per minute - (1 - p) x share removed wrongly x cost of that
+    harm  = price x units sold until the next look x severity of the category x weight of the brand
+
+The queue is ranked by value per minute: whoever has an hour fills it best with what gives most for each minute.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from ipml.money import Rates
-from ipml.review.ranking.working_hours import WorkingHours
+from ipml.records import Listing
 from ipml.settings import get_settings, read_rules
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_END_OF_DAY = "24:00"
+_SOME_DAY = date(2024, 1, 1)
+FARTHEST = timedelta(days=366)
+
+Shift = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+Shifts = tuple[Shift, ...]
+
+
+class WorkingHours(BaseModel):
+    """The shifts of each day of the week in a time zone, the holidays, and how many review at a time.
+
+    Examples
+    --------
+    >>> office = WorkingHours(zone="Europe/Berlin", monday=("09:00-12:00", "13:00-17:00"))
+    >>> friday, tuesday = datetime(2024, 5, 10, 16, tzinfo=UTC), datetime(2024, 5, 14, 6, tzinfo=UTC)
+    >>> office.minutes_between(friday, tuesday)
+    420.0
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    zone: str = "UTC"
+    reviewers: int = Field(1, ge=1, le=10_000)
+    monday: Shifts = ()
+    tuesday: Shifts = ()
+    wednesday: Shifts = ()
+    thursday: Shifts = ()
+    friday: Shifts = ()
+    saturday: Shifts = ()
+    sunday: Shifts = ()
+    holidays: tuple[date, ...] = ()
+
+    @field_validator("zone")
+    @classmethod
+    def _check_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError, KeyError) as error:  # an unknown name is a KeyError; "../x" and "" are others
+            raise ValueError("no such time zone; expected one like Europe/Berlin") from error
+        return zone
+
+    @field_validator(*_DAYS)
+    @classmethod
+    def _check_shifts(cls, shifts: Shifts) -> Shifts:
+        bounds = [bound for shift in shifts for bound in shift.split("-")]
+        if bounds != sorted(bounds) or any(opens == closes for opens, closes in map(_parts, shifts)):
+            raise ValueError('shifts must follow one another, each with its end after its start: "09:00-17:00"')
+        return shifts
+
+    def minutes_between(self, start: datetime, end: datetime) -> float:
+        """Return how many minutes one reviewer works between two moments; none where the second is not later.
+
+        What lies more than 366 days ahead is not counted.
+        """
+        if end <= start:
+            return 0.0
+        end = start + min(end - start, FARTHEST)
+        zone = ZoneInfo(self.zone)
+        day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+        minutes = 0.0
+        while day <= last:
+            for opens, closes in self._shifts_on(day):
+                minutes += max(0.0, (min(end, closes) - max(start, opens)).total_seconds() / 60)
+            day += timedelta(days=1)
+        return minutes
+
+    def _shifts_on(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        if day in self.holidays:
+            return ()
+        return _moments_of(getattr(self, _DAYS[day.weekday()]), day, self.zone)
+
+    @property
+    def minutes_a_day(self) -> float:
+        """Minutes of all reviewers together on a working day, the mean over the days of the week that are any.
+
+        Examples
+        --------
+        >>> WorkingHours(reviewers=2, monday=("09:00-12:00",), sunday=("20:00-24:00",)).minutes_a_day
+        420.0
+        """
+        week = [shifts for name in _DAYS if (shifts := getattr(self, name))]
+        spans = [_moments_of(shifts, _SOME_DAY, "UTC") for shifts in week]
+        minutes = sum((closes - opens).total_seconds() / 60 for day in spans for opens, closes in day)
+        return self.reviewers * minutes / max(len(week), 1)
+
+
+@lru_cache(maxsize=2048)
+def _moments_of(shifts: Shifts, day: date, zone: str) -> tuple[tuple[datetime, datetime], ...]:
+    """Return when shifts begin and end on a day, in UTC: a day on which the clock is changed has other minutes."""
+    return tuple((_moment(day, opens, zone), _moment(day, closes, zone)) for opens, closes in map(_parts, shifts))
+
+
+def _parts(shift: str) -> tuple[str, str]:
+    opens, _, closes = shift.partition("-")
+    return opens, closes
+
+
+def _moment(day: date, clock: str, zone: str) -> datetime:
+    if clock == _END_OF_DAY:
+        day, clock = day + timedelta(days=1), "00:00"
+    return datetime.combine(day, time.fromisoformat(clock), ZoneInfo(zone)).astimezone(UTC)
+
 
 _BUNDLED = Path(__file__).with_name("policy.toml")
 
@@ -137,3 +252,200 @@ def load_policy(path: Path | None = None) -> Policy:
 def parse_policy(text: str) -> Policy:
     """Return the policy whose `text` this is."""
     return Policy.model_validate_json(text)
+
+
+_SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual in the queue: medians by brand and by category, which stand in for what a listing does not say.
+
+    Attributes
+    ----------
+    prices : mapping of str to float
+        By "brand:" or "category:" and the folded name, in the currency of the policy.
+    sales_a_day : mapping of str to float
+        Units that one listing sells a day, by the same names.
+    """
+
+    prices: Mapping[str, float] = field(default_factory=dict)
+    sales_a_day: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The medians as JSON in ASCII."""
+        return json.dumps({"prices": self.prices, "sales_a_day": self.sales_a_day}, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What the review of one listing is worth, part by part; money is in the currency of the policy.
+
+    Attributes
+    ----------
+    probability : float
+        That it is counterfeit: its score, or the policy's prevalence where the model abstained.
+    price : float
+        In the currency of the policy, at most the policy's.
+    sales : float
+        Units it is expected to sell until the next look.
+    severity, brand_weight : float
+        Of its category and its brand.
+    minutes : float
+        That its review takes.
+    review_cost : float
+        Of those minutes.
+    value : float
+        Of its review; below 0 where it costs more than it would prevent.
+    currency : str
+        Of the sums.
+    assumed : tuple of str
+        Which of probability, price and sales the listing does not say.
+    """
+
+    probability: float
+    price: float
+    sales: float
+    severity: float
+    brand_weight: float
+    minutes: float
+    review_cost: float
+    value: float
+    currency: str
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def harm(self) -> float:
+        """What leaving the listing up would cost if it is counterfeit."""
+        return self.price * self.sales * self.severity * self.brand_weight
+
+    @property
+    def per_minute(self) -> float:
+        """Value of a minute of its review."""
+        return self.value / self.minutes
+
+    @property
+    def text(self) -> str:
+        """The parts as JSON in ASCII."""
+        return json.dumps({part.name: getattr(self, part.name) for part in fields(self)}, separators=(",", ":"))
+
+
+def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | None = None) -> Worth:
+    """Return what the review of a listing is worth under a policy.
+
+    Parameters
+    ----------
+    score : float or None
+        Probability that it is counterfeit; None where the model abstained.
+    usual : Usual, optional
+        Stands in for what the listing does not say, before the policy does.
+
+    Examples
+    --------
+    >>> from ipml.review.ranking.policy import load_policy
+    >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
+    >>> worth = weigh(listing, 0.12, load_policy())
+    >>> round(worth.sales, 1), round(worth.harm), round(worth.per_minute, 1), worth.assumed
+    (3.5, 1190, 70.0, ())
+    """
+    usual = usual or Usual()
+    keys = usual_keys(listing)
+    price, sales = price_of(listing, policy), sales_a_day(listing, policy)
+    found = {"probability": score, "price": price, "sales": sales}
+    probability = policy.prevalence if score is None else score
+    price = _first(usual.prices, keys, policy.usual_price) if price is None else price
+    sales = _first(usual.sales_a_day, keys, policy.usual_sales_a_day) if sales is None else sales
+    price = min(max(price, 0.0), policy.most_price)
+    sales = min(max(sales, 0.0) * policy.days_until_next_look, policy.most_sales)
+    severity, brand_weight = policy.severity_of(listing.category), policy.weight_of(listing.brand)
+    minutes = policy.minutes_of(listing.category)
+    mistakes = (1 - probability) * policy.wrongful_removal_share * policy.wrongful_removal_cost
+    review_cost = minutes * policy.cost_per_minute
+    value = probability * price * sales * severity * brand_weight - review_cost - mistakes
+    assumed = tuple(name for name, value in found.items() if value is None)
+    return Worth(
+        probability=probability,
+        price=price,
+        sales=sales,
+        severity=severity,
+        brand_weight=brand_weight,
+        minutes=minutes,
+        review_cost=review_cost,
+        value=value,
+        currency=policy.currency,
+        assumed=assumed,
+    )
+
+
+def read_worth(text: str) -> Worth:
+    """Return what `Worth.text` made a text of."""
+    parts: dict[str, Any] = json.loads(text)
+    return Worth(**parts | {"assumed": tuple(parts["assumed"])})
+
+
+def usual_keys(listing: Listing) -> tuple[str, ...]:
+    """Return under what names the usual of a listing is kept, the closer first.
+
+    Examples
+    --------
+    >>> usual_keys(Listing("A7", "s1", "Bag", brand="Acme", category="Bags"))
+    ('brand:acme', 'category:bags')
+    """
+    named = (("brand", listing.brand), ("category", listing.category))
+    return tuple(f"{kind}:{fold_name(name)}" for kind, name in named if name)
+
+
+def price_of(listing: Listing, policy: Policy) -> float | None:
+    """Return the price in the currency of the policy; None where it, or the rate, is not known."""
+    return None if listing.price is None else policy.exchange(listing.price, listing.currency)
+
+
+def sales_a_day(listing: Listing, policy: Policy) -> float | None:
+    """Return how many units the listing sells a day, drawn to the usual as long as little is known.
+
+    It is read from the listing's own sales, else from an equal share of its seller's; None where neither is known.
+
+    Examples
+    --------
+    >>> from ipml.review.ranking.policy import load_policy
+    >>> sales_a_day(Listing("A7", "s1", "Bag", seller_sales=60, seller_age_days=270, seller_listings=2), load_policy())
+    0.105
+    """
+    usual, days = policy.usual_sales_a_day, policy.usual_days
+    known = _find_sales(listing)
+    return None if known is None else (known[0] + usual * days) / (known[1] + days)
+
+
+def observe_sales_a_day(listing: Listing) -> float | None:
+    """Return how many units the listing sold a day, as observed; None where that is not known.
+
+    Like `sales_a_day`, but not drawn to anything. What was up for less than a day counts as a day.
+
+    Examples
+    --------
+    >>> observe_sales_a_day(Listing("A7", "s1", "Bag", seller_sales=60, seller_age_days=300, seller_listings=2))
+    0.1
+    """
+    known = _find_sales(listing)
+    return None if known is None else known[0] / max(known[1], 1.0)
+
+
+def _find_sales(listing: Listing) -> tuple[float, float] | None:
+    """Return how many units were sold in how many days: by the listing, else its equal share of its seller's."""
+    age = _age_days(listing.listed_at, listing.observed_at)
+    if listing.listing_sales is not None and age is not None:
+        return listing.listing_sales, age
+    if listing.seller_sales is not None and listing.seller_age_days is not None:
+        return listing.seller_sales / max(listing.seller_listings or 1.0, 1.0), max(listing.seller_age_days, 0.0)
+    return None
+
+
+def _age_days(listed_at: datetime | None, observed_at: datetime | None) -> float | None:
+    if listed_at is None or observed_at is None:
+        return None
+    return max((observed_at - listed_at).total_seconds() / _SECONDS_A_DAY, 0.0)
+
+
+def _first(usual: Mapping[str, float], keys: tuple[str, ...], otherwise: float) -> float:
+    return next((usual[key] for key in keys if key in usual), otherwise)

@@ -34,8 +34,8 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import issue
 from ipml.errors import AppealedAlready, CannotChangePenalty, NothingToAppeal, NotTheirsToDecide
 from ipml.records import Case, ScoredListing, Verdict
-from ipml.review.bulk import MOST_CASES, decide_bulk, preview_bulk
 from ipml.review.claims import claim, claim_ahead
+from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
 from ipml.review.intake import enqueue
 from ipml.review.queue import decide, get_case, list_cases
 from ipml.simulation.operations import Complaints, Staff

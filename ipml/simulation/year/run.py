@@ -17,7 +17,7 @@ from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.errors import UnwritableFile
 from ipml.listings.brands import load_brands
-from ipml.review.ranking.ranking import get_ranking
+from ipml.review.ranking.queue_order import get_ranking
 from ipml.simulation.year.account import (
     Noted,
     Takedowns,

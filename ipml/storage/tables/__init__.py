@@ -1,16 +1,17 @@
-"""Every table, a file for each subject.
+"""Every table, by subject.
 
-Whoever changes a table adds a migration and sets `REVISION` to it; a test compares the two. From `sellers` on no
-table holds anything of a seller in the clear: a seller is a pseudonym, and what tells of them is sealed with their
-key (`ipml.storage.pseudonyms`), so that who takes the key away has erased it everywhere.
+Whoever changes a table adds a migration and sets `REVISION` to it; a test compares the two. No table of enforcement or
+cooperation holds anything of a seller in the clear: a seller is a pseudonym, and what tells of them is sealed with
+their key (`ipml.storage.pseudonyms`), so that who takes the key away has erased it everywhere.
 """
 
 from __future__ import annotations
 
-from ipml.storage.tables.appeals import appeal_outcomes, appeals, clock_events, clocks
-from ipml.storage.tables.automatic import automatic_decisions, automatic_draws, promises
-from ipml.storage.tables.clues import clue_outcomes, clues, disclosures
+from ipml.storage.tables.columns import Flag, Identity, Moment, Real, metadata, to_microseconds
 from ipml.storage.tables.cooperation import (
+    clue_outcomes,
+    clues,
+    disclosures,
     notice_items,
     notices,
     notifier_appointments,
@@ -18,17 +19,52 @@ from ipml.storage.tables.cooperation import (
     notifiers,
     rights_documents,
 )
-from ipml.storage.tables.exploration import seeds, sift_cases, sift_strata, sifts
-from ipml.storage.tables.kinds import Flag, Identity, Moment, Real, metadata, to_microseconds
-from ipml.storage.tables.penalties import linked_accounts, measure_stakes, penalties, strikes, strikes_taken_back
-from ipml.storage.tables.people import identities, sessions, tries, user_sellers, users
-from ipml.storage.tables.privacy import erasures, legal_holds
-from ipml.storage.tables.quality import goldens, looks, opinions
-from ipml.storage.tables.queue import bands, case_texts, cases, decisions, rankings, reversals, spread_audits
-from ipml.storage.tables.sellers import evidence, seller_keys
-from ipml.storage.tables.statements import statements
-from ipml.storage.tables.takedown import enforcement_policies, measure_messages, measures, outbox, platform_answers
-from ipml.storage.tables.trail import audit
+from ipml.storage.tables.enforcement import (
+    appeal_outcomes,
+    appeals,
+    automatic_decisions,
+    automatic_draws,
+    clock_events,
+    clocks,
+    enforcement_policies,
+    erasures,
+    evidence,
+    legal_holds,
+    linked_accounts,
+    measure_messages,
+    measure_stakes,
+    measures,
+    outbox,
+    penalties,
+    platform_answers,
+    promises,
+    seller_keys,
+    statements,
+    strikes,
+    strikes_taken_back,
+)
+from ipml.storage.tables.review import (
+    audit,
+    bands,
+    case_texts,
+    cases,
+    decisions,
+    goldens,
+    identities,
+    looks,
+    opinions,
+    rankings,
+    reversals,
+    seeds,
+    sessions,
+    sift_cases,
+    sift_strata,
+    sifts,
+    spread_audits,
+    tries,
+    user_sellers,
+    users,
+)
 
 REVISION = "0024"
 

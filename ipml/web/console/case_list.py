@@ -26,9 +26,9 @@ from ipml.enforcement.appeal_file import count_appeals
 from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Case
 from ipml.review import queue
-from ipml.review.browsing import ORDERS, Filter, browse
+from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, Value, Wanted, export_cases, export_decisions
-from ipml.review.undoable import find_undoable
+from ipml.review.search import ORDERS, Filter, browse
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within

@@ -41,14 +41,13 @@ from ipml.errors import (
 )
 from ipml.records import Case, Claim, Verdict
 from ipml.review import queue
-from ipml.review.bulk import MOST_CASES, BulkPreview
 from ipml.review.cases import find_case
-from ipml.review.clusters.relistings import explain_relisting
-from ipml.review.clusters.spread import MOST_MEMBERS, decide_and_spread, preview_spread
-from ipml.review.precedents import find_precedents
-from ipml.review.quality.shown import find_hidden
-from ipml.review.ranking.places import explain_place
-from ipml.review.undoable import find_undoable, list_reversals, take_back
+from ipml.review.claims import find_hidden
+from ipml.review.decisions import find_undoable, list_reversals, take_back
+from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, BulkPreview, decide_and_spread, preview_spread
+from ipml.review.near_duplicates.matches import explain_relisting
+from ipml.review.ranking.queue_order import explain_place
+from ipml.review.search import find_precedents
 from ipml.review.versions import find_verdicts, read_pasts, tell_past
 from ipml.storage.database import reading
 from ipml.web.accounts.login import get_engine, get_policy, get_user, settings_of

@@ -18,12 +18,11 @@ from sqlalchemy import Engine
 from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.records import Case, Listing, PriceRange
-from ipml.review.exploration.estimates import Estimates, Figure
-from ipml.review.hits import Hits
-from ipml.review.quality.look_summary import LookSummary
+from ipml.review.quality.blind_reviews import LookSummary
 from ipml.review.quality.rates import Rate
-from ipml.review.seller_record import SellerRecord, read_seller_record
-from ipml.review.throughput import Day
+from ipml.review.queue_metrics import Day, Hits
+from ipml.review.sampling.estimates import Estimates, Figure
+from ipml.review.search import SellerRecord, read_seller_record
 from ipml.web.wording import count, money, percent, percent_range, seller_history
 
 _MOST_DAYS_NAMED, _MONTHS_NAMED = 31, 7  # each day by its number, or so many with their month: more would overlap

@@ -22,11 +22,9 @@ from ipml.cooperation.reports.period import Period
 from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.review.backlog import measure_backlog
-from ipml.review.exploration.estimates import estimate
-from ipml.review.hits import measure_hits
-from ipml.review.quality.look_summary import summarise_looks
-from ipml.review.throughput import count_days, measure_paces, time_reviews
+from ipml.review.quality.blind_reviews import summarise_looks
+from ipml.review.queue_metrics import count_days, measure_backlog, measure_hits, measure_paces, time_reviews
+from ipml.review.sampling.estimates import estimate
 from ipml.web.accounts.login import get_engine, get_policy, get_user
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User

@@ -43,9 +43,9 @@ from ipml.errors import (
     UnusableOutcome,
 )
 from ipml.review import queue
-from ipml.review.quality.shown import find_hidden
+from ipml.review.claims import find_hidden
 from ipml.storage.database import writing
-from ipml.storage.notifiers import KINDS
+from ipml.storage.pseudonyms import NOTIFIER_KINDS
 from ipml.web.accounts.login import get_engine, get_policy, get_user
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_list import write_csv
@@ -255,7 +255,7 @@ def take_step(
 def change_appointment(
     request: Request,
     notifier_id: Number,
-    kind: Annotated[str, Form(pattern=f"^({'|'.join(KINDS)})$")],
+    kind: Annotated[str, Form(pattern=f"^({'|'.join(NOTIFIER_KINDS)})$")],
     until: Annotated[str, Form(max_length=10)] = "",
     ground: Annotated[str, Form(max_length=10 * LONGEST_REASON)] = "",
     *,
@@ -294,7 +294,7 @@ def _render_notifier(
 ) -> Response:
     shown = read_notifier(get_engine(request), notifier_id, _cooperation_policy(request))
     context = {"shown": shown, "message": message, "why": why, "ground": ground, "longest_why": LONGEST_REASON}
-    context |= {"kinds": KINDS, "today": datetime.now(UTC).date()}
+    context |= {"kinds": NOTIFIER_KINDS, "today": datetime.now(UTC).date()}
     return render(request, "notifier.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
 
 

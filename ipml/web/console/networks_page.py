@@ -27,7 +27,7 @@ from ipml.cooperation.referrals.package import Built, ClueRequest, build_clue
 from ipml.cooperation.referrals.ranking import Candidate, count_confirmed, judge_candidates, list_handed_out
 from ipml.enforcement.privacy.erasure import read_erased
 from ipml.errors import AlreadySigned, ClueTooSmall, MemberNotFound, NothingNew, UnstorableValue, UnusableSetting
-from ipml.review.quality.shown import find_hidden
+from ipml.review.claims import find_hidden
 from ipml.storage.anchors import keep_anchor
 from ipml.storage.database import reading
 from ipml.web.accounts.login import get_engine, get_user

@@ -33,7 +33,7 @@ from ipml.enforcement.takedown.delivery import SAID, Answer, Status, note_answer
 from ipml.enforcement.takedown.sinks import read_moment
 from ipml.errors import ApiRefused, InvalidListings, MessageNotFound, NoModelYet, TooBusy, TooManyListings
 from ipml.records import Problem
-from ipml.review.texts import check_text
+from ipml.review.snapshot import check_text
 from ipml.storage.database import writing
 from ipml.web.accounts.permissions import PROGRAMS, Action
 from ipml.web.http_api.monitoring import CONTENT_TYPE, Metrics, ModelSource, ScoringModel, show_health

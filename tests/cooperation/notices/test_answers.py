@@ -19,8 +19,7 @@ from ipml.cooperation.notices.outcomes import tick
 from ipml.cooperation.notices.status import Receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.records import Verdict
-from ipml.review.bulk import decide_bulk, preview_bulk
-from ipml.review.clusters.spread import decide_and_spread
+from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk
 from ipml.review.queue import claim, enqueue, get_case
 from ipml.storage import audit
 from ipml.storage.database import reading, writing

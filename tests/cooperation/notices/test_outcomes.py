@@ -11,7 +11,7 @@ from ipml.cooperation.notices.outcomes import settle_erased
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
-from ipml.review.bulk import decide_bulk, preview_bulk
+from ipml.review.group_decisions import decide_bulk, preview_bulk
 from ipml.review.queue import undo
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing

@@ -17,7 +17,7 @@ from ipml.cooperation.reports.period import Period
 from ipml.errors import NothingToRevoke, UnstorableValue
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.notifiers import get_notifier
+from ipml.storage.pseudonyms import get_notifier
 from ipml.storage.tables import notices, notifier_appointments
 
 POLICY = load_cooperation_policy()

@@ -23,7 +23,7 @@ from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.deadlines.deadlines import find_clocks
 from ipml.errors import AppealedAlready, IllegalStep, NothingToAppeal, NotTheirsToDecide, WindowOver
-from ipml.review.labels import export_labels
+from ipml.review.exports import export_labels
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading

@@ -24,8 +24,8 @@ from ipml.errors import (
 )
 from ipml.records import Verdict
 from ipml.review.cases import get_case
-from ipml.review.clusters.spread import decide_and_spread, preview_spread
-from ipml.review.labels import export_labels
+from ipml.review.exports import export_labels
+from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
 from ipml.storage import audit

@@ -12,7 +12,7 @@ from ipml.enforcement.automation.automatic_decisions import Acted, act
 from ipml.enforcement.automation.promises import Standing, read_standings
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.bulk import MOST_CASES
+from ipml.review.group_decisions import MOST_CASES
 from ipml.review.queue import decide_bulk, enqueue, preview_bulk
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, decisions, seeds

@@ -7,13 +7,12 @@ from sqlalchemy import select
 
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.records import Verdict
-from ipml.review.exploration.turns import count_recent
-from ipml.review.hits import measure_hits
-from ipml.review.labels import export_labels
-from ipml.review.precedents import find_precedents
-from ipml.review.quality.judgements import list_judgements
+from ipml.review.claims import count_recent
+from ipml.review.exports import export_labels
+from ipml.review.quality.assessment import list_judgements
 from ipml.review.queue import claim, get_case, history, undo
-from ipml.review.throughput import measure_paces
+from ipml.review.queue_metrics import measure_hits, measure_paces
+from ipml.review.search import find_precedents
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -268,7 +267,7 @@ def test_the_scores_of_another_model_start_anew(market):
 
 def test_consequences_follow_as_after_a_person(market):
     """Whoever bound the database hears of each decision that it was a policy's."""
-    from ipml.review.consequences import bind
+    from ipml.review.reversals import bind_consequences
 
     heard = []
 
@@ -285,14 +284,14 @@ def test_consequences_follow_as_after_a_person(market):
 
     market.qualify()
     market.bring(5)
-    acted = act(bind(market.engine, Listening()), market.policy, market.now)
+    acted = act(bind_consequences(market.engine, Listening()), market.policy, market.now)
     assert len(heard) == acted.decided > 0
     assert {one[1:] for one in heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
 
 
 def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     """Where one decision fails, it leaves nothing; those before stay, and the next run does the rest."""
-    from ipml.review.consequences import bind
+    from ipml.review.reversals import bind_consequences
 
     class Failing:
         calls = 0
@@ -313,7 +312,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(bind(market.engine, Failing()), market.policy, market.now, at_once=2)
+        act(bind_consequences(market.engine, Failing()), market.policy, market.now, at_once=2)
     assert len(market.read_decisions()) == 2
     market.act()
     with reading(market.engine) as connection:
@@ -324,7 +323,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
 
 def test_decisions_of_one_transaction_stand_or_fall_together(market):
     """Where one of them fails none is kept, nor what the policy wrote down beside them; the next run does them all."""
-    from ipml.review.consequences import bind
+    from ipml.review.reversals import bind_consequences
 
     class Failing:
         def follow_decisions(self, connection, made, origin):
@@ -334,7 +333,7 @@ def test_decisions_of_one_transaction_stand_or_fall_together(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(bind(market.engine, Failing()), market.policy, market.now)
+        act(bind_consequences(market.engine, Failing()), market.policy, market.now)
     with reading(market.engine) as connection:
         assert connection.execute(select(automatic_decisions)).all() == []
     assert market.read_decisions() == []

@@ -7,8 +7,8 @@ from keeping import Keeping
 from sqlalchemy import Engine, delete, select
 
 from ipml.records import Decision, ScoredListing, Verdict
-from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import bind_consequences
 from ipml.review.snapshot import make_key
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, seller_keys
@@ -17,7 +17,7 @@ from ipml.storage.tables import cases, seller_keys
 @pytest.fixture
 def keeping(engine: Engine) -> Engine:
     """Return a database in which decisions leave evidence."""
-    return bind(engine, Keeping())
+    return bind_consequences(engine, Keeping())
 
 
 @pytest.fixture

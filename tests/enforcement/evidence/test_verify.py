@@ -23,9 +23,8 @@ from ipml.enforcement.evidence.bag import close_bag
 from ipml.enforcement.evidence.package import Exported, export_package
 from ipml.enforcement.evidence.verify import check_package, is_signed, main
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.consequences import bind
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import undo
+from ipml.review.reversals import bind_consequences, undo
 from ipml.storage.anchors import make_key
 from ipml.storage.database import open_database
 
@@ -33,7 +32,7 @@ from ipml.storage.database import open_database
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return a database in which a case was decided, taken back and decided again."""
-    engine = bind(open_database(copy_sqlite(tmp_path_factory.mktemp("market"))), Keeping())
+    engine = bind_consequences(open_database(copy_sqlite(tmp_path_factory.mktemp("market"))), Keeping())
     listing = Listing("A7", "s1", "Gu\u0441\u0441i bag", observed_at=datetime(2026, 5, 1, tzinfo=UTC))
     enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "m/1")])
     for note in ("mirror quality", "seen again"):

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from ipml.enforcement.ledger import keep_stakes
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict
-from ipml.review.consequences import Made, bind
 from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.review.reversals import Made, bind_consequences
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import cases, measures
@@ -92,4 +92,4 @@ class Market:
 def market(engine: Engine) -> Market:
     """Return a marketplace under the policy that comes with ipml."""
     policy = load_enforcement_policy()
-    return Market(bind(engine, TakingDown(policy)), policy)
+    return Market(bind_consequences(engine, TakingDown(policy)), policy)

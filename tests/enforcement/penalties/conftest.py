@@ -14,8 +14,8 @@ from ipml.enforcement.penalties.penalties import Penalty
 from ipml.enforcement.penalties.strikes import add_strike, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict
-from ipml.review.consequences import Made, bind
 from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.review.reversals import Made, bind_consequences
 from ipml.storage.database import reading
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases
@@ -99,7 +99,7 @@ def policy() -> EnforcementPolicy:
 @pytest.fixture
 def make_market(engine: Engine) -> Callable[[EnforcementPolicy], Market]:
     """Return a function that makes a marketplace under a policy."""
-    return lambda policy: Market(bind(engine, Striking(policy)), policy)
+    return lambda policy: Market(bind_consequences(engine, Striking(policy)), policy)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from ipml.enforcement.penalties.standing import (
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.money import Money
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 
 from .conftest import START
 

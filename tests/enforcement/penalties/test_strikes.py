@@ -11,8 +11,7 @@ from ipml.enforcement.penalties.simulation import replay
 from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.records import Verdict
-from ipml.review.bulk import decide_bulk, preview_bulk
-from ipml.review.clusters.spread import decide_and_spread, preview_spread
+from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
 from ipml.review.queue import claim
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym

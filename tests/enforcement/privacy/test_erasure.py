@@ -51,21 +51,17 @@ from ipml.errors import (
     UnusableSetting,
 )
 from ipml.review import queue
-from ipml.review.browsing import Filter, browse
-from ipml.review.clusters.relistings import explain_relisting
-from ipml.review.exploration.estimates import estimate
-from ipml.review.exports import Wanted, export_cases, export_decisions
-from ipml.review.labels import export_labels
-from ipml.review.precedents import find_precedents
-from ipml.review.quality.quality import assess_reviewers
+from ipml.review.exports import Wanted, export_cases, export_decisions, export_labels
+from ipml.review.near_duplicates.matches import explain_relisting
+from ipml.review.quality.assessment import assess_reviewers
 from ipml.review.reversals import undo
-from ipml.review.seller_record import read_seller_record
+from ipml.review.sampling.estimates import estimate
+from ipml.review.search import Filter, browse, find_precedents, read_seller_record
 from ipml.storage import audit
-from ipml.storage.backup import back_up
+from ipml.storage.backup import back_up, restore
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.pseudonyms import pseudonym_of, unseal
-from ipml.storage.restoring import restore
 from ipml.storage.tables import appeals, cases, erasures, evidence, outbox, user_sellers
 
 LATER = NOON + timedelta(days=1)

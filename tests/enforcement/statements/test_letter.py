@@ -29,7 +29,7 @@ from ipml.enforcement.statements.letter import (
 )
 from ipml.errors import UnusableSetting
 from ipml.records import Listing, Reason
-from ipml.review.grounds import GROUNDS
+from ipml.review.decisions import GROUNDS
 
 RULES = load_enforcement_policy().statements
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)

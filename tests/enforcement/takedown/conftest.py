@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, Row
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.takedown.changes import impose, lift
 from ipml.records import Decision, Reversal, ScoredListing, Verdict
-from ipml.review.consequences import Made, bind
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import Made, bind_consequences
 from ipml.settings import get_settings
 from ipml.storage.database import reading
 from ipml.storage.outbox import Message, make_message
@@ -43,7 +43,7 @@ def enforced(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine
     """Give a database in which a counterfeit listing gets a measure, and near-duplicates are listings of their own."""
     monkeypatch.setenv("IPML_NEAR_DUPLICATES", "false")
     get_settings.cache_clear()
-    yield bind(engine, Measures())
+    yield bind_consequences(engine, Measures())
     get_settings.cache_clear()
 
 

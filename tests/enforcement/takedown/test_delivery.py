@@ -17,7 +17,7 @@ from ipml.records import Decision
 from ipml.review.queue import undo
 from ipml.storage import outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.dead_letters import list_dead, retry
+from ipml.storage.outbox import list_dead, retry_dead
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import seller_keys
 
@@ -122,7 +122,7 @@ def test_what_the_receiver_will_never_take_is_given_up_at_once(
     with writing(engine) as connection:
         (dead,) = list_dead(connection)
         assert dead.last_error == f"HTTP {status}: words of the platform"
-        retry(connection, dead.key, "lea", NOON)
+        retry_dead(connection, dead.key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
     assert deliver(engine, sink) == Tally(delivered=1)
     sink.close()
@@ -232,7 +232,7 @@ def test_what_reaches_the_platform_in_the_end_no_longer_reads_as_refused(
     sink = webhook(receiver)
     deliver(enforced, sink)
     with writing(enforced) as connection:
-        retry(connection, list_dead(connection)[0].key, "lea", NOON)
+        retry_dead(connection, list_dead(connection)[0].key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
     deliver(enforced, sink)
     with reading(enforced) as connection:

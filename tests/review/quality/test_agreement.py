@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from ipml.review.quality.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
+from ipml.review.quality.rates import cohen_kappa, fleiss_kappa, krippendorff_alpha
 
 WORDS = st.sampled_from(["counterfeit", "genuine", "cannot tell"])
 PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=2, max_size=40)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert
 
 from ipml.errors import OwnListing, SellerNotKept, UnknownUser
 from ipml.records import ScoredListing, Verdict
-from ipml.review.quality.conflicts import add_seller, list_sellers, remove_seller
+from ipml.review.quality.second_person import add_own_seller, list_own_sellers, remove_own_seller
 from ipml.review.queue import claim, decide, enqueue, list_decisions
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
@@ -27,7 +27,7 @@ def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
 
 def test_the_next_case_is_never_ones_own(queue: Engine):
     """It is passed over, and left to others."""
-    add_seller(queue, "ana", "s1")
+    add_own_seller(queue, "ana", "s1")
     assert claim(queue, "ana").case_id == 2
     assert claim(queue, "ana") is None
     assert claim(queue, "ben").case_id == 1
@@ -35,7 +35,7 @@ def test_the_next_case_is_never_ones_own(queue: Engine):
 
 def test_ones_own_cannot_be_claimed_by_number(queue: Engine):
     """Nor does anybody else lose it by that."""
-    add_seller(queue, "ana", "s1")
+    add_own_seller(queue, "ana", "s1")
     with pytest.raises(OwnListing, match="ana's own"):
         claim(queue, "ana", 1)
     assert claim(queue, "ben").case_id == 1
@@ -44,7 +44,7 @@ def test_ones_own_cannot_be_claimed_by_number(queue: Engine):
 def test_a_claim_from_before_decides_nothing(queue: Engine):
     """What counts is what is known when the verdict comes."""
     taken = claim(queue, "ana", 1)
-    add_seller(queue, "ana", "s1")
+    add_own_seller(queue, "ana", "s1")
     with pytest.raises(OwnListing):
         decide(queue, taken, Verdict.GENUINE)
     assert list_decisions(queue, 1) == []
@@ -52,10 +52,10 @@ def test_a_claim_from_before_decides_nothing(queue: Engine):
 
 def test_who_no_longer_sells_may_judge(queue: Engine):
     """Noting and forgetting leave rows in the trail, and the chain whole."""
-    add_seller(queue, "ana", "s1")
-    add_seller(queue, "ana", "s1")
-    assert list_sellers(queue, "ana") == ["s1"]
-    remove_seller(queue, "ana", "s1")
+    add_own_seller(queue, "ana", "s1")
+    add_own_seller(queue, "ana", "s1")
+    assert list_own_sellers(queue, "ana") == ["s1"]
+    remove_own_seller(queue, "ana", "s1")
     assert claim(queue, "ana").case_id == 1
     with reading(queue) as connection:
         assert verify(connection).is_intact
@@ -64,6 +64,6 @@ def test_who_no_longer_sells_may_judge(queue: Engine):
 def test_mistakes_are_named(queue: Engine):
     """A user who is not there, and a seller who was not noted."""
     with pytest.raises(UnknownUser):
-        add_seller(queue, "nobody", "s1")
+        add_own_seller(queue, "nobody", "s1")
     with pytest.raises(SellerNotKept, match="ana is not noted"):
-        remove_seller(queue, "ana", "s9")
+        remove_own_seller(queue, "ana", "s9")

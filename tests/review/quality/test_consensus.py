@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from ipml.records import Verdict
-from ipml.review.quality.consensus import Consensus, find_consensus
-from ipml.review.quality.judgements import Judgement
+from ipml.review.quality.assessment import Consensus, Judgement, find_consensus
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 NAMES = ("ana", "ben", "cleo", "dan", "eve", "fay")

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from ipml.errors import GoldenExists, GoldenNotFound, NotDecided, UnstorableValue
 from ipml.records import ScoredListing, Verdict
-from ipml.review.quality.goldens import Feedback, add_golden, golden_feedback, list_goldens, remove_golden
+from ipml.review.quality.blind_reviews import Feedback, add_golden, golden_feedback, list_goldens, remove_golden
 from ipml.review.queue import claim, decide, enqueue
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)

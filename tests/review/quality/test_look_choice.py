@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.quality.look_choice import draw, find_gap, find_shares
+from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_look_shares
 from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import Settings
 
@@ -22,14 +22,14 @@ NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 @given(st.lists(st.text(max_size=5), max_size=3))
 def test_a_draw_lies_between_0_and_1(facts: list[str]):
     """And is the same again for the same facts."""
-    assert 0 <= draw(*facts) < 1
-    assert draw(*facts) == draw(*facts)
+    assert 0 <= draw_uniform(*facts) < 1
+    assert draw_uniform(*facts) == draw_uniform(*facts)
 
 
 def test_draws_fall_below_odds_as_often_as_the_odds_say():
     """Of 20,000 facts a share equal to the odds is drawn, within four standard errors."""
     for odds in (0.02, 0.3):
-        share = fmean(draw("audit", number) < odds for number in range(20_000))
+        share = fmean(draw_uniform("audit", number) < odds for number in range(20_000))
         assert abs(share - odds) < 4 * (odds * (1 - odds) / 20_000) ** 0.5
 
 
@@ -43,7 +43,7 @@ def test_gaps_have_the_mean_that_the_share_asks_for(share: float):
 
 def test_shares_are_of_all_reviews():
     """With 10 % of audits there is one for nine ordinary cases."""
-    shares = find_shares(Settings(golden_share=0, repeat_share=0, audit_share=0.1))
+    shares = find_look_shares(Settings(golden_share=0, repeat_share=0, audit_share=0.1))
     assert shares["audit"] == pytest.approx(1 / 9)
 
 

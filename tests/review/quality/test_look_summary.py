@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.quality.goldens import add_golden
-from ipml.review.quality.look_summary import summarise_looks
+from ipml.review.quality.blind_reviews import add_golden, summarise_looks
 from ipml.review.queue import claim, decide, enqueue
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)

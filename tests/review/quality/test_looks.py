@@ -9,9 +9,9 @@ from sqlalchemy import Engine, func, select
 
 from ipml.errors import AlreadyDecided, ClaimLost, KeyReused
 from ipml.records import Claim, ScoredListing, Verdict
-from ipml.review.quality.goldens import add_golden
-from ipml.review.quality.opinions import list_opinions
-from ipml.review.quality.shown import shown_history, shown_state
+from ipml.review.claims import shown_history, shown_state
+from ipml.review.quality.blind_reviews import add_golden
+from ipml.review.quality.second_person import list_opinions
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, release
 from ipml.storage.audit import verify
 from ipml.storage.database import reading

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.quality.goldens import add_golden
-from ipml.review.quality.quality import ReviewerQuality, assess_reviewers, list_disputes
+from ipml.review.quality.assessment import ReviewerQuality, assess_reviewers, list_disputes
+from ipml.review.quality.blind_reviews import add_golden
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import writing
 from ipml.storage.tables import opinions

@@ -11,10 +11,15 @@ from sqlalchemy import Engine
 
 from ipml.errors import NothingToWithdraw, SamePerson
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.labels import export_labels
-from ipml.review.quality.opinions import find_own_verdict, list_opinions, withdraw_opinion
-from ipml.review.quality.second_person import find_awaiting, needs_second
-from ipml.review.quality.shown import shown_state
+from ipml.review.claims import shown_state
+from ipml.review.exports import export_labels
+from ipml.review.quality.second_person import (
+    find_awaiting,
+    find_own_verdict,
+    list_opinions,
+    needs_second,
+    withdraw_opinion,
+)
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, preview_bulk, undo
 from ipml.settings import SecondPersonRule
 from ipml.storage.audit import verify

@@ -14,10 +14,8 @@ from ipml.errors import CaseNotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, history
 from ipml.review.ranking.deadlines import Due, are_tight, keep_most, notice_deadline, set_deadline
-from ipml.review.ranking.policy import Policy, load_policy
-from ipml.review.ranking.ranking import Order, choose_ranking
-from ipml.review.ranking.working_hours import WorkingHours
-from ipml.review.ranking.worth import Usual
+from ipml.review.ranking.policy import Policy, Usual, WorkingHours, load_policy
+from ipml.review.ranking.queue_order import Order, choose_ranking
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases
 

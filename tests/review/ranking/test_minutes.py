@@ -10,7 +10,7 @@ from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record
 from ipml.review.queue import claim, decide, decide_bulk, enqueue, preview_bulk, release
-from ipml.review.ranking.minutes import Measured, measure_minutes, propose_minutes
+from ipml.review.ranking.plans import Measured, measure_minutes, propose_minutes
 from ipml.storage.database import writing
 
 Make = Callable[..., ScoredListing]

@@ -5,7 +5,7 @@ from itertools import chain, combinations, permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.review.ranking.packing import Work, keep_deadlines, pack, pack_in_order
+from ipml.review.ranking.plans import Work, keep_deadlines, pack, pack_in_order
 
 minutes = st.integers(1, 8)
 works = st.lists(st.tuples(st.integers(-5, 40), minutes, st.none() | st.integers(1, 20)), max_size=6).map(

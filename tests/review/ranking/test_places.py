@@ -9,10 +9,9 @@ from sqlalchemy import Engine
 from ipml.errors import CaseNotFound
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, list_cases
-from ipml.review.ranking import places
-from ipml.review.ranking.places import explain_place
+from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.ranking import Order, rerank
+from ipml.review.ranking.queue_order import Order, explain_place, rerank
 from ipml.storage.database import migrate
 
 Make = Callable[..., ScoredListing]
@@ -44,8 +43,8 @@ def test_a_place_far_down_is_not_counted(
     engine: Engine, make_scored: Make, monkeypatch: pytest.MonkeyPatch, last: int, said: str
 ):
     """Counting ends where nobody would look any more, so that it never takes long."""
-    monkeypatch.setattr(places, "_LAST_PLACE", 3)
-    monkeypatch.setattr(places, "_MOST_COUNTED", 4)
+    monkeypatch.setattr(queue_order, "_LAST_PLACE", 3)
+    monkeypatch.setattr(queue_order, "_MOST_COUNTED", 4)
     enqueue(engine, [make_scored(f"L{number}", 1 - number / 10) for number in range(1, 6)], now=NOON)
     assert explain_place(engine, last, now=NOON)[0] == f"{said} by score"
 

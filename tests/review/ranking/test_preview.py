@@ -8,9 +8,9 @@ from sqlalchemy import Engine, select
 
 from ipml.records import ScoredListing
 from ipml.review.queue import enqueue, list_cases
+from ipml.review.ranking.plans import simulate_policy
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.preview import simulate_policy
-from ipml.review.ranking.ranking import Order, rerank
+from ipml.review.ranking.queue_order import Order, rerank
 from ipml.storage.database import reading
 from ipml.storage.tables import metadata
 

@@ -12,7 +12,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue, history, list_cases
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.ranking import Order, get_ranking, rank_again, rerank, sort_column
+from ipml.review.ranking.queue_order import Order, get_ranking, rank_again, rerank, sort_column
 from ipml.storage.audit import list_rows, verify
 from ipml.storage.database import migrate, reading, writing
 from ipml.storage.tables import cases, rankings

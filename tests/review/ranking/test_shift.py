@@ -8,10 +8,9 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing
 from ipml.review.queue import claim, enqueue
-from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.ranking import Order, choose_ranking
-from ipml.review.ranking.shift import plan_shift
-from ipml.review.ranking.worth import Usual
+from ipml.review.ranking.plans import plan_shift
+from ipml.review.ranking.policy import Usual, load_policy
+from ipml.review.ranking.queue_order import Order, choose_ranking
 
 Make = Callable[..., ScoredListing]
 MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ipml.review.ranking.working_hours import FARTHEST, WorkingHours
+from ipml.review.ranking.policy import FARTHEST, WorkingHours
 
 OFFICE = WorkingHours(
     zone="Europe/Berlin",

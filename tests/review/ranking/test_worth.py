@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
 from ipml.records import Listing
-from ipml.review.ranking.policy import load_policy, parse_policy
-from ipml.review.ranking.usual import Counting
-from ipml.review.ranking.worth import Usual, read_worth, weigh
+from ipml.review.ranking.policy import Usual, load_policy, parse_policy, read_worth, weigh
+from ipml.review.ranking.queue_order import Counting
 
 POLICY = load_policy()
 KNOWN = {"price": 100.0, "currency": "EUR", "seller_sales": 50.0, "seller_age_days": 100.0}

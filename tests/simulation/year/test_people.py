@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.throughput import time_reviews
+from ipml.review.queue_metrics import time_reviews
 from ipml.simulation.operations import Staff
 from ipml.simulation.year.people import People, Truth
 

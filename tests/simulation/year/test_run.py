@@ -15,7 +15,7 @@ from ipml.simulation.year.weekly_scoring import watching
 from ipml.storage.audit import verify
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, decisions, measures, notices, outbox
-from ipml.storage.tables.kinds import Moment
+from ipml.storage.tables.columns import Moment
 
 pytestmark = pytest.mark.slow
 PLAN = Plan(0.0001, seed=1, n_days=7)

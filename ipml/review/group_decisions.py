@@ -1,0 +1,474 @@
+"""Deciding many cases at once: looked at together first, each with a decision of its own, undone as one.
+
+In bulk a person names the cases. Spreading takes one verdict, on the exemplar of near-duplicates, to those that wait
+for it: a person sees them first (`preview_spread`) and names those it is to spread to; what changed since, or is held
+by somebody, is left out.
+
+How far spread decisions can be relied on is measured: a share of the cases is drawn at random and stays open for a
+person. They come up like any other case; whoever reviews them is not told that the verdict on another would have
+spread to them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine, Row, and_, func, insert, select
+
+from ipml.errors import KeyReused, PreviewOutdated, TooManyCases, UnspreadableVerdict
+from ipml.records import Case, Claim, Decision, Verdict
+from ipml.review.cases import find_case, find_cases, is_held, make_case, subject_of
+from ipml.review.decisions import Origin, check_decision, decide_claimed, make_decision, record_all
+from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
+from ipml.review.quality.rates import count_rate
+from ipml.review.quality.second_person import find_scruples
+from ipml.review.reversals import is_last_verdict, is_standing, stands
+from ipml.review.snapshot import decode, digest
+from ipml.settings import Settings, get_settings
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, decisions, reversals, spread_audits
+
+MOST_CASES = 200
+"""More than a person can have looked at in one preview would be signed unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPreview:
+    """What deciding a group of cases would do.
+
+    Attributes
+    ----------
+    cases : tuple of Case
+        Those that would be decided, by number.
+    refused : tuple of (int, str)
+        The others, each with why, as a phrase.
+    digest : str
+        Stands for the cases, their content and the verdict as they were looked at; `decide_bulk` asks for it.
+    """
+
+    verdict: Verdict
+    cases: tuple[Case, ...]
+    refused: tuple[tuple[int, str], ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class BulkDecision:
+    """What was decided at once; `undo_group` takes all of it back under its `group_key`."""
+
+    group_key: str
+    decisions: tuple[Decision, ...]
+    refused: tuple[tuple[int, str], ...]
+
+
+def preview_bulk(
+    engine: Engine,
+    case_ids: Sequence[int],
+    reviewer: str,
+    verdict: Verdict,
+    *,
+    now: datetime | None = None,
+    settings: Settings | None = None,
+) -> BulkPreview:
+    """Return what deciding these cases at once would do; nothing changes.
+
+    Parameters
+    ----------
+    case_ids : sequence of int
+        At most 200.
+    reviewer : str
+        Who would decide; cases that others hold are left out.
+    settings : Settings, default=those of the process
+        Which verdicts need a second person.
+
+    Raises
+    ------
+    TooManyCases
+    """
+    wanted = _distinct(case_ids)
+    now, settings = now or datetime.now(UTC), settings or get_settings()
+    with reading(engine) as connection:
+        seen = _look_through(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now, settings)
+        return BulkPreview(verdict, tuple(make_case(row, now) for row in seen.rows), seen.refused, seen.digest)
+
+
+def decide_bulk(
+    engine: Engine,
+    case_ids: Sequence[int],
+    reviewer: str,
+    verdict: Verdict,
+    *,
+    ground: str = "",
+    note: str = "",
+    key: str | None = None,
+    token: str,
+    now: datetime | None = None,
+    settings: Settings | None = None,
+) -> BulkDecision:
+    """Decide the cases of a preview in one transaction: all of them, or none.
+
+    Parameters
+    ----------
+    ground, note, key
+        As for `decide`, alike for all; the key sent again gives the same answer and decides nothing.
+    token : str
+        The `digest` of the preview that was looked at.
+    now : datetime, default=the clock
+    settings : Settings, default=those of the process
+        Which verdicts need a second person, and how many are looked at again.
+
+    Raises
+    ------
+    PreviewOutdated
+        One of the cases is no longer as the preview showed it.
+    TooManyCases, UnknownGround, UnstorableValue, KeyReused
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bags = [ScoredListing(Listing(f"A{i}", "s1", f"Bag {i}"), 0.9, 2.2, (), (), None, "2024-05") for i in range(3)]
+    >>> _ = enqueue(engine, bags)
+    >>> preview = preview_bulk(engine, [1, 2, 9], "ana", Verdict.GENUINE)
+    >>> [case.case_id for case in preview.cases], preview.refused
+    ([1, 2], ((9, 'there is no such case'),))
+    >>> len(decide_bulk(engine, [1, 2, 9], "ana", Verdict.GENUINE, token=preview.digest).decisions)
+    2
+    """
+    check_decision(verdict, ground, note, key)
+    wanted = _distinct(case_ids)
+    now, settings = now or datetime.now(UTC), settings or get_settings()
+    content = [key or uuid4().hex, wanted, reviewer, verdict, ground, note]
+    group_key = f"bulk:{digest(json.dumps(content))}"
+    with writing(engine) as connection:
+        rows = lock_clusters(connection, find_cases(connection, wanted))
+        if key and (earlier := _find_keyed(connection, key)):
+            if earlier.group_key != group_key:
+                raise KeyReused(key, earlier.case_id)
+            return _repeat_bulk(connection, group_key, wanted)
+        seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
+        if seen.digest != token:
+            raise PreviewOutdated(len(wanted))
+        said = (verdict, ground, note, reviewer, now)
+        asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in seen.rows]
+        made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key))
+    return BulkDecision(group_key, tuple(made), seen.refused)
+
+
+def _distinct(case_ids: Sequence[int]) -> list[int]:
+    wanted = sorted(set(case_ids))
+    if len(wanted) > MOST_CASES:
+        raise TooManyCases(len(wanted), MOST_CASES)
+    return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The cases that can be decided together, those that cannot, and what stands for what was looked at."""
+
+    rows: tuple[Row[Any], ...]
+    refused: tuple[tuple[int, str], ...]
+    digest: str
+
+
+def _look_through(
+    connection: Connection,
+    rows: Mapping[int, Row[Any]],
+    wanted: Sequence[int],
+    reviewer: str,
+    verdict: Verdict,
+    now: datetime,
+    settings: Settings,
+) -> _Seen:
+    obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
+    free = [rows[case_id] for case_id, why in obstacles.items() if not why]
+    obstacles |= find_scruples(connection, free, reviewer, verdict, settings.second_person)
+    refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
+    shown = tuple(row for row in free if not obstacles[row.case_id])
+    seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]
+    text = json.dumps([verdict, reviewer, seen, refused])
+    return _Seen(shown, refused, digest(text))
+
+
+def find_obstacle(row: Row[Any] | None, reviewer: str, now: datetime) -> str | None:
+    """Return why a case cannot be decided together with others, as a phrase, or None."""
+    if row is None:
+        return "there is no such case"
+    if row.state == "decided":
+        return "it has been decided"
+    if row.state == "superseded":
+        return "its listing was changed since"
+    if row.state == "escalated":
+        return "it was passed on to a lead, who looks at it by itself"
+    if is_held(row, now) and row.holder != reviewer:
+        return f"{row.holder} is at it"
+    return None
+
+
+def _find_keyed(connection: Connection, key: str) -> Row[Any] | None:
+    return connection.execute(select(decisions).where(decisions.c.key == key)).first()
+
+
+def _repeat_bulk(connection: Connection, group_key: str, wanted: Sequence[int]) -> BulkDecision:
+    """Return what was decided when the request came first."""
+    query = select(decisions).where(decisions.c.group_key == group_key).order_by(decisions.c.decision_id)
+    made = tuple(make_decision(row) for row in connection.execute(query))
+    decided = {decision.case_id for decision in made}
+    refused = tuple((case_id, "it was left out") for case_id in wanted if case_id not in decided)
+    return BulkDecision(group_key, made, refused)
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadPrecision:
+    """How often people find, of cases drawn from spreads, what the spread would have said.
+
+    Attributes
+    ----------
+    n_spread : int
+        Decisions that came by spread and stand.
+    n_drawn, n_reviewed, n_agreeing : int
+        Cases drawn instead; those of them that people found counterfeit or genuine; those as the spread had it.
+    precision, low, high : float or None
+        n_agreeing / n_reviewed with its 95 % interval (Wilson 1927); None where nothing was reviewed.
+    """
+
+    n_spread: int
+    n_drawn: int
+    n_reviewed: int
+    n_agreeing: int
+    precision: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
+    """Say whether a case to which a decision would spread stays open for a person to look at.
+
+    Drawn with the probability `share`, and the same again for the same numbers.
+
+    Examples
+    --------
+    >>> 450 < sum(is_drawn_for_audit(7, case_id, 0.05) for case_id in range(1, 10_001)) < 550
+    True
+    """
+    lot = int(digest(f"spread {decision_id} to {case_id}")[:13], 16) / 16**13
+    return lot < share
+
+
+def measure_spread(engine: Engine) -> SpreadPrecision:
+    """Return what people found of the cases drawn, as far as both decisions stand.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> measure_spread(engine)
+    SpreadPrecision(n_spread=0, n_drawn=0, n_reviewed=0, n_agreeing=0, precision=None, low=None, high=None)
+    """
+    spread = select(func.count()).select_from(decisions).where(decisions.c.origin == "spread", stands())
+    taken_back = select(reversals.c.reversal_id).where(reversals.c.decision_id == spread_audits.c.decision_id)
+    found = and_(
+        decisions.c.case_id == spread_audits.c.case_id,
+        decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]),
+        is_last_verdict(),
+    )
+    query = select(
+        func.count(),
+        func.count(decisions.c.decision_id),
+        func.count().filter(decisions.c.verdict == spread_audits.c.verdict),
+    ).select_from(spread_audits.outerjoin(decisions, found))
+    with reading(engine) as connection:
+        n_spread = connection.scalar(spread) or 0
+        n_drawn, n_reviewed, n_agreeing = connection.execute(query.where(~taken_back.exists())).one()
+    rate = count_rate(n_agreeing, n_reviewed)
+    interval = (rate.share, rate.low, rate.high) if rate else ()
+    return SpreadPrecision(n_spread, n_drawn, n_reviewed, n_agreeing, *interval)
+
+
+MOST_MEMBERS = 200
+"""Of one decision; what is left waits for the next, on one of them."""
+
+_TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadPreview:
+    """To which cases a decision would spread.
+
+    Attributes
+    ----------
+    cases : tuple of Case
+        The most suspicious first; some of them will be drawn for a person to look at.
+    left_out : tuple of (int, str)
+        Others that wait for the case, each with why the verdict would not spread to it.
+    """
+
+    case_id: int
+    cases: tuple[Case, ...]
+    left_out: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A decision and what it spread to; `undo` of the decision, or `undo_group`, takes all of it back.
+
+    Attributes
+    ----------
+    decisions : tuple of Decision
+        On the near-duplicates, each a decision of its own.
+    drawn : tuple of int
+        Cases that stay open for a person to look at.
+    left_out : tuple of (int, str)
+        Cases that were to be decided, each with why they were not; they stay open.
+    """
+
+    decision: Decision
+    decisions: tuple[Decision, ...]
+    drawn: tuple[int, ...]
+    left_out: tuple[tuple[int, str], ...]
+
+
+def preview_spread(engine: Engine, case_id: int, reviewer: str = "", *, now: datetime | None = None) -> SpreadPreview:
+    """Return to which cases a decision on a case would spread; nothing changes.
+
+    Parameters
+    ----------
+    reviewer : str, optional
+        Who would decide; cases that others hold are left out.
+
+    Raises
+    ------
+    CaseNotFound
+    """
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        row = find_case(connection, case_id)
+        waiting = _find_waiting(connection, case_id)
+        obstacles = {member.case_id: _find_obstacle_to_spread(row, member, reviewer, now) for member in waiting}
+        left_out = tuple((number, why) for number, why in obstacles.items() if why)
+        shown = [member for member in waiting if not obstacles[member.case_id]][:MOST_MEMBERS]
+        return SpreadPreview(case_id, tuple(make_case(member, now) for member in shown), left_out)
+
+
+def decide_and_spread(
+    engine: Engine,
+    claim: Claim,
+    verdict: Verdict,
+    spread_to: Collection[int],
+    *,
+    ground: str = "",
+    note: str = "",
+    key: str | None = None,
+    now: datetime | None = None,
+    settings: Settings | None = None,
+) -> Spread:
+    """Decide the case that is held under a claim, and its near-duplicates with it, in one transaction.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        "counterfeit" or "genuine".
+    spread_to : collection of int
+        The cases of the preview. Others that wait for the case go on waiting, for one of them.
+    ground, note, key, now, settings
+        As for `decide`; the near-duplicates get the same ground and note.
+
+    Raises
+    ------
+    UnspreadableVerdict
+        The verdict says nothing that would hold for others.
+    ClaimLost, AlreadyDecided, CaseNotFound, UnknownGround, UnstorableValue, KeyReused
+        As `decide`.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import claim, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bags = [Listing(f"L{i}", "s1", f"Leather bag, brown, no. {i}", price=50.0, currency="EUR") for i in range(3)]
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
+    >>> taken = claim(engine, "ana")
+    >>> alike = [case.case_id for case in preview_spread(engine, taken.case_id).cases]
+    >>> spread = decide_and_spread(engine, taken, Verdict.GENUINE, alike)
+    >>> len(alike), len(spread.decisions) + len(spread.drawn)
+    (2, 2)
+    """
+    if verdict not in _TRUTHS:
+        raise UnspreadableVerdict(verdict)
+    check_decision(verdict, ground, note, key)
+    now, settings = now or datetime.now(UTC), settings or get_settings()
+    with writing(engine) as connection:
+        row = lock_cluster(connection, claim.case_id)
+        decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
+        group = Origin(group_key=f"spread:{uuid4().hex}")
+        decision = decide_claimed(connection, row, claim, decision, key, settings, group, spreads=True)
+        if not is_standing(connection, decision.decision_id):
+            return Spread(decision, (), (), ())  # a request that came again after its undoing
+        return _spread(connection, row, decision, set(spread_to), now, settings)
+
+
+def _spread(
+    connection: Connection,
+    row: Row[Any],
+    decision: Decision,
+    spread_to: Collection[int],
+    now: datetime,
+    settings: Settings,
+) -> Spread:
+    wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
+    obstacles = {member.case_id: _find_obstacle_to_spread(row, member, decision.reviewer, now) for member in wanted}
+    left_out = tuple((number, why) for number, why in obstacles.items() if why)
+    free = [member for member in wanted if not obstacles[member.case_id]][:MOST_MEMBERS]
+    share = settings.spread_audit_share
+    drawn = [member.case_id for member in free if is_drawn_for_audit(decision.decision_id, member.case_id, share)]
+    show_cases(connection, [*drawn, *(number for number, _ in left_out)])
+    _note_drawn(connection, decision, drawn)
+    origin = Origin("spread", _group_of(connection, decision), decision.decision_id)
+    asked = [(member, _repeat_spread(decision, member)) for member in free if member.case_id not in drawn]
+    made = record_all(connection, asked, None, settings, origin)
+    hand_over(connection, row.case_id)
+    return Spread(decision, tuple(made), tuple(drawn), left_out)
+
+
+def _repeat_spread(decision: Decision, member: Row[Any]) -> Decision:
+    """Return the same decision on another case."""
+    content = (decision.verdict, decision.ground, decision.note, decision.reviewer, decision.decided_at)
+    return Decision(0, member.case_id, member.listing_id, *content)
+
+
+def _group_of(connection: Connection, decision: Decision) -> str | None:
+    return connection.scalar(select(decisions.c.group_key).where(decisions.c.decision_id == decision.decision_id))
+
+
+def _find_waiting(connection: Connection, case_id: int) -> list[Row[Any]]:
+    query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
+    return list(connection.execute(query.order_by(cases.c.rank, cases.c.case_id)))
+
+
+def _find_obstacle_to_spread(row: Row[Any], member: Row[Any], reviewer: str, now: datetime) -> str | None:
+    """Return why a verdict on a case would not spread to one that waits for it, as a phrase, or None."""
+    if is_held(member, now) and member.holder != reviewer:
+        return f"{member.holder} is at it"
+    if not is_same_offer(decode(row.snapshot), decode(member.snapshot)):
+        return "it has changed since it came in"
+    return None
+
+
+def _note_drawn(connection: Connection, decision: Decision, drawn: Collection[int]) -> None:
+    if drawn:
+        fields = {"decision_id": decision.decision_id, "verdict": decision.verdict}
+        connection.execute(insert(spread_audits), [fields | {"case_id": number} for number in drawn])
+    entries = [(subject_of(number), {"decision": decision.decision_id}) for number in drawn]
+    audit.append_all(connection, "ipml", "drawn", entries, at=decision.decided_at)

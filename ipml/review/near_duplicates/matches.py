@@ -1,0 +1,300 @@
+"""What a listing that comes in matches: a case that waits, which it joins, or a listing that was removed.
+
+Whatever is decided to be counterfeit is kept under the bands of its brand, and under others for those who name no
+brand, or another one: sellers leave it out, or lie. A listing that comes in, by the same seller or another, and looks
+like one of them has the number of that case in `relisting_of`; a person decides on it as on any other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, bindparam, select, update
+
+from ipml.records import Listing, Verdict
+from ipml.review.cases import PENDING, count_waiting, find_case, find_cases
+from ipml.review.near_duplicates.clusters import (
+    LARGEST_SCORE_STEP,
+    BandCases,
+    Look,
+    choose_candidates,
+    compare_looks,
+    compare_offers,
+    find_in_bands,
+    find_room,
+    has_like_price,
+    make_bands,
+    make_look,
+    move_forward,
+    remove_from_bands,
+    seller_bands,
+    sign_shingles,
+    store_in_bands,
+    store_where_room,
+)
+from ipml.review.reversals import is_last_verdict
+from ipml.review.snapshot import decode
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, decisions
+
+_ROWS_OF_ANY_BRAND = 5  # 12 bands: at a likeness of 0.7 89 in 100 share one, at 0.5 32
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A case that was decided counterfeit, and how alike another is to it.
+
+    Attributes
+    ----------
+    likeness : float
+        Share of the letter runs of the titles that are common to both, 0-1; 1 for the same picture.
+    """
+
+    case_id: int
+    seller_id: str
+    decided_at: datetime
+    likeness: float
+
+
+def removal_bands(look: Look, signature: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the bands under which removed listings are kept and found, whoever the seller.
+
+    First come those of the brand, then those of any brand: in these titles that are only half alike share none, so
+    that they do not fill up.
+    """
+    of_brand = make_bands(f"removed {look.brand}", signature, look.image_hash)
+    return (*of_brand, *make_bands("removed", signature, look.image_hash, _ROWS_OF_ANY_BRAND))
+
+
+def remember_removals(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    """Keep the listings of cases that were decided counterfeit, so that they are recognised when they come again."""
+    numbers: dict[int, tuple[int, ...]] = {}
+    for row in rows:
+        look = make_look(decode(row.snapshot))
+        numbers[row.case_id] = removal_bands(look, sign_shingles(look.shingles))
+    store_where_room(connection, numbers)
+
+
+def find_removed(
+    connection: Connection, wanted: Mapping[int, tuple[str, Look, tuple[int, ...]]]
+) -> dict[int, list[Removed]]:
+    """Return for cases the removed ones that they look like, the most alike first.
+
+    Parameters
+    ----------
+    wanted : mapping of int to (seller id, Look, bands)
+        By case, with their `removal_bands`.
+    """
+    kept = find_in_bands(connection, (band for *_, numbers in wanted.values() for band in numbers))
+    candidates = {case_id: choose_candidates(kept, numbers) for case_id, (*_, numbers) in wanted.items()}
+    removed_at = _find_removals(connection, {number for numbers in candidates.values() for number in numbers})
+    looks = {
+        case_id: (row.seller_id, make_look(decode(row.snapshot)))
+        for case_id, row in find_cases(connection, removed_at).items()
+    }
+    found: dict[int, list[Removed]] = {}
+    for case_id, numbers in candidates.items():
+        own_seller, own, _ = wanted[case_id]
+        alike = [
+            Removed(number, seller_id, removed_at[number], likeness)
+            for number in numbers
+            if number in looks and number != case_id
+            for seller_id, other in [looks[number]]
+            if (likeness := compare_looks(own, other)) is not None
+        ]
+        found[case_id] = sorted(
+            alike,
+            key=lambda removed: (-removed.likeness, removed.seller_id != own_seller, removed.case_id),
+        )
+    return found
+
+
+def _find_removals(connection: Connection, case_ids: set[int]) -> dict[int, datetime]:
+    """Return when cases were decided counterfeit, as far as that stands."""
+    query = select(decisions.c.case_id, decisions.c.decided_at).where(
+        decisions.c.case_id.in_(case_ids), decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict()
+    )
+    return {row.case_id: row.decided_at for row in connection.execute(query)} if case_ids else {}
+
+
+def explain_relisting(engine: Engine, case_id: int) -> str | None:
+    """Return in a sentence that a case looks like a removed one; None where it does not, or that was taken back.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> def enqueue_bag(number, seller):
+    ...     listing = Listing(f"L{number}", seller, f"Leather bag, brown, model {number}", brand="Acme")
+    ...     return enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "2024-05")])
+    >>> _ = enqueue_bag(1, "s1")
+    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> _ = enqueue_bag(2, "s2")
+    >>> explain_relisting(engine, 2)
+    'Looks like the listing of case 1, of another seller, which was decided counterfeit on ...'
+    """
+    with reading(engine) as connection:
+        row = find_case(connection, case_id)
+        query = select(cases.c.seller_id).where(cases.c.case_id == row.relisting_of)
+        decided_at = _find_removals(connection, {row.relisting_of}).get(row.relisting_of)
+        if decided_at is None:
+            return None
+        seller = "the same seller" if connection.scalar(query) == row.seller_id else "another seller"
+    day = f"{decided_at.day} {decided_at:%B %Y}"
+    return f"Looks like the listing of case {row.relisting_of}, of {seller}, which was decided counterfeit on {day}."
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A listing that comes in, with all that it is compared by.
+
+    Attributes
+    ----------
+    place : tuple of (float, str)
+        Less the greater the score, and the key: it sorts the arrivals of a batch, the most suspicious first, whatever
+        their order in the file.
+    bands : tuple of int
+        Under which it is found by copies of its seller; none where it has no price.
+    removal_bands : tuple of int
+        Under which it finds removed listings of any seller.
+    """
+
+    listing: Listing
+    score: float | None
+    place: tuple[float, str]
+    look: Look
+    bands: tuple[int, ...]
+    removal_bands: tuple[int, ...]
+
+
+def make_arrival(columns: Mapping[str, Any]) -> Arrival:
+    """Make the arrival of the columns of a case."""
+    scored = decode(columns["snapshot"])
+    look = make_look(scored)
+    signature = sign_shingles(look.shingles)
+    return Arrival(
+        scored.listing,
+        columns["score"],
+        (-_suspicion(columns["score"]), columns["listing_key"]),
+        look,
+        seller_bands(scored.listing, look, signature),
+        removal_bands(look, signature),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Leader:
+    """An exemplar as the arrivals are compared with it."""
+
+    listing: Listing
+    score: float | None
+    look: Look
+
+
+class Joining:
+    """Which arrivals of a batch join which case: found before they are in the table, written down after.
+
+    In between the cases concerned are locked, so that none of them is decided meanwhile.
+    """
+
+    def __init__(self, connection: Connection, arrivals: Iterable[Arrival]) -> None:
+        self.connection = connection
+        self.arrivals = sorted(arrivals, key=lambda arrival: arrival.place)
+        self.kept: BandCases = find_in_bands(connection, (band for arrival in self.arrivals for band in arrival.bands))
+
+    @property
+    def candidates(self) -> set[int]:
+        """Return the numbers of the cases that some arrival may join; lock them."""
+        return {number for arrival in self.arrivals for number in choose_candidates(self.kept, arrival.bands)}
+
+    def write(self, locked: Mapping[int, Row[Any]], case_ids: Mapping[str, int]) -> dict[int, int]:
+        """Give the arrivals their exemplars, and return them.
+
+        Parameters
+        ----------
+        locked : mapping of int to Row
+            The candidates, locked.
+        case_ids : mapping of str to int
+            Numbers of the cases that the arrivals became, by listing key.
+        """
+        leaders = {case_id: _lead(row) for case_id, row in locked.items() if _is_shown(row)}
+        remove_from_bands(self.connection, self.kept, self.candidates - leaders.keys())
+        numbers = [case_ids[arrival.place[1]] for arrival in self.arrivals]
+        exemplars = self._find_exemplars(leaders, numbers)
+        sought = {
+            number: (arrival.listing.seller_id, arrival.look, arrival.removal_bands)
+            for number, arrival in zip(numbers, self.arrivals, strict=True)
+        }
+        removed = {number: alike[0].case_id for number, alike in find_removed(self.connection, sought).items() if alike}
+        rows = [
+            {"joined": number, "new_exemplar": exemplars.get(number), "removed": removed.get(number)}
+            for number in numbers
+            if number in exemplars or number in removed
+        ]
+        if rows:
+            query = update(cases).where(cases.c.case_id == bindparam("joined"))
+            query = query.values(exemplar=bindparam("new_exemplar"), relisting_of=bindparam("removed"))
+            self.connection.execute(query, rows)
+        self._mark({exemplar: removed[number] for number, exemplar in exemplars.items() if number in removed})
+        gained = Counter(exemplars.values())
+        waiting = count_waiting(self.connection, gained)
+        move_forward(self.connection, {number: waiting[number] - more for number, more in gained.items()})
+        return exemplars
+
+    def _mark(self, removed: Mapping[int, int]) -> None:
+        """Say of exemplars that a removed listing came again among those who wait for them: only they are shown."""
+        if removed:
+            query = update(cases).where(cases.c.case_id == bindparam("exemplar_id"), cases.c.relisting_of.is_(None))
+            rows = [{"exemplar_id": exemplar, "removed": number} for exemplar, number in sorted(removed.items())]
+            self.connection.execute(query.values(relisting_of=bindparam("removed")), rows)
+
+    def _find_exemplars(self, leaders: dict[int, _Leader], numbers: Sequence[int]) -> dict[int, int]:
+        """Return the exemplars of those who join one, and keep the bands of the others.
+
+        Among themselves the n-th arrival goes by -n, so that nothing depends on the numbers the cases were given.
+        """
+        joined: dict[int, int] = {}
+        rooms: list[tuple[int, list[int]]] = []
+        for place, (arrival, number) in enumerate(zip(self.arrivals, numbers, strict=True), start=1):
+            alike = {
+                handle: likeness
+                for handle in choose_candidates(self.kept, arrival.bands)
+                if handle in leaders and (likeness := _compare(arrival, leaders[handle])) is not None
+            }
+            if alike:
+                best = max(alike, key=lambda handle: (alike[handle], handle > 0, -abs(handle)))
+                joined[number] = best if best > 0 else numbers[-best - 1]
+            else:
+                leaders[-place] = _Leader(arrival.listing, arrival.score, arrival.look)
+                rooms.append((number, find_room(self.kept, -place, arrival.bands)))
+        store_in_bands(self.connection, rooms)
+        return joined
+
+
+def _is_shown(row: Row[Any]) -> bool:
+    return bool(row.state in PENDING and row.exemplar is None)
+
+
+def _lead(row: Row[Any]) -> _Leader:
+    scored = decode(row.snapshot)
+    return _Leader(scored.listing, row.score, make_look(scored))
+
+
+def _compare(arrival: Arrival, leader: _Leader) -> float | None:
+    """Return how alike an arrival is to an exemplar that it may join, or None."""
+    if arrival.listing.seller_id != leader.listing.seller_id or not has_like_price(arrival.listing, leader.listing):
+        return None
+    if _suspicion(arrival.score) > _suspicion(leader.score) + LARGEST_SCORE_STEP:
+        return None
+    return compare_offers(arrival.look, leader.look)
+
+
+def _suspicion(score: float | None) -> float:
+    return -1.0 if score is None else score

@@ -1,0 +1,410 @@
+"""How good the reviewing is: of each reviewer how often they agree with others and err, and of each case what it is.
+
+It is reckoned from everything people said of cases, decisions and opinions alike. What cases most probably are, and
+how often each reviewer errs, is found by the method of Dawid and Skene (1979): each reviewer gives each answer with a
+probability that hangs on the truth only; truth and habits are found together (`ipml.review.quality.habits`). Two
+things are added. A reviewer's habits are drawn towards those of all, as if some answers of the usual kind had been
+seen, so that who judged little is not thought perfect or useless. And what is known for sure, as of a test purchase,
+is held fixed.
+
+Habits are learnt from cases that several judged or whose truth is known. A case that one person judged would tell of
+habits only if everybody got the same mixture of cases. The model's score takes no part: a label must not weigh more
+because the model agreed with it already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, Select, func, literal, select, union_all
+
+from ipml.records import Verdict
+from ipml.review.quality.rates import Agreement, Rate, cohen_kappa, count_rate, krippendorff_alpha, weigh_rate
+from ipml.review.reversals import stands
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, decisions, goldens, opinions
+
+if TYPE_CHECKING:
+    from ipml.review.quality.habits import Habits
+
+
+_SYSTEM = "ipml"  # passes cases on where two persons disagree; it judges nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a reviewer said of a case.
+
+    Attributes
+    ----------
+    kind : str
+        "decision", or the kind of the opinion.
+    """
+
+    case_id: int
+    brand: str | None
+    reviewer: str
+    verdict: Verdict
+    kind: str
+    decided_at: datetime
+
+
+def list_judgements(connection: Connection, *, known_by: datetime | None = None) -> list[Judgement]:
+    """Return what was said of cases, case by case; not what was taken back, only spread, or decided on appeal.
+
+    Parameters
+    ----------
+    known_by : datetime, optional
+        Only what was said by then.
+    """
+    said = union_all(_standing_decisions(), _standing_opinions()).subquery()
+    query = select(said, cases.c.brand).join(cases, cases.c.case_id == said.c.case_id)
+    if known_by is not None:
+        query = query.where(said.c.decided_at <= known_by)
+    query = query.order_by(said.c.case_id, said.c.decided_at, said.c.token)
+    rows = connection.execute(query.execution_options(yield_per=1000))
+    return [
+        Judgement(row.case_id, row.brand, row.reviewer, Verdict(row.verdict), row.kind, row.decided_at) for row in rows
+    ]
+
+
+def _standing_decisions() -> Select[Any]:
+    columns = (decisions.c.case_id, decisions.c.reviewer, decisions.c.verdict, decisions.c.decided_at)
+    return select(*columns, literal("decision").label("kind"), decisions.c.token).where(
+        decisions.c.reviewer != _SYSTEM, decisions.c.origin.in_(("review", "bulk")), stands()
+    )
+
+
+def _standing_opinions() -> Select[Any]:
+    columns = (opinions.c.case_id, opinions.c.reviewer, opinions.c.verdict, opinions.c.decided_at)
+    return select(*columns, opinions.c.kind, opinions.c.token).where(opinions.c.withdrawn_at.is_(None))
+
+
+# What can be said, where "escalate" says no more of the truth than "cannot tell"; and what can be true.
+ANSWERS = {Verdict.COUNTERFEIT: 0, Verdict.GENUINE: 1, Verdict.CANNOT_TELL: 2, Verdict.ESCALATE: 2}
+_COUNTERFEIT, _GENUINE = 0, 1
+
+_BRAND_COUNTS_AS = 20.0  # a reviewer's rate for a brand is drawn towards their own for all brands
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Consensus:
+    """What was found.
+
+    Attributes
+    ----------
+    chances : mapping of int to float
+        Probability that a case is counterfeit.
+    reviewers : tuple of str
+        All who said something, by name.
+    """
+
+    chances: Mapping[int, float]
+    reviewers: tuple[str, ...]
+    _habits: Habits
+    _by_reviewer: Mapping[str, tuple[Judgement, ...]]
+
+    def missed(self, reviewer: str, brand: str | None = None) -> Rate:
+        """Return how often a reviewer calls a counterfeit genuine; of one brand only, if given."""
+        return self._rate(reviewer, brand, _COUNTERFEIT, _GENUINE)
+
+    def wronged(self, reviewer: str, brand: str | None = None) -> Rate:
+        """Return how often a reviewer calls a genuine listing counterfeit; of one brand only, if given."""
+        return self._rate(reviewer, brand, _GENUINE, _COUNTERFEIT)
+
+    def _rate(self, reviewer: str, brand: str | None, truth: int, answer: int) -> Rate:
+        import numpy as np
+
+        draws = self._habits.answers[:, self.reviewers.index(reviewer), truth, answer]
+        said = [one for one in self._by_reviewer.get(reviewer, ()) if brand is None or one.brand == brand]
+        chances = [
+            self.chances[one.case_id] if truth == _COUNTERFEIT else 1 - self.chances[one.case_id] for one in said
+        ]
+        if brand is None:
+            low, high = np.quantile(draws, [0.025, 0.975])
+            return Rate(float(draws.mean()), float(low), float(high), sum(chances))
+        hits = sum(chance for chance, one in zip(chances, said, strict=True) if ANSWERS[one.verdict] == answer)
+        return weigh_rate(hits, sum(chances), float(draws.mean()), _BRAND_COUNTS_AS)
+
+
+def find_consensus(judgements: Iterable[Judgement], known: Mapping[int, bool] | None = None) -> Consensus:
+    """Find what the cases are and how often each reviewer errs.
+
+    Parameters
+    ----------
+    judgements : iterable of Judgement
+        A reviewer's second look at a case of their own counts no more; it is no independent voice.
+    known : mapping of int to bool, optional
+        Cases whose truth is known for sure, and whether they are counterfeit.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> def say(case_id, reviewer, verdict):
+    ...     return Judgement(case_id, "Acme", reviewer, verdict, "audit", datetime(2024, 5, 6, tzinfo=UTC))
+    >>> both = [say(1, name, Verdict.COUNTERFEIT) for name in ("ana", "ben")]
+    >>> found = find_consensus([*both, say(2, "ana", Verdict.GENUINE), say(2, "ben", Verdict.COUNTERFEIT)])
+    >>> found.chances[1] > 0.9 > found.chances[2]
+    True
+    """
+    import numpy as np
+
+    from ipml.review.quality.habits import Pattern, draw_habits, judge_alone
+
+    known = known or {}
+    by_case: dict[int, list[Judgement]] = {}
+    for judgement in _first_of_each(judgements):
+        by_case.setdefault(judgement.case_id, []).append(judgement)
+    reviewers = sorted({judgement.reviewer for said in by_case.values() for judgement in said})
+    number = {name: place for place, name in enumerate(reviewers)}
+    codes = {
+        case_id: tuple(sorted(3 * number[one.reviewer] + ANSWERS[one.verdict] for one in said))
+        for case_id, said in by_case.items()
+    }
+    # Most patterns are those of many cases, so that a hundred thousand cases take no longer than their patterns.
+    telling: dict[int, Pattern] = {
+        case_id: (said, known.get(case_id)) for case_id, said in codes.items() if len(said) > 1 or case_id in known
+    }
+    patterns = sorted(set(telling.values()), key=repr)
+    place = {pattern: at for at, pattern in enumerate(patterns)}
+    times = np.bincount([place[pattern] for pattern in telling.values()], minlength=len(patterns))
+    habits = draw_habits(patterns, times, len(reviewers))
+    alone = {code: judge_alone(habits, *divmod(code, 3)) for code in range(3 * len(reviewers))}
+    chances = {
+        case_id: float(habits.chances[place[telling[case_id]]]) if case_id in telling else alone[said[0]]
+        for case_id, said in codes.items()
+    }
+    return Consensus(chances, tuple(reviewers), habits, _by_reviewer(by_case, telling))
+
+
+def _first_of_each(judgements: Iterable[Judgement]) -> Iterator[Judgement]:
+    """Give what each reviewer said of each case for the first time."""
+    seen: set[tuple[int, str]] = set()
+    for judgement in judgements:
+        who = (judgement.case_id, judgement.reviewer)
+        if judgement.kind != "repeat" and who not in seen:
+            seen.add(who)
+            yield judgement
+
+
+def _by_reviewer(
+    by_case: Mapping[int, list[Judgement]], telling: Mapping[int, object]
+) -> dict[str, tuple[Judgement, ...]]:
+    found: dict[str, list[Judgement]] = {}
+    for case_id in telling:
+        for judgement in by_case[case_id]:
+            found.setdefault(judgement.reviewer, []).append(judgement)
+    return {reviewer: tuple(said) for reviewer, said in found.items()}
+
+
+_LEAST_OF_BRAND = 10.0  # fewer looks at a brand say nothing of it
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewerQuality:
+    """What is known of a reviewer's judgement.
+
+    Attributes
+    ----------
+    decided, looked : int
+        Cases decided, and further looks taken.
+    agreement : Rate or None
+        How often another said the same of the same case.
+    kappa : Agreement or None
+        The same, beyond chance.
+    missed, wronged : Rate or None
+        How often a counterfeit was called genuine, and a genuine listing counterfeit; None without any case that
+        another judged too, or whose truth is known.
+    golden : Rate or None
+        How often the verdict on an item of known truth was right.
+    steadiness : Rate or None
+        How often the same was said of the same case again, some weeks later.
+    by_brand : dict of str to (Rate, Rate)
+        Missed and wronged for each brand of which enough was looked at.
+    """
+
+    name: str
+    decided: int
+    looked: int
+    agreement: Rate | None
+    kappa: Agreement | None
+    missed: Rate | None
+    wronged: Rate | None
+    golden: Rate | None
+    steadiness: Rate | None
+    by_brand: Mapping[str, tuple[Rate, Rate]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewQuality:
+    """What is known of all reviewers, by name, and how far they agree beyond chance (Krippendorff's alpha)."""
+
+    reviewers: tuple[ReviewerQuality, ...]
+    alpha: Agreement | None
+
+
+def assess_reviewers(engine: Engine) -> ReviewQuality:
+    """Return how good the reviewing is.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> assess_reviewers(engine)
+    ReviewQuality(reviewers=(), alpha=None)
+    """
+    with reading(engine) as connection:
+        judgements = list_judgements(connection)
+        known = _find_truths(connection)
+    consensus = find_consensus(judgements, known)
+    fair = list(_independent(judgements))
+    units = [[_word(one) for one in said] for said in fair if len(said) > 1]
+    by_reviewer: dict[str, list[Judgement]] = {}
+    for judgement in judgements:
+        by_reviewer.setdefault(judgement.reviewer, []).append(judgement)
+    pairs = _pairs(fair)
+    reviewers = [_assess(name, said, pairs.get(name, []), consensus, known) for name, said in by_reviewer.items()]
+    return ReviewQuality(tuple(sorted(reviewers, key=lambda one: one.name)), krippendorff_alpha(units))
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A decided case of which an audit, or the known truth, says the opposite.
+
+    Attributes
+    ----------
+    decided, said : Verdict
+        What stands, and what speaks against it.
+    by : str
+        Who said so; "known" where it is the truth of a golden item.
+    chance : float
+        Probability that it is counterfeit, by the consensus.
+    """
+
+    case_id: int
+    decided: Verdict
+    said: Verdict
+    by: str
+    chance: float
+
+
+def list_disputes(engine: Engine) -> list[Dispute]:
+    """Return the decided cases that a lead should look at again, those most probably decided wrongly first."""
+    with reading(engine) as connection:
+        judgements = list_judgements(connection)
+        known = _find_truths(connection)
+    chances = find_consensus(judgements, known).chances
+    decided: dict[int, Judgement] = {}
+    for one in judgements:
+        if one.kind == "decision":
+            decided[one.case_id] = one
+    against = [(one.case_id, one.verdict, one.reviewer) for one in judgements if one.kind == "audit"]
+    against += [(case, Verdict.COUNTERFEIT if truth else Verdict.GENUINE, "known") for case, truth in known.items()]
+    opposite = {Verdict.COUNTERFEIT: Verdict.GENUINE, Verdict.GENUINE: Verdict.COUNTERFEIT}
+    disputes = [
+        Dispute(case_id, decided[case_id].verdict, said, by, chances[case_id])
+        for case_id, said, by in against
+        if case_id in decided and opposite.get(decided[case_id].verdict) == said
+    ]
+    return sorted(disputes, key=lambda one: (_chance_right(one), one.case_id))
+
+
+def _chance_right(dispute: Dispute) -> float:
+    return dispute.chance if dispute.decided is Verdict.COUNTERFEIT else 1 - dispute.chance
+
+
+def find_label_chances(connection: Connection, *, known_by: datetime | None = None) -> Mapping[int, float]:
+    """Return the probability of each judged case that it is counterfeit; none as long as nobody looked twice.
+
+    Parameters
+    ----------
+    known_by : datetime, optional
+        From what was said by then.
+    """
+    twice = select(func.count()).select_from(opinions)
+    twice = twice if known_by is None else twice.where(opinions.c.decided_at <= known_by)
+    if not connection.scalar(twice):
+        return {}
+    known = _find_truths(connection, known_by)
+    return find_consensus(list_judgements(connection, known_by=known_by), known).chances
+
+
+def _find_truths(connection: Connection, known_by: datetime | None = None) -> dict[int, bool]:
+    query = select(goldens.c.case_id, goldens.c.truth).where(goldens.c.removed_at.is_(None))
+    query = query if known_by is None else query.where(goldens.c.added_at <= known_by)
+    return {row.case_id: row.truth == Verdict.COUNTERFEIT for row in connection.execute(query)}
+
+
+def _assess(
+    name: str,
+    said: Sequence[Judgement],
+    pairs: Sequence[tuple[str, str]],
+    consensus: Consensus,
+    known: Mapping[int, bool],
+) -> ReviewerQuality:
+    missed, wronged = consensus.missed(name), consensus.wronged(name)
+    on_known = [one for one in said if one.case_id in known and one.kind != "repeat"]
+    is_right = [known[one.case_id] == (one.verdict == Verdict.COUNTERFEIT) and _is_sure(one) for one in on_known]
+    again = _repeats(said)
+    return ReviewerQuality(
+        name=name,
+        decided=sum(one.kind == "decision" for one in said),
+        looked=sum(one.kind != "decision" for one in said),
+        agreement=count_rate(sum(one == other for one, other in pairs), len(pairs)),
+        kappa=cohen_kappa(pairs),
+        missed=missed if missed.n else None,
+        wronged=wronged if wronged.n else None,
+        golden=count_rate(sum(is_right), len(is_right)),
+        steadiness=count_rate(sum(one == other for one, other in again), len(again)),
+        by_brand=_by_brand(name, consensus, said),
+    )
+
+
+def _by_brand(name: str, consensus: Consensus, said: Iterable[Judgement]) -> dict[str, tuple[Rate, Rate]]:
+    brands = sorted({one.brand for one in said if one.brand})
+    rates = {brand: (consensus.missed(name, brand), consensus.wronged(name, brand)) for brand in brands}
+    return {brand: both for brand, both in rates.items() if both[0].n + both[1].n >= _LEAST_OF_BRAND}
+
+
+def _independent(judgements: Iterable[Judgement]) -> Iterator[list[Judgement]]:
+    """Give what different people said of each case, each once, none of them because others had not known or agreed."""
+    by_case: dict[int, list[Judgement]] = {}
+    for judgement in judgements:
+        by_case.setdefault(judgement.case_id, []).append(judgement)
+    for said in by_case.values():
+        halves = sum(one.kind in ("first", "second") for one in said)
+        passed_on = halves > 1 or any(one.kind == "decision" and one.verdict is Verdict.ESCALATE for one in said)
+        heard = [one for one in said if one.kind != "repeat" and not (passed_on and one.kind == "decision")]
+        yield list({one.reviewer: one for one in reversed(heard)}.values())
+
+
+def _pairs(fair: Iterable[Sequence[Judgement]]) -> dict[str, list[tuple[str, str]]]:
+    """Return for each reviewer what they and another said of the same case."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for said in fair:
+        for one in said:
+            pairs.setdefault(one.reviewer, []).extend((_word(one), _word(other)) for other in said if other is not one)
+    return pairs
+
+
+def _repeats(said: Iterable[Judgement]) -> list[tuple[str, str]]:
+    first: dict[int, str] = {}
+    again = []
+    for one in said:
+        if one.kind == "repeat" and one.case_id in first:
+            again.append((first[one.case_id], _word(one)))
+        first.setdefault(one.case_id, _word(one))
+    return again
+
+
+def _word(judgement: Judgement) -> str:
+    """Return what was said of the truth, where passing a case on says no more than that one cannot tell."""
+    return judgement.verdict.value if _is_sure(judgement) else Verdict.CANNOT_TELL.value
+
+
+def _is_sure(judgement: Judgement) -> bool:
+    return judgement.verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE)

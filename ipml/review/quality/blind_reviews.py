@@ -1,0 +1,470 @@
+"""Blind re-reviews of decided cases: judgements that change nothing but what is known of the reviewers.
+
+One comes among ordinary cases, on the same page and with the same kind of claim; its verdict is kept as an opinion.
+What is done with it is noted under the look, not under the case, whose history would tell. Which decisions are looked
+at again, and after how many cases a reviewer gets such a look, is drawn with known odds by hashing what no seller
+knows and every auditor can look up: nothing is stored, everything repeats. A draw hangs on the moment of a decision
+to the microsecond, so that neither the seller nor the reviewer can foresee it.
+
+Control cases are decided cases whose truth is known otherwise, by a test purchase or the rights holder. Each reviewer
+meets each of them once, unknowingly, and is told afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from ipml.errors import ClaimLost, GoldenExists, GoldenNotFound, NotDecided, UnstorableValue
+from ipml.records import Claim, Decision, Verdict
+from ipml.review.cases import find_case, note_deed
+from ipml.review.quality.rates import Rate, count_rate
+from ipml.review.quality.second_person import keep_opinion, may_judge, note_opinion
+from ipml.review.snapshot import digest
+from ipml.settings import Settings
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.row_numbers import append_rows
+from ipml.storage.tables import cases, decisions, goldens, looks, opinions, to_microseconds
+
+# Made once, as making a query takes longer than asking it.
+_IS_THEIRS = opinions.c.reviewer == bindparam("reviewer")
+_LAST = select(
+    *(
+        select(func.max(opinions.c.decided_at)).where(_IS_THEIRS, opinions.c.kind == kind).scalar_subquery().label(kind)
+        for kind in ("golden", "repeat", "audit")
+    )
+)
+_LATEST = (
+    select(decisions.c.decided_at)
+    .where(decisions.c.reviewer == bindparam("reviewer"))
+    .order_by(decisions.c.decided_at.desc())
+    .limit(bindparam("most"))
+)
+
+
+def draw_uniform(*facts: object) -> float:
+    """Return a number of 0 to 1, evenly spread, that is always the same for the same facts.
+
+    Examples
+    --------
+    >>> draw_uniform("audit", 1) == draw_uniform("audit", 1) != draw_uniform("repeat", 1)
+    True
+    """
+    text = "|".join(map(str, facts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
+
+
+def find_look_shares(settings: Settings) -> dict[str, float]:
+    """Return for each kind of look how many there are to be for each case decided in the ordinary way.
+
+    Examples
+    --------
+    >>> shares = find_look_shares(Settings(golden_share=0, repeat_share=0, audit_share=0.2))
+    >>> shares["golden"], round(shares["audit"], 2)
+    (0.0, 0.25)
+    """
+    shares = {"golden": settings.golden_share, "repeat": settings.repeat_share, "audit": settings.audit_share}
+    ordinary = 1.0 - sum(shares.values())
+    return {kind: share / ordinary for kind, share in shares.items()}
+
+
+def want_looks(connection: Connection, made: Sequence[tuple[Row[Any], Decision]], settings: Settings) -> None:
+    """Draw which decisions are to be looked at again: by another reviewer, by the same one later, or not at all."""
+    odds = find_look_shares(settings)
+    found = [look for row, decision in made for look in _draw_looks(row, decision, settings, odds)]
+    if found:
+        connection.execute(insert(looks), found)
+
+
+def _draw_looks(
+    row: Row[Any], decision: Decision, settings: Settings, odds: Mapping[str, float]
+) -> Iterator[dict[str, Any]]:
+    if decision.verdict is Verdict.ESCALATE:
+        return
+    moment = to_microseconds(decision.decided_at)
+    next_day = decision.decided_at + timedelta(hours=settings.audit_hours)
+    later = decision.decided_at + timedelta(days=settings.repeat_days)
+    wanted: dict[str, dict[str, Any]] = {
+        "audit": {"wanted_at": next_day, "wanted_of": None, "not_by": decision.reviewer},
+        "repeat": {"wanted_at": later, "wanted_of": decision.reviewer, "not_by": None},
+    }
+    named = {"case_id": row.case_id, "decision_id": decision.decision_id}
+    for kind, who in wanted.items():
+        if draw_uniform(kind, row.listing_key, decision.reviewer, moment) < odds[kind]:
+            yield {**named, "kind": kind, "odds": min(odds[kind], 1.0), **who}
+
+
+def find_timely_looks(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
+    """Return the kinds of looks since the last of which a reviewer has decided enough cases to get the next.
+
+    Parameters
+    ----------
+    shares : mapping of str to float
+        As from `find_shares`.
+    """
+    last = connection.execute(_LAST, {"reviewer": reviewer}).one()._mapping
+    gaps = {
+        kind: find_gap(kind, reviewer, 0 if last[kind] is None else to_microseconds(last[kind]), share)
+        for kind, share in shares.items()
+        if share > 0
+    }
+    if not gaps:
+        return []
+    latest = connection.scalars(_LATEST, {"reviewer": reviewer, "most": max(gaps.values())}).all()
+    return [
+        kind
+        for kind, gap in gaps.items()
+        if len(latest) >= gap and (last[kind] is None or latest[gap - 1] > last[kind])
+    ]
+
+
+def find_gap(kind: str, reviewer: str, last: int, share: float) -> int:
+    """Return after how many ordinary cases the next look comes: half to one and a half times 1 / share.
+
+    Examples
+    --------
+    >>> 25 <= find_gap("audit", "ana", 0, 0.02) <= 75
+    True
+    """
+    return max(1, round((0.5 + draw_uniform("gap", kind, reviewer, last)) / share))
+
+
+_TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
+_LONGEST_SOURCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A case whose truth is known, and how."""
+
+    case_id: int
+    truth: Verdict
+    source: str
+    added_by: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a reviewer is told after a verdict on a golden item."""
+
+    case_id: int
+    verdict: Verdict
+    truth: Verdict
+    source: str
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the verdict is the truth; "cannot tell" is not wrong, nor is it right."""
+        return self.verdict == self.truth
+
+
+def add_golden(
+    engine: Engine, case_id: int, truth: Verdict, source: str, added_by: str, *, now: datetime | None = None
+) -> Golden:
+    """Say what a decided case truly is.
+
+    Parameters
+    ----------
+    truth : Verdict
+        Counterfeit or genuine.
+    source : str
+        How that is known, up to 200 characters; reviewers read it after their verdict.
+    added_by : str
+        Who says so; they never get the item themselves.
+
+    Raises
+    ------
+    CaseNotFound, NotDecided, GoldenExists, UnstorableValue
+    """
+    if truth not in _TRUTHS:
+        raise UnstorableValue("truth", repr(truth.value), "counterfeit or genuine")
+    if not 0 < len(source) <= _LONGEST_SOURCE or not source.isprintable():
+        raise UnstorableValue("source", f"{len(source)} characters", f"1 to {_LONGEST_SOURCE} that can be printed")
+    golden = Golden(case_id, truth, source, added_by, now or datetime.now(UTC))
+    with writing(engine) as connection:
+        case = find_case(connection, case_id, lock=True)
+        if case.state != "decided":
+            raise NotDecided(case_id, case.state)
+        if found := _find_golden(connection, case_id):
+            raise GoldenExists(case_id, found.truth)
+        row = {name: getattr(golden, name) for name in Golden.__slots__}
+        (number,) = append_rows(connection, goldens, [row])
+        note_deed(connection, added_by, "golden", case_id, golden.added_at, truth=truth.value, golden=number)
+    return golden
+
+
+def remove_golden(engine: Engine, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
+    """Take a case off the list, as when its truth was in doubt after all; what reviewers said of it stays.
+
+    Raises
+    ------
+    CaseNotFound, GoldenNotFound
+    """
+    now = now or datetime.now(UTC)
+    with writing(engine) as connection:
+        find_case(connection, case_id, lock=True)
+        found = _find_golden(connection, case_id)
+        if found is None:
+            raise GoldenNotFound(case_id)
+        connection.execute(update(goldens).where(goldens.c.golden_id == found.golden_id).values(removed_at=now))
+        waiting = (looks.c.case_id == case_id, looks.c.kind == "golden", looks.c.ended_at.is_(None))
+        connection.execute(update(looks).where(*waiting).values(ended_at=now))
+        note_deed(connection, removed_by, "golden no longer", case_id, now, golden=found.golden_id)
+
+
+def list_goldens(engine: Engine) -> list[Golden]:
+    """Return the items whose truth is known, by case."""
+    query = select(goldens).where(goldens.c.removed_at.is_(None)).order_by(goldens.c.case_id)
+    with reading(engine) as connection:
+        return [_golden(row) for row in connection.execute(query)]
+
+
+def golden_feedback(engine: Engine, reviewer: str, case_id: int) -> Feedback | None:
+    """Return what a reviewer should be told of their look at a case; None where it was no golden item."""
+    query = (
+        select(opinions.c.verdict, goldens.c.truth, goldens.c.source)
+        .join(goldens, goldens.c.case_id == opinions.c.case_id)
+        .where(goldens.c.removed_at.is_(None), opinions.c.kind == "golden", opinions.c.withdrawn_at.is_(None))
+        .where(opinions.c.reviewer == reviewer, opinions.c.case_id == case_id)
+    )
+    with reading(engine) as connection:
+        row = connection.execute(query).first()
+    return None if row is None else Feedback(case_id, Verdict(row.verdict), Verdict(row.truth), row.source)
+
+
+def _find_golden(connection: Connection, case_id: int) -> Row[Any] | None:
+    query = select(goldens).where(goldens.c.case_id == case_id, goldens.c.removed_at.is_(None))
+    return connection.execute(query).first()
+
+
+def _golden(row: Row[Any]) -> Golden:
+    return Golden(**{name: getattr(row, name) for name in Golden.__slots__} | {"truth": Verdict(row.truth)})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a source found for a reviewer: the row of a case, and that of a look if the case is decided already."""
+
+    row: Row[Any]
+    look: Row[Any] | None = None
+
+
+def find_look(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
+    """Return a look that a reviewer should take now, if it is time for one."""
+    for kind in find_timely_looks(connection, reviewer, find_look_shares(settings)):
+        offer = _find_wanted(connection, kind, reviewer, now)
+        if offer is None and kind == "golden":
+            offer = _offer_golden(connection, reviewer, now)
+        if offer is not None:
+            return offer
+    return None
+
+
+def find_look_of(connection: Connection, reviewer: str, case_id: int) -> Row[Any] | None:
+    """Return the look at a case that a reviewer took last and nobody has taken or answered since, or None."""
+    is_theirs = (looks.c.case_id == case_id, looks.c.holder == reviewer, looks.c.ended_at.is_(None))
+    return connection.execute(select(looks).where(*is_theirs).order_by(looks.c.token.desc()).limit(1)).first()
+
+
+def find_held_look(connection: Connection, row: Row[Any], claim: Claim) -> Row[Any] | None:
+    """Return the look held under a claim on the case in a row, or None; ClaimLost if its reviewer took it anew."""
+    look = find_look_of(connection, claim.reviewer, row.case_id)
+    if look is None or look.token == claim.token:
+        return look
+    if row.state == "decided":
+        raise ClaimLost(row.case_id, "is no longer the one it is held under")
+    return None
+
+
+def hold_look(connection: Connection, claim: Claim, now: datetime) -> None:
+    """Give a look to whoever has claimed it."""
+    lease = {"holder": claim.reviewer, "token": claim.token, "lease_expires_at": claim.expires_at}
+    connection.execute(update(looks).where(looks.c.look_id == claim.look_id).values(lease))
+    audit.append(connection, claim.reviewer, "claimed", f"look:{claim.look_id}", {"token": claim.token}, at=now)
+
+
+def give_back_look(connection: Connection, look: Row[Any], claim: Claim, now: datetime) -> None:
+    """Free a look for others; until one takes it, it stays open to who had it, as an ordinary case would."""
+    connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(lease_expires_at=None))
+    audit.append(connection, claim.reviewer, "released", f"look:{look.look_id}", {"token": claim.token}, at=now)
+
+
+def answer_look(connection: Connection, row: Row[Any], look: Row[Any], decision: Decision, key: str | None) -> Decision:
+    """Keep the verdict of a look as an opinion; the case stays as it is."""
+    if look.lease_expires_at is None:
+        raise ClaimLost(row.case_id, "was given back")
+    if look.lease_expires_at <= decision.decided_at:
+        raise ClaimLost(row.case_id, f"ran out at {look.lease_expires_at:%H:%M} UTC")
+    number = keep_opinion(connection, row, decision, look.kind, key, token=look.token, look_id=look.look_id)
+    connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
+    note_opinion(
+        connection,
+        number,
+        look.look_id,
+        row.case_id,
+        decision.reviewer,
+        "looked",
+        decision.decided_at,
+        verdict=decision.verdict.value,
+        ground=decision.ground,
+        note=digest(decision.note),
+        snapshot=digest(row.snapshot),
+    )
+    return decision
+
+
+def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime) -> Offer | None:
+    """Return the look of a kind that has waited longest, of those a reviewer may take."""
+    query = _at_decided_cases(reviewer).where(looks.c.kind == kind, looks.c.wanted_at <= now, _is_free(now))
+    query = query.where(_is_latest_decision())
+    if kind == "audit":
+        query = query.where(
+            or_(looks.c.not_by.is_(None), looks.c.not_by != reviewer),
+            or_(looks.c.wanted_of.is_(None), looks.c.wanted_of == reviewer),
+            or_(looks.c.wanted_of == reviewer, ~_has_judged(reviewer)),
+        )
+    else:
+        query = query.where(looks.c.wanted_of == reviewer)
+    found = connection.execute(query.order_by(looks.c.wanted_at, looks.c.look_id).limit(1)).first()
+    return None if found is None else _lock_look(connection, found.case_id, found.look_id, now)
+
+
+def _offer_golden(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
+    """Return a first look at an item of known truth that a reviewer has not judged, in an order of their own."""
+    known = exists().where(looks.c.case_id == cases.c.case_id, looks.c.wanted_of == reviewer, looks.c.kind == "golden")
+    others = select(goldens.c.case_id).where(goldens.c.removed_at.is_(None), goldens.c.added_by != reviewer)
+    numbers = connection.scalars(others).all()
+    if not numbers:
+        return None
+    # Found by their numbers alone: SQLite, asked for decided ones too, would go through all that ever were.
+    query = select(cases.c.case_id, cases.c.state).where(cases.c.case_id.in_(numbers))
+    rows = connection.execute(query.where(~known, ~_has_judged(reviewer), may_judge(reviewer)))
+    unseen = [row for row in rows if row.state == "decided"]
+    if not unseen:
+        return None
+    golden = min(unseen, key=lambda row: draw_uniform("golden", reviewer, row.case_id))
+    wanted = {"case_id": golden.case_id, "kind": "golden", "wanted_at": now, "wanted_of": reviewer}
+    look_id = connection.scalars(insert(looks).values(wanted).returning(looks.c.look_id)).one()
+    return _lock_look(connection, golden.case_id, look_id, now)
+
+
+def _at_decided_cases(reviewer: str) -> Select[Any]:
+    return (
+        select(looks.c.look_id, looks.c.case_id)
+        .join(cases, cases.c.case_id == looks.c.case_id)
+        .where(looks.c.ended_at.is_(None), cases.c.state == "decided", may_judge(reviewer))
+    )
+
+
+def _lock_look(connection: Connection, case_id: int, look_id: int, now: datetime) -> Offer | None:
+    """Keep a case from other writers, and look whether its look is still to be had."""
+    # Whoever changes a look holds its case, so that two locks are never waited for crosswise.
+    case = select(cases).where(cases.c.case_id == case_id, cases.c.state == "decided").with_for_update(skip_locked=True)
+    row = connection.execute(case).first()
+    free = select(looks).where(looks.c.look_id == look_id, looks.c.ended_at.is_(None), _is_free(now))
+    look = None if row is None else connection.execute(free).first()
+    return None if row is None or look is None else Offer(row, look)
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(looks.c.lease_expires_at.is_(None), looks.c.lease_expires_at <= now)
+
+
+def _is_latest_decision() -> ColumnElement[bool]:
+    """Return the condition that the case was not decided anew since a look at its decision was wanted."""
+    latest = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id == looks.c.case_id).scalar_subquery()
+    return or_(looks.c.decision_id.is_(None), looks.c.decision_id == latest)
+
+
+def _has_judged(reviewer: str) -> ColumnElement[bool]:
+    """Return the condition that a reviewer has said something of a case, in whatever way."""
+    decided = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.reviewer == reviewer)
+    said = exists().where(
+        and_(opinions.c.case_id == cases.c.case_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
+    )
+    return or_(decided, said)
+
+
+@dataclass(frozen=True, slots=True)
+class LookSummary:
+    """What further looks say of the reviewing as a whole.
+
+    Attributes
+    ----------
+    waiting : dict of str to int
+        Looks wanted and not yet taken, by kind; golden items are wanted as reviewers come.
+    golden, repeats, audits : Rate or None
+        How often the verdict was the known truth, one's own of some weeks before, and the other reviewer's.
+    """
+
+    waiting: dict[str, int]
+    golden: Rate | None
+    repeats: Rate | None
+    audits: Rate | None
+
+
+def summarise_looks(engine: Engine) -> LookSummary:
+    """Return further looks in brief.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> summarise_looks(engine)
+    LookSummary(waiting={}, golden=None, repeats=None, audits=None)
+    """
+    pending = select(looks.c.kind, func.count()).where(looks.c.ended_at.is_(None)).group_by(looks.c.kind)
+    with reading(engine) as connection:
+        waiting: dict[str, int] = dict(connection.execute(pending.order_by(looks.c.kind)).all())
+        agreeing = {kind: _compare(connection, kind) for kind in ("repeat", "audit")}
+        return LookSummary(waiting, _compare_with_truth(connection), agreeing["repeat"], agreeing["audit"])
+
+
+def _compare(connection: Connection, kind: str) -> Rate | None:
+    query = (
+        select(func.count(), _count_if(opinions.c.verdict == decisions.c.verdict))
+        .select_from(opinions)
+        .join(looks, looks.c.look_id == opinions.c.look_id)
+        .join(decisions, decisions.c.decision_id == looks.c.decision_id)
+        .where(opinions.c.kind == kind, opinions.c.withdrawn_at.is_(None))
+    )
+    n, same = connection.execute(query).one()
+    return count_rate(same or 0, n)
+
+
+def _compare_with_truth(connection: Connection) -> Rate | None:
+    query = (
+        select(func.count(), _count_if(opinions.c.verdict == goldens.c.truth))
+        .select_from(opinions)
+        .join(goldens, goldens.c.case_id == opinions.c.case_id)
+        .where(opinions.c.kind == "golden", opinions.c.withdrawn_at.is_(None), goldens.c.removed_at.is_(None))
+    )
+    n, right = connection.execute(query).one()
+    return count_rate(right or 0, n)
+
+
+def _count_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))

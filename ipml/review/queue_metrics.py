@@ -1,0 +1,336 @@
+"""The queue in numbers: what waits and for how long, how fast it is worked, and how right its order was.
+
+What waits is counted over indexes: it takes the same few milliseconds however long the listings' texts are. How right
+the order was is said by score: of what people looked at, how much was counterfeit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Engine,
+    ScalarSelect,
+    String,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
+
+from ipml.records import Verdict
+from ipml.review.cases import STATES
+from ipml.review.quality.rates import count_rate
+from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.storage.database import reading
+from ipml.storage.tables import audit, cases, decisions
+
+# Until the end of a shift, of a day, of a weekend, of a week: when a person would ask why a case still waits.
+AGE_BANDS: tuple[tuple[str, timedelta], ...] = (
+    ("under 8 hours", timedelta(hours=8)),
+    ("8 to 24 hours", timedelta(days=1)),
+    ("1 to 3 days", timedelta(days=3)),
+    ("3 to 7 days", timedelta(days=7)),
+)
+OLDEST_BAND = "over 7 days"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How the queue stands at a moment.
+
+    Attributes
+    ----------
+    open, escalated, decided : int
+        Cases in each state.
+    held : int
+        Open or escalated cases that a reviewer has in hand just now.
+    overdue : int
+        Open cases whose deadline has passed.
+    ages : tuple of (str, int)
+        How many open cases have waited how long, the newest band first; they sum to `open`.
+    oldest_at : datetime or None
+        Since when the oldest open case waits.
+    """
+
+    open: int
+    escalated: int
+    decided: int
+    held: int
+    overdue: int
+    ages: tuple[tuple[str, int], ...]
+    oldest_at: datetime | None
+
+
+def measure_backlog(engine: Engine, *, now: datetime | None = None) -> Backlog:
+    """Count what waits at a moment.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import claim, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
+    >>> _ = enqueue(engine, [bag])
+    >>> _ = claim(engine, "ana")
+    >>> backlog = measure_backlog(engine)
+    >>> backlog.open, backlog.held, backlog.ages[0]
+    (1, 1, ('under 8 hours', 1))
+    """
+    now = now or datetime.now(UTC)
+    ends = [None, *(now - longest for _, longest in AGE_BANDS), None]
+    bands = [_count("open", since=since, before=before) for before, since in pairwise(ends)]
+    oldest = select(func.min(cases.c.enqueued_at)).where(cases.c.state == "open").scalar_subquery()
+    with reading(engine) as connection:
+        counts = (_count("escalated"), _count("decided"), _count_held(now), _count_overdue(now))
+        row = connection.execute(select(*counts, oldest, *bands)).one()
+    escalated, decided, held, overdue, oldest_at, *numbers = row
+    names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
+    return Backlog(
+        open=sum(numbers),
+        escalated=escalated,
+        decided=decided,
+        held=held,
+        overdue=overdue,
+        ages=tuple(zip(names, numbers, strict=True)),
+        oldest_at=oldest_at,
+    )
+
+
+def _count(state: str, *, since: datetime | None = None, before: datetime | None = None) -> ScalarSelect[int]:
+    """Count cases of a state that came after a moment, and at another or before: a stretch of an index."""
+    query = select(func.count()).where(cases.c.state == state)
+    if since is not None:
+        query = query.where(cases.c.enqueued_at > since)
+    if before is not None:
+        query = query.where(cases.c.enqueued_at <= before)
+    return query.scalar_subquery()
+
+
+def _count_overdue(now: datetime) -> ScalarSelect[int]:
+    return select(func.count()).where(cases.c.state == "open", cases.c.due_at < now).scalar_subquery()
+
+
+def _count_held(now: datetime) -> ScalarSelect[int]:
+    is_held = (cases.c.holder.is_not(None), cases.c.lease_expires_at > now)
+    return select(func.count()).where(*is_held).scalar_subquery()
+
+
+_HOUR = 3_600_000_000  # microseconds
+_MOST_TIMED = 500
+_LONGEST_REVIEW = timedelta(hours=1)  # who took longer was away
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What came into the queue and what was decided on one day in UTC."""
+
+    day: date
+    arrived: int
+    decided: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much one reviewer decided; an hour counts where at least one verdict fell into it."""
+
+    reviewer: str
+    verdicts: int
+    hours: int
+
+    @property
+    def per_hour(self) -> float:
+        """Return verdicts in an hour at work."""
+        return self.verdicts / self.hours
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTime:
+    """How many minutes a verdict took from claim to decision, in the middle of `n` of them."""
+
+    verdict: Verdict
+    minutes: float
+    n: int
+
+
+def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None) -> tuple[Day, ...]:
+    """Return arrivals and verdicts of each of the last days, today last; a day without any is there with zeros.
+
+    Parameters
+    ----------
+    n_days : int, default=14
+    now : datetime, default=the clock
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> count_days(engine, 1, now=datetime(2024, 5, 6, 12, tzinfo=UTC))
+    (Day(day=datetime.date(2024, 5, 6), arrived=0, decided=0),)
+    """
+    now = now or datetime.now(UTC)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight - timedelta(days=ago) for ago in reversed(range(n_days))]
+    # All states are named so that an index that begins with the state can be used.
+    arrived = [_count_on(day, cases.c.enqueued_at, cases.c.state.in_(STATES)) for day in days]
+    decided = [_count_on(day, decisions.c.decided_at, stands()) for day in days]
+    with reading(engine) as connection:
+        counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]
+    return tuple(Day(day.date(), *numbers) for day, *numbers in zip(days, *counts, strict=True))
+
+
+def _count_on(day: datetime, moment: Column[datetime], *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Count the rows of one day: a stretch of an index, which is quicker than to group all of them."""
+    is_on = (moment >= day, moment < day + timedelta(days=1))
+    return select(func.count()).where(*is_on, *conditions).scalar_subquery()
+
+
+def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = None) -> tuple[Pace, ...]:
+    """Return how much each reviewer decided in the last days before now, whoever decided most first."""
+    until = now or datetime.now(UTC)
+    since = until - timedelta(days=n_days)
+    hour = (type_coerce(decisions.c.decided_at, BigInteger) // literal(_HOUR, BigInteger)).label("hour")
+    hours = (
+        select(decisions.c.reviewer, hour, func.count().label("verdicts"))
+        .where(decisions.c.decided_at > since, decisions.c.decided_at <= until)
+        .where(decisions.c.origin.in_(("review", "bulk")), stands())
+        .group_by(decisions.c.reviewer, hour)
+        .subquery()
+    )
+    verdicts = func.sum(hours.c.verdicts)
+    query = (
+        select(hours.c.reviewer, verdicts, func.count())
+        .group_by(hours.c.reviewer)
+        .order_by(verdicts.desc(), hours.c.reviewer)
+    )
+    with reading(engine) as connection:
+        return tuple(Pace(reviewer, int(total), n_hours) for reviewer, total, n_hours in connection.execute(query))
+
+
+def time_reviews(engine: Engine, most: int = _MOST_TIMED) -> tuple[ReviewTime, ...]:
+    """Return the median minutes from claim to decision of the latest verdicts, for each verdict.
+
+    A case that was opened and left for more than an hour says nothing of work, and is not counted.
+
+    Parameters
+    ----------
+    most : int, default=500
+        Verdicts looked at, the latest.
+    """
+    latest = (
+        select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at, decisions.c.reviewer)
+        .where(decisions.c.origin == "review", stands())
+        .order_by(decisions.c.decision_id.desc())
+        .limit(most)
+        .subquery()
+    )
+    claimed_at = (
+        select(func.max(audit.c.at))
+        .where(audit.c.subject == literal("case:") + cast(latest.c.case_id, String))
+        .where(audit.c.action == "claimed", audit.c.actor == latest.c.reviewer, audit.c.at <= latest.c.decided_at)
+        .scalar_subquery()
+    )
+    with reading(engine) as connection:
+        rows = connection.execute(select(latest.c.verdict, latest.c.decided_at, claimed_at)).all()
+    minutes: dict[Verdict, list[float]] = defaultdict(list)
+    for verdict, decided_at, began_at in rows:
+        if began_at is not None and decided_at - began_at <= _LONGEST_REVIEW:
+            minutes[Verdict(verdict)].append((decided_at - began_at) / timedelta(minutes=1))
+    return tuple(
+        ReviewTime(verdict, median(minutes[verdict]), len(minutes[verdict])) for verdict in Verdict if minutes[verdict]
+    )
+
+
+LOWEST_SCORES = (0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0)
+_MOST_JUDGED = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """How much of what was judged in a band of scores was counterfeit.
+
+    Attributes
+    ----------
+    low, high : float or None
+        The band; None where the model gave no score.
+    judged, counterfeit : int
+        Cases with the verdict counterfeit or genuine, and how many of them were counterfeit.
+    """
+
+    low: float | None
+    high: float | None
+    judged: int
+    counterfeit: int
+
+    @property
+    def share(self) -> float:
+        """Return the share of counterfeits."""
+        return self.counterfeit / self.judged
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of the share."""
+        rate = count_rate(self.counterfeit, self.judged)
+        return (rate.low, rate.high) if rate else (0.0, 1.0)
+
+
+def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
+    """Return the share of counterfeits among the latest cases judged, by score, the highest band first.
+
+    It says how right the queue is on what it shows first: cases drawn at random do not count.
+
+    Parameters
+    ----------
+    most : int, default=2000
+        Verdicts looked at, the latest; bands without any are left out.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
+    >>> _ = enqueue(engine, [bag])
+    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> measure_hits(engine)
+    (Hits(low=0.9, high=0.95, judged=1, counterfeit=1),)
+    """
+    latest = (
+        select(decisions.c.case_id, decisions.c.verdict)
+        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
+        .where(is_last_verdict(), by_people())
+        .order_by(decisions.c.decision_id.desc())
+        .limit(most)
+        .subquery()
+    )
+    bands = [(cases.c.score >= low, number) for number, low in enumerate(LOWEST_SCORES)]
+    band = case(*bands, else_=len(LOWEST_SCORES)).label("band")
+    counterfeit = func.count().filter(latest.c.verdict == Verdict.COUNTERFEIT)
+    query = (
+        select(band, func.count(), counterfeit)
+        .select_from(latest.join(cases, cases.c.case_id == latest.c.case_id))
+        .group_by(band)
+        .order_by(band)
+    )
+    with reading(engine) as connection:
+        return tuple(Hits(*_bounds(number), judged, found) for number, judged, found in connection.execute(query))
+
+
+def _bounds(number: int) -> tuple[float | None, float | None]:
+    if number == len(LOWEST_SCORES):
+        return None, None
+    return LOWEST_SCORES[number], (1.0, *LOWEST_SCORES)[number]

@@ -1,0 +1,402 @@
+"""Reviews planned: how long they take, which fit into a shift, and what another policy would do to the queue.
+
+How long reviews really take is measured from the claim to the decision under it. Into the minutes there are go those
+with deadlines first, then what is worth most for its minutes. Another order or policy is simulated before it is put
+in force; nothing is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
+
+from ipml.review.cases import is_free, subject_of
+from ipml.review.ranking.deadlines import Due, keep_most
+from ipml.review.ranking.policy import Policy, weigh
+from ipml.review.ranking.queue_order import (
+    Order,
+    Ranking,
+    current_ranking,
+    get_ranking,
+    make_ranks,
+    measure_usual,
+    read_open,
+)
+from ipml.review.snapshot import decode_listing
+from ipml.storage.database import reading
+from ipml.storage.tables import audit, cases, decisions
+
+_BATCH_SIZE = 500
+_NEWEST = 20_000
+_FEWEST = 20  # decisions that make a proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The median minutes of the reviews of one kind.
+
+    Attributes
+    ----------
+    kind : str
+        "all", "verdict" or "category".
+    name : str
+        Which verdict or category; empty for all.
+    """
+
+    kind: str
+    name: str
+    decisions: int
+    minutes: float
+
+
+def measure_minutes(engine: Engine, *, newest: int = _NEWEST) -> list[Measured]:
+    """Return the median minutes from claim to decision: of all, then by verdict and by category, the commonest first.
+
+    Parameters
+    ----------
+    newest : int, default=20,000
+        How many decisions to look at, from the last one back.
+    """
+    seen: dict[tuple[str, str], list[float]] = defaultdict(list)
+    query = (
+        select(decisions.c.case_id, decisions.c.token, decisions.c.verdict, decisions.c.decided_at, cases.c.snapshot)
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .where(decisions.c.origin == "review")  # any other bears the token of whoever claimed the case before
+        .order_by(decisions.c.decision_id.desc())
+        .limit(newest)
+    )
+    with reading(engine) as connection:
+        for verdict, category, minutes in _time(connection, connection.execute(query)):
+            seen["all", ""].append(minutes)
+            seen["verdict", verdict].append(minutes)
+            if category:
+                seen["category", category].append(minutes)
+    rows = [Measured(kind, name, len(minutes), median(minutes)) for (kind, name), minutes in seen.items()]
+    kinds = ("all", "verdict", "category")
+    return sorted(rows, key=lambda row: (kinds.index(row.kind), -row.decisions, row.name))
+
+
+def propose_minutes(measured: Iterable[Measured]) -> str:
+    """Return what the measured minutes would be in a policy file: of what was decided at least 20 times.
+
+    Examples
+    --------
+    >>> print(propose_minutes([Measured("all", "", 90, 1.25), Measured("category", "toys", 30, 2.0)]))
+    usual_minutes = 1.3
+    <BLANKLINE>
+    [minutes]
+    "toys" = 2.0
+    """
+    known = [row for row in measured if row.decisions >= _FEWEST]
+    usual = [f"usual_minutes = {_rounded(row)}\n" for row in known if row.kind == "all"]
+    named = [f"{json.dumps(row.name)} = {_rounded(row)}" for row in known if row.kind == "category"]
+    return "\n".join([*usual, *(["[minutes]", *named] if named else [])])
+
+
+def _time(connection: Connection, decided: Iterable[Row[Any]]) -> Iterator[tuple[str, str | None, float]]:
+    """Give verdict, category and minutes of each decision whose claim is in the audit trail."""
+    remaining = iter(decided)
+    while batch := list(islice(remaining, _BATCH_SIZE)):
+        claimed = _claims(connection, {subject_of(row.case_id) for row in batch})
+        for row in batch:
+            claimed_at = claimed.get((subject_of(row.case_id), row.token))
+            if claimed_at is not None and row.decided_at >= claimed_at:
+                minutes = (row.decided_at - claimed_at).total_seconds() / 60
+                yield row.verdict, decode_listing(row.snapshot).category, minutes
+
+
+def _claims(connection: Connection, subjects: Iterable[str]) -> dict[tuple[str, int], datetime]:
+    query = select(audit.c.subject, audit.c.payload, audit.c.at)
+    query = query.where(audit.c.subject.in_(subjects), audit.c.action == "claimed")
+    return {(row.subject, json.loads(row.payload)["token"]): row.at for row in connection.execute(query)}
+
+
+def _rounded(row: Measured) -> float:
+    """Return minutes to a tenth, and never none at all."""
+    return max(round(row.minutes + 1e-9, 1), 0.1)
+
+
+_FEW = 16  # so many optional reviews are packed exactly; of more, greedily
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A review that may be made.
+
+    Attributes
+    ----------
+    value : float
+        What it is worth; below 0 it is made for the sake of a deadline only.
+    minutes_left : float or None
+        Working minutes until it must be done; None where it has no deadline.
+    """
+
+    case_id: int
+    value: float
+    minutes: float
+    minutes_left: float | None = None
+
+
+def pack(works: Sequence[Work], minutes: float) -> list[Work]:
+    """Return the reviews to make in so many minutes of one reviewer, in an order that keeps the deadlines.
+
+    Every deadline within the minutes is kept if all of them can be, else as many as possible; beside them as much
+    value as there is time for. Up to 16 reviews without a deadline are packed exactly; of more, those of most value
+    per minute are taken (Dantzig 1957), which loses less than the value of one review.
+
+    Examples
+    --------
+    >>> works = [Work(1, 60.0, 10), Work(2, 50.0, 8), Work(3, 5.0, 4, minutes_left=12), Work(4, -1.0, 1)]
+    >>> [work.case_id for work in pack(works, 14)]
+    [3, 1]
+    """
+    pressing = keep_deadlines(works, minutes)
+    others = _others(works, pressing)
+    others = sorted((work for work in others if work.value > 0), key=lambda work: -work.value / work.minutes)
+    minutes -= sum(work.minutes for work in pressing)
+    return pressing + (_fill_exactly if len(others) <= _FEW else _fill)(others, minutes)
+
+
+def pack_in_order(works: Sequence[Work], minutes: float) -> list[Work]:
+    """Return the reviews that are made in so many minutes if they are taken as they come, deadlines first."""
+    pressing = keep_deadlines(works, minutes)
+    return pressing + _fill(_others(works, pressing), minutes - sum(work.minutes for work in pressing))
+
+
+def keep_deadlines(works: Iterable[Work], minutes: float) -> list[Work]:
+    """Return the most reviews due within the minutes that can all be made in time, the earliest first."""
+    due = [(left, work) for work in works if (left := work.minutes_left) is not None and left <= minutes]
+    due.sort(key=lambda pair: pair[0])
+    kept = keep_most([Due(place, work.minutes, left, work.minutes) for place, (left, work) in enumerate(due)])
+    return [due[one.case_id][1] for one in kept]
+
+
+def _others(works: Iterable[Work], pressing: Iterable[Work]) -> list[Work]:
+    taken = {work.case_id for work in pressing}
+    return [work for work in works if work.case_id not in taken]
+
+
+def _fill(works: Iterable[Work], minutes: float) -> list[Work]:
+    """Take one after the other of those that still fit."""
+    taken = []
+    for work in works:
+        if work.minutes <= minutes:
+            taken.append(work)
+            minutes -= work.minutes
+    return taken
+
+
+def _fill_exactly(works: Sequence[Work], minutes: float) -> list[Work]:
+    """Take those that are worth most together: keep all choices that no other beats in both time and value."""
+    best: list[tuple[float, float, tuple[int, ...]]] = [(0.0, 0.0, ())]  # minutes, value lost, places
+    for place, work in enumerate(works):
+        longer = [(spent + work.minutes, lost - work.value, (*places, place)) for spent, lost, places in best]
+        best, candidates = [], sorted(best + [choice for choice in longer if choice[0] <= minutes])
+        for choice in candidates:
+            if not best or choice[1] < best[-1][1]:
+                best.append(choice)
+    return [works[place] for place in best[-1][2]]
+
+
+_MOST = 2_000  # cases of either kind that are looked at: nobody reviews more in a shift
+
+
+def plan_shift(engine: Engine, minutes: float, *, now: datetime) -> list[Work]:
+    """Return the reviews that one reviewer's minutes are best spent on, deadlines first, of the cases nobody holds.
+
+    Values are those of the policy in force when the cases were ranked, whatever order the queue is sorted by.
+    """
+    with reading(engine) as connection:
+        policy = current_ranking(connection).policy
+        due = _find(connection, now, cases.c.due_at.is_not(None), cases.c.due_at)
+        best = _find(connection, now, cases.c.value > 0, cases.c.value_rank)
+    found = {row.case_id: _work(row, policy, now) for row in (*due, *best)}
+    return pack(list(found.values()), minutes)
+
+
+def _find(
+    connection: Connection, now: datetime, wanted: ColumnElement[bool], first: ColumnElement[object]
+) -> list[Row[tuple[int, float, float | None, datetime | None]]]:
+    columns = (cases.c.case_id, func.coalesce(cases.c.value, 0.0).label("value"), cases.c.minutes, cases.c.due_at)
+    query = select(*columns).where(cases.c.state == "open", wanted, is_free(now)).order_by(first, cases.c.case_id)
+    return list(connection.execute(query.limit(_MOST)))
+
+
+def _work(row: Row[tuple[int, float, float | None, datetime | None]], policy: Policy, now: datetime) -> Work:
+    left = None if row.due_at is None else policy.working_hours.minutes_between(now, row.due_at)
+    return Work(row.case_id, row.value, row.minutes or policy.usual_minutes, left)
+
+
+_MOST_GROUPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a day of review would bring in an order.
+
+    Attributes
+    ----------
+    order : str
+        "score", "value", "fifo" or "in force".
+    cases : int
+        Reviewed in the minutes there are.
+    fakes : float
+        Expected among them: the sum of their scores.
+    harm : float
+        Expected to be prevented, in money of the new policy.
+    """
+
+    order: str
+    cases: int
+    fakes: float
+    harm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How many cases of a brand or category are among those reviewed in a day, now and under the new order."""
+
+    name: str
+    cases_now: int
+    cases_then: int
+    harm_now: float
+    harm_then: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a new order and policy would change.
+
+    Attributes
+    ----------
+    minutes : float
+        Of review that the outcomes are for.
+    entering, leaving : tuple of (int, str)
+        Number and listing of the cases that move into, or out of, the first so many.
+    outcomes : tuple of Outcome
+        What is in force, then each order under the new policy.
+    groups : tuple of Moved
+        Brands and categories, those whose harm prevented changes most first.
+    """
+
+    currency: str
+    minutes: float
+    entering: tuple[tuple[int, str], ...]
+    leaving: tuple[tuple[int, str], ...]
+    outcomes: tuple[Outcome, ...]
+    groups: tuple[Moved, ...]
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """An open case as it is and as it would be."""
+
+    case_id: int
+    listing_id: str
+    groups: tuple[str, ...]
+    probability: float
+    harm: float
+    work: Work
+    ranks: dict[str, float] = field(default_factory=dict)
+
+
+def simulate_policy(
+    engine: Engine,
+    policy: Policy,
+    *,
+    now: datetime,
+    order: Order = Order.VALUE,
+    first: int = 100,
+    minutes: float | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Preview:
+    """Return what an order and a policy would change, and change nothing.
+
+    Parameters
+    ----------
+    first : int, default=100
+        How far from the top of the queue to say which cases enter and leave.
+    minutes : float, default=those of a working day of the policy
+        Of review.
+    progress : callable, default says nothing
+        Called with the number of cases looked at so far.
+    """
+    minutes = policy.working_hours.minutes_a_day if minutes is None else minutes
+    current = get_ranking(engine)
+    new = Ranking(None, order, policy, measure_usual(engine, policy))
+    candidates = []
+    for candidate in _look_at(engine, current, new, now):
+        candidates.append(candidate)
+        progress(len(candidates))
+    now_first, then_first = _sort(candidates, "in force"), _sort(candidates, order)
+    before, after = {one.case_id for one in now_first[:first]}, {one.case_id for one in then_first[:first]}
+    reviewed = {name: _review(candidates, name, minutes) for name in ("in force", *Order)}
+    return Preview(
+        currency=policy.currency,
+        minutes=minutes,
+        entering=tuple((one.case_id, one.listing_id) for one in then_first[:first] if one.case_id not in before),
+        leaving=tuple((one.case_id, one.listing_id) for one in now_first[:first] if one.case_id not in after),
+        outcomes=tuple(_sum_up(name, done) for name, done in reviewed.items()),
+        groups=_compare(reviewed["in force"], reviewed[order]),
+    )
+
+
+def _look_at(engine: Engine, current: Ranking, new: Ranking, now: datetime) -> Iterable[_Candidate]:
+    for row, listing in read_open(engine):
+        worth = weigh(listing, row.score, new.policy, new.usual)
+        ranks = make_ranks(worth, row.score, row.enqueued_at)
+        in_force = ranks
+        if current.order is Order.VALUE:
+            in_force = make_ranks(weigh(listing, row.score, current.policy, current.usual), row.score, row.enqueued_at)
+        dues = [
+            due for due in (row.due_at, new.policy.deadline_of(listing.category, row.enqueued_at)) if due is not None
+        ]
+        yield _Candidate(
+            case_id=row.case_id,
+            listing_id=listing.listing_id,
+            groups=tuple(name for name in (listing.brand, listing.category) if name),
+            probability=worth.probability,
+            harm=worth.probability * worth.harm,
+            work=Work(row.case_id, worth.value, worth.minutes, _minutes_left(new.policy, now, min(dues, default=None))),
+            ranks={"in force": in_force[current.order], **{str(name): rank for name, rank in ranks.items()}},
+        )
+
+
+def _minutes_left(policy: Policy, now: datetime, due_at: datetime | None) -> float | None:
+    """Return the working minutes of all reviewers until a deadline."""
+    hours = policy.working_hours
+    return None if due_at is None else hours.reviewers * hours.minutes_between(now, due_at)
+
+
+def _sort(candidates: Iterable[_Candidate], order: str) -> list[_Candidate]:
+    return sorted(candidates, key=lambda one: (one.ranks[order], one.case_id))
+
+
+def _review(candidates: Sequence[_Candidate], order: str, minutes: float) -> list[_Candidate]:
+    """Return what is reviewed in so many minutes, deadlines first."""
+    by_number = {one.case_id: one for one in candidates}
+    return [by_number[work.case_id] for work in pack_in_order([one.work for one in _sort(candidates, order)], minutes)]
+
+
+def _sum_up(order: str, done: Sequence[_Candidate]) -> Outcome:
+    return Outcome(str(order), len(done), sum(one.probability for one in done), sum(one.harm for one in done))
+
+
+def _compare(now: Iterable[_Candidate], then: Iterable[_Candidate]) -> tuple[Moved, ...]:
+    sums: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0.0, 0.0])
+    for offset, done in enumerate((now, then)):
+        for one in done:
+            for name in one.groups:
+                sums[name][offset] += 1
+                sums[name][2 + offset] += one.harm
+    moved = [Moved(name, int(n_now), int(n_then), now, then) for name, (n_now, n_then, now, then) in sums.items()]
+    moved.sort(key=lambda group: (-abs(group.harm_then - group.harm_now), group.name))
+    return tuple(moved[:_MOST_GROUPS])

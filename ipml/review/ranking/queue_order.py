@@ -1,0 +1,407 @@
+"""In which order the queue is worked: by score, by value per minute of review, or first in, first out.
+
+Which order is in force, under which policy, is a row of `rankings`; the last one counts, and cases that come in are
+ranked by it at once, with the medians of price and sales by brand and by category that the row holds. Changing it is
+`rerank`. Why a case stands where it does, `explain_place` says in sentences.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from statistics import median
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, func, insert, select, tuple_, update
+
+from ipml.records import Listing
+from ipml.review.cases import PENDING, count_waiting, find_case
+from ipml.review.near_duplicates.clusters import move_forward
+from ipml.review.ranking.policy import (
+    Policy,
+    Usual,
+    Worth,
+    load_policy,
+    parse_policy,
+    price_of,
+    read_worth,
+    sales_a_day,
+    usual_keys,
+    weigh,
+)
+from ipml.review.snapshot import decode_listing
+from ipml.storage import audit
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.tables import cases, rankings, to_microseconds
+
+_FEWEST = 5  # listings that make a median
+_MOST_NAMES = 1000  # of brands and categories whose medians are kept: those with most listings
+
+
+class Counting:
+    """Collects listings, and gives their medians.
+
+    Examples
+    --------
+    >>> from ipml.review.ranking.policy import load_policy
+    >>> counting = Counting(load_policy())
+    >>> for number in range(5):
+    ...     counting.add(Listing(f"A{number}", "s1", "Bag", brand="Acme", price=100.0 + number, currency="EUR"))
+    >>> counting.medians().prices
+    {'brand:acme': 102.0}
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._prices: dict[str, array[float]] = defaultdict(lambda: array("d"))
+        self._sales: dict[str, array[float]] = defaultdict(lambda: array("d"))
+
+    def add(self, listing: Listing) -> None:
+        """Count one listing."""
+        price, sales = price_of(listing, self._policy), sales_a_day(listing, self._policy)
+        for key in usual_keys(listing):
+            if price is not None:
+                self._prices[key].append(min(price, self._policy.most_price))
+            if sales is not None:
+                self._sales[key].append(sales)
+
+    def medians(self) -> Usual:
+        """Return the medians of all names with at least five listings."""
+        return Usual(_medians(self._prices), _medians(self._sales))
+
+
+def _medians(counted: dict[str, array[float]]) -> dict[str, float]:
+    common = sorted(counted, key=lambda name: (-len(counted[name]), name))[:_MOST_NAMES]
+    return {name: median(counted[name]) for name in common if len(counted[name]) >= _FEWEST}
+
+
+_BATCH_SIZE = 1000
+_SAMPLE_SIZE = 20_000  # cases the medians are taken over: the newest
+_LAST_RANK = 1.0  # comes after every score, which ranks at minus itself
+
+
+class Order(StrEnum):
+    """By what the queue is sorted."""
+
+    SCORE = "score"
+    VALUE = "value"
+    FIFO = "fifo"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """An order, and the policy and medians that values are reckoned by.
+
+    Attributes
+    ----------
+    ranking_id : int or None
+        Number of its row; None for what holds until somebody chooses.
+    """
+
+    ranking_id: int | None
+    order: Order
+    policy: Policy
+    usual: Usual
+
+
+def current_ranking(connection: Connection) -> Ranking:
+    """Return the ranking in force: the last one chosen, or by score under the policy of the settings."""
+    row = connection.execute(select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)).first()
+    if row is None:
+        return Ranking(None, Order.SCORE, load_policy(), Usual())
+    return Ranking(row.ranking_id, Order(row.order), parse_policy(row.policy), Usual(**json.loads(row.usual)))
+
+
+def get_ranking(engine: Engine) -> Ranking:
+    """Return the ranking in force, as `current_ranking` does."""
+    with reading(engine) as connection:
+        return current_ranking(connection)
+
+
+def rank_columns(
+    ranking: Ranking, listing: Listing, score: float | None, enqueued_at: datetime, *dues: datetime | None
+) -> dict[str, Any]:
+    """Return the columns of a case that say what it is worth, where it stands, and the first of its deadlines.
+
+    Parameters
+    ----------
+    dues : datetime or None
+        Deadlines beside that of the policy for its category.
+    """
+    dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
+    worth = weigh(listing, score, ranking.policy, ranking.usual)
+    ranks = make_ranks(worth, score, enqueued_at)
+    return {
+        "value": worth.value,
+        "worth": worth.text,
+        "minutes": worth.minutes,
+        "due_at": min((due for due in dues if due is not None), default=None),
+        "score_rank": ranks[Order.SCORE],
+        "value_rank": ranks[Order.VALUE],
+        "rank": ranks[ranking.order],
+    }
+
+
+def make_ranks(worth: Worth, score: float | None, enqueued_at: datetime) -> dict[Order, float]:
+    """Return where a case stands in each order: the smaller, the earlier it is reviewed."""
+    return {
+        Order.SCORE: _LAST_RANK if score is None else -score,
+        Order.VALUE: -worth.per_minute,
+        Order.FIFO: float(to_microseconds(enqueued_at)),
+    }
+
+
+def sort_column(order: Order | None) -> ColumnElement[Any]:
+    """Return the column of `cases` that an order sorts by, smallest first and then by number; None is that in force.
+
+    With the state each has an index.
+    """
+    columns: dict[Order | None, ColumnElement[Any]] = {
+        None: cases.c.rank,
+        Order.SCORE: cases.c.score_rank,
+        Order.VALUE: cases.c.value_rank,
+        Order.FIFO: cases.c.enqueued_at,
+    }
+    return columns[order]
+
+
+def rerank(
+    engine: Engine,
+    order: Order,
+    policy: Policy,
+    *,
+    now: datetime,
+    actor: str,
+    progress: Callable[[int], object] = lambda _: None,
+) -> int:
+    """Put an order and a policy in force, and rank every case that is not decided by them.
+
+    The choice and its row in the audit are one transaction, the cases follow a thousand at a time, so that reviewers
+    go on meanwhile. Claims are untouched. Cases that come in meanwhile are ranked by the new order; after a break, do
+    it again. Deadlines are brought forward where the policy says so, never put off.
+
+    Parameters
+    ----------
+    progress : callable, default says nothing
+        Called with the number of cases ranked so far.
+
+    Returns
+    -------
+    int
+        How many cases were ranked.
+    """
+    usual = measure_usual(engine, policy)
+    ranking = choose_ranking(engine, order, policy, usual, now=now, actor=actor)
+    ranked, last = 0, 0
+    while batch := _rank_batch(engine, ranking, after=last):
+        ranked, last = ranked + len(batch), batch[-1]
+        progress(ranked)
+    with writing(engine) as connection:
+        audit.append(connection, actor, "reranked", _subject(ranking), {"cases": ranked}, at=now)
+    return ranked
+
+
+def choose_ranking(engine: Engine, order: Order, policy: Policy, usual: Usual, *, now: datetime, actor: str) -> Ranking:
+    """Append a row that puts an order and a policy in force for what comes in from now on."""
+    row = {"at": now, "actor": actor, "order": order.value, "policy_digest": policy.digest, "policy": policy.text}
+    with writing(engine) as connection:
+        query = insert(rankings).values(**row, usual=usual.text).returning(rankings.c.ranking_id)
+        ranking = Ranking(connection.scalars(query).one(), order, policy, usual)
+        payload: dict[str, audit.Value] = {"order": order.value, "policy": policy.digest}
+        audit.append(connection, actor, "ranking chosen", _subject(ranking), payload, at=now)
+    return ranking
+
+
+def measure_usual(engine: Engine, policy: Policy) -> Usual:
+    """Return the medians of price and sales by brand and by category, over the newest cases that are not decided."""
+    counting = Counting(policy)
+    newest = select(cases.c.snapshot).where(cases.c.state == "open").order_by(cases.c.case_id.desc())
+    with reading(engine) as connection:
+        query = newest.limit(_SAMPLE_SIZE).execution_options(yield_per=_BATCH_SIZE)
+        for snapshot in connection.scalars(query):
+            counting.add(decode_listing(snapshot))
+    return counting.medians()
+
+
+def read_open(engine: Engine) -> Iterator[tuple[Row[Any], Listing]]:
+    """Give each open case, a row with its number, score, moment and deadline, and its listing, by number."""
+    query = select(cases.c.case_id, cases.c.score, cases.c.enqueued_at, cases.c.due_at, cases.c.snapshot)
+    query = query.where(cases.c.state == "open").order_by(cases.c.case_id)
+    with reading(engine) as connection:
+        for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
+            yield cast(Row[Any], row), decode_listing(row.snapshot)
+
+
+def rank_again(connection: Connection, row: Row[Any]) -> None:
+    """Give a case that comes back into the queue its place in the ranking now in force."""
+    columns = rank_columns(
+        current_ranking(connection), decode_listing(row.snapshot), row.score, row.enqueued_at, row.due_at
+    )
+    connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
+    move_forward(connection, {row.case_id: 0})
+
+
+def _rank_batch(engine: Engine, ranking: Ranking, after: int) -> list[int]:
+    """Rank the next cases after a number; return their numbers."""
+    query = select(cases.c.case_id, cases.c.snapshot, cases.c.score, cases.c.enqueued_at, cases.c.due_at)
+    query = query.where(cases.c.state.in_(PENDING), cases.c.case_id > after).order_by(cases.c.case_id)
+    with writing(engine) as connection:
+        serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
+        rows = connection.execute(query.limit(_BATCH_SIZE).with_for_update()).all()
+        _update_all(
+            connection,
+            (
+                {
+                    "number": row.case_id,
+                    **rank_columns(ranking, decode_listing(row.snapshot), row.score, row.enqueued_at, row.due_at),
+                }
+                for row in rows
+            ),
+        )
+        move_forward(connection, {row.case_id: 0 for row in rows})
+    return [row.case_id for row in rows]
+
+
+def _update_all(connection: Connection, changes: Iterable[dict[str, Any]]) -> None:
+    changes = list(changes)
+    if changes:
+        connection.execute(update(cases).where(cases.c.case_id == bindparam("number")), changes)
+
+
+def _subject(ranking: Ranking) -> str:
+    return f"ranking:{ranking.ranking_id}"
+
+
+_ORDERS = {Order.SCORE: "score", Order.VALUE: "value per minute", Order.FIFO: "time of arrival"}
+_LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # further down the queue a place is not worth counting
+_SURE = 0.999  # a score below 1 is never said to be 100 %
+_ASSUMED = {
+    "probability": "the model could not judge it: the usual share of counterfeits stands in",
+    "price": "its price is not known: the usual one stands in",
+    "sales": "its sales are not known: the usual ones stand in",
+}
+
+
+def explain_place(
+    engine: Engine, case_id: int, *, state: str | None = None, now: datetime | None = None
+) -> tuple[str, ...]:
+    """Return sentences that say why a case stands where it does; CaseNotFound if there is none of that number.
+
+    Parameters
+    ----------
+    state : str, default=that of the case
+        As which it is shown: a further look at a decided case must not be told from an open one.
+    now : datetime, default=the clock
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
+    >>> noon = datetime(2024, 5, 6, 12, tzinfo=UTC)
+    >>> _ = enqueue(engine, [ScoredListing(listing, 0.12, -2.0, (), (), None, "m")], due_at=noon + timedelta(hours=3))
+    >>> for sentence in explain_place(engine, 1, now=noon):
+    ...     print(sentence)
+    1st of 1 by score
+    due in 3 h
+    12 % likely × 340 EUR × 3.5 sales until the next look = 143 EUR of harm
+    less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: worth 70 EUR a minute
+    """
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        row = find_case(connection, case_id)
+        state = state or row.state
+        stands_alone = state == "open" and row.exemplar is None
+        sentences = [_say_place(connection, row), *_say_alike(connection, case_id)] if stands_alone else []
+    if row.due_at is not None and state != "decided":
+        sentences.append(_say_due(row.due_at, now))
+    return (*sentences, *(_say_worth(read_worth(row.worth)) if row.worth else ()))
+
+
+def _say_place(connection: Connection, row: Row[object]) -> str:
+    before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
+    place, total = _count(connection, _LAST_PLACE, before), _count(connection, _MOST_COUNTED)
+    where = f"{_ordinal(place + 1)} of" if place < _LAST_PLACE else f"after the first {_LAST_PLACE:,} of"
+    size = f"{total:,}" if total < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more"
+    return f"{where} {size} by {_ORDERS[current_ranking(connection).order]}"
+
+
+def _count(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> int:
+    """Count open cases, at most so many: a database that has just ranked all of them counts slowly."""
+    is_shown = (cases.c.state == "open", cases.c.exemplar.is_(None))
+    found = select(cases.c.case_id).where(*is_shown, *conditions).order_by(cases.c.rank).limit(most)
+    return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
+
+
+def _say_alike(connection: Connection, case_id: int) -> tuple[str, ...]:
+    waiting = count_waiting(connection, [case_id]).get(case_id, 0)
+    return (f"earlier for {waiting} of its near-duplicates that wait for it",) if waiting else ()
+
+
+def _say_due(due_at: datetime, now: datetime) -> str:
+    return f"due in {_span(due_at - now)}" if due_at > now else f"overdue by {_span(now - due_at)}"
+
+
+def _say_worth(worth: Worth) -> tuple[str, ...]:
+    """Return the parts of a worth; factors of 1 are left out."""
+    weights = (("severity of the category", worth.severity), ("weight of the brand", worth.brand_weight))
+    factors = [
+        f"{100 * min(worth.probability, _SURE):.3g} % likely",
+        _money(worth.price, worth.currency),
+        f"{worth.sales:,.3g} sales until the next look",
+        *(f"{weight:g} for {name}" for name, weight in weights if weight != 1),
+    ]
+    expected = worth.probability * worth.harm
+    cost = _money(worth.review_cost, worth.currency)
+    mistakes = _money(expected - worth.review_cost - worth.value, worth.currency)
+    return (
+        f"{' × '.join(factors)} = {_money(expected, worth.currency)} of harm",
+        f"less {cost} for {worth.minutes:g} minutes of review and {mistakes} for wrongful removals: "
+        f"worth {_money(worth.per_minute, worth.currency)} a minute",
+        *(_ASSUMED[name] for name in worth.assumed),
+    )
+
+
+def _money(amount: float, currency: str) -> str:
+    """Return a sum as a person says it.
+
+    Examples
+    --------
+    >>> _money(1234.5, "EUR"), _money(-0.25, "EUR"), _money(0, "EUR")
+    ('1,234 EUR', '-0.25 EUR', '0.00 EUR')
+    """
+    return f"{amount:,.0f} {currency}" if abs(amount) >= 10 else f"{amount:.2f} {currency}"
+
+
+def _ordinal(place: int) -> str:
+    """Return a place as it is said.
+
+    Examples
+    --------
+    >>> [_ordinal(place) for place in (1, 2, 3, 11, 22, 1013)]
+    ['1st', '2nd', '3rd', '11th', '22nd', '1,013th']
+    """
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place:,}{ending}"
+
+
+def _span(span: timedelta) -> str:
+    """Return how long something lasts, in the unit that fits.
+
+    Examples
+    --------
+    >>> _span(timedelta(minutes=50)), _span(timedelta(hours=30)), _span(timedelta(days=9))
+    ('50 min', '30 h', '9 days')
+    """
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"

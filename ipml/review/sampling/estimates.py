@@ -1,0 +1,498 @@
+"""How many of all listings are counterfeit, what share of these the queue holds, and how precise its order is.
+
+Among the reviewed the share of counterfeits is that of what the model suspects. The estimates here are for *all*
+listings that came by, from those reviewed and the odds with which they were shown; the naive figure stands beside
+each.
+
+What was shown for its score was looked at in full and counts as it is. Of the rest each reviewed draw stands for
+1/odds listings (Horvitz and Thompson 1952; the weights are scaled to the known number of listings, as Hájek 1971).
+The interval is Wilson's with the effective number of reviews in the place of the number (compared with others by
+Franco et al. 2019, "Comparative study of confidence intervals for proportions in complex sample surveys").
+
+How uncertain a group is follows from the share of counterfeits in it: where none was found that share would be none,
+and the interval far too narrow. So the variance takes the mean of the share found and the share expected: that of the
+model, scaled to what was found in all, and never below one in as many listings as were reviewed. Expectations thus
+widen intervals, and move no value.
+
+What was reviewed is read as one row for each stratum of each file. Of drawn cases only those count whose lot is below
+the lots of all that are still open: they were taken in a drawn order, so that at any time they are a fair sample. A
+drawn case that somebody picked out before its turn counts when its turn has come. One that was escalated waits: which
+cases people pass on depends on what they are, so that the others are no fair sample, and the intervals allow for
+anything among those that wait. A case that waits once more, since a notice brought it back, counts by its verdict
+until there is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, func, or_, select, true
+
+from ipml.records import Verdict
+from ipml.review.quality.rates import count_rate
+from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.sampling.exploration import DEPTHS
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, decisions, sift_cases, sift_strata, sifts
+
+LEAST_DRAWS = 10
+"""With fewer reviewed draws nothing is said about the listings that were not looked at."""
+
+_DRAWS_PER_GROUP = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What was reviewed of one stratum of one file.
+
+    Attributes
+    ----------
+    listings : int
+        How many it holds.
+    mean_score : float
+        What the model expects of them.
+    reviewed, counterfeit : int
+        How many were found counterfeit or genuine, and counterfeit.
+    waiting : int
+        How many are still to be reviewed: of a sure stratum all others, else the draws that wait for a lead.
+    weight : float or None
+        For how many listings a reviewed draw stands; None where the stratum is shown in full.
+    """
+
+    listings: int
+    mean_score: float
+    reviewed: int
+    counterfeit: int
+    waiting: int = 0
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many listings are counterfeit, with the ends of the 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __add__(self, other: Total) -> Total:
+        return Total(self.value + other.value, self.low + other.low, self.high + other.high)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Cells of neighbouring scores, taken together so that each group has enough draws."""
+
+    listings: int
+    mean_score: float
+    reviews: float  # effective number
+    share: float
+    unseen: float  # share of its listings that were not reviewed
+
+
+def count_sure(cells: Iterable[Cell]) -> Total:
+    """Return how many counterfeits are among what is shown for its score.
+
+    Of what nobody has reviewed yet, the value takes the share of the reviewed in the same stratum, and the interval
+    everything from none to all: the reviewed are those that came first, not a fair sample.
+
+    Examples
+    --------
+    >>> count_sure([Cell(100, 0.9, reviewed=80, counterfeit=60, waiting=20)])
+    Total(value=75.0, low=60.0, high=80.0)
+    """
+    total = Total(0.0, 0.0, 0.0)
+    for cell in cells:
+        share = cell.counterfeit / cell.reviewed if cell.reviewed else cell.mean_score
+        known = (cell.listings - cell.waiting) * share
+        total += Total(cell.listings * share, known, known + cell.waiting)
+    return total
+
+
+def count_drawn(cells: Iterable[Cell]) -> Total | None:
+    """Return how many counterfeits are among the listings from which some were drawn; None if too few were reviewed.
+
+    The value is that of the reviewed draws; the interval allows for anything among those that wait, from none to all
+    (Manski 1989): people wait for a lead where they are in doubt, so that the reviewed alone are no fair sample.
+
+    Examples
+    --------
+    >>> cells = [Cell(1_000, 0.3, reviewed=20, counterfeit=5, weight=50.0), Cell(9_000, 0.01, 20, 0, weight=450.0)]
+    >>> total = count_drawn(cells)
+    >>> round(total.value), round(total.low), round(total.high)
+    (250, 57, 1022)
+    """
+    cells = list(cells)
+    if not sum(cell.listings for cell in cells):
+        return Total(0.0, 0.0, 0.0)
+    if sum(cell.reviewed for cell in cells) < LEAST_DRAWS:
+        return None
+    totals = [_total(_groups(taken), _expect(taken)) for taken in _fill_in(cells)]
+    return Total(totals[0].value, min(total.low for total in totals), max(total.high for total in totals))
+
+
+def _fill_in(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Give the cells as reviewed; and where draws wait, with none of these found counterfeit, and with all."""
+    yield [replace(cell, waiting=0) for cell in cells]
+    if any(cell.waiting for cell in cells):
+        for share in (0, 1):
+            yield [
+                replace(
+                    cell,
+                    reviewed=cell.reviewed + cell.waiting,
+                    counterfeit=cell.counterfeit + share * cell.waiting,
+                    waiting=0,
+                )
+                for cell in cells
+            ]
+
+
+def _groups(cells: Sequence[Cell]) -> list[_Group]:
+    groups: list[list[Cell]] = [[]]
+    for cell in sorted(cells, key=lambda cell: -cell.mean_score):
+        if sum(one.reviewed for one in groups[-1]) >= _DRAWS_PER_GROUP:
+            groups.append([])
+        groups[-1].append(cell)
+    if len(groups) > 1 and sum(one.reviewed for one in groups[-1]) < _DRAWS_PER_GROUP:
+        last = groups.pop()
+        groups[-1] += last
+    return [_group(group) for group in groups]
+
+
+def _group(cells: Sequence[Cell]) -> _Group:
+    listings = sum(cell.listings for cell in cells)
+    weights = sum((cell.weight or 0.0) * cell.reviewed for cell in cells)
+    squares = sum((cell.weight or 0.0) ** 2 * cell.reviewed for cell in cells)
+    found = sum((cell.weight or 0.0) * cell.counterfeit for cell in cells)
+    expected = sum(cell.mean_score * cell.listings for cell in cells)
+    unseen = max(0.0, 1 - sum(cell.reviewed for cell in cells) / listings)
+    return _Group(listings, expected / listings, weights**2 / squares, found / weights, unseen)
+
+
+def _expect(cells: Sequence[Cell]) -> Callable[[_Group], float]:
+    """Return the function that says what share of a group is expected to be counterfeit."""
+    reviewed = sum(cell.reviewed for cell in cells)
+    expected = sum(cell.reviewed * cell.mean_score for cell in cells)
+    correction = (sum(cell.counterfeit for cell in cells) + 1) / (expected + 1)
+    return lambda group: min(1.0, max(group.mean_score * correction, 1 / reviewed))
+
+
+def _total(groups: Sequence[_Group], expect: Callable[[_Group], float]) -> Total:
+    listings = sum(group.listings for group in groups)
+    value = mean = variance = 0.0
+    for group in groups:
+        part = group.listings / listings
+        share = (group.share + expect(group)) / 2
+        value += part * group.share
+        mean += part * share
+        variance += part**2 * share * (1 - share) / group.reviews * group.unseen
+    if not variance:
+        return Total(value * listings, value * listings, value * listings)
+    reviews = mean * (1 - mean) / variance
+    rate = count_rate(value * reviews, reviews)
+    assert rate is not None  # where shares vary there were reviews
+    return Total(value * listings, rate.low * listings, rate.high * listings)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Places `first` to `last` in the order of suspicion of one file, and what was reviewed of them.
+
+    Attributes
+    ----------
+    is_sure : bool
+        Whether all are shown for their score.
+    listings, shown : int
+        How many there are, and how many became cases.
+    odds, mean_score : float
+        With which each became a case, and what the model expects of it.
+    seen, counterfeit : int
+        How many were reviewed, in whatever order, and found counterfeit.
+    done, fair, fair_counterfeit : int
+        How many cases count as taken in their turn and decided; of these reviewed, and found counterfeit. Of a sure
+        stretch all.
+    held : int
+        How many were taken in their turn and wait for a lead.
+    """
+
+    sift_id: int
+    first: int
+    last: int
+    is_sure: bool
+    listings: int
+    shown: int
+    odds: float
+    mean_score: float
+    seen: int = 0
+    counterfeit: int = 0
+    done: int = 0
+    fair: int = 0
+    fair_counterfeit: int = 0
+    held: int = 0
+
+
+def read_stretches(
+    connection: Connection, *, since: datetime | None = None, as_of: datetime | None = None
+) -> list[Stretch]:
+    """Return the strata of all files, or of those sifted since a moment; if sifted twice, the last time counts.
+
+    Parameters
+    ----------
+    as_of : datetime, optional
+        As things stood then: what was sifted, decided or taken back later does not count.
+    """
+    newest = select(func.max(sifts.c.sift_id)).group_by(sifts.c.file_digest)
+    if since is not None:
+        newest = newest.where(sifts.c.sifted_at >= since)
+    if as_of is not None:
+        newest = newest.where(sifts.c.sifted_at <= as_of)
+    reviewed = {(row.sift_id, row.stratum): row for row in connection.execute(_reviewed(newest, as_of))}
+    columns = (*sift_strata.c, sifts.c.sure)
+    query = select(*columns).join(sifts, sifts.c.sift_id == sift_strata.c.sift_id)
+    query = query.where(sifts.c.sift_id.in_(newest)).order_by(sift_strata.c.sift_id, sift_strata.c.stratum)
+    return [_stretch(row, reviewed.get((row.sift_id, row.stratum))) for row in connection.execute(query)]
+
+
+def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
+    """Return stretches as what the weighting reads.
+
+    Examples
+    --------
+    >>> drawn = Stretch(1, 101, 1_100, False, 1_000, 20, 0.02, 0.1, seen=10, done=10, fair=10, fair_counterfeit=1)
+    >>> make_cells([drawn])
+    [Cell(listings=1000, mean_score=0.1, reviewed=10, counterfeit=1, waiting=0, weight=100.0)]
+    """
+    stretches = list(stretches)
+    shares = reviewed_shares(stretches)
+    return [_cell(stretch, shares.get(stretch.sift_id, 1.0)) for stretch in stretches]
+
+
+def reviewed_shares(stretches: Sequence[Stretch]) -> dict[int, float]:
+    """Return for each file from which listings were drawn what share of these was taken in turn: reviewed, or held."""
+    drawn: dict[int, int] = {}
+    fair: dict[int, int] = {}
+    for stretch in stretches:
+        if not stretch.is_sure and stretch.shown:
+            drawn[stretch.sift_id] = drawn.get(stretch.sift_id, 0) + stretch.shown
+            fair[stretch.sift_id] = fair.get(stretch.sift_id, 0) + stretch.fair + stretch.held
+    return {sift_id: fair[sift_id] / count for sift_id, count in drawn.items()}
+
+
+def _cell(stretch: Stretch, share: float) -> Cell:
+    if stretch.is_sure:
+        waiting = stretch.listings - stretch.done
+        return Cell(stretch.listings, stretch.mean_score, stretch.fair, stretch.fair_counterfeit, waiting)
+    weight = 1 / (stretch.odds * share) if stretch.fair + stretch.held else 0.0
+    return Cell(stretch.listings, stretch.mean_score, stretch.fair, stretch.fair_counterfeit, stretch.held, weight)
+
+
+def _reviewed(newest: Any, as_of: datetime | None) -> Any:
+    """Return the query that counts the cases of each stratum by what became of them."""
+    drawn = sift_cases.join(cases, cases.c.case_id == sift_cases.c.case_id)
+    turn = select(sift_cases.c.sift_id, func.min(sift_cases.c.lot).label("lot")).select_from(drawn)
+    turn = turn.where(
+        sift_cases.c.lot.is_not(None), sift_cases.c.sift_id.in_(newest), _waits(as_of), ~_is_passed_on(as_of)
+    )
+    horizon = turn.group_by(sift_cases.c.sift_id).subquery("horizon")
+    has_come = or_(sift_cases.c.lot.is_(None), horizon.c.lot.is_(None), sift_cases.c.lot < horizon.c.lot)
+    is_known = decisions.c.verdict != Verdict.CANNOT_TELL.value
+    is_counterfeit = decisions.c.verdict == Verdict.COUNTERFEIT.value
+    is_held = and_(sift_cases.c.lot.is_not(None), _waits(as_of), _is_passed_on(as_of))
+    said = and_(decisions.c.case_id == sift_cases.c.case_id, is_last_verdict(as_of), by_people())
+    joined = drawn.outerjoin(decisions, said).outerjoin(horizon, horizon.c.sift_id == sift_cases.c.sift_id)
+    return (
+        select(
+            sift_cases.c.sift_id,
+            sift_cases.c.stratum,
+            _count(is_known).label("seen"),
+            _count(is_counterfeit).label("counterfeit"),
+            _count(and_(decisions.c.decision_id.is_not(None), has_come)).label("done"),
+            _count(and_(is_known, has_come)).label("fair"),
+            _count(and_(is_counterfeit, has_come)).label("fair_counterfeit"),
+            _count(and_(is_held, has_come)).label("held"),
+        )
+        .select_from(joined)
+        .where(sift_cases.c.sift_id.in_(newest))
+        .group_by(sift_cases.c.sift_id, sift_cases.c.stratum)
+    )
+
+
+def _waits(as_of: datetime | None) -> ColumnElement[bool]:
+    """Return the condition that there is no verdict on a case, and that there can be one: it was not erased."""
+    is_there = cases.c.erased_at.is_(None) if as_of is None else func.coalesce(cases.c.erased_at > as_of, true())
+    verdict = select(decisions.c.decision_id).where(decisions.c.case_id == cases.c.case_id, is_last_verdict(as_of))
+    return and_(is_there, ~verdict.correlate(cases).exists())
+
+
+def _is_passed_on(as_of: datetime | None) -> ColumnElement[bool]:
+    """Return the condition that somebody escalated a case."""
+    own = decisions.c.case_id == cases.c.case_id, decisions.c.verdict == Verdict.ESCALATE.value, stands(as_of)
+    known = () if as_of is None else (decisions.c.decided_at <= as_of,)
+    return select(decisions.c.decision_id).where(*own, *known).correlate(cases).exists()
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
+    counts = ("seen", "counterfeit", "done", "fair", "fair_counterfeit", "held")
+    return Stretch(
+        sift_id=row.sift_id,
+        first=row.first,
+        last=row.last,
+        is_sure=row.last <= row.sure,
+        listings=row.listings,
+        shown=row.shown,
+        odds=row.odds,
+        mean_score=row.mean_score,
+        **{name: int(getattr(reviewed, name)) if reviewed else 0 for name in counts},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure for all listings, with the ends of its 95 % interval.
+
+    Attributes
+    ----------
+    name : str
+        "prevalence", "recall of the queue" or "precision at 100".
+    value, low, high : float or None
+        None where too little was reviewed.
+    naive : float or None
+        The same among the reviewed only.
+    reviews : int
+        From how many reviewed listings.
+    """
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    naive: float | None
+    reviews: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Figures for all listings, and of what they are said.
+
+    Attributes
+    ----------
+    files, listings : int
+        How many files, and listings in them, the figures are about.
+    uncovered : int
+        Listings of files left out, since listings were drawn from them and none of these was reviewed.
+    waiting : int
+        Cases shown for their score that nobody has reviewed, and drawn ones that wait for a lead; the intervals allow
+        for anything among them.
+    drawn, drawn_reviewed : int
+        How many listings were drawn from the rest of these files, and how many of them are reviewed in their turn.
+    """
+
+    figures: tuple[Figure, ...]
+    files: int
+    listings: int
+    uncovered: int
+    waiting: int
+    drawn: int
+    drawn_reviewed: int
+
+
+def estimate(engine: Engine, *, since: datetime | None = None) -> Estimates:
+    """Estimate prevalence, recall and precision for all listings that came by.
+
+    Parameters
+    ----------
+    since : datetime, optional
+        Only files that were sifted since then.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> estimate(engine).listings
+    0
+    """
+    with reading(engine) as connection:
+        return summarise(read_stretches(connection, since=since))
+
+
+def summarise(stretches: Sequence[Stretch]) -> Estimates:
+    """Return the figures from what was reviewed of each stratum."""
+    unread = {sift_id for sift_id, share in reviewed_shares(stretches).items() if not share}
+    covered = [stretch for stretch in stretches if stretch.sift_id not in unread]
+    sure = [stretch for stretch in covered if stretch.is_sure]
+    drawn = [stretch for stretch in covered if not stretch.is_sure]
+    listings = sum(stretch.listings for stretch in covered)
+    return Estimates(
+        (
+            _share("prevalence", covered, stretches),
+            _recall(covered, stretches),
+            *(_share(f"precision at {depth:,}", *_first(stretches, unread, depth)) for depth in DEPTHS),
+        ),
+        files=len({stretch.sift_id for stretch in covered}),
+        listings=listings,
+        uncovered=sum(stretch.listings for stretch in stretches) - listings,
+        waiting=sum(stretch.listings - stretch.done for stretch in sure) + sum(stretch.held for stretch in drawn),
+        drawn=sum(stretch.shown for stretch in drawn),
+        drawn_reviewed=sum(stretch.fair for stretch in drawn),
+    )
+
+
+def _first(
+    stretches: Sequence[Stretch], unread: Set[int], depth: int
+) -> tuple[list[Stretch], list[Stretch], Sequence[Stretch]]:
+    """Return the first so many listings of each file that has so many: of what can be said something, and of all.
+
+    Where all of them are shown for their score, it does not matter whether the draws of the file were reviewed.
+    """
+    deep = {stretch.sift_id for stretch in stretches if stretch.last >= depth}
+    first = [stretch for stretch in stretches if stretch.sift_id in deep and stretch.last <= depth]
+    open_ended = unread & {stretch.sift_id for stretch in first if not stretch.is_sure}
+    return [stretch for stretch in first if stretch.sift_id not in open_ended], first, stretches
+
+
+def _share(
+    name: str, chosen: Sequence[Stretch], reviewed: Sequence[Stretch], context: Sequence[Stretch] | None = None
+) -> Figure:
+    """Return the share of counterfeits among the chosen listings, and, naively, among the reviewed."""
+    seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
+    naive = found / seen if seen else None
+    totals = _totals(chosen, context or reviewed)
+    if totals is None or not any(stretch.seen for stretch in chosen):
+        return Figure(name, None, None, None, naive, seen)
+    total, listings = totals[0] + totals[1], sum(stretch.listings for stretch in chosen)
+    return Figure(name, total.value / listings, total.low / listings, total.high / listings, naive, seen)
+
+
+def _recall(chosen: Sequence[Stretch], reviewed: Sequence[Stretch]) -> Figure:
+    """Return the share of all counterfeits that is among what was shown for its score."""
+    name = "recall of the queue"
+    seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
+    naive = _found(reviewed, lambda stretch: stretch.is_sure) / found if found else None
+    totals = _totals(chosen, reviewed)
+    if totals is None or not any(stretch.counterfeit for stretch in chosen):
+        return Figure(name, None, None, None, naive, seen)
+    sure, rest = totals
+    value = sure.value / (sure.value + rest.value) if sure.value + rest.value else 0.0
+    low = sure.low / (sure.low + rest.high) if sure.low + rest.high else 0.0
+    high = sure.high / (sure.high + rest.low) if sure.high + rest.low else 1.0
+    return Figure(name, value, low, high, naive, seen)
+
+
+def _found(stretches: Sequence[Stretch], chosen: Callable[[Stretch], bool]) -> int:
+    return sum(stretch.counterfeit for stretch in stretches if chosen(stretch))
+
+
+def _totals(chosen: Sequence[Stretch], all_of_them: Sequence[Stretch]) -> tuple[Total, Total] | None:
+    """Return the counterfeits among what is shown for its score and among the rest; None if too few were reviewed."""
+    cells = dict(zip(all_of_them, make_cells(all_of_them), strict=True))  # a file's weights hang on all of its draws
+    sure = count_sure(cells[stretch] for stretch in chosen if stretch.is_sure)
+    rest = count_drawn(cells[stretch] for stretch in chosen if not stretch.is_sure)
+    return None if rest is None else (sure, rest)

@@ -1,0 +1,457 @@
+"""Which listings besides the most suspicious are shown to a person, and with what odds.
+
+Looking only where the model looks, nobody learns what it overlooks. So each of the other listings is drawn
+independently of all others. Its odds are higher where a review tells more: where it is uncertain what the listings
+are (Neyman 1934), and never so low that a kind of listing is not seen at all. Odds are equal within a stratum of
+neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the seed
+cannot tell which, and sending a file again draws nobody else.
+
+A scored file is read twice. The first time only a number and a score of each listing are kept (16 bytes, so that a
+file of ten million listings needs 160 MB), the second time the listings that become cases.
+
+What came by is remembered as counts: without them nobody knows of how many the reviewed listings are a sample. Of a
+listing that was not shown nothing is kept but that it is one of so many in its stratum: a marketplace shows a
+thousandth of what comes by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, Select, insert, select, update
+
+from ipml.errors import UnstorableValue, UnusableSetting
+from ipml.records import ScoredListing
+from ipml.review.snapshot import digest, make_key
+from ipml.storage import audit
+from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.tables import cases, seeds, sift_cases, sift_strata, sifts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+DEPTHS = (100, 1_000, 5_000)
+"""After how many of the most suspicious listings a stratum ends, so that precision there can be estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How listings are drawn; it is kept with each file.
+
+    Attributes
+    ----------
+    share : float
+        Of the reviewers' time, for drawn listings, in 0-1 (1 excluded).
+    even : float
+        Share of the draws that is spread evenly over all listings, whatever their score: the odds hold even where
+        the scores are wrong.
+    draws_per_stratum : int
+        So many draws are expected in each stratum, where they suffice for one.
+    most_strata : int
+        More are not made.
+
+    Examples
+    --------
+    >>> round(Rule(0.05).expected_draws(1_900))
+    100
+    """
+
+    share: float
+    even: float = 0.3
+    draws_per_stratum: int = 25
+    most_strata: int = 8
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise UnusableSetting("share of exploration", str(self.share), "a number from 0 to below 1")
+
+    def expected_draws(self, sure: int) -> float:
+        """Return how many draws have this share of the time beside so many sure cases."""
+        return self.share / (1 - self.share) * sure
+
+    def to_record(self) -> dict[str, float]:
+        """Return the rule as plain numbers."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Neighbours in the order of suspicion: places `first` to `last` of a file, counted from 1, both included.
+
+    Attributes
+    ----------
+    odds : float
+        With which each of its listings is shown; 1 where all are.
+    mean_score : float
+        What the model expects of them; a listing that it could not judge counts as the mean of the others.
+    highest_score, lowest_score : float or None
+        None where the model abstained.
+    is_sure : bool
+        Whether they are shown for their score.
+    """
+
+    first: int
+    last: int
+    odds: float
+    mean_score: float
+    highest_score: float | None
+    lowest_score: float | None
+    is_sure: bool
+
+    @property
+    def listings(self) -> int:
+        """How many listings it holds."""
+        return self.last - self.first + 1
+
+
+def make_ticket_drawer(seed: str) -> Callable[[str, str], int]:
+    """Return the function that gives a listing, by model version and key, its ticket: a number below 2**64.
+
+    Examples
+    --------
+    >>> draw = make_ticket_drawer("00" * 32)
+    >>> draw("m1", "2024-05-01 A7") == draw("m1", "2024-05-01 A7") != draw("m2", "2024-05-01 A7")
+    True
+    """
+    keyed = hashlib.blake2b(digest_size=8, key=bytes.fromhex(seed))
+
+    def draw(model_version: str, listing_key: str) -> int:
+        # Under the next model the draw is another one: it may have learnt from what this one has brought to light.
+        hashed = keyed.copy()
+        hashed.update(f"{model_version}\0{listing_key}".encode("utf-8", "surrogatepass"))
+        return int.from_bytes(hashed.digest(), "big")
+
+    return draw
+
+
+def stratify(scores: NDArray[np.float64], sure: int, rule: Rule) -> list[Stratum]:
+    """Return the strata of a file, and with what odds the listings of each are shown.
+
+    Parameters
+    ----------
+    scores : array of shape (n_listings,)
+        The highest first; NaN, where the model abstained, at the end.
+    sure : int
+        How many of the first are shown in any case.
+    rule : Rule
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scores = np.linspace(0.99, 0.01, 1_000)
+    >>> for stratum in stratify(scores, 400, Rule(0.2)):
+    ...     print(stratum.first, stratum.last, round(stratum.odds, 2))
+    1 100 1.0
+    101 400 1.0
+    401 531 0.19
+    532 665 0.19
+    666 809 0.17
+    810 1000 0.13
+    """
+    import numpy as np
+
+    is_judged = ~np.isnan(scores)
+    expected = np.where(is_judged, scores, scores[is_judged].mean() if is_judged.any() else 0.5)
+    spread = np.sqrt(expected * (1 - expected))[sure:]
+    weight = _mix(spread, rule.even)
+    draws = rule.expected_draws(sure)
+    ends = {depth for depth in (*DEPTHS, sure, int(is_judged.sum())) if 0 < depth < len(scores)} | {len(scores)}
+    count = int(min(max(1, draws // rule.draws_per_stratum), rule.most_strata))
+    if len(weight):
+        shares = np.cumsum(weight) / weight.sum()
+        ends |= {sure + int(np.searchsorted(shares, part / count)) for part in range(1, count)} - {0}
+    strata, first = [], 0
+    for last in sorted(ends) if len(scores) else ():
+        chosen = slice(first, last)
+        odds = 1.0 if last <= sure else min(1.0, draws * float(weight[first - sure : last - sure].mean()))
+        strata.append(_stratum(scores, expected, chosen, odds, last <= sure))
+        first = last
+    return strata
+
+
+def is_drawn(tickets: Sequence[int] | NDArray[np.uint64], odds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say for each listing, by its ticket and its odds, whether it is shown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_drawn([0, 2**63, 2**64 - 1], np.array([0.001, 0.4, 1.0]))
+    array([ True, False,  True])
+    """
+    return lots(tickets) < odds
+
+
+def lots(tickets: Sequence[int] | NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Return tickets as numbers in 0-1 (1 excluded).
+
+    Examples
+    --------
+    >>> lots([0, 2**63]).tolist()
+    [0.0, 0.5]
+    """
+    import numpy as np
+
+    # Eleven bits are dropped, as a float has no room for them and would round the highest tickets up to 1.
+    return (np.asarray(tickets, dtype=np.uint64) >> np.uint64(11)) / 2.0**53
+
+
+def _mix(spread: NDArray[np.float64], even: float) -> NDArray[np.float64]:
+    """Return how the draws are spread over listings, sum 1: in part evenly, in part by how uncertain each is."""
+    import numpy as np
+
+    if not len(spread):
+        return spread
+    total = spread.sum()
+    by_spread = spread / total if total > 0 else np.full(len(spread), 1 / len(spread))
+    return even / len(spread) + (1 - even) * by_spread
+
+
+def _stratum(
+    scores: NDArray[np.float64], expected: NDArray[np.float64], chosen: slice, odds: float, is_sure: bool
+) -> Stratum:
+    highest, lowest = (float(score) if score == score else None for score in scores[chosen][[0, -1]])
+    mean = float(expected[chosen].mean())
+    return Stratum(chosen.start + 1, chosen.stop, odds, mean, highest, lowest, is_sure)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a listing stands in a sift: its stratum, and its lot unless it is shown for its score.
+
+    The lot, in 0-1, is drawn evenly: cases taken in its order are a fair sample of their stratum at any time.
+    """
+
+    stratum: int
+    odds: float
+    lot: float | None
+
+    @property
+    def lane(self) -> str:
+        """Name of the lane in which its case waits."""
+        return "ranked" if self.lot is None else "explored"
+
+
+@dataclass(frozen=True, slots=True)
+class Sift:
+    """What a file came to.
+
+    Attributes
+    ----------
+    file_digest : str
+        Of tickets and scores: the same for the same listings in any order.
+    digest : str
+        Of these and of how they were sifted.
+    listings : int
+        How many came by; one that came twice counts once.
+    sure : int
+        How many are shown for their score.
+    strata : tuple of Stratum
+        The most suspicious first.
+    shown : tuple of int
+        How many of each stratum are shown.
+    places : dict of int to Place
+        What is shown, by its row in the file, from 0.
+    """
+
+    file_digest: str
+    digest: str
+    model_version: str
+    listings: int
+    sure: int
+    strata: tuple[Stratum, ...]
+    shown: tuple[int, ...]
+    places: dict[int, Place]
+
+
+def sift(
+    scored: Iterable[ScoredListing], seed: str, rule: Rule, *, top: int | None = None, min_score: float | None = None
+) -> Sift:
+    """Read scored listings once and say which of them are shown.
+
+    Parameters
+    ----------
+    seed : str
+        In hexadecimal; decides the draws.
+    top, min_score : int, float, optional
+        The most suspicious are shown: so many, with scores of at least so much; all without either.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing
+    >>> bags = [ScoredListing(Listing(f"A{n}", "s1", "Bag"), n / 50, None, (), (), None, "m1") for n in range(50)]
+    >>> sifted = sift(bags, "00" * 32, Rule(0.5), top=5)
+    >>> sifted.sure, sifted.listings, sum(stratum.listings for stratum in sifted.strata)
+    (5, 50, 50)
+    >>> sorted(row for row, place in sifted.places.items() if place.lane == "ranked")
+    [45, 46, 47, 48, 49]
+    """
+    tickets, scores, model_version = _read(scored, seed)
+    return sift_arrays(tickets, scores, rule, top=top, min_score=min_score, model_version=model_version)
+
+
+def sift_arrays(
+    tickets: NDArray[np.uint64],
+    scores: NDArray[np.float64],
+    rule: Rule,
+    *,
+    top: int | None = None,
+    min_score: float | None = None,
+    model_version: str = "",
+) -> Sift:
+    """Say which listings are shown, given the ticket and the score (or NaN) of each; otherwise like `sift`."""
+    import numpy as np
+
+    # Among equal scores the lower half of the ticket decides: the upper half is left to decide the draw.
+    order = np.lexsort((tickets << np.uint64(32) | tickets >> np.uint64(32), -scores))
+    order = order[np.sort(np.unique(tickets[order], return_index=True)[1])]  # of each listing its highest score
+    tickets, scores = tickets[order], scores[order]
+    sure = len(order) if min_score is None else int((scores >= min_score).sum())
+    sure = sure if top is None else min(sure, top)
+    strata = stratify(scores, sure, rule)
+    number = np.repeat(np.arange(len(strata)), [stratum.listings for stratum in strata])
+    odds = np.array([stratum.odds for stratum in strata])
+    at = np.flatnonzero(is_drawn(tickets, odds[number]) if strata else [])
+    drawn_lots = lots(tickets[at])
+    places = {
+        int(order[index]): Place(int(one), strata[one].odds, None if strata[one].is_sure else float(lot / odds[one]))
+        for index, one, lot in zip(at, number[at], drawn_lots, strict=True)
+    }
+    shown = np.bincount(number[at], minlength=len(strata))
+    file_digest = _digest(tickets, scores)
+    digest = hashlib.sha256(f"{file_digest} {sorted(rule.to_record().items())} {sure}".encode()).hexdigest()
+    counts = tuple(int(count) for count in shown)
+    return Sift(file_digest, digest, model_version, len(order), sure, tuple(strata), counts, places)
+
+
+def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], str]:
+    import numpy as np
+
+    draw, tickets, scores, model_version = make_ticket_drawer(seed), array("Q"), array("d"), ""
+    for item in scored:
+        model_version = model_version or item.model_version
+        tickets.append(draw(item.model_version, make_key(item.listing)))
+        scores.append(float("nan") if item.score is None else item.score)
+    values = np.frombuffer(scores, dtype=np.float64)
+    if (wrong := values[(values < 0) | (values > 1)]).size:
+        raise UnstorableValue("score", str(wrong[0]), "a probability in 0-1 or none")
+    return np.frombuffer(tickets, dtype=np.uint64), values, model_version
+
+
+def choose_shown(
+    scored: Iterable[ScoredListing], sifted: Sift, waiting: Collection[str] = ()
+) -> Iterator[tuple[ScoredListing, Place | None]]:
+    """Give the listings that are shown, each with its place, reading the file of the sift a second time.
+
+    Those whose case waits for people, by their ids in `waiting`, are given as well: people must know of an edit,
+    whatever the score is now.
+    """
+    for row, item in enumerate(scored):
+        place = sifted.places.get(row)
+        if place is not None or item.listing.listing_id in waiting:
+            yield item, place
+
+
+def _digest(tickets: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
+    import numpy as np
+
+    order = np.argsort(tickets)
+    content = tickets[order].astype("<u8").tobytes() + scores[order].astype("<f8").tobytes()
+    return hashlib.sha256(content).hexdigest()
+
+
+_SYSTEM = "ipml"  # the actor of what no person did
+
+
+def get_seed(engine: Engine, *, now: datetime) -> str:
+    """Return what decides the draws of this database, in hexadecimal; drawn when it is first asked for.
+
+    The audit trail holds its digest, so that it can be shown later that it was not chosen to suit.
+    """
+    with writing(engine) as connection:
+        serialise(connection, Lock.ENQUEUE)
+        seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
+        if seed is None:
+            seed = secrets.token_hex(32)
+            added = insert(seeds).values(seed=seed, drawn_at=now).returning(seeds.c.seed_id)
+            seed_id = connection.scalars(added).one()
+            audit.append(connection, _SYSTEM, "drew", f"seed:{seed_id}", {"digest": digest(seed)}, at=now)
+    return seed
+
+
+def note_sift(engine: Engine, sifted: Sift, seed: str, rule: Rule, *, now: datetime) -> int:
+    """Keep the counts of a sift and return its number; of one that came before, only the number."""
+    with writing(engine) as connection:
+        serialise(connection, Lock.ENQUEUE)
+        known: int | None = connection.scalar(select(sifts.c.sift_id).where(sifts.c.digest == sifted.digest))
+        if known is not None:
+            return known
+        row = {
+            "digest": sifted.digest,
+            "file_digest": sifted.file_digest,
+            "sifted_at": now,
+            "model_version": sifted.model_version,
+            "seed_id": connection.scalars(select(seeds.c.seed_id).where(seeds.c.seed == seed)).one(),
+            "rule": json.dumps(rule.to_record()),
+            "listings": sifted.listings,
+            "sure": sifted.sure,
+        }
+        sift_id: int = connection.scalars(insert(sifts).values(row).returning(sifts.c.sift_id)).one()
+        strata = _strata_rows(sift_id, sifted)
+        if strata:
+            connection.execute(insert(sift_strata), strata)
+        payload: dict[str, audit.Value] = {name: row[name] for name in ("digest", "listings", "sure")}
+        payload |= rule.to_record() | {"drawn": sum(place.lot is not None for place in sifted.places.values())}
+        audit.append(connection, _SYSTEM, "sifted", f"sift:{sift_id}", payload, at=now)
+    return sift_id
+
+
+def note_places(connection: Connection, sift_id: int, places: dict[int, Place]) -> None:
+    """Keep which cases a sift has brought, by number; one of an earlier sift moves up if it is sure now."""
+    rows = connection.execute(
+        select(cases.c.case_id, cases.c.lane, cases.c.state).where(
+            cases.c.case_id.in_(places), cases.c.case_id.not_in(_cases_of(sift_id))
+        )
+    ).all()
+    shown = [(row, places[row.case_id]) for row in rows]
+    if shown:
+        values = [
+            {"sift_id": sift_id, "case_id": row.case_id, "stratum": place.stratum, "lot": place.lot}
+            for row, place in shown
+        ]
+        connection.execute(insert(sift_cases), values)
+    raised = [
+        row.case_id for row, place in shown if (row.lane, place.lane, row.state) == ("explored", "ranked", "open")
+    ]
+    if raised:
+        connection.execute(update(cases).where(cases.c.case_id.in_(raised)).values(lane="ranked", odds=1.0))
+
+
+def _cases_of(sift_id: int) -> Select[tuple[int]]:
+    return select(sift_cases.c.case_id).where(sift_cases.c.sift_id == sift_id)
+
+
+def _strata_rows(sift_id: int, sifted: Sift) -> list[dict[str, object]]:
+    return [
+        {
+            "sift_id": sift_id,
+            "stratum": number,
+            "first": stratum.first,
+            "last": stratum.last,
+            "listings": stratum.listings,
+            "shown": shown,
+            "odds": stratum.odds,
+            "mean_score": stratum.mean_score,
+            "highest_score": stratum.highest_score,
+            "lowest_score": stratum.lowest_score,
+        }
+        for number, (stratum, shown) in enumerate(zip(sifted.strata, sifted.shown, strict=True))
+    ]

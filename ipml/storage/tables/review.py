@@ -1,0 +1,336 @@
+"""Tables of the queue: who works with it, cases and decisions, blind re-reviews, samples, and the audit trail."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, text
+
+from ipml.storage.tables.columns import Flag, Identity, Moment, Real, metadata
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Identity, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False, doc="empty: nobody logs in as them by a password"),
+    Column("role", Text, nullable=False),
+    Column("is_active", Flag, nullable=False, default=True),
+    Column("created_at", Moment, nullable=False),
+    CheckConstraint("role IN ('viewer', 'reviewer', 'lead', 'admin')", name="role"),
+    sqlite_strict=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", Identity, ForeignKey("users.user_id"), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, doc="however busy it is"),
+    Column("seen_at", Moment, nullable=False, doc="last request, give or take a minute"),
+    sqlite_strict=True,
+)
+
+tries = Table(
+    "tries",
+    metadata,
+    Column("try_id", Identity, primary_key=True),
+    Column("address", Text, nullable=False, doc="from where: an IPv4 address, or an IPv6 network of 64 bits"),
+    Column("name_hash", Text, nullable=False, doc="people type passwords into the field of names"),
+    Column("at", Moment, nullable=False, index=True),
+    Index(None, "address", "at"),
+    sqlite_strict=True,
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True, doc="the provider that knows the person"),
+    Column("subject", Text, primary_key=True, doc="its name for them, which it gives nobody else"),
+    Column("user_id", Identity, ForeignKey("users.user_id"), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+user_sellers = Table(
+    "user_sellers",
+    metadata,
+    Column("user_name", Text, primary_key=True),
+    Column("seller_id", Text, primary_key=True),
+    Column("since", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+
+_HELD = text("holder IS NOT NULL")
+_DRAWN = text("drawn_at IS NOT NULL")
+_PENDING = text("state IN ('open', 'escalated')")
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Identity, primary_key=True),
+    Column("listing_key", Text, nullable=False, unique=True, doc="the listing as observed once"),
+    Column("listing_id", Text, nullable=False),
+    Column("observed_at", Moment),
+    Column("seller_id", Text, nullable=False),
+    Column("brand", Text),
+    Column("score", Real, doc="0-1; empty where the model abstained"),
+    Column("rank", Real, nullable=False, doc="what the queue is sorted by, smallest first"),
+    Column("model_version", Text, nullable=False),
+    Column("snapshot", Text, nullable=False, doc="the scored listing as JSON"),
+    Column("state", Text, nullable=False),
+    Column("enqueued_at", Moment, nullable=False),
+    Column("holder", Text, doc="who claimed it last, until decided or released"),
+    Column("token", Identity, nullable=False, default=0, doc="counts the claims"),
+    Column("lease_expires_at", Moment),
+    Column("value", Real, doc="of its review, in the currency of the policy"),
+    Column("worth", Text, doc="the parts of that value as JSON"),
+    Column("minutes", Real, doc="that its review takes by the policy"),
+    Column("due_at", Moment, doc="by when it must be decided"),
+    Column("score_rank", Real, nullable=False, server_default=text("0"), doc="its rank were the queue sorted by score"),
+    Column("value_rank", Real, nullable=False, server_default=text("0"), doc="and by value per minute"),
+    Column("odds", Real, doc="with which it was shown; empty where it did not come through a sift"),
+    Column("lane", Text, nullable=False, server_default="ranked", doc="'ranked' or 'explored'"),
+    Column("lot", Real, doc="0-1, drawn: the order in which explored cases are taken"),
+    Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
+    Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
+    Column("category", Text),
+    Column("erased_at", Moment, doc="when the listing was erased; what is there instead only stands in for it"),
+    Column("version", Identity, nullable=False, server_default="1", doc="counts the contents that the listing has had"),
+    Column("content", Text, doc="digest of what is offered, but for the price"),
+    Column("brand_read", Text, doc="the brand without case, as the model read it where the field names none"),
+    Column("seen_at", Moment, doc="when this content was last seen"),
+    Column("drawn_at", Moment, doc="when a policy drew it for people to watch the policy by; see automatic_draws"),
+    CheckConstraint("state IN ('open', 'decided', 'escalated', 'superseded')", name="state"),
+    CheckConstraint("score BETWEEN 0 AND 1", name="score"),
+    Index(None, "seller_id", "rank", "case_id"),
+    Index(None, "state", "due_at", "minutes"),
+    Index(None, "state", "score_rank", "case_id"),
+    Index(None, "state", "value_rank", "case_id"),
+    Index("ix_cases_waiting", "exemplar", "state", "rank", "case_id"),
+    # A filter reads its cases in their order, and no others; or goes through the order without reading cases.
+    Index("ix_cases_in_order", "state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar"),
+    Index(None, "state", "seller_id", "rank", "case_id"),
+    Index(None, "state", "brand", "rank", "case_id"),
+    Index(None, "state", "category", "rank", "case_id"),
+    Index(None, "state", "brand_read", "case_id"),
+    Index(None, "state", "enqueued_at", "case_id"),
+    Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
+    Index(None, "state", "lane", "lot"),
+    Index(None, "holder"),
+    Index(None, "listing_id"),  # by which notices find the case of a listing
+    # Few are drawn: whoever takes a case must not look through all for them.
+    Index(None, "state", "drawn_at", "case_id", sqlite_where=_DRAWN, postgresql_where=_DRAWN),
+    # Of one listing one case is for people to decide.
+    Index("ix_cases_pending", "listing_id", unique=True, sqlite_where=_PENDING, postgresql_where=_PENDING),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", Identity, primary_key=True),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("listing_id", Text, nullable=False, index=True),
+    Column("verdict", Text, nullable=False),
+    Column("ground", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("token", Identity, nullable=False, doc="of the claim it was made under"),
+    Column("key", Text, unique=True, doc="the caller's, so that a repeated request decides once"),
+    Column("odds", Real, doc="with which the case had been shown"),
+    Column("lane", Text, nullable=False, server_default="ranked", doc="in which the case was taken"),
+    Column("origin", Text, nullable=False, server_default="review", doc="how it came about: review, bulk, spread, …"),
+    Column("group_key", Text, doc="shared by the decisions that were made, and can be undone, as one"),
+    Column("spread_from", Identity, doc="the decision on the exemplar that it repeats"),
+    CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
+    Index(None, "group_key"),
+    Index(None, "reviewer", "decision_id"),
+    Index(None, "reviewer", "decided_at"),
+    Index(None, "decided_at", "reviewer"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+reversals = Table(
+    "reversals",
+    metadata,
+    Column("reversal_id", Identity, primary_key=True),
+    Column("decision_id", Identity, ForeignKey("decisions.decision_id"), nullable=False, unique=True),
+    Column("reviewer", Text, nullable=False, doc="who took the decision back"),
+    Column("reversed_at", Moment, nullable=False),
+    Column("why", Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+rankings = Table(
+    "rankings",
+    metadata,
+    Column("ranking_id", Identity, primary_key=True, doc="the highest is in force"),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("order", Text, nullable=False),
+    Column("policy_digest", Text, nullable=False),
+    Column("policy", Text, nullable=False, doc="as JSON"),
+    Column("usual", Text, nullable=False, doc="medians of the queue at that moment, as JSON"),
+    CheckConstraint("\"order\" IN ('score', 'value', 'fifo')", name="order"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+case_texts = Table(
+    "case_texts",
+    metadata,
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False, doc="what a search looks through, folded"),
+    sqlite_strict=True,
+)
+
+bands = Table(
+    "bands",
+    metadata,
+    Column("band", Identity, primary_key=True, autoincrement=False, doc="hash of a part of a signature"),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+spread_audits = Table(
+    "spread_audits",
+    metadata,
+    Column("decision_id", Identity, ForeignKey("decisions.decision_id"), primary_key=True, autoincrement=False),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("verdict", Text, nullable=False, doc="what the spread would have said; the case stays open for a person"),
+    sqlite_strict=True,
+)
+
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("look_id", Identity, primary_key=True),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("decision_id", Identity, ForeignKey("decisions.decision_id"), doc="the decision it looks at again"),
+    Column("wanted_at", Moment, nullable=False, doc="not before this moment"),
+    Column("wanted_of", Text, doc="the one who is to look; anybody else but `not_by` where empty"),
+    Column("not_by", Text),
+    Column("odds", Real, doc="with which the decision was drawn"),
+    Column("holder", Text, doc="who took it last"),
+    Column("token", Identity, nullable=False, default=0, doc="of the case, as it was when this was taken"),
+    Column("lease_expires_at", Moment),
+    Column("ended_at", Moment, doc="when the opinion came, or was no longer wanted"),
+    CheckConstraint("kind IN ('golden', 'repeat', 'audit', 'second')", name="kind"),
+    CheckConstraint("odds BETWEEN 0 AND 1", name="odds"),
+    Index(None, "ended_at", "kind", "wanted_at"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+opinions = Table(
+    "opinions",
+    metadata,
+    Column("opinion_id", Identity, primary_key=True),
+    Column("look_id", Identity, ForeignKey("looks.look_id"), unique=True, doc="empty for the first of two verdicts"),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("listing_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("ground", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("token", Identity, nullable=False, doc="of the claim it was given under"),
+    Column("key", Text, unique=True, doc="the caller's, as in decisions"),
+    Column("withdrawn_at", Moment, doc="when its reviewer took it back"),
+    CheckConstraint("kind IN ('golden', 'repeat', 'audit', 'first', 'second')", name="kind"),
+    CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
+    Index(None, "reviewer", "kind", "decided_at"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+goldens = Table(
+    "goldens",
+    metadata,
+    Column("golden_id", Identity, primary_key=True),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("truth", Text, nullable=False),
+    Column("source", Text, nullable=False, doc="how the truth is known"),
+    Column("added_by", Text, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("removed_at", Moment),
+    CheckConstraint("truth IN ('counterfeit', 'genuine')", name="truth"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+
+seeds = Table(
+    "seeds",
+    metadata,
+    Column("seed_id", Identity, primary_key=True),
+    Column("seed", Text, nullable=False, doc="hexadecimal; who knows it can tell which listings are drawn"),
+    Column("drawn_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
+sifts = Table(
+    "sifts",
+    metadata,
+    Column("sift_id", Identity, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True, doc="of the file and of how it was sifted"),
+    Column("file_digest", Text, nullable=False, index=True, doc="of keys and scores, so that a file counts once"),
+    Column("sifted_at", Moment, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("seed_id", Identity, ForeignKey("seeds.seed_id"), nullable=False),
+    Column("rule", Text, nullable=False, doc="JSON: by what rule listings were enqueued"),
+    Column("listings", Identity, nullable=False, doc="how many came by"),
+    Column("sure", Identity, nullable=False, doc="how many were enqueued for their score"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+sift_strata = Table(
+    "sift_strata",
+    metadata,
+    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("stratum", Identity, primary_key=True, autoincrement=False),
+    Column("first", Identity, nullable=False, doc="place of its most suspicious listing in the file, from 1"),
+    Column("last", Identity, nullable=False),
+    Column("listings", Identity, nullable=False),
+    Column("shown", Identity, nullable=False, doc="how many of them became cases"),
+    Column("odds", Real, nullable=False, doc="with which each of them became a case"),
+    Column("mean_score", Real, nullable=False),
+    Column("highest_score", Real, doc="empty where the model abstained"),
+    Column("lowest_score", Real),
+    sqlite_strict=True,
+)
+
+sift_cases = Table(
+    "sift_cases",
+    metadata,
+    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, index=True, autoincrement=False),
+    Column("stratum", Identity, nullable=False),
+    Column("lot", Real, doc="empty where the case was enqueued for its score"),
+    sqlite_strict=True,
+)
+
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Identity, primary_key=True, autoincrement=False, doc="1, 2, 3, … without gaps"),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False, index=True),
+    Column("payload", Text, nullable=False, doc="JSON of ids, numbers and hashes; no listing text"),
+    Column("previous", Text, nullable=False, doc="hash of the row before"),
+    Column("hash", Text, nullable=False),
+    sqlite_strict=True,
+)

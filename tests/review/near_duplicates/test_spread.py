@@ -1,0 +1,201 @@
+"""A decision on one listing spreads to its near-duplicates."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from ipml.errors import CannotUndo, ClaimLost, UnspreadableVerdict
+from ipml.records import ScoredListing, Verdict
+from ipml.review.exports import export_labels
+from ipml.review.group_decisions import SpreadPrecision, measure_spread
+from ipml.review.queue import (
+    Spread,
+    claim,
+    count_cases,
+    decide,
+    decide_and_spread,
+    enqueue,
+    get_case,
+    history,
+    list_alike,
+    list_cases,
+    list_decisions,
+    preview_spread,
+    undo,
+    undo_group,
+)
+from ipml.settings import get_settings
+from ipml.storage.audit import verify
+from ipml.storage.database import reading
+from ipml.storage.tables import audit, decisions
+
+Make = Callable[..., ScoredListing]
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+LATE = NOON + timedelta(minutes=11)
+GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
+
+
+@pytest.fixture(autouse=True)
+def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Give a function that sets which share is drawn for a person; none at first."""
+
+    def set_share(share: float) -> None:
+        monkeypatch.setenv("IPML_SPREAD_AUDIT_SHARE", str(share))
+        get_settings.cache_clear()
+
+    set_share(0)
+    yield set_share
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of one case for which three wait."""
+    enqueue(engine, [_copy(make_scored, number) for number in range(4)], now=NOON)
+    return engine
+
+
+def _copy(make_scored: Make, number: int, **edits: object) -> ScoredListing:
+    offer = {"title": f"Leather wallet, brown, no. {number}", "price": 50.0, "currency": "EUR"}
+    return make_scored(f"L{number}", 0.9 - number / 100, **(offer | edits))
+
+
+def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, key: str | None = None) -> Spread:
+    wanted = [case.case_id for case in preview_spread(engine, 1, "ana", now=NOON).cases]
+    held = claim(engine, "ana", 1, now=NOON)
+    return decide_and_spread(engine, held, verdict, wanted, ground=GROUND.get(verdict, ""), key=key, now=NOON)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.COUNTERFEIT, Verdict.GENUINE])
+def test_each_near_duplicate_gets_the_same_decision(queue: Engine, verdict: Verdict):
+    """Four cases, four decisions, four rows in a whole trail, four labels."""
+    spread = _spread(queue, verdict)
+    assert [decision.case_id for decision in spread.decisions] == [2, 3, 4]
+    assert {decision.verdict for decision in spread.decisions} == {verdict}
+    assert list_decisions(queue, 3) == [spread.decisions[1]]
+    assert history(queue, 3)[-1].payload["spread_from"] == spread.decision.decision_id
+    assert len(list(export_labels(queue))) == 4
+    with reading(queue) as connection:
+        assert connection.scalar(select(func.count()).where(audit.c.action == "decided")) == 4
+        assert verify(connection).is_intact
+
+
+@pytest.mark.parametrize("verdict", [Verdict.CANNOT_TELL, Verdict.ESCALATE])
+def test_doubt_does_not_spread(queue: Engine, verdict: Verdict):
+    """Who cannot tell of one cannot tell of others; nothing is decided."""
+    with pytest.raises(UnspreadableVerdict):
+        _spread(queue, verdict)
+    assert count_cases(queue)["open"] == 4
+
+
+def test_a_preview_shows_what_a_decision_would_spread_to(queue: Engine):
+    """The most suspicious first; it changes nothing."""
+    preview = preview_spread(queue, 1)
+    assert ([case.case_id for case in preview.cases], preview.left_out) == ([2, 3, 4], ())
+    assert count_cases(queue)["open"] == 4
+    assert preview_spread(queue, 2).cases == ()
+
+
+def test_what_was_not_seen_is_not_decided(queue: Engine, make_scored: Make):
+    """A copy that came after the preview waits on, for whoever is shown next."""
+    held = claim(queue, "ana", 1, now=NOON)
+    enqueue(queue, [_copy(make_scored, 7), _copy(make_scored, 8)])
+    spread = decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
+    assert len(spread.decisions) == 3
+    assert [(case.case_id, case.n_alike) for case in list_cases(queue)] == [(5, 1)]
+
+
+def test_what_waits_for_another_case_is_not_decided(queue: Engine, make_scored: Make):
+    """A number that is no near-duplicate of the case is passed over."""
+    enqueue(queue, [_copy(make_scored, 9, title="Steel watch")])
+    spread = decide_and_spread(queue, claim(queue, "ana", 1), Verdict.GENUINE, [2, 5, 99, -1, 2**63])
+    assert [decision.case_id for decision in spread.decisions] == [2]
+    assert get_case(queue, 5).state == "open"
+
+
+def test_what_changed_or_is_held_is_left_out_and_shown(queue: Engine, make_scored: Make):
+    """They are named with the cause, before and after, and stand for themselves."""
+    for price in (52.4, 55.0, 57.7):  # each step is too small to make it another version
+        enqueue(queue, [_copy(make_scored, 1, price=price)])
+    claim(queue, "ben", 3, now=NOON)
+    causes = ((2, "it has changed since it came in"), (3, "ben is at it"))
+    assert preview_spread(queue, 1, "ana", now=NOON).left_out == causes
+    held = claim(queue, "ana", 1, now=NOON)
+    spread = decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
+    assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([4], causes)
+    assert {case.case_id for case in list_cases(queue)} == {2, 3}
+
+
+def test_without_the_claim_nothing_spreads(queue: Engine):
+    """A lease that ran out decides neither the case nor others."""
+    held = claim(queue, "ana", 1, now=NOON)
+    with pytest.raises(ClaimLost):
+        decide_and_spread(queue, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
+    assert count_cases(queue)["decided"] == 0
+
+
+def test_undoing_the_decision_takes_the_spread_back(queue: Engine):
+    """All are open again, and wait as before; what was undone before stays as it is."""
+    spread = _spread(queue)
+    undo(queue, spread.decisions[0].decision_id, "ana", now=NOON)
+    assert [case.case_id for case in list_cases(queue)] == [2]
+    undo(queue, spread.decision.decision_id, "ana", now=NOON)
+    assert count_cases(queue)["open"] == 4
+    assert [case.case_id for case in list_alike(queue, 1)] == [3, 4]
+    assert list(export_labels(queue)) == []
+
+
+def test_a_spread_is_undone_as_a_group_too(queue: Engine):
+    """Its key is that of the decision on the exemplar and of all others."""
+    spread = _spread(queue)
+    with reading(queue) as connection:
+        (group_key,) = set(connection.scalars(select(decisions.c.group_key)))
+    with pytest.raises(CannotUndo):
+        undo(queue, spread.decision.decision_id, "ana", now=LATE)
+    assert len(undo_group(queue, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
+    assert count_cases(queue)["open"] == 4
+
+
+def test_a_request_that_comes_again_spreads_once(queue: Engine):
+    """Not even after its undoing."""
+    held = claim(queue, "ana", 1, now=NOON)
+    first, second = (decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON) for _ in range(2))
+    assert (len(first.decisions), second.decision, second.decisions) == (3, first.decision, ())
+    undo(queue, first.decision.decision_id, "ana", now=NOON)
+    decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON)
+    assert count_cases(queue)["open"] == 4
+
+
+def test_what_is_drawn_stays_open_for_a_person(queue: Engine, share: Callable[[float], None]):
+    """It comes up by itself, and its review says how good the spread is."""
+    share(1)
+    assert _spread(queue).drawn == (2, 3, 4)
+    assert {case.case_id for case in list_cases(queue)} == {2, 3, 4}
+    assert history(queue, 2)[-1].action == "drawn"
+    assert measure_spread(queue) == SpreadPrecision(0, 3, 0, 0)
+    decide(queue, claim(queue, "ben", 2), Verdict.COUNTERFEIT, ground="test_purchase")
+    decide(queue, claim(queue, "ben", 3), Verdict.GENUINE)
+    decide(queue, claim(queue, "ben", 4), Verdict.CANNOT_TELL)
+    found = measure_spread(queue)
+    assert (found.n_drawn, found.n_reviewed, found.n_agreeing, found.precision) == (3, 2, 1, 0.5)
+    assert 0 < found.low < 0.5 < found.high < 1
+
+
+def test_a_spread_that_was_undone_is_not_measured(queue: Engine, share: Callable[[float], None]):
+    """Nor is a review of a drawn case that was taken back."""
+    share(1)
+    decision = _spread(queue).decision
+    review = decide(queue, claim(queue, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
+    undo(queue, review.decision_id, "ben", now=NOON)
+    assert measure_spread(queue).n_reviewed == 0
+    undo(queue, decision.decision_id, "ana", now=NOON)
+    assert measure_spread(queue).n_drawn == 0
+
+
+def test_a_case_with_no_near_duplicates_is_decided_alone(engine: Engine, make_scored: Make):
+    """Spreading to nothing is deciding."""
+    enqueue(engine, [make_scored()])
+    assert decide_and_spread(engine, claim(engine, "ana"), Verdict.GENUINE, []).decisions == ()
+    assert get_case(engine, 1).state == "decided"

@@ -1,0 +1,151 @@
+"""Whatever is done to a queue of near-duplicates, nobody waits in vain: searched by a machine of states."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import Engine, func, select
+
+from ipml.errors import CannotUndo
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.exports import export_labels
+from ipml.review.queue import (
+    claim,
+    count_cases,
+    decide,
+    decide_and_spread,
+    decide_bulk,
+    enqueue,
+    list_cases,
+    preview_bulk,
+    preview_spread,
+    undo,
+    undo_group,
+)
+from ipml.storage.audit import verify
+from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.tables import audit, decisions, metadata, reversals
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
+numbers = st.integers(1, 8)
+verdicts = st.sampled_from(list(Verdict))
+truths = st.sampled_from([Verdict.COUNTERFEIT, Verdict.GENUINE])
+
+ENGINE = open_database("sqlite://")
+migrate(ENGINE)
+
+
+class Waiting(RuleBasedStateMachine):
+    """Two sellers of two offers each, listed again and again, and reviewers who decide and take back."""
+
+    engine: Engine = ENGINE
+
+    @initialize()
+    def clear(self) -> None:
+        """Begin with an empty queue."""
+        with self.engine.connect().execution_options(ipml_writes=True) as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+            connection.exec_driver_sql("DELETE FROM sqlite_sequence")
+            connection.commit()
+        self.now = NOON
+        self.groups: list[str] = []
+
+    @rule(seller=st.integers(1, 2), offer=st.sampled_from(["Leather wallet", "Steel watch"]), score=st.floats(0, 1))
+    def list_again(self, seller: int, offer: str, score: float) -> None:
+        """A copy comes in."""
+        self.now += timedelta(seconds=1)
+        listing = Listing(f"L{self.now:%H%M%S}", f"s{seller}", f"{offer}, brown", price=50.0, currency="EUR")
+        enqueue(self.engine, [ScoredListing(listing, score, None, (), (), None, "m")], now=self.now)
+
+    @rule(verdict=verdicts, case_id=st.none() | numbers)
+    def decide_one(self, verdict: Verdict, case_id: int | None) -> None:
+        """A reviewer decides a case, the next or any, and that only."""
+        states = {case.case_id: case.state for case in list_cases(self.engine, state=None, limit=1000)}
+        if case_id is None or states.get(case_id, "decided") != "decided":
+            held = claim(self.engine, "ana", case_id, now=self.now)
+            if held is not None:
+                decide(self.engine, held, verdict, ground=GROUND.get(verdict, ""), now=self.now)
+
+    @rule(verdict=truths, leaves_out=st.booleans())
+    def decide_with_copies(self, verdict: Verdict, leaves_out: bool) -> None:
+        """A reviewer decides the next case and those that wait for it, or some of them."""
+        held = claim(self.engine, "ana", now=self.now)
+        if held is not None:
+            wanted = [case.case_id for case in preview_spread(self.engine, held.case_id).cases][int(leaves_out) :]
+            decide_and_spread(self.engine, held, verdict, wanted, ground=GROUND.get(verdict, ""), now=self.now)
+
+    @rule(wanted=st.lists(numbers, max_size=4), verdict=truths)
+    def decide_several(self, wanted: list[int], verdict: Verdict) -> None:
+        """A reviewer decides some cases at once."""
+        token = preview_bulk(self.engine, wanted, "ana", verdict, now=self.now).digest
+        ground = GROUND.get(verdict, "")
+        made = decide_bulk(self.engine, wanted, "ana", verdict, ground=ground, token=token, now=self.now)
+        self.groups.append(made.group_key)
+
+    @rule(decision_id=numbers)
+    def take_back(self, decision_id: int) -> None:
+        """A lead takes back a decision."""
+        self._try(lambda: undo(self.engine, decision_id, "cleo", may_undo_others=True, now=self.now))
+
+    @rule()
+    def take_group_back(self) -> None:
+        """A reviewer takes back what was decided at once last."""
+        if self.groups:
+            self._try(lambda: undo_group(self.engine, self.groups[-1], "ana", now=self.now))
+
+    def _try(self, step: object) -> None:
+        try:
+            step()
+        except CannotUndo:
+            return
+
+    @invariant()
+    def waits_for_who_is_to_be_decided(self) -> None:
+        """An open case that is not shown waits for one that is shown, or that a lead will decide."""
+        known = {case.case_id: case for case in list_cases(self.engine, state=None, limit=1000)}
+        for case in known.values():
+            if case.state == "open" and case.exemplar is not None:
+                exemplar = known[case.exemplar]
+                assert exemplar.state in ("open", "escalated")
+                assert exemplar.state == "escalated" or exemplar.exemplar is None
+
+    @invariant()
+    def keeps_one_decision_for_each_decided_case(self) -> None:
+        """States are what the decisions that stand say, each has its row in the trail, and labels follow them."""
+        counts = count_cases(self.engine)
+        with reading(self.engine) as connection:
+            undone = select(reversals.c.decision_id)
+            final = decisions.c.verdict != Verdict.ESCALATE
+            query = select(func.count()).where(decisions.c.decision_id.not_in(undone), final)
+            assert connection.scalar(query) == counts["decided"]
+            told = decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE])
+            n_told = connection.scalar(select(func.count()).where(decisions.c.decision_id.not_in(undone), told))
+            noted = select(func.count()).where(audit.c.action.in_(["decided", "escalated"]))
+            assert connection.scalar(noted) == connection.scalar(select(func.count()).select_from(decisions))
+        assert len(list(export_labels(self.engine))) == n_told
+
+    def teardown(self) -> None:
+        """Working on, a lead and a reviewer come to the end of the queue, and the trail is whole."""
+        for case in list_cases(self.engine, state="escalated", limit=1000):
+            decide(self.engine, claim(self.engine, "cleo", case.case_id), Verdict.CANNOT_TELL)
+        while held := claim(self.engine, "ben"):
+            decide(self.engine, held, Verdict.CANNOT_TELL)
+        assert count_cases(self.engine)["open"] == 0
+        with reading(self.engine) as connection:
+            assert verify(connection).is_intact
+
+
+TestWaiting = Waiting.TestCase
+TestWaiting.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+
+
+class Long(Waiting):
+    """The same, searched longer."""
+
+
+TestLong = pytest.mark.slow(Long.TestCase)
+TestLong.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

@@ -1,0 +1,157 @@
+"""A whole scored file goes into the queue."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.exports import export_labels
+from ipml.review.intake import Batch, enqueue_batch, enqueue_placed
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
+from ipml.review.sampling.exploration import make_ticket_drawer
+from ipml.review.snapshot import make_key
+from ipml.storage.audit import verify
+from ipml.storage.database import migrate, reading
+from ipml.storage.tables import cases, decisions, metadata, seeds, sift_cases, sift_strata, sifts
+
+pytestmark = pytest.mark.slow
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+N_LISTINGS, TOP = 300, 60
+
+
+@pytest.fixture
+def file(make_scored: Callable[..., ScoredListing]) -> list[ScoredListing]:
+    """Return a scored file of 300 listings."""
+    return [make_scored(f"L{number}", number / N_LISTINGS) for number in range(N_LISTINGS)]
+
+
+def send(engine: Engine, file: list[ScoredListing], top: int = TOP, explore: float = 0.3) -> Batch:
+    """Enqueue a file."""
+    return enqueue_batch(engine, lambda: iter(file), top=top, explore=explore, now=NOON)
+
+
+def test_a_file_sent_again_changes_nothing(engine: Engine, file: list[ScoredListing]):
+    """In another order, too: the same draws, the same counts, and no new row in the audit."""
+    first = send(engine, file)
+    before = _contents(engine)
+    again = send(engine, file[::-1])
+    assert again == replace(first, enqueued=Enqueued(unchanged=first.enqueued.added))
+    assert _contents(engine) == before
+    assert first.enqueued.added == TOP + first.drawn
+
+
+def test_a_file_that_was_interrupted_is_completed(engine: Engine, file: list[ScoredListing]):
+    """Sent again, it is one file, with the cases it would have had."""
+    source = iter(file)
+
+    def read() -> object:
+        nonlocal source
+        source, given = iter(()), source
+        return given
+
+    enqueue_batch(engine, read, top=TOP, explore=0.3, now=NOON)  # the second reading finds nothing left
+    assert count_cases(engine)["open"] == 0
+    batch = send(engine, file)
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(sifts)) == 1
+        assert connection.scalar(select(func.count()).select_from(sift_cases)) == TOP + batch.drawn
+
+
+def test_of_what_is_not_shown_only_counts_are_kept(engine: Engine, file: list[ScoredListing]):
+    """The strata add up to the file; of a listing that was passed over there is no trace."""
+    batch = send(engine, file)
+    with reading(engine) as connection:
+        rows = connection.execute(select(sift_strata)).all()
+        known = set(connection.scalars(select(cases.c.listing_id)))
+    passed = {item.listing.listing_id for item in file} - known
+    assert sum(row.listings for row in rows) == batch.listings == N_LISTINGS
+    assert sum(row.shown for row in rows) == len(known) == TOP + batch.drawn
+    assert passed
+    assert not any(f"'{listing_id}'" in str(_contents(engine)) for listing_id in passed)
+
+
+def test_every_case_carries_its_odds(engine: Engine, file: list[ScoredListing]):
+    """So do its decision and its label; a sure case was shown with odds 1."""
+    send(engine, file)
+    while taken := claim(engine, "ana"):
+        decide(engine, taken, Verdict.GENUINE)
+    with reading(engine) as connection:
+        query = select(cases.c.case_id, cases.c.lane, cases.c.odds, decisions.c.odds, decisions.c.lane)
+        rows = connection.execute(query.join(decisions, decisions.c.case_id == cases.c.case_id)).all()
+    assert all((odds, lane) == (stored, of_decision) for _, lane, odds, stored, of_decision in rows)
+    assert {odds for _, lane, odds, *_ in rows if lane == "ranked"} == {1.0}
+    assert all(0 < odds < 1 for _, lane, odds, *_ in rows if lane == "explored")
+    shown = {case.scored.listing.listing_id: case.odds for case in list_cases(engine, state=None, limit=500)}
+    assert {label.listing.listing_id: label.odds for label in export_labels(engine)} == shown
+    assert {list_decisions(engine, row[0])[0].reviewer for row in rows} == {"ana"}
+
+
+def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing]):
+    """Who knows the seed and the strata can check each draw."""
+    send(engine, file)
+    with reading(engine) as connection:
+        draw = make_ticket_drawer(connection.scalars(select(seeds.c.seed)).one())
+        strata = connection.execute(select(sift_strata).order_by(sift_strata.c.stratum)).all()
+    drawn = set()
+    for place, item in enumerate(reversed(file), start=1):
+        odds = next(row.odds for row in strata if row.first <= place <= row.last)
+        if draw("m1", make_key(item.listing)) / 2**64 < odds:
+            drawn.add(item.listing.listing_id)
+    assert {case.scored.listing.listing_id for case in list_cases(engine, limit=500)} == drawn
+
+
+def test_two_databases_draw_others(engine: Engine, file: list[ScoredListing]):
+    """The seed is random: it is neither the same everywhere nor told in the audit, which keeps its digest."""
+    send(engine, file)
+    with reading(engine) as connection:
+        seed = connection.scalars(select(seeds.c.seed)).one()
+        assert verify(connection).is_intact
+    assert len(set(bytes.fromhex(seed))) > 8
+    assert seed not in str(_contents(engine)["audit"])
+
+
+def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list[ScoredListing]):
+    """What was drawn first and is sure now moves up to the ranked cases."""
+    send(engine, file, explore=0.5)
+    send(engine, file, top=200, explore=0.5)
+    with reading(engine) as connection:
+        rows = connection.execute(select(cases.c.listing_id, cases.c.lane, cases.c.odds)).all()
+        digests = connection.execute(select(sifts.c.file_digest, sifts.c.digest)).all()
+    first = {f"L{number}" for number in range(100, 300)}
+    assert all(row.lane == "ranked" and row.odds == 1 for row in rows if row.listing_id in first)
+    assert [len(set(column)) for column in zip(*digests, strict=True)] == [1, 2]
+
+
+def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredListing]):
+    """What was enqueued one by one was not drawn from anything."""
+    enqueue(engine, file[:1])
+    assert [(case.odds, case.lane) for case in list_cases(engine)] == [(None, "ranked")]
+    assert not {"odds", "lane"} & history(engine, 1)[0].payload.keys()
+
+
+def test_going_back_a_release_keeps_cases_and_decisions(engine: Engine, file: list[ScoredListing]):
+    """Only odds, lanes and counts are lost; drawn cases wait among the ranked ones then."""
+    send(engine, file)
+    decide(engine, claim(engine, "ana"), Verdict.GENUINE)
+    kept = [(case.case_id, case.scored, case.state) for case in list_cases(engine, state=None, limit=500)]
+    migrate(engine, "0002")
+    migrate(engine)
+    found = list_cases(engine, state=None, limit=500)
+    assert [(case.case_id, case.scored, case.state) for case in found] == kept
+    assert {(case.odds, case.lane) for case in found} == {(None, "ranked")}
+    assert len(_contents(engine)["decisions"]) == 1
+    assert _contents(engine)["sifts"] == []
+
+
+def test_places_need_a_sift(engine: Engine, file: list[ScoredListing]):
+    """Without a place a listing is enqueued as ever."""
+    assert enqueue_placed(engine, [(file[0], None)], now=NOON) == Enqueued(added=1)
+
+
+def _contents(engine: Engine) -> dict[str, list[object]]:
+    with reading(engine) as connection:
+        return {name: list(connection.execute(select(table))) for name, table in metadata.tables.items()}

@@ -1,0 +1,125 @@
+"""Drawn cases have their share of the reviewers' time."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from ipml.records import ScoredListing, Verdict
+from ipml.review.claims import is_turn
+from ipml.review.intake import enqueue_batch
+from ipml.review.queue import claim, decide, release
+from ipml.settings import get_settings
+from ipml.storage.database import reading
+from ipml.storage.tables import cases
+
+pytestmark = pytest.mark.slow
+
+NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+    """Give drawn cases a quarter of the time."""
+    monkeypatch.setenv("IPML_EXPLORE", "0.25")
+    get_settings.cache_clear()
+    yield 0.25
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def queue(seeded: Engine, make_scored: Callable[..., ScoredListing], share: float) -> Engine:
+    """Return a queue of 60 ranked cases, with about twenty drawn beside them."""
+    file = [make_scored(f"L{number}", number / 400) for number in range(400)]
+    enqueue_batch(seeded, lambda: file, top=60, explore=share, now=NOON)
+    return seeded
+
+
+def take(engine: Engine, case_id: int | None = None) -> tuple[str, float]:
+    """Decide the next case; return its lane and lot."""
+    taken = claim(engine, "ana", case_id, now=NOON)
+    decide(engine, taken, Verdict.GENUINE, now=NOON)
+    with reading(engine) as connection:
+        return tuple(
+            connection.execute(select(cases.c.lane, cases.c.lot).where(cases.c.case_id == taken.case_id)).one()
+        )
+
+
+@given(st.floats(0.01, 0.99), st.integers(1, 400))
+def test_the_share_holds_within_one_case(share: float, count: int):
+    """After any number of turns, as many were of drawn cases as the share says, rounded down."""
+    drawn = 0
+    for taken in range(count):
+        drawn += is_turn(share, taken, drawn)
+    assert abs(drawn - share * count) < 1 + 1e-6
+
+
+def test_both_lanes_are_worked(queue: Engine):
+    """While both wait, every fourth case is a drawn one, and drawn cases come in the order of their lots."""
+    taken = [take(queue) for _ in range(40)]
+    assert [lane for lane, _ in taken] == ["ranked", "ranked", "ranked", "explored"] * 10
+    lots = [lot for lane, lot in taken if lane == "explored"]
+    assert lots == sorted(lots)
+
+
+def test_cases_that_are_held_count_as_taken(queue: Engine):
+    """Many who claim at once share the turns."""
+    held = [claim(queue, f"r{number}", now=NOON).case_id for number in range(20)]
+    assert sum(_lanes(queue)[case_id] == "explored" for case_id in held) == 5
+
+
+def test_a_released_turn_comes_again(queue: Engine):
+    """Who gives a drawn case back has not used its turn."""
+    for _ in range(3):
+        take(queue)
+    first = claim(queue, "ana", now=NOON)
+    release(queue, first, now=NOON)
+    assert _lanes(queue)[first.case_id] == "explored"
+    assert claim(queue, "bo", now=NOON).case_id == first.case_id
+
+
+def test_no_case_is_left(queue: Engine):
+    """Where one lane is empty the other goes on, to the last case."""
+    with reading(queue) as connection:
+        waiting = len(connection.execute(select(cases.c.case_id)).all())
+    for _ in range(waiting):
+        take(queue)
+    assert claim(queue, "ana", now=NOON) is None
+
+
+def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(
+    seeded: Engine, make_scored: Callable[..., ScoredListing], share: float
+):
+    """What was missed is not made up for all at once."""
+    file = [make_scored(f"L{number}", number / 400) for number in range(400)]
+    enqueue_batch(seeded, lambda: file[340:], now=NOON)  # all of it, so that nothing is drawn
+    for _ in range(40):
+        take(seeded)
+    enqueue_batch(seeded, lambda: file[:340], top=60, explore=share, now=NOON)
+    lanes = [take(seeded)[0] for _ in range(20)]
+    assert lanes.count("explored") <= 5 + 5
+    assert "ranked" in lanes[:6]
+
+
+def test_without_a_share_drawn_cases_come_last(queue: Engine, monkeypatch: pytest.MonkeyPatch):
+    """Who turns exploration off is shown the ranked cases first."""
+    monkeypatch.setenv("IPML_EXPLORE", "0")
+    get_settings.cache_clear()
+    lanes = [take(queue)[0] for _ in range(62)]
+    assert lanes == ["ranked"] * 60 + ["explored"] * 2
+
+
+def test_a_drawn_case_whose_lease_ran_out_is_next_again(queue: Engine):
+    """Its lot is the lowest still."""
+    for _ in range(3):
+        take(queue)
+    lost = claim(queue, "ana", now=NOON)
+    assert claim(queue, "bo", now=NOON + timedelta(hours=1)).case_id == lost.case_id
+
+
+def _lanes(engine: Engine) -> dict[int, str]:
+    with reading(engine) as connection:
+        return dict(connection.execute(select(cases.c.case_id, cases.c.lane)).all())
