@@ -33,7 +33,7 @@ from ipml.errors import IpmlError, UnusableSetting
 
 FOLDER = Path(__file__).parent
 OUT = FOLDER / "out"
-PROJECT_README = FOLDER.parents[1] / "README.md"
+PAGE = FOLDER.parents[1] / "docs" / "benchmarks.md"
 
 
 def main(
@@ -42,7 +42,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds the folds are drawn under.")] = 5,
     resamples: Annotated[int, typer.Option(min=10, help="Resamples of the sellers, for the intervals.")] = 500,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
-    readme: Annotated[bool, typer.Option("--readme", help="Write the first table into README.md too.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Write the first table into docs/benchmarks.md too.")] = False,
 ) -> None:
     """Measure ipml beside its peers on real listings.
 
@@ -57,7 +57,7 @@ def main(
     if task or model:
         Console().print(write_tables(figures), markup=False, soft_wrap=True)
     else:
-        publish(figures, in_project=readme)
+        publish(figures, on_page=page)
 
 
 def score_task(task: Task, models: Sequence[str], folder: Path, n_processes: int = 1) -> dict[str, list[Floats]]:
@@ -68,13 +68,13 @@ def score_task(task: Task, models: Sequence[str], folder: Path, n_processes: int
     return {model: [job.load() for job in jobs if job.model == model] for model in models}
 
 
-def publish(figures: Sequence[Figures], in_project: bool = False) -> None:
-    """Write the figures as JSON, and as tables into README.md beside this file and, if asked, of the project."""
+def publish(figures: Sequence[Figures], on_page: bool = False) -> None:
+    """Write the figures as JSON, and as tables into README.md beside this file and, if asked, of docs/benchmarks.md."""
     (FOLDER / "figures.json").write_text(json.dumps(to_json(figures), indent=1, ensure_ascii=False), encoding="utf-8")
     put_between_marks(FOLDER / "README.md", write_tables(figures))
-    if in_project:
+    if on_page:
         shown = [one for one in figures if one.reading not in DISGUISES]  # their mean is a column
-        put_between_marks(PROJECT_README, write_table(shown, lambda one: one.measured[AVERAGE_PRECISION]))
+        put_between_marks(PAGE, write_table(shown, lambda one: one.measured[AVERAGE_PRECISION]))
 
 
 def choose(option: str, names: Sequence[str] | None, known: Collection[str]) -> list[str]:

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from experiments.benchmark.models import IPML
-from experiments.benchmark.quality import FOLDER, OUT, PROJECT_README, choose, run
+from experiments.benchmark.quality import FOLDER, OUT, PAGE, choose, run
 from experiments.benchmark.report import put_between_marks
 from experiments.benchmark.timing import batch, growth, jobs, letters, one, training
 from experiments.benchmark.timing.plan import Plan
@@ -58,7 +58,7 @@ def main(
     rows: Annotated[int | None, typer.Option(min=500, help="On so many listings instead of the usual numbers.")] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Only this part; may be repeated.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="How often each is timed after a warm-up; the best counts.")] = 3,
-    readme: Annotated[bool, typer.Option("--readme", help="Write the table of models into README.md too.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Write the table of models into docs/benchmarks.md too.")] = False,
 ) -> None:
     """Measure ipml beside its peers on one core. For figures that mean something, nothing else should run meanwhile.
 
@@ -70,7 +70,7 @@ def main(
     if model or rows:
         Console().print(write_tables(figures, describe_machine()), markup=False, soft_wrap=True)
     else:
-        publish(figures, in_project=readme)
+        publish(figures, on_page=page)
 
 
 def measure(plan: Plan, parts: list[Part]) -> Figures:
@@ -81,14 +81,14 @@ def measure(plan: Plan, parts: list[Part]) -> Figures:
     return gather(one for part in Part for measurement in MEASUREMENTS[part] for one in measurement.kept(plan))
 
 
-def publish(figures: Figures, in_project: bool = False) -> None:
-    """Write the figures as JSON, and as tables into README.md beside this file and, if asked, of the project."""
+def publish(figures: Figures, on_page: bool = False) -> None:
+    """Write the figures as JSON, and as tables into README.md beside this file and, if asked, of docs/benchmarks.md."""
     machine = describe_machine()
     content = json.dumps(to_json(figures, machine), indent=1, ensure_ascii=False)
     (FOLDER / "speed.json").write_text(content, encoding="utf-8")
     put_between_marks(FOLDER / "README.md", write_tables(figures, machine), "speed")
-    if in_project:
-        put_between_marks(PROJECT_README, write_models(figures), "speed")
+    if on_page:
+        put_between_marks(PAGE, write_models(figures), "speed")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,115 @@
+"""What README and docs/ promise is so."""
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from typer.main import get_command
+
+from ipml.cli import app
+from ipml.model.training import Experiment
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMANDS = get_command(app)
+README_MOST_BYTES = 8_000
+
+
+def name_page(page):
+    """Return the path of a page within the project."""
+    return str(page.relative_to(ROOT))
+
+
+def list_commands(group, path=()):
+    """Return the words that lead to each command and each group of commands."""
+    found = [(*path, name) for name in getattr(group, "commands", {})]
+    return found + [one for name in found for one in list_commands(group.commands[name[-1]], name)]
+
+
+def list_shown():
+    """Return the words after `ipml` of each command that a page shows, in a line or in a block."""
+    words = re.compile(r"(?:^|[`/\s])ipml((?: [a-z][a-z-]*)+)", re.MULTILINE)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        code = "\n".join(re.findall(r"(?s:```bash\n(.*?)```)", text) + re.findall(r"`([^`\n]+)`", text))
+        yield from ((name_page(page), tuple(match.split())) for match in words.findall(code))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_the_examples_run(page):
+    """Every Python example gives what it shows."""
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testfile(str(page), module_relative=False, optionflags=flags).failed == 0
+
+
+@pytest.mark.parametrize(("page", "words"), sorted(set(list_shown())), ids=str)
+def test_every_command_shown_exists(page, words):
+    """A command that a page shows is one, down to the name in its group."""
+    command = COMMANDS
+    for word in words:
+        if not getattr(command, "commands", None):
+            break
+        assert word in command.commands, f"{page} shows ipml {' '.join(words)}"
+        command = command.commands[word]
+
+
+@pytest.mark.parametrize("path", list_commands(COMMANDS), ids=" ".join)
+def test_every_command_explains_itself(path):
+    """The help of each command, and of each group, says what it does and shows an example of it."""
+    command = COMMANDS
+    for name in path:
+        command = command.commands[name]
+    assert re.search(rf"^\s*Example: ipml {' '.join(path)}\b", command.help, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS.commands)
+def test_help_is_shown(name):
+    """Each command and group at the top answers --help."""
+    assert CliRunner().invoke(COMMANDS, [name, "--help"]).exit_code == 0
+
+
+def list_experiments():
+    """Return the experiments that the pages show."""
+    blocks = [block for page in PAGES for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    return [block for block in blocks if "\n[data]" in block]
+
+
+@pytest.mark.parametrize("text", list_experiments(), ids=lambda text: text.splitlines()[0])
+def test_the_experiments_shown_are_ones(text):
+    """Each experiment file that a page shows is understood."""
+    assert Experiment(**tomllib.loads(text)).record.model.startswith("ipml-")
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", PAGES[0].read_text(encoding="utf-8")))
+def test_every_link_of_the_readme_leads_somewhere(link):
+    """Pictures and files that the README points to are there; those of docs/ are checked when the site is built."""
+    assert (ROOT / link).exists()
+
+
+def test_the_readme_is_short():
+    """A newcomer in a hurry reads one screen and a half."""
+    assert len(PAGES[0].read_bytes()) <= README_MOST_BYTES
+
+
+@pytest.mark.slow
+def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
+    """Files written as the tutorial shows them, its commands run one after another, and a champion scores the listings."""
+    text = (ROOT / "docs/tutorials/own-listings.md").read_text(encoding="utf-8")
+    for name, content in re.findall(r"```\w+\n# ([\w.-]+\.(?:py|toml))\n(.*?)```", text, re.DOTALL):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    waiting = ("ipml serve", "mlflow ui")  # stay open until somebody ends them
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines() if not line.startswith(waiting)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands:
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert (tmp_path / "scored.parquet").exists()
