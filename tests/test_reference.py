@@ -1,0 +1,81 @@
+"""The reference in `docs/reference/` is what `docs/make_reference.py` makes of the code."""
+
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = ("settings.md", "commands.md", "columns.md", "http-api.md", "webhooks.md", "tables.md", "policies.md")
+HOW = "run `python docs/make_reference.py`, look at what changed, and commit it with the code"
+
+
+def load(name: str) -> ModuleType:
+    """Return a module of the folder `docs`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        return importlib.import_module(name)
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    """Return the script that makes the pages."""
+    return load("make_reference")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_what_the_code_says(reference: ModuleType, name: str) -> None:
+    """A change of the code that shows on a page is committed with the page."""
+    path = DOCS / "reference" / name
+    written = path.read_text("utf-8") if path.exists() else ""
+    assert written == reference.PAGES[name](), f"docs/reference/{name} is outdated: {HOW}"
+
+
+def test_every_page_is_tested(reference: ModuleType) -> None:
+    """What the script makes, what lies in the folder, and what is tested here are the same pages."""
+    assert set(PAGES) == set(reference.PAGES) == {path.name for path in (DOCS / "reference").glob("*.md")}
+
+
+def test_every_setting_is_on_its_page(reference: ModuleType) -> None:
+    """Each with a meaning, under its environment variable."""
+    rows = dict(re.findall(r"^\| `(IPML_\w+)` \|.*\| (\S[^|]*) \|$", _read("settings.md"), re.MULTILINE))
+    assert {f"IPML_{name.upper()}" for name in reference.Settings.model_fields} == rows.keys()
+
+
+def test_every_command_is_on_its_page() -> None:
+    """Each under a heading of its whole name; none is there that is gone."""
+    headings = re.findall(r"^##+ (ipml .*)$", _read("commands.md"), re.MULTILINE)
+    assert sorted(headings) == sorted(name for name, _ in load("reference_commands").walk_commands() if name != "ipml")
+
+
+def test_every_table_is_on_its_page(reference: ModuleType) -> None:
+    """Each with a purpose, and no purpose is left of a table that is gone."""
+    tables = set(reference.metadata.tables)
+    assert set(re.findall(r"^## (\w+)$", _read("tables.md"), re.MULTILINE)) == tables
+    assert reference.PURPOSES.keys() == tables, "docs/table_purposes.py needs a line for each table, and no others"
+
+
+def test_every_kind_of_message_has_a_meaning_and_an_example() -> None:
+    """A receiver finds each kind of message with what it says."""
+    webhooks = load("reference_webhooks")
+    parts = re.split(r"^### ", _read("webhooks.md"), flags=re.MULTILINE)[1:]
+    found = {part.partition("\n")[0]: part for part in parts}
+    assert found.keys() == webhooks.MESSAGE_KINDS
+    assert [kind for kind, part in found.items() if f'"type": "ipml.{kind}"' not in part] == []
+    assert [kind for kind in sorted(webhooks.MESSAGE_KINDS) if kind not in webhooks.MEANINGS] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_within_a_page_lead_somewhere(name: str) -> None:
+    """Each link to a heading has that heading; a link to another page has that page."""
+    page = _read(name)
+    name_anchor = load("reference_text").name_anchor
+    anchors = {name_anchor(heading) for heading in re.findall(r"^#+ (.*)$", page, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]*)\)", page)) <= anchors
+    assert {link for link in re.findall(r"\]\(([\w-]+\.md)", page) if link not in PAGES} == set()
+
+
+def _read(name: str) -> str:
+    return (DOCS / "reference" / name).read_text("utf-8")
