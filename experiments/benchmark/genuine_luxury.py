@@ -35,7 +35,7 @@ def main(halves: Annotated[int, typer.Option(help="How many halves of the brands
     named = luxury["brand"].unique()
     for seed in range(halves):
         given = luxury["brand"].isin(np.random.default_rng(seed).permutation(named)[: len(named) // 2])
-        model = fit_classifier(experiment, learnt, brands, luxury[given])
+        model = fit_classifier(experiment, learnt, brands, unlabelled=luxury[given])
         scores = model.predict_proba(luxury[~given])[:, 1]
         typer.echo(f"half {seed}: {(scores > 0.5).mean():.3f} of the others above 0.5, mean {scores.mean():.3f}")
         typer.echo(f"  {UnlabelledEffect(**model.unlabelled_)}")
