@@ -41,11 +41,10 @@ from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql, sqlite
 from table_purposes import PURPOSES
 
-from ipml.listings.fields import FIELDS, Field
-from ipml.listings.json_schema import make_json_schema
+from ipml.listings.column_maps import ColumnMap, Source
+from ipml.listings.fields import FIELDS, Field, make_json_schema
 from ipml.listings.kinds import Kind
-from ipml.listings.marketplaces import ColumnMap, Source
-from ipml.listings.sellers import EVENT_FIELDS, HISTORY_COLUMNS
+from ipml.listings.seller_events import EVENT_FIELDS, HISTORY_COLUMNS
 from ipml.settings import Settings
 from ipml.storage.tables import metadata
 

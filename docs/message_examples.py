@@ -21,7 +21,7 @@ from sqlalchemy import Engine, select
 from typer.testing import CliRunner
 
 from ipml.cli import app as commands
-from ipml.enforcement.takedown.envelope import write_envelope
+from ipml.enforcement.takedown.sinks import write_envelope
 from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, reading
 from ipml.storage.outbox import make_messages

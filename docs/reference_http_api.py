@@ -9,12 +9,12 @@ from typing import Any
 
 from reference_text import as_code, as_sentence, escape_html, link, write_json, write_page, write_table
 
-from ipml.listings.json_schema import make_json_schema
-from ipml.web.api import API_ROUTES, make_api
-from ipml.web.api_access import PURPOSES as KEY_PURPOSES
-from ipml.web.api_access import Access
+from ipml.listings.fields import make_json_schema
+from ipml.web.accounts.permissions import LEAST_ROLES
 from ipml.web.app import ROUTES
-from ipml.web.permissions import LEAST_ROLES
+from ipml.web.http_api.api import API_ROUTES, make_api
+from ipml.web.http_api.requests import PURPOSES as KEY_PURPOSES
+from ipml.web.http_api.requests import Access
 
 Json = Mapping[str, Any]
 

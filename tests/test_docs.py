@@ -99,7 +99,7 @@ def test_the_readme_is_short():
 
 @pytest.mark.slow
 def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
-    """Files written as the tutorial shows them, its commands run one after another, and a champion scores the listings."""
+    """With the files that the tutorial shows, its commands run one after another, up to scored listings."""
     text = (ROOT / "docs/tutorials/own-listings.md").read_text(encoding="utf-8")
     for name, content in re.findall(r"```\w+\n# ([\w.-]+\.(?:py|toml))\n(.*?)```", text, re.DOTALL):
         (tmp_path / name).write_text(content, encoding="utf-8")
@@ -109,7 +109,13 @@ def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command in commands:
         done = subprocess.run(
-            command, shell=True, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+            command,
+            shell=True,
+            cwd=tmp_path,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (tmp_path / "scored.parquet").exists()

@@ -58,7 +58,9 @@ def main(
     rows: Annotated[int | None, typer.Option(min=500, help="On so many listings instead of the usual numbers.")] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Only this part; may be repeated.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="How often each is timed after a warm-up; the best counts.")] = 3,
-    page: Annotated[bool, typer.Option("--page", help="Write the table of models into docs/benchmarks.md too.")] = False,
+    page: Annotated[
+        bool, typer.Option("--page", help="Write the table of models into docs/benchmarks.md too.")
+    ] = False,
 ) -> None:
     """Measure ipml beside its peers on one core. For figures that mean something, nothing else should run meanwhile.
 
